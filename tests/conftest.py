@@ -1,0 +1,30 @@
+"""Lets pytest live in a repository whose root is itself a package."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _RootIsAPlainDirectory:
+    """The root's __init__.py belongs to `tamias`, under which name it is installed.
+
+    pytest would take it for a package named after the clone's directory and import it once more
+    under that name, or fail to when the directory's name is no identifier. It is a plugin, not a
+    hook of this file, because a conftest's hooks are not asked about directories above it.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Dir | None:
+        if path != parent.config.rootpath:
+            return None
+        root: pytest.Dir = pytest.Dir.from_parent(parent, path=path)
+        return root
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_RootIsAPlainDirectory())
