@@ -1,0 +1,120 @@
+"""The source of a package whose root directory is the package, and which module imports which.
+
+Works on text alone (nothing is imported), so that imports inside functions and under
+`TYPE_CHECKING` count like any other: each is an arrow a reader has to follow.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: its full dotted name, where, and whether it was written with dots."""
+
+    target: str
+    line: int
+    relative: bool
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file. `name` is dotted, without the package's own name; "" is the root."""
+
+    name: str
+    path: Path
+    text: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def package(self) -> str:
+        """What one leading dot in an import of this module means."""
+        return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
+
+
+class SourceTree:
+    """All modules of `rooms` below `root`, plus the root's own `__init__.py` and modules."""
+
+    def __init__(self, root: Path, rooms: tuple[str, ...], package: str = "tamias") -> None:
+        self.root = root
+        self.package = package
+        paths = sorted(root.glob("*.py"))
+        for room in rooms:
+            paths += sorted((root / room).rglob("*.py"))
+        self.modules = {module.name: module for module in map(self._read, paths)}
+
+    def _read(self, path: Path) -> Module:
+        parts = path.relative_to(self.root).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        text = path.read_text(encoding="utf-8")
+        return Module(name, path, text, ast.parse(text, str(path)))
+
+    def packages(self) -> list[str]:
+        """Dotted names of everything with an `__init__.py`, as a distribution lists them."""
+        return sorted(
+            f"{self.package}.{module.name}".rstrip(".")
+            for module in self.modules.values()
+            if module.path.name == "__init__.py"
+        )
+
+    def imports(self, module: Module) -> Iterator[Import]:
+        """Every import of one module; names inside this package without the package's name."""
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    yield Import(alias.name, node.lineno, relative=False)
+            elif isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                if node.level:
+                    above = module.package.split(".") if module.package else []
+                    kept = above[: len(above) - (node.level - 1)]
+                    base = ".".join([*kept, *([base] if base else [])])
+                for alias in node.names:
+                    inner = f"{base}.{alias.name}".lstrip(".")
+                    target = inner if node.level and inner in self.modules else base
+                    yield Import(target, node.lineno, relative=bool(node.level))
+
+    def graph(self) -> dict[str, set[str]]:
+        """Which module of the package imports which others of it."""
+        return {
+            module.name: {
+                found.target
+                for found in self.imports(module)
+                if found.relative and found.target in self.modules
+            }
+            for module in self.modules.values()
+        }
+
+    def cycle(self) -> list[str]:
+        """The modules of one import cycle, first repeated at the end; empty when there is none."""
+        graph = self.graph()
+        done: set[str] = set()
+        path: list[str] = []
+
+        def visit(name: str) -> list[str]:
+            if name in path:
+                return [*path[path.index(name) :], name]
+            if name in done:
+                return []
+            path.append(name)
+            for target in sorted(graph[name]):
+                if found := visit(target):
+                    return found
+            done.add(path.pop())
+            return []
+
+        for name in sorted(graph):
+            if found := visit(name):
+                return found
+        return []
