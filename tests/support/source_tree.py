@@ -96,25 +96,24 @@ class SourceTree:
             for module in self.modules.values()
         }
 
-    def cycle(self) -> list[str]:
-        """The modules of one import cycle, first repeated at the end; empty when there is none."""
+    def circles(self) -> list[list[str]]:
+        """Groups of modules that import each other, directly or through others."""
         graph = self.graph()
-        done: set[str] = set()
-        path: list[str] = []
+        reach = {name: self._reachable(graph, name) for name in graph}
+        groups = {
+            tuple(sorted(other for other in reach[name] if name in reach[other]))
+            for name in graph
+            if name in reach[name]
+        }
+        return [list(group) for group in sorted(groups)]
 
-        def visit(name: str) -> list[str]:
-            if name in path:
-                return [*path[path.index(name) :], name]
-            if name in done:
-                return []
-            path.append(name)
-            for target in sorted(graph[name]):
-                if found := visit(target):
-                    return found
-            done.add(path.pop())
-            return []
-
-        for name in sorted(graph):
-            if found := visit(name):
-                return found
-        return []
+    @staticmethod
+    def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = list(graph[start])
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += graph[name]
+        return found
