@@ -1,0 +1,1 @@
+"""The parent's room: sources and sinks, dispatch, supervision of workers, and the command line."""

@@ -1,0 +1,316 @@
+"""Which worker gets which input, when, and what happens when it dies: a pure state machine.
+
+It does no I/O and reads no clock. The shell around it (`pool.py`) tells it what happened (items
+read, workers started, ready, dead, inputs completed) and asks `tick(now)` what to do: start a
+worker, send a batch, give up. All times are monotonic seconds, passed in.
+
+What it guarantees, whatever the order of events:
+
+- Every key belongs to a slot, and a slot's items are sent in offset order. After a death those that
+  were in flight go back to the front of the queue, in order, so no item of a key is ever sent
+  before an unfinished earlier one, unless that is in flight before it in the same incarnation.
+- Nothing is lost: an item is queued or in flight until its completion is known. Nothing is done
+  twice: a worker that starts announces what its earlier lives had committed, before it gets
+  anything, and those items count as completed, be they queued or not even read yet.
+- Only the current incarnation of a slot has a voice. Whatever an older one still says is ignored;
+  if it had committed something, its successor announces it.
+- Memory is bounded: `wanted` lets the source read only as much as every queue can hold, in flight
+  are at most `window` items and `window_bytes` bytes per slot (a single larger item goes alone).
+- An input that kills its workers is found and set aside, others are not (`quarantine.py`); a worker
+  that cannot live is tried with growing pauses and finally given up (`backoff.py`).
+
+This is the hot path of the launcher: submitting, sending and completing an ordinary item together
+cost a few tenths of a microsecond, because all three work on batches and look at single items only
+while a suspect is around.
+"""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import TYPE_CHECKING, cast
+
+from .backoff import Backoff
+from .item import GiveUp, Send, Start, Statistics
+from .lane import Lane, Phase
+from .quarantine import Quarantine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .item import Death, Instruction, Item
+
+WINDOW = 1024
+WINDOW_BYTES = 64 << 20
+BATCH = 256
+QUEUED_WINDOWS = 4
+QUEUED_BYTES = 128 << 20
+
+
+class Dispatcher:
+    """The dispatcher of a pool with a fixed number of worker slots.
+
+    `window` and `window_bytes` bound what is in flight per slot, `batch` the items per message,
+    `queue` the waiting items per slot (default: four windows) and `queue_bytes` the waiting bytes
+    of all slots together. `max_attempts` deaths are needed to condemn an item.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        *,
+        window: int = WINDOW,
+        window_bytes: int = WINDOW_BYTES,
+        max_attempts: int = 3,
+        batch: int = BATCH,
+        queue: int | None = None,
+        queue_bytes: int = QUEUED_BYTES,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """Raises `ValueError` for a number below one."""
+        self._queue = QUEUED_WINDOWS * window if queue is None else queue
+        if min(slots, window, window_bytes, max_attempts, batch, self._queue, queue_bytes) < 1:
+            raise ValueError("the dispatcher's slots, windows, batch and limits start at 1")
+        self.statistics = Statistics()
+        self._window = window
+        self._window_bytes = window_bytes
+        self._batch = batch
+        self._queue_bytes = queue_bytes
+        # A full pipe is refilled in gulps: with nearly all credit in use, a few items' worth of
+        # freed credit is not worth a message.
+        self._gulp = min(batch // 4, window // 16)
+        self._quarantine = Quarantine(window, max_attempts)
+        self._lanes = [Lane(number, backoff or Backoff()) for number in range(slots)]
+        self._appends = [lane.queue.append for lane in self._lanes]
+        self._recovered: set[int] = set()
+        self._last = -1
+        self._mean = 0
+        self._halted = False
+        self._failure: GiveUp | None = None
+
+    # -- the source's side ---------------------------------------------------------------------
+
+    def wanted(self) -> int:
+        """How many more items may be submitted now, wherever their keys belong.
+
+        0 while any slot's queue is full (the source is one ordered stream: skipping over a slow
+        slot's items would mean to hoard them), and always after `drain`. Sizes to come are guessed
+        from those of the last submission: a source of large items should also stop at
+        `wanted_bytes`.
+        """
+        if self._halted:
+            return 0
+        room = self._queue - max(len(lane.queue) for lane in self._lanes)
+        if room < min(self._batch, max(1, self._queue // 4)):
+            return 0
+        mean = self._mean
+        if not mean:
+            return min(room, self._batch)
+        return min(room, -(-self.wanted_bytes() // mean))
+
+    def wanted_bytes(self) -> int:
+        """How many more payload bytes may be submitted now (the last item may exceed it)."""
+        queued = sum(lane.queued_bytes for lane in self._lanes)
+        return max(0, self._queue_bytes - queued)
+
+    def submit(self, items: list[Item]) -> list[int]:
+        """Take items from the source, ascending by offset over all calls.
+
+        Returns the offsets that count as completed at once, because a worker had announced them as
+        committed in an earlier life; normally none. Raises `ValueError` for offsets that go back.
+        """
+        if not items:
+            return []
+        if items[0].offset <= self._last or items[-1].offset < items[0].offset:
+            raise ValueError(
+                f"items must be submitted in ascending order: {items[0]} after {self._last}"
+            )
+        self._last = items[-1].offset
+        self.statistics.submitted += len(items)
+        known: list[int] = []
+        if self._recovered:
+            known = [item.offset for item in items if item.offset in self._recovered]
+            items = [item for item in items if item.offset not in self._recovered]
+            self._recovered = {offset for offset in self._recovered if offset > self._last}
+            self.statistics.recovered += len(known)
+            self.statistics.completed += len(known)
+        sizes = [0] * len(self._lanes)
+        appends = self._appends
+        for item in items:
+            slot = item.slot
+            appends[slot](item)
+            sizes[slot] += item.size
+        for lane, size in zip(self._lanes, sizes, strict=True):
+            lane.queued_bytes += size
+        if items:
+            self._mean = max(1, sum(sizes) // len(items))
+        return known
+
+    def drain(self) -> None:
+        """Stop: want nothing, send nothing, start nothing; what is in flight may still complete."""
+        self._halted = True
+
+    # -- the workers' side ---------------------------------------------------------------------
+
+    def started(self, slot: int, incarnation: int) -> None:
+        """The shell has started this worker; it is not ready yet."""
+        lane = self._lanes[slot]
+        if lane.incarnation == incarnation and lane.phase is Phase.ASKED:
+            lane.phase = Phase.STARTING
+
+    def ready(self, slot: int, incarnation: int, recovered: Iterable[int] = ()) -> list[int]:
+        """The worker holds its leases and has announced the inputs that it found committed.
+
+        Returns those of the announced offsets that were waiting here: they are completed now.
+        Announced ones that were not submitted yet are remembered, and reported by `submit`.
+        """
+        lane = self._lanes[slot]
+        if lane.incarnation != incarnation or lane.phase not in (Phase.ASKED, Phase.STARTING):
+            return []
+        lane.phase = Phase.READY
+        lane.row.starts = 0
+        offsets = set(recovered)
+        if not offsets:
+            return []
+        self._recovered.update(offset for offset in offsets if offset > self._last)
+        done = [item.offset for item in lane.drop(offsets)]
+        if done:
+            lane.row.deaths = 0
+            lane.count_suspects()
+            self.statistics.recovered += len(done)
+            self.statistics.completed += len(done)
+        return done
+
+    def completed(self, slot: int, incarnation: int, offsets: Sequence[int]) -> Sequence[int]:
+        """The worker has committed these inputs. Returns those that were not known as completed."""
+        lane = self._lanes[slot]
+        if lane.incarnation != incarnation or not lane.flight:
+            return []
+        flight = lane.flight
+        before = len(flight)
+        popped = list(map(flight.pop, offsets, repeat(None)))
+        if before - len(flight) == len(popped):
+            items = cast("list[Item]", popped)
+        else:
+            items = [item for item in popped if item is not None]
+            offsets = [item.offset for item in items]
+        if items:
+            lane.flying_bytes -= sum([item.size for item in items])
+            lane.row.deaths = 0
+            if lane.suspects:
+                lane.suspects -= sum(1 for item in items if item.deaths)
+            self.statistics.completed += len(items)
+        return offsets
+
+    def died(self, slot: int, incarnation: int, now: float, death: Death) -> None:
+        """The worker is gone. What it had in flight goes back to the front of its queue."""
+        lane = self._lanes[slot]
+        if lane.incarnation != incarnation or lane.phase is Phase.DOWN:
+            return
+        if lane.phase is not Phase.READY:
+            self.start_failed(slot, incarnation, now, death.text)
+            return
+        lane.phase = Phase.DOWN
+        self.statistics.deaths += 1
+        explained = self._quarantine.judge(lane.ground(), death)
+        lane.count_suspects()
+        pause = lane.row.died(lived=now - lane.started_at, explained=explained)
+        self._restart(lane, now, pause, f"died {lane.row.deaths} times in a row", death.text)
+
+    def start_failed(self, slot: int, incarnation: int, now: float, text: str) -> None:
+        """The worker could not be started, or ended before it was ready."""
+        lane = self._lanes[slot]
+        if lane.incarnation != incarnation or lane.phase not in (Phase.ASKED, Phase.STARTING):
+            return
+        lane.phase = Phase.DOWN
+        self.statistics.start_failures += 1
+        pause = lane.row.start_failed()
+        self._restart(lane, now, pause, f"failed to start {lane.row.starts} times in a row", text)
+
+    def _restart(self, lane: Lane, now: float, pause: float | None, what: str, text: str) -> None:
+        if pause is not None:
+            lane.restart_at = now + pause
+        elif self._failure is None:
+            self._failure = GiveUp(
+                lane.number, f"worker {lane.number} {what}: {text or 'no reason known'}"
+            )
+
+    # -- the shell's side ----------------------------------------------------------------------
+
+    def tick(self, now: float) -> list[Instruction]:
+        """What is to be done now, in this order. To be called after any of the above."""
+        out: list[Instruction] = []
+        if self._halted:
+            return out
+        if self._failure is not None:
+            self._halted = True
+            out.append(self._failure)
+            return out
+        for lane in self._lanes:
+            if lane.phase is Phase.READY:
+                if lane.queue:
+                    self._send(lane, out)
+            elif lane.phase is Phase.DOWN and lane.restart_at <= now:
+                lane.phase = Phase.ASKED
+                lane.incarnation += 1
+                lane.started_at = now
+                out.append(Start(lane.number, lane.incarnation))
+        return out
+
+    def _send(self, lane: Lane, out: list[Instruction]) -> None:
+        queue = lane.queue
+        while queue:
+            if lane.suspects:
+                batch = lane.take_carefully(self._batch, self._window_bytes, self._quarantine)
+                self._count_condemned(batch)
+            else:
+                credit = self._window - len(lane.flight)
+                if credit < self._gulp and credit < len(queue):
+                    return
+                batch = lane.take(self._batch, self._window, self._window_bytes)
+            if not batch:
+                return
+            if batch[0].offset <= lane.sent_to:
+                self.statistics.retries += sum(1 for item in batch if item.offset <= lane.sent_to)
+            lane.sent_to = max(lane.sent_to, batch[-1].offset)
+            out.append(Send(lane.number, lane.incarnation, batch))
+
+    def _count_condemned(self, batch: list[Item]) -> None:
+        # Counted when they go out, not when they are judged: a worker may turn out to have
+        # committed one in the very life that ended in the verdict.
+        for item in batch:
+            suspicion = item.suspicion
+            if item.verdict is not None and suspicion is not None and not suspicion.sent:
+                suspicion.sent = True
+                self.statistics.condemned += 1
+
+    # -- queries -------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything submitted is completed."""
+        return self.statistics.submitted == self.statistics.completed
+
+    def in_flight(self, slot: int) -> int:
+        """How many items the slot's worker has now."""
+        return len(self._lanes[slot].flight)
+
+    def waiting(self, slot: int) -> int:
+        """How many items wait in the slot's queue."""
+        return len(self._lanes[slot].queue)
+
+    def phase(self, slot: int) -> Phase:
+        """Where the slot's current worker is in its life."""
+        return self._lanes[slot].phase
+
+    def incarnation(self, slot: int) -> int:
+        """The number of the slot's current (or, when down, last) worker; 0 before the first."""
+        return self._lanes[slot].incarnation
+
+    def next_deadline(self, now: float) -> float | None:
+        """The moment, not before now, when `tick` has something to do even if nothing happens."""
+        if self._halted:
+            return None
+        if self._failure is not None:
+            return now
+        moments = [lane.restart_at for lane in self._lanes if lane.phase is Phase.DOWN]
+        return max(now, min(moments)) if moments else None

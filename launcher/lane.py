@@ -1,0 +1,143 @@
+"""One slot's share of the dispatcher: its queue, what is in flight, and its worker's life.
+
+The queue is a plain list in offset order. It is short (`wanted` bounds it), so cutting a batch off
+its front is one slice and one memmove, several times cheaper per item than popping a deque. Only
+while suspects are around are items looked at one by one.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from .backoff import Backoff, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .item import Item
+    from .quarantine import Quarantine
+
+
+class Phase(Enum):
+    """Where the slot's current incarnation is in its life."""
+
+    DOWN = "down"
+    ASKED = "asked"
+    STARTING = "starting"
+    READY = "ready"
+
+
+class Lane:
+    """The state of one slot.
+
+    `suspects` counts the items with a level above 0 in queue and flight: while it is 0, everything
+    goes in bulk. `queued_bytes` and `flying_bytes` are the payload bytes of both. `sent_to` is the
+    highest offset ever sent: anything at or below it that goes out is a retry.
+    """
+
+    __slots__ = (
+        "flight",
+        "flying_bytes",
+        "incarnation",
+        "number",
+        "phase",
+        "queue",
+        "queued_bytes",
+        "restart_at",
+        "row",
+        "sent_to",
+        "started_at",
+        "suspects",
+    )
+
+    def __init__(self, number: int, backoff: Backoff) -> None:
+        self.number = number
+        self.queue: list[Item] = []
+        self.flight: dict[int, Item] = {}
+        self.queued_bytes = 0
+        self.flying_bytes = 0
+        self.suspects = 0
+        self.sent_to = -1
+        self.phase = Phase.DOWN
+        self.incarnation = 0
+        self.restart_at = float("-inf")
+        self.started_at = 0.0
+        self.row = Row(backoff)
+
+    def take(self, limit: int, window: int, window_bytes: int) -> list[Item]:
+        """Cut the next items to send off the queue, as many as credit allows, in bulk.
+
+        Only correct while there are no suspects.
+        """
+        queue = self.queue
+        flying = len(self.flight)
+        batch = queue[: min(limit, window - flying)]
+        sizes = [item.size for item in batch]
+        size = sum(sizes)
+        room = window_bytes - self.flying_bytes
+        if size > room:
+            while sizes and size > room:
+                size -= sizes.pop()
+            if not sizes and not flying:  # larger than any window: it goes alone
+                sizes.append(batch[0].size)
+                size = sizes[0]
+            del batch[len(sizes) :]
+        self._launch(batch, size)
+        return batch
+
+    def take_carefully(self, limit: int, window_bytes: int, quarantine: Quarantine) -> list[Item]:
+        """The same while suspects are around: never more in flight than anyone's company allows."""
+        flying = len(self.flight)
+        company = quarantine.company
+        # With a suspect in flight the set is small; without one the head decides first.
+        allowed = company(self.queue[0])
+        if flying >= allowed:
+            return []
+        allowed = min([allowed, *(company(item) for item in self.flight.values() if item.deaths)])
+        batch: list[Item] = []
+        size = 0
+        for item in islice(self.queue, limit):
+            allowed = min(allowed, company(item))
+            if flying >= allowed:
+                break
+            if self.flying_bytes + size + item.size > window_bytes and flying:
+                break
+            batch.append(item)
+            size += item.size
+            flying += 1
+        self._launch(batch, size)
+        return batch
+
+    def _launch(self, batch: list[Item], size: int) -> None:
+        del self.queue[: len(batch)]
+        flight = self.flight
+        for item in batch:
+            flight[item.offset] = item
+        self.queued_bytes -= size
+        self.flying_bytes += size
+
+    def ground(self) -> list[Item]:
+        """Return all items in flight to the front of the queue, where they came from."""
+        items = sorted(self.flight.values(), key=lambda item: item.offset)
+        self.flight.clear()
+        self.queue[:0] = items
+        self.queued_bytes += self.flying_bytes
+        self.flying_bytes = 0
+        return items
+
+    def drop(self, offsets: Iterable[int]) -> list[Item]:
+        """Remove the queued items with these offsets and return them."""
+        gone = set(offsets)
+        dropped = [item for item in self.queue if item.offset in gone]
+        if dropped:
+            self.queue[:] = [item for item in self.queue if item.offset not in gone]
+            self.queued_bytes -= sum(item.size for item in dropped)
+        return dropped
+
+    def count_suspects(self) -> None:
+        """Count again after levels changed, or items were dropped, outside the bulk paths."""
+        self.suspects = sum(1 for item in self.queue if item.deaths) + sum(
+            1 for item in self.flight.values() if item.deaths
+        )

@@ -1,0 +1,143 @@
+"""Finding the input that kills its worker, without ever blaming another.
+
+A worker holds up to a window of inputs (1024) when it dies. One of them may be poison: it will
+kill the next worker too, and the one after. Or none is: somebody ran `kill -9`, the kernel was
+short of memory. All that can be observed is whether a set of inputs kills, and every observation
+of a yes costs a worker.
+
+This is adaptive group testing. Dorfman (1943) tested the blood of recruits in pools, and each
+member of a positive pool alone; Li (1962) went through several stages with pools that shrink by a
+constant factor, which finds one defective among n in about log n positive tests; Hwang (1972) cut
+the pools in halves. We take Li's stages, for three reasons that blood does not have:
+
+- A test is not free of effects. Whatever survives a test *is done*: its memory and output are
+  committed. So nothing is ever tested twice for the sake of the search, and the innocent are
+  cleared simply by completing.
+- Order. The inputs of one key must run in their order, so a pool is always a run of neighbours
+  from the head of the queue; we may not pick and shuffle.
+- A positive test costs some tens of milliseconds and the work in flight; a small pool costs
+  concurrency as long as it lasts. Halving has cheap steps but ten of them. Going to single inputs
+  at once (what most queues with a redelivery count do) would run a whole window one by one, which
+  for inputs that each wait a second for a model is a quarter of an hour.
+
+So every item carries a *level* (`Item.deaths`), the number of deaths it was a suspect in, and a
+level has a *company*: the largest set that an item of this level may be in flight with, itself
+included. Level 0 goes in full windows; then a quarter of it (the first death is probably an
+accident, and an accident should not cost much), then a 16th of that, and so on down to 1: with
+the default window 1024, 256, 16, 1. The rule needs no memory of groups and no state for the
+search as a whole: the in-flight set must be no larger than the smallest company of its members,
+and a suspect at the head of the queue waits until that is so. Two poisonous inputs, or ten, need no
+rule of their own.
+
+The worker usually knows better. It writes the offset that it is executing to shared memory before
+it enters user code, and the launcher reads this beacon after the death. Such a *hint* sends the
+named item straight to company 1 and leaves the others at their level. A hint is not proof (an
+input can corrupt memory over which another then falls; the kill may have come from outside), so
+nobody is condemned by hints in a crowd. And since hints may be wrong again and again, an item that
+was in flight and spared in `max_attempts` deaths counts as a suspect of the last of these. Thus no
+item can be in flight in more than a fixed number of deaths before it is done or condemned, whatever
+the hints say: the search ends.
+
+*Guilty* is an item that was alone in flight at the death, was a suspect in at least
+`max_attempts` deaths, and was alone in at least two of them (one if `max_attempts` is below
+three). The second lonely death is there for the innocent: once the search has isolated a few
+dozen items, a single further accident would hit one of them alone. With hints this costs nothing
+(1 hinted, 2 alone); without, a poison takes five deaths.
+
+A condemned item is harmless, since it is never run again: it has full company and is nobody's
+suspect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .item import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .item import Death, Item
+
+
+class Suspicion:
+    """What is held against one item: counts of deaths while it was in flight.
+
+    `attempts` as a suspect, `alone` with nothing else in flight, `spared` because another was named
+    (since it was last a suspect). `sent` tells whether it went out as condemned.
+    """
+
+    __slots__ = ("alone", "attempts", "sent", "spared")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.alone = 0
+        self.spared = 0
+        self.sent = False
+
+
+class Quarantine:
+    """The levels for one window, and the judge."""
+
+    __slots__ = ("_alone_needed", "_companies", "_max_attempts", "_window")
+
+    def __init__(self, window: int, max_attempts: int) -> None:
+        companies = [window]
+        while companies[-1] > 1:
+            companies.append(max(1, window >> (4 * len(companies) - 2)))
+        if len(companies) == 1:  # a window of one: the only level is already the last
+            companies.append(1)
+        self._companies = tuple(companies)
+        self._window = window
+        self._max_attempts = max_attempts
+        self._alone_needed = 2 if max_attempts >= 3 else 1
+
+    def company(self, item: Item) -> int:
+        """The largest in-flight set this item may be part of, itself included."""
+        if item.verdict is not None:
+            return self._window
+        return self._companies[min(item.deaths, len(self._companies) - 1)]
+
+    def judge(self, items: Sequence[Item], death: Death) -> bool:
+        """Raise suspicions over a death with these items in flight, and condemn the proved one.
+
+        Returns whether the death is explained: whether there was anyone to suspect.
+        """
+        named = next((item for item in items if item.offset == death.suspect), None)
+        explained = False
+        for item in items:
+            if item.verdict is not None:
+                continue
+            suspicion = item.suspicion
+            if suspicion is None:
+                suspicion = item.suspicion = Suspicion()
+            if named is not None and item is not named:
+                suspicion.spared += 1
+                if suspicion.spared < self._max_attempts:
+                    continue
+            suspicion.spared = 0
+            suspicion.attempts += 1
+            item.deaths = len(self._companies) - 1 if item is named else item.deaths + 1
+            explained = True
+        if len(items) == 1 and explained:
+            self._judge_alone(items[0], death)
+        return explained
+
+    def _judge_alone(self, item: Item, death: Death) -> None:
+        suspicion = item.suspicion
+        if suspicion is None:
+            return
+        suspicion.alone += 1
+        # Nothing was in flight beside it, so there is no smaller company to try first.
+        item.deaths = max(item.deaths, len(self._companies) - 1)
+        if suspicion.alone < self._alone_needed or suspicion.attempts < self._max_attempts:
+            return
+        item.verdict = Verdict(
+            cause=death.cause,
+            error=f"killed its worker {suspicion.attempts} times, {suspicion.alone} of them"
+            f" alone in flight: {death.text or death.cause}",
+            attempts=suspicion.attempts,
+            signal=death.signal,
+            stacks=death.stacks,
+            worker_pid=death.worker_pid,
+        )
