@@ -207,14 +207,14 @@ class Dispatcher:
         if lane.incarnation != incarnation or lane.phase is Phase.DOWN:
             return
         if lane.phase is not Phase.READY:
-            self.start_failed(slot, incarnation, now, death.text)
+            self.start_failed(slot, incarnation, now, death.describe())
             return
         lane.phase = Phase.DOWN
         self.statistics.deaths += 1
         explained = self._quarantine.judge(lane.ground(), death)
         lane.count_suspects()
         pause = lane.row.died(lived=now - lane.started_at, explained=explained)
-        self._restart(lane, now, pause, f"died {lane.row.deaths} times in a row", death.text)
+        self._restart(lane, now, pause, f"died {lane.row.deaths} times in a row", death.describe())
 
     def start_failed(self, slot: int, incarnation: int, now: float, text: str) -> None:
         """The worker could not be started, or ended before it was ready."""
@@ -289,6 +289,11 @@ class Dispatcher:
     def idle(self) -> bool:
         """Whether everything submitted is completed."""
         return self.statistics.submitted == self.statistics.completed
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is in flight anywhere: the end of a drain."""
+        return not any(lane.flight for lane in self._lanes)
 
     def in_flight(self, slot: int) -> int:
         """How many items the slot's worker has now."""

@@ -79,7 +79,8 @@ class Death:
     """How a ready worker ended, as far as the shell knows.
 
     `suspect` is the offset of the input it was executing at that moment, when its beacon in shared
-    memory says so. `cause` becomes the cause of a dead letter if an item is found guilty.
+    memory says so. `cause` becomes the cause of a dead letter if an item is found guilty, and
+    `text`, one line, part of its error.
     """
 
     cause: Literal["crash", "timeout", "memory"] = "crash"
@@ -89,6 +90,16 @@ class Death:
     suspect: int | None = None
     stacks: str = ""
     worker_pid: int = 0
+
+    def describe(self) -> str:
+        """One line on how the worker ended, from what is known."""
+        if self.text:
+            return self.text
+        if self.signal is not None:
+            return f"signal {self.signal}"
+        if self.exit_code is not None:
+            return f"exit code {self.exit_code}"
+        return self.cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +121,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """End the pool with an error: the slot's worker cannot be kept alive. Comes once, as the last."""
+    """End the pool with an error: this slot's worker cannot be kept alive. Comes once, as last."""
 
     slot: int
     reason: str

@@ -120,7 +120,7 @@ class Lane:
 
     def ground(self) -> list[Item]:
         """Return all items in flight to the front of the queue, where they came from."""
-        items = sorted(self.flight.values(), key=lambda item: item.offset)
+        items = list(self.flight.values())  # in offset order, as that is how they were sent
         self.flight.clear()
         self.queue[:0] = items
         self.queued_bytes += self.flying_bytes

@@ -32,11 +32,12 @@ rule of their own.
 The worker usually knows better. It writes the offset that it is executing to shared memory before
 it enters user code, and the launcher reads this beacon after the death. Such a *hint* sends the
 named item straight to company 1 and leaves the others at their level. A hint is not proof (an
-input can corrupt memory over which another then falls; the kill may have come from outside), so
-nobody is condemned by hints in a crowd. And since hints may be wrong again and again, an item that
-was in flight and spared in `max_attempts` deaths counts as a suspect of the last of these. Thus no
-item can be in flight in more than a fixed number of deaths before it is done or condemned, whatever
-the hints say: the search ends.
+input can corrupt memory over which another then falls, or crash in a thread while another runs; the
+kill may have come from outside), so nobody is condemned by hints in a crowd. Nor can wrong hints
+stall the search. An item is named in a crowd at most once, since from then on it goes alone, and
+either it is cleared by completing or it dies alone. And a wrongly named item, waiting for its turn
+alone, is a barrier in the queue: what was in front of it is retried without what was behind, so
+that a poison in front ends up in ever smaller company, as in a search with random pivots.
 
 *Guilty* is an item that was alone in flight at the death, was a suspect in at least
 `max_attempts` deaths, and was alone in at least two of them (one if `max_attempts` is below
@@ -61,18 +62,17 @@ if TYPE_CHECKING:
 
 
 class Suspicion:
-    """What is held against one item: counts of deaths while it was in flight.
+    """What is held against one item.
 
-    `attempts` as a suspect, `alone` with nothing else in flight, `spared` because another was named
-    (since it was last a suspect). `sent` tells whether it went out as condemned.
+    `attempts` counts the deaths it was a suspect in, `alone` those of them with nothing else in
+    flight. `sent` tells whether it went out as condemned.
     """
 
-    __slots__ = ("alone", "attempts", "sent", "spared")
+    __slots__ = ("alone", "attempts", "sent")
 
     def __init__(self) -> None:
         self.attempts = 0
         self.alone = 0
-        self.spared = 0
         self.sent = False
 
 
@@ -103,39 +103,28 @@ class Quarantine:
 
         Returns whether the death is explained: whether there was anyone to suspect.
         """
-        named = next((item for item in items if item.offset == death.suspect), None)
-        explained = False
-        for item in items:
-            if item.verdict is not None:
-                continue
-            suspicion = item.suspicion
-            if suspicion is None:
-                suspicion = item.suspicion = Suspicion()
-            if named is not None and item is not named:
-                suspicion.spared += 1
-                if suspicion.spared < self._max_attempts:
-                    continue
-            suspicion.spared = 0
-            suspicion.attempts += 1
-            item.deaths = len(self._companies) - 1 if item is named else item.deaths + 1
-            explained = True
-        if len(items) == 1 and explained:
-            self._judge_alone(items[0], death)
-        return explained
+        # A hint at an item that is not in flight is old: that one is done, and it says nothing.
+        named = [item for item in items if item.offset == death.suspect] or items
+        suspects = [item for item in named if item.verdict is None]
+        for item in suspects:
+            if item.suspicion is None:
+                item.suspicion = Suspicion()
+            item.suspicion.attempts += 1
+            item.deaths += 1
+            if len(named) == 1:  # named by the hint, or by being alone
+                item.deaths = max(item.deaths, len(self._companies) - 1)
+            if len(items) == 1:
+                self._judge_alone(item, item.suspicion, death)
+        return bool(suspects)
 
-    def _judge_alone(self, item: Item, death: Death) -> None:
-        suspicion = item.suspicion
-        if suspicion is None:
-            return
+    def _judge_alone(self, item: Item, suspicion: Suspicion, death: Death) -> None:
         suspicion.alone += 1
-        # Nothing was in flight beside it, so there is no smaller company to try first.
-        item.deaths = max(item.deaths, len(self._companies) - 1)
         if suspicion.alone < self._alone_needed or suspicion.attempts < self._max_attempts:
             return
         item.verdict = Verdict(
             cause=death.cause,
             error=f"killed its worker {suspicion.attempts} times, {suspicion.alone} of them"
-            f" alone in flight: {death.text or death.cause}",
+            f" alone in flight: {death.describe()}",
             attempts=suspicion.attempts,
             signal=death.signal,
             stacks=death.stacks,
