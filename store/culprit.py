@@ -1,0 +1,65 @@
+"""Finding which part of a value cannot be pickled, for an error message worth reading."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["find_culprit"]
+
+_MAX_DEPTH = 20
+_MAX_PARTS = 1000
+"""Parts looked at in one container: the search is for a message, it need not be complete."""
+
+
+def find_culprit(value: Any) -> tuple[str, str]:
+    """Return where in `value` the part is that cannot be pickled, and that part's type.
+
+    The place is empty if it is `value` itself, else like ` (found at ["a"][0].lock)`.
+    """
+    path = ""
+    for _ in range(_MAX_DEPTH):
+        for step, part in _parts(value):
+            if not _can_pickle(part):
+                path += step
+                value = part
+                break
+        else:
+            break
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
+    return (f" (found at {path})" if path else ""), name
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _parts(value: Any) -> Iterable[tuple[str, Any]]:
+    """Return up to `_MAX_PARTS` parts of a value, each with how one gets there."""
+    if isinstance(value, dict):
+        parts = [(f"[{key!r}]", part) for key, part in value.items()]
+    elif isinstance(value, (list, tuple)):
+        parts = [(f"[{index}]", part) for index, part in enumerate(value)]
+    elif isinstance(value, (set, frozenset)):
+        parts = [(" (an element)", part) for part in value]
+    else:
+        attributes = getattr(value, "__dict__", None)
+        parts = (
+            [(f".{name}", part) for name, part in attributes.items()]
+            if isinstance(attributes, dict) and not isinstance(value, type)
+            else []
+        )
+    return parts[:_MAX_PARTS]
+
+
+def _can_pickle(value: Any) -> bool:
+    try:
+        cloudpickle.dumps(value, 5)
+    except Exception:  # noqa: BLE001 - whatever it is, it is the culprit
+        return False
+    return True

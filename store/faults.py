@@ -1,0 +1,97 @@
+"""From what the operating system and LMDB report to errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import lmdb
+
+from ..agent.errors import (
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreUnwritableError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["free_bytes", "lmdb_error", "system_error"]
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_NEARLY_FULL = 1 << 16
+"""A failed write with fewer bytes free than this failed for want of room: LMDB reports a write cut
+short by a full disk as an input/output error."""
+
+_DAMAGED = (
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.InvalidError,
+    lmdb.VersionMismatchError,
+)
+
+
+def free_bytes(path: Path) -> int:
+    """Return the bytes an ordinary user may still write on the file system of `path`."""
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
+
+
+def full(path: Path) -> StoreFullError:
+    """Return the error for a file system without room at `path`."""
+    return StoreFullError(
+        f"No space is left on the disk of {path}; nothing was written and nothing is lost.",
+        hint="Make room, then resume.",
+    )
+
+
+def unwritable(path: Path, reason: str) -> StoreUnwritableError:
+    """Return the error for a `path` that may not be written."""
+    return StoreUnwritableError(
+        f"{path} cannot be written: {reason}.",
+        hint="Give this user the right to write there, or choose another state directory.",
+    )
+
+
+def system_error(error: OSError, path: Path) -> StoreError:
+    """Return the error to raise for an `OSError` met while working on `path`."""
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return full(path)
+    if error.errno in _READ_ONLY:
+        return unwritable(path, reason)
+    return StoreError(f"{path} cannot be used: {reason}.", hint="Check the path and the disk.")
+
+
+def lmdb_error(error: lmdb.Error, path: Path) -> StoreError:
+    """Return the error to raise for an error of LMDB met in the environment at `path`."""
+    text = str(error)
+    if isinstance(error, lmdb.MapFullError):
+        return StoreFullError(
+            f"The memory map of {path} is full; nothing was written and nothing is lost.",
+            hint="Lift the limit on this process's address space (ulimit -v), then resume.",
+        )
+    if isinstance(error, _DAMAGED):
+        return StoreCorruptError(
+            f"{path} is damaged ({text}).",
+            hint="Restore the state directory from a copy.",
+        )
+    if isinstance(error, lmdb.ReadonlyError) or os.strerror(errno.EROFS) in text:
+        return unwritable(path, text)
+    if isinstance(error, lmdb.ReadersFullError):
+        return StoreError(
+            f"Too many processes are reading {path}.", hint="End some of them, then try again."
+        )
+    if isinstance(error, lmdb.DiskError) or _is_full(path):
+        return full(path)
+    return StoreError(f"{path} failed: {text}.", hint="Check the disk, then resume.")
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return free_bytes(path) < _NEARLY_FULL
+    except OSError:
+        return False

@@ -1,0 +1,183 @@
+"""The lease: a lock that its holder's death releases, whatever kills it.
+
+It is a POSIX record lock, because of the three kernel locks only this one belongs to the process:
+
+- `flock` and open-file-description locks belong to the open file, which forked children share. A
+  child that outlives the holder would keep the shard locked, with nobody writing to it.
+- A lock file with a pid in it survives its writer, and pids are reused.
+
+Record locks have two traps, which this module closes:
+
+- They do not exclude within one process. So the process keeps a table of what it holds.
+- Closing *any* descriptor of the file drops them. So the file is never opened while the table says
+  that this process holds it, and nothing but this module opens such files. Should somebody's
+  backup do it nevertheless, from inside the holder, the fencing epoch still keeps writers apart.
+
+The file holds the pid of the last holder, for error messages; it is never removed, since whoever
+removes a lock file may be removing another's.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ..agent.errors import LeaseHeldError
+from .faults import system_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+__all__ = ["Lease"]
+
+_FIRST_PAUSE = 0.0005
+_LONGEST_PAUSE = 0.01
+"""Seconds between attempts: a dead worker's successor should not wait noticeably."""
+
+
+class Lease:
+    """The exclusive right to something, held from `acquire` to `close` or the holder's death.
+
+    Attributes:
+        path: the lock file.
+    """
+
+    __slots__ = ("_descriptor", "_identity", "path")
+
+    def __init__(self, path: Path, descriptor: int, identity: tuple[int, int]) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._identity = identity
+
+    @classmethod
+    def acquire(cls, path: Path, wait: float = 0.0) -> Self:
+        """Take the lease of the lock file at `path`, which is created if need be.
+
+        Args:
+            path: the lock file; its directory must exist.
+            wait: seconds to wait for a living holder to let go.
+
+        Raises:
+            LeaseHeldError: somebody, named by pid, still holds it.
+            StoreUnwritableError: the file cannot be opened for writing.
+            StoreFullError: there is no room for the file.
+        """
+        deadline = time.monotonic() + wait
+        pause = _FIRST_PAUSE
+        while True:
+            with _guard:
+                lease = cls._attempt(path)
+            if lease is not None:
+                return lease
+            if time.monotonic() >= deadline:
+                pid = cls.last_holder(path)
+                raise LeaseHeldError(
+                    f"{path} is held by {f'process {pid}' if pid else 'another process'}.",
+                    hint="Wait until that process is done with it, or end it.",
+                )
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    @classmethod
+    def _attempt(cls, path: Path) -> Self | None:
+        if _identity(path) in _held:
+            return None
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise system_error(error, path) from error
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                return None
+            raise system_error(error, path) from error
+        status = os.fstat(descriptor)
+        identity = status.st_dev, status.st_ino
+        if identity in _held or _identity(path) != identity:
+            # The file was replaced between our two looks at it.
+            os.close(descriptor)
+            return None
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        except OSError:
+            pass  # On a full disk the lock still locks; only its message will be poorer.
+        lease = cls(path, descriptor, identity)
+        _held[identity] = lease
+        return lease
+
+    @staticmethod
+    def last_holder(path: Path) -> int | None:
+        """Return the pid that took the lease of `path` last, if known; it may be long dead."""
+        with _guard:
+            if _identity(path) in _held:
+                return os.getpid()
+            try:
+                return int(path.read_bytes() or b"0") or None
+            except (OSError, ValueError):
+                return None
+
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Return whether a living process, this one included, holds the lease of `path`.
+
+        Needs only permission to read. The answer may be out of date when it arrives.
+        """
+        with _guard:
+            if _identity(path) in _held:
+                return True
+            try:
+                descriptor = os.open(path, os.O_RDONLY)
+            except OSError:
+                return False
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+            finally:
+                os.close(descriptor)
+            return False
+
+    @property
+    def held(self) -> bool:
+        """Whether this process holds the lease; False after `close` and in forked children."""
+        return _held.get(self._identity) is self
+
+    def close(self) -> None:
+        """Give the lease back; does nothing if it is not held."""
+        with _guard:
+            if _held.get(self._identity) is self:
+                del _held[self._identity]
+                os.close(self._descriptor)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+_guard = threading.Lock()
+_held: dict[tuple[int, int], Lease] = {}
+
+
+def _forget_after_fork() -> None:
+    """Empty a forked child's table: record locks are not inherited."""
+    global _guard  # noqa: PLW0603 - the parent's lock may be held by a thread that is not here
+    _guard = threading.Lock()
+    for lease in _held.values():
+        os.close(lease._descriptor)  # noqa: SLF001 - drops no lock: this process has none
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,227 @@
+"""Opening LMDB environments: flags, sharing within a process, and what a fork may not carry over.
+
+LMDB's locks belong to the process, so a process must not open one environment twice: closing one
+would drop the locks of the other. A worker that reads its own shards, or a launcher that inspects
+the store it runs, is in that position; so readers share the environment that is already open.
+
+A child of a fork must not touch its parent's environments, nor even release them: ending a read
+transaction in the child would clear the parent's slot in the shared reader table. So a child
+forgets them all; every handle it inherited says so when used.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import lmdb
+
+from ..agent.errors import StoreError
+from .faults import free_bytes, full, lmdb_error, system_error, unwritable
+from .lease import Lease
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Environment", "open_reader", "open_writer"]
+
+MAX_READERS = 1024
+_MAX_DATABASES = 16
+_MAP_SIZES = tuple(1 << bits for bits in (40, 38, 36, 34, 32, 30))
+"""Sizes of the sparse map, in bytes, largest first: a smaller one is taken only where the process
+may not have that much address space. Large enough, no process ever has to resize its map."""
+
+_LOCK_FILE_SIZE = 1 << 17
+"""Bytes reserved for the reader table, more than `MAX_READERS` slots of 64 bytes."""
+_LEAST_FREE = 1 << 18
+"""Bytes that must be free before an environment is created."""
+
+
+class Environment:
+    """A share in an open LMDB environment.
+
+    Attributes:
+        path: its directory.
+        handle: the LMDB environment; None once closed or in a forked child.
+    """
+
+    __slots__ = ("_writable", "handle", "path")
+
+    def __init__(self, path: Path, handle: lmdb.Environment, *, writable: bool) -> None:
+        self.path = path
+        self.handle: lmdb.Environment | None = handle
+        self._writable = writable
+
+    def require(self) -> lmdb.Environment:
+        """Return the handle.
+
+        Raises:
+            StoreError: it was closed, or belongs to the process that forked this one.
+        """
+        if self.handle is None:
+            raise StoreError(
+                f"{self.path} is not open in this process.",
+                hint="Open it here: handles of the store cannot be used once closed, nor be "
+                "handed to a forked child.",
+            )
+        return self.handle
+
+    def close(self) -> None:
+        """Give the share back; the last one closes the environment."""
+        with _guard:
+            handle, self.handle = self.handle, None
+            if handle is None:
+                return
+            for identity, shares in list(_open.items()):
+                if self in shares:
+                    shares.remove(self)
+                    if not shares:
+                        del _open[identity]
+                        handle.close()
+
+
+def open_writer(path: Path, *, sync: bool) -> Environment:
+    """Open the environment in the directory `path` for writing, creating it if need be.
+
+    The caller must hold the lease that makes it the only writer.
+
+    Args:
+        path: an existing directory.
+        sync: whether a commit returns only when it is on disk.
+
+    Raises:
+        StoreFullError: there is no room to create it.
+        StoreUnwritableError: the directory is read-only.
+        StoreError: this process has it open already, or LMDB cannot open it.
+    """
+    with _guard:
+        if _identity(path) in _open:
+            raise StoreError(
+                f"This process has {path} open already.", hint="Close that reader or writer first."
+            )
+        _reserve(path)
+        handle = _open_handle(path, readonly=False, sync=sync, lock=True)
+        environment = Environment(path, handle, writable=True)
+        _register(path, environment)
+        return environment
+
+
+def open_reader(path: Path) -> Environment:
+    """Open the environment in the directory `path` for reading, beside whoever writes to it.
+
+    Where the reader table cannot be written (a read-only file system, another user's store), it
+    is read without taking part in the table; that is safe as long as nobody writes to it.
+
+    Raises:
+        StoreError: there is none, or LMDB cannot open it.
+        StoreUnwritableError: it is in use by another user's process.
+    """
+    with _guard:
+        shares = _open.get(_identity(path))
+        if shares:
+            environment = Environment(path, shares[0].require(), writable=False)
+            shares.append(environment)
+            return environment
+        handle = _open_handle(path, readonly=True, sync=False, lock=_lockable(path))
+        environment = Environment(path, handle, writable=False)
+        _register(path, environment)
+        return environment
+
+
+def _reserve(path: Path) -> None:
+    """Allocate the reader table's file, or raise an error where LMDB would die of SIGBUS.
+
+    LMDB writes to that file through a map. If the disk is full when a page of it is first touched,
+    the kernel has no way to report that but a signal.
+    """
+    lock = path / "lock.mdb"
+    try:
+        if lock.exists() and lock.stat().st_blocks * 512 >= _LOCK_FILE_SIZE:
+            return
+        if not (path / "data.mdb").exists() and free_bytes(path) < _LEAST_FREE:
+            raise full(path)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, _LOCK_FILE_SIZE)
+            elif os.fstat(descriptor).st_size == 0:
+                os.write(descriptor, bytes(_LOCK_FILE_SIZE))
+        finally:
+            # Drops this process's locks on the file, of which there are none: see `_open`.
+            os.close(descriptor)
+    except OSError as error:
+        raise system_error(error, path) from error
+
+
+def _lockable(path: Path) -> bool:
+    """Return whether a reader of `path` can take part in the reader table."""
+    if not (path / "data.mdb").is_file():
+        raise StoreError(f"{path} holds no data.", hint="Give the path of a state directory.")
+    try:
+        os.close(os.open(path / "lock.mdb", os.O_RDWR))
+    except OSError as error:
+        if error.errno != errno.EROFS and Lease.is_held(path / "lease"):
+            raise unwritable(path, "a process of another user is writing to it") from error
+        return False
+    return True
+
+
+def _open_handle(path: Path, *, readonly: bool, sync: bool, lock: bool) -> lmdb.Environment:
+    problem: lmdb.Error | None = None
+    for size in _MAP_SIZES:
+        try:
+            return lmdb.open(
+                str(path),
+                map_size=size,
+                max_dbs=_MAX_DATABASES,
+                max_readers=MAX_READERS,
+                max_spare_txns=2,
+                readonly=readonly,
+                create=not readonly,
+                lock=lock,
+                sync=sync,
+                metasync=sync,
+                readahead=False,
+                mode=0o644,
+            )
+        except lmdb.MemoryError as error:
+            problem = error
+        except lmdb.Error as error:
+            raise lmdb_error(error, path) from error
+    raise StoreError(
+        f"{path} cannot be mapped into memory ({problem}).",
+        hint="Lift the limit on this process's address space (ulimit -v).",
+    )
+
+
+_guard = threading.Lock()
+_open: dict[tuple[int, int] | None, list[Environment]] = {}
+_inherited: list[lmdb.Environment] = []
+
+
+def _register(path: Path, environment: Environment) -> None:
+    _open[_identity(path)] = [environment]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = (path / "data.mdb").stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _forget_after_fork() -> None:
+    global _guard  # noqa: PLW0603 - the parent's lock may be held by a thread that is not here
+    _guard = threading.Lock()
+    for shares in _open.values():
+        for share in shares:
+            if share.handle is not None:
+                _inherited.append(share.handle)
+            share.handle = None
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,56 @@
+"""Addresses of memory fields: the key's prefix, then the field's dotted path in UTF-8.
+
+LMDB's index takes keys up to 511 bytes. A longer address is cut, and told apart by a digest of the
+whole:
+
+    first 483 bytes of the address | 0xFF | BLAKE2b-128 of the address        (500 bytes)
+
+0xFF never occurs in UTF-8, and no prefix is that long, so a cut address cannot be mistaken for an
+ordinary one. The full path of a cut address is kept in the database `names`, under that address.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+__all__ = ["CUT", "MAX_ADDRESS", "address", "cut", "decode_path", "encode_path", "is_cut"]
+
+MAX_ADDRESS = 500
+"""Longest address in bytes that is stored as it is, and the length of all that are not."""
+
+CUT = 483
+"""How much of a longer address is kept, in bytes."""
+
+_MARK = 0xFF
+
+
+def encode_path(path: str) -> bytes:
+    """Return a path in UTF-8; lone surrogates, which JSON can produce, pass."""
+    try:
+        return path.encode()
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogatepass")
+
+
+def decode_path(data: bytes) -> str:
+    """Return the path that `encode_path` turned into `data`."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "surrogatepass")
+
+
+def address(prefix: bytes, path: str) -> bytes:
+    """Return the address of the field `path` of the key with this prefix."""
+    full = prefix + encode_path(path)
+    return full if len(full) <= MAX_ADDRESS else cut(full)
+
+
+def cut(full: bytes) -> bytes:
+    """Return what stands for an address of more than `MAX_ADDRESS` bytes."""
+    return full[:CUT] + b"\xff" + blake2b(full, digest_size=16).digest()
+
+
+def is_cut(stored: bytes) -> bool:
+    """Return whether a stored address was cut."""
+    return len(stored) == MAX_ADDRESS and stored[CUT] == _MARK
