@@ -1,0 +1,104 @@
+"""`Agent`: the class that users subclass, or fill by hand, to say what reacts to what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .decorators import checked_listens
+from .errors import AgentDefinitionError
+from .resource import ResourceType
+
+if TYPE_CHECKING:
+    from .event import Event
+
+__all__ = ["Agent"]
+
+Self = TypeVar("Self", bound="Agent")
+
+AddedAction = tuple[list["type[Event] | str"], Callable[..., Any], "dict[str, Any] | None"]
+
+
+class Agent:
+    """A set of actions, which run when the events they listen to arrive, and of resources.
+
+    Declared with decorators::
+
+        class Counter(Agent):
+            @action(InputEvent)
+            @staticmethod
+            def count(event: Event, ctx: RunnerContext) -> None:
+                total = (ctx.short_term_memory.get("total") or 0) + event.input
+                ctx.short_term_memory.set("total", total)
+                ctx.send_event(OutputEvent(output=total))
+
+    or put together by hand::
+
+        agent = Agent().add_action("count", [InputEvent], count)
+
+    or both. An agent holds no state between runs: what has to last is in memory.
+    """
+
+    # Not made in __init__: a subclass need not call it.
+    @property
+    def actions(self) -> dict[str, AddedAction]:
+        """The actions added by hand: name to (events, function, settings or ``None``)."""
+        added: dict[str, AddedAction] = self.__dict__.setdefault("_actions", {})
+        return added
+
+    @property
+    def resources(self) -> dict[ResourceType, dict[str, Any]]:
+        """The resources added by hand, by type and name."""
+        added: dict[ResourceType, dict[str, Any]] | None = self.__dict__.get("_resources")
+        if added is None:
+            added = self.__dict__["_resources"] = {kind: {} for kind in ResourceType}
+        return added
+
+    def add_action(
+        self: Self,
+        name: str,
+        events: Sequence[type[Event] | str],
+        func: Callable[..., Any],
+        **config: Any,
+    ) -> Self:
+        """Add the action ``name``: call ``func(event, ctx)`` on each of ``events``.
+
+        ``events`` are event classes or string types, ``config`` is what ``ctx.action_config``
+        gives. Returns the agent. Raises `AgentDefinitionError` when the name is taken or an event
+        is neither.
+        """
+        if name in self.actions:
+            msg = f"The action {name!r} has been added to {type(self).__qualname__} before."
+            raise AgentDefinitionError(msg, hint="Give each action a name of its own.")
+        if isinstance(events, (str, type)):
+            events = [events]
+        listens = checked_listens(name, list(events))
+        self.actions[name] = (list(listens), func, config or None)
+        return self
+
+    def add_resource(self: Self, name: str, resource_type: ResourceType, instance: Any) -> Self:
+        """Add the resource ``name`` of a type: a `ResourceDescriptor`, or a resource itself.
+
+        A plain function may be given for a tool. Prefer a descriptor for whatever holds a
+        connection: it travels to the workers, where each creates its own. Returns the agent.
+        Raises `AgentDefinitionError` when the name is taken.
+        """
+        add_resource(self.resources, name, resource_type, instance)
+        return self
+
+
+def add_resource(
+    resources: dict[ResourceType, dict[str, Any]],
+    name: str,
+    resource_type: ResourceType,
+    instance: Any,
+) -> None:
+    """Put a resource into ``resources``; raises `AgentDefinitionError` when the name is taken."""
+    if not isinstance(resource_type, ResourceType):
+        msg = f"{resource_type!r} is given as the type of the resource {name!r}."
+        raise AgentDefinitionError(msg, hint="Use a member of ResourceType, such as TOOL.")
+    named = resources[resource_type]
+    if name in named:
+        msg = f"The {resource_type.value} {name!r} has been added before."
+        raise AgentDefinitionError(msg, hint="Give each resource of a type a name of its own.")
+    named[name] = instance

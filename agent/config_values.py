@@ -1,0 +1,153 @@
+"""Turning what stands in a file, a command line or a ``set()`` into a typed value.
+
+One function per type, all with the same shape: the value (a scalar from YAML, or text), and a typed
+value or a plain ``ValueError`` whose text says what was wanted. Who calls them knows the key and
+makes a `ConfigError` of it.
+
+Sizes and durations use the units that Flink and the JVM use: ``k``, ``m``, ``g``, ``t`` are powers
+of 1024, with or without ``b`` or ``ib`` behind them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+__all__ = [
+    "converter",
+    "parse_duration",
+    "parse_size",
+    "to_bool",
+    "to_enum",
+    "to_float",
+    "to_int",
+    "to_str",
+]
+
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgtp])(?:i?b)?|b|bytes)?", re.IGNORECASE)
+_SIZE_EXPONENT = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h|d)\s*", re.IGNORECASE)
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def to_bool(value: object) -> bool:
+    """True or false; text may say true/false, yes/no, on/off, 1/0 in any case."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower() if isinstance(value, (str, int)) else ""
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    msg = "true or false"
+    raise ValueError(msg)
+
+
+def to_int(value: object) -> int:
+    """A whole number; 4.0 and "4" are, 4.5 and true are not."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+(?:_\d+)*\s*", value):
+        return int(value)
+    msg = "a whole number"
+    raise ValueError(msg)
+
+
+def to_float(value: object) -> float:
+    """A number, also infinite, but never NaN."""
+    number = math.nan
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value)
+    elif isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+    if math.isnan(number):
+        msg = "a number"
+        raise ValueError(msg)
+    return number
+
+
+def to_str(value: object) -> str:
+    """Text; a number or truth value is spelled as YAML would."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    msg = "text"
+    raise ValueError(msg)
+
+
+def to_enum(value: object, kind: type[Enum]) -> Enum:
+    """A member of ``kind``, given itself, by value or by name, in any case, ``-`` or ``_``."""
+    if isinstance(value, kind):
+        return value
+    wanted = str(value).strip().lower().replace("-", "_")
+    for member in kind:
+        if wanted in (str(member.value).lower().replace("-", "_"), member.name.lower()):
+            return member
+    msg = "one of " + ", ".join(str(member.value) for member in kind)
+    raise ValueError(msg)
+
+
+def parse_size(value: object) -> int:
+    """Bytes: 1048576, "1048576", "512MiB", "512m", "1.5g". Never negative."""
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value.strip())):
+        number, unit = found.groups()
+        scale: int = 1024 ** _SIZE_EXPONENT[unit.lower()] if unit else 1
+        return int(number) * scale if number.isdigit() else round(float(number) * scale)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value >= 0 and float(value).is_integer():
+            return int(value)
+    msg = "a size in bytes, such as 1048576, 512MiB or 1g"
+    raise ValueError(msg)
+
+
+def parse_duration(value: object) -> float:
+    """Seconds: 30, "30", "30s", "250ms", "5min", "1h 30m", "2d". Never negative."""
+    msg = "a duration in seconds, or with a unit, such as 30, 250ms, 5min or 1h30m"
+    if isinstance(value, str):
+        text = value.strip()
+        parts = _DURATION.findall(text)
+        if parts and not _DURATION.sub("", text):
+            return math.fsum(float(number) * _SECONDS[unit.lower()] for number, unit in parts)
+    try:
+        seconds = to_float(value)
+    except ValueError:
+        raise ValueError(msg) from None
+    if not 0 <= seconds < math.inf:
+        raise ValueError(msg)
+    return seconds
+
+
+def converter(kind: type[Any]) -> Callable[[object], Any]:
+    """The function above for a type; for a type without one, the value must be of it already."""
+    plain: dict[type[Any], Callable[[object], Any]] = {
+        bool: to_bool,
+        int: to_int,
+        float: to_float,
+        str: to_str,
+    }
+    if kind in plain:
+        return plain[kind]
+    if issubclass(kind, Enum):
+        return lambda value: to_enum(value, kind)
+
+    def instance(value: object) -> Any:
+        if isinstance(value, kind):
+            return value
+        raise ValueError(f"a {kind.__name__}")
+
+    return instance

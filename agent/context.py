@@ -1,0 +1,129 @@
+"""What an action can do: the interface of the ``ctx`` that every action receives.
+
+The contract is kept apart from its implementations (the worker's is one, a test's may be another).
+A context belongs to one execution of one action and is of no use after it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+if TYPE_CHECKING:
+    from .configuration import Configuration
+    from .event import Event
+    from .memory import MemoryObject
+    from .metrics import MetricGroup
+    from .resource import Resource, ResourceType
+
+__all__ = ["RunnerContext"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class RunnerContext(ABC):
+    """The second argument of every action."""
+
+    __slots__ = ()
+
+    # -------------------------------------------------------------- events
+
+    @property
+    @abstractmethod
+    def key(self) -> Any:
+        """The key of the input that this run is about."""
+
+    @abstractmethod
+    def send_event(self, event: Event) -> None:
+        """Send ``event`` to the actions that listen to it; an `OutputEvent` becomes an output.
+
+        Its effects are kept only if the whole run is committed.
+        """
+
+    # -------------------------------------------------------------- memory
+
+    @property
+    @abstractmethod
+    def sensory_memory(self) -> MemoryObject:
+        """The root of the memory that is cleared before each run."""
+
+    @property
+    @abstractmethod
+    def short_term_memory(self) -> MemoryObject:
+        """The root of the memory that is kept for this key."""
+
+    # -------------------------------------------------------------- durable calls
+
+    @abstractmethod
+    def durable_execute(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``func`` once, whatever crashes: its result is on record before this returns.
+
+        When the action runs again after a crash, the recorded result (or exception) is given
+        without a call. Arguments and result must be picklable. The action has to make the same
+        durable calls in the same order each time; one that does not gets a `DivergenceError`.
+        Inside ``func``, memory and `send_event` may not be used (`MemoryAccessError`). Blocks the
+        worker until ``func`` is done. A result that cannot be recorded raises `DurableCallError`.
+        """
+
+    @overload
+    def durable_execute_async(
+        self, func: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[T]: ...
+
+    @overload
+    def durable_execute_async(
+        self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Awaitable[T]: ...
+
+    @abstractmethod
+    def durable_execute_async(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """The awaitable form of `durable_execute`.
+
+        A plain function runs in a thread, a coroutine function on the event loop, so other keys
+        go on meanwhile. Several may run at once, under ``asyncio.gather`` for example; the order in
+        which the calls are *made* is what has to be the same each time.
+        """
+
+    # -------------------------------------------------------------- resources and settings
+
+    @abstractmethod
+    def get_resource(
+        self, name: str, type: ResourceType, metric_group: MetricGroup | None = None
+    ) -> Resource:
+        """The resource ``name`` of that type, created once per worker at the first request.
+
+        It reports its metrics to ``metric_group``, by default that of the action. Raises
+        `AgentDefinitionError` when the agent has no such resource.
+        """
+
+    @property
+    @abstractmethod
+    def action_config(self) -> dict[str, Any]:
+        """The settings given where the action was declared: ``@action(..., **config)``."""
+
+    @abstractmethod
+    def get_action_config_value(self, key: str) -> Any:
+        """One of the action's settings, or ``None``."""
+
+    @property
+    @abstractmethod
+    def config(self) -> Configuration:
+        """The configuration of the job. Changing it here changes nothing elsewhere."""
+
+    # -------------------------------------------------------------- metrics
+
+    @property
+    @abstractmethod
+    def agent_metric_group(self) -> MetricGroup:
+        """The metrics that all actions of the agent share."""
+
+    @property
+    @abstractmethod
+    def action_metric_group(self) -> MetricGroup:
+        """The metrics of this action."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what the context holds. Called by the worker, not by actions."""

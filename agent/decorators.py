@@ -1,0 +1,163 @@
+"""The decorators that turn static methods of an `Agent` into actions and resources.
+
+A decorator only leaves a mark on what it decorates; compiling the agent reads the marks. The mark
+sits on whatever object the decorator was handed, so each of them works above and below
+``@staticmethod``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .errors import AgentDefinitionError
+from .event import Event
+from .resource import ResourceType
+
+__all__ = [
+    "ActionMark",
+    "action",
+    "action_mark",
+    "chat_model_connection",
+    "chat_model_setup",
+    "checked_listens",
+    "embedding_model_connection",
+    "embedding_model_setup",
+    "mcp_server",
+    "prompt",
+    "resource_mark",
+    "tool",
+    "vector_store",
+]
+
+F = TypeVar("F")
+
+_ACTION = "_tamias_action"
+_RESOURCE = "_tamias_resource"
+
+
+@dataclass(frozen=True)
+class ActionMark:
+    """What ``@action(...)`` says: the event classes and types listened to, and settings."""
+
+    listens: tuple[type[Event] | str, ...]
+    config: dict[str, Any]
+
+
+def action(*events_or_types: type[Event] | str, **config: Any) -> Callable[[F], F]:
+    """Make a function ``(event, ctx)``, plain or ``async``, an action of the agent.
+
+    It is called with each event whose class is one of ``events_or_types``, or whose ``type`` is one
+    of the strings among them. ``config`` is what ``ctx.action_config`` gives.
+
+    Raises `AgentDefinitionError` when it listens to nothing, or to something that is neither an
+    event class nor a string.
+    """
+
+    def mark(function: F) -> F:
+        name = getattr(function, "__qualname__", repr(function))
+        setattr(function, _ACTION, ActionMark(checked_listens(name, events_or_types), config))
+        return function
+
+    if len(events_or_types) == 1 and _is_function(events_or_types[0]):
+        checked_listens(getattr(events_or_types[0], "__qualname__", "?"), ())
+    return mark
+
+
+def checked_listens(
+    action_name: str, events: tuple[object, ...] | list[object]
+) -> tuple[type[Event] | str, ...]:
+    """``events`` without repetitions, each an event class or a string of some length.
+
+    Raises `AgentDefinitionError`, naming the action, for anything else and for none at all.
+    """
+    hint = "Name what it listens to, as in @action(InputEvent) or @action('order')."
+    if not events:
+        msg = f"The action {action_name!r} listens to nothing, so it would never run."
+        raise AgentDefinitionError(msg, hint=hint)
+    listens: dict[type[Event] | str, None] = {}
+    for event in events:
+        if isinstance(event, str) and event:
+            listens[event] = None
+        elif isinstance(event, type) and issubclass(event, Event):
+            listens[event] = None
+        else:
+            msg = (
+                f"The action {action_name!r} listens to {event!r}, which is neither a subclass of"
+                " Event nor a string."
+            )
+            raise AgentDefinitionError(msg, hint=hint)
+    return tuple(listens)
+
+
+def _is_function(value: object) -> bool:
+    return isinstance(value, staticmethod) or (callable(value) and not isinstance(value, type))
+
+
+def chat_model_connection(function: F) -> F:
+    """The function, without parameters, returns the descriptor of a connection to chat models."""
+    return _marked(function, ResourceType.CHAT_MODEL_CONNECTION)
+
+
+def chat_model_setup(function: F) -> F:
+    """The function, without parameters, returns the descriptor of a chat model."""
+    return _marked(function, ResourceType.CHAT_MODEL)
+
+
+def embedding_model_connection(function: F) -> F:
+    """The function, without parameters, returns the descriptor of a connection to embeddings."""
+    return _marked(function, ResourceType.EMBEDDING_MODEL_CONNECTION)
+
+
+def embedding_model_setup(function: F) -> F:
+    """The function, without parameters, returns the descriptor of an embedding model."""
+    return _marked(function, ResourceType.EMBEDDING_MODEL)
+
+
+def vector_store(function: F) -> F:
+    """The function, without parameters, returns the descriptor of a vector store."""
+    return _marked(function, ResourceType.VECTOR_STORE)
+
+
+def mcp_server(function: F) -> F:
+    """The function, without parameters, returns the descriptor of an MCP server."""
+    return _marked(function, ResourceType.MCP_SERVER)
+
+
+def prompt(function: F) -> F:
+    """The function, without parameters, returns a `Prompt`, or the descriptor of one."""
+    return _marked(function, ResourceType.PROMPT)
+
+
+def tool(function: F) -> F:
+    """The function itself is a tool: a model sees its name, docstring and typed parameters."""
+    return _marked(function, ResourceType.TOOL)
+
+
+def _marked(function: F, resource_type: ResourceType) -> F:
+    setattr(function, _RESOURCE, resource_type)
+    return function
+
+
+def action_mark(member: object) -> ActionMark | None:
+    """The mark that `action` left on a member of a class, or on the function within it."""
+    mark: ActionMark | None = _mark(member, _ACTION)
+    return mark
+
+
+def resource_mark(member: object) -> ResourceType | None:
+    """The type that a resource decorator left on a member of a class."""
+    mark: ResourceType | None = _mark(member, _RESOURCE)
+    return mark
+
+
+def _mark(member: object, name: str) -> Any:
+    # Only functions and their wrappers: a class attribute may be any object, one that answers to
+    # every attribute name included.
+    if not isinstance(member, (staticmethod, classmethod)) and not _is_function(member):
+        return None
+    found = vars(member).get(name) if hasattr(member, "__dict__") else None
+    if found is None and isinstance(member, (staticmethod, classmethod)):
+        return _mark(member.__func__, name)
+    return found

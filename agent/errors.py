@@ -1,0 +1,204 @@
+"""Every error that tamias raises on purpose, in one tree.
+
+A reader of an error wants three things: what happened, what to do, and (for a script) an exit
+code. So every class carries ``exit_code``, the code the command line ends with, and every instance
+a message, plus an optional ``hint`` that says what to do when the message alone does not. What a
+user's own code raises is never wrapped silently: it reaches the caller as `AgentFailedError` with
+the original traceback as text, because the exception itself may not survive the trip between two
+processes.
+
+All of them survive pickling: ``args`` holds the message and everything else has a default, so the
+class can be rebuilt from ``args`` and the rest comes back with ``__dict__``.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AgentDefinitionError",
+    "AgentFailedError",
+    "ConfigError",
+    "DivergenceError",
+    "DurableCallError",
+    "FencedError",
+    "ForeignStoreError",
+    "InputError",
+    "LeaseHeldError",
+    "MemoryAccessError",
+    "MissingExtraError",
+    "PoolDegradedError",
+    "PoolError",
+    "RunError",
+    "RunTimeoutError",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreFormatError",
+    "StoreFullError",
+    "StoreLockedError",
+    "StoreUnwritableError",
+    "TamiasError",
+    "TargetError",
+    "UnserializableError",
+    "UsageError",
+    "WorkerStartError",
+]
+
+
+class TamiasError(Exception):
+    """Base of all errors of tamias.
+
+    ``message`` says what happened; ``hint``, when not empty, what to do. ``str()`` gives both.
+    """
+
+    exit_code: int = 1
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """What happened, without the hint."""
+        return str(self.args[0]) if self.args else ""
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+# ------------------------------------------------------------------ what the user can put right
+
+
+class UsageError(TamiasError):
+    """Something the user wrote or typed cannot work as it stands."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration value is of the wrong type, out of range, or its name is mistyped."""
+
+
+class AgentDefinitionError(UsageError):
+    """An agent, one of its actions or one of its resources is declared in a way that cannot run."""
+
+
+class TargetError(UsageError):
+    """The agent named on the command line cannot be imported, or is not an agent."""
+
+
+class InputError(UsageError):
+    """A source cannot be read, has changed since the last run, or holds a key of no stable form."""
+
+
+class MissingExtraError(UsageError):
+    """A feature needs a package that is not installed; the message names the ``pip install``."""
+
+
+# ------------------------------------------------------------------ the store
+
+
+class StoreError(TamiasError):
+    """The state directory cannot be used."""
+
+    exit_code = 2
+
+
+class StoreFormatError(StoreError):
+    """The store was written by a newer version, or is not a store of tamias."""
+
+
+class ForeignStoreError(StoreError):
+    """The store belongs to another agent."""
+
+
+class StoreLockedError(StoreError):
+    """Another launcher has the state directory open."""
+
+
+class StoreUnwritableError(StoreError):
+    """The store is on a read-only file system, or permissions forbid to write it."""
+
+
+class StoreFullError(StoreError):
+    """The disk, or the map of the store, has no room left."""
+
+    exit_code = 1
+
+
+class StoreCorruptError(StoreError):
+    """The store holds bytes that it cannot have written."""
+
+
+class FencedError(StoreError):
+    """Another process has taken the shard over: this writer's epoch is past, nothing was written."""
+
+
+class LeaseHeldError(StoreError):
+    """The write lease of a shard is held by a living process."""
+
+
+# ------------------------------------------------------------------ a run
+
+
+class RunError(TamiasError):
+    """A run, that is one input and every action it causes, could not be finished."""
+
+
+class AgentFailedError(RunError):
+    """An action let an exception out, and the strategy for it is ``fail``.
+
+    ``user_traceback`` is the traceback of the action as text, ``offset`` the position of the input
+    and ``key`` its key.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str = "",
+        user_traceback: str = "",
+        offset: int | None = None,
+        key: object = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.user_traceback = user_traceback
+        self.offset = offset
+        self.key = key
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text}\n\n{self.user_traceback.rstrip()}" if self.user_traceback else text
+
+
+class RunTimeoutError(RunError):
+    """A run took longer than ``run-timeout``."""
+
+
+class DurableCallError(RunError):
+    """A durable call could not be recorded or replayed."""
+
+
+class DivergenceError(DurableCallError):
+    """A replayed action made another durable call than the recorded one."""
+
+
+class MemoryAccessError(RunError):
+    """Memory was used in a way it does not allow: a bad path, or from inside a durable call."""
+
+
+class UnserializableError(RunError):
+    """A value that has to leave the process, or to be stored, cannot be pickled."""
+
+
+# ------------------------------------------------------------------ the pool
+
+
+class PoolError(TamiasError):
+    """The pool of workers cannot do its work."""
+
+
+class WorkerStartError(PoolError):
+    """A worker did not start, or died before it was ready."""
+
+
+class PoolDegradedError(PoolError):
+    """Workers keep dying for a reason that no input explains, so the pool gave up."""

@@ -1,0 +1,166 @@
+"""The settings that tamias itself knows, by name, with types, defaults and limits.
+
+Every one can stand in a configuration file, after ``--set`` and in `Configuration.set`.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+
+from .config_option import ConfigOption
+from .config_values import parse_duration, parse_size
+
+__all__ = ["KNOWN_OPTIONS", "AgentExecutionOptions", "ErrorHandlingStrategy", "PoolOptions"]
+
+
+def _usable_cpus() -> int:
+    """How many CPUs this process may use: fewer than the machine has, inside a container."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not a Linux
+        return os.cpu_count() or 1
+
+
+class ErrorHandlingStrategy(Enum):
+    """What the built-in chat action does when the model fails."""
+
+    FAIL = "fail"
+    RETRY = "retry"
+    IGNORE = "ignore"
+
+
+class AgentExecutionOptions:
+    """How the actions of an agent are executed; names and defaults as in Flink Agents."""
+
+    ERROR_HANDLING_STRATEGY = ConfigOption(
+        "error-handling-strategy",
+        ErrorHandlingStrategy,
+        ErrorHandlingStrategy.FAIL,
+        description="What the built-in chat action does when the model fails.",
+    )
+    MAX_RETRIES = ConfigOption(
+        "max-retries",
+        int,
+        3,
+        minimum=0,
+        description="How often the strategy 'retry' tries again.",
+    )
+    NUM_ASYNC_THREADS = ConfigOption(
+        "num-async-threads",
+        int,
+        2 * _usable_cpus(),
+        minimum=1,
+        description="Threads per worker for blocking functions of durable_execute_async.",
+    )
+    CHAT_ASYNC = ConfigOption(
+        "chat.async", bool, True, description="Whether chat requests leave the event loop free."
+    )
+    TOOL_CALL_ASYNC = ConfigOption(
+        "tool-call.async", bool, True, description="Whether tool calls leave the event loop free."
+    )
+    RAG_ASYNC = ConfigOption(
+        "rag.async", bool, True, description="Whether retrievals leave the event loop free."
+    )
+    JOB_IDENTIFIER: ConfigOption[str | None] = ConfigOption(
+        "job-identifier", str, None, description="A name for the job, for logs and metrics."
+    )
+
+
+class PoolOptions:
+    """The pool of workers."""
+
+    WORKERS = ConfigOption(
+        "workers",
+        int,
+        _usable_cpus(),
+        minimum=1,
+        description="Worker processes.",
+    )
+    SHARDS = ConfigOption(
+        "shards",
+        int,
+        16,
+        minimum=1,
+        description="Shards of the store; fixed when the state directory is created.",
+    )
+    DURABILITY = ConfigOption(
+        "durability",
+        str,
+        "process",
+        choices=("none", "process", "machine"),
+        description="What state survives: nothing, the death of any process, a power loss.",
+    )
+    BATCH_SIZE = ConfigOption(
+        "batch-size",
+        int,
+        256,
+        minimum=1,
+        description="Inputs per message and commit, at most.",
+    )
+    WINDOW = ConfigOption(
+        "window",
+        int,
+        1024,
+        minimum=1,
+        description="Inputs in flight per worker, at most.",
+    )
+    MAX_ATTEMPTS = ConfigOption(
+        "max-attempts",
+        int,
+        3,
+        minimum=1,
+        description="How often an input is tried before it goes to the dead letters.",
+    )
+    ON_ERROR: ConfigOption[str | None] = ConfigOption(
+        "on-error",
+        str,
+        None,
+        choices=("fail", "dead-letter", "ignore"),
+        description=(
+            "What an exception of an action leads to. Not set: 'fail' for execute(),"
+            " 'dead-letter' for tamias run."
+        ),
+    )
+    RUN_TIMEOUT = ConfigOption(
+        "run-timeout",
+        float,
+        0.0,
+        parse=parse_duration,
+        description="The longest a run may take, as 30s or 5min; 0 for no limit.",
+    )
+    MEMORY_LIMIT = ConfigOption(
+        "memory-limit",
+        int,
+        0,
+        parse=parse_size,
+        description="The most memory a worker may use, as 512MiB or 2g; 0 for no limit.",
+    )
+    SYNC_IN_THREADS = ConfigOption(
+        "sync-in-threads",
+        bool,
+        False,
+        description="Run plain (not async) actions in threads, so that one may block.",
+    )
+    STATE_DIR = ConfigOption(
+        "state-dir",
+        str,
+        "",
+        description="The state directory; empty for a temporary one.",
+    )
+    START_METHOD = ConfigOption(
+        "start-method",
+        str,
+        "zygote",
+        choices=("zygote", "spawn"),
+        description="How workers start: forked from a warm interpreter, or each from scratch.",
+    )
+
+
+KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
+    option.key: option
+    for group in (AgentExecutionOptions, PoolOptions)
+    for option in vars(group).values()
+    if isinstance(option, ConfigOption)
+}
+"""Every option above, by key."""
