@@ -15,7 +15,8 @@ TAMIAS = Path(sys.executable).with_name("tamias")
 
 def _run(data: Path) -> subprocess.CompletedProcess[str]:
     """What the example's README tells people to type, with a small data set."""
-    command = [TAMIAS, "run", f"{EXAMPLE / 'agent.py'}:FlightsAgent", "--key", "tailnum"]
+    command: list[str | Path] = [TAMIAS, "run", f"{EXAMPLE / 'agent.py'}:FlightsAgent"]
+    command += ["--key", "tailnum"]
     command += ["--input", data / "flights.csv", "--output", data / "out.jsonl"]
     command += ["--state", data / "state", "--workers", "2"]
     settings = {"FLIGHTS_DATA": str(data), "FLIGHTS_CALLS": str(data / "calls")}
