@@ -1,0 +1,96 @@
+"""What a worker must know to come to life, as its launcher writes it down.
+
+`Boot` is the same for all workers of a pool and is given to the zygote once; `Assignment` is one
+incarnation of one slot. Both travel as JSON over the zygote's control socket. The one pickle in
+here is the agent itself, when it was handed over as an object: it comes from the launcher's own
+process and goes into a worker, never the other way.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from ..agent.configuration import Configuration
+from ..agent.plan import AgentPlan
+from .targets import load_target
+
+if TYPE_CHECKING:
+    from ..agent.agent import Agent
+    from ..agent.resource import ResourceType
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A pool's common ground."""
+
+    parent: int
+    """The launcher's process id: nothing outlives it."""
+    address: str
+    """The launcher's ROUTER endpoint."""
+    state: str
+    """The state directory."""
+    shards: int
+    durability: str
+    on_error: str
+    input_codec: str
+    output_codec: str
+    config: dict[str, Any]
+    target: str | None = None
+    """`package.module:name` or `file.py:name`; None when `agent` carries the agent."""
+    agent: str | None = None
+    """The pickled agent and its environment's resources, base64."""
+    sys_path: list[str] = field(default_factory=list)
+    """Appended to the zygote's own, for modules that only the launcher's process could find."""
+    revives: bool = False
+    """Whether the inputs come out of the dead letters."""
+    scratch: str | None = None
+    """A temporary state directory to delete if the launcher dies."""
+
+    def encode(self) -> bytes:
+        """One line of JSON."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> Boot:
+        """Inverse of `encode`."""
+        return cls(**json.loads(line))
+
+    def compile(self) -> AgentPlan:
+        """Import or unpickle the agent and compile it.
+
+        Raises:
+            TargetError: the agent does not import.
+            AgentDefinitionError: it does not compile.
+        """
+        config = Configuration(self.config)
+        if self.agent is None:
+            return AgentPlan.compile(load_target(self.target or ""), config)
+        agent, resources = cloudpickle.loads(base64.b64decode(self.agent))
+        return AgentPlan.compile(agent, config, resources)
+
+
+def pack_agent(
+    agent: Agent | type[Agent], resources: dict[ResourceType, dict[str, Any]]
+) -> str:
+    """An agent object as `Boot.agent` carries it; classes of `__main__` go by value."""
+    return base64.b64encode(cloudpickle.dumps((agent, resources))).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One incarnation of one slot."""
+
+    slot: int
+    slots: int
+    incarnation: int
+    identity: str
+    """Routing id, hex: random, so that only this process can speak for the slot."""
+
+    def shards(self, total: int) -> range:
+        """The shards that the slot owns, of `total`."""
+        return range(self.slot, total, self.slots)

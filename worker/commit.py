@@ -1,0 +1,185 @@
+"""Group commit: many runs' memory, outputs and progress in one transaction per shard.
+
+Runs that end, and records that must be on disk before something goes on, gather in the open group.
+`flush` commits the group, then lets the world see it: outputs leave only after their
+transaction, and whoever waited for a record goes on. Groups form by themselves: while one
+batch of inputs is worked through, or one commit is under way, everything that finishes joins
+the next group.
+
+With durability `machine` a commit waits for the disk, so it runs on a thread and the loop goes on
+with other keys meanwhile; groups are still committed one after the other. Otherwise a commit
+costs some microseconds and is done in place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from ..store.crashpoints import reach
+from ..store.outbox import encode_outputs
+from ..store.shard import Batch
+from .wire import pack_done
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from ..store.shard import Shard
+
+    Waiter = tuple[Callable[[Any], None], Any]
+    Sealed = list[tuple["Port", Batch]]
+    Records = list[tuple[int, int, bytes]]
+
+
+class Port:
+    """A shard and what goes into its next commit."""
+
+    __slots__ = ("batch", "counts", "is_open", "number", "offsets", "outputs", "shard")
+
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
+        self.number = shard.number
+        self.is_open = False
+        """Whether this port has joined the open group."""
+        self._renew()
+
+    def _renew(self) -> None:
+        self.batch = Batch()
+        self.offsets: list[int] = []
+        self.counts: list[int] = []
+        self.outputs: list[bytes] = []
+
+    def seal(self) -> Batch:
+        """The batch to commit; a new one takes its place."""
+        batch = self.batch
+        if self.offsets:
+            batch.outbox = encode_outputs(self.offsets, self.counts, self.outputs)
+        self.is_open = False
+        self._renew()
+        return batch
+
+
+class GroupCommit:
+    """Commits the ports' batches (see the module's text)."""
+
+    def __init__(
+        self,
+        send: Callable[[list[bytes]], None],
+        loop: AbstractEventLoop,
+        *,
+        threaded: bool,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """`send` takes the frames of a `done` message; `failed` an error no commit can survive."""
+        self._send = send
+        self._loop = loop
+        self._failed = failed
+        self._thread = ThreadPoolExecutor(1, "tamias-commit") if threaded else None
+        self._ports: list[Port] = []
+        self._waiters: list[Waiter] = []
+        self._landed: deque[tuple[Records, list[Waiter]]] = deque()
+        self._scheduled = False
+        self._under_way: Future[None] | None = None
+        self.group = 1
+        """Number of the open group; all groups below `committed` are on disk and published."""
+        self.committed = 1
+
+    def join(self, port: Port) -> None:
+        """Make `port` part of the open group."""
+        if not port.is_open:
+            port.is_open = True
+            self._ports.append(port)
+
+    def when_committed(self, callback: Callable[[Any], None], argument: Any) -> None:
+        """Call back once the open group is committed."""
+        self._waiters.append((callback, argument))
+
+    def schedule(self) -> None:
+        """Flush as soon as the loop has run what is ready now."""
+        if not self._scheduled and (self._ports or self._waiters):
+            self._scheduled = True
+            self._loop.call_soon(self._flush_scheduled)
+
+    def _flush_scheduled(self) -> None:
+        self._scheduled = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Commit the open group, now or as soon as the one under way is through."""
+        if self._thread is None:
+            while self._ports or self._waiters:
+                try:
+                    self._commit(*self._seal())
+                except BaseException as error:  # noqa: BLE001 (handed over whole)
+                    self._failed(error)
+                    return
+                self._publish()
+        elif self._under_way is None and (self._ports or self._waiters):
+            self._under_way = self._thread.submit(self._commit, *self._seal())
+            self._under_way.add_done_callback(
+                lambda future: self._loop.call_soon_threadsafe(self._finish, future)
+            )
+
+    def flush_in_place(self) -> None:
+        """Commit the open group before returning; those who waited go on later, from the loop.
+
+        For a synchronous durable call, which holds the loop's thread.
+        """
+        if self._under_way is not None:
+            self._under_way.exception()  # waits; `_finish` deals with what came of it
+        try:
+            self._commit(*self._seal())
+        except BaseException as error:
+            self._failed(error)
+            raise
+        self._loop.call_soon(self._publish)
+
+    def _finish(self, future: Future[None]) -> None:
+        self._under_way = None
+        error = future.exception()
+        if error is not None:
+            self._failed(error)
+            return
+        self._publish()
+        self.flush()
+
+    def _seal(self) -> tuple[Sealed, list[Waiter]]:
+        sealed = [(port, port.seal()) for port in self._ports]
+        waiters = self._waiters
+        self._ports = []
+        self._waiters = []
+        self.group += 1
+        return sealed, waiters
+
+    def _commit(self, sealed: Sealed, waiters: list[Waiter]) -> None:
+        records: Records = []
+        for port, batch in sealed:
+            sequence = port.shard.commit(batch)
+            if sequence is not None and batch.outbox is not None:
+                records.append((port.number, sequence, batch.outbox))
+        # Queued by whoever commits, so that groups are published in the order of their commits.
+        self._landed.append((records, waiters))
+
+    def _publish(self) -> None:
+        while self._landed:
+            records, waiters = self._landed.popleft()
+            self.committed += 1
+            if records:
+                reach("send.before")
+                self._send(pack_done(records))
+                reach("send.after")
+            for callback, argument in waiters:
+                callback(argument)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is open, waiting, under way or unpublished."""
+        return not (self._ports or self._waiters or self._under_way or self._landed)
+
+    def close(self) -> None:
+        """Release the thread."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=True)

@@ -1,0 +1,244 @@
+"""What an action receives as `ctx`: the run it works for, and the worker behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from ..agent.context import RunnerContext
+from ..agent.errors import MemoryAccessError
+from ..agent.event import Event, OutputEvent
+from ..agent.memory import MemoryType
+from .durable import entering, inside_durable_call, is_recordable
+from .fingerprint import call_fingerprint, function_name
+from .memory import SpaceMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..agent.configuration import Configuration
+    from ..agent.memory import MemoryObject
+    from ..agent.metrics import MetricGroup
+    from ..agent.resource import Resource, ResourceType
+    from .durable import CallRecord
+    from .engine import Engine
+    from .run import Run
+
+REPLAY_GRACE_SECONDS = 2.0
+"""How long a concurrent call that is not on record waits for its siblings to claim theirs."""
+
+
+class WorkerContext(RunnerContext):
+    """The context of one run. Its action changes from step to step."""
+
+    _sensory: SpaceMemory | None = None
+
+    def __init__(self, engine: Engine, run: Run) -> None:
+        self._engine = engine
+        self._run = run
+        self._lane = run.lane
+
+    @property
+    def key(self) -> Any:
+        """The key of the input."""
+        return self._lane.key
+
+    # -- events -------------------------------------------------------------------------------
+
+    def send_event(self, event: Event) -> None:
+        """Send an event; an OutputEvent's output is encoded here and now.
+
+        Raises:
+            MemoryAccessError: called inside a durable function.
+            UnserializableError: the output cannot be encoded for the sink.
+            TypeError: `event` is no event.
+        """
+        lane = self._lane
+        run = self._run
+        if lane.space.guards and inside_durable_call():
+            raise MemoryAccessError(
+                "send_event cannot be used inside a durable function: a replay would not send the "
+                "event again. Return what it needs, and send it after the call"
+            )
+        if isinstance(event, OutputEvent):
+            run.outputs.append(self._engine.encode(lane.key_bytes, event.output, run.offset))
+        elif isinstance(event, Event):
+            event.__dict__["_origin"] = (lane.key_bytes, run.offset, run.step + 1, len(run.sent))
+            run.sent.append(event)
+        else:
+            raise TypeError(f"send_event takes an Event, not {type(event).__name__}")
+
+    # -- memory -------------------------------------------------------------------------------
+
+    @property
+    def short_term_memory(self) -> MemoryObject:
+        """The key's memory."""
+        return self._lane.memory
+
+    @property
+    def sensory_memory(self) -> MemoryObject:
+        """The run's memory, empty when the run begins."""
+        if self._sensory is None:
+            self._sensory = SpaceMemory(self._run.sensory_space(), MemoryType.SENSORY)
+        return self._sensory
+
+    # -- durable calls ------------------------------------------------------------------------
+
+    def durable_execute(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call `func` once, whatever crashes; see `RunnerContext.durable_execute`."""
+        self._refuse_nesting(func)
+        name, fingerprint = function_name(func), call_fingerprint(func, args, kwargs)
+        log = self._run.call_log()
+        record = log.claim(fingerprint)
+        if record is not None:
+            return record.give()
+        if log.replaying:
+            raise log.divergence(name)
+        ticket = log.issue(name, fingerprint)
+        result: Any = None
+        cause: Exception | None = None
+        try:
+            with _Guard(self._run), entering():
+                try:
+                    result = func(*args, **kwargs)
+                except Exception as error:
+                    if not is_recordable(error):
+                        raise
+                    record = ticket.failed(error)
+                    cause = error
+                else:
+                    record = ticket.succeeded(result)
+        finally:
+            log.close(ticket)
+        self._engine.record_call_now(self._run, record)
+        return _hand_over(record, result, cause)
+
+    async def durable_execute_async(
+        self, func: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
+        self._refuse_nesting(func)
+        name, fingerprint = function_name(func), call_fingerprint(func, args, kwargs)
+        log = self._run.call_log()
+        record = log.claim(fingerprint)
+        if record is not None:
+            return record.give()
+        if log.replaying:
+            await self._wait_for_siblings(name)
+        ticket = log.issue(name, fingerprint)
+        result: Any = None
+        cause: Exception | None = None
+        try:
+            with _Guard(self._run):
+                try:
+                    result = await self._perform(func, args, kwargs)
+                except Exception as error:
+                    if not is_recordable(error):
+                        raise
+                    record = ticket.failed(error)
+                    cause = error
+                else:
+                    record = ticket.succeeded(result)
+        finally:
+            log.close(ticket)
+        await self._engine.record_call(self._run, record)
+        return _hand_over(record, result, cause)
+
+    async def _perform(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if inspect.iscoroutinefunction(func):
+            with entering():
+                return await func(*args, **kwargs)
+        with entering():
+            inside = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(
+            self._engine.threads, functools.partial(inside.run, func, *args, **kwargs)
+        )
+
+    async def _wait_for_siblings(self, name: str) -> None:
+        log = self._run.call_log()
+        deadline = asyncio.get_running_loop().time() + REPLAY_GRACE_SECONDS
+        while log.replaying:
+            if not log.may_wait or asyncio.get_running_loop().time() > deadline:
+                raise log.divergence(name)
+            await asyncio.sleep(0.001)
+
+    def _refuse_nesting(self, func: Callable[..., Any]) -> None:
+        if inside_durable_call():
+            raise MemoryAccessError(
+                f"{function_name(func)} was to be called durably inside a durable function: the "
+                "outer call alone is on record. Make both calls from the action"
+            )
+
+    # -- resources, configuration, metrics ----------------------------------------------------
+
+    def get_resource(
+        self, name: str, type: ResourceType, metric_group: MetricGroup | None = None  # noqa: A002
+    ) -> Resource:
+        """The worker's instance of a resource, made when it is first asked for."""
+        resource = self._engine.resources.get(name, type)
+        resource.set_metric_group(metric_group or self.action_metric_group)
+        return resource
+
+    @property
+    def action_config(self) -> dict[str, Any]:
+        """What was given to the action where it was declared."""
+        action = self._run.action
+        return action.config if action is not None else {}
+
+    def get_action_config_value(self, key: str) -> Any:
+        """One value of `action_config`, or None."""
+        return self.action_config.get(key)
+
+    @property
+    def config(self) -> Configuration:
+        """The agent's configuration."""
+        return self._engine.plan.config
+
+    @property
+    def agent_metric_group(self) -> MetricGroup:
+        """Metrics of the agent as a whole."""
+        return self._engine.metrics.agent
+
+    @property
+    def action_metric_group(self) -> MetricGroup:
+        """Metrics of the action that is running."""
+        action = self._run.action
+        return self._engine.metrics.of_action(action.name if action is not None else "")
+
+    def close(self) -> None:
+        """Nothing to do: the worker closes what it made for the agent."""
+
+
+def _hand_over(record: CallRecord, result: Any, cause: Exception | None) -> Any:
+    """Give the action what a replay would: an exception that cannot be pickled in its stand-in."""
+    if cause is None:
+        return result
+    try:
+        record.give()
+    except Exception as recorded:
+        if type(recorded) is type(cause):
+            raise cause
+        raise recorded from cause
+    return None
+
+
+class _Guard:
+    """While a durable call is under way, accesses are checked for coming from inside it."""
+
+    __slots__ = ("_spaces",)
+
+    def __init__(self, run: Run) -> None:
+        self._spaces = (run.lane.space, run.sensory_space())
+
+    def __enter__(self) -> None:
+        for space in self._spaces:
+            space.guards += 1
+
+    def __exit__(self, *_: object) -> None:
+        for space in self._spaces:
+            space.guards -= 1

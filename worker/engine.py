@@ -1,0 +1,369 @@
+"""The worker's heart: inputs in, runs performed on the event loop, commits and answers out.
+
+An input joins its key's lane and, when the lane is free, becomes a run. A synchronous action is
+called right here; an asynchronous one becomes a task, and other lanes go on. When a run's last
+action has returned, its memory changes, outputs and progress join the open commit group
+(`commit.py`), and the lane takes its next input at once: what one run has written the next one of
+the key can read, and both reach the store in order, so an earlier run is never lost behind a
+later one.
+
+A run of several steps parks after each until its effects are on record. A run that fails is tried
+again up to `max-attempts` times, on the spot, because the key's later inputs have to wait for it
+anyway; then the policy decides: a dead letter, a shrug, or the end of the job.
+
+Everything here runs on the loop's thread, except user code that was sent to threads on request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+from ..agent.errors import RunTimeoutError
+from ..agent.event import InputEvent
+from ..store.journal import ACTION, CALL, JournalEntry
+from ..store.keys import shard_of
+from .context import WorkerContext
+from .failures import dead_letter, failure_report, log_ignored, verdict_letter
+from .lane import Lane
+from .run import Run
+from .space import to_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..agent.event import Event
+    from ..agent.plan import Action, AgentPlan
+    from ..agent.resource_registry import ResourceRegistry
+    from .commit import GroupCommit, Port
+    from .durable import CallRecord
+    from .effects import Effects
+    from .metrics import WorkerMetrics
+    from .policy import Policy
+    from .wire import InputBatch
+
+LANES_KEPT: Final = 20_000
+"""Lanes beyond this many are dropped as soon as they are idle and committed."""
+
+
+class Engine:
+    """Drives the runs of one worker."""
+
+    def __init__(
+        self,
+        plan: AgentPlan,
+        ports: dict[int, Port],
+        shards: int,
+        group: GroupCommit,
+        *,
+        policy: Policy,
+        decode: Callable[[bytes], Any],
+        encode: Callable[[bytes, Any, int], bytes],
+        resources: ResourceRegistry,
+        metrics: WorkerMetrics,
+        beacon: memoryview,
+        halt: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """`ports` are the shards this worker owns, of `shards` in all.
+
+        `halt` is called with the report when an action failed and the policy is to fail.
+        """
+        self.plan = plan
+        self.encode = encode
+        self.resources = resources
+        self.metrics = metrics
+        self.threads = ThreadPoolExecutor(policy.threads, "tamias-call")
+        self._ports = ports
+        self._shards = shards
+        self._group = group
+        self._policy = policy
+        self._decode = decode
+        self._beacon = beacon
+        self._halt = halt
+        self._halted = False
+        self._lanes: dict[bytes, Lane] = {}
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._active = 0
+        self._executed = metrics.executed
+        self._journal = {
+            offset: entries
+            for port in ports.values()
+            for offset, entries in port.shard.journal().items()
+        }
+
+    # -- inputs -------------------------------------------------------------------------------
+
+    def receive(self, batch: InputBatch) -> None:
+        """Take a batch of inputs and run what can run now; `settle` is to follow."""
+        lanes = self._lanes
+        verdicts = batch.verdicts
+        for offset, key, payload in zip(batch.offsets, batch.keys, batch.payloads, strict=True):
+            lane = lanes.get(key)
+            if lane is None:
+                lane = self._open_lane(key)
+            verdict = verdicts.get(offset) if verdicts else None
+            if lane.run is not None or lane.queue or self._halted:
+                lane.queue.append((offset, payload, verdict))
+            elif verdict is None:
+                self._start(lane, offset, payload)
+            else:
+                self._set_aside(lane, offset, payload, verdict)
+
+    def settle(self) -> None:
+        """Commit what has ended since the last time."""
+        self._beacon[0] = 0
+        self._group.flush()
+        if len(self._lanes) > LANES_KEPT:
+            self._drop_idle_lanes()
+
+    def acknowledge(self, levels: dict[int, int]) -> None:
+        """The sink has these shards' outbox records, up to the given sequences, for good."""
+        for number, sequence in levels.items():
+            port = self._ports[number]
+            port.batch.trim = sequence
+            if port.is_open or sequence % 64 == 0:
+                self._group.join(port)
+
+    @property
+    def active(self) -> int:
+        """How many runs are under way."""
+        return self._active
+
+    def _open_lane(self, key: bytes) -> Lane:
+        port = self._ports[shard_of(key, self._shards)]
+        lane = self._lanes[key] = Lane(key, port)
+        if lane.is_hashed:
+            port.batch.name_key(lane.prefix, key)
+        return lane
+
+    def _drop_idle_lanes(self) -> None:
+        committed = self._group.committed
+        for key, lane in list(self._lanes.items())[: LANES_KEPT // 4]:
+            if lane.idle and lane.group < committed:
+                del self._lanes[key]
+
+    def _pump(self, lane: Lane) -> None:
+        """Start what waits in a lane that has come free."""
+        queue = lane.queue
+        while queue and lane.run is None and not self._halted:
+            offset, payload, verdict = queue.popleft()
+            if verdict is None:
+                self._start(lane, offset, payload)
+            else:
+                self._set_aside(lane, offset, payload, verdict)
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def _start(self, lane: Lane, offset: int, payload: bytes) -> None:
+        run = Run(lane, offset, payload)
+        if self._journal:
+            run.entries = self._journal.pop(offset, None)
+        self._begin(run)
+
+    def _begin(self, run: Run) -> None:
+        lane = run.lane
+        lane.run = run
+        run.context = WorkerContext(self, run)
+        self._active += 1
+        self._beacon[0] = run.offset + 1
+        try:
+            event = InputEvent(input=self._decode(run.payload))
+            event.__dict__["_origin"] = (lane.key_bytes, run.offset, 0, 0)
+            run.begin(event, self.plan.route)
+        except Exception as error:  # noqa: BLE001 (whatever the payload makes its class do)
+            self._fail(run, error)
+            return
+        self._step(run)
+
+    def _step(self, run: Run) -> None:
+        """Perform the next step: the run then parks, waits, fails or ends."""
+        policy = self._policy
+        try:
+            step = run.next_step()
+            if step is not None:
+                event, action = step
+                if action.is_async or policy.sync_in_threads:
+                    self._spawn(run, event, action)
+                    return
+                if policy.timed:
+                    self._beacon[1] = time.monotonic_ns()
+                action.fn(event, run.context)
+                self._executed[action.name] += 1
+                effects = run.end_action()
+                if effects is not None:
+                    self._record_effects(run, effects)
+                    return
+        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
+            self._fail(run, error)
+            return
+        self._complete(run)
+
+    def _resume(self, run: Run) -> None:
+        """A parked run's effects are on record: go on with it."""
+        self._beacon[0] = run.offset + 1
+        self._step(run)
+        self._settle(run.lane)
+
+    def _settle(self, lane: Lane) -> None:
+        """What every callback from the loop ends with."""
+        if lane.queue and lane.run is None:
+            self._pump(lane)
+        self._beacon[0] = 0
+        self._group.schedule()
+
+    # -- asynchronous actions -----------------------------------------------------------------
+
+    def _spawn(self, run: Run, event: Event, action: Action) -> None:
+        run.task = self._loop.create_task(self._perform(run, event, action))
+        if self._policy.timed and run.timer is None:
+            run.timer = self._loop.call_later(self._policy.run_timeout, self._expire, run)
+
+    async def _perform(self, run: Run, event: Event, action: Action) -> None:
+        try:
+            if action.is_async:
+                await action.fn(event, run.context)
+            else:
+                await asyncio.to_thread(action.fn, event, run.context)
+            self._executed[action.name] += 1
+            run.task = None
+            effects = run.end_action()
+            if effects is not None:
+                self._record_effects(run, effects)
+        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
+            run.task = None
+            if self._halted and isinstance(error, asyncio.CancelledError):
+                return
+            self._fail(run, error)
+        else:
+            if effects is None:
+                self._complete(run)
+        self._settle(run.lane)
+
+    def _expire(self, run: Run) -> None:
+        if run.task is not None:
+            run.expired = True
+            run.task.cancel()
+
+    # -- records ------------------------------------------------------------------------------
+
+    def _record_effects(self, run: Run, effects: Effects) -> None:
+        """Put a finished action on record and park the run until it is."""
+        entry = JournalEntry(run.offset, run.step - 1, ACTION, 0, effects.encode())
+        self._record(run, entry)
+        self._group.when_committed(self._resume, run)
+
+    def _record(self, run: Run, entry: JournalEntry) -> None:
+        port = run.lane.port
+        port.batch.journal.append((entry.key, entry.data))
+        self._group.join(port)
+        run.note(entry)
+
+    async def record_call(self, run: Run, call: CallRecord) -> None:
+        """Put a durable call on record; returns when it is there."""
+        recorded = self._loop.create_future()
+        self._record(run, _entry(run, call))
+        self._group.when_committed(_set_done, recorded)
+        self._group.schedule()
+        await recorded
+
+    def record_call_now(self, run: Run, call: CallRecord) -> None:
+        """The same for a synchronous call: blocks until the record is there."""
+        if threading.get_ident() == self._thread:
+            self._record(run, _entry(run, call))
+            self._group.flush_in_place()
+        else:
+            asyncio.run_coroutine_threadsafe(self.record_call(run, call), self._loop).result()
+
+    # -- ends ---------------------------------------------------------------------------------
+
+    def _complete(self, run: Run) -> None:
+        lane = run.lane
+        changes = lane.space.commit()
+        self._close(run, len(run.outputs))
+        port = lane.port
+        if changes:
+            put = port.batch.put_field
+            prefix = lane.prefix
+            for path, value in changes.items():
+                put(prefix, path, to_record(value))
+        port.outputs.extend(run.outputs)
+
+    def _close(self, run: Run, outputs: int) -> None:
+        """The run has ended, however: its lane is free and its progress joins the open group."""
+        lane = run.lane
+        lane.run = None
+        self._active -= 1
+        if run.timer is not None:
+            run.timer.cancel()
+        port = lane.port
+        if not port.is_open:
+            self._group.join(port)
+        lane.group = self._group.group
+        port.offsets.append(run.offset)
+        port.counts.append(outputs)
+        if run.entries is not None:
+            port.batch.finished.append(run.offset)
+        if self._policy.revives:
+            port.batch.revived.append(run.offset)
+
+    def _fail(self, run: Run, error: BaseException) -> None:
+        run.lane.space.roll_back()
+        run.attempts += 1
+        if run.expired:
+            error = RunTimeoutError(
+                f"the run took longer than the run-timeout of {self._policy.run_timeout:g} s"
+            )
+        policy = self._policy
+        self.metrics.failures += 1
+        if policy.on_error == "fail":
+            self._halted = True
+            self._halt(failure_report(run, error))
+        elif policy.on_error == "ignore":
+            self.metrics.ignored += 1
+            log_ignored(run, error)
+            self._close(run, 0)
+        elif run.attempts < policy.max_attempts:
+            self._retry(run)
+        else:
+            self.metrics.dead_letters += 1
+            run.lane.port.batch.dead.append(dead_letter(run, error, policy.codec))
+            self._close(run, 0)
+
+    def _retry(self, run: Run) -> None:
+        self._active -= 1
+        if run.timer is not None:
+            run.timer.cancel()
+        for entry in run.forgotten():
+            run.lane.port.batch.journal.append((entry.key, None))
+            self._group.join(run.lane.port)
+        self.metrics.retries += 1
+        self._begin(run.again())
+
+    def _set_aside(self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any]) -> None:
+        """Record as a dead letter an input that must not be run (again)."""
+        run = Run(lane, offset, payload)
+        run.entries = self._journal.pop(offset, None)
+        self._active += 1
+        lane.port.batch.dead.append(verdict_letter(run, verdict, self._policy.codec))
+        self._close(run, 0)
+
+    def close(self) -> None:
+        """Cancel what runs and release the threads."""
+        self._halted = True
+        for lane in self._lanes.values():
+            if lane.run is not None and lane.run.task is not None:
+                lane.run.task.cancel()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _entry(run: Run, call: CallRecord) -> JournalEntry:
+    return JournalEntry(run.offset, run.step, CALL, call.index, call.encode())
+
+
+def _set_done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

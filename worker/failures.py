@@ -1,0 +1,91 @@
+"""How a failed run is told: as a dead letter, as the pool's error, as a line in the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..agent.errors import RunTimeoutError, UnserializableError
+from ..store.deadletters import DeadLetter
+
+if TYPE_CHECKING:
+    from ..store.deadletters import Cause
+    from .run import Run
+
+_HERE: Final = str(Path(__file__).parent)
+_LOG: Final = logging.getLogger("tamias.worker")
+
+
+def user_traceback(error: BaseException) -> str:
+    """The traceback as the user's code caused it: without the worker's own outer frames."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.tb_next
+    chosen = frame or error.__traceback__
+    return "".join(traceback.format_exception(type(error), error, chosen))
+
+
+def one_line(error: BaseException) -> str:
+    """The exception as `Type: message`, on one line."""
+    text = "".join(traceback.format_exception_only(type(error), error)).strip()
+    return " ".join(text.split())
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The dead letter's cause."""
+    if isinstance(error, RunTimeoutError):
+        return "timeout"
+    if isinstance(error, MemoryError):
+        return "memory"
+    if isinstance(error, UnserializableError):
+        return "unserializable"
+    return "exception"
+
+
+def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
+    """The letter of an input whose run raised `error` at its last attempt."""
+    return DeadLetter(
+        offset=run.offset,
+        key=run.lane.key_bytes,
+        payload=run.payload,
+        codec=codec,
+        cause=cause_of(error),
+        attempts=run.attempts,
+        error=one_line(error),
+        traceback=user_traceback(error),
+        action=run.action.name if run.action is not None else None,
+        worker_pid=os.getpid(),
+        at=time.time(),
+    )
+
+
+def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
+    """The letter of an input that the launcher condemned."""
+    return DeadLetter(
+        offset=run.offset,
+        key=run.lane.key_bytes,
+        payload=run.payload,
+        codec=codec,
+        at=time.time(),
+        **verdict,
+    )
+
+
+def failure_report(run: Run, error: BaseException) -> dict[str, Any]:
+    """What the launcher needs to raise AgentFailedError."""
+    return {
+        "offset": run.offset,
+        "key": repr(run.lane.key),
+        "action": run.action.name if run.action is not None else None,
+        "error": one_line(error),
+        "traceback": user_traceback(error),
+    }
+
+
+def log_ignored(run: Run, error: BaseException) -> None:
+    """One line for an input that was given up under `on-error: ignore`."""
+    _LOG.warning("ignored input %d (key %r): %s", run.offset, run.lane.key, one_line(error))

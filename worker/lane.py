@@ -1,0 +1,71 @@
+"""Everything a worker holds for one key while it is in use: a lane of strictly ordered runs.
+
+One lane runs one run at a time; further inputs of the key wait in its queue. Lanes of different
+keys are independent and interleave on the event loop. A lane is opened with one look at the
+store, which for most keys brings all of their fields, and dropped again when it has been idle
+and the cache is full.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from ..agent.memory import MemoryType
+from ..store.keys import decode_key, key_prefix
+from .memory import SpaceMemory
+from .space import Space, thaw_record
+
+if TYPE_CHECKING:
+    from .commit import Port
+    from .run import Run
+
+PREFETCH_FIELDS: Final = 64
+"""A key with no more fields than this is cached whole when its lane opens."""
+
+
+class Lane:
+    """One key's memory, queue and current run."""
+
+    __slots__ = ("_key", "group", "key_bytes", "memory", "port", "prefix", "queue", "run", "space")
+
+    def __init__(self, key_bytes: bytes, port: Port) -> None:
+        """Open the lane of `key_bytes` on the shard behind `port`."""
+        self.key_bytes = key_bytes
+        self.port = port
+        self.prefix = key_prefix(key_bytes)
+        self.queue: deque[tuple[int, bytes, dict[str, Any] | None]] = deque()
+        self.run: Run | None = None
+        self.group = 0
+        """Number of the commit group that holds this lane's latest changes."""
+        self._key: Any = self
+        records, complete = port.shard.fields(self.prefix, PREFETCH_FIELDS)
+        self.space = Space(None if complete else self)
+        if records:
+            self.space.fields = {path: thaw_record(record) for path, record in records.items()}
+        self.memory = SpaceMemory(self.space, MemoryType.SHORT_TERM)
+
+    @property
+    def key(self) -> Any:
+        """The key as the user knows it."""
+        if self._key is self:
+            self._key = decode_key(self.key_bytes)
+        return self._key
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs or waits here."""
+        return self.run is None and not self.queue
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether the key is too long to stand in the store's keys, so that it has to be named."""
+        return self.prefix[0] == 0xFF
+
+    def field(self, path: str) -> bytes | None:
+        """One committed field (see `FieldStore`)."""
+        return self.port.shard.field(self.prefix, path)
+
+    def scan(self, under: str) -> list[tuple[str, bytes]]:
+        """Committed fields at and below a path (see `FieldStore`)."""
+        return self.port.shard.scan(self.prefix, under)

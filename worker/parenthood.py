@@ -1,0 +1,26 @@
+"""Dying with one's parent.
+
+On Linux the kernel is asked to kill the process when the thread that made it ends (`PR_SET_PDEATHSIG`,
+see prctl(2)). Elsewhere the zygote's control socket does it, which closes with its launcher.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send `number` to this process when its parent dies.
+
+    Exits at once if `parent` is not the parent any more: it died before the request was made.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,240 @@
+"""A worker process from its first instruction to its last.
+
+`run_worker` is what a freshly forked (or spawned) process does: put itself under its limits, take
+the leases of its shards, announce what it finds in their outboxes, work until it is told to stop.
+It returns the process's exit code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import gc
+import logging
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import setproctitle
+import zmq
+
+from ..agent.errors import TamiasError
+from ..agent.options import PoolOptions
+from ..agent.resource_registry import ResourceRegistry
+from ..store.shard import Shard
+from .beacon import Beacons
+from .commit import GroupCommit, Port
+from .encoding import make_decoder, make_encoder
+from .engine import Engine
+from .metrics import WorkerMetrics
+from .policy import Policy
+from . import wire
+
+if TYPE_CHECKING:
+    from ..agent.plan import AgentPlan
+    from .boot import Assignment, Boot
+
+EXIT_OK: Final = 0
+EXIT_FATAL: Final = 1
+
+HEARTBEAT_SECONDS: Final = 1.0
+MESSAGES_PER_TURN: Final = 4
+"""Input batches taken from the socket before what they caused is committed."""
+
+_LOG: Final = logging.getLogger("tamias.worker")
+
+
+def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
+    """Work for the pool until told to stop; see the module's text."""
+    setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _limit_memory(plan.config.get(PoolOptions.MEMORY_LIMIT))
+    with open(stacks_path(boot.state, assignment.slot), "w", encoding="utf-8") as stacks:
+        faulthandler.enable(stacks)
+        faulthandler.register(signal.SIGUSR2, stacks, all_threads=True)
+        loop = _new_loop()
+        try:
+            asyncio.set_event_loop(loop)
+            return loop.run_until_complete(Worker(boot, plan, assignment, loop).serve())
+        finally:
+            faulthandler.disable()
+            faulthandler.unregister(signal.SIGUSR2)
+            loop.close()
+
+
+def stacks_path(state: str, slot: int) -> Path:
+    """Where a slot's worker leaves its stacks when it crashes, or is asked for them."""
+    return Path(state) / "run" / f"stacks-{slot}"
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 (an extra)
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _limit_memory(limit: int) -> None:
+    """Bound private memory. Mapped stores do not count (which is why it is not RLIMIT_AS)."""
+    if limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+class Worker:
+    """The socket side of a worker: messages in and out around the engine."""
+
+    def __init__(
+        self, boot: Boot, plan: AgentPlan, assignment: Assignment, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._boot = boot
+        self._plan = plan
+        self._assignment = assignment
+        self._loop = loop
+        self._ended = loop.create_future()
+        self._shards: list[Shard] = []
+        self._context = zmq.Context(1)
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.ROUTING_ID, bytes.fromhex(assignment.identity))
+        self._socket.setsockopt(zmq.LINGER, 2000)
+        self._socket.set_hwm(0)  # bounded by credit, not here
+        self._socket.connect(boot.address)
+        self._turn_scheduled = False
+
+    async def serve(self) -> int:
+        """Come up, work, go down; the exit code."""
+        try:
+            self._start()
+        except (TamiasError, OSError) as error:
+            self._fatal(error)
+        code: int = await self._ended
+        self._stop()
+        return code
+
+    # -- up and down --------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        boot, assignment, plan = self._boot, self._assignment, self._plan
+        ports: dict[int, Port] = {}
+        for number in assignment.shards(boot.shards):
+            shard = Shard.acquire(shard_directory(boot.state, number), number, boot.durability)
+            self._shards.append(shard)
+            ports[number] = Port(shard)
+        self._metrics = WorkerMetrics(plan.actions)
+        self._resources = ResourceRegistry(plan.providers, plan.config)
+        self._group = GroupCommit(
+            self._socket.send_multipart,
+            self._loop,
+            threaded=boot.durability == "machine",
+            failed=self._fatal,
+        )
+        self._beacon = Beacons(Path(boot.state) / "run" / "beacons", assignment.slots).words(
+            assignment.slot
+        )
+        self._engine = Engine(
+            plan,
+            ports,
+            boot.shards,
+            self._group,
+            policy=Policy.of(
+                plan.config,
+                on_error=boot.on_error,
+                codec=boot.input_codec,
+                revives=boot.revives,
+            ),
+            decode=make_decoder(boot.input_codec),
+            encode=make_encoder(boot.output_codec),
+            resources=self._resources,
+            metrics=self._metrics,
+            beacon=self._beacon,
+            halt=self._report_failure,
+        )
+        for port in ports.values():
+            for sequence, record in port.shard.outbox():
+                self._socket.send_multipart(wire.pack_done([(port.number, sequence, record)]))
+        self._send(wire.READY, {"pid": os.getpid(), "shards": sorted(ports)})
+        self._loop.add_reader(self._socket.FD, self._turn)
+        self._beat()
+        self._turn()
+
+    def _stop(self) -> None:
+        if hasattr(self, "_engine"):
+            self._loop.remove_reader(self._socket.FD)
+            self._engine.close()
+            self._group.close()
+            self._resources.close()
+        for shard in self._shards:
+            shard.close()
+        self._socket.close()
+        self._context.term()
+
+    # -- messages -----------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Read what is there (the descriptor tells of new messages only once, so: all of it)."""
+        self._turn_scheduled = False
+        socket = self._socket
+        for _ in range(MESSAGES_PER_TURN):
+            try:
+                frames = socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            self._dispatch(frames)
+        self._engine.settle()
+        if socket.EVENTS & zmq.POLLIN and not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _dispatch(self, frames: list[bytes]) -> None:
+        kind = frames[0]
+        if kind == wire.INPUTS:
+            self._engine.receive(wire.unpack_inputs(frames))
+        elif kind == wire.ACKNOWLEDGE:
+            levels = wire.unpack_json(frames[1])
+            self._engine.acknowledge({int(shard): level for shard, level in levels.items()})
+        elif kind == wire.STOP:
+            self._group.flush()
+            self._end(EXIT_OK)
+
+    def _send(self, kind: bytes, body: dict[str, Any]) -> None:
+        self._socket.send_multipart([kind, wire.pack_json(body)])
+
+    def _beat(self) -> None:
+        self._beacon[2] = time.monotonic_ns()
+        self._send(
+            wire.METRICS,
+            {
+                "active": self._engine.active,
+                "totals": self._metrics.totals(),
+                "metrics": self._metrics.snapshot(),
+            },
+        )
+        self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
+
+    def _report_failure(self, report: dict[str, Any]) -> None:
+        self._send(wire.FAILED, report)
+
+    def _fatal(self, error: BaseException) -> None:
+        """The worker cannot go on. What it has not committed, its successor will do again."""
+        _LOG.error("worker %d stops: %s", self._assignment.slot, error)
+        self._send(wire.FATAL, {"type": type(error).__name__, "message": str(error)})
+        self._end(EXIT_FATAL)
+
+    def _end(self, code: int) -> None:
+        if not self._ended.done():
+            self._ended.set_result(code)
+
+
+def shard_directory(state: str, number: int) -> Path:
+    """Where a shard lives in a state directory."""
+    return Path(state) / "shards" / f"{number:02d}"
+
+
+def warm() -> None:
+    """Make the heap ready for forks: what lives now will live on, unwritten by the collector."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,213 @@
+"""One agent run as a pure state machine: an InputEvent and all that it causes.
+
+A run is a queue of *steps*, each one action to be called with one event. Events that an action
+sends are routed when it ends, and their steps join the end of the queue, so for given inputs the
+order of steps is fixed: first in, first out, actions of one event in declaration order. Steps are
+numbered from 0. The run knows nothing about loops, sockets or transactions: the engine asks it
+for the next step, performs it and tells it that the step ended.
+
+Recovery: a run that begins with journal entries skips the steps that are on record, taking over
+their effects, and gives the step after them the durable calls that it had on record.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from ..agent.errors import DivergenceError
+from ..store.journal import ACTION, JournalEntry
+from .durable import CallLog, CallRecord
+from .effects import Effects
+from .space import Space
+
+if TYPE_CHECKING:
+    from asyncio import Task, TimerHandle
+    from collections.abc import Callable
+
+    from ..agent.event import Event
+    from ..agent.plan import Action
+    from .context import WorkerContext
+    from .lane import Lane
+
+Step = tuple["Event", "Action"]
+
+
+class Run:
+    """The state of one run.
+
+    Most runs are one action with nothing to recover, so what those do not need stays a class
+    attribute until it is first written.
+    """
+
+    attempts: int = 0
+    step: int = 0
+    """Number of the step that is being performed (or comes next)."""
+    action: Action | None = None
+    sensory: Space | None = None
+    log: CallLog | None = None
+    context: WorkerContext | None = None
+    task: Task[None] | None = None
+    timer: TimerHandle | None = None
+    expired: bool = False
+    entries: list[JournalEntry] | None = None
+    """What the journal has of this run; None when it has nothing."""
+
+    def __init__(self, lane: Lane, offset: int, payload: bytes) -> None:
+        """`payload` is kept for a retry, and for the dead letters."""
+        self.lane = lane
+        self.offset = offset
+        self.payload = payload
+        self.outputs: list[bytes] = []
+        self.sent: list[Event] = []
+        """Events that the current action has sent, outputs apart."""
+        self.steps: deque[Step] | None = None
+        self._settled = 0
+
+    def again(self) -> Run:
+        """A run of the same input for its next attempt.
+
+        What the journal has stays on record: finished actions are not run again. Calls of the
+        failed action that raised are forgotten, or no retry could ever go better.
+        """
+        run = Run(self.lane, self.offset, self.payload)
+        run.attempts = self.attempts
+        if self.entries is not None:
+            run.entries = [
+                entry for entry in self.entries if not _is_failed_call(entry, self.step)
+            ]
+        return run
+
+    def forgotten(self) -> list[JournalEntry]:
+        """Entries of the current step that `again` drops."""
+        return [entry for entry in self.entries or () if _is_failed_call(entry, self.step)]
+
+    def note(self, entry: JournalEntry) -> None:
+        """Remember an entry that is going into the journal."""
+        if self.entries is None:
+            self.entries = []
+        self.entries.append(entry)
+
+    # -- steps --------------------------------------------------------------------------------
+
+    def next_step(self) -> Step | None:
+        """The step to perform now, its action made current; None when the run is complete.
+
+        Raises:
+            DivergenceError: the journal has another action at this place.
+        """
+        while self.steps:
+            event, action = self.steps.popleft()
+            effects = self._recorded_effects()
+            if effects is None:
+                self.begin_action(action)
+                return event, action
+            if effects.action != action.name:
+                raise DivergenceError(
+                    f"step {self.step} of the run of input {self.offset} is on record as action "
+                    f"{effects.action!r}, but the agent now runs {action.name!r} there: its "
+                    "actions have changed since the run began. Finish the run with the code that "
+                    "it began with, or give it up (it is in the dead letters after max-attempts)"
+                )
+            self._apply(effects)
+        return None
+
+    def begin_action(self, action: Action) -> None:
+        """Make `action` current."""
+        self.action = action
+        if self.sent:
+            self.sent = []
+        calls = [
+            CallRecord.decode(entry.index, entry.data)
+            for entry in self.entries or ()
+            if entry.action == self.step and entry.kind != ACTION
+        ]
+        self.log = CallLog(action.name, calls) if calls else None
+
+    def end_action(self) -> Effects | None:
+        """The current action has returned: queue what it caused.
+
+        Returns its effects when they must go on record because further steps follow, None when
+        the run is complete.
+
+        Raises:
+            DivergenceError: durable calls are on record that the action did not make.
+        """
+        if self.log is not None:
+            self.log.end()
+        if self.sent:
+            self._queue(self.sent)
+        self.step += 1
+        if not self.steps:
+            return None
+        effects = Effects(
+            self.action.name,  # type: ignore[union-attr]
+            self.lane.space.end_action(),
+            self.sensory.end_action() if self.sensory is not None else {},
+            self.sent,
+            self.outputs[self._settled :],
+        )
+        self._settled = len(self.outputs)
+        return effects
+
+    def _queue(self, events: list[Event]) -> None:
+        steps = [(event, action) for event in events for action in self._route(event)]
+        if steps:
+            if self.steps is None:
+                self.steps = deque()
+            self.steps.extend(steps)
+
+    def begin(self, event: Event, route: Callable[[Event], tuple[Action, ...]]) -> None:
+        """Queue the first steps."""
+        self._route = route
+        self._queue([event])
+
+    # -- recovery -----------------------------------------------------------------------------
+
+    def _recorded_effects(self) -> Effects | None:
+        for entry in self.entries or ():
+            if entry.action == self.step and entry.kind == ACTION:
+                return Effects.decode(entry.data)
+        return None
+
+    def _apply(self, effects: Effects) -> None:
+        space = self.lane.space
+        space.delta = effects.short_term
+        space.end_action()
+        if effects.sensory:
+            sensory = self.sensory_space()
+            sensory.delta = effects.sensory
+            sensory.end_action()
+        self.outputs.extend(effects.outputs)
+        self._settled = len(self.outputs)
+        self._queue(effects.events)
+        self.step += 1
+
+    def sensory_space(self) -> Space:
+        """The run's sensory memory, made when it is first wanted."""
+        if self.sensory is None:
+            self.sensory = Space()
+        return self.sensory
+
+    def call_log(self) -> CallLog:
+        """The durable calls of the current action."""
+        if self.log is None:
+            self.log = CallLog(self.action.name)  # type: ignore[union-attr]
+        return self.log
+
+    def describe(self) -> dict[str, Any]:
+        """What an operator wants to know of a run."""
+        return {
+            "offset": self.offset,
+            "action": self.action.name if self.action is not None else None,
+            "step": self.step,
+            "attempts": self.attempts,
+        }
+
+
+def _is_failed_call(entry: JournalEntry, step: int) -> bool:
+    return (
+        entry.action == step
+        and entry.kind != ACTION
+        and not CallRecord.decode(entry.index, entry.data).succeeded
+    )

@@ -1,0 +1,200 @@
+"""The zygote: a warm interpreter that forks workers.
+
+One per Python environment, started with `exec` so that nothing of the launcher leaks into it. It
+imports the agent and everything a worker needs, freezes the heap, and then only waits: single
+threaded, without a ZeroMQ context or a store handle, so that a fork copies nothing that must not
+be copied. A fork costs milliseconds where a fresh interpreter costs hundreds of them.
+
+Its control socket carries JSON lines. From the launcher: first a `Boot`, then `{"fork": Assignment}`
+(or, once, `{"become": Assignment}`, the spawn start method: be the worker yourself). To the
+launcher: `{"ready": {...}}` or `{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
+
+When the control socket closes, the launcher is gone. Then the zygote kills every worker with all
+that it has started, removes the launcher's temporary files, and goes too.
+
+    python -m tamias.worker.zygote FD
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import setproctitle
+
+from ..agent.errors import TamiasError
+from .boot import Assignment, Boot
+from .parenthood import die_with_parent
+from .process import run_worker, warm
+
+if TYPE_CHECKING:
+    from ..agent.plan import AgentPlan
+
+
+class Zygote:
+    """The state of a zygote; see the module's text."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._buffer = b""
+        self._workers: set[int] = set()
+        self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def main(self) -> int:
+        """Live until the launcher is gone (or be the worker, if told so)."""
+        self._boot = boot = Boot.decode(self._next_line())
+        die_with_parent(boot.parent, signal.SIGTERM)
+        signal.signal(signal.SIGTERM, lambda *_: self._perish())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
+        sys.path.extend(path for path in boot.sys_path if path not in sys.path)
+        try:
+            plan = boot.compile()
+        except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
+            self._say(failed=_failure(error))
+            return 1
+        setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
+        warm()
+        self._say(ready={"pid": os.getpid(), "agent": plan.name, "actions": list(plan.actions)})
+        while True:
+            readable, _, _ = select.select([self._control, self._wakeup], [], [])
+            if self._wakeup in readable:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wakeup, 4096)
+                self._reap()
+            if self._control in readable:
+                for message in self._receive():
+                    if "become" in message:
+                        return self._become(plan, Assignment(**message["become"]))
+                    self._fork(plan, Assignment(**message["fork"]))
+
+    # -- workers ------------------------------------------------------------------------------
+
+    def _fork(self, plan: AgentPlan, assignment: Assignment) -> None:
+        zygote = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._say(
+                unforked=assignment.slot, incarnation=assignment.incarnation, error=str(error)
+            )
+            return
+        if pid == 0:
+            self._be_worker(zygote, plan, assignment)
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        self._workers.add(pid)
+        self._say(forked=pid, slot=assignment.slot, incarnation=assignment.incarnation)
+
+    def _be_worker(self, zygote: int, plan: AgentPlan, assignment: Assignment) -> NoReturn:
+        code = 1
+        try:
+            os.setpgid(0, 0)  # what the worker starts dies with it: see `_bury`
+            die_with_parent(zygote)
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._control.close()
+            os.close(self._wakeup)
+            os.close(self._alarm)
+            code = run_worker(self._boot, plan, assignment)
+        except BaseException:  # noqa: BLE001 (nothing may unwind into the zygote's own frames)
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _become(self, plan: AgentPlan, assignment: Assignment) -> int:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setpgid(0, 0)
+        die_with_parent(self._boot.parent)
+        return run_worker(self._boot, plan, assignment)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._workers:
+                self._bury(pid)
+                self._say(exit=pid, status=status)
+
+    def _bury(self, pid: int) -> None:
+        """Kill whatever a dead worker has left running in its process group."""
+        self._workers.discard(pid)
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+
+    def _perish(self) -> NoReturn:
+        """The launcher is gone: take everything along."""
+        for pid in self._workers:
+            for kill in (os.killpg, os.kill):
+                with contextlib.suppress(OSError):
+                    kill(pid, signal.SIGKILL)
+        if self._boot.scratch:
+            shutil.rmtree(self._boot.scratch, ignore_errors=True)
+        os._exit(0)
+
+    # -- the control socket -------------------------------------------------------------------
+
+    def _next_line(self) -> bytes:
+        while b"\n" not in self._buffer:
+            data = self._control.recv(1 << 20)
+            if not data:
+                os._exit(1)
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _receive(self) -> list[dict[str, Any]]:
+        data = self._control.recv(1 << 16)
+        if not data:
+            self._perish()
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _say(self, **message: Any) -> None:
+        try:
+            self._control.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            self._perish()
+
+
+def _failure(error: BaseException) -> dict[str, str]:
+    known = isinstance(error, TamiasError)
+    return {
+        "type": type(error).__name__ if known else "WorkerStartError",
+        "message": str(error) if known else f"{type(error).__name__}: {error}",
+        "traceback": "" if known else traceback.format_exc(),
+    }
+
+
+def main() -> int:
+    """The module's entry point."""
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(process)d %(name)s %(message)s", level=logging.INFO
+    )
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    return Zygote(control).main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
