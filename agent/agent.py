@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .decorators import checked_listens
 from .errors import AgentDefinitionError
 from .resource import ResourceType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from typing_extensions import Self
+
     from .event import Event
 
+    AddedAction = tuple[list[type[Event] | str], Callable[..., Any], dict[str, Any] | None]
+
 __all__ = ["Agent"]
-
-Self = TypeVar("Self", bound="Agent")
-
-AddedAction = tuple[list["type[Event] | str"], Callable[..., Any], "dict[str, Any] | None"]
 
 
 class Agent:
@@ -55,7 +56,7 @@ class Agent:
         return added
 
     def add_action(
-        self: Self,
+        self,
         name: str,
         events: Sequence[type[Event] | str],
         func: Callable[..., Any],
@@ -71,12 +72,12 @@ class Agent:
             msg = f"The action {name!r} has been added to {type(self).__qualname__} before."
             raise AgentDefinitionError(msg, hint="Give each action a name of its own.")
         if isinstance(events, (str, type)):
-            events = [events]
-        listens = checked_listens(name, list(events))
+            events = [events]  # one event instead of a list of one
+        listens = checked_listens(name, events)
         self.actions[name] = (list(listens), func, config or None)
         return self
 
-    def add_resource(self: Self, name: str, resource_type: ResourceType, instance: Any) -> Self:
+    def add_resource(self, name: str, resource_type: ResourceType, instance: Any) -> Self:
         """Add the resource ``name`` of a type: a `ResourceDescriptor`, or a resource itself.
 
         A plain function may be given for a tool. Prefer a descriptor for whatever holds a

@@ -16,9 +16,9 @@ T = TypeVar("T")
 class ConfigOption(Generic[T]):
     """A setting: ``ConfigOption("max-retries", int, 3)``.
 
-    ``config_type`` is ``bool``, ``int``, ``float``, ``str``, an ``Enum`` (given by value or name) or
-    any other class, whose instances are then taken as they are. ``choices`` and ``minimum`` limit
-    the values; ``parse`` replaces the conversion, for sizes and durations.
+    ``config_type`` is ``bool``, ``int``, ``float``, ``str``, an ``Enum`` (given by value or name)
+    or any other class, whose instances are then taken as they are. ``choices`` and ``minimum``
+    limit the values; ``parse`` replaces the conversion, for sizes and durations.
     """
 
     __slots__ = ("_default", "_key", "_parse", "_type", "choices", "description", "minimum")

@@ -108,9 +108,12 @@ def parse_size(value: object) -> int:
         number, unit = found.groups()
         scale: int = 1024 ** _SIZE_EXPONENT[unit.lower()] if unit else 1
         return int(number) * scale if number.isdigit() else round(float(number) * scale)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if value >= 0 and float(value).is_integer():
-            return int(value)
+    try:
+        size = to_int(value)
+    except ValueError:
+        size = -1
+    if size >= 0:
+        return size
     msg = "a size in bytes, such as 1048576, 512MiB or 1g"
     raise ValueError(msg)
 

@@ -12,8 +12,8 @@ A file is YAML. Nested mappings are flattened to dotted keys, so ``chat: {async:
 both (a Flink ``config.yaml`` with our section in it, say), ``agent:`` wins for a key given in both.
 
 Keys are free: actions and resources read their own (``MyModel.temperature``). But a key that looks
-like a mistyped name of an option of tamias, ``max_attempt`` for ``max-attempts``, is an error and not
-silently ignored, and the values of known options are checked where they come in.
+like a mistyped name of an option of tamias, ``max_attempt`` for ``max-attempts``, is an error and
+not silently ignored, and the values of known options are checked where they come in.
 """
 
 from __future__ import annotations
@@ -86,9 +86,13 @@ class Configuration:
     def with_overrides(self, overrides: Mapping[str, Any]) -> Configuration:
         """A copy in which ``overrides`` (what the command line gives) stand above the file."""
         copy = self.copy()
-        copy._overrides.update(_checked(flatten(overrides), "--set"))
-        copy._merge()
+        copy.override(overrides)
         return copy
+
+    def override(self, overrides: Mapping[str, Any]) -> None:
+        """As `with_overrides`, in place."""
+        self._overrides.update(_checked(flatten(overrides), "--set"))
+        self._merge()
 
     def copy(self) -> Configuration:
         """An independent copy."""
@@ -117,7 +121,7 @@ class Configuration:
         """Set a number. Raises `ConfigError` for another type."""
         self._put(key, _converted(key, float, value))
 
-    def set_bool(self, key: str, value: bool) -> None:
+    def set_bool(self, key: str, value: bool) -> None:  # noqa: FBT001  (as Flink Agents has it)
         """Set a truth value. Raises `ConfigError` for another type."""
         self._put(key, _converted(key, bool, value))
 

@@ -7,7 +7,7 @@ sits on whatever object the decorator was handed, so each of them works above an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -65,9 +65,7 @@ def action(*events_or_types: type[Event] | str, **config: Any) -> Callable[[F], 
     return mark
 
 
-def checked_listens(
-    action_name: str, events: tuple[object, ...] | list[object]
-) -> tuple[type[Event] | str, ...]:
+def checked_listens(action_name: str, events: Sequence[object]) -> tuple[type[Event] | str, ...]:
     """``events`` without repetitions, each an event class or a string of some length.
 
     Raises `AgentDefinitionError`, naming the action, for anything else and for none at all.
@@ -78,9 +76,9 @@ def checked_listens(
         raise AgentDefinitionError(msg, hint=hint)
     listens: dict[type[Event] | str, None] = {}
     for event in events:
-        if isinstance(event, str) and event:
-            listens[event] = None
-        elif isinstance(event, type) and issubclass(event, Event):
+        if (isinstance(event, str) and event) or (
+            isinstance(event, type) and issubclass(event, Event)
+        ):
             listens[event] = None
         else:
             msg = (

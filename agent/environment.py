@@ -11,13 +11,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from .agent import Agent, add_resource
+from .agent import add_resource
 from .errors import MissingExtraError
 from .resource import ResourceType
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .agent import Agent
     from .configuration import Configuration
 
 __all__ = ["ENVIRONMENTS", "AgentBuilder", "AgentsExecutionEnvironment"]
@@ -26,8 +29,6 @@ ENVIRONMENTS = "tamias.environments"
 """The entry-point group of execution environments."""
 
 _INSTALL = {"flink": "pip install 'tamias[flink]'", "local": "pip install --force-reinstall tamias"}
-
-Self = TypeVar("Self", bound="AgentsExecutionEnvironment")
 
 
 class AgentBuilder(ABC):
@@ -62,8 +63,8 @@ class AgentsExecutionEnvironment(ABC):
     ) -> AgentsExecutionEnvironment:
         """The environment for a job.
 
-        Without arguments, the pool on this machine; with a Flink ``StreamExecutionEnvironment`` (and
-        maybe a ``StreamTableEnvironment``), a Flink job. Raises `MissingExtraError` when the
+        Without arguments, the pool on this machine; with a Flink ``StreamExecutionEnvironment``
+        (and maybe a ``StreamTableEnvironment``), a Flink job. Raises `MissingExtraError` when the
         package that implements it is not installed.
         """
         name = "local" if env is None and t_env is None else "flink"
@@ -75,7 +76,7 @@ class AgentsExecutionEnvironment(ABC):
         """The resources that every agent of the environment may use, by type and name."""
         return self._resources
 
-    def add_resource(self: Self, name: str, resource_type: ResourceType, instance: Any) -> Self:
+    def add_resource(self, name: str, resource_type: ResourceType, instance: Any) -> Self:
         """Add a resource for every agent here, as `Agent.add_resource` does for one.
 
         An agent's own resource of that type and name is preferred to it. Returns the environment.

@@ -129,7 +129,7 @@ class StoreCorruptError(StoreError):
 
 
 class FencedError(StoreError):
-    """Another process has taken the shard over: this writer's epoch is past, nothing was written."""
+    """Another process took the shard over: this writer's epoch is past, nothing was written."""
 
 
 class LeaseHeldError(StoreError):

@@ -5,12 +5,12 @@ subclass with declared fields both work. Building one costs about half a microse
 the declared fields: that everything inside can be serialised is checked where an event is written,
 not here, because most events never leave the worker that made them.
 
-Identity. A crash may make an action run again, and then each event it sends must be recognisable as
-the one sent before. So an id comes from *where* the event was sent, its origin ``(key, input offset,
-action, index)``, and never from a clock, a random source, or the content (two equal events of one
-action are two events). The worker notes the origin when the event is sent, which costs one store
-into ``__dict__``; the UUID is only computed by those who read it. The origin is no pydantic field:
-it takes no part in equality, dumps and schemas, but it does travel with a pickle.
+Identity. A crash may make an action run again, and then each event it sends must be recognisable
+as the one sent before. So an id comes from *where* the event was sent, its origin ``(key, input
+offset, action, index)``, and never from a clock, a random source, or the content (two equal events
+of one action are two events). The worker notes the origin when the event is sent, which costs one
+store into ``__dict__``; the UUID is only computed by those who read it. The origin is no pydantic
+field: it takes no part in equality, dumps and schemas, but it does travel with a pickle.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Memory as an action sees it: objects addressed by dotted paths, and references to their fields.
 
-A memory is a tree. ``memory.set("plane.legs", 3)`` stores a value at a *direct* field and creates the
-object ``plane`` on the way; ``memory.get("plane")`` gives that object back as another
+A memory is a tree. ``memory.set("plane.legs", 3)`` stores a value at a *direct* field and creates
+the object ``plane`` on the way; ``memory.get("plane")`` gives that object back as another
 `MemoryObject`. Sensory memory lives for one run, short-term memory for as long as its key.
 
 `MemoryRef` is made by every ``set``, so it is built for speed: two slots filled through their
@@ -48,8 +48,9 @@ class MemoryRef:
 
     __slots__ = ("memory_type", "path")
 
-    memory_type: MemoryType
-    path: str
+    if TYPE_CHECKING:
+        memory_type: MemoryType
+        path: str
 
     def __init__(self, path: str, memory_type: MemoryType = MemoryType.SHORT_TERM) -> None:
         _set_path(self, path)
@@ -97,8 +98,9 @@ class MemoryRef:
         )
 
 
-_set_path = MemoryRef.path.__set__  # type: ignore[attr-defined]
-_set_memory_type = MemoryRef.memory_type.__set__  # type: ignore[attr-defined]
+# The class refuses to be assigned to, its slots do not.
+_set_path = vars(MemoryRef)["path"].__set__
+_set_memory_type = vars(MemoryRef)["memory_type"].__set__
 
 
 def _validated(value: object) -> MemoryRef:

@@ -1,48 +1,33 @@
 """`AgentPlan`: an agent compiled to tables that a worker can look things up in.
 
 Compiling finds everything that is wrong with a declaration at once, before a process is started,
-and gives the same plan for the same agent every time: actions and resources in the order of their
-definition, base classes before derived ones, then what was added by hand.
+and gives the same plan for the same agent every time.
 
 Which actions an event reaches. An action that listens to a class gets the events of exactly that
-class, not those of its subclasses. Flink Agents matches so, and agents that run here must run there;
-it also lets a subclass refine an event without setting off everything that handles the general one,
-and keeps the look-up at one dictionary access. An action that wants several classes lists them. An
-event that carries a string type reaches, after the actions of its class, those that listen to that
-string; an action that listens to both runs once.
+class, not those of its subclasses. Flink Agents matches so, and agents that run here must run
+there; it also lets a subclass refine an event without setting off everything that handles the
+general one, and keeps the look-up at one dictionary access. An action that wants several classes
+lists them. An event that carries a string type reaches, after the actions of its class, those that
+listen to that string; an action that listens to both runs once.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .agent import Agent
 from .configuration import Configuration
-from .decorators import action_mark, checked_listens, resource_mark
-from .errors import AgentDefinitionError
+from .declarations import agent_instance, declared_actions, declared_providers, plan_name
 from .event import Event, InputEvent
-from .provider import MethodProvider, ResourceProvider, provider_of
-from .resource import ResourceType
 
-__all__ = ["Action", "AgentPlan"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
+    from .action import Action
+    from .agent import Agent
+    from .provider import ResourceProvider
+    from .resource import ResourceType
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Action:
-    """A function that runs when an event it listens to arrives."""
-
-    name: str
-    fn: Callable[..., Any]
-    """Called as ``fn(event, ctx)``."""
-    is_async: bool
-    """Whether ``fn`` returns a coroutine."""
-    config: dict[str, Any]
-    """The settings given where the action was declared."""
-    listens: tuple[type[Event] | str, ...]
+__all__ = ["AgentPlan"]
 
 
 class AgentPlan:
@@ -87,23 +72,13 @@ class AgentPlan:
         name used twice, an action that listens to nothing or cannot be called with
         ``(event, ctx)``, and a resource that is none.
         """
-        agent = _instance(agent)
-        actions: dict[str, Action] = {}
-        for name, member in _members(type(agent)):
-            mark = action_mark(member)
-            if mark is not None:
-                fn = _function(name, member)
-                actions[name] = _action(name, fn, mark.listens, mark.config)
-        for name, (events, fn, settings) in agent.actions.items():
-            if name in actions:
-                msg = f"The action {name!r} is both a method of {_name(agent)} and added by hand."
-                raise AgentDefinitionError(msg, hint="Give one of them another name.")
-            actions[name] = _action(name, fn, checked_listens(name, events), settings or {})
+        instance = agent_instance(agent)
+        actions = declared_actions(instance)
         return cls(
-            _plan_name(agent, actions),
+            plan_name(instance, actions),
             actions,
-            _providers(agent, resources or {}),
-            (config or Configuration()).copy(),
+            declared_providers(instance, resources or {}),
+            Configuration() if config is None else config.copy(),
         )
 
     @property
@@ -148,131 +123,3 @@ class AgentPlan:
 
     def __repr__(self) -> str:
         return f"AgentPlan({self.name}: {', '.join(self.actions) or 'no actions'})"
-
-
-def _instance(agent: object) -> Agent:
-    if isinstance(agent, Agent):
-        return agent
-    if not (isinstance(agent, type) and issubclass(agent, Agent)):
-        msg = f"{agent!r} is not an agent."
-        raise AgentDefinitionError(msg, hint="Give a subclass of tamias.Agent, or an instance.")
-    try:
-        inspect.signature(agent).bind()
-    except TypeError as error:
-        msg = f"The agent class {agent.__qualname__} cannot be made without arguments: {error}."
-        raise AgentDefinitionError(msg, hint="Give an instance instead of the class.") from None
-    return agent()
-
-
-def _name(agent: Agent) -> str:
-    return type(agent).__qualname__
-
-
-def _plan_name(agent: Agent, actions: Mapping[str, Action]) -> str:
-    module = type(agent).__module__
-    if type(agent) is Agent and actions:
-        # Put together by hand: where its first function is from tells it from other such agents.
-        first = next(iter(actions.values())).fn
-        module = getattr(first, "__module__", None) or module
-    return f"{module}:{_name(agent)}"
-
-
-def _members(clazz: type[Agent]) -> Iterator[tuple[str, object]]:
-    """Everything a class has, by name, each in the form the most derived class gives it.
-
-    A name keeps the place of its first definition, so overriding an action does not change when it
-    runs.
-    """
-    members: dict[str, object] = {}
-    for ancestor in reversed(clazz.__mro__):
-        if issubclass(ancestor, Agent) and ancestor is not Agent:
-            members.update(vars(ancestor))
-        elif ancestor not in (object, Agent):
-            members.update(vars(ancestor))  # a mixin
-    return iter(members.items())
-
-
-def _function(name: str, member: object) -> Callable[..., Any]:
-    if isinstance(member, classmethod):
-        msg = f"{name!r} is a class method, but actions and resources belong to no object."
-        raise AgentDefinitionError(msg, hint="Make it a @staticmethod.")
-    function: Callable[..., Any] = (
-        member.__func__ if isinstance(member, staticmethod) else member  # type: ignore[assignment]
-    )
-    return function
-
-
-def _action(
-    name: str, fn: object, listens: tuple[type[Event] | str, ...], config: dict[str, Any]
-) -> Action:
-    if isinstance(fn, staticmethod):
-        fn = fn.__func__
-    if not callable(fn):
-        msg = f"The action {name!r} is {fn!r}, which cannot be called."
-        raise AgentDefinitionError(msg, hint="Give a function of (event, ctx).")
-    body = _body(fn)
-    if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
-        msg = f"The action {name!r} yields, so calling it would not run it."
-        raise AgentDefinitionError(msg, hint="Send events with ctx.send_event() instead.")
-    _check_signature(name, fn)
-    return Action(name, fn, inspect.iscoroutinefunction(body), dict(config), listens)
-
-
-def _body(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that holds the code: behind partials, and behind ``__call__`` of an object."""
-    while isinstance(fn, partial):
-        fn = fn.func
-    if not inspect.isroutine(fn) and not isinstance(fn, type):
-        fn = type(fn).__call__
-    return fn
-
-
-def _check_signature(name: str, fn: Callable[..., Any]) -> None:
-    try:
-        signature = inspect.signature(fn)
-    except ValueError:  # a function of an extension that does not tell
-        return
-    try:
-        signature.bind(None, None)
-    except TypeError:
-        msg = f"The action {name!r} has the parameters {signature}, but is called with (event, ctx)."
-        hint = "Declare it as `def " + name.split(".")[-1] + "(event, ctx)`"
-        if "self" in signature.parameters:
-            hint += ", without self, under @staticmethod"
-        raise AgentDefinitionError(msg, hint=hint + ".") from None
-
-
-def _providers(
-    agent: Agent, environment: Mapping[ResourceType, Mapping[str, Any]]
-) -> dict[ResourceType, dict[str, ResourceProvider]]:
-    own: dict[ResourceType, dict[str, ResourceProvider]] = {}
-    for name, member in _members(type(agent)):
-        kind = resource_mark(member)
-        if kind is not None:
-            own.setdefault(kind, {})[name] = _method_provider(name, kind, _function(name, member))
-    for kind, added in agent.resources.items():
-        for name, declared in added.items():
-            if name in own.get(kind, {}):
-                msg = f"The {kind.value} {name!r} is both a method of {_name(agent)} and added by hand."
-                raise AgentDefinitionError(msg, hint="Give one of them another name.")
-            own.setdefault(kind, {})[name] = provider_of(name, kind, declared)
-    for kind, shared in environment.items():
-        for name, declared in shared.items():
-            if name not in own.get(kind, {}):
-                own.setdefault(kind, {})[name] = provider_of(name, kind, declared)
-    return own
-
-
-def _method_provider(
-    name: str, kind: ResourceType, function: Callable[..., Any]
-) -> ResourceProvider:
-    if kind is ResourceType.TOOL:
-        return provider_of(name, kind, function)
-    signature = inspect.signature(function)
-    try:
-        signature.bind()
-    except TypeError:
-        msg = f"{name!r}, a {kind.value}, has the parameters {signature}, but is called without any."
-        hint = "Make it a @staticmethod without parameters that returns a ResourceDescriptor."
-        raise AgentDefinitionError(msg, hint=hint) from None
-    return MethodProvider(name, kind, function)

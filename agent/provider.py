@@ -31,13 +31,13 @@ GetResource = Callable[[str, ResourceType], Resource]
 
 
 class ResourceProvider(ABC):
-    """Creates the resource ``name`` of the type ``type``."""
+    """Creates the resource ``name`` of the type ``kind``."""
 
     __slots__ = ("name", "type")
 
-    def __init__(self, name: str, type: ResourceType) -> None:
+    def __init__(self, name: str, kind: ResourceType) -> None:
         self.name = name
-        self.type = type
+        self.type = kind
 
     @abstractmethod
     def provide(self, get_resource: GetResource, config: Configuration) -> Resource:
@@ -56,8 +56,8 @@ class DescriptorProvider(ResourceProvider):
 
     __slots__ = ("descriptor",)
 
-    def __init__(self, name: str, type: ResourceType, descriptor: ResourceDescriptor) -> None:
-        super().__init__(name, type)
+    def __init__(self, name: str, kind: ResourceType, descriptor: ResourceDescriptor) -> None:
+        super().__init__(name, kind)
         self.descriptor = descriptor
 
     def provide(self, get_resource: GetResource, config: Configuration) -> Resource:
@@ -76,8 +76,8 @@ class InstanceProvider(ResourceProvider):
 
     __slots__ = ("instance",)
 
-    def __init__(self, name: str, type: ResourceType, instance: Resource) -> None:
-        super().__init__(name, type)
+    def __init__(self, name: str, kind: ResourceType, instance: Resource) -> None:
+        super().__init__(name, kind)
         self.instance = instance
 
     def provide(self, get_resource: GetResource, config: Configuration) -> Resource:
@@ -93,8 +93,8 @@ class MethodProvider(ResourceProvider):
 
     __slots__ = ("method",)
 
-    def __init__(self, name: str, type: ResourceType, method: Callable[[], object]) -> None:
-        super().__init__(name, type)
+    def __init__(self, name: str, kind: ResourceType, method: Callable[[], object]) -> None:
+        super().__init__(name, kind)
         self.method = method
 
     def provide(self, get_resource: GetResource, config: Configuration) -> Resource:
@@ -103,21 +103,21 @@ class MethodProvider(ResourceProvider):
         return made.provide(get_resource, config)
 
 
-def provider_of(name: str, type: ResourceType, declared: Any) -> ResourceProvider:
+def provider_of(name: str, kind: ResourceType, declared: Any) -> ResourceProvider:
     """The provider for what a user declared: a descriptor, a resource, or a function as a tool.
 
     Raises `AgentDefinitionError` for anything else, and for a resource of another type.
     """
     if isinstance(declared, ResourceDescriptor):
-        return DescriptorProvider(name, type, declared)
-    if type is ResourceType.TOOL and callable(declared) and not isinstance(declared, Resource):
+        return DescriptorProvider(name, kind, declared)
+    if kind is ResourceType.TOOL and callable(declared) and not isinstance(declared, Resource):
         declared = FunctionTool(func=declared)
         declared.args_schema  # noqa: B018  (a tool that cannot be described is found out now)
     if isinstance(declared, Resource):
-        provider = InstanceProvider(name, type, declared)
+        provider = InstanceProvider(name, kind, declared)
         _typed(declared, provider)
         return provider
-    msg = f"The {type.value} {name!r} is declared as {declared!r}."
+    msg = f"The {kind.value} {name!r} is declared as {declared!r}."
     raise AgentDefinitionError(msg, hint="Give a ResourceDescriptor, or a Resource.")
 
 

@@ -67,7 +67,7 @@ class Resource(BaseModel, ABC):
 
     def close(self) -> None:
         """Release what the resource holds. Called once, when the worker ends."""
-        return None
+        return
 
 
 class SerializableResource(Resource, ABC):
@@ -77,10 +77,10 @@ class SerializableResource(Resource, ABC):
 class ResourceDescriptor:
     """Says how to create a resource: its class, and the arguments for it.
 
-    ``clazz`` is the class or its dotted name (``"package.module.Class"``); the name may also come in
-    two parts, ``target_module`` and ``target_clazz``. Given as a name, it is imported by the worker
-    that first needs the resource, so the launching process does not have to have it. Arguments are
-    those in ``arguments`` and all further keyword arguments.
+    ``clazz`` is the class or its dotted name (``"package.module.Class"``); the name may also come
+    in two parts, ``target_module`` and ``target_clazz``. Given as a name, it is imported by the
+    worker that first needs the resource, so the launching process does not have to have it.
+    Arguments are those in ``arguments`` and all further keyword arguments.
     """
 
     __slots__ = ("_clazz", "arguments", "target_clazz", "target_module")

@@ -8,11 +8,11 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from .errors import AgentDefinitionError
-from .resource import Resource, ResourceType
 
 if TYPE_CHECKING:
     from .configuration import Configuration
     from .provider import ResourceProvider
+    from .resource import Resource, ResourceType
 
 __all__ = ["ResourceRegistry"]
 
@@ -39,27 +39,27 @@ class ResourceRegistry:
         self._creating: list[tuple[ResourceType, str]] = []
         self._lock = RLock()
 
-    def get(self, name: str, type: ResourceType) -> Resource:
+    def get(self, name: str, kind: ResourceType) -> Resource:
         """The resource ``name`` of that type.
 
         Raises `AgentDefinitionError` when there is none, or when creating it needs itself; what
         its class raises passes through, and the next request tries again.
         """
         # Without the lock: a dict is safe to read, and a resource is put in only when it is ready.
-        resource = self._created.get((type, name))
-        return resource if resource is not None else self._create(name, type)
+        resource = self._created.get((kind, name))
+        return resource if resource is not None else self._create(name, kind)
 
-    def _create(self, name: str, type: ResourceType) -> Resource:
-        wanted = (type, name)
+    def _create(self, name: str, kind: ResourceType) -> Resource:
+        wanted = (kind, name)
         with self._lock:
             if wanted in self._created:
                 return self._created[wanted]
-            provider = self._providers.get(type, {}).get(name)
+            provider = self._providers.get(kind, {}).get(name)
             if provider is None:
-                raise self._unknown(name, type)
+                raise self._unknown(name, kind)
             if wanted in self._creating:
                 circle = [*self._creating[self._creating.index(wanted) :], wanted]
-                path = " -> ".join(f"{kind.value} {named!r}" for kind, named in circle)
+                path = " -> ".join(f"{each.value} {named!r}" for each, named in circle)
                 msg = f"Resources need each other to be created: {path}."
                 hint = "Let one of them ask for the other when it is used, not when it is created."
                 raise AgentDefinitionError(msg, hint=hint)
@@ -71,9 +71,9 @@ class ResourceRegistry:
             self._created[wanted] = resource
             return resource
 
-    def _unknown(self, name: str, type: ResourceType) -> AgentDefinitionError:
-        known = ", ".join(map(repr, self._providers.get(type, {}))) or "none"
-        msg = f"The agent has no {type.value} {name!r} (it has {known})."
+    def _unknown(self, name: str, kind: ResourceType) -> AgentDefinitionError:
+        known = ", ".join(map(repr, self._providers.get(kind, {}))) or "none"
+        msg = f"The agent has no {kind.value} {name!r} (it has {known})."
         hint = "Declare it with a decorator of the agent, or with add_resource()."
         return AgentDefinitionError(msg, hint=hint)
 

@@ -110,7 +110,7 @@ def _arguments_model(name: str, func: Callable[..., Any]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(func).parameters.values():
         if parameter.kind in _UNNAMED:
-            msg = f"The tool {name!r} takes *{parameter.name}, which cannot be described to a model."
+            msg = f"The tool {name!r} takes {parameter}, which cannot be described to a model."
             raise AgentDefinitionError(msg, hint="Give each parameter a name and a type.")
         default = ... if parameter.default is parameter.empty else parameter.default
         if not isinstance(default, FieldInfo):

@@ -1,0 +1,80 @@
+"""`Action`: one function of an agent with what it listens to, checked so that it can be called."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .errors import AgentDefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .event import Event
+
+__all__ = ["Action"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Action:
+    """A function that runs when an event it listens to arrives."""
+
+    name: str
+    fn: Callable[..., Any]
+    """Called as ``fn(event, ctx)``."""
+    is_async: bool
+    """Whether ``fn`` returns a coroutine."""
+    config: dict[str, Any]
+    """The settings given where the action was declared."""
+    listens: tuple[type[Event] | str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        fn: object,
+        listens: tuple[type[Event] | str, ...],
+        config: dict[str, Any],
+    ) -> Action:
+        """The action ``name`` that calls ``fn``.
+
+        Raises `AgentDefinitionError` when ``fn`` is no function, cannot be called with two
+        positional arguments, or is a generator.
+        """
+        if isinstance(fn, staticmethod):
+            fn = fn.__func__
+        if not callable(fn):
+            msg = f"The action {name!r} is {fn!r}, which cannot be called."
+            raise AgentDefinitionError(msg, hint="Give a function of (event, ctx).")
+        body = _body(fn)
+        if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
+            msg = f"The action {name!r} yields, so calling it would not run it."
+            raise AgentDefinitionError(msg, hint="Send events with ctx.send_event() instead.")
+        _check_signature(name, fn)
+        return cls(name, fn, inspect.iscoroutinefunction(body), dict(config), listens)
+
+
+def _body(fn: Any) -> Any:
+    """The function that holds the code: behind partials, and behind ``__call__`` of an object."""
+    while isinstance(fn, partial):
+        fn = fn.func
+    if not inspect.isroutine(fn) and not isinstance(fn, type):
+        fn = type(fn).__call__
+    return fn
+
+
+def _check_signature(name: str, fn: Callable[..., Any]) -> None:
+    try:
+        signature = inspect.signature(fn)
+    except ValueError:  # a function of an extension that does not tell
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        msg = f"The action {name!r} takes {signature}, but is called with (event, ctx)."
+        hint = "Declare two parameters, event and ctx"
+        if "self" in signature.parameters:
+            hint += ", without self, under @staticmethod"
+        raise AgentDefinitionError(msg, hint=hint + ".") from None
