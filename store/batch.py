@@ -21,8 +21,9 @@ class Batch:
     Attributes:
         memory: value of each memory field by its address, None to delete it; see `put_field`.
         names: what hashed keys and cut addresses stand for; None to delete.
-        journal: journal records to add, as (key, data); see `journal.journal_key`.
-        finished: offsets of runs whose journal is dropped.
+        journal: journal records to add, as (key, data), or with None to take back; see
+            `journal.journal_key`.
+        finished: offsets of runs whose journal is dropped, after `journal` is applied.
         outbox: a record for the outbox, or None.
         trim: outbox records up to and including this sequence number are dropped; None drops none.
         dead: inputs set aside.
@@ -43,7 +44,7 @@ class Batch:
     def __init__(self) -> None:
         self.memory: dict[bytes, bytes | None] = {}
         self.names: dict[bytes, bytes | None] = {}
-        self.journal: list[tuple[bytes, bytes]] = []
+        self.journal: list[tuple[bytes, bytes | None]] = []
         self.finished: list[int] = []
         self.outbox: bytes | None = None
         self.trim: int | None = None

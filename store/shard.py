@@ -346,15 +346,18 @@ def _write(
 
 
 def _write_journal(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:
-    """Drop the records of finished runs and add new ones; a run in both keeps the new ones."""
+    """Add records and take some back; then drop those of finished runs, new ones too."""
+    for key, data in batch.journal:
+        if data is None:
+            transaction.delete(key, db=database)
+        else:
+            transaction.put(key, data, db=database)
     if batch.finished:
         cursor = transaction.cursor(database)
         for offset in batch.finished:
             prefix = journal_prefix(offset)
             while cursor.set_range(prefix) and cursor.key().startswith(prefix):
                 cursor.delete()
-    for key, data in batch.journal:
-        transaction.put(key, data, db=database)
 
 
 def _write_dead(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:

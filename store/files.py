@@ -1,0 +1,79 @@
+"""Small files, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..agent.errors import StoreCorruptError
+from .faults import system_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read_json", "sync_directories", "write_json"]
+
+
+def write_json(path: Path, content: dict[str, Any], *, sync: bool) -> None:
+    """Replace the file at `path` atomically: whoever reads it sees the old or the new content.
+
+    Args:
+        path: the file; `<path>.new` is used on the way.
+        content: what JSON can express.
+        sync: whether it must survive power loss when this returns.
+
+    Raises:
+        StoreFullError, StoreUnwritableError: the old content is still there.
+    """
+    new = path.with_name(path.name + ".new")
+    try:
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise system_error(error, path) from error
+    if sync:
+        sync_directories(path.parent)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the content of a file that `write_json` wrote, None if there is none.
+
+    Raises:
+        StoreCorruptError: it is not JSON, or not an object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise system_error(error, path) from error
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, "not an object")
+    return content
+
+
+def _damaged(path: Path, reason: str) -> StoreCorruptError:
+    return StoreCorruptError(
+        f"{path} is damaged ({reason}).", hint="Restore the state directory from a copy."
+    )
+
+
+def sync_directories(*directories: Path) -> None:
+    """Put directories' entries on disk: a file that power loss unlinks holds nothing."""
+    for path in directories:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise system_error(error, path) from error
