@@ -40,6 +40,7 @@ from .crashpoints import reach
 from .faults import lmdb_error, system_error
 from .journal import journal_prefix
 from .lease import Lease
+from .files import sync_directories
 from .lmdbenv import Environment, open_writer
 from .snapshot import Databases, Snapshot
 
@@ -59,6 +60,9 @@ Durability = Literal["none", "process", "machine"]
 SHARD_FORMAT = 1
 
 _ALL = 1 << 62
+
+_COMMITS_PER_CHECK = 1024
+"""How often the slots of killed readers are looked for; until then their snapshots pin pages."""
 
 
 class Shard:
@@ -83,6 +87,7 @@ class Shard:
 
     __slots__ = (
         "__weakref__",
+        "_commits",
         "_databases",
         "_environment",
         "_epoch_bytes",
@@ -102,6 +107,7 @@ class Shard:
         self._lease = lease
         self._environment = environment
         self._snapshot: Snapshot | None = None
+        self._commits = 0
         handle = environment.require()
         handle.reader_check()
         with handle.begin(write=True) as transaction:
@@ -138,7 +144,8 @@ class Shard:
             environment = open_writer(directory, sync=durability == "machine")
             shard = cls(directory, number, lease, environment)
             if durability == "machine":
-                _sync_directory(directory)
+                shard.sync()  # what was committed under another durability
+                sync_directories(directory, directory.parent)
         except BaseException as error:
             if environment is not None:
                 environment.close()
@@ -256,7 +263,10 @@ class Shard:
             # Else the transaction could not reuse the pages that only our own snapshot still sees.
             self._snapshot.close()
             self._snapshot = None
+        self._commits += 1
         try:
+            if self._commits % _COMMITS_PER_CHECK == 0:
+                handle.reader_check()
             transaction = handle.begin(write=True)
             try:
                 self._check_epoch(transaction)
@@ -346,18 +356,21 @@ def _write(
 
 
 def _write_journal(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:
-    """Add records and take some back; then drop those of finished runs, new ones too."""
+    """Drop the records of finished runs; add the records of others and take some back."""
+    finished = set(map(journal_prefix, batch.finished))
+    if finished:
+        cursor = transaction.cursor(database)
+        if cursor.first():
+            for prefix in finished:
+                while cursor.set_range(prefix) and cursor.key().startswith(prefix):
+                    cursor.delete()
     for key, data in batch.journal:
+        if key[:8] in finished:
+            continue
         if data is None:
             transaction.delete(key, db=database)
         else:
             transaction.put(key, data, db=database)
-    if batch.finished:
-        cursor = transaction.cursor(database)
-        for offset in batch.finished:
-            prefix = journal_prefix(offset)
-            while cursor.set_range(prefix) and cursor.key().startswith(prefix):
-                cursor.delete()
 
 
 def _write_dead(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:
@@ -365,19 +378,6 @@ def _write_dead(transaction: lmdb.Transaction[bytes], database: Any, batch: Batc
         transaction.delete(offset.to_bytes(8, "big"), db=database)
     for letter in batch.dead:
         transaction.put(letter.offset.to_bytes(8, "big"), letter.encode(), db=database)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Put the directory's entries on disk: a file that power loss unlinks holds no commits."""
-    for path in (directory, directory.parent):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise system_error(error, path) from error
 
 
 _live: weakref.WeakSet[Shard] = weakref.WeakSet()

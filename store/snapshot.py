@@ -47,9 +47,9 @@ class Databases:
 
     @classmethod
     def open(
-        cls, handle: lmdb.Environment, transaction: lmdb.Transaction[bytes], *, create: bool
+        cls, handle: lmdb.Environment, transaction: lmdb.Transaction[bytes] | None, *, create: bool
     ) -> Databases:
-        """Open all databases within a transaction; raises LMDB's errors."""
+        """Open all databases, in the write transaction that creates them; raises LMDB's errors."""
         names = [field.name.encode() for field in fields(cls)]
         return cls(*(handle.open_db(name, transaction, create=create) for name in names))
 
