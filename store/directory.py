@@ -19,7 +19,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from ..agent.errors import (
     ForeignStoreError,
@@ -207,8 +207,7 @@ class StateDirectory(StateView):
             manifest = _inspect(directory)
             if manifest is None:
                 manifest = Manifest(agent, shards, durability, job, _version(), time.time())
-                if free_bytes(directory) < _LEAST_FREE:
-                    raise full(directory)
+                _check_room(directory)
                 _write(directory, manifest)
             _check_agent(directory, manifest, agent)
             if manifest.durability != durability:
@@ -313,6 +312,11 @@ def _make(directory: Path) -> None:
 
 def _write(directory: Path, manifest: Manifest) -> None:
     write_json(directory / _MANIFEST, asdict(manifest), sync=manifest.durability == "machine")
+
+
+def _check_room(directory: Path) -> None:
+    if free_bytes(directory) < _LEAST_FREE:
+        raise full(directory)
 
 
 def _version() -> str:

@@ -1,7 +1,7 @@
 """Reading a store from anywhere, while its workers write.
 
-Each question is answered from one read transaction of each shard it concerns, so an answer about a key
-is one commit's state, never half of another. Answers about many shards are exact for each of them.
+Each question is answered from one read transaction of each shard it concerns, so an answer about a
+key is one commit's state, never half of another. Answers about many shards are exact for each.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ from ..agent.errors import FencedError, StoreFormatError
 from .batch import Batch
 from .crashpoints import reach
 from .faults import lmdb_error, system_error
+from .files import sync_directories
 from .journal import journal_prefix
 from .lease import Lease
-from .files import sync_directories
 from .lmdbenv import Environment, open_writer
 from .snapshot import Databases, Snapshot
 
