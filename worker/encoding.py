@@ -5,11 +5,11 @@ re-encodes an input, and outputs leave it in the form in which their sink keeps 
 launcher never unpacks an output. Both conversions happen here, in the worker's process.
 
 *Input codecs* (`make_decoder`): ``pickle`` is an object of the Python list source; ``json-object``
-(or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object that carries the
-value under ``value`` (or ``v``).
+(or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object that carries
+the value under ``value`` (or ``v``).
 
-*Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines`` is
-``{"key": ..., "output": ..., "offset": N}`` and a newline.
+*Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
+is ``{"key": ..., "output": ..., "offset": N}`` and a newline.
 
 JSON is read and written by orjson, with the standard library behind it for what orjson cannot do
 or would do silently wrong: it reads integers beyond 64 bits as rounded floats, and refuses NaN and
@@ -37,7 +37,7 @@ Anything else, bytes among it, is an `UnserializableError` that says where in th
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import json
 import math
 from collections import deque
@@ -68,7 +68,9 @@ _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
 
 # Finds integers that orjson might round, without a regular expression (which costs four times as
 # much): digits become zeros, the rest blanks, and 19 zeros in a row are the shortest suspect.
-_DIGITS: Final = bytes(ord("0") if chr(code).isdecimal() and code < 128 else 32 for code in range(256))
+_DIGITS: Final = bytes(
+    ord("0") if chr(code).isdecimal() and code < 128 else 32 for code in range(256)
+)
 _SUSPECT: Final = b"0" * 19
 
 _CACHED_KEYS: Final = 1 << 16
@@ -213,9 +215,9 @@ def _convert(value: Any) -> Any:
         return dict(value)
     if isinstance(value, (Decimal, PurePath, UUID)):
         return str(value)
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         return value.total_seconds()
-    if isinstance(value, (datetime.date, datetime.time)):
+    if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value

@@ -1,0 +1,123 @@
+"""Outputs as JSON lines, ``{"key": ..., "output": ..., "offset": N}``, in a file or a stream.
+
+Lines of one key stand in the order of their inputs, because runs of one key do. Lines of different
+keys stand in the order in which they were finished, or, when `ordered`, in input order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from ...agent.errors import InputError
+from .appendfile import AppendFile
+from .base import Sink, recorded
+from .order import ReorderBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...store.outbox import Outputs
+    from ..watermark import Watermark
+    from .base import Position
+
+
+class JsonLinesSink(Sink):
+    """Writes whole records, each in one write.
+
+    Args:
+        path: the file, or ``-`` for standard output, which cannot be cut back: after a crash the
+            lines since the last checkpoint appear again there.
+        ordered: hold lines back until those of all earlier inputs are written.
+        sync: make `flush` wait for the disk.
+        overwrite: allow a new job to empty an existing file.
+    """
+
+    codec: ClassVar[str] = "json-lines"
+
+    def __init__(
+        self, path: str, *, ordered: bool = False, sync: bool = False, overwrite: bool = False
+    ) -> None:
+        self.path = path
+        self.ordered = ordered
+        self._sync = sync
+        self._overwrite = overwrite
+        self._file: AppendFile | None = None
+        self._order: ReorderBuffer | None = None
+
+    def open(self, position: Position | None, delivered: Watermark) -> None:
+        """Create the file, or cut it back to `position`.
+
+        Raises:
+            UsageError, InputError, StoreUnwritableError: as `AppendFile`.
+        """
+        length = None if position is None else recorded(position, "length")
+        self.outputs = 0 if position is None else recorded(position, "outputs") or 0
+        if self.ordered:
+            if delivered.intervals():
+                raise InputError(
+                    "This job was begun without --ordered, so it cannot go on with it.",
+                    hint="Repeat the command as it was.",
+                )
+            self._order = ReorderBuffer(delivered.low)
+        self._file = AppendFile(
+            self.path, length=length, overwrite=self._overwrite, sync=self._sync
+        )
+
+    def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
+        """Append the lines; see `Sink.write` and `AppendFile.write` for what it raises."""
+        if self._order is not None:
+            wanted = set(fresh)
+            for offset, lines in outputs.each():
+                if offset in wanted:
+                    self._order.put(offset, b"".join(lines), len(lines))
+            return self._release(self._order)
+        blob: bytes | memoryview = outputs.blob
+        count = len(outputs.lengths)
+        if len(fresh) != len(outputs.offsets):
+            wanted = set(fresh)
+            new = [line for offset, lines in outputs.each() if offset in wanted for line in lines]
+            blob, count = b"".join(new), len(new)
+        if count:
+            self._opened.write(blob)
+            self.outputs += count
+        return fresh
+
+    def pass_over(self, offsets: Sequence[int]) -> Sequence[int]:
+        """As `Sink.pass_over`."""
+        if self._order is None:
+            return offsets
+        for offset in offsets:
+            self._order.put(offset, b"", 0)
+        return self._release(self._order)
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of lines held back."""
+        return 0 if self._order is None else self._order.size
+
+    def flush(self) -> None:
+        """As `Sink.flush`."""
+        self._opened.flush()
+
+    def position(self) -> Position:
+        """The file's length, and how many lines of outputs it has."""
+        return {"length": self._opened.length, "outputs": self.outputs}
+
+    def close(self) -> None:
+        """As `Sink.close`."""
+        if self._file is not None:
+            self._file.close()
+
+    def _release(self, order: ReorderBuffer) -> Sequence[int]:
+        offsets, blob, count = order.ready()
+        if count:
+            self._opened.write(blob)
+            self.outputs += count
+        order.release(offsets)
+        return offsets
+
+    @property
+    def _opened(self) -> AppendFile:
+        if self._file is None:
+            raise RuntimeError("the sink is not open")
+        return self._file

@@ -1,0 +1,150 @@
+"""JSON lines: one input per line, ``{"key": ..., "value": ...}`` or any object with a key field.
+
+The launcher parses a line only for its key and to know that it is sound; the payload is the line as
+it stands, and the worker takes the value out of it. Blank lines are no records.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ...agent.errors import InputError
+from ...store.keys import encode_key
+from ...worker.encoding import loads_json
+from .base import Position, Record, Source, generated_key
+from .keycache import KeyCache
+from .lines import LineReader
+
+if TYPE_CHECKING:
+    from .base import Identity
+
+_MISSING = object()
+
+
+class JsonLinesSource(Source):
+    """Lines of a file, or of standard input (``-``).
+
+    Args:
+        path: the file; gzip if it ends in ``.gz``.
+        key: the field that holds the key; the value is then the whole object. None: the line has
+            ``key`` (or ``k``) and ``value`` (or ``v``).
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+
+    def __init__(self, path: str, key: str | None = None) -> None:
+        self.codec = "json-object" if key is not None else "json-value"
+        self._key = key
+        self._keys = KeyCache(from_json=True)
+        self._lines = LineReader(path)
+        self._offset = 0
+
+    @property
+    def position(self) -> Position:
+        """As `Source.position`."""
+        return Position(self._offset, self._lines.byte, self._lines.line)
+
+    def read(self, limit: int) -> list[Record]:
+        """As `Source.read`."""
+        records: list[Record] = []
+        # A batch of nothing but blank lines is not the end.
+        while not records and (lines := self._lines.take(limit)):
+            self._parse(lines, records)
+        self._offset += len(records)
+        self.exhausted = self._lines.exhausted
+        return records
+
+    def fileno(self) -> int | None:
+        """As `Source.fileno`."""
+        return self._lines.fileno()
+
+    def seek(self, position: Position) -> None:
+        """As `Source.seek`."""
+        self._lines.seek(position.byte, position.line)
+        self._offset = position.offset
+
+    def identity(self) -> Identity:
+        """As `Source.identity`."""
+        return self._lines.identity()
+
+    def check(self, identity: Identity) -> None:
+        """As `Source.check`."""
+        self._lines.check(identity)
+
+    def fraction(self) -> float | None:
+        """As `Source.fraction`."""
+        return self._lines.fraction()
+
+    def close(self) -> None:
+        """As `Source.close`."""
+        self._lines.close()
+
+    def _parse(self, lines: list[bytes], records: list[Record]) -> None:
+        # This loop runs for every input of a job: the usual line must pass through it undisturbed.
+        append, keys, loads = records.append, self._keys, orjson.loads
+        field = self._key if self._key is not None else "key"
+        pair = self._key is None
+        for index, line in enumerate(lines):
+            try:
+                document = loads(line)
+                key = keys[document[field]]
+                if pair:
+                    document["value"]
+            except Exception:  # noqa: BLE001 - whatever it is, the second look will say
+                number = self._lines.line - len(lines) + index + 1
+                record = self._look_again(line, number, self._offset + len(records))
+                if record is not None:
+                    append(record)
+            else:
+                append((key, line, None))
+
+    def _look_again(self, line: bytes, number: int, offset: int) -> Record | None:
+        """Read a line that is not of the usual kind: unusual, malformed, or blank (None)."""
+        line = line.rstrip(b"\r")
+        if not line or line.isspace():
+            return None
+        try:
+            return self._key_of(line), line, None
+        except (ValueError, InputError) as error:
+            reason = error.message if isinstance(error, InputError) else _explained(error)
+            return generated_key(offset), line, f"line {number}: {reason}"
+
+    def _key_of(self, line: bytes) -> bytes:
+        document = loads_json(line)
+        if not isinstance(document, dict):
+            raise InputError(f"it is {_kind(document)}, not a JSON object")
+        names = ("key", "k") if self._key is None else (self._key,)
+        key = _first(document, names)
+        if key is _MISSING:
+            raise InputError(f"it has no field {_quoted(names)}")
+        if isinstance(key, (dict, list)):
+            raise InputError(f"its field {names[0]!r} is {_kind(key)}: a key is a scalar")
+        if self._key is None and _first(document, ("value", "v")) is _MISSING:
+            raise InputError("it has no field 'value' or 'v'")
+        return encode_key(key)
+
+
+def _first(document: dict[str, Any], names: tuple[str, ...]) -> Any:
+    for name in names:
+        if name in document:
+            return document[name]
+    return _MISSING
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return " or ".join(map(repr, names))
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
+    return "null" if value is None else kinds.get(type(value), "a number")
+
+
+def _explained(error: ValueError) -> str:
+    """A JSON or UTF-8 error in one line; the line number it knows is always 1."""
+    if isinstance(error, orjson.JSONDecodeError):
+        return f"not JSON: {error.msg} (column {error.colno})"
+    return f"not JSON: {error}"

@@ -1,0 +1,47 @@
+"""Encoded keys by key, so that encoding a key costs a dict lookup when it was met lately."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...store.keys import encode_key
+
+_ENTRIES = 1 << 16
+_LONGEST = 256
+
+# From here on a float may be an integer that orjson has rounded.
+_EXACT = float(1 << 63)
+
+
+class RoundedKeyError(ValueError):
+    """A key read from JSON may have lost digits: read it again exactly."""
+
+
+class KeyCache(dict[Any, bytes]):
+    """``cache[key]`` is the encoded key, for any key.
+
+    Only strings are kept (``1``, ``1.0`` and ``True`` are one key to a dict and three to us), short
+    ones, and all are forgotten when there are too many, so that the memory is bounded.
+
+    Args:
+        from_json: keys were read by orjson, which rounds integers beyond 64 bits.
+
+    Raises:
+        InputError, TypeError: this cannot be a key.
+        RoundedKeyError: `from_json`, and the key is suspect.
+    """
+
+    def __init__(self, *, from_json: bool = False) -> None:
+        super().__init__()
+        self._from_json = from_json
+
+    def __missing__(self, key: Any) -> bytes:
+        encoded = encode_key(key)
+        if type(key) is str:
+            if len(key) <= _LONGEST:
+                if len(self) >= _ENTRIES:
+                    self.clear()
+                self[key] = encoded
+        elif self._from_json and type(key) is float and abs(key) >= _EXACT:
+            raise RoundedKeyError
+        return encoded

@@ -1,0 +1,260 @@
+"""Lines of a file or stream, with the byte position of each, without ever waiting for a stream.
+
+Regular files are read in chunks and can be sought; gzip files too, where seeking is reading past.
+Pipes, terminals and sockets are read only when the kernel says that something is there: that takes
+no thread, and does not switch the descriptor to non-blocking, which others who share it would
+notice. They cannot be sought: to resume, the same stream is read again and what was done is passed
+over.
+
+Memory: one chunk and the longest line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import select
+import stat
+import zlib
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...agent.errors import InputError
+
+if TYPE_CHECKING:
+    from .base import Identity
+
+_CHUNK = 1 << 18
+_HEAD = 1 << 16
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+class LineReader:
+    """Reads `path`, or standard input for ``-``, line by line.
+
+    Attributes:
+        byte: where the next line begins (in the uncompressed text).
+        line: how many lines come before it.
+        mark: size of the byte order mark before the first line, once that has been taken.
+        exhausted: whether all lines have been taken.
+
+    Raises:
+        InputError: (every method) the file cannot be read; the message says which, and why.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.byte = 0
+        self.line = 0
+        self.mark = 0
+        self.exhausted = False
+        # What an earlier life has read of a stream, in bytes; 0 when it is behind.
+        self._pass_until = 0
+        self._path = path
+        self._fd = 0 if path == "-" else _open(path)
+        self._closed = path == "-"
+        mode = os.fstat(self._fd).st_mode
+        if stat.S_ISDIR(mode):
+            self.close()
+            raise InputError(f"The input {path} is a directory.", hint="Name a file.")
+        self._is_file = path != "-" and stat.S_ISREG(mode)
+        self._gzip: gzip.GzipFile | None = None
+        if self._is_file and path.endswith(".gz"):
+            self._gzip = gzip.GzipFile(path, "rb")
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
+        self._reset()
+
+    @property
+    def name(self) -> str:
+        """The input's name for people."""
+        return "standard input" if self._path == "-" else self._path
+
+    def fileno(self) -> int | None:
+        """The descriptor to wait for; None for a file."""
+        return None if self._is_file else self._fd
+
+    def take(self, limit: int) -> list[bytes]:
+        """Up to `limit` lines without their newline; none if `exhausted` or nothing is there."""
+        while self.byte < self._pass_until:
+            if not self._take(1):
+                if self.exhausted:
+                    raise self.other_stream()
+                return []
+        if self._pass_until:
+            if self.byte != self._pass_until:
+                raise self.other_stream()
+            self._pass_until = 0
+        return self._take(limit)
+
+    def seek(self, byte: int, line: int) -> None:
+        """Go to the line that begins at `byte` and has `line` lines before it."""
+        if not self._is_file:
+            self._pass_until = byte if byte > self.byte else 0
+            return
+        try:
+            if self._gzip is not None:
+                reached = self._gzip.seek(byte)
+            else:
+                reached = min(os.lseek(self._fd, byte, os.SEEK_SET), os.fstat(self._fd).st_size)
+        except (OSError, EOFError, zlib.error) as error:
+            raise self._unreadable(error) from error
+        if reached < byte:
+            raise InputError(
+                f"The input {self.name} ends at byte {reached}, before byte {byte} where this job "
+                "had arrived: it was cut or replaced.",
+                hint="Put the old file back, or begin anew with an empty state directory.",
+            )
+        self._reset()
+        self.byte, self.line = byte, line
+
+    def identity(self) -> Identity:
+        """Path, size and a hash of the file's beginning."""
+        if not self._is_file:
+            return {"path": self._path}
+        size = os.fstat(self._fd).st_size
+        head = min(size, _HEAD)
+        return {
+            "path": str(Path(self._path).absolute()),
+            "size": size,
+            "head_size": head,
+            "head": self._hash(head),
+        }
+
+    def check(self, identity: Identity) -> None:
+        """Raise InputError unless `identity` was taken of this file, or of its beginning."""
+        if self._is_file != ("head" in identity):
+            raise InputError(
+                f"This job was begun with the input {identity.get('path')}, not {self.name}.",
+                hint="Name the same input, or an empty state directory.",
+            )
+        if not self._is_file:
+            return
+        size, head = identity["size"], identity["head_size"]
+        if (
+            not isinstance(size, int)
+            or not isinstance(head, int)
+            or os.fstat(self._fd).st_size < size
+            or self._hash(head) != identity["head"]
+        ):
+            raise InputError(
+                f"The input {self.name} is not the one this job was begun with: its beginning "
+                "differs, or it is shorter.",
+                hint="Name the old input (it may have grown), or an empty state directory.",
+            )
+
+    def fraction(self) -> float | None:
+        """How much of the file has been taken; None for streams and compressed files."""
+        if not self._is_file or self._gzip is not None:
+            return None
+        size = os.fstat(self._fd).st_size
+        return min(1.0, self.byte / size) if size else 1.0
+
+    def close(self) -> None:
+        """Close the file, standard input excepted."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._fd)
+            if getattr(self, "_gzip", None) is not None:
+                self._gzip.close()  # type: ignore[union-attr]
+
+    def _reset(self) -> None:
+        self._lines: list[bytes] = []
+        self._next = 0
+        self._parts: list[bytes] = []
+        self._ended = False
+        self._terminated = True
+        self.exhausted = False
+
+    def _take(self, limit: int) -> list[bytes]:
+        while self._next == len(self._lines):
+            if self._ended:
+                self.exhausted = True
+                return []
+            if not self._refill():
+                return []
+        lines = self._lines[self._next : self._next + limit]
+        self._next += len(lines)
+        if self.byte == 0:
+            lines[0] = self._without_mark(lines[0])
+            self.byte = self.mark
+        self.byte += sum(map(len, lines)) + len(lines)
+        self.line += len(lines)
+        if self._ended and self._next == len(self._lines):
+            self.exhausted = True
+            if not self._terminated:
+                self.byte -= 1
+        return lines
+
+    def _refill(self) -> bool:
+        """Read a chunk on, or find the end; False if nothing is there at the moment."""
+        data = self._read()
+        if data is None:
+            return False
+        if not data:
+            self._ended = True
+            if self._parts:
+                self._lines, self._next = [b"".join(self._parts)], 0
+                self._parts = []
+                self._terminated = False
+            return True
+        lines = data.split(b"\n")
+        if len(lines) == 1:
+            self._parts.append(data)
+            return True
+        if self._parts:
+            lines[0] = b"".join((*self._parts, lines[0]))
+        last = lines.pop()
+        self._parts = [last] if last else []
+        self._lines, self._next = lines, 0
+        return True
+
+    def _read(self) -> bytes | None:
+        try:
+            if self._gzip is not None:
+                return self._gzip.read(_CHUNK)
+            if not self._is_file and not self._poll.poll(0):
+                return None
+            return os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return None
+        except (OSError, EOFError, zlib.error) as error:
+            raise self._unreadable(error) from error
+
+    def other_stream(self) -> InputError:
+        """The error for a stream in which an earlier life's position is not where a line begins."""
+        return InputError(
+            f"What comes from {self.name} is not what this job was begun with.",
+            hint="Feed the same input again, from its beginning, or name an empty state directory.",
+        )
+
+    def _without_mark(self, line: bytes) -> bytes:
+        if line.startswith(_UTF16):
+            raise InputError(
+                f"The input {self.name} is UTF-16.", hint="Convert it to UTF-8 (iconv -t utf-8)."
+            )
+        if not line.startswith(_BOM):
+            return line
+        self.mark = len(_BOM)
+        return line[len(_BOM) :]
+
+    def _hash(self, size: int) -> str:
+        return blake2b(os.pread(self._fd, size, 0), digest_size=16).hexdigest()
+
+    def _unreadable(self, error: Exception) -> InputError:
+        return InputError(
+            f"The input {self.name} cannot be read after byte {self.byte}: {error}.",
+            hint="Repair it and repeat the command to carry on.",
+        )
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise InputError(f"There is no input {path}.", hint="Check the name.") from None
+    except OSError as error:
+        raise InputError(
+            f"The input {path} cannot be opened: {error.strerror}.", hint="Check its permissions."
+        ) from error
