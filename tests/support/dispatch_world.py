@@ -1,0 +1,308 @@
+"""A model of everything around the dispatcher: a source, workers that live and die, and a referee.
+
+The referee keeps its own books, from what it saw only, and checks every instruction against the
+dispatcher's promises. It shares no code with the dispatcher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tamias.launcher.backoff import Backoff
+from tamias.launcher.dispatch import Dispatcher
+from tamias.launcher.item import Death, GiveUp, Item, Send, Start, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NEVER = 1_000_000
+
+
+@dataclass
+class Input:
+    """One planned input: kind is plain, poison (kills whoever runs it), malformed (comes condemned)
+    or earlier (committed in a former life of the whole pool, its record still in the outbox)."""
+
+    offset: int
+    key: int
+    size: int
+    kind: str
+
+
+@dataclass
+class Rules:
+    slots: int
+    window: int
+    window_bytes: int
+    batch: int
+    queue: int
+    queue_bytes: int
+    max_attempts: int
+
+
+@dataclass
+class Slot:
+    """A slot's worker and store, as they really are: the dispatcher sees only the messages."""
+
+    phase: str = "down"
+    incarnation: int = 0
+    outbox: set[int] = field(default_factory=set)  # committed, as the store knows
+    unreported: list[int] = field(default_factory=list)  # committed by the worker that is alive
+    pending: list[Item] = field(default_factory=list)  # received, not executed, in order
+    flight: dict[int, Item] = field(default_factory=dict)  # sent to it, completion not known
+
+    def heads(self) -> list[Item]:
+        """The first pending item of each key: what the worker may execute next."""
+        seen: set[bytes] = set()
+        heads = []
+        for item in self.pending:
+            if item.key not in seen:
+                seen.add(item.key)
+                heads.append(item)
+        return heads
+
+
+class World:
+    def __init__(self, rules: Rules, plan: Sequence[Input]) -> None:
+        self.rules = rules
+        self.plan = list(plan)
+        self.kinds = {each.offset: each.kind for each in plan}
+        self.now = 100.0
+        self.dispatcher = Dispatcher(
+            rules.slots,
+            window=rules.window,
+            window_bytes=rules.window_bytes,
+            batch=rules.batch,
+            queue=rules.queue,
+            queue_bytes=rules.queue_bytes,
+            max_attempts=rules.max_attempts,
+            backoff=Backoff(starts=NEVER, deaths=NEVER),
+        )
+        self.slots = [Slot() for _ in range(rules.slots)]
+        for each in plan:
+            if each.kind == "earlier":
+                self.slots[each.key % rules.slots].outbox.add(each.offset)
+        self.submitted: dict[int, Item] = {}
+        self.finished: set[int] = set()
+        self.announced: set[int] = set()
+        self.dead_letters: set[int] = set()
+        self.levels: dict[int, int] = {}
+        self.lonely_accidents: set[int] = set()
+        self.events = 0
+
+    # -- the source ----------------------------------------------------------------------------
+
+    def submit(self, count: int) -> None:
+        wanted = self.dispatcher.wanted()
+        assert wanted >= 0
+        count = min(count, wanted, len(self.plan))
+        items = []
+        for each in self.plan[:count]:
+            verdict = Verdict("bad-input", "not JSON") if each.kind == "malformed" else None
+            payload = b"x" * each.size
+            slot = each.key % self.rules.slots
+            items.append(Item(each.offset, b"%d" % each.key, payload, slot, verdict=verdict))
+        del self.plan[:count]
+        before = [self.dispatcher.waiting(slot) for slot in range(self.rules.slots)]
+        self.submitted.update((item.offset, item) for item in items)
+        done = self.dispatcher.submit(items)
+        assert set(done) == {i.offset for i in items} & self.announced, "known work is not taken"
+        self.finish(done)
+        for slot, waited in enumerate(before):
+            waits = self.dispatcher.waiting(slot)
+            assert waits <= self.rules.queue or waits == waited, "wanted() overfills a queue"
+
+    def finish(self, offsets: Iterable[int]) -> None:
+        for offset in offsets:
+            assert offset in self.submitted, "completed before it was submitted"
+            assert offset not in self.finished, "completed twice"
+            self.finished.add(offset)
+
+    # -- instructions --------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        for instruction in self.dispatcher.tick(self.now):
+            assert not isinstance(instruction, GiveUp)
+            slot = self.slots[instruction.slot]
+            if isinstance(instruction, Start):
+                assert slot.phase == "down", "a second worker for a living one"
+                assert instruction.incarnation == slot.incarnation + 1
+                slot.phase, slot.incarnation = "asked", instruction.incarnation
+            else:
+                self.receive(slot, instruction)
+
+    def receive(self, slot: Slot, send: Send) -> None:
+        assert slot.phase == "ready", "sent to a worker that is not ready"
+        assert send.incarnation == slot.incarnation
+        assert 0 < len(send.items) <= self.rules.batch
+        for item in send.items:
+            offset = item.offset
+            assert int(item.key) % self.rules.slots == send.slot, "sent to a slot that owns it not"
+            assert offset not in self.finished, "sent after completion"
+            assert offset not in self.announced, "sent though announced as committed"
+            assert offset not in slot.flight, "sent twice to one worker"
+            for earlier in self.submitted.values():
+                if earlier.key == item.key and earlier.offset < offset:
+                    known = earlier.offset in self.finished or earlier.offset in slot.flight
+                    assert known, f"{item} overtook {earlier}"
+            if item.verdict is not None and self.kinds[offset] != "malformed":
+                assert self.kinds[offset] == "poison", "an innocent was condemned"
+                assert item.verdict.attempts >= self.rules.max_attempts
+            slot.flight[offset] = item
+            slot.pending.append(item)
+            self.check_credit(slot)
+
+    def check_credit(self, slot: Slot) -> None:
+        size = sum(len(item.payload) for item in slot.flight.values())
+        assert size <= self.rules.window_bytes or len(slot.flight) == 1, "too many bytes in flight"
+        for item in slot.flight.values():
+            assert len(slot.flight) <= self.company(item), f"{item} is in too large a company"
+
+    def company(self, item: Item) -> int:
+        level = self.levels.get(item.offset, 0)
+        if level == 0 or item.verdict is not None:
+            return self.rules.window
+        return max(1, self.rules.window >> (4 * level - 2))
+
+    # -- lives ---------------------------------------------------------------------------------
+
+    def started(self, number: int) -> None:
+        slot = self.slots[number]
+        self.dispatcher.started(number, slot.incarnation)
+        slot.phase = "starting"
+
+    def start_failed(self, number: int) -> None:
+        slot = self.slots[number]
+        self.dispatcher.start_failed(number, slot.incarnation, self.now, "no luck")
+        slot.phase = "down"
+
+    def ready(self, number: int, *, keep: bool) -> None:
+        """The worker announces its outbox; without `keep` what is finished was trimmed before."""
+        slot = self.slots[number]
+        if not keep:
+            slot.outbox -= self.finished
+        waiting = {offset for offset in slot.outbox if offset in self.submitted} - self.finished
+        self.announced |= slot.outbox
+        done = self.dispatcher.ready(number, slot.incarnation, sorted(slot.outbox))
+        assert set(done) == waiting
+        self.finish(done)
+        slot.phase = "ready"
+
+    def execute(self, number: int, item: Item, suspect: int | None = None) -> None:
+        """Run one item: commit it, or die of it."""
+        slot = self.slots[number]
+        if self.kinds[item.offset] == "poison" and item.verdict is None:
+            self.die(number, suspect)
+            return
+        if item.verdict is not None:
+            self.dead_letters.add(item.offset)
+        assert item.offset not in slot.outbox, "executed twice"
+        slot.pending.remove(item)
+        slot.outbox.add(item.offset)
+        slot.unreported.append(item.offset)
+
+    def report(self, number: int, offsets: Sequence[int]) -> None:
+        slot = self.slots[number]
+        new = {offset for offset in offsets if offset in slot.flight}
+        done = self.dispatcher.completed(number, slot.incarnation, offsets)
+        assert len(done) == len(new)
+        assert set(done) == new
+        self.finish(done)
+        for offset in done:
+            del slot.flight[offset]
+        slot.unreported = [offset for offset in slot.unreported if offset not in new]
+
+    def die(self, number: int, suspect: int | None = None) -> None:
+        slot = self.slots[number]
+        flight = slot.flight
+        solo = next(n for n in range(1, 99) if self.rules.window >> (4 * n - 2) <= 1)
+        named = [suspect] if suspect in flight else list(flight)
+        for offset in named:
+            assert offset is not None
+            if flight[offset].verdict is None:
+                level = self.levels.get(offset, 0) + 1
+                self.levels[offset] = max(solo, level) if len(named) == 1 else level
+        death = Death(signal=9, suspect=suspect)
+        slot.phase = "down"
+        slot.flight, slot.pending, slot.unreported = {}, [], []
+        self.dispatcher.died(number, slot.incarnation, self.now, death)
+
+    def may_have_an_accident(self, number: int) -> bool:
+        """Whether an accident here leaves the innocent in peace: nobody is alone in two of them."""
+        flight = self.slots[number].flight
+        if len(flight) != 1:
+            return True
+        (offset,) = flight
+        if self.kinds[offset] == "poison" or flight[offset].verdict is not None:
+            return True
+        return self.rules.max_attempts >= 3 and offset not in self.lonely_accidents
+
+    def accident(self, number: int, suspect: int | None) -> None:
+        flight = self.slots[number].flight
+        if len(flight) == 1:
+            self.lonely_accidents.update(flight)
+        self.die(number, suspect)
+
+    def gossip(self, number: int, incarnation: int, offsets: Sequence[int]) -> None:
+        """Events of a worker that is no longer, or not yet, the slot's: they change nothing."""
+        before = self.seen()
+        assert list(self.dispatcher.completed(number, incarnation, offsets)) == []
+        assert self.dispatcher.ready(number, incarnation, offsets) == []
+        self.dispatcher.started(number, incarnation)
+        self.dispatcher.died(number, incarnation, self.now, Death())
+        self.dispatcher.start_failed(number, incarnation, self.now, "late")
+        assert self.seen() == before
+
+    def seen(self) -> object:
+        dispatcher = self.dispatcher
+        every = range(self.rules.slots)
+        return (
+            repr(dispatcher.statistics),
+            dispatcher.next_deadline(self.now),
+            [(dispatcher.in_flight(n), dispatcher.waiting(n), dispatcher.phase(n)) for n in every],
+        )
+
+    # -- invariants ----------------------------------------------------------------------------
+
+    def check(self) -> None:
+        self.events += 1
+        dispatcher = self.dispatcher
+        counted = dispatcher.statistics
+        assert counted.submitted == len(self.submitted)
+        assert counted.completed == len(self.finished)
+        assert dispatcher.idle == (len(self.finished) == len(self.submitted))
+        assert dispatcher.quiet == (not any(slot.flight for slot in self.slots))
+        held = 0
+        for number, slot in enumerate(self.slots):
+            assert dispatcher.in_flight(number) == len(slot.flight)
+            assert dispatcher.waiting(number) <= self.rules.queue + self.rules.window
+            held += len(slot.flight) + dispatcher.waiting(number)
+        assert held == len(self.submitted) - len(self.finished), "an item has no owner"
+        if any(slot.phase == "down" for slot in self.slots):
+            assert dispatcher.next_deadline(self.now) is not None
+
+    def settle(self, *, hints: bool) -> None:
+        """Let everything run to its end, poison killing as it likes."""
+        for _ in range(60 * (len(self.plan) + len(self.submitted) + 10)):
+            if not self.plan and self.dispatcher.idle:
+                break
+            self.submit(NEVER)
+            self.now = max(self.now, self.dispatcher.next_deadline(self.now) or 0.0)
+            self.tick()
+            for number, slot in enumerate(self.slots):
+                if slot.phase in ("asked", "starting"):
+                    self.ready(number, keep=False)
+                    continue
+                while slot.phase == "ready" and slot.pending:
+                    item = slot.pending[0]
+                    self.execute(number, item, item.offset if hints else None)
+                self.report(number, list(slot.unreported))
+            self.check()
+        assert self.dispatcher.idle, "inputs never got done"
+        assert not self.plan, "the source was never asked for more"
+        assert self.finished == set(self.kinds)
+        guilty = {o for o, kind in self.kinds.items() if kind in ("poison", "malformed")}
+        assert self.dead_letters == guilty
+        poison = [offset for offset, kind in self.kinds.items() if kind == "poison"]
+        assert self.dispatcher.statistics.condemned == len(poison)
