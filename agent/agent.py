@@ -68,6 +68,7 @@ class Agent:
         gives. Returns the agent. Raises `AgentDefinitionError` when the name is taken or an event
         is neither.
         """
+        checked_name(name, "action")
         if name in self.actions:
             msg = f"The action {name!r} has been added to {type(self).__qualname__} before."
             raise AgentDefinitionError(msg, hint="Give each action a name of its own.")
@@ -98,8 +99,16 @@ def add_resource(
     if not isinstance(resource_type, ResourceType):
         msg = f"{resource_type!r} is given as the type of the resource {name!r}."
         raise AgentDefinitionError(msg, hint="Use a member of ResourceType, such as TOOL.")
+    checked_name(name, resource_type.value)
     named = resources[resource_type]
     if name in named:
         msg = f"The {resource_type.value} {name!r} has been added before."
         raise AgentDefinitionError(msg, hint="Give each resource of a type a name of its own.")
     named[name] = instance
+
+
+def checked_name(name: object, what: str) -> None:
+    """Raises `AgentDefinitionError` unless ``name`` is a text of some length."""
+    if not (isinstance(name, str) and name):
+        msg = f"{name!r} is given as the name of a {what}."
+        raise AgentDefinitionError(msg, hint="A name is a text, and comes before everything else.")

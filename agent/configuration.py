@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 from .config_option import ConfigOption, bad_value
 from .config_values import converter
+from .config_yaml import flatten, nest, parse_yaml, place
 from .errors import ConfigError
 from .options import KNOWN_OPTIONS
 
@@ -80,7 +81,7 @@ class Configuration:
 
     def load_yaml_text(self, text: str, source: str = "the configuration") -> None:
         """As `load_file`, from a text."""
-        self._file.update(_settings_of(_yaml(text, source), source))
+        self._file.update(_settings_of(parse_yaml(text, source), source))
         self._merge()
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Configuration:
@@ -177,7 +178,7 @@ class Configuration:
         nested: dict[str, Any] = {}
         for key, value in self._merged.items():
             if key.startswith(start):
-                _nest(nested, key[len(start) :].split("."), value)
+                nest(nested, key[len(start) :].split("."), value)
         return nested
 
     def __eq__(self, other: object) -> bool:
@@ -190,9 +191,10 @@ class Configuration:
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """``["workers=4", "Model.stop=[a, b]"]`` as settings; a value is read as YAML reads it.
+    """``["workers=4", "Model.stop=[a, b]"]`` as settings.
 
-    Raises `ConfigError` for one without ``=`` or key, or whose value is not YAML.
+    The value of an option of tamias is taken as text, any other as YAML reads it. Raises
+    `ConfigError` for one without ``=`` or key, or whose value is not YAML.
     """
     settings: dict[str, Any] = {}
     for assignment in assignments:
@@ -201,50 +203,10 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         if not equals or not key:
             msg = f"{assignment!r} is not a setting."
             raise ConfigError(msg, hint="Write KEY=VALUE, as in --set workers=4.")
-        settings[key] = _yaml(value, f"--set {key}")
+        # As text, because YAML reads 007 as a number and 1:30 as ninety.
+        known = key in KNOWN_OPTIONS
+        settings[key] = value.strip() if known else parse_yaml(value, f"--set {key}")
     return flatten(settings)
-
-
-def flatten(nested: Mapping[Any, Any], source: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted keys. Raises `ConfigError` for a key given twice."""
-    flat: dict[str, Any] = {}
-    _flatten(nested, "", flat, source)
-    return flat
-
-
-def _flatten(nested: Mapping[Any, Any], prefix: str, flat: dict[str, Any], source: str) -> None:
-    for name, value in nested.items():
-        key = f"{prefix}{_key_text(name)}"
-        if isinstance(value, Mapping):
-            _flatten(value, key + ".", flat, source)
-        elif key in flat:
-            msg = f"The setting {key!r} is given twice{_in(source)}, nested and dotted."
-            raise ConfigError(msg, hint="Keep one of them.")
-        else:
-            flat[key] = value
-
-
-def _key_text(name: object) -> str:
-    # YAML 1.1 reads an unquoted `on`, `yes` or `no` as a truth value, also where it is a key.
-    return str(name).lower() if isinstance(name, bool) else str(name)
-
-
-def _nest(nested: dict[str, Any], parts: list[str], value: Any) -> None:
-    for part in parts[:-1]:
-        inner = nested.setdefault(part, {})
-        if not isinstance(inner, dict):
-            inner = nested[part] = {}
-        nested = inner
-    nested[parts[-1]] = value
-
-
-def _yaml(text: str, source: str) -> Any:
-    import yaml  # noqa: PLC0415  (slow to import, and most runs have no file)
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not valid YAML: {error}.") from error
 
 
 def _settings_of(document: Any, source: str) -> dict[str, Any]:
@@ -286,7 +248,7 @@ def _checked(settings: dict[str, Any], source: str, *, names: bool = True) -> di
             try:
                 option.convert(value)
             except ConfigError as error:
-                raise ConfigError(f"{error.message[:-1]}{_in(source)}.") from None
+                raise ConfigError(f"{error.message[:-1]}{place(source)}.") from None
     return settings
 
 
@@ -294,10 +256,6 @@ def _check_name(key: str, source: str) -> None:
     plain = key.lower().replace("_", "-")
     close = get_close_matches(plain, KNOWN_OPTIONS, n=1, cutoff=_CLOSE)
     if close:
-        msg = f"There is no setting {key!r}{_in(source)}. Did you mean {close[0]!r}?"
+        msg = f"There is no setting {key!r}{place(source)}. Did you mean {close[0]!r}?"
         hint = "(A setting of your own needs a name that is not so close to one of tamias's.)"
         raise ConfigError(msg, hint=hint)
-
-
-def _in(source: str) -> str:
-    return f" in {source}" if source else ""

@@ -62,6 +62,7 @@ def declared_actions(agent: Agent) -> dict[str, Action]:
     for name, member in _members(type(agent)):
         mark = action_mark(member)
         if mark is not None:
+            _check_member(name, member)
             actions[name] = Action.of(name, _function(name, member), mark.listens, mark.config)
     for name, (events, fn, settings) in agent.actions.items():
         if name in actions:
@@ -83,6 +84,7 @@ def declared_providers(
     for name, member in _members(type(agent)):
         kind = resource_mark(member)
         if kind is not None:
+            _check_member(name, member)
             own.setdefault(kind, {})[name] = _method_provider(name, kind, _function(name, member))
     for kind, added in agent.resources.items():
         for name, declared in added.items():
@@ -119,6 +121,15 @@ def _members(clazz: type[Agent]) -> Iterator[tuple[str, object]]:
         if ancestor not in (object, Agent):
             members.update(vars(ancestor))
     return iter(members.items())
+
+
+def _check_member(name: str, member: object) -> None:
+    if hasattr(Agent, name):
+        msg = f"{name!r} is declared as an action or a resource, but every Agent has it already."
+        raise AgentDefinitionError(msg, hint="Give it another name.")
+    if action_mark(member) is not None and resource_mark(member) is not None:
+        msg = f"{name!r} is declared both as an action and as a resource."
+        raise AgentDefinitionError(msg, hint="Keep one of the decorators.")
 
 
 def _function(name: str, member: object) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from pydantic_core import core_schema
 
@@ -22,8 +22,6 @@ from .errors import MemoryAccessError
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
-
-    from .context import RunnerContext
 
 __all__ = ["NESTED_OBJECT", "MemoryObject", "MemoryRef", "MemoryType"]
 
@@ -38,6 +36,18 @@ class MemoryType(Enum):
     """Cleared before each run."""
     SHORT_TERM = "short_term"
     """Kept per key, from run to run."""
+
+
+class HasMemory(Protocol):
+    """What a reference is resolved against: a `RunnerContext`."""
+
+    @property
+    def sensory_memory(self) -> MemoryObject:
+        """The root of the sensory memory."""
+
+    @property
+    def short_term_memory(self) -> MemoryObject:
+        """The root of the short-term memory."""
 
 
 class MemoryRef:
@@ -61,7 +71,7 @@ class MemoryRef:
         """A reference to the field at the absolute ``path`` of the memory ``memory_type``."""
         return MemoryRef(path, memory_type)
 
-    def resolve(self, ctx: RunnerContext) -> Any:
+    def resolve(self, ctx: HasMemory) -> Any:
         """What the field holds now, for the key that ``ctx`` is running; ``None`` if nothing."""
         if self.memory_type is MemoryType.SENSORY:
             return ctx.sensory_memory.get(self)

@@ -5,21 +5,12 @@ Every one can stand in a configuration file, after ``--set`` and in `Configurati
 
 from __future__ import annotations
 
-import os
 from enum import Enum
 
 from .config_option import ConfigOption
 from .config_values import parse_duration, parse_size
 
 __all__ = ["KNOWN_OPTIONS", "AgentExecutionOptions", "ErrorHandlingStrategy", "PoolOptions"]
-
-
-def _usable_cpus() -> int:
-    """How many CPUs this process may use: fewer than the machine has, inside a container."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not a Linux
-        return os.cpu_count() or 1
 
 
 class ErrorHandlingStrategy(Enum):
@@ -31,7 +22,7 @@ class ErrorHandlingStrategy(Enum):
 
 
 class AgentExecutionOptions:
-    """How the actions of an agent are executed; names and defaults as in Flink Agents."""
+    """How the actions of an agent are executed; names as in Flink Agents."""
 
     ERROR_HANDLING_STRATEGY = ConfigOption(
         "error-handling-strategy",
@@ -49,9 +40,10 @@ class AgentExecutionOptions:
     NUM_ASYNC_THREADS = ConfigOption(
         "num-async-threads",
         int,
-        2 * _usable_cpus(),
+        16,
         minimum=1,
-        description="Threads per worker for blocking functions of durable_execute_async.",
+        description="Threads per worker, at most, for functions that block: they wait, they do not"
+        " compute, so the number has nothing to do with that of CPUs.",
     )
     CHAT_ASYNC = ConfigOption(
         "chat.async", bool, True, description="Whether chat requests leave the event loop free."
@@ -73,9 +65,9 @@ class PoolOptions:
     WORKERS = ConfigOption(
         "workers",
         int,
-        _usable_cpus(),
-        minimum=1,
-        description="Worker processes.",
+        0,
+        minimum=0,
+        description="Worker processes; 0 for one per CPU that the launcher may use.",
     )
     SHARDS = ConfigOption(
         "shards",

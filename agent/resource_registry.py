@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from .errors import AgentDefinitionError
+from .errors import AgentDefinitionError, RunError
 
 if TYPE_CHECKING:
     from .configuration import Configuration
@@ -26,7 +26,7 @@ class ResourceRegistry:
     one resource is created at a time.
     """
 
-    __slots__ = ("_config", "_created", "_creating", "_lock", "_providers")
+    __slots__ = ("_closed", "_config", "_created", "_creating", "_lock", "_providers")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class ResourceRegistry:
         self._created: dict[tuple[ResourceType, str], Resource] = {}
         self._creating: list[tuple[ResourceType, str]] = []
         self._lock = RLock()
+        self._closed = False
 
     def get(self, name: str, kind: ResourceType) -> Resource:
         """The resource ``name`` of that type.
@@ -54,6 +55,9 @@ class ResourceRegistry:
         with self._lock:
             if wanted in self._created:
                 return self._created[wanted]
+            if self._closed:
+                # What was created now would never be closed.
+                raise RunError(f"The {kind.value} {name!r} was asked for while the worker ends.")
             provider = self._providers.get(kind, {}).get(name)
             if provider is None:
                 raise self._unknown(name, kind)
@@ -84,6 +88,7 @@ class ResourceRegistry:
         nothing.
         """
         with self._lock:
+            self._closed = True
             while self._created:
                 (kind, name), resource = self._created.popitem()
                 try:
