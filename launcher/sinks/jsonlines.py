@@ -12,9 +12,10 @@ from ...agent.errors import InputError
 from .appendfile import AppendFile
 from .base import Sink, recorded
 from .order import ReorderBuffer
+from .slices import by_input
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ...store.outbox import Outputs
     from ..watermark import Watermark
@@ -65,30 +66,22 @@ class JsonLinesSink(Sink):
 
     def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
         """Append the lines; see `Sink.write` and `AppendFile.write` for what it raises."""
+        all_fresh = len(fresh) == len(outputs.offsets)
+        if self._order is None and all_fresh:
+            self._append(outputs.blob, len(outputs.lengths))
+            return fresh
+        wanted = set(fresh)
+        new = [part for part in by_input(outputs) if all_fresh or part[0] in wanted]
         if self._order is not None:
-            wanted = set(fresh)
-            for offset, lines in outputs.each():
-                if offset in wanted:
-                    self._order.put(offset, b"".join(lines), len(lines))
-            return self._release(self._order)
-        blob: bytes | memoryview = outputs.blob
-        count = len(outputs.lengths)
-        if len(fresh) != len(outputs.offsets):
-            wanted = set(fresh)
-            new = [line for offset, lines in outputs.each() if offset in wanted for line in lines]
-            blob, count = b"".join(new), len(new)
-        if count:
-            self._opened.write(blob)
-            self.outputs += count
+            return self._in_order(self._order, new)
+        self._append(b"".join(lines for _, lines, _ in new), sum(count for _, _, count in new))
         return fresh
 
     def pass_over(self, offsets: Sequence[int]) -> Sequence[int]:
         """As `Sink.pass_over`."""
         if self._order is None:
             return offsets
-        for offset in offsets:
-            self._order.put(offset, b"", 0)
-        return self._release(self._order)
+        return self._in_order(self._order, [(offset, b"", 0) for offset in offsets])
 
     @property
     def backlog(self) -> int:
@@ -108,13 +101,19 @@ class JsonLinesSink(Sink):
         if self._file is not None:
             self._file.close()
 
-    def _release(self, order: ReorderBuffer) -> Sequence[int]:
-        offsets, blob, count = order.ready()
+    def _in_order(
+        self, order: ReorderBuffer, parts: Iterable[tuple[int, bytes, int]]
+    ) -> Sequence[int]:
+        for offset, lines, count in parts:
+            order.put(offset, lines, count)
+        offsets, blob, total = order.take()
+        self._append(blob, total)
+        return offsets
+
+    def _append(self, blob: bytes | memoryview, count: int) -> None:
         if count:
             self._opened.write(blob)
             self.outputs += count
-        order.release(offsets)
-        return offsets
 
     @property
     def _opened(self) -> AppendFile:

@@ -7,11 +7,6 @@ what is already under way bounds the rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 # What an input without outputs costs to keep, so that those too are counted.
 _OVERHEAD = 100
 
@@ -37,21 +32,17 @@ class ReorderBuffer:
             self._waiting[offset] = data, count
             self.size += len(data) + _OVERHEAD
 
-    def ready(self) -> tuple[range, bytes, int]:
-        """Offsets that can go out now, their outputs and how many; they stay until `release`."""
+    def take(self) -> tuple[range, bytes, int]:
+        """Take out what can go now: the offsets, their outputs one after another, how many."""
         waiting = self._waiting
         parts: list[bytes] = []
         total = 0
-        offset = self.next
-        while (kept := waiting.get(offset)) is not None:
-            parts.append(kept[0])
-            total += kept[1]
-            offset += 1
-        return range(self.next, offset), b"".join(parts), total
-
-    def release(self, offsets: Iterable[int]) -> None:
-        """Forget what `ready` returned: it has gone out."""
-        for offset in offsets:
-            data, _ = self._waiting.pop(offset)
+        first = offset = self.next
+        while (kept := waiting.pop(offset, None)) is not None:
+            data, count = kept
             self.size -= len(data) + _OVERHEAD
-            self.next = offset + 1
+            parts.append(data)
+            total += count
+            offset += 1
+        self.next = offset
+        return range(first, offset), b"".join(parts), total

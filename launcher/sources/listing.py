@@ -138,6 +138,7 @@ class IterableSource(_PythonSource):
         if self._failure is not None:
             raise self._failure
         records: list[Record] = []
+        keys = self._keys
         until = time.monotonic() + _PATIENCE
         while len(records) < limit:
             index = self._offset + len(records)
@@ -149,7 +150,10 @@ class IterableSource(_PythonSource):
             except Exception as error:  # noqa: BLE001 - the user's own code
                 self._fail(error, index)
                 break
-            records.append(self._record(element, index))
+            try:
+                records.append((keys[element["key"]], dumps(element["value"]), None))
+            except Exception:  # noqa: BLE001 - as for a list
+                records.append(self._record(element, index))
             if time.monotonic() > until:
                 break
         self._offset += len(records)
