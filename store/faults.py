@@ -11,6 +11,7 @@ import lmdb
 from ..agent.errors import (
     StoreCorruptError,
     StoreError,
+    StoreFormatError,
     StoreFullError,
     StoreUnwritableError,
 )
@@ -26,12 +27,7 @@ _NEARLY_FULL = 1 << 16
 """A failed write with fewer bytes free than this failed for want of room: LMDB reports a write cut
 short by a full disk as an input/output error."""
 
-_DAMAGED = (
-    lmdb.CorruptedError,
-    lmdb.PageNotFoundError,
-    lmdb.InvalidError,
-    lmdb.VersionMismatchError,
-)
+_DAMAGED = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
 
 
 def free_bytes(path: Path) -> int:
@@ -78,6 +74,11 @@ def lmdb_error(error: lmdb.Error, path: Path) -> StoreError:
         return StoreCorruptError(
             f"{path} is damaged ({text}).",
             hint="Restore the state directory from a copy.",
+        )
+    if isinstance(error, lmdb.VersionMismatchError):
+        return StoreFormatError(
+            f"{path} was written by another version of LMDB ({text}).",
+            hint="Use the Python environment that wrote it.",
         )
     if isinstance(error, lmdb.ReadonlyError) or os.strerror(errno.EROFS) in text:
         return unwritable(path, text)

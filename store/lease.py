@@ -106,8 +106,7 @@ class Lease:
             os.close(descriptor)
             return None
         try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+            os.ftruncate(descriptor, os.pwrite(descriptor, b"%d\n" % os.getpid(), 0))
         except OSError:
             pass  # On a full disk the lock still locks; only its message will be poorer.
         lease = cls(path, descriptor, identity)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import lmdb
 
-from ..agent.errors import StoreError
+from ..agent.errors import StoreCorruptError, StoreError
 from .faults import free_bytes, full, lmdb_error, system_error, unwritable
 from .lease import Lease
 
@@ -33,10 +33,11 @@ _MAP_SIZES = tuple(1 << bits for bits in (40, 38, 36, 34, 32, 30))
 """Sizes of the sparse map, in bytes, largest first: a smaller one is taken only where the process
 may not have that much address space. Large enough, no process ever has to resize its map."""
 
-_LOCK_FILE_SIZE = 1 << 17
-"""Bytes reserved for the reader table, more than `MAX_READERS` slots of 64 bytes."""
+_LOCK_FILE_SIZE = 17 << 12
+"""Bytes reserved for the reader table: `MAX_READERS` slots of 64 bytes, and its header."""
 _LEAST_FREE = 1 << 18
 """Bytes that must be free before an environment is created."""
+_PAGES_NEVER_WRITTEN = 256
 
 
 class Environment:
@@ -103,6 +104,7 @@ def open_writer(path: Path, *, sync: bool) -> Environment:
             )
         _reserve(path)
         handle = _open_handle(path, readonly=False, sync=sync, lock=True)
+        _check_length(path, handle, extend=True)
         environment = Environment(path, handle, writable=True)
         _register(path, environment)
         return environment
@@ -125,6 +127,7 @@ def open_reader(path: Path) -> Environment:
             shares.append(environment)
             return environment
         handle = _open_handle(path, readonly=True, sync=False, lock=_lockable(path))
+        _check_length(path, handle, extend=False)
         environment = Environment(path, handle, writable=False)
         _register(path, environment)
         return environment
@@ -153,6 +156,31 @@ def _reserve(path: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise system_error(error, path) from error
+
+
+def _check_length(path: Path, handle: lmdb.Environment, *, extend: bool) -> None:
+    """Raise an error for a file that was cut short, where touching its end would be SIGBUS.
+
+    The last few pages may rightly be missing: pages that were taken and freed within one commit are
+    never written. The writer fills them in.
+    """
+    try:
+        page = handle.stat()["psize"]
+        data = path / "data.mdb"
+        end = page * (handle.info()["last_pgno"] + 1)
+        size = data.stat().st_size
+        missing = end - size
+        if extend and 0 < missing <= page * _PAGES_NEVER_WRITTEN:
+            os.truncate(data, end)
+    except OSError as error:
+        handle.close()
+        raise system_error(error, path) from error
+    if missing > page * _PAGES_NEVER_WRITTEN:
+        handle.close()
+        raise StoreCorruptError(
+            f"{data} is cut short: {size} bytes of {end} are left.",
+            hint="Restore the state directory from a copy.",
+        )
 
 
 def _lockable(path: Path) -> bool:
