@@ -35,7 +35,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 _SECTION = "agent"
-_CLOSE = 0.82  # "worker" for "workers" is, "window-size" for "window" is not
+_CLOSE = 0.8  # "max-retry" for "max-retries" is, "window-size" for "window" is not
 
 
 class Configuration:
@@ -254,7 +254,9 @@ def _checked(settings: dict[str, Any], source: str, *, names: bool = True) -> di
 
 def _check_name(key: str, source: str) -> None:
     plain = key.lower().replace("_", "-")
-    close = get_close_matches(plain, KNOWN_OPTIONS, n=1, cutoff=_CLOSE)
+    # A dot more or less is no slip: "db.workers" is somebody's own.
+    alike = [known for known in KNOWN_OPTIONS if known.count(".") == key.count(".")]
+    close = get_close_matches(plain, alike, n=1, cutoff=_CLOSE)
     if close:
         msg = f"There is no setting {key!r}{place(source)}. Did you mean {close[0]!r}?"
         hint = "(A setting of your own needs a name that is not so close to one of tamias's.)"
