@@ -19,6 +19,7 @@ removes a lock file may be removing another's.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -105,10 +106,9 @@ class Lease:
             # The file was replaced between our two looks at it.
             os.close(descriptor)
             return None
-        try:
+        with contextlib.suppress(OSError):
+            # On a full disk the lock still locks; only its message will be poorer.
             os.ftruncate(descriptor, os.pwrite(descriptor, b"%d\n" % os.getpid(), 0))
-        except OSError:
-            pass  # On a full disk the lock still locks; only its message will be poorer.
         lease = cls(path, descriptor, identity)
         _held[identity] = lease
         return lease
