@@ -90,6 +90,8 @@ class Death:
     suspect: int | None = None
     stacks: str = ""
     worker_pid: int = 0
+    blameless: bool = False
+    """Nothing the worker was doing can have caused it: its zygote died, and it with it."""
 
     def describe(self) -> str:
         """One line on how the worker ended, from what is known."""

@@ -103,6 +103,8 @@ class Quarantine:
 
         Returns whether the death is explained: whether there was anyone to suspect.
         """
+        if death.blameless:
+            return False
         # A hint at an item that is not in flight is old: that one is done, and it says nothing.
         named = [item for item in items if item.offset == death.suspect] or items
         suspects = [item for item in named if item.verdict is None]

@@ -6,8 +6,8 @@ threaded, without a ZeroMQ context or a store handle, so that a fork copies noth
 be copied. A fork costs milliseconds where a fresh interpreter costs hundreds of them.
 
 Its control socket carries JSON lines. From the launcher: first a `Boot`, then `{"fork": Assignment}`
-(or, once, `{"become": Assignment}`, the spawn start method: be the worker yourself). To the
-launcher: `{"ready": {...}}` or `{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
+(or, once, `{"become": Assignment}`, the spawn start method: be the worker yourself), at last
+`{"leave": true}`. To the launcher: `{"ready": {...}}` or `{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
 
 When the control socket closes, the launcher is gone. Then the zygote kills every worker with all
 that it has started, removes the launcher's temporary files, and goes too.
@@ -67,16 +67,20 @@ class Zygote:
         warm()
         self._say(ready={"pid": os.getpid(), "agent": plan.name, "actions": list(plan.actions)})
         while True:
+            for message in self._messages():
+                if "leave" in message:
+                    self._kill_workers()
+                    return 0
+                if "become" in message:
+                    return self._become(plan, Assignment(**message["become"]))
+                self._fork(plan, Assignment(**message["fork"]))
             readable, _, _ = select.select([self._control, self._wakeup], [], [])
             if self._wakeup in readable:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wakeup, 4096)
                 self._reap()
             if self._control in readable:
-                for message in self._receive():
-                    if "become" in message:
-                        return self._become(plan, Assignment(**message["become"]))
-                    self._fork(plan, Assignment(**message["fork"]))
+                self._receive()
 
     # -- workers ------------------------------------------------------------------------------
 
@@ -144,13 +148,16 @@ class Zygote:
 
     def _perish(self) -> NoReturn:
         """The launcher is gone: take everything along."""
+        self._kill_workers()
+        if self._boot.scratch:
+            shutil.rmtree(self._boot.scratch, ignore_errors=True)
+        os._exit(0)
+
+    def _kill_workers(self) -> None:
         for pid in self._workers:
             for kill in (os.killpg, os.kill):
                 with contextlib.suppress(OSError):
                     kill(pid, signal.SIGKILL)
-        if self._boot.scratch:
-            shutil.rmtree(self._boot.scratch, ignore_errors=True)
-        os._exit(0)
 
     # -- the control socket -------------------------------------------------------------------
 
@@ -163,18 +170,19 @@ class Zygote:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def _receive(self) -> list[dict[str, Any]]:
+    def _receive(self) -> None:
         data = self._control.recv(1 << 16)
         if not data:
             self._perish()
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        self._buffer += data
+
+    def _messages(self) -> list[dict[str, Any]]:
+        *lines, self._buffer = self._buffer.split(b"\n")
         return [json.loads(line) for line in lines]
 
     def _say(self, **message: Any) -> None:
-        try:
+        with contextlib.suppress(OSError):  # its end will be read from the control socket
             self._control.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            self._perish()
 
 
 def _failure(error: BaseException) -> dict[str, str]:

@@ -1,0 +1,182 @@
+"""The local execution environment: the pool on this machine, behind Flink Agents' API.
+
+The same execution core as everything else: a list source, a collecting sink, and the pool between
+them. The state directory is temporary unless the option `state-dir` names one; then a program that
+is killed and started again carries on, and still returns all outputs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..agent.configuration import Configuration
+from ..agent.environment import AgentBuilder, AgentsExecutionEnvironment
+from ..agent.errors import PoolError, UsageError
+from ..agent.options import PoolOptions
+from ..agent.plan import AgentPlan
+from ..worker.boot import pack_agent
+from .job import make_boot, open_state, run_life
+from .sinks import CollectSink
+from .sources import python_source
+
+if TYPE_CHECKING:
+    from ..agent.agent import Agent
+    from .job import Report
+
+
+class LocalExecutionEnvironment(AgentsExecutionEnvironment):
+    """Runs one agent over one list, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._config = Configuration()
+        self._builder: LocalAgentBuilder | None = None
+        self._executed = False
+        self.report: Report | None = None
+        """What `execute` has come to, once it has returned."""
+
+    def get_config(self, path: str | None = None) -> Configuration:
+        """The configuration, to be read and set; a YAML file at `path` is loaded into it."""
+        if path is not None:
+            self._config.load_file(path)
+        return self._config
+
+    def from_list(self, input: list[dict[str, Any]]) -> LocalAgentBuilder:  # noqa: A002
+        """Take inputs from a list (or any iterable), which is read during `execute`.
+
+        Raises:
+            UsageError: called before.
+        """
+        if self._builder is not None:
+            raise UsageError(
+                "from_list can be called once in the life of an environment.",
+                hint="Get another environment for another input.",
+            )
+        self._builder = LocalAgentBuilder(input)
+        return self._builder
+
+    def from_datastream(self, input: Any, key_selector: Any = None) -> AgentBuilder:  # noqa: A002
+        """A Flink environment's business."""
+        raise _needs_flink("from_datastream")
+
+    def from_table(self, input: Any, key_selector: Any = None) -> AgentBuilder:  # noqa: A002
+        """A Flink environment's business."""
+        raise _needs_flink("from_table")
+
+    def execute(self) -> None:
+        """Run the agent over the whole input; `to_list`'s list is filled when this returns.
+
+        Raises:
+            UsageError: called before, or there is no input or agent yet.
+            AgentFailedError: an action failed (unless the option `on-error` says otherwise).
+            TamiasError: whatever else ends a pool.
+        """
+        if self._executed:
+            raise UsageError(
+                "execute can be called once in the life of an environment.",
+                hint="Get another environment to run again.",
+            )
+        if self._builder is None or self._builder.agent is None:
+            raise UsageError(
+                "There is nothing to execute yet.",
+                hint="Call from_list(inputs).apply(agent) first.",
+            )
+        self._executed = True
+        self.report = self._run(self._builder.agent, self._builder)
+        if not self.report.finished:
+            raise PoolError(
+                f"The job was interrupted after {self.report.events} inputs.",
+                hint="With the option state-dir the same program carries on where it stopped.",
+            )
+
+    def _run(self, agent: Agent | type[Agent], builder: LocalAgentBuilder) -> Report:
+        config = self._config
+        plan = AgentPlan.compile(agent, config, self.resources)  # complain here, not in a worker
+        named = config.get(PoolOptions.STATE_DIR)
+        scratch = None if named else tempfile.mkdtemp(prefix="tamias-")
+        try:
+            state_path = Path(named or scratch or "") / ("" if named else "state")
+            with (
+                python_source(builder.input) as source,
+                open_state(state_path, plan.name, config, {}) as state,
+            ):
+                sink = CollectSink(state.path / "outputs" if named else None)
+                boot = make_boot(
+                    state,
+                    config,
+                    source,
+                    sink,
+                    on_error=config.get(PoolOptions.ON_ERROR) or "fail",
+                    agent=pack_agent(agent, self.resources),
+                    sys_path=sys.path,
+                    scratch=scratch,
+                )
+                report = run_life(
+                    boot,
+                    source,
+                    sink,
+                    state,
+                    config,
+                    handle_signals=threading.current_thread() is threading.main_thread(),
+                )
+                builder.output.extend(sink.results())
+                return report
+        finally:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+class LocalAgentBuilder(AgentBuilder):
+    """Joins the list with an agent and a list of outputs."""
+
+    def __init__(self, input: Any) -> None:  # noqa: A002
+        self.input = input
+        self.output: list[dict[Any, Any]] = []
+        self.agent: Agent | type[Agent] | None = None
+
+    def apply(self, agent: Agent | type[Agent]) -> LocalAgentBuilder:
+        """Set the agent.
+
+        Raises:
+            UsageError: there is one already.
+        """
+        if self.agent is not None:
+            raise UsageError(
+                "apply can be called once: an environment runs one agent.",
+                hint="Get another environment for another agent.",
+            )
+        self.agent = agent
+        return self
+
+    def to_list(self) -> list[dict[Any, Any]]:
+        """The list that `execute` will fill with `{key: output}`, in input order."""
+        return self.output
+
+    def to_datastream(self) -> Any:
+        """A Flink environment's business."""
+        raise _needs_flink("to_datastream")
+
+    def to_table(self, schema: Any, output_type: Any) -> Any:
+        """A Flink environment's business."""
+        raise _needs_flink("to_table")
+
+
+def create(env: Any = None, t_env: Any = None, **options: Any) -> LocalExecutionEnvironment:
+    """The factory behind the entry point `local`; options go into the configuration."""
+    del env, t_env
+    environment = LocalExecutionEnvironment()
+    for name, value in options.items():
+        environment.get_config().set_str(name.replace("_", "-"), value)
+    return environment
+
+
+def _needs_flink(name: str) -> UsageError:
+    return UsageError(
+        f"{name} belongs to a Flink environment.",
+        hint="Pass Flink's environment: get_execution_environment(env=...).",
+    )

@@ -1,0 +1,246 @@
+"""A job: one agent, one input, one output, one state directory, over any number of lives.
+
+The job is written into the state directory's manifest when it begins, so that `tamias resume`
+needs nothing but the directory, and so that a life that does not fit (other input, other options
+that must not change) is refused instead of mixed in.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from ..agent.configuration import Configuration
+from ..agent.errors import ConfigError, StoreError, UsageError
+from ..agent.options import PoolOptions
+from ..store.directory import StateDirectory
+from ..store.reader import StoreReader
+from ..worker.boot import Boot
+from .checkpoint import Checkpoint
+from .pool import Pool, PoolSettings
+from .sinks import JsonLinesSink
+from .sources import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .sinks.base import Sink
+    from .sources.base import Source
+    from .status import PoolStatus
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A file job as the command line describes it. Paths are absolute, or "-"."""
+
+    target: str
+    input: str
+    output: str = "-"
+    key: str | None = None
+    input_format: str | None = None
+    ordered: bool = False
+    on_error: str = "dead-letter"
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def agent(self) -> str:
+        """The agent's identity: a file's name without its folder, or a module, and the name in it."""
+        place, _, name = self.target.rpartition(":")
+        if not place:
+            place, name = name, ""
+        place = Path(place).stem if place.endswith(".py") else place
+        return f"{place}:{name}" if name else place
+
+    @classmethod
+    def recorded(cls, state: Path) -> JobSpec:
+        """The job that a state directory was made for.
+
+        Raises:
+            StoreError: there is no such directory, or its job did not come from a command.
+        """
+        with StateDirectory.view(state) as view:
+            job = view.manifest.job.get("spec")
+        if not isinstance(job, dict):
+            raise StoreError(
+                f"{state} was not made by `tamias run`, so it cannot be resumed from here.",
+                hint="Run the program that made it again, with the same state directory.",
+            )
+        known = {spec_field.name for spec_field in fields(cls)}
+        return cls(**{name: value for name, value in job.items() if name in known})
+
+
+@dataclass(slots=True)
+class Report:
+    """What a life of a job has come to. Totals are over all lives."""
+
+    finished: bool
+    """False when it was interrupted; the same command carries on."""
+    events: int
+    outputs: int
+    dead_letters: int
+    ignored: int
+    retries: int
+    deaths: int
+    """Workers that died, in this life."""
+    resumed_at: int
+    """Inputs that earlier lives had done."""
+    seconds: float
+    state: str
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+def run_file_job(
+    spec: JobSpec,
+    state_path: Path,
+    *,
+    overwrite: bool = False,
+    on_status: Callable[[PoolStatus], None] | None = None,
+) -> Report:
+    """Run a job from file to file, or carry on with it.
+
+    Raises:
+        TamiasError: as `Pool.run`, and whatever is wrong with the state, input or output.
+    """
+    config = Configuration(spec.config)
+    with (
+        open_source(spec.input, spec.key, spec.input_format) as source,
+        open_state(state_path, spec.agent, config, {"spec": asdict(spec)}) as state,
+    ):
+        _agree(spec, state)
+        sink = JsonLinesSink(
+            spec.output,
+            ordered=spec.ordered,
+            sync=state.manifest.durability == "machine",
+            overwrite=overwrite,
+        )
+        boot = make_boot(
+            state, config, source, sink, on_error=spec.on_error, target=spec.target
+        )
+        return run_life(boot, source, sink, state, config, on_status=on_status)
+
+
+def open_state(
+    path: Path, agent: str, config: Configuration, job: dict[str, Any]
+) -> StateDirectory:
+    """The state directory of a job, locked; see `StateDirectory.open`."""
+    return StateDirectory.open(
+        path,
+        agent,
+        config.get(PoolOptions.SHARDS),
+        config.get(PoolOptions.DURABILITY),
+        job,
+    )
+
+
+def make_boot(
+    state: StateDirectory,
+    config: Configuration,
+    source: Source,
+    sink: Sink,
+    *,
+    on_error: str,
+    target: str | None = None,
+    agent: str | None = None,
+    sys_path: list[str] | None = None,
+    scratch: str | None = None,
+) -> Boot:
+    """What the workers of one life of a job need to know."""
+    return Boot(
+        parent=os.getpid(),
+        address=f"ipc://@tamias-{os.getpid()}-{token_hex(8)}",
+        state=str(state.path),
+        shards=state.manifest.shards,
+        durability=state.manifest.durability,
+        on_error=on_error,
+        input_codec=source.codec,
+        output_codec=sink.codec,
+        config=config.data,
+        target=target,
+        agent=agent,
+        sys_path=sys_path or [],
+        scratch=scratch,
+    )
+
+
+def run_life(
+    boot: Boot,
+    source: Source,
+    sink: Sink,
+    state: StateDirectory,
+    config: Configuration,
+    *,
+    on_status: Callable[[PoolStatus], None] | None = None,
+    handle_signals: bool = True,
+) -> Report:
+    """One life of a job: recover, run, report.
+
+    Raises:
+        TamiasError: as `Pool.run`.
+    """
+    workers = config.get(PoolOptions.WORKERS)
+    if workers > state.manifest.shards:
+        raise ConfigError(
+            f"{workers} workers cannot share {state.manifest.shards} shards: each needs at least "
+            "one.",
+            hint="Use fewer workers, or a new state directory with more shards (--set shards=N).",
+        )
+    began = time.monotonic()
+    record = state.progress.load()
+    checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
+    resumed_at = checkpoint.totals.events
+    sink.open(checkpoint.sink, checkpoint.watermark)
+    try:
+        if record is not None:
+            source.seek(checkpoint.position())
+        settings = PoolSettings(
+            slots=workers,
+            window=config.get(PoolOptions.WINDOW),
+            batch=config.get(PoolOptions.BATCH_SIZE),
+            max_attempts=config.get(PoolOptions.MAX_ATTEMPTS),
+            run_timeout=config.get(PoolOptions.RUN_TIMEOUT),
+            start_method=config.get(PoolOptions.START_METHOD),
+            on_status=on_status,
+            handle_signals=handle_signals,
+        )
+        pool = Pool(boot, source, sink, checkpoint, state, settings)
+        finished = pool.run()
+    finally:
+        sink.close()
+    with StoreReader(state.path) as reader:
+        dead_letters = sum(1 for _ in reader.dead_letters())
+    return Report(
+        finished=finished,
+        events=checkpoint.totals.events,
+        outputs=checkpoint.totals.outputs,
+        dead_letters=dead_letters,
+        ignored=checkpoint.totals.ignored,
+        retries=pool.status.retries,
+        deaths=pool.status.deaths,
+        resumed_at=resumed_at,
+        seconds=time.monotonic() - began,
+        state=str(state.path),
+        metrics=pool.status.metrics,
+    )
+
+
+def _agree(spec: JobSpec, state: StateDirectory) -> None:
+    """Refuse a command that would mix another job into the state directory."""
+    recorded = state.manifest.job.get("spec", {})
+    for name, flag in (
+        ("input", "--input"),
+        ("output", "--output"),
+        ("key", "--key"),
+        ("ordered", "--ordered"),
+    ):
+        if name in recorded and recorded[name] != getattr(spec, name):
+            raise UsageError(
+                f"{state.path} belongs to a job with {flag} {recorded[name]}, not "
+                f"{getattr(spec, name)}.",
+                hint="Repeat the command as it was, or use another state directory.",
+            )
+
+

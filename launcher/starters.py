@@ -1,0 +1,305 @@
+"""How worker processes come into being, and how the launcher hears of their end.
+
+Two start methods, one interface. `ZygoteStarter` forks all workers from one warm interpreter;
+`SpawnStarter` gives each worker a fresh one, for agents whose imports do not survive a fork (threads
+started on import, some GPU libraries). Both run `tamias.worker.zygote`; the second tells it to be
+the worker itself.
+
+The launcher is never a worker's parent, so deaths are reported: `poll` returns them as events.
+A worker's environment is that of the launcher: other interpreters have starters of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from ..worker.boot import Assignment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..worker.boot import Boot
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """A worker's process exists."""
+
+    assignment: Assignment
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unborn:
+    """A worker's process could not be made."""
+
+    assignment: Assignment
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A worker's process has ended; `status` is what waitpid says, None when nobody could wait."""
+
+    assignment: Assignment
+    pid: int
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BootFailed:
+    """The agent could not be loaded: no worker will ever start."""
+
+    type: str
+    """Name of the error's class."""
+    message: str
+    traceback: str
+
+
+Event = Born | Unborn | Gone | BootFailed
+
+
+class Interpreter:
+    """One child interpreter running `tamias.worker.zygote`, and the control socket to it."""
+
+    def __init__(self, boot: Boot, log: IO[bytes] | int, python: str = sys.executable) -> None:
+        """Start it. What it and its workers print goes to `log`."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [python, "-m", "tamias.worker.zygote", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # the terminal's Ctrl-C is for the launcher alone
+            )
+        self._socket = ours
+        self._buffer = b""
+        self.closed = False
+        """Whether the other end is gone."""
+        self._write(boot.encode())
+        ours.setblocking(False)
+
+    @property
+    def pid(self) -> int:
+        """The interpreter's process id."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """What to poll for messages."""
+        return self._socket.fileno()
+
+    def tell(self, **message: Any) -> None:
+        """Send one message."""
+        self._write(json.dumps(message).encode() + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        self._socket.setblocking(True)
+        with contextlib.suppress(OSError):  # its end is noticed when reading
+            self._socket.sendall(data)
+        self._socket.setblocking(False)
+
+    def receive(self) -> list[dict[str, Any]]:
+        """The messages that have arrived."""
+        while not self.closed:
+            try:
+                data = self._socket.recv(1 << 16)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.closed = True
+            self._buffer += data
+        *lines, self._buffer = self._buffer.split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def wait(self, timeout: float | None) -> int | None:
+        """The exit code as Popen gives it, or None after `timeout` seconds."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """SIGKILL it."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Let it end (its workers with it) and wait for that."""
+        self.tell(leave=True)
+        self._socket.close()
+        if self.wait(5.0) is None:
+            self._process.kill()
+            self._process.wait()
+
+
+class Starter(ABC):
+    """Makes workers and reports their deaths."""
+
+    @abstractmethod
+    def start(self, assignment: Assignment) -> None:
+        """Have a worker made; `Born`, `Unborn` or `BootFailed` tells what came of it."""
+
+    @abstractmethod
+    def descriptors(self) -> Sequence[int]:
+        """What to poll; `poll` is due when one is readable."""
+
+    @abstractmethod
+    def poll(self) -> list[Event]:
+        """What has happened since the last call. Never waits."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End every process that is left, and wait for that."""
+
+    @property
+    @abstractmethod
+    def pids(self) -> Sequence[int]:
+        """Processes that are neither launcher nor worker."""
+
+
+class ZygoteStarter(Starter):
+    """Forks workers from one warm interpreter, and makes a new one when that dies."""
+
+    def __init__(self, boot: Boot, log: IO[bytes] | int) -> None:
+        self._boot = boot
+        self._log = log
+        self._zygote = Interpreter(boot, log)
+        self._asked: dict[tuple[int, int], Assignment] = {}
+        self._living: dict[int, Assignment] = {}
+        self._ready = False
+
+    def start(self, assignment: Assignment) -> None:
+        """As `Starter.start`."""
+        self._asked[assignment.slot, assignment.incarnation] = assignment
+        self._zygote.tell(fork=asdict(assignment))
+
+    def descriptors(self) -> Sequence[int]:
+        """As `Starter.descriptors`."""
+        return [self._zygote.fileno()]
+
+    def poll(self) -> list[Event]:
+        """As `Starter.poll`."""
+        events: list[Event] = []
+        for message in self._zygote.receive():
+            if "ready" in message:
+                self._ready = True
+            elif "failed" in message:
+                events.append(BootFailed(**message["failed"]))
+                return events
+            elif "forked" in message:
+                assignment = self._asked.pop((message["slot"], message["incarnation"]))
+                self._living[message["forked"]] = assignment
+                events.append(Born(assignment, message["forked"]))
+            elif "unforked" in message:
+                assignment = self._asked.pop((message["unforked"], message["incarnation"]))
+                events.append(Unborn(assignment, message["error"]))
+            else:
+                assignment = self._living.pop(message["exit"])
+                events.append(Gone(assignment, message["exit"], message["status"]))
+        if self._zygote.closed:
+            events.extend(self._replace())
+        return events
+
+    def _replace(self) -> list[Event]:
+        """The zygote is dead, and with it, by the kernel's hand, all of its workers."""
+        code = self._zygote.wait(5.0)
+        self._zygote.close()
+        if not self._ready:
+            return [
+                BootFailed("WorkerStartError", f"the zygote {_ended(code)} while it started", "")
+            ]
+        living, self._living = self._living, {}
+        for pid in living:
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
+        self._ready = False
+        self._zygote = Interpreter(self._boot, self._log)
+        for assignment in self._asked.values():
+            self._zygote.tell(fork=asdict(assignment))
+        return [Gone(assignment, pid, None) for pid, assignment in living.items()]
+
+    def close(self) -> None:
+        """As `Starter.close`."""
+        self._zygote.close()
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """The zygote's."""
+        return [self._zygote.pid]
+
+
+class SpawnStarter(Starter):
+    """Starts a fresh interpreter for each worker."""
+
+    def __init__(self, boot: Boot, log: IO[bytes] | int) -> None:
+        self._boot = boot
+        self._log = log
+        self._interpreters: dict[Interpreter, Assignment] = {}
+        self._born: list[Event] = []
+
+    def start(self, assignment: Assignment) -> None:
+        """As `Starter.start`."""
+        interpreter = Interpreter(self._boot, self._log)
+        interpreter.tell(become=asdict(assignment))
+        self._interpreters[interpreter] = assignment
+        self._born.append(Born(assignment, interpreter.pid))
+
+    def descriptors(self) -> Sequence[int]:
+        """As `Starter.descriptors`."""
+        return [interpreter.fileno() for interpreter in self._interpreters]
+
+    def poll(self) -> list[Event]:
+        """As `Starter.poll`."""
+        events, self._born = self._born, []
+        for interpreter, assignment in list(self._interpreters.items()):
+            for message in interpreter.receive():
+                if "failed" in message:
+                    events.append(BootFailed(**message["failed"]))
+            if interpreter.closed:
+                code = interpreter.wait(5.0)
+                interpreter.close()
+                del self._interpreters[interpreter]
+                events.append(Gone(assignment, interpreter.pid, _status(code)))
+        return events
+
+    def close(self) -> None:
+        """As `Starter.close`."""
+        for interpreter in self._interpreters:
+            interpreter.close()
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """None: there are only workers."""
+        return []
+
+
+def make_starter(method: str, boot: Boot, log: IO[bytes] | int) -> Starter:
+    """The starter for a start method: "zygote" or "spawn"."""
+    return ZygoteStarter(boot, log) if method == "zygote" else SpawnStarter(boot, log)
+
+
+def _status(code: int | None) -> int | None:
+    """A Popen exit code as waitpid's status."""
+    if code is None:
+        return None
+    return -code if code < 0 else code << 8
+
+
+def _ended(code: int | None) -> str:
+    if code is None:
+        return "closed its control socket"
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}"

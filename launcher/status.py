@@ -1,0 +1,82 @@
+"""What a running pool looks like from outside.
+
+The pool fills in a `PoolStatus` a few times a second, for whoever watches in the same process, and
+writes it to `status.json` in the state directory for everyone else (`tamias status`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class WorkerStatus:
+    """One slot."""
+
+    slot: int
+    pid: int | None
+    state: str
+    """"down", "asked", "starting" or "ready"."""
+    incarnation: int
+    in_flight: int
+    waiting: int
+    active: int = 0
+    """Runs under way, as of the last heartbeat."""
+
+
+@dataclass(slots=True)
+class PoolStatus:
+    """The pool as a whole. Times are seconds, `started` is since the epoch."""
+
+    pid: int
+    started: float
+    phase: str
+    """"starting", "running", "draining", "stopping" or "ended"."""
+    elapsed: float = 0.0
+    fraction: float | None = None
+    """How much of the input has been read, where that can be told."""
+    events: int = 0
+    """Inputs done, over all lives of the job."""
+    outputs: int = 0
+    rate: float = 0.0
+    """Inputs per second, over the last few seconds."""
+    retries: int = 0
+    deaths: int = 0
+    dead_letters: int = 0
+    workers: list[WorkerStatus] = field(default_factory=list)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """The agent's metrics by name, summed over the workers where they are counts."""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> PoolStatus:
+        """The status that `dataclasses.asdict` made into JSON. Raises TypeError or KeyError."""
+        return cls(**{**data, "workers": [WorkerStatus(**worker) for worker in data["workers"]]})
+
+
+def merge_metrics(snapshots: list[dict[str, Any]]) -> dict[str, Any]:
+    """One set of metrics for several workers: counts and rates add up, the rest is listed."""
+    merged: dict[str, Any] = {}
+    for snapshot in snapshots:
+        for name, value in snapshot.items():
+            merged[name] = _added(merged[name], value) if name in merged else value
+    return merged
+
+
+def _added(first: Any, second: Any) -> Any:
+    if isinstance(first, dict):
+        added = dict(first)
+        for name, value in second.items():
+            if name in ("count", "rate"):
+                added[name] = first.get(name, 0) + value
+            elif name == "min":
+                added[name] = min(first.get(name, value), value)
+            elif name in ("max", "p50", "p99"):
+                added[name] = max(first.get(name, value), value)
+        total = added.get("count", 0)
+        if "mean" in first and total:
+            added["mean"] = (
+                first["mean"] * first["count"] + second["mean"] * second["count"]
+            ) / total
+        return added
+    return first + second
