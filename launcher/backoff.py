@@ -6,7 +6,7 @@ so it never waits. Everything else is the worker's own trouble, and trouble that
 any sign of life is met with growing pauses and finally with giving up:
 
 - a worker that dies before it is ready (a start failure);
-- a ready worker that dies though nothing was in flight that could be blamed.
+- a ready worker that dies though nothing was in flight, or nothing that could be blamed.
 
 The first restart after a death is immediate: most deaths are accidents and the next event should
 not wait for a rule about the rare ones. The other way round, one that does not even start has

@@ -82,6 +82,7 @@ class Dispatcher:
         self._lanes = [Lane(number, backoff or Backoff()) for number in range(slots)]
         self._appends = [lane.queue.append for lane in self._lanes]
         self._recovered: set[int] = set()
+        self._recovered_last = -1
         self._last = -1
         self._mean = 0
         self._halted = False
@@ -130,7 +131,8 @@ class Dispatcher:
         if self._recovered:
             known = [item.offset for item in items if item.offset in self._recovered]
             items = [item for item in items if item.offset not in self._recovered]
-            self._recovered = {offset for offset in self._recovered if offset > self._last}
+            if self._last >= self._recovered_last:
+                self._recovered.clear()
             self.statistics.recovered += len(known)
             self.statistics.completed += len(known)
         sizes = [0] * len(self._lanes)
@@ -171,7 +173,10 @@ class Dispatcher:
         offsets = set(recovered)
         if not offsets:
             return []
-        self._recovered.update(offset for offset in offsets if offset > self._last)
+        unread = [offset for offset in offsets if offset > self._last]
+        if unread:
+            self._recovered.update(unread)
+            self._recovered_last = max(self._recovered_last, *unread)
         done = [item.offset for item in lane.drop(offsets)]
         if done:
             lane.row.deaths = 0

@@ -80,7 +80,8 @@ class Death:
 
     `suspect` is the offset of the input it was executing at that moment, when its beacon in shared
     memory says so. `cause` becomes the cause of a dead letter if an item is found guilty, and
-    `text`, one line, part of its error.
+    `text`, one line, part of its error. A `blameless` death cannot come from anything the worker
+    was doing (its zygote was killed, and it with it): it makes nobody a suspect.
     """
 
     cause: Literal["crash", "timeout", "memory"] = "crash"
@@ -91,7 +92,6 @@ class Death:
     stacks: str = ""
     worker_pid: int = 0
     blameless: bool = False
-    """Nothing the worker was doing can have caused it: its zygote died, and it with it."""
 
     def describe(self) -> str:
         """One line on how the worker ended, from what is known."""

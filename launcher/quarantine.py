@@ -46,7 +46,8 @@ dozen items, a single further accident would hit one of them alone. With hints t
 (1 hinted, 2 alone); without, a poison takes five deaths.
 
 A condemned item is harmless, since it is never run again: it has full company and is nobody's
-suspect.
+suspect. Nor is anyone suspected of a death that the shell knows to come from outside
+(`Death.blameless`).
 """
 
 from __future__ import annotations

@@ -213,9 +213,9 @@ class World:
             del slot.flight[offset]
         slot.unreported = [offset for offset in slot.unreported if offset not in new]
 
-    def die(self, number: int, suspect: int | None = None) -> None:
+    def die(self, number: int, suspect: int | None = None, *, blameless: bool = False) -> None:
         slot = self.slots[number]
-        flight = slot.flight
+        flight = {} if blameless else slot.flight
         solo = next(n for n in range(1, 99) if self.rules.window >> (4 * n - 2) <= 1)
         named = [suspect] if suspect in flight else list(flight)
         for offset in named:
@@ -223,7 +223,7 @@ class World:
             if flight[offset].verdict is None:
                 level = self.levels.get(offset, 0) + 1
                 self.levels[offset] = max(solo, level) if len(named) == 1 else level
-        death = Death(signal=9, suspect=suspect)
+        death = Death(signal=9, suspect=suspect, blameless=blameless)
         slot.phase = "down"
         slot.flight, slot.pending, slot.unreported = {}, [], []
         self.dispatcher.died(number, slot.incarnation, self.now, death)

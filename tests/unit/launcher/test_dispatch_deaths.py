@@ -65,10 +65,12 @@ class TestCompany:
         assert pool.crash() == [0, 1]
         assert pool.complete(0, 1) == [0, 1]
         assert pool.sent() == [2, 3]
-        for pair in ([2, 3], [4, 5], [6, 7]):
-            pool.complete(*pair)
-            last = pool.sent()
-        assert last == list(range(8, 16))  # nobody here was suspected: a full window
+        pool.complete(2, 3)
+        assert pool.sent() == [4, 5]
+        pool.complete(4, 5)
+        assert pool.sent() == [6, 7]
+        pool.complete(6, 7)
+        assert pool.sent() == list(range(8, 16))  # nobody here was suspected: a full window
 
     def test_an_unsuspected_item_does_not_join_a_suspect_beyond_its_company(self) -> None:
         pool = Pool(window=8)
@@ -99,6 +101,14 @@ class TestCompany:
         pool.tick()
         pool.complete(0)
         assert pool.crash(suspect=0) == [1, 2]
+
+    def test_a_blameless_death_makes_nobody_a_suspect(self) -> None:
+        pool = Pool(window=8)
+        pool.submit(range(8))
+        pool.tick()
+        for _ in range(9):
+            assert pool.crash(suspect=0, blameless=True) == list(range(8))
+        assert pool.starts() == []
 
     def test_messages_to_suspects_respect_bytes_too(self) -> None:
         pool = Pool(window=16, window_bytes=100)

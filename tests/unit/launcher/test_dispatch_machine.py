@@ -109,12 +109,14 @@ class DispatchMachine(RuleBasedStateMachine):
         self.world.tick()
 
     @precondition(lambda self: self.any_phase("ready"))
-    @rule(data=st.data())
-    def accident(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), blameless=st.sampled_from([False, False, True]))
+    def accident(self, data: st.DataObject, *, blameless: bool) -> None:
         """A worker dies of something else; the beacon may name whoever was being executed."""
         number = self.slot(data, "ready")
         assert number is not None
-        if self.world.may_have_an_accident(number):
+        if blameless:
+            self.world.die(number, blameless=True)
+        elif self.world.may_have_an_accident(number):
             slot = self.world.slots[number]
             suspects = [None, 2, *[item.offset for item in slot.heads()], *slot.unreported[:1]]
             self.world.accident(number, data.draw(st.sampled_from(suspects), "suspect"))
@@ -174,7 +176,13 @@ def test_a_long_life_under_fire(seed: int) -> None:
                 suspect = dice.choice([item.offset, None])
                 world.execute(number, item, suspect)
             world.report(number, [each for each in slot.unreported if dice.random() < 0.8])
-            if dice.random() < 0.02 and world.may_have_an_accident(number):
+            if slot.phase == "ready" and dice.random() < 0.01:
+                world.die(number, blameless=True)
+            elif (
+                slot.phase == "ready"
+                and dice.random() < 0.02
+                and world.may_have_an_accident(number)
+            ):
                 world.accident(number, None)
         world.check()
     world.settle(hints=True)
