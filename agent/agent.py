@@ -58,14 +58,14 @@ class Agent:
     def add_action(
         self,
         name: str,
-        events: Sequence[type[Event] | str],
+        events: Sequence[type[Event] | str] | type[Event] | str,
         func: Callable[..., Any],
         **config: Any,
     ) -> Self:
         """Add the action ``name``: call ``func(event, ctx)`` on each of ``events``.
 
-        ``events`` are event classes or string types, ``config`` is what ``ctx.action_config``
-        gives. Returns the agent. Raises `AgentDefinitionError` when the name is taken or an event
+        ``events`` are event classes or string types, or one of either; ``config`` is what
+        ``ctx.action_config`` gives. Returns the agent. Raises `AgentDefinitionError` when the name is taken or an event
         is neither.
         """
         checked_name(name, "action")

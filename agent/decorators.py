@@ -1,8 +1,9 @@
 """The decorators that turn static methods of an `Agent` into actions and resources.
 
-A decorator only leaves a mark on what it decorates; compiling the agent reads the marks. The mark
-sits on whatever object the decorator was handed, so each of them works above and below
-``@staticmethod``.
+A decorator only leaves a mark; compiling the agent reads the marks. The mark sits on the function
+itself, so each of them works above and below ``@staticmethod``, and a class of ``__main__`` keeps
+its marks on the way to another process (cloudpickle rebuilds a staticmethod from its function and
+drops what else was on it).
 """
 
 from __future__ import annotations
@@ -57,8 +58,9 @@ def action(*events_or_types: type[Event] | str, **config: Any) -> Callable[[F], 
 
     def mark(function: F) -> F:
         name = getattr(function, "__qualname__", repr(function))
-        setattr(function, _ACTION, ActionMark(checked_listens(name, events_or_types), config))
-        return function
+        return _marked(
+            function, _ACTION, ActionMark(checked_listens(name, events_or_types), config)
+        )
 
     if len(events_or_types) == 1 and _is_function(events_or_types[0]):
         checked_listens(getattr(events_or_types[0], "__qualname__", "?"), ())
@@ -95,47 +97,58 @@ def _is_function(value: object) -> bool:
 
 def chat_model_connection(function: F) -> F:
     """The function, without parameters, returns the descriptor of a connection to chat models."""
-    return _marked(function, ResourceType.CHAT_MODEL_CONNECTION)
+    return _marked(function, _RESOURCE, ResourceType.CHAT_MODEL_CONNECTION)
 
 
 def chat_model_setup(function: F) -> F:
     """The function, without parameters, returns the descriptor of a chat model."""
-    return _marked(function, ResourceType.CHAT_MODEL)
+    return _marked(function, _RESOURCE, ResourceType.CHAT_MODEL)
 
 
 def embedding_model_connection(function: F) -> F:
     """The function, without parameters, returns the descriptor of a connection to embeddings."""
-    return _marked(function, ResourceType.EMBEDDING_MODEL_CONNECTION)
+    return _marked(function, _RESOURCE, ResourceType.EMBEDDING_MODEL_CONNECTION)
 
 
 def embedding_model_setup(function: F) -> F:
     """The function, without parameters, returns the descriptor of an embedding model."""
-    return _marked(function, ResourceType.EMBEDDING_MODEL)
+    return _marked(function, _RESOURCE, ResourceType.EMBEDDING_MODEL)
 
 
 def vector_store(function: F) -> F:
     """The function, without parameters, returns the descriptor of a vector store."""
-    return _marked(function, ResourceType.VECTOR_STORE)
+    return _marked(function, _RESOURCE, ResourceType.VECTOR_STORE)
 
 
 def mcp_server(function: F) -> F:
     """The function, without parameters, returns the descriptor of an MCP server."""
-    return _marked(function, ResourceType.MCP_SERVER)
+    return _marked(function, _RESOURCE, ResourceType.MCP_SERVER)
 
 
 def prompt(function: F) -> F:
     """The function, without parameters, returns a `Prompt`, or the descriptor of one."""
-    return _marked(function, ResourceType.PROMPT)
+    return _marked(function, _RESOURCE, ResourceType.PROMPT)
 
 
 def tool(function: F) -> F:
     """The function itself is a tool: a model sees its name, docstring and typed parameters."""
-    return _marked(function, ResourceType.TOOL)
+    return _marked(function, _RESOURCE, ResourceType.TOOL)
 
 
-def _marked(function: F, resource_type: ResourceType) -> F:
-    setattr(function, _RESOURCE, resource_type)
+def _marked(function: F, name: str, mark: object) -> F:
+    try:
+        setattr(_unwrapped(function), name, mark)
+    except AttributeError:
+        msg = f"{function!r} cannot be decorated."
+        hint = "Decorate a function, or use add_action() and add_resource()."
+        raise AgentDefinitionError(msg, hint=hint) from None
     return function
+
+
+def _unwrapped(member: object) -> object:
+    while isinstance(member, (staticmethod, classmethod)):
+        member = member.__func__
+    return member
 
 
 def action_mark(member: object) -> ActionMark | None:
@@ -151,11 +164,6 @@ def resource_mark(member: object) -> ResourceType | None:
 
 
 def _mark(member: object, name: str) -> Any:
-    # Only functions and their wrappers: a class attribute may be any object, one that answers to
-    # every attribute name included.
-    if not isinstance(member, (staticmethod, classmethod)) and not _is_function(member):
-        return None
-    found = vars(member).get(name) if hasattr(member, "__dict__") else None
-    if found is None and isinstance(member, (staticmethod, classmethod)):
-        return _mark(member.__func__, name)
-    return found
+    function = _unwrapped(member)
+    # Only functions: a class attribute may be any object, one that has every attribute included.
+    return getattr(function, "__dict__", {}).get(name) if _is_function(function) else None

@@ -98,7 +98,7 @@ class ResourceDescriptor:
         if isinstance(clazz, type):
             self._clazz = _checked(clazz)
             target_module, target_clazz = clazz.__module__, clazz.__qualname__
-        elif clazz is not None:
+        elif isinstance(clazz, str):
             target_module, _, target_clazz = clazz.rpartition(".")
         if not target_module or not target_clazz:
             msg = f"A ResourceDescriptor needs a class, got {clazz!r}."

@@ -80,7 +80,8 @@ def test_text_is_what_yaml_would_spell() -> None:
         "true",
         "false",
     ]
-    for value in (None, [], {}, b"x"):
+    wrong: list[object] = [None, [], {}, b"x"]
+    for value in wrong:
         with pytest.raises(ValueError, match="text"):
             to_str(value)
 

@@ -28,6 +28,11 @@ class Order(Event):
     customer: Any = None
 
 
+def order(**fields: Any) -> Order:
+    """With more fields than are declared, which a type checker does not let pass."""
+    return Order.model_validate({"amount": 1, **fields})
+
+
 def sent(event: Event, origin: Origin = (b"k", 3, 1, 0)) -> Event:
     event.__dict__[ORIGIN] = origin
     return event
@@ -36,7 +41,7 @@ def sent(event: Event, origin: Origin = (b"k", 3, 1, 0)) -> Event:
 def test_declared_fields_are_checked() -> None:
     assert Order(amount=3).amount == 3
     with pytest.raises(ValidationError):
-        Order(amount="many")
+        Order.model_validate({"amount": "many"})
 
 
 def test_extra_fields_of_any_kind_are_taken() -> None:
@@ -111,8 +116,8 @@ def test_an_event_that_is_sent_on_gets_a_new_id() -> None:
 
 
 @pytest.mark.parametrize("read_before", [False, True])
-def test_the_origin_is_no_part_of_the_content(read_before: bool) -> None:
-    plain, event = Order(amount=1, extra=2), sent(Order(amount=1, extra=2))
+def test_the_origin_is_no_part_of_the_content(read_before: Any) -> None:
+    plain, event = order(extra=2), sent(order(extra=2))
     if read_before:
         assert event.id is not None
 
@@ -127,8 +132,8 @@ def test_the_origin_is_no_part_of_the_content(read_before: bool) -> None:
 
 
 @pytest.mark.parametrize("read_before", [False, True])
-def test_copies_and_pickles_keep_the_origin(read_before: bool) -> None:
-    event = sent(Order(amount=1, tag="x"))
+def test_copies_and_pickles_keep_the_origin(read_before: Any) -> None:
+    event = sent(order(tag="x"))
     identity = event_id((b"k", 3, 1, 0))
     if read_before:
         assert event.id == identity
@@ -144,7 +149,7 @@ def test_copies_and_pickles_keep_the_origin(read_before: bool) -> None:
 
     assert [each.id for each in copies] == [identity] * len(copies)
     assert copies[0] == event
-    assert copies[1] == Order(amount=2, tag="x")
+    assert copies[1] == order(amount=2, tag="x")
     for each in copies:
         assert sent(each, (b"other", 0, 0, 0)).id == event_id((b"other", 0, 0, 0))
     assert event.id == identity

@@ -10,7 +10,7 @@ import cloudpickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from tamias import Event, MemoryAccessError, MemoryObject, MemoryRef, MemoryType
 
@@ -22,7 +22,7 @@ REFS = st.builds(MemoryRef.create, st.sampled_from(MemoryType), st.text(min_size
 
 class Stored(Event):
     content: MemoryRef
-    others: list[MemoryRef] = []
+    others: list[MemoryRef] = Field(default_factory=list)
 
 
 class Flat(MemoryObject):
@@ -92,7 +92,7 @@ def test_a_reference_cannot_be_changed() -> None:
     with pytest.raises(MemoryAccessError, match="cannot be changed"):
         del ref.memory_type
     with pytest.raises(MemoryAccessError, match="cannot be changed"):
-        ref.note = "x"  # type: ignore[attr-defined]
+        ref.note = "x"
     assert ref == MemoryRef("a")
     assert not hasattr(ref, "__dict__")
 
@@ -115,6 +115,6 @@ def test_as_a_field_of_an_event(ref: MemoryRef) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["a.b", 3, None, {"memory_type": "sensory"}, {"path": 3}])
-def test_a_field_takes_nothing_else(wrong: object) -> None:
+def test_a_field_takes_nothing_else(wrong: Any) -> None:
     with pytest.raises(ValidationError, match="MemoryRef"):
         Stored(content=wrong)
