@@ -60,16 +60,18 @@ def _split(target: str) -> tuple[str, str, str]:
 
 
 def _import_module(name: str, folder: Path) -> ModuleType:
+    if name.startswith("."):
+        raise _not_found(name, name)
     _put_on_path(folder)
     try:
         spec = importlib.util.find_spec(name)
     except ModuleNotFoundError as error:
-        raise _not_found(name, error.name or name) from None
-    except ImportError as error:
+        if f"{name}.".startswith(f"{error.name}."):
+            raise _not_found(name, error.name or name) from None
         raise _failed(name, error) from error
-    except ValueError:  # the running program itself, or not a module's name
+    except ValueError:  # a module that was not imported from anywhere, as __main__
         spec = None
-    except Exception as error:  # the parent package's own code
+    except (Exception, SystemExit) as error:  # the parent package's own code
         raise _failed(name, error) from error
     if spec is None and name not in sys.modules:
         raise _not_found(name, name)
@@ -86,13 +88,9 @@ def _import_file(path: Path) -> ModuleType:
             f"There is no file {path}.", hint="Paths start in the directory you run the command in."
         )
     _put_on_path(path.parent)
-    name = path.stem
-    loaded = sys.modules.get(name)
-    if loaded is not None and _is_of(loaded, path):
-        return loaded
-    if loaded is not None or name in sys.stdlib_module_names or not name.isidentifier():
-        # The file would hide a module of that name, or be hidden by it.
-        name = f"tamias_target_{name}".replace("-", "_").replace(".", "_").replace(" ", "_")
+    name = _module_name(path)
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is not a Python file.", hint="Name a file that ends in .py.")
@@ -106,7 +104,23 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _is_of(module: ModuleType, path: Path) -> bool:
+def _module_name(path: Path) -> str:
+    """The file's stem, unless it would hide a module of that name, or be hidden by it.
+
+    If a module of the returned name is loaded, it is this file's.
+    """
+    name = path.stem
+    loaded = sys.modules.get(name)
+    free = loaded is None and name.isidentifier() and name not in sys.stdlib_module_names
+    if free or _is_of(loaded, path):
+        return name
+    name = "tamias_target_" + "".join(letter if letter.isalnum() else "_" for letter in name)
+    while name in sys.modules and not _is_of(sys.modules[name], path):
+        name += "_"
+    return name
+
+
+def _is_of(module: ModuleType | None, path: Path) -> bool:
     file = getattr(module, "__file__", None)
     return file is not None and Path(file).resolve() == path
 

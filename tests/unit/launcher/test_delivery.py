@@ -40,9 +40,10 @@ def outboxes(codec: str, rng: random.Random) -> dict[int, list[tuple[int, bytes]
     records: dict[int, list[tuple[int, bytes]]] = {}
     for shard, offsets in by_shard.items():
         records[shard] = []
-        while offsets:
-            size = rng.randint(1, 20)
-            group, offsets = offsets[:size], offsets[size:]
+        end = 0
+        while end < len(offsets):
+            begin, end = end, end + rng.randint(1, 20)
+            group = offsets[begin:end]
             values = [(offset, outputs_of(offset)) for offset in group]
             record = encode_outputs(
                 group,
