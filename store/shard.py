@@ -113,6 +113,7 @@ class Shard:
         with handle.begin(write=True) as transaction:
             self._databases = Databases.open(handle, transaction, create=True)
             self.epoch = self._raise_epoch(transaction)
+        reach("acquire.after")
         self._epoch_bytes = self.epoch.to_bytes(8, "big")
         self.next_sequence = self._view().last_sequence() + 1
         _live.add(self)
@@ -179,6 +180,7 @@ class Shard:
         values = {b"format": SHARD_FORMAT, b"shard": self.number, b"epoch": epoch}
         for name, value in values.items():
             transaction.put(name, value.to_bytes(8, "big"), db=meta)
+        reach("acquire.inside")
         return epoch
 
     # ------------------------------------------------------------------ reading

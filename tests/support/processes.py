@@ -64,7 +64,7 @@ def forked(body: Callable[[Callable[[], None]], None]) -> tuple[int, int]:
         try:
             os.close(read)
             body(lambda: _tell(write))
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - nothing of the parent's may run on in the child
             sys.excepthook(*sys.exc_info())
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -93,8 +93,8 @@ def commit_until_killed(
 ) -> None:
     """Commit batches to shard 0 in a child and kill it on the way.
 
-    Each commit also counts itself in the field "n" of the key with the prefix `COUNTER`, so that the
-    survivor can tell how many there were.
+    Each commit also counts itself in the field "n" of the key with the prefix `COUNTER`, so that
+    the survivor can tell how many there were.
 
     Args:
         directory: the shard's directory; it must not be open.
@@ -115,7 +115,7 @@ def commit_until_killed(
                 os.kill(os.getpid(), signal.SIGKILL)
 
         module.reach = reach
-        for done, batch in enumerate(batches):  # noqa: B007 - read by reach
+        for done, batch in enumerate(batches):
             batch.put_field(COUNTER, "n", b"%d" % (done + 1))
             shard.commit(batch)
             tell()
