@@ -65,8 +65,8 @@ class Agent:
         """Add the action ``name``: call ``func(event, ctx)`` on each of ``events``.
 
         ``events`` are event classes or string types, or one of either; ``config`` is what
-        ``ctx.action_config`` gives. Returns the agent. Raises `AgentDefinitionError` when the name is taken or an event
-        is neither.
+        ``ctx.action_config`` gives. Returns the agent. Raises `AgentDefinitionError` when the name
+        is taken or an event is neither.
         """
         checked_name(name, "action")
         if name in self.actions:

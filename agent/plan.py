@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .action import Action
 from .configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
 from .event import Event, InputEvent
@@ -22,12 +23,11 @@ from .event import Event, InputEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .action import Action
     from .agent import Agent
     from .provider import ResourceProvider
     from .resource import ResourceType
 
-__all__ = ["AgentPlan"]
+__all__ = ["Action", "AgentPlan"]
 
 
 class AgentPlan:

@@ -8,11 +8,12 @@ when a tool is pickled, so that a tool travels as its function and nothing else.
 from __future__ import annotations
 
 import inspect
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticSchemaGenerationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 from pydantic.fields import FieldInfo
 
 from .errors import AgentDefinitionError
@@ -117,9 +118,12 @@ def _arguments_model(name: str, func: Callable[..., Any]) -> type[BaseModel]:
             default = Field(default=default)
         fields[parameter.name] = (hints.get(parameter.name, Any), default)
     try:
-        model: type[BaseModel] = create_model(name, **fields)
+        with warnings.catch_warnings():
+            # A parameter may well be called `copy` or `schema`, as methods of every model are.
+            warnings.simplefilter("ignore", UserWarning)
+            model: type[BaseModel] = create_model(name, **fields)
         model.model_json_schema()
-    except (PydanticSchemaGenerationError, TypeError, ValueError, NameError) as error:
+    except (PydanticUserError, TypeError, ValueError, NameError) as error:
         msg = f"The parameters of the tool {name!r} cannot be described to a model: {error}"
         hint = "Annotate them with types that have a JSON schema."
         raise AgentDefinitionError(msg, hint=hint) from error

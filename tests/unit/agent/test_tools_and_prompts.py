@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import cloudpickle
@@ -120,6 +121,12 @@ def test_parameters_without_annotations_may_be_anything() -> None:
     assert found.parameters["required"] == ["a"]
 
 
+def test_parameters_may_have_the_names_of_a_models_own_methods() -> None:
+    found = Tool.from_callable(lambda copy, schema, model_name: (copy, schema, model_name))
+    assert found.parameters["required"] == ["copy", "schema", "model_name"]
+    assert found.call(1, schema=2, model_name=3) == (1, 2, 3)
+
+
 def test_annotations_that_only_a_type_checker_understands() -> None:
     def price(amount: Decimal) -> Decimal:
         return amount
@@ -139,7 +146,11 @@ def strange(lock: type[asyncio.Lock], thing: asyncio.Lock) -> None:
     pass
 
 
-@pytest.mark.parametrize("function", [variadic, keywords, strange])
+def calling(back: Callable[[], None]) -> None:
+    back()
+
+
+@pytest.mark.parametrize("function", [variadic, keywords, strange, calling])
 def test_a_tool_that_cannot_be_described_is_found_out_at_compile_time(function: Any) -> None:
     agent = Agent().add_resource("t", ResourceType.TOOL, function)
     with pytest.raises(AgentDefinitionError, match="cannot be described to a model"):
