@@ -274,6 +274,10 @@ class World:
         assert dispatcher.idle == (len(self.finished) == len(self.submitted))
         assert dispatcher.quiet == (not any(slot.flight for slot in self.slots))
         held = 0
+        flying = {offset for slot in self.slots for offset in slot.flight}
+        queued = self.submitted.keys() - self.finished - flying
+        size = sum(len(self.submitted[offset].payload) for offset in queued)
+        assert dispatcher.wanted_bytes() == max(0, self.rules.queue_bytes - size)
         for number, slot in enumerate(self.slots):
             assert dispatcher.in_flight(number) == len(slot.flight)
             assert dispatcher.waiting(number) <= self.rules.queue + self.rules.window

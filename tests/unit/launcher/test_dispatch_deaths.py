@@ -32,12 +32,13 @@ class TestRetry:
         pool.tick()
         pool.die()
         assert list(pool.dispatcher.completed(0, 1, [0])) == []
-        pool.restart()
-        assert list(pool.dispatcher.completed(0, 1, [0])) == []
+        assert pool.starts() == [(0, 2)]
         assert pool.dispatcher.ready(0, 1, [0, 1]) == []
-        pool.dispatcher.died(0, 1, pool.now, Death())
         pool.dispatcher.start_failed(0, 1, pool.now, "late")
+        assert pool.dispatcher.ready(0, 2) == []
         assert pool.sent() == [0, 1]
+        assert list(pool.dispatcher.completed(0, 1, [0])) == []
+        pool.dispatcher.died(0, 1, pool.now, Death())
         assert pool.complete(0, 1) == [0, 1]
 
     def test_other_slots_do_not_notice(self) -> None:
@@ -138,6 +139,15 @@ class TestGuilt:
         assert (verdict.stacks, verdict.worker_pid) == ("main: f()", 77)
         assert "3 times" in verdict.error
         assert "signal 11" in verdict.error
+
+    def test_a_hint_in_a_crowd_is_no_proof(self) -> None:
+        pool = Pool(max_attempts=1)
+        pool.submit([0, 1])
+        pool.tick()
+        pool.die(suspect=0)
+        pool.restart()
+        assert condemned(pool) == []
+        assert pool.complete(0) == [0]
 
     def test_a_condemned_item_holds_up_nobody(self) -> None:
         pool = Pool(max_attempts=1)

@@ -160,6 +160,7 @@ def test_a_long_life_under_fire(seed: int) -> None:
     kinds = dice.choices(KINDS[:7], k=500)
     plan = [Input(n, dice.randrange(9), dice.randrange(60), kind) for n, kind in enumerate(kinds)]
     world = World(rules, plan)
+    accidents = dice.choice([0.02, 0.3])
     for _ in range(1500):
         world.submit(dice.randrange(60))
         world.now += dice.choice([0.0, 0.1])
@@ -180,7 +181,7 @@ def test_a_long_life_under_fire(seed: int) -> None:
                 world.die(number, blameless=True)
             elif (
                 slot.phase == "ready"
-                and dice.random() < 0.02
+                and dice.random() < accidents
                 and world.may_have_an_accident(number)
             ):
                 world.accident(number, None)
