@@ -81,10 +81,10 @@ class InstanceProvider(ResourceProvider):
         self.instance = instance
 
     def provide(self, get_resource: GetResource, config: Configuration) -> Resource:
-        """The worker's copy of it."""
+        """The worker's copy of it, which from now on finds others through ``get_resource``."""
         del config
-        if self.instance.get_resource is None:
-            self.instance.__dict__["get_resource"] = get_resource
+        # Not by assignment: a resource may be frozen.
+        self.instance.__dict__["get_resource"] = get_resource
         return self.instance
 
 

@@ -24,6 +24,13 @@ def test_the_names_that_flink_agents_users_know() -> None:
     assert set(known.split()) <= set(tamias.__all__)
 
 
+def test_what_a_context_can_do() -> None:
+    asked = """key send_event sensory_memory short_term_memory durable_execute durable_execute_async
+        get_resource action_config get_action_config_value config agent_metric_group
+        action_metric_group close"""
+    assert set(asked.split()) == tamias.RunnerContext.__abstractmethods__
+
+
 def test_importing_tamias_imports_nothing_that_agents_do_not_need() -> None:
     heavy = "zmq lmdb psutil cloudpickle yaml typer rich numpy multiprocessing asyncio orjson"
     code = f"import sys, tamias; print(*set({heavy.split()}).intersection(sys.modules))"

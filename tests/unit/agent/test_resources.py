@@ -342,6 +342,14 @@ def test_an_instance_is_handed_out_as_it_is() -> None:
     assert Logged.log == ["+mine", "-mine"]
 
 
+def test_an_instance_goes_with_the_registry_that_hands_it_out() -> None:
+    plan = AgentPlan.compile(Agent().add_resource("c", CONNECTION, Connection()))
+    for _ in range(2):
+        registry = ResourceRegistry(plan.providers, plan.config)
+        assert registry.get("c", CONNECTION).get_resource == registry.get
+        registry.close()
+
+
 def test_the_metric_group_is_bound_from_outside() -> None:
     group: Any = object()
     connection = Connection()
