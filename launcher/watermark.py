@@ -27,12 +27,13 @@ class Watermark:
 
     Attributes:
         low: the smallest offset that is not in the set.
+        high: an upper bound: no offset from here on is in the set.
     """
 
-    __slots__ = ("_ends", "_fold_at", "_recent", "_starts", "low")
+    __slots__ = ("_ends", "_fold_at", "_recent", "_starts", "high", "low")
 
     def __init__(self, low: int = 0) -> None:
-        self.low = low
+        self.low = self.high = low
         self._recent: set[int] = set()
         # Disjoint, not touching, ascending, above `low`: [start, end).
         self._starts: list[int] = []
@@ -46,8 +47,13 @@ class Watermark:
         low = self.low
         if min(offsets) < low:
             offsets = [offset for offset in offsets if offset >= low]
+            if not offsets:
+                return
         recent = self._recent
         recent.update(offsets)
+        high = max(offsets) + 1
+        if high > self.high:  # noqa: PLR1730 - twice as quick as max
+            self.high = high
         while True:
             while low in recent:
                 recent.remove(low)
@@ -109,6 +115,7 @@ class Watermark:
         watermark = cls(low)
         watermark._starts = flat[::2]
         watermark._ends = flat[1::2]
+        watermark.high = flat[-1] if flat else low
         return watermark
 
     def _fold(self) -> None:

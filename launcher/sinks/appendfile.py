@@ -104,7 +104,9 @@ class AppendFile:
         try:
             return os.write(self._fd, view)
         except BlockingIOError:  # a pipe that someone else made non-blocking
-            select.select([], [self._fd], [])
+            ready = select.poll()
+            ready.register(self._fd, select.POLLOUT)
+            ready.poll()
             return 0
 
     def _begin(self, length: int | None, *, overwrite: bool) -> int:
@@ -136,6 +138,8 @@ class AppendFile:
             os.ftruncate(self._fd, length)
             reach("sink.truncate.after")
         os.lseek(self._fd, length, os.SEEK_SET)
+        if self._sync:
+            _sync_directory(Path(self.name).parent)
         return length
 
     def _explained(self, error: OSError) -> Exception:
@@ -152,6 +156,15 @@ class AppendFile:
             f"Cannot write {self.name}: {error.strerror}.",
             hint="Nothing is lost: repair that and repeat the command to carry on.",
         )
+
+
+def _sync_directory(path: Path) -> None:
+    """Make a new file's name as durable as its content will be."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _open(path: str, *, create: bool) -> int:

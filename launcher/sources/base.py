@@ -60,15 +60,17 @@ class Source(ABC):
         Fewer than `limit` is no sign of the end.
 
         Never waits for a pipe or terminal. An empty list means that the source is `exhausted`, or
-        else that nothing has arrived yet: then wait until `fileno` is readable. (Not before an
-        empty list: records may have been read ahead.)
+        else that nothing has arrived yet: then wait until `fileno` is readable.
 
         Raises:
             InputError: the source as a whole cannot be read on.
         """
 
     def fileno(self) -> int | None:
-        """What to wait for when `read` has returned an empty list; None if it never waits."""
+        """What to wait for, if the last `read` found that no more has arrived yet.
+
+        None when there is no need to wait: the next `read` has something, or finds the end.
+        """
         return None
 
     @abstractmethod

@@ -60,7 +60,7 @@ class CsvSource(Source):
         self._offset = 0
         # A stream's header, and what an earlier life has read, are passed before the first record.
         self._resume: Position | None = None
-        self._began = self._lines.fileno() is None
+        self._began = not self._lines.is_stream
         if self._began:
             try:
                 self._read_header()

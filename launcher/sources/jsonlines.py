@@ -41,10 +41,13 @@ class JsonLinesSource(Source):
         self._keys = KeyCache(from_json=True)
         self._lines = LineReader(path)
         self._offset = 0
+        self._resume = Position(0)
 
     @property
     def position(self) -> Position:
         """As `Source.position`."""
+        if self._lines.passing_over:
+            return self._resume
         return Position(self._offset, self._lines.byte, self._lines.line)
 
     def read(self, limit: int) -> list[Record]:
@@ -64,6 +67,7 @@ class JsonLinesSource(Source):
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
         self._lines.seek(position.byte, position.line)
+        self._resume = position
         self._offset = position.offset
 
     def identity(self) -> Identity:

@@ -39,6 +39,7 @@ class LineReader:
         line: how many lines come before it.
         mark: size of the byte order mark before the first line, once that has been taken.
         exhausted: whether all lines have been taken.
+        is_stream: whether the input cannot be sought and may keep its reader waiting.
 
     Raises:
         InputError: (every method) the file cannot be read; the message says which, and why.
@@ -58,9 +59,10 @@ class LineReader:
         if stat.S_ISDIR(mode):
             self.close()
             raise InputError(f"The input {path} is a directory.", hint="Name a file.")
-        self._is_file = path != "-" and stat.S_ISREG(mode)
+        self.is_stream = path == "-" or not stat.S_ISREG(mode)
+        self._dry = False
         self._gzip: gzip.GzipFile | None = None
-        if self._is_file and path.endswith(".gz"):
+        if not self.is_stream and path.endswith(".gz"):
             self._gzip = gzip.GzipFile(path, "rb")
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
@@ -72,8 +74,13 @@ class LineReader:
         return "standard input" if self._path == "-" else self._path
 
     def fileno(self) -> int | None:
-        """The descriptor to wait for; None for a file."""
-        return None if self._is_file else self._fd
+        """The descriptor to wait for if the last `take` found nothing there; None otherwise."""
+        return self._fd if self._dry else None
+
+    @property
+    def passing_over(self) -> bool:
+        """Whether a stream has yet to come to the position it was sought to."""
+        return self.byte < self._pass_until
 
     def take(self, limit: int) -> list[bytes]:
         """Up to `limit` lines without their newline; none if `exhausted` or nothing is there."""
@@ -90,8 +97,8 @@ class LineReader:
 
     def seek(self, byte: int, line: int) -> None:
         """Go to the line that begins at `byte` and has `line` lines before it."""
-        if not self._is_file:
-            self._pass_until = byte if byte > self.byte else 0
+        if self.is_stream:
+            self._pass_until = byte
             return
         try:
             if self._gzip is not None:
@@ -111,7 +118,7 @@ class LineReader:
 
     def identity(self) -> Identity:
         """Path, size and a hash of the file's beginning."""
-        if not self._is_file:
+        if self.is_stream:
             return {"path": self._path}
         size = os.fstat(self._fd).st_size
         head = min(size, _HEAD)
@@ -124,12 +131,13 @@ class LineReader:
 
     def check(self, identity: Identity) -> None:
         """Raise InputError unless `identity` was taken of this file, or of its beginning."""
-        if self._is_file != ("head" in identity):
+        if self.is_stream == ("head" in identity) or "path" not in identity:
+            begun_with = identity.get("path", "a Python list")
             raise InputError(
-                f"This job was begun with the input {identity.get('path')}, not {self.name}.",
+                f"This job was begun with the input {begun_with}, not {self.name}.",
                 hint="Name the same input, or an empty state directory.",
             )
-        if not self._is_file:
+        if self.is_stream:
             return
         size, head = identity["size"], identity["head_size"]
         if (
@@ -146,7 +154,7 @@ class LineReader:
 
     def fraction(self) -> float | None:
         """How much of the file has been taken; None for streams and compressed files."""
-        if not self._is_file or self._gzip is not None:
+        if self.is_stream or self._gzip is not None:
             return None
         size = os.fstat(self._fd).st_size
         return min(1.0, self.byte / size) if size else 1.0
@@ -214,10 +222,12 @@ class LineReader:
         try:
             if self._gzip is not None:
                 return self._gzip.read(_CHUNK)
-            if not self._is_file and not self._poll.poll(0):
+            self._dry = self.is_stream and not self._poll.poll(0)
+            if self._dry:
                 return None
             return os.read(self._fd, _CHUNK)
         except BlockingIOError:
+            self._dry = True
             return None
         except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from error

@@ -99,12 +99,12 @@ def test_a_malformed_row_is_set_aside_whole_and_stops_nothing(
 def test_an_open_quote_costs_its_own_line_and_not_the_rest_of_a_long_file(path: Path) -> None:
     with path.open("wb") as file:
         file.write(b'id,x\n0,"open\n')
-        file.writelines(b"%d,text of some length to fill the file\n" % n for n in range(400_000))
+        file.writelines(b"%d,%b\n" % (n, b"text " * 40) for n in range(60_000))
     with CsvSource(str(path), "id") as source:
         first = source.read(1)
         assert first[0][1:] == (b'0,"open', "line 2: not CSV: a quoted cell does not end")
         rest = drain(source, 1000)
-    assert len(rest) == 400_000
+    assert len(rest) == 60_000
     assert all(fault is None for _, _, fault in rest)
 
 

@@ -274,7 +274,7 @@ def test_memory_does_not_follow_the_file(path: Path) -> None:
     import tracemalloc
 
     with path.open("wb") as file:
-        for n in range(300_000):
+        for n in range(120_000):
             file.write(b'{"key":"user-%d","value":%d}\n' % (n, n))
     with JsonLinesSource(str(path)) as source:
         tracemalloc.start()

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tamias.agent.errors import InputError, UsageError
-from tamias.launcher.sources import Position, Source, python_source
+from tamias.launcher.sources import Position, Source, open_source, python_source
 from tamias.launcher.sources import listing as module
 from tamias.store.codec import loads
 from tamias.store.keys import decode_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 BOTH = pytest.mark.parametrize("form", [list, tuple, iter], ids=["list", "tuple", "iterator"])
 
@@ -153,6 +154,16 @@ def test_a_job_begun_with_a_file_does_not_go_on_with_a_list() -> None:
     source.check(source.identity())
     with pytest.raises(InputError, match=r"begun with the input in\.csv"):
         source.check({"path": "in.csv"})
+
+
+def test_a_job_begun_with_a_list_does_not_go_on_with_a_file(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_bytes(b"")
+    for path in (str(tmp_path / "in.jsonl"), "-"):
+        with (
+            open_source(path) as source,
+            pytest.raises(InputError, match="begun with the input a Python list"),
+        ):
+            source.check(python_source([]).identity())
 
 
 def test_what_is_not_iterable_is_said() -> None:

@@ -62,6 +62,10 @@ class WatermarkMachine(RuleBasedStateMachine):
         assert self.watermark.low == next(n for n in range(200) if n not in self.model)
 
     @invariant()
+    def nothing_is_at_or_above_high(self) -> None:
+        assert self.watermark.high == max(self.model, default=-1) + 1
+
+    @invariant()
     def contains_what_was_added(self) -> None:
         assert all((n in self.watermark) == (n in self.model) for n in range(90))
 
