@@ -22,7 +22,9 @@ def test_reading_begins_again_at_the_last_batch_that_is_not_behind_the_low_water
         checkpoint.mark(Position(offset, offset * 100, offset))
     checkpoint.delivered([*range(15), *range(20, 35)])
     assert checkpoint.position() == Position(10, 1000, 10)
-    checkpoint.delivered(range(15, 20))
+    checkpoint.delivered(range(15, 19))
+    assert checkpoint.position() == Position(10, 1000, 10)
+    checkpoint.delivered([19])
     assert checkpoint.position() == Position(30, 3000, 30)
 
 
