@@ -293,4 +293,4 @@ class _Feed:
         self._first = 0
         self._queue += more
         if self.line == 0 and self.byte == 0:
-            self.byte = self._first_byte = self._lines.mark
+            self.byte = self._lines.mark
