@@ -96,18 +96,11 @@ class Manifest:
                 f"{content.get('tamias', '(unknown)')}; this version knows formats up to {FORMAT}.",
                 hint="Use that version of tamias, or another state directory.",
             )
-        try:
-            manifest = cls(**{f.name: content[f.name] for f in fields(cls)})
-        except KeyError as error:
+        if not _makes_sense(content):
             raise StoreCorruptError(
-                f"{path} lacks {error}.", hint="Restore the state directory from a copy."
-            ) from error
-        if manifest.format != FORMAT or manifest.durability not in get_args(Durability):
-            raise StoreCorruptError(
-                f"{path} makes no sense (format {version}, durability {manifest.durability!r}).",
-                hint="Restore the state directory from a copy.",
+                f"{path} makes no sense.", hint="Restore the state directory from a copy."
             )
-        return manifest
+        return cls(**{f.name: content[f.name] for f in fields(cls)})
 
 
 class StateView:
@@ -258,6 +251,20 @@ class StateDirectory(StateView):
         self.progress.close()
         shutil.rmtree(self.path, ignore_errors=True)
         self._lease.close()
+
+
+def _makes_sense(content: dict[str, Any]) -> bool:
+    """Return whether the content of a manifest is what this version writes."""
+    shards = content.get("shards")
+    return (
+        content.keys() >= {f.name for f in fields(Manifest)}
+        and content["format"] == FORMAT
+        and content["durability"] in get_args(Durability)
+        and isinstance(content["agent"], str)
+        and type(shards) is int
+        and shards >= 1
+        and isinstance(content["job"], dict)
+    )
 
 
 def _inspect(directory: Path) -> Manifest | None:

@@ -114,7 +114,7 @@ def commit_until_killed(
             if name == point and done == commits:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        module.reach = reach
+        vars(module)["reach"] = reach
         for done, batch in enumerate(batches):
             batch.put_field(COUNTER, "n", b"%d" % (done + 1))
             shard.commit(batch)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 from typing import Any
 
@@ -150,7 +151,7 @@ def test_what_is_no_encoding_is_refused(data: bytes) -> None:
 def test_no_prefix_is_the_beginning_of_another(encoded: list[bytes]) -> None:
     prefixes = sorted(map(key_prefix, encoded))
     assert len(set(prefixes)) == len(encoded)
-    for one, other in zip(prefixes, prefixes[1:], strict=False):
+    for one, other in itertools.pairwise(prefixes):
         assert not other.startswith(one)
 
 

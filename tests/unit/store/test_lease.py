@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -27,7 +28,7 @@ print("closed", flush=True)
 sys.stdin.readline()
 """
 
-HOLD_AND_FORK = """
+HOLD_AND_FORK = r"""
 import os, sys, time
 from pathlib import Path
 from tamias.store.lease import Lease
@@ -70,10 +71,8 @@ def test_one_holder_among_threads(tmp_path: Path) -> None:
     won = []
 
     def compete() -> None:
-        try:
+        with contextlib.suppress(LeaseHeldError):
             won.append(Lease.acquire(tmp_path / "lease"))
-        except LeaseHeldError:
-            pass
 
     threads = [threading.Thread(target=compete) for _ in range(8)]
     for thread in threads:

@@ -158,5 +158,5 @@ class MemoryMachine(RuleBasedStateMachine):
             assert found == (self.model.get(key, {}), True)
 
 
-MemoryMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+MemoryMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
 TestMemory = MemoryMachine.TestCase

@@ -1,0 +1,98 @@
+"""A hundred processes that die with everything open leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from support.processes import forked, kill_after
+from tamias.store.batch import Batch
+from tamias.store.reader import ShardReader
+from tamias.store.shard import Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PREFIX = b"\x01a"
+FIELDS = {f"field-{number}": b"v" * 100 for number in range(500)}
+
+
+def fill(shard: Shard, value: bytes) -> None:
+    batch = Batch()
+    for path in FIELDS:
+        batch.put_field(PREFIX, path, value)
+    shard.commit(batch)
+
+
+def processes_in_reader_table(shard: Shard) -> set[int]:
+    lines = shard._environment.require().readers().splitlines()[1:]
+    return {int(line.split()[0]) for line in lines}
+
+
+def die_holding_all(directory: Path, tell: Callable[[], None]) -> None:
+    """Acquire, commit, and wait for death with a read and a write transaction in progress."""
+    shard = Shard.acquire(directory, 0, wait=0)
+    fill(shard, b"%03d" % shard.epoch * 30)
+    shard.fields(PREFIX)
+    handle = shard._environment.require()
+    transaction = handle.begin(write=True)
+    for path in FIELDS:
+        transaction.put(PREFIX + path.encode(), b"never committed" * 10, db=shard._databases.memory)
+    tell()
+    signal.pause()
+
+
+def test_writers(tmp_path: Path) -> None:
+    size = 0
+    for number in range(100):
+        kill_after(*forked(lambda tell: die_holding_all(tmp_path, tell)), 1)
+        if number == 5:
+            size = (tmp_path / "data.mdb").stat().st_size
+    shard = Shard.acquire(tmp_path, 0, wait=0)
+    assert shard.epoch == 101
+    assert processes_in_reader_table(shard) <= {os.getpid()}
+    assert shard._environment.require().info()["num_readers"] < 10
+    assert (tmp_path / "data.mdb").stat().st_size <= size
+    assert shard.fields(PREFIX) == (dict.fromkeys(FIELDS, b"100" * 30), True)
+    fill(shard, b"alive")
+    assert shard.fields(PREFIX) == (dict.fromkeys(FIELDS, b"alive"), True)
+    shard.close()
+
+
+def test_readers_beside_a_living_writer(tmp_path: Path) -> None:
+    def die_reading(tell: Callable[[], None]) -> None:
+        with ShardReader(tmp_path).snapshot() as snapshot:
+            assert snapshot is not None
+            assert len(snapshot.fields(PREFIX, 1000)[0]) == len(FIELDS)
+            tell()
+            signal.pause()
+
+    # The readers are forked by a parent that has nothing open, hence the writer is a child too.
+    def write(tell: Callable[[], None]) -> None:
+        shard = Shard.acquire(tmp_path, 0)
+        while True:
+            fill(shard, b"%d" % shard._commits * 20)
+            tell()
+
+    writer, pipe = forked(write)
+    os.read(pipe, 1)
+    sizes = []
+    for _ in range(100):
+        kill_after(*forked(die_reading), 1)
+        os.read(pipe, 1 << 16)
+        sizes.append((tmp_path / "data.mdb").stat().st_size)
+    # Each killed reader pinned one snapshot, until the writer found its slot.
+    for _ in range(3000):
+        os.read(pipe, 1)
+    before = (tmp_path / "data.mdb").stat().st_size
+    for _ in range(3000):
+        os.read(pipe, 1)
+    assert (tmp_path / "data.mdb").stat().st_size == before
+    kill_after(writer, pipe, 0)
+    shard = Shard.acquire(tmp_path, 0)
+    assert processes_in_reader_table(shard) <= {os.getpid()}
+    values = set(shard.fields(PREFIX)[0].values())
+    assert len(values) == 1
+    shard.close()
