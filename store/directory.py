@@ -13,94 +13,40 @@ has none and is empty but for the lock. Everything else is created when it is mi
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
 import shutil
-import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from ..agent.errors import (
     ForeignStoreError,
     LeaseHeldError,
-    StoreCorruptError,
     StoreError,
     StoreFormatError,
     StoreLockedError,
 )
 from .faults import free_bytes, full, system_error
-from .files import read_json, write_json
+from .files import read_json, sync_directories, write_json
 from .lease import Lease
+from .manifest import MANIFEST_NAME, Manifest
 from .progress import ProgressLog
-from .shard import Durability
 
 if TYPE_CHECKING:
     import os
 
     from typing_extensions import Self
 
-__all__ = ["FORMAT", "Manifest", "StateDirectory", "StateView"]
+    from .shard import Durability
 
-FORMAT = 1
-"""Version of the layout and of all encodings in it."""
+__all__ = ["Manifest", "StateDirectory", "StateView"]
 
-_MANIFEST = "tamias.json"
 _LOCK = "launcher.lock"
 _STATUS = "status.json"
-_BEFORE_MANIFEST = frozenset({_LOCK, _MANIFEST + ".new"})
+_BEFORE_MANIFEST = frozenset({_LOCK, MANIFEST_NAME + ".new"})
 """What a launcher that died while creating the directory may have left."""
 
 _LEAST_FREE = 1 << 20
 """Bytes that must be free before a state directory is created."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a state directory is.
-
-    Attributes:
-        agent: the agent it belongs to, as `AgentPlan.name`.
-        shards: number of shards, fixed for the life of the directory.
-        durability: what commits survive.
-        job: what the launcher needs to resume: its own business, JSON.
-        tamias: the version that wrote it.
-        created: seconds since the epoch.
-        format: version of the layout.
-    """
-
-    agent: str
-    shards: int
-    durability: Durability
-    job: dict[str, Any] = field(default_factory=dict)
-    tamias: str = ""
-    created: float = 0.0
-    format: int = FORMAT
-
-    @classmethod
-    def read(cls, directory: Path) -> Manifest | None:
-        """Return the manifest of a directory, None if it has none.
-
-        Raises:
-            StoreFormatError: a newer version of tamias wrote it.
-            StoreCorruptError: it cannot be understood.
-        """
-        path = directory / _MANIFEST
-        content = read_json(path)
-        if content is None:
-            return None
-        version = content.get("format")
-        if isinstance(version, int) and version > FORMAT:
-            raise StoreFormatError(
-                f"{directory} has format {version}, written by tamias "
-                f"{content.get('tamias', '(unknown)')}; this version knows formats up to {FORMAT}.",
-                hint="Use that version of tamias, or another state directory.",
-            )
-        if not _makes_sense(content):
-            raise StoreCorruptError(
-                f"{path} makes no sense.", hint="Restore the state directory from a copy."
-            )
-        return cls(**{f.name: content[f.name] for f in fields(cls)})
 
 
 class StateView:
@@ -199,16 +145,18 @@ class StateDirectory(StateView):
             # Another launcher may have created or changed it before we had the lock.
             manifest = _inspect(directory)
             if manifest is None:
-                manifest = Manifest(agent, shards, durability, job, _version(), time.time())
+                manifest = Manifest.new(agent, shards, durability, job)
                 _check_room(directory)
-                _write(directory, manifest)
+                manifest.write(directory)
             _check_agent(directory, manifest, agent)
             if manifest.durability != durability:
                 manifest = replace(manifest, durability=durability)
-                _write(directory, manifest)
+                manifest.write(directory)
             for name in ("shards", "logs"):
                 _make(directory / name)
             progress = ProgressLog.open(directory / "progress", sync=durability == "machine")
+            if durability == "machine":
+                sync_directories(directory / "progress", directory, directory.parent)
         except BaseException:
             lease.close()
             raise
@@ -234,7 +182,7 @@ class StateDirectory(StateView):
     def save_job(self, job: dict[str, Any]) -> None:
         """Replace the job in the manifest, atomically."""
         manifest = replace(self.manifest, job=job)
-        _write(self.path, manifest)
+        manifest.write(self.path)
         self.manifest = manifest
 
     def write_status(self, status: dict[str, Any]) -> None:
@@ -251,20 +199,6 @@ class StateDirectory(StateView):
         self.progress.close()
         shutil.rmtree(self.path, ignore_errors=True)
         self._lease.close()
-
-
-def _makes_sense(content: dict[str, Any]) -> bool:
-    """Return whether the content of a manifest is what this version writes."""
-    shards = content.get("shards")
-    return (
-        content.keys() >= {f.name for f in fields(Manifest)}
-        and content["format"] == FORMAT
-        and content["durability"] in get_args(Durability)
-        and isinstance(content["agent"], str)
-        and type(shards) is int
-        and shards >= 1
-        and isinstance(content["job"], dict)
-    )
 
 
 def _inspect(directory: Path) -> Manifest | None:
@@ -317,16 +251,6 @@ def _make(directory: Path) -> None:
         raise system_error(error, directory) from error
 
 
-def _write(directory: Path, manifest: Manifest) -> None:
-    write_json(directory / _MANIFEST, asdict(manifest), sync=manifest.durability == "machine")
-
-
 def _check_room(directory: Path) -> None:
     if free_bytes(directory) < _LEAST_FREE:
         raise full(directory)
-
-
-def _version() -> str:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version("tamias")
-    return "unknown"

@@ -30,16 +30,16 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import lmdb
 
 from ..agent.errors import FencedError, StoreFormatError
+from .applying import apply
 from .batch import Batch
 from .crashpoints import reach
 from .faults import lmdb_error, system_error
 from .files import sync_directories
-from .journal import journal_prefix
 from .lease import Lease
 from .lmdbenv import Environment, open_writer
 from .snapshot import Databases, Snapshot
@@ -272,7 +272,7 @@ class Shard:
             transaction = handle.begin(write=True)
             try:
                 self._check_epoch(transaction)
-                self._apply(transaction, batch)
+                apply(transaction, self._databases, batch, self.next_sequence)
                 reach("commit.inside")
             except BaseException:
                 transaction.abort()
@@ -295,33 +295,6 @@ class Shard:
                 hint="Acquire the shard again to go on.",
             )
 
-    def _apply(self, transaction: lmdb.Transaction[bytes], batch: Batch) -> None:
-        databases = self._databases
-        if batch.memory:
-            _write(transaction, databases.memory, batch.memory)
-        if batch.names:
-            _write(transaction, databases.names, batch.names)
-        if batch.journal or batch.finished:
-            _write_journal(transaction, databases.journal, batch)
-        if batch.trim is not None:
-            self._trim(transaction, batch.trim)
-        if batch.outbox is not None:
-            sequence = self.next_sequence.to_bytes(8, "big")
-            transaction.put(sequence, batch.outbox, append=True, db=databases.outbox)
-        if batch.dead or batch.revived:
-            _write_dead(transaction, databases.dead, batch)
-
-    def _trim(self, transaction: lmdb.Transaction[bytes], last: int) -> None:
-        with transaction.cursor(self._databases.outbox) as cursor:
-            trimmed = False
-            while cursor.first() and int.from_bytes(cursor.key(), "big") <= last:
-                cursor.delete()
-                trimmed = True
-        if trimmed:
-            # An emptied outbox no longer tells which numbers are used up.
-            used = (self.next_sequence - 1).to_bytes(8, "big")
-            transaction.put(b"sequence", used, db=self._databases.meta)
-
     def sync(self) -> None:
         """Write everything committed to the disk, whatever the durability."""
         try:
@@ -339,47 +312,6 @@ class Shard:
 
     def __repr__(self) -> str:
         return f"<Shard {self.number} epoch {self.epoch} in {self.directory}>"
-
-
-def _write(
-    transaction: lmdb.Transaction[bytes], database: Any, changes: dict[bytes, bytes | None]
-) -> None:
-    """Put all values and delete what is None.
-
-    Sorting first would cost more than it saves: LMDB copies a page once, whenever it comes to it.
-    """
-    values: Any = changes
-    deleted = [key for key, value in changes.items() if value is None]
-    if deleted:
-        for key in deleted:
-            transaction.delete(key, db=database)
-        values = {key: value for key, value in changes.items() if value is not None}
-    transaction.cursor(database).putmulti(values.items())
-
-
-def _write_journal(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:
-    """Drop the records of finished runs; add the records of others and take some back."""
-    finished = set(map(journal_prefix, batch.finished))
-    if finished:
-        cursor = transaction.cursor(database)
-        if cursor.first():
-            for prefix in finished:
-                while cursor.set_range(prefix) and cursor.key().startswith(prefix):
-                    cursor.delete()
-    for key, data in batch.journal:
-        if key[:8] in finished:
-            continue
-        if data is None:
-            transaction.delete(key, db=database)
-        else:
-            transaction.put(key, data, db=database)
-
-
-def _write_dead(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:
-    for offset in batch.revived:
-        transaction.delete(offset.to_bytes(8, "big"), db=database)
-    for letter in batch.dead:
-        transaction.put(letter.offset.to_bytes(8, "big"), letter.encode(), db=database)
 
 
 _live: weakref.WeakSet[Shard] = weakref.WeakSet()

@@ -297,6 +297,7 @@ class Engine:
         lane = run.lane
         lane.run = None
         self._active -= 1
+        self.metrics.events += 1
         if run.timer is not None:
             run.timer.cancel()
         port = lane.port

@@ -127,7 +127,7 @@ class Worker:
         self._metrics = WorkerMetrics(plan.actions)
         self._resources = ResourceRegistry(plan.providers, plan.config)
         self._group = GroupCommit(
-            self._socket.send_multipart,
+            self._send,
             self._loop,
             threaded=boot.durability == "machine",
             failed=self._fatal,
@@ -156,7 +156,7 @@ class Worker:
         for port in ports.values():
             for sequence, record in port.shard.outbox():
                 self._socket.send_multipart(wire.pack_done([(port.number, sequence, record)]))
-        self._send(wire.READY, {"pid": os.getpid(), "shards": sorted(ports)})
+        self._tell(wire.READY, {"pid": os.getpid(), "shards": sorted(ports)})
         self._loop.add_reader(self._socket.FD, self._turn)
         self._beat()
         self._turn()
@@ -185,7 +185,15 @@ class Worker:
                 break
             self._dispatch(frames)
         self._engine.settle()
-        if socket.EVENTS & zmq.POLLIN and not self._turn_scheduled:
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Have `_turn` called if there is something to read.
+
+        Due after every use of the socket: sending, too, takes in what has arrived, and with that
+        the descriptor's only hint at it (see zmq_getsockopt(3), ZMQ_FD).
+        """
+        if not self._turn_scheduled and self._socket.EVENTS & zmq.POLLIN:
             self._turn_scheduled = True
             self._loop.call_soon(self._turn)
 
@@ -200,12 +208,16 @@ class Worker:
             self._group.flush()
             self._end(EXIT_OK)
 
-    def _send(self, kind: bytes, body: dict[str, Any]) -> None:
-        self._socket.send_multipart([kind, wire.pack_json(body)])
+    def _send(self, frames: list[bytes]) -> None:
+        self._socket.send_multipart(frames)
+        self._look_again()
+
+    def _tell(self, kind: bytes, body: dict[str, Any]) -> None:
+        self._send([kind, wire.pack_json(body)])
 
     def _beat(self) -> None:
         self._beacon[2] = time.monotonic_ns()
-        self._send(
+        self._tell(
             wire.METRICS,
             {
                 "active": self._engine.active,
@@ -216,12 +228,12 @@ class Worker:
         self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
 
     def _report_failure(self, report: dict[str, Any]) -> None:
-        self._send(wire.FAILED, report)
+        self._tell(wire.FAILED, report)
 
     def _fatal(self, error: BaseException) -> None:
         """The worker cannot go on. What it has not committed, its successor will do again."""
         _LOG.error("worker %d stops: %s", self._assignment.slot, error)
-        self._send(wire.FATAL, {"type": type(error).__name__, "message": str(error)})
+        self._tell(wire.FATAL, {"type": type(error).__name__, "message": str(error)})
         self._end(EXIT_FATAL)
 
     def _end(self, code: int) -> None:
