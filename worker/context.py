@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..agent.context import RunnerContext
 from ..agent.errors import MemoryAccessError
-from ..agent.event import Event, OutputEvent
+from ..agent.event import ORIGIN, Event, OutputEvent
 from ..agent.memory import MemoryType
 from .durable import entering, inside_durable_call, is_recordable
 from .fingerprint import call_fingerprint, function_name
@@ -66,7 +66,9 @@ class WorkerContext(RunnerContext):
         if isinstance(event, OutputEvent):
             run.outputs.append(self._engine.encode(lane.key_bytes, event.output, run.offset))
         elif isinstance(event, Event):
-            event.__dict__["_origin"] = (lane.key_bytes, run.offset, run.step + 1, len(run.sent))
+            if run.sent is None:
+                run.sent = []
+            event.__dict__[ORIGIN] = (lane.key_bytes, run.offset, run.step + 1, len(run.sent))
             run.sent.append(event)
         else:
             raise TypeError(f"send_event takes an Event, not {type(event).__name__}")
@@ -87,7 +89,7 @@ class WorkerContext(RunnerContext):
 
     # -- durable calls ------------------------------------------------------------------------
 
-    def durable_execute(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call `func` once, whatever crashes; see `RunnerContext.durable_execute`."""
         self._refuse_nesting(func)
         name, fingerprint = function_name(func), call_fingerprint(func, args, kwargs)
@@ -117,7 +119,7 @@ class WorkerContext(RunnerContext):
         return _hand_over(record, result, cause)
 
     async def durable_execute_async(
-        self, func: Callable[..., Any], *args: Any, **kwargs: Any
+        self, func: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)

@@ -12,7 +12,7 @@ from ..agent.errors import MemoryAccessError
 from ..agent.memory import MemoryObject, MemoryRef, MemoryType
 from ..store.codec import IMMUTABLE
 from .durable import inside_durable_call
-from .space import MISSING, OBJECT, Frozen, Space, check_path
+from .space import MISSING, OBJECT, Frozen, Mark, Space, check_path
 
 if TYPE_CHECKING:
     from typing import Final
@@ -61,14 +61,17 @@ class SpaceMemory(MemoryObject):
             refuse_inside_durable_call()
         if self._base:
             path = self._base + path
-        if path in space.delta and value.__class__ in IMMUTABLE and space.delta[path] is not OBJECT:
-            space.delta[path] = value
+        held = space.delta.get(path)
+        if held is None and not space.overlay:
+            held = space.fields.get(path)
+        if held is not None and held.__class__ is not Mark and value.__class__ in IMMUTABLE:
+            space.delta[path] = value  # known to be a leaf, and still one
+        elif isinstance(value, MemoryObject):
+            raise MemoryAccessError(
+                f"a memory object cannot be stored at {path!r}; make a nested one there with "
+                "new_object() and set its fields"
+            )
         else:
-            if isinstance(value, MemoryObject):
-                raise MemoryAccessError(
-                    f"a memory object cannot be stored at {path!r}; make a nested one there with "
-                    "new_object() and set its fields"
-                )
             space.put(path, value)
         return MemoryRef(path, self._kind)
 

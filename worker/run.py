@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from ..agent.event import Event
     from ..agent.plan import Action
-    from .context import WorkerContext
     from .lane import Lane
 
 Step = tuple["Event", "Action"]
@@ -46,10 +45,17 @@ class Run:
     action: Action | None = None
     sensory: Space | None = None
     log: CallLog | None = None
-    context: WorkerContext | None = None
     task: Task[None] | None = None
     timer: TimerHandle | None = None
     expired: bool = False
+    sent: list[Event] | None = None
+    """Events that the current action has sent, outputs apart."""
+    steps: deque[Step] | None = None
+    """What is still to be performed."""
+    route: Callable[[Event], tuple[Action, ...]]
+    """The plan's; set before anything is routed."""
+    _settled: int = 0
+    """How many of the outputs belong to finished actions."""
     entries: list[JournalEntry] | None = None
     """What the journal has of this run; None when it has nothing."""
 
@@ -59,10 +65,6 @@ class Run:
         self.offset = offset
         self.payload = payload
         self.outputs: list[bytes] = []
-        self.sent: list[Event] = []
-        """Events that the current action has sent, outputs apart."""
-        self.steps: deque[Step] | None = None
-        self._settled = 0
 
     def again(self) -> Run:
         """A run of the same input for its next attempt.
@@ -115,8 +117,7 @@ class Run:
     def begin_action(self, action: Action) -> None:
         """Make `action` current."""
         self.action = action
-        if self.sent:
-            self.sent = []
+        self.sent = None
         calls = [
             CallRecord.decode(entry.index, entry.data)
             for entry in self.entries or ()
@@ -144,14 +145,14 @@ class Run:
             self.action.name,  # type: ignore[union-attr]
             self.lane.space.end_action(),
             self.sensory.end_action() if self.sensory is not None else {},
-            self.sent,
+            self.sent or [],
             self.outputs[self._settled :],
         )
         self._settled = len(self.outputs)
         return effects
 
     def _queue(self, events: list[Event]) -> None:
-        steps = [(event, action) for event in events for action in self._route(event)]
+        steps = [(event, action) for event in events for action in self.route(event)]
         if steps:
             if self.steps is None:
                 self.steps = deque()
@@ -159,7 +160,7 @@ class Run:
 
     def begin(self, event: Event, route: Callable[[Event], tuple[Action, ...]]) -> None:
         """Queue the first steps."""
-        self._route = route
+        self.route = route
         self._queue([event])
 
     # -- recovery -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ other fields live below it. It cannot be both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from ..agent.errors import MemoryAccessError
 from ..store.codec import IMMUTABLE, dumps, loads
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class _Mark:
+@final
+class Mark:
     """A value that stands for something other than a user's value."""
 
     __slots__ = ("_name",)
@@ -41,9 +42,9 @@ class _Mark:
         return self._name
 
 
-MISSING: Final = _Mark("MISSING")
-DELETED: Final = _Mark("DELETED")
-OBJECT: Final = _Mark("OBJECT")
+MISSING: Final = Mark("MISSING")
+DELETED: Final = Mark("DELETED")
+OBJECT: Final = Mark("OBJECT")
 
 OBJECT_RECORD: Final = b""
 """How an explicit object is written in the store (no pickle is ever empty)."""
