@@ -21,6 +21,7 @@ from ..store.directory import StateDirectory
 from ..store.reader import StoreReader
 from ..worker.boot import Boot
 from .checkpoint import Checkpoint
+from .delivery import Delivery
 from .pool import Pool, PoolSettings
 from .sinks import JsonLinesSink
 from .sources import open_source
@@ -108,9 +109,15 @@ def run_file_job(
     config = Configuration(spec.config)
     with (
         open_source(spec.input, spec.key, spec.input_format) as source,
-        open_state(state_path, spec.agent, config, {"spec": asdict(spec)}) as state,
+        open_state(
+            state_path,
+            spec.agent,
+            config,
+            {"spec": asdict(spec), "input": source.identity()},
+        ) as state,
     ):
         _agree(spec, state)
+        source.check(state.manifest.job["input"])
         sink = JsonLinesSink(
             spec.output,
             ordered=spec.ordered,
@@ -181,7 +188,7 @@ def run_life(
     Raises:
         TamiasError: as `Pool.run`.
     """
-    workers = config.get(PoolOptions.WORKERS)
+    workers = config.get(PoolOptions.WORKERS) or _usable_cpus(state.manifest.shards)
     if workers > state.manifest.shards:
         raise ConfigError(
             f"{workers} workers cannot share {state.manifest.shards} shards: each needs at least "
@@ -192,8 +199,9 @@ def run_life(
     record = state.progress.load()
     checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
     resumed_at = checkpoint.totals.events
-    sink.open(checkpoint.sink, checkpoint.watermark)
+    delivery = Delivery(sink, checkpoint, state.progress.save)
     try:
+        delivery.open()
         if record is not None:
             source.seek(checkpoint.position())
         settings = PoolSettings(
@@ -206,10 +214,10 @@ def run_life(
             on_status=on_status,
             handle_signals=handle_signals,
         )
-        pool = Pool(boot, source, sink, checkpoint, state, settings)
+        pool = Pool(boot, source, delivery, state, settings)
         finished = pool.run()
     finally:
-        sink.close()
+        delivery.close()
     with StoreReader(state.path) as reader:
         dead_letters = sum(1 for _ in reader.dead_letters())
     return Report(
@@ -227,6 +235,11 @@ def run_life(
     )
 
 
+def _usable_cpus(most: int) -> int:
+    """How many CPUs this process may use: fewer than the machine has, inside a container."""
+    return min(most, len(os.sched_getaffinity(0)))
+
+
 def _agree(spec: JobSpec, state: StateDirectory) -> None:
     """Refuse a command that would mix another job into the state directory."""
     recorded = state.manifest.job.get("spec", {})
@@ -234,6 +247,7 @@ def _agree(spec: JobSpec, state: StateDirectory) -> None:
         ("input", "--input"),
         ("output", "--output"),
         ("key", "--key"),
+        ("input_format", "--input-format"),
         ("ordered", "--ordered"),
     ):
         if name in recorded and recorded[name] != getattr(spec, name):

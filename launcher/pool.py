@@ -27,8 +27,6 @@ import zmq
 
 from ..agent import errors
 from ..agent.errors import AgentFailedError, PoolError, TamiasError, WorkerStartError
-from ..store.crashpoints import reach
-from ..store.outbox import decode_outputs
 from ..worker import wire
 from ..worker.beacon import Beacons
 from ..worker.boot import Assignment
@@ -44,9 +42,8 @@ if TYPE_CHECKING:
 
     from ..store.directory import StateDirectory
     from ..worker.boot import Boot
-    from .checkpoint import Checkpoint
+    from .delivery import Delivery
     from .item import Instruction
-    from .sinks.base import Sink
     from .sources.base import Source
     from .starters import Event, Starter
 
@@ -99,16 +96,14 @@ class Pool:
         self,
         boot: Boot,
         source: Source,
-        sink: Sink,
-        checkpoint: Checkpoint,
+        delivery: Delivery,
         state: StateDirectory,
         settings: PoolSettings,
     ) -> None:
-        """`sink` is open, `source` stands where `checkpoint` says."""
+        """`delivery` is open, and `source` stands where its checkpoint says."""
         self._boot = boot
         self._source = source
-        self._sink = sink
-        self._checkpoint = checkpoint
+        self._delivery = delivery
         self._state = state
         self._settings = settings
         self._slots = settings.slots
@@ -121,7 +116,6 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._by_identity: dict[bytes, _Worker] = {}
         self._slot_of: dict[bytes, int] = {}
-        self._unsaved = False
         self._failure: TamiasError | None = None
         self._signals = 0
         self._draining = False
@@ -203,7 +197,7 @@ class Pool:
 
     def _wait(self, now: float) -> None:
         deadline = self._dispatcher.next_deadline(now)
-        until = min(self._next_status, self._next_checkpoint if self._unsaved else self._next_status)
+        until = min(self._next_status, self._next_checkpoint)
         if deadline is not None:
             until = min(until, deadline)
         if self._settings.run_timeout:
@@ -223,18 +217,19 @@ class Pool:
     # -- inputs -------------------------------------------------------------------------------
 
     def _wants(self) -> int:
-        if self._draining or self._sink.backlog > BACKLOG_BYTES:
+        if self._draining or self._delivery.sink.backlog > BACKLOG_BYTES:
             return 0
-        return self._dispatcher.wanted()
+        return self._dispatcher.wanted() if self._dispatcher.wanted_bytes() else 0
 
     def _feed(self) -> None:
         source = self._source
+        checkpoint = self._delivery.checkpoint
         while not source.exhausted and (wanted := self._wants()) > 0:
             position = source.position
             records = source.read(min(wanted, READ_AT_ONCE))
             if not records:
                 return
-            self._checkpoint.mark(position)
+            checkpoint.mark(position)
             slot_of = self._slot_of
             if len(slot_of) > _KEYS_CACHED:
                 slot_of.clear()
@@ -251,11 +246,9 @@ class Pool:
                     verdict = Verdict("bad-input", fault)
                     append(Item(offset, key, payload, slot, verdict=verdict))
                 offset += 1
-            watermark = self._checkpoint.watermark
-            if watermark.above and position.offset <= watermark.intervals()[-1][1]:
-                items = [item for item in items if item.offset not in watermark]
-            elif position.offset < watermark.low:
-                items = [item for item in items if item.offset >= watermark.low]
+            if position.offset < checkpoint.watermark.high:  # an earlier life was here
+                done = checkpoint.watermark
+                items = [item for item in items if item.offset not in done]
             self._dispatcher.submit(items)
 
     # -- instructions -------------------------------------------------------------------------
@@ -337,16 +330,8 @@ class Pool:
 
     def _done(self, worker: _Worker, frames: list[bytes]) -> None:
         assignment = worker.assignment
-        checkpoint = self._checkpoint
         for shard, sequence, record in wire.unpack_done(frames):
-            outputs = decode_outputs(record)
-            fresh = checkpoint.watermark.filter(outputs.offsets)
-            delivered = self._sink.write(outputs, fresh) if fresh else ()
-            if delivered:
-                checkpoint.delivered(delivered)
-            waits_for = max(outputs.offsets, default=-1) + 1 if self._sink.ordered else 0
-            checkpoint.received(shard, sequence, waits_for)
-            self._unsaved = True
+            outputs = self._delivery.accept(shard, sequence, record)
             if worker.recovered is not None:
                 worker.recovered.extend(outputs.offsets)
             else:
@@ -456,16 +441,7 @@ class Pool:
 
     def _save_checkpoint(self, now: float) -> None:
         self._next_checkpoint = now + CHECKPOINT_SECONDS
-        if not self._unsaved:
-            return
-        self._unsaved = False
-        self._sink.flush()
-        self._checkpoint.totals.outputs = self._sink.outputs
-        record = self._checkpoint.take(self._sink.position())
-        reach("checkpoint.before")
-        self._state.progress.save(record)
-        reach("checkpoint.after")
-        trims = self._checkpoint.saved()
+        trims = self._delivery.save()
         by_slot: dict[int, dict[int, int]] = {}
         for shard, level in trims.items():
             by_slot.setdefault(shard % self._slots, {})[shard] = level
@@ -508,7 +484,7 @@ class Pool:
         now = self._clock()
         self._next_status = now + STATUS_SECONDS
         status = self.status
-        totals = self._checkpoint.totals
+        totals = self._delivery.checkpoint.totals
         statistics = self._dispatcher.statistics
         self._rates.append((now, totals.events))
         began, count = self._rates[0]
@@ -517,7 +493,7 @@ class Pool:
         status.elapsed = time.time() - status.started
         status.fraction = self._source.fraction()
         status.events = totals.events
-        status.outputs = self._sink.outputs
+        status.outputs = self._delivery.sink.outputs
         status.rate = (totals.events - count) / (now - began) if now > began else 0.0
         status.deaths = statistics.deaths
         status.retries = statistics.retries + sum(beat["totals"]["retries"] for beat in beats)
