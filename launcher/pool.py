@@ -21,12 +21,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
 
 import zmq
 
 from ..agent import errors
 from ..agent.errors import AgentFailedError, PoolError, TamiasError, WorkerStartError
+from ..store.keys import shard_of
 from ..worker import wire
 from ..worker.beacon import Beacons
 from ..worker.boot import Assignment
@@ -115,7 +115,7 @@ class Pool:
         )
         self._workers: dict[int, _Worker] = {}
         self._by_identity: dict[bytes, _Worker] = {}
-        self._slot_of: dict[bytes, int] = {}
+        self._slot_of = _SlotMap(boot.shards, settings.slots)
         self._failure: TamiasError | None = None
         self._signals = 0
         self._draining = False
@@ -231,21 +231,12 @@ class Pool:
                 return
             checkpoint.mark(position)
             slot_of = self._slot_of
-            if len(slot_of) > _KEYS_CACHED:
-                slot_of.clear()
-            items = []
-            append = items.append
-            offset = position.offset
-            for key, payload, fault in records:
-                slot = slot_of.get(key)
-                if slot is None:
-                    slot = slot_of[key] = crc32(key) % self._boot.shards % self._slots
-                if fault is None:
-                    append(Item(offset, key, payload, slot))
-                else:
-                    verdict = Verdict("bad-input", fault)
-                    append(Item(offset, key, payload, slot, verdict=verdict))
-                offset += 1
+            items = [
+                Item(offset, key, payload, slot_of[key])
+                if fault is None
+                else Item(offset, key, payload, slot_of[key], verdict=Verdict("bad-input", fault))
+                for offset, (key, payload, fault) in enumerate(records, position.offset)
+            ]
             if position.offset < checkpoint.watermark.high:  # an earlier life was here
                 done = checkpoint.watermark
                 items = [item for item in items if item.offset not in done]
@@ -521,6 +512,20 @@ class Pool:
 
     def _see_log(self) -> str:
         return f"What the workers printed is in {self._state.path / 'logs' / 'pool.log'}."
+
+
+class _SlotMap(dict[bytes, int]):
+    """The slot that owns a key, worked out on demand; forgets all when full."""
+
+    def __init__(self, shards: int, slots: int) -> None:
+        self._shards = shards
+        self._slots = slots
+
+    def __missing__(self, key: bytes) -> int:
+        if len(self) >= _KEYS_CACHED:
+            self.clear()
+        slot = self[key] = shard_of(key, self._shards) % self._slots
+        return slot
 
 
 class _Signals:

@@ -50,6 +50,8 @@ def dumps(value: Any) -> bytes:
     Raises:
         UnserializableError: `value` contains something that cannot be pickled; names it.
     """
+    if value.__class__ in IMMUTABLE:
+        return _pickle(value, 5)
     try:
         data = _pickle(value, 5)
     except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises

@@ -83,6 +83,8 @@ class GroupCommit:
         self._landed: deque[tuple[Records, list[Waiter]]] = deque()
         self._scheduled = False
         self._under_way: Future[None] | None = None
+        self.events = 0
+        """Runs that have ended."""
         self.group = 1
         """Number of the open group; all groups below `committed` are on disk and published."""
         self.committed = 1
@@ -147,6 +149,7 @@ class GroupCommit:
         self.flush()
 
     def _seal(self) -> tuple[Sealed, list[Waiter]]:
+        self.events += sum([len(port.offsets) for port in self._ports])
         sealed = [(port, port.seal()) for port in self._ports]
         waiters = self._waiters
         self._ports = []

@@ -17,6 +17,10 @@ from .space import MISSING, OBJECT, Frozen, Mark, Space, check_path
 if TYPE_CHECKING:
     from typing import Final
 
+_REFERENCES: Final[dict[MemoryType, dict[str, MemoryRef]]] = {kind: {} for kind in MemoryType}
+"""References by path: they are immutable, and `set` is called far more often than with new paths."""
+_REFERENCES_KEPT: Final = 1024
+
 _NESTED: Final = "NestedObject"
 """What `get_fields` shows for a nested object, as Flink Agents does."""
 
@@ -24,13 +28,14 @@ _NESTED: Final = "NestedObject"
 class SpaceMemory(MemoryObject):
     """A memory object at one place (the root or a nested object) of a space."""
 
-    __slots__ = ("_base", "_kind", "_space")
+    __slots__ = ("_base", "_kind", "_references", "_space")
 
     def __init__(self, space: Space, kind: MemoryType, base: str = "") -> None:
         """`base` is empty for the root, else the object's path and a dot."""
         self._space = space
         self._kind = kind
         self._base = base
+        self._references = _REFERENCES[kind]
 
     def get(self, path_or_ref: str | MemoryRef) -> Any:
         """The value at a path or reference: a copy, a nested object, or None."""
@@ -73,7 +78,13 @@ class SpaceMemory(MemoryObject):
             )
         else:
             space.put(path, value)
-        return MemoryRef(path, self._kind)
+        references = self._references
+        reference = references.get(path)
+        if reference is None:
+            if len(references) >= _REFERENCES_KEPT:
+                references.clear()
+            reference = references[path] = MemoryRef(path, self._kind)
+        return reference
 
     def new_object(self, path: str, *, overwrite: bool = False) -> SpaceMemory:
         """Make (or, if it is there already, return) the nested object at `path`.

@@ -217,6 +217,7 @@ class Worker:
 
     def _beat(self) -> None:
         self._beacon[2] = time.monotonic_ns()
+        self._metrics.events = self._group.events
         self._tell(
             wire.METRICS,
             {

@@ -78,8 +78,7 @@ def thaw_record(record: bytes) -> Any:
 
 def to_record(value: Any) -> bytes | None:
     """What the store keeps for a value of a space; None deletes."""
-    kind = value.__class__
-    if kind is Frozen:
+    if value.__class__ is Frozen:
         return value.data  # type: ignore[no-any-return]
     if value is OBJECT:
         return OBJECT_RECORD
