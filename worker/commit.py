@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ..store.shard import Shard
+    from .lane import Lane
 
     Waiter = tuple[Callable[[Any], None], Any]
     Sealed = list[tuple["Port", Batch]]
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 class Port:
     """A shard and what goes into its next commit."""
 
-    __slots__ = ("batch", "counts", "is_open", "number", "offsets", "outputs", "shard")
+    __slots__ = ("batch", "changed", "counts", "is_open", "number", "offsets", "outputs", "shard")
 
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
@@ -48,6 +49,8 @@ class Port:
 
     def _renew(self) -> None:
         self.batch = Batch()
+        self.changed: list[Lane] = []
+        """Lanes with changes that this batch is to write."""
         self.offsets: list[int] = []
         self.counts: list[int] = []
         self.outputs: list[bytes] = []
@@ -55,6 +58,8 @@ class Port:
     def seal(self) -> Batch:
         """The batch to commit; a new one takes its place."""
         batch = self.batch
+        for lane in self.changed:
+            lane.write_changes(batch)
         if self.offsets:
             batch.outbox = encode_outputs(self.offsets, self.counts, self.outputs)
         self.is_open = False

@@ -31,7 +31,6 @@ from .context import WorkerContext
 from .failures import dead_letter, failure_report, log_ignored, verdict_letter
 from .lane import Lane
 from .run import Run
-from .space import to_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,7 +203,7 @@ class Engine:
             self._group.join(port)
         lane.group = self._group.group
         if lane.space.delta:
-            self._write_changes(lane, port)
+            lane.commit()
         outputs = run.outputs
         port.offsets.append(offset)
         port.counts.append(len(outputs))
@@ -342,15 +341,9 @@ class Engine:
     # -- ends ---------------------------------------------------------------------------------
 
     def _complete(self, run: Run) -> None:
-        self._write_changes(run.lane, run.lane.port)
+        run.lane.commit()
         run.lane.port.outputs += run.outputs
         self._close(run, len(run.outputs))
-
-    def _write_changes(self, lane: Lane, port: Port) -> None:
-        put = port.batch.put_field
-        prefix = lane.prefix
-        for path, value in lane.space.commit().items():
-            put(prefix, path, to_record(value))
 
     def _close(self, run: Run, outputs: int) -> None:
         """The run has ended, however: its lane is free and its progress joins the open group."""

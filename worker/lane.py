@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from ..agent.memory import MemoryType
 from ..store.keys import decode_key, key_prefix
 from .memory import SpaceMemory
-from .space import Space, thaw_record
+from .space import Space, thaw_record, to_record
 
 if TYPE_CHECKING:
+    from ..store.batch import Batch
     from .commit import Port
     from .run import Run
 
@@ -27,7 +28,7 @@ PREFETCH_FIELDS: Final = 64
 class Lane:
     """One key's memory, queue and current run."""
 
-    __slots__ = ("_key", "group", "key_bytes", "memory", "port", "prefix", "queue", "run", "space")
+    __slots__ = ("_key", "changes", "group", "key_bytes", "memory", "port", "prefix", "queue", "run", "space")
 
     def __init__(self, key_bytes: bytes, port: Port) -> None:
         """Open the lane of `key_bytes` on the shard behind `port`."""
@@ -36,6 +37,8 @@ class Lane:
         self.prefix = key_prefix(key_bytes)
         self.queue: deque[tuple[int, bytes, dict[str, Any] | None]] = deque()
         self.run: Run | None = None
+        self.changes: dict[str, Any] = {}
+        """Fields that committed runs have changed and the open group will write."""
         self.group = 0
         """Number of the commit group that holds this lane's latest changes."""
         self._key: Any = self
@@ -56,6 +59,21 @@ class Lane:
     def idle(self) -> bool:
         """Whether nothing runs or waits here."""
         return self.run is None and not self.queue
+
+    def commit(self) -> None:
+        """Make what the run has changed the key's, and have the open group write it."""
+        changes = self.space.commit()
+        if changes:
+            if not self.changes:
+                self.port.changed.append(self)
+            self.changes.update(changes)
+
+    def write_changes(self, batch: Batch) -> None:
+        """Put what has changed since the last group into `batch`: the latest values only."""
+        put, prefix = batch.put_field, self.prefix
+        for path, value in self.changes.items():
+            put(prefix, path, to_record(value))
+        self.changes = {}
 
     @property
     def is_hashed(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import struct
 from array import array
+from itertools import accumulate, chain, repeat
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...store.codec import loads
@@ -38,6 +39,19 @@ class _Block:
         self.counts = array("I", outputs.counts)
         self.lengths = array("Q", outputs.lengths)
         self.blob = bytes(outputs.blob)
+
+    def output_offsets(self) -> list[int]:
+        """The input offset of each output."""
+        counts = self.counts
+        if max(counts) == min(counts) == 1:
+            return self.offsets.tolist()
+        return list(chain.from_iterable(map(repeat, self.offsets, counts)))
+
+    def pieces(self) -> list[bytes]:
+        """Each output, encoded."""
+        blob = self.blob
+        ends = list(accumulate(self.lengths))
+        return [blob[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 class CollectSink(Sink):
@@ -106,9 +120,12 @@ class CollectSink(Sink):
         collecting = gc.isenabled()
         gc.disable()
         try:
-            found = [pair for block in self._blocks for pair in _decoded(block)]
-            found.sort(key=_offset_of)
-            return [output for _, output in found]
+            offsets: list[int] = []
+            outputs: list[Any] = []
+            for block in self._blocks:
+                offsets += block.output_offsets()
+                outputs += map(loads, block.pieces())
+            return _in_order(offsets, outputs)
         finally:
             if collecting:
                 gc.enable()
@@ -126,27 +143,15 @@ class CollectSink(Sink):
         self.outputs += len(outputs.lengths)
 
 
-def _offset_of(pair: tuple[int, Any]) -> int:
-    return pair[0]
-
-
-def _decoded(block: _Block) -> list[tuple[int, Any]]:
-    blob = block.blob
-    if max(block.counts) > 1 or min(block.counts) < 1:
-        offsets = [
-            offset
-            for offset, count in zip(block.offsets, block.counts, strict=True)
-            for _ in range(count)
-        ]
-    else:
-        offsets = block.offsets.tolist()
-    pairs = []
-    start = 0
-    for offset, length in zip(offsets, block.lengths, strict=True):
-        end = start + length
-        pairs.append((offset, loads(blob[start:end])))
-        start = end
-    return pairs
+def _in_order(offsets: list[int], outputs: list[Any]) -> list[Any]:
+    """`outputs` sorted by the offset of each; those of one offset keep their order."""
+    count = len(outputs)
+    if count and len(set(offsets)) == count == max(offsets) + 1:
+        ordered: list[Any] = [None] * count  # one output per input, the usual case: no need to sort
+        for offset, output in zip(offsets, outputs, strict=True):
+            ordered[offset] = output
+        return ordered
+    return [outputs[place] for place in sorted(range(count), key=offsets.__getitem__)]
 
 
 def _only(outputs: Outputs, wanted: set[int]) -> Outputs:
