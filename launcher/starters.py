@@ -20,7 +20,7 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from ..worker.boot import Assignment
 
@@ -64,6 +64,10 @@ class BootFailed:
     message: str
     traceback: str
 
+
+ZYGOTE_STARTS: Final = 3
+"""A zygote may be killed by accident while it imports the agent; the import may also be what kills
+it. So many in a row are taken for the latter."""
 
 Event = Born | Unborn | Gone | BootFailed
 
@@ -179,6 +183,8 @@ class ZygoteStarter(Starter):
         self._asked: dict[tuple[int, int], Assignment] = {}
         self._living: dict[int, Assignment] = {}
         self._ready = False
+        self._stillborn = 0
+        """Zygotes in a row that died before they were ready."""
 
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
@@ -195,6 +201,7 @@ class ZygoteStarter(Starter):
         for message in self._zygote.receive():
             if "ready" in message:
                 self._ready = True
+                self._stillborn = 0
             elif "failed" in message:
                 events.append(BootFailed(**message["failed"]))
                 return events
@@ -216,7 +223,8 @@ class ZygoteStarter(Starter):
         """The zygote is dead, and with it, by the kernel's hand, all of its workers."""
         code = self._zygote.wait(5.0)
         self._zygote.close()
-        if not self._ready:
+        self._stillborn += not self._ready
+        if self._stillborn >= ZYGOTE_STARTS:
             return [
                 BootFailed("WorkerStartError", f"the zygote {_ended(code)} while it started", "")
             ]
