@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_FOLD_AT = 4096
+_FOLD_AT = 1 << 16
 
 
 class Watermark:

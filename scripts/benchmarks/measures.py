@@ -1,0 +1,338 @@
+"""What the benchmarks measure of tamias, one function each; `bench.py` sets them beside peers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import zmq
+from counter_agent import Counter
+
+from tamias import AgentsExecutionEnvironment
+from tamias.agent.configuration import Configuration
+from tamias.launcher.job import JobSpec, make_boot, open_state, run_file_job, run_life
+from tamias.launcher.sinks import CollectSink
+from tamias.launcher.sources import Position, Source, python_source
+from tamias.launcher.starters import Gone, ZygoteStarter
+from tamias.store.batch import Batch
+from tamias.store.codec import dumps
+from tamias.store.keys import encode_key, key_prefix, shard_of
+from tamias.store.shard import Shard
+from tamias.worker import wire
+from tamias.worker.boot import Assignment, pack_agent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tamias.launcher.sources.base import Identity, Record
+    from tamias.store.outbox import Outputs
+
+HERE = Path(__file__).parent
+TARGET = f"{HERE / 'counter_agent.py'}:Counter"
+
+
+def inputs(events: int, keys: int) -> list[dict[str, Any]]:
+    """The same inputs as the minimal pool's."""
+    return [
+        {"key": f"key-{offset % keys}", "value": f"hello world {offset}"}
+        for offset in range(events)
+    ]
+
+
+def list_to_list(events: int, keys: int, workers: int) -> float:
+    """Seconds of `execute()`: list in, list out, start of the pool included."""
+    environment = AgentsExecutionEnvironment.get_execution_environment()
+    environment.get_config().set_int("workers", workers)
+    outputs = environment.from_list(inputs(events, keys)).apply(Counter()).to_list()
+    began = time.perf_counter()
+    environment.execute()
+    seconds = time.perf_counter() - began
+    if len(outputs) != events:
+        raise RuntimeError(f"{len(outputs)} outputs for {events} inputs")
+    return seconds
+
+
+def file_to_file(events: int, keys: int, workers: int) -> float:
+    """Seconds of a job from JSON lines to JSON lines, start of the pool included."""
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        source = Path(folder) / "in.jsonl"
+        with source.open("w") as lines:
+            for record in inputs(events, keys):
+                lines.write(json.dumps(record) + "\n")
+        spec = JobSpec(
+            TARGET, str(source), str(Path(folder) / "out.jsonl"), config={"workers": workers}
+        )
+        began = time.perf_counter()
+        report = run_file_job(spec, Path(folder) / "state")
+        seconds = time.perf_counter() - began
+        if report.outputs != events:
+            raise RuntimeError(f"{report.outputs} outputs for {events} inputs")
+        return seconds
+
+
+def rate(seconds: Callable[[int], float], events: int, few: int = 2000) -> float:
+    """Events per second once the pool runs: what `events` take beyond what `few` take."""
+    return (events - few) / (seconds(events) - seconds(few))
+
+
+class _OneAtATime(Source):
+    """Gives an input when the output of the one before has arrived."""
+
+    codec = "pickle"
+
+    def __init__(self, count: int, keys: int) -> None:
+        self._left = count
+        self._keys = [encode_key(f"key-{number}") for number in range(keys)]
+        self._offset = 0
+        self._wait, self._signal = os.pipe()
+        os.set_blocking(self._wait, False)
+        self.trips: list[float] = []
+        self._sent = 0.0
+        os.write(self._signal, b"x")
+
+    @property
+    def position(self) -> Position:
+        return Position(self._offset)
+
+    def read(self, limit: int) -> list[Record]:
+        del limit
+        try:
+            os.read(self._wait, 1)
+        except BlockingIOError:
+            return []
+        if not self._left:
+            self.exhausted = True
+            return []
+        self._left -= 1
+        self._offset += 1
+        self._sent = time.perf_counter()
+        return [(self._keys[self._offset % len(self._keys)], dumps("hello"), None)]
+
+    def arrived(self) -> None:
+        """The output is here."""
+        self.trips.append((time.perf_counter() - self._sent) * 1e6)
+        os.write(self._signal, b"x")
+
+    def fileno(self) -> int | None:
+        return self._wait
+
+    def seek(self, position: Position) -> None:
+        raise NotImplementedError
+
+    def identity(self) -> Identity:
+        return {}
+
+    def check(self, identity: Identity) -> None:
+        del identity
+
+
+class _Echo(CollectSink):
+    """Tells the source of each output."""
+
+    def __init__(self, source: _OneAtATime) -> None:
+        super().__init__()
+        self._source = source
+
+    def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
+        delivered = super().write(outputs, fresh)
+        self._source.arrived()
+        return delivered
+
+
+def _run(source: Source, sink: CollectSink, folder: str, **options: Any) -> None:
+    config = Configuration(options)
+    with open_state(Path(folder) / "state", "bench", config, {}) as state:
+        boot = make_boot(
+            state,
+            config,
+            source,
+            sink,
+            on_error="fail",
+            agent=pack_agent(Counter(), {}),
+            sys_path=sys.path,
+        )
+        run_life(boot, source, sink, state, config)
+
+
+def round_trips(count: int, keys: int, workers: int) -> list[float]:
+    """Microseconds from reading a single input to having its committed output, sorted."""
+    source = _OneAtATime(count, keys)
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        _run(source, _Echo(source), folder, workers=workers)
+    return sorted(source.trips[count // 10 :])
+
+
+def recovery(kills: int) -> list[float]:
+    """Milliseconds from SIGKILL of the only worker to the next committed output, sorted."""
+    gaps: list[float] = []
+    arrivals: list[float] = []
+
+    class Watched(CollectSink):
+        def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
+            arrivals.append(time.perf_counter())
+            return super().write(outputs, fresh)
+
+    stop = threading.Event()
+
+    def forever() -> Iterator[dict[str, Any]]:
+        offset = 0
+        while not stop.is_set():
+            yield {"key": f"key-{offset % 100}", "value": offset}
+            offset += 1
+
+    def attack() -> None:
+        me = psutil.Process()
+        while len(arrivals) < 5:
+            time.sleep(0.05)
+        for _ in range(kills):
+            time.sleep(0.3)
+            worker = next(
+                process
+                for process in me.children(recursive=True)
+                if process.cmdline()[:1] and process.cmdline()[0].startswith("tamias worker")
+            )
+            os.kill(worker.pid, signal.SIGKILL)
+            began = time.perf_counter()
+            while not arrivals or arrivals[-1] < began + 0.002:
+                time.sleep(0.0005)
+            first = next(arrival for arrival in arrivals if arrival > began + 0.002)
+            gaps.append((first - began) * 1e3)
+            arrivals.clear()
+        stop.set()
+
+    attacker = threading.Thread(target=attack)
+    attacker.start()
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        _run(python_source(forever()), Watched(), folder, workers=1)
+    attacker.join()
+    return sorted(gaps)
+
+
+def fresh_interpreter(times: int) -> list[float]:
+    """Milliseconds until a fresh interpreter has imported what a worker needs and the agent."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import tamias.worker.process, counter_agent"
+    )
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code, str(HERE)], check=True)
+        taken.append((time.perf_counter() - began) * 1e3)
+    return sorted(taken)
+
+
+def zygote_start(times: int) -> tuple[list[float], list[float]]:
+    """What a worker from the zygote costs.
+
+    Returns milliseconds from asking for one until it is ready for inputs (leases held, stores
+    open), and its own memory (USS) in MiB then; both sorted.
+    """
+    taken: list[float] = []
+    own: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder, zmq.Context() as context:
+        config = Configuration({})
+        with open_state(Path(folder) / "state", "bench", config, {}) as state:
+            (state.path / "run").mkdir()
+            boot = make_boot(
+                state,
+                config,
+                python_source([]),
+                CollectSink(),
+                on_error="fail",
+                agent=pack_agent(Counter(), {}),
+                sys_path=sys.path,
+            )
+            router = context.socket(zmq.ROUTER)
+            router.bind(boot.address)
+            starter = ZygoteStarter(boot, subprocess.DEVNULL)
+            for incarnation in range(times + 1):
+                began = time.perf_counter()
+                starter.start(Assignment(0, 2, incarnation, token_hex(16)))
+                while True:
+                    identity, kind, *rest = router.recv_multipart()
+                    if kind == wire.READY:
+                        break
+                if incarnation:  # the first one has to wait for the zygote itself
+                    taken.append((time.perf_counter() - began) * 1e3)
+                    own.append(psutil.Process(json.loads(rest[0])["pid"]).memory_full_info().uss)
+                router.send_multipart([identity, wire.STOP])
+                while not any(isinstance(event, Gone) for event in starter.poll()):
+                    time.sleep(0.001)
+            starter.close()
+            router.close(linger=0)
+    return sorted(taken), sorted(size / 2**20 for size in own)
+
+
+def launcher_peak(events: int) -> float:
+    """Peak MiB of a launcher that streams `events` inputs from a generator to a file."""
+    code = (
+        "import sys, resource, tempfile\n"
+        "from pathlib import Path\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "import measures\n"
+        "measures.file_to_file(int(sys.argv[2]), 1000, 2)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(HERE), str(events)])
+    peak = 0.0
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            peak = max(peak, psutil.Process(process.pid).memory_info().rss / 2**20)
+        time.sleep(0.02)
+    return peak
+
+
+def open_large_store(fields: int) -> float:
+    """Seconds to open a store of so many memory fields and read one of them."""
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        config = Configuration({})
+        state = open_state(Path(folder) / "state", "bench", config, {})
+        shards = state.manifest.shards
+        batches: dict[int, Batch] = {}
+        writers = {
+            number: Shard.acquire(state.shard_path(number), number) for number in range(shards)
+        }
+        value = dumps(1)
+        per_key = 1000
+        for number in range(fields // per_key):
+            key = encode_key(f"key-{number}")
+            shard = shard_of(key, shards)
+            batch = batches.setdefault(shard, Batch())
+            prefix = key_prefix(key)
+            for field in range(per_key):
+                batch.put_field(prefix, f"field-{field:04d}", value)
+            if len(batch.memory) >= 200_000:
+                writers[shard].commit(batches.pop(shard))
+        for shard, batch in batches.items():
+            writers[shard].commit(batch)
+        for writer in writers.values():
+            writer.close()
+        state.close()
+        began = time.perf_counter()
+        again = open_state(Path(folder) / "state", "bench", config, {})
+        opened = [Shard.acquire(again.shard_path(number), number) for number in range(shards)]
+        key = encode_key("key-1")
+        if opened[shard_of(key, shards)].field(key_prefix(key), "field-0001") != value:
+            raise RuntimeError("the store has lost a field")
+        seconds = time.perf_counter() - began
+        for writer in opened:
+            writer.close()
+        again.close()
+        return seconds
+
+
+def median(values: Sequence[float]) -> float:
+    """The median."""
+    return statistics.median(values)
