@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..agent.configuration import Configuration
 from ..agent.errors import ConfigError, StoreError, UsageError
 from ..agent.options import PoolOptions
-from ..store.directory import StateDirectory
+from ..store.directory import StateDirectory, StateView
 from ..store.reader import StoreReader
 from ..worker.boot import Boot
 from .checkpoint import Checkpoint
@@ -27,8 +28,9 @@ from .sinks import JsonLinesSink
 from .sources import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from ..store.shard import Durability
     from .sinks.base import Sink
     from .sources.base import Source
     from .status import PoolStatus
@@ -39,6 +41,7 @@ class JobSpec:
     """A file job as the command line describes it. Paths are absolute, or "-"."""
 
     target: str
+    """`package.module:name`, or `/path/to/file.py:name`."""
     input: str
     output: str = "-"
     key: str | None = None
@@ -46,10 +49,12 @@ class JobSpec:
     ordered: bool = False
     on_error: str = "dead-letter"
     config: dict[str, Any] = field(default_factory=dict)
+    folder: str = ""
+    """Where the command was given: modules are looked for here, too."""
 
     @property
     def agent(self) -> str:
-        """The agent's identity: a file's name without its folder, or a module, and the name in it."""
+        """The agent's identity: a file's stem, or a module, and the name in it."""
         place, _, name = self.target.rpartition(":")
         if not place:
             place, name = name, ""
@@ -64,12 +69,7 @@ class JobSpec:
             StoreError: there is no such directory, or its job did not come from a command.
         """
         with StateDirectory.view(state) as view:
-            job = view.manifest.job.get("spec")
-        if not isinstance(job, dict):
-            raise StoreError(
-                f"{state} was not made by `tamias run`, so it cannot be resumed from here.",
-                hint="Run the program that made it again, with the same state directory.",
-            )
+            job = _recorded(view)
         known = {spec_field.name for spec_field in fields(cls)}
         return cls(**{name: value for name, value in job.items() if name in known})
 
@@ -99,12 +99,21 @@ def run_file_job(
     state_path: Path,
     *,
     overwrite: bool = False,
+    scratch: Path | None = None,
     on_status: Callable[[PoolStatus], None] | None = None,
 ) -> Report:
     """Run a job from file to file, or carry on with it.
 
+    Args:
+        spec: the job.
+        state_path: its state directory, which need not exist.
+        overwrite: allow a new job to empty an output file that exists.
+        scratch: what to delete if this process is killed, where the state is temporary.
+        on_status: called a few times a second, between other things: it should be quick.
+
     Raises:
-        TamiasError: as `Pool.run`, and whatever is wrong with the state, input or output.
+        TamiasError: as `Pool.run`, and whatever is wrong with the state, input or output. A job
+            that could not begin for a mistake of its caller's leaves nothing behind.
     """
     config = Configuration(spec.config)
     with (
@@ -115,9 +124,12 @@ def run_file_job(
             config,
             {"spec": asdict(spec), "input": source.identity()},
         ) as state,
+        _nothing_left_of_mistakes(state, spec.output),
     ):
         _agree(spec, state)
         source.check(state.manifest.job["input"])
+        if state.manifest.job["spec"] != asdict(spec):
+            state.save_job({**state.manifest.job, "spec": asdict(spec)})
         sink = JsonLinesSink(
             spec.output,
             ordered=spec.ordered,
@@ -125,9 +137,35 @@ def run_file_job(
             overwrite=overwrite,
         )
         boot = make_boot(
-            state, config, source, sink, on_error=spec.on_error, target=spec.target
+            state,
+            config,
+            source,
+            sink,
+            on_error=spec.on_error,
+            target=spec.target,
+            sys_path=[spec.folder] if spec.folder else [],
+            scratch=str(scratch) if scratch is not None else None,
         )
         return run_life(boot, source, sink, state, config, on_status=on_status)
+
+
+@contextmanager
+def _nothing_left_of_mistakes(state: StateDirectory, output: str) -> Iterator[None]:
+    """Remove what a job has created that ends before it begins, by a mistake in the command.
+
+    An agent that is misspelt or does not import, an output that is in the way: the next, corrected
+    command is to find things as the first one did, and not a state directory of another agent.
+    """
+    new_output = output != "-" and not Path(output).exists()
+    try:
+        yield
+    except (UsageError, StoreError):
+        if not any((state.path / "shards").iterdir()):  # no worker has ever come to life
+            if new_output:
+                with suppress(OSError):
+                    Path(output).unlink()
+            state.destroy()
+        raise
 
 
 def open_state(
@@ -138,7 +176,7 @@ def open_state(
         path,
         agent,
         config.get(PoolOptions.SHARDS),
-        config.get(PoolOptions.DURABILITY),
+        cast("Durability", config.get(PoolOptions.DURABILITY)),
         job,
     )
 
@@ -219,7 +257,7 @@ def run_life(
     finally:
         delivery.close()
     with StoreReader(state.path) as reader:
-        dead_letters = sum(1 for _ in reader.dead_letters())
+        dead_letters = reader.counts()["dead"]
     return Report(
         finished=finished,
         events=checkpoint.totals.events,
@@ -240,21 +278,32 @@ def _usable_cpus(most: int) -> int:
     return min(most, len(os.sched_getaffinity(0)))
 
 
+def _recorded(view: StateView) -> dict[str, Any]:
+    """The job in a state directory's manifest, as a command has put it there."""
+    spec = view.manifest.job.get("spec")
+    if not isinstance(spec, dict):
+        raise StoreError(
+            f"{view.path} was not made by `tamias run`, so a command cannot carry it on.",
+            hint="Run the program that made it again, with the same state directory.",
+        )
+    return spec
+
+
 def _agree(spec: JobSpec, state: StateDirectory) -> None:
     """Refuse a command that would mix another job into the state directory."""
-    recorded = state.manifest.job.get("spec", {})
-    for name, flag in (
-        ("input", "--input"),
-        ("output", "--output"),
-        ("key", "--key"),
-        ("input_format", "--input-format"),
-        ("ordered", "--ordered"),
-    ):
-        if name in recorded and recorded[name] != getattr(spec, name):
+    recorded = _recorded(state)
+    for name in ("input", "output", "key", "input_format", "ordered"):
+        was, now = recorded.get(name), getattr(spec, name)
+        if was != now:
             raise UsageError(
-                f"{state.path} belongs to a job with {flag} {recorded[name]}, not "
-                f"{getattr(spec, name)}.",
-                hint="Repeat the command as it was, or use another state directory.",
+                f"{state.path} belongs to a job with {_flag(name, was)}; this command has "
+                f"{_flag(name, now)}.",
+                hint="Repeat the command as it was, or name another state directory (--state).",
             )
 
 
+def _flag(name: str, value: object) -> str:
+    flag = "--" + name.replace("_", "-")
+    if value is None or value is False:
+        return f"no {flag}"
+    return flag if value is True else f"{flag} {value}"

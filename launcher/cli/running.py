@@ -1,0 +1,200 @@
+"""`tamias run` and `tamias resume`: a job from here to its end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...agent.errors import TamiasError, UsageError
+from ...agent.options import PoolOptions
+from ..job import JobSpec, run_file_job
+from ..sinks.appendfile import OutputClosedError
+from .guard import INTERRUPTED
+from .places import StatePlace, check_apart, place
+from .settings import configuration
+from .summary import how_to_go_on, job_ended
+from .target import checked_target
+from .watching import watcher
+
+if TYPE_CHECKING:
+    from ..job import Report
+
+DEAD_LETTERS = 3
+
+Json = Annotated[bool, typer.Option("--json", help="Print a report as JSON in the end.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
+
+def run(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="The agent: package.module:name, or path/to/file.py:name."
+        ),
+    ],
+    *,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--input", "-i", metavar="FILE", help="JSON lines, CSV or TSV (also .gz); - is stdin."
+        ),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="JSON lines; - is stdout.")
+    ] = "-",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD",
+            help="The field with the key; the value is the whole object then. Without: each line "
+            "has a key and a value.",
+        ),
+    ] = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option(metavar="json|csv|tsv", help="Where the input's name does not say it."),
+    ] = None,
+    ordered: Annotated[
+        bool, typer.Option("--ordered", help="Write outputs in the order of the inputs.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let a new job empty an existing output.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", metavar="N", help="Default: one per CPU.")
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The state directory. Default: OUTPUT.tamias; a temporary one for stdout.",
+        ),
+    ] = None,
+    durability: Annotated[
+        str | None,
+        typer.Option(
+            metavar="none|process|machine",
+            help="What state survives: nothing, the death of any process, a power loss. Default: "
+            "process.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings in YAML.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", "-s", metavar="KEY=VALUE", help="A setting, before those of --config."
+        ),
+    ] = None,
+    run_timeout: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="The longest a run may take, as 30s. Default: any time."),
+    ] = None,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="The most a worker may use, as 512MiB. Default: any."),
+    ] = None,
+    max_attempts: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Tries until an input is set aside. Default: 3."),
+    ] = None,
+    on_error: Annotated[
+        str | None,
+        typer.Option(
+            metavar="fail|dead-letter|ignore",
+            help="What an action's exception leads to. Default: dead-letter.",
+        ),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run an agent over an input; repeated after an interruption, carry on.
+
+    Each output line is {"key": ..., "output": ..., "offset": N}, N being the input's position.
+    """
+    flags = {
+        "workers": workers,
+        "state-dir": state,
+        "durability": durability,
+        "run-timeout": run_timeout,
+        "memory-limit": memory_limit,
+        "max-attempts": max_attempts,
+        "on-error": on_error,
+    }
+    settled = configuration(config, settings, flags)
+    if as_json and output == "-":
+        raise UsageError(
+            "--json would mix with the outputs on stdout.", hint="Name a file with --output."
+        )
+    data = settled.data
+    data.pop(PoolOptions.STATE_DIR.key, None)
+    spec = JobSpec(
+        target=checked_target(target),
+        input=place(source),
+        output=place(output),
+        key=key,
+        input_format=input_format,
+        ordered=ordered,
+        on_error=settled.get(PoolOptions.ON_ERROR) or "dead-letter",
+        config=data,
+        folder=str(Path.cwd()),
+    )
+    check_apart(spec.input, spec.output)
+    with StatePlace(settled.get(PoolOptions.STATE_DIR) or None, spec.output) as state_place:
+        return _perform(spec, state_place, overwrite=overwrite, as_json=as_json, quiet=quiet)
+
+
+def resume(
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", help="As run has said it.")],
+    *,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", metavar="N", help="Another number of them.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Carry on with an interrupted job, which its state directory knows."""
+    spec = JobSpec.recorded(state)
+    if as_json and spec.output == "-":
+        raise UsageError("--json would mix with the outputs on stdout.", hint="Leave it out.")
+    if workers is not None:
+        spec = replace(
+            spec, config=configuration(None, None, {**spec.config, "workers": workers}).data
+        )
+    with StatePlace(str(state), spec.output) as state_place:
+        return _perform(spec, state_place, overwrite=False, as_json=as_json, quiet=quiet)
+
+
+def _perform(
+    spec: JobSpec, state: StatePlace, *, overwrite: bool, as_json: bool, quiet: bool
+) -> int:
+    with watcher(spec, quiet=quiet) as watch:
+        try:
+            report = run_file_job(
+                spec, state.path, overwrite=overwrite, scratch=state.scratch, on_status=watch.show
+            )
+        except TamiasError as error:
+            if error.exit_code == 1 and not isinstance(error, OutputClosedError):
+                state.keep()
+                error.hint = f"{error.hint} {how_to_go_on(spec, state)}".strip()
+            raise
+    if not report.finished or report.dead_letters:
+        state.keep()
+    if not quiet:
+        job_ended(spec, state, report)
+    code = exit_code(report)
+    if as_json:
+        print(json.dumps({**asdict(report), "output": spec.output, "exit_code": code}))  # noqa: T201
+    return code
+
+
+def exit_code(report: Report) -> int:
+    """What a job's report comes to."""
+    if not report.finished:
+        return INTERRUPTED
+    return DEAD_LETTERS if report.dead_letters else 0
