@@ -33,6 +33,11 @@ from .metrics import WorkerMetrics
 from .policy import Policy
 from . import wire
 
+try:  # here, so that the zygote pays for the import and not each worker
+    import uvloop
+except ImportError:  # an extra
+    uvloop = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from ..agent.plan import AgentPlan
     from .boot import Assignment, Boot
@@ -72,11 +77,7 @@ def stacks_path(state: str, slot: int) -> Path:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop  # noqa: PLC0415 (an extra)
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+    return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
 
 
 def _limit_memory(limit: int) -> None:
