@@ -145,13 +145,14 @@ class Pool:
                 self._loop()
                 finished = self._failure is None and not self._draining
             except BaseException:
-                self._status("stopping")
+                self._status("failed")
                 raise
             self._status("stopping")
             self._stop_workers()
             if self._failure is not None:
+                self._status("failed")
                 raise self._failure
-            self._status("ended")
+            self._status("finished" if finished else "interrupted")
             return finished
 
     def _open(self, stack: ExitStack) -> None:
@@ -266,13 +267,13 @@ class Pool:
             for item in items
             if item.verdict is not None
         }
-        frames = wire.pack_inputs(
+        message = wire.pack_inputs(
             [item.offset for item in items],
             [item.key for item in items],
             [item.payload for item in items],
             verdicts,
         )
-        self._socket.send_multipart([self._workers[instruction.slot].identity, *frames])
+        self._tell(self._workers[instruction.slot], message)
 
     def _start(self, instruction: Start, now: float) -> None:
         del now
@@ -292,26 +293,33 @@ class Pool:
     # -- messages -----------------------------------------------------------------------------
 
     def _take_messages(self, now: float) -> None:
-        receive = self._socket.recv_multipart
+        receive = self._socket.recv
         while True:
             try:
-                identity, *frames = receive(zmq.NOBLOCK)
+                identity = receive(zmq.NOBLOCK)
+                message = receive()
+                while self._socket.RCVMORE:  # no worker of ours sends such a thing
+                    message = receive() and b""
             except zmq.Again:
                 return
             worker = self._by_identity.get(identity)
-            if worker is None or not frames:
+            if worker is None:
                 continue  # an earlier incarnation's last words, or nobody's
-            kind = frames[0]
+            kind = message[:1]
             if kind == wire.DONE:
-                self._done(worker, frames)
+                self._done(worker, message)
             elif kind == wire.METRICS:
-                worker.heartbeat = wire.unpack_json(frames[1])
+                worker.heartbeat = wire.unpack(message)
             elif kind == wire.READY:
                 self._ready(worker)
             elif kind == wire.FAILED:
-                self._agent_failed(wire.unpack_json(frames[1]))
+                self._agent_failed(wire.unpack(message))
             elif kind == wire.FATAL:
-                self._fatal(worker, wire.unpack_json(frames[1]), now)
+                self._fatal(worker, wire.unpack(message), now)
+
+    def _tell(self, worker: _Worker, message: bytes) -> None:
+        self._socket.send(worker.identity, zmq.SNDMORE)
+        self._socket.send(message)
 
     def _ready(self, worker: _Worker) -> None:
         worker.ready = True
@@ -319,9 +327,9 @@ class Pool:
         self._dispatcher.ready(assignment.slot, assignment.incarnation, worker.recovered or ())
         worker.recovered = None
 
-    def _done(self, worker: _Worker, frames: list[bytes]) -> None:
+    def _done(self, worker: _Worker, message: bytes) -> None:
         assignment = worker.assignment
-        for shard, sequence, record in wire.unpack_done(frames):
+        for shard, sequence, record in wire.unpack_done(message):
             outputs = self._delivery.accept(shard, sequence, record)
             if worker.recovered is not None:
                 worker.recovered.extend(outputs.offsets)
@@ -439,9 +447,7 @@ class Pool:
         for slot, levels in by_slot.items():
             worker = self._workers.get(slot)
             if worker is not None and worker.ready:
-                self._socket.send_multipart(
-                    [worker.identity, wire.ACKNOWLEDGE, wire.pack_json(levels)]
-                )
+                self._tell(worker, wire.pack(wire.ACKNOWLEDGE, levels))
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -457,7 +463,7 @@ class Pool:
         leaving = {worker.pid for worker in self._workers.values() if worker.ready}
         for worker in self._workers.values():
             if worker.ready:
-                self._socket.send_multipart([worker.identity, wire.STOP])
+                self._tell(worker, wire.STOP)
         deadline = self._clock() + STOP_SECONDS
         while leaving and self._clock() < deadline and self._signals < 2:
             poller = zmq.Poller()

@@ -32,7 +32,8 @@ class PoolStatus:
     pid: int
     started: float
     phase: str
-    """"starting", "running", "draining", "stopping" or "ended"."""
+    """"starting", "running", "draining" (after a signal), "stopping", and in the end "finished",
+    "interrupted" or "failed"."""
     elapsed: float = 0.0
     fraction: float | None = None
     """How much of the input has been read, where that can be told."""
