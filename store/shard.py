@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import lmdb
@@ -76,7 +77,8 @@ class Shard:
     3. It reads memory of keys it meets, and commits batches.
     4. `close` gives the lease back. A killed process does that by dying.
 
-    It may be used from any thread, but by one at a time. In a forked child it raises `StoreError`.
+    One thread at a time may commit, and any thread may read memory while it does: a reader sees the
+    last commit that had returned, or a later one. In a forked child all raise `StoreError`.
 
     Attributes:
         directory: where the shard lives.
@@ -92,6 +94,7 @@ class Shard:
         "_environment",
         "_epoch_bytes",
         "_lease",
+        "_lock",
         "_snapshot",
         "directory",
         "epoch",
@@ -107,6 +110,8 @@ class Shard:
         self._lease = lease
         self._environment = environment
         self._snapshot: Snapshot | None = None
+        self._lock = Lock()
+        """Held while the snapshot is read or dropped."""
         self._commits = 0
         handle = environment.require()
         handle.reader_check()
@@ -210,14 +215,16 @@ class Shard:
             Encoded values by path, and True if the key has no further fields.
         """
         try:
-            return (self._snapshot or self._view()).fields(prefix, limit)
+            with self._lock:
+                return (self._snapshot or self._view()).fields(prefix, limit)
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
     def field(self, prefix: bytes, path: str) -> bytes | None:
         """Return the encoded value of one memory field, None if there is no such field."""
         try:
-            return (self._snapshot or self._view()).field(prefix, path)
+            with self._lock:
+                return (self._snapshot or self._view()).field(prefix, path)
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
@@ -227,21 +234,25 @@ class Shard:
         The order is that of the paths' bytes; "a" has below it "a.b", but not "ab".
         """
         try:
-            return self._view().scan(prefix, under)
+            with self._lock:
+                return self._view().scan(prefix, under)
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
     def journal(self) -> dict[int, list[JournalEntry]]:
         """Return the journal records of unfinished runs by offset, each in order of replay."""
-        return self._view().journal()
+        with self._lock:
+            return self._view().journal()
 
     def outbox(self) -> list[tuple[int, bytes]]:
         """Return the outbox records with their sequence numbers, ascending."""
-        return self._view().outbox()
+        with self._lock:
+            return self._view().outbox()
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return the dead letters by ascending offset."""
-        return list(self._view().dead_letters())
+        with self._lock:
+            return list(self._view().dead_letters())
 
     # ------------------------------------------------------------------ writing
 
@@ -261,10 +272,8 @@ class Shard:
         """
         reach("commit.before")
         handle = self._environment.require()
-        if self._snapshot is not None:
-            # Else the transaction could not reuse the pages that only our own snapshot still sees.
-            self._snapshot.close()
-            self._snapshot = None
+        # Else the transaction could not reuse the pages that only our own snapshot still sees.
+        self._drop_snapshot()
         self._commits += 1
         try:
             if self._commits % _COMMITS_PER_CHECK == 0:
@@ -281,11 +290,18 @@ class Shard:
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
         reach("commit.after")
+        self._drop_snapshot()  # one that another thread has opened meanwhile is out of date now
         if batch.outbox is None:
             return None
         sequence = self.next_sequence
         self.next_sequence = sequence + 1
         return sequence
+
+    def _drop_snapshot(self) -> None:
+        with self._lock:
+            if self._snapshot is not None:
+                self._snapshot.close()
+                self._snapshot = None
 
     def _check_epoch(self, transaction: lmdb.Transaction[bytes]) -> None:
         if transaction.get(b"epoch", None, self._databases.meta) != self._epoch_bytes:
@@ -304,9 +320,7 @@ class Shard:
 
     def close(self) -> None:
         """Give the shard back; does nothing if that has been done."""
-        if self._snapshot is not None:
-            self._snapshot.close()
-            self._snapshot = None
+        self._drop_snapshot()
         self._environment.close()
         self._lease.close()
 
@@ -324,6 +338,7 @@ def _forget_after_fork() -> None:
         if shard._snapshot is not None:  # noqa: SLF001
             _inherited.append(shard._snapshot)  # noqa: SLF001
             shard._snapshot = None  # noqa: SLF001
+        shard._lock = Lock()  # noqa: SLF001 (another thread may have held it)
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
