@@ -108,10 +108,10 @@ class Interpreter:
         self._write(json.dumps(message).encode() + b"\n")
 
     def _write(self, data: bytes) -> None:
-        self._socket.setblocking(True)
         with contextlib.suppress(OSError):  # its end is noticed when reading
+            self._socket.setblocking(True)
             self._socket.sendall(data)
-        self._socket.setblocking(False)
+            self._socket.setblocking(False)
 
     def receive(self) -> list[dict[str, Any]]:
         """The messages that have arrived."""
@@ -140,7 +140,7 @@ class Interpreter:
         self._process.kill()
 
     def close(self) -> None:
-        """Let it end (its workers with it) and wait for that."""
+        """Let it end (its workers with it) and wait for that; may be called again."""
         self.tell(leave=True)
         self._socket.close()
         if self.wait(5.0) is None:
