@@ -25,7 +25,7 @@ from .lease import Lease
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Environment", "open_reader", "open_writer"]
+__all__ = ["Environment", "has_data", "open_reader", "open_writer"]
 
 MAX_READERS = 1024
 _MAX_DATABASES = 16
@@ -110,6 +110,14 @@ def open_writer(path: Path, *, sync: bool) -> Environment:
         return environment
 
 
+def has_data(path: Path) -> bool:
+    """Return whether there is an environment in `path`: an empty file is one cut off at its birth."""
+    try:
+        return (path / "data.mdb").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def open_reader(path: Path) -> Environment:
     """Open the environment in the directory `path` for reading, beside whoever writes to it.
 
@@ -185,7 +193,7 @@ def _check_length(path: Path, handle: lmdb.Environment, *, extend: bool) -> None
 
 def _lockable(path: Path) -> bool:
     """Return whether a reader of `path` can take part in the reader table."""
-    if not (path / "data.mdb").is_file():
+    if not has_data(path):
         raise StoreError(f"{path} holds no data.", hint="Give the path of a state directory.")
     try:
         os.close(os.open(path / "lock.mdb", os.O_RDWR))

@@ -14,7 +14,7 @@ import lmdb
 from ..agent.errors import StoreCorruptError, StoreError
 from .crashpoints import reach
 from .faults import lmdb_error, system_error
-from .lmdbenv import Environment, open_reader, open_writer
+from .lmdbenv import Environment, has_data, open_reader, open_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ class ProgressLog:
     @classmethod
     def view(cls, path: Path) -> ProgressLog:
         """Open for reading, beside whoever writes; a log that does not exist yet is empty."""
-        present = (path / "data.mdb").is_file()
+        present = has_data(path)
         return cls(path, open_reader(path) if present else None, writable=False)
 
     def load(self) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from .codec import loads
 from .directory import StateDirectory
 from .faults import lmdb_error
 from .keys import decode_key, encode_key, key_prefix, shard_of
-from .lmdbenv import open_reader
+from .lmdbenv import has_data, open_reader
 from .outbox import decode_outputs
 from .snapshot import Databases, Snapshot
 
@@ -107,7 +107,7 @@ class StoreReader:
         reader = self._readers.get(number)
         if reader is None:
             directory = self.view.shard_path(number)
-            if not (directory / "data.mdb").is_file():
+            if not has_data(directory):
                 yield None
                 return
             reader = self._readers[number] = ShardReader(directory)
