@@ -1,0 +1,251 @@
+"""Exactly once under fire: run a job, kill its processes, resume it, and hold the result to the model.
+
+`Field` is the place where one job happens: its files, its launcher's lives, its verdict. Who dies
+and when is decided by the caller: `fire_random.py` kills from outside at seeded instants, the
+crash-point tests let the processes kill themselves at named places.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from tamias.store.reader import StoreReader
+
+from support.fire_model import Model, Token, known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+AGENT = HERE / "fire_agent.py"
+KINDS = (
+    ["plain"] * 20 + ["multi"] * 6 + ["gather"] * 3 + ["threads"] * 2 + ["mixed"] * 2
+    + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2 + ["flaky"]
+)  # fmt: skip
+
+
+@dataclass
+class Shape:
+    """What a job looks like."""
+
+    inputs: int = 1500
+    keys: int = 60
+    kinds: list[str] = field(default_factory=lambda: KINDS)
+    config: dict[str, Any] = field(default_factory=dict)
+    ordered: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+    agent: str = f"{AGENT}:FireAgent"
+
+
+@dataclass
+class Outcome:
+    """What a job has come to; `wrong` is empty if all is as it must be."""
+
+    wrong: list[str]
+    lives: int
+    kills: dict[str, int]
+    calls: int
+    repeated: int
+    seconds: float
+
+
+class Field:
+    """One job under fire, in a directory of its own."""
+
+    def __init__(self, directory: Path, seed: int, shape: Shape) -> None:
+        self.directory = directory
+        self.shape = shape
+        self.seed = seed
+        self.state = directory / "state"
+        self.output = directory / "out.jsonl"
+        self.calls = directory / "calls"
+        self.plan = directory / "plan.json"
+        self.errors = directory / "stderr"
+        self.lives = 0
+        self.kills: dict[str, int] = defaultdict(int)
+        self._began = time.monotonic()
+        directory.mkdir(parents=True, exist_ok=True)
+        self.inputs = make_inputs(seed, shape)
+        source = directory / "in.jsonl"
+        with source.open("w") as lines:
+            for key, value in self.inputs:
+                lines.write(json.dumps({"key": key, "value": value}) + "\n")
+        spec = {
+            "target": shape.agent,
+            "input": str(source),
+            "output": str(self.output),
+            "ordered": shape.ordered,
+            "config": {"workers": 2, **shape.config},
+        }
+        self.plan.write_text(json.dumps({"spec": spec, "state": str(self.state)}))
+
+    # -- lives --------------------------------------------------------------------------------
+
+    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Begin the job, or carry on with it, in a new launcher."""
+        self.lives += 1
+        with self.errors.open("ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, str(HERE / "fire_child.py"), str(self.plan)],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                env={
+                    **os.environ,
+                    "FIRE_CALLS": str(self.calls),
+                    **self.shape.environment,
+                    **environment,
+                },
+            )
+
+    def finish(self, launcher: subprocess.Popen[bytes], timeout: float = 60.0) -> int | None:
+        """Wait for the launcher's end; its exit code, None when it hangs (it is killed then)."""
+        try:
+            return launcher.wait(timeout)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
+            launcher.wait()
+            return None
+
+    def gave_up(self) -> bool:
+        """Whether the last life ended because its workers did not start."""
+        *_, last = self.errors.read_text(errors="replace").strip().splitlines()
+        return "WorkerStartError" in last
+
+    def shoot(self, pid: int, what: str) -> None:
+        """SIGKILL a process, and count it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.kills[what] += 1
+
+    # -- the verdict --------------------------------------------------------------------------
+
+    def judge(self, *, stray: bool = False) -> Outcome:
+        """Compare everything with the model. `stray` allows journal records left behind."""
+        model = Model(self.inputs)
+        answers = self.answers()
+        wrong = [*self._judge_calls(model, answers), *self._judge_outputs(model, answers)]
+        with StoreReader(self.state) as reader:
+            for key, memory in model.memory.items():
+                expected, found = known(memory, answers), reader.memory(key)
+                if found != expected:
+                    wrong.append(f"memory of {key}: {_difference(expected, found)}")
+            wrong += [f"dead letter: {letter}" for letter in reader.dead_letters()][:3]
+            journal = reader.journal()
+            if journal and not stray:
+                wrong.append(f"journal left: {list(journal.items())[:2]}")
+        return Outcome(
+            wrong,
+            self.lives,
+            dict(self.kills),
+            sum(map(len, answers.values())),
+            sum(len(tokens) - 1 for tokens in answers.values()),
+            time.monotonic() - self._began,
+        )
+
+    def answers(self) -> dict[Token, list[str]]:
+        """Every call that was really made, with the tokens it was given, in order."""
+        answers: dict[Token, list[str]] = defaultdict(list)
+        if self.calls.exists():
+            for line in self.calls.read_text().splitlines():
+                i, name, token = line.split()
+                answers[Token(int(i), name)].append(token)
+        return answers
+
+    def _judge_calls(self, model: Model, answers: dict[Token, list[str]]) -> Iterator[str]:
+        kills = sum(self.kills.values())
+        for call in model.calls - answers.keys():
+            yield f"{call} was never made"
+        for call, tokens in answers.items():
+            if call not in model.calls:
+                yield f"{call} was made, but not by this agent"
+            elif len(tokens) > 1 + kills:
+                yield f"{call} was made {len(tokens)} times, with {kills} kills"
+
+    def _judge_outputs(self, model: Model, answers: dict[Token, list[str]]) -> Iterator[str]:
+        found: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+        ids = set()
+        last = -1
+        lines = self.output.read_text().splitlines()
+        for line in lines:
+            record = json.loads(line)
+            identity = record["output"].pop("id")
+            if identity in ids:
+                yield f"event {identity} twice: {record}"
+            ids.add(identity)
+            found[record["key"]].append((record["offset"], record["output"]))
+            if self.shape.ordered and record["offset"] < last:
+                yield f"offset {record['offset']} after {last}, though ordered"
+            last = record["offset"]
+        for key, outputs in model.outputs.items():
+            expected = known([list(output) for output in outputs], answers)
+            if found[key] != [tuple(output) for output in expected]:
+                yield f"outputs of {key}: {_difference(expected, [list(o) for o in found[key]])}"
+        if found.keys() - model.outputs.keys():
+            yield f"outputs of unknown keys: {list(found.keys() - model.outputs.keys())[:3]}"
+
+    def last_words(self) -> str:
+        """The ends of what launcher and workers have printed."""
+        log = self.state / "logs" / "pool.log"
+        return "\n".join(
+            f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}"
+            for path in (self.errors, log)
+            if path.exists()
+        )
+
+
+def make_inputs(seed: int, shape: Shape) -> list[tuple[str, dict[str, Any]]]:
+    """Keys and values; the same for the same seed and shape."""
+    chance = random.Random(f"inputs {seed}")
+    return [
+        (
+            f"k{min(chance.randrange(shape.keys), chance.randrange(shape.keys))}",
+            {"i": i, "n": chance.randrange(1000), "kind": chance.choice(shape.kinds)},
+        )
+        for i in range(shape.inputs)
+    ]
+
+
+def children(pid: int) -> list[int]:
+    """Pids of a process's living children, its zombies apart."""
+    found = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+            found += [int(child) for child in text.split()]
+    return [child for child in found if alive(child)]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _difference(expected: Any, found: Any) -> str:
+    """The first place where two values differ."""
+    if isinstance(expected, list) and isinstance(found, list):
+        for index, (left, right) in enumerate(zip(expected, found, strict=False)):
+            if left != right:
+                return f"[{index}] should be {left}, is {right}"
+        return f"should have {len(expected)} items, has {len(found)}"
+    if isinstance(expected, dict) and isinstance(found, dict):
+        for name in sorted(expected.keys() | found.keys()):
+            if expected.get(name) != found.get(name):
+                return f"[{name}] should be {expected.get(name)}, is {found.get(name)}"
+    return f"should be {expected}, is {found}"

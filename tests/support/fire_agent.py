@@ -1,0 +1,198 @@
+"""The agent under fire: every kind of action, memory and durable call, and nothing random in it.
+
+What it does to an input follows from the input's `kind` and from the key's memory alone, so that
+`fire_model.py` can compute what has to come out. The only thing that differs from call to call is
+the *token* that the outside world gives to each durable call: it is written to the call log, and
+it reaches outputs and memory. So it shows whether a result came from the record or from a call
+that should not have been made.
+
+Environment: `FIRE_CALLS` is the file that durable calls append to; `FIRE_LANES` and
+`FIRE_PREFETCH`, if set, make the worker's caches so small that keys leave and enter them all
+the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from typing import Any
+from uuid import uuid4
+
+import tamias.worker.engine
+import tamias.worker.lane
+from tamias import Agent, Event, InputEvent, OutputEvent, RunnerContext, action
+
+if "FIRE_LANES" in os.environ:
+    vars(tamias.worker.engine)["LANES_KEPT"] = int(os.environ["FIRE_LANES"])
+if "FIRE_PREFETCH" in os.environ:
+    vars(tamias.worker.lane)["PREFETCH_FIELDS"] = int(os.environ["FIRE_PREFETCH"])
+
+_already_failed: set[int] = set()
+
+
+class Middle(Event):
+    """From the first action to those in the middle."""
+
+    i: int
+    n: int
+    kind: str
+
+
+class Last(Event):
+    """From a middle action to the last."""
+
+    i: int
+    n: int
+
+
+def outside(i: int, name: str) -> str:
+    """The outside world: counts the call, and never answers twice the same."""
+    token = uuid4().hex[:12]
+    descriptor = os.open(os.environ["FIRE_CALLS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, f"{i} {name} {token}\n".encode())
+    finally:
+        os.close(descriptor)
+    return token
+
+
+def slow_outside(i: int, name: str) -> str:
+    """The same, taking its time: for a thread."""
+    time.sleep(0.0005)
+    return outside(i, name)
+
+
+def failing_outside(i: int, name: str) -> str:
+    """The same, answering with an exception."""
+    raise ValueError(outside(i, name))
+
+
+async def async_outside(i: int, name: str) -> str:
+    """The same, for an event loop: waits before and after."""
+    await asyncio.sleep(0.0002 * (i % 3))
+    token = outside(i, name)
+    await asyncio.sleep(0.0002 * (i % 5))
+    return token
+
+
+def _remember(ctx: RunnerContext, n: int) -> int:
+    """Change fields of all sorts; returns the key's count."""
+    memory = ctx.short_term_memory
+    count = (memory.get("count") or 0) + 1
+    memory.set("count", count)
+    memory.set("sum", (memory.get("sum") or 0) + n)
+    recent = memory.get("recent") or []
+    recent.append(n)
+    memory.set("recent", recent[-5:])
+    memory.set("stats.largest.n", max(memory.get("stats.largest.n") or 0, n))
+    memory.set("stats.largest.at", count)
+    memory.set(f"by.residue{n % 7}", (memory.get(f"by.residue{n % 7}") or 0) + 1)
+    if count % 10 == 0:
+        bag = memory.new_object("bag", overwrite=True)
+        bag.set(f"b{n % 13}", n)
+    else:
+        memory.set(f"bag.b{n % 13}", n)
+    return count
+
+
+class FireAgent(Agent):
+    """InputEvent -> Middle (two listeners) -> Last -> outputs on the way."""
+
+    @action(InputEvent)
+    @staticmethod
+    def first(event: InputEvent, ctx: RunnerContext) -> None:
+        """Take an input in: most kinds end here, others send a Middle."""
+        i, n, kind = event.input["i"], event.input["n"], event.input["kind"]
+        sensory = ctx.sensory_memory
+        clean = not sensory.get_field_names()
+        sensory.set("from.first", i)
+        count = _remember(ctx, n)
+        note: Any = None
+        if kind == "flaky" and i not in _already_failed:
+            _already_failed.add(i)
+            ctx.short_term_memory.set("count", -1)
+            ctx.short_term_memory.set("garbage", i)
+            ctx.send_event(OutputEvent(output="garbage"))
+            raise RuntimeError("the first attempt fails")
+        if kind == "call":
+            note = ctx.durable_execute(outside, i, "sync")
+            ctx.short_term_memory.set("token", note)
+        elif kind == "callfail":
+            try:
+                ctx.durable_execute(failing_outside, i, "fail")
+            except ValueError as error:
+                note = str(error)
+        elif kind == "twice":
+            note = [ctx.durable_execute(outside, i, "one"), ctx.durable_execute(outside, i, "two")]
+        elif kind == "child":
+            subprocess.Popen(["sleep", "60"])  # noqa: S607
+        ctx.send_event(
+            OutputEvent(
+                output={"i": i, "step": "first", "count": count, "clean": clean, "note": note,
+                        "id": str(event.id)}
+            )
+        )
+        if kind in ("multi", "gather", "slow", "threads", "mixed"):
+            ctx.send_event(Middle(i=i, n=n, kind=kind))
+
+    @action(Middle)
+    @staticmethod
+    async def middle(event: Middle, ctx: RunnerContext) -> None:
+        """Wait, call, remember, send on."""
+        i, n, kind = event.i, event.n, event.kind
+        memory = ctx.short_term_memory
+        note: Any = None
+        if kind == "slow":
+            await asyncio.sleep(0.002 * (i % 4))
+        elif kind == "gather":
+            note = await asyncio.gather(
+                *(ctx.durable_execute_async(async_outside, i, f"g{k}") for k in range(3))
+            )
+        elif kind == "threads":
+            note = await asyncio.gather(
+                *(ctx.durable_execute_async(slow_outside, i, f"t{k}") for k in range(2))
+            )
+        elif kind == "mixed":
+            note = [await ctx.durable_execute_async(async_outside, i, "m0")]
+            note.append(ctx.durable_execute(outside, i, "m1"))
+            note += await asyncio.gather(
+                ctx.durable_execute_async(async_outside, i, "m2"),
+                ctx.durable_execute_async(slow_outside, i, "m3"),
+            )
+        if note is not None:
+            memory.set("tokens", note)
+        memory.set("middles", (memory.get("middles") or 0) + 1)
+        ctx.sensory_memory.set("from.middle", n)
+        ctx.send_event(
+            OutputEvent(
+                output={"i": i, "step": "middle", "count": memory.get("count"), "note": note,
+                        "id": str(event.id), "sensory": ctx.sensory_memory.get("from.first")}
+            )
+        )
+        ctx.send_event(Last(i=i, n=n))
+
+    @action(Middle)
+    @staticmethod
+    def audit(event: Middle, ctx: RunnerContext) -> None:
+        """The second listener: between the other and what that has sent."""
+        memory = ctx.short_term_memory
+        memory.set("audit.n", event.n)
+        memory.set("audit.of", memory.get("middles"))
+
+    @action(Last)
+    @staticmethod
+    def last(event: Last, ctx: RunnerContext) -> None:
+        """Close the run with what all the others have left."""
+        memory = ctx.short_term_memory
+        memory.set("lasts", (memory.get("lasts") or 0) + 1)
+        note = ctx.durable_execute(outside, event.i, "last") if event.n % 4 == 0 else None
+        ctx.send_event(
+            OutputEvent(
+                output={"i": event.i, "step": "last", "lasts": memory.get("lasts"), "note": note,
+                        "id": str(event.id), "sensory": sorted(
+                            ctx.sensory_memory.get("from").get_fields().items()),
+                        "audit": memory.get("audit.n")}
+            )
+        )

@@ -1,0 +1,30 @@
+"""The launcher's process: `python fire_child.py PLAN`, PLAN being a JSON file.
+
+Runs or resumes the job, and leaves its report beside the plan as `report.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from tamias.launcher.job import JobSpec, run_file_job
+
+
+def main() -> None:
+    """Run the job of the plan."""
+    plan = Path(sys.argv[1])
+    job = json.loads(plan.read_text())
+    report = run_file_job(JobSpec(**job["spec"]), Path(job["state"]))
+    fresh = plan.with_name("report.new")
+    fresh.write_text(json.dumps(asdict(report), default=str))
+    fresh.replace(plan.with_name("report.json"))
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    os._exit(0)

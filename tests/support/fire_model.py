@@ -1,0 +1,88 @@
+"""What has to come out of `fire_agent.py`, computed without any of the code under test.
+
+Outputs and memory are exact but for the tokens of durable calls, which stand as `Token(i, name)`
+and are compared with the call log: the token must be that of the *last* call with this name, since
+once a call is on record there must not be another.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Token(NamedTuple):
+    """The answer that the outside world gave to the last call `name` of input `i`."""
+
+    i: int
+    name: str
+
+
+class Model:
+    """Runs inputs in order; `memory` and `outputs` are by key, `calls` is every call to be made."""
+
+    def __init__(self, inputs: list[tuple[str, dict[str, Any]]]) -> None:
+        self.memory: dict[str, dict[str, Any]] = {}
+        self.outputs: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        self.calls: set[Token] = set()
+        for offset, (key, value) in enumerate(inputs):
+            self._run(key, offset, **value)
+
+    def _run(self, key: str, offset: int, i: int, n: int, kind: str) -> None:
+        memory = self.memory.setdefault(key, {})
+        _remember(memory, n)
+        note: Any = None
+        if kind == "call":
+            note = memory["token"] = self._call(i, "sync")
+        elif kind == "callfail":
+            note = self._call(i, "fail")
+        elif kind == "twice":
+            note = [self._call(i, "one"), self._call(i, "two")]
+        self._put(key, offset, i=i, step="first", count=memory["count"], clean=True, note=note)
+        if kind not in ("multi", "gather", "slow", "threads", "mixed"):
+            return
+        names = {"gather": "g0 g1 g2", "threads": "t0 t1", "mixed": "m0 m1 m2 m3"}.get(kind)
+        note = None
+        if names is not None:
+            note = memory["tokens"] = [self._call(i, name) for name in names.split()]
+        memory["middles"] = memory.get("middles", 0) + 1
+        self._put(key, offset, i=i, step="middle", count=memory["count"], note=note, sensory=i)
+        memory["audit"] = {"n": n, "of": memory["middles"]}
+        memory["lasts"] = memory.get("lasts", 0) + 1
+        note = self._call(i, "last") if n % 4 == 0 else None
+        sensory = [["first", i], ["middle", n]]
+        self._put(
+            key, offset, i=i, step="last", lasts=memory["lasts"], note=note, sensory=sensory,
+            audit=n,
+        )  # fmt: skip
+
+    def _call(self, i: int, name: str) -> Token:
+        token = Token(i, name)
+        self.calls.add(token)
+        return token
+
+    def _put(self, key: str, offset: int, **output: Any) -> None:
+        self.outputs.setdefault(key, []).append((offset, output))
+
+
+def _remember(memory: dict[str, Any], n: int) -> None:
+    count = memory["count"] = memory.get("count", 0) + 1
+    memory["sum"] = memory.get("sum", 0) + n
+    memory["recent"] = [*memory.get("recent", []), n][-5:]
+    largest = memory.setdefault("stats", {}).get("largest", {}).get("n", 0)
+    memory["stats"]["largest"] = {"n": max(largest, n), "at": count}
+    by = memory.setdefault("by", {})
+    by[f"residue{n % 7}"] = by.get(f"residue{n % 7}", 0) + 1
+    if count % 10 == 0:
+        memory["bag"] = {}
+    memory.setdefault("bag", {})[f"b{n % 13}"] = n
+
+
+def known(value: Any, answers: dict[Token, list[str]]) -> Any:
+    """`value` with the tokens filled in from the call log: each the last that was given out."""
+    if isinstance(value, Token):
+        return answers[value][-1] if value in answers else None
+    if isinstance(value, dict):
+        return {name: known(item, answers) for name, item in value.items()}
+    if isinstance(value, list):
+        return [known(item, answers) for item in value]
+    return value

@@ -1,0 +1,112 @@
+"""Kill at seeded random instants until the job is done, then judge.
+
+A seed fixes the inputs, the shape of the job (batch, window, shards, order, caches) and the
+schedule of kills: how long to wait, and what to kill then. Instants are of the wall clock, so a
+seed is a strong hint and not a proof: run it several times to see a failure again.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from support.fire import Field, Shape, children
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from support.fire import Outcome
+
+MOST_SECONDS = 60.0
+MANY = 3
+"""So many kills in one life may end it, with a clear error, if each of them hits a start."""
+
+
+def shape_of(seed: int, base: Shape | None = None) -> Shape:
+    """The job that a seed stands for."""
+    chance = random.Random(f"shape {seed}")
+    base = base or Shape()
+    config = {
+        "batch-size": chance.choice([1, 7, 64, 256]),
+        "window": chance.choice([16, 128, 1024]),
+        "shards": chance.choice([2, 3, 16]),
+        "sync-in-threads": chance.random() < 0.1,
+        **base.config,
+    }
+    environment = dict(base.environment)
+    if chance.random() < 0.5:
+        environment["FIRE_LANES"] = str(chance.choice([0, 4, 16]))
+        environment["FIRE_PREFETCH"] = str(chance.choice([1, 5, 64]))
+    ordered = chance.random() < 0.25
+    inputs = chance.choice([400, 1000, 2000]) * base.inputs // 1500
+    keys = chance.choice([3, 40, 200])
+    return replace(
+        base, inputs=inputs, keys=keys, config=config, environment=environment, ordered=ordered
+    )
+
+
+def under_fire(directory: Path, seed: int, base: Shape | None = None) -> tuple[Field, Outcome]:
+    """Run the job of a seed under fire, resuming it until it ends."""
+    field = Field(directory, seed, shape_of(seed, base))
+    chance = random.Random(f"kills {seed}")
+    weights = {"worker": chance.choice([3, 6]), "zygote": chance.choice([0, 1]), "launcher": 1}
+    pace = chance.choice([0.03, 0.08, 0.2])
+    most = chance.choice([4, 10, 20])
+    deadline = time.monotonic() + MOST_SECONDS
+    problem = ""
+    while True:
+        before = sum(field.kills.values())
+        launcher = field.start()
+        killed = _fire(field, launcher, chance, weights, pace, most, deadline)
+        if killed:
+            launcher.wait()
+            continue
+        code = field.finish(launcher, max(1.0, deadline - time.monotonic()))
+        if code is None:
+            problem = "the launcher hangs"
+        elif code and sum(field.kills.values()) >= before + MANY and field.gave_up():
+            continue  # nothing that is killed so often while it starts can be kept alive
+        elif code:
+            problem = f"the launcher ended with code {code}"
+        break
+    outcome = field.judge()
+    if problem:
+        outcome.wrong.insert(0, problem)
+    return field, outcome
+
+
+def _fire(
+    field: Field,
+    launcher: subprocess.Popen[bytes],
+    chance: random.Random,
+    weights: dict[str, int],
+    pace: float,
+    most: int,
+    deadline: float,
+) -> bool:
+    """Shoot at one life of a launcher until it ends; whether it was the launcher that was hit."""
+    if chance.random() < 0.8:
+        while launcher.poll() is None and not _workers(launcher.pid):
+            time.sleep(0.003)
+    while time.monotonic() < deadline and sum(field.kills.values()) < most:
+        wait = chance.expovariate(1 / pace)
+        what = chance.choices(list(weights), list(weights.values()))[0]
+        ended = time.monotonic() + wait
+        while (left := ended - time.monotonic()) > 0:
+            if launcher.poll() is not None:
+                return False
+            time.sleep(min(left, 0.01))
+        if what == "launcher":
+            field.shoot(launcher.pid, what)
+            return True
+        targets = children(launcher.pid) if what == "zygote" else _workers(launcher.pid)
+        if targets:
+            field.shoot(chance.choice(targets), what)
+    return False
+
+
+def _workers(launcher: int) -> list[int]:
+    return [worker for parent in children(launcher) for worker in children(parent)]
