@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
 READ_AT_ONCE: Final = 1024
+READ_FIRST: Final = 16
+"""Before anything is known of how large the inputs are."""
 STOP_SECONDS: Final = 10.0
 BACKLOG_BYTES: Final = 64 << 20
 """A sink that holds back more than this for the sake of order stops the source."""
@@ -118,6 +120,9 @@ class Pool:
         self._slot_of = _SlotMap(boot.shards, settings.slots)
         self._failure: TamiasError | None = None
         self._signals = 0
+        self._starved = False
+        """Whether there is room for inputs, but none has arrived."""
+        self._polled: list[int] = []
         self._draining = False
         self._clock = time.monotonic
         self._next_checkpoint = 0.0
@@ -165,6 +170,8 @@ class Pool:
         self._socket = context.socket(zmq.ROUTER)
         stack.callback(self._socket.close, linger=0)
         self._socket.set_hwm(0)  # bounded by the dispatcher's credit, not here
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
         self._socket.bind(self._boot.address)
         log = stack.enter_context(open(state / "logs" / "pool.log", "ab"))  # noqa: PTH123
         self._starter: Starter = make_starter(self._settings.start_method, self._boot, log)
@@ -203,32 +210,41 @@ class Pool:
             until = min(until, deadline)
         if self._settings.run_timeout:
             until = min(until, now + self._settings.run_timeout / 10)
-        poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        for descriptor in self._starter.descriptors():
-            poller.register(descriptor, zmq.POLLIN)
-        waiting = self._source.fileno() if self._wants() else None
-        if waiting is not None:
-            poller.register(waiting, zmq.POLLIN)
-        elif self._wants() and not self._source.exhausted:
-            until = now  # a source that is never waited for has more
+        self._poll_also(
+            [*self._starter.descriptors(), self._source.fileno()]
+            if self._starved
+            else self._starter.descriptors()
+        )
         with suppress(InterruptedError):
-            poller.poll(max(0, int((until - now) * 1000) + (until > now)))
+            self._poller.poll(max(0, int((until - now) * 1000) + (until > now)))
+
+    def _poll_also(self, descriptors: Sequence[int | None]) -> None:
+        """Have these polled besides the socket, and none of those polled before."""
+        if descriptors == self._polled:
+            return
+        for descriptor in self._polled:
+            with suppress(KeyError):
+                self._poller.unregister(descriptor)
+        self._polled = [descriptor for descriptor in descriptors if descriptor is not None]
+        for descriptor in self._polled:
+            self._poller.register(descriptor, zmq.POLLIN)
 
     # -- inputs -------------------------------------------------------------------------------
 
     def _wants(self) -> int:
         if self._draining or self._delivery.sink.backlog > BACKLOG_BYTES:
             return 0
-        return self._dispatcher.wanted() if self._dispatcher.wanted_bytes() else 0
+        return self._dispatcher.wanted()
 
     def _feed(self) -> None:
         source = self._source
         checkpoint = self._delivery.checkpoint
+        self._starved = False
         while not source.exhausted and (wanted := self._wants()) > 0:
             position = source.position
-            records = source.read(min(wanted, READ_AT_ONCE))
+            records = source.read(min(wanted, READ_AT_ONCE if position.offset else READ_FIRST))
             if not records:
+                self._starved = not source.exhausted
                 return
             checkpoint.mark(position)
             slot_of = self._slot_of
@@ -293,18 +309,16 @@ class Pool:
     # -- messages -----------------------------------------------------------------------------
 
     def _take_messages(self, now: float) -> None:
-        receive = self._socket.recv
+        receive = self._socket.recv_multipart
         while True:
             try:
-                identity = receive(zmq.NOBLOCK)
-                message = receive()
-                while self._socket.RCVMORE:  # no worker of ours sends such a thing
-                    message = receive() and b""
+                identity, *rest = receive(zmq.NOBLOCK)
             except zmq.Again:
                 return
             worker = self._by_identity.get(identity)
-            if worker is None:
+            if worker is None or len(rest) != 1:
                 continue  # an earlier incarnation's last words, or nobody's
+            message = rest[0]
             kind = message[:1]
             if kind == wire.DONE:
                 self._done(worker, message)

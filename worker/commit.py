@@ -72,13 +72,13 @@ class GroupCommit:
 
     def __init__(
         self,
-        send: Callable[[list[bytes]], None],
+        send: Callable[[bytes], None],
         loop: AbstractEventLoop,
         *,
         threaded: bool,
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`send` takes the frames of a `done` message; `failed` an error no commit can survive."""
+        """`send` takes a `done` message; `failed` an error no commit can survive."""
         self._send = send
         self._loop = loop
         self._failed = failed

@@ -156,7 +156,7 @@ class Worker:
         )
         for port in ports.values():
             for sequence, record in port.shard.outbox():
-                self._socket.send_multipart(wire.pack_done([(port.number, sequence, record)]))
+                self._socket.send(wire.pack_done([(port.number, sequence, record)]))
         self._tell(wire.READY, {"pid": os.getpid(), "shards": sorted(ports)})
         self._loop.add_reader(self._socket.FD, self._turn)
         self._beat()
@@ -181,10 +181,10 @@ class Worker:
         socket = self._socket
         for _ in range(MESSAGES_PER_TURN):
             try:
-                frames = socket.recv_multipart(zmq.NOBLOCK)
+                message = socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 break
-            self._dispatch(frames)
+            self._dispatch(message)
         self._engine.settle()
         self._look_again()
 
@@ -194,27 +194,27 @@ class Worker:
         Due after every use of the socket: sending, too, takes in what has arrived, and with that
         the descriptor's only hint at it (see zmq_getsockopt(3), ZMQ_FD).
         """
-        if not self._turn_scheduled and self._socket.EVENTS & zmq.POLLIN:
+        if not self._turn_scheduled and self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
             self._turn_scheduled = True
             self._loop.call_soon(self._turn)
 
-    def _dispatch(self, frames: list[bytes]) -> None:
-        kind = frames[0]
+    def _dispatch(self, message: bytes) -> None:
+        kind = message[:1]
         if kind == wire.INPUTS:
-            self._engine.receive(wire.unpack_inputs(frames))
+            self._engine.receive(wire.unpack_inputs(message))
         elif kind == wire.ACKNOWLEDGE:
-            levels = wire.unpack_json(frames[1])
+            levels = wire.unpack(message)
             self._engine.acknowledge({int(shard): level for shard, level in levels.items()})
         elif kind == wire.STOP:
             self._group.flush()
             self._end(EXIT_OK)
 
-    def _send(self, frames: list[bytes]) -> None:
-        self._socket.send_multipart(frames)
+    def _send(self, message: bytes) -> None:
+        self._socket.send(message)
         self._look_again()
 
     def _tell(self, kind: bytes, body: dict[str, Any]) -> None:
-        self._send([kind, wire.pack_json(body)])
+        self._send(wire.pack(kind, body))
 
     def _beat(self) -> None:
         self._beacon[2] = time.monotonic_ns()

@@ -1,15 +1,15 @@
 """What a launcher and a worker say to each other over ROUTER/DEALER.
 
-A message is a multipart ZeroMQ message whose first frame is one byte, the kind. Nothing on this
-wire is a pickle: the launcher must be able to read what a worker sends although user code ran in
-that worker, and the worker must be able to cut a batch into inputs without building one object
-more than it needs. So batches travel as *columns*: one frame of fixed-width integers and one
-frame with all the bytes joined, cut apart again with slices.
+A message is one frame (behind the routing id, on the launcher's side) and its first byte is its
+kind. Nothing on this wire is a pickle: the launcher must be able to read what a worker sends although
+user code ran in that worker, and the worker must be able to cut a batch into inputs without
+building one object more than it needs. So batches travel as *columns*: integers of fixed width, and
+all the bytes joined, cut apart again with slices.
 
 Kinds from the launcher:
 
 ====  ==================================================================================
-`I`   inputs: verdicts (JSON or empty), offsets, key lengths, keys, payload lengths, payloads
+`I`   inputs: counts, then offsets, key lengths, payload lengths, keys, payloads, verdicts (JSON)
 `A`   acknowledgement: JSON `{shard: sequence}`, outbox records the sink has for good
 `S`   stop: everything sent has been answered; close the shards and leave
 ====  ==================================================================================
@@ -18,7 +18,7 @@ Kinds from a worker:
 
 ====  ==================================================================================
 `R`   ready: JSON; its leases are held, and all it found in its outboxes has been sent
-`D`   done: `(shard, sequence)` pairs, then one encoded outbox record per pair
+`D`   done: a count, then `(shard, sequence, length)` triples, then the outbox records
 `E`   an action failed and the pool's policy is to fail: JSON with the user's traceback
 `M`   metrics and heartbeat: JSON
 `X`   fatal: the worker itself cannot go on (disk full, foreign store): JSON
@@ -30,9 +30,10 @@ Integers are in native byte order: both ends always share a machine.
 from __future__ import annotations
 
 import json
+import struct
 from array import array
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,16 +58,9 @@ class InputBatch(NamedTuple):
     """Inputs that must not be run but set aside, by offset: the cause, error and attempts."""
 
 
-def _column(values: Sequence[bytes]) -> tuple[bytes, bytes]:
-    return array("Q", map(len, values)).tobytes(), b"".join(values)
-
-
-def _cut(lengths: bytes, blob: bytes) -> list[bytes]:
-    sizes = array("Q")
-    sizes.frombytes(lengths)
-    ends = list(accumulate(sizes))
-    starts = [0, *ends[:-1]]
-    return [blob[start:end] for start, end in zip(starts, ends, strict=True)]
+_COUNTS: Final = struct.Struct("=xQQ")
+"""Behind the kind: how many inputs, and how many bytes of keys."""
+_WORD: Final = 8
 
 
 def pack_inputs(
@@ -74,44 +68,67 @@ def pack_inputs(
     keys: Sequence[bytes],
     payloads: Sequence[bytes],
     verdicts: dict[int, dict[str, Any]] | None = None,
-) -> list[bytes]:
-    """Frames of an `I` message. The three sequences run in parallel."""
-    header = pack_json({str(offset): verdict for offset, verdict in verdicts.items()}) if verdicts else b""
-    return [INPUTS, header, array("Q", offsets).tobytes(), *_column(keys), *_column(payloads)]
+) -> bytes:
+    """An `I` message. The three sequences run in parallel."""
+    columns = array("Q", offsets)
+    columns.extend(map(len, keys))
+    columns.extend(map(len, payloads))
+    all_keys = b"".join(keys)
+    head = bytearray(_COUNTS.pack(len(offsets), len(all_keys)))
+    head[:1] = INPUTS
+    tail = pack_json(verdicts) if verdicts else b""
+    return b"".join((head, columns, all_keys, *payloads, tail))
 
 
-def unpack_inputs(frames: Sequence[bytes]) -> InputBatch:
+def unpack_inputs(message: bytes) -> InputBatch:
     """Inverse of `pack_inputs`."""
-    _, header, offset_frame, key_lengths, keys, payload_lengths, payloads = frames
-    offsets = array("Q")
-    offsets.frombytes(offset_frame)
-    verdicts = {int(offset): verdict for offset, verdict in json.loads(header).items()} if header else {}
-    return InputBatch(
-        offsets.tolist(), _cut(key_lengths, keys), _cut(payload_lengths, payloads), verdicts
-    )
+    count, key_bytes = _COUNTS.unpack_from(message)
+    first_key = _COUNTS.size + 3 * count * _WORD
+    numbers = array("Q", message[_COUNTS.size : first_key])
+    offsets = numbers[:count].tolist()
+    key_ends = list(accumulate(numbers[count : 2 * count], initial=first_key))
+    first_payload = first_key + key_bytes
+    payload_ends = list(accumulate(numbers[2 * count :], initial=first_payload))
+    keys = [message[start:end] for start, end in zip(key_ends, key_ends[1:], strict=False)]
+    payloads = [
+        message[start:end] for start, end in zip(payload_ends, payload_ends[1:], strict=False)
+    ]
+    tail = message[payload_ends[-1] :]
+    verdicts = {int(offset): verdict for offset, verdict in json.loads(tail).items()} if tail else {}
+    return InputBatch(offsets, keys, payloads, verdicts)
 
 
-def pack_done(records: Sequence[tuple[int, int, bytes]]) -> list[bytes]:
-    """Frames of a `D` message from `(shard, sequence, encoded outbox record)` triples."""
-    places = array("Q")
-    for shard, sequence, _ in records:
-        places.append(shard)
-        places.append(sequence)
-    return [DONE, places.tobytes(), *(record for _, _, record in records)]
+def pack_done(records: Sequence[tuple[int, int, bytes]]) -> bytes:
+    """A `D` message from `(shard, sequence, encoded outbox record)` triples."""
+    places = array("Q", [len(records)])
+    for shard, sequence, record in records:
+        places.extend((shard, sequence, len(record)))
+    return b"".join((DONE, places, *(record for _, _, record in records)))
 
 
-def unpack_done(frames: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
-    """Inverse of `pack_done`."""
-    places = array("Q")
-    places.frombytes(frames[1])
-    return list(zip(places[::2], places[1::2], frames[2:], strict=True))
+def unpack_done(message: bytes) -> list[tuple[int, int, memoryview]]:
+    """Inverse of `pack_done`; the records are views into `message`."""
+    view = memoryview(message)
+    (count,) = array("Q", message[1 : 1 + _WORD])
+    end = 1 + _WORD * (1 + 3 * count)
+    places = array("Q", message[1 + _WORD : end])
+    records = []
+    for shard, sequence, length in zip(places[::3], places[1::3], places[2::3], strict=True):
+        start, end = end, end + length
+        records.append((shard, sequence, view[start:end]))
+    return records
 
 
 def pack_json(body: Any) -> bytes:
-    """The body of a small control message."""
+    """The body of a small message."""
     return json.dumps(body, separators=(",", ":"), default=str).encode()
 
 
-def unpack_json(frame: bytes) -> Any:
-    """Inverse of `pack_json`."""
-    return json.loads(frame)
+def pack(kind: bytes, body: Any) -> bytes:
+    """A message with a JSON body."""
+    return kind + pack_json(body)
+
+
+def unpack(message: bytes) -> Any:
+    """The JSON body of a message."""
+    return json.loads(message[1:])
