@@ -117,14 +117,14 @@ class GroupCommit:
     def flush(self) -> None:
         """Commit the open group, now or as soon as the one under way is through."""
         if self._thread is None:
-            while self._ports or self._waiters:
+            while (self._ports or self._waiters) and self._broken is None:
                 try:
                     self._commit(*self._seal())
                 except BaseException as error:  # noqa: BLE001 (handed over whole)
-                    self._failed(error)
+                    self.fail(error)
                     return
                 self._publish()
-        elif self._under_way is None and (self._ports or self._waiters):
+        elif self._broken is None and self._under_way is None and (self._ports or self._waiters):
             self._under_way = self._thread.submit(self._commit, *self._seal())
             self._under_way.add_done_callback(
                 lambda future: self._loop.call_soon_threadsafe(self._finish, future)
@@ -134,21 +134,37 @@ class GroupCommit:
         """Commit the open group before returning; those who waited go on later, from the loop.
 
         For a synchronous durable call, which holds the loop's thread.
+
+        Raises:
+            StoreError: it cannot be committed, or an earlier group could not.
         """
         if self._under_way is not None:
-            self._under_way.exception()  # waits; `_finish` deals with what came of it
+            error = self._under_way.exception()  # waits; `_finish` publishes what came of it
+            if error is not None:
+                self.fail(error)
+        if self._broken is not None:
+            raise self._broken
         try:
             self._commit(*self._seal())
         except BaseException as error:
-            self._failed(error)
+            self.fail(error)
             raise
         self._loop.call_soon(self._publish)
+
+    def fail(self, error: BaseException) -> None:
+        """Make no further commit, and say so once.
+
+        A later group may build upon what an earlier one has lost, so none may follow it.
+        """
+        if self._broken is None:
+            self._broken = error
+            self._failed(error)
 
     def _finish(self, future: Future[None]) -> None:
         self._under_way = None
         error = future.exception()
         if error is not None:
-            self._failed(error)
+            self.fail(error)
             return
         self._publish()
         self.flush()
