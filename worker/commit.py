@@ -88,6 +88,8 @@ class GroupCommit:
         self._landed: deque[tuple[Records, list[Waiter]]] = deque()
         self._scheduled = False
         self._under_way: Future[None] | None = None
+        self._broken: BaseException | None = None
+        """Why there will be no further commit."""
         self.events = 0
         """Runs that have ended."""
         self.group = 1
