@@ -26,7 +26,7 @@ class DeadLetter:
         offset: the input's position.
         key: its encoded key (`keys.encode_key`); empty if it has none.
         payload: its value, encoded as `codec` says.
-        codec: "pickle" for a value as `codec.dumps` wrote it, "json" for a line of input.
+        codec: how the source encoded the payload: "pickle", "json-object" or "json-value".
         cause: "exception" of an action, "crash" of the worker, "timeout", "memory" limit exceeded,
             "bad-input" that could not be read, "unserializable" output or memory.
         attempts: how often it was tried.
@@ -37,12 +37,13 @@ class DeadLetter:
         stacks: dump of the worker's stacks when it was stopped; empty if there is none.
         worker_pid: process in which the last attempt ran, 0 if none.
         at: seconds since the epoch.
+        retries: how often it was taken out of the dead letters and has come back.
     """
 
     offset: int
     key: bytes
     payload: bytes
-    codec: Literal["json", "pickle"]
+    codec: str
     cause: Cause
     attempts: int = 1
     error: str = ""
@@ -52,6 +53,7 @@ class DeadLetter:
     stacks: str = ""
     worker_pid: int = 0
     at: float = 0.0
+    retries: int = 0
 
     def encode(self) -> bytes:
         """Return the stored form."""

@@ -111,7 +111,7 @@ def open_writer(path: Path, *, sync: bool) -> Environment:
 
 
 def has_data(path: Path) -> bool:
-    """Return whether there is an environment in `path`: an empty file is one cut off at its birth."""
+    """Return whether there is an environment in `path`; an empty file was cut off at its birth."""
     try:
         return (path / "data.mdb").stat().st_size > 0
     except FileNotFoundError:

@@ -272,7 +272,7 @@ class Shard:
         """
         reach("commit.before")
         handle = self._environment.require()
-        # Else the transaction could not reuse the pages that only our own snapshot still sees.
+        # A snapshot left open would pin all pages freed from here on, for as long as nobody reads.
         self._drop_snapshot()
         self._commits += 1
         try:

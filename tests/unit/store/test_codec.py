@@ -127,23 +127,24 @@ def helper(x):
     return 2 * x
 
 value = {"point": Point(4), "class": Point, "function": helper, "lambda": lambda x: x + factor}
+value["all"] = dict(value)
 factor = 10
-open(sys.argv[1], "wb").write(dumps(value))
+for name, each in value.items():
+    open(f"{sys.argv[1]}/{name}", "wb").write(dumps(each))
 """
 
 
 def test_classes_and_functions_of_main_travel_by_value(tmp_path: Path) -> None:
-    file = tmp_path / "value"
-    assert run(MAIN, file).returncode == 0
-    data = file.read_bytes()
-    value = loads(data)
+    assert run(MAIN, tmp_path).returncode == 0
+    data = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    value = {name: loads(each) for name, each in data.items()}
     assert value["point"].double() == 8
     assert value["class"](5).double() == 10
     assert value["function"](6) == 12
     assert value["lambda"](1) == 11
-    assert type(value["point"]) is value["class"]
-    # Twice read, it is the same class; and what was read can be written and read again.
-    assert type(loads(data)["point"]) is value["class"]
+    assert type(value["all"]["point"]) is value["all"]["class"]
+    # Read twice, it is the same class; and what was read can be written and read again.
+    assert type(loads(data["point"])) is type(value["point"])
     assert loads(dumps(value["point"])) == value["point"]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.processes import line, python
+from support.processes import line, python, run
 from tamias.agent.errors import LeaseHeldError, StoreError
 from tamias.store.lease import Lease
 
@@ -26,6 +26,13 @@ sys.stdin.readline()
 lease.close()
 print("closed", flush=True)
 sys.stdin.readline()
+"""
+
+ASK = """
+import sys
+from pathlib import Path
+from tamias.store.lease import Lease
+print(Lease.is_held(Path(sys.argv[1])))
 """
 
 HOLD_AND_FORK = r"""
@@ -52,7 +59,10 @@ def test_one_holder_within_a_process(tmp_path: Path) -> None:
     with pytest.raises(LeaseHeldError, match=f"held by process {os.getpid()}"):
         Lease.acquire(path)
     assert lease.held
+    # The attempt, and asking, have not dropped the lock for others either.
+    assert run(ASK, path).stdout == "True\n"
     lease.close()
+    assert run(ASK, path).stdout == "False\n"
     lease.close()
     assert not lease.held
     assert not Lease.is_held(path)

@@ -20,6 +20,7 @@ from tamias.store.batch import Batch
 from tamias.store.deadletters import DeadLetter
 from tamias.store.journal import ACTION, CALL, journal_key
 from tamias.store.keys import encode_key, key_prefix
+from tamias.store.reader import ShardReader
 from tamias.store.shard import Shard
 
 if TYPE_CHECKING:
@@ -106,6 +107,22 @@ class TestMemory:
         shard.commit(batch)
         assert shard.field(A, "x") == b"2"
         assert shard.scan(A, "x") == [("x", b"2")]
+
+    def test_a_shard_that_only_writes_does_not_grow(self, shard: Shard) -> None:
+        put(shard, ("x", b"1"))
+        shard.fields(A)
+        put(shard, ("x", b"1"))
+        size = (shard.directory / "data.mdb").stat().st_size
+        for number in range(1000):
+            put(shard, ("x", b"%d" % number))
+        assert (shard.directory / "data.mdb").stat().st_size < size + 10 * 4096
+
+    def test_long_paths_that_are_deleted_leave_no_name(self, shard: Shard) -> None:
+        put(shard, ("x" * 600, b"1"), ("y" * 600, b"1"))
+        put(shard, ("x" * 600, None))
+        with ShardReader(shard.directory) as reader, reader.snapshot() as snapshot:
+            assert snapshot is not None
+            assert snapshot.counts()["names"] == 1
 
     def test_another_thread_may_take_over(self, shard: Shard) -> None:
         put(shard, ("x", b"1"))
@@ -338,6 +355,7 @@ print(len(shard.field(b"\\x01a", "x")))
 import resource, sys
 from pathlib import Path
 from tamias.agent.errors import StoreError
+from tamias.store.reader import ShardReader
 from tamias.store.shard import Shard
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 try:
