@@ -66,6 +66,7 @@ class Checkpoint:
         self._pending: dict[int, deque[tuple[int, int]]] = {}
         self._taken: dict[int, int] = {}
         self._trims: dict[int, int] = {}
+        self._retried: dict[int, int] = {}
 
     def mark(self, position: Position) -> None:
         """Remember that a batch read from the source began here; in reading order."""
@@ -99,6 +100,17 @@ class Checkpoint:
         if sequence > newest:
             pending.append((sequence, waits_for))
 
+    def is_new_retry(self, shard: int, sequence: int) -> bool:
+        """Whether an outbox record of retried inputs has not been delivered before; now it is.
+
+        They are delivered as they come, in no order, so their record's number tells; the watermark
+        holds their offsets from their first life.
+        """
+        if sequence <= self._retried.get(shard, -1):
+            return False
+        self._retried[shard] = sequence
+        return True
+
     def position(self) -> Position:
         """Where the source must be read again from: at or before the first input not done."""
         self._drop_marks()
@@ -123,6 +135,7 @@ class Checkpoint:
             "sink": sink,
             "totals": asdict(self.totals),
             "trims": {str(shard): level for shard, level in {**self._trims, **self._taken}.items()},
+            "retried": {str(shard): level for shard, level in self._retried.items()},
         }
 
     def saved(self) -> dict[int, int]:
@@ -153,6 +166,9 @@ class Checkpoint:
         checkpoint.totals = Totals(**{k: v for k, v in record["totals"].items() if k in known})
         checkpoint._marks = deque([Position(*record["source"])])
         checkpoint._trims = {int(shard): level for shard, level in record["trims"].items()}
+        checkpoint._retried = {
+            int(shard): level for shard, level in record.get("retried", {}).items()
+        }
         return checkpoint
 
     def _drop_marks(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..store.crashpoints import reach
+from ..store.offsets import retries_of
 from ..store.outbox import decode_outputs
 
 if TYPE_CHECKING:
@@ -56,6 +57,13 @@ class Delivery:
                 delivered then; the job can be resumed from its last checkpoint.
         """
         outputs = decode_outputs(data)
+        if outputs.offsets and retries_of(outputs.offsets[0]):
+            # A worker that revives dead letters does nothing else: all of a record is of one kind.
+            if self.checkpoint.is_new_retry(shard, sequence):
+                self.sink.append(outputs)
+            self.checkpoint.received(shard, sequence)
+            self._changed = True
+            return outputs
         fresh = self._watermark.filter(outputs.offsets)
         if fresh:
             self._settle(self.sink.write(outputs, fresh))

@@ -84,7 +84,9 @@ class Report:
     outputs: int
     dead_letters: int
     ignored: int
+    """Inputs that failed and were passed over, as `on-error` wanted it; in this life."""
     retries: int
+    """Attempts beyond an input's first, in this life."""
     deaths: int
     """Workers that died, in this life."""
     resumed_at: int
@@ -192,6 +194,7 @@ def make_boot(
     agent: str | None = None,
     sys_path: list[str] | None = None,
     scratch: str | None = None,
+    revives: bool = False,
 ) -> Boot:
     """What the workers of one life of a job need to know."""
     return Boot(
@@ -208,6 +211,7 @@ def make_boot(
         agent=agent,
         sys_path=sys_path or [],
         scratch=scratch,
+        revives=revives,
     )
 
 
@@ -263,7 +267,7 @@ def run_life(
         events=checkpoint.totals.events,
         outputs=checkpoint.totals.outputs,
         dead_letters=dead_letters,
-        ignored=checkpoint.totals.ignored,
+        ignored=pool.status.ignored,
         retries=pool.status.retries,
         deaths=pool.status.deaths,
         resumed_at=resumed_at,

@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from secrets import token_hex
@@ -118,6 +118,8 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._by_identity: dict[bytes, _Worker] = {}
         self._slot_of = _SlotMap(boot.shards, settings.slots)
+        self._past: Counter[str] = Counter()
+        """What workers that are dead have counted."""
         self._failure: TamiasError | None = None
         self._signals = 0
         self._starved = False
@@ -296,6 +298,8 @@ class Pool:
         old = self._workers.get(instruction.slot)
         if old is not None:
             self._by_identity.pop(old.identity, None)
+            if old.heartbeat is not None:
+                self._past.update(old.heartbeat["totals"])
         self._beacons.clear(instruction.slot)
         assignment = Assignment(
             instruction.slot, self._slots, instruction.incarnation, token_hex(16)
@@ -485,6 +489,7 @@ class Pool:
                 poller.register(descriptor, zmq.POLLIN)
             with suppress(InterruptedError):
                 poller.poll(100)
+            self._take_messages(self._clock())  # their last counts
             for event in self._starter.poll():
                 if isinstance(event, Gone):
                     leaving.discard(event.pid)
@@ -507,10 +512,10 @@ class Pool:
         status.outputs = self._delivery.sink.outputs
         status.rate = (totals.events - count) / (now - began) if now > began else 0.0
         status.deaths = statistics.deaths
-        status.retries = statistics.retries + sum(beat["totals"]["retries"] for beat in beats)
-        status.dead_letters = statistics.condemned + sum(
-            beat["totals"]["dead_letters"] for beat in beats
-        )
+        counts = sum((Counter(beat["totals"]) for beat in beats), self._past)
+        status.retries = statistics.retries + counts["retries"]
+        status.dead_letters = counts["dead_letters"]
+        status.ignored = counts["ignored"]
         status.metrics = merge_metrics([beat["metrics"] for beat in beats])
         status.workers = [self._worker_status(slot) for slot in range(self._slots)]
         self._state.write_status(asdict(status))

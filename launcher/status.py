@@ -45,6 +45,8 @@ class PoolStatus:
     retries: int = 0
     deaths: int = 0
     dead_letters: int = 0
+    """Inputs set aside in this life, as the workers have told with their heartbeats."""
+    ignored: int = 0
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The agent's metrics by name, summed over the workers where they are counts."""

@@ -54,6 +54,7 @@ from pydantic import BaseModel
 from ..agent.errors import UnserializableError
 from ..store.codec import dumps, loads
 from ..store.keys import decode_key
+from ..store.offsets import offset_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,17 +123,21 @@ def _decode_value(data: bytes) -> Any:
         return document["v"]
 
 
-def make_encoder(codec: str) -> Encoder:
+def make_encoder(codec: str, *, revives: bool = False) -> Encoder:
     """The function that turns ``(key bytes, output, input offset)`` into bytes for a sink.
+
+    With `revives` it gets the numbers of retries (`store.offsets`) and writes the inputs' offsets.
 
     Raises:
         UnserializableError: (the function) the output has no form in this codec.
     """
-    if codec == "pickle":
-        return _pickle_encoder()
-    if codec == "json-lines":
-        return _json_encoder()
-    raise ValueError(f"unknown output codec {codec!r}")
+    encoders = {"pickle": _pickle_encoder, "json-lines": _json_encoder}
+    if codec not in encoders:
+        raise ValueError(f"unknown output codec {codec!r}")
+    encode = encoders[codec]()
+    if revives:
+        return lambda key, output, number: encode(key, output, offset_of(number))
+    return encode
 
 
 def encode_json_line(key_json: bytes, output: Any, offset: int) -> bytes:

@@ -27,6 +27,7 @@ from ..agent.errors import RunTimeoutError
 from ..agent.event import ORIGIN, InputEvent
 from ..store.journal import ACTION, CALL, JournalEntry
 from ..store.keys import shard_of
+from ..store.offsets import offset_of
 from .context import WorkerContext
 from .failures import dead_letter, failure_report, log_ignored, verdict_letter
 from .lane import Lane
@@ -361,7 +362,7 @@ class Engine:
         if run.entries is not None:
             port.batch.finished.append(run.offset)
         if self._policy.revives:
-            port.batch.revived.append(run.offset)
+            port.batch.revived.append(offset_of(run.offset))
 
     def _fail(self, run: Run, error: BaseException) -> None:
         run.lane.space.roll_back()
@@ -401,6 +402,7 @@ class Engine:
         run = Run(lane, offset, payload)
         run.entries = self._journal.pop(offset, None)
         self._active += 1
+        self.metrics.dead_letters += 1
         lane.port.batch.dead.append(verdict_letter(run, verdict, self._policy.codec))
         self._close(run, 0)
 

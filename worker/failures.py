@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..agent.errors import RunTimeoutError, UnserializableError
 from ..store.deadletters import DeadLetter
+from ..store.offsets import offset_of, retries_of
 
 if TYPE_CHECKING:
     from ..store.deadletters import Cause
@@ -49,7 +50,8 @@ def cause_of(error: BaseException) -> Cause:
 def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
     """The letter of an input whose run raised `error` at its last attempt."""
     return DeadLetter(
-        offset=run.offset,
+        offset=offset_of(run.offset),
+        retries=retries_of(run.offset),
         key=run.lane.key_bytes,
         payload=run.payload,
         codec=codec,
@@ -66,7 +68,8 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
 def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
     """The letter of an input that the launcher condemned."""
     return DeadLetter(
-        offset=run.offset,
+        offset=offset_of(run.offset),
+        retries=retries_of(run.offset),
         key=run.lane.key_bytes,
         payload=run.payload,
         codec=codec,
@@ -78,7 +81,7 @@ def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
 def failure_report(run: Run, error: BaseException) -> dict[str, Any]:
     """What the launcher needs to raise AgentFailedError."""
     return {
-        "offset": run.offset,
+        "offset": offset_of(run.offset),
         "key": repr(run.lane.key),
         "action": run.action.name if run.action is not None else None,
         "error": one_line(error),
@@ -88,4 +91,6 @@ def failure_report(run: Run, error: BaseException) -> dict[str, Any]:
 
 def log_ignored(run: Run, error: BaseException) -> None:
     """One line for an input that was given up under `on-error: ignore`."""
-    _LOG.warning("ignored input %d (key %r): %s", run.offset, run.lane.key, one_line(error))
+    _LOG.warning(
+        "ignored input %d (key %r): %s", offset_of(run.offset), run.lane.key, one_line(error)
+    )

@@ -148,7 +148,7 @@ class Worker:
                 revives=boot.revives,
             ),
             decode=make_decoder(boot.input_codec),
-            encode=make_encoder(boot.output_codec),
+            encode=make_encoder(boot.output_codec, revives=boot.revives),
             resources=self._resources,
             metrics=self._metrics,
             beacon=self._beacon,
@@ -207,6 +207,7 @@ class Worker:
             self._engine.acknowledge({int(shard): level for shard, level in levels.items()})
         elif kind == wire.STOP:
             self._group.flush()
+            self._tell_metrics()
             self._end(EXIT_OK)
 
     def _send(self, message: bytes) -> None:
@@ -218,6 +219,10 @@ class Worker:
 
     def _beat(self) -> None:
         self._beacon[2] = time.monotonic_ns()
+        self._tell_metrics()
+        self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
+
+    def _tell_metrics(self) -> None:
         self._metrics.events = self._group.events
         self._tell(
             wire.METRICS,
@@ -227,7 +232,6 @@ class Worker:
                 "metrics": self._metrics.snapshot(),
             },
         )
-        self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
 
     def _report_failure(self, report: dict[str, Any]) -> None:
         self._tell(wire.FAILED, report)

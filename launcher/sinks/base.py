@@ -58,6 +58,10 @@ class Sink(ABC):
         """
 
     @abstractmethod
+    def append(self, outputs: Outputs) -> None:
+        """Take in outputs of inputs that were retried out of the dead letters: in no order."""
+
+    @abstractmethod
     def pass_over(self, offsets: Sequence[int]) -> Sequence[int]:
         """Declare that inputs, not delivered before, end without outputs; returns as `write`."""
 

@@ -91,6 +91,10 @@ class CollectSink(Sink):
             self._keep(outputs)
         return fresh
 
+    def append(self, outputs: Outputs) -> None:
+        """As `Sink.append`; raises as `write`."""
+        self.write(outputs, outputs.offsets)
+
     def pass_over(self, offsets: Sequence[int]) -> Sequence[int]:
         """Nothing to keep for these."""
         return offsets

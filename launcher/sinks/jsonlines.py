@@ -77,6 +77,10 @@ class JsonLinesSink(Sink):
         self._append(b"".join(lines for _, lines, _ in new), sum(count for _, _, count in new))
         return fresh
 
+    def append(self, outputs: Outputs) -> None:
+        """As `Sink.append`; raises as `write`."""
+        self._append(outputs.blob, len(outputs.lengths))
+
     def pass_over(self, offsets: Sequence[int]) -> Sequence[int]:
         """As `Sink.pass_over`."""
         if self._order is None:

@@ -1,0 +1,138 @@
+"""Retrying dead letters: the inputs that a job has set aside are run once more, exactly once.
+
+A retry is a life of the job with another source: its inputs come out of the dead letters. What
+makes it exactly once is that all it needs to know is in the letter, and the letter goes with the
+commit of the run. One transaction of the worker's holds the run's memory changes and outputs and
+removes the letter; or, if the run fails again, replaces it by one that counts a retry more. So
+whatever is killed at whatever instant, a letter that is still there has not been retried, and one
+that is gone has its outputs in the outbox, from where the next life of the job, of whichever kind,
+delivers them.
+
+The retried input goes by a number of its own (`store.offsets`), made of its offset and the number
+of the retry. In records of outputs it tells the launcher that the watermark, which has known the
+offset as done since the input died, is not to be asked: whether such a record was delivered is told
+by its place in the outbox (`Checkpoint.is_new_retry`). A round counter in the launcher's record
+would do the same, but would have to be kept in step with letters that fail again in the middle of
+an interrupted round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..agent.configuration import Configuration
+from ..agent.errors import UsageError
+from ..store.reader import StoreReader
+from .job import JobSpec, Report, make_boot, open_state, run_life
+from .sinks import JsonLinesSink
+from .sources.letters import DeadLetterSource, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from .status import PoolStatus
+
+
+@dataclass(slots=True)
+class RetryReport:
+    """What a retry has come to."""
+
+    finished: bool
+    """False when it was interrupted; the same command carries on."""
+    revived: list[int]
+    """Offsets of inputs whose runs have succeeded."""
+    failed: list[int]
+    """Offsets of those that are dead letters again."""
+    untried: list[int]
+    """Offsets of those that an interruption has spared."""
+    malformed: list[int]
+    """Offsets of records that could not be read as inputs, so there is nothing to run."""
+    job: Report | None
+    """None if there was nothing to do."""
+
+
+def retry_dead_letters(
+    spec: JobSpec,
+    state_path: Path,
+    offsets: Sequence[int] | None = None,
+    *,
+    on_status: Callable[[PoolStatus], None] | None = None,
+) -> RetryReport:
+    """Run inputs out of the dead letters again, and append their outputs to the job's output.
+
+    An exception sets the input aside again, whatever the job's policy is: it was given up before.
+
+    Args:
+        spec: the job that the state directory belongs to.
+        state_path: the state directory.
+        offsets: which inputs; None for all.
+        on_status: as for `run_file_job`.
+
+    Raises:
+        UsageError: one of the offsets is of no dead letter.
+        TamiasError: as `run_file_job`.
+    """
+    config = Configuration(spec.config)
+    with (
+        open_state(state_path, spec.agent, config, {}) as state,
+        StoreReader(state_path) as reader,
+    ):
+        chosen, malformed, codec = _choose(reader, offsets)
+        report = None
+        if chosen:
+            source = DeadLetterSource(reader, chosen, codec)
+            sink = JsonLinesSink(
+                spec.output, ordered=spec.ordered, sync=state.manifest.durability == "machine"
+            )
+            boot = make_boot(
+                state,
+                config,
+                source,
+                sink,
+                on_error="dead-letter",
+                target=spec.target,
+                sys_path=[spec.folder] if spec.folder else [],
+                revives=True,
+            )
+            report = run_life(boot, source, sink, state, config, on_status=on_status)
+        result = RetryReport(report is None or report.finished, [], [], [], malformed, report)
+        for waiting in sorted(chosen, key=lambda waiting: waiting.offset):
+            with reader.shard(waiting.shard) as snapshot:
+                letter = snapshot.dead_letter(waiting.offset) if snapshot is not None else None
+            if letter is None:
+                result.revived.append(waiting.offset)
+            elif letter.retries > waiting.retries:
+                result.failed.append(waiting.offset)
+            else:
+                result.untried.append(waiting.offset)
+        return result
+
+
+def _choose(
+    reader: StoreReader, offsets: Sequence[int] | None
+) -> tuple[list[Waiting], list[int], str]:
+    """Find the letters: those to be retried, the malformed among them, and their codec."""
+    wanted = None if offsets is None else set(offsets)
+    chosen: list[Waiting] = []
+    malformed: list[int] = []
+    codec = ""
+    for number in range(reader.view.manifest.shards):
+        with reader.shard(number) as snapshot:
+            for letter in snapshot.dead_letters() if snapshot is not None else ():
+                if wanted is not None and letter.offset not in wanted:
+                    continue
+                if letter.cause == "bad-input":
+                    malformed.append(letter.offset)
+                else:
+                    chosen.append(Waiting(letter.retries, letter.offset, number))
+                    codec = letter.codec
+    if wanted is not None:
+        missing = sorted(wanted - {waiting.offset for waiting in chosen} - set(malformed))
+        if missing:
+            raise UsageError(
+                f"There is no dead letter of input {', '.join(map(str, missing))}.",
+                hint="tamias dead-letters list says which there are.",
+            )
+    return chosen, sorted(malformed), codec
