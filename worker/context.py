@@ -9,7 +9,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from ..agent.context import RunnerContext
-from ..agent.errors import MemoryAccessError
+from ..agent.errors import DurableCallError, MemoryAccessError
 from ..agent.event import ORIGIN, Event, OutputEvent
 from ..agent.memory import MemoryType
 from .durable import entering, inside_durable_call, is_recordable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .engine import Engine
     from .run import Run
 
-REPLAY_GRACE_SECONDS = 2.0
+REPLAY_GRACE_SECONDS = 30.0
 """How long a concurrent call that is not on record waits for its siblings to claim theirs."""
 
 
@@ -92,29 +92,32 @@ class WorkerContext(RunnerContext):
     def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call `func` once, whatever crashes; see `RunnerContext.durable_execute`."""
         self._refuse_nesting(func)
-        name, fingerprint = function_name(func), call_fingerprint(func, args, kwargs)
+        name = function_name(func)
+        if inspect.iscoroutinefunction(func):
+            raise DurableCallError(
+                f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
+            )
+        fingerprint = call_fingerprint(func, args, kwargs)
         log = self._run.call_log()
         record = log.claim(fingerprint)
         if record is not None:
             return record.give()
         if log.replaying:
             raise log.divergence(name)
-        ticket = log.issue(name, fingerprint)
+        ticket = log.issue(name, fingerprint, own=_is_own(self._run))
         result: Any = None
         cause: Exception | None = None
-        try:
-            with _Guard(self._run), entering():
-                try:
+        with _Guard(self._run):
+            try:
+                with entering():
                     result = func(*args, **kwargs)
-                except Exception as error:
-                    if not is_recordable(error):
-                        raise
-                    record = ticket.failed(error)
-                    cause = error
-                else:
-                    record = ticket.succeeded(result)
-        finally:
-            log.close(ticket)
+            except Exception as error:
+                if not is_recordable(error):
+                    raise
+                record = ticket.failed(error)
+                cause = error
+        if record is None:
+            record = log.record(ticket, result)
         self._engine.record_call_now(self._run, record)
         return _hand_over(record, result, cause)
 
@@ -124,28 +127,26 @@ class WorkerContext(RunnerContext):
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)
         name, fingerprint = function_name(func), call_fingerprint(func, args, kwargs)
+        own = _is_own(self._run)
         log = self._run.call_log()
         record = log.claim(fingerprint)
         if record is not None:
             return record.give()
         if log.replaying:
-            await self._wait_for_siblings(name)
-        ticket = log.issue(name, fingerprint)
+            await self._wait_for_siblings(name, own=own)
+        ticket = log.issue(name, fingerprint, own=own)
         result: Any = None
         cause: Exception | None = None
-        try:
-            with _Guard(self._run):
-                try:
-                    result = await self._perform(func, args, kwargs)
-                except Exception as error:
-                    if not is_recordable(error):
-                        raise
-                    record = ticket.failed(error)
-                    cause = error
-                else:
-                    record = ticket.succeeded(result)
-        finally:
-            log.close(ticket)
+        with _Guard(self._run):
+            try:
+                result = await self._perform(func, args, kwargs)
+            except Exception as error:
+                if not is_recordable(error):
+                    raise
+                record = ticket.failed(error)
+                cause = error
+        if record is None:
+            record = log.record(ticket, result)
         await self._engine.record_call(self._run, record)
         return _hand_over(record, result, cause)
 
@@ -157,15 +158,20 @@ class WorkerContext(RunnerContext):
                 return await func(*args, **kwargs)
         with entering():
             inside = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(
+        result = await asyncio.get_running_loop().run_in_executor(
             self._engine.threads, functools.partial(inside.run, func, *args, **kwargs)
         )
+        if inspect.isawaitable(result):  # a lambda around a coroutine function, for example
+            with entering():
+                return await result
+        return result
 
-    async def _wait_for_siblings(self, name: str) -> None:
+    async def _wait_for_siblings(self, name: str, *, own: bool) -> None:
         log = self._run.call_log()
-        deadline = asyncio.get_running_loop().time() + REPLAY_GRACE_SECONDS
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + REPLAY_GRACE_SECONDS
         while log.replaying:
-            if not log.may_wait or asyncio.get_running_loop().time() > deadline:
+            if log.is_divergence(own=own) or loop.time() > deadline:
                 raise log.divergence(name)
             await asyncio.sleep(0.001)
 
@@ -223,10 +229,18 @@ def _hand_over(record: CallRecord, result: Any, cause: Exception | None) -> Any:
     try:
         record.give()
     except Exception as recorded:
-        if type(recorded) is type(cause):
-            raise cause
-        raise recorded from cause
-    return None
+        if type(recorded) is not type(cause):
+            raise recorded from cause
+    raise cause
+
+
+def _is_own(run: Run) -> bool:
+    """Whether the action itself is calling, and not a task that it has started."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop in this thread
+        return True
+    return task is None or run.task is None or task is run.task
 
 
 class _Guard:

@@ -11,13 +11,20 @@ order in which calls were issued, which for deterministic code is the same in ev
 
 *Divergence.* A call that is not on record while other records are still unclaimed is either an
 action that took another path (changed code, a clock, a random number), or one of several
-concurrent calls that had not finished at the crash. Each record says whether another call was
-under way at the same time. If some unclaimed record was made with nothing beside it, a
-deterministic action would have claimed it first: that is a divergence, reported at once, before
-the function is called. If all of them overlapped others, the newcomer waits for its siblings to
-claim them, and only when they do not within a grace period it is a divergence too. Records left
-over when the action ends are a divergence as well. The error names the first call that is on
-record and was not made.
+concurrent calls that had not finished at the crash. Each record says whether the action itself
+made the call, or a task that it had started. The action itself makes its calls one after the
+other. So if it makes one that is not on record while one of its own is unclaimed, that is a
+divergence, reported at once, before the function is called. In all other cases the newcomer waits
+for its siblings to claim their records first: how long they take to get there is theirs to
+decide, so the wait is long, and only then it is a divergence too. Records left over when the
+action ends are a divergence as well. The error names the first call that is on record and was not
+made.
+
+Whether two calls *overlapped* at the first execution says nothing: one that had been answered
+before the other was made may well come after it in a replay.
+
+A call whose outcome cannot be put on record fails its action, even if the action catches the error:
+without the record it would be made again after a crash.
 
 `KeyboardInterrupt`, `SystemExit` and cancellation say nothing about the call and are never
 recorded.
@@ -29,11 +36,11 @@ import traceback
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..agent.errors import DivergenceError, DurableCallError, TamiasError
+from ..agent.errors import DivergenceError, DurableCallError, TamiasError, UnserializableError
 from ..store.codec import dumps, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _INSIDE: Final[ContextVar[bool]] = ContextVar("tamias_inside_durable_call", default=False)
 
@@ -58,24 +65,24 @@ class entering:  # noqa: N801 (a context manager, used as one)
 class CallRecord(NamedTuple):
     """One durable call as it stands in the journal."""
 
-    index: int
+    number: int
     """Position in the order in which the action issued its calls."""
     name: str
     fingerprint: bytes
-    overlapped: bool
-    """Whether another durable call of the action was under way at the same time."""
+    own: bool
+    """Whether the action itself made the call, and not a task that it had started."""
     succeeded: bool
     outcome: bytes
     """The encoded result, or the encoded exception."""
 
     def encode(self) -> bytes:
-        """The journal's bytes; the index is in the journal's key."""
+        """The journal's bytes; the number is in the journal's key."""
         return dumps(tuple(self[1:]))
 
     @classmethod
-    def decode(cls, index: int, data: bytes) -> CallRecord:
+    def decode(cls, number: int, data: bytes) -> CallRecord:
         """Inverse of `encode`."""
-        return cls(index, *loads(data))
+        return cls(number, *loads(data))
 
     def give(self) -> Any:
         """Return the recorded result, or raise the recorded exception."""
@@ -85,16 +92,13 @@ class CallRecord(NamedTuple):
         raise outcome
 
 
-class Ticket:
+class Ticket(NamedTuple):
     """A durable call under way."""
 
-    __slots__ = ("fingerprint", "index", "name", "overlapped")
-
-    def __init__(self, index: int, name: str, fingerprint: bytes, *, overlapped: bool) -> None:
-        self.index = index
-        self.name = name
-        self.fingerprint = fingerprint
-        self.overlapped = overlapped
+    number: int
+    name: str
+    fingerprint: bytes
+    own: bool
 
     def succeeded(self, result: Any) -> CallRecord:
         """The record of a call that returned `result`.
@@ -102,7 +106,7 @@ class Ticket:
         Raises:
             UnserializableError: the result cannot be pickled.
         """
-        return self._record(dumps(result), succeeded=True)
+        return CallRecord(*self, succeeded=True, outcome=dumps(result))
 
     def failed(self, error: Exception) -> CallRecord:
         """The record of a call that raised; what cannot be pickled is told in words."""
@@ -115,12 +119,7 @@ class Ticket:
         if not data:
             text = "".join(traceback.format_exception_only(type(error), error)).strip()
             data = dumps(DurableCallError(f"{self.name} raised {text}"))
-        return self._record(data, succeeded=False)
-
-    def _record(self, outcome: bytes, *, succeeded: bool) -> CallRecord:
-        return CallRecord(
-            self.index, self.name, self.fingerprint, self.overlapped, succeeded, outcome
-        )
+        return CallRecord(*self, succeeded=False, outcome=data)
 
 
 class CallLog:
@@ -129,8 +128,9 @@ class CallLog:
     def __init__(self, action: str, recorded: Iterable[CallRecord] = ()) -> None:
         self._action = action
         self._unclaimed = sorted(recorded)
-        self._used = {record.index for record in self._unclaimed}
-        self._open: list[Ticket] = []
+        self._used = {record.number for record in self._unclaimed}
+        self._next = 0
+        self._unrecordable: DurableCallError | None = None
 
     def claim(self, fingerprint: bytes) -> CallRecord | None:
         """The earliest unclaimed record of this call, now claimed."""
@@ -144,31 +144,40 @@ class CallLog:
         """Whether records are left to be claimed."""
         return bool(self._unclaimed)
 
-    @property
-    def may_wait(self) -> bool:
-        """Whether a call that is not on record may be a concurrent one that was cut off."""
-        return all(record.overlapped for record in self._unclaimed)
+    def is_divergence(self, *, own: bool) -> bool:
+        """Whether a call that is not on record cannot be a concurrent one that was cut off.
 
-    def issue(self, name: str, fingerprint: bytes) -> Ticket:
+        `own` tells whether the action itself makes it.
+        """
+        return own and any(record.own for record in self._unclaimed)
+
+    def issue(self, name: str, fingerprint: bytes, *, own: bool = True) -> Ticket:
         """Begin a call that is not on record."""
-        index = next(index for index in self._indices() if index not in self._used)
-        self._used.add(index)
-        ticket = Ticket(index, name, fingerprint, overlapped=bool(self._open))
-        for other in self._open:
-            other.overlapped = True
-        self._open.append(ticket)
-        return ticket
+        while self._next in self._used:
+            self._next += 1
+        self._used.add(self._next)
+        return Ticket(self._next, name, fingerprint, own)
 
-    def close(self, ticket: Ticket) -> None:
-        """End a call, recorded or cancelled."""
-        self._open.remove(ticket)
+    def record(self, ticket: Ticket, result: Any) -> CallRecord:
+        """The record of a call that returned `result`.
+
+        Raises:
+            DurableCallError: it cannot be pickled. The action fails, whatever it makes of this.
+        """
+        try:
+            return ticket.succeeded(result)
+        except UnserializableError as error:
+            self._unrecordable = DurableCallError(
+                f"the result of the durable call {ticket.name} cannot be put on record: {error}"
+            )
+            raise self._unrecordable from error
 
     def divergence(self, name: str | None = None) -> DivergenceError:
         """The error for a replay that made call `name` (None: ended) instead of a recorded one."""
         expected = self._unclaimed[0]
         instead = f"called {name} with arguments that are not on record" if name else "ended"
         return DivergenceError(
-            f"the replay of action {self._action!r} diverged at durable call {expected.index}: "
+            f"the replay of action {self._action!r} diverged at durable call {expected.number}: "
             f"{expected.name} is on record, but the action {instead}. An action must make the "
             "same durable calls each time it runs on the same input: take clocks, random numbers "
             "and changed code out of its path, or make them durable calls themselves"
@@ -179,16 +188,12 @@ class CallLog:
 
         Raises:
             DivergenceError: records are left that it did not claim.
+            DurableCallError: a result could not be recorded.
         """
+        if self._unrecordable is not None:
+            raise self._unrecordable
         if self._unclaimed:
             raise self.divergence()
-
-    def _indices(self) -> Iterator[int]:
-        start = len(self._used)
-        yield from range(start)
-        while True:
-            yield start
-            start += 1
 
 
 def is_recordable(error: BaseException) -> bool:

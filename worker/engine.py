@@ -416,7 +416,7 @@ class Engine:
 
 
 def _entry(run: Run, call: CallRecord) -> JournalEntry:
-    return JournalEntry(run.offset, run.step, CALL, call.index, call.encode())
+    return JournalEntry(run.offset, run.step, CALL, call.number, call.encode())
 
 
 def _set_done(future: asyncio.Future[None]) -> None:
