@@ -26,6 +26,7 @@ import zmq
 
 from ..agent import errors
 from ..agent.errors import AgentFailedError, PoolError, TamiasError, WorkerStartError
+from ..store.crashpoints import reach
 from ..store.keys import shard_of
 from ..worker import wire
 from ..worker.beacon import Beacons
@@ -336,8 +337,11 @@ class Pool:
                 self._fatal(worker, wire.unpack(message), now)
 
     def _tell(self, worker: _Worker, message: bytes) -> None:
+        reach("tell.before")
         self._socket.send(worker.identity, zmq.SNDMORE)
+        reach("tell.inside")
         self._socket.send(message)
+        reach("tell.after")
 
     def _ready(self, worker: _Worker) -> None:
         worker.ready = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .crashpoints import reach
 from .journal import journal_prefix
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _trim(
         cursor.delete()
         trimmed = True
     if trimmed:
+        reach("trim.inside")
         # An emptied outbox no longer tells which numbers are used up.
         transaction.put(b"sequence", (sequence - 1).to_bytes(8, "big"), db=databases.meta)
 
@@ -97,3 +99,4 @@ def _write_dead(transaction: lmdb.Transaction[bytes], database: Any, batch: Batc
         transaction.delete(offset.to_bytes(8, "big"), db=database)
     for letter in batch.dead:
         transaction.put(letter.offset.to_bytes(8, "big"), letter.encode(), db=database)
+        reach("dead.inside")

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..agent.errors import StoreCorruptError
+from .crashpoints import reach
 from .faults import system_error
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def write_json(path: Path, content: dict[str, Any], *, sync: bool) -> None:
             file.flush()
             if sync:
                 os.fsync(file.fileno())
+        reach("file.before")
         new.replace(path)
+        reach("file.after")
     except OSError as error:
         raise system_error(error, path) from error
     if sync:

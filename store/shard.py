@@ -145,6 +145,7 @@ class Shard:
         except OSError as error:
             raise system_error(error, directory) from error
         lease = Lease.acquire(directory / "lease", wait)
+        reach("acquire.before")
         environment = None
         try:
             environment = open_writer(directory, sync=durability == "machine")

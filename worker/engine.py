@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..agent.errors import RunTimeoutError
 from ..agent.event import ORIGIN, InputEvent
+from ..store.crashpoints import reach
 from ..store.journal import ACTION, CALL, JournalEntry
 from ..store.keys import shard_of
 from ..store.offsets import offset_of
@@ -132,6 +133,7 @@ class Engine:
         """The sink has these shards' outbox records, up to the given sequences, for good."""
         for number, sequence in levels.items():
             port = self._ports[number]
+            reach("acknowledged")
             port.batch.trim = sequence
             if port.is_open or sequence % 64 == 0:
                 self._group.join(port)
@@ -399,6 +401,7 @@ class Engine:
 
     def _set_aside(self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""
+        reach("aside.before")
         run = Run(lane, offset, payload)
         run.entries = self._journal.pop(offset, None)
         self._active += 1

@@ -24,6 +24,7 @@ import zmq
 from ..agent.errors import TamiasError
 from ..agent.options import PoolOptions
 from ..agent.resource_registry import ResourceRegistry
+from ..store.crashpoints import reach
 from ..store.shard import Shard
 from .beacon import Beacons
 from .commit import GroupCommit, Port
@@ -154,15 +155,19 @@ class Worker:
             beacon=self._beacon,
             halt=self._report_failure,
         )
+        reach("announce.before")
         for port in ports.values():
             for sequence, record in port.shard.outbox():
                 self._socket.send(wire.pack_done([(port.number, sequence, record)]))
+                reach("announce.inside")
         self._tell(wire.READY, {"pid": os.getpid(), "shards": sorted(ports)})
+        reach("announce.after")
         self._loop.add_reader(self._socket.FD, self._turn)
         self._beat()
         self._turn()
 
     def _stop(self) -> None:
+        reach("stop.before")
         if hasattr(self, "_engine"):
             self._loop.remove_reader(self._socket.FD)
             self._engine.close()

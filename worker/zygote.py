@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import setproctitle
 
 from ..agent.errors import TamiasError
+from ..store.crashpoints import reach
 from .boot import Assignment, Boot
 from .parenthood import die_with_parent
 from .process import run_worker, warm
@@ -88,6 +89,7 @@ class Zygote:
         zygote = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
+        reach("fork.before")
         try:
             pid = os.fork()
         except OSError as error:
@@ -96,7 +98,9 @@ class Zygote:
             )
             return
         if pid == 0:
+            reach("fork.child")
             self._be_worker(zygote, plan, assignment)
+        reach("fork.parent")
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._workers.add(pid)

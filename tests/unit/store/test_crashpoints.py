@@ -55,7 +55,10 @@ def test_the_log_tells_which_points_there_are(tmp_path: Path) -> None:
     for _ in range(2):
         assert run(COMMIT, tmp_path / "shard", TAMIAS_CRASH_LOG=str(log)).returncode == 0
     commit = ["commit.before", "commit.inside", "commit.after"]
-    assert log.read_text().split() == (["acquire.inside", "acquire.after"] + 2 * commit) * 2
+    assert (
+        log.read_text().split()
+        == (["acquire.before", "acquire.inside", "acquire.after"] + 2 * commit) * 2
+    )
 
 
 def test_log_and_crash_go_together(tmp_path: Path) -> None:
