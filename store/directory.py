@@ -171,7 +171,7 @@ class StateDirectory(StateView):
             StoreCorruptError: its manifest is damaged.
         """
         directory = Path(path).absolute()
-        manifest = _inspect(directory) if directory.is_dir() else None
+        manifest = Manifest.read(directory) if directory.is_dir() else None
         if manifest is None:
             raise StoreFormatError(
                 f"{directory} is not a state directory.",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import running
+from . import dead_letters, doctor, inspecting, running, status
 from .guard import guarded
 
 app = typer.Typer(
@@ -35,14 +35,29 @@ def _main(
     *,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=lambda value: _version(wanted=value), is_eager=True),
+        typer.Option(
+            "--version",
+            callback=lambda value: _version(wanted=value),
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
     ] = False,
 ) -> None:
     del version
 
 
-app.command("run")(guarded(running.run))
-app.command("resume")(guarded(running.resume))
+app.command("run", short_help="Run an agent over an input, or carry on with it.")(
+    guarded(running.run)
+)
+app.command("resume", short_help="Carry on with an interrupted job.")(guarded(running.resume))
+app.command("status", short_help="Show whether a job is running, and how it stands.")(
+    guarded(status.status)
+)
+app.command("inspect", short_help="Show what a job has in memory.")(guarded(inspecting.inspect))
+app.add_typer(dead_letters.app, name="dead-letters")
+app.command("doctor", short_help="Check this machine, or a state directory.")(
+    guarded(doctor.doctor)
+)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from .settings import configuration
 from .summary import how_to_go_on, job_ended
 from .target import checked_target
 from .watching import watcher
+from .words import put
 
 if TYPE_CHECKING:
     from ..job import Report
@@ -189,7 +190,7 @@ def _perform(
         job_ended(spec, state, report)
     code = exit_code(report)
     if as_json:
-        print(json.dumps({**asdict(report), "output": spec.output, "exit_code": code}))  # noqa: T201
+        put(json.dumps({**asdict(report), "output": spec.output, "exit_code": code}))
     return code
 
 

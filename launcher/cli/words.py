@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 
 from rich.console import Console
+
+_WIDE = 400
+"""Columns where there is no terminal: nothing is to be cut off."""
 
 
 def error_console() -> Console:
@@ -16,7 +20,15 @@ def error_console() -> Console:
 
 def output_console() -> Console:
     """Stdout: what was asked for."""
-    return Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _WIDE
+    return console
+
+
+def put(line: str) -> None:
+    """Write a line for a script to stdout."""
+    sys.stdout.write(line + "\n")
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -1,0 +1,45 @@
+"""`tamias doctor`: does tamias work here, and is a state directory sound?"""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import checkup
+from .jsontext import json_line
+from .words import error_console, output_console, put
+
+_STYLES = {"ok": "green", "note": "yellow", "bad": "bold red"}
+
+
+def doctor(
+    state: Annotated[Path | None, typer.Argument(metavar="[STATE_DIR]", show_default=False)] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> int:
+    """Check this machine from end to end, or, given one, a state directory.
+
+    The exit code is 1 if something is bad.
+    """
+    console = output_console()
+    findings = (
+        chain(checkup.machine(), checkup.kernel(), checkup.pool())
+        if state is None
+        else checkup.state(state)
+    )
+    bad = 0
+    for finding in findings:
+        bad += finding.verdict == "bad"
+        if as_json:
+            put(json_line(finding._asdict()))
+            continue
+        style = _STYLES[finding.verdict]
+        console.print(f"[{style}]{finding.verdict:5}[/] {finding.name:13}", end="")
+        console.print(finding.text, markup=False)
+    if not as_json:
+        summary = f"{bad} of these are bad." if bad else "Everything is in order."
+        error_console().print(summary, style="bold red" if bad else "green")
+    return 1 if bad else 0
