@@ -201,6 +201,11 @@ class GroupCommit:
                 callback(argument)
 
     @property
+    def is_broken(self) -> bool:
+        """Whether there will be no further commit."""
+        return self._broken is not None
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is open, waiting, under way or unpublished."""
         return not (self._ports or self._waiters or self._under_way or self._landed)

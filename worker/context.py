@@ -9,7 +9,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from ..agent.context import RunnerContext
-from ..agent.errors import DurableCallError, MemoryAccessError
+from ..agent.errors import DurableCallError, MemoryAccessError, RunError
 from ..agent.event import ORIGIN, Event, OutputEvent
 from ..agent.memory import MemoryType
 from .durable import entering, inside_durable_call, is_recordable
@@ -118,7 +118,7 @@ class WorkerContext(RunnerContext):
                 cause = error
         if record is None:
             record = log.record(ticket, result)
-        self._engine.record_call_now(self._run, record)
+        self._engine.record_call_now(self._run, log, record)
         return _hand_over(record, result, cause)
 
     async def durable_execute_async(
@@ -147,7 +147,7 @@ class WorkerContext(RunnerContext):
                 cause = error
         if record is None:
             record = log.record(ticket, result)
-        await self._engine.record_call(self._run, record)
+        await self._engine.record_call(self._run, log, record)
         return _hand_over(record, result, cause)
 
     async def _perform(
@@ -220,6 +220,43 @@ class WorkerContext(RunnerContext):
 
     def close(self) -> None:
         """Nothing to do: the worker closes what it made for the agent."""
+
+    def end(self) -> None:
+        """Make this context useless for tasks and threads that its action has left running."""
+        self.__class__ = _EndedContext
+        self._run.renew_memory()
+
+
+class _EndedContext(WorkerContext):
+    """What a context becomes when its action has ended, and something may still be using it."""
+
+    def send_event(self, event: Event) -> None:
+        """Refuse. Raises RunError."""
+        raise self._ended("an event")
+
+    @property
+    def short_term_memory(self) -> MemoryObject:
+        """Refuse. Raises RunError."""
+        raise self._ended("memory")
+
+    @property
+    def sensory_memory(self) -> MemoryObject:
+        """Refuse. Raises RunError."""
+        raise self._ended("memory")
+
+    def durable_execute(self, func: Callable[..., Any], /, *_: Any, **__: Any) -> Any:
+        """Refuse. Raises RunError."""
+        raise self._ended(f"a durable call of {function_name(func)}")
+
+    async def durable_execute_async(self, func: Callable[..., Any], /, *_: Any, **__: Any) -> Any:
+        """Refuse. Raises RunError."""
+        raise self._ended(f"a durable call of {function_name(func)}")
+
+    def _ended(self, what: str) -> RunError:
+        return RunError(
+            f"{what} came from a task or thread after the action had ended that started it: await "
+            "everything that uses the context"
+        )
 
 
 def _hand_over(record: CallRecord, result: Any, cause: Exception | None) -> Any:

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from ..agent.errors import RunTimeoutError
+from ..agent.errors import DurableCallError, RunTimeoutError
 from ..agent.event import ORIGIN, InputEvent
 from ..store.crashpoints import reach
 from ..store.journal import ACTION, CALL, JournalEntry
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..agent.plan import Action, AgentPlan
     from ..agent.resource_registry import ResourceRegistry
     from .commit import GroupCommit, Port
-    from .durable import CallRecord
+    from .durable import CallLog, CallRecord
     from .effects import Effects
     from .metrics import WorkerMetrics
     from .policy import Policy
@@ -174,9 +174,8 @@ class Engine:
         """The one synchronous action that inputs set off, if that is how this agent is made."""
         policy = self._policy
         actions = self.plan.route(InputEvent(input=None))
-        if len(actions) != 1 or actions[0].is_async or policy.sync_in_threads or policy.timed:
-            return None
-        return actions[0]
+        plain = not (policy.sync_in_threads or policy.timed or policy.revives)
+        return actions[0] if plain and len(actions) == 1 and not actions[0].is_async else None
 
     def _run_simply(self, lane: Lane, offset: int, payload: bytes, action: Action) -> None:
         """What `_start` comes to for a new run of one synchronous action, without detours.
@@ -196,7 +195,7 @@ class Engine:
             self._fail(run, error)
             return
         self._executed[action.name] += 1
-        if run.sent is not None or run.entries is not None:
+        if run.sent is not None or run.log is not None:
             self._adopt(run)
             run.route = self.plan.route
             self._end_step(run)
@@ -225,7 +224,7 @@ class Engine:
 
     def _begin(self, run: Run) -> None:
         self._adopt(run)
-        self._beacon[0] = run.offset + 1
+        self._point_at(run)
         try:
             event = InputEvent(input=self._decode(run.payload))
             event.__dict__[ORIGIN] = (run.lane.key_bytes, run.offset, 0, 0)
@@ -240,13 +239,14 @@ class Engine:
         policy = self._policy
         try:
             step = run.next_step()
+            if run.expired:
+                raise self._timeout()
             if step is not None:
                 event, action = step
                 if action.is_async or policy.sync_in_threads:
                     self._spawn(run, event, action)
                     return
-                if policy.timed:
-                    self._beacon[1] = time.monotonic_ns()
+                self._point_at(run)
                 action.fn(event, WorkerContext(self, run))
                 self._executed[action.name] += 1
         except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
@@ -269,11 +269,23 @@ class Engine:
             return
         self._complete(run)
 
-    def _resume(self, run: Run) -> None:
-        """A parked run's effects are on record: go on with it."""
+    def _point_at(self, run: Run) -> None:
+        """Say whose code runs now, and since when: the time first, or it would be another's."""
+        if self._policy.timed:
+            self._beacon[1] = time.monotonic_ns()
         self._beacon[0] = run.offset + 1
-        self._step(run)
-        self._settle(run.lane)
+
+    def _resume(self, run: Run) -> None:
+        """A parked run's effects are on record, or a failed one is due again: go on with it."""
+        try:
+            self._point_at(run)
+            if run.steps is None:
+                self._begin(run)
+            else:
+                self._step(run)
+            self._settle(run.lane)
+        except BaseException as error:  # noqa: BLE001 (not the user's: his are caught before)
+            self._group.fail(error)
 
     def _settle(self, lane: Lane) -> None:
         """What every callback from the loop ends with."""
@@ -290,26 +302,37 @@ class Engine:
             run.timer = self._loop.call_later(self._policy.run_timeout, self._expire, run)
 
     async def _perform(self, run: Run, event: Event, action: Action) -> None:
+        context = WorkerContext(self, run)
+        failure: BaseException | None = None
         try:
             if action.is_async:
-                await action.fn(event, WorkerContext(self, run))
+                await action.fn(event, context)
             else:
-                await asyncio.to_thread(action.fn, event, WorkerContext(self, run))
-            self._executed[action.name] += 1
+                await asyncio.to_thread(action.fn, event, context)
         except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
-            run.task = None
-            if self._halted and isinstance(error, asyncio.CancelledError):
+            if self._halted and isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                 return
-            self._fail(run, error)
-        else:
+            failure = error
+        try:
             run.task = None
-            self._end_step(run)
-        self._settle(run.lane)
+            context.end()
+            if failure is None:
+                self._executed[action.name] += 1
+                self._end_step(run)
+            else:
+                self._fail(run, failure)
+            self._settle(run.lane)
+        except BaseException as error:  # noqa: BLE001 (not the user's: his is dealt with)
+            self._group.fail(error)
 
     def _expire(self, run: Run) -> None:
+        run.expired = True  # between two steps there is no task, and the next one will not start
         if run.task is not None:
-            run.expired = True
             run.task.cancel()
+
+    def _timeout(self) -> RunTimeoutError:
+        limit = self._policy.run_timeout
+        return RunTimeoutError(f"the run took longer than the run-timeout of {limit:g} s")
 
     # -- records ------------------------------------------------------------------------------
 
@@ -325,21 +348,35 @@ class Engine:
         self._group.join(port)
         run.note(entry)
 
-    async def record_call(self, run: Run, call: CallRecord) -> None:
-        """Put a durable call on record; returns when it is there."""
+    async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """Put a durable call on record; returns when it is there.
+
+        Raises:
+            DurableCallError: the action that made it has ended.
+        """
+        self._refuse_late(run, log, call)
         recorded = self._loop.create_future()
         self._record(run, _entry(run, call))
         self._group.when_committed(_set_done, recorded)
         self._group.schedule()
         await recorded
 
-    def record_call_now(self, run: Run, call: CallRecord) -> None:
+    def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
         """The same for a synchronous call: blocks until the record is there."""
         if threading.get_ident() == self._thread:
+            self._refuse_late(run, log, call)
             self._record(run, _entry(run, call))
             self._group.flush_in_place()
         else:
-            asyncio.run_coroutine_threadsafe(self.record_call(run, call), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
+
+    @staticmethod
+    def _refuse_late(run: Run, log: CallLog, call: CallRecord) -> None:
+        if run.log is not log:
+            raise DurableCallError(
+                f"the durable call {call.name} was not finished when its action ended, and is not "
+                "on record: await every call"
+            )
 
     # -- ends ---------------------------------------------------------------------------------
 
@@ -367,12 +404,13 @@ class Engine:
             port.batch.revived.append(offset_of(run.offset))
 
     def _fail(self, run: Run, error: BaseException) -> None:
+        if self._group.is_broken:
+            return  # the worker ends, and the run is another's
         run.lane.space.roll_back()
+        run.log = None
         run.attempts += 1
         if run.expired:
-            error = RunTimeoutError(
-                f"the run took longer than the run-timeout of {self._policy.run_timeout:g} s"
-            )
+            error = self._timeout()
         policy = self._policy
         self.metrics.failures += 1
         if policy.on_error == "fail":
@@ -397,7 +435,8 @@ class Engine:
             run.lane.port.batch.journal.append((entry.key, None))
             self._group.join(run.lane.port)
         self.metrics.retries += 1
-        self._begin(run.again())
+        again = run.lane.run = run.again()  # in its place, so that nothing overtakes it
+        self._loop.call_soon(self._resume, again)
 
     def _set_aside(self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""

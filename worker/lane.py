@@ -60,6 +60,11 @@ class Lane:
         """Whether nothing runs or waits here."""
         return self.run is None and not self.queue
 
+    def renew(self) -> None:
+        """Take memory away from whatever the action that ends has left running."""
+        self.space = self.space.succeed()
+        self.memory = SpaceMemory(self.space, MemoryType.SHORT_TERM)
+
     def commit(self) -> None:
         """Make what the run has changed the key's, and have the open group write it."""
         changes = self.space.commit()

@@ -41,7 +41,7 @@ class SpaceMemory(MemoryObject):
         """The value at a path or reference: a copy, a nested object, or None."""
         space = self._space
         if space.guards:
-            refuse_inside_durable_call()
+            refuse_access(space)
         if path_or_ref.__class__ is str:
             path = self._base + path_or_ref if self._base else path_or_ref  # type: ignore[operator]
         else:
@@ -63,7 +63,7 @@ class SpaceMemory(MemoryObject):
         """
         space = self._space
         if space.guards:
-            refuse_inside_durable_call()
+            refuse_access(space)
         if self._base:
             path = self._base + path
         held = space.delta.get(path)
@@ -148,11 +148,16 @@ class SpaceMemory(MemoryObject):
 
     def _guard(self) -> None:
         if self._space.guards:
-            refuse_inside_durable_call()
+            refuse_access(self._space)
 
 
-def refuse_inside_durable_call() -> None:
-    """Raise MemoryAccessError when the caller runs inside a durable function."""
+def refuse_access(space: Space) -> None:
+    """Raise MemoryAccessError inside a durable function, and when the space's action has ended."""
+    if space.ended:
+        raise MemoryAccessError(
+            "memory was used after the end of the action that it was given to, by a task or thread "
+            "that the action had started: await everything that uses memory"
+        )
     if inside_durable_call():
         raise MemoryAccessError(
             "memory cannot be used inside a durable function: its result alone is on record, so "

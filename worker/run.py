@@ -136,6 +136,7 @@ class Run:
         """
         if self.log is not None:
             self.log.end()
+            self.log = None
         if self.sent:
             self._queue(self.sent)
         self.step += 1
@@ -189,6 +190,12 @@ class Run:
         if self.sensory is None:
             self.sensory = Space()
         return self.sensory
+
+    def renew_memory(self) -> None:
+        """Take memory away from whatever the action that ends has left running."""
+        self.lane.renew()
+        if self.sensory is not None:
+            self.sensory = self.sensory.succeed()
 
     def call_log(self) -> CallLog:
         """The durable calls of the current action."""

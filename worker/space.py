@@ -50,6 +50,8 @@ OBJECT_RECORD: Final = b""
 """How an explicit object is written in the store (no pickle is ever empty)."""
 
 _NOT_A_VALUE: Final = (MISSING, DELETED)
+_FOR_GOOD: Final = 1 << 40
+"""More guards than durable calls will ever take away."""
 
 
 class Frozen:
@@ -90,7 +92,7 @@ def to_record(value: Any) -> bytes | None:
 class Space:
     """One memory's fields (see the module's text). Not safe for concurrent use."""
 
-    __slots__ = ("complete", "delta", "fields", "guards", "overlay", "store")
+    __slots__ = ("complete", "delta", "ended", "fields", "guards", "overlay", "store")
 
     def __init__(self, store: FieldStore | None = None) -> None:
         self.delta: dict[str, Any] = {}
@@ -100,6 +102,8 @@ class Space:
         self.complete = store is None
         self.guards = 0
         """Durable calls under way: above zero, each access is checked for coming from one."""
+        self.ended = False
+        """Whether another space has taken this one's place; then `guards` is above zero for good."""
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -239,6 +243,23 @@ class Space:
         """Forget all that the run has changed."""
         self.delta = {}
         self.overlay = {}
+
+    def succeed(self) -> Space:
+        """A space with all that this one holds; this one is of no more use.
+
+        For an action that may have left tasks or threads running: what they still do to memory
+        must not get into the next action's, nor into the next run's.
+        """
+        successor = Space(self.store)
+        successor.complete = self.complete
+        successor.delta = self.delta.copy()  # a thread may just be writing to the original
+        successor.overlay = self.overlay
+        successor.fields = self.fields
+        self.delta, self.overlay, self.fields, self.store = {}, {}, {}, None
+        self.complete = True
+        self.ended = True
+        self.guards += _FOR_GOOD
+        return successor
 
 
 def check_path(path: str) -> None:
