@@ -29,6 +29,8 @@ from support.fire_model import Model, Token, known
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tamias.store.deadletters import DeadLetter
+
 HERE = Path(__file__).parent
 AGENT = HERE / "fire_agent.py"
 KINDS = (
@@ -75,6 +77,8 @@ class Field:
         self.plan = directory / "plan.json"
         self.errors = directory / "stderr"
         self.lives = 0
+        self.dead: dict[int, DeadLetter] = {}
+        """What `judge` has found in the dead letters, by offset."""
         self.kills: dict[str, int] = defaultdict(int)
         self._began = time.monotonic()
         directory.mkdir(parents=True, exist_ok=True)
@@ -143,7 +147,9 @@ class Field:
                 expected, found = known(memory, answers), reader.memory(key)
                 if found != expected:
                     wrong.append(f"memory of {key}: {_difference(expected, found)}")
-            wrong += [f"dead letter: {letter}" for letter in reader.dead_letters()][:3]
+            self.dead = {letter.offset: letter for letter in reader.dead_letters()}
+            if self.dead.keys() != model.dead.keys():
+                wrong.append(f"dead are {list(self.dead.values())}, should be {model.dead}")
             journal = reader.journal()
             if journal and not stray:
                 wrong.append(f"journal left: {list(journal.items())[:2]}")

@@ -14,9 +14,12 @@ the time.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -30,6 +33,30 @@ if "FIRE_PREFETCH" in os.environ:
     vars(tamias.worker.lane)["PREFETCH_FIELDS"] = int(os.environ["FIRE_PREFETCH"])
 
 _already_failed: set[int] = set()
+
+
+def overflow_the_stack() -> None:
+    """Recurse in C code until the stack ends."""
+    nested: list[Any] = []
+    for _ in range(1_000_000):
+        nested = [nested]
+    sys.setrecursionlimit(1 << 30)
+    repr(nested)
+
+
+def spin() -> None:
+    """Never come back, and never let go."""
+    while True:
+        pass
+
+
+DEADLY: dict[str, Callable[[], object]] = {
+    "segv": lambda: ctypes.string_at(0),
+    "exit": lambda: os._exit(7),
+    "abort": os.abort,
+    "overflow": overflow_the_stack,
+    "spin": spin,
+}
 
 
 class Middle(Event):
@@ -116,6 +143,12 @@ class FireAgent(Agent):
             ctx.short_term_memory.set("garbage", i)
             ctx.send_event(OutputEvent(output="garbage"))
             raise RuntimeError("the first attempt fails")
+        if kind == "raise":
+            ctx.send_event(OutputEvent(output="never"))
+            raise RuntimeError("every attempt fails")
+        if kind in DEADLY:
+            ctx.durable_execute(outside, i, "deadly")
+            DEADLY[kind]()
         if kind == "call":
             note = ctx.durable_execute(outside, i, "sync")
             ctx.short_term_memory.set("token", note)
@@ -134,7 +167,7 @@ class FireAgent(Agent):
                         "id": str(event.id)}
             )
         )
-        if kind in ("multi", "gather", "slow", "threads", "mixed"):
+        if kind in ("multi", "gather", "slow", "threads", "mixed", "hang"):
             ctx.send_event(Middle(i=i, n=n, kind=kind))
 
     @action(Middle)
@@ -144,7 +177,9 @@ class FireAgent(Agent):
         i, n, kind = event.i, event.n, event.kind
         memory = ctx.short_term_memory
         note: Any = None
-        if kind == "slow":
+        if kind == "hang":
+            await asyncio.sleep(3600)
+        elif kind == "slow":
             await asyncio.sleep(0.002 * (i % 4))
         elif kind == "gather":
             note = await asyncio.gather(

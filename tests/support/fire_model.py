@@ -10,6 +10,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 
+DEADLY = {"segv", "exit", "abort", "overflow", "spin"}
+DEAD = {"raise", "hang", *DEADLY}
+
+
 class Token(NamedTuple):
     """The answer that the outside world gave to the last call `name` of input `i`."""
 
@@ -24,10 +28,17 @@ class Model:
         self.memory: dict[str, dict[str, Any]] = {}
         self.outputs: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.calls: set[Token] = set()
+        self.dead: dict[int, str] = {}
+        """Kinds of the inputs that must end in the dead letters, by offset."""
         for offset, (key, value) in enumerate(inputs):
             self._run(key, offset, **value)
 
     def _run(self, key: str, offset: int, i: int, n: int, kind: str) -> None:
+        if kind in DEAD:
+            self.dead[offset] = kind
+            if kind in DEADLY:
+                self._call(i, "deadly")
+            return
         memory = self.memory.setdefault(key, {})
         _remember(memory, n)
         note: Any = None
