@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..agent.memory import MemoryObject
     from ..agent.metrics import MetricGroup
     from ..agent.resource import Resource, ResourceType
-    from .durable import CallRecord
     from .engine import Engine
     from .run import Run
 
@@ -101,7 +100,7 @@ class WorkerContext(RunnerContext):
         log = self._run.call_log()
         record = log.claim(fingerprint)
         if record is not None:
-            return record.give()
+            return log.replay(record)
         if log.replaying:
             raise log.divergence(name)
         ticket = log.issue(name, fingerprint, own=_is_own(self._run))
@@ -119,7 +118,10 @@ class WorkerContext(RunnerContext):
         if record is None:
             record = log.record(ticket, result)
         self._engine.record_call_now(self._run, log, record)
-        return _hand_over(record, result, cause)
+        if cause is not None:
+            raise log.error_of(record, cause)
+        log.note(record)
+        return result
 
     async def durable_execute_async(
         self, func: Callable[..., Any], /, *args: Any, **kwargs: Any
@@ -131,7 +133,7 @@ class WorkerContext(RunnerContext):
         log = self._run.call_log()
         record = log.claim(fingerprint)
         if record is not None:
-            return record.give()
+            return log.replay(record)
         if log.replaying:
             await self._wait_for_siblings(name, own=own)
         ticket = log.issue(name, fingerprint, own=own)
@@ -148,7 +150,10 @@ class WorkerContext(RunnerContext):
         if record is None:
             record = log.record(ticket, result)
         await self._engine.record_call(self._run, log, record)
-        return _hand_over(record, result, cause)
+        if cause is not None:
+            raise log.error_of(record, cause)
+        log.note(record)
+        return result
 
     async def _perform(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -257,18 +262,6 @@ class _EndedContext(WorkerContext):
             f"{what} came from a task or thread after the action had ended that started it: await "
             "everything that uses the context"
         )
-
-
-def _hand_over(record: CallRecord, result: Any, cause: Exception | None) -> Any:
-    """Give the action what a replay would: an exception that cannot be pickled in its stand-in."""
-    if cause is None:
-        return result
-    try:
-        record.give()
-    except Exception as recorded:
-        if type(recorded) is not type(cause):
-            raise recorded from cause
-    raise cause
 
 
 def _is_own(run: Run) -> bool:

@@ -40,7 +40,7 @@ from ..agent.errors import DivergenceError, DurableCallError, TamiasError, Unser
 from ..store.codec import dumps, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _INSIDE: Final[ContextVar[bool]] = ContextVar("tamias_inside_durable_call", default=False)
 
@@ -130,6 +130,8 @@ class CallLog:
         self._unclaimed = sorted(recorded)
         self._used = {record.number for record in self._unclaimed}
         self._next = 0
+        self._last_own = -1
+        self._raised: list[tuple[int, BaseException]] = []
         self._unrecordable: DurableCallError | None = None
 
     def claim(self, fingerprint: bytes) -> CallRecord | None:
@@ -138,6 +140,49 @@ class CallLog:
             if record.fingerprint == fingerprint:
                 return self._unclaimed.pop(position)
         return None
+
+    def replay(self, record: CallRecord) -> Any:
+        """Give the action a recorded outcome: return the result, or raise the exception."""
+        self.note(record)
+        try:
+            return record.give()
+        except Exception as error:
+            self._raised.append((record.number, error))
+            raise
+
+    def error_of(self, record: CallRecord, cause: Exception) -> Exception:
+        """What to raise for a call that has just failed of `cause`: the same that a replay would.
+
+        That is `cause` itself, or where it cannot be pickled what stands in for it.
+        """
+        self.note(record)
+        error = cause
+        try:
+            record.give()
+        except Exception as recorded:  # noqa: BLE001 (anything may be on record)
+            if type(recorded) is not type(cause):
+                error = recorded
+                error.__cause__ = cause
+        self._raised.append((record.number, error))
+        return error
+
+    def note(self, record: CallRecord) -> None:
+        """The action is about to learn the outcome of this call."""
+        if record.own:
+            self._last_own = max(self._last_own, record.number)
+
+    def to_forget(self, error: BaseException) -> set[int]:
+        """Numbers of the recorded calls whose exceptions are why the action failed with `error`.
+
+        They are to be made again when the action is. A call that failed and that the action then
+        lived with stays on record, because what it did next is on record, too.
+        """
+        causes = list(_causes(error))
+        return {
+            number
+            for number, raised in self._raised
+            if number >= self._last_own and any(cause is raised for cause in causes)
+        }
 
     @property
     def replaying(self) -> bool:
@@ -194,6 +239,18 @@ class CallLog:
             raise self._unrecordable
         if self._unclaimed:
             raise self.divergence()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception with all that led to it, members of groups among them."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            waiting += (found.__cause__, found.__context__, *getattr(found, "exceptions", ()))
 
 
 def is_recordable(error: BaseException) -> bool:

@@ -389,6 +389,7 @@ class Engine:
         """The run has ended, however: its lane is free and its progress joins the open group."""
         lane = run.lane
         lane.run = None
+        run.log = None
         self._active -= 1
         if run.timer is not None:
             run.timer.cancel()
@@ -407,7 +408,6 @@ class Engine:
         if self._group.is_broken:
             return  # the worker ends, and the run is another's
         run.lane.space.roll_back()
-        run.log = None
         run.attempts += 1
         if run.expired:
             error = self._timeout()
@@ -421,19 +421,20 @@ class Engine:
             log_ignored(run, error)
             self._close(run, 0)
         elif run.attempts < policy.max_attempts:
-            self._retry(run)
+            self._retry(run, error)
         else:
             self.metrics.dead_letters += 1
             run.lane.port.batch.dead.append(dead_letter(run, error, policy.codec))
             self._close(run, 0)
 
-    def _retry(self, run: Run) -> None:
+    def _retry(self, run: Run, error: BaseException) -> None:
         self._active -= 1
         if run.timer is not None:
             run.timer.cancel()
-        for entry in run.forgotten():
+        for entry in run.forget(error):
             run.lane.port.batch.journal.append((entry.key, None))
             self._group.join(run.lane.port)
+        run.log = None
         self.metrics.retries += 1
         again = run.lane.run = run.again()  # in its place, so that nothing overtakes it
         self._loop.call_soon(self._resume, again)

@@ -13,10 +13,11 @@ their effects, and gives the step after them the durable calls that it had on re
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..agent.errors import DivergenceError
-from ..store.journal import ACTION, JournalEntry
+from ..store.journal import ACTION, CALL, JournalEntry
+from ..store.offsets import offset_of
 from .durable import CallLog, CallRecord
 from .effects import Effects
 from .space import Space
@@ -69,20 +70,28 @@ class Run:
     def again(self) -> Run:
         """A run of the same input for its next attempt.
 
-        What the journal has stays on record: finished actions are not run again. Calls of the
-        failed action that raised are forgotten, or no retry could ever go better.
+        What the journal has stays on record: finished actions are not run again.
         """
         run = Run(self.lane, self.offset, self.payload)
         run.attempts = self.attempts
-        if self.entries is not None:
-            run.entries = [
-                entry for entry in self.entries if not _is_failed_call(entry, self.step)
-            ]
+        run.entries = self.entries
         return run
 
-    def forgotten(self) -> list[JournalEntry]:
-        """Entries of the current step that `again` drops."""
-        return [entry for entry in self.entries or () if _is_failed_call(entry, self.step)]
+    def forget(self, error: BaseException) -> list[JournalEntry]:
+        """Give up the records of calls that the current action failed of, or it always would.
+
+        Returns them, to be taken out of the journal.
+        """
+        calls = self.log.to_forget(error) if self.log is not None else ()
+        if not calls or self.entries is None:
+            return []
+        lost = [
+            entry
+            for entry in self.entries
+            if entry.action == self.step and entry.kind == CALL and entry.index in calls
+        ]
+        self.entries = [entry for entry in self.entries if entry not in lost]
+        return lost
 
     def note(self, entry: JournalEntry) -> None:
         """Remember an entry that is going into the journal."""
@@ -105,14 +114,20 @@ class Run:
                 self.begin_action(action)
                 return event, action
             if effects.action != action.name:
-                raise DivergenceError(
-                    f"step {self.step} of the run of input {self.offset} is on record as action "
-                    f"{effects.action!r}, but the agent now runs {action.name!r} there: its "
-                    "actions have changed since the run began. Finish the run with the code that "
-                    "it began with, or give it up (it is in the dead letters after max-attempts)"
-                )
+                raise self._divergence(f"runs {action.name!r}")
             self._apply(effects)
+        if any(entry.action >= self.step for entry in self.entries or ()):
+            raise self._divergence("ends")
         return None
+
+    def _divergence(self, instead: str) -> DivergenceError:
+        effects = self._recorded_effects()
+        recorded = f"action {effects.action!r}" if effects is not None else "an action"
+        return DivergenceError(
+            f"step {self.step} of the run of input {offset_of(self.offset)} is on record as "
+            f"{recorded}, but the agent now {instead} there: its actions have changed since the "
+            "run began. Finish the run with the code that it began with, or give it up"
+        )
 
     def begin_action(self, action: Action) -> None:
         """Make `action` current."""
@@ -121,7 +136,7 @@ class Run:
         calls = [
             CallRecord.decode(entry.index, entry.data)
             for entry in self.entries or ()
-            if entry.action == self.step and entry.kind != ACTION
+            if entry.action == self.step and entry.kind == CALL
         ]
         self.log = CallLog(action.name, calls) if calls else None
 
@@ -202,20 +217,3 @@ class Run:
         if self.log is None:
             self.log = CallLog(self.action.name)  # type: ignore[union-attr]
         return self.log
-
-    def describe(self) -> dict[str, Any]:
-        """What an operator wants to know of a run."""
-        return {
-            "offset": self.offset,
-            "action": self.action.name if self.action is not None else None,
-            "step": self.step,
-            "attempts": self.attempts,
-        }
-
-
-def _is_failed_call(entry: JournalEntry, step: int) -> bool:
-    return (
-        entry.action == step
-        and entry.kind != ACTION
-        and not CallRecord.decode(entry.index, entry.data).succeeded
-    )
