@@ -181,6 +181,15 @@ class Worker:
     # -- messages -----------------------------------------------------------------------------
 
     def _turn(self) -> None:
+        """Take a turn; what goes wrong here has lost inputs, so the worker ends for it."""
+        if self._ended.done():
+            return
+        try:
+            self._take_messages()
+        except BaseException as error:  # noqa: BLE001 (not the user's: the engine catches his)
+            self._fatal(error)
+
+    def _take_messages(self) -> None:
         """Read what is there (the descriptor tells of new messages only once, so: all of it)."""
         self._turn_scheduled = False
         socket = self._socket
@@ -243,7 +252,12 @@ class Worker:
 
     def _fatal(self, error: BaseException) -> None:
         """The worker cannot go on. What it has not committed, its successor will do again."""
-        _LOG.error("worker %d stops: %s", self._assignment.slot, error)
+        _LOG.error(
+            "worker %d stops: %s",
+            self._assignment.slot,
+            error,
+            exc_info=None if isinstance(error, TamiasError) else error,
+        )
         self._tell(wire.FATAL, {"type": type(error).__name__, "message": str(error)})
         self._end(EXIT_FATAL)
 

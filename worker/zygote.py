@@ -73,7 +73,7 @@ class Zygote:
                     self._kill_workers()
                     return 0
                 if "become" in message:
-                    return self._become(plan, Assignment(**message["become"]))
+                    self._become(plan, Assignment(**message["become"]))
                 self._fork(plan, Assignment(**message["fork"]))
             readable, _, _ = select.select([self._control, self._wakeup], [], [])
             if self._wakeup in readable:
@@ -125,12 +125,15 @@ class Zygote:
                 sys.stderr.flush()
             os._exit(code)
 
-    def _become(self, plan: AgentPlan, assignment: Assignment) -> int:
+    def _become(self, plan: AgentPlan, assignment: Assignment) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
         die_with_parent(self._boot.parent)
-        return run_worker(self._boot, plan, assignment)
+        code = run_worker(self._boot, plan, assignment)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # without waiting for threads in which the user's functions hang
 
     def _reap(self) -> None:
         while True:
