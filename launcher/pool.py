@@ -373,7 +373,7 @@ class Pool:
         )
 
     def _fatal(self, worker: _Worker, body: dict[str, Any], now: float) -> None:
-        error = _error(body["type"], body["message"])
+        error = _error(body["type"], body["message"], body["hint"])
         assignment = worker.assignment
         if isinstance(error, errors.LeaseHeldError):
             # A predecessor that is slow to die; the dispatcher tries again, a bounded number of times.
@@ -407,10 +407,8 @@ class Pool:
                 event.assignment.slot, event.assignment.incarnation, now, event.text
             )
         elif isinstance(event, BootFailed):
-            error = _error(event.type, event.message)
-            if event.traceback:
-                error = type(error)(f"{event.message}\n\n{event.traceback.rstrip()}")
-            self._fail(error)
+            traceback = f"\n\n{event.traceback.rstrip()}" if event.traceback else ""
+            self._fail(_error(event.type, event.message + traceback, event.hint))
 
     def _gone(self, event: Gone, now: float) -> None:
         slot, incarnation = event.assignment.slot, event.assignment.incarnation
@@ -585,9 +583,9 @@ def _describe(status: int | None) -> tuple[str, int | None, int | None]:
     return f"exited with code {code}", None, code
 
 
-def _error(name: str, message: str) -> TamiasError:
+def _error(name: str, message: str, hint: str) -> TamiasError:
     """The error that another process has told about."""
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, TamiasError):
-        return kind(message)
-    return PoolError(f"{name}: {message}")
+        return kind(message, hint=hint)
+    return PoolError(f"{name}: {message}", hint=hint)

@@ -62,6 +62,7 @@ class BootFailed:
     type: str
     """Name of the error's class."""
     message: str
+    hint: str
     traceback: str
 
 
@@ -226,7 +227,7 @@ class ZygoteStarter(Starter):
         self._stillborn += not self._ready
         if self._stillborn >= ZYGOTE_STARTS:
             return [
-                BootFailed("WorkerStartError", f"the zygote {_ended(code)} while it started", "")
+                BootFailed("WorkerStartError", f"the zygote {_ended(code)} while it started", "", "")
             ]
         living, self._living = self._living, {}
         for pid in living:

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..agent.errors import RunTimeoutError, UnserializableError
+from ..agent.errors import RunTimeoutError, TamiasError, UnserializableError
 from ..store.deadletters import DeadLetter
 from ..store.offsets import offset_of, retries_of
 
@@ -17,22 +17,36 @@ if TYPE_CHECKING:
     from ..store.deadletters import Cause
     from .run import Run
 
-_HERE: Final = str(Path(__file__).parent)
+_ROOMS: Final = tuple(
+    f"{Path(__file__).parents[1] / room}{os.sep}" for room in ("agent", "store", "worker")
+)
 _LOG: Final = logging.getLogger("tamias.worker")
 
 
 def user_traceback(error: BaseException) -> str:
-    """The traceback as the user's code caused it: without the worker's own outer frames."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_HERE):
-        frame = frame.tb_next
-    chosen = frame or error.__traceback__
-    return "".join(traceback.format_exception(type(error), error, chosen))
+    """The traceback as the user's code caused it: without the frames of tamias around and below."""
+    shown = traceback.TracebackException.from_exception(error)
+    _only_theirs(shown, set())
+    return "".join(shown.format())
+
+
+def _only_theirs(shown: traceback.TracebackException, seen: set[int]) -> None:
+    """Take the frames of tamias out of an exception's traceback and those of its causes."""
+    seen.add(id(shown))
+    theirs = [frame for frame in shown.stack if not frame.filename.startswith(_ROOMS)]
+    if theirs:
+        shown.stack = traceback.StackSummary.from_list(theirs)
+    for other in (shown.__cause__, shown.__context__):
+        if other is not None and id(other) not in seen:
+            _only_theirs(other, seen)
 
 
 def one_line(error: BaseException) -> str:
     """The exception as `Type: message`, on one line."""
-    text = "".join(traceback.format_exception_only(type(error), error)).strip()
+    if isinstance(error, TamiasError):
+        text = f"{type(error).__name__}: {error}"  # where it is defined is no news
+    else:
+        text = "".join(traceback.format_exception_only(type(error), error))
     return " ".join(text.split())
 
 

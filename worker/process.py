@@ -258,7 +258,11 @@ class Worker:
             error,
             exc_info=None if isinstance(error, TamiasError) else error,
         )
-        self._tell(wire.FATAL, {"type": type(error).__name__, "message": str(error)})
+        hint = error.hint if isinstance(error, TamiasError) else ""
+        message = error.message if isinstance(error, TamiasError) else str(error)
+        self._tell(
+            wire.FATAL, {"type": type(error).__name__, "message": message, "hint": hint}
+        )
         self._end(EXIT_FATAL)
 
     def _end(self, code: int) -> None:

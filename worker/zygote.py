@@ -193,11 +193,18 @@ class Zygote:
 
 
 def _failure(error: BaseException) -> dict[str, str]:
-    known = isinstance(error, TamiasError)
+    if isinstance(error, TamiasError):
+        return {
+            "type": type(error).__name__,
+            "message": error.message,
+            "hint": error.hint,
+            "traceback": "",
+        }
     return {
-        "type": type(error).__name__ if known else "WorkerStartError",
-        "message": str(error) if known else f"{type(error).__name__}: {error}",
-        "traceback": "" if known else traceback.format_exc(),
+        "type": "WorkerStartError",
+        "message": f"{type(error).__name__}: {error}",
+        "hint": "",
+        "traceback": traceback.format_exc(),
     }
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from ...agent.errors import UsageError
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 _PREVIEW = 2000
 """Characters of a payload that are shown."""
+
+_LONGEST_KEY = 32
 
 State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -54,17 +55,10 @@ def list_letters(state: State, *, as_json: Json = False) -> int:
     if not rows:
         error_console().print("There are no dead letters.")
         return 0
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", expand=False)
-    for name in ("offset", "tries"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("key", max_width=24, no_wrap=True, overflow="ellipsis")
-    table.add_column("cause", no_wrap=True)
-    table.add_column("error", no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        key = row["key"] if isinstance(row["key"], str) else json_line(row["key"])
-        cells = (str(row["offset"]), str(row["attempts"]), key, row["cause"], row["error"])
-        table.add_row(*map(Text, cells))
-    output_console().print(table, soft_wrap=False)
+    console = output_console()
+    for line in _table(rows):
+        line.truncate(console.width, overflow="ellipsis")
+        console.print(line)
     place = typed(state)
     error_console().print(
         f"{count(len(rows), 'dead letter')}. More: tamias dead-letters show {place} OFFSET; "
@@ -153,8 +147,9 @@ def _tell(report: RetryReport, spec: JobSpec, state: Path) -> None:
     if report.revived and spec.output != "-":
         console.print(f"  [dim]outputs:[/] appended to {shown(spec.output)}")
     place = typed(state)
+    which = str(report.failed[0]) if len(report.failed) == 1 else "OFFSET"
     for number, text in (
-        (len(report.failed), f"failed again: tamias dead-letters show {place} OFFSET"),
+        (len(report.failed), f"failed again: tamias dead-letters show {place} {which}"),
         (len(report.untried), "not tried yet: repeat the command"),
         (
             len(report.malformed),
@@ -170,6 +165,23 @@ def _rows(reader: StoreReader) -> Iterator[dict[str, Any]]:
         with reader.shard(number) as snapshot:
             if snapshot is not None:
                 yield from map(_row, snapshot.dead_letters())
+
+
+def _table(rows: list[dict[str, Any]]) -> Iterator[Text]:
+    """The rows in columns, the error last and as long as it is."""
+    cells = [("offset", "tries", "key", "cause", "error")]
+    for row in rows:
+        key = row["key"] if isinstance(row["key"], str) else json_line(row["key"])
+        if len(key) > _LONGEST_KEY:
+            key = key[: _LONGEST_KEY - 3] + "..."
+        cells.append((str(row["offset"]), str(row["attempts"]), key, row["cause"], row["error"]))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for number, (offset, tries, key, cause, error) in enumerate(cells):
+        line = (
+            f"{offset:>{widths[0]}}  {tries:>{widths[1]}}  {key:{widths[2]}}  {cause:{widths[3]}}"
+            f"  {error}"
+        )
+        yield Text(line, style="" if number else "dim")
 
 
 def _row(letter: DeadLetter) -> dict[str, Any]:

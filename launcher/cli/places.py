@@ -26,9 +26,17 @@ def place(path: str) -> str:
     return path if path == "-" else str(Path(path).absolute())
 
 
-def check_apart(source: str, output: str) -> None:
-    """Raise UsageError if the output is the input."""
-    if "-" in (source, output):
+def check_output(source: str, output: str) -> None:
+    """Raise UsageError if the output is the input, or in a directory that does not exist."""
+    if output == "-":
+        return
+    folder = Path(output).parent
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no directory {shown(folder)} for the output.",
+            hint="Create it, or name another output.",
+        )
+    if source == "-":
         return
     if source == output or (
         Path(output).exists() and Path(source).exists() and Path(output).samefile(source)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...agent.errors import TamiasError, UsageError
+from ...agent.errors import AgentFailedError, TamiasError, UsageError
 from ...agent.options import PoolOptions
 from ..job import JobSpec, run_file_job
 from ..sinks.appendfile import OutputClosedError
 from .guard import INTERRUPTED
-from .places import StatePlace, check_apart, place
+from .places import StatePlace, check_output, place
 from .settings import configuration
 from .summary import how_to_go_on, job_ended
 from .target import checked_target
@@ -145,7 +145,7 @@ def run(
         config=data,
         folder=str(Path.cwd()),
     )
-    check_apart(spec.input, spec.output)
+    check_output(spec.input, spec.output)
     with StatePlace(settled.get(PoolOptions.STATE_DIR) or None, spec.output) as state_place:
         return _perform(spec, state_place, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
@@ -164,9 +164,8 @@ def resume(
     if as_json and spec.output == "-":
         raise UsageError("--json would mix with the outputs on stdout.", hint="Leave it out.")
     if workers is not None:
-        spec = replace(
-            spec, config=configuration(None, None, {**spec.config, "workers": workers}).data
-        )
+        flags = configuration(None, None, {"workers": workers}).data
+        spec = replace(spec, config={**spec.config, **flags})
     with StatePlace(str(state), spec.output) as state_place:
         return _perform(spec, state_place, overwrite=False, as_json=as_json, quiet=quiet)
 
@@ -182,16 +181,24 @@ def _perform(
         except TamiasError as error:
             if error.exit_code == 1 and not isinstance(error, OutputClosedError):
                 state.keep()
-                error.hint = f"{error.hint} {how_to_go_on(spec, state)}".strip()
+                error.hint = f"{error.hint} {_advice(error)}{how_to_go_on(spec, state)}".strip()
             raise
     if not report.finished or report.dead_letters:
         state.keep()
-    if not quiet:
-        job_ended(spec, state, report)
+    job_ended(spec, state, report, quiet=quiet)
     code = exit_code(report)
     if as_json:
         put(json.dumps({**asdict(report), "output": spec.output, "exit_code": code}))
     return code
+
+
+def _advice(error: TamiasError) -> str:
+    if isinstance(error, AgentFailedError):
+        return (
+            "Nothing of this input was kept. Repair the agent; or repeat the command with "
+            "--on-error dead-letter, to set such inputs aside. "
+        )
+    return ""
 
 
 def exit_code(report: Report) -> int:

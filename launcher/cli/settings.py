@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...agent.configuration import Configuration, parse_assignments
+from ...agent.options import KNOWN_OPTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,5 +27,8 @@ def configuration(
     if file is not None:
         config.load_file(file)
     config.override(parse_assignments(assignments or ()))
-    config.override({name: value for name, value in flags.items() if value is not None})
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name, value in given.items():
+        KNOWN_OPTIONS[name].convert(value)
+    config.override(given)
     return config

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .words import count, duration, error_console, rate, shown, typed
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..job import JobSpec, Report
     from .places import StatePlace
 
@@ -17,21 +19,11 @@ def how_to_go_on(spec: JobSpec, state: StatePlace) -> str:
     return f"To carry on{feed}: tamias resume {typed(state.path)}"
 
 
-def job_ended(spec: JobSpec, state: StatePlace, report: Report) -> None:
-    """Tell on stderr how a life of a job has ended."""
+def job_ended(spec: JobSpec, state: StatePlace, report: Report, *, quiet: bool) -> None:
+    """Tell on stderr how a life of a job has ended; if `quiet`, only what is left to do."""
     console = error_console()
-    done = report.events - report.resumed_at
-    if report.finished and not done and report.resumed_at:
-        console.print(
-            f"[bold green]done[/] before: {count(report.events, 'input')}; nothing is new"
-        )
-    else:
-        word = "[bold green]done[/]" if report.finished else "[bold yellow]interrupted[/]"
-        console.print(f"{word}: {_figures(report, done)}")
-    if spec.output != "-":
-        _line("outputs", f"{shown(spec.output)} ({count(report.outputs, 'line')})")
-    if state.is_kept:
-        _line("state", shown(state.path))
+    if not quiet:
+        _tell(console, spec, state, report)
     if not report.finished:
         console.print(f"Nothing is lost. {how_to_go_on(spec, state)}", markup=False)
     if report.dead_letters:
@@ -41,6 +33,21 @@ def job_ended(spec: JobSpec, state: StatePlace, report: Report) -> None:
             f"tamias dead-letters list {typed(state.path)}",
             markup=False,
         )
+
+
+def _tell(console: Console, spec: JobSpec, state: StatePlace, report: Report) -> None:
+    done = report.events - report.resumed_at
+    if report.finished and not done and report.resumed_at:
+        console.print(
+            f"[bold green]done[/] before: {count(report.events, 'input')}; nothing is new"
+        )
+    else:
+        word = "[bold green]done[/]" if report.finished else "[bold yellow]interrupted[/]"
+        console.print(f"{word}: {_figures(report, done)}")
+    if spec.output != "-":
+        _line(console, "outputs", f"{shown(spec.output)} ({count(report.outputs, 'line')})")
+    if state.is_kept:
+        _line(console, "state", shown(state.path))
 
 
 def _figures(report: Report, done: int) -> str:
@@ -58,6 +65,6 @@ def _figures(report: Report, done: int) -> str:
     return ", ".join(parts)
 
 
-def _line(name: str, text: str) -> None:
-    error_console().print(f"  [dim]{name + ':':9}[/]", end="")
-    error_console().print(text, markup=False)
+def _line(console: Console, name: str, text: str) -> None:
+    console.print(f"  [dim]{name + ':':9}[/]", end="")
+    console.print(text, markup=False)
