@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..store.crashpoints import reach
 from ..store.outbox import encode_outputs
@@ -28,11 +28,17 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ..store.shard import Shard
-    from .lane import Lane
 
     Waiter = tuple[Callable[[Any], None], Any]
     Sealed = list[tuple["Port", Batch]]
     Records = list[tuple[int, int, bytes]]
+
+
+class Changed(Protocol):
+    """What has changes for its port's next commit: a lane."""
+
+    def write_changes(self, batch: Batch) -> None:
+        """Put them into `batch`, and have none any more."""
 
 
 class Port:
@@ -49,7 +55,7 @@ class Port:
 
     def _renew(self) -> None:
         self.batch = Batch()
-        self.changed: list[Lane] = []
+        self.changed: list[Changed] = []
         """Lanes with changes that this batch is to write."""
         self.offsets: list[int] = []
         self.counts: list[int] = []

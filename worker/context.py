@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..agent.context import RunnerContext
 from ..agent.errors import DurableCallError, MemoryAccessError, RunError
@@ -18,16 +18,38 @@ from .memory import SpaceMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
 
     from ..agent.configuration import Configuration
     from ..agent.memory import MemoryObject
     from ..agent.metrics import MetricGroup
+    from ..agent.plan import AgentPlan
     from ..agent.resource import Resource, ResourceType
-    from .engine import Engine
+    from ..agent.resource_registry import ResourceRegistry
+    from .durable import CallLog, CallRecord
+    from .metrics import WorkerMetrics
     from .run import Run
 
 REPLAY_GRACE_SECONDS = 30.0
 """How long a concurrent call that is not on record waits for its siblings to claim theirs."""
+
+
+class Services(Protocol):
+    """What a context needs of the worker behind it: the engine."""
+
+    plan: AgentPlan
+    encode: Callable[[bytes, Any, int], bytes]
+    """Of (key, output, input offset), for the pool's sink."""
+    resources: ResourceRegistry
+    metrics: WorkerMetrics
+    threads: Executor
+    """For durable calls of plain functions."""
+
+    async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """Put a durable call on record; returns when it is there."""
+
+    def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """The same for a synchronous call: blocks until the record is there."""
 
 
 class WorkerContext(RunnerContext):
@@ -35,7 +57,7 @@ class WorkerContext(RunnerContext):
 
     _sensory: SpaceMemory | None = None
 
-    def __init__(self, engine: Engine, run: Run) -> None:
+    def __init__(self, engine: Services, run: Run) -> None:
         self._engine = engine
         self._run = run
         self._lane = run.lane

@@ -9,7 +9,7 @@ and the cache is full.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..agent.memory import MemoryType
 from ..store.keys import decode_key, key_prefix
@@ -17,18 +17,37 @@ from .memory import SpaceMemory
 from .space import Space, thaw_record, to_record
 
 if TYPE_CHECKING:
+    from asyncio import Task
+
     from ..store.batch import Batch
     from .commit import Port
-    from .run import Run
 
 PREFETCH_FIELDS: Final = 64
 """A key with no more fields than this is cached whole when its lane opens."""
 
 
+class Occupant(Protocol):
+    """What keeps a lane busy: a run."""
+
+    task: Task[None] | None
+    """What performs its asynchronous action, if that is what it is doing."""
+
+
 class Lane:
     """One key's memory, queue and current run."""
 
-    __slots__ = ("_key", "changes", "group", "key_bytes", "memory", "port", "prefix", "queue", "run", "space")
+    __slots__ = (
+        "_key",
+        "changes",
+        "group",
+        "key_bytes",
+        "memory",
+        "port",
+        "prefix",
+        "queue",
+        "run",
+        "space",
+    )
 
     def __init__(self, key_bytes: bytes, port: Port) -> None:
         """Open the lane of `key_bytes` on the shard behind `port`."""
@@ -36,7 +55,7 @@ class Lane:
         self.port = port
         self.prefix = key_prefix(key_bytes)
         self.queue: deque[tuple[int, bytes, dict[str, Any] | None]] = deque()
-        self.run: Run | None = None
+        self.run: Occupant | None = None
         self.changes: dict[str, Any] = {}
         """Fields that committed runs have changed and the open group will write."""
         self.group = 0
