@@ -22,6 +22,7 @@ from .targets import load_target
 if TYPE_CHECKING:
     from ..agent.agent import Agent
     from ..agent.resource import ResourceType
+    from ..store.shard import Durability
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Boot:
     state: str
     """The state directory."""
     shards: int
-    durability: str
+    durability: Durability
     on_error: str
     input_codec: str
     output_codec: str
@@ -74,9 +75,7 @@ class Boot:
         return AgentPlan.compile(agent, config, resources)
 
 
-def pack_agent(
-    agent: Agent | type[Agent], resources: dict[ResourceType, dict[str, Any]]
-) -> str:
+def pack_agent(agent: Agent | type[Agent], resources: dict[ResourceType, dict[str, Any]]) -> str:
     """An agent object as `Boot.agent` carries it; classes of `__main__` go by value."""
     return base64.b64encode(cloudpickle.dumps((agent, resources))).decode()
 

@@ -42,8 +42,10 @@ class Services(Protocol):
     """Of (key, output, input offset), for the pool's sink."""
     resources: ResourceRegistry
     metrics: WorkerMetrics
-    threads: Executor
-    """For durable calls of plain functions."""
+
+    @property
+    def threads(self) -> Executor:
+        """For durable calls of plain functions."""
 
     async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
         """Put a durable call on record; returns when it is there."""
@@ -212,7 +214,7 @@ class WorkerContext(RunnerContext):
     # -- resources, configuration, metrics ----------------------------------------------------
 
     def get_resource(
-        self, name: str, type: ResourceType, metric_group: MetricGroup | None = None  # noqa: A002
+        self, name: str, type: ResourceType, metric_group: MetricGroup | None = None
     ) -> Resource:
         """The worker's instance of a resource, made when it is first asked for."""
         resource = self._engine.resources.get(name, type)
@@ -257,7 +259,7 @@ class WorkerContext(RunnerContext):
 class _EndedContext(WorkerContext):
     """What a context becomes when its action has ended, and something may still be using it."""
 
-    def send_event(self, event: Event) -> None:
+    def send_event(self, event: Event) -> None:  # noqa: ARG002 (what it is does not matter)
         """Refuse. Raises RunError."""
         raise self._ended("an event")
 

@@ -56,8 +56,5 @@ def _records(delta: dict[str, Any]) -> dict[str, bytes | None]:
 
 def _values(records: dict[str, bytes | None]) -> dict[str, Any]:
     return {
-        path: DELETED if record is None else thaw_record(record)
-        for path, record in records.items()
+        path: DELETED if record is None else thaw_record(record) for path, record in records.items()
     }
-
-

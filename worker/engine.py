@@ -236,14 +236,14 @@ class Engine:
 
     def _step(self, run: Run) -> None:
         """Perform the next step: the run then parks, waits, fails or ends."""
-        policy = self._policy
+        if run.expired:
+            self._fail(run, RunTimeoutError())
+            return
         try:
             step = run.next_step()
-            if run.expired:
-                raise self._timeout()
             if step is not None:
                 event, action = step
-                if action.is_async or policy.sync_in_threads:
+                if action.is_async or self._policy.sync_in_threads:
                     self._spawn(run, event, action)
                     return
                 self._point_at(run)
@@ -258,7 +258,7 @@ class Engine:
             self._end_step(run)
 
     def _end_step(self, run: Run) -> None:
-        """The current action has returned: the run is complete, or parks until that is on record."""
+        """The current action has returned: complete the run, or park it until that is on record."""
         try:
             effects = run.end_action()
             if effects is not None:
@@ -329,10 +329,6 @@ class Engine:
         run.expired = True  # between two steps there is no task, and the next one will not start
         if run.task is not None:
             run.task.cancel()
-
-    def _timeout(self) -> RunTimeoutError:
-        limit = self._policy.run_timeout
-        return RunTimeoutError(f"the run took longer than the run-timeout of {limit:g} s")
 
     # -- records ------------------------------------------------------------------------------
 
@@ -410,7 +406,8 @@ class Engine:
         run.lane.space.roll_back()
         run.attempts += 1
         if run.expired:
-            error = self._timeout()
+            limit = self._policy.run_timeout
+            error = RunTimeoutError(f"the run took longer than the run-timeout of {limit:g} s")
         policy = self._policy
         self.metrics.failures += 1
         if policy.on_error == "fail":

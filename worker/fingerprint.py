@@ -3,14 +3,15 @@
 A replay must recognise a call that it has on record, in another process and maybe another life of
 the job. Pickled arguments are the obvious identity, but pickles of equal values may differ: sets
 iterate in hash order, which for strings changes from process to process; the pickler writes a
-back-reference where two equal strings happen to be one object; and a class of `__main__` travels by
-value under an id drawn at random. So a value is taken apart, by the same protocol that pickle uses,
-and digested in a form that says what is in it and nothing else.
+back-reference where two equal strings happen to be one object; and a class of `__main__` travels
+by value under an id drawn at random. So a value is taken apart, by the same protocol that pickle
+uses, and digested in a form that says what is in it and nothing else.
 
-Arguments are identified by what they contain, all of it. What a function carries with it (the object
-of a bound method, the variables of a closure) is so often a client, a model or the context itself
-that contents cannot be demanded: as far as it can be taken apart it counts, and beyond that its type
-does. A lambda has no name of its own, so the names and constants in its code stand in for one.
+Arguments are identified by what they contain, all of it. What a function carries with it (the
+object of a bound method, the variables of a closure) is so often a client, a model or the context
+itself that contents cannot be demanded: as far as it can be taken apart it counts, and beyond that
+its type does. A lambda has no name of its own, so the names and constants in its code stand in for
+one.
 """
 
 from __future__ import annotations
@@ -134,15 +135,16 @@ class _Digest:
         self._say(b"o", _type_name(kind).encode())
         try:
             reducer = copyreg.dispatch_table.get(kind)
-            reduced = value.__reduce_ex__(4) if reducer is None else reducer(value)
+            reduced: Any = value.__reduce_ex__(4) if reducer is None else reducer(value)
             if not isinstance(reduced, str):
-                make, arguments, state, items, pairs, *_ = (*reduced, None, None, None, None)
+                make, arguments, *more = reduced
+                state, items, pairs = [*more, None, None, None][:3]
                 reduced = (make, arguments, state, list(items or ()), list(pairs or ()))
         except Exception as error:
             raise UnserializableError(
                 f"a durable call is told from others by its arguments, and one of type "
-                f"{_type_name(kind)} cannot be pickled: {type(error).__name__}: {error}. Pass plain "
-                "data, and let the function find the rest itself"
+                f"{_type_name(kind)} cannot be pickled: {type(error).__name__}: {error}. Pass "
+                "plain data, and let the function find the rest itself"
             ) from error
         self.add(reduced)
 

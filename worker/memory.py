@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 _REFERENCES: Final[dict[MemoryType, dict[str, MemoryRef]]] = {kind: {} for kind in MemoryType}
-"""References by path: they are immutable, and `set` is called far more often than with new paths."""
+"""References by path: they are immutable, and `set` is rarely called with a new path."""
 _REFERENCES_KEPT: Final = 1024
 
 _NESTED: Final = "NestedObject"
@@ -43,15 +43,15 @@ class SpaceMemory(MemoryObject):
         if space.guards:
             refuse_access(space)
         if path_or_ref.__class__ is str:
-            path = self._base + path_or_ref if self._base else path_or_ref  # type: ignore[operator]
+            path = self._base + path_or_ref if self._base else path_or_ref
         else:
             path = self._referred(path_or_ref)
-        value = space.delta.get(path, MISSING)  # type: ignore[arg-type]
+        value = space.delta.get(path, MISSING)
         if value is MISSING:
-            value = space.below_delta(path)  # type: ignore[arg-type]
+            value = space.below_delta(path)
         if value.__class__ in IMMUTABLE:
             return value
-        return self._present(path, value)  # type: ignore[arg-type]
+        return self._present(path, value)
 
     def set(self, path: str, value: Any) -> MemoryRef:
         """Write a leaf; objects above it come into being as needed.

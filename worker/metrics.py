@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 
@@ -148,13 +148,15 @@ class WorkerHistogram(Histogram):
         }
 
 
+_Metric = WorkerCounter | WorkerMeter | WorkerGauge | WorkerHistogram
+_Kind = TypeVar("_Kind", WorkerCounter, WorkerMeter, WorkerGauge, WorkerHistogram)
+
+
 class WorkerMetricGroup(MetricGroup):
     """Metrics and groups under one name."""
 
     def __init__(self) -> None:
-        self._metrics: dict[
-            str, WorkerCounter | WorkerMeter | WorkerGauge | WorkerHistogram
-        ] = {}
+        self._metrics: dict[str, _Metric] = {}
         self._groups: dict[str, WorkerMetricGroup] = {}
 
     def get_sub_group(self, name: str, value: str | None = None) -> WorkerMetricGroup:
@@ -178,14 +180,16 @@ class WorkerMetricGroup(MetricGroup):
         """The histogram of that name; the window counts only when it is made."""
         return self._get(name, WorkerHistogram, lambda: WorkerHistogram(window_size))
 
-    def _get(self, name: str, kind: type[Any], make: Callable[[], Any]) -> Any:
+    def _get(self, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -> _Kind:
         metric = self._metrics.get(name)
         if metric is None:
             metric = self._metrics[name] = make()
-        elif type(metric) is not kind:
+        if not isinstance(metric, kind):
+            there, wanted = (
+                clazz.__name__.removeprefix("Worker").lower() for clazz in (type(metric), kind)
+            )
             raise TypeError(
-                f"metric {name!r} is a {type(metric).__name__.removeprefix('Worker').lower()} "
-                f"already; choose another name for the {kind.__name__.removeprefix('Worker').lower()}"
+                f"metric {name!r} is a {there} already; choose another name for the {wanted}"
             )
         return metric
 

@@ -1,7 +1,8 @@
 """Dying with one's parent.
 
-On Linux the kernel is asked to kill the process when the thread that made it ends (`PR_SET_PDEATHSIG`,
-see prctl(2)). Elsewhere the zygote's control socket does it, which closes with its launcher.
+On Linux the kernel is asked to kill the process when the thread that made it ends
+(`PR_SET_PDEATHSIG`, see prctl(2)). Elsewhere the zygote's control socket does it, which closes with
+its launcher.
 """
 
 from __future__ import annotations

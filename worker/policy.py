@@ -45,5 +45,3 @@ class Policy:
             codec=codec,
             revives=revives,
         )
-
-

@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,18 +27,21 @@ from ..agent.options import PoolOptions
 from ..agent.resource_registry import ResourceRegistry
 from ..store.crashpoints import reach
 from ..store.shard import Shard
+from . import wire
 from .beacon import Beacons
 from .commit import GroupCommit, Port
 from .encoding import make_decoder, make_encoder
 from .engine import Engine
 from .metrics import WorkerMetrics
 from .policy import Policy
-from . import wire
 
+_new_loop: Callable[[], asyncio.AbstractEventLoop]
 try:  # here, so that the zygote pays for the import and not each worker
     import uvloop
 except ImportError:  # an extra
-    uvloop = None  # type: ignore[assignment]
+    _new_loop = asyncio.new_event_loop
+else:
+    _new_loop = uvloop.new_event_loop
 
 if TYPE_CHECKING:
     from ..agent.plan import AgentPlan
@@ -59,7 +63,7 @@ def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _limit_memory(plan.config.get(PoolOptions.MEMORY_LIMIT))
-    with open(stacks_path(boot.state, assignment.slot), "w", encoding="utf-8") as stacks:
+    with stacks_path(boot.state, assignment.slot).open("w", encoding="utf-8") as stacks:
         faulthandler.enable(stacks)
         faulthandler.register(signal.SIGUSR2, stacks, all_threads=True)
         loop = _new_loop()
@@ -75,10 +79,6 @@ def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
 def stacks_path(state: str, slot: int) -> Path:
     """Where a slot's worker leaves its stacks when it crashes, or is asked for them."""
     return Path(state) / "run" / f"stacks-{slot}"
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    return asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
 
 
 def _limit_memory(limit: int) -> None:
@@ -208,7 +208,8 @@ class Worker:
         Due after every use of the socket: sending, too, takes in what has arrived, and with that
         the descriptor's only hint at it (see zmq_getsockopt(3), ZMQ_FD).
         """
-        if not self._turn_scheduled and self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        events = self._socket.getsockopt(zmq.EVENTS)
+        if not self._turn_scheduled and events & zmq.POLLIN:  # type: ignore[operator]
             self._turn_scheduled = True
             self._loop.call_soon(self._turn)
 
@@ -260,9 +261,7 @@ class Worker:
         )
         hint = error.hint if isinstance(error, TamiasError) else ""
         message = error.message if isinstance(error, TamiasError) else str(error)
-        self._tell(
-            wire.FATAL, {"type": type(error).__name__, "message": message, "hint": hint}
-        )
+        self._tell(wire.FATAL, {"type": type(error).__name__, "message": message, "hint": hint})
         self._end(EXIT_FATAL)
 
     def _end(self, code: int) -> None:

@@ -81,7 +81,8 @@ def thaw_record(record: bytes) -> Any:
 def to_record(value: Any) -> bytes | None:
     """What the store keeps for a value of a space; None deletes."""
     if value.__class__ is Frozen:
-        return value.data  # type: ignore[no-any-return]
+        data: bytes = value.data
+        return data
     if value is OBJECT:
         return OBJECT_RECORD
     if value is DELETED:
@@ -103,7 +104,7 @@ class Space:
         self.guards = 0
         """Durable calls under way: above zero, each access is checked for coming from one."""
         self.ended = False
-        """Whether another space has taken this one's place; then `guards` is above zero for good."""
+        """Whether another space has taken this one's place; `guards` then stay up for good."""
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -262,7 +263,7 @@ class Space:
         return successor
 
 
-def check_path(path: str) -> None:
+def check_path(path: object) -> None:
     """Raise MemoryAccessError unless `path` is dotted names, none of them empty."""
     if not isinstance(path, str) or not path or not all(path.split(".")):
         raise MemoryAccessError(

@@ -1,10 +1,10 @@
 """What a launcher and a worker say to each other over ROUTER/DEALER.
 
 A message is one frame (behind the routing id, on the launcher's side) and its first byte is its
-kind. Nothing on this wire is a pickle: the launcher must be able to read what a worker sends although
-user code ran in that worker, and the worker must be able to cut a batch into inputs without
-building one object more than it needs. So batches travel as *columns*: integers of fixed width, and
-all the bytes joined, cut apart again with slices.
+kind. Nothing on this wire is a pickle: the launcher must be able to read what a worker sends
+although user code ran in that worker, and the worker must be able to cut a batch into inputs
+without building one object more than it needs. So batches travel as *columns*: integers of fixed
+width, and all the bytes joined, cut apart again with slices.
 
 Kinds from the launcher:
 
@@ -32,7 +32,7 @@ from __future__ import annotations
 import json
 import struct
 from array import array
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ def unpack_inputs(message: bytes) -> InputBatch:
     key_ends = list(accumulate(numbers[count : 2 * count], initial=first_key))
     first_payload = first_key + key_bytes
     payload_ends = list(accumulate(numbers[2 * count :], initial=first_payload))
-    keys = [message[start:end] for start, end in zip(key_ends, key_ends[1:], strict=False)]
-    payloads = [
-        message[start:end] for start, end in zip(payload_ends, payload_ends[1:], strict=False)
-    ]
+    keys = [message[start:end] for start, end in pairwise(key_ends)]
+    payloads = [message[start:end] for start, end in pairwise(payload_ends)]
     tail = message[payload_ends[-1] :]
-    verdicts = {int(offset): verdict for offset, verdict in json.loads(tail).items()} if tail else {}
-    return InputBatch(offsets, keys, payloads, verdicts)
+    verdicts = json.loads(tail) if tail else {}
+    return InputBatch(
+        offsets, keys, payloads, {int(offset): verdict for offset, verdict in verdicts.items()}
+    )
 
 
 def pack_done(records: Sequence[tuple[int, int, bytes]]) -> bytes:

@@ -5,9 +5,10 @@ imports the agent and everything a worker needs, freezes the heap, and then only
 threaded, without a ZeroMQ context or a store handle, so that a fork copies nothing that must not
 be copied. A fork costs milliseconds where a fresh interpreter costs hundreds of them.
 
-Its control socket carries JSON lines. From the launcher: first a `Boot`, then `{"fork": Assignment}`
-(or, once, `{"become": Assignment}`, the spawn start method: be the worker yourself), at last
-`{"leave": true}`. To the launcher: `{"ready": {...}}` or `{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
+Its control socket carries JSON lines. From the launcher: first a `Boot`, then
+`{"fork": Assignment}` (or, once, `{"become": Assignment}`, the spawn start method: be the worker
+yourself), at last `{"leave": true}`. To the launcher: `{"ready": {...}}` or `{"failed": {...}}`,
+`{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
 
 When the control socket closes, the launcher is gone. Then the zygote kills every worker with all
 that it has started, removes the launcher's temporary files, and goes too.
@@ -75,7 +76,8 @@ class Zygote:
                 if "become" in message:
                     self._become(plan, Assignment(**message["become"]))
                 self._fork(plan, Assignment(**message["fork"]))
-            readable, _, _ = select.select([self._control, self._wakeup], [], [])
+            waiting: list[socket.socket | int] = [self._control, self._wakeup]
+            readable, _, _ = select.select(waiting, [], [])
             if self._wakeup in readable:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wakeup, 4096)
