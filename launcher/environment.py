@@ -46,7 +46,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
             self._config.load_file(path)
         return self._config
 
-    def from_list(self, input: list[dict[str, Any]]) -> LocalAgentBuilder:  # noqa: A002
+    def from_list(self, input: list[dict[str, Any]]) -> LocalAgentBuilder:
         """Take inputs from a list (or any iterable), which is read during `execute`.
 
         Raises:
@@ -60,12 +60,14 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         self._builder = LocalAgentBuilder(input)
         return self._builder
 
-    def from_datastream(self, input: Any, key_selector: Any = None) -> AgentBuilder:  # noqa: A002
+    def from_datastream(self, input: Any, key_selector: Any = None) -> AgentBuilder:
         """A Flink environment's business."""
+        del input, key_selector
         raise _needs_flink("from_datastream")
 
-    def from_table(self, input: Any, key_selector: Any = None) -> AgentBuilder:  # noqa: A002
+    def from_table(self, input: Any, key_selector: Any = None) -> AgentBuilder:
         """A Flink environment's business."""
+        del input, key_selector
         raise _needs_flink("from_table")
 
     def execute(self) -> None:
@@ -134,7 +136,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
 class LocalAgentBuilder(AgentBuilder):
     """Joins the list with an agent and a list of outputs."""
 
-    def __init__(self, input: Any) -> None:  # noqa: A002
+    def __init__(self, input: Any) -> None:
         self.input = input
         self.output: list[dict[Any, Any]] = []
         self.agent: Agent | type[Agent] | None = None
@@ -163,6 +165,7 @@ class LocalAgentBuilder(AgentBuilder):
 
     def to_table(self, schema: Any, output_type: Any) -> Any:
         """A Flink environment's business."""
+        del schema, output_type
         raise _needs_flink("to_table")
 
 

@@ -1,9 +1,9 @@
 """How worker processes come into being, and how the launcher hears of their end.
 
 Two start methods, one interface. `ZygoteStarter` forks all workers from one warm interpreter;
-`SpawnStarter` gives each worker a fresh one, for agents whose imports do not survive a fork (threads
-started on import, some GPU libraries). Both run `tamias.worker.zygote`; the second tells it to be
-the worker itself.
+`SpawnStarter` gives each worker a fresh one, for agents whose imports do not survive a fork
+(threads started on import, some GPU libraries). Both run `tamias.worker.zygote`; the second tells
+it to be the worker itself.
 
 The launcher is never a worker's parent, so deaths are reported: `poll` returns them as events.
 A worker's environment is that of the launcher: other interpreters have starters of their own.
@@ -22,12 +22,10 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from ..worker.boot import Assignment
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..worker.boot import Boot
+    from ..worker.boot import Assignment, Boot
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +225,9 @@ class ZygoteStarter(Starter):
         self._stillborn += not self._ready
         if self._stillborn >= ZYGOTE_STARTS:
             return [
-                BootFailed("WorkerStartError", f"the zygote {_ended(code)} while it started", "", "")
+                BootFailed(
+                    "WorkerStartError", f"the zygote {_ended(code)} while it started", "", ""
+                )
             ]
         living, self._living = self._living, {}
         for pid in living:

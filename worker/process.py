@@ -209,7 +209,7 @@ class Worker:
         the descriptor's only hint at it (see zmq_getsockopt(3), ZMQ_FD).
         """
         events = self._socket.getsockopt(zmq.EVENTS)
-        if not self._turn_scheduled and events & zmq.POLLIN:  # type: ignore[operator]
+        if not self._turn_scheduled and events & zmq.POLLIN:  # type: ignore[arg-type,operator]
             self._turn_scheduled = True
             self._loop.call_soon(self._turn)
 
