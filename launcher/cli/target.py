@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 from ...agent.errors import TargetError
@@ -45,22 +44,30 @@ def _check_module(module: str) -> None:
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
-        spec = importlib.util.find_spec(first)
+        spec = importlib.util.find_spec(first) if first else None
+        folders = None if spec is None else spec.submodule_search_locations
+        found = spec is not None and _is_below(list(map(Path, folders or ())), inner)
     except (ImportError, ValueError):
-        spec = None
+        found = False
     finally:
         sys.path.remove(here)
-    path = first
-    for part in inner:
-        if spec is None or spec.submodule_search_locations is None:
-            break
-        path += f".{part}"
-        spec = PathFinder.find_spec(path, list(spec.submodule_search_locations))
-    if spec is None or path != module:
+    if not found:
         file = module.replace(".", "/") + ".py"
         meant = f" There is a file {file}: write {file}:name." if Path(file).is_file() else ""
-        missing = path if spec is None else f"{path}.{module[len(path) + 1 :].partition('.')[0]}"
         raise TargetError(
-            f"There is no module {module}" + (f" (no {missing})." if missing != module else "."),
+            f"There is no module {module}.",
             hint="Name the agent as package.module:name, or as path/to/file.py:name." + meant,
         )
+
+
+def _is_below(folders: list[Path], names: list[str]) -> bool:
+    """Whether a package in these folders can have such a module, as far as files tell."""
+    if not names:
+        return True
+    if not all(folder.is_dir() for folder in folders):
+        return True  # in an archive, say
+    name, *rest = names
+    if not rest and any(any(folder.glob(f"{name}.*")) for folder in folders):
+        return True
+    below = [folder / name for folder in folders if (folder / name).is_dir()]
+    return bool(below) and _is_below(below, rest)
