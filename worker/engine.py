@@ -114,7 +114,7 @@ class Engine:
                 lane = self._open_lane(key)
             verdict = verdicts.get(offset) if verdicts else None
             if lane.run is not None or lane.queue or self._halted:
-                lane.queue.append((offset, payload, verdict))
+                lane.wait(offset, payload, verdict)
             elif verdict is not None:
                 self._set_aside(lane, offset, payload, verdict)
             elif simple is not None and not self._journal:

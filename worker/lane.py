@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from ..store.batch import Batch
     from .commit import Port
 
+Waiting = tuple[int, bytes, "dict[str, Any] | None"]
+"""An input in a lane's queue: its offset, payload and, if it must not be run, verdict."""
+
+_UNKNOWN: Final = object()
+
 PREFETCH_FIELDS: Final = 64
 """A key with no more fields than this is cached whole when its lane opens."""
 
@@ -54,13 +59,13 @@ class Lane:
         self.key_bytes = key_bytes
         self.port = port
         self.prefix = key_prefix(key_bytes)
-        self.queue: deque[tuple[int, bytes, dict[str, Any] | None]] = deque()
+        self.queue: deque[Waiting] | None = None
         self.run: Occupant | None = None
         self.changes: dict[str, Any] = {}
         """Fields that committed runs have changed and the open group will write."""
         self.group = 0
         """Number of the commit group that holds this lane's latest changes."""
-        self._key: Any = self
+        self._key: Any = _UNKNOWN  # not self: a lane must die when it is dropped, without the collector
         records, complete = port.shard.fields(self.prefix, PREFETCH_FIELDS)
         self.space = Space(None if complete else self)
         if records:
@@ -70,9 +75,15 @@ class Lane:
     @property
     def key(self) -> Any:
         """The key as the user knows it."""
-        if self._key is self:
+        if self._key is _UNKNOWN:
             self._key = decode_key(self.key_bytes)
         return self._key
+
+    def wait(self, offset: int, payload: bytes, verdict: dict[str, Any] | None) -> None:
+        """Queue an input behind the run that is under way."""
+        if self.queue is None:
+            self.queue = deque()
+        self.queue.append((offset, payload, verdict))
 
     @property
     def idle(self) -> bool:
