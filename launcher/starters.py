@@ -2,8 +2,8 @@
 
 Two start methods, one interface. `ZygoteStarter` forks all workers from one warm interpreter;
 `SpawnStarter` gives each worker a fresh one, for agents whose imports do not survive a fork
-(threads started on import, some GPU libraries). Both run `tamias.worker.zygote`; the second tells
-it to be the worker itself.
+(threads started on import, some GPU libraries). Both run `tamias.worker.zygote`, the second a cold
+one per worker.
 
 The launcher is never a worker's parent, so deaths are reported: `poll` returns them as events.
 A worker's environment is that of the launcher: other interpreters have starters of their own.
@@ -74,12 +74,12 @@ Event = Born | Unborn | Gone | BootFailed
 class Interpreter:
     """One child interpreter running `tamias.worker.zygote`, and the control socket to it."""
 
-    def __init__(self, boot: Boot, log: IO[bytes] | int, python: str = sys.executable) -> None:
+    def __init__(self, boot: Boot, log: IO[bytes] | int, *options: str) -> None:
         """Start it. What it and its workers print goes to `log`."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [python, "-m", "tamias.worker.zygote", str(theirs.fileno())],
+                [sys.executable, "-m", "tamias.worker.zygote", str(theirs.fileno()), *options],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -231,8 +231,7 @@ class ZygoteStarter(Starter):
             ]
         living, self._living = self._living, {}
         for pid in living:
-            with contextlib.suppress(OSError):
-                os.killpg(pid, signal.SIGKILL)
+            _bury(pid)
         self._ready = False
         self._zygote = Interpreter(self._boot, self._log)
         for assignment in self._asked.values():
@@ -249,49 +248,84 @@ class ZygoteStarter(Starter):
         return [self._zygote.pid]
 
 
+class _Spawned:
+    """A worker in an interpreter of its own, behind its guardian."""
+
+    __slots__ = ("assignment", "guardian", "pid")
+
+    def __init__(self, guardian: Interpreter, assignment: Assignment) -> None:
+        self.guardian = guardian
+        self.assignment = assignment
+        self.pid = 0
+        """The worker's, once it is known."""
+
+
 class SpawnStarter(Starter):
     """Starts a fresh interpreter for each worker."""
 
     def __init__(self, boot: Boot, log: IO[bytes] | int) -> None:
         self._boot = boot
         self._log = log
-        self._interpreters: dict[Interpreter, Assignment] = {}
-        self._born: list[Event] = []
+        self._spawned: list[_Spawned] = []
 
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
-        interpreter = Interpreter(self._boot, self._log)
-        interpreter.tell(become=asdict(assignment))
-        self._interpreters[interpreter] = assignment
-        self._born.append(Born(assignment, interpreter.pid))
+        guardian = Interpreter(self._boot, self._log, "cold")
+        guardian.tell(fork=asdict(assignment))
+        self._spawned.append(_Spawned(guardian, assignment))
 
     def descriptors(self) -> Sequence[int]:
         """As `Starter.descriptors`."""
-        return [interpreter.fileno() for interpreter in self._interpreters]
+        return [spawned.guardian.fileno() for spawned in self._spawned]
 
     def poll(self) -> list[Event]:
         """As `Starter.poll`."""
-        events, self._born = self._born, []
-        for interpreter, assignment in list(self._interpreters.items()):
-            for message in interpreter.receive():
-                if "failed" in message:
-                    events.append(BootFailed(**message["failed"]))
-            if interpreter.closed:
-                code = interpreter.wait(5.0)
-                interpreter.close()
-                del self._interpreters[interpreter]
-                events.append(Gone(assignment, interpreter.pid, _status(code)))
+        events: list[Event] = []
+        for spawned in list(self._spawned):
+            ended = self._listen(spawned, events)
+            if spawned.guardian.closed and not ended:
+                events.append(self._orphaned(spawned))
+                ended = True
+            if ended:
+                spawned.guardian.close()
+                self._spawned.remove(spawned)
         return events
+
+    def _listen(self, spawned: _Spawned, events: list[Event]) -> bool:
+        """Turn what the guardian says into events; returns whether its worker has ended."""
+        assignment = spawned.assignment
+        ended = False
+        for message in spawned.guardian.receive():
+            if "failed" in message:
+                events.append(BootFailed(**message["failed"]))
+            elif "forked" in message:
+                spawned.pid = message["forked"]
+                events.append(Born(assignment, spawned.pid))
+            elif "unforked" in message:
+                events.append(Unborn(assignment, message["error"]))
+                ended = True
+            else:
+                events.append(Gone(assignment, message["exit"], message["status"]))
+                ended = True
+        return ended
+
+    def _orphaned(self, spawned: _Spawned) -> Event:
+        """The guardian is dead, and with it, by the kernel's hand, its worker."""
+        code = spawned.guardian.wait(5.0)
+        if not spawned.pid:
+            return Unborn(spawned.assignment, f"its guardian {_ended(code)} while it started")
+        _bury(spawned.pid)
+        return Gone(spawned.assignment, spawned.pid, None)
 
     def close(self) -> None:
         """As `Starter.close`."""
-        for interpreter in self._interpreters:
-            interpreter.close()
+        for spawned in self._spawned:
+            spawned.guardian.close()
 
     @property
     def pids(self) -> Sequence[int]:
-        """None: there are only workers."""
-        return []
+        """The guardians'."""
+        return [spawned.guardian.pid for spawned in self._spawned]
 
 
 def make_starter(method: str, boot: Boot, log: IO[bytes] | int) -> Starter:
@@ -299,11 +333,10 @@ def make_starter(method: str, boot: Boot, log: IO[bytes] | int) -> Starter:
     return ZygoteStarter(boot, log) if method == "zygote" else SpawnStarter(boot, log)
 
 
-def _status(code: int | None) -> int | None:
-    """A Popen exit code as waitpid's status."""
-    if code is None:
-        return None
-    return -code if code < 0 else code << 8
+def _bury(pid: int) -> None:
+    """Kill what a worker, dead or dying with its zygote, has left running in its process group."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _ended(code: int | None) -> str:

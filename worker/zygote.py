@@ -6,14 +6,18 @@ threaded, without a ZeroMQ context or a store handle, so that a fork copies noth
 be copied. A fork costs milliseconds where a fresh interpreter costs hundreds of them.
 
 Its control socket carries JSON lines. From the launcher: first a `Boot`, then
-`{"fork": Assignment}` (or, once, `{"become": Assignment}`, the spawn start method: be the worker
-yourself), at last `{"leave": true}`. To the launcher: `{"ready": {...}}` or `{"failed": {...}}`,
-`{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
+`{"fork": Assignment}` any number of times, at last `{"leave": true}`. To the launcher:
+`{"ready": {...}}` or `{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
 
 When the control socket closes, the launcher is gone. Then the zygote kills every worker with all
 that it has started, removes the launcher's temporary files, and goes too.
 
-    python -m tamias.worker.zygote FD
+*Cold*, it does not import the agent: each worker does that itself, after the fork. This is the
+start method for agents whose imports do not survive a fork. Such a zygote has one worker and is
+there for one thing only, to clean up behind it: a worker that is killed cannot, and a launcher that
+is killed cannot either.
+
+    python -m tamias.worker.zygote FD [cold]
 """
 
 from __future__ import annotations
@@ -45,14 +49,16 @@ if TYPE_CHECKING:
 class Zygote:
     """The state of a zygote; see the module's text."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, *, cold: bool) -> None:
         self._control = control
+        self._cold = cold
+        self._plan: AgentPlan | None = None
         self._buffer = b""
         self._workers: set[int] = set()
         self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def main(self) -> int:
-        """Live until the launcher is gone (or be the worker, if told so)."""
+        """Live until the launcher is gone, or says so."""
         self._boot = boot = Boot.decode(self._next_line())
         die_with_parent(boot.parent, signal.SIGTERM)
         signal.signal(signal.SIGTERM, lambda *_: self._perish())
@@ -60,22 +66,21 @@ class Zygote:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
         sys.path.extend(path for path in boot.sys_path if path not in sys.path)
-        try:
-            plan = boot.compile()
-        except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
-            self._say(failed=_failure(error))
-            return 1
-        setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
-        warm()
-        self._say(ready={"pid": os.getpid(), "agent": plan.name, "actions": list(plan.actions)})
+        if self._cold:
+            setproctitle.setproctitle("tamias guardian")
+        else:
+            self._plan = plan = self._compile()
+            if plan is None:
+                return 1
+            setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
+            warm()
+            self._say(ready={"pid": os.getpid(), "agent": plan.name, "actions": list(plan.actions)})
         while True:
             for message in self._messages():
                 if "leave" in message:
                     self._kill_workers()
                     return 0
-                if "become" in message:
-                    self._become(plan, Assignment(**message["become"]))
-                self._fork(plan, Assignment(**message["fork"]))
+                self._fork(Assignment(**message["fork"]))
             waiting: list[socket.socket | int] = [self._control, self._wakeup]
             readable, _, _ = select.select(waiting, [], [])
             if self._wakeup in readable:
@@ -85,9 +90,16 @@ class Zygote:
             if self._control in readable:
                 self._receive()
 
+    def _compile(self) -> AgentPlan | None:
+        try:
+            return self._boot.compile()
+        except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
+            self._say(failed=_failure(error))
+            return None
+
     # -- workers ------------------------------------------------------------------------------
 
-    def _fork(self, plan: AgentPlan, assignment: Assignment) -> None:
+    def _fork(self, assignment: Assignment) -> None:
         zygote = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -101,24 +113,27 @@ class Zygote:
             return
         if pid == 0:
             reach("fork.child")
-            self._be_worker(zygote, plan, assignment)
+            self._be_worker(zygote, assignment)
         reach("fork.parent")
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._workers.add(pid)
         self._say(forked=pid, slot=assignment.slot, incarnation=assignment.incarnation)
 
-    def _be_worker(self, zygote: int, plan: AgentPlan, assignment: Assignment) -> NoReturn:
+    def _be_worker(self, zygote: int, assignment: Assignment) -> NoReturn:
         code = 1
         try:
             os.setpgid(0, 0)  # what the worker starts dies with it: see `_bury`
             die_with_parent(zygote)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._control.close()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.close(self._wakeup)
             os.close(self._alarm)
-            code = run_worker(self._boot, plan, assignment)
+            plan = self._plan or self._compile()
+            self._control.close()
+            if plan is not None:
+                code = run_worker(self._boot, plan, assignment)
         except BaseException:  # noqa: BLE001 (nothing may unwind into the zygote's own frames)
             traceback.print_exc()
         finally:
@@ -126,16 +141,6 @@ class Zygote:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
-
-    def _become(self, plan: AgentPlan, assignment: Assignment) -> NoReturn:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setpgid(0, 0)
-        die_with_parent(self._boot.parent)
-        code = run_worker(self._boot, plan, assignment)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)  # without waiting for threads in which the user's functions hang
 
     def _reap(self) -> None:
         while True:
@@ -217,7 +222,7 @@ def main() -> int:
     )
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
-    return Zygote(control).main()
+    return Zygote(control, cold="cold" in sys.argv[2:]).main()
 
 
 if __name__ == "__main__":
