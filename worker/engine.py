@@ -105,22 +105,68 @@ class Engine:
 
     def receive(self, batch: InputBatch) -> None:
         """Take a batch of inputs and run what can run now; `settle` is to follow."""
-        lanes = self._lanes
-        verdicts = batch.verdicts
         simple = self._simple
+        if simple is not None and not batch.verdicts and not self._journal and not self._halted:
+            self._receive_simply(batch, simple)
+            return
+        for offset, key, payload in zip(batch.offsets, batch.keys, batch.payloads, strict=True):
+            self._take(self._lane(key), offset, payload, batch.verdicts.get(offset))
+
+    def _take(
+        self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any] | None
+    ) -> None:
+        if lane.run is not None or lane.queue or self._halted:
+            lane.wait(offset, payload, verdict)
+        elif verdict is None:
+            self._start(lane, offset, payload)
+        else:
+            self._set_aside(lane, offset, payload, verdict)
+
+    def _receive_simply(self, batch: InputBatch, action: Action) -> None:
+        """What `receive` comes to when inputs set off one synchronous action, without detours.
+
+        Most agents, and nearly all events per second, are of this kind, so this loop spells out
+        what `_take`, `_start`, `_begin`, `_step` and `_complete` would do for it, in the same order.
+        A run that turns out to be more (it sends events, makes durable calls, fails) goes on there.
+        """
+        lanes, group, beacon = self._lanes, self._group, self._beacon
+        decode, call = self._decode, action.fn
+        executed = 0
         for offset, key, payload in zip(batch.offsets, batch.keys, batch.payloads, strict=True):
             lane = lanes.get(key)
             if lane is None:
-                lane = self._open_lane(key)
-            verdict = verdicts.get(offset) if verdicts else None
+                lane = self._lane(key)
             if lane.run is not None or lane.queue or self._halted:
-                lane.wait(offset, payload, verdict)
-            elif verdict is not None:
-                self._set_aside(lane, offset, payload, verdict)
-            elif simple is not None and not self._journal:
-                self._run_simply(lane, offset, payload, simple)
-            else:
-                self._start(lane, offset, payload)
+                lane.wait(offset, payload, None)
+                continue
+            run = Run(lane, offset, payload)
+            run.action = action
+            beacon[0] = offset + 1
+            try:
+                event = _make_input_event({"input": decode(payload)})
+                event.__dict__[ORIGIN] = (key, offset, 0, 0)
+                call(event, WorkerContext(self, run))
+            except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
+                self._adopt(run)
+                self._fail(run, error)
+                continue
+            executed += 1
+            if run.sent is not None or run.log is not None:
+                self._adopt(run)
+                run.route = self.plan.route
+                self._end_step(run)
+                continue
+            port = lane.port
+            if not port.is_open:
+                group.join(port)
+            lane.group = group.group
+            if lane.space.delta:
+                lane.commit()
+            outputs = run.outputs
+            port.offsets.append(offset)
+            port.counts.append(len(outputs))
+            port.outputs += outputs
+        self._executed[action.name] += executed
 
     def settle(self) -> None:
         """Commit what has ended since the last time."""
@@ -143,7 +189,10 @@ class Engine:
         """How many runs are under way."""
         return self._active
 
-    def _open_lane(self, key: bytes) -> Lane:
+    def _lane(self, key: bytes) -> Lane:
+        lane = self._lanes.get(key)
+        if lane is not None:
+            return lane
         port = self._ports[shard_of(key, self._shards)]
         lane = self._lanes[key] = Lane(key, port)
         if lane.is_hashed:
@@ -176,40 +225,6 @@ class Engine:
         actions = self.plan.route(InputEvent(input=None))
         plain = not (policy.sync_in_threads or policy.timed or policy.revives)
         return actions[0] if plain and len(actions) == 1 and not actions[0].is_async else None
-
-    def _run_simply(self, lane: Lane, offset: int, payload: bytes, action: Action) -> None:
-        """What `_start` comes to for a new run of one synchronous action, without detours.
-
-        Most agents and nearly all events per second are of this kind. A run that turns out to be
-        more than that (it sends events that others listen to, it fails) goes on in the general way.
-        """
-        run = Run(lane, offset, payload)
-        run.action = action
-        self._beacon[0] = offset + 1
-        try:
-            event = _make_input_event({"input": self._decode(payload)})
-            event.__dict__[ORIGIN] = (lane.key_bytes, offset, 0, 0)
-            action.fn(event, WorkerContext(self, run))
-        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
-            self._adopt(run)
-            self._fail(run, error)
-            return
-        self._executed[action.name] += 1
-        if run.sent is not None or run.log is not None:
-            self._adopt(run)
-            run.route = self.plan.route
-            self._end_step(run)
-            return
-        port = lane.port
-        if not port.is_open:
-            self._group.join(port)
-        lane.group = self._group.group
-        if lane.space.delta:
-            lane.commit()
-        outputs = run.outputs
-        port.offsets.append(offset)
-        port.counts.append(len(outputs))
-        port.outputs += outputs
 
     def _adopt(self, run: Run) -> None:
         """Make a run the one that its lane is busy with."""

@@ -188,13 +188,9 @@ class Run:
         return None
 
     def _apply(self, effects: Effects) -> None:
-        space = self.lane.space
-        space.delta = effects.short_term
-        space.end_action()
+        self.lane.space.replay(effects.short_term)
         if effects.sensory:
-            sensory = self.sensory_space()
-            sensory.delta = effects.sensory
-            sensory.end_action()
+            self.sensory_space().replay(effects.sensory)
         self.outputs.extend(effects.outputs)
         self._settled = len(self.outputs)
         self._queue(effects.events)

@@ -93,7 +93,16 @@ def to_record(value: Any) -> bytes | None:
 class Space:
     """One memory's fields (see the module's text). Not safe for concurrent use."""
 
-    __slots__ = ("complete", "delta", "ended", "fields", "guards", "overlay", "store")
+    __slots__ = (
+        "_deletes",
+        "complete",
+        "delta",
+        "ended",
+        "fields",
+        "guards",
+        "overlay",
+        "store",
+    )
 
     def __init__(self, store: FieldStore | None = None) -> None:
         self.delta: dict[str, Any] = {}
@@ -103,6 +112,8 @@ class Space:
         self.complete = store is None
         self.guards = 0
         """Durable calls under way: above zero, each access is checked for coming from one."""
+        self._deletes = False
+        """Whether delta or overlay may hold DELETED."""
         self.ended = False
         """Whether another space has taken this one's place; `guards` then stay up for good."""
 
@@ -181,6 +192,7 @@ class Space:
         """
         self._check_ancestors(path)
         if overwrite:
+            self._deletes = True
             for name in self.under(path):
                 self.delta[name] = DELETED
         elif self.is_leaf(path):
@@ -224,6 +236,11 @@ class Space:
             self.delta = {}
         return delta
 
+    def replay(self, changes: dict[str, Any]) -> None:
+        """Take over what a finished action, by the journal, has changed."""
+        self._deletes = self._deletes or DELETED in changes.values()
+        self.overlay.update(changes)
+
     def commit(self) -> dict[str, Any]:
         """Fold everything into the committed fields and return what changed."""
         changes = self.delta
@@ -234,10 +251,12 @@ class Space:
         if changes:
             self.delta = {}
             self.fields.update(changes)
-            if DELETED in changes.values() and self.complete:
-                for path, value in changes.items():
-                    if value is DELETED:
-                        del self.fields[path]
+            if self._deletes:
+                self._deletes = False
+                if self.complete:
+                    for path, value in changes.items():
+                        if value is DELETED:
+                            del self.fields[path]
         return changes
 
     def roll_back(self) -> None:
@@ -253,6 +272,7 @@ class Space:
         """
         successor = Space(self.store)
         successor.complete = self.complete
+        successor._deletes = self._deletes
         successor.delta = self.delta.copy()  # a thread may just be writing to the original
         successor.overlay = self.overlay
         successor.fields = self.fields
