@@ -6,6 +6,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.processes import forked, kill_after
 from tamias.store.batch import Batch
 from tamias.store.reader import ShardReader
@@ -31,15 +33,16 @@ def processes_in_reader_table(shard: Shard) -> set[int]:
     return {int(line.split()[0]) for line in lines}
 
 
-def die_holding_all(directory: Path, tell: Callable[[], None]) -> None:
-    """Acquire, commit, and wait for death with a read and a write transaction in progress."""
+def die_holding_all(directory: Path, tell: Callable[[], None], *, writing: bool) -> None:
+    """Acquire, commit, and wait for death with a read transaction, or a write one too, open."""
     shard = Shard.acquire(directory, 0, wait=0)
     fill(shard, b"%03d" % shard.epoch * 30)
     shard.fields(PREFIX)
-    handle = shard._environment.require()
-    transaction = handle.begin(write=True)
-    for path in FIELDS:
-        transaction.put(PREFIX + path.encode(), b"never committed" * 10, db=shard._databases.memory)
+    if writing:
+        transaction = shard._environment.require().begin(write=True)
+        for path in FIELDS:
+            data = b"never committed" * 10
+            transaction.put(PREFIX + path.encode(), data, db=shard._databases.memory)
     tell()
     signal.pause()
 
@@ -52,14 +55,15 @@ def watch(directory: Path, tell: Callable[[], None]) -> None:
     signal.pause()
 
 
-def test_writers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("writing", [True, False])
+def test_writers(tmp_path: Path, writing: bool) -> None:  # noqa: FBT001 - a parameter
     Shard.acquire(tmp_path, 0).close()
     # As long as somebody has the environment open, LMDB does not start with a fresh reader table.
     spectator, pipe = forked(lambda tell: watch(tmp_path, tell))
     os.read(pipe, 1)
     size = 0
     for number in range(100):
-        kill_after(*forked(lambda tell: die_holding_all(tmp_path, tell)), 1)
+        kill_after(*forked(lambda tell: die_holding_all(tmp_path, tell, writing=writing)), 1)
         if number == 5:
             size = (tmp_path / "data.mdb").stat().st_size
     shard = Shard.acquire(tmp_path, 0, wait=0)
