@@ -19,9 +19,9 @@ _PR_SET_PDEATHSIG: Final = 1
 def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Have the kernel send `number` to this process when its parent dies.
 
-    Exits at once if `parent` is not the parent any more: it died before the request was made.
+    Sends it at once if `parent` is not the parent any more: it died before the request was made.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(1)
+        os.kill(os.getpid(), number)

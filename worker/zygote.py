@@ -31,8 +31,9 @@ import shutil
 import signal
 import socket
 import sys
+import time
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import setproctitle
 
@@ -44,6 +45,10 @@ from .process import run_worker, warm
 
 if TYPE_CHECKING:
     from ..agent.plan import AgentPlan
+
+
+DELETIONS: Final = 50
+DELETION_PAUSE: Final = 0.02
 
 
 class Zygote:
@@ -60,8 +65,8 @@ class Zygote:
     def main(self) -> int:
         """Live until the launcher is gone, or says so."""
         self._boot = boot = Boot.decode(self._next_line())
-        die_with_parent(boot.parent, signal.SIGTERM)
         signal.signal(signal.SIGTERM, lambda *_: self._perish())
+        die_with_parent(boot.parent, signal.SIGTERM)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
@@ -163,8 +168,12 @@ class Zygote:
     def _perish(self) -> NoReturn:
         """The launcher is gone: take everything along."""
         self._kill_workers()
-        if self._boot.scratch:
+        for _ in range(DELETIONS):
+            if not self._boot.scratch or not os.path.exists(self._boot.scratch):  # noqa: PTH110
+                break
+            # Not all workers need be dead yet: what they are just creating is met the next time.
             shutil.rmtree(self._boot.scratch, ignore_errors=True)
+            time.sleep(DELETION_PAUSE)
         os._exit(0)
 
     def _kill_workers(self) -> None:
