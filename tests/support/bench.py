@@ -1,0 +1,193 @@
+"""A worker without its process: a real engine on real shards, fed by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tamias import AgentPlan, Configuration
+from tamias.agent.resource_registry import ResourceRegistry
+from tamias.store.codec import dumps, loads
+from tamias.store.keys import encode_key, shard_of
+from tamias.store.outbox import decode_outputs
+from tamias.store.shard import Shard
+from tamias.worker import wire
+from tamias.worker.commit import GroupCommit, Port
+from tamias.worker.encoding import make_decoder, make_encoder
+from tamias.worker.engine import Engine
+from tamias.worker.metrics import WorkerMetrics
+from tamias.worker.policy import Policy
+from tamias.worker.wire import InputBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tamias import Agent
+    from tamias.store.batch import Batch
+    from tamias.store.shard import Durability
+
+
+class Crashed(Exception):
+    """What a commit raises at the crash that a test has asked for."""
+
+
+class MortalPort(Port):
+    """A port whose commits fail from some moment on, as if the process were dead."""
+
+    __slots__ = ("world",)
+
+    def __init__(self, shard: Shard, world: Bench) -> None:
+        super().__init__(_MortalShard(shard, world))  # type: ignore[arg-type]
+
+
+class _MortalShard:
+    def __init__(self, shard: Shard, world: Bench) -> None:
+        self._shard = shard
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shard, name)
+
+    def commit(self, batch: Batch) -> int | None:
+        self._world.commits += 1
+        if self._world.commits > self._world.commits_left:
+            raise Crashed
+        return self._shard.commit(batch)
+
+
+class Bench:
+    """One life of a worker. Use `bench` to make one."""
+
+    def __init__(
+        self,
+        agent: Agent | type[Agent],
+        directory: Path,
+        *,
+        shards: int = 1,
+        durability: Durability = "process",
+        on_error: str = "dead-letter",
+        commits_left: int = 1 << 30,
+        revives: bool = False,
+        **options: Any,
+    ) -> None:
+        self.commits = 0
+        self.commits_left = commits_left
+        self.done: dict[int, list[Any]] = {}
+        """Outputs of finished inputs by offset, in the order in which they were published."""
+        self.failed: list[BaseException] = []
+        self.halted: list[dict[str, Any]] = []
+        self.beacon = memoryview(bytearray(24)).cast("Q")
+        config = Configuration()
+        for name, value in options.items():
+            config.set_str(name.replace("_", "-"), str(value))
+        self.plan = AgentPlan.compile(agent, config)
+        self.shards = [
+            Shard.acquire(directory / str(number), number, durability) for number in range(shards)
+        ]
+        for shard in self.shards:
+            for _, record in shard.outbox():
+                self._take(record)
+        self.recovered = set(self.done)
+        self.group = GroupCommit(
+            self._send,
+            asyncio.get_running_loop(),
+            threaded=durability == "machine",
+            failed=self._fail,
+        )
+        self.resources = ResourceRegistry(self.plan.providers, self.plan.config)
+        self.metrics = WorkerMetrics(self.plan.actions)
+        self.engine = Engine(
+            self.plan,
+            {shard.number: MortalPort(shard, self) for shard in self.shards},
+            shards,
+            self.group,
+            policy=Policy.of(self.plan.config, on_error=on_error, codec="pickle", revives=revives),
+            decode=make_decoder("pickle"),
+            encode=make_encoder("pickle", revives=revives),
+            resources=self.resources,
+            metrics=self.metrics,
+            beacon=self.beacon,
+            halt=self._halt,
+        )
+        self._changed = asyncio.Event()
+
+    def _send(self, message: bytes) -> None:
+        for _, _, record in wire.unpack_done(message):
+            self._take(record)
+        self._changed.set()
+
+    def _take(self, record: bytes | memoryview) -> None:
+        for offset, values in decode_outputs(record).each():
+            assert offset not in self.done
+            self.done[offset] = [next(iter(loads(value).values())) for value in values]
+
+    def _fail(self, error: BaseException) -> None:
+        self.failed.append(error)
+        self._changed.set()
+
+    def _halt(self, report: dict[str, Any]) -> None:
+        self.halted.append(report)
+        self._changed.set()
+
+    def send(self, *inputs: tuple[Any, Any], first: int = 0, verdicts: Any = None) -> None:
+        """Hand the engine one batch of (key, value) inputs, numbered from `first`."""
+        entries = [
+            (offset, encode_key(key), dumps(value))
+            for offset, (key, value) in enumerate(inputs, first)
+            if offset not in self.recovered
+        ]
+        self.engine.receive(InputBatch(*map(list, zip(*entries, strict=True)), verdicts or {}))
+        self.engine.settle()
+
+    async def until(self, *offsets: int) -> None:
+        """Wait until these inputs are published, or the worker has failed or halted."""
+        while not (self.failed or self.halted or self.done.keys() >= set(offsets)):
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def run(self, *inputs: tuple[Any, Any], first: int = 0) -> list[list[Any]]:
+        """Send inputs, wait for their ends and return their outputs in input order."""
+        offsets = range(first, first + len(inputs))
+        if set(offsets) - self.recovered:
+            self.send(*inputs, first=first)
+        await self.until(*offsets)
+        assert not self.failed, self.failed
+        assert not self.halted, self.halted
+        return [self.done[offset] for offset in offsets]
+
+    def memory(self, key: Any) -> dict[str, Any]:
+        """The committed fields of a key; explicit objects show as None."""
+        from tamias.store.keys import key_prefix
+
+        data = encode_key(key)
+        shard = self.shards[shard_of(data, len(self.shards))]
+        fields, _ = shard.fields(key_prefix(data))
+        return {path: loads(value) if value else None for path, value in fields.items()}
+
+    def journal(self) -> int:
+        """How many journal records there are."""
+        return sum(len(entries) for shard in self.shards for entries in shard.journal().values())
+
+    def letters(self) -> list[Any]:
+        """The dead letters."""
+        return [letter for shard in self.shards for letter in shard.dead_letters()]
+
+    def close(self) -> None:
+        """End this life; what is not committed is lost."""
+        self.engine.close()
+        self.group.close()
+        self.resources.close()
+        for shard in self.shards:
+            shard.close()
+
+
+@contextmanager
+def bench(agent: Agent | type[Agent], directory: Path, **options: Any) -> Iterator[Bench]:
+    """One life of a worker, inside a running loop. See `Bench` for the options."""
+    life = Bench(agent, directory, **options)
+    try:
+        yield life
+    finally:
+        life.close()
