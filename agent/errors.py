@@ -40,6 +40,7 @@ __all__ = [
     "UnserializableError",
     "UsageError",
     "WorkerStartError",
+    "error_named",
 ]
 
 
@@ -202,3 +203,14 @@ class WorkerStartError(PoolError):
 
 class PoolDegradedError(PoolError):
     """Workers keep dying for a reason that no input explains, so the pool gave up."""
+
+
+def error_named(name: str, message: str, hint: str = "") -> TamiasError:
+    """The error that another process has told about, by the name of its class.
+
+    One of a class that is not ours becomes a `PoolError` that names it.
+    """
+    kind = globals().get(name)
+    if isinstance(kind, type) and issubclass(kind, TamiasError):
+        return kind(message, hint=hint)
+    return PoolError(f"{name}: {message}", hint=hint)

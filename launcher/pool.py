@@ -14,35 +14,32 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
-from collections import Counter, deque
+from collections import deque
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
-from ..agent import errors
-from ..agent.errors import AgentFailedError, PoolError, TamiasError, WorkerStartError
+from ..agent.errors import AgentFailedError, LeaseHeldError, WorkerStartError, error_named
 from ..store.crashpoints import reach
-from ..store.keys import shard_of
 from ..worker import wire
-from ..worker.beacon import Beacons
-from ..worker.boot import Assignment
-from ..worker.process import stacks_path
+from .crew import Crew
 from .dispatch import Dispatcher
-from .item import Death, GiveUp, Item, Send, Start, Verdict
+from .item import GiveUp, Item, Send, Start, Verdict
+from .routing import SlotMap
+from .signals import Signals
 from .starters import BootFailed, Born, Gone, Unborn, make_starter
 from .status import PoolStatus, WorkerStatus, merge_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from ..agent.errors import TamiasError
     from ..store.directory import StateDirectory
     from ..worker.boot import Boot
+    from .crew import Worker
     from .delivery import Delivery
     from .item import Instruction
     from .sources.base import Source
@@ -56,7 +53,6 @@ READ_FIRST: Final = 16
 STOP_SECONDS: Final = 10.0
 BACKLOG_BYTES: Final = 64 << 20
 """A sink that holds back more than this for the sake of order stops the source."""
-_KEYS_CACHED: Final = 1 << 16
 
 _LOG: Final = logging.getLogger("tamias.pool")
 
@@ -74,22 +70,6 @@ class PoolSettings:
     on_status: Callable[[PoolStatus], None] | None = None
     handle_signals: bool = True
     """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
-
-
-@dataclass(slots=True)
-class _Worker:
-    """What the shell knows of a slot's current process."""
-
-    assignment: Assignment
-    identity: bytes
-    pid: int | None = None
-    recovered: list[int] | None = None
-    """Offsets announced before it was ready."""
-    ready: bool = False
-    fatal: TamiasError | None = None
-    killed_for: str = ""
-    """Why the pool has killed it, if it has."""
-    heartbeat: dict[str, Any] | None = None
 
 
 class Pool:
@@ -116,11 +96,7 @@ class Pool:
             batch=settings.batch,
             max_attempts=settings.max_attempts,
         )
-        self._workers: dict[int, _Worker] = {}
-        self._by_identity: dict[bytes, _Worker] = {}
-        self._slot_of = _SlotMap(boot.shards, settings.slots)
-        self._past: Counter[str] = Counter()
-        """What workers that are dead have counted."""
+        self._slot_of = SlotMap(boot.shards, settings.slots)
         self._failure: TamiasError | None = None
         self._signals = 0
         self._starved = False
@@ -147,7 +123,7 @@ class Pool:
         """
         with ExitStack() as stack:
             if self._settings.handle_signals:
-                stack.enter_context(_Signals(self._on_signal))
+                stack.enter_context(Signals(self._on_signal))
             self._open(stack)
             try:
                 self._loop()
@@ -166,8 +142,6 @@ class Pool:
     def _open(self, stack: ExitStack) -> None:
         state = self._state.path
         (state / "run").mkdir(exist_ok=True)
-        self._beacons = Beacons(state / "run" / "beacons", self._slots)
-        stack.callback(self._beacons.close)
         context = zmq.Context(1)
         stack.callback(context.term)
         self._socket = context.socket(zmq.ROUTER)
@@ -176,9 +150,11 @@ class Pool:
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._socket.bind(self._boot.address)
-        log = stack.enter_context(open(state / "logs" / "pool.log", "ab"))  # noqa: PTH123
+        log = stack.enter_context((state / "logs" / "pool.log").open("ab"))
         self._starter: Starter = make_starter(self._settings.start_method, self._boot, log)
         stack.callback(self._starter.close)
+        self._crew = Crew(state, self._slots, self._starter)
+        stack.callback(self._crew.close)
 
     def _loop(self) -> None:
         now = self._clock()
@@ -186,14 +162,15 @@ class Pool:
         while True:
             self._feed()
             for instruction in self._dispatcher.tick(now):
-                self._carry_out(instruction, now)
+                self._carry_out(instruction)
             if self._failure is not None or self._at_end():
                 break
             self._wait(now)
             now = self._clock()
             self._take_messages(now)
             self._take_events(now)
-            self._watch(now)
+            if self._settings.run_timeout:
+                self._crew.kill_overdue(self._settings.run_timeout)
             if now >= self._next_checkpoint:
                 self._save_checkpoint(now)
             if now >= self._next_status:
@@ -264,13 +241,17 @@ class Pool:
 
     # -- instructions -------------------------------------------------------------------------
 
-    def _carry_out(self, instruction: Instruction, now: float) -> None:
+    def _carry_out(self, instruction: Instruction) -> None:
         if isinstance(instruction, Send):
             self._send(instruction)
         elif isinstance(instruction, Start):
-            self._start(instruction, now)
+            self._crew.start(instruction.slot, instruction.incarnation)
+            self._dispatcher.started(instruction.slot, instruction.incarnation)
         elif isinstance(instruction, GiveUp):
-            self._fail(WorkerStartError(instruction.reason, hint=self._see_log()))
+            log = self._state.path / "logs" / "pool.log"
+            self._fail(
+                WorkerStartError(instruction.reason, hint=f"What the workers printed is in {log}.")
+            )
 
     def _send(self, instruction: Send) -> None:
         items = instruction.items
@@ -292,24 +273,9 @@ class Pool:
             [item.payload for item in items],
             verdicts,
         )
-        self._tell(self._workers[instruction.slot], message)
-
-    def _start(self, instruction: Start, now: float) -> None:
-        del now
-        old = self._workers.get(instruction.slot)
-        if old is not None:
-            self._by_identity.pop(old.identity, None)
-            if old.heartbeat is not None:
-                self._past.update(old.heartbeat["totals"])
-        self._beacons.clear(instruction.slot)
-        assignment = Assignment(
-            instruction.slot, self._slots, instruction.incarnation, token_hex(16)
-        )
-        worker = _Worker(assignment, bytes.fromhex(assignment.identity), recovered=[])
-        self._workers[instruction.slot] = worker
-        self._by_identity[worker.identity] = worker
-        self._starter.start(assignment)
-        self._dispatcher.started(instruction.slot, instruction.incarnation)
+        worker = self._crew.at(instruction.slot)
+        if worker is not None:
+            self._tell(worker, message)
 
     # -- messages -----------------------------------------------------------------------------
 
@@ -320,7 +286,7 @@ class Pool:
                 identity, *rest = receive(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            worker = self._by_identity.get(identity)
+            worker = self._crew.known_as(identity)
             if worker is None or len(rest) != 1:
                 continue  # an earlier incarnation's last words, or nobody's
             message = rest[0]
@@ -336,29 +302,25 @@ class Pool:
             elif kind == wire.FATAL:
                 self._fatal(worker, wire.unpack(message), now)
 
-    def _tell(self, worker: _Worker, message: bytes) -> None:
+    def _tell(self, worker: Worker, message: bytes) -> None:
         reach("tell.before")
         self._socket.send(worker.identity, zmq.SNDMORE)
         reach("tell.inside")
         self._socket.send(message)
         reach("tell.after")
 
-    def _ready(self, worker: _Worker) -> None:
+    def _ready(self, worker: Worker) -> None:
         worker.ready = True
-        assignment = worker.assignment
-        self._dispatcher.ready(assignment.slot, assignment.incarnation, worker.recovered or ())
+        self._dispatcher.ready(*worker.place, worker.recovered or ())
         worker.recovered = None
 
-    def _done(self, worker: _Worker, message: bytes) -> None:
-        assignment = worker.assignment
+    def _done(self, worker: Worker, message: bytes) -> None:
         for shard, sequence, record in wire.unpack_done(message):
             outputs = self._delivery.accept(shard, sequence, record)
             if worker.recovered is not None:
                 worker.recovered.extend(outputs.offsets)
             else:
-                self._dispatcher.completed(
-                    assignment.slot, assignment.incarnation, outputs.offsets
-                )
+                self._dispatcher.completed(*worker.place, outputs.offsets)
 
     def _agent_failed(self, report: dict[str, Any]) -> None:
         where = f"action {report['action']!r}" if report["action"] else "the agent"
@@ -372,17 +334,13 @@ class Pool:
             )
         )
 
-    def _fatal(self, worker: _Worker, body: dict[str, Any], now: float) -> None:
-        error = _error(body["type"], body["message"], body["hint"])
-        assignment = worker.assignment
-        if isinstance(error, errors.LeaseHeldError):
-            # A predecessor that is slow to die; the dispatcher tries again, a bounded number of times.
-            self._dispatcher.start_failed(
-                assignment.slot, assignment.incarnation, now, str(error)
-            )
-            return
-        worker.fatal = error
-        self._fail(error)
+    def _fatal(self, worker: Worker, body: dict[str, Any], now: float) -> None:
+        error = error_named(body["type"], body["message"], body["hint"])
+        if isinstance(error, LeaseHeldError):
+            # A predecessor that is slow to die: the dispatcher tries again, but not for ever.
+            self._dispatcher.start_failed(*worker.place, now, str(error))
+        else:
+            self._fail(error)
 
     def _fail(self, error: TamiasError) -> None:
         if self._failure is None:
@@ -396,65 +354,25 @@ class Pool:
 
     def _on_event(self, event: Event, now: float) -> None:
         if isinstance(event, Born):
-            worker = self._workers.get(event.assignment.slot)
-            if worker is not None and worker.assignment == event.assignment:
-                worker.pid = event.pid
+            self._crew.born(event)
         elif isinstance(event, Gone):
             self._take_messages(now)  # what it still had to say comes before its death
-            self._gone(event, now)
+            death = self._crew.bury(event)
+            if death is not None:
+                if not self._failure and not self._draining:
+                    _LOG.warning(
+                        "worker %d (pid %d) %s", event.assignment.slot, event.pid, death.text
+                    )
+                self._dispatcher.died(
+                    event.assignment.slot, event.assignment.incarnation, now, death
+                )
         elif isinstance(event, Unborn):
             self._dispatcher.start_failed(
                 event.assignment.slot, event.assignment.incarnation, now, event.text
             )
         elif isinstance(event, BootFailed):
             traceback = f"\n\n{event.traceback.rstrip()}" if event.traceback else ""
-            self._fail(_error(event.type, event.message + traceback, event.hint))
-
-    def _gone(self, event: Gone, now: float) -> None:
-        slot, incarnation = event.assignment.slot, event.assignment.incarnation
-        worker = self._workers[slot]
-        if worker.assignment != event.assignment:
-            return
-        self._by_identity.pop(worker.identity, None)
-        text, number, code = _describe(event.status)
-        suspect = self._beacons.executing(slot)
-        if not self._failure and not self._draining:
-            _LOG.warning("worker %d (pid %d) %s", slot, event.pid, worker.killed_for or text)
-        death = Death(
-            cause="timeout" if worker.killed_for else "crash",
-            text=worker.killed_for or text,
-            signal=number,
-            exit_code=code,
-            suspect=suspect,
-            stacks=self._stacks(slot),
-            worker_pid=event.pid,
-            blameless=event.status is None,
-        )
-        worker.ready = False
-        worker.pid = None
-        self._dispatcher.died(slot, incarnation, now, death)
-
-    def _stacks(self, slot: int) -> str:
-        try:
-            return stacks_path(self._boot.state, slot).read_text(errors="replace")[:65536]
-        except OSError:
-            return ""
-
-    def _watch(self, now: float) -> None:
-        """Kill workers whose synchronous action has outlived the run timeout."""
-        limit = self._settings.run_timeout
-        if not limit:
-            return
-        for slot, worker in self._workers.items():
-            if not worker.ready or worker.pid is None or worker.killed_for:
-                continue
-            if self._beacons.executing_for(slot) > limit:
-                worker.killed_for = f"was killed: a run took longer than run-timeout ({limit:g} s)"
-                with suppress(OSError):
-                    os.kill(worker.pid, signal.SIGUSR2)  # dump its stacks
-                    time.sleep(0.05)
-                    os.kill(worker.pid, signal.SIGKILL)
-        del now
+            self._fail(error_named(event.type, event.message + traceback, event.hint))
 
     # -- checkpoints --------------------------------------------------------------------------
 
@@ -465,7 +383,7 @@ class Pool:
         for shard, level in trims.items():
             by_slot.setdefault(shard % self._slots, {})[shard] = level
         for slot, levels in by_slot.items():
-            worker = self._workers.get(slot)
+            worker = self._crew.at(slot)
             if worker is not None and worker.ready:
                 self._tell(worker, wire.pack(wire.ACKNOWLEDGE, levels))
 
@@ -480,8 +398,8 @@ class Pool:
         """Let ready workers leave in order; the starter's close takes the rest."""
         if self._signals > 1:
             return
-        leaving = {worker.pid for worker in self._workers.values() if worker.ready}
-        for worker in self._workers.values():
+        leaving = {worker.pid for worker in self._crew if worker.ready}
+        for worker in self._crew:
             if worker.ready:
                 self._tell(worker, wire.STOP)
         deadline = self._clock() + STOP_SECONDS
@@ -506,7 +424,6 @@ class Pool:
         statistics = self._dispatcher.statistics
         self._rates.append((now, totals.events))
         began, count = self._rates[0]
-        beats = [worker.heartbeat for worker in self._workers.values() if worker.heartbeat]
         status.phase = phase
         status.elapsed = time.time() - status.started
         status.fraction = self._source.fraction()
@@ -514,18 +431,18 @@ class Pool:
         status.outputs = self._delivery.sink.outputs
         status.rate = (totals.events - count) / (now - began) if now > began else 0.0
         status.deaths = statistics.deaths
-        counts = sum((Counter(beat["totals"]) for beat in beats), self._past)
+        counts = self._crew.totals()
         status.retries = statistics.retries + counts["retries"]
         status.dead_letters = counts["dead_letters"]
         status.ignored = counts["ignored"]
-        status.metrics = merge_metrics([beat["metrics"] for beat in beats])
+        status.metrics = merge_metrics([beat["metrics"] for beat in self._crew.heartbeats()])
         status.workers = [self._worker_status(slot) for slot in range(self._slots)]
         self._state.write_status(asdict(status))
         if self._settings.on_status is not None:
             self._settings.on_status(status)
 
     def _worker_status(self, slot: int) -> WorkerStatus:
-        worker = self._workers.get(slot)
+        worker = self._crew.at(slot)
         beat = worker.heartbeat if worker is not None else None
         return WorkerStatus(
             slot,
@@ -536,56 +453,3 @@ class Pool:
             self._dispatcher.waiting(slot),
             beat["active"] if beat else 0,
         )
-
-    def _see_log(self) -> str:
-        return f"What the workers printed is in {self._state.path / 'logs' / 'pool.log'}."
-
-
-class _SlotMap(dict[bytes, int]):
-    """The slot that owns a key, worked out on demand; forgets all when full."""
-
-    def __init__(self, shards: int, slots: int) -> None:
-        self._shards = shards
-        self._slots = slots
-
-    def __missing__(self, key: bytes) -> int:
-        if len(self) >= _KEYS_CACHED:
-            self.clear()
-        slot = self[key] = shard_of(key, self._shards) % self._slots
-        return slot
-
-
-class _Signals:
-    """Calls back on SIGINT and SIGTERM while in its block; the old handlers come back after it."""
-
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self._callback = callback
-
-    def __enter__(self) -> None:
-        self._old = {
-            number: signal.signal(number, lambda *_: self._callback())
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-
-
-def _describe(status: int | None) -> tuple[str, int | None, int | None]:
-    """How a process ended: in words, by which signal, with which code."""
-    if status is None:
-        return "died with its zygote", None, None
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return f"was killed by {signal.Signals(number).name}", number, None
-    code = os.WEXITSTATUS(status)
-    return f"exited with code {code}", None, code
-
-
-def _error(name: str, message: str, hint: str) -> TamiasError:
-    """The error that another process has told about."""
-    kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, TamiasError):
-        return kind(message, hint=hint)
-    return PoolError(f"{name}: {message}", hint=hint)

@@ -126,8 +126,8 @@ class Engine:
         """What `receive` comes to when inputs set off one synchronous action, without detours.
 
         Most agents, and nearly all events per second, are of this kind, so this loop spells out
-        what `_take`, `_start`, `_begin`, `_step` and `_complete` would do for it, in the same order.
-        A run that turns out to be more (it sends events, makes durable calls, fails) goes on there.
+        what `_take`, `_start`, `_begin`, `_step` and `_complete` would do for it, in that order. A
+        run that turns out to be more (it sends events, makes durable calls, fails) goes on there.
         """
         lanes, group, beacon = self._lanes, self._group, self._beacon
         decode, call = self._decode, action.fn

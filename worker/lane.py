@@ -65,7 +65,7 @@ class Lane:
         """Fields that committed runs have changed and the open group will write."""
         self.group = 0
         """Number of the commit group that holds this lane's latest changes."""
-        self._key: Any = _UNKNOWN  # not self: a lane must die when it is dropped, without the collector
+        self._key: Any = _UNKNOWN
         records, complete = port.shard.fields(self.prefix, PREFETCH_FIELDS)
         self.space = Space(None if complete else self)
         if records:

@@ -278,6 +278,6 @@ def warm() -> None:
     """Make the heap ready for forks: what lives now will live on, unwritten by the collector."""
     gc.collect()
     gc.freeze()
-    # What the worker itself makes is freed by reference counts; looking for cycles in it after every
-    # seven hundred objects would cost a fifth of its time.
+    # What the worker itself makes is freed by reference counts; looking for cycles in it after
+    # every seven hundred objects would cost a fifth of its time.
     gc.set_threshold(20_000, 20, 50)

@@ -1,0 +1,166 @@
+"""The crew: the worker processes of a pool, slot by slot, as the launcher knows them.
+
+It has them started, knows each by the secret identity it was given, turns the end of one into a
+`Death` that tells the dispatcher all that can be known, and kills one that has been in a single
+synchronous action for longer than the run timeout. Whom to start, and what becomes of the inputs,
+is the dispatcher's business.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final
+
+from ..worker.beacon import Beacons
+from ..worker.boot import Assignment
+from ..worker.process import stacks_path
+from .item import Death
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .starters import Born, Gone, Starter
+
+STACKS_BYTES: Final = 1 << 16
+"""How much of a worker's stack dump goes into a dead letter."""
+
+_DUMP_SECONDS: Final = 0.05
+"""What a hung worker gets to write its stacks before it is killed."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """A slot's current process."""
+
+    assignment: Assignment
+    identity: bytes
+    """Its routing id."""
+    pid: int | None = None
+    ready: bool = False
+    recovered: list[int] | None = None
+    """Offsets that it has announced; None once it is ready."""
+    killed_for: str = ""
+    """Why we have killed it, if we have."""
+    heartbeat: dict[str, Any] | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Slot and incarnation."""
+        return self.assignment.slot, self.assignment.incarnation
+
+
+class Crew:
+    """The workers of one pool."""
+
+    def __init__(self, state: Path, slots: int, starter: Starter) -> None:
+        """`state` is the state directory, in which beacons and stack dumps live."""
+        self._state = str(state)
+        self._slots = slots
+        self._starter = starter
+        self._beacons = Beacons(state / "run" / "beacons", slots)
+        self._by_slot: dict[int, Worker] = {}
+        self._by_identity: dict[bytes, Worker] = {}
+        self._past: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._by_slot.values())
+
+    def at(self, slot: int) -> Worker | None:
+        """The slot's current worker, dead or alive; None before the first."""
+        return self._by_slot.get(slot)
+
+    def known_as(self, identity: bytes) -> Worker | None:
+        """The living worker with this routing id."""
+        return self._by_identity.get(identity)
+
+    def start(self, slot: int, incarnation: int) -> None:
+        """Have a worker started in place of the slot's last one."""
+        old = self._by_slot.get(slot)
+        if old is not None:
+            self._by_identity.pop(old.identity, None)
+            if old.heartbeat is not None:
+                self._past.update(old.heartbeat["totals"])
+        self._beacons.clear(slot)
+        assignment = Assignment(slot, self._slots, incarnation, token_hex(16))
+        worker = Worker(assignment, bytes.fromhex(assignment.identity), recovered=[])
+        self._by_slot[slot] = worker
+        self._by_identity[worker.identity] = worker
+        self._starter.start(assignment)
+
+    def born(self, event: Born) -> None:
+        """A process that was asked for exists."""
+        worker = self._by_slot.get(event.assignment.slot)
+        if worker is not None and worker.assignment == event.assignment:
+            worker.pid = event.pid
+
+    def bury(self, event: Gone) -> Death | None:
+        """A process has ended: what can be said of it; None if its slot has another by now."""
+        slot = event.assignment.slot
+        worker = self._by_slot.get(slot)
+        if worker is None or worker.assignment != event.assignment:
+            return None
+        self._by_identity.pop(worker.identity, None)
+        worker.ready = False
+        worker.pid = None
+        text, number, code = _describe(event.status)
+        return Death(
+            cause="timeout" if worker.killed_for else "crash",
+            text=worker.killed_for or text,
+            signal=number,
+            exit_code=code,
+            suspect=self._beacons.executing(slot),
+            stacks=self._stacks(slot),
+            worker_pid=event.pid,
+            blameless=event.status is None,
+        )
+
+    def kill_overdue(self, limit: float) -> None:
+        """Kill workers that have been in one synchronous step for more than `limit` seconds.
+
+        (Asynchronous actions are cancelled by the worker itself.) Their stacks are dumped first.
+        """
+        for slot, worker in self._by_slot.items():
+            if not worker.ready or worker.pid is None or worker.killed_for:
+                continue
+            if self._beacons.executing_for(slot) > limit:
+                worker.killed_for = f"was killed: a run took longer than run-timeout ({limit:g} s)"
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGUSR2)
+                    time.sleep(_DUMP_SECONDS)
+                    os.kill(worker.pid, signal.SIGKILL)
+
+    def totals(self) -> Counter[str]:
+        """What all workers so far have counted of failures, as of their last heartbeats."""
+        return sum((Counter(beat["totals"]) for beat in self.heartbeats()), self._past)
+
+    def heartbeats(self) -> list[dict[str, Any]]:
+        """The last heartbeat of each slot's worker."""
+        return [worker.heartbeat for worker in self if worker.heartbeat is not None]
+
+    def close(self) -> None:
+        """Let go of the beacons; the starter ends the processes."""
+        self._beacons.close()
+
+    def _stacks(self, slot: int) -> str:
+        try:
+            return stacks_path(self._state, slot).read_text(errors="replace")[:STACKS_BYTES]
+        except OSError:
+            return ""
+
+
+def _describe(status: int | None) -> tuple[str, int | None, int | None]:
+    """How a process ended: in words, by which signal, with which code."""
+    if status is None:
+        return "died with its zygote", None, None
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return f"was killed by {signal.Signals(number).name}", number, None
+    code = os.WEXITSTATUS(status)
+    return f"exited with code {code}", None, code
