@@ -53,10 +53,45 @@ def run(code: str, *arguments: object, **environment: str) -> subprocess.Complet
     )
 
 
-def forked(body: Callable[[Callable[[], None]], None]) -> tuple[int, int]:
-    """Run `body` in a forked child, which dies at its end; return its pid and a pipe to read from.
+class Child:
+    """A forked child.
 
-    `body` gets a function that writes one byte to the pipe.
+    Attributes:
+        pid: its process.
+    """
+
+    def __init__(self, pid: int, pipe: int) -> None:
+        self.pid = pid
+        self._pipe = pipe
+
+    def await_signals(self, count: int) -> int:
+        """Wait until the child has told so many things, or has died; return how many it told."""
+        told = 0
+        while told < count:
+            data = os.read(self._pipe, count - told)
+            if not data:
+                break
+            told += len(data)
+        return told
+
+    def forget_signals(self) -> None:
+        """Drop what the child has told so far; waits for one thing at least."""
+        os.read(self._pipe, 1 << 16)
+
+    def kill(self) -> None:
+        """Kill the child and wait for its death; does nothing if that has been done."""
+        if self._pipe >= 0:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+@contextmanager
+def forked(body: Callable[[Callable[[], None]], None]) -> Iterator[Child]:
+    """Run `body` in a forked child, which dies at its end, or when the context is left.
+
+    `body` gets a function with which it tells that it has come somewhere.
     """
     read, write = os.pipe()
     pid = os.fork()
@@ -69,23 +104,15 @@ def forked(body: Callable[[Callable[[], None]], None]) -> tuple[int, int]:
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
     os.close(write)
-    return pid, read
+    child = Child(pid, read)
+    try:
+        yield child
+    finally:
+        child.kill()
 
 
 def _tell(write: int) -> None:
     os.write(write, b".")
-
-
-def kill_after(pid: int, read: int, signals: int) -> None:
-    """Read up to so many bytes from a child's pipe, then kill it and wait for its death."""
-    while signals > 0:
-        data = os.read(read, signals)
-        if not data:
-            break
-        signals -= len(data)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    os.close(read)
 
 
 def commit_until_killed(
@@ -120,5 +147,5 @@ def commit_until_killed(
             shard.commit(batch)
             tell()
 
-    pid, read = forked(body)
-    kill_after(pid, read, commits if point is None else len(batches) + 1)
+    with forked(body) as child:
+        child.await_signals(commits if point is None else len(batches) + 1)

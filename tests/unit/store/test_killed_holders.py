@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.processes import forked, kill_after
+from support.processes import forked
 from tamias.store.batch import Batch
 from tamias.store.reader import ShardReader
 from tamias.store.shard import Shard
@@ -59,23 +59,27 @@ def watch(directory: Path, tell: Callable[[], None]) -> None:
 def test_writers(tmp_path: Path, writing: bool) -> None:  # noqa: FBT001 - a parameter
     Shard.acquire(tmp_path, 0).close()
     # As long as somebody has the environment open, LMDB does not start with a fresh reader table.
-    spectator, pipe = forked(lambda tell: watch(tmp_path, tell))
-    os.read(pipe, 1)
+    with forked(lambda tell: watch(tmp_path, tell)) as spectator:
+        spectator.await_signals(1)
+        kill_a_hundred(tmp_path, spectator.pid, writing=writing)
+
+
+def kill_a_hundred(directory: Path, spectator: int, *, writing: bool) -> None:
     size = 0
     for number in range(100):
-        kill_after(*forked(lambda tell: die_holding_all(tmp_path, tell, writing=writing)), 1)
+        with forked(lambda tell: die_holding_all(directory, tell, writing=writing)) as holder:
+            assert holder.await_signals(1) == 1
         if number == 5:
-            size = (tmp_path / "data.mdb").stat().st_size
-    shard = Shard.acquire(tmp_path, 0, wait=0)
+            size = (directory / "data.mdb").stat().st_size
+    shard = Shard.acquire(directory, 0, wait=0)
     assert shard.epoch == 102
     assert processes_in_reader_table(shard) <= {os.getpid(), spectator}
     assert shard._environment.require().info()["num_readers"] < 10
-    assert (tmp_path / "data.mdb").stat().st_size <= size
+    assert (directory / "data.mdb").stat().st_size <= size
     assert shard.fields(PREFIX) == (dict.fromkeys(FIELDS, b"101" * 30), True)
     fill(shard, b"alive")
     assert shard.fields(PREFIX) == (dict.fromkeys(FIELDS, b"alive"), True)
     shard.close()
-    kill_after(spectator, pipe, 0)
 
 
 def test_readers_beside_a_living_writer(tmp_path: Path) -> None:
@@ -93,21 +97,18 @@ def test_readers_beside_a_living_writer(tmp_path: Path) -> None:
             fill(shard, b"%d" % shard._commits * 20)
             tell()
 
-    writer, pipe = forked(write)
-    os.read(pipe, 1)
-    sizes = []
-    for _ in range(100):
-        kill_after(*forked(die_reading), 1)
-        os.read(pipe, 1 << 16)
-        sizes.append((tmp_path / "data.mdb").stat().st_size)
-    # Each killed reader pinned one snapshot, until the writer found its slot.
-    for _ in range(3000):
-        os.read(pipe, 1)
-    before = (tmp_path / "data.mdb").stat().st_size
-    for _ in range(3000):
-        os.read(pipe, 1)
-    assert (tmp_path / "data.mdb").stat().st_size == before
-    kill_after(writer, pipe, 0)
+    data = tmp_path / "data.mdb"
+    with forked(write) as writer:
+        writer.await_signals(1)
+        for _ in range(100):
+            with forked(die_reading) as reader:
+                assert reader.await_signals(1) == 1
+            writer.forget_signals()
+        # Each killed reader pinned one snapshot, until the writer found its slot.
+        writer.await_signals(3000)
+        before = data.stat().st_size
+        assert writer.await_signals(3000) == 3000
+        assert data.stat().st_size == before
     shard = Shard.acquire(tmp_path, 0)
     assert processes_in_reader_table(shard) <= {os.getpid()}
     values = set(shard.fields(PREFIX)[0].values())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.processes import forked, kill_after, line, python, run
+from support.processes import forked, line, python, run
 from tamias.agent.errors import InputError, StoreError, StoreFormatError, UnserializableError
 from tamias.store.batch import Batch
 from tamias.store.codec import dumps
@@ -264,16 +264,15 @@ class TestReadingWhileWriting:
                 signal.pause()
 
         Shard.acquire(tmp_path, 0).close()
-        pid, pipe = forked(read)
-        os.read(pipe, 1)
-        os.kill(pid, signal.SIGSTOP)
-        shard = Shard.acquire(tmp_path, 0)
-        for number in range(2000):
-            batch = Batch()
-            batch.put_field(b"\x01a", "x", b"%d" % number)
-            shard.commit(batch)
-        shard.close()
-        kill_after(pid, pipe, 0)
+        with forked(read) as reader:
+            reader.await_signals(1)
+            os.kill(reader.pid, signal.SIGSTOP)
+            shard = Shard.acquire(tmp_path, 0)
+            for number in range(2000):
+                batch = Batch()
+                batch.put_field(b"\x01a", "x", b"%d" % number)
+                shard.commit(batch)
+            shard.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -289,7 +288,8 @@ def test_opening_a_large_store_reads_next_to_nothing_of_it(tmp_path: Path) -> No
             shard.commit(batch)
         tell()
 
-    kill_after(*forked(fill), 1)
+    with forked(fill) as child:
+        assert child.await_signals(1) == 1
     assert (tmp_path / "data.mdb").stat().st_size > 80 << 20
     code = """
 import re, sys

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import lmdb
 import pytest
 
-from support.processes import forked, kill_after, line, python, run
+from support.processes import forked, line, python, run
 from tamias.agent.errors import (
     FencedError,
     LeaseHeldError,
@@ -197,9 +197,8 @@ class TestLife:
             shard.close()
             tell()
 
-        read_end = forked(child)
-        assert os.read(read_end[1], 2) == b"."
-        kill_after(*read_end, 0)
+        with forked(child) as forked_child:
+            assert forked_child.await_signals(2) == 1
         assert shard.fields(A) == ({"x": b"1"}, True)
         with pytest.raises(LeaseHeldError):
             Shard.acquire(shard.directory, 3, wait=0)
@@ -214,7 +213,8 @@ class TestLife:
             put(reopened(shard), ("x", b"2"))
             tell()
 
-        kill_after(*forked(child), 1)
+        with forked(child) as forked_child:
+            assert forked_child.await_signals(1) == 1
         shard = reopened(shard)
         assert (shard.epoch, shard.field(A, "x")) == (3, b"2")
         shard.close()
