@@ -56,8 +56,8 @@ def cause_of(error: BaseException) -> Cause:
         return "timeout"
     if isinstance(error, MemoryError):
         return "memory"
-    if isinstance(error, UnserializableError):
-        return "unserializable"
+    if isinstance(error, UnserializableError) or isinstance(error.__cause__, UnserializableError):
+        return "unserializable"  # or a durable call's result that is
     return "exception"
 
 

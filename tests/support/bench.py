@@ -18,7 +18,6 @@ from tamias.worker.encoding import make_decoder, make_encoder
 from tamias.worker.engine import Engine
 from tamias.worker.metrics import WorkerMetrics
 from tamias.worker.policy import Policy
-from tamias.worker.wire import InputBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from tamias.store.shard import Durability
 
 
-class Crashed(Exception):
+class CrashError(Exception):
     """What a commit raises at the crash that a test has asked for."""
 
 
@@ -51,14 +50,22 @@ class _MortalShard:
         return getattr(self._shard, name)
 
     def commit(self, batch: Batch) -> int | None:
-        self._world.commits += 1
-        if self._world.commits > self._world.commits_left:
-            raise Crashed
-        return self._shard.commit(batch)
+        world = self._world
+        if world.commits >= world.commits_left:
+            raise CrashError
+        sequence = self._shard.commit(batch)
+        world.commits += 1
+        if world.commits == world.commits_left and world.dies_after:
+            raise CrashError
+        return sequence
 
 
 class Bench:
-    """One life of a worker. Use `bench` to make one."""
+    """One life of a worker. Use `bench` to make one.
+
+    It can be made to crash when it has committed `commits_left` times: at its attempt to commit
+    once more, or with `dies_after` before it learns that the last one has succeeded.
+    """
 
     def __init__(
         self,
@@ -69,11 +76,13 @@ class Bench:
         durability: Durability = "process",
         on_error: str = "dead-letter",
         commits_left: int = 1 << 30,
+        dies_after: bool = False,
         revives: bool = False,
         **options: Any,
     ) -> None:
         self.commits = 0
         self.commits_left = commits_left
+        self.dies_after = dies_after
         self.done: dict[int, list[Any]] = {}
         """Outputs of finished inputs by offset, in the order in which they were published."""
         self.failed: list[BaseException] = []
@@ -138,8 +147,15 @@ class Bench:
             for offset, (key, value) in enumerate(inputs, first)
             if offset not in self.recovered
         ]
-        self.engine.receive(InputBatch(*map(list, zip(*entries, strict=True)), verdicts or {}))
+        offsets, keys, payloads = zip(*entries, strict=True)
+        message = wire.pack_inputs(offsets, keys, payloads, verdicts)
+        self.engine.receive(wire.unpack_inputs(message))
         self.engine.settle()
+
+    async def until_recorded(self) -> None:
+        """Wait for a record in the journal."""
+        while not self.journal():  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.001)
 
     async def until(self, *offsets: int) -> None:
         """Wait until these inputs are published, or the worker has failed or halted."""

@@ -1,11 +1,11 @@
-"""Memory as an action sees it, against a plain dict: through runs, evictions and reopened shards."""
+"""Memory as an action sees it, against a plain dict: through runs, evictions and reopening."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,7 +24,9 @@ from tamias.store.keys import encode_key
 from tamias.store.shard import Shard
 from tamias.worker.commit import Port
 from tamias.worker.lane import Lane
-from tamias.worker.memory import SpaceMemory
+
+if TYPE_CHECKING:
+    from tamias.worker.memory import SpaceMemory
 
 OBJECT = object()
 
