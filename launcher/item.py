@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from .quarantine import Suspicion
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -33,6 +31,21 @@ class Verdict:
     action: str | None = None
     stacks: str = ""
     worker_pid: int = 0
+
+
+class Suspicion:
+    """What is held against one item.
+
+    `attempts` counts the deaths it was a suspect in, `alone` those of them with nothing else in
+    flight. `sent` tells whether it went out as condemned.
+    """
+
+    __slots__ = ("alone", "attempts", "sent")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.alone = 0
+        self.sent = False
 
 
 class Item:

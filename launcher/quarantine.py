@@ -54,27 +54,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .item import Verdict
+from .item import Suspicion, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .item import Death, Item
-
-
-class Suspicion:
-    """What is held against one item.
-
-    `attempts` counts the deaths it was a suspect in, `alone` those of them with nothing else in
-    flight. `sent` tells whether it went out as condemned.
-    """
-
-    __slots__ = ("alone", "attempts", "sent")
-
-    def __init__(self) -> None:
-        self.attempts = 0
-        self.alone = 0
-        self.sent = False
 
 
 class Quarantine:

@@ -70,7 +70,7 @@ def throughput(rounds: int, events: int) -> list[Figure]:
     many = max(events, 1_000_000)
     mine, theirs, ratio = paired(1, lambda: lists(many), lists)
     figures.append(
-        Figure(f"{many:,} keys", "events/s", mine, theirs, ratio, ">= 0.5 of 1,000 keys", ratio >= 0.5)
+        Figure(f"{many:,} keys", "events/s", mine, theirs, ratio, ">= 0.5 of 1,000", ratio >= 0.5)
     )
     return figures
 
@@ -94,8 +94,13 @@ def starting(times: int) -> list[Figure]:
     return [
         Figure("SIGKILL to next commit", "ms", gap, None, None, "<= 100", gap <= 100),
         Figure(
-            "worker from the zygote", "ms", started, fresh, fresh / started,
-            "10 x faster than fresh", fresh >= 10 * started,
+            "worker from the zygote",
+            "ms",
+            started,
+            fresh,
+            fresh / started,
+            "10 x faster than fresh",
+            fresh >= 10 * started,
         ),
         Figure("worker's own memory", "MiB", size, None, None, "<= 15", size <= 15),
     ]
@@ -107,7 +112,12 @@ def scale(events: int, fields: int) -> list[Figure]:
     opened = measures.open_large_store(fields)
     return [
         Figure(
-            "launcher's memory, 4 x input", "MiB", large, small, large / small, "<= 1.2 x",
+            "launcher's memory, 4 x input",
+            "MiB",
+            large,
+            small,
+            large / small,
+            "<= 1.2 x",
             large <= 1.2 * small,
         ),
         Figure(f"open {fields:,} fields", "s", opened, None, None, "< 1", opened < 1),
@@ -118,9 +128,10 @@ def show(figures: list[Figure]) -> None:
     """Print a table."""
     table = Table("measure", "tamias", "peer", "ratio", "goal", "")
     for figure in figures:
+        digits = ".4g" if figure.ours < 1e4 else ".0f"
         table.add_row(
             figure.name,
-            f"{figure.ours:,.4g} {figure.unit}" if figure.ours < 1e4 else f"{figure.ours:,.0f} {figure.unit}",
+            f"{figure.ours:,{digits}} {figure.unit}",
             "" if figure.peer is None else f"{figure.peer:,.0f}",
             "" if figure.ratio is None else f"{figure.ratio:.2f}",
             figure.goal,

@@ -223,8 +223,7 @@ def recovery(kills: int) -> list[float]:
 def fresh_interpreter(times: int) -> list[float]:
     """Milliseconds until a fresh interpreter has imported what a worker needs and the agent."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import tamias.worker.process, counter_agent"
+        "import sys; sys.path.insert(0, sys.argv[1])\nimport tamias.worker.process, counter_agent"
     )
     taken = []
     for _ in range(times):
