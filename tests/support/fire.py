@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tamias.store.deadletters import DeadLetter
 
+MOST_WRONG = 6
 HERE = Path(__file__).parent
 AGENT = HERE / "fire_agent.py"
 KINDS = (
@@ -49,7 +50,8 @@ class Shape:
     config: dict[str, Any] = field(default_factory=dict)
     ordered: bool = False
     environment: dict[str, str] = field(default_factory=dict)
-    agent: str = f"{AGENT}:FireAgent"
+    special: dict[int, str] = field(default_factory=dict)
+    """Kinds of single inputs, by offset."""
 
 
 @dataclass
@@ -88,7 +90,7 @@ class Field:
             for key, value in self.inputs:
                 lines.write(json.dumps({"key": key, "value": value}) + "\n")
         spec = {
-            "target": shape.agent,
+            "target": f"{AGENT}:FireAgent",
             "input": str(source),
             "output": str(self.output),
             "ordered": shape.ordered,
@@ -154,7 +156,7 @@ class Field:
             if journal and not stray:
                 wrong.append(f"journal left: {list(journal.items())[:2]}")
         return Outcome(
-            wrong,
+            wrong[:MOST_WRONG],
             self.lives,
             dict(self.kills),
             sum(map(len, answers.values())),
@@ -172,7 +174,7 @@ class Field:
         return answers
 
     def _judge_calls(self, model: Model, answers: dict[Token, list[str]]) -> Iterator[str]:
-        kills = sum(self.kills.values())
+        kills = sum(self.kills.values()) + 5 * len(self.shape.special)
         for call in model.calls - answers.keys():
             yield f"{call} was never made"
         for call, tokens in answers.items():
@@ -216,13 +218,16 @@ class Field:
 def make_inputs(seed: int, shape: Shape) -> list[tuple[str, dict[str, Any]]]:
     """Keys and values; the same for the same seed and shape."""
     chance = random.Random(f"inputs {seed}")
-    return [
+    inputs = [
         (
             f"k{min(chance.randrange(shape.keys), chance.randrange(shape.keys))}",
             {"i": i, "n": chance.randrange(1000), "kind": chance.choice(shape.kinds)},
         )
         for i in range(shape.inputs)
     ]
+    for offset, kind in shape.special.items():
+        inputs[offset][1]["kind"] = kind
+    return inputs
 
 
 def children(pid: int) -> list[int]:

@@ -50,6 +50,9 @@ def spin() -> None:
         pass
 
 
+SHORT = ("plain", "call", "callfail", "twice", "flaky", "child")
+"""Kinds whose runs end with the first action."""
+
 DEADLY: dict[str, Callable[[], object]] = {
     "segv": lambda: ctypes.string_at(0),
     "exit": lambda: os._exit(7),
@@ -147,7 +150,6 @@ class FireAgent(Agent):
             ctx.send_event(OutputEvent(output="never"))
             raise RuntimeError("every attempt fails")
         if kind in DEADLY:
-            ctx.durable_execute(outside, i, "deadly")
             DEADLY[kind]()
         if kind == "call":
             note = ctx.durable_execute(outside, i, "sync")
@@ -167,7 +169,7 @@ class FireAgent(Agent):
                         "id": str(event.id)}
             )
         )
-        if kind in ("multi", "gather", "slow", "threads", "mixed", "hang"):
+        if kind not in SHORT:
             ctx.send_event(Middle(i=i, n=n, kind=kind))
 
     @action(Middle)
@@ -177,6 +179,10 @@ class FireAgent(Agent):
         i, n, kind = event.i, event.n, event.kind
         memory = ctx.short_term_memory
         note: Any = None
+        if kind.startswith("async-"):
+            await asyncio.sleep(0)
+            ctx.durable_execute(outside, i, "deadly")
+            DEADLY[kind.removeprefix("async-")]()
         if kind == "hang":
             await asyncio.sleep(3600)
         elif kind == "slow":

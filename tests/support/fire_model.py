@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 DEADLY = {"segv", "exit", "abort", "overflow", "spin"}
-DEAD = {"raise", "hang", *DEADLY}
+DEAD = {"raise", "hang", *DEADLY, *(f"async-{kind}" for kind in DEADLY)}
 
 
 class Token(NamedTuple):
@@ -36,7 +36,7 @@ class Model:
     def _run(self, key: str, offset: int, i: int, n: int, kind: str) -> None:
         if kind in DEAD:
             self.dead[offset] = kind
-            if kind in DEADLY:
+            if kind.startswith("async-"):
                 self._call(i, "deadly")
             return
         memory = self.memory.setdefault(key, {})

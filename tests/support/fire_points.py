@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ AFTER_A_CRASH = ("sink.truncate.before", "sink.truncate.after", "announce.inside
 """Points that only exist for a process which finds what another has left behind."""
 UNDER_POISON = ("aside.before",)
 """Points that need an input that kills its worker."""
+POISONED = replace(SHAPE, special={20: "segv", 60: "exit"})
 CRASH_FIRST = ("sink.write.after", 2)
 """What has to happen before `AFTER_A_CRASH`: lines that no checkpoint covers."""
 

@@ -1,0 +1,56 @@
+"""A death at every write point in turn; `scripts/fire --points` tries more counts of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.fire_points import (
+    AFTER_A_CRASH,
+    CRASH_FIRST,
+    POISONED,
+    UNDER_POISON,
+    die_at,
+    named_points,
+    reached,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AT_ONCE = 2
+
+
+@pytest.mark.timeout(180)
+def test_no_death_at_any_write_point_loses_or_doubles_anything(tmp_path: Path) -> None:
+    counted = reached(tmp_path / "undisturbed")
+    known = set(counted) | set(AFTER_A_CRASH) | set(UNDER_POISON)
+    assert named_points() == known, "a point in the code is not reached, or not named here"
+    chains = [[(point, 1)] for point in counted]
+    chains += [[(point, total // 4)] for point, total in counted.items() if total >= 8]
+    chains += [[CRASH_FIRST, (point, 1)] for point in AFTER_A_CRASH]
+    chains += [[CRASH_FIRST, ("announce.before", 1)], [CRASH_FIRST, ("acquire.inside", 1)]]
+    chains += [[CRASH_FIRST, ("sink.truncate.after", 1), ("checkpoint.after", 1)]]
+
+    def killed(number: int) -> tuple[list[bool], list[str]]:
+        hits, outcome = die_at(tmp_path / str(number), chains[number])
+        return hits, outcome.wrong
+
+    died: Counter[str] = Counter()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(killed, range(len(chains))))
+    for chain, (hits, wrong) in zip(chains, results, strict=True):
+        assert not wrong, f"{chain}: {wrong}"
+        died.update(point for (point, _), hit in zip(chain, hits, strict=True) if hit)
+    print(f"{len(chains)} runs, deaths by point: {dict(died)}")
+    assert died.keys() == known - set(UNDER_POISON)
+
+
+@pytest.mark.parametrize("point", UNDER_POISON)
+def test_a_death_while_poison_is_set_aside(tmp_path: Path, point: str) -> None:
+    hits, outcome = die_at(tmp_path, [(point, 1)], POISONED)
+    assert not outcome.wrong
+    assert hits == [True]
