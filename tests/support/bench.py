@@ -152,9 +152,9 @@ class Bench:
         self.engine.receive(wire.unpack_inputs(message))
         self.engine.settle()
 
-    async def until_recorded(self) -> None:
-        """Wait for a record in the journal."""
-        while not self.journal():  # noqa: ASYNC110 (nobody tells)
+    async def until_recorded(self, records: int = 1) -> None:
+        """Wait for so many records in the journal."""
+        while self.journal() < records:  # noqa: ASYNC110 (nobody tells)
             await asyncio.sleep(0.001)
 
     async def until(self, *offsets: int) -> None:
