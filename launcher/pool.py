@@ -181,7 +181,9 @@ class Pool:
         dispatcher = self._dispatcher
         if self._draining:
             return self._signals > 1 or not any(map(dispatcher.in_flight, range(self._slots)))
-        return self._source.exhausted and dispatcher.idle
+        # What an earlier life has left in the outboxes may be of inputs that are in no source any
+        # more: dead letters that it retried. So every worker is heard before the end.
+        return self._source.exhausted and dispatcher.idle and len(self._heard) == self._slots
 
     def _wait(self, now: float) -> None:
         deadline = self._dispatcher.next_deadline(now)
@@ -311,6 +313,7 @@ class Pool:
 
     def _ready(self, worker: Worker) -> None:
         worker.ready = True
+        self._heard.add(worker.assignment.slot)
         self._dispatcher.ready(*worker.place, worker.recovered or ())
         worker.recovered = None
 

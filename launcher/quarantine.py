@@ -45,6 +45,12 @@ three). The second lonely death is there for the innocent: once the search has i
 dozen items, a single further accident would hit one of them alone. With hints this costs nothing
 (1 hinted, 2 alone); without, a poison takes five deaths.
 
+SIGKILL is weaker evidence than any other death: code hardly ever sends it to itself, operators,
+container managers and a kernel short of memory do, and they may do so again and again while the
+same input is being retried. So it takes five lonely ones. (Nobody knows better: whether the kernel
+killed for want of memory cannot be seen from inside a container, and the input may well be what
+wanted the memory, so such a death is no proof of innocence either.)
+
 A condemned item is harmless, since it is never run again: it has full company and is nobody's
 suspect. Nor is anyone suspected of a death that the shell knows to come from outside
 (`Death.blameless`).
@@ -52,7 +58,8 @@ suspect. Nor is anyone suspected of a death that the shell knows to come from ou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import signal
+from typing import TYPE_CHECKING, Final
 
 from .item import Suspicion, Verdict
 
@@ -60,6 +67,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .item import Death, Item
+
+KILLED_ALONE: Final = 5
+"""Lonely deaths that condemn an item, if the last was a SIGKILL that the pool did not send."""
 
 
 class Quarantine:
@@ -107,7 +117,9 @@ class Quarantine:
 
     def _judge_alone(self, item: Item, suspicion: Suspicion, death: Death) -> None:
         suspicion.alone += 1
-        if suspicion.alone < self._alone_needed or suspicion.attempts < self._max_attempts:
+        killed = death.signal == signal.SIGKILL and death.cause == "crash"
+        needed = KILLED_ALONE if killed else self._alone_needed
+        if suspicion.alone < needed or suspicion.attempts < self._max_attempts:
             return
         item.verdict = Verdict(
             cause=death.cause,

@@ -1,19 +1,21 @@
 """Outputs as a Python list, in the order of their inputs, for `to_list`.
 
-They are kept encoded, as the workers sent them, until someone asks. A job that can be resumed also
-writes them to a spool file (outbox records, each behind its length), so that the outputs of an
-earlier life of the job are there again when a later one ends, by the same rule as for any file: cut
-back to the checkpoint's length, then read.
+They are decoded as they arrive, while the workers are busy with the next ones: that is quicker
+than to begin when all is done. The process is that of the program that wants the list, so its own
+classes are what is rebuilt; an output that cannot be is an error for whoever asks for the list.
+
+A job that can be resumed also writes them to a spool file (outbox records, each behind its length),
+so that the outputs of an earlier life of the job are there again when a later one ends, by the same
+rule as for any file: cut back to the checkpoint's length, then read.
 """
 
 from __future__ import annotations
 
-import gc
 import struct
-from array import array
 from itertools import accumulate, chain, repeat
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ...agent.errors import UnserializableError
 from ...store.codec import loads
 from ...store.outbox import Outputs, decode_outputs, encode_outputs
 from .appendfile import AppendFile
@@ -29,33 +31,8 @@ if TYPE_CHECKING:
 _LENGTH = struct.Struct("<Q")
 
 
-class _Block:
-    """The outputs of one record, in little memory."""
-
-    __slots__ = ("blob", "counts", "lengths", "offsets")
-
-    def __init__(self, outputs: Outputs) -> None:
-        self.offsets = array("Q", outputs.offsets)
-        self.counts = array("I", outputs.counts)
-        self.lengths = array("Q", outputs.lengths)
-        self.blob = bytes(outputs.blob)
-
-    def output_offsets(self) -> list[int]:
-        """The input offset of each output."""
-        counts = self.counts
-        if max(counts) == min(counts) == 1:
-            return self.offsets.tolist()
-        return list(chain.from_iterable(map(repeat, self.offsets, counts)))
-
-    def pieces(self) -> list[bytes]:
-        """Each output, encoded."""
-        blob = self.blob
-        ends = list(accumulate(self.lengths))
-        return [blob[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-
-
 class CollectSink(Sink):
-    """Keeps all outputs; each is ``{key: output}`` in pickle form.
+    """Keeps all outputs; each arrives as ``{key: output}`` in pickle form.
 
     Args:
         spool: where a resumable job keeps them, or None: in memory only.
@@ -68,7 +45,9 @@ class CollectSink(Sink):
         self._spool = spool
         self._sync = sync
         self._file: AppendFile | None = None
-        self._blocks: list[_Block] = []
+        self._offsets: list[int] = []
+        self._values: list[Any] = []
+        self._unreadable: UnserializableError | None = None
 
     def open(self, position: Position | None, delivered: Watermark) -> None:  # noqa: ARG002
         """Begin empty, or with the outputs that the spool file holds up to `position`."""
@@ -115,24 +94,14 @@ class CollectSink(Sink):
             self._file.close()
 
     def results(self) -> list[Any]:
-        """All outputs as ``{key: output}``, in input order; each call decodes them anew.
+        """All outputs as ``{key: output}``, in input order.
 
         Raises:
             UnserializableError: an output's class cannot be imported here.
         """
-        # Millions of new objects and not one of them garbage: collections would only cost time.
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            offsets: list[int] = []
-            outputs: list[Any] = []
-            for block in self._blocks:
-                offsets += block.output_offsets()
-                outputs += map(loads, block.pieces())
-            return _in_order(offsets, outputs)
-        finally:
-            if collecting:
-                gc.enable()
+        if self._unreadable is not None:
+            raise self._unreadable
+        return _in_order(self._offsets, self._values)
 
     def _load(self, data: bytes) -> None:
         start = 0
@@ -143,8 +112,24 @@ class CollectSink(Sink):
             start += length
 
     def _keep(self, outputs: Outputs) -> None:
-        self._blocks.append(_Block(outputs))
         self.outputs += len(outputs.lengths)
+        self._offsets += _output_offsets(outputs)
+        blob = bytes(outputs.blob)
+        ends = list(accumulate(outputs.lengths))
+        try:
+            self._values += [
+                loads(blob[start:end]) for start, end in zip([0, *ends], ends, strict=False)
+            ]
+        except UnserializableError as error:
+            self._unreadable = self._unreadable or error
+
+
+def _output_offsets(outputs: Outputs) -> list[int]:
+    """The input offset of each output."""
+    counts = outputs.counts
+    if max(counts) == min(counts) == 1:
+        return outputs.offsets
+    return list(chain.from_iterable(map(repeat, outputs.offsets, counts)))
 
 
 def _in_order(offsets: list[int], outputs: list[Any]) -> list[Any]:
