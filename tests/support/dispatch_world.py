@@ -223,7 +223,7 @@ class World:
             if flight[offset].verdict is None:
                 level = self.levels.get(offset, 0) + 1
                 self.levels[offset] = max(solo, level) if len(named) == 1 else level
-        death = Death(signal=9, suspect=suspect, blameless=blameless)
+        death = Death(signal=11, suspect=suspect, blameless=blameless)
         slot.phase = "down"
         slot.flight, slot.pending, slot.unreported = {}, [], []
         self.dispatcher.died(number, slot.incarnation, self.now, death)

@@ -138,6 +138,22 @@ class TestGuilt:
         assert (verdict.cause, verdict.attempts, verdict.signal) == ("crash", 3, 11)
         assert (verdict.stacks, verdict.worker_pid) == ("main: f()", 77)
         assert "3 times" in verdict.error
+
+    @pytest.mark.parametrize(("cause", "deaths"), [("crash", 6), ("timeout", 3)])
+    def test_a_kill_that_may_have_come_from_anywhere_proves_less(
+        self, cause: str, deaths: int
+    ) -> None:
+        pool = Pool()
+        pool.submit(range(5))
+        pool.tick()
+        pool.crash(suspect=1, signal=9, cause=cause)
+        pool.complete(0)
+        for _ in range(deaths - 2):
+            assert pool.crash(suspect=1, signal=9, cause=cause) == [1]
+        pool.die(suspect=1, signal=9, cause=cause)
+        pool.restart()
+        (guilty,) = condemned(pool)
+        assert guilty.offset == 1
         assert "signal 11" in verdict.error
 
     def test_a_hint_in_a_crowd_is_no_proof(self) -> None:
