@@ -98,10 +98,13 @@ class Lane:
     def commit(self) -> None:
         """Make what the run has changed the key's, and have the open group write it."""
         changes = self.space.commit()
-        if changes:
-            if not self.changes:
-                self.port.changed.append(self)
+        if not changes:
+            return
+        if self.changes:
             self.changes.update(changes)
+        else:
+            self.changes = changes  # the space has made itself a new one
+            self.port.changed.append(self)
 
     def write_changes(self, batch: Batch) -> None:
         """Put what has changed since the last group into `batch`: the latest values only."""
