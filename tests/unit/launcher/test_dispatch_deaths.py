@@ -148,6 +148,7 @@ class TestGuilt:
         pool.tick()
         pool.crash(suspect=1, signal=9, cause=cause)
         pool.complete(0)
+        assert pool.sent() == [1]
         for _ in range(deaths - 2):
             assert pool.crash(suspect=1, signal=9, cause=cause) == [1]
         pool.die(suspect=1, signal=9, cause=cause)
