@@ -97,6 +97,8 @@ class Pool:
             max_attempts=settings.max_attempts,
         )
         self._slot_of = SlotMap(boot.shards, settings.slots)
+        self._heard: set[int] = set()
+        """Slots whose worker has told what it found in its outboxes."""
         self._failure: TamiasError | None = None
         self._signals = 0
         self._starved = False

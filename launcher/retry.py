@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING
 
 from ..agent.configuration import Configuration
 from ..agent.errors import UsageError
+from ..store.offsets import offset_of, retries_of
 from ..store.reader import StoreReader
+from .checkpoint import Checkpoint
 from .job import JobSpec, Report, make_boot, open_state, run_life
 from .sinks import JsonLinesSink
 from .sources.letters import DeadLetterSource, Waiting
@@ -79,9 +81,10 @@ def retry_dead_letters(
         open_state(state_path, spec.agent, config, {}) as state,
         StoreReader(state_path) as reader,
     ):
-        chosen, malformed, codec = _choose(reader, offsets)
+        left = _undelivered(reader)
+        chosen, malformed, codec = _choose(reader, offsets, left)
         report = None
-        if chosen:
+        if chosen or left:
             source = DeadLetterSource(reader, chosen, codec)
             sink = JsonLinesSink(
                 spec.output, ordered=spec.ordered, sync=state.manifest.durability == "machine"
@@ -97,7 +100,7 @@ def retry_dead_letters(
                 revives=True,
             )
             report = run_life(boot, source, sink, state, config, on_status=on_status)
-        result = RetryReport(report is None or report.finished, [], [], [], malformed, report)
+        result = RetryReport(report is None or report.finished, left, [], [], malformed, report)
         for waiting in sorted(chosen, key=lambda waiting: waiting.offset):
             with reader.shard(waiting.shard) as snapshot:
                 letter = snapshot.dead_letter(waiting.offset) if snapshot is not None else None
@@ -107,17 +110,34 @@ def retry_dead_letters(
                 result.failed.append(waiting.offset)
             else:
                 result.untried.append(waiting.offset)
+        result.revived.sort()
         return result
 
 
+def _undelivered(reader: StoreReader) -> list[int]:
+    """Offsets of inputs that an interrupted retry has revived, but whose outputs are still here."""
+    record = reader.view.progress.load()
+    checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
+    return [
+        offset_of(number)
+        for shard, sequence, outputs in reader.outbox()
+        if outputs.offsets and retries_of(outputs.offsets[0])
+        if checkpoint.is_new_retry(shard, sequence)
+        for number in outputs.offsets
+    ]
+
+
 def _choose(
-    reader: StoreReader, offsets: Sequence[int] | None
+    reader: StoreReader, offsets: Sequence[int] | None, left: Sequence[int]
 ) -> tuple[list[Waiting], list[int], str]:
-    """Find the letters: those to be retried, the malformed among them, and their codec."""
+    """Find the letters: those to be retried, the malformed among them, and their codec.
+
+    An offset in `left` was a letter when the command was first given.
+    """
     wanted = None if offsets is None else set(offsets)
     chosen: list[Waiting] = []
     malformed: list[int] = []
-    codec = ""
+    codec = "json-value"
     for number in range(reader.view.manifest.shards):
         with reader.shard(number) as snapshot:
             for letter in snapshot.dead_letters() if snapshot is not None else ():
@@ -129,7 +149,8 @@ def _choose(
                     chosen.append(Waiting(letter.retries, letter.offset, number))
                     codec = letter.codec
     if wanted is not None:
-        missing = sorted(wanted - {waiting.offset for waiting in chosen} - set(malformed))
+        known = {*(waiting.offset for waiting in chosen), *malformed, *left}
+        missing = sorted(wanted - known)
         if missing:
             raise UsageError(
                 f"There is no dead letter of input {', '.join(map(str, missing))}.",

@@ -1,4 +1,4 @@
-"""Inputs that no agent can use, and inputs that agents cannot stand: set aside, and the rest goes on."""
+"""Inputs that no agent can use, and inputs that an agent cannot stand: they are set aside."""
 
 from __future__ import annotations
 

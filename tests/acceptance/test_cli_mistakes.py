@@ -1,4 +1,4 @@
-"""Commands that cannot work as they stand: one clear error, exit code 2, and nothing left behind."""
+"""Commands that cannot work as they stand: one clear error, exit code 2, nothing left behind."""
 
 from __future__ import annotations
 

@@ -1,0 +1,186 @@
+"""Dead letters, retried: each exactly once, whoever is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.cli import Folder, wait_for
+from tamias.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = ("run", "agent.py:Counter", "-i", "in.jsonl", "-o", "out.jsonl", "--workers", "2")
+STATE = "out.jsonl.tamias"
+RETRY = ("dead-letters", "retry", STATE)
+BAD = [7, 40, 41, 42, 90]
+TOTAL = 100
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A job of 100 inputs of four keys, five of which are in the dead letters."""
+    folder = Folder(tmp_path)
+    _run(folder)
+    return folder
+
+
+def _run(folder: Folder, *flags: str) -> None:
+    values = ["raise" if number in BAD else number for number in range(TOTAL)]
+    folder.inputs(values, keys=4)
+    folder.tamias(*RUN, *flags, code=3)
+    assert [letter["offset"] for letter in folder.dead_letters()] == BAD
+
+
+def _check_all_done(folder: Folder) -> None:
+    """Every input has had its effect once, also those that were retried."""
+    lines = folder.lines()
+    assert sorted(line["offset"] for line in lines) == list(range(TOTAL))
+    assert folder.dead_letters() == []
+    for key in range(4):
+        counts = [line["output"][1] for line in lines if line["key"] == f"k{key}"]
+        assert counts == list(range(1, TOTAL // 4 + 1))
+        assert folder.memory(f"k{key}")["n"] == TOTAL // 4
+
+
+def test_what_succeeds_is_appended_and_what_fails_stays(folder: Folder) -> None:
+    before = (folder.path / "out.jsonl").read_text()
+    done = folder.tamias(*RETRY, 40, 7, code=3)
+    assert "0 of 2" in done.stderr
+    assert (folder.path / "out.jsonl").read_text() == before
+    retries = {letter["offset"]: letter["retries"] for letter in folder.dead_letters()}
+    assert retries == {7: 1, 40: 1, 41: 0, 42: 0, 90: 0}
+
+    folder.write("repaired", "")
+    folder.tamias(*RETRY, 41)
+    after = (folder.path / "out.jsonl").read_text()
+    assert after.startswith(before)
+    assert json.loads(after[len(before) :]) == {"key": "k1", "output": [5, 25], "offset": 41}
+    assert [letter["offset"] for letter in folder.dead_letters()] == [7, 40, 42, 90]
+
+    done = folder.tamias(*RETRY, "--all", "--json")
+    report = json.loads(done.stdout)
+    assert report["revived"] == [7, 40, 42, 90]
+    assert report["failed"] == []
+    _check_all_done(folder)
+    assert "no dead letters" in folder.tamias(*RETRY, "--all").stderr
+
+
+def test_in_an_ordered_job_retried_outputs_come_last(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    _run(folder, "--ordered")
+    folder.write("repaired", "")
+    folder.tamias(*RETRY, "--all")
+    good = [number for number in range(TOTAL) if number not in BAD]
+    offsets = [line["offset"] for line in folder.lines()]
+    assert offsets[: len(good)] == good
+    assert sorted(offsets[len(good) :]) == BAD
+    # The job goes on as before when its input grows.
+    folder.inputs([*("raise" if n in BAD else n for n in range(TOTAL)), 1, 2, 3], keys=4)
+    folder.tamias(*RUN, "--ordered")
+    assert [line["offset"] for line in folder.lines()][-3:] == [100, 101, 102]
+
+
+def test_an_interrupted_job_can_have_its_letters_retried_first(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.inputs([1, "raise", *range(4000), "wait", *range(1000)], keys=3)
+    with folder.started(*RUN) as process:
+        wait_for((folder.path / "waiting").exists)
+        wait_for(lambda: len(folder.dead_letters()) == 1)
+        process.kill()
+        process.wait()
+    folder.write("repaired", "")
+    folder.write("go", "")
+    folder.tamias(*RETRY, "--all")
+    folder.tamias("resume", STATE)
+    assert sorted(line["offset"] for line in folder.lines()) == list(range(5003))
+    assert folder.memory("k1")["n"] == 1668
+
+
+def test_a_policy_to_ignore_loses_no_dead_letter(folder: Folder) -> None:
+    folder.tamias(*RUN, "--on-error", "ignore", code=3)
+    folder.tamias(*RETRY, "--all", code=3)
+    assert [letter["offset"] for letter in folder.dead_letters()] == BAD
+
+
+def test_malformed_inputs_are_not_run(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.write("in.jsonl", '{"key": "a", "value": 1}\nnot json\n')
+    folder.tamias(*RUN, code=3)
+    done = folder.tamias(*RETRY, "--all", code=3)
+    assert "1 malformed" in done.stderr
+    assert len(folder.dead_letters()) == 1
+
+
+def test_an_input_that_kills_its_worker_again_stays(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.inputs([1, "crash", 2, "raise", 3], keys=1)
+    folder.tamias(*RUN, code=3)
+    folder.tamias(*RETRY, "--all", code=3)
+    letters = {letter["offset"]: letter for letter in folder.dead_letters()}
+    assert {offset: letter["cause"] for offset, letter in letters.items()} == {
+        1: "crash",
+        3: "exception",
+    }
+    assert {letter["retries"] for letter in letters.values()} == {1}
+    folder.write("repaired", "")
+    folder.tamias(*RETRY, "--all")
+    assert sorted(line["offset"] for line in folder.lines()) == [0, 1, 2, 3, 4]
+
+
+def test_which_letters_must_be_said_rightly(folder: Folder) -> None:
+    assert "--all" in folder.tamias(*RETRY, code=2).stderr
+    assert "--all" in folder.tamias(*RETRY, 7, "--all", code=2).stderr
+    assert "no dead letter of input 8" in folder.tamias(*RETRY, 7, 8, code=2).stderr
+    shown = folder.tamias("dead-letters", "show", STATE, 8, code=2)
+    assert "no dead letter of input 8" in shown.stderr
+
+
+POINTS = [
+    *("commit.before", "commit.inside", "commit.after", "send.before", "send.after"),
+    *("sink.write.before", "sink.write.after", "checkpoint.before", "checkpoint.after"),
+    *("progress.before", "progress.after"),
+]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """As `folder`, once for many tests; repaired."""
+    folder = Folder(tmp_path_factory.mktemp("template"))
+    _run(folder)
+    folder.write("repaired", "")
+    shutil.copytree(folder.path / STATE, folder.path / "state.copy")
+    shutil.copy(folder.path / "out.jsonl", folder.path / "out.copy")
+    return folder
+
+
+def _renew(folder: Folder) -> None:
+    shutil.rmtree(folder.path / STATE)
+    shutil.copytree(folder.path / "state.copy", folder.path / STATE)
+    shutil.copy(folder.path / "out.copy", folder.path / "out.jsonl")
+
+
+@pytest.mark.parametrize("then", [("resume", STATE), (*RETRY, "--all")])
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_kill_at_any_point_of_a_retry(
+    template: Folder, point: str, count: int, then: tuple[str, ...]
+) -> None:
+    _renew(template)
+    flag = template.write("flag", "")
+    # Whoever comes to the point first is killed: a worker, which is replaced, or the launcher.
+    template.tamias(*RETRY, "--all", code=None, TAMIAS_CRASH=f"{point}:{count}:{flag}")
+    assert count > 1 or not flag.exists()
+    # Then the job is carried on, in the same way or another.
+    template.tamias(*then, code=None)
+    template.tamias(*RETRY, "--all")
+    with StoreReader(template.path / STATE) as reader:
+        assert reader.dead_letters() == []
+        memory = [reader.memory(f"k{key}") for key in range(4)]
+    assert [fields and fields["n"] for fields in memory] == [TOTAL // 4] * 4
+    lines = template.lines()
+    assert sorted(line["offset"] for line in lines) == list(range(TOTAL))
