@@ -165,8 +165,14 @@ class FireAgent(Agent):
             subprocess.Popen(["sleep", "60"])  # noqa: S607
         ctx.send_event(
             OutputEvent(
-                output={"i": i, "step": "first", "count": count, "clean": clean, "note": note,
-                        "id": str(event.id)}
+                output={
+                    "i": i,
+                    "step": "first",
+                    "count": count,
+                    "clean": clean,
+                    "note": note,
+                    "id": str(event.id),
+                }
             )
         )
         if kind not in SHORT:
@@ -208,8 +214,14 @@ class FireAgent(Agent):
         ctx.sensory_memory.set("from.middle", n)
         ctx.send_event(
             OutputEvent(
-                output={"i": i, "step": "middle", "count": memory.get("count"), "note": note,
-                        "id": str(event.id), "sensory": ctx.sensory_memory.get("from.first")}
+                output={
+                    "i": i,
+                    "step": "middle",
+                    "count": memory.get("count"),
+                    "note": note,
+                    "id": str(event.id),
+                    "sensory": ctx.sensory_memory.get("from.first"),
+                }
             )
         )
         ctx.send_event(Last(i=i, n=n))
@@ -231,9 +243,14 @@ class FireAgent(Agent):
         note = ctx.durable_execute(outside, event.i, "last") if event.n % 4 == 0 else None
         ctx.send_event(
             OutputEvent(
-                output={"i": event.i, "step": "last", "lasts": memory.get("lasts"), "note": note,
-                        "id": str(event.id), "sensory": sorted(
-                            ctx.sensory_memory.get("from").get_fields().items()),
-                        "audit": memory.get("audit.n")}
+                output={
+                    "i": event.i,
+                    "step": "last",
+                    "lasts": memory.get("lasts"),
+                    "note": note,
+                    "id": str(event.id),
+                    "sensory": sorted(ctx.sensory_memory.get("from").get_fields().items()),
+                    "audit": memory.get("audit.n"),
+                }
             )
         )

@@ -96,9 +96,7 @@ def die_at(
 def chains(counted: Counter[str]) -> list[list[tuple[str, int]]]:
     """Every chain worth trying, given how often each point is reached without kills."""
     found = [
-        [(point, count)]
-        for point, total in sorted(counted.items())
-        for count in counts_of(total)
+        [(point, count)] for point, total in sorted(counted.items()) for count in counts_of(total)
     ]
     again = [*AFTER_A_CRASH, "acquire.inside", "announce.before", "announce.after"]
     found += [[CRASH_FIRST, (point, count)] for point in again for count in (1, 2)]

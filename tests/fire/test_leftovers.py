@@ -1,0 +1,137 @@
+"""Whatever dies: no process, no file, no reader slot stays behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+from typing import TYPE_CHECKING
+
+import lmdb
+import psutil
+import pytest
+
+from support.fire import Field, Shape, alive, children
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PARENTS = ["plain"] * 40 + ["slow"] * 5 + ["child"]
+"""Inputs, some of which start a process that sleeps for a minute."""
+
+LOCAL = """
+from tamias import *
+class Count(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def go(event, ctx):
+        ctx.short_term_memory.set("n", (ctx.short_term_memory.get("n") or 0) + 1)
+        ctx.send_event(OutputEvent(output=event.input))
+env = AgentsExecutionEnvironment.get_execution_environment()
+outputs = env.from_list([{"key": i % 50, "value": i} for i in range(300_000)]).apply(Count())
+outputs.to_list()
+env.execute()
+"""
+
+
+def descendants(pid: int) -> list[int]:
+    return [process.pid for process in psutil.Process(pid).children(recursive=True)]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.mark.parametrize("method", ["zygote", "spawn"])
+def test_nothing_outlives_a_killed_launcher(tmp_path: Path, method: str) -> None:
+    config = {"start-method": method}
+    field = Field(tmp_path, 0, Shape(inputs=20_000, kinds=PARENTS, config=config))
+    launcher = field.start()
+
+    def sleepers() -> int:
+        return sum(psutil.Process(pid).name() == "sleep" for pid in descendants(launcher.pid))
+
+    assert wait_for(lambda: sleepers() >= 3, 30)
+    pids = descendants(launcher.pid)
+    launcher.kill()
+    launcher.wait()
+    gone = wait_for(lambda: not any(map(alive, pids)), 2)
+    left = [psutil.Process(pid).cmdline() for pid in pids if alive(pid)]
+    for pid in filter(alive, pids):
+        os.kill(pid, signal.SIGKILL)
+    assert gone, left
+    assert f"tamias-{launcher.pid}-" not in Path("/proc/net/unix").read_text()
+    assert not [path for path in field.state.rglob("*") if path.is_socket()]
+
+
+@pytest.mark.parametrize("victim", ["worker", "zygote"])
+@pytest.mark.parametrize("method", ["zygote", "spawn"])
+def test_what_an_action_has_started_dies_with_its_worker(
+    tmp_path: Path, method: str, victim: str
+) -> None:
+    config = {"start-method": method, "workers": 1}
+    field = Field(tmp_path, 0, Shape(inputs=20_000, kinds=PARENTS, config=config))
+    launcher = field.start()
+    try:
+        assert wait_for(lambda: len(descendants(launcher.pid)) >= 5, 30)
+        (zygote,) = children(launcher.pid)
+        (worker,) = children(zygote)
+        started = children(worker)
+        assert started
+        field.shoot(worker if victim == "worker" else zygote, victim)
+        assert wait_for(lambda: not any(map(alive, started)), 2)
+    finally:
+        launcher.kill()
+        launcher.wait()
+
+
+@pytest.mark.parametrize("moment", [0.3, 0.5, 0.7, 0.9, 1.2, 1.5])
+def test_temporary_state_goes_with_a_killed_launcher(tmp_path: Path, moment: float) -> None:
+    launcher = Popen(
+        [sys.executable, "-c", LOCAL],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+    )
+    time.sleep(moment)
+    launcher.kill()
+    launcher.wait()
+    assert wait_for(lambda: not list(tmp_path.iterdir()), 2), list(tmp_path.rglob("*"))
+
+
+def test_a_hundred_killed_workers(tmp_path: Path) -> None:
+    field = Field(tmp_path, 0, Shape(inputs=30_000, keys=500, config={"shards": 4, "window": 64}))
+    launcher = field.start()
+
+    chance = random.Random(0)
+
+    def written() -> int:
+        return field.output.stat().st_size if field.output.exists() else 0
+
+    while field.kills["worker"] < 100:
+        before = written()
+        workers = [worker for zygote in children(launcher.pid) for worker in children(zygote)]
+        if workers:
+            field.shoot(chance.choice(workers), "worker")
+        # Only what gets on is worth killing again: wait for the next output.
+        assert wait_for(lambda: written() > before, 30), field.last_words()
+        time.sleep(chance.uniform(0, 0.02))
+    assert field.finish(launcher, 60) == 0, field.last_words()
+    outcome = field.judge()
+    assert not outcome.wrong, field.last_words()
+    for number in range(4):
+        with lmdb.open(str(field.state / "shards" / f"{number:02d}"), max_dbs=16) as shard:
+            shard.reader_check()
+            assert shard.readers().strip() == "(no active readers)"
+            pages = shard.info()["last_pgno"]
+            kept = shard.stat()["psize"] * pages
+            assert kept < 8 << 20, f"shard {number} has grown to {pages} pages"
