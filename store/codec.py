@@ -9,7 +9,7 @@ The first byte tells the form:
   its length (u64) and whether it was writable (u64), then the pickle, then the buffers.
 
 Functions and classes of `__main__` mean something else in another process, so what mentions them is
-pickled by value with cloudpickle. Searching the result for `__main__` costs less than 0.1
+pickled by value (`mainclasses`). Searching the result for `__main__` costs less than 0.1
 microseconds, where asking at each object would cost more than pickling; a text that happens to
 contain the word is merely pickled by the slower way.
 """
@@ -20,10 +20,9 @@ import pickle
 import struct
 from typing import Any
 
-import cloudpickle
-
 from ..agent.errors import UnserializableError
 from .culprit import find_culprit
+from .mainclasses import dumps_by_value
 
 __all__ = ["IMMUTABLE", "dumps", "loads"]
 
@@ -65,7 +64,7 @@ def dumps(value: Any) -> bytes:
 
 def _by_value(value: Any) -> bytes:
     try:
-        data: bytes = cloudpickle.dumps(value, 5)
+        data = dumps_by_value(value)
     except Exception as error:
         where, culprit = find_culprit(value)
         raise UnserializableError(

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
 from ..agent.configuration import Configuration
 from ..agent.plan import AgentPlan
+from ..store.mainclasses import dumps_by_value
 from .targets import load_target
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ class Boot:
         config = Configuration(self.config)
         if self.agent is None:
             return AgentPlan.compile(load_target(self.target or ""), config)
-        agent, resources = cloudpickle.loads(base64.b64decode(self.agent))
+        agent, resources = pickle.loads(base64.b64decode(self.agent))
         return AgentPlan.compile(agent, config, resources)
 
 
 def pack_agent(agent: Agent | type[Agent], resources: dict[ResourceType, dict[str, Any]]) -> str:
     """An agent object as `Boot.agent` carries it; classes of `__main__` go by value."""
-    return base64.b64encode(cloudpickle.dumps((agent, resources))).decode()
+    return base64.b64encode(dumps_by_value((agent, resources))).decode()
 
 
 @dataclass(frozen=True, slots=True)
