@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..worker.beacon import Beacons
 from ..worker.boot import Assignment
-from ..worker.process import stacks_path
+from ..worker.process import HEARTBEAT_SECONDS, stacks_path
 from .item import Death
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ class Worker:
     killed_for: str = ""
     """Why we have killed it, if we have."""
     heartbeat: dict[str, Any] | None = None
+    pulse: int = 0
+    """The last pulse seen in its beacon."""
+    pulse_since: float = 0.0
+    """Since when it has not changed."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -122,19 +126,33 @@ class Crew:
         )
 
     def kill_overdue(self, limit: float) -> None:
-        """Kill workers that have been in one synchronous step for more than `limit` seconds.
+        """Kill workers whose thread an action has held for more than `limit` seconds.
 
-        (Asynchronous actions are cancelled by the worker itself.) Their stacks are dumped first.
+        (Asynchronous actions that wait are cancelled by the worker itself.) Their stacks are dumped
+        first.
         """
         for slot, worker in self._by_slot.items():
             if not worker.ready or worker.pid is None or worker.killed_for:
                 continue
-            if self._beacons.executing_for(slot) > limit:
-                worker.killed_for = f"was killed: a run took longer than run-timeout ({limit:g} s)"
+            what = self._overdue(slot, worker, limit)
+            if what:
+                worker.killed_for = f"was killed: {what} longer than run-timeout ({limit:g} s)"
                 with suppress(OSError):
                     os.kill(worker.pid, signal.SIGUSR2)
                     time.sleep(_DUMP_SECONDS)
                     os.kill(worker.pid, signal.SIGKILL)
+
+    def _overdue(self, slot: int, worker: Worker, limit: float) -> str:
+        """What has taken longer than `limit` in a worker, if anything."""
+        now = time.monotonic()
+        pulse = self._beacons.pulse(slot)
+        if pulse == 0 or pulse != worker.pulse:
+            worker.pulse, worker.pulse_since = pulse, now
+        if self._beacons.executing_for(slot) > limit:
+            return "a run took"
+        if now - worker.pulse_since > limit + HEARTBEAT_SECONDS:
+            return "an asynchronous action blocked the event loop for"
+        return ""
 
     def totals(self) -> Counter[str]:
         """What all workers so far have counted of failures, as of their last heartbeats."""

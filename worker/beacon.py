@@ -50,9 +50,19 @@ class Beacons:
         offset, began, _ = self.words(slot)
         return (time.monotonic_ns() - began) / 1e9 if offset and began else 0.0
 
+    def pulse(self, slot: int) -> int:
+        """A number that changes every second while the loop is alive; 0 when that says nothing.
+
+        It says nothing while a synchronous action runs, which has the right to block the loop, and
+        before the loop's first turn.
+        """
+        offset, _, beat = self.words(slot)
+        return 0 if offset else beat
+
     def clear(self, slot: int) -> None:
         """Forget what a dead worker left."""
-        self.words(slot)[0] = 0
+        words = self.words(slot)
+        words[0] = words[1] = words[2] = 0
 
     def close(self) -> None:
         """Unmap the file."""
