@@ -12,7 +12,7 @@ from ..agent.errors import MemoryAccessError
 from ..agent.memory import MemoryObject, MemoryRef, MemoryType
 from ..store.codec import IMMUTABLE
 from .durable import inside_durable_call
-from .space import OBJECT, Frozen, Mark, Space, check_path
+from .space import MISSING, OBJECT, Frozen, Mark, Space, check_path
 
 if TYPE_CHECKING:
     from typing import Final
@@ -46,11 +46,11 @@ class SpaceMemory(MemoryObject):
             path = self._base + path_or_ref if self._base else path_or_ref
         else:
             path = self._referred(path_or_ref)
-        value = space.delta.get(path)
-        if value is None and not space.overlay:
-            value = space.fields.get(path)
-        if value is None:  # nothing near at hand, or None itself
-            value = space.kept(path)
+        value = space.delta.get(path, MISSING)
+        if value is MISSING:
+            value = MISSING if space.overlay else space.fields.get(path, MISSING)
+            if value is MISSING:
+                value = space.below_delta(path)
         if value.__class__ in IMMUTABLE:
             return value
         return self._present(path, value)
