@@ -95,6 +95,7 @@ class Space:
 
     __slots__ = (
         "_deletes",
+        "_objects",
         "complete",
         "delta",
         "ended",
@@ -114,6 +115,8 @@ class Space:
         """Durable calls under way: above zero, each access is checked for coming from one."""
         self._deletes = False
         """Whether delta or overlay may hold DELETED."""
+        self._objects: set[str] | None = None
+        """All paths that are above a field of any layer, or were; None until someone asks."""
         self.ended = False
         """Whether another space has taken this one's place; `guards` then stay up for good."""
 
@@ -151,7 +154,28 @@ class Space:
         """Whether `path` is an object: the root, an explicit one, or one with fields below."""
         if not path or self.kept(path) is OBJECT:
             return True
+        if path not in self._known_objects():
+            if self.complete or self.store is None:
+                return False
+            if not any(found != path for found, _ in self.store.scan(path)):
+                return False
         return any(found != path for found in self.under(path))
+
+    def _known_objects(self) -> set[str]:
+        """Where there may be objects: asked first, this spares most walks over all fields."""
+        if self._objects is None:
+            self._objects = set()
+            for layer in (self.fields, self.overlay, self.delta):
+                for path in layer:
+                    self._note_objects(path)
+        return self._objects
+
+    def _note_objects(self, path: str) -> None:
+        if self._objects is not None:
+            end = path.rfind(".")
+            while end > 0 and path[:end] not in self._objects:
+                self._objects.add(path[:end])
+                end = path.rfind(".", 0, end)
 
     def under(self, path: str) -> dict[str, Any]:
         """All live `path -> kept value` at and below `path`, over all layers."""
@@ -181,6 +205,7 @@ class Space:
         """
         if path not in self.delta or self.delta[path] in (DELETED, OBJECT):
             self._check_leaf_position(path)
+            self._note_objects(path)
         self.delta[path] = value if value.__class__ in IMMUTABLE else Frozen(dumps(value))
 
     def put_object(self, path: str, *, overwrite: bool) -> None:
@@ -201,6 +226,7 @@ class Space:
                 "call new_object(path, overwrite=True) to replace it"
             )
         self.delta[path] = OBJECT
+        self._note_objects(path)
 
     def _check_leaf_position(self, path: str) -> None:
         value = self.below_delta(path) if path not in self.delta else self.delta[path]
@@ -239,6 +265,7 @@ class Space:
     def replay(self, changes: dict[str, Any]) -> None:
         """Take over what a finished action, by the journal, has changed."""
         self._deletes = self._deletes or DELETED in changes.values()
+        self._objects = None
         self.overlay.update(changes)
 
     def commit(self) -> dict[str, Any]:
@@ -273,6 +300,7 @@ class Space:
         successor = Space(self.store)
         successor.complete = self.complete
         successor._deletes = self._deletes
+        successor._objects, self._objects = self._objects, None
         successor.delta = self.delta.copy()  # a thread may just be writing to the original
         successor.overlay = self.overlay
         successor.fields = self.fields
