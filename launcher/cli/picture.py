@@ -23,7 +23,7 @@ _AROUND = 4
 
 
 def picture(status: PoolStatus, estimate: Estimate, title: str, room: int) -> RenderableType:
-    """The picture, in at most `room` lines."""
+    """The picture, in at most `room` lines; the title may be empty."""
     return Group(
         _head(status, estimate, title),
         _counts(status),
@@ -33,8 +33,10 @@ def picture(status: PoolStatus, estimate: Estimate, title: str, room: int) -> Re
 
 def _head(status: PoolStatus, estimate: Estimate, title: str) -> RenderableType:
     line = Table.grid(padding=(0, 2), expand=True)
-    line.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
-    cells: list[RenderableType] = [Text(title, style="bold")]
+    cells: list[RenderableType] = []
+    if title:
+        line.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
+        cells.append(Text(title, style="bold"))
     if estimate.done is not None:
         line.add_column(ratio=3)
         line.add_column(justify="right", no_wrap=True)

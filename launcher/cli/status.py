@@ -19,6 +19,8 @@ from .words import count, duration, output_console, put, rate, shown
 if TYPE_CHECKING:
     from ...store.directory import StateView
 
+_WIDEST = 100
+"""Columns that are enough where there is no terminal."""
 _OVER = ("finished", "interrupted", "failed")
 
 
@@ -75,7 +77,8 @@ def _print(view: StateView, pid: int | None, last: PoolStatus | None) -> None:
         )
         estimate = Estimate()
         estimate.update(last)
-        console.print(picture(last, estimate, "", console.size.height))
+        width = min(console.width, _WIDEST)
+        console.print(picture(last, estimate, "", console.size.height), width=width)
 
 
 def _ended(last: PoolStatus | None) -> str:

@@ -75,8 +75,8 @@ class _Talker(Watcher):
             self._drains = True
             flying = sum(worker.in_flight for worker in status.workers)
             self.say(
-                f"stopping: {count(flying, 'input')} in flight may finish; interrupt again to stop "
-                "at once"
+                f"stopping after {count(flying, 'input')} in flight; "
+                "interrupt again to stop at once"
             )
 
 
@@ -135,6 +135,7 @@ class PictureWatcher(_Talker):
 
     def __enter__(self) -> Self:
         self._live.start()
+        self._console.show_cursor()  # or it would be gone for good if we were killed
         return super().__enter__()
 
     def __exit__(self, *_: object) -> None:

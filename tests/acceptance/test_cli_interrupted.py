@@ -52,7 +52,7 @@ def test_the_first_signal_lets_what_is_under_way_end(
         process.send_signal(number)
         assert process.stderr is not None
         told = ""
-        while "stopping" not in told:
+        while "stopping after" not in told:
             told = process.stderr.readline()
         assert "interrupt again" in told
         (folder.path / "go").touch()
@@ -72,7 +72,7 @@ def test_the_second_signal_does_not_wait(folder: Folder) -> None:
         pool = pool_of(process)
         interrupt(process)
         assert process.stderr is not None
-        while "stopping" not in process.stderr.readline():
+        while "stopping after" not in process.stderr.readline():
             pass
         interrupt(process)  # the gate is still shut
         assert process.wait() == 130
@@ -143,7 +143,7 @@ def test_an_interrupted_job_on_stdout_keeps_its_state(folder: Folder) -> None:
         assert process.stderr is not None
         wait_for(lambda: _waits(folder))
         interrupt(process)
-        while "stopping" not in process.stderr.readline():
+        while "stopping after" not in process.stderr.readline():
             pass
         (folder.path / "go").touch()
         first, told = process.communicate()
