@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import TYPE_CHECKING
@@ -117,13 +118,16 @@ def test_a_hundred_killed_workers(tmp_path: Path) -> None:
     def written() -> int:
         return field.output.stat().st_size if field.output.exists() else 0
 
+    def grown(before: int) -> bool:
+        return written() > before
+
     while field.kills["worker"] < 100:
         before = written()
         workers = [worker for zygote in children(launcher.pid) for worker in children(zygote)]
         if workers:
             field.shoot(chance.choice(workers), "worker")
         # Only what gets on is worth killing again: wait for the next output.
-        assert wait_for(lambda: written() > before, 30), field.last_words()
+        assert wait_for(partial(grown, before), 30), field.last_words()
         time.sleep(chance.uniform(0, 0.02))
     assert field.finish(launcher, 60) == 0, field.last_words()
     outcome = field.judge()

@@ -45,7 +45,6 @@ def test_no_death_at_any_write_point_loses_or_doubles_anything(tmp_path: Path) -
     for chain, (hits, wrong) in zip(chains, results, strict=True):
         assert not wrong, f"{chain}: {wrong}"
         died.update(point for (point, _), hit in zip(chain, hits, strict=True) if hit)
-    print(f"{len(chains)} runs, deaths by point: {dict(died)}")
     assert died.keys() == known - set(UNDER_POISON)
 
 

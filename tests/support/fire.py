@@ -1,4 +1,4 @@
-"""Exactly once under fire: run a job, kill its processes, resume it, and hold the result to the model.
+"""Exactly once under fire: run a job, kill its processes, resume it, compare with the model.
 
 `Field` is the place where one job happens: its files, its launcher's lives, its verdict. Who dies
 and when is decided by the caller: `fire_random.py` kills from outside at seeded instants, the
@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from tamias.store.reader import StoreReader
-
 from support.fire_model import Model, Token, known
+from tamias.store.reader import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,8 +233,8 @@ def children(pid: int) -> list[int]:
     """Pids of a process's living children, its zombies apart."""
     found = []
     with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            text = (thread / "children").read_text()
             found += [int(child) for child in text.split()]
     return [child for child in found if alive(child)]
 

@@ -162,7 +162,7 @@ class FireAgent(Agent):
         elif kind == "twice":
             note = [ctx.durable_execute(outside, i, "one"), ctx.durable_execute(outside, i, "two")]
         elif kind == "child":
-            subprocess.Popen(["sleep", "60"])  # noqa: S607
+            subprocess.Popen(["sleep", "60"])
         ctx.send_event(
             OutputEvent(
                 output={

@@ -1,12 +1,14 @@
 """The launcher's process: `python fire_child.py PLAN`, PLAN being a JSON file.
 
-Runs or resumes the job, and leaves its report beside the plan as `report.json`.
+Runs or resumes the job, and leaves its report, and the launcher's peak of resident memory, beside
+the plan as `report.json`.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +22,8 @@ def main() -> None:
     job = json.loads(plan.read_text())
     report = run_file_job(JobSpec(**job["spec"]), Path(job["state"]))
     fresh = plan.with_name("report.new")
-    fresh.write_text(json.dumps(asdict(report), default=str))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    fresh.write_text(json.dumps({**asdict(report), "peak_kib": peak}, default=str))
     fresh.replace(plan.with_name("report.json"))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-
 DEADLY = {"segv", "exit", "abort", "overflow", "spin"}
 DEAD = {"raise", "hang", *DEADLY, *(f"async-{kind}" for kind in DEADLY)}
 

@@ -48,19 +48,28 @@ def shape_of(seed: int, base: Shape | None = None) -> Shape:
     )
 
 
+class _Plan:
+    """Who is to be killed, how often and how many times."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = chance = random.Random(f"kills {seed}")
+        zygotes = chance.choice([0, 1])
+        self.weights = {"worker": chance.choice([3, 6]), "zygote": zygotes, "launcher": 1}
+        self.pace = chance.choice([0.03, 0.08, 0.2])
+        """Seconds between two kills, on average."""
+        self.most = chance.choice([4, 10, 20])
+
+
 def under_fire(directory: Path, seed: int, base: Shape | None = None) -> tuple[Field, Outcome]:
     """Run the job of a seed under fire, resuming it until it ends."""
     field = Field(directory, seed, shape_of(seed, base))
-    chance = random.Random(f"kills {seed}")
-    weights = {"worker": chance.choice([3, 6]), "zygote": chance.choice([0, 1]), "launcher": 1}
-    pace = chance.choice([0.03, 0.08, 0.2])
-    most = chance.choice([4, 10, 20])
+    plan = _Plan(seed)
     deadline = time.monotonic() + MOST_SECONDS
     problem = ""
     while True:
         before = sum(field.kills.values())
         launcher = field.start()
-        killed = _fire(field, launcher, chance, weights, pace, most, deadline)
+        killed = _fire(field, launcher, plan, deadline)
         if killed:
             launcher.wait()
             continue
@@ -78,22 +87,15 @@ def under_fire(directory: Path, seed: int, base: Shape | None = None) -> tuple[F
     return field, outcome
 
 
-def _fire(
-    field: Field,
-    launcher: subprocess.Popen[bytes],
-    chance: random.Random,
-    weights: dict[str, int],
-    pace: float,
-    most: int,
-    deadline: float,
-) -> bool:
+def _fire(field: Field, launcher: subprocess.Popen[bytes], plan: _Plan, deadline: float) -> bool:
     """Shoot at one life of a launcher until it ends; whether it was the launcher that was hit."""
+    chance = plan.chance
     if chance.random() < 0.8:
         while launcher.poll() is None and not _workers(launcher.pid):
             time.sleep(0.003)
-    while time.monotonic() < deadline and sum(field.kills.values()) < most:
-        wait = chance.expovariate(1 / pace)
-        what = chance.choices(list(weights), list(weights.values()))[0]
+    while time.monotonic() < deadline and sum(field.kills.values()) < plan.most:
+        wait = chance.expovariate(1 / plan.pace)
+        what = chance.choices(list(plan.weights), list(plan.weights.values()))[0]
         ended = time.monotonic() + wait
         while (left := ended - time.monotonic()) > 0:
             if launcher.poll() is not None:
