@@ -23,10 +23,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
-FLIGHTS = ROOT / "examples" / "flights"
+# From the root, where scripts/demo goes, so that the commands it shows can be typed there.
+FLIGHTS = Path("examples") / "flights"
 INPUT = FLIGHTS / "data" / "flights.csv"
-FOLDER = ROOT / "data" / "demo"
+FOLDER = Path("data") / "demo"
 OUTPUT = FOLDER / "flights.jsonl"
 STATE = FOLDER / "flights.jsonl.tamias"
 CALLS = FOLDER / "look-ups"
@@ -86,7 +86,7 @@ def main() -> int:
         ("the demo took", f"{time.monotonic() - began:.0f} s"),
     )
     good = checked and again.returncode == 0 and repeats == 0 and left == 0
-    console.print(f"\nLook around: {TAMIAS} inspect {STATE} --key N725MQ", soft_wrap=True)
+    console.print(f"\nLook around: .venv/bin/tamias inspect {STATE} --key N725MQ")
     return 0 if good else 1
 
 
@@ -100,7 +100,7 @@ def tamias(*arguments: str) -> subprocess.Popen[str]:
     console.print(f"[dim]$ tamias {shlex.join(arguments)}[/]", soft_wrap=True)
     return subprocess.Popen(
         [str(TAMIAS), *arguments],
-        env={**os.environ, "FLIGHTS_CALLS": str(CALLS)},
+        env={**os.environ, "FLIGHTS_CALLS": str(CALLS.absolute())},
         stdout=subprocess.PIPE,
         text=True,
     )

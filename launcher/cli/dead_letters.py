@@ -61,8 +61,9 @@ def list_letters(state: State, *, as_json: Json = False) -> int:
         console.print(line)
     place = typed(state)
     error_console().print(
-        f"{count(len(rows), 'dead letter')}. More: tamias dead-letters show {place} OFFSET; "
-        f"again: tamias dead-letters retry {place} --all",
+        f"\n{count(len(rows), 'dead letter')}. To see all of one, or to run them again:\n"
+        f"  tamias dead-letters show {place} OFFSET\n"
+        f"  tamias dead-letters retry {place} --all",
         style="dim",
         markup=False,
     )

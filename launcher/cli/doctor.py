@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from . import checkup
 from .jsontext import json_line
@@ -36,9 +38,14 @@ def doctor(
         if as_json:
             put(json_line(finding._asdict()))
             continue
-        style = _STYLES[finding.verdict]
-        console.print(f"[{style}]{finding.verdict:5}[/] {finding.name:13}", end="")
-        console.print(finding.text, markup=False)
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_column(width=4)
+        row.add_column(width=12)
+        row.add_column()
+        row.add_row(
+            Text(finding.verdict, _STYLES[finding.verdict]), Text(finding.name), Text(finding.text)
+        )
+        console.print(row, soft_wrap=False)
     if not as_json:
         summary = f"{bad} of these are bad." if bad else "Everything is in order."
         error_console().print(summary, style="bold red" if bad else "green")

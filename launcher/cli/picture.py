@@ -60,10 +60,10 @@ def _left(status: PoolStatus, estimate: Estimate) -> str:
 
 
 def _counts(status: PoolStatus) -> RenderableType:
-    line = Text(f"{count(status.events, 'input')} done, {count(status.outputs, 'output')}")
+    line = Text(f"{status.events:,} done, {count(status.outputs, 'output')}")
     for number, one, many, style in (
         (status.retries, "retry", "retries", "yellow"),
-        (status.deaths, "worker death", "", "yellow"),
+        (status.deaths, "death", "", "yellow"),
         (status.dead_letters, "dead letter", "", "red"),
     ):
         line.append(", ")

@@ -7,6 +7,7 @@ logs (a worker that died, say) appears between, in order.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -148,6 +149,7 @@ def watcher(spec: JobSpec, *, quiet: bool) -> Watcher:
     console = error_console()
     if quiet:
         return Watcher()
-    if console.is_terminal and not console.is_dumb_terminal:
+    mixed = spec.output == "-" and sys.stdout.isatty()  # a picture amid the outputs
+    if console.is_terminal and not console.is_dumb_terminal and not mixed:
         return PictureWatcher(console, spec.agent)
     return LineWatcher(console)
