@@ -27,8 +27,8 @@ from support.fire_random import under_fire
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COLUMNS = "{:>6} {:>6} {:>7} {:>7} {:>9} {:>6} {:>8} {:>7}  {}"
-VICTIMS = ("worker", "zygote", "launcher")
+COLUMNS = "{:>6} {:>6} {:>7} {:>7} {:>9} {:>6} {:>6} {:>6} {:>8} {:>7}  {}"
+VICTIMS = ("worker", "zygote", "launcher", "drain", "all")
 
 
 def main() -> int:
@@ -71,7 +71,8 @@ def _seeds(where: Path, options: argparse.Namespace) -> int:
                 failed.append(seed)
     print(
         f"\n{options.seeds} seeds, {len(failed)} wrong {failed or ''}: {totals['worker']} workers, "
-        f"{totals['zygote']} zygotes and {totals['launcher']} launchers killed; "
+        f"{totals['zygote']} zygotes and {totals['launcher']} launchers killed, "
+        f"{totals['all']} more processes all at once, {totals['drain']} launchers drained; "
         f"{totals['calls']} durable calls, {totals['repeated']} of them repeated because a kill "
         f"fell between call and record; {time.monotonic() - began:.0f} s"
     )

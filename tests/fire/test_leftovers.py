@@ -79,9 +79,9 @@ def test_nothing_outlives_a_killed_launcher(tmp_path: Path, method: str) -> None
 def test_what_an_action_has_started_dies_with_its_worker(
     tmp_path: Path, method: str, victim: str
 ) -> None:
-    config = {"start-method": method, "workers": 1}
+    config = {"start-method": method}
     field = Field(tmp_path, 0, Shape(inputs=20_000, kinds=PARENTS, config=config))
-    launcher = field.start()
+    launcher = field.start(workers=1)
     try:
         assert wait_for(lambda: len(descendants(launcher.pid)) >= 5, 30)
         (zygote,) = children(launcher.pid)

@@ -35,7 +35,7 @@ HERE = Path(__file__).parent
 AGENT = HERE / "fire_agent.py"
 KINDS = (
     ["plain"] * 20 + ["multi"] * 6 + ["gather"] * 3 + ["threads"] * 2 + ["mixed"] * 2
-    + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2 + ["flaky"]
+    + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2 + ["flaky", "raise", "malformed"]
 )  # fmt: skip
 
 
@@ -76,6 +76,7 @@ class Field:
         self.output = directory / "out.jsonl"
         self.calls = directory / "calls"
         self.plan = directory / "plan.json"
+        self.report = directory / "report.json"
         self.errors = directory / "stderr"
         self.lives = 0
         self.dead: dict[int, DeadLetter] = {}
@@ -87,21 +88,24 @@ class Field:
         source = directory / "in.jsonl"
         with source.open("w") as lines:
             for key, value in self.inputs:
-                lines.write(json.dumps({"key": key, "value": value}) + "\n")
-        spec = {
+                line = json.dumps({"key": key, "value": value})
+                lines.write((line[:-3] if value["kind"] == "malformed" else line) + "\n")
+        self.spec: dict[str, Any] = {
             "target": f"{AGENT}:FireAgent",
             "input": str(source),
             "output": str(self.output),
             "ordered": shape.ordered,
-            "config": {"workers": 2, **shape.config},
+            "config": dict(shape.config),
         }
-        self.plan.write_text(json.dumps({"spec": spec, "state": str(self.state)}))
 
     # -- lives --------------------------------------------------------------------------------
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, workers: int = 2, **environment: str) -> subprocess.Popen[bytes]:
         """Begin the job, or carry on with it, in a new launcher."""
         self.lives += 1
+        self.spec["config"]["workers"] = workers
+        self.plan.write_text(json.dumps({"spec": self.spec, "state": str(self.state)}))
+        self.report.unlink(missing_ok=True)
         with self.errors.open("ab") as errors:
             return subprocess.Popen(
                 [sys.executable, str(HERE / "fire_child.py"), str(self.plan)],
@@ -130,10 +134,15 @@ class Field:
         *_, last = self.errors.read_text(errors="replace").strip().splitlines()
         return "WorkerStartError" in last
 
-    def shoot(self, pid: int, what: str) -> None:
-        """SIGKILL a process, and count it."""
+    @property
+    def finished(self) -> bool:
+        """Whether the last life has come to the job's end."""
+        return self.report.exists() and json.loads(self.report.read_text())["finished"] is True
+
+    def shoot(self, pid: int, what: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a process a signal, and count it."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
             self.kills[what] += 1
 
     # -- the verdict --------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 DEADLY = {"segv", "exit", "abort", "overflow", "spin"}
-DEAD = {"raise", "hang", *DEADLY, *(f"async-{kind}" for kind in DEADLY)}
+DEAD = {"raise", "malformed", "hang", *DEADLY, *(f"async-{kind}" for kind in DEADLY)}
 
 
 class Token(NamedTuple):

@@ -1,5 +1,8 @@
 """Kill at seeded random instants until the job is done, then judge.
 
+What is killed: workers, the zygote (in the case of spawned workers: a guardian), the launcher, all
+of them at once; and some launchers are drained, which is no kill but has to come out the same.
+
 A seed fixes the inputs, the shape of the job (batch, window, shards, order, caches) and the
 schedule of kills: how long to wait, and what to kill then. Instants are of the wall clock, so a
 seed is a strong hint and not a proof: run it several times to see a failure again.
@@ -8,6 +11,7 @@ seed is a strong hint and not a proof: run it several times to see a failure aga
 from __future__ import annotations
 
 import random
+import signal
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -32,7 +36,7 @@ def shape_of(seed: int, base: Shape | None = None) -> Shape:
     config = {
         "batch-size": chance.choice([1, 7, 64, 256]),
         "window": chance.choice([16, 128, 1024]),
-        "shards": chance.choice([2, 3, 16]),
+        "shards": chance.choice([3, 4, 16]),
         "sync-in-threads": chance.random() < 0.1,
         **base.config,
     }
@@ -54,10 +58,21 @@ class _Plan:
     def __init__(self, seed: int) -> None:
         self.chance = chance = random.Random(f"kills {seed}")
         zygotes = chance.choice([0, 1])
-        self.weights = {"worker": chance.choice([3, 6]), "zygote": zygotes, "launcher": 1}
+        self.weights = {
+            "worker": chance.choice([6, 12]),
+            "zygote": 2 * zygotes,
+            "launcher": 2,
+            "drain": chance.choice([0, 1]),
+            "all": chance.choice([0, 1]),
+        }
+        self._crews = chance.choice([[2], [1, 2, 3]])
         self.pace = chance.choice([0.03, 0.08, 0.2])
         """Seconds between two kills, on average."""
         self.most = chance.choice([4, 10, 20])
+
+    def workers(self) -> int:
+        """How many workers the next life of the launcher has."""
+        return self.chance.choice(self._crews)
 
 
 def under_fire(directory: Path, seed: int, base: Shape | None = None) -> tuple[Field, Outcome]:
@@ -66,21 +81,19 @@ def under_fire(directory: Path, seed: int, base: Shape | None = None) -> tuple[F
     plan = _Plan(seed)
     deadline = time.monotonic() + MOST_SECONDS
     problem = ""
-    while True:
+    while not problem and not field.finished:
         before = sum(field.kills.values())
-        launcher = field.start()
+        launcher = field.start(plan.workers())
         killed = _fire(field, launcher, plan, deadline)
-        if killed:
-            launcher.wait()
-            continue
         code = field.finish(launcher, max(1.0, deadline - time.monotonic()))
         if code is None:
             problem = "the launcher hangs"
-        elif code and sum(field.kills.values()) >= before + MANY and field.gave_up():
+        elif code > 0 and sum(field.kills.values()) >= before + MANY and field.gave_up():
             continue  # nothing that is killed so often while it starts can be kept alive
-        elif code:
+        elif code > 0 or (code < 0 and not killed):
             problem = f"the launcher ended with code {code}"
-        break
+        elif code == 0 and not field.finished and not killed:
+            problem = "the launcher says that it was interrupted"
     outcome = field.judge()
     if problem:
         outcome.wrong.insert(0, problem)
@@ -101,13 +114,31 @@ def _fire(field: Field, launcher: subprocess.Popen[bytes], plan: _Plan, deadline
             if launcher.poll() is not None:
                 return False
             time.sleep(min(left, 0.01))
-        if what == "launcher":
-            field.shoot(launcher.pid, what)
+        if what == "drain":
+            field.shoot(launcher.pid, what, chance.choice([signal.SIGTERM, signal.SIGINT]))
             return True
-        targets = children(launcher.pid) if what == "zygote" else _workers(launcher.pid)
+        targets = _targets(what, launcher.pid)
+        if what == "all":
+            chance.shuffle(targets)
+            for target in targets:
+                field.shoot(target, what)
+            return True
         if targets:
             field.shoot(chance.choice(targets), what)
+        if what == "launcher":
+            return True
     return False
+
+
+def _targets(what: str, launcher: int) -> list[int]:
+    """The processes of a kind."""
+    kinds = {
+        "launcher": lambda: [launcher],
+        "zygote": lambda: children(launcher),
+        "worker": lambda: _workers(launcher),
+        "all": lambda: [launcher, *children(launcher), *_workers(launcher)],
+    }
+    return kinds[what]()
 
 
 def _workers(launcher: int) -> list[int]:
