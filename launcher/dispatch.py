@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, cast
 
 from .backoff import Backoff
 from .item import GiveUp, Send, Start, Statistics
-from .lane import Lane, Phase
 from .quarantine import Quarantine
+from .slotstate import Phase, SlotState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,8 +79,8 @@ class Dispatcher:
         # freed credit is not worth a message.
         self._gulp = min(batch // 4, window // 16)
         self._quarantine = Quarantine(window, max_attempts)
-        self._lanes = [Lane(number, backoff or Backoff()) for number in range(slots)]
-        self._appends = [lane.queue.append for lane in self._lanes]
+        self._states = [SlotState(number, backoff or Backoff()) for number in range(slots)]
+        self._appends = [state.queue.append for state in self._states]
         self._recovered: set[int] = set()
         self._recovered_last = -1
         self._last = -1
@@ -100,7 +100,7 @@ class Dispatcher:
         """
         if self._halted:
             return 0
-        room = self._queue - max(len(lane.queue) for lane in self._lanes)
+        room = self._queue - max(len(state.queue) for state in self._states)
         if room < min(self._batch, max(1, self._queue // 4)):
             return 0
         mean = self._mean
@@ -110,7 +110,7 @@ class Dispatcher:
 
     def wanted_bytes(self) -> int:
         """How many more payload bytes may be submitted now (the last item may exceed it)."""
-        queued = sum(lane.queued_bytes for lane in self._lanes)
+        queued = sum(state.queued_bytes for state in self._states)
         return max(0, self._queue_bytes - queued)
 
     def submit(self, items: list[Item]) -> list[int]:
@@ -135,14 +135,14 @@ class Dispatcher:
                 self._recovered.clear()
             self.statistics.recovered += len(known)
             self.statistics.completed += len(known)
-        sizes = [0] * len(self._lanes)
+        sizes = [0] * len(self._states)
         appends = self._appends
         for item in items:
             slot = item.slot
             appends[slot](item)
             sizes[slot] += item.size
-        for lane, size in zip(self._lanes, sizes, strict=True):
-            lane.queued_bytes += size
+        for state, size in zip(self._states, sizes, strict=True):
+            state.queued_bytes += size
         if items:
             self._mean = max(1, sum(sizes) // len(items))
         return known
@@ -155,9 +155,9 @@ class Dispatcher:
 
     def started(self, slot: int, incarnation: int) -> None:
         """The shell has started this worker; it is not ready yet."""
-        lane = self._lanes[slot]
-        if lane.incarnation == incarnation and lane.phase is Phase.ASKED:
-            lane.phase = Phase.STARTING
+        state = self._states[slot]
+        if state.incarnation == incarnation and state.phase is Phase.ASKED:
+            state.phase = Phase.STARTING
 
     def ready(self, slot: int, incarnation: int, recovered: Iterable[int] = ()) -> list[int]:
         """The worker holds its leases and has announced the inputs that it found committed.
@@ -165,11 +165,11 @@ class Dispatcher:
         Returns those of the announced offsets that were waiting here: they are completed now.
         Announced ones that were not submitted yet are remembered, and reported by `submit`.
         """
-        lane = self._lanes[slot]
-        if lane.incarnation != incarnation or lane.phase not in (Phase.ASKED, Phase.STARTING):
+        state = self._states[slot]
+        if state.incarnation != incarnation or state.phase not in (Phase.ASKED, Phase.STARTING):
             return []
-        lane.phase = Phase.READY
-        lane.row.starts = 0
+        state.phase = Phase.READY
+        state.row.starts = 0
         offsets = set(recovered)
         if not offsets:
             return []
@@ -177,20 +177,20 @@ class Dispatcher:
         if unread:
             self._recovered.update(unread)
             self._recovered_last = max(self._recovered_last, *unread)
-        done = [item.offset for item in lane.drop(offsets)]
+        done = [item.offset for item in state.drop(offsets)]
         if done:
-            lane.row.deaths = 0
-            lane.count_suspects()
+            state.row.deaths = 0
+            state.count_suspects()
             self.statistics.recovered += len(done)
             self.statistics.completed += len(done)
         return done
 
     def completed(self, slot: int, incarnation: int, offsets: Sequence[int]) -> Sequence[int]:
         """The worker has committed these inputs. Returns those that were not known as completed."""
-        lane = self._lanes[slot]
-        if lane.incarnation != incarnation or not lane.flight:
+        state = self._states[slot]
+        if state.incarnation != incarnation or not state.flight:
             return []
-        flight = lane.flight
+        flight = state.flight
         before = len(flight)
         popped = list(map(flight.pop, offsets, repeat(None)))
         if before - len(flight) == len(popped):
@@ -199,44 +199,49 @@ class Dispatcher:
             items = [item for item in popped if item is not None]
             offsets = [item.offset for item in items]
         if items:
-            lane.flying_bytes -= sum([item.size for item in items])
-            lane.row.deaths = 0
-            if lane.suspects:
-                lane.suspects -= sum(1 for item in items if item.deaths)
+            state.flying_bytes -= sum([item.size for item in items])
+            state.row.deaths = 0
+            if state.suspects:
+                state.suspects -= sum(1 for item in items if item.deaths)
             self.statistics.completed += len(items)
         return offsets
 
     def died(self, slot: int, incarnation: int, now: float, death: Death) -> None:
         """The worker is gone. What it had in flight goes back to the front of its queue."""
-        lane = self._lanes[slot]
-        if lane.incarnation != incarnation or lane.phase is Phase.DOWN:
+        state = self._states[slot]
+        if state.incarnation != incarnation or state.phase is Phase.DOWN:
             return
-        if lane.phase is not Phase.READY:
+        if state.phase is not Phase.READY:
             self.start_failed(slot, incarnation, now, death.describe())
             return
-        lane.phase = Phase.DOWN
+        state.phase = Phase.DOWN
         self.statistics.deaths += 1
-        explained = self._quarantine.judge(lane.ground(), death)
-        lane.count_suspects()
-        pause = lane.row.died(lived=now - lane.started_at, explained=explained)
-        self._restart(lane, now, pause, f"died {lane.row.deaths} times in a row", death.describe())
+        explained = self._quarantine.judge(state.ground(), death)
+        state.count_suspects()
+        pause = state.row.died(lived=now - state.started_at, explained=explained)
+        self._restart(
+            state, now, pause, f"died {state.row.deaths} times in a row", death.describe()
+        )
 
     def start_failed(self, slot: int, incarnation: int, now: float, text: str) -> None:
         """The worker could not be started, or ended before it was ready."""
-        lane = self._lanes[slot]
-        if lane.incarnation != incarnation or lane.phase not in (Phase.ASKED, Phase.STARTING):
+        state = self._states[slot]
+        if state.incarnation != incarnation or state.phase not in (Phase.ASKED, Phase.STARTING):
             return
-        lane.phase = Phase.DOWN
+        state.phase = Phase.DOWN
         self.statistics.start_failures += 1
-        pause = lane.row.start_failed()
-        self._restart(lane, now, pause, f"failed to start {lane.row.starts} times in a row", text)
+        pause = state.row.start_failed()
+        what = f"failed to start {state.row.starts} times in a row"
+        self._restart(state, now, pause, what, text)
 
-    def _restart(self, lane: Lane, now: float, pause: float | None, what: str, text: str) -> None:
+    def _restart(
+        self, state: SlotState, now: float, pause: float | None, what: str, text: str
+    ) -> None:
         if pause is not None:
-            lane.restart_at = now + pause
+            state.restart_at = now + pause
         elif self._failure is None:
             self._failure = GiveUp(
-                lane.number, f"worker {lane.number} {what}: {text or 'no reason known'}"
+                state.number, f"worker {state.number} {what}: {text or 'no reason known'}"
             )
 
     # -- the shell's side ----------------------------------------------------------------------
@@ -250,34 +255,34 @@ class Dispatcher:
             self._halted = True
             out.append(self._failure)
             return out
-        for lane in self._lanes:
-            if lane.phase is Phase.READY:
-                if lane.queue:
-                    self._send(lane, out)
-            elif lane.phase is Phase.DOWN and lane.restart_at <= now:
-                lane.phase = Phase.ASKED
-                lane.incarnation += 1
-                lane.started_at = now
-                out.append(Start(lane.number, lane.incarnation))
+        for state in self._states:
+            if state.phase is Phase.READY:
+                if state.queue:
+                    self._send(state, out)
+            elif state.phase is Phase.DOWN and state.restart_at <= now:
+                state.phase = Phase.ASKED
+                state.incarnation += 1
+                state.started_at = now
+                out.append(Start(state.number, state.incarnation))
         return out
 
-    def _send(self, lane: Lane, out: list[Instruction]) -> None:
-        queue = lane.queue
+    def _send(self, state: SlotState, out: list[Instruction]) -> None:
+        queue = state.queue
         while queue:
-            if lane.suspects:
-                batch = lane.take_carefully(self._batch, self._window_bytes, self._quarantine)
+            if state.suspects:
+                batch = state.take_carefully(self._batch, self._window_bytes, self._quarantine)
                 self._count_condemned(batch)
             else:
-                credit = self._window - len(lane.flight)
+                credit = self._window - len(state.flight)
                 if credit < self._gulp and credit < len(queue):
                     return
-                batch = lane.take(self._batch, self._window, self._window_bytes)
+                batch = state.take(self._batch, self._window, self._window_bytes)
             if not batch:
                 return
-            if batch[0].offset <= lane.sent_to:
-                self.statistics.retries += sum(1 for item in batch if item.offset <= lane.sent_to)
-            lane.sent_to = max(lane.sent_to, batch[-1].offset)
-            out.append(Send(lane.number, lane.incarnation, batch))
+            if batch[0].offset <= state.sent_to:
+                self.statistics.retries += sum(1 for item in batch if item.offset <= state.sent_to)
+            state.sent_to = max(state.sent_to, batch[-1].offset)
+            out.append(Send(state.number, state.incarnation, batch))
 
     def _count_condemned(self, batch: list[Item]) -> None:
         # Counted when they go out, not when they are judged: a worker may turn out to have
@@ -298,23 +303,23 @@ class Dispatcher:
     @property
     def quiet(self) -> bool:
         """Whether nothing is in flight anywhere: the end of a drain."""
-        return not any(lane.flight for lane in self._lanes)
+        return not any(state.flight for state in self._states)
 
     def in_flight(self, slot: int) -> int:
         """How many items the slot's worker has now."""
-        return len(self._lanes[slot].flight)
+        return len(self._states[slot].flight)
 
     def waiting(self, slot: int) -> int:
         """How many items wait in the slot's queue."""
-        return len(self._lanes[slot].queue)
+        return len(self._states[slot].queue)
 
     def phase(self, slot: int) -> Phase:
         """Where the slot's current worker is in its life."""
-        return self._lanes[slot].phase
+        return self._states[slot].phase
 
     def incarnation(self, slot: int) -> int:
         """The number of the slot's current (or, when down, last) worker; 0 before the first."""
-        return self._lanes[slot].incarnation
+        return self._states[slot].incarnation
 
     def next_deadline(self, now: float) -> float | None:
         """The moment, not before now, when `tick` has something to do even if nothing happens."""
@@ -322,5 +327,5 @@ class Dispatcher:
             return None
         if self._failure is not None:
             return now
-        moments = [lane.restart_at for lane in self._lanes if lane.phase is Phase.DOWN]
+        moments = [state.restart_at for state in self._states if state.phase is Phase.DOWN]
         return max(now, min(moments)) if moments else None

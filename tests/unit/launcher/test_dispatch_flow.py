@@ -7,7 +7,7 @@ import pytest
 from support.dispatch_pool import Pool, item
 from tamias.launcher.dispatch import Dispatcher
 from tamias.launcher.item import Send, Start
-from tamias.launcher.lane import Phase
+from tamias.launcher.slotstate import Phase
 
 
 def test_every_slot_gets_a_worker_at_once() -> None:

@@ -29,7 +29,7 @@ class Phase(Enum):
     READY = "ready"
 
 
-class Lane:
+class SlotState:
     """The state of one slot.
 
     `suspects` counts the items with a level above 0 in queue and flight: while it is 0, everything
