@@ -184,6 +184,12 @@ class Engine:
             if port.is_open or sequence % 64 == 0:
                 self._group.join(port)
 
+    def finish(self) -> None:
+        """Nothing more will come: leave no record behind that the sink has for good."""
+        for port in self._ports.values():
+            if port.batch.trim is not None:
+                self._group.join(port)
+
     @property
     def active(self) -> int:
         """How many runs are under way."""

@@ -221,6 +221,7 @@ class Worker:
             levels = wire.unpack(message)
             self._engine.acknowledge({int(shard): level for shard, level in levels.items()})
         elif kind == wire.STOP:
+            self._engine.finish()
             self._group.flush()
             self._tell_metrics()
             self._end(EXIT_OK)
