@@ -432,6 +432,7 @@ class Engine:
         policy = self._policy
         self.metrics.failures += 1
         if policy.on_error == "fail":
+            self._forget_causes(run, error)  # or the job could never be carried on
             self._halted = True
             self._halt(failure_report(run, error))
         elif policy.on_error == "ignore":
@@ -449,13 +450,17 @@ class Engine:
         self._active -= 1
         if run.timer is not None:
             run.timer.cancel()
-        for entry in run.forget(error):
-            run.lane.port.batch.journal.append((entry.key, None))
-            self._group.join(run.lane.port)
+        self._forget_causes(run, error)
         run.log = None
         self.metrics.retries += 1
         again = run.lane.run = run.again()  # in its place, so that nothing overtakes it
         self._loop.call_soon(self._resume, again)
+
+    def _forget_causes(self, run: Run, error: BaseException) -> None:
+        """Take the calls that an action failed of out of the journal: they are to be made again."""
+        for entry in run.forget(error):
+            run.lane.port.batch.journal.append((entry.key, None))
+            self._group.join(run.lane.port)
 
     def _set_aside(self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""
