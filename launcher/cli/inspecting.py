@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.tree import Tree
 
 from ...agent.errors import UsageError
@@ -84,24 +85,18 @@ def _grow(tree: Tree, memory: dict[str, Any]) -> None:
             text = json_line(value)
             if len(text) > _LONGEST:
                 text = f"{text[:_LONGEST]} ... ({len(text):,} characters)"
-            tree.add(f"{_escaped(name)} [dim]=[/] {_escape(text)}")
+            tree.add(f"{_escaped(name)} [dim]=[/] {escape(text)}")
 
 
 def _escaped(name: Any) -> str:
-    return _escape(name if isinstance(name, str) else json_line(name))
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", "\\[")
+    return escape(name if isinstance(name, str) else json_line(name))
 
 
 def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
     view = reader.view
     record = view.progress.load()
     totals = Checkpoint() if record is None else Checkpoint.load(record)
-    found = reader.keys()
-    first = [plain(key) for key in islice(found, limit)]
-    keys = len(first) + sum(1 for _ in found)
+    first = [plain(key) for key in islice(reader.keys(), limit)]
     counts = reader.counts()
     journal = reader.journal()
     overview: dict[str, Any] = {
@@ -113,7 +108,7 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
         "launcher": view.launcher_pid(),
         "inputs_done": totals.totals.events,
         "outputs": totals.totals.outputs,
-        "keys": keys,
+        "keys": _keys(reader),
         "fields": counts["memory"],
         "unfinished_runs": sorted(journal)[:limit],
         "unfinished": len(journal),
@@ -127,6 +122,15 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
         put(json_line(overview))
     else:
         _print(overview, view)
+
+
+def _keys(reader: StoreReader) -> int:
+    """How many keys have memory."""
+    keys = 0
+    for number in range(reader.view.manifest.shards):
+        with reader.shard(number) as snapshot:
+            keys += sum(1 for _ in snapshot.prefixes()) if snapshot is not None else 0
+    return keys
 
 
 def _print(overview: dict[str, Any], view: StateView) -> None:
@@ -147,7 +151,7 @@ def _print(overview: dict[str, Any], view: StateView) -> None:
         ("dead letters", f"{overview['dead_letters']:,}"),
     ]
     for name, text in rows:
-        console.print(f"[dim]{name:13}[/]{_escape(text)}")
+        console.print(f"[dim]{name:13}[/]{escape(text)}")
     if overview["first_keys"]:
         rest = overview["keys"] - len(overview["first_keys"])
         more = f" and {rest:,} more" if rest else ""

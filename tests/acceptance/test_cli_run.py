@@ -81,6 +81,12 @@ def test_an_agent_in_a_module(folder: Folder) -> None:
     folder.inputs([1, 2, 3])
     folder.tamias("run", "my.agents.counting:Counter", "-i", "in.jsonl", "-o", "out.jsonl")
     assert len(folder.lines()) == 3
+    # The job knows where it was begun: it can be carried on from anywhere.
+    folder.inputs([1, 2, 3, 4])
+    state = folder.path / "out.jsonl.tamias"
+    elsewhere = Folder(package)
+    elsewhere.tamias("resume", state)
+    assert len(folder.lines()) == 4
 
 
 def test_json_report(folder: Folder) -> None:
