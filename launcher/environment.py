@@ -109,7 +109,10 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 python_source(builder.input) as source,
                 open_state(state_path, plan.name, config, {}) as state,
             ):
-                sink = CollectSink(state.path / "outputs" if named else None)
+                sink = CollectSink(
+                    state.path / "outputs" if named else None,
+                    sync=state.manifest.durability == "machine",
+                )
                 boot = make_boot(
                     state,
                     config,
