@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.fire import Field, Shape
-from support.fire_random import shape_of, under_fire
+from support.fire_random import retried_under_fire, shape_of, under_fire
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,4 +38,10 @@ def test_at_other_durabilities(tmp_path: Path, seed: int, durability: str) -> No
 @pytest.mark.parametrize("seed", [200, 201, 202])
 def test_with_spawned_workers(tmp_path: Path, seed: int) -> None:
     field, outcome = under_fire(tmp_path, seed, Shape(config={"start-method": "spawn"}))
+    assert not outcome.wrong, field.last_words()
+
+
+@pytest.mark.parametrize("seed", range(300, 306))
+def test_dead_letters_are_retried_exactly_once(tmp_path: Path, seed: int) -> None:
+    field, outcome = retried_under_fire(tmp_path, seed)
     assert not outcome.wrong, field.last_words()

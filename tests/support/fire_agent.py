@@ -6,7 +6,8 @@ the *token* that the outside world gives to each durable call: it is written to 
 it reaches outputs and memory. So it shows whether a result came from the record or from a call
 that should not have been made.
 
-Environment: `FIRE_CALLS` is the file that durable calls append to; `FIRE_LANES` and
+Environment: `FIRE_CALLS` is the file that durable calls append to; `FIRE_REPAIRED`, if set, lets
+kinds `broken-...` succeed, which are sent to the dead letters without it; `FIRE_LANES` and
 `FIRE_PREFETCH`, if set, make the worker's caches so small that keys leave and enter them all
 the time.
 """
@@ -135,6 +136,10 @@ class FireAgent(Agent):
     def first(event: InputEvent, ctx: RunnerContext) -> None:
         """Take an input in: most kinds end here, others send a Middle."""
         i, n, kind = event.input["i"], event.input["n"], event.input["kind"]
+        if kind.startswith("broken-"):
+            kind = kind.removeprefix("broken-")
+            if "FIRE_REPAIRED" not in os.environ:
+                raise RuntimeError("this code is broken")
         sensory = ctx.sensory_memory
         clean = not sensory.get_field_names()
         sensory.set("from.first", i)

@@ -1,7 +1,7 @@
 """The launcher's process: `python fire_child.py PLAN`, PLAN being a JSON file.
 
-Runs or resumes the job, and leaves its report, and the launcher's peak of resident memory, beside
-the plan as `report.json`.
+Runs or resumes the job, or retries its dead letters, and leaves its report, and the launcher's peak
+of resident memory, beside the plan as `report.json`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tamias.launcher.job import JobSpec, run_file_job
+from tamias.launcher.retry import retry_dead_letters
 
 
 def main() -> None:
     """Run the job of the plan."""
     plan = Path(sys.argv[1])
     job = json.loads(plan.read_text())
-    report = run_file_job(JobSpec(**job["spec"]), Path(job["state"]))
+    spec, state = JobSpec(**job["spec"]), Path(job["state"])
+    carry_on = retry_dead_letters if job["retry"] else run_file_job
+    report = carry_on(spec, state)
     fresh = plan.with_name("report.new")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fresh.write_text(json.dumps({**asdict(report), "peak_kib": peak}, default=str))

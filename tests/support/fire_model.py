@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 DEADLY = {"segv", "exit", "abort", "overflow", "spin"}
 DEAD = {"raise", "malformed", "hang", *DEADLY, *(f"async-{kind}" for kind in DEADLY)}
+BROKEN = "broken-"
 
 
 class Token(NamedTuple):
@@ -23,7 +24,8 @@ class Token(NamedTuple):
 class Model:
     """Runs inputs in order; `memory` and `outputs` are by key, `calls` is every call to be made."""
 
-    def __init__(self, inputs: list[tuple[str, dict[str, Any]]]) -> None:
+    def __init__(self, inputs: list[tuple[str, dict[str, Any]]], *, repaired: bool = False) -> None:
+        """`repaired` is for a job whose broken inputs are retried with code that can do them."""
         self.memory: dict[str, dict[str, Any]] = {}
         self.outputs: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.calls: set[Token] = set()
@@ -31,9 +33,14 @@ class Model:
         """Kinds of the inputs that must end in the dead letters, by offset."""
         for offset, (key, value) in enumerate(inputs):
             self._run(key, offset, **value)
+        for offset in sorted(self.dead) if repaired else ():
+            key, value = inputs[offset]
+            if value["kind"].startswith(BROKEN):
+                del self.dead[offset]
+                self._run(key, offset, **{**value, "kind": value["kind"].removeprefix(BROKEN)})
 
     def _run(self, key: str, offset: int, i: int, n: int, kind: str) -> None:
-        if kind in DEAD:
+        if kind in DEAD or kind.startswith(BROKEN):
             self.dead[offset] = kind
             if kind.startswith("async-"):
                 self._call(i, "deadly")

@@ -16,7 +16,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from support.fire import Field, Shape, children
+from support.fire import KINDS, Field, Shape, children
 
 if TYPE_CHECKING:
     import subprocess
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from support.fire import Outcome
 
 MOST_SECONDS = 60.0
+REPAIRABLE = {"plain", "multi", "gather", "mixed", "call"}
 MANY = 3
 """So many kills in one life may end it, with a clear error, if each of them hits a start."""
 
@@ -78,10 +79,30 @@ class _Plan:
 def under_fire(directory: Path, seed: int, base: Shape | None = None) -> tuple[Field, Outcome]:
     """Run the job of a seed under fire, resuming it until it ends."""
     field = Field(directory, seed, shape_of(seed, base))
+    problem = _fire_until_finished(field, seed)
+    return field, _judged(field, problem)
+
+
+def retried_under_fire(directory: Path, seed: int) -> tuple[Field, Outcome]:
+    """Run the job of a seed, then retry its dead letters under fire."""
+    base = Shape(kinds=[*KINDS, *(f"broken-{kind}" for kind in KINDS if kind in REPAIRABLE)])
+    field = Field(directory, seed, shape_of(seed, base))
+    problem = ""
+    if field.finish(field.start()) != 0:
+        problem = "the first life failed"
+    else:
+        field.retrying = True
+        problem = _fire_until_finished(field, seed)
+    return field, _judged(field, problem)
+
+
+def _fire_until_finished(field: Field, seed: int) -> str:
+    """Begin lives and end them until one gets through; what went wrong, if anything."""
     plan = _Plan(seed)
     deadline = time.monotonic() + MOST_SECONDS
     problem = ""
-    while not problem and not field.finished:
+    ended = False
+    while not problem and not ended:
         before = sum(field.kills.values())
         launcher = field.start(plan.workers())
         killed = _fire(field, launcher, plan, deadline)
@@ -94,10 +115,15 @@ def under_fire(directory: Path, seed: int, base: Shape | None = None) -> tuple[F
             problem = f"the launcher ended with code {code}"
         elif code == 0 and not field.finished and not killed:
             problem = "the launcher says that it was interrupted"
+        ended = field.finished
+    return problem
+
+
+def _judged(field: Field, problem: str) -> Outcome:
     outcome = field.judge()
     if problem:
         outcome.wrong.insert(0, problem)
-    return field, outcome
+    return outcome
 
 
 def _fire(field: Field, launcher: subprocess.Popen[bytes], plan: _Plan, deadline: float) -> bool:
@@ -115,7 +141,7 @@ def _fire(field: Field, launcher: subprocess.Popen[bytes], plan: _Plan, deadline
                 return False
             time.sleep(min(left, 0.01))
         if what == "drain":
-            field.shoot(launcher.pid, what, chance.choice([signal.SIGTERM, signal.SIGINT]))
+            field.shoot(launcher.pid, what, signal.SIGTERM)
             return True
         targets = _targets(what, launcher.pid)
         if what == "all":
