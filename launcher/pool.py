@@ -414,10 +414,10 @@ class Pool:
                 poller.register(descriptor, zmq.POLLIN)
             with suppress(InterruptedError):
                 poller.poll(100)
-            self._take_messages(self._clock())  # their last counts
             for event in self._starter.poll():
                 if isinstance(event, Gone):
                     leaving.discard(event.pid)
+            self._take_messages(self._clock())  # the last counts of those that are gone, too
 
     # -- looking on ---------------------------------------------------------------------------
 
