@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +16,6 @@ from .memory import SpaceMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
 
     from ..agent.configuration import Configuration
     from ..agent.memory import MemoryObject
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from .durable import CallLog, CallRecord
     from .metrics import WorkerMetrics
     from .run import Run
+    from .threads import Threads
 
 REPLAY_GRACE_SECONDS = 30.0
 """How long a concurrent call that is not on record waits for its siblings to claim theirs."""
@@ -44,7 +42,7 @@ class Services(Protocol):
     metrics: WorkerMetrics
 
     @property
-    def threads(self) -> Executor:
+    def threads(self) -> Threads:
         """For durable calls of plain functions."""
 
     async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
@@ -186,10 +184,7 @@ class WorkerContext(RunnerContext):
             with entering():
                 return await func(*args, **kwargs)
         with entering():
-            inside = contextvars.copy_context()
-        result = await asyncio.get_running_loop().run_in_executor(
-            self._engine.threads, functools.partial(inside.run, func, *args, **kwargs)
-        )
+            result = await self._engine.threads.run(func, *args, **kwargs)
         if inspect.isawaitable(result):  # a lambda around a coroutine function, for example
             with entering():
                 return await result

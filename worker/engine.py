@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +32,7 @@ from .context import WorkerContext
 from .failures import dead_letter, failure_report, log_ignored, verdict_letter
 from .lane import Lane
 from .run import Run
+from .threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,8 @@ class Engine:
         self.encode = encode
         self.resources = resources
         self.metrics = metrics
-        self.threads = ThreadPoolExecutor(policy.threads, "tamias-call")
+        self.threads = Threads(policy.threads, "tamias-call")
+        self._action_threads = Threads(policy.threads, "tamias-action")
         self._ports = ports
         self._shards = shards
         self._group = group
@@ -329,7 +330,7 @@ class Engine:
             if action.is_async:
                 await action.fn(event, context)
             else:
-                await asyncio.to_thread(action.fn, event, context)
+                await self._action_threads.run(action.fn, event, context)
         except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
             if self._halted and isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                 return
@@ -478,7 +479,8 @@ class Engine:
         for lane in self._lanes.values():
             if lane.run is not None and lane.run.task is not None:
                 lane.run.task.cancel()
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
+        self._action_threads.close()
 
 
 def _entry(run: Run, call: CallRecord) -> JournalEntry:
