@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from support.fire import Field, Shape
 
@@ -13,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def dead_letters(directory: Path, shape: Shape) -> dict[int, DeadLetter]:
-    """Run a job to its end, check all that is no dead letter, and return those that are."""
+    """Run a job to its end, check everything, and return the dead letters of its special inputs."""
     field = Field(directory, 0, shape)
     assert field.finish(field.start(), 100) == 0, field.last_words()
     outcome = field.judge()
     assert not outcome.wrong, field.last_words()
-    return field.dead
+    return {offset: field.dead[offset] for offset in shape.special}
 
 
 def test_inputs_that_kill_their_worker(tmp_path: Path) -> None:
@@ -61,3 +63,18 @@ def test_inputs_that_never_end(tmp_path: Path) -> None:
     assert "in spin" in dead[1100].stacks
     assert "event loop" in dead[1100].error
     assert dead[700].action == "middle"
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [("thread-hang", {}), ("sleep", {"sync-in-threads": True})],
+    ids=["durable calls", "actions"],
+)
+def test_threads_that_hang_take_nobody_s_place(
+    tmp_path: Path, kind: str, config: dict[str, Any]
+) -> None:
+    # Three attempts of each of these are more threads than there are.
+    hanging = {100 + 20 * n: kind for n in range(14)}
+    shape = Shape(special=hanging, config={"run-timeout": "400ms", **config})
+    dead = dead_letters(tmp_path, shape)
+    assert {letter.cause for letter in dead.values()} == {"timeout"}

@@ -60,6 +60,7 @@ DEADLY: dict[str, Callable[[], object]] = {
     "abort": os.abort,
     "overflow": overflow_the_stack,
     "spin": spin,
+    "sleep": lambda: time.sleep(3600),
 }
 
 
@@ -194,6 +195,8 @@ class FireAgent(Agent):
             await asyncio.sleep(0)
             ctx.durable_execute(outside, i, "deadly")
             DEADLY[kind.removeprefix("async-")]()
+        if kind == "thread-hang":
+            await ctx.durable_execute_async(time.sleep, 3600)
         if kind == "hang":
             await asyncio.sleep(3600)
         elif kind == "slow":

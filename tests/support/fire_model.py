@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-DEADLY = {"segv", "exit", "abort", "overflow", "spin"}
-DEAD = {"raise", "malformed", "hang", *DEADLY, *(f"async-{kind}" for kind in DEADLY)}
+DEADLY = {"segv", "exit", "abort", "overflow", "spin", "sleep"}
+DEAD = {"raise", "malformed", "hang", "thread-hang", *DEADLY, *(f"async-{kind}" for kind in DEADLY)}
 BROKEN = "broken-"
 
 
