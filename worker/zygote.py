@@ -65,7 +65,7 @@ class Zygote:
     def main(self) -> int:
         """Live until the launcher is gone, or says so."""
         self._boot = boot = Boot.decode(self._next_line())
-        signal.signal(signal.SIGTERM, lambda *_: self._perish())
+        signal.signal(signal.SIGTERM, lambda *_: self._perish(orphaned=os.getppid() != boot.parent))
         die_with_parent(boot.parent, signal.SIGTERM)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -165,14 +165,18 @@ class Zygote:
         with contextlib.suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
 
-    def _perish(self) -> NoReturn:
-        """The launcher is gone: take everything along."""
+    def _perish(self, *, orphaned: bool = True) -> NoReturn:
+        """Go, and take everything along: the launcher is gone, or all of us are to end.
+
+        While the launcher lives its temporary files are in use, and its own to remove.
+        """
         self._kill_workers()
+        scratch = self._boot.scratch if orphaned else None
         for _ in range(DELETIONS):
-            if not self._boot.scratch or not os.path.exists(self._boot.scratch):  # noqa: PTH110
+            if not scratch or not os.path.exists(scratch):  # noqa: PTH110
                 break
             # Not all workers need be dead yet: what they are just creating is met the next time.
-            shutil.rmtree(self._boot.scratch, ignore_errors=True)
+            shutil.rmtree(scratch, ignore_errors=True)
             time.sleep(DELETION_PAUSE)
         os._exit(0)
 
