@@ -20,7 +20,6 @@ from ..agent.errors import PoolError, UsageError
 from ..agent.options import PoolOptions
 from ..agent.plan import AgentPlan
 from ..worker.boot import pack_agent
-from .garbage import rare_collections
 from .job import make_boot, open_state, run_life
 from .sinks import CollectSink
 from .sources import python_source
@@ -105,7 +104,6 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         try:
             state_path = Path(named or scratch or "") / ("" if named else "state")
             with (
-                rare_collections(),
                 python_source(builder.input) as source,
                 open_state(state_path, plan.name, config, {}) as state,
             ):

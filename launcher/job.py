@@ -23,6 +23,7 @@ from ..store.reader import StoreReader
 from ..worker.boot import Boot
 from .checkpoint import Checkpoint
 from .delivery import Delivery
+from .garbage import rare_collections
 from .pool import Pool, PoolSettings
 from .sinks import JsonLinesSink
 from .sources import open_source
@@ -257,7 +258,8 @@ def run_life(
             handle_signals=handle_signals,
         )
         pool = Pool(boot, source, delivery, state, settings)
-        finished = pool.run()
+        with rare_collections():
+            finished = pool.run()
     finally:
         delivery.close()
     with StoreReader(state.path) as reader:
