@@ -1,10 +1,10 @@
 """Fewer garbage collections while a pool works.
 
 Python looks through all container objects again and again while their number grows, in search of
-cycles. The launcher makes one for every input under way, and a list of outputs grows to millions of
-them; none is garbage, and the looking takes as long as all the rest of the launcher's work. The young
-are still looked through, in larger portions; the old, with the program's own heap among them, hardly
-ever.
+cycles. The launcher makes one for every input under way, and a list of outputs grows to millions
+of them; none is garbage, and the looking takes as long as all the rest of the launcher's work. The
+young are still looked through, in larger portions; the old, with the program's own heap among
+them, hardly ever.
 """
 
 from __future__ import annotations
