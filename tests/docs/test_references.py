@@ -75,3 +75,14 @@ def _default(value: object) -> str:
 
 def test_pages_are_found() -> None:
     assert all(read(page).startswith("# ") for page in PAGES)
+
+
+def test_every_module_has_its_place_in_the_reading_order() -> None:
+    told = set(code_words("docs/architecture.md"))
+    modules = {
+        str(path.relative_to(ROOT))
+        for room in ("agent", "store", "worker", "launcher")
+        for path in (ROOT / room).glob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert modules - told == set()
