@@ -140,10 +140,17 @@ def test_which_letters_must_be_said_rightly(folder: Folder) -> None:
     assert "no dead letter of input 8" in shown.stderr
 
 
-POINTS = [
-    *("commit.before", "commit.inside", "commit.after", "send.before", "send.after"),
+AGAIN = (*RETRY, "--all")
+OTHERWISE = ("resume", STATE)
+OF_WORKERS = ("commit.before", "commit.inside", "commit.after", "send.before", "send.after")
+OF_THE_LAUNCHER = (
     *("sink.write.before", "sink.write.after", "checkpoint.before", "checkpoint.after"),
     *("progress.before", "progress.after"),
+)
+KILLS = [
+    *((point, count, AGAIN) for point in OF_WORKERS for count in (1, 2)),
+    *((point, count, AGAIN) for point in OF_THE_LAUNCHER for count in (1, 2)),
+    *((point, 2 if "progress" in point else 1, OTHERWISE) for point in OF_THE_LAUNCHER),
 ]
 
 
@@ -164,20 +171,18 @@ def _renew(folder: Folder) -> None:
     shutil.copy(folder.path / "out.copy", folder.path / "out.jsonl")
 
 
-@pytest.mark.parametrize("then", [("resume", STATE), (*RETRY, "--all")])
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("point", "count", "then"), KILLS)
 def test_a_kill_at_any_point_of_a_retry(
     template: Folder, point: str, count: int, then: tuple[str, ...]
 ) -> None:
     _renew(template)
     flag = template.write("flag", "")
     # Whoever comes to the point first is killed: a worker, which is replaced, or the launcher.
-    template.tamias(*RETRY, "--all", code=None, TAMIAS_CRASH=f"{point}:{count}:{flag}")
+    template.tamias(*AGAIN, code=None, TAMIAS_CRASH=f"{point}:{count}:{flag}")
     assert count > 1 or not flag.exists()
     # Then the job is carried on, in the same way or another.
     template.tamias(*then, code=None)
-    template.tamias(*RETRY, "--all")
+    template.tamias(*AGAIN)
     with StoreReader(template.path / STATE) as reader:
         assert reader.dead_letters() == []
         memory = [reader.memory(f"k{key}") for key in range(4)]

@@ -1,0 +1,95 @@
+"""Outputs of retried inputs are delivered once, by their record's number, in ordered sinks too."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tamias.launcher.checkpoint import Checkpoint
+from tamias.launcher.delivery import Delivery
+from tamias.launcher.sinks import JsonLinesSink
+from tamias.store.offsets import retry_number
+from tamias.store.outbox import encode_outputs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _record(*numbers: int) -> bytes:
+    lines = [b'{"offset":%d}\n' % (number & 0xFFFF) for number in numbers]
+    return encode_outputs(list(numbers), [1] * len(numbers), lines)
+
+
+def _open(path: Path, saved: list[dict[str, Any]], *, ordered: bool) -> Delivery:
+    """A life of a job, which begins where the last checkpoint was taken."""
+    checkpoint = Checkpoint.load(saved[-1]) if saved else Checkpoint()
+    # As the progress log does it: what comes back is JSON.
+    delivery = Delivery(
+        JsonLinesSink(str(path), ordered=ordered),
+        checkpoint,
+        lambda record: saved.append(json.loads(json.dumps(record))),
+    )
+    delivery.open()
+    return delivery
+
+
+def _offsets(path: Path) -> list[int]:
+    return [json.loads(line)["offset"] for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_record_that_comes_again_is_delivered_once(tmp_path: Path, *, ordered: bool) -> None:
+    path, saved = tmp_path / "out", list[dict[str, Any]]()
+    delivery = _open(path, saved, ordered=ordered)
+    delivery.accept(0, 1, _record(0, 1, 2))
+    delivery.pass_over([3])  # a dead letter
+    delivery.accept(0, 2, _record(retry_number(3, 1)))
+    delivery.accept(0, 2, _record(retry_number(3, 1)))
+    delivery.save()
+    delivery.close()
+    # Another life, before the worker has dropped the records.
+    delivery = _open(path, saved, ordered=ordered)
+    delivery.accept(0, 1, _record(0, 1, 2))
+    delivery.accept(0, 2, _record(retry_number(3, 1)))
+    delivery.accept(1, 1, _record(retry_number(4, 2)))
+    delivery.close()
+    assert _offsets(path) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_without_a_checkpoint_it_is_delivered_again(tmp_path: Path, *, ordered: bool) -> None:
+    path, saved = tmp_path / "out", list[dict[str, Any]]()
+    delivery = _open(path, saved, ordered=ordered)
+    delivery.accept(0, 1, _record(retry_number(3, 1)))
+    delivery.close()  # the launcher is killed
+    delivery = _open(path, saved, ordered=ordered)  # which cuts the output back
+    assert _offsets(path) == []
+    delivery.accept(0, 1, _record(retry_number(3, 1)))
+    assert _offsets(path) == [3]
+
+
+def test_a_retried_output_does_not_wait_for_its_place(tmp_path: Path) -> None:
+    path, saved = tmp_path / "out", list[dict[str, Any]]()
+    delivery = _open(path, saved, ordered=True)
+    delivery.accept(0, 1, _record(0, 2))  # 2 is held back: 1 is not done
+    delivery.accept(0, 2, _record(retry_number(7, 1)))
+    assert _offsets(path) == [0, 7]
+    delivery.save()
+    delivery.close()
+    # The record before the retried one was not delivered whole, so both come again.
+    delivery = _open(path, saved, ordered=True)
+    delivery.accept(0, 1, _record(0, 2))
+    delivery.accept(0, 2, _record(retry_number(7, 1)))
+    delivery.accept(1, 1, _record(1))
+    assert _offsets(path) == [0, 7, 1, 2]
+
+
+def test_retries_are_no_further_inputs(tmp_path: Path) -> None:
+    delivery = _open(tmp_path / "out", [], ordered=False)
+    delivery.accept(0, 1, _record(0, 1))
+    delivery.accept(0, 2, _record(retry_number(1, 1)))
+    assert delivery.checkpoint.totals.events == 2
+    assert delivery.checkpoint.watermark.low == 2
+    assert delivery.sink.outputs == 3
