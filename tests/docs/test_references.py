@@ -7,8 +7,16 @@ from enum import Enum
 
 import pytest
 
-from support.pages import ROOT, code_words, is_said, links, read, said_by_the_code, table_under
-from support.pages import PAGES
+from support.pages import (
+    PAGES,
+    ROOT,
+    code_words,
+    is_said,
+    links,
+    read,
+    said_by_the_code,
+    table_under,
+)
 from tamias.agent.options import KNOWN_OPTIONS
 
 
