@@ -71,7 +71,7 @@ def die_at(
         flag = directory / f"flag{number}"
         flag.touch()
         armed = {"TAMIAS_CRASH": f"{point}:{count}:{flag}"} if point else {}
-        launcher = field.start(**armed)
+        launcher = field.start(2, **armed)
         code = field.finish(launcher, 30.0)
         hit = not flag.exists()
         if point:
