@@ -25,7 +25,6 @@ __all__ = [
     "LeaseHeldError",
     "MemoryAccessError",
     "MissingExtraError",
-    "PoolDegradedError",
     "PoolError",
     "RunError",
     "RunTimeoutError",
@@ -198,11 +197,7 @@ class PoolError(TamiasError):
 
 
 class WorkerStartError(PoolError):
-    """A worker did not start, or died before it was ready."""
-
-
-class PoolDegradedError(PoolError):
-    """Workers keep dying for a reason that no input explains, so the pool gave up."""
+    """Workers do not start, or keep dying for a reason that no input explains."""
 
 
 def error_named(name: str, message: str, hint: str = "") -> TamiasError:
