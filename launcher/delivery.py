@@ -14,7 +14,7 @@ from ..store.offsets import retries_of
 from ..store.outbox import decode_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ..store.outbox import Outputs
     from .checkpoint import Checkpoint
@@ -66,17 +66,13 @@ class Delivery:
             return outputs
         fresh = self._watermark.filter(outputs.offsets)
         if fresh:
-            self._settle(self.sink.write(outputs, fresh))
+            delivered = self.sink.write(outputs, fresh)
+            if delivered:
+                self.checkpoint.delivered(delivered)
         waits_for = max(fresh) + 1 if self.sink.ordered and fresh else 0
         self.checkpoint.received(shard, sequence, waits_for)
         self._changed = True
         return outputs
-
-    def pass_over(self, offsets: Sequence[int]) -> None:
-        """Inputs ended without outputs and without an outbox record."""
-        fresh = self._watermark.filter(offsets)
-        if fresh:
-            self._settle(self.sink.pass_over(fresh))
 
     def save(self) -> dict[int, int]:
         """Save a checkpoint if anything has changed since the last.
@@ -98,8 +94,3 @@ class Delivery:
     def close(self) -> None:
         """Close the sink; without a checkpoint, since the caller may be failing."""
         self.sink.close()
-
-    def _settle(self, offsets: Sequence[int]) -> None:
-        self._changed = True
-        if offsets:
-            self.checkpoint.delivered(offsets)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Sink(ABC):
     """Where the outputs of a job go. Used by one thread.
 
-    A life: `open` once (new, or at a position), then `write` and `pass_over` in any order, `flush`
-    and `position` for each checkpoint, `close`.
+    A life: `open` once (new, or at a position), then `write` and `append` in any order, `flush` and
+    `position` for each checkpoint, `close`.
     """
 
     codec: ClassVar[str]
@@ -60,10 +60,6 @@ class Sink(ABC):
     @abstractmethod
     def append(self, outputs: Outputs) -> None:
         """Take in outputs of inputs that were retried out of the dead letters: in no order."""
-
-    @abstractmethod
-    def pass_over(self, offsets: Sequence[int]) -> Sequence[int]:
-        """Declare that inputs, not delivered before, end without outputs; returns as `write`."""
 
     @property
     def backlog(self) -> int:

@@ -74,10 +74,6 @@ class CollectSink(Sink):
         """As `Sink.append`; raises as `write`."""
         self.write(outputs, outputs.offsets)
 
-    def pass_over(self, offsets: Sequence[int]) -> Sequence[int]:
-        """Nothing to keep for these."""
-        return offsets
-
     def flush(self) -> None:
         """As `Sink.flush`."""
         if self._file is not None:

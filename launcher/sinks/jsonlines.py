@@ -81,12 +81,6 @@ class JsonLinesSink(Sink):
         """As `Sink.append`; raises as `write`."""
         self._append(outputs.blob, len(outputs.lengths))
 
-    def pass_over(self, offsets: Sequence[int]) -> Sequence[int]:
-        """As `Sink.pass_over`."""
-        if self._order is None:
-            return offsets
-        return self._in_order(self._order, [(offset, b"", 0) for offset in offsets])
-
     @property
     def backlog(self) -> int:
         """Bytes of lines held back."""

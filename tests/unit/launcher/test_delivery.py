@@ -133,18 +133,19 @@ def test_collected_outputs_survive_any_deaths(tmp_path: Path, seed: int) -> None
     assert sink.results() == [{n % 7: o} for n in range(INPUTS) for o in outputs_of(n)]
 
 
-def test_inputs_passed_over_let_ordered_outputs_go_on(tmp_path: Path) -> None:
+def test_inputs_without_outputs_let_ordered_outputs_go_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
     delivery = Life(tmp_path, JsonLinesSink(str(out), ordered=True)).delivery
     delivery.accept(0, 1, encode_outputs([1], [1], [b"one\n"]))
     assert delivery.sink.backlog > 0
     assert out.read_bytes() == b""
     assert delivery.save() == {}
-    delivery.pass_over([0])
+    nothing = encode_outputs([0], [0], [])
+    delivery.accept(1, 1, nothing)
     assert out.read_bytes() == b"one\n"
     assert delivery.sink.backlog == 0
-    assert delivery.save() == {0: 1}
-    delivery.pass_over([0])
+    assert delivery.save() == {0: 1, 1: 1}
+    delivery.accept(1, 1, nothing)
     assert delivery.checkpoint.totals.events == 2
     delivery.close()
 

@@ -44,7 +44,7 @@ def test_a_record_that_comes_again_is_delivered_once(tmp_path: Path, *, ordered:
     path, saved = tmp_path / "out", list[dict[str, Any]]()
     delivery = _open(path, saved, ordered=ordered)
     delivery.accept(0, 1, _record(0, 1, 2))
-    delivery.pass_over([3])  # a dead letter
+    delivery.accept(1, 1, encode_outputs([3], [0], []))  # a dead letter
     delivery.accept(0, 2, _record(retry_number(3, 1)))
     delivery.accept(0, 2, _record(retry_number(3, 1)))
     delivery.save()
@@ -53,7 +53,7 @@ def test_a_record_that_comes_again_is_delivered_once(tmp_path: Path, *, ordered:
     delivery = _open(path, saved, ordered=ordered)
     delivery.accept(0, 1, _record(0, 1, 2))
     delivery.accept(0, 2, _record(retry_number(3, 1)))
-    delivery.accept(1, 1, _record(retry_number(4, 2)))
+    delivery.accept(1, 2, _record(retry_number(4, 2)))
     delivery.close()
     assert _offsets(path) == [0, 1, 2, 3, 4]
 

@@ -58,7 +58,7 @@ def test_ordered_lines_wait_for_their_turn(out: Path) -> None:
     assert list(sink.write(record(1), [1])) == []  # comes again: it is here already
     assert list(sink.write(record(0, 5), [0, 5])) == [0, 1, 2]
     assert out.read_bytes() == b"0.0\n1.0\n2.0\n"
-    assert list(sink.pass_over([4, 3])) == [3, 4, 5]
+    assert list(sink.write(record(4, 3, per_input=0), [4, 3])) == [3, 4, 5]
     assert out.read_bytes() == b"0.0\n1.0\n2.0\n5.0\n"
     assert sink.backlog == 0
     assert list(sink.write(record(0, 5), [0, 5])) == []  # has gone out already
