@@ -36,16 +36,11 @@ _MARKS = 2048
 class Totals:
     """Counts over all lives of a job, exact at each checkpoint.
 
-    `events` inputs are done, in whatever way; of these `dead_letters` were set aside and `ignored`
-    failed and were dropped. `outputs` were delivered. `retries` are attempts beyond an input's
-    first.
+    `events` inputs are done, in whatever way; `outputs` were delivered.
     """
 
     events: int = 0
     outputs: int = 0
-    dead_letters: int = 0
-    ignored: int = 0
-    retries: int = 0
 
 
 class Checkpoint:
@@ -53,7 +48,7 @@ class Checkpoint:
 
     Attributes:
         watermark: the inputs that are done and delivered.
-        totals: counts; `events` follows `delivered`, the others are added to from outside.
+        totals: counts; `events` follows `delivered`, `outputs` is set from outside.
         sink: the sink's position that was last taken, or loaded; None in a new job.
     """
 

@@ -6,15 +6,12 @@ What has no JSON form is shown as its `repr`: someone is looking, and wants to s
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...agent.errors import TamiasError
 from ...store.codec import loads
 from ...store.keys import decode_key
 from ...worker.encoding import dumps_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def json_line(value: Any) -> str:
@@ -51,8 +48,3 @@ def stored(data: bytes) -> Any:
 def shown_key(key: bytes) -> Any:
     """An encoded key as JSON would have it; None where there is none."""
     return plain(decode_key(key)) if key else None
-
-
-def fields_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A record without what is empty in it."""
-    return {name: value for name, value in record.items() if value not in ("", None)}

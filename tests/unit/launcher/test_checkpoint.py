@@ -42,7 +42,7 @@ def test_everything_comes_back_from_the_record() -> None:
     checkpoint = Checkpoint()
     checkpoint.mark(Position(4, 44, 5))
     checkpoint.delivered([0, 1, 2, 3, 4, 6])
-    checkpoint.totals.dead_letters = 2
+    checkpoint.totals.outputs = 2
     checkpoint.received(3, 8)
     checkpoint.take({})
     checkpoint.saved()
@@ -56,7 +56,7 @@ def test_everything_comes_back_from_the_record() -> None:
     assert again.trims == {3: 8}
 
 
-def test_records_of_later_versions_may_have_more_totals() -> None:
+def test_records_of_other_versions_may_have_more_totals() -> None:
     record = Checkpoint().take({})
     record["totals"]["unheard_of"] = 1
     assert Checkpoint.load(record).totals.events == 0
