@@ -23,6 +23,7 @@ from ..store.shard import Batch
 from .wire import pack_done
 
 if TYPE_CHECKING:
+    import asyncio
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from concurrent.futures import Future
@@ -111,6 +112,13 @@ class GroupCommit:
     def when_committed(self, callback: Callable[[Any], None], argument: Any) -> None:
         """Call back once the open group is committed."""
         self._waiters.append((callback, argument))
+
+    def recorded(self) -> asyncio.Future[None]:
+        """A future that is done when the open group, which closes soon, is committed."""
+        future = self._loop.create_future()
+        self.when_committed(_set_done, future)
+        self.schedule()
+        return future
 
     def schedule(self) -> None:
         """Flush as soon as the loop has run what is ready now."""
@@ -220,3 +228,8 @@ class GroupCommit:
         """Release the thread."""
         if self._thread is not None:
             self._thread.shutdown(wait=True)
+
+
+def _set_done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -19,23 +19,22 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from itertools import islice
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from ..agent.errors import DurableCallError, RunTimeoutError
 from ..agent.event import ORIGIN, InputEvent
 from ..store.crashpoints import reach
 from ..store.journal import ACTION, CALL, JournalEntry
-from ..store.keys import shard_of
 from ..store.offsets import offset_of
 from .context import WorkerContext
 from .failures import dead_letter, failure_report, log_ignored, verdict_letter
-from .lane import Lane
+from .lanes import Lanes
 from .run import Run
 from .threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..agent.event import Event
     from ..agent.plan import Action, AgentPlan
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from .commit import GroupCommit, Port
     from .durable import CallLog, CallRecord
     from .effects import Effects
+    from .lane import Lane
     from .metrics import WorkerMetrics
     from .policy import Policy
     from .wire import InputBatch
@@ -50,8 +50,11 @@ if TYPE_CHECKING:
 # The class's own constructor without its Python frame, which costs a quarter of the whole.
 _make_input_event: Final = InputEvent.__pydantic_validator__.validate_python
 
-LANES_KEPT: Final = 20_000
-"""Lanes beyond this many are dropped as soon as they are idle and committed."""
+Inbox = tuple["Iterator[tuple[int, bytes, bytes]]", "dict[int, dict[str, Any]]"]
+"""What is left of a batch, and its verdicts."""
+
+SLICE_SECONDS: Final = 0.02
+"""How long plain actions may go on before the loop has a turn."""
 
 
 class Engine:
@@ -83,19 +86,19 @@ class Engine:
         self.threads = Threads(policy.threads, "tamias-call")
         self._action_threads = Threads(policy.threads, "tamias-action")
         self._ports = ports
-        self._shards = shards
         self._group = group
         self._policy = policy
         self._decode = decode
         self._beacon = beacon
         self._halt = halt
         self._halted = False
-        self._lanes: dict[bytes, Lane] = {}
+        self._lanes = Lanes(ports, shards)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._active = 0
         self._executed = metrics.executed
         self._simple = self._find_simple_action()
+        self._inbox: deque[Inbox] = deque()
         self._journal = {
             offset: entries
             for port in ports.values()
@@ -105,13 +108,42 @@ class Engine:
     # -- inputs -------------------------------------------------------------------------------
 
     def receive(self, batch: InputBatch) -> None:
-        """Take a batch of inputs and run what can run now; `settle` is to follow."""
-        simple = self._simple
-        if simple is not None and not batch.verdicts and not self._journal and not self._halted:
-            self._receive_simply(batch, simple)
-            return
-        for offset, key, payload in zip(batch.offsets, batch.keys, batch.payloads, strict=True):
-            self._take(self._lane(key), offset, payload, batch.verdicts.get(offset))
+        """Take a batch of inputs in; `work` runs them."""
+        inputs = zip(batch.offsets, batch.keys, batch.payloads, strict=True)
+        self._inbox.append((inputs, batch.verdicts))
+
+    def work(self) -> bool:
+        """Run what has been received, for one time slice, and commit what has ended.
+
+        Returns whether inputs are left: then the loop is to have a turn, and this the next. The
+        slice is what bounds how long plain actions keep the loop from everything else, and how
+        much a crash can undo, when they are slow.
+        """
+        until = time.monotonic() + SLICE_SECONDS
+        while self._inbox:
+            inputs, verdicts = self._inbox[0]
+            simple = None if verdicts or self._journal or self._halted else self._simple
+            if simple is None:
+                self._run(inputs, verdicts, until)
+            else:
+                self._run_simply(inputs, simple, until)
+            if time.monotonic() > until:
+                break
+            self._inbox.popleft()
+        self.settle()
+        return bool(self._inbox)
+
+    def _run(
+        self,
+        inputs: Iterator[tuple[int, bytes, bytes]],
+        verdicts: dict[int, dict[str, Any]],
+        until: float,
+    ) -> None:
+        """Run inputs until there are no more, or it is later than `until`."""
+        for offset, key, payload in inputs:
+            self._take(self._lanes[key], offset, payload, verdicts.get(offset))
+            if time.monotonic() > until:
+                return
 
     def _take(
         self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any] | None
@@ -123,20 +155,20 @@ class Engine:
         else:
             self._set_aside(lane, offset, payload, verdict)
 
-    def _receive_simply(self, batch: InputBatch, action: Action) -> None:
-        """What `receive` comes to when inputs set off one synchronous action, without detours.
+    def _run_simply(
+        self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
+    ) -> None:
+        """What `_run` comes to when inputs set off one synchronous action, without detours.
 
         Most agents, and nearly all events per second, are of this kind, so this loop spells out
         what `_take`, `_start`, `_begin`, `_step` and `_complete` would do for it, in that order. A
         run that turns out to be more (it sends events, makes durable calls, fails) goes on there.
         """
         lanes, group, beacon = self._lanes, self._group, self._beacon
-        decode, call = self._decode, action.fn
+        decode, call, clock = self._decode, action.fn, time.monotonic
         executed = 0
-        for offset, key, payload in zip(batch.offsets, batch.keys, batch.payloads, strict=True):
-            lane = lanes.get(key)
-            if lane is None:
-                lane = self._lane(key)
+        for offset, key, payload in inputs:
+            lane = lanes[key]
             if lane.run is not None or lane.queue or self._halted:
                 lane.wait(offset, payload, None)
                 continue
@@ -150,31 +182,32 @@ class Engine:
             except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
                 self._adopt(run)
                 self._fail(run, error)
-                continue
-            executed += 1
-            if run.sent is not None or run.log is not None:
-                self._adopt(run)
-                run.route = self.plan.route
-                self._end_step(run)
-                continue
-            port = lane.port
-            if not port.is_open:
-                group.join(port)
-            lane.group = group.group
-            if lane.space.delta:
-                lane.commit()
-            outputs = run.outputs
-            port.offsets.append(offset)
-            port.counts.append(len(outputs))
-            port.outputs += outputs
+            else:
+                executed += 1
+                if run.sent is not None or run.log is not None:
+                    self._adopt(run)
+                    run.route = self.plan.route
+                    self._end_step(run)
+                else:
+                    port = lane.port
+                    if not port.is_open:
+                        group.join(port)
+                    lane.group = group.group
+                    if lane.space.delta:
+                        lane.commit()
+                    outputs = run.outputs
+                    port.offsets.append(offset)
+                    port.counts.append(len(outputs))
+                    port.outputs += outputs
+            if clock() > until:
+                break
         self._executed[action.name] += executed
 
     def settle(self) -> None:
         """Commit what has ended since the last time."""
         self._beacon[0] = 0
         self._group.flush()
-        if len(self._lanes) > LANES_KEPT:
-            self._drop_idle_lanes()
+        self._lanes.drop_idle(self._group.committed)
 
     def acknowledge(self, levels: dict[int, int]) -> None:
         """The sink has these shards' outbox records, up to the given sequences, for good."""
@@ -195,24 +228,6 @@ class Engine:
     def active(self) -> int:
         """How many runs are under way."""
         return self._active
-
-    def _lane(self, key: bytes) -> Lane:
-        lane = self._lanes.get(key)
-        if lane is not None:
-            return lane
-        port = self._ports[shard_of(key, self._shards)]
-        lane = self._lanes[key] = Lane(key, port)
-        if lane.is_hashed:
-            port.batch.name_key(lane.prefix, key)
-        return lane
-
-    def _drop_idle_lanes(self) -> None:
-        committed = self._group.committed
-        lanes = self._lanes
-        for key in list(islice(lanes, LANES_KEPT // 4)):
-            lane = lanes.pop(key)
-            if not lane.idle or lane.group >= committed:
-                lanes[key] = lane  # at the end: the next look is at others
 
     def _pump(self, lane: Lane) -> None:
         """Start what waits in a lane that has come free."""
@@ -373,11 +388,8 @@ class Engine:
             DurableCallError: the action that made it has ended.
         """
         self._refuse_late(run, log, call)
-        recorded = self._loop.create_future()
         self._record(run, _entry(run, call))
-        self._group.when_committed(_set_done, recorded)
-        self._group.schedule()
-        await recorded
+        await self._group.recorded()
 
     def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
         """The same for a synchronous call: blocks until the record is there."""
@@ -485,8 +497,3 @@ class Engine:
 
 def _entry(run: Run, call: CallRecord) -> JournalEntry:
     return JournalEntry(run.offset, run.step, CALL, call.number, call.encode())
-
-
-def _set_done(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

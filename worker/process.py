@@ -199,8 +199,10 @@ class Worker:
             except zmq.Again:
                 break
             self._dispatch(message)
-        self._engine.settle()
-        self._look_again()
+        if self._engine.work():
+            self._turn_soon()
+        else:
+            self._look_again()
 
     def _look_again(self) -> None:
         """Have `_turn` called if there is something to read.
@@ -209,7 +211,11 @@ class Worker:
         the descriptor's only hint at it (see zmq_getsockopt(3), ZMQ_FD).
         """
         events = self._socket.getsockopt(zmq.EVENTS)
-        if not self._turn_scheduled and events & zmq.POLLIN:  # type: ignore[arg-type,operator]
+        if events & zmq.POLLIN:  # type: ignore[arg-type,operator]
+            self._turn_soon()
+
+    def _turn_soon(self) -> None:
+        if not self._turn_scheduled:
             self._turn_scheduled = True
             self._loop.call_soon(self._turn)
 

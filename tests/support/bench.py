@@ -150,7 +150,8 @@ class Bench:
         offsets, keys, payloads = zip(*entries, strict=True)
         message = wire.pack_inputs(offsets, keys, payloads, verdicts)
         self.engine.receive(wire.unpack_inputs(message))
-        self.engine.settle()
+        while self.engine.work():
+            pass
 
     async def until_recorded(self, records: int = 1) -> None:
         """Wait for so many records in the journal."""

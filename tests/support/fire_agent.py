@@ -24,12 +24,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-import tamias.worker.engine
 import tamias.worker.lane
+import tamias.worker.lanes
 from tamias import Agent, Event, InputEvent, OutputEvent, RunnerContext, action
 
 if "FIRE_LANES" in os.environ:
-    vars(tamias.worker.engine)["LANES_KEPT"] = int(os.environ["FIRE_LANES"])
+    vars(tamias.worker.lanes)["LANES_KEPT"] = int(os.environ["FIRE_LANES"])
 if "FIRE_PREFETCH" in os.environ:
     vars(tamias.worker.lane)["PREFETCH_FIELDS"] = int(os.environ["FIRE_PREFETCH"])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tamias.worker.engine as engine_module
+import tamias.worker.lanes as lanes_module
 from support.agents import Counting, Middle
 from support.bench import bench
 from support.loops import on_loop
@@ -288,7 +288,7 @@ async def test_sensory_memory_begins_empty(tmp_path: Path) -> None:
 async def test_lanes_are_dropped_and_opened_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "LANES_KEPT", 4)
+    monkeypatch.setattr(lanes_module, "LANES_KEPT", 4)
     with bench(Counting, tmp_path, shards=2) as life:
         for turn in range(1, 6):
             found = await life.run(*((key, 0) for key in range(20)), first=20 * turn)
@@ -301,7 +301,7 @@ async def test_durability_machine_keeps_what_is_read_beside_a_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lanes are opened while groups are committed on a thread, and dropped at once."""
-    monkeypatch.setattr(engine_module, "LANES_KEPT", 2)
+    monkeypatch.setattr(lanes_module, "LANES_KEPT", 2)
     with bench(Counting, tmp_path, durability="machine") as life:
         for turn in range(30):
             life.send(*((key, 0) for key in range(10)), first=10 * turn)
