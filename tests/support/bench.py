@@ -141,7 +141,13 @@ class Bench:
         self._changed.set()
 
     def send(self, *inputs: tuple[Any, Any], first: int = 0, verdicts: Any = None) -> None:
-        """Hand the engine one batch of (key, value) inputs, numbered from `first`."""
+        """Hand the engine a batch of (key, value) inputs, numbered from `first`, and let it work."""
+        self.hand_in(*inputs, first=first, verdicts=verdicts)
+        while self.engine.work():
+            pass
+
+    def hand_in(self, *inputs: tuple[Any, Any], first: int = 0, verdicts: Any = None) -> None:
+        """The same, without having it work."""
         entries = [
             (offset, encode_key(key), dumps(value))
             for offset, (key, value) in enumerate(inputs, first)
@@ -150,8 +156,6 @@ class Bench:
         offsets, keys, payloads = zip(*entries, strict=True)
         message = wire.pack_inputs(offsets, keys, payloads, verdicts)
         self.engine.receive(wire.unpack_inputs(message))
-        while self.engine.work():
-            pass
 
     async def until_recorded(self, records: int = 1) -> None:
         """Wait for so many records in the journal."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tamias.worker.engine as engine_module
 import tamias.worker.lanes as lanes_module
 from support.agents import Counting, Middle
 from support.bench import bench
@@ -282,6 +283,21 @@ async def test_sensory_memory_begins_empty(tmp_path: Path) -> None:
     with bench(agent, tmp_path) as life:
         assert await life.run(("k", 1), ("k", 2)) == [[{}], [{}]]
         assert life.memory("k") == {"y": 1}
+
+
+@on_loop
+async def test_slow_plain_actions_are_committed_slice_by_slice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a long batch has done so far is out, and the loop has its turns, before the batch ends."""
+    monkeypatch.setattr(engine_module, "SLICE_SECONDS", -1.0)
+    with bench(Counting, tmp_path) as life:
+        life.hand_in(("a", 0), ("b", 0), ("a", 0))
+        for done in ({0}, {0, 1}, {0, 1, 2}):
+            assert life.engine.work()
+            assert life.done.keys() == done
+        assert not life.engine.work()
+        assert [life.done[offset] for offset in range(3)] == [[1], [1], [2]]
 
 
 @on_loop
