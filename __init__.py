@@ -50,7 +50,7 @@ from .agent.errors import (
 from .agent.event import Event, InputEvent, OutputEvent
 from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
-from .agent.options import AgentExecutionOptions, ErrorHandlingStrategy, PoolOptions
+from .agent.options import AgentExecutionOptions, PoolOptions
 from .agent.plan import AgentPlan
 from .agent.prompt import Prompt
 from .agent.resource import Resource, ResourceDescriptor, ResourceType, SerializableResource
@@ -71,7 +71,6 @@ __all__ = [
     "Counter",
     "DivergenceError",
     "DurableCallError",
-    "ErrorHandlingStrategy",
     "Event",
     "FencedError",
     "ForeignStoreError",

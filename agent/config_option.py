@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class ConfigOption(Generic[T]):
-    """A setting: ``ConfigOption("max-retries", int, 3)``.
+    """A setting: ``ConfigOption("max-pages", int, 3)``.
 
     ``config_type`` is ``bool``, ``int``, ``float``, ``str``, an ``Enum`` (given by value or name)
     or any other class, whose instances are then taken as they are. ``choices`` and ``minimum``

@@ -7,8 +7,8 @@ Where a setting is given more than once, the more deliberate one holds, whatever
 3. the configuration file (`load_file`; of several files, the one loaded last),
 4. the default of the option.
 
-A file is YAML. Nested mappings are flattened to dotted keys, so ``chat: {async: false}`` is
-``chat.async: false``. Settings stand at the top level or in an ``agent:`` section; where a file has
+A file is YAML. Nested mappings are flattened to dotted keys, so ``shop: {open: false}`` is
+``shop.open: false``. Settings stand at the top level or in an ``agent:`` section; where a file has
 both (a Flink ``config.yaml`` with our section in it, say), ``agent:`` wins for a key given in both.
 
 Keys are free: actions and resources read their own (``MyModel.temperature``). But a key that looks
@@ -35,7 +35,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 _SECTION = "agent"
-_CLOSE = 0.8  # "max-retry" for "max-retries" is, "window-size" for "window" is not
+_CLOSE = 0.8  # "max-attempt" for "max-attempts" is, "window-size" for "window" is not
 
 
 class Configuration:

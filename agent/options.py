@@ -5,38 +5,15 @@ Every one can stand in a configuration file, after ``--set`` and in `Configurati
 
 from __future__ import annotations
 
-from enum import Enum
-
 from .config_option import ConfigOption
 from .config_values import parse_duration, parse_size
 
-__all__ = ["KNOWN_OPTIONS", "AgentExecutionOptions", "ErrorHandlingStrategy", "PoolOptions"]
-
-
-class ErrorHandlingStrategy(Enum):
-    """What the built-in chat action does when the model fails."""
-
-    FAIL = "fail"
-    RETRY = "retry"
-    IGNORE = "ignore"
+__all__ = ["KNOWN_OPTIONS", "AgentExecutionOptions", "PoolOptions"]
 
 
 class AgentExecutionOptions:
     """How the actions of an agent are executed; names as in Flink Agents."""
 
-    ERROR_HANDLING_STRATEGY = ConfigOption(
-        "error-handling-strategy",
-        ErrorHandlingStrategy,
-        ErrorHandlingStrategy.FAIL,
-        description="What the built-in chat action does when the model fails.",
-    )
-    MAX_RETRIES = ConfigOption(
-        "max-retries",
-        int,
-        3,
-        minimum=0,
-        description="How often the strategy 'retry' tries again.",
-    )
     NUM_ASYNC_THREADS = ConfigOption(
         "num-async-threads",
         int,
@@ -44,18 +21,6 @@ class AgentExecutionOptions:
         minimum=1,
         description="Threads per worker, at most, for functions that block: they wait, they do not"
         " compute, so the number has nothing to do with that of CPUs.",
-    )
-    CHAT_ASYNC = ConfigOption(
-        "chat.async", bool, True, description="Whether chat requests leave the event loop free."
-    )
-    TOOL_CALL_ASYNC = ConfigOption(
-        "tool-call.async", bool, True, description="Whether tool calls leave the event loop free."
-    )
-    RAG_ASYNC = ConfigOption(
-        "rag.async", bool, True, description="Whether retrievals leave the event loop free."
-    )
-    JOB_IDENTIFIER: ConfigOption[str | None] = ConfigOption(
-        "job-identifier", str, None, description="A name for the job, for logs and metrics."
     )
 
 

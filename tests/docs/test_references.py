@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
 
 import pytest
 
@@ -76,8 +75,6 @@ def _default(value: object) -> str:
         return "not set"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, Enum):
-        return str(value.value)
     return str(value) or "empty"
 
 

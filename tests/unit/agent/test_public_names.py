@@ -20,7 +20,7 @@ def test_the_names_that_flink_agents_users_know() -> None:
         Event InputEvent OutputEvent RunnerContext MemoryObject MemoryRef MemoryType
         Resource ResourceType ResourceDescriptor SerializableResource Prompt Tool
         AgentsExecutionEnvironment AgentBuilder ConfigOption Configuration
-        AgentExecutionOptions ErrorHandlingStrategy MetricGroup Counter Meter Gauge Histogram"""
+        AgentExecutionOptions MetricGroup Counter Meter Gauge Histogram"""
     assert set(known.split()) <= set(tamias.__all__)
 
 
