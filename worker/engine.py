@@ -54,7 +54,6 @@ Inbox = tuple["Iterator[tuple[int, bytes, bytes]]", "dict[int, dict[str, Any]]"]
 """What is left of a batch, and its verdicts."""
 
 SLICE_SECONDS: Final = 0.02
-"""How long plain actions may go on before the loop has a turn."""
 
 
 class Engine:
@@ -115,19 +114,18 @@ class Engine:
     def work(self) -> bool:
         """Run what has been received, for one time slice, and commit what has ended.
 
-        Returns whether inputs are left: then the loop is to have a turn, and this the next. The
-        slice is what bounds how long plain actions keep the loop from everything else, and how
-        much a crash can undo, when they are slow.
+        Returns whether inputs are left, for the loop's next turn. The slice bounds how long slow
+        plain actions keep the loop from everything else, and how much a crash can undo.
         """
         until = time.monotonic() + SLICE_SECONDS
         while self._inbox:
             inputs, verdicts = self._inbox[0]
             simple = None if verdicts or self._journal or self._halted else self._simple
             if simple is None:
-                self._run(inputs, verdicts, until)
+                exhausted = self._run(inputs, verdicts, until)
             else:
-                self._run_simply(inputs, simple, until)
-            if time.monotonic() > until:
+                exhausted = self._run_simply(inputs, simple, until)
+            if not exhausted:
                 break
             self._inbox.popleft()
         self.settle()
@@ -138,12 +136,13 @@ class Engine:
         inputs: Iterator[tuple[int, bytes, bytes]],
         verdicts: dict[int, dict[str, Any]],
         until: float,
-    ) -> None:
-        """Run inputs until there are no more, or it is later than `until`."""
+    ) -> bool:
+        """Run inputs until there are no more, or it is later than `until`; whether the former."""
         for offset, key, payload in inputs:
             self._take(self._lanes[key], offset, payload, verdicts.get(offset))
             if time.monotonic() > until:
-                return
+                return False
+        return True
 
     def _take(
         self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any] | None
@@ -157,16 +156,16 @@ class Engine:
 
     def _run_simply(
         self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
-    ) -> None:
+    ) -> bool:
         """What `_run` comes to when inputs set off one synchronous action, without detours.
 
-        Most agents, and nearly all events per second, are of this kind, so this loop spells out
-        what `_take`, `_start`, `_begin`, `_step` and `_complete` would do for it, in that order. A
-        run that turns out to be more (it sends events, makes durable calls, fails) goes on there.
+        Nearly all events per second are of this kind, so the loop spells out what `_take` and all
+        behind it would do, in that order. A run that turns out to be more (it sends events, makes
+        durable calls, fails) goes on there.
         """
         lanes, group, beacon = self._lanes, self._group, self._beacon
         decode, call, clock = self._decode, action.fn, time.monotonic
-        executed = 0
+        executed, exhausted = 0, True
         for offset, key, payload in inputs:
             lane = lanes[key]
             if lane.run is not None or lane.queue or self._halted:
@@ -200,8 +199,10 @@ class Engine:
                     port.counts.append(len(outputs))
                     port.outputs += outputs
             if clock() > until:
+                exhausted = False
                 break
         self._executed[action.name] += executed
+        return exhausted
 
     def settle(self) -> None:
         """Commit what has ended since the last time."""
@@ -470,7 +471,7 @@ class Engine:
         self._loop.call_soon(self._resume, again)
 
     def _forget_causes(self, run: Run, error: BaseException) -> None:
-        """Take the calls that an action failed of out of the journal: they are to be made again."""
+        """Take the calls that an action failed of out of the journal, to be made again."""
         for entry in run.forget(error):
             run.lane.port.batch.journal.append((entry.key, None))
             self._group.join(run.lane.port)

@@ -141,7 +141,7 @@ class Bench:
         self._changed.set()
 
     def send(self, *inputs: tuple[Any, Any], first: int = 0, verdicts: Any = None) -> None:
-        """Hand the engine a batch of (key, value) inputs, numbered from `first`, and let it work."""
+        """Hand the engine a batch of (key, value) inputs, from offset `first`, and let it work."""
         self.hand_in(*inputs, first=first, verdicts=verdicts)
         while self.engine.work():
             pass

@@ -289,7 +289,7 @@ async def test_sensory_memory_begins_empty(tmp_path: Path) -> None:
 async def test_slow_plain_actions_are_committed_slice_by_slice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a long batch has done so far is out, and the loop has its turns, before the batch ends."""
+    """What a batch has done so far is out, and the loop has its turns, before the batch ends."""
     monkeypatch.setattr(engine_module, "SLICE_SECONDS", -1.0)
     with bench(Counting, tmp_path) as life:
         life.hand_in(("a", 0), ("b", 0), ("a", 0))
