@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..agent.configuration import Configuration
 from ..agent.environment import AgentBuilder, AgentsExecutionEnvironment
-from ..agent.errors import PoolError, UsageError
+from ..agent.errors import PoolError, UsageError, WorkerStartError
 from ..agent.options import PoolOptions
 from ..agent.plan import AgentPlan
 from ..worker.boot import pack_agent
 from .job import make_boot, open_state, run_life
+from .scratch import last_words, make_scratch, warn_of_letters
 from .sinks import CollectSink
 from .sources import python_source
 
 if TYPE_CHECKING:
     from ..agent.agent import Agent
-from .job import Report
+    from .job import Report
 
 
 class LocalExecutionEnvironment(AgentsExecutionEnvironment):
@@ -73,6 +73,9 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
     def execute(self) -> None:
         """Run the agent over the whole input; `to_list`'s list is filled when this returns.
 
+        Inputs that were set aside have no outputs in it: there is a warning for each of the first
+        of them, and `report.dead_letters` is their number.
+
         Raises:
             UsageError: called before, or there is no input or agent yet.
             AgentFailedError: an action failed (unless the option `on-error` says otherwise).
@@ -100,9 +103,9 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         config = self._config
         plan = AgentPlan.compile(agent, config, self.resources)  # complain here, not in a worker
         named = config.get(PoolOptions.STATE_DIR)
-        scratch = None if named else tempfile.mkdtemp(prefix="tamias-")
+        scratch = None if named else make_scratch(config.get(PoolOptions.DURABILITY))
+        state_path = Path(named) if scratch is None else scratch / "state"
         try:
-            state_path = Path(named or scratch or "") / ("" if named else "state")
             with (
                 python_source(builder.input) as source,
                 open_state(state_path, plan.name, config, {}) as state,
@@ -119,7 +122,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     on_error=config.get(PoolOptions.ON_ERROR) or "fail",
                     agent=pack_agent(agent, self.resources),
                     sys_path=sys.path,
-                    scratch=scratch,
+                    scratch=None if scratch is None else str(scratch),
                 )
                 report = run_life(
                     boot,
@@ -129,8 +132,14 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     config,
                     handle_signals=threading.current_thread() is threading.main_thread(),
                 )
+                if report.dead_letters:
+                    warn_of_letters(state.path, report.dead_letters)
                 builder.output.extend(sink.results())
                 return report
+        except WorkerStartError as error:
+            if scratch is not None:  # the log that the error points to goes in a moment
+                error.hint = last_words(state_path / "logs" / "pool.log")
+            raise
         finally:
             if scratch is not None:
                 shutil.rmtree(scratch, ignore_errors=True)

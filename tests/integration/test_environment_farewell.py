@@ -1,0 +1,120 @@
+"""What is told of temporary state before it goes, and where it was."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tamias import (
+    Agent,
+    AgentsExecutionEnvironment,
+    InputEvent,
+    OutputEvent,
+    RunnerContext,
+    WorkerStartError,
+)
+from tamias.launcher import scratch
+
+
+def environment(function: Any, inputs: int, **options: Any) -> tuple[Any, list[Any]]:
+    agent = Agent()
+    agent.add_action("act", [InputEvent], function)
+    env: Any = AgentsExecutionEnvironment.get_execution_environment(**{"workers": 1, **options})
+    outputs = env.from_list([{"key": f"k{n}", "value": n} for n in range(inputs)]).apply(agent)
+    return env, outputs.to_list()
+
+
+def echo(event: Any, ctx: RunnerContext) -> None:
+    ctx.send_event(OutputEvent(output=event.input))
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged of dead letters."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "tamias" and record.levelno == logging.WARNING
+    ]
+
+
+def test_an_input_that_killed_its_workers_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    def act(event: Any, ctx: RunnerContext) -> None:
+        if event.input == 2:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        ctx.send_event(OutputEvent(output=event.input))
+
+    env, outputs = environment(act, 4)
+    env.execute()
+    assert outputs == [{"k0": 0}, {"k1": 1}, {"k3": 3}]
+    assert env.report.dead_letters == 1
+    (warning,) = warnings(caplog)
+    assert warning.startswith("input 2 (key 'k2') was set aside: crash: ")
+    assert "SIGSEGV" in warning
+    assert not Path(env.report.state).exists()
+
+
+def test_of_many_only_the_first_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    def act(event: Any, ctx: RunnerContext) -> None:
+        raise ValueError(event.input)
+
+    env, _ = environment(act, 8, on_error="dead-letter", max_attempts=1)
+    env.execute()
+    *letters, rest = warnings(caplog)
+    assert letters == [
+        f"input {n} (key 'k{n}') was set aside: exception: ValueError: {n}" for n in range(5)
+    ]
+    assert rest == "3 further inputs were set aside"
+
+
+class Doomed(Agent):
+    """Ends the interpreter that unpickles it, with many words."""
+
+    def __reduce__(self) -> Any:
+        return exec, ("import os\nfor n in range(30): print('line', n, flush=True)\nos._exit(3)",)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_last_words_of_workers_are_kept(tmp_path: Path, *, named: bool) -> None:
+    state = tmp_path / "state"
+    agent = Doomed()
+    agent.add_action("act", [InputEvent], echo)
+    env = AgentsExecutionEnvironment.get_execution_environment(
+        workers=1, start_method="spawn", **({"state_dir": str(state)} if named else {})
+    )
+    env.from_list([{"key": 1, "value": 1}]).apply(agent)
+    with pytest.raises(WorkerStartError) as caught:
+        env.execute()
+    if named:
+        assert str(state / "logs" / "pool.log") in caught.value.hint
+    else:
+        first, *lines = caught.value.hint.splitlines()
+        assert first == "The last that the workers printed:"
+        assert lines == [f"line {n}" for n in range(10, 30)]
+
+
+@pytest.mark.parametrize(
+    ("durability", "room", "in_memory"),
+    [("none", 0, True), ("none", 1 << 62, False), ("process", 0, False)],
+)
+def test_state_that_need_not_survive_is_in_memory_where_there_is_room(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    durability: str,
+    room: int,
+    *,
+    in_memory: bool,
+) -> None:
+    monkeypatch.setattr(scratch, "MEMORY", tmp_path)
+    monkeypatch.setattr(scratch, "ROOM", room)
+    env, outputs = environment(echo, 2, durability=durability)
+    env.execute()
+    assert outputs == [{"k0": 0}, {"k1": 1}]
+    folder = tmp_path if in_memory else Path(tempfile.gettempdir())
+    assert Path(env.report.state).parent.parent == folder
+    assert list(tmp_path.iterdir()) == []
