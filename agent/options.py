@@ -46,7 +46,8 @@ class PoolOptions:
         str,
         "process",
         choices=("none", "process", "machine"),
-        description="What state survives: nothing, the death of any process, a power loss.",
+        description="What state survives: nothing (temporary state is in memory then), the death of"
+        " any process, a power loss.",
     )
     BATCH_SIZE = ConfigOption(
         "batch-size",

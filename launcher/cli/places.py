@@ -8,11 +8,11 @@ there is something in it to come back to.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...agent.errors import UsageError
+from ..scratch import make_scratch
 from .words import shown
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def check_output(source: str, output: str) -> None:
 class StatePlace:
     """Where a job's state is; deletes a temporary one in the end, unless `keep` was called."""
 
-    def __init__(self, state: str | None, output: str) -> None:
+    def __init__(self, state: str | None, output: str, durability: str = "process") -> None:
         """`state` was asked for, if it is not None; `output` is as `place` made it."""
         self.scratch: Path | None = None
         if state:
@@ -57,7 +57,7 @@ class StatePlace:
         elif output != "-" and (not Path(output).exists() or Path(output).is_file()):
             self.path = Path(output + SUFFIX)
         else:
-            self.scratch = Path(tempfile.mkdtemp(prefix="tamias-"))
+            self.scratch = make_scratch(durability)
             self.path = self.scratch / "state"
         self._kept = self.scratch is None
 

@@ -146,7 +146,11 @@ def run(
         folder=str(Path.cwd()),
     )
     check_output(spec.input, spec.output)
-    with StatePlace(settled.get(PoolOptions.STATE_DIR) or None, spec.output) as state_place:
+    with StatePlace(
+        settled.get(PoolOptions.STATE_DIR) or None,
+        spec.output,
+        settled.get(PoolOptions.DURABILITY),
+    ) as state_place:
         return _perform(spec, state_place, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
