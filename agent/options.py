@@ -54,7 +54,8 @@ class PoolOptions:
         int,
         256,
         minimum=1,
-        description="Inputs per message and commit, at most.",
+        description="Inputs per message to a worker, at most; a commit holds those of up to four"
+        " messages, fewer where they take longer than 20 ms.",
     )
     WINDOW = ConfigOption(
         "window",
