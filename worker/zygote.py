@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 DELETIONS: Final = 50
 DELETION_PAUSE: Final = 0.02
+DYING_SECONDS: Final = 0.5
+"""What a launcher with much memory may take to die."""
 
 
 class Zygote:
@@ -171,6 +173,11 @@ class Zygote:
         While the launcher lives its temporary files are in use, and its own to remove.
         """
         self._kill_workers()
+        if not orphaned:
+            # Perhaps it is dying: its threads go one after the other, the kernel tells us of each
+            # that we descend from, and until the last it is our parent. Then this is called again.
+            time.sleep(DYING_SECONDS)
+            orphaned = os.getppid() != self._boot.parent
         scratch = self._boot.scratch if orphaned else None
         for _ in range(DELETIONS):
             if not scratch or not os.path.exists(scratch):  # noqa: PTH110
