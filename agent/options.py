@@ -60,7 +60,7 @@ class PoolOptions:
     WINDOW = ConfigOption(
         "window",
         int,
-        1024,
+        2048,
         minimum=1,
         description="Inputs in flight per worker, at most.",
     )

@@ -62,7 +62,7 @@ class PoolSettings:
     """What a pool is told about itself."""
 
     slots: int
-    window: int = 1024
+    window: int = 2048
     batch: int = 256
     max_attempts: int = 3
     run_timeout: float = 0.0
