@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, NoReturn
 import orjson
 
 from ...agent.errors import InputError
-from .base import Position, Record, Source, generated_key
+from .base import Position, Record, generated_key
 from .keycache import KeyCache
-from .lines import LineReader
+from .linesource import LineSource
 
 if TYPE_CHECKING:
-    from .base import Identity
+    from .lines import LineReader
 
 _LINES = 256
 _BATCH_BYTES = 1 << 18
@@ -35,7 +35,7 @@ _LONGEST_ROW = 1 << 23
 """Bytes that a row of several lines may have; one line may be of any length."""
 
 
-class CsvSource(Source):
+class CsvSource(LineSource):
     """Rows of a file, or of standard input (``-``).
 
     Args:
@@ -51,13 +51,12 @@ class CsvSource(Source):
     codec = "json-object"
 
     def __init__(self, path: str, key: str | None = None, *, delimiter: str = ",") -> None:
+        super().__init__(path)
         self._key = "key" if key is None else key
         self._keys = KeyCache()
-        self._lines = LineReader(path)
         self._feed = _Feed(self._lines)
         self._rows = csv.reader(self._feed, delimiter=delimiter, strict=True)
         self._header: list[str] | None = None
-        self._offset = 0
         # A stream's header, and what an earlier life has read, are passed before the first record.
         self._resume: Position | None = None
         self._began = not self._lines.is_stream
@@ -89,10 +88,6 @@ class CsvSource(Source):
             self._offset += len(records)
         return records
 
-    def fileno(self) -> int | None:
-        """As `Source.fileno`."""
-        return self._lines.fileno()
-
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
         self._offset = position.offset
@@ -100,22 +95,6 @@ class CsvSource(Source):
             self._resume = position
         elif position.byte > self._feed.byte:  # else the header comes after it, and has been read
             self._feed.seek(position)
-
-    def identity(self) -> Identity:
-        """As `Source.identity`."""
-        return self._lines.identity()
-
-    def check(self, identity: Identity) -> None:
-        """As `Source.check`."""
-        self._lines.check(identity)
-
-    def fraction(self) -> float | None:
-        """As `Source.fraction`."""
-        return self._lines.fraction()
-
-    def close(self) -> None:
-        """As `Source.close`."""
-        self._lines.close()
 
     def _begin(self) -> bool:
         """Get a stream to its first record; False if that has not arrived yet."""

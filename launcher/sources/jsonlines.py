@@ -6,24 +6,21 @@ it stands, and the worker takes the value out of it. Blank lines are no records.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from ...agent.errors import InputError
 from ...store.keys import encode_key
 from ...worker.encoding import loads_json
-from .base import Position, Record, Source, generated_key
+from .base import Position, Record, generated_key
 from .keycache import KeyCache
-from .lines import LineReader
-
-if TYPE_CHECKING:
-    from .base import Identity
+from .linesource import LineSource
 
 _MISSING = object()
 
 
-class JsonLinesSource(Source):
+class JsonLinesSource(LineSource):
     """Lines of a file, or of standard input (``-``).
 
     Args:
@@ -36,11 +33,10 @@ class JsonLinesSource(Source):
     """
 
     def __init__(self, path: str, key: str | None = None) -> None:
+        super().__init__(path)
         self.codec = "json-object" if key is not None else "json-value"
         self._key = key
         self._keys = KeyCache(from_json=True)
-        self._lines = LineReader(path)
-        self._offset = 0
         self._resume = Position(0)
 
     @property
@@ -60,31 +56,11 @@ class JsonLinesSource(Source):
         self.exhausted = self._lines.exhausted
         return records
 
-    def fileno(self) -> int | None:
-        """As `Source.fileno`."""
-        return self._lines.fileno()
-
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
         self._lines.seek(position.byte, position.line)
         self._resume = position
         self._offset = position.offset
-
-    def identity(self) -> Identity:
-        """As `Source.identity`."""
-        return self._lines.identity()
-
-    def check(self, identity: Identity) -> None:
-        """As `Source.check`."""
-        self._lines.check(identity)
-
-    def fraction(self) -> float | None:
-        """As `Source.fraction`."""
-        return self._lines.fraction()
-
-    def close(self) -> None:
-        """As `Source.close`."""
-        self._lines.close()
 
     def _parse(self, lines: list[bytes], records: list[Record]) -> None:
         # This loop runs for every input of a job: the usual line must pass through it undisturbed.
