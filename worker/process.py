@@ -106,6 +106,7 @@ class Worker:
         self._socket.set_hwm(0)  # bounded by credit, not here
         self._socket.connect(boot.address)
         self._turn_scheduled = False
+        self._is_child = False
 
     async def serve(self) -> int:
         """Come up, work, go down; the exit code."""
@@ -137,6 +138,7 @@ class Worker:
         self._beacon = Beacons(Path(boot.state) / "run" / "beacons", assignment.slots).words(
             assignment.slot
         )
+        os.register_at_fork(after_in_child=self._forked)
         self._engine = Engine(
             plan,
             ports,
@@ -258,8 +260,21 @@ class Worker:
     def _report_failure(self, report: dict[str, Any]) -> None:
         self._tell(wire.FAILED, report)
 
+    def _forked(self) -> None:
+        """Runs in each child that the user's code forks: a child must not go on as this worker.
+
+        It shares the worker's sockets and its event queue in the kernel, and would take messages
+        and wake-ups away. One that returns or raises out of the action comes upon the beacon
+        next, which is now useless, and that ends it.
+        """
+        self._is_child = True
+        self._beacon.release()
+
     def _fatal(self, error: BaseException) -> None:
         """The worker cannot go on. What it has not committed, its successor will do again."""
+        if self._is_child:
+            _LOG.error("a child that an action has forked came back from the action: it is ended")
+            os._exit(EXIT_FATAL)
         _LOG.error(
             "worker %d stops: %s",
             self._assignment.slot,
