@@ -78,3 +78,8 @@ def test_threads_that_hang_take_nobody_s_place(
     shape = Shape(special=hanging, config={"run-timeout": "400ms", **config})
     dead = dead_letters(tmp_path, shape)
     assert {letter.cause for letter in dead.values()} == {"timeout"}
+
+
+def test_a_forked_child_does_not_go_on_as_the_worker(tmp_path: Path) -> None:
+    kinds = ["plain"] * 20 + ["fork-return", "fork-raise"]
+    assert not dead_letters(tmp_path, Shape(inputs=400, kinds=kinds))

@@ -35,7 +35,8 @@ HERE = Path(__file__).parent
 AGENT = HERE / "fire_agent.py"
 KINDS = (
     ["plain"] * 20 + ["multi"] * 6 + ["gather"] * 3 + ["threads"] * 2 + ["mixed"] * 2
-    + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2 + ["flaky", "raise", "malformed"]
+    + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2
+    + ["flaky", "flaky-gather", "raise", "malformed"]
 )  # fmt: skip
 
 

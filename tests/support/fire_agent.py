@@ -51,7 +51,9 @@ def spin() -> None:
         pass
 
 
-SHORT = ("plain", "call", "callfail", "twice", "flaky", "child")
+FORKS = ("fork-return", "fork-raise")
+"""Kinds whose child comes back from the action."""
+SHORT = ("plain", "call", "callfail", "twice", "flaky", "child", *FORKS)
 """Kinds whose runs end with the first action."""
 
 DEADLY: dict[str, Callable[[], object]] = {
@@ -129,6 +131,42 @@ def _remember(ctx: RunnerContext, n: int) -> int:
     return count
 
 
+def _call_in_first(ctx: RunnerContext, i: int, kind: str) -> Any:
+    """The durable calls that some kinds make in the first action."""
+    if kind == "call":
+        token = ctx.durable_execute(outside, i, "sync")
+        ctx.short_term_memory.set("token", token)
+        return token
+    if kind == "callfail":
+        try:
+            return ctx.durable_execute(failing_outside, i, "fail")
+        except ValueError as error:
+            return str(error)
+    if kind == "twice":
+        return [ctx.durable_execute(outside, i, "one"), ctx.durable_execute(outside, i, "two")]
+    return None
+
+
+def _fail_once(ctx: RunnerContext, i: int) -> None:
+    """Fail at the first attempt (of this worker), leaving behind what must be rolled back."""
+    if i not in _already_failed:
+        _already_failed.add(i)
+        ctx.short_term_memory.set("count", -1)
+        ctx.short_term_memory.set("garbage", i)
+        ctx.sensory_memory.set("garbage", i)
+        ctx.send_event(OutputEvent(output="garbage"))
+        raise RuntimeError("the first attempt fails")
+
+
+def _fork(kind: str) -> None:
+    """Have a child come back from here beside the worker."""
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+    elif kind == "fork-raise":
+        raise RuntimeError("in the child")
+
+
 class FireAgent(Agent):
     """InputEvent -> Middle (two listeners) -> Last -> outputs on the way."""
 
@@ -145,30 +183,18 @@ class FireAgent(Agent):
         clean = not sensory.get_field_names()
         sensory.set("from.first", i)
         count = _remember(ctx, n)
-        note: Any = None
-        if kind == "flaky" and i not in _already_failed:
-            _already_failed.add(i)
-            ctx.short_term_memory.set("count", -1)
-            ctx.short_term_memory.set("garbage", i)
-            ctx.send_event(OutputEvent(output="garbage"))
-            raise RuntimeError("the first attempt fails")
-        if kind == "raise":
+        note = _call_in_first(ctx, i, kind)
+        if kind == "flaky":
+            _fail_once(ctx, i)
+        elif kind == "raise":
             ctx.send_event(OutputEvent(output="never"))
             raise RuntimeError("every attempt fails")
-        if kind in DEADLY:
-            DEADLY[kind]()
-        if kind == "call":
-            note = ctx.durable_execute(outside, i, "sync")
-            ctx.short_term_memory.set("token", note)
-        elif kind == "callfail":
-            try:
-                ctx.durable_execute(failing_outside, i, "fail")
-            except ValueError as error:
-                note = str(error)
-        elif kind == "twice":
-            note = [ctx.durable_execute(outside, i, "one"), ctx.durable_execute(outside, i, "two")]
         elif kind == "child":
             subprocess.Popen(["sleep", "60"])
+        elif kind in FORKS:
+            _fork(kind)
+        elif kind in DEADLY:
+            DEADLY[kind]()
         ctx.send_event(
             OutputEvent(
                 output={
@@ -201,7 +227,7 @@ class FireAgent(Agent):
             await asyncio.sleep(3600)
         elif kind == "slow":
             await asyncio.sleep(0.002 * (i % 4))
-        elif kind == "gather":
+        elif kind in ("gather", "flaky-gather"):
             note = await asyncio.gather(
                 *(ctx.durable_execute_async(async_outside, i, f"g{k}") for k in range(3))
             )
@@ -216,6 +242,8 @@ class FireAgent(Agent):
                 ctx.durable_execute_async(async_outside, i, "m2"),
                 ctx.durable_execute_async(slow_outside, i, "m3"),
             )
+        if kind == "flaky-gather":
+            _fail_once(ctx, i)
         if note is not None:
             memory.set("tokens", note)
         memory.set("middles", (memory.get("middles") or 0) + 1)

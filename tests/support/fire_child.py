@@ -22,7 +22,7 @@ def main() -> None:
     plan = Path(sys.argv[1])
     job = json.loads(plan.read_text())
     spec, state = JobSpec(**job["spec"]), Path(job["state"])
-    carry_on = retry_dead_letters if job["retry"] else run_file_job
+    carry_on = retry_dead_letters if job.get("retry") else run_file_job
     report = carry_on(spec, state)
     fresh = plan.with_name("report.new")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -55,8 +55,9 @@ class Model:
         elif kind == "twice":
             note = [self._call(i, "one"), self._call(i, "two")]
         self._put(key, offset, i=i, step="first", count=memory["count"], clean=True, note=note)
-        if kind not in ("multi", "gather", "slow", "threads", "mixed"):
+        if kind not in ("multi", "gather", "flaky-gather", "slow", "threads", "mixed"):
             return
+        kind = kind.removeprefix("flaky-")
         names = {"gather": "g0 g1 g2", "threads": "t0 t1", "mixed": "m0 m1 m2 m3"}.get(kind)
         note = None
         if names is not None:

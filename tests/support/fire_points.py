@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 SHAPE = Shape(
     inputs=160,
     keys=12,
-    kinds=["plain"] * 5 + ["multi"] * 3 + ["gather", "mixed", "call", "twice", "flaky", "raise"],
+    kinds=["plain"] * 5
+    + ["multi"] * 3
+    + ["gather", "mixed", "call", "twice", "flaky", "flaky-gather", "raise"],
     config={"shards": 4, "window": 32, "batch-size": 16},
 )
 AFTER_A_CRASH = ("sink.truncate.before", "sink.truncate.after", "announce.inside")
