@@ -1,7 +1,8 @@
 """Kill at seeded random instants until the job is done, then judge.
 
 What is killed: workers, the zygote (in the case of spawned workers: a guardian), the launcher, all
-of them at once; and some launchers are drained, which is no kill but has to come out the same.
+of them at once. Some launchers are drained, and some processes of all sorts stopped for a while,
+which is no kill but has to come out the same.
 
 A seed fixes the inputs, the shape of the job (batch, window, shards, order, caches) and the
 schedule of kills: how long to wait, and what to kill then. Instants are of the wall clock, so a
@@ -10,8 +11,11 @@ seed is a strong hint and not a proof: run it several times to see a failure aga
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import signal
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -65,6 +69,7 @@ class _Plan:
             "launcher": 2,
             "drain": chance.choice([0, 1]),
             "all": chance.choice([0, 1]),
+            "pause": chance.choice([0, 3]),
         }
         self._crews = chance.choice([[2], [1, 2, 3]])
         self.pace = chance.choice([0.03, 0.08, 0.2])
@@ -144,12 +149,14 @@ def _fire(field: Field, launcher: subprocess.Popen[bytes], plan: _Plan, deadline
             field.shoot(launcher.pid, what, signal.SIGTERM)
             return True
         targets = _targets(what, launcher.pid)
-        if what == "all":
+        if what == "pause":
+            _pause(chance.choice(targets), chance.choice([0.05, 0.3, 1.0]))
+        elif what == "all":
             chance.shuffle(targets)
             for target in targets:
                 field.shoot(target, what)
             return True
-        if targets:
+        elif targets:
             field.shoot(chance.choice(targets), what)
         if what == "launcher":
             return True
@@ -163,8 +170,21 @@ def _targets(what: str, launcher: int) -> list[int]:
         "zygote": lambda: children(launcher),
         "worker": lambda: _workers(launcher),
         "all": lambda: [launcher, *children(launcher), *_workers(launcher)],
+        "pause": lambda: [launcher, *children(launcher), *_workers(launcher)],
     }
     return kinds[what]()
+
+
+def _pause(pid: int, seconds: float) -> None:
+    """Stop a process for a while, in which whatever waits for it waits, or is killed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+        threading.Timer(seconds, _go_on, [pid]).start()
+
+
+def _go_on(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def _workers(launcher: int) -> list[int]:
