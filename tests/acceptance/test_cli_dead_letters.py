@@ -87,7 +87,8 @@ def test_in_an_ordered_job_retried_outputs_come_last(tmp_path: Path) -> None:
 
 def test_an_interrupted_job_can_have_its_letters_retried_first(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    folder.inputs([1, "raise", *range(4000), "wait", *range(1000)], keys=3)
+    # Far enough apart for the letter to be committed before the worker's loop is blocked.
+    folder.inputs([1, "raise", *range(20_000), "wait", *range(1000)], keys=3)
     with folder.started(*RUN) as process:
         wait_for((folder.path / "waiting").exists)
         wait_for(lambda: len(folder.dead_letters()) == 1)
@@ -97,8 +98,8 @@ def test_an_interrupted_job_can_have_its_letters_retried_first(tmp_path: Path) -
     folder.write("go", "")
     folder.tamias(*RETRY, "--all")
     folder.tamias("resume", STATE)
-    assert sorted(line["offset"] for line in folder.lines()) == list(range(5003))
-    assert folder.memory("k1")["n"] == 1668
+    assert sorted(line["offset"] for line in folder.lines()) == list(range(21_003))
+    assert folder.memory("k1")["n"] == 7001
 
 
 def test_a_policy_to_ignore_loses_no_dead_letter(folder: Folder) -> None:
