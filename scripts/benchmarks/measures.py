@@ -261,12 +261,12 @@ def zygote_start(times: int) -> tuple[list[float], list[float]]:
                 began = time.perf_counter()
                 starter.start(Assignment(0, 2, incarnation, token_hex(16)))
                 while True:
-                    identity, kind, *rest = router.recv_multipart()
-                    if kind == wire.READY:
+                    identity, message = router.recv_multipart()
+                    if message[:1] == wire.READY:
                         break
                 if incarnation:  # the first one has to wait for the zygote itself
                     taken.append((time.perf_counter() - began) * 1e3)
-                    own.append(psutil.Process(json.loads(rest[0])["pid"]).memory_full_info().uss)
+                    own.append(psutil.Process(wire.unpack(message)["pid"]).memory_full_info().uss)
                 router.send_multipart([identity, wire.STOP])
                 while not any(isinstance(event, Gone) for event in starter.poll()):
                     time.sleep(0.001)
