@@ -43,19 +43,17 @@ HERE = Path(__file__).parent
 TARGET = f"{HERE / 'counter_agent.py'}:Counter"
 
 
-def inputs(events: int, keys: int) -> list[dict[str, Any]]:
+def inputs(events: int, keys: int) -> Iterator[dict[str, Any]]:
     """The same inputs as the minimal pool's."""
-    return [
-        {"key": f"key-{offset % keys}", "value": f"hello world {offset}"}
-        for offset in range(events)
-    ]
+    for offset in range(events):
+        yield {"key": f"key-{offset % keys}", "value": f"hello world {offset}"}
 
 
 def list_to_list(events: int, keys: int, workers: int) -> float:
     """Seconds of `execute()`: list in, list out, start of the pool included."""
     environment = AgentsExecutionEnvironment.get_execution_environment()
     environment.get_config().set_int("workers", workers)
-    outputs = environment.from_list(inputs(events, keys)).apply(Counter()).to_list()
+    outputs = environment.from_list(list(inputs(events, keys))).apply(Counter()).to_list()
     began = time.perf_counter()
     environment.execute()
     seconds = time.perf_counter() - began
