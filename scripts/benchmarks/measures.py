@@ -127,7 +127,7 @@ class _OneAtATime(Source):
         return self._wait
 
     def seek(self, position: Position) -> None:
-        raise NotImplementedError
+        self._offset = position.offset
 
     def identity(self) -> Identity:
         return {}
