@@ -45,11 +45,23 @@ class Changed(Protocol):
 class Port:
     """A shard and what goes into its next commit."""
 
-    __slots__ = ("batch", "changed", "counts", "is_open", "number", "offsets", "outputs", "shard")
+    __slots__ = (
+        "batch",
+        "changed",
+        "counts",
+        "failed",
+        "generation",
+        "is_open",
+        "number",
+        "offsets",
+        "outputs",
+        "shard",
+    )
 
-    def __init__(self, shard: Shard) -> None:
+    def __init__(self, shard: Shard, generation: int = 0) -> None:
         self.shard = shard
         self.number = shard.number
+        self.generation = generation
         self.is_open = False
         """Whether this port has joined the open group."""
         self._renew()
@@ -61,6 +73,7 @@ class Port:
         self.offsets: list[int] = []
         self.counts: list[int] = []
         self.outputs: list[bytes] = []
+        self.failed: list[int] = []
 
     def seal(self) -> Batch:
         """The batch to commit; a new one takes its place."""
@@ -68,7 +81,9 @@ class Port:
         for lane in self.changed:
             lane.write_changes(batch)
         if self.offsets:
-            batch.outbox = encode_outputs(self.offsets, self.counts, self.outputs)
+            batch.outbox = encode_outputs(
+                self.offsets, self.counts, self.outputs, self.generation, self.failed
+            )
         self.is_open = False
         self._renew()
         return batch

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ..agent.event import Event
     from ..agent.plan import Action, AgentPlan
     from ..agent.resource_registry import ResourceRegistry
+    from ..store.deadletters import DeadLetter
     from .commit import GroupCommit, Port
     from .durable import CallLog, CallRecord
     from .effects import Effects
@@ -452,13 +453,12 @@ class Engine:
         elif policy.on_error == "ignore":
             self.metrics.ignored += 1
             log_ignored(run, error)
+            run.lane.port.failed.append(run.offset)
             self._close(run, 0)
         elif run.attempts < policy.max_attempts:
             self._retry(run, error)
         else:
-            self.metrics.dead_letters += 1
-            run.lane.port.batch.dead.append(dead_letter(run, error, policy.codec))
-            self._close(run, 0)
+            self._bury(run, dead_letter(run, error, policy.codec))
 
     def _retry(self, run: Run, error: BaseException) -> None:
         self._active -= 1
@@ -482,8 +482,12 @@ class Engine:
         run = Run(lane, offset, payload)
         run.entries = self._journal.pop(offset, None)
         self._active += 1
+        self._bury(run, verdict_letter(run, verdict, self._policy.codec))
+
+    def _bury(self, run: Run, letter: DeadLetter) -> None:
         self.metrics.dead_letters += 1
-        lane.port.batch.dead.append(verdict_letter(run, verdict, self._policy.codec))
+        run.lane.port.batch.dead.append(letter)
+        run.lane.port.failed.append(run.offset)
         self._close(run, 0)
 
     def close(self) -> None:

@@ -59,13 +59,23 @@ class TestOutputs:
         assert large.obj is data
 
     def test_the_form_never_changes(self) -> None:
-        assert encode_outputs([1, 258], [2, 0], [b"ab", b"c"]) == bytes.fromhex(
-            "544f0100 02000000 02000000"
+        columns = (
             "01000000 00000000 02010000 00000000"
             "02000000 00000000"
             "02000000 00000000 01000000 00000000"
-            "616263"
         )
+        record = encode_outputs([1, 258], [2, 0], [b"ab", b"c"], 3, [258])
+        assert record == bytes.fromhex(
+            "544f0200 02000000 02000000 03000000 01000000"
+            + columns
+            + "02010000 00000000"
+            + "616263"
+        )
+        old = decode_outputs(bytes.fromhex("544f0100 02000000 02000000" + columns + "616263"))
+        new = decode_outputs(record)
+        assert (old.offsets, old.counts, bytes(old.blob)) == ([1, 258], [2, 0], b"abc")
+        assert (old.generation, old.failed) == (0, [])
+        assert (new.generation, new.failed) == (3, [258])
 
     @given(runs, st.data())
     def test_a_record_cut_short_is_an_error(
