@@ -1,0 +1,68 @@
+"""Unix sockets in folders of any depth.
+
+The kernel takes no more than 108 bytes for a socket's path, and state directories may lie deeper.
+So the folder is opened, and the socket named through the descriptor: `/proc/self/fd/7/control`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_OWNER_ONLY: Final = 0o600
+
+
+@contextmanager
+def _within(path: Path) -> Iterator[str]:
+    """A short name for `path` that is good in this block."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def listen_at(path: Path) -> socket.socket:
+    """A listening socket that only this user can connect to. Whatever was at `path` is replaced.
+
+    Raises:
+        OSError: it cannot be created there.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        os.fchmod(listener.fileno(), _OWNER_ONLY)  # before there is anything to connect to
+        with _within(path) as name:
+            listener.bind(name)
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def connect_to(path: Path, timeout: float | None) -> socket.socket:
+    """A socket connected to the one at `path`.
+
+    Args:
+        path: where it listens.
+        timeout: seconds for this and for everything that is done with the socket; None: any time.
+
+    Raises:
+        OSError: there is none, or nobody listens there.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        with _within(path) as name:
+            connection.connect(name)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
