@@ -2,13 +2,15 @@
 
 It does no I/O and reads no clock. The shell around it (`pool.py`) tells it what happened (items
 read, workers started, ready, dead, inputs completed) and asks `tick(now)` what to do: start a
-worker, send a batch, give up. All times are monotonic seconds, passed in.
+worker, send a batch, move a shard, give up. All times are monotonic seconds, passed in.
 
 What it guarantees, whatever the order of events:
 
-- Every key belongs to a slot, and a slot's items are sent in offset order. After a death those that
+- Every shard belongs to a slot, and its items are sent in offset order. After a death those that
   were in flight go back to the front of the queue, in order, so no item of a key is ever sent
   before an unfinished earlier one, unless that is in flight before it in the same incarnation.
+- Slots may be added and retired at any time, and shards moved from one to another, with nothing of
+  theirs in flight (`moves.py`).
 - Nothing is lost: an item is queued or in flight until its completion is known. Nothing is done
   twice: a worker that starts announces what its earlier lives had committed, before it gets
   anything, and those items count as completed, be they queued or not even read yet.
@@ -30,7 +32,9 @@ from itertools import repeat
 from typing import TYPE_CHECKING, cast
 
 from .backoff import Backoff
-from .item import GiveUp, Send, Start, Statistics
+from .item import GiveUp, Send, Start, Statistics, Stop, Tally
+from .moves import Moves
+from .placement import Placement
 from .quarantine import Quarantine
 from .slotstate import Phase, SlotState
 
@@ -47,17 +51,20 @@ QUEUED_BYTES = 128 << 20
 
 
 class Dispatcher:
-    """The dispatcher of a pool with a fixed number of worker slots.
+    """The dispatcher of a pool that begins with so many worker slots, of one generation.
 
-    `window` and `window_bytes` bound what is in flight per slot, `batch` the items per message,
-    `queue` the waiting items per slot (default: four windows) and `queue_bytes` the waiting bytes
-    of all slots together. `max_attempts` deaths are needed to condemn an item.
+    `shards` is how many shards they share (default: one each). `window` and `window_bytes` bound
+    what is in flight per slot, `batch` the items per message, `queue` the waiting items per slot
+    (default: four windows) and `queue_bytes` the waiting bytes of all slots together.
+    `max_attempts` deaths are needed to condemn an item.
     """
 
     def __init__(
         self,
         slots: int,
         *,
+        shards: int | None = None,
+        generation: int = 0,
         window: int = WINDOW,
         window_bytes: int = WINDOW_BYTES,
         max_attempts: int = 3,
@@ -75,16 +82,20 @@ class Dispatcher:
         self._window_bytes = window_bytes
         self._batch = batch
         self._queue_bytes = queue_bytes
-        # A full pipe is refilled in gulps: with nearly all credit in use, a few items' worth of
-        # freed credit is not worth a message.
-        self._gulp = min(batch // 4, window // 16)
         self._quarantine = Quarantine(window, max_attempts)
-        self._states = [SlotState(number, backoff or Backoff()) for number in range(slots)]
-        self._appends = [state.queue.append for state in self._states]
+        self._backoff = backoff or Backoff()
+        self._tallies: dict[int, Tally] = {}
+        self._states: list[SlotState] = []
+        self.placement = Placement(shards or slots, range(slots))
+        self.moves = Moves(self.placement, window, batch)
+        for _ in range(slots):
+            self.add_slot(generation)
         self._recovered: set[int] = set()
         self._recovered_last = -1
         self._last = -1
         self._mean = 0
+        self._leaving = False
+        """Whether there are slots that are retired, but not yet gone."""
         self._halted = False
         self._failure: GiveUp | None = None
 
@@ -100,7 +111,7 @@ class Dispatcher:
         """
         if self._halted:
             return 0
-        room = self._queue - max(len(state.queue) for state in self._states)
+        room = self._queue - max(len(state.queue) for state in self._queues)
         if room < min(self._batch, max(1, self._queue // 4)):
             return 0
         mean = self._mean
@@ -110,7 +121,7 @@ class Dispatcher:
 
     def wanted_bytes(self) -> int:
         """How many more payload bytes may be submitted now (the last item may exceed it)."""
-        queued = sum(state.queued_bytes for state in self._states)
+        queued = sum(state.queued_bytes for state in self._queues)
         return max(0, self._queue_bytes - queued)
 
     def submit(self, items: list[Item]) -> list[int]:
@@ -135,13 +146,13 @@ class Dispatcher:
                 self._recovered.clear()
             self.statistics.recovered += len(known)
             self.statistics.completed += len(known)
-        sizes = [0] * len(self._states)
+        sizes = [0] * len(self._queues)
         appends = self._appends
         for item in items:
             slot = item.slot
             appends[slot](item)
             sizes[slot] += item.size
-        for state, size in zip(self._states, sizes, strict=True):
+        for state, size in zip(self._queues, sizes, strict=True):
             state.queued_bytes += size
         if items:
             self._mean = max(1, sum(sizes) // len(items))
@@ -173,17 +184,41 @@ class Dispatcher:
         offsets = set(recovered)
         if not offsets:
             return []
+        done = state.drop(offsets)
+        if done:
+            state.row.deaths = 0
+            state.count_suspects()
+        return self._found(offsets, done)
+
+    def released(self, slot: int, incarnation: int, shard: int) -> None:
+        """The worker has let go of a shard, as `Release` told it."""
+        state = self._states[slot]
+        if state.incarnation == incarnation:
+            self.moves.released(state, shard)
+
+    def taken(
+        self, slot: int, incarnation: int, shard: int, now: float, recovered: Iterable[int] = ()
+    ) -> list[int]:
+        """The worker has a shard now, as `Take` told it, and has announced what it found.
+
+        Returns what `ready` does, of this shard.
+        """
+        state = self._states[slot]
+        if state.incarnation != incarnation:
+            return []
+        offsets = set(recovered)
+        done = self.moves.taken(state, shard, now, offsets)
+        return [] if done is None else self._found(offsets, done)
+
+    def _found(self, offsets: set[int], done: list[Item]) -> list[int]:
+        """Inputs were found committed, and those of them that had waited are `done`."""
         unread = [offset for offset in offsets if offset > self._last]
         if unread:
             self._recovered.update(unread)
             self._recovered_last = max(self._recovered_last, *unread)
-        done = [item.offset for item in state.drop(offsets)]
-        if done:
-            state.row.deaths = 0
-            state.count_suspects()
-            self.statistics.recovered += len(done)
-            self.statistics.completed += len(done)
-        return done
+        self.statistics.recovered += len(done)
+        self.statistics.completed += len(done)
+        return [item.offset for item in done]
 
     def completed(self, slot: int, incarnation: int, offsets: Sequence[int]) -> Sequence[int]:
         """The worker has committed these inputs. Returns those that were not known as completed."""
@@ -204,18 +239,24 @@ class Dispatcher:
             if state.suspects:
                 state.suspects -= sum(1 for item in items if item.deaths)
             self.statistics.completed += len(items)
+            state.completed += len(items)
+            state.tally.completed += len(items)
         return offsets
 
     def died(self, slot: int, incarnation: int, now: float, death: Death) -> None:
         """The worker is gone. What it had in flight goes back to the front of its queue."""
         state = self._states[slot]
-        if state.incarnation != incarnation or state.phase is Phase.DOWN:
+        if state.incarnation != incarnation or state.phase in (Phase.DOWN, Phase.RETIRED):
+            return
+        if state.phase is Phase.STOPPING:
+            state.phase = Phase.RETIRED
             return
         if state.phase is not Phase.READY:
             self.start_failed(slot, incarnation, now, death.describe())
             return
         state.phase = Phase.DOWN
         self.statistics.deaths += 1
+        state.tally.deaths += 1
         explained = self._quarantine.judge(state.ground(), death)
         state.count_suspects()
         pause = state.row.died(lived=now - state.started_at, explained=explained)
@@ -230,6 +271,7 @@ class Dispatcher:
             return
         state.phase = Phase.DOWN
         self.statistics.start_failures += 1
+        state.tally.start_failures += 1
         pause = state.row.start_failed()
         what = f"failed to start {state.row.starts} times in a row"
         self._restart(state, now, pause, what, text)
@@ -239,10 +281,64 @@ class Dispatcher:
     ) -> None:
         if pause is not None:
             state.restart_at = now + pause
+            return
+        reason = f"worker {state.number} {what}: {text or 'no reason known'}"
+        if state.tally.on_trial:
+            state.restart_at = float("inf")
+            state.tally.given_up = state.tally.given_up or reason
         elif self._failure is None:
-            self._failure = GiveUp(
-                state.number, f"worker {state.number} {what}: {text or 'no reason known'}"
-            )
+            self._failure = GiveUp(state.number, reason)
+
+    # -- slots and shards ----------------------------------------------------------------------
+
+    def add_slot(self, generation: int = 0) -> int:
+        """Make one more slot, without any shard, and return its number."""
+        retired = [state for state in self._states if state.phase is Phase.RETIRED]
+        number = retired[0].number if retired else len(self._states)
+        # Incarnations go on, so that nobody mistakes an old one's last words for a new one's.
+        incarnation = retired[0].incarnation if retired else 0
+        state = SlotState(number, self._backoff, self.tally(generation), generation, incarnation)
+        state.give_credit(self._window, self._batch)
+        self._states[number : number + 1] = [state]
+        self._list_queues()
+        return number
+
+    def retire(self, slot: int) -> None:
+        """End a slot as soon as it has no shard: to be called after its shards' `move`."""
+        self._states[slot].retiring = self._leaving = True
+
+    def move(self, shard: int, slot: int) -> None:
+        """Have a shard moved to a slot; where it is and what was ordered before does not matter.
+
+        Raises:
+            ValueError: that slot is retired, or about to be.
+        """
+        target = self._states[slot]
+        if target.retiring:
+            raise ValueError(f"slot {slot} is retired")
+        owner = self.placement.owners[shard]
+        self.moves.order(shard, self._states[owner] if owner >= 0 else None, target)
+
+    def _list_queues(self) -> None:
+        self._queues = [*self._states, *reversed(self.moves.rooms)]
+        self._appends = [state.queue.append for state in self._queues]
+
+    def _reshape(self, now: float, out: list[Instruction]) -> None:
+        """Go on with the moves, and end slots that are no longer needed."""
+        out += self.moves.advance(now)
+        if len(self._queues) != len(self._states) + len(self.moves.rooms):
+            self._list_queues()
+        for state in self._states:
+            if not state.retiring or self.moves.involves(state) or self.placement.of(state.number):
+                continue
+            if state.phase is Phase.READY:
+                state.phase = Phase.STOPPING
+                out.append(Stop(state.number, state.incarnation))
+            elif state.phase is Phase.DOWN:
+                state.phase = Phase.RETIRED
+        self._leaving = any(
+            state.retiring and state.phase is not Phase.RETIRED for state in self._states
+        )
 
     # -- the shell's side ----------------------------------------------------------------------
 
@@ -255,6 +351,8 @@ class Dispatcher:
             self._halted = True
             out.append(self._failure)
             return out
+        if self.moves.under_way or self._leaving:
+            self._reshape(now, out)
         for state in self._states:
             if state.phase is Phase.READY:
                 if state.queue:
@@ -263,7 +361,8 @@ class Dispatcher:
                 state.phase = Phase.ASKED
                 state.incarnation += 1
                 state.started_at = now
-                out.append(Start(state.number, state.incarnation))
+                shards = self.placement.of(state.number)
+                out.append(Start(state.number, state.incarnation, shards, state.generation))
         return out
 
     def _send(self, state: SlotState, out: list[Instruction]) -> None:
@@ -271,20 +370,26 @@ class Dispatcher:
         while queue:
             if state.suspects:
                 batch = state.take_carefully(self._batch, self._window_bytes, self._quarantine)
-                self._count_condemned(batch)
+                self._count_condemned(state, batch)
             else:
-                credit = self._window - len(state.flight)
-                if credit < self._gulp and credit < len(queue):
+                # A full pipe is refilled in gulps.
+                credit = state.window - len(state.flight)
+                if credit < state.gulp and credit < len(queue):
                     return
-                batch = state.take(self._batch, self._window, self._window_bytes)
+                batch = state.take(self._batch, self._window_bytes)
             if not batch:
                 return
-            if batch[0].offset <= state.sent_to:
-                self.statistics.retries += sum(1 for item in batch if item.offset <= state.sent_to)
-            state.sent_to = max(state.sent_to, batch[-1].offset)
+            if state.interrupted:
+                self._count_retries(state, batch)
             out.append(Send(state.number, state.incarnation, batch))
 
-    def _count_condemned(self, batch: list[Item]) -> None:
+    def _count_retries(self, state: SlotState, batch: list[Item]) -> None:
+        again = state.interrupted.intersection([item.offset for item in batch])
+        state.interrupted -= again
+        state.tally.retries += len(again)
+        self.statistics.retries += len(again)
+
+    def _count_condemned(self, state: SlotState, batch: list[Item]) -> None:
         # Counted when they go out, not when they are judged: a worker may turn out to have
         # committed one in the very life that ended in the verdict.
         for item in batch:
@@ -292,6 +397,7 @@ class Dispatcher:
             if item.verdict is not None and suspicion is not None and not suspicion.sent:
                 suspicion.sent = True
                 self.statistics.condemned += 1
+                state.tally.condemned += 1
 
     # -- queries -------------------------------------------------------------------------------
 
@@ -304,6 +410,26 @@ class Dispatcher:
     def quiet(self) -> bool:
         """Whether nothing is in flight anywhere: the end of a drain."""
         return not any(state.flight for state in self._states)
+
+    def slots(self, generation: int | None = None) -> list[int]:
+        """The slots that there are (of one generation), without those that are to be retired."""
+        return [
+            state.number
+            for state in self._states
+            if not state.retiring and generation in (None, state.generation)
+        ]
+
+    def tally(self, generation: int) -> Tally:
+        """What has become of a generation's workers."""
+        return self._tallies.setdefault(generation, Tally())
+
+    def generation(self, slot: int) -> int:
+        """The generation of a slot."""
+        return self._states[slot].generation
+
+    def destinations(self) -> list[int]:
+        """The slot of each shard, once all moves that are ordered have been made."""
+        return self.moves.destinations(self.placement.owners)
 
     def in_flight(self, slot: int) -> int:
         """How many items the slot's worker has now."""
@@ -328,4 +454,7 @@ class Dispatcher:
         if self._failure is not None:
             return now
         moments = [state.restart_at for state in self._states if state.phase is Phase.DOWN]
+        moving = self.moves.deadline(now)
+        if moving is not None:
+            moments.append(moving)
         return max(now, min(moments)) if moments else None

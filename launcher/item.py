@@ -119,10 +119,12 @@ class Death:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start this incarnation of the slot's worker and report it with `started`."""
+    """Start this incarnation of the slot's worker, with these shards; report it with `started`."""
 
     slot: int
     incarnation: int
+    shards: list[int]
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,32 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """Have this incarnation let go of a shard, of which it has nothing in flight; `released`."""
+
+    slot: int
+    incarnation: int
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Have this incarnation take a shard that nobody has, and announce its outbox; `taken`."""
+
+    slot: int
+    incarnation: int
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End this incarnation: its slot is retired. It has no shard any more, and nothing to do."""
+
+    slot: int
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """End the pool with an error: this slot's worker cannot be kept alive. Comes once, as last."""
 
@@ -142,7 +170,7 @@ class GiveUp:
     reason: str
 
 
-Instruction: TypeAlias = "Start | Send | GiveUp"
+Instruction: TypeAlias = "Start | Send | Release | Take | Stop | GiveUp"
 
 
 @dataclass(slots=True)
@@ -161,3 +189,20 @@ class Statistics:
     deaths: int = 0
     start_failures: int = 0
     condemned: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one generation's workers: what a rollback is decided on.
+
+    Counted as in `Statistics`. `on_trial`: that its workers cannot be kept alive is not the end of
+    the pool, but is left in `given_up`, and those slots stay down.
+    """
+
+    completed: int = 0
+    retries: int = 0
+    deaths: int = 0
+    start_failures: int = 0
+    condemned: int = 0
+    on_trial: bool = False
+    given_up: str = ""

@@ -28,7 +28,6 @@ from ..worker import wire
 from .crew import Crew
 from .dispatch import Dispatcher
 from .item import GiveUp, Item, Send, Start, Verdict
-from .routing import SlotMap
 from .signals import Signals
 from .starters import BootFailed, Born, Gone, Unborn, make_starter
 from .status import PoolStatus, WorkerStatus, merge_metrics
@@ -92,11 +91,12 @@ class Pool:
         self._slots = settings.slots
         self._dispatcher = Dispatcher(
             settings.slots,
+            shards=boot.shards,
             window=settings.window,
             batch=settings.batch,
             max_attempts=settings.max_attempts,
         )
-        self._slot_of = SlotMap(boot.shards, settings.slots)
+        self._slot_of = self._dispatcher.placement.routes
         self._heard: set[int] = set()
         """Slots whose worker has told what it found in its outboxes."""
         self._failure: TamiasError | None = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..store.keys import shard_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _KEYS_KEPT: Final = 1 << 16
 
@@ -12,16 +15,17 @@ _KEYS_KEPT: Final = 1 << 16
 class SlotMap(dict[bytes, int]):
     """``map[key]`` is the slot that owns an encoded key, worked out on demand.
 
-    Forgets all when it is full, so its memory is bounded.
+    Forgets all when it is full, so its memory is bounded. Whoever changes the owners clears it.
     """
 
-    def __init__(self, shards: int, slots: int) -> None:
+    def __init__(self, owners: Sequence[int]) -> None:
+        """`owners` is the slot of each shard, and may change."""
         super().__init__()
-        self._shards = shards
-        self._slots = slots
+        self._owners = owners
 
     def __missing__(self, key: bytes) -> int:
         if len(self) >= _KEYS_KEPT:
             self.clear()
-        slot = self[key] = shard_of(key, self._shards) % self._slots
+        owners = self._owners
+        slot = self[key] = owners[shard_of(key, len(owners))]
         return slot

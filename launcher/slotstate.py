@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from .backoff import Backoff, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from .item import Item
+    from .item import Item, Tally
     from .quarantine import Quarantine
 
 
@@ -27,53 +27,79 @@ class Phase(Enum):
     ASKED = "asked"
     STARTING = "starting"
     READY = "ready"
+    STOPPING = "stopping"
+    """Its slot is retired, and it has been told to end."""
+    RETIRED = "retired"
+    """There is no such slot any more; its number may be used again."""
 
 
 class SlotState:
     """The state of one slot.
 
     `suspects` counts the items with a level above 0 in queue and flight: while it is 0, everything
-    goes in bulk. `queued_bytes` and `flying_bytes` are the payload bytes of both. `sent_to` is the
-    highest offset ever sent: anything at or below it that goes out is a retry.
+    goes in bulk. `queued_bytes` and `flying_bytes` are the payload bytes of both. `interrupted` are
+    the offsets in the queue that a death interrupted: when they go out, these are retries.
+    `window` is the credit of the slot's worker, in items; while most of it is in use, less than
+    `gulp` of freed credit is not worth a message. A `retiring` slot is to end when it has no shard.
     """
 
     __slots__ = (
+        "completed",
         "flight",
         "flying_bytes",
+        "generation",
+        "gulp",
         "incarnation",
+        "interrupted",
         "number",
         "phase",
         "queue",
         "queued_bytes",
         "restart_at",
+        "retiring",
         "row",
-        "sent_to",
         "started_at",
         "suspects",
+        "tally",
+        "window",
     )
 
-    def __init__(self, number: int, backoff: Backoff) -> None:
+    def __init__(
+        self, number: int, backoff: Backoff, tally: Tally, generation: int = 0, incarnation: int = 0
+    ) -> None:
+        """`tally` is that of all slots of the generation."""
         self.number = number
+        self.generation = generation
+        self.tally = tally
+        self.window = 0
+        self.gulp = 0
+        self.completed = 0
         self.queue: list[Item] = []
         self.flight: dict[int, Item] = {}
         self.queued_bytes = 0
         self.flying_bytes = 0
         self.suspects = 0
-        self.sent_to = -1
+        self.interrupted: set[int] = set()
+        self.retiring = False
         self.phase = Phase.DOWN
-        self.incarnation = 0
+        self.incarnation = incarnation
         self.restart_at = float("-inf")
         self.started_at = 0.0
         self.row = Row(backoff)
 
-    def take(self, limit: int, window: int, window_bytes: int) -> list[Item]:
+    def give_credit(self, window: int, batch: int) -> None:
+        """Let so many items be in flight from now on, `batch` to a message."""
+        self.window = window
+        self.gulp = min(batch // 4, window // 16)
+
+    def take(self, limit: int, window_bytes: int) -> list[Item]:
         """Cut the next items to send off the queue, as many as credit allows, in bulk.
 
         Only correct while there are no suspects.
         """
         queue = self.queue
         flying = len(self.flight)
-        batch = queue[: min(limit, window - flying)]
+        batch = queue[: min(limit, self.window - flying)]
         sizes = [item.size for item in batch]
         size = sum(sizes)
         room = window_bytes - self.flying_bytes
@@ -120,7 +146,8 @@ class SlotState:
 
     def ground(self) -> list[Item]:
         """Return all items in flight to the front of the queue, where they came from."""
-        items = list(self.flight.values())  # in offset order, as that is how they were sent
+        items = list(self.flight.values())  # in the order in which they were sent
+        self.interrupted.update(self.flight)
         self.flight.clear()
         self.queue[:0] = items
         self.queued_bytes += self.flying_bytes
@@ -134,7 +161,37 @@ class SlotState:
         if dropped:
             self.queue[:] = [item for item in self.queue if item.offset not in gone]
             self.queued_bytes -= sum(item.size for item in dropped)
+            self.interrupted -= gone
         return dropped
+
+    def cut(self, chosen: Callable[[Item], bool], other: SlotState) -> None:
+        """Move some items of the queue, in their order, to the front of another's."""
+        items = [item for item in self.queue if chosen(item)]
+        if not items:
+            return
+        interrupted = {item.offset for item in items} & self.interrupted
+        self.drop(item.offset for item in items)
+        self.suspects -= sum(1 for item in items if item.deaths)
+        other.put_first(items, interrupted)
+
+    def put_first(self, items: list[Item], interrupted: set[int]) -> None:
+        """Put items at the front of the queue; `interrupted` are those of them that are retries.
+
+        Of their keys nothing earlier may be in the queue, and nothing later in flight.
+        """
+        self.queue[:0] = items
+        self.queued_bytes += sum(item.size for item in items)
+        self.suspects += sum(1 for item in items if item.deaths)
+        self.interrupted |= interrupted
+
+    def empty(self) -> tuple[list[Item], set[int]]:
+        """Take everything out of the queue, as `put_first` wants it."""
+        items, interrupted = self.queue[:], self.interrupted
+        self.queue.clear()
+        self.queued_bytes = 0
+        self.suspects = 0
+        self.interrupted = set()
+        return items, interrupted
 
     def count_suspects(self) -> None:
         """Count again after levels changed, or items were dropped, outside the bulk paths."""

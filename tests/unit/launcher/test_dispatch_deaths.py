@@ -248,7 +248,7 @@ class TestRestart:
         pool.tick()
         for incarnation in (2, 3):
             pool.die()
-            assert pool.tick() == [Start(0, incarnation)]
+            assert pool.tick() == [Start(0, incarnation, [0], 0)]
             pool.dispatcher.ready(0, incarnation)
             pool.tick()
 
@@ -286,7 +286,7 @@ class TestRestart:
         pool.dispatcher.start_failed(0, 1, 3.0, "no such interpreter")
         assert pool.dispatcher.next_deadline(3.0) == 3.05
         assert pool.dispatcher.tick(3.04) == []
-        assert pool.dispatcher.tick(3.05) == [Start(0, 2)]
+        assert pool.dispatcher.tick(3.05) == [Start(0, 2, [0], 0)]
         assert pool.dispatcher.next_deadline(3.06) is None
 
     def test_five_failed_starts_in_a_row_end_the_pool(self) -> None:

@@ -12,7 +12,7 @@ from tamias.launcher.slotstate import Phase
 
 def test_every_slot_gets_a_worker_at_once() -> None:
     pool = Pool(slots=2, start=False)
-    assert pool.tick() == [Start(0, 1), Start(1, 1)]
+    assert pool.tick() == [Start(0, 1, [0], 0), Start(1, 1, [1], 0)]
     assert pool.tick() == []
 
 

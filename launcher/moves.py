@@ -1,0 +1,308 @@
+"""Moving shards from one living worker to another: a pure part of the dispatcher.
+
+More or fewer workers, new code, a worker that is to be replaced: all of it is shards that move, one
+by one, while everything else goes on. A move goes through these stages:
+
+- *planned*: until neither worker takes part in another move and the new one is ready.
+- *narrowing*: both workers get less credit, so that what they have in flight, and with it the time
+  that each of the next stages takes, falls to some milliseconds of work. No input waits for the
+  move yet, and if the flight does not shrink (actions that wait for long) nobody waits for that.
+- *draining*: the shard's queued inputs, and those that are read from now on, wait in a *room*. The
+  old worker finishes what it has of the shard.
+- *releasing*: it has been told to let go of the shard, which by now is committed to the last byte.
+- *free*: nobody has the shard. If the old worker dies in one of the stages before, this is the next
+  one: death has released the lease, and what was in flight joins the others in the room.
+- *taking*: the new worker acquires the shard and announces its outbox. If it dies, back to *free*,
+  until its next incarnation is ready.
+- Then the shard is its slot's, and the room is emptied into the front of that one's queue.
+
+In a room the order of a key's inputs is kept, as is what is held against them. A room is like one
+more slot to the source's side of the dispatcher, which is why nothing there has to know of moves:
+it has a queue, which counts for `wanted`, and a number, which is below zero, so that it is found
+from the end of the list of all queues.
+
+Where a shard is to go may be changed at any time. The one stage that cannot be turned round is
+*taking*: such a shard moves on as soon as it has arrived.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from ..store.keys import shard_of
+from .backoff import Backoff
+from .item import Release, Take, Tally
+from .slotstate import Phase, SlotState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .item import Instruction, Item
+    from .placement import Placement
+
+LOOK_SECONDS: Final = 0.01
+"""How long a worker is watched to tell how fast it is."""
+FLIGHT_SECONDS: Final = 0.004
+"""How much work a worker shall have in flight while it takes part in a move."""
+PATIENCE_SECONDS: Final = 0.1
+"""How long to narrow at most."""
+_STEP_SECONDS: Final = 0.002
+
+
+class Stage(Enum):
+    """How far a move is; see the module's text."""
+
+    PLANNED = auto()
+    NARROWING = auto()
+    DRAINING = auto()
+    RELEASING = auto()
+    FREE = auto()
+    TAKING = auto()
+
+
+class Move:
+    """One shard on its way."""
+
+    __slots__ = (
+        "began",
+        "counted",
+        "held_at",
+        "incarnation",
+        "pending",
+        "room",
+        "shard",
+        "source",
+        "stage",
+        "target",
+        "then",
+    )
+
+    def __init__(self, shard: int, source: SlotState, target: SlotState) -> None:
+        self.shard = shard
+        self.source = source
+        self.target = target
+        self.then: SlotState | None = None
+        """Where it is to go once it has arrived, if that has changed too late."""
+        self.stage = Stage.PLANNED
+        self.began = 0.0
+        self.held_at = 0.0
+        self.counted: dict[int, int] = {}
+        """What both workers had completed when the narrowing began, by slot."""
+        self.room = source
+        """In whose queue the shard's inputs wait: a room, once they are held back."""
+        self.pending: set[int] = set()
+        """Offsets of the shard that the old worker has in flight."""
+        self.incarnation = 0
+        """The new worker's, while it takes the shard."""
+
+    @property
+    def goal(self) -> SlotState:
+        """Where the shard will be in the end."""
+        return self.then or self.target
+
+    def __repr__(self) -> str:
+        return f"Move({self.shard}: {self.source.number} -> {self.target.number}, {self.stage})"
+
+
+class Moves:
+    """The moves of a pool.
+
+    Attributes:
+        under_way: moves that are planned or begun.
+        rooms: room -1 is the first, room -2 the second, and so on.
+        done: how many moves there have been.
+        longest: seconds that the inputs of a shard have waited for one of these, at most.
+        recent: the same since somebody has set it to 0.
+    """
+
+    def __init__(self, placement: Placement, window: int, batch: int) -> None:
+        self._placement = placement
+        self._window = window
+        self._batch = batch
+        self.under_way: list[Move] = []
+        self.rooms: list[SlotState] = []
+        self.done = 0
+        self.longest = 0.0
+        self.recent = 0.0
+
+    def destinations(self, owners: list[int]) -> list[int]:
+        """The slot of each shard, when all moves will have ended."""
+        owners = owners[:]
+        for move in self.under_way:
+            owners[move.shard] = move.goal.number
+        return owners
+
+    def order(self, shard: int, source: SlotState | None, target: SlotState) -> None:
+        """Have a shard moved to `target`; `source`, its slot now, is None if it is in a room."""
+        move = next((move for move in self.under_way if move.shard == shard), None)
+        if move is None:
+            if source is not None and source is not target:
+                self.under_way.append(Move(shard, source, target))
+        elif move.stage is Stage.TAKING:
+            move.then = target if target is not move.target else None
+        elif move.stage in (Stage.PLANNED, Stage.NARROWING):
+            self._widen(move)
+            move.stage = Stage.PLANNED
+            move.target = target
+            if target is move.source:
+                self.under_way.remove(move)
+        elif target is not move.target:
+            self._widen(move)
+            move.target = target
+
+    def involves(self, state: SlotState) -> bool:
+        """Whether a slot takes part in a move, or will."""
+        return any(state in (move.source, move.target, move.then) for move in self.under_way)
+
+    def advance(self, now: float) -> list[Instruction]:
+        """Take every move as far as it goes now."""
+        out: list[Instruction] = []
+        busy = {
+            party.number
+            for move in self.under_way
+            if move.stage is not Stage.PLANNED
+            for party in (move.source, move.target)
+        }
+        for move in self.under_way:
+            if move.stage is Stage.PLANNED:
+                parties = {move.source.number, move.target.number}
+                if not parties & busy and self._begin(move, now):
+                    busy |= parties
+            if move.stage is Stage.NARROWING:
+                self._narrow(move, now)
+            if move.stage is Stage.DRAINING:
+                self._drain(move, now, out)
+            if move.stage is Stage.RELEASING and move.source.phase is not Phase.READY:
+                move.stage = Stage.FREE
+            if move.stage is Stage.TAKING and move.target.phase is not Phase.READY:
+                move.stage = Stage.FREE
+                move.target, move.then = move.goal, None
+            if move.stage is Stage.FREE and move.target.phase is Phase.READY:
+                move.stage = Stage.TAKING
+                move.incarnation = move.target.incarnation
+                out.append(Take(move.target.number, move.incarnation, move.shard))
+        return out
+
+    def deadline(self, now: float) -> float | None:
+        """When `advance` has something to do though nothing has happened."""
+        if any(move.stage is Stage.NARROWING for move in self.under_way):
+            return now + _STEP_SECONDS
+        return None
+
+    # -- stages --------------------------------------------------------------------------------
+
+    def _begin(self, move: Move, now: float) -> bool:
+        source, target = move.source, move.target
+        if target.phase is not Phase.READY:
+            return False
+        if source.phase is Phase.READY:
+            move.stage = Stage.NARROWING
+            move.began = now
+            move.counted = {party.number: party.completed for party in (source, target)}
+            for party in (source, target):
+                party.give_credit(max(1, self._window // 8), self._batch)
+            return True
+        if source.phase is Phase.DOWN:
+            self._hold(move, now)
+            return True
+        return False  # it is starting, and may have the shard already
+
+    def _narrow(self, move: Move, now: float) -> None:
+        parties = (move.source, move.target)
+        if any(party.phase is not Phase.READY for party in parties):
+            self._widen(move)
+            move.stage = Stage.PLANNED
+            return
+        passed = now - move.began
+        if any(party.flight for party in parties) and passed < PATIENCE_SECONDS:
+            if passed < LOOK_SECONDS:
+                return
+            for party in parties:
+                rate = (party.completed - move.counted[party.number]) / passed
+                window = min(int(rate * FLIGHT_SECONDS), self._window // 8)
+                party.give_credit(max(1, window), self._batch)
+            if any(len(party.flight) > party.window for party in parties):
+                return
+        self._hold(move, now)
+        if passed >= PATIENCE_SECONDS:
+            self._widen(move)
+
+    def _hold(self, move: Move, now: float) -> None:
+        """Let no more of the shard's inputs go out."""
+        room = move.room = self._find_room()
+        move.stage = Stage.DRAINING
+        move.held_at = now
+        self._placement.put(move.shard, room.number)
+        move.source.cut(lambda item: self._is_of(item, move), room)
+        flight = move.source.flight
+        move.pending = {offset for offset, item in flight.items() if self._is_of(item, move)}
+
+    def _drain(self, move: Move, now: float, out: list[Instruction]) -> None:
+        source, room = move.source, move.room
+        if source.phase is not Phase.READY:
+            # What a death has sent back to the queue is older than what is in the room.
+            source.cut(lambda item: self._is_of(item, move), room)
+            move.stage = Stage.FREE
+            return
+        move.pending = {offset for offset in move.pending if offset in source.flight}
+        if now - move.held_at >= PATIENCE_SECONDS:
+            self._widen(move)  # its runs wait for something: less company makes them no faster
+        if not move.pending:
+            move.stage = Stage.RELEASING
+            out.append(Release(source.number, source.incarnation, move.shard))
+
+    def released(self, state: SlotState, shard: int) -> None:
+        """The slot's current worker has let go of a shard."""
+        for move in self.under_way:
+            if move.shard == shard and move.stage is Stage.RELEASING and move.source is state:
+                move.stage = Stage.FREE
+
+    def taken(
+        self, state: SlotState, shard: int, now: float, recovered: Iterable[int]
+    ) -> list[Item] | None:
+        """The slot's current worker has a shard now, in whose outbox it has found `recovered`.
+
+        Returns the inputs among these that have waited for the shard; they are done. None if
+        nobody has told it to take the shard.
+        """
+        for move in self.under_way:
+            if (
+                move.shard == shard
+                and move.stage is Stage.TAKING
+                and move.target is state
+                and move.incarnation == state.incarnation
+            ):
+                return self._arrive(move, now, recovered)
+        return None
+
+    def _arrive(self, move: Move, now: float, recovered: Iterable[int]) -> list[Item]:
+        done = move.room.drop(recovered)
+        self._placement.put(move.shard, move.target.number)
+        move.target.put_first(*move.room.empty())
+        self._widen(move)
+        self.under_way.remove(move)
+        if move.then is not None:
+            self.under_way.append(Move(move.shard, move.target, move.then))
+        self.done += 1
+        self.longest = max(self.longest, now - move.held_at)
+        self.recent = max(self.recent, now - move.held_at)
+        return done
+
+    # -- details -------------------------------------------------------------------------------
+
+    def _widen(self, move: Move) -> None:
+        for party in (move.source, move.target):
+            party.give_credit(self._window, self._batch)
+
+    def _find_room(self) -> SlotState:
+        taken = {move.room.number for move in self.under_way}
+        for room in self.rooms:
+            if room.number not in taken:
+                return room
+        room = SlotState(-1 - len(self.rooms), Backoff(), Tally())
+        self.rooms.append(room)
+        return room
+
+    def _is_of(self, item: Item, move: Move) -> bool:
+        return shard_of(item.key, self._placement.shards) == move.shard
