@@ -90,9 +90,7 @@ def encode_outputs(
     if _SWAP:
         for column in (*columns, losses):
             column.byteswap()
-    header = _pack_header(
-        _MAGIC, _VERSION, len(offsets), len(outputs), generation, len(losses)
-    )
+    header = _pack_header(_MAGIC, _VERSION, len(offsets), len(outputs), generation, len(losses))
     return b"".join((header, *columns, losses, *outputs))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tamias import AgentDefinitionError, Event, InputEvent, OutputEvent
-from tamias.agent.event import ORIGIN, Origin, event_id
+from tamias.agent.event import ORIGIN, Origin, event_id, input_event
 
 ORIGINS: st.SearchStrategy[Origin] = st.tuples(
     st.binary(max_size=20),
@@ -183,3 +183,27 @@ def test_a_subclass_may_declare_its_type() -> None:
         type: ClassVar[str] = "order"
 
     assert Declared().type == Constant().type == "order"
+
+
+def test_events_filled_by_hand_are_what_pydantic_makes() -> None:
+    by_pydantic = OutputEvent.model_validate({"output": [1]})
+    by_hand = OutputEvent(output=[1])
+    for event in (by_hand, input_event([1], (b"k", 0, 0, 0))):
+        assert event.model_fields_set == {next(iter(type(event).model_fields))}
+        assert event.model_extra == {}
+        assert event.__pydantic_private__ is None
+        event.more = 2  # what one of them is given the next one does not have
+        assert event.model_extra == {"more": 2}
+    assert OutputEvent(output=[1]) == by_pydantic
+    assert OutputEvent(output=1, more=2).model_dump() == {"output": 1, "more": 2}
+    assert OutputEvent(output=1).model_copy(update={"output": 2}).output == 2
+    assert OutputEvent.model_validate_json('{"output": 3, "x": 4}').model_extra == {"x": 4}
+
+
+def test_a_subclass_of_an_output_event_is_checked_in_full() -> None:
+    class Priced(OutputEvent):
+        price: float
+
+    assert Priced(output="x", price=1).price == 1.0
+    with pytest.raises(ValidationError, match="price"):
+        Priced(output="x")

@@ -229,3 +229,9 @@ def test_what_cannot_be_read_back_is_one_clear_error(data: bytes) -> None:
 
 def test_immutable_types_are_compared_exactly() -> None:
     assert {type(value) for value in (1, "a", 1.5, True, None, b"", 1j)} == IMMUTABLE
+
+
+def test_texts_are_kept_in_utf_8() -> None:
+    assert dumps("äh") == b"T\xc3\xa4h"
+    assert loads(dumps("half a pair: \ud800")) == "half a pair: \ud800"
+    assert loads(memoryview(dumps("text"))) == "text"
