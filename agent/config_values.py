@@ -18,6 +18,7 @@ from typing import Any
 
 __all__ = [
     "converter",
+    "parse_cpus",
     "parse_duration",
     "parse_size",
     "to_bool",
@@ -34,6 +35,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgtp])(?:i?b)?|b|bytes)?", re.IGNOR
 _SIZE_EXPONENT = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h|d)\s*", re.IGNORECASE)
+_CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -133,6 +135,21 @@ def parse_duration(value: object) -> float:
     if not 0 <= seconds < math.inf:
         raise ValueError(msg)
     return seconds
+
+
+def parse_cpus(value: object) -> str:
+    """Numbers of CPUs, such as "0,2-5", written out as "0,2,3,4,5"; or "spread"; or nothing."""
+    text = str(value).replace(" ", "")
+    if text in ("", "spread"):
+        return text
+    if isinstance(value, bool) or not _CPUS.fullmatch(text):
+        msg = "'spread', or numbers of CPUs, such as 0,2-5"
+        raise ValueError(msg)
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return ",".join(map(str, sorted(numbers)))
 
 
 def converter(kind: type[Any]) -> Callable[[object], Any]:

@@ -6,7 +6,7 @@ Every one can stand in a configuration file, after ``--set`` and in `Configurati
 from __future__ import annotations
 
 from .config_option import ConfigOption
-from .config_values import parse_duration, parse_size
+from .config_values import parse_cpus, parse_duration, parse_size
 
 __all__ = ["KNOWN_OPTIONS", "AgentExecutionOptions", "PoolOptions"]
 
@@ -93,7 +93,107 @@ class PoolOptions:
         int,
         0,
         parse=parse_size,
-        description="The most memory a worker may use, as 512MiB or 2g; 0 for no limit.",
+        description="A worker that has more memory for itself alone than this (USS and swap,"
+        " without the pages of its store) is killed, as 512MiB or 2g; 0 for no limit.",
+    )
+    MEMORY_SOFT_LIMIT = ConfigOption(
+        "memory-soft-limit",
+        int,
+        0,
+        parse=parse_size,
+        description="A worker that has more than this is replaced between two runs, so that"
+        " nothing is interrupted; measured as memory-limit. 0 for no limit.",
+    )
+    MEMORY_KERNEL_LIMIT = ConfigOption(
+        "memory-kernel-limit",
+        int,
+        0,
+        parse=parse_size,
+        description="What a worker may reserve of private memory, touched or not (RLIMIT_DATA):"
+        " beyond it allocations raise MemoryError. 0 for no limit.",
+    )
+    START_TIMEOUT = ConfigOption(
+        "start-timeout",
+        float,
+        300.0,
+        parse=parse_duration,
+        description="The longest a worker may take until it is ready, import of the agent"
+        " included; 0 for no limit.",
+    )
+    STOP_TIMEOUT = ConfigOption(
+        "stop-timeout",
+        float,
+        10.0,
+        parse=parse_duration,
+        description="A worker that was stopped (SIGSTOP), or stands still in the kernel (a dead"
+        " disk, swap), for longer than this is replaced; 0 for never.",
+    )
+    OPEN_FILES = ConfigOption(
+        "open-files",
+        int,
+        0,
+        minimum=0,
+        description="Open files per worker, at most; 0 for the launcher's own limit.",
+    )
+    CPU_AFFINITY = ConfigOption(
+        "cpu-affinity",
+        str,
+        "",
+        parse=parse_cpus,
+        description="CPUs that workers may run on, as 0,2-5; 'spread' gives each worker one of"
+        " the launcher's, in turn. Empty for all of the launcher's.",
+    )
+    NICE = ConfigOption(
+        "nice",
+        int,
+        0,
+        minimum=-20,
+        description="Added to the workers' niceness: 19 lets everything else go first.",
+    )
+    RECYCLE_RUNS = ConfigOption(
+        "recycle-runs",
+        int,
+        0,
+        minimum=0,
+        description="A worker is replaced, between two runs, after so many; 0 for never.",
+    )
+    RECYCLE_AFTER = ConfigOption(
+        "recycle-after",
+        float,
+        0.0,
+        parse=parse_duration,
+        description="A worker is replaced, between two runs, when it is so old, as 12h; 0 for"
+        " never.",
+    )
+    USER = ConfigOption(
+        "user",
+        str,
+        "",
+        description="The user to run workers as when the launcher is root, by name or number;"
+        " the state directory becomes that user's. Empty for the launcher's.",
+    )
+    BREAKER_FAILURES = ConfigOption(
+        "breaker-failures",
+        int,
+        100,
+        minimum=0,
+        description="So many deaths and failed starts of workers within breaker-seconds, in the"
+        " whole pool, are more than accidents: see on-breaker. 0 for no such number.",
+    )
+    BREAKER_SECONDS = ConfigOption(
+        "breaker-seconds",
+        float,
+        60.0,
+        parse=parse_duration,
+        description="Within what time breaker-failures count.",
+    )
+    ON_BREAKER = ConfigOption(
+        "on-breaker",
+        str,
+        "degraded",
+        choices=("degraded", "stop"),
+        description="What too many failures lead to: the pool says that it is degraded, and"
+        " restarts workers with pauses; or it stops, resumably.",
     )
     SYNC_IN_THREADS = ConfigOption(
         "sync-in-threads",

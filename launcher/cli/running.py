@@ -98,7 +98,16 @@ def run(
     ] = None,
     memory_limit: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="The most a worker may use, as 512MiB. Default: any."),
+        typer.Option(
+            metavar="SIZE", help="A worker with more memory is killed, as 512MiB. Default: any."
+        ),
+    ] = None,
+    memory_soft_limit: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="A worker with more is replaced between two runs."),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whom workers run as, if you are root.")
     ] = None,
     max_attempts: Annotated[
         int | None,
@@ -124,6 +133,8 @@ def run(
         "durability": durability,
         "run-timeout": run_timeout,
         "memory-limit": memory_limit,
+        "memory-soft-limit": memory_soft_limit,
+        "user": user,
         "max-attempts": max_attempts,
         "on-error": on_error,
     }

@@ -1,0 +1,94 @@
+"""What the kernel says of a process: whether it runs at all, and how much memory is its own.
+
+*Memory of its own* is what would come free if the process ended, and nobody could take back before:
+the unique set size (USS: private pages, clean and dirty), and what of it has been swapped out. The
+pages of LMDB's maps are left out. They are the system's page cache, which gives them back by itself
+when memory is short; yet the kernel counts those that only one process maps as that process's own,
+so that a worker with a large store would seem to grow for ever.
+
+The exact number costs the kernel a walk through all pages. `memory_at_most` is an upper bound that
+costs next to nothing: as long as it is below a limit there is no need to look closer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_STORE: Final = ("/data.mdb", "/lock.mdb")
+_STATE, _USER_TICKS, _KERNEL_TICKS = 2, 13, 14
+"""Fields of /proc/PID/stat, from 0."""
+_OWN: Final = frozenset((b"Private_Clean", b"Private_Dirty", b"Private_Hugetlb", b"Swap"))
+_BOUNDING: Final = frozenset((b"RssAnon", b"RssShmem", b"RssFile", b"VmSwap", b"HugetlbPages"))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the scheduler knows of a process.
+
+    `state` is the letter of proc(5): R runs, S sleeps, D sleeps and cannot be woken (disk, network
+    file system, swap, a frozen group), T is stopped, t is held by a debugger, Z is dead. `ticks`
+    is the processor time it has had so far.
+    """
+
+    state: str
+    ticks: int
+
+
+def standing(pid: int) -> Standing | None:
+    """How the process stands now; None if there is none, or the system does not tell."""
+    try:
+        data = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # The name, in parentheses, may contain anything.
+    name_ends = data.rfind(b")")
+    fields = [b"", b"", *data[name_ends + 1 :].split()]
+    return Standing(fields[_STATE].decode(), int(fields[_USER_TICKS]) + int(fields[_KERNEL_TICKS]))
+
+
+def memory_at_most(pid: int) -> int:
+    """Bytes that `memory` would surely not exceed, cheaply; 0 if there is no such process."""
+    return 1024 * _sum_of(_read(f"/proc/{pid}/status"), _BOUNDING)
+
+
+def memory(pid: int) -> int:
+    """Bytes of memory that are the process's own; 0 if there is none, or it may not be asked."""
+    total = 0
+    for mapping in _mappings(_read(f"/proc/{pid}/smaps")):
+        total += _sum_of(mapping, _OWN)
+    return 1024 * total
+
+
+def _mappings(data: bytes) -> list[bytes]:
+    """The parts of a smaps file about single mappings, those of a store apart."""
+    parts: list[list[bytes]] = []
+    for line in data.splitlines():
+        name, colon, _ = line.partition(b":")
+        if colon and name.replace(b"_", b"").isalpha():
+            if parts:
+                parts[-1].append(line)
+        else:  # "55d0-55d4 rw-p 0000 fd:00 1234   /path"
+            parts.append([line])
+    return [
+        b"\n".join(lines[1:])
+        for lines in parts
+        if not lines[0].removesuffix(b" (deleted)").decode(errors="replace").endswith(_STORE)
+    ]
+
+
+def _sum_of(data: bytes, names: frozenset[bytes]) -> int:
+    total = 0
+    for line in data.splitlines():
+        name, _, rest = line.partition(b":")
+        if name in names:
+            total += int(rest.split()[0])
+    return total
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
