@@ -26,6 +26,7 @@ __all__ = [
     "MemoryAccessError",
     "MissingExtraError",
     "PoolError",
+    "ReloadError",
     "RunError",
     "RunTimeoutError",
     "StoreCorruptError",
@@ -172,13 +173,34 @@ class AgentFailedError(RunError):
 class RunTimeoutError(RunError):
     """A run took longer than ``run-timeout``."""
 
+    @classmethod
+    def after(cls, limit: float) -> RunTimeoutError:
+        """The error for a limit in seconds."""
+        return cls(f"the run took longer than the run-timeout of {limit:g} s")
+
 
 class DurableCallError(RunError):
     """A durable call could not be recorded or replayed."""
 
 
 class DivergenceError(DurableCallError):
-    """A replayed action made another durable call than the recorded one."""
+    """A replayed action made another durable call than the recorded one.
+
+    ``recorded_by`` is the generation of the code that made the record, ``replayed_by`` that of the
+    code which diverged from it. Where they are the same, the action is not deterministic.
+    """
+
+    def __init__(
+        self, message: str = "", *, hint: str = "", recorded_by: int = 0, replayed_by: int = 0
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.recorded_by = recorded_by
+        self.replayed_by = replayed_by
+
+    @property
+    def is_between_generations(self) -> bool:
+        """Whether other code made the record: the same attempt would end in the same way."""
+        return self.recorded_by != self.replayed_by
 
 
 class MemoryAccessError(RunError):
@@ -198,6 +220,10 @@ class PoolError(TamiasError):
 
 class WorkerStartError(PoolError):
     """Workers do not start, or keep dying for a reason that no input explains."""
+
+
+class ReloadError(PoolError):
+    """A reload was refused, or rolled back: the generation before it does the work."""
 
 
 def error_named(name: str, message: str, hint: str = "") -> TamiasError:

@@ -7,14 +7,16 @@ listed and searched without touching the payload, which only the agent's own env
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from ..agent.errors import StoreCorruptError
 
 __all__ = ["Cause", "DeadLetter"]
 
-Cause = Literal["exception", "crash", "timeout", "memory", "bad-input", "unserializable"]
+Cause = Literal[
+    "exception", "crash", "timeout", "memory", "bad-input", "unserializable", "divergence"
+]
 """Why an input was set aside."""
 
 
@@ -28,7 +30,8 @@ class DeadLetter:
         payload: its value, encoded as `codec` says.
         codec: how the source encoded the payload: "pickle", "json-object" or "json-value".
         cause: "exception" of an action, "crash" of the worker, "timeout", "memory" limit exceeded,
-            "bad-input" that could not be read, "unserializable" output or memory.
+            "bad-input" that could not be read, "unserializable" output or memory, "divergence"
+            of a replay from what is on record.
         attempts: how often it was tried.
         error: one line.
         traceback: the user's traceback; empty if there is none.
@@ -38,6 +41,10 @@ class DeadLetter:
         worker_pid: process in which the last attempt ran, 0 if none.
         at: seconds since the epoch.
         retries: how often it was taken out of the dead letters and has come back.
+        generation: of the worker that set it aside.
+        recorded_by: the generation that had begun the run, where that is why it diverged.
+        recorded: what the run had on record then, a line for each call and action. It is gone from
+            the journal.
     """
 
     offset: int
@@ -54,10 +61,13 @@ class DeadLetter:
     worker_pid: int = 0
     at: float = 0.0
     retries: int = 0
+    generation: int = 0
+    recorded_by: int | None = None
+    recorded: list[str] = field(default_factory=list)
 
     def encode(self) -> bytes:
         """Return the stored form."""
-        header = {field.name: getattr(self, field.name) for field in fields(self)}
+        header = {column.name: getattr(self, column.name) for column in fields(self)}
         del header["payload"]
         header["key"] = self.key.hex()
         return json.dumps(header).encode() + b"\n" + self.payload
@@ -73,7 +83,7 @@ class DeadLetter:
         try:
             header: dict[str, Any] = json.loads(head)
             known = {
-                field.name: header[field.name] for field in fields(cls) if field.name in header
+                column.name: header[column.name] for column in fields(cls) if column.name in header
             }
             return cls(**{**known, "key": bytes.fromhex(header["key"]), "payload": payload})
         except (ValueError, TypeError, KeyError) as error:

@@ -74,10 +74,15 @@ class CallRecord(NamedTuple):
     succeeded: bool
     outcome: bytes
     """The encoded result, or the encoded exception."""
+    generation: int = 0
+    """Of the code that made the call."""
 
     def encode(self) -> bytes:
-        """The journal's bytes; the number is in the journal's key."""
-        return dumps(tuple(self[1:]))
+        """The journal's bytes; the number is in the journal's key.
+
+        Generation 0 is left out: that is how records looked before there were generations.
+        """
+        return dumps(tuple(self[1:] if self.generation else self[1:-1]))
 
     @classmethod
     def decode(cls, number: int, data: bytes) -> CallRecord:
@@ -85,8 +90,19 @@ class CallRecord(NamedTuple):
         return cls(number, *loads(data))
 
     def give(self) -> Any:
-        """Return the recorded result, or raise the recorded exception."""
-        outcome = loads(self.outcome)
+        """Return the recorded result, or raise the recorded exception.
+
+        Raises:
+            DivergenceError: it cannot be read: of a class, say, that the code does not have now.
+        """
+        try:
+            outcome = loads(self.outcome)
+        except Exception as error:
+            raise DivergenceError(
+                f"the outcome of the durable call {self.name} is on record, but cannot be read by "
+                f"the code there is now: {type(error).__name__}: {error}",
+                recorded_by=self.generation,
+            ) from error
         if self.succeeded:
             return outcome
         raise outcome
@@ -99,6 +115,7 @@ class Ticket(NamedTuple):
     name: str
     fingerprint: bytes
     own: bool
+    generation: int = 0
 
     def succeeded(self, result: Any) -> CallRecord:
         """The record of a call that returned `result`.
@@ -106,7 +123,7 @@ class Ticket(NamedTuple):
         Raises:
             UnserializableError: the result cannot be pickled.
         """
-        return CallRecord(*self, succeeded=True, outcome=dumps(result))
+        return CallRecord(*self[:-1], True, dumps(result), self.generation)
 
     def failed(self, error: Exception) -> CallRecord:
         """The record of a call that raised; what cannot be pickled is told in words."""
@@ -119,20 +136,24 @@ class Ticket(NamedTuple):
         if not data:
             text = "".join(traceback.format_exception_only(type(error), error)).strip()
             data = dumps(DurableCallError(f"{self.name} raised {text}"))
-        return CallRecord(*self, succeeded=False, outcome=data)
+        return CallRecord(*self[:-1], False, data, self.generation)
 
 
 class CallLog:
     """The durable calls of one execution of one action: a pure state machine."""
 
-    def __init__(self, action: str, recorded: Iterable[CallRecord] = ()) -> None:
+    def __init__(
+        self, action: str, recorded: Iterable[CallRecord] = (), generation: int = 0
+    ) -> None:
         self._action = action
+        self._generation = generation
         self._unclaimed = sorted(recorded)
         self._used = {record.number for record in self._unclaimed}
         self._next = 0
         self._last_own = -1
         self._raised: list[tuple[int, BaseException]] = []
-        self._unrecordable: DurableCallError | None = None
+        self._unsound: DurableCallError | None = None
+        """What the action fails of, whatever it makes of it."""
 
     def claim(self, fingerprint: bytes) -> CallRecord | None:
         """The earliest unclaimed record of this call, now claimed."""
@@ -146,6 +167,10 @@ class CallLog:
         self.note(record)
         try:
             return record.give()
+        except DivergenceError as error:
+            error.replayed_by = self._generation
+            self._unsound = error
+            raise
         except Exception as error:
             self._raised.append((record.number, error))
             raise
@@ -201,7 +226,7 @@ class CallLog:
         while self._next in self._used:
             self._next += 1
         self._used.add(self._next)
-        return Ticket(self._next, name, fingerprint, own)
+        return Ticket(self._next, name, fingerprint, own, self._generation)
 
     def record(self, ticket: Ticket, result: Any) -> CallRecord:
         """The record of a call that returned `result`.
@@ -212,10 +237,10 @@ class CallLog:
         try:
             return ticket.succeeded(result)
         except UnserializableError as error:
-            self._unrecordable = DurableCallError(
+            self._unsound = DurableCallError(
                 f"the result of the durable call {ticket.name} cannot be put on record: {error}"
             )
-            raise self._unrecordable from error
+            raise self._unsound from error
 
     def divergence(self, name: str | None = None) -> DivergenceError:
         """The error for a replay that made call `name` (None: ended) instead of a recorded one."""
@@ -223,9 +248,12 @@ class CallLog:
         instead = f"called {name} with arguments that are not on record" if name else "ended"
         return DivergenceError(
             f"the replay of action {self._action!r} diverged at durable call {expected.number}: "
-            f"{expected.name} is on record, but the action {instead}. An action must make the "
-            "same durable calls each time it runs on the same input: take clocks, random numbers "
-            "and changed code out of its path, or make them durable calls themselves"
+            f"{expected.name} is on record{between(expected.generation, self._generation)}, but "
+            f"the action {instead}. An action must make the same durable calls each time it runs "
+            "on the same input: take clocks, random numbers and changed code out of its path, or "
+            "make them durable calls themselves",
+            recorded_by=expected.generation,
+            replayed_by=self._generation,
         )
 
     def end(self) -> None:
@@ -235,10 +263,17 @@ class CallLog:
             DivergenceError: records are left that it did not claim.
             DurableCallError: a result could not be recorded.
         """
-        if self._unrecordable is not None:
-            raise self._unrecordable
+        if self._unsound is not None:
+            raise self._unsound
         if self._unclaimed:
             raise self.divergence()
+
+
+def between(recorded: int, replayed: int) -> str:
+    """A remark for people, where the code that made a record is not that which replays it."""
+    if recorded == replayed:
+        return ""
+    return f" (by generation {recorded}; this is generation {replayed})"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..agent.errors import UnserializableError
+from ..agent.errors import DivergenceError, UnserializableError
 from ..store.codec import dumps, loads
 from .space import DELETED, thaw_record, to_record
 
@@ -26,6 +26,8 @@ class Effects(NamedTuple):
     events: list[Event]
     outputs: list[bytes]
     """Encoded for the pool's sink."""
+    generation: int = 0
+    """Of the code that the action is part of."""
 
     def encode(self) -> bytes:
         """The journal's bytes.
@@ -39,15 +41,34 @@ class Effects(NamedTuple):
             raise UnserializableError(
                 f"action {self.action!r} sent an event that cannot be put on record: {error}"
             ) from error
-        return dumps(
-            (self.action, _records(self.short_term), _records(self.sensory), events, self.outputs)
-        )
+        short_term, sensory = _records(self.short_term), _records(self.sensory)
+        # Generation 0 is left out: that is how records looked before there were generations.
+        generation = (self.generation,) if self.generation else ()
+        return dumps((self.action, short_term, sensory, events, self.outputs, *generation))
 
     @classmethod
     def decode(cls, data: bytes) -> Effects:
-        """Inverse of `encode`."""
-        action, short_term, sensory, events, outputs = loads(data)
-        return cls(action, _values(short_term), _values(sensory), loads(events), outputs)
+        """Inverse of `encode`.
+
+        Raises:
+            DivergenceError: an event cannot be read: its class, say, is not in the code any more.
+        """
+        action, short_term, sensory, pickled, outputs, *generation = loads(data)
+        try:
+            events = loads(pickled)
+        except Exception as error:
+            raise DivergenceError(
+                f"what action {action!r} has sent is on record, but cannot be read by the code "
+                f"there is now: {type(error).__name__}: {error}",
+                recorded_by=generation[0] if generation else 0,
+            ) from error
+        return cls(action, _values(short_term), _values(sensory), events, outputs, *generation)
+
+    @staticmethod
+    def origin(data: bytes) -> tuple[str, int]:
+        """The action that a record is of, and the generation that made it."""
+        action, _, _, _, _, *generation = loads(data)
+        return action, generation[0] if generation else 0
 
 
 def _records(delta: dict[str, Any]) -> dict[str, bytes | None]:

@@ -22,13 +22,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from ..agent.errors import DurableCallError, RunTimeoutError
+from ..agent.errors import DivergenceError, DurableCallError, RunTimeoutError
 from ..agent.event import InputEvent, input_event
 from ..store.crashpoints import reach
 from ..store.journal import ACTION, CALL, JournalEntry
 from ..store.offsets import offset_of
 from .context import WorkerContext
-from .failures import dead_letter, failure_report, log_ignored, verdict_letter
+from .failures import dead_letter, failure_report, is_final, log_ignored, verdict_letter
 from .lanes import Lanes
 from .run import Run
 from .threads import Threads
@@ -72,7 +72,7 @@ class Engine:
         beacon: memoryview,
         halt: Callable[[dict[str, Any]], None],
     ) -> None:
-        """`ports` are the shards this worker owns, of `shards` in all.
+        """`ports` are the shards this worker owns, of `shards` in all; `Holdings` may change them.
 
         `halt` is called with the report when an action failed and the policy is to fail.
         """
@@ -82,7 +82,6 @@ class Engine:
         self.metrics = metrics
         self.threads = Threads(policy.threads, "tamias-call")
         self._action_threads = Threads(policy.threads, "tamias-action")
-        self._ports = ports
         self._group = group
         self._policy = policy
         self._decode = decode
@@ -92,15 +91,14 @@ class Engine:
         self._lanes = Lanes(ports, shards)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._active = 0
+        self.active = 0
+        """How many runs are under way."""
         self._executed = metrics.executed
         self._simple = self._find_simple_action()
         self._inbox: deque[Inbox] = deque()
-        self._journal = {
-            offset: entries
-            for port in ports.values()
-            for offset, entries in port.shard.journal().items()
-        }
+        self._journal: dict[int, list[JournalEntry]] = {}
+        for port in ports.values():
+            self.add_shard(port)
 
     # -- inputs -------------------------------------------------------------------------------
 
@@ -206,25 +204,15 @@ class Engine:
         self._group.flush()
         self._lanes.drop_idle(self._group.committed)
 
-    def acknowledge(self, levels: dict[int, int]) -> None:
-        """The sink has these shards' outbox records, up to the given sequences, for good."""
-        for number, sequence in levels.items():
-            port = self._ports[number]
-            reach("acknowledged")
-            port.batch.trim = sequence
-            if port.is_open or sequence % 64 == 0:
-                self._group.join(port)
+    def add_shard(self, port: Port) -> None:
+        """A shard has been taken: carry on with the runs that nobody has finished in it."""
+        self._journal.update(port.shard.journal())
 
-    def finish(self) -> None:
-        """Nothing more will come: leave no record behind that the sink has for good."""
-        for port in self._ports.values():
-            if port.batch.trim is not None:
-                self._group.join(port)
-
-    @property
-    def active(self) -> int:
-        """How many runs are under way."""
-        return self._active
+    def forget_shard(self, port: Port) -> None:
+        """A shard is let go of, with nothing of it under way."""
+        self._lanes.drop_port(port)
+        for offset in port.shard.journal():
+            self._journal.pop(offset, None)
 
     def _pump(self, lane: Lane) -> None:
         """Start what waits in a lane that has come free."""
@@ -235,6 +223,11 @@ class Engine:
                 self._start(lane, offset, payload)
             else:
                 self._set_aside(lane, offset, payload, verdict)
+
+    def reconfigure(self, policy: Policy) -> None:
+        """Go by another policy from now on; timers that run are left as they are."""
+        self._policy = policy
+        self._simple = self._find_simple_action()
 
     # -- runs ---------------------------------------------------------------------------------
 
@@ -248,7 +241,7 @@ class Engine:
     def _adopt(self, run: Run) -> None:
         """Make a run the one that its lane is busy with."""
         run.lane.run = run
-        self._active += 1
+        self.active += 1
 
     def _start(self, lane: Lane, offset: int, payload: bytes) -> None:
         run = Run(lane, offset, payload)
@@ -416,7 +409,7 @@ class Engine:
         lane = run.lane
         lane.run = None
         run.log = None
-        self._active -= 1
+        self.active -= 1
         if run.timer is not None:
             run.timer.cancel()
         port = lane.port
@@ -435,27 +428,26 @@ class Engine:
             return  # the worker ends, and the run is another's
         run.lane.space.roll_back()
         run.attempts += 1
-        if run.expired:
-            limit = self._policy.run_timeout
-            error = RunTimeoutError(f"the run took longer than the run-timeout of {limit:g} s")
         policy = self._policy
+        if run.expired:
+            error = RunTimeoutError.after(policy.run_timeout)
         self.metrics.failures += 1
         if policy.on_error == "fail":
             self._forget_causes(run, error)  # or the job could never be carried on
             self._halted = True
             self._halt(failure_report(run, error))
-        elif policy.on_error == "ignore":
+        elif policy.on_error == "ignore" and not isinstance(error, DivergenceError):
             self.metrics.ignored += 1
             log_ignored(run, error)
             run.lane.port.failed.append(run.offset)
             self._close(run, 0)
-        elif run.attempts < policy.max_attempts:
+        elif run.attempts < policy.max_attempts and not is_final(error):
             self._retry(run, error)
         else:
             self._bury(run, dead_letter(run, error, policy.codec))
 
     def _retry(self, run: Run, error: BaseException) -> None:
-        self._active -= 1
+        self.active -= 1
         if run.timer is not None:
             run.timer.cancel()
         self._forget_causes(run, error)
@@ -475,7 +467,7 @@ class Engine:
         reach("aside.before")
         run = Run(lane, offset, payload)
         run.entries = self._journal.pop(offset, None)
-        self._active += 1
+        self.active += 1
         self._bury(run, verdict_letter(run, verdict, self._policy.codec))
 
     def _bury(self, run: Run, letter: DeadLetter) -> None:

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..agent.errors import RunTimeoutError, TamiasError, UnserializableError
+from ..agent.errors import DivergenceError, RunTimeoutError, TamiasError, UnserializableError
 from ..store.deadletters import DeadLetter
 from ..store.offsets import offset_of, retries_of
 
@@ -58,11 +58,19 @@ def cause_of(error: BaseException) -> Cause:
         return "memory"
     if isinstance(error, UnserializableError) or isinstance(error.__cause__, UnserializableError):
         return "unserializable"  # or a durable call's result that is
+    if isinstance(error, DivergenceError):
+        return "divergence"
     return "exception"
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether another attempt can only end in the same way: other code has begun the run."""
+    return isinstance(error, DivergenceError) and error.is_between_generations
 
 
 def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
     """The letter of an input whose run raised `error` at its last attempt."""
+    divergence = error if isinstance(error, DivergenceError) else None
     return DeadLetter(
         offset=offset_of(run.offset),
         retries=retries_of(run.offset),
@@ -76,6 +84,9 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         action=run.action.name if run.action is not None else None,
         worker_pid=os.getpid(),
         at=time.time(),
+        generation=run.lane.port.generation,
+        recorded_by=divergence.recorded_by if divergence else None,
+        recorded=run.history() if divergence else [],
     )
 
 
@@ -88,7 +99,7 @@ def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
         payload=run.payload,
         codec=codec,
         at=time.time(),
-        **verdict,
+        **{"generation": run.lane.port.generation, **verdict},
     )
 
 

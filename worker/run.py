@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..agent.errors import DivergenceError
 from ..store.journal import ACTION, CALL, JournalEntry
 from ..store.offsets import offset_of
-from .durable import CallLog, CallRecord
+from .durable import CallLog, CallRecord, between
 from .effects import Effects
 from .space import Space
 
@@ -123,11 +123,36 @@ class Run:
     def _divergence(self, instead: str) -> DivergenceError:
         effects = self._recorded_effects()
         recorded = f"action {effects.action!r}" if effects is not None else "an action"
+        replayed_by = self.lane.port.generation
+        recorded_by = self.recorded_by()
         return DivergenceError(
             f"step {self.step} of the run of input {offset_of(self.offset)} is on record as "
-            f"{recorded}, but the agent now {instead} there: its actions have changed since the "
-            "run began. Finish the run with the code that it began with, or give it up"
+            f"{recorded}{between(recorded_by, replayed_by)}, but the agent now {instead} there: "
+            "its actions have changed since the run began. Finish the run with the code that it "
+            "began with, or give it up",
+            recorded_by=recorded_by,
+            replayed_by=replayed_by,
         )
+
+    def recorded_by(self) -> int:
+        """The generation of the first record from the current step on."""
+        for entry in self.entries or ():
+            if entry.action >= self.step:
+                return _generation(entry)
+        return self.lane.port.generation
+
+    def history(self) -> list[str]:
+        """What is on record of the run, for people: a line for each call and action."""
+        lines = []
+        for entry in self.entries or ():
+            if entry.kind == CALL:
+                call = CallRecord.decode(entry.index, entry.data)
+                what = f"call {call.number}: {call.name} "
+                what += "returned" if call.succeeded else "raised"
+            else:
+                what = f"action {Effects.origin(entry.data)[0]!r} ended"
+            lines.append(f"step {entry.action}, {what} (generation {_generation(entry)})")
+        return lines
 
     def begin_action(self, action: Action) -> None:
         """Make `action` current."""
@@ -138,7 +163,7 @@ class Run:
             for entry in self.entries or ()
             if entry.action == self.step and entry.kind == CALL
         ]
-        self.log = CallLog(action.name, calls) if calls else None
+        self.log = CallLog(action.name, calls, self.lane.port.generation) if calls else None
 
     def end_action(self) -> Effects | None:
         """The current action has returned: queue what it caused.
@@ -163,6 +188,7 @@ class Run:
             self.sensory.end_action() if self.sensory is not None else {},
             self.sent or [],
             self.outputs[self._settled :],
+            self.lane.port.generation,
         )
         self._settled = len(self.outputs)
         return effects
@@ -184,7 +210,11 @@ class Run:
     def _recorded_effects(self) -> Effects | None:
         for entry in self.entries or ():
             if entry.action == self.step and entry.kind == ACTION:
-                return Effects.decode(entry.data)
+                try:
+                    return Effects.decode(entry.data)
+                except DivergenceError as error:
+                    error.replayed_by = self.lane.port.generation
+                    raise
         return None
 
     def _apply(self, effects: Effects) -> None:
@@ -211,5 +241,12 @@ class Run:
     def call_log(self) -> CallLog:
         """The durable calls of the current action."""
         if self.log is None:
-            self.log = CallLog(self.action.name)  # type: ignore[union-attr]
+            name = self.action.name  # type: ignore[union-attr]
+            self.log = CallLog(name, generation=self.lane.port.generation)
         return self.log
+
+
+def _generation(entry: JournalEntry) -> int:
+    if entry.kind == CALL:
+        return CallRecord.decode(entry.index, entry.data).generation
+    return Effects.origin(entry.data)[1]

@@ -38,7 +38,7 @@ class MortalPort(Port):
     __slots__ = ("world",)
 
     def __init__(self, shard: Shard, world: Bench) -> None:
-        super().__init__(_MortalShard(shard, world))  # type: ignore[arg-type]
+        super().__init__(_MortalShard(shard, world), world.generation)  # type: ignore[arg-type]
 
 
 class _MortalShard:
@@ -78,13 +78,17 @@ class Bench:
         commits_left: int = 1 << 30,
         dies_after: bool = False,
         revives: bool = False,
+        generation: int = 0,
         **options: Any,
     ) -> None:
         self.commits = 0
+        self.generation = generation
         self.commits_left = commits_left
         self.dies_after = dies_after
         self.done: dict[int, list[Any]] = {}
         """Outputs of finished inputs by offset, in the order in which they were published."""
+        self.generations: dict[int, int] = {}
+        """Which generation's record they were in."""
         self.failed: list[BaseException] = []
         self.halted: list[dict[str, Any]] = []
         self.beacon = memoryview(bytearray(24)).cast("Q")
@@ -128,8 +132,10 @@ class Bench:
         self._changed.set()
 
     def _take(self, record: bytes | memoryview) -> None:
-        for offset, values in decode_outputs(record).each():
+        outputs = decode_outputs(record)
+        for offset, values in outputs.each():
             assert offset not in self.done
+            self.generations[offset] = outputs.generation
             self.done[offset] = [next(iter(loads(value).values())) for value in values]
 
     def _fail(self, error: BaseException) -> None:
