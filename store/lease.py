@@ -15,6 +15,13 @@ Record locks have two traps, which this module closes:
 
 The file holds the pid of the last holder, for error messages; it is never removed, since whoever
 removes a lock file may be removing another's.
+
+One case needs more: a holder that lives and cannot be killed (it sleeps in the kernel, or is in a
+frozen control group), and may come back some day. Its lease is *broken*: another file takes the
+place of the one that it has locked, so the lease is free, whatever becomes of the old lock. From
+then on two processes may believe that they hold it. So only what has a second guard may be broken,
+as a shard has in its fencing epoch; and only by whoever may decide it, the launcher that holds the
+lease of the whole directory.
 """
 
 from __future__ import annotations
@@ -112,6 +119,26 @@ class Lease:
         lease = cls(path, descriptor, identity)
         _held[identity] = lease
         return lease
+
+    @staticmethod
+    def break_(path: Path) -> None:
+        """Free the lease of `path` although its holder lives; see the module's text for what for.
+
+        Raises:
+            StoreUnwritableError: the directory does not let the file be replaced.
+            StoreFullError: there is no room for another file.
+        """
+        # Under a name that is nobody else's, and empty: so there is no last holder.
+        replacement = path.with_name(f"{path.name}.{os.getpid()}")
+        try:
+            with _guard:
+                os.close(os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
+                with contextlib.suppress(OSError):  # another user's, if we are root
+                    status = path.stat()
+                    os.chown(replacement, status.st_uid, status.st_gid)
+                replacement.replace(path)
+        except OSError as error:
+            raise system_error(error, path) from error
 
     @staticmethod
     def last_holder(path: Path) -> int | None:
