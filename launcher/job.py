@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..store.shard import Durability
+    from .launch import Launch
     from .sinks.base import Sink
     from .sources.base import Source
     from .status import PoolStatus
@@ -223,6 +224,7 @@ def run_life(
     state: StateDirectory,
     config: Configuration,
     *,
+    launch: Launch | None = None,
     on_status: Callable[[PoolStatus], None] | None = None,
     handle_signals: bool = True,
 ) -> Report:
@@ -254,6 +256,7 @@ def run_life(
             max_attempts=config.get(PoolOptions.MAX_ATTEMPTS),
             run_timeout=config.get(PoolOptions.RUN_TIMEOUT),
             start_method=config.get(PoolOptions.START_METHOD),
+            launch=launch,
             on_status=on_status,
             handle_signals=handle_signals,
         )

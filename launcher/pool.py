@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .crew import Worker
     from .delivery import Delivery
     from .item import Instruction
+    from .launch import Launch
     from .sources.base import Source
     from .starters import Event, Starter
 
@@ -66,6 +67,8 @@ class PoolSettings:
     max_attempts: int = 3
     run_timeout: float = 0.0
     start_method: str = "zygote"
+    launch: Launch | None = None
+    """The workers' interpreter; None for the launcher's."""
     on_status: Callable[[PoolStatus], None] | None = None
     handle_signals: bool = True
     """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
@@ -153,7 +156,9 @@ class Pool:
         self._poller.register(self._socket, zmq.POLLIN)
         self._socket.bind(self._boot.address)
         log = stack.enter_context((state / "logs" / "pool.log").open("ab"))
-        self._starter: Starter = make_starter(self._settings.start_method, self._boot, log)
+        self._starter: Starter = make_starter(
+            self._settings.start_method, self._boot, log, self._settings.launch
+        )
         stack.callback(self._starter.close)
         self._crew = Crew(state, self._slots, self._starter)
         stack.callback(self._crew.close)

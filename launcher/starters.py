@@ -6,7 +6,7 @@ Two start methods, one interface. `ZygoteStarter` forks all workers from one war
 one per worker.
 
 The launcher is never a worker's parent, so deaths are reported: `poll` returns them as events.
-A worker's environment is that of the launcher: other interpreters have starters of their own.
+Without a `Launch` an interpreter is the launcher's own, in the launcher's environment.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from ..agent.errors import WorkerStartError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..worker.boot import Assignment, Boot
+    from .launch import Launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +71,29 @@ ZYGOTE_STARTS: Final = 3
 """A zygote may be killed by accident while it imports the agent; the import may also be what kills
 it. So many in a row are taken for the latter."""
 
+_PROGRAM: Final = "tamias.worker.zygote"
+
 Event = Born | Unborn | Gone | BootFailed
 
 
 class Interpreter:
     """One child interpreter running `tamias.worker.zygote`, and the control socket to it."""
 
-    def __init__(self, boot: Boot, log: IO[bytes] | int, *options: str) -> None:
-        """Start it. What it and its workers print goes to `log`."""
+    def __init__(
+        self, boot: Boot, log: IO[bytes] | int, *options: str, launch: Launch | None = None
+    ) -> None:
+        """Start it. What it and its workers print goes to `log`.
+
+        Raises:
+            WorkerStartError: there is no such executable, or no such working directory.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tamias.worker.zygote", str(theirs.fileno()), *options],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # the terminal's Ctrl-C is for the launcher alone
-            )
+            try:
+                self._process = _start(boot, theirs.fileno(), options, log, launch)
+            except BaseException:
+                ours.close()
+                raise
         self._socket = ours
         self._buffer = b""
         self.closed = False
@@ -175,10 +183,11 @@ class Starter(ABC):
 class ZygoteStarter(Starter):
     """Forks workers from one warm interpreter, and makes a new one when that dies."""
 
-    def __init__(self, boot: Boot, log: IO[bytes] | int) -> None:
+    def __init__(self, boot: Boot, log: IO[bytes] | int, launch: Launch | None = None) -> None:
         self._boot = boot
         self._log = log
-        self._zygote = Interpreter(boot, log)
+        self._launch = launch
+        self._zygote = Interpreter(boot, log, launch=launch)
         self._asked: dict[tuple[int, int], Assignment] = {}
         self._living: dict[int, Assignment] = {}
         self._ready = False
@@ -233,7 +242,7 @@ class ZygoteStarter(Starter):
         for pid in living:
             _bury(pid)
         self._ready = False
-        self._zygote = Interpreter(self._boot, self._log)
+        self._zygote = Interpreter(self._boot, self._log, launch=self._launch)
         for assignment in self._asked.values():
             self._zygote.tell(fork=asdict(assignment))
         return [Gone(assignment, pid, None) for pid, assignment in living.items()]
@@ -263,14 +272,15 @@ class _Spawned:
 class SpawnStarter(Starter):
     """Starts a fresh interpreter for each worker."""
 
-    def __init__(self, boot: Boot, log: IO[bytes] | int) -> None:
+    def __init__(self, boot: Boot, log: IO[bytes] | int, launch: Launch | None = None) -> None:
         self._boot = boot
         self._log = log
+        self._launch = launch
         self._spawned: list[_Spawned] = []
 
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
-        guardian = Interpreter(self._boot, self._log, "cold")
+        guardian = Interpreter(self._boot, self._log, "cold", launch=self._launch)
         guardian.tell(fork=asdict(assignment))
         self._spawned.append(_Spawned(guardian, assignment))
 
@@ -328,9 +338,41 @@ class SpawnStarter(Starter):
         return [spawned.guardian.pid for spawned in self._spawned]
 
 
-def make_starter(method: str, boot: Boot, log: IO[bytes] | int) -> Starter:
-    """The starter for a start method: "zygote" or "spawn"."""
-    return ZygoteStarter(boot, log) if method == "zygote" else SpawnStarter(boot, log)
+def make_starter(
+    method: str, boot: Boot, log: IO[bytes] | int, launch: Launch | None = None
+) -> Starter:
+    """The starter for a start method: "zygote" or "spawn"; `launch` None is this interpreter."""
+    kind = ZygoteStarter if method == "zygote" else SpawnStarter
+    return kind(boot, log, launch)
+
+
+def _start(
+    boot: Boot,
+    control: int,
+    options: Sequence[str],
+    log: IO[bytes] | int,
+    launch: Launch | None,
+) -> subprocess.Popen[bytes]:
+    if launch is None:
+        command = [sys.executable, "-m", _PROGRAM, str(control), *options]
+    else:
+        command = launch.command(_PROGRAM, str(control), *options, folders=boot.sys_path)
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=None if launch is None else launch.folder,
+            env=None if launch is None else launch.environ,
+            pass_fds=[control],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # the terminal's Ctrl-C is for the launcher alone
+        )
+    except OSError as error:
+        raise WorkerStartError(
+            f"{command[0]} cannot be started: {error.strerror}: {error.filename}.",
+            hint="Check the workers' interpreter and their working directory.",
+        ) from error
 
 
 def _bury(pid: int) -> None:

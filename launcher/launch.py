@@ -1,0 +1,90 @@
+"""How an interpreter is started: which one, with what around it, and how it gets tamias.
+
+An interpreter of another environment knows nothing of tamias, and must not get to know the
+packages of the launcher's. So it is not started with `-m`, but with a few lines that put the
+folders named in `Launch.paths` at the *end* of `sys.path`, where they hide nothing of the user's,
+and load tamias itself from there, even if the environment has a tamias of its own: both sides have
+to be of one version. The lines go with the command, so no file has to be found, and nothing about
+them is in the environment variables: what an agent starts with `sys.executable` sees the plain
+environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_START: Final = """\
+import sys
+def start():
+    from importlib import import_module, machinery, util
+    from json import loads
+    from os import getcwd
+    first, last = loads(sys.argv.pop(1))
+    name = sys.argv.pop(1)
+    if sys.path[:1] == [""]:
+        sys.path[0] = getcwd()
+    sys.path += dict.fromkeys(path for path in first + last if path not in sys.path)
+    spec = machinery.PathFinder.find_spec("tamias", last)
+    if spec is not None:
+        sys.modules["tamias"] = module = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return import_module(name).main()
+sys.exit(start())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What it takes to start an interpreter of some environment."""
+
+    python: str
+    """The executable."""
+    version: str = ""
+    """Its version, as "3.12.1"; empty for that of the launcher."""
+    paths: tuple[str, ...] = ()
+    """Folders for the end of `sys.path`: tamias, and what it needs where the environment has not
+    got it."""
+    pythonpath: tuple[str, ...] = ()
+    """The user's folders of modules, which children of the agent find, too."""
+    variables: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    """All environment variables, but for PYTHONPATH."""
+    folder: str | None = None
+    """The working directory; None for the launcher's."""
+    hold: Any = field(default=None, repr=False, compare=False)
+    """Keeps the environment's files from being pruned, for as long as this object is there."""
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """The part of the version that decides which code pickled by value can be loaded."""
+        major, minor, *_ = self.version.split(".") if self.version else sys.version_info[:2]
+        return int(major), int(minor)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether code pickled by value in this process means nothing there."""
+        return self.minor != sys.version_info[:2]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables of the process."""
+        if not self.pythonpath:
+            return self.variables
+        return {**self.variables, "PYTHONPATH": os.pathsep.join(self.pythonpath)}
+
+    def command(self, module: str, *arguments: str, folders: Sequence[str] = ()) -> list[str]:
+        """The command that runs `main()` of a module of tamias.
+
+        Args:
+            module: its full name.
+            arguments: what `main` finds in `sys.argv`.
+            folders: where the agent's modules are; they come before `paths` on `sys.path`.
+        """
+        paths = json.dumps([list(folders), self.paths])
+        return [self.python, "-c", _START, paths, module, *arguments]
