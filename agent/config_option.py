@@ -18,10 +18,22 @@ class ConfigOption(Generic[T]):
 
     ``config_type`` is ``bool``, ``int``, ``float``, ``str``, an ``Enum`` (given by value or name)
     or any other class, whose instances are then taken as they are. ``choices`` and ``minimum``
-    limit the values; ``parse`` replaces the conversion, for sizes and durations.
+    limit the values; ``parse`` replaces the conversion, for sizes and durations. A ``live`` option
+    of tamias can change in a running pool; a ``fixed`` one only from one life of a job to the next,
+    if at all; all others take a new generation of workers.
     """
 
-    __slots__ = ("_default", "_key", "_parse", "_type", "choices", "description", "minimum")
+    __slots__ = (
+        "_default",
+        "_key",
+        "_parse",
+        "_type",
+        "choices",
+        "description",
+        "fixed",
+        "live",
+        "minimum",
+    )
 
     def __init__(
         self,
@@ -33,6 +45,8 @@ class ConfigOption(Generic[T]):
         choices: Sequence[T] = (),
         minimum: float | None = None,
         parse: Callable[[object], Any] | None = None,
+        live: bool = False,
+        fixed: bool = False,
     ) -> None:
         self._key = key
         self._type = config_type
@@ -41,6 +55,8 @@ class ConfigOption(Generic[T]):
         self.description = description
         self.choices = tuple(choices)
         self.minimum = minimum
+        self.live = live
+        self.fixed = fixed
 
     @property
     def key(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .config_option import ConfigOption
 from .config_values import parse_cpus, parse_duration, parse_size
 
-__all__ = ["KNOWN_OPTIONS", "AgentExecutionOptions", "PoolOptions"]
+__all__ = ["KNOWN_OPTIONS", "AgentExecutionOptions", "PoolOptions", "ServiceOptions"]
 
 
 class AgentExecutionOptions:
@@ -39,6 +39,7 @@ class PoolOptions:
         int,
         16,
         minimum=1,
+        fixed=True,
         description="Shards of the store; fixed when the state directory is created.",
     )
     DURABILITY = ConfigOption(
@@ -46,6 +47,7 @@ class PoolOptions:
         str,
         "process",
         choices=("none", "process", "machine"),
+        fixed=True,
         description="What state survives: nothing (temporary state is in memory then), the death of"
         " any process, a power loss.",
     )
@@ -54,6 +56,7 @@ class PoolOptions:
         int,
         256,
         minimum=1,
+        live=True,
         description="Inputs per message to a worker, at most; a commit holds those of up to four"
         " messages, fewer where they take longer than 20 ms.",
     )
@@ -62,6 +65,7 @@ class PoolOptions:
         int,
         2048,
         minimum=1,
+        live=True,
         description="Inputs in flight per worker, at most.",
     )
     MAX_ATTEMPTS = ConfigOption(
@@ -69,6 +73,7 @@ class PoolOptions:
         int,
         3,
         minimum=1,
+        live=True,
         description="How often an input is tried before it goes to the dead letters.",
     )
     ON_ERROR: ConfigOption[str | None] = ConfigOption(
@@ -76,6 +81,7 @@ class PoolOptions:
         str,
         None,
         choices=("fail", "dead-letter", "ignore"),
+        live=True,
         description=(
             "What an exception of an action leads to. Not set: 'fail' for execute(),"
             " 'dead-letter' for tamias run."
@@ -86,6 +92,7 @@ class PoolOptions:
         float,
         0.0,
         parse=parse_duration,
+        live=True,
         description="The longest a run may take, as 30s or 5min; 0 for no limit.",
     )
     MEMORY_LIMIT = ConfigOption(
@@ -199,12 +206,14 @@ class PoolOptions:
         "sync-in-threads",
         bool,
         False,
+        live=True,
         description="Run plain (not async) actions in threads, so that one may block.",
     )
     STATE_DIR = ConfigOption(
         "state-dir",
         str,
         "",
+        fixed=True,
         description="The state directory; empty for a temporary one.",
     )
     START_METHOD = ConfigOption(
@@ -214,11 +223,94 @@ class PoolOptions:
         choices=("zygote", "spawn"),
         description="How workers start: forked from a warm interpreter, or each from scratch.",
     )
+    RELOAD_PROBATION = ConfigOption(
+        "reload-probation",
+        float,
+        30.0,
+        parse=parse_duration,
+        live=True,
+        description="How long the old workers stay ready to take everything back when a reload has"
+        " moved it to new ones.",
+    )
+    RELOAD_CANARY = ConfigOption(
+        "reload-canary",
+        float,
+        1.0,
+        parse=parse_duration,
+        live=True,
+        description="How long the first shard that a reload moves goes alone, at most; a hundred"
+        " runs end this early.",
+    )
+    RELOAD_DEATHS = ConfigOption(
+        "reload-deaths",
+        int,
+        1,
+        minimum=0,
+        live=True,
+        description="So many workers of a new generation may die; one more, and it is rolled back.",
+    )
+    RELOAD_FAILURES = ConfigOption(
+        "reload-failures",
+        int,
+        10,
+        minimum=0,
+        live=True,
+        description="So many inputs may fail in a new generation; one more, and it is rolled back,"
+        " if they are more than twice as many as before, relatively.",
+    )
+    RELOAD_CHECK_TIMEOUT = ConfigOption(
+        "reload-check-timeout",
+        float,
+        300.0,
+        parse=parse_duration,
+        live=True,
+        description="The longest that the smoke input of a reload may take.",
+    )
+
+
+class ServiceOptions:
+    """What a service takes on from its clients."""
+
+    WINDOW = ConfigOption(
+        "service-window",
+        int,
+        16_384,
+        minimum=1,
+        description="Submissions of one client without an outcome, at most: then it has to wait.",
+    )
+    BACKLOG = ConfigOption(
+        "service-backlog",
+        int,
+        65_536,
+        minimum=1,
+        description="Submissions of all clients together without an outcome, at most.",
+    )
+    BACKLOG_BYTES = ConfigOption(
+        "service-backlog-bytes",
+        int,
+        256 << 20,
+        parse=parse_size,
+        description="Their keys and values together, at most, as 256MiB; passed by one message.",
+    )
+    KEPT_OUTCOMES = ConfigOption(
+        "service-kept-outcomes",
+        int,
+        65_536,
+        minimum=1,
+        description="Outcomes kept for a client that does not acknowledge them; the oldest go.",
+    )
+    RETENTION = ConfigOption(
+        "service-retention",
+        float,
+        7 * 86400.0,
+        parse=parse_duration,
+        description="A client that was not seen for so long is forgotten, as 12h or 7d.",
+    )
 
 
 KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
     option.key: option
-    for group in (AgentExecutionOptions, PoolOptions)
+    for group in (AgentExecutionOptions, PoolOptions, ServiceOptions)
     for option in vars(group).values()
     if isinstance(option, ConfigOption)
 }
