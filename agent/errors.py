@@ -19,6 +19,7 @@ __all__ = [
     "ConfigError",
     "DivergenceError",
     "DurableCallError",
+    "EnvironmentSetupError",
     "FencedError",
     "ForeignStoreError",
     "InputError",
@@ -92,6 +93,10 @@ class InputError(UsageError):
 
 class MissingExtraError(UsageError):
     """A feature needs a package that is not installed; the message names the ``pip install``."""
+
+
+class EnvironmentSetupError(UsageError):
+    """A Python environment for workers cannot be made, or does not work."""
 
 
 # ------------------------------------------------------------------ the store
