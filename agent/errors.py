@@ -30,12 +30,15 @@ __all__ = [
     "ReloadError",
     "RunError",
     "RunTimeoutError",
+    "ServiceError",
+    "ServiceTimeoutError",
     "StoreCorruptError",
     "StoreError",
     "StoreFormatError",
     "StoreFullError",
     "StoreLockedError",
     "StoreUnwritableError",
+    "SubmissionFailedError",
     "TamiasError",
     "TargetError",
     "UnserializableError",
@@ -229,6 +232,40 @@ class WorkerStartError(PoolError):
 
 class ReloadError(PoolError):
     """A reload was refused, or rolled back: the generation before it does the work."""
+
+
+# ------------------------------------------------------------------ a service's clients
+
+
+class ServiceError(TamiasError):
+    """A service cannot be reached, or wants none of this client."""
+
+
+class ServiceTimeoutError(ServiceError, TimeoutError):
+    """Something has not happened in the time given; what was submitted is still under way."""
+
+
+class SubmissionFailedError(RunError):
+    """A submitted input has no outputs: its run had no success, and it was set aside.
+
+    ``cause`` is the dead letter's ("exception", "crash", "timeout", ...), or "ignored", "forgotten"
+    (it was done, and its outputs were acknowledged or have expired) or "mismatch" (another input
+    was submitted under the same sequence); ``user_traceback`` the action's, as text.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str = "",
+        cause: str = "",
+        user_traceback: str = "",
+        offset: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
+        self.user_traceback = user_traceback
+        self.offset = offset
 
 
 def error_named(name: str, message: str, hint: str = "") -> TamiasError:

@@ -9,7 +9,8 @@ launcher never unpacks an output. Both conversions happen here, in the worker's 
 the value under ``value`` (or ``v``).
 
 *Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
-is ``{"key": ..., "output": ..., "offset": N}`` and a newline.
+is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the output alone, for the
+clients of a service.
 
 JSON is read and written by orjson, with the standard library behind it for what orjson cannot do
 or would do silently wrong: it reads integers beyond 64 bits as rounded floats, and refuses NaN and
@@ -131,7 +132,11 @@ def make_encoder(codec: str, *, revives: bool = False) -> Encoder:
     Raises:
         UnserializableError: (the function) the output has no form in this codec.
     """
-    encoders = {"pickle": _pickle_encoder, "json-lines": _json_encoder}
+    encoders = {
+        "pickle": _pickle_encoder,
+        "json-lines": _json_encoder,
+        "json": lambda: _encode_json_alone,
+    }
     if codec not in encoders:
         raise ValueError(f"unknown output codec {codec!r}")
     encode = encoders[codec]()
@@ -183,6 +188,10 @@ class _KeyCache(dict[bytes, Any]):
                 self.clear()
             self[key] = decoded
         return decoded
+
+
+def _encode_json_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (an Encoder)
+    return dumps_json(output)
 
 
 def _json_encoder() -> Encoder:
