@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from .item import Start
     from .starters import Born, Gone, Starter
 
 STACKS_BYTES: Final = 1 << 16
@@ -44,8 +45,13 @@ class Worker:
     """Its routing id."""
     pid: int | None = None
     ready: bool = False
-    recovered: list[int] | None = None
-    """Offsets that it has announced; None once it is ready."""
+    generation: int = 0
+    found: dict[int, list[int]] = field(default_factory=dict)
+    """Offsets that it has announced, by shard, until it says that it has the shard."""
+    excused: bool = False
+    """Whether its end is no input's fault."""
+    stop_by: float = 0.0
+    """When it is killed if it has not ended by itself; 0.0 if it has not been told to."""
     killed_for: str = ""
     """Why we have killed it, if we have."""
     heartbeat: dict[str, Any] | None = None
@@ -63,15 +69,14 @@ class Worker:
 class Crew:
     """The workers of one pool."""
 
-    def __init__(self, state: Path, slots: int, starter: Starter) -> None:
+    def __init__(self, state: Path) -> None:
         """`state` is the state directory, in which beacons and stack dumps live."""
         self._state = str(state)
-        self._slots = slots
-        self._starter = starter
-        self._beacons = Beacons(state / "run" / "beacons", slots)
+        self._beacons = Beacons(state / "run" / "beacons")
         self._by_slot: dict[int, Worker] = {}
         self._by_identity: dict[bytes, Worker] = {}
-        self._past: Counter[str] = Counter()
+        self._past: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        """What former workers have counted, by generation."""
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._by_slot.values())
@@ -84,19 +89,25 @@ class Crew:
         """The living worker with this routing id."""
         return self._by_identity.get(identity)
 
-    def start(self, slot: int, incarnation: int) -> None:
+    def start(self, start: Start, starter: Starter) -> None:
         """Have a worker started in place of the slot's last one."""
-        old = self._by_slot.get(slot)
-        if old is not None:
-            self._by_identity.pop(old.identity, None)
-            if old.heartbeat is not None:
-                self._past.update(old.heartbeat["totals"])
+        slot = start.slot
+        self.forget(slot)
         self._beacons.clear(slot)
-        assignment = Assignment(slot, self._slots, incarnation, token_hex(16))
-        worker = Worker(assignment, bytes.fromhex(assignment.identity), recovered=[])
+        assignment = Assignment(slot, start.incarnation, token_hex(16), start.shards)
+        worker = Worker(assignment, bytes.fromhex(assignment.identity), generation=start.generation)
         self._by_slot[slot] = worker
         self._by_identity[worker.identity] = worker
-        self._starter.start(assignment)
+        starter.start(assignment)
+
+    def forget(self, slot: int) -> None:
+        """The slot has no worker any more, or another in a moment; what it has counted is kept."""
+        old = self._by_slot.pop(slot, None)
+        if old is None:
+            return
+        self._by_identity.pop(old.identity, None)
+        if old.heartbeat is not None:
+            self._past[old.generation].update(old.heartbeat["totals"])
 
     def born(self, event: Born) -> None:
         """A process that was asked for exists."""
@@ -122,8 +133,15 @@ class Crew:
             suspect=self._beacons.executing(slot),
             stacks=self._stacks(slot),
             worker_pid=event.pid,
-            blameless=event.status is None,
+            blameless=event.status is None or worker.excused,
         )
+
+    def kill_lingering(self, now: float) -> None:
+        """Kill workers that have been told to stop and do not; `now` is monotonic."""
+        for worker in self:
+            if worker.stop_by and worker.pid is not None and now >= worker.stop_by:
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)
 
     def kill_overdue(self, limit: float) -> None:
         """Kill workers whose thread an action has held for more than `limit` seconds.
@@ -154,9 +172,19 @@ class Crew:
             return "an asynchronous action blocked the event loop for"
         return ""
 
-    def totals(self) -> Counter[str]:
-        """What all workers so far have counted of failures, as of their last heartbeats."""
-        return sum((Counter(beat["totals"]) for beat in self.heartbeats()), self._past)
+    def totals(self, generation: int | None = None) -> Counter[str]:
+        """What workers have counted of failures, as of their last heartbeats.
+
+        Of all generations, or one; the dead and the retired included.
+        """
+        totals: Counter[str] = Counter()
+        for number, counts in self._past.items():
+            if generation in (None, number):
+                totals.update(counts)
+        for worker in self:
+            if worker.heartbeat is not None and generation in (None, worker.generation):
+                totals.update(worker.heartbeat["totals"])
+        return totals
 
     def heartbeats(self) -> list[dict[str, Any]]:
         """The last heartbeat of each slot's worker."""

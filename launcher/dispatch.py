@@ -419,6 +419,16 @@ class Dispatcher:
             if not state.retiring and generation in (None, state.generation)
         ]
 
+    @property
+    def most_slots(self) -> int:
+        """All slots have numbers below this; some of these may be retired."""
+        return len(self._states)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether slots that are retired are not gone yet."""
+        return self._leaving
+
     def tally(self, generation: int) -> Tally:
         """What has become of a generation's workers."""
         return self._tallies.setdefault(generation, Tally())

@@ -2,8 +2,9 @@
 
 Decisions are made elsewhere, by pure machines (`dispatch.py`, `checkpoint.py`); this shell carries
 them out. One turn of the loop: read inputs as far as the dispatcher wants them, do what it says,
-wait for a socket, take in what has arrived, and from time to time save a checkpoint and tell the
-observer how things stand. There is one thread, and nothing here looks into a payload.
+wait for a socket, take in what has arrived, carry out commands, and from time to time save a
+checkpoint and tell the observer how things stand. There is one thread, to which others speak by
+`post` only, and nothing here looks into a payload.
 
 Exactly once, from the pool's side. A worker's outbox record goes to the sink first, then into a
 checkpoint, and only when that is saved is the worker told that it may forget the record. Whatever
@@ -13,44 +14,49 @@ dies in between, the record comes again, and the watermark knows which of its in
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections import deque
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
-from ..agent.errors import AgentFailedError, LeaseHeldError, WorkerStartError, error_named
-from ..store.crashpoints import reach
+from ..agent.errors import WorkerStartError, error_named
 from ..worker import wire
+from . import commands
+from .commands import Mailbox
 from .crew import Crew
 from .dispatch import Dispatcher
-from .item import GiveUp, Item, Send, Start, Verdict
+from .exchange import STOP_SECONDS, Exchange, pack_items
+from .generation import Generation, Generations
+from .item import GiveUp, Item, Release, Send, Start, Stop, Take, Verdict
+from .listener import Listener
+from .observer import Observer
+from .orders import Orders
+from .scaling import Scaling, Swapping
 from .signals import Signals
+from .slotstate import Phase
 from .starters import BootFailed, Born, Gone, Unborn, make_starter
-from .status import PoolStatus, WorkerStatus, merge_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ..agent.errors import TamiasError
     from ..store.directory import StateDirectory
     from ..worker.boot import Boot
-    from .crew import Worker
+    from .commands import Answer, Command
     from .delivery import Delivery
     from .item import Instruction
     from .launch import Launch
     from .sources.base import Source
-    from .starters import Event, Starter
+    from .starters import Event
+    from .status import PoolStatus
 
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
 READ_AT_ONCE: Final = 1024
 READ_FIRST: Final = 16
 """Before anything is known of how large the inputs are."""
-STOP_SECONDS: Final = 10.0
 BACKLOG_BYTES: Final = 64 << 20
 """A sink that holds back more than this for the sake of order stops the source."""
 
@@ -75,7 +81,13 @@ class PoolSettings:
 
 
 class Pool:
-    """One life of a job. `run` may be called once."""
+    """One life of a job. `run` may be called once.
+
+    Attributes:
+        dispatcher: who does what.
+        generations: where workers come from.
+        orders: what commands lead to; more of them may be made known here.
+    """
 
     def __init__(
         self,
@@ -91,139 +103,197 @@ class Pool:
         self._delivery = delivery
         self._state = state
         self._settings = settings
-        self._slots = settings.slots
-        self._dispatcher = Dispatcher(
+        self.dispatcher = Dispatcher(
             settings.slots,
             shards=boot.shards,
+            generation=boot.generation,
             window=settings.window,
             batch=settings.batch,
             max_attempts=settings.max_attempts,
         )
-        self._slot_of = self._dispatcher.placement.routes
-        self._heard: set[int] = set()
-        """Slots whose worker has told what it found in its outboxes."""
+        self._slot_of = self.dispatcher.placement.routes
+        self.generations = Generations()
+        self.current = boot.generation
+        """The generation that new workers belong to."""
+        self._mailbox = Mailbox()
+        self.orders = Orders(self._mailbox)
+        self._take_orders()
         self._failure: TamiasError | None = None
         self._signals = 0
         self._starved = False
         """Whether there is room for inputs, but none has arrived."""
         self._polled: list[int] = []
+        self._finishing = False
+        """Whether no more inputs are read: a command wants the pool to end with those it has."""
         self._draining = False
+        """Whether no more inputs are sent: a signal wants it to end with those in flight."""
         self._clock = time.monotonic
         self._next_checkpoint = 0.0
         self._next_status = 0.0
-        self._rates: deque[tuple[float, int]] = deque(maxlen=20)
-        self.status = PoolStatus(os.getpid(), time.time(), "starting")
+        self._observer = Observer(self.dispatcher, source, delivery, state, settings.on_status)
+
+    @property
+    def status(self) -> PoolStatus:
+        """How things stood when somebody last looked."""
+        return self._observer.status
 
     # -- the loop -----------------------------------------------------------------------------
 
     def run(self) -> bool:
         """Work until the source is exhausted and everything is delivered.
 
-        Returns whether that is so: False means that a signal has ended it early, resumably.
+        Returns whether that is so: False means that a signal or a command has ended it early,
+        resumably.
 
         Raises:
             AgentFailedError: an action failed, and `on_error` is "fail".
             WorkerStartError: workers do not start.
             TamiasError: anything else that cannot be survived.
         """
-        with ExitStack() as stack:
-            if self._settings.handle_signals:
-                stack.enter_context(Signals(self._on_signal))
-            self._open(stack)
-            try:
-                self._loop()
-                finished = self._failure is None and not self._draining
-            except BaseException:
-                self._status("failed")
-                raise
-            self._status("stopping")
-            self._stop_workers()
-            if self._failure is not None:
-                self._status("failed")
-                raise self._failure
-            self._status("finished" if finished else "interrupted")
+        finished: bool | None = None
+        try:
+            with ExitStack() as stack:
+                if self._settings.handle_signals:
+                    stack.enter_context(Signals(self._drain))
+                self._open(stack)
+                finished = self._live()
             return finished
+        finally:
+            self.orders.close(None if finished is None else {"finished": finished}, self._failure)
+
+    def _live(self) -> bool:
+        try:
+            self._loop()
+        except BaseException:
+            self._report("failed")
+            raise
+        self._report("stopping")
+        self._stop_workers()
+        if self._failure is not None:
+            self._report("failed")
+            raise self._failure
+        finished = not self._draining and self._source.exhausted
+        self._report("finished" if finished else "interrupted")
+        return finished
 
     def _open(self, stack: ExitStack) -> None:
         state = self._state.path
         (state / "run").mkdir(exist_ok=True)
-        context = zmq.Context(1)
-        stack.callback(context.term)
-        self._socket = context.socket(zmq.ROUTER)
-        stack.callback(self._socket.close, linger=0)
-        self._socket.set_hwm(0)  # bounded by the dispatcher's credit, not here
+        self._exchange = Exchange(self._boot.address, stack)
         self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._socket.bind(self._boot.address)
-        log = stack.enter_context((state / "logs" / "pool.log").open("ab"))
-        self._starter: Starter = make_starter(
-            self._settings.start_method, self._boot, log, self._settings.launch
-        )
-        stack.callback(self._starter.close)
-        self._crew = Crew(state, self._slots, self._starter)
+        self._poller.register(self._exchange.socket, zmq.POLLIN)
+        self._poller.register(self._mailbox, zmq.POLLIN)
+        self._log = stack.enter_context((state / "logs" / "pool.log").open("ab"))
+        stack.callback(self.generations.close)
+        self.add_generation(self._boot)
+        self._crew = Crew(state)
         stack.callback(self._crew.close)
+        self._listener = Listener(
+            self._exchange, self._crew, self.dispatcher, self._delivery, self._fail
+        )
 
     def _loop(self) -> None:
         now = self._clock()
-        self._status("running")
+        self._report("running")
         while True:
+            self.orders.turn(now)
             self._feed()
-            for instruction in self._dispatcher.tick(now):
-                self._carry_out(instruction)
+            self._dispatch(now)
             if self._failure is not None or self._at_end():
                 break
             self._wait(now)
             now = self._clock()
-            self._take_messages(now)
+            self._listener.listen(now)
             self._take_events(now)
             if self._settings.run_timeout:
                 self._crew.kill_overdue(self._settings.run_timeout)
             if now >= self._next_checkpoint:
+                self._crew.kill_lingering(now)
                 self._save_checkpoint(now)
             if now >= self._next_status:
-                self._status("draining" if self._draining else "running")
+                self._report("draining" if self._draining or self._finishing else "running")
         self._save_checkpoint(now)
 
     def _at_end(self) -> bool:
-        dispatcher = self._dispatcher
+        dispatcher = self.dispatcher
         if self._draining:
-            return self._signals > 1 or not any(map(dispatcher.in_flight, range(self._slots)))
+            return self._signals > 1 or dispatcher.quiet
+        if self._finishing and dispatcher.idle:
+            return True
         # What an earlier life has left in the outboxes may be of inputs that are in no source any
-        # more: dead letters that it retried. So every worker is heard before the end.
-        return self._source.exhausted and dispatcher.idle and len(self._heard) == self._slots
+        # more: dead letters that it retried. So every shard is heard before the end.
+        heard = len(self._listener.heard) == self._boot.shards
+        return self._source.exhausted and dispatcher.idle and heard
 
     def _wait(self, now: float) -> None:
-        deadline = self._dispatcher.next_deadline(now)
+        deadline = self.dispatcher.next_deadline(now)
         until = min(self._next_status, self._next_checkpoint)
         if deadline is not None:
             until = min(until, deadline)
         if self._settings.run_timeout:
             until = min(until, now + self._settings.run_timeout / 10)
-        self._poll_also(
-            [*self._starter.descriptors(), self._source.fileno()]
-            if self._starved
-            else self._starter.descriptors()
-        )
+        descriptors = self.generations.descriptors()
+        if self._starved and (arrival := self._source.fileno()) is not None:
+            descriptors.append(arrival)
+        self._poll_also(descriptors)
         with suppress(InterruptedError):
             self._poller.poll(max(0, int((until - now) * 1000) + (until > now)))
 
-    def _poll_also(self, descriptors: Sequence[int | None]) -> None:
-        """Have these polled besides the socket, and none of those polled before."""
+    def _poll_also(self, descriptors: list[int]) -> None:
+        """Have these polled besides socket and mailbox, and none of those polled before."""
         if descriptors == self._polled:
             return
         for descriptor in self._polled:
             with suppress(KeyError):
                 self._poller.unregister(descriptor)
-        self._polled = [descriptor for descriptor in descriptors if descriptor is not None]
-        for descriptor in self._polled:
+        self._polled = descriptors
+        for descriptor in descriptors:
             self._poller.register(descriptor, zmq.POLLIN)
+
+    # -- commands -----------------------------------------------------------------------------
+
+    def post(self, command: Command) -> Answer:
+        """Tell the pool to do something; from any thread, also before it runs.
+
+        The future gets the answer, a JSON object, when all of it has happened. Or a TamiasError,
+        as the command says, and PoolError if the pool ends first.
+        """
+        return self._mailbox.post(command)
+
+    def _take_orders(self) -> None:
+        orders = self.orders
+        orders.at_once(commands.Describe, lambda _: self._describe())
+        orders.at_once(commands.Drain, lambda _: self._finish())
+        orders.at_once(commands.Stop, lambda _: self._drain())
+        orders.one_by_one(
+            commands.Scale, lambda scale: Scaling(self.dispatcher, scale.workers, self.current)
+        )
+        orders.one_by_one(commands.Swap, lambda swap: Swapping(self.dispatcher, swap.slot))
+
+    def _describe(self) -> dict[str, Any]:
+        return asdict(self._observer.look(self.status.phase, self._crew, self._clock()))
+
+    def _finish(self) -> None:
+        self._finishing = True
+
+    def add_generation(self, boot: Boot, *, on_trial: bool = False) -> Generation:
+        """Make a new generation, whose interpreter begins to start; it has no slots yet.
+
+        `boot` is as that of the others, but for its number and what is new.
+
+        Raises:
+            ValueError: there is a generation of that number.
+        """
+        self.dispatcher.tally(boot.generation).on_trial = on_trial
+        starter = make_starter(self._settings.start_method, boot, self._log)
+        return self.generations.add(Generation(boot.generation, boot, starter, on_trial))
 
     # -- inputs -------------------------------------------------------------------------------
 
     def _wants(self) -> int:
-        if self._draining or self._delivery.sink.backlog > BACKLOG_BYTES:
+        if self._draining or self._finishing or self._delivery.sink.backlog > BACKLOG_BYTES:
             return 0
-        return self._dispatcher.wanted()
+        return self.dispatcher.wanted()
 
     def _feed(self) -> None:
         source = self._source
@@ -246,163 +316,107 @@ class Pool:
             if position.offset < checkpoint.watermark.high:  # an earlier life was here
                 done = checkpoint.watermark
                 items = [item for item in items if item.offset not in done]
-            self._dispatcher.submit(items)
+            self.dispatcher.submit(items)
 
     # -- instructions -------------------------------------------------------------------------
 
-    def _carry_out(self, instruction: Instruction) -> None:
-        if isinstance(instruction, Send):
-            self._send(instruction)
-        elif isinstance(instruction, Start):
-            self._crew.start(instruction.slot, instruction.incarnation)
-            self._dispatcher.started(instruction.slot, instruction.incarnation)
-        elif isinstance(instruction, GiveUp):
+    def _dispatch(self, now: float) -> None:
+        """Carry out what the dispatcher wants done."""
+        leaving = self.dispatcher.leaving
+        for instruction in self.dispatcher.tick(now):
+            self._carry_out(instruction, now)
+        if leaving:
+            for worker in list(self._crew):
+                if self.dispatcher.phase(worker.assignment.slot) is Phase.RETIRED:
+                    self._crew.forget(worker.assignment.slot)
+
+    def _carry_out(self, instruction: Instruction, now: float) -> None:
+        if isinstance(instruction, Start):
+            starter = self.generations[instruction.generation].starter
+            self._crew.start(instruction, starter)
+            self.dispatcher.started(instruction.slot, instruction.incarnation)
+            return
+        if isinstance(instruction, GiveUp):
             log = self._state.path / "logs" / "pool.log"
             self._fail(
                 WorkerStartError(instruction.reason, hint=f"What the workers printed is in {log}.")
             )
-
-    def _send(self, instruction: Send) -> None:
-        items = instruction.items
-        verdicts = {
-            item.offset: {
-                "cause": item.verdict.cause,
-                "error": item.verdict.error,
-                "attempts": item.verdict.attempts,
-                "signal": item.verdict.signal,
-                "stacks": item.verdict.stacks,
-                "worker_pid": item.verdict.worker_pid,
-            }
-            for item in items
-            if item.verdict is not None
-        }
-        message = wire.pack_inputs(
-            [item.offset for item in items],
-            [item.key for item in items],
-            [item.payload for item in items],
-            verdicts,
-        )
+            return
         worker = self._crew.at(instruction.slot)
-        if worker is not None:
-            self._tell(worker, message)
+        if worker is None:
+            return
+        if isinstance(instruction, Send):
+            self._exchange.tell(worker.identity, pack_items(instruction.items))
+        elif isinstance(instruction, Release):
+            message = wire.pack(wire.RELEASE, {"shard": instruction.shard})
+            self._exchange.tell(worker.identity, message)
+        elif isinstance(instruction, Take):
+            message = wire.pack(wire.TAKE, {"shard": instruction.shard})
+            self._exchange.tell(worker.identity, message)
+        elif isinstance(instruction, Stop):
+            self._exchange.dismiss(worker, now)
 
-    # -- messages -----------------------------------------------------------------------------
+    def _fail(self, error: TamiasError, generation: int | None = None) -> None:
+        """Something that cannot be survived has happened, here or in a generation's process.
 
-    def _take_messages(self, now: float) -> None:
-        receive = self._socket.recv_multipart
-        while True:
-            try:
-                identity, *rest = receive(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            worker = self._crew.known_as(identity)
-            if worker is None or len(rest) != 1:
-                continue  # an earlier incarnation's last words, or nobody's
-            message = rest[0]
-            kind = message[:1]
-            if kind == wire.DONE:
-                self._done(worker, message)
-            elif kind == wire.METRICS:
-                worker.heartbeat = wire.unpack(message)
-            elif kind == wire.READY:
-                self._ready(worker)
-            elif kind == wire.FAILED:
-                self._agent_failed(wire.unpack(message))
-            elif kind == wire.FATAL:
-                self._fatal(worker, wire.unpack(message), now)
-
-    def _tell(self, worker: Worker, message: bytes) -> None:
-        reach("tell.before")
-        self._socket.send(worker.identity, zmq.SNDMORE)
-        reach("tell.inside")
-        self._socket.send(message)
-        reach("tell.after")
-
-    def _ready(self, worker: Worker) -> None:
-        worker.ready = True
-        self._heard.add(worker.assignment.slot)
-        self._dispatcher.ready(*worker.place, worker.recovered or ())
-        worker.recovered = None
-
-    def _done(self, worker: Worker, message: bytes) -> None:
-        for shard, sequence, record in wire.unpack_done(message):
-            outputs = self._delivery.accept(shard, sequence, record)
-            if worker.recovered is not None:
-                worker.recovered.extend(outputs.offsets)
-            else:
-                self._dispatcher.completed(*worker.place, outputs.offsets)
-
-    def _agent_failed(self, report: dict[str, Any]) -> None:
-        where = f"action {report['action']!r}" if report["action"] else "the agent"
-        self._fail(
-            AgentFailedError(
-                f"{where} failed on input {report['offset']} (key {report['key']}): "
-                f"{report['error']}",
-                user_traceback=report["traceback"],
-                offset=report["offset"],
-                key=report["key"],
-            )
-        )
-
-    def _fatal(self, worker: Worker, body: dict[str, Any], now: float) -> None:
-        error = error_named(body["type"], body["message"], body["hint"])
-        if isinstance(error, LeaseHeldError):
-            # A predecessor that is slow to die: the dispatcher tries again, but not for ever.
-            self._dispatcher.start_failed(*worker.place, now, str(error))
-        else:
-            self._fail(error)
-
-    def _fail(self, error: TamiasError) -> None:
-        if self._failure is None:
+        The latter is the end of the pool, too, unless that generation is on trial.
+        """
+        trial = self.generations[generation] if generation is not None else None
+        if trial is not None and trial.on_trial:
+            trial.failure = trial.failure or error
+        elif self._failure is None:
             self._failure = error
 
     # -- births and deaths --------------------------------------------------------------------
 
     def _take_events(self, now: float) -> None:
-        for event in self._starter.poll():
-            self._on_event(event, now)
+        for generation, event in self.generations.poll():
+            self._on_event(generation, event, now)
 
-    def _on_event(self, event: Event, now: float) -> None:
+    def _on_event(self, generation: Generation, event: Event, now: float) -> None:
         if isinstance(event, Born):
             self._crew.born(event)
         elif isinstance(event, Gone):
-            self._take_messages(now)  # what it still had to say comes before its death
-            death = self._crew.bury(event)
-            if death is not None:
-                if not self._failure and not self._draining:
-                    _LOG.warning(
-                        "worker %d (pid %d) %s", event.assignment.slot, event.pid, death.text
-                    )
-                self._dispatcher.died(
-                    event.assignment.slot, event.assignment.incarnation, now, death
-                )
+            self._listener.listen(now)  # what it still had to say comes before its death
+            self._gone(event, now)
         elif isinstance(event, Unborn):
-            self._dispatcher.start_failed(
+            self.dispatcher.start_failed(
                 event.assignment.slot, event.assignment.incarnation, now, event.text
             )
         elif isinstance(event, BootFailed):
             traceback = f"\n\n{event.traceback.rstrip()}" if event.traceback else ""
-            self._fail(error_named(event.type, event.message + traceback, event.hint))
+            error = error_named(event.type, event.message + traceback, event.hint)
+            self._fail(error, generation.number)
+
+    def _gone(self, event: Gone, now: float) -> None:
+        slot, incarnation = event.assignment.slot, event.assignment.incarnation
+        death = self._crew.bury(event)
+        if death is None:
+            return
+        was_told = self.dispatcher.phase(slot) is Phase.STOPPING
+        if not (self._failure or self._draining or was_told):
+            _LOG.warning("worker %d (pid %d) %s", slot, event.pid, death.text)
+        self.dispatcher.died(slot, incarnation, now, death)
 
     # -- checkpoints --------------------------------------------------------------------------
 
     def _save_checkpoint(self, now: float) -> None:
         self._next_checkpoint = now + CHECKPOINT_SECONDS
-        trims = self._delivery.save()
+        owners = self.dispatcher.placement.owners
         by_slot: dict[int, dict[int, int]] = {}
-        for shard, level in trims.items():
-            by_slot.setdefault(shard % self._slots, {})[shard] = level
+        for shard, level in self._delivery.save().items():
+            by_slot.setdefault(owners[shard], {})[shard] = level
         for slot, levels in by_slot.items():
-            worker = self._crew.at(slot)
+            worker = self._crew.at(slot)  # nobody in a room
             if worker is not None and worker.ready:
-                self._tell(worker, wire.pack(wire.ACKNOWLEDGE, levels))
+                self._exchange.tell(worker.identity, wire.pack(wire.ACKNOWLEDGE, levels))
 
     # -- the end ------------------------------------------------------------------------------
 
-    def _on_signal(self) -> None:
+    def _drain(self) -> None:
         self._signals += 1
         self._draining = True
-        self._dispatcher.drain()
+        self.dispatcher.drain()
 
     def _stop_workers(self) -> None:
         """Let ready workers leave in order; the starter's close takes the rest."""
@@ -411,55 +425,20 @@ class Pool:
         leaving = {worker.pid for worker in self._crew if worker.ready}
         for worker in self._crew:
             if worker.ready:
-                self._tell(worker, wire.STOP)
+                self._exchange.tell(worker.identity, wire.STOP)
         deadline = self._clock() + STOP_SECONDS
         while leaving and self._clock() < deadline and self._signals < 2:
             poller = zmq.Poller()
-            for descriptor in self._starter.descriptors():
+            for descriptor in self.generations.descriptors():
                 poller.register(descriptor, zmq.POLLIN)
             with suppress(InterruptedError):
                 poller.poll(100)
-            for event in self._starter.poll():
+            for _, event in self.generations.poll():
                 if isinstance(event, Gone):
                     leaving.discard(event.pid)
-            self._take_messages(self._clock())  # the last counts of those that are gone, too
+            self._listener.listen(self._clock())  # the last counts of those that are gone, too
 
-    # -- looking on ---------------------------------------------------------------------------
-
-    def _status(self, phase: str) -> None:
+    def _report(self, phase: str) -> None:
         now = self._clock()
         self._next_status = now + STATUS_SECONDS
-        status = self.status
-        totals = self._delivery.checkpoint.totals
-        statistics = self._dispatcher.statistics
-        self._rates.append((now, totals.events))
-        began, count = self._rates[0]
-        status.phase = phase
-        status.elapsed = time.time() - status.started
-        status.fraction = self._source.fraction()
-        status.events = totals.events
-        status.outputs = self._delivery.sink.outputs
-        status.rate = (totals.events - count) / (now - began) if now > began else 0.0
-        status.deaths = statistics.deaths
-        counts = self._crew.totals()
-        status.retries = statistics.retries + counts["retries"]
-        status.dead_letters = counts["dead_letters"]
-        status.ignored = counts["ignored"]
-        status.metrics = merge_metrics([beat["metrics"] for beat in self._crew.heartbeats()])
-        status.workers = [self._worker_status(slot) for slot in range(self._slots)]
-        self._state.write_status(asdict(status))
-        if self._settings.on_status is not None:
-            self._settings.on_status(status)
-
-    def _worker_status(self, slot: int) -> WorkerStatus:
-        worker = self._crew.at(slot)
-        beat = worker.heartbeat if worker is not None else None
-        return WorkerStatus(
-            slot,
-            worker.pid if worker is not None else None,
-            self._dispatcher.phase(slot).value,
-            self._dispatcher.incarnation(slot),
-            self._dispatcher.in_flight(slot),
-            self._dispatcher.waiting(slot),
-            beat["active"] if beat else 0,
-        )
+        self._observer.report(phase, self._crew, now)

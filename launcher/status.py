@@ -17,12 +17,15 @@ class WorkerStatus:
     slot: int
     pid: int | None
     state: str
-    """"down", "asked", "starting" or "ready"."""
+    """"down", "asked", "starting", "ready" or "stopping"."""
     incarnation: int
     in_flight: int
     waiting: int
     active: int = 0
     """Runs under way, as of the last heartbeat."""
+    generation: int = 0
+    shards: int = 0
+    """How many shards it has."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,10 @@ class PoolStatus:
     dead_letters: int = 0
     """Inputs set aside in this life, as the workers have told with their heartbeats."""
     ignored: int = 0
+    moves: int = 0
+    """How many shards have moved from one worker to another."""
+    longest_pause: float = 0.0
+    """Seconds that the inputs of a shard have waited for its move, at most."""
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The agent's metrics by name, summed over the workers where they are counts."""

@@ -1,7 +1,7 @@
 """What a worker must know to come to life, as its launcher writes it down.
 
-`Boot` is the same for all workers of a pool and is given to the zygote once; `Assignment` is one
-incarnation of one slot. Both travel as JSON over the zygote's control socket. The one pickle in
+`Boot` is the same for all workers of a generation and is given to its zygote once; `Assignment` is
+one incarnation of one slot. Both travel as JSON over the zygote's control socket. The one pickle in
 here is the agent itself, when it was handed over as an object: it comes from the launcher's own
 process and goes into a worker, never the other way.
 """
@@ -51,6 +51,8 @@ class Boot:
     """Whether the inputs come out of the dead letters."""
     scratch: str | None = None
     """A temporary state directory to delete if the launcher dies."""
+    generation: int = 0
+    """The number of this code and configuration, in the life of the state directory."""
 
     def encode(self) -> bytes:
         """One line of JSON."""
@@ -85,11 +87,8 @@ class Assignment:
     """One incarnation of one slot."""
 
     slot: int
-    slots: int
     incarnation: int
     identity: str
     """Routing id, hex: random, so that only this process can speak for the slot."""
-
-    def shards(self, total: int) -> range:
-        """The shards that the slot owns, of `total`."""
-        return range(self.slot, total, self.slots)
+    shards: list[int]
+    """The shards that it starts with."""

@@ -28,9 +28,18 @@ from ..store.crashpoints import reach
 from ..store.journal import ACTION, CALL, JournalEntry
 from ..store.offsets import offset_of
 from .context import WorkerContext
-from .failures import dead_letter, failure_report, is_final, log_ignored, verdict_letter
+from .failures import (
+    dead_letter,
+    failure_report,
+    is_final,
+    log_ignored,
+    log_overdue,
+    verdict_letter,
+)
 from .lanes import Lanes
 from .run import Run
+from .stacks import run_text
+from .stepping import TaskFactory
 from .threads import Threads
 
 if TYPE_CHECKING:
@@ -90,6 +99,8 @@ class Engine:
         self._halted = False
         self._lanes = Lanes(ports, shards)
         self._loop = asyncio.get_running_loop()
+        self._tasks = TaskFactory(beacon, timed=policy.timed)
+        self._loop.set_task_factory(self._tasks)
         self._thread = threading.get_ident()
         self.active = 0
         """How many runs are under way."""
@@ -299,6 +310,7 @@ class Engine:
         """Say whose code runs now, and since when: the time first, or it would be another's."""
         if self._policy.timed:
             self._beacon[1] = time.monotonic_ns()
+            self._beacon[3] = 0
         self._beacon[0] = run.offset + 1
 
     def _resume(self, run: Run) -> None:
@@ -323,7 +335,7 @@ class Engine:
     # -- asynchronous actions -----------------------------------------------------------------
 
     def _spawn(self, run: Run, event: Event, action: Action) -> None:
-        run.task = self._loop.create_task(self._perform(run, event, action))
+        run.task = self._tasks.start(self._loop, self._perform(run, event, action), run.offset)
         if self._policy.timed and run.timer is None:
             run.timer = self._loop.call_later(self._policy.run_timeout, self._expire, run)
 
@@ -354,6 +366,8 @@ class Engine:
     def _expire(self, run: Run) -> None:
         run.expired = True  # between two steps there is no task, and the next one will not start
         if run.task is not None:
+            run.stacks = run_text(run.task, run.offset, ("tamias-call", "tamias-action"))
+            log_overdue(run, self._policy.run_timeout)
             run.task.cancel()
 
     # -- records ------------------------------------------------------------------------------

@@ -33,6 +33,11 @@ class Lanes(dict[bytes, Lane]):
             port.batch.name_key(lane.prefix, key)
         return lane
 
+    def drop_port(self, port: Port) -> None:
+        """Drop all lanes of a shard that the worker lets go of."""
+        for key in [key for key, lane in self.items() if lane.port is port]:
+            del self[key]
+
     def drop_idle(self, committed: int) -> None:
         """If there are too many, drop some whose changes are in groups below `committed`."""
         if len(self) <= LANES_KEPT:

@@ -2,6 +2,7 @@
 
 `run_worker` is what a freshly forked (or spawned) process does: put itself under its limits, take
 the leases of its shards, announce what it finds in their outboxes, work until it is told to stop.
+Meanwhile shards may be taken from it and given to it (`holdings.py`).
 It returns the process's exit code.
 """
 
@@ -26,12 +27,12 @@ from ..agent.errors import TamiasError
 from ..agent.options import PoolOptions
 from ..agent.resource_registry import ResourceRegistry
 from ..store.crashpoints import reach
-from ..store.shard import Shard
 from . import wire
 from .beacon import Beacons
-from .commit import GroupCommit, Port
+from .commit import GroupCommit
 from .encoding import make_decoder, make_encoder
 from .engine import Engine
+from .holdings import Holdings
 from .metrics import WorkerMetrics
 from .policy import Policy
 
@@ -98,7 +99,7 @@ class Worker:
         self._assignment = assignment
         self._loop = loop
         self._ended = loop.create_future()
-        self._shards: list[Shard] = []
+        self._holdings = Holdings(boot, loop, self._send)
         self._context = zmq.Context(1)
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.ROUTING_ID, bytes.fromhex(assignment.identity))
@@ -122,11 +123,7 @@ class Worker:
 
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
-        ports: dict[int, Port] = {}
-        for number in assignment.shards(boot.shards):
-            shard = Shard.acquire(shard_directory(boot.state, number), number, boot.durability)
-            self._shards.append(shard)
-            ports[number] = Port(shard)
+        self._holdings.acquire(assignment.shards)
         self._metrics = WorkerMetrics(plan.actions)
         self._resources = ResourceRegistry(plan.providers, plan.config)
         self._group = GroupCommit(
@@ -135,13 +132,11 @@ class Worker:
             threaded=boot.durability == "machine",
             failed=self._fatal,
         )
-        self._beacon = Beacons(Path(boot.state) / "run" / "beacons", assignment.slots).words(
-            assignment.slot
-        )
+        self._beacon = Beacons(Path(boot.state) / "run" / "beacons").words(assignment.slot)
         os.register_at_fork(after_in_child=self._forked)
         self._engine = Engine(
             plan,
-            ports,
+            self._holdings.ports,
             boot.shards,
             self._group,
             policy=Policy.of(
@@ -157,12 +152,9 @@ class Worker:
             beacon=self._beacon,
             halt=self._report_failure,
         )
-        reach("announce.before")
-        for port in ports.values():
-            for sequence, record in port.shard.outbox():
-                self._socket.send(wire.pack_done([(port.number, sequence, record)]))
-                reach("announce.inside")
-        self._tell(wire.READY, {"pid": os.getpid(), "shards": sorted(ports)})
+        self._holdings.serve(self._engine, self._group, self._fatal)
+        self._holdings.announce()
+        self._tell(wire.READY, {"pid": os.getpid(), **self._holdings.describe()})
         reach("announce.after")
         self._loop.add_reader(self._socket.FD, self._turn)
         self._beat()
@@ -175,8 +167,7 @@ class Worker:
             self._engine.close()
             self._group.close()
             self._resources.close()
-        for shard in self._shards:
-            shard.close()
+        self._holdings.close()
         self._socket.close()
         self._context.term()
 
@@ -227,9 +218,13 @@ class Worker:
             self._engine.receive(wire.unpack_inputs(message))
         elif kind == wire.ACKNOWLEDGE:
             levels = wire.unpack(message)
-            self._engine.acknowledge({int(shard): level for shard, level in levels.items()})
+            self._holdings.acknowledge({int(shard): level for shard, level in levels.items()})
+        elif kind == wire.RELEASE:
+            self._holdings.release(wire.unpack(message)["shard"])
+        elif kind == wire.TAKE:
+            self._holdings.take(wire.unpack(message)["shard"])
         elif kind == wire.STOP:
-            self._engine.finish()
+            self._holdings.finish()
             self._group.flush()
             self._tell_metrics()
             self._end(EXIT_OK)
@@ -289,11 +284,6 @@ class Worker:
     def _end(self, code: int) -> None:
         if not self._ended.done():
             self._ended.set_result(code)
-
-
-def shard_directory(state: str, number: int) -> Path:
-    """Where a shard lives in a state directory."""
-    return Path(state) / "shards" / f"{number:02d}"
 
 
 def warm() -> None:

@@ -11,14 +11,19 @@ Kinds from the launcher:
 ====  ==================================================================================
 `I`   inputs: counts, then offsets, key lengths, payload lengths, keys, payloads, verdicts (JSON)
 `A`   acknowledgement: JSON `{shard: sequence}`, outbox records the sink has for good
+`L`   let go of a shard, of which everything sent has been answered: JSON `{"shard": n}`
+`T`   take a shard: JSON `{"shard": n}`
 `S`   stop: everything sent has been answered; close the shards and leave
 ====  ==================================================================================
 
 Kinds from a worker:
 
 ====  ==================================================================================
+`O`   found in the outbox of a shard that it has just taken; as `D`
 `R`   ready: JSON; its leases are held, and all it found in its outboxes has been sent
 `D`   done: a count, then `(shard, sequence, length)` triples, then the outbox records
+`l`   it has let go of a shard: JSON `{"shard": n}`
+`t`   it has taken a shard, and all it found in its outbox has been sent: JSON `{"shard": n}`
 `E`   an action failed and the pool's policy is to fail: JSON with the user's traceback
 `M`   metrics and heartbeat: JSON
 `X`   fatal: the worker itself cannot go on (disk full, foreign store): JSON
@@ -40,9 +45,14 @@ if TYPE_CHECKING:
 
 INPUTS = b"I"
 ACKNOWLEDGE = b"A"
+RELEASE = b"L"
+TAKE = b"T"
 STOP = b"S"
+FOUND = b"O"
 READY = b"R"
 DONE = b"D"
+RELEASED = b"l"
+TAKEN = b"t"
 FAILED = b"E"
 METRICS = b"M"
 FATAL = b"X"
@@ -98,12 +108,12 @@ def unpack_inputs(message: bytes) -> InputBatch:
     )
 
 
-def pack_done(records: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """A `D` message from `(shard, sequence, encoded outbox record)` triples."""
+def pack_done(records: Sequence[tuple[int, int, bytes]], kind: bytes = DONE) -> bytes:
+    """A `D` (or `O`) message from `(shard, sequence, encoded outbox record)` triples."""
     places = array("Q", [len(records)])
     for shard, sequence, record in records:
         places.extend((shard, sequence, len(record)))
-    return b"".join((DONE, places, *(record for _, _, record in records)))
+    return b"".join((kind, places, *(record for _, _, record in records)))
 
 
 def unpack_done(message: bytes) -> list[tuple[int, int, memoryview]]:

@@ -1,0 +1,98 @@
+"""How a running pool stands, put together for whoever watches."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from .slotstate import Phase
+from .status import PoolStatus, WorkerStatus, merge_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..store.directory import StateDirectory
+    from .crew import Crew
+    from .delivery import Delivery
+    from .dispatch import Dispatcher
+    from .sources.base import Source
+
+
+class Observer:
+    """Fills in a status from what the parts of a pool know, and shows it around.
+
+    Attributes:
+        status: the last one. The same object for the whole life of the pool.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        source: Source,
+        delivery: Delivery,
+        state: StateDirectory,
+        show: Callable[[PoolStatus], None] | None,
+    ) -> None:
+        """`show` is called with each new status."""
+        self._dispatcher = dispatcher
+        self._source = source
+        self._delivery = delivery
+        self._state = state
+        self._show = show
+        self._rates: deque[tuple[float, int]] = deque(maxlen=20)
+        self.status = PoolStatus(os.getpid(), time.time(), "starting")
+
+    def look(self, phase: str, crew: Crew, now: float) -> PoolStatus:
+        """Bring the status up to date; `now` is monotonic."""
+        status = self.status
+        totals = self._delivery.checkpoint.totals
+        dispatcher = self._dispatcher
+        statistics = dispatcher.statistics
+        self._rates.append((now, totals.events))
+        began, count = self._rates[0]
+        status.phase = phase
+        status.elapsed = time.time() - status.started
+        status.fraction = self._source.fraction()
+        status.events = totals.events
+        status.outputs = self._delivery.sink.outputs
+        status.rate = (totals.events - count) / (now - began) if now > began else 0.0
+        status.deaths = statistics.deaths
+        counts = crew.totals()
+        status.retries = statistics.retries + counts["retries"]
+        status.dead_letters = counts["dead_letters"]
+        status.ignored = counts["ignored"]
+        status.moves = dispatcher.moves.done
+        status.longest_pause = dispatcher.moves.longest
+        status.metrics = merge_metrics([beat["metrics"] for beat in crew.heartbeats()])
+        status.workers = [
+            self._worker(slot, crew)
+            for slot in range(dispatcher.most_slots)
+            if dispatcher.phase(slot) is not Phase.RETIRED
+        ]
+        return status
+
+    def report(self, phase: str, crew: Crew, now: float) -> None:
+        """Show how things stand: in the state directory, and to whoever looks on."""
+        status = self.look(phase, crew, now)
+        self._state.write_status(asdict(status))
+        if self._show is not None:
+            self._show(status)
+
+    def _worker(self, slot: int, crew: Crew) -> WorkerStatus:
+        worker = crew.at(slot)
+        beat = worker.heartbeat if worker is not None else None
+        dispatcher = self._dispatcher
+        return WorkerStatus(
+            slot,
+            worker.pid if worker is not None else None,
+            dispatcher.phase(slot).value,
+            dispatcher.incarnation(slot),
+            dispatcher.in_flight(slot),
+            dispatcher.waiting(slot),
+            beat["active"] if beat else 0,
+            dispatcher.generation(slot),
+            len(dispatcher.placement.of(slot)),
+        )
