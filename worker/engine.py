@@ -28,17 +28,10 @@ from ..store.crashpoints import reach
 from ..store.journal import ACTION, CALL, JournalEntry
 from ..store.offsets import offset_of
 from .context import WorkerContext
-from .failures import (
-    dead_letter,
-    failure_report,
-    is_final,
-    log_ignored,
-    log_overdue,
-    verdict_letter,
-)
+from .failures import dead_letter, failure_report, is_final, log_ignored, verdict_letter
 from .lanes import Lanes
 from .run import Run
-from .stacks import run_text
+from .stacks import note_overdue
 from .stepping import TaskFactory
 from .threads import Threads
 
@@ -366,8 +359,7 @@ class Engine:
     def _expire(self, run: Run) -> None:
         run.expired = True  # between two steps there is no task, and the next one will not start
         if run.task is not None:
-            run.stacks = run_text(run.task, run.offset, ("tamias-call", "tamias-action"))
-            log_overdue(run, self._policy.run_timeout)
+            note_overdue(run, run.task, self._policy.run_timeout)
             run.task.cancel()
 
     # -- records ------------------------------------------------------------------------------

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _ROOMS: Final = tuple(
     f"{Path(__file__).parents[1] / room}{os.sep}" for room in ("agent", "store", "worker")
 )
+_LOOP_IN_LOOP: Final = (
+    "cannot be called from a running event loop",  # asyncio.run, asyncio.Runner.run
+    "while another loop is running",
+    "event loop is already running",
+)
 _LOG: Final = logging.getLogger("tamias.worker")
 
 
@@ -46,8 +51,21 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, TamiasError):
         text = f"{type(error).__name__}: {error}"  # where it is defined is no news
     else:
-        text = "".join(traceback.format_exception_only(type(error), error))
+        text = "".join(traceback.format_exception_only(type(error), error)) + _advice(error)
     return " ".join(text.split())
+
+
+def _advice(error: BaseException) -> str:
+    """What to do about a mistake that Python's own message does not explain to those who make it.
+
+    Plain actions are called from the event loop, so they cannot run another one.
+    """
+    if isinstance(error, RuntimeError) and any(text in str(error) for text in _LOOP_IN_LOOP):
+        return (
+            "(A plain action is called from the worker's event loop: declare it `async def` and"
+            " await instead of running another loop.)"
+        )
+    return ""
 
 
 def cause_of(error: BaseException) -> Cause:
@@ -82,6 +100,7 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         error=one_line(error),
         traceback=user_traceback(error),
         action=run.action.name if run.action is not None else None,
+        stacks=run.stacks,
         worker_pid=os.getpid(),
         at=time.time(),
         generation=run.lane.port.generation,

@@ -9,11 +9,9 @@ It returns the process's exit code.
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import gc
 import logging
 import os
-import resource
 import signal
 import time
 from collections.abc import Callable
@@ -24,7 +22,6 @@ import setproctitle
 import zmq
 
 from ..agent.errors import TamiasError
-from ..agent.options import PoolOptions
 from ..agent.resource_registry import ResourceRegistry
 from ..store.crashpoints import reach
 from . import wire
@@ -33,8 +30,10 @@ from .commit import GroupCommit
 from .encoding import make_decoder, make_encoder
 from .engine import Engine
 from .holdings import Holdings
+from .limits import KernelLimits
 from .metrics import WorkerMetrics
 from .policy import Policy
+from .stacks import stacks_on_request
 
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
 try:  # here, so that the zygote pays for the import and not each worker
@@ -63,29 +62,19 @@ def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
     setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _limit_memory(plan.config.get(PoolOptions.MEMORY_LIMIT))
-    with stacks_path(boot.state, assignment.slot).open("w", encoding="utf-8") as stacks:
-        faulthandler.enable(stacks)
-        faulthandler.register(signal.SIGUSR2, stacks, all_threads=True)
-        loop = _new_loop()
-        try:
-            asyncio.set_event_loop(loop)
+    KernelLimits.of(plan.config).apply(assignment.slot)
+    loop = _new_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        with stacks_on_request(stacks_path(boot.state, assignment.slot), loop):
             return loop.run_until_complete(Worker(boot, plan, assignment, loop).serve())
-        finally:
-            faulthandler.disable()
-            faulthandler.unregister(signal.SIGUSR2)
-            loop.close()
+    finally:
+        loop.close()
 
 
 def stacks_path(state: str, slot: int) -> Path:
     """Where a slot's worker leaves its stacks when it crashes, or is asked for them."""
     return Path(state) / "run" / f"stacks-{slot}"
-
-
-def _limit_memory(limit: int) -> None:
-    """Bound private memory. Mapped stores do not count (which is why it is not RLIMIT_AS)."""
-    if limit:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 class Worker:

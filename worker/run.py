@@ -49,6 +49,8 @@ class Run:
     task: Task[None] | None = None
     timer: TimerHandle | None = None
     expired: bool = False
+    stacks: str = ""
+    """What it was doing when it expired."""
     sent: list[Event] | None = None
     """Events that the current action has sent, outputs apart."""
     steps: deque[Step] | None = None

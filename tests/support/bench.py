@@ -91,7 +91,7 @@ class Bench:
         """Which generation's record they were in."""
         self.failed: list[BaseException] = []
         self.halted: list[dict[str, Any]] = []
-        self.beacon = memoryview(bytearray(24)).cast("Q")
+        self.beacon = memoryview(bytearray(32)).cast("Q")
         config = Configuration()
         for name, value in options.items():
             config.set_str(name.replace("_", "-"), str(value))
