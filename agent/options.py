@@ -32,6 +32,7 @@ class PoolOptions:
         int,
         0,
         minimum=0,
+        fixed=True,
         description="Worker processes; 0 for one per CPU that the launcher may use.",
     )
     SHARDS = ConfigOption(
@@ -56,7 +57,7 @@ class PoolOptions:
         int,
         256,
         minimum=1,
-        live=True,
+        fixed=True,
         description="Inputs per message to a worker, at most; a commit holds those of up to four"
         " messages, fewer where they take longer than 20 ms.",
     )
@@ -65,7 +66,7 @@ class PoolOptions:
         int,
         2048,
         minimum=1,
-        live=True,
+        fixed=True,
         description="Inputs in flight per worker, at most.",
     )
     MAX_ATTEMPTS = ConfigOption(

@@ -257,6 +257,7 @@ class Dispatcher:
         state.phase = Phase.DOWN
         self.statistics.deaths += 1
         state.tally.deaths += 1
+        state.tally.last_death = death.describe()
         explained = self._quarantine.judge(state.ground(), death)
         state.count_suspects()
         pause = state.row.died(lived=now - state.started_at, explained=explained)
@@ -272,6 +273,7 @@ class Dispatcher:
         state.phase = Phase.DOWN
         self.statistics.start_failures += 1
         state.tally.start_failures += 1
+        state.tally.last_death = text
         pause = state.row.start_failed()
         what = f"failed to start {state.row.starts} times in a row"
         self._restart(state, now, pause, what, text)
@@ -306,6 +308,10 @@ class Dispatcher:
     def retire(self, slot: int) -> None:
         """End a slot as soon as it has no shard: to be called after its shards' `move`."""
         self._states[slot].retiring = self._leaving = True
+
+    def allow_attempts(self, number: int) -> None:
+        """So many deaths are needed from now on to condemn an item."""
+        self._quarantine.allow_attempts(number)
 
     def move(self, shard: int, slot: int) -> None:
         """Have a shard moved to a slot; where it is and what was ordered before does not matter.

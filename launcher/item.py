@@ -200,9 +200,13 @@ class Tally:
     """
 
     completed: int = 0
+    failed: int = 0
+    """Of the completed, those that were set aside or passed over."""
     retries: int = 0
     deaths: int = 0
     start_failures: int = 0
     condemned: int = 0
+    last_death: str = ""
+    """How the last of them ended, or did not start."""
     on_trial: bool = False
     given_up: str = ""

@@ -47,6 +47,8 @@ class Listener:
         self._delivery = delivery
         self._fail = fail
         self.heard: set[int] = set()
+        self.news: dict[int, bytes] = {}
+        """By generation, what its workers are told before their first inputs."""
 
     def listen(self, now: float) -> None:
         """Take in all that has arrived; `now` is monotonic. Never waits."""
@@ -86,6 +88,8 @@ class Listener:
         for shard, sequence, record in wire.unpack_done(message):
             outputs = self._delivery.accept(shard, sequence, record)
             self._dispatcher.completed(*worker.place, outputs.offsets)
+            if outputs.failed:
+                self._dispatcher.tally(worker.generation).failed += len(outputs.failed)
 
     def _found(self, worker: Worker, message: bytes) -> None:
         for shard, sequence, record in wire.unpack_done(message):
@@ -96,6 +100,8 @@ class Listener:
         worker.ready = True
         self.heard.update(worker.assignment.shards)
         found, worker.found = worker.found, {}
+        if worker.generation in self.news:
+            self._exchange.tell(worker.identity, self.news[worker.generation])
         self._dispatcher.ready(*worker.place, chain.from_iterable(found.values()))
 
     def _taken(self, worker: Worker, shard: int, now: float) -> None:

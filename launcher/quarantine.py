@@ -85,8 +85,12 @@ class Quarantine:
             companies.append(1)
         self._companies = tuple(companies)
         self._window = window
-        self._max_attempts = max_attempts
-        self._alone_needed = 2 if max_attempts >= 3 else 1
+        self.allow_attempts(max_attempts)
+
+    def allow_attempts(self, number: int) -> None:
+        """So many deaths are needed for a verdict from now on."""
+        self._max_attempts = number
+        self._alone_needed = 2 if number >= 3 else 1
 
     def company(self, item: Item) -> int:
         """The largest in-flight set this item may be part of, itself included."""

@@ -166,6 +166,15 @@ class Starter(ABC):
     def descriptors(self) -> Sequence[int]:
         """What to poll; `poll` is due when one is readable."""
 
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        """Digests of the files of the agent's own code, once they are known."""
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether a worker could be started right now, as far as can be known before."""
+        return True
+
     @abstractmethod
     def poll(self) -> list[Event]:
         """What has happened since the last call. Never waits."""
@@ -184,6 +193,7 @@ class ZygoteStarter(Starter):
     """Forks workers from one warm interpreter, and makes a new one when that dies."""
 
     def __init__(self, boot: Boot, log: IO[bytes] | int, launch: Launch | None = None) -> None:
+        super().__init__()
         self._boot = boot
         self._log = log
         self._launch = launch
@@ -191,8 +201,15 @@ class ZygoteStarter(Starter):
         self._asked: dict[tuple[int, int], Assignment] = {}
         self._living: dict[int, Assignment] = {}
         self._ready = False
+        self._failed = False
+        """Whether the agent does not load: another zygote would not load it either."""
         self._stillborn = 0
         """Zygotes in a row that died before they were ready."""
+
+    @property
+    def is_warm(self) -> bool:
+        """As `Starter.is_warm`."""
+        return self._ready
 
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
@@ -210,7 +227,9 @@ class ZygoteStarter(Starter):
             if "ready" in message:
                 self._ready = True
                 self._stillborn = 0
+                self.files = message["ready"]["files"]
             elif "failed" in message:
+                self._failed = True
                 events.append(BootFailed(**message["failed"]))
                 return events
             elif "forked" in message:
@@ -223,7 +242,7 @@ class ZygoteStarter(Starter):
             else:
                 assignment = self._living.pop(message["exit"])
                 events.append(Gone(assignment, message["exit"], message["status"]))
-        if self._zygote.closed:
+        if self._zygote.closed and not self._failed:
             events.extend(self._replace())
         return events
 
@@ -273,6 +292,7 @@ class SpawnStarter(Starter):
     """Starts a fresh interpreter for each worker."""
 
     def __init__(self, boot: Boot, log: IO[bytes] | int, launch: Launch | None = None) -> None:
+        super().__init__()
         self._boot = boot
         self._log = log
         self._launch = launch

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Options of a worker that stay fixed for its life."""
+    """Options of a worker; when they change, all of it is replaced."""
 
     on_error: str
     """"fail", "dead-letter" or "ignore": what becomes of an input whose run keeps failing."""

@@ -22,6 +22,7 @@ import setproctitle
 import zmq
 
 from ..agent.errors import TamiasError
+from ..agent.options import KNOWN_OPTIONS
 from ..agent.resource_registry import ResourceRegistry
 from ..store.crashpoints import reach
 from . import wire
@@ -128,12 +129,7 @@ class Worker:
             self._holdings.ports,
             boot.shards,
             self._group,
-            policy=Policy.of(
-                plan.config,
-                on_error=boot.on_error,
-                codec=boot.input_codec,
-                revives=boot.revives,
-            ),
+            policy=self._policy(boot.on_error),
             decode=make_decoder(boot.input_codec),
             encode=make_encoder(boot.output_codec, revives=boot.revives),
             resources=self._resources,
@@ -212,11 +208,23 @@ class Worker:
             self._holdings.release(wire.unpack(message)["shard"])
         elif kind == wire.TAKE:
             self._holdings.take(wire.unpack(message)["shard"])
+        elif kind == wire.CONFIGURE:
+            self._reconfigure(**wire.unpack(message))
         elif kind == wire.STOP:
             self._holdings.finish()
             self._group.flush()
             self._tell_metrics()
             self._end(EXIT_OK)
+
+    def _reconfigure(self, settings: dict[str, Any], on_error: str) -> None:
+        """Go by other values of options that may change; what is under way is not touched."""
+        for key, value in settings.items():
+            self._plan.config.set(KNOWN_OPTIONS[key], value)
+        self._engine.reconfigure(self._policy(on_error))
+
+    def _policy(self, on_error: str) -> Policy:
+        codec, revives = self._boot.input_codec, self._boot.revives
+        return Policy.of(self._plan.config, on_error=on_error, codec=codec, revives=revives)
 
     def _send(self, message: bytes) -> None:
         self._socket.send(message)

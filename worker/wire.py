@@ -13,6 +13,7 @@ Kinds from the launcher:
 `A`   acknowledgement: JSON `{shard: sequence}`, outbox records the sink has for good
 `L`   let go of a shard, of which everything sent has been answered: JSON `{"shard": n}`
 `T`   take a shard: JSON `{"shard": n}`
+`C`   configure: JSON `{"settings": {key: value}, "on_error": ...}`, options that change now
 `S`   stop: everything sent has been answered; close the shards and leave
 ====  ==================================================================================
 
@@ -48,6 +49,7 @@ ACKNOWLEDGE = b"A"
 RELEASE = b"L"
 TAKE = b"T"
 STOP = b"S"
+CONFIGURE = b"C"
 FOUND = b"O"
 READY = b"R"
 DONE = b"D"

@@ -40,6 +40,7 @@ import setproctitle
 from ..agent.errors import TamiasError
 from ..store.crashpoints import reach
 from .boot import Assignment, Boot
+from .codebase import digests, own_files
 from .parenthood import die_with_parent
 from .process import run_worker, warm
 
@@ -81,7 +82,14 @@ class Zygote:
                 return 1
             setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
             warm()
-            self._say(ready={"pid": os.getpid(), "agent": plan.name, "actions": list(plan.actions)})
+            self._say(
+                ready={
+                    "pid": os.getpid(),
+                    "agent": plan.name,
+                    "actions": list(plan.actions),
+                    "files": digests(own_files()),
+                }
+            )
         while True:
             for message in self._messages():
                 if "leave" in message:

@@ -1,0 +1,65 @@
+"""Which files an agent's code is in, and whether they have changed.
+
+The agent's own code is what has been imported and is neither Python's, nor installed, nor tamias
+itself: the files that someone edits and then wants to see at work. They are found where the agent
+is imported, in the zygote, and told apart by what is in them, so that a file which was only
+touched, or checked out again, counts as the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
+
+
+def own_files() -> list[str]:
+    """The source files of all modules that are the agent's own code, as of now."""
+    found = set()
+    for name, module in list(sys.modules.items()):
+        first = name.partition(".")[0]
+        if first in sys.stdlib_module_names or first in ("tamias", "__main__", "__mp_main__"):
+            continue
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".py"):
+            path = Path(file).absolute()
+            if not _INSTALLED.intersection(path.parts):
+                found.add(str(path))
+    return sorted(found)
+
+
+def digests(files: Iterable[str]) -> dict[str, str]:
+    """A short hash of the content of each file; empty for one that cannot be read."""
+    return {file: _digest(Path(file)) for file in files}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()
+    except OSError:
+        return ""
+
+
+def changed(known: dict[str, str]) -> list[str]:
+    """Those files whose content is not what the digests say, or that are gone."""
+    return [file for file, digest in digests(known).items() if digest != known[file]]
+
+
+def forget_bytecode(files: Iterable[str]) -> None:
+    """Remove what Python has compiled of these files.
+
+    It would be used again if the new text has the length of the old one, and was written within the
+    same second.
+    """
+    for file in map(Path, files):
+        for compiled in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):
+            try:
+                compiled.unlink()
+            except OSError:
+                continue  # not ours to remove: then nobody of ours has written it either
