@@ -27,15 +27,16 @@ def start():
     from json import loads
     from os import getcwd
     first, last = loads(sys.argv.pop(1))
-    name = sys.argv.pop(1)
+    module, _, function = sys.argv.pop(1).partition(":")
     if sys.path[:1] == [""]:
         sys.path[0] = getcwd()
     sys.path += dict.fromkeys(path for path in first + last if path not in sys.path)
     spec = machinery.PathFinder.find_spec("tamias", last)
     if spec is not None:
-        sys.modules["tamias"] = module = util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return import_module(name).main()
+        sys.modules["tamias"] = tamias = util.module_from_spec(spec)
+        spec.loader.exec_module(tamias)
+    found = import_module(module)
+    return getattr(found, function)() if function else 0
 sys.exit(start())
 """
 
@@ -78,13 +79,13 @@ class Launch:
             return self.variables
         return {**self.variables, "PYTHONPATH": os.pathsep.join(self.pythonpath)}
 
-    def command(self, module: str, *arguments: str, folders: Sequence[str] = ()) -> list[str]:
-        """The command that runs `main()` of a module of tamias.
+    def command(self, program: str, *arguments: str, folders: Sequence[str] = ()) -> list[str]:
+        """The command that imports a module and calls a function in it.
 
         Args:
-            module: its full name.
-            arguments: what `main` finds in `sys.argv`.
+            program: `module:function`; without a function the module is only imported.
+            arguments: what it finds in `sys.argv`.
             folders: where the agent's modules are; they come before `paths` on `sys.path`.
         """
         paths = json.dumps([list(folders), self.paths])
-        return [self.python, "-c", _START, paths, module, *arguments]
+        return [self.python, "-c", _START, paths, program, *arguments]

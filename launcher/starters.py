@@ -376,7 +376,7 @@ def _start(
     if launch is None:
         command = [sys.executable, "-m", _PROGRAM, str(control), *options]
     else:
-        command = launch.command(_PROGRAM, str(control), *options, folders=boot.sys_path)
+        command = launch.command(f"{_PROGRAM}:main", str(control), *options, folders=boot.sys_path)
     try:
         return subprocess.Popen(
             command,

@@ -43,6 +43,7 @@ REQUIRED = (
     "PyYAML",
     "setproctitle",
     "orjson",
+    "packaging",
 )
 OPTIONAL = ("uvloop",)
 

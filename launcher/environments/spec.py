@@ -138,6 +138,8 @@ class EnvironmentSpec(_Model):
     """Folders of modules."""
     variables: Annotated[dict[str, str | None], BeforeValidator(_texts)] = {}
     """Environment variables, over those inherited; None takes one away."""
+    inherit: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """Names of the launcher's variables that are inherited besides the usual; `*` is a wildcard."""
     installer: Literal["auto", "uv", "pip"] = "auto"
     """What installs requirements: "auto" is uv where it is found on PATH, and pip otherwise."""
 

@@ -1,0 +1,180 @@
+"""Unpacking archives that others have made, without letting them write or point elsewhere.
+
+Zip and tar files are read by the standard library, and written here: member by member, into a
+folder that was empty, with nothing but plain files, folders and links. A member's folder is
+resolved before it is written to, so that no link can lead it out, and when all is there every link
+is resolved once more, since a later member may have bent an earlier link.
+
+A virtual environment has one link that does lead out, to its interpreter. It is not made; where it
+was is told to the caller, who knows which interpreter to put there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tarfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Final
+
+from ...agent.errors import EnvironmentSetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INTERPRETER: Final = re.compile(r"python[\d.]*t?")
+_COPY: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class InterpreterLink:
+    """A link to an interpreter outside, which was in an archive and has not been made."""
+
+    path: Path
+    """Where it belongs."""
+    target: str
+    """Where it pointed to."""
+
+
+def unpack(archive: Path, folder: Path) -> list[InterpreterLink]:
+    """Unpack a zip or tar file into `folder`, which is created.
+
+    Returns the links to interpreters that were left out.
+
+    Raises:
+        EnvironmentSetupError: it is no archive, is damaged, or a member would leave the folder.
+    """
+    folder.mkdir()
+    unpacking = _Unpacking(archive, folder)
+    try:
+        if zipfile.is_zipfile(archive):
+            _unzip(archive, unpacking)
+        else:
+            _untar(archive, unpacking)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, RuntimeError) as error:
+        raise EnvironmentSetupError(
+            f"{archive} cannot be unpacked: {error}.", hint="Name a sound zip or tar file."
+        ) from error
+    unpacking.check_links()
+    return unpacking.left_out
+
+
+class _Unpacking:
+    """Writes members; each method refuses what would leave the folder."""
+
+    def __init__(self, archive: Path, folder: Path) -> None:
+        self._archive = archive
+        self._root = Path(os.path.realpath(folder))
+        self._links: list[Path] = []
+        self.left_out: list[InterpreterLink] = []
+
+    def place(self, name: str) -> Path:
+        """Where a member goes; its folder is there then, and nothing is in its way."""
+        parts = PurePosixPath(name).parts
+        if name.startswith("/") or ".." in parts or "\0" in name:
+            raise self._refused(name, "its name leads out of the archive")
+        path = self._root.joinpath(*parts)
+        if path == self._root:
+            return path
+        if not self._is_inside(Path(os.path.realpath(path.parent))):
+            raise self._refused(name, "a link leads it out of the archive")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        return path
+
+    def folder(self, name: str) -> None:
+        """Make a folder."""
+        self.place(name).mkdir(exist_ok=True)
+
+    def file(self, name: str, content: IO[bytes], mode: int, modified: float) -> None:
+        """Write a file. Of its mode only the right to execute is kept, for all or nobody."""
+        path = self.place(name)
+        with path.open("xb") as target:
+            shutil.copyfileobj(content, target, _COPY)
+        path.chmod(0o755 if mode & 0o100 else 0o644)
+        os.utime(
+            path, (modified, modified)
+        )  # compiled modules are valid for a time of their source
+
+    def link(self, name: str, target: str) -> None:
+        """Make a symbolic link."""
+        path = self.place(name)
+        if PurePosixPath(target).is_absolute():
+            if path.parent.name == "bin" and _INTERPRETER.fullmatch(path.name):
+                self.left_out.append(InterpreterLink(path, target))
+                return
+            raise self._refused(name, f"it is a link to {target}, which is outside")
+        path.symlink_to(target)
+        self._links.append(path)
+
+    def same(self, name: str, other: str) -> None:
+        """Make a hard link to an earlier member."""
+        path = self.place(name)
+        source = self._root.joinpath(*PurePosixPath(other).parts)
+        real = Path(os.path.realpath(source))
+        if ".." in PurePosixPath(other).parts or not self._is_inside(real) or not real.is_file():
+            raise self._refused(name, f"it is a link to {other}, which is not in the archive")
+        os.link(real, path)
+
+    def check_links(self) -> None:
+        """Raise EnvironmentSetupError if a link leads out."""
+        for path in self._links:
+            if path.is_symlink() and not self._is_inside(Path(os.path.realpath(path))):
+                name = str(path.relative_to(self._root))
+                raise self._refused(name, f"it is a link to {path.readlink()}, which is outside")
+
+    def other(self, name: str) -> None:
+        """Refuse what is neither file nor folder nor link."""
+        raise self._refused(name, "it is a device or a pipe")
+
+    def _is_inside(self, path: Path) -> bool:
+        return path == self._root or self._root in path.parents
+
+    def _refused(self, name: str, reason: str) -> EnvironmentSetupError:
+        return EnvironmentSetupError(
+            f"{self._archive} is not unpacked: {name!r} is not safe: {reason}.",
+            hint="Pack it again with nothing in it that leads outside.",
+        )
+
+
+def _untar(archive: Path, unpacking: _Unpacking) -> None:
+    with tarfile.open(archive) as packed:
+        for member in packed:
+            if member.isdir():
+                unpacking.folder(member.name)
+            elif member.issym():
+                unpacking.link(member.name, member.linkname)
+            elif member.islnk():
+                unpacking.same(member.name, member.linkname)
+            elif member.isreg() and (content := packed.extractfile(member)) is not None:
+                unpacking.file(member.name, content, member.mode, member.mtime)
+            else:
+                unpacking.other(member.name)
+
+
+def _unzip(archive: Path, unpacking: _Unpacking) -> None:
+    with zipfile.ZipFile(archive) as packed:
+        for member in packed.infolist():
+            mode = member.external_attr >> 16
+            if member.is_dir():
+                unpacking.folder(member.filename)
+            elif stat.S_ISLNK(mode):
+                unpacking.link(member.filename, packed.read(member).decode())
+            elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
+                modified = time.mktime((*member.date_time, 0, 0, -1))
+                with packed.open(member) as content:
+                    unpacking.file(member.filename, content, mode, modified)
+            else:
+                unpacking.other(member.filename)
+
+
+def interpreters_in(folder: Path) -> Iterator[Path]:
+    """The interpreters in an unpacked archive, for whoever has named none that is there."""
+    for path in sorted(folder.glob("**/bin/python")):
+        yield path.relative_to(folder)
