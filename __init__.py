@@ -3,6 +3,8 @@
 Every public name is here; the rooms behind it are free to move theirs.
 """
 
+from typing import TYPE_CHECKING
+
 from .agent.action import Action
 from .agent.agent import Agent
 from .agent.config_values import parse_duration, parse_size
@@ -36,12 +38,15 @@ from .agent.errors import (
     PoolError,
     RunError,
     RunTimeoutError,
+    ServiceError,
+    ServiceTimeoutError,
     StoreCorruptError,
     StoreError,
     StoreFormatError,
     StoreFullError,
     StoreLockedError,
     StoreUnwritableError,
+    SubmissionFailedError,
     TamiasError,
     TargetError,
     UnserializableError,
@@ -49,13 +54,27 @@ from .agent.errors import (
     WorkerStartError,
 )
 from .agent.event import Event, InputEvent, OutputEvent
+from .agent.lazy import lazily
 from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
-from .agent.options import AgentExecutionOptions, PoolOptions
+from .agent.options import AgentExecutionOptions, PoolOptions, ServiceOptions
 from .agent.plan import AgentPlan
 from .agent.prompt import Prompt
 from .agent.resource import Resource, ResourceDescriptor, ResourceType, SerializableResource
 from .agent.tool import FunctionTool, Tool
+
+if TYPE_CHECKING:
+    from .launcher.service.aioclient import AsyncClient
+    from .launcher.service.client import Client
+    from .launcher.service.submission import AsyncSubmission, Submission
+
+__getattr__ = lazily(
+    __name__,
+    AsyncClient=".launcher.service.aioclient",
+    AsyncSubmission=".launcher.service.submission",
+    Client=".launcher.service.client",
+    Submission=".launcher.service.submission",
+)
 
 __all__ = [
     "Action",
@@ -66,6 +85,9 @@ __all__ = [
     "AgentFailedError",
     "AgentPlan",
     "AgentsExecutionEnvironment",
+    "AsyncClient",
+    "AsyncSubmission",
+    "Client",
     "ConfigError",
     "ConfigOption",
     "Configuration",
@@ -100,12 +122,17 @@ __all__ = [
     "RunTimeoutError",
     "RunnerContext",
     "SerializableResource",
+    "ServiceError",
+    "ServiceOptions",
+    "ServiceTimeoutError",
     "StoreCorruptError",
     "StoreError",
     "StoreFormatError",
     "StoreFullError",
     "StoreLockedError",
     "StoreUnwritableError",
+    "Submission",
+    "SubmissionFailedError",
     "TamiasError",
     "TargetError",
     "Tool",

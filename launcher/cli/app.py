@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import dead_letters, doctor, inspecting, running, status
+from . import dead_letters, doctor, inspecting, keys, running, serving, status
 from .guard import guarded
 
 app = typer.Typer(
@@ -50,6 +50,10 @@ app.command("run", short_help="Run an agent over an input, or carry on with it."
     guarded(running.run)
 )
 app.command("resume", short_help="Carry on with an interrupted job.")(guarded(running.resume))
+app.command("serve", short_help="Serve an agent to clients, until told to stop.")(
+    guarded(serving.run_service)
+)
+app.add_typer(keys.app, name="keys")
 app.command("status", short_help="Show whether a job is running, and how it stands.")(
     guarded(status.status)
 )

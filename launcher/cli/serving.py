@@ -1,0 +1,135 @@
+"""`tamias serve`: a pool that takes its inputs from clients, until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...agent.errors import UsageError
+from ...agent.options import PoolOptions
+from ..service.serving import ServeSpec, serve
+from .settings import configuration
+from .target import checked_target
+from .words import count, duration, error_console, put, shown
+
+if TYPE_CHECKING:
+    from ..service.frontdoor import FrontDoor
+
+
+def run_service(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="The agent: package.module:name, or path/to/file.py:name."
+        ),
+    ],
+    *,
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="The state directory. Default: the option state-dir."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", "-w", metavar="N", help="Default: one per CPU.")
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT", help="Serve clients there, too; only those with keys."
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The keys for --listen, as tamias keys makes them."),
+    ] = None,
+    durability: Annotated[
+        str | None,
+        typer.Option(
+            metavar="none|process|machine",
+            help="What state survives: nothing, the death of any process, a power loss. Default: "
+            "process.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings in YAML.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", "-s", metavar="KEY=VALUE", help="A setting, before those of --config."
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what happens to stdout, as JSON lines.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> int:
+    """Serve an agent to clients (tamias.Client); repeated, carry on.
+
+    SIGTERM or Ctrl-C ends it: what is in flight is finished, the rest waits in the state directory.
+    """
+    flags = {"workers": workers, "state-dir": state, "durability": durability}
+    settled = configuration(config, settings, flags)
+    place = settled.get(PoolOptions.STATE_DIR)
+    if not place:
+        raise UsageError(
+            "A service needs a state directory, by which its clients find it.",
+            hint="Name one: --state DIR.",
+        )
+    data = settled.data
+    data.pop(PoolOptions.STATE_DIR.key, None)
+    spec = ServeSpec(
+        target=checked_target(target),
+        listen=listen,
+        keys=str(keys.absolute()) if keys is not None else None,
+        config=data,
+        folder=str(Path.cwd()),
+    )
+    voice = _Voice(as_json=as_json, quiet=quiet)
+    if not quiet:
+        logging.getLogger("tamias").addHandler(voice)
+    try:
+        report = serve(spec, Path(place).absolute(), on_ready=lambda door: voice.ready(door, place))
+    finally:
+        logging.getLogger("tamias").removeHandler(voice)
+    voice.tell(
+        {"event": "stopped", **asdict(report)},
+        f"stopped after {duration(report.seconds)}: "
+        f"{count(report.events - report.resumed_at, 'input')} done, "
+        f"{count(report.dead_letters, 'dead letter')} in all",
+    )
+    return 0
+
+
+class _Voice(logging.Handler):
+    """Tells people, or a script, what happens."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        super().__init__(logging.WARNING)
+        self._as_json = as_json
+        self._quiet = quiet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As `logging.Handler.emit`."""
+        error_console().print(record.getMessage(), markup=False)
+
+    def ready(self, door: FrontDoor, place: str) -> None:
+        """The service is open."""
+        also = f" and {door.listens_on}" if door.listens_on else ""
+        self.tell(
+            {"event": "ready", "address": door.address, "listen": door.listens_on},
+            f"ready: tamias.Client({shown(Path(place).absolute())!r}){also}",
+        )
+
+    def tell(self, record: dict[str, Any], text: str) -> None:
+        """Say one thing."""
+        if self._as_json:
+            put(json.dumps(record))
+            sys.stdout.flush()
+        elif not self._quiet:
+            error_console().print(text, markup=False)

@@ -1,0 +1,157 @@
+"""`tamias.AsyncClient`: the client of a service for asyncio programs; see `client` for the ideas.
+
+    async with AsyncClient("state") as client:
+        outputs = await (await client.submit("key", value))
+
+The connection has a thread of its own, as with `Client`, so a busy loop holds nothing up, and any
+event loop will do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import ServiceError, ServiceTimeoutError
+from .client import CLOSE_SECONDS, BaseClient, unreachable
+from .submission import AsyncSubmission
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+
+class AsyncClient(BaseClient[AsyncSubmission]):
+    """A client of a service, for one event loop. Arguments as for `Client`.
+
+    Connect it with ``async with`` or `connect`.
+    """
+
+    _kind = AsyncSubmission
+
+    def __init__(
+        self,
+        where: str | Path,
+        *,
+        client_id: str | None = None,
+        keys: str | Path | None = None,
+        repeat: bool = True,
+        acknowledge: bool | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        super().__init__(
+            where, client_id=client_id, keys=keys, repeat=repeat, acknowledge=acknowledge
+        )
+        self._where = where
+        self._timeout = timeout
+
+    async def connect(self) -> Self:
+        """Wait for the service. Raises as `Client` does."""
+        try:
+            error = unreachable(self._where, self._timeout)
+            await _wait(self._line.opened, self._timeout, error)
+        except BaseException:
+            self._line.close()
+            raise
+        return self
+
+    async def submit(
+        self,
+        key: object,
+        value: object,
+        *,
+        sequence: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncSubmission:
+        """Hand in an input, once there is room for it; as `Client.submit`."""
+        submission, encoded, data = self._begin(key, value, sequence)
+        loop = asyncio.get_running_loop()
+        until = None if timeout is None else loop.time() + timeout
+        try:
+            while not self._line.submit(submission.sequence, encoded, data):
+                error = ServiceTimeoutError(
+                    f"The service has had no room for {timeout} s.",
+                    hint="Nothing was handed in: try again later.",
+                )
+                left = None if until is None else max(0.0, until - loop.time())
+                await _wait(self._line.room(), left, error)
+        except BaseException:
+            self._forget(submission)
+            raise
+        return submission
+
+    async def submit_many(self, inputs: Iterable[tuple[object, object]]) -> list[AsyncSubmission]:
+        """Hand in ``(key, value)`` pairs."""
+        return [await self.submit(key, value) for key, value in inputs]
+
+    async def stream(
+        self, inputs: Iterable[tuple[object, object]] | AsyncIterable[tuple[object, object]]
+    ) -> AsyncIterator[AsyncSubmission]:
+        """Hand in ``(key, value)`` pairs as there is room, and yield them as they are done."""
+        done: asyncio.Queue[AsyncSubmission | None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        submitted = yielded = 0
+
+        def tell(submission: Any) -> None:
+            loop.call_soon_threadsafe(done.put_nowait, submission)
+
+        async def feed() -> None:
+            nonlocal submitted
+            try:
+                if hasattr(inputs, "__aiter__"):
+                    async for key, value in inputs:
+                        (await self.submit(key, value)).add_done_callback(tell)
+                        submitted += 1
+                else:
+                    for key, value in inputs:
+                        (await self.submit(key, value)).add_done_callback(tell)
+                        submitted += 1
+            finally:
+                done.put_nowait(None)
+
+        feeder = asyncio.create_task(feed())
+        try:
+            while not feeder.done() or yielded < submitted:
+                submission = await done.get()
+                if submission is None:
+                    await feeder
+                else:
+                    yielded += 1
+                    yield submission
+        finally:
+            feeder.cancel()
+
+    async def flush(self, timeout: float | None = None) -> None:
+        """Wait until all that was handed in is on the server's record; as `Client.flush`."""
+        error = ServiceTimeoutError(f"Not all is on the server's record after {timeout} s.")
+        await _wait(self._line.settled(), timeout, error)
+
+    async def close(self, timeout: float = CLOSE_SECONDS) -> None:
+        """As `Client.close`."""
+        try:
+            await self.flush(timeout)
+        except ServiceTimeoutError:
+            raise
+        except ServiceError:
+            pass  # it is over already
+        finally:
+            await asyncio.get_running_loop().run_in_executor(None, self._line.close)
+
+    async def __aenter__(self) -> Self:
+        return await self.connect()
+
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            await self.close()
+        else:
+            await asyncio.get_running_loop().run_in_executor(None, self._line.close)
+
+
+async def _wait(future: Future[None], timeout: float | None, error: ServiceTimeoutError) -> None:
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(future), timeout)
+    except asyncio.TimeoutError:
+        raise error from None

@@ -1,0 +1,20 @@
+"""Telling systemd how the service stands: one datagram to the socket that it names."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+
+
+def notify(message: str) -> bool:
+    """Send `READY=1`, `STOPPING=1` or the like; False where nobody wants to know."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(message.encode(), address)
+        return True
+    return False
