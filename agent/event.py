@@ -15,6 +15,7 @@ field: it takes no part in equality, dumps and schemas, but it does travel with 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from uuid import UUID
@@ -48,6 +49,13 @@ def event_id(origin: Origin) -> UUID:
     return UUID(int=int.from_bytes(digest, "big") & _VERSION_AND_VARIANT | _UUID8)
 
 
+_ON_DEMAND: Final[dict[str, Callable[[BaseModel], Any]]] = {
+    "__pydantic_fields_set__": lambda event: set(type(event).model_fields),
+    "__pydantic_extra__": lambda _: {},
+    "__pydantic_private__": lambda _: None,
+}
+
+
 class Event(BaseModel):
     """Base of all events. Takes extra fields; fields may be of any type.
 
@@ -63,6 +71,17 @@ class Event(BaseModel):
         def __init__(self, **data: Any) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
+
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            """What pydantic keeps about an instance, for one that was filled without it."""
+            make = _ON_DEMAND.get(name)
+            if make is None:
+                return super().__getattr__(name)
+            value = make(self)
+            object.__setattr__(self, name, value)
+            return value
 
     @property
     def id(self) -> UUID | None:
@@ -95,12 +114,11 @@ class Event(BaseModel):
             raise AgentDefinitionError(msg, hint=hint)
 
 
-# One of each is made for every input, and their only field takes anything: there is nothing for
-# pydantic to check. So they are filled by hand, with what its own constructor would put there.
-_set_fields_set: Final = BaseModel.__dict__["__pydantic_fields_set__"].__set__
-_set_extra: Final = BaseModel.__dict__["__pydantic_extra__"].__set__
-_set_private: Final = BaseModel.__dict__["__pydantic_private__"].__set__
+# One of each of the following is made for every input, and their only field takes anything: there
+# is nothing for pydantic to check. So the value is put where pydantic keeps it, and what else its
+# constructor makes is made by `Event.__getattr__` for those who ask.
 _MISSING: Final = object()
+_new: Final = object.__new__
 
 
 class InputEvent(Event):
@@ -113,13 +131,10 @@ class InputEvent(Event):
 
 def input_event(value: Any, origin: Origin) -> InputEvent:
     """What ``InputEvent(input=value)`` makes, with its origin, in less time."""
-    event = InputEvent.__new__(InputEvent)
+    event = _new(InputEvent)
     state = event.__dict__
     state["input"] = value
     state[ORIGIN] = origin
-    _set_fields_set(event, {"input"})
-    _set_extra(event, {})
-    _set_private(event, None)
     return event
 
 
@@ -140,6 +155,3 @@ class OutputEvent(Event):
                 super().__init__(**extra)
                 return
             self.__dict__["output"] = output
-            _set_fields_set(self, {"output"})
-            _set_extra(self, extra)
-            _set_private(self, None)

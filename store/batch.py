@@ -52,23 +52,28 @@ class Batch:
         self.revived: list[int] = []
 
     def put_field(self, prefix: bytes, path: str, value: bytes | None) -> None:
-        """Set a memory field, or delete it if `value` is None.
+        """Set a memory field, or delete it if `value` is None; see `put_fields`."""
+        self.put_fields(prefix, {path: value})
+
+    def put_fields(self, prefix: bytes, fields: dict[str, bytes | None]) -> None:
+        """Set memory fields of a key, or delete those whose value is None.
 
         Args:
             prefix: the key's prefix (`keys.key_prefix`).
-            path: dotted path of the field.
-            value: the encoded value; `b""` marks an object.
+            fields: by dotted path, the encoded value; `b""` marks an object.
         """
-        try:
-            full = prefix + path.encode()
-        except UnicodeEncodeError:
-            full = prefix + encode_path(path)
-        if len(full) > MAX_ADDRESS:
-            stored = cut(full)
-            self.names[stored] = None if value is None else full[len(prefix) :]
-            self.memory[stored] = value
-        else:
-            self.memory[full] = value
+        memory = self.memory
+        for path, value in fields.items():
+            try:
+                full = prefix + path.encode()
+            except UnicodeEncodeError:
+                full = prefix + encode_path(path)
+            if len(full) > MAX_ADDRESS:
+                stored = cut(full)
+                self.names[stored] = None if value is None else full[len(prefix) :]
+                memory[stored] = value
+            else:
+                memory[full] = value
 
     def name_key(self, prefix: bytes, key_bytes: bytes) -> None:
         """Keep the full encoding of a key whose prefix is a hash, so that readers can name it."""

@@ -3,7 +3,7 @@
 The first byte tells the form:
 
 - `0x80`, with which every pickle begins: a plain pickle.
-- `0x54`: a text, in UTF-8 behind it: texts are what most inputs are, and this costs a third of a
+- `0xB4`: a text, in UTF-8 behind it: texts are what most inputs are, and this costs a third of a
   pickle. (One with half a surrogate pair has no UTF-8, and is pickled.)
 - `0xB5`: a container, for values that hold large buffers (numpy arrays and the like): the pickle
   followed by the buffers out of band, each at a multiple of 64 bytes, so that loading need not copy
@@ -20,18 +20,22 @@ from __future__ import annotations
 
 import pickle
 import struct
-from typing import Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 from ..agent.errors import UnserializableError
 from .culprit import find_culprit
 from .mainclasses import dumps_by_value
 
-__all__ = ["IMMUTABLE", "dumps", "loads"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["IMMUTABLE", "dumps", "dumps_object", "loads", "loads_all"]
 
 IMMUTABLE: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes, complex})
 """Types whose values can be shared without copying: compare with `type(value) in IMMUTABLE`."""
 
-_TEXT = 0x54
+_TEXT = 0xB4
 _TEXT_HEAD = bytes([_TEXT])
 _MAIN = b"__main__"
 _LARGE = 65536
@@ -61,11 +65,16 @@ def dumps(value: Any) -> bytes:
             return _pickle(value, 5)
     if kind in IMMUTABLE:
         return _pickle(value, 5)
+    return dumps_object(value)
+
+
+def dumps_object(value: Any) -> bytes:
+    """What `dumps` does for a value that is not of an immutable type. Raises the same."""
     try:
         data = _pickle(value, 5)
     except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
         return _by_value(value)
-    if _MAIN in data:
+    if data.find(_MAIN) >= 0:  # `in` would first try it as a number, and clear the error
         return _by_value(value)
     if len(data) >= _LARGE:
         return _out_of_band(value, data)
@@ -132,6 +141,20 @@ def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any
             f"A stored value cannot be read back: {type(error).__name__}: {error}. Make the "
             "modules importable that defined its classes when it was stored."
         ) from error
+
+
+def loads_all(blob: bytes, lengths: Sequence[int]) -> list[Any]:
+    """Return the values whose encodings, of these lengths, stand one after another in `blob`.
+
+    Raises:
+        UnserializableError: as `loads`.
+    """
+    ends = list(accumulate(lengths))
+    places = list(zip([0, *ends], ends, strict=False))
+    try:
+        return [_unpickle(blob[start:end]) for start, end in places]
+    except Exception:  # noqa: BLE001 - not all are plain pickles, or one is broken: the slow way
+        return [loads(blob[start:end]) for start, end in places]
 
 
 def _unpack(view: memoryview, *, writable: bool) -> Any:

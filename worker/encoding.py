@@ -53,7 +53,7 @@ import orjson
 from pydantic import BaseModel
 
 from ..agent.errors import UnserializableError
-from ..store.codec import dumps, loads
+from ..store.codec import dumps_object, loads
 from ..store.keys import decode_key
 from ..store.offsets import offset_of
 
@@ -132,7 +132,7 @@ def make_encoder(codec: str, *, revives: bool = False) -> Encoder:
     Raises:
         UnserializableError: (the function) the output has no form in this codec.
     """
-    encoders = {
+    encoders: dict[str, Callable[[], Encoder]] = {
         "pickle": _pickle_encoder,
         "json-lines": _json_encoder,
         "json": lambda: _encode_json_alone,
@@ -207,7 +207,7 @@ def _pickle_encoder() -> Encoder:
     keys = _KeyCache(decode_key)
 
     def encode(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (an Encoder)
-        return dumps({keys[key]: output})
+        return dumps_object({keys[key]: output})
 
     return encode
 

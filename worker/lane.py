@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..agent.memory import MemoryType
+from ..store.codec import IMMUTABLE, dumps
 from ..store.keys import decode_key, key_prefix
 from .memory import SpaceMemory
 from .space import Space, thaw_record, to_record
@@ -108,9 +109,13 @@ class Lane:
 
     def write_changes(self, batch: Batch) -> None:
         """Put what has changed since the last group into `batch`: the latest values only."""
-        put, prefix = batch.put_field, self.prefix
-        for path, value in self.changes.items():
-            put(prefix, path, to_record(value))
+        batch.put_fields(
+            self.prefix,
+            {
+                path: dumps(value) if value.__class__ in IMMUTABLE else to_record(value)
+                for path, value in self.changes.items()
+            },
+        )
         self.changes = {}
 
     @property

@@ -12,11 +12,11 @@ rule as for any file: cut back to the checkpoint's length, then read.
 from __future__ import annotations
 
 import struct
-from itertools import accumulate, chain, repeat
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...agent.errors import UnserializableError
-from ...store.codec import loads
+from ...store.codec import loads_all
 from ...store.outbox import Outputs, decode_outputs, encode_outputs
 from .appendfile import AppendFile
 from .base import Sink, recorded
@@ -110,12 +110,8 @@ class CollectSink(Sink):
     def _keep(self, outputs: Outputs) -> None:
         self.outputs += len(outputs.lengths)
         self._offsets += _output_offsets(outputs)
-        blob = bytes(outputs.blob)
-        ends = list(accumulate(outputs.lengths))
         try:
-            self._values += [
-                loads(blob[start:end]) for start, end in zip([0, *ends], ends, strict=False)
-            ]
+            self._values += loads_all(bytes(outputs.blob), outputs.lengths)
         except UnserializableError as error:
             self._unreadable = self._unreadable or error
 
