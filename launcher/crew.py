@@ -1,25 +1,23 @@
 """The crew: the worker processes of a pool, slot by slot, as the launcher knows them.
 
 It has them started, knows each by the secret identity it was given, turns the end of one into a
-`Death` that tells the dispatcher all that can be known, and kills one that has been in a single
-synchronous action for longer than the run timeout. Whom to start, and what becomes of the inputs,
-is the dispatcher's business.
+`Death` that tells the dispatcher all that can be known. Whom to start, and what becomes of the
+inputs, is the dispatcher's business; who is to be killed, the supervisor's.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import time
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..worker.beacon import Beacons
 from ..worker.boot import Assignment
-from ..worker.process import HEARTBEAT_SECONDS, stacks_path
+from ..worker.process import stacks_path
 from .item import Death
 
 if TYPE_CHECKING:
@@ -31,9 +29,6 @@ if TYPE_CHECKING:
 
 STACKS_BYTES: Final = 1 << 16
 """How much of a worker's stack dump goes into a dead letter."""
-
-_DUMP_SECONDS: Final = 0.05
-"""What a hung worker gets to write its stacks before it is killed."""
 
 
 @dataclass(slots=True)
@@ -54,11 +49,9 @@ class Worker:
     """When it is killed if it has not ended by itself; 0.0 if it has not been told to."""
     killed_for: str = ""
     """Why we have killed it, if we have."""
+    killed_cause: Literal["crash", "timeout", "memory"] = "crash"
+    """What that is called in a dead letter."""
     heartbeat: dict[str, Any] | None = None
-    pulse: int = 0
-    """The last pulse seen in its beacon."""
-    pulse_since: float = 0.0
-    """Since when it has not changed."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -72,7 +65,8 @@ class Crew:
     def __init__(self, state: Path) -> None:
         """`state` is the state directory, in which beacons and stack dumps live."""
         self._state = str(state)
-        self._beacons = Beacons(state / "run" / "beacons")
+        self.beacons = Beacons(state / "run" / "beacons")
+        """What the workers say of themselves while they run, and leave behind."""
         self._by_slot: dict[int, Worker] = {}
         self._by_identity: dict[bytes, Worker] = {}
         self._past: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -93,7 +87,7 @@ class Crew:
         """Have a worker started in place of the slot's last one."""
         slot = start.slot
         self.forget(slot)
-        self._beacons.clear(slot)
+        self.beacons.clear(slot)
         assignment = Assignment(slot, start.incarnation, token_hex(16), start.shards)
         worker = Worker(assignment, bytes.fromhex(assignment.identity), generation=start.generation)
         self._by_slot[slot] = worker
@@ -126,11 +120,11 @@ class Crew:
         worker.pid = None
         text, number, code = _describe(event.status)
         return Death(
-            cause="timeout" if worker.killed_for else "crash",
+            cause=worker.killed_cause,
             text=worker.killed_for or text,
             signal=number,
             exit_code=code,
-            suspect=self._beacons.executing(slot),
+            suspect=self.beacons.executing(slot),
             stacks=self._stacks(slot),
             worker_pid=event.pid,
             blameless=event.status is None or worker.excused,
@@ -142,35 +136,6 @@ class Crew:
             if worker.stop_by and worker.pid is not None and now >= worker.stop_by:
                 with suppress(OSError):
                     os.kill(worker.pid, signal.SIGKILL)
-
-    def kill_overdue(self, limit: float) -> None:
-        """Kill workers whose thread an action has held for more than `limit` seconds.
-
-        (Asynchronous actions that wait are cancelled by the worker itself.) Their stacks are dumped
-        first.
-        """
-        for slot, worker in self._by_slot.items():
-            if not worker.ready or worker.pid is None or worker.killed_for:
-                continue
-            what = self._overdue(slot, worker, limit)
-            if what:
-                worker.killed_for = f"was killed: {what} longer than run-timeout ({limit:g} s)"
-                with suppress(OSError):
-                    os.kill(worker.pid, signal.SIGUSR2)
-                    time.sleep(_DUMP_SECONDS)
-                    os.kill(worker.pid, signal.SIGKILL)
-
-    def _overdue(self, slot: int, worker: Worker, limit: float) -> str:
-        """What has taken longer than `limit` in a worker, if anything."""
-        now = time.monotonic()
-        pulse = self._beacons.pulse(slot)
-        if pulse == 0 or pulse != worker.pulse:
-            worker.pulse, worker.pulse_since = pulse, now
-        if self._beacons.executing_for(slot) > limit:
-            return "a run took"
-        if now - worker.pulse_since > limit + HEARTBEAT_SECONDS:
-            return "an asynchronous action blocked the event loop for"
-        return ""
 
     def totals(self, generation: int | None = None) -> Counter[str]:
         """What workers have counted of failures, as of their last heartbeats.
@@ -192,7 +157,7 @@ class Crew:
 
     def close(self) -> None:
         """Let go of the beacons; the starter ends the processes."""
-        self._beacons.close()
+        self.beacons.close()
 
     def _stacks(self, slot: int) -> str:
         try:

@@ -32,6 +32,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, cast
 
 from .backoff import Backoff
+from .breaker import Breaker
 from .item import GiveUp, Send, Start, Statistics, Stop, Tally
 from .moves import Moves
 from .placement import Placement
@@ -72,6 +73,7 @@ class Dispatcher:
         queue: int | None = None,
         queue_bytes: int = QUEUED_BYTES,
         backoff: Backoff | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         """Raises `ValueError` for a number below one."""
         self._queue = QUEUED_WINDOWS * window if queue is None else queue
@@ -84,6 +86,8 @@ class Dispatcher:
         self._queue_bytes = queue_bytes
         self._quarantine = Quarantine(window, max_attempts)
         self._backoff = backoff or Backoff()
+        self.breaker = breaker or Breaker()
+        """Counts failures of all workers."""
         self._tallies: dict[int, Tally] = {}
         self._states: list[SlotState] = []
         self.placement = Placement(shards or slots, range(slots))
@@ -281,9 +285,12 @@ class Dispatcher:
     def _restart(
         self, state: SlotState, now: float, pause: float | None, what: str, text: str
     ) -> None:
-        if pause is not None:
-            state.restart_at = now + pause
+        waits = self.breaker.failed(now)
+        if pause is not None and waits is not None:
+            state.restart_at = now + max(pause, waits)
             return
+        if waits is None:
+            what = f"was the last of {self.breaker.describe(now)} (breaker-failures)"
         reason = f"worker {state.number} {what}: {text or 'no reason known'}"
         if state.tally.on_trial:
             state.restart_at = float("inf")
@@ -446,6 +453,10 @@ class Dispatcher:
     def destinations(self) -> list[int]:
         """The slot of each shard, once all moves that are ordered have been made."""
         return self.moves.destinations(self.placement.owners)
+
+    def flying(self, slot: int, offset: int) -> Item | None:
+        """The item of this offset, if the slot's worker has it."""
+        return self._states[slot].flight.get(offset)
 
     def in_flight(self, slot: int) -> int:
         """How many items the slot's worker has now."""

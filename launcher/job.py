@@ -21,12 +21,15 @@ from ..agent.options import PoolOptions
 from ..store.directory import StateDirectory, StateView
 from ..store.reader import StoreReader
 from ..worker.boot import Boot
+from ..worker.limits import KernelLimits
+from .breaker import BreakerRule
 from .checkpoint import Checkpoint
 from .delivery import Delivery
 from .garbage import rare_collections
 from .pool import Pool, PoolSettings
 from .sinks import JsonLinesSink
 from .sources import open_source
+from .supervisor import watch_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -240,6 +243,7 @@ def run_life(
             "one.",
             hint="Use fewer workers, or a new state directory with more shards (--set shards=N).",
         )
+    KernelLimits.of(config).check()
     began = time.monotonic()
     record = state.progress.load()
     checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
@@ -254,7 +258,12 @@ def run_life(
             window=config.get(PoolOptions.WINDOW),
             batch=config.get(PoolOptions.BATCH_SIZE),
             max_attempts=config.get(PoolOptions.MAX_ATTEMPTS),
-            run_timeout=config.get(PoolOptions.RUN_TIMEOUT),
+            limits=watch_limits(config),
+            breaker=BreakerRule(
+                config.get(PoolOptions.BREAKER_FAILURES),
+                config.get(PoolOptions.BREAKER_SECONDS),
+                stops=config.get(PoolOptions.ON_BREAKER) == "stop",
+            ),
             start_method=config.get(PoolOptions.START_METHOD),
             launch=launch,
             on_status=on_status,

@@ -47,6 +47,8 @@ class Listener:
         self._delivery = delivery
         self._fail = fail
         self.heard: set[int] = set()
+        self.on_ready: Callable[[Worker, float], None] | None = None
+        """Called with each worker that has just become ready, before it has anything to do."""
         self.news: dict[int, bytes] = {}
         """By generation, what its workers are told before their first inputs."""
 
@@ -75,6 +77,8 @@ class Listener:
             self._found(worker, message)
         elif kind == wire.READY:
             self._ready(worker)
+            if self.on_ready is not None:
+                self.on_ready(worker, now)
         elif kind == wire.RELEASED:
             self._dispatcher.released(*worker.place, wire.unpack(message)["shard"])
         elif kind == wire.TAKEN:

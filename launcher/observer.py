@@ -54,6 +54,7 @@ class Observer:
         self._rates.append((now, totals.events))
         began, count = self._rates[0]
         status.phase = phase
+        status.degraded = dispatcher.breaker.describe(now)
         status.elapsed = time.time() - status.started
         status.fraction = self._source.fraction()
         status.events = totals.events

@@ -14,9 +14,10 @@ dies in between, the record comes again, and the watermark knows which of its in
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import zmq
@@ -24,6 +25,7 @@ import zmq
 from ..agent.errors import WorkerStartError, error_named
 from ..worker import wire
 from . import commands
+from .breaker import Breaker, BreakerRule
 from .commands import Mailbox
 from .crew import Crew
 from .dispatch import Dispatcher
@@ -37,6 +39,8 @@ from .scaling import Scaling, Swapping
 from .signals import Signals
 from .slotstate import Phase
 from .starters import BootFailed, Born, Gone, Unborn, make_starter
+from .supervisor import Supervisor
+from .watch import WatchLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from ..store.directory import StateDirectory
     from ..worker.boot import Boot
     from .commands import Answer, Command
+    from .crew import Worker
     from .delivery import Delivery
     from .item import Instruction
     from .launch import Launch
@@ -71,7 +76,8 @@ class PoolSettings:
     window: int = 2048
     batch: int = 256
     max_attempts: int = 3
-    run_timeout: float = 0.0
+    limits: WatchLimits = field(default_factory=WatchLimits)
+    breaker: BreakerRule = field(default_factory=BreakerRule)
     start_method: str = "zygote"
     launch: Launch | None = None
     """The workers' interpreter; None for the launcher's."""
@@ -110,6 +116,7 @@ class Pool:
             window=settings.window,
             batch=settings.batch,
             max_attempts=settings.max_attempts,
+            breaker=Breaker(settings.breaker),
         )
         self._slot_of = self.dispatcher.placement.routes
         self.generations = Generations()
@@ -191,6 +198,16 @@ class Pool:
         self._listener = Listener(
             self._exchange, self._crew, self.dispatcher, self._delivery, self._fail
         )
+        self.supervisor = Supervisor(
+            self._crew,
+            self.dispatcher,
+            state,
+            self._settings.limits,
+            replace_slot=lambda slot: self.post(commands.Swap(slot)),
+            abandon=self._abandon,
+            fail=self._fail,
+        )
+        self._listener.on_ready = self.supervisor.look_at_ready
 
     def _loop(self) -> None:
         now = self._clock()
@@ -205,8 +222,8 @@ class Pool:
             now = self._clock()
             self._listener.listen(now)
             self._take_events(now)
-            if self._settings.run_timeout:
-                self._crew.kill_overdue(self._settings.run_timeout)
+            if now >= self.supervisor.next_look:
+                self.supervisor.look(now, self.generations)
             if now >= self._next_checkpoint:
                 self._crew.kill_lingering(now)
                 self._save_checkpoint(now)
@@ -230,8 +247,7 @@ class Pool:
         until = min(self._next_status, self._next_checkpoint)
         if deadline is not None:
             until = min(until, deadline)
-        if self._settings.run_timeout:
-            until = min(until, now + self._settings.run_timeout / 10)
+        until = min(until, self.supervisor.next_look)
         descriptors = self.generations.descriptors()
         if self._starved and (arrival := self._source.fileno()) is not None:
             descriptors.append(arrival)
@@ -397,6 +413,12 @@ class Pool:
         if not (self._failure or self._draining or was_told):
             _LOG.warning("worker %d (pid %d) %s", slot, event.pid, death.text)
         self.dispatcher.died(slot, incarnation, now, death)
+
+    def _abandon(self, worker: Worker, now: float) -> None:
+        """This worker is as good as dead: a SIGKILL is waiting for it, and it has no leases."""
+        self._listener.listen(now)
+        if worker.pid is not None:
+            self._gone(Gone(worker.assignment, worker.pid, signal.SIGKILL), now)
 
     # -- checkpoints --------------------------------------------------------------------------
 

@@ -71,6 +71,10 @@ ZYGOTE_STARTS: Final = 3
 """A zygote may be killed by accident while it imports the agent; the import may also be what kills
 it. So many in a row are taken for the latter."""
 
+_WHERE_STACKS_ARE: Final = (
+    "Its stacks are in logs/pool.log of the state directory. Import the agent in a plain Python; if"
+    " that only takes long, raise start-timeout."
+)
 _PROGRAM: Final = "tamias.worker.zygote"
 
 Event = Born | Unborn | Gone | BootFailed
@@ -169,11 +173,16 @@ class Starter(ABC):
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
         """Digests of the files of the agent's own code, once they are known."""
+        self._given_up = ""
 
     @property
     def is_warm(self) -> bool:
         """Whether a worker could be started right now, as far as can be known before."""
         return True
+
+    def give_up(self, why: str) -> None:
+        """Its interpreter is about to be killed because it will not come up: make no other."""
+        self._given_up = why
 
     @abstractmethod
     def poll(self) -> list[Event]:
@@ -251,12 +260,11 @@ class ZygoteStarter(Starter):
         code = self._zygote.wait(5.0)
         self._zygote.close()
         self._stillborn += not self._ready
-        if self._stillborn >= ZYGOTE_STARTS:
-            return [
-                BootFailed(
-                    "WorkerStartError", f"the zygote {_ended(code)} while it started", "", ""
-                )
-            ]
+        if self._stillborn >= ZYGOTE_STARTS or (self._given_up and not self._ready):
+            self._failed = True
+            why = f"was killed: {self._given_up}" if self._given_up else _ended(code)
+            message = f"the zygote {why} while it started (importing the agent, most likely)"
+            return [BootFailed("WorkerStartError", message, _WHERE_STACKS_ARE, "")]
         living, self._living = self._living, {}
         for pid in living:
             _bury(pid)

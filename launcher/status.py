@@ -37,6 +37,8 @@ class PoolStatus:
     phase: str
     """"starting", "running", "draining" (after a signal), "stopping", and in the end "finished",
     "interrupted" or "failed"."""
+    degraded: str = ""
+    """Why the pool is not what it should be (too many failures of workers); empty if it is."""
     elapsed: float = 0.0
     fraction: float | None = None
     """How much of the input has been read, where that can be told."""

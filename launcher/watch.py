@@ -126,7 +126,6 @@ class Watch:
         "_at",
         "_blocked",
         "_born",
-        "_limits",
         "_offset",
         "_order",
         "_pulse",
@@ -138,10 +137,12 @@ class Watch:
         "_ticks",
         "_usual",
         "_was_ready",
+        "limits",
     )
 
     def __init__(self, limits: WatchLimits, at: float) -> None:
-        self._limits = limits
+        self.limits = limits
+        """May be set at any time."""
         self._born = self._at = at
         self._usual = limits.pause(working=True)
         self._step = 0.0
@@ -220,27 +221,29 @@ class Watch:
         )
 
     def _judge_standing(self) -> Order | None:
-        limit = self._limits.stop_timeout
+        limit = self.limits.stop_timeout
         if not limit:
             return None
         if self._stopped > limit:
-            return self._kill(f"was stopped (SIGSTOP) for longer than stop-timeout ({limit:g} s)")
+            return self._kill(
+                f"it was stopped (SIGSTOP) for longer than stop-timeout ({limit:g} s)"
+            )
         if self._stalled > limit:
             return self._kill(
-                "was stalled in the kernel (a dead disk, swap, or frozen) for longer than"
+                "it was stalled in the kernel (a dead disk, swap, or frozen) for longer than"
                 f" stop-timeout ({limit:g} s)"
             )
         return None
 
     def _judge_start(self, sample: Sample) -> Order | None:
-        limit = self._limits.start_timeout
+        limit = self.limits.start_timeout
         if limit and not sample.ready and self._starting > limit:
-            why = f"was not ready within start-timeout ({limit:g} s)"
+            why = f"it was not ready within start-timeout ({limit:g} s)"
             return Order("dump", why, "timeout")
         return None
 
     def _judge_memory(self, sample: Sample) -> Order | None:
-        hard, soft = self._limits.memory, self._limits.memory_soft
+        hard, soft = self.limits.memory, self.limits.memory_soft
         if not sample.memory or not sample.ready:
             return None
         size = _mebibytes(sample.memory)
@@ -252,15 +255,15 @@ class Watch:
                     f" is {_mebibytes(hard)}",
                     "memory",
                 )
-            why = f"had {size} of memory, more than memory-limit ({_mebibytes(hard)})"
+            why = f"it had {size} of memory, more than memory-limit ({_mebibytes(hard)})"
             return Order("dump", why, "memory", sample.offset, self._lasted(sample))
         if soft and sample.memory > soft and sample.runs:
-            why = f"has {size} of memory, more than memory-soft-limit ({_mebibytes(soft)})"
+            why = f"it has {size} of memory, more than memory-soft-limit ({_mebibytes(soft)})"
             return Order("replace", why, offset=sample.offset, seconds=self._lasted(sample))
         return None
 
     def _judge_time(self, sample: Sample) -> Order | None:
-        limit = self._limits.run_timeout
+        limit = self.limits.run_timeout
         if not limit or not sample.ready:
             return None
         # The beacon's word is exact, but counts time in which nobody ran, too.
@@ -272,20 +275,20 @@ class Watch:
                 else "a run took"
             )
         elif self._blocked > limit + BEAT_SECONDS:
-            what = "something left on it blocked the event loop for"
+            what = "something left on the event loop blocked it for"
         else:
             return None
         why = f"{what} longer than run-timeout ({limit:g} s)"
         return Order("dump", why, "timeout", sample.offset, sample.executing)
 
     def _judge_age(self, sample: Sample) -> Order | None:
-        limits = self._limits
+        limits = self.limits
         if not sample.ready:
             return None
         if limits.recycle_runs and sample.runs >= limits.recycle_runs:
-            return Order("replace", f"has done {sample.runs:,} runs (recycle-runs)")
+            return Order("replace", f"it has done {sample.runs:,} runs (recycle-runs)")
         if limits.recycle_after and sample.at - self._born >= limits.recycle_after:
-            return Order("replace", f"is {limits.recycle_after:g} s old (recycle-after)")
+            return Order("replace", f"it is {limits.recycle_after:g} s old (recycle-after)")
         return None
 
     def _kill(self, why: str) -> Order:
