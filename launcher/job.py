@@ -56,6 +56,8 @@ class JobSpec:
     config: dict[str, Any] = field(default_factory=dict)
     folder: str = ""
     """Where the command was given: modules are looked for here, too."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    """The workers' environment, as `EnvironmentSpec.of` takes it; empty for the launcher's."""
 
     @property
     def agent(self) -> str:
@@ -65,6 +67,19 @@ class JobSpec:
             place, name = name, ""
         place = Path(place).stem if place.endswith(".py") else place
         return f"{place}:{name}" if name else place
+
+    def launch(self) -> Launch | None:
+        """How the workers' interpreter is started: its environment is made, if need be.
+
+        Raises:
+            EnvironmentSetupError: it cannot be made, or does not work.
+        """
+        if not self.environment:
+            return None
+        from .environments.provision import provision  # noqa: PLC0415 (few jobs pay for it)
+        from .environments.spec import EnvironmentSpec  # noqa: PLC0415
+
+        return provision(EnvironmentSpec.of(self.environment))
 
     @classmethod
     def recorded(cls, state: Path) -> JobSpec:
@@ -123,6 +138,7 @@ def run_file_job(
             that could not begin for a mistake of its caller's leaves nothing behind.
     """
     config = Configuration(spec.config)
+    launch = spec.launch()
     with (
         open_source(spec.input, spec.key, spec.input_format) as source,
         open_state(
@@ -153,7 +169,7 @@ def run_file_job(
             sys_path=[spec.folder] if spec.folder else [],
             scratch=str(scratch) if scratch is not None else None,
         )
-        return run_life(boot, source, sink, state, config, on_status=on_status)
+        return run_life(boot, source, sink, state, config, launch=launch, on_status=on_status)
 
 
 @contextmanager
