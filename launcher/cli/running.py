@@ -13,6 +13,7 @@ from ...agent.errors import AgentFailedError, TamiasError, UsageError
 from ...agent.options import PoolOptions
 from ..job import JobSpec, run_file_job
 from ..sinks.appendfile import OutputClosedError
+from . import environs
 from .guard import INTERRUPTED
 from .places import StatePlace, check_output, place
 from .settings import configuration
@@ -120,6 +121,13 @@ def run(
             help="What an action's exception leads to. Default: dead-letter.",
         ),
     ] = None,
+    python: environs.Python = None,
+    requirements: environs.Requirements = None,
+    archives: environs.Archives = None,
+    files: environs.Files = None,
+    variables: environs.Variables = None,
+    folder: environs.Folder = None,
+    pythonpath: environs.PythonPath = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -143,10 +151,22 @@ def run(
         raise UsageError(
             "--json would mix with the outputs on stdout.", hint="Name a file with --output."
         )
-    data = settled.data
+    asked = environs.environment_spec(
+        settled,
+        python=python,
+        requirements=requirements,
+        archives=archives,
+        files=files,
+        variables=variables,
+        folder=folder,
+        pythonpath=pythonpath,
+    )
+    data = {
+        name: value for name, value in settled.data.items() if not name.startswith("environment.")
+    }
     data.pop(PoolOptions.STATE_DIR.key, None)
     spec = JobSpec(
-        target=checked_target(target),
+        target=checked_target(target, elsewhere=bool(asked)),
         input=place(source),
         output=place(output),
         key=key,
@@ -155,6 +175,7 @@ def run(
         on_error=settled.get(PoolOptions.ON_ERROR) or "dead-letter",
         config=data,
         folder=str(Path.cwd()),
+        environment=asked.to_mapping(),
     )
     check_output(spec.input, spec.output)
     with StatePlace(

@@ -13,8 +13,12 @@ from pathlib import Path
 from ...agent.errors import TargetError
 
 
-def checked_target(target: str) -> str:
+def checked_target(target: str, *, elsewhere: bool = False) -> str:
     """`target` with an absolute path, if it is in a file.
+
+    Args:
+        target: as it was given.
+        elsewhere: whether modules are those of another Python environment, and unknown here.
 
     Raises:
         TargetError: it names no file or module.
@@ -28,7 +32,8 @@ def checked_target(target: str) -> str:
             hint="Write package.module:name or path/to/file.py:name.",
         )
     if not (location.endswith(".py") or "/" in location):
-        _check_module(location)
+        if not elsewhere:
+            _check_module(location)
         return target
     path = Path(location)
     if not path.is_file():

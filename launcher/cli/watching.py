@@ -42,6 +42,7 @@ class Watcher:
         log = logging.getLogger("tamias")
         log.addHandler(self._handler)
         log.propagate = False
+        logging.getLogger("tamias.environments").setLevel(logging.INFO)  # it can take minutes
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,7 +53,7 @@ class _Relay(logging.Handler):
     """Hands what the launcher logs to a watcher."""
 
     def __init__(self, watch: Watcher) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self._watch = watch
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -24,6 +24,7 @@ import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -183,6 +184,16 @@ class Cache:
         finally:
             os.close(descriptor)
         return False
+
+    def size(self, name: str) -> int:
+        """Bytes on disk of what is there of a name."""
+        total = 0
+        for path in self.root.glob(f"{name}-*"):
+            for folder, _, files in os.walk(path):
+                for file in files:
+                    with suppress(OSError):
+                        total += Path(folder, file).lstat().st_blocks * 512
+        return total
 
     def names(self) -> list[str]:
         """The names of all that is here, finished or not."""
