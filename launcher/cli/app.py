@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import dead_letters, doctor, inspecting, keys, running, serving, status
+from . import dead_letters, doctor, env, inspecting, keys, running, serving, status
 from .guard import guarded
 
 app = typer.Typer(
@@ -59,6 +59,7 @@ app.command("status", short_help="Show whether a job is running, and how it stan
 )
 app.command("inspect", short_help="Show what a job has in memory.")(guarded(inspecting.inspect))
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(env.app, name="env")
 app.command("doctor", short_help="Check this machine, or a state directory.")(
     guarded(doctor.doctor)
 )
