@@ -24,6 +24,7 @@ import zmq
 
 from ..agent.errors import WorkerStartError, error_named
 from ..worker import wire
+from ..worker.limits import give_to_user
 from . import commands
 from .breaker import Breaker, BreakerRule
 from .commands import Mailbox
@@ -208,6 +209,7 @@ class Pool:
             fail=self._fail,
         )
         self._listener.on_ready = self.supervisor.look_at_ready
+        give_to_user(state, self._boot.config)
 
     def _loop(self) -> None:
         now = self._clock()

@@ -22,7 +22,9 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from ..agent.configuration import Configuration
 from ..agent.errors import WorkerStartError
+from ..worker.limits import Account
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -385,11 +387,18 @@ def _start(
         command = [sys.executable, "-m", _PROGRAM, str(control), *options]
     else:
         command = launch.command(f"{_PROGRAM}:main", str(control), *options, folders=boot.sys_path)
+    account = Account.of(Configuration(boot.config))
+    environment = None if launch is None else launch.environ
+    if account is not None:
+        environment = {**(environment or os.environ), **account.variables()}
     try:
         return subprocess.Popen(
             command,
             cwd=None if launch is None else launch.folder,
-            env=None if launch is None else launch.environ,
+            env=environment,
+            user=None if account is None else account.user,
+            group=None if account is None else account.group,
+            extra_groups=None if account is None else account.groups,
             pass_fds=[control],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -397,9 +406,11 @@ def _start(
             start_new_session=True,  # the terminal's Ctrl-C is for the launcher alone
         )
     except OSError as error:
+        whose = "" if account is None else f" as {account.name}"
         raise WorkerStartError(
-            f"{command[0]} cannot be started: {error.strerror}: {error.filename}.",
-            hint="Check the workers' interpreter and their working directory.",
+            f"{command[0]} cannot be started{whose}: {error.strerror}: {error.filename}.",
+            hint="Check the workers' interpreter and their working directory"
+            + ("." if account is None else ", and whether that user may read them."),
         ) from error
 
 

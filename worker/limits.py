@@ -18,15 +18,14 @@ from __future__ import annotations
 import os
 import resource
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from ..agent.configuration import Configuration
 from ..agent.errors import ConfigError
 from ..agent.options import PoolOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from ..agent.configuration import Configuration
 
 SPREAD: Final = "spread"
 
@@ -150,9 +149,12 @@ class Account:
         """Environment variables that tell a program whose process it is."""
         return {"HOME": self.home, "USER": self.name, "LOGNAME": self.name}
 
-    def own(self, path: Path) -> None:
-        """Make the directory and all that is in it this account's."""
-        os.chown(path, self.user, self.group)
-        for folder, folders, files in os.walk(path):
-            for name in (*folders, *files):
-                os.chown(os.path.join(folder, name), self.user, self.group, follow_symlinks=False)  # noqa: PTH118
+
+def give_to_user(path: Path, config: dict[str, Any]) -> None:
+    """Make the directory and all that is in it the property of the user that workers run as."""
+    account = Account.of(Configuration(config))
+    if account is None:
+        return
+    os.chown(path, account.user, account.group)
+    for inside in path.rglob("*"):
+        os.chown(inside, account.user, account.group, follow_symlinks=False)

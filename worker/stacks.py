@@ -56,6 +56,19 @@ def stacks_on_request(path: Path, loop: asyncio.AbstractEventLoop) -> Iterator[N
             faulthandler.disable()
 
 
+@contextmanager
+def stacks_in_log() -> Iterator[None]:
+    """The same while the agent is imported: into stderr, which is the pool's log, and no tasks."""
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
+    try:
+        yield
+    finally:
+        faulthandler.unregister(signal.SIGUSR2)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        faulthandler.disable()
+
+
 def _write_tasks(file: TextIOWrapper, loop: asyncio.AbstractEventLoop) -> None:
     """Runs between any two instructions of somebody's code: nothing may come out of here."""
     try:

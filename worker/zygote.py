@@ -43,6 +43,7 @@ from .boot import Assignment, Boot
 from .codebase import digests, own_files
 from .parenthood import die_with_parent
 from .process import run_worker, warm
+from .stacks import stacks_in_log
 
 if TYPE_CHECKING:
     from ..agent.plan import AgentPlan
@@ -107,7 +108,8 @@ class Zygote:
 
     def _compile(self) -> AgentPlan | None:
         try:
-            return self._boot.compile()
+            with stacks_in_log():
+                return self._boot.compile()
         except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
             self._say(failed=_failure(error))
             return None
