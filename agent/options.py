@@ -58,13 +58,13 @@ class PoolOptions:
         256,
         minimum=1,
         fixed=True,
-        description="Inputs per message to a worker, at most; a commit holds those of up to four"
+        description="Inputs per message to a worker, at most; a commit holds those of up to eight"
         " messages, fewer where they take longer than 20 ms.",
     )
     WINDOW = ConfigOption(
         "window",
         int,
-        2048,
+        4096,
         minimum=1,
         fixed=True,
         description="Inputs in flight per worker, at most.",

@@ -52,7 +52,7 @@ EXIT_OK: Final = 0
 EXIT_FATAL: Final = 1
 
 HEARTBEAT_SECONDS: Final = 1.0
-MESSAGES_PER_TURN: Final = 4
+MESSAGES_PER_TURN: Final = 8
 """Input batches taken from the socket before what they caused is committed."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
