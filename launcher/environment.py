@@ -3,13 +3,16 @@
 The same execution core as everything else: a list source, a collecting sink, and the pool between
 them. The state directory is temporary unless the option `state-dir` names one; then a program that
 is killed and started again carries on, and still returns all outputs.
+
+Workers run in this program's interpreter and environment, unless the section `environment` of the
+configuration asks for another one.
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +21,8 @@ from ..agent.environment import AgentBuilder, AgentsExecutionEnvironment
 from ..agent.errors import PoolError, UsageError, WorkerStartError
 from ..agent.options import PoolOptions
 from ..agent.plan import AgentPlan
-from ..worker.boot import pack_agent
-from .job import make_boot, open_state, run_life
+from .environments.portable import own_folders, packed_for, portable_inputs
+from .job import JobSpec, make_boot, open_state, run_life
 from .scratch import last_words, make_scratch, warn_of_letters
 from .sinks import CollectSink
 from .sources import python_source
@@ -99,16 +102,34 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 hint="With the option state-dir the same program carries on where it stopped.",
             )
 
-    def _run(self, agent: Agent | type[Agent], builder: LocalAgentBuilder) -> Report:
+    def _job(self, agent: Agent | type[Agent] | str) -> JobSpec:
+        """What the configuration and `apply` have said, as far as a command would say it, too."""
+        if isinstance(agent, str):
+            if any(self.resources.values()):
+                raise UsageError(
+                    "An agent that is only named cannot be given resources of this environment.",
+                    hint="Add them to the agent itself, in its module.",
+                )
+            location, colon, name = agent.rpartition(":") if ":" in agent else (agent, "", "")
+            if location.endswith(".py"):
+                location = str(Path(location).absolute())
+            target = location + colon + name
+        else:
+            target = AgentPlan.compile(agent, self._config, self.resources).name
+        return JobSpec(target, "-", environment=self._config.section("environment"))
+
+    def _run(self, agent: Agent | type[Agent] | str, builder: LocalAgentBuilder) -> Report:
         config = self._config
-        plan = AgentPlan.compile(agent, config, self.resources)  # complain here, not in a worker
+        job = self._job(agent)  # complain here, not in a worker
+        launch = job.launch()
+        packed = None if isinstance(agent, str) else packed_for(launch, agent, self.resources)
         named = config.get(PoolOptions.STATE_DIR)
         scratch = None if named else make_scratch(config.get(PoolOptions.DURABILITY))
         state_path = Path(named) if scratch is None else scratch / "state"
         try:
             with (
-                python_source(builder.input) as source,
-                open_state(state_path, plan.name, config, {}) as state,
+                python_source(portable_inputs(builder.input, launch)) as source,
+                open_state(state_path, job.agent, config, {}) as state,
             ):
                 sink = CollectSink(
                     state.path / "outputs" if named else None,
@@ -120,8 +141,9 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     source,
                     sink,
                     on_error=config.get(PoolOptions.ON_ERROR) or "fail",
-                    agent=pack_agent(agent, self.resources),
-                    sys_path=sys.path,
+                    target=job.target if packed is None else None,
+                    agent=packed,
+                    sys_path=own_folders(launch),
                     scratch=None if scratch is None else str(scratch),
                 )
                 report = run_life(
@@ -130,6 +152,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     sink,
                     state,
                     config,
+                    launch=launch,
                     handle_signals=threading.current_thread() is threading.main_thread(),
                 )
                 if report.dead_letters:
@@ -151,10 +174,12 @@ class LocalAgentBuilder(AgentBuilder):
     def __init__(self, input: Any) -> None:
         self.input = input
         self.output: list[dict[Any, Any]] = []
-        self.agent: Agent | type[Agent] | None = None
+        self.agent: Agent | type[Agent] | str | None = None
 
-    def apply(self, agent: Agent | type[Agent]) -> LocalAgentBuilder:
-        """Set the agent.
+    def apply(self, agent: Agent | type[Agent] | str) -> LocalAgentBuilder:
+        """Set the agent, itself or by name: `package.module:name`, or `path/to/file.py:name`.
+
+        One that is named is imported by the workers alone, in their own environment.
 
         Raises:
             UsageError: there is one already.
@@ -182,11 +207,17 @@ class LocalAgentBuilder(AgentBuilder):
 
 
 def create(env: Any = None, t_env: Any = None, **options: Any) -> LocalExecutionEnvironment:
-    """The factory behind the entry point `local`; options go into the configuration."""
+    """The factory behind the entry point `local`; options go into the configuration.
+
+    The option `environment` is a mapping: the workers' Python environment.
+    """
     del env, t_env
     environment = LocalExecutionEnvironment()
     for name, value in options.items():
-        environment.get_config().set_str(name.replace("_", "-"), value)
+        if isinstance(value, Mapping):
+            environment.get_config().override({name.replace("_", "-"): value})
+        else:
+            environment.get_config().set_str(name.replace("_", "-"), value)
     return environment
 
 

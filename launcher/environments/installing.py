@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,9 @@ from .tools import run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_REMOTE: Final = (22, 3)
+"""The first version of pip that can install for another interpreter."""
 
 PARENT: Final = "_tamias_parent.pth"
 """Names the packages of the environment that a virtual environment stands upon."""
@@ -52,8 +56,7 @@ class Installer:
                 [self._uv, "venv", "--python", interpreter.path, str(folder)], what, lock=self._lock
             )
         else:
-            pip = [] if _has(interpreter.path, "ensurepip") else ["--without-pip"]
-            command = [interpreter.path, "-m", "venv", *pip, str(folder)]
+            command = [interpreter.path, "-m", "venv", "--without-pip", str(folder)]
             run_tool(command, what, lock=self._lock)
         return str(folder / "bin" / "python")
 
@@ -70,6 +73,7 @@ class Installer:
         arguments: Sequence[str],
         what: str,
         *,
+        base: str = "",
         target: Path | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -78,6 +82,7 @@ class Installer:
         Args:
             python: the interpreter that they are for, and into whose environment they go,
             arguments: requirements, or `-r FILE`.
+            base: the interpreter that a new virtual environment was made with.
             what: for the error, as for `run_tool`.
             target: ... unless this folder is given for them.
             folder: where relative paths begin.
@@ -89,28 +94,38 @@ class Installer:
         if self._uv:
             command = [self._uv, "pip", "install", "--python", python, *into, *arguments]
         else:
-            command = [*_pip(python), "install", "--progress-bar=off", *into, *arguments]
+            command = [*self._pip(python, base), "install", "--progress-bar=off", *into, *arguments]
         run_tool(command, what, lock=self._lock, folder=folder)
 
+    def _pip(self, python: str, base: str) -> list[str]:
+        """The command that is a pip for `python`.
 
-def _pip(python: str) -> list[str]:
-    if _has(python, "pip"):
-        return [python, "-m", "pip"]
-    if _has(sys.executable, "pip"):
-        return [sys.executable, "-m", "pip", "--python", python]
-    raise EnvironmentSetupError(
-        f"There is no pip for {python}.",
-        hint="Install pip there or here, or uv, which does without.",
-    )
+        A virtual environment needs none of its own: those of its base and of the launcher install
+        into any, and are there already.
+        """
+        if not base and _pip_version(python):
+            return [python, "-m", "pip"]
+        for other in filter(None, (base, sys.executable)):
+            if _pip_version(other) >= _REMOTE:
+                return [other, "-m", "pip", "--python", python]
+        if base:
+            with suppress(EnvironmentSetupError):
+                run_tool([python, "-m", "ensurepip"], "get a pip", lock=self._lock)
+                return [python, "-m", "pip"]
+        raise EnvironmentSetupError(
+            f"There is no pip for {base or python}.",
+            hint="Install pip (22.3 or newer) there or here, or uv, which does without.",
+        )
 
 
-def _has(python: str, module: str) -> bool:
+def _pip_version(python: str) -> tuple[int, ...]:
+    """The version of an interpreter's pip; empty if it has none."""
     done = subprocess.run(
-        [python, "-c", f"import {module}"],
+        [python, "-c", "import pip; print(pip.__version__)"],
         env=tool_variables(),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
         check=False,
     )
-    return done.returncode == 0
+    return tuple(int(part) for part in done.stdout.strip().split(".")[:2] if part.isdecimal())

@@ -156,6 +156,11 @@ def _build(
         base, variables = settle(files, spec.python, left_out, lock)
         check_version(base)
     python = base.path
+    if spec.requirements and variables:
+        raise EnvironmentSetupError(
+            f"{spec.python} needs PYTHONHOME, so requirements cannot be put on top of it.",
+            hint="Pack what is required into the archive.",
+        )
     if spec.requirements:
         installer = Installer(spec.installer, lock)
         _LOG.info("making an environment of Python %s with %s", base.version, installer.name)
@@ -163,7 +168,8 @@ def _build(
         if is_packed or base.is_virtual:
             installer.stand_upon(python, base.site)
         arguments, where = _requirements(spec, folder)
-        installer.install(python, arguments, "install the requirements", folder=where)
+        what = "install the requirements"
+        installer.install(python, arguments, what, base=base.path, folder=where)
     return {
         "python": python,
         "version": base.version,

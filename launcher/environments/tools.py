@@ -83,8 +83,7 @@ def run_tool(
         if code:
             output.seek(0)
             raise EnvironmentSetupError(
-                f"Could not {what}: {os.path.basename(command[0])} ended with code {code}:\n"  # noqa: PTH119
-                f"{last_lines(output.read())}\n",
+                f"Could not {what} (exit code {code}):\n{last_lines(output.read())}\n",
                 hint="Nothing that was there before has been touched.",
             )
 
