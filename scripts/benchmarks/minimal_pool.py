@@ -44,14 +44,14 @@ def work(address: str, home: Path, number: int) -> None:
     while request := socket.recv():
         fresh: dict[bytes, int] = {}
         outputs = []
-        with environment.begin(db=counters) as transaction:
-            for offset, key, value in pickle.loads(request):
-                count = fresh.get(key)
-                if count is None:
+        for offset, key, value in pickle.loads(request):
+            count = fresh.get(key)
+            if count is None:
+                with environment.begin(db=counters) as transaction:
                     stored = transaction.get(key)
-                    count = pickle.loads(stored) if stored else 0
-                fresh[key] = count + 1
-                outputs.append((offset, key, {"count": count + 1, "value": value}))
+                count = pickle.loads(stored) if stored else 0
+            fresh[key] = count + 1
+            outputs.append((offset, key, {"key": key, "count": count + 1, "value": value}))
         answer = pickle.dumps(outputs, 5)
         with environment.begin(write=True) as transaction:
             for key, count in fresh.items():
