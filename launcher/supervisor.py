@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ..agent.errors import ConfigError, TamiasError
@@ -111,10 +111,8 @@ class Supervisor:
         workers = {worker.identity: worker for worker in self._crew}
         for identity in [known for known in self._workers if known not in workers]:
             del self._workers[identity]
-        for identity, worker in workers.items():
-            watched = self._workers.get(identity)
-            if watched is None:
-                watched = self._workers[identity] = _Watched(Watch(self._limits, now), now)
+        for worker in workers.values():
+            watched = self._watched(worker, now)
             if now >= watched.due:
                 self._look_at(worker, watched, now)
             self.next_look = min(self.next_look, watched.due)
@@ -122,22 +120,31 @@ class Supervisor:
 
     def look_at_ready(self, worker: Worker, now: float) -> None:
         """A worker has just become ready, and has nothing to do yet: the moment to weigh it."""
-        watched = self._workers.get(worker.identity)
-        if watched is not None and self._limits.on_memory:
-            self._look_at(worker, watched, now)
+        if self._limits.on_memory:
+            watched = self._watched(worker, now)
+            self._look_at(worker, watched, now, fresh=True)
+            self.next_look = min(self.next_look, watched.due)
 
     # -- workers ------------------------------------------------------------------------------
 
-    def _look_at(self, worker: Worker, watched: _Watched, now: float) -> None:
+    def _watched(self, worker: Worker, now: float) -> _Watched:
+        watched = self._workers.get(worker.identity)
+        if watched is None:
+            watched = self._workers[worker.identity] = _Watched(Watch(self._limits, now), now)
+        return watched
+
+    def _look_at(
+        self, worker: Worker, watched: _Watched, now: float, *, fresh: bool = False
+    ) -> None:
         slot = worker.assignment.slot
         if worker.pid is None:  # not born, or dead: its zygote is watched
             watched.due = now + LOOK_SECONDS
             return
         if watched.pid is None:  # time that it has waited for its zygote is not its own
             watched.pid, watched.watch = worker.pid, Watch(self._limits, now)
-        working = bool(self._dispatcher.in_flight(slot))
+        working = bool(self._dispatcher.in_flight(slot) or self._dispatcher.waiting(slot))
         sample = self._sample(worker, worker.pid, watched, now)
-        order = watched.watch.look(sample)
+        order = watched.watch.look(replace(sample, fresh=True) if fresh else sample)
         if order is not None:
             self._carry_out(order, worker, worker.pid, now)
         pause = self._limits.pause(working=working)

@@ -39,6 +39,8 @@ MEMORY_SECONDS: Final = 0.25
 """The same for a worker that is at work, while there is a limit on memory."""
 DUMP_SECONDS: Final = 0.1
 """What a worker gets to write its stacks."""
+LEAST_SECONDS: Final = 0.01
+"""The same, however short the limits are."""
 FENCE_SECONDS: Final = 5.0
 """What a killed worker gets to die."""
 BEAT_SECONDS: Final = 1.0
@@ -75,13 +77,14 @@ class WatchLimits:
         for limit in (self.run_timeout, self.start_timeout, self.stop_timeout):
             if limit:
                 pause = min(pause, limit / 10)
-        return pause
+        return max(pause, LEAST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What can be seen of a worker at one moment.
 
+    `fresh` is one that has just become ready and has nothing to do yet.
     `offset` is the input that its beacon names, `executing` for how many seconds (0.0 if it does
     not say), `asynchronous` whether a step of an asynchronous action is meant. `pulse` changes
     while the event loop is alive, and is 0 when that says nothing. `state` and `ticks` are those of
@@ -90,6 +93,7 @@ class Sample:
 
     at: float
     ready: bool = True
+    fresh: bool = False
     offset: int | None = None
     executing: float = 0.0
     asynchronous: bool = False
@@ -135,8 +139,6 @@ class Watch:
         "_step",
         "_stopped",
         "_ticks",
-        "_usual",
-        "_was_ready",
         "limits",
     )
 
@@ -144,7 +146,6 @@ class Watch:
         self.limits = limits
         """May be set at any time."""
         self._born = self._at = at
-        self._usual = limits.pause(working=True)
         self._step = 0.0
         """Seconds that the present look adds to whatever lasts."""
         self._starting = self._blocked = self._stopped = self._stalled = 0.0
@@ -153,7 +154,6 @@ class Watch:
         """How long `_offset` has been seen in the beacon."""
         self._pulse = 0
         self._ticks = -1
-        self._was_ready = False
         self._order: Order | None = None
         """What is under way against it: the last order, with the time in `_asked_at`."""
         self._asked_at = 0.0
@@ -171,12 +171,11 @@ class Watch:
         """Take in what is seen; returns what is to be done now, if anything."""
         elapsed = max(0.0, sample.at - self._at)
         self._at = sample.at
-        self._step = min(elapsed, 2 * self._usual)
+        self._step = min(elapsed, self._longest_step())
         self._follow(sample)
         if self.is_dying:
             return self._go_on(sample.at)
         order = self._judge(sample)
-        self._was_ready = self._was_ready or sample.ready
         if order is None:
             return None
         again = order.do == "replace" and self._order is not None
@@ -248,7 +247,7 @@ class Watch:
             return None
         size = _mebibytes(sample.memory)
         if hard and sample.memory > hard:
-            if not self._was_ready and not sample.runs:
+            if sample.fresh:
                 return Order(
                     "hopeless",
                     f"a worker has {size} of memory before it has done anything, and memory-limit"
@@ -267,7 +266,7 @@ class Watch:
         if not limit or not sample.ready:
             return None
         # The beacon's word is exact, but counts time in which nobody ran, too.
-        lasted = min(sample.executing, self._seen + 2 * self._usual)
+        lasted = min(sample.executing, self._seen + self._longest_step())
         if sample.offset is not None and lasted > limit:
             what = (
                 "an asynchronous action blocked the event loop for"
@@ -308,6 +307,9 @@ class Watch:
         self._order = Order(following, order.why, order.cause, order.offset, order.seconds)
         self._asked_at = at
         return self._order
+
+    def _longest_step(self) -> float:
+        return 2 * self.limits.pause(working=False)
 
     def _lasted(self, sample: Sample) -> float:
         return sample.executing or self._seen

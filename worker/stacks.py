@@ -101,6 +101,8 @@ def task_text(task: asyncio.Task[Any]) -> str:
         source = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals).strip()
         if source:
             lines.append(f"    {source}\n")
+    # What the last of the chain awaits is often only a future's iterator, which says nothing.
+    waited = getattr(task, "_fut_waiter", None) or waited
     if waited is not None:
         lines.append(f"  waits for {_short(waited)}\n")
     return "".join(lines)
