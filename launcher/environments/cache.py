@@ -46,15 +46,18 @@ def default_cache() -> Path:
 class Hold:
     """Keeps an entry from being removed until it is released, or collected, or its process ends."""
 
-    __slots__ = ("_descriptor",)
+    __slots__ = ("_descriptor", "_owner")
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._owner = os.getpid()
 
     def release(self) -> None:
         """Let go; may be called again."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
+            if os.getpid() == self._owner:  # a forked child has the same lock
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
     def __del__(self) -> None:

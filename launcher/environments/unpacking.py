@@ -60,6 +60,11 @@ def unpack(archive: Path, folder: Path) -> list[InterpreterLink]:
         raise EnvironmentSetupError(
             f"{archive} cannot be unpacked: {error}.", hint="Name a sound zip or tar file."
         ) from error
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise EnvironmentSetupError(
+            f"{archive} cannot be unpacked: it has two things in one place: {error.filename}.",
+            hint="Pack it again.",
+        ) from error
     unpacking.check_links()
     return unpacking.left_out
 
@@ -176,5 +181,6 @@ def _unzip(archive: Path, unpacking: _Unpacking) -> None:
 
 def interpreters_in(folder: Path) -> Iterator[Path]:
     """The interpreters in an unpacked archive, for whoever has named none that is there."""
-    for path in sorted(folder.glob("**/bin/python")):
-        yield path.relative_to(folder)
+    for path in sorted(folder.glob("**/bin")):
+        if any(member.name == "python" for member in path.iterdir()):  # a link to nothing, too
+            yield path.relative_to(folder) / "python"
