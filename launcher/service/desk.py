@@ -88,6 +88,7 @@ class Limits:
     kept: int = 65_536
     """Outcomes kept for one client that it has not acknowledged."""
     sessions: int = 10_000
+    """Beyond, the one not heard of for longest makes room, and says hello again if it needs to."""
     clients: int = 100_000
     """Clients on record; no new ones beyond."""
 
@@ -190,7 +191,9 @@ class Desk:
         session = self._sessions.get(peer)
         if session is None or session.nonce != frame.nonce:
             self.out.append((peer, pack_count(b"U", frame.nonce)))
-        elif isinstance(frame, Submit):
+            return
+        self._sessions[peer] = self._sessions.pop(peer)  # the last one heard of
+        if isinstance(frame, Submit):
             self._submit(session, frame)
         else:
             self._count(session, frame)

@@ -296,16 +296,16 @@ def _sequences(data: bytes, count: int) -> tuple[tuple[int, ...], int]:
 
 def _blobs(data: bytes, start: int, count: int, columns: int) -> list[list[bytes]]:
     """Cut what is left of a frame into columns of byte strings, whose lengths come first."""
-    column = struct.Struct(f"<{columns * count}I")
-    lengths = column.unpack_from(data, start)
-    start += column.size
+    table = struct.Struct(f"<{columns * count}I")
+    lengths = table.unpack_from(data, start)
+    start += table.size
     if start + sum(lengths) != len(data):
         raise FrameError("lengths that do not add up")
     blobs = []
     for length in lengths:
         blobs.append(data[start : start + length])
         start += length
-    return [blobs[first : first + count] for first in range(0, columns * count, count)]
+    return [blobs[column * count : (column + 1) * count] for column in range(columns)]
 
 
 _keys: set[bytes] = set()
