@@ -197,7 +197,7 @@ class Supervisor:
             _LOG.info("worker %d (pid %d) is replaced: %s, %s", slot, pid, order.why, what)
             self._replace_slot(slot)
         else:
-            hint = "Raise memory-limit, or leave it out."
+            hint = "Raise the limit, or leave it out."
             self._fail(ConfigError(f"{order.why[:1].upper()}{order.why[1:]}.", hint=hint))
 
     def _condemn(self, worker: Worker, order: Order) -> None:

@@ -246,17 +246,15 @@ class Watch:
         if not sample.memory or not sample.ready:
             return None
         size = _mebibytes(sample.memory)
-        if hard and sample.memory > hard:
-            if sample.fresh:
-                return Order(
-                    "hopeless",
-                    f"a worker has {size} of memory before it has done anything, and memory-limit"
-                    f" is {_mebibytes(hard)}",
-                    "memory",
-                )
+        if sample.fresh:
+            for name, limit in (("memory-limit", hard), ("memory-soft-limit", soft)):
+                if limit and sample.memory > limit:
+                    why = f"a worker has {size} of memory before it has done anything, and {name}"
+                    return Order("hopeless", f"{why} is {_mebibytes(limit)}", "memory")
+        elif hard and sample.memory > hard:
             why = f"it had {size} of memory, more than memory-limit ({_mebibytes(hard)})"
             return Order("dump", why, "memory", sample.offset, self._lasted(sample))
-        if soft and sample.memory > soft and sample.runs:
+        elif soft and sample.memory > soft:
             why = f"it has {size} of memory, more than memory-soft-limit ({_mebibytes(soft)})"
             return Order("replace", why, offset=sample.offset, seconds=self._lasted(sample))
         return None

@@ -159,10 +159,11 @@ def test_the_hard_limit_on_memory() -> None:
 
 
 def test_a_limit_that_nobody_can_keep_is_hopeless() -> None:
-    order = World(memory=10 * MIB).look(memory=25 * MIB, fresh=True)
-    assert order is not None
-    assert order.do == "hopeless"
-    assert "25 MiB" in order.why
+    for limit in ("memory", "memory_soft"):
+        order = World(**{limit: 10 * MIB}).look(memory=25 * MIB, fresh=True)
+        assert order is not None
+        assert order.do == "hopeless"
+        assert "25 MiB" in order.why
 
 
 def test_the_soft_limit_is_asked_for_once_a_minute() -> None:

@@ -1,0 +1,235 @@
+"""Limits on workers, and the supervision of them, kept by the real pool over real trouble."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.trouble import Job
+from tamias.agent.errors import ConfigError, PoolError, WorkerStartError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def job(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Job:
+    return Job(tmp_path, caplog)
+
+
+def test_memory_bombs_are_killed_and_set_aside(job: Job) -> None:
+    job.run({50: "bomb", 120: "async-bomb"}, memory_limit="200MiB", max_attempts=2)
+    assert job.causes() == {50: "memory", 120: "memory"}
+    pattern = r"it had [\d,]+ MiB of memory, more than memory-limit \(200 MiB\), executing input {}"
+    assert re.search(pattern.replace("{}", r"50 \(key 'k10'\)"), job.said)
+    assert re.search(pattern.replace("{}", "120"), job.dead[120].error)
+    assert "fill_the_memory" in job.dead[50].stacks
+    assert "fill_the_memory" in job.dead[120].stacks
+
+
+def test_the_kernel_s_limit_raises_memory_error(job: Job) -> None:
+    job.run({50: "bomb", 120: "async-bomb"}, memory_kernel_limit="500MiB", max_attempts=1)
+    assert job.causes() == {50: "memory", 120: "memory"}
+    assert all("MemoryError" in letter.error for letter in job.dead.values())
+
+
+def test_a_limit_below_what_a_worker_needs_is_one_clear_error(job: Job) -> None:
+    with pytest.raises(ConfigError, match="before it has done anything, and memory-limit is 3 MiB"):
+        job.run({}, memory_limit="3MiB")
+
+
+def test_a_worker_that_leaks_is_replaced_and_nothing_is_interrupted(job: Job) -> None:
+    leaks = {offset: "leak" if offset % 2 else "nap" for offset in range(400)}
+    job.run(leaks, 400, agent="Simple", memory_soft_limit="100MiB", window=16, workers=1)
+    assert len({line["output"][2] for line in job.lines}) > 1
+    assert (job.report.deaths, job.report.retries, job.dead) == (0, 0, {})
+    assert re.search(r"is replaced: it has \d+ MiB of memory", job.said)
+
+
+def test_workers_are_recycled_after_so_many_runs(job: Job) -> None:
+    naps = dict.fromkeys(range(1000), "nap")
+    job.run(naps, 1000, agent="Simple", recycle_runs=250, window=16, workers=1)
+    assert len({line["output"][2] for line in job.lines}) > 1
+    assert (job.report.deaths, job.report.retries) == (0, 0)
+    assert "runs (recycle-runs)" in job.said
+
+
+def test_things_that_stand_still_have_each_their_word(job: Job) -> None:
+    trouble = {20: "spin", 60: "async-spin", 100: "async-hang", 140: "stop"}
+    job.run(trouble, run_timeout="200ms", stop_timeout="200ms", max_attempts=2)
+    assert job.causes() == {20: "timeout", 60: "timeout", 100: "timeout", 140: "crash"}
+    dead = job.dead
+    assert "a run took longer than run-timeout (0.2 s), executing input 20" in dead[20].error
+    assert "blocked the event loop for longer than run-timeout (0.2 s)" in dead[60].error
+    assert dead[100].error.endswith("the run took longer than the run-timeout of 0.2 s")
+    assert "it was stopped (SIGSTOP) for longer than stop-timeout (0.2 s)" in dead[140].error
+    assert "executing input 140 (key 'k0') for 0." in job.said
+    assert "input 100 (key 'k0') is cancelled in action 'second'" in job.log
+    # Stacks: of a thread in plain code; of thread and task; of a task that waits.
+    assert "in spin_around" in dead[20].stacks
+    assert "in spin_around" in dead[60].stacks
+    assert "of input 60" in dead[60].stacks
+    for text in ("of input 100", "in wait_for_ever", "waits for <Future pending"):
+        assert text in dead[100].stacks
+
+
+def test_an_input_that_kills_in_an_asynchronous_step_is_named(job: Job) -> None:
+    job.run({30: "async-segv", 90: "async-child-segv"})
+    # Named by the beacon in the first death already, so three are enough.
+    assert {offset: letter.attempts for offset, letter in job.dead.items()} == {30: 3, 90: 3}
+
+
+def test_a_loop_in_a_plain_action_gets_advice(job: Job) -> None:
+    job.run({7: "loop"}, 10)
+    assert "declare it `async def`" in job.dead[7].error
+
+
+def test_when_every_input_kills_the_pool_stops_if_it_is_to(job: Job) -> None:
+    deadly = dict.fromkeys(range(12), "segv")
+    with pytest.raises(PoolError, match="6 worker failures within 60 s"):
+        job.run(deadly, 12, breaker_failures=6, on_breaker="stop")
+
+
+def test_when_every_input_kills_the_pool_says_that_it_is_degraded(job: Job) -> None:
+    deadly = dict.fromkeys(range(4), "segv")
+    job.run(deadly, 4, breaker_failures=4, breaker_seconds="1h")
+    assert job.causes() == dict.fromkeys(range(4), "crash")
+    assert any("worker failures within 3600 s" in text for text in job.degraded)
+    assert job.degraded[0] == ""
+
+
+IMPORTS = {
+    "dies": "import ctypes; ctypes.string_at(0)",
+    "hangs": "import time; time.sleep(600)",
+    "dies-twice": """
+from pathlib import Path
+count = Path(__file__).with_name("count")
+count.write_text(count.read_text() + "x" if count.exists() else "x")
+if len(count.read_text()) < 3:
+    import ctypes
+    ctypes.string_at(0)
+""",
+}
+GOOD = """
+from tamias import Agent, InputEvent, OutputEvent, action
+class Good(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def pass_on(event, ctx):
+        ctx.send_event(OutputEvent(output=event.input))
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("dies", "the zygote was killed by SIGSEGV"),
+        ("hangs", r"it was not ready within start-timeout \(3 s\)"),
+    ],
+)
+def test_an_import_that_kills_or_hangs_is_one_clear_error(job: Job, kind: str, word: str) -> None:
+    target = f"{job.write('bad.py', IMPORTS[kind] + GOOD)}:Good"
+    with pytest.raises(WorkerStartError, match=word) as caught:
+        job.run({}, target=target, start_timeout="3s" if kind == "hangs" else "1min")
+    assert "logs/pool.log" in caught.value.hint
+    assert 'bad.py", line 1 in <module>' in job.log
+
+
+def test_an_import_that_kills_only_sometimes_is_tried_again(job: Job) -> None:
+    job.run({}, target=f"{job.write('bad.py', IMPORTS['dies-twice'] + GOOD)}:Good")
+    assert len(job.lines) == 200
+
+
+def test_limits_of_the_kernel_s_own(job: Job) -> None:
+    path = job.write(
+        "limits.py",
+        """
+import os, resource
+from tamias import Agent, InputEvent, OutputEvent, action
+class Limits(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def tell(event, ctx):
+        ctx.send_event(OutputEvent(output=[
+            resource.getrlimit(resource.RLIMIT_NOFILE)[0], os.nice(0),
+            sorted(os.sched_getaffinity(0)),
+        ]))
+""",
+    )
+    job.run({}, keys=50, target=f"{path}:Limits", open_files=300, nice=3, cpu_affinity="spread")
+    outputs = [line["output"] for line in job.lines]
+    assert {(files, nice) for files, nice, _ in outputs} == {(300, os.nice(0) + 3)}
+    usable = sorted(os.sched_getaffinity(0))
+    assert {cpu for _, _, cpus in outputs for cpu in cpus} == set(usable[:2])
+    assert all(len(cpus) == 1 for _, _, cpus in outputs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"cpu_affinity": "4000"}, "names CPU 4000"),
+        ({"cpu_affinity": "some"}, "numbers of CPUs"),
+        ({"user": "nobody-of-that-name"}, "no such user"),
+        ({"memory_soft_limit": "2g", "memory_limit": "1g"}, "above memory-limit"),
+    ],
+)
+def test_limits_that_cannot_be_kept_are_mistakes(
+    job: Job, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        job.run({}, **settings)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may have as many as it likes")
+def test_more_open_files_than_allowed(job: Job) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with pytest.raises(ConfigError, match="hard limit"):
+        job.run({}, open_files=most + 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run workers as somebody else")
+def test_workers_run_as_another_user(public: Path, caplog: pytest.LogCaptureFixture) -> None:
+    job = Job(public, caplog)
+    path = job.write(
+        "who.py",
+        """
+import os
+IMPORTED_BY = os.getuid()
+from tamias import Agent, InputEvent, OutputEvent, action
+class Who(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def tell(event, ctx):
+        ctx.short_term_memory.set("n", 1)
+        ctx.send_event(OutputEvent(output=[IMPORTED_BY, os.getuid(), os.environ["USER"]]))
+""",
+    )
+    job.run({}, target=f"{path}:Who", user="nobody")
+    (output,) = {json.dumps(line["output"]) for line in job.lines}
+    imported_by, uid, name = json.loads(output)
+    assert imported_by == uid != 0
+    assert name == "nobody"
+    owners = {path.stat().st_uid for path in (job.state / "shards").rglob("*")}
+    assert owners == {uid}
+    job.run({}, target=f"{path}:Who", user="nobody")  # carries on with what is there
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that any user may read, where that goes for the interpreter and our code, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder).resolve()
+        path.chmod(0o755)
+        needed = [Path(sys.executable).resolve(), Path(__file__), path]
+        places = {place for part in needed for place in (part, *part.parents)}
+        if not all(place.stat().st_mode & (0o001 if place.is_dir() else 0o004) for place in places):
+            pytest.skip("another user cannot reach the interpreter")
+        yield path
