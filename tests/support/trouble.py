@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ class Job:
         lines: of the output.
         dead: the dead letters by offset.
         degraded: what the statuses have said about that, in turn.
+        last_status: a copy of the last one.
     """
 
     report: Report
@@ -37,6 +39,7 @@ class Job:
         self.lines: list[dict[str, Any]] = []
         self.dead: dict[int, DeadLetter] = {}
         self.degraded: list[str] = []
+        self.last_status: PoolStatus | None = None
         self._caplog = caplog
         caplog.set_level("INFO", "tamias.pool")
 
@@ -98,3 +101,4 @@ class Job:
 
     def _look(self, status: PoolStatus) -> None:
         self.degraded.append(status.degraded)
+        self.last_status = copy(status)
