@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .caller import Happening
     from .keys import ClientKeys
 
+FAREWELL_MS: Final = 200
 ADDRESS_SECONDS: Final = 0.2
 """Between two looks for the address of a service that has not begun yet."""
 
@@ -83,6 +84,7 @@ class Line:
         self.opened: Future[None] = Future()
         """Done once there has been a session."""
         self._bell = Bell()
+        self._socket: zmq.Socket[bytes] | None = None
         self._asleep = False
         self._thread = threading.Thread(target=self._run, name="tamias-client", daemon=True)
         self._pid = os.getpid()
@@ -185,8 +187,9 @@ class Line:
             self._fail(ServiceError(f"The connection has failed: {type(error).__name__}: {error}"))
         finally:
             self._fail(ServiceError("This client is closed."))
-            with suppress(zmq.ZMQError):
-                context.destroy(linger=200)
+            if self._socket is not None:
+                self._socket.close(linger=FAREWELL_MS)
+            context.term()
             with self._lock:
                 self._bell.close()
 
@@ -302,12 +305,12 @@ class Line:
                 content = published(self._state)
                 address = None if content is None else content.get("address")
             if address is not None:
-                socket = context.socket(zmq.DEALER)
+                socket = self._socket = context.socket(zmq.DEALER)
                 socket.setsockopt(zmq.IMMEDIATE, 1)
                 socket.setsockopt(zmq.MAXMSGSIZE, -1)
                 socket.setsockopt(zmq.RCVHWM, 0)  # bounded by what is taken
                 socket.setsockopt(zmq.RECONNECT_IVL, 50)
-                socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+                socket.setsockopt(zmq.RECONNECT_IVL_MAX, 400)
                 if self._keys is not None:
                     _use(socket, self._keys)
                 socket.connect(address)
