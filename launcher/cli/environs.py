@@ -10,8 +10,11 @@ import typer
 
 from ...agent.errors import UsageError
 from ..environments.spec import EnvironmentSpec
+from .words import count, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ...agent.configuration import Configuration
 
 _PANEL = "Python environment of the workers"
@@ -91,6 +94,34 @@ def environment_spec(
     if variables:
         asked["variables"] = {**asked.get("variables", {}), **dict(map(_variable, variables))}
     return EnvironmentSpec.of(asked, Path.cwd())
+
+
+def recorded_environment(job: Mapping[str, Any]) -> dict[str, Any]:
+    """The environment in a manifest's job, empty if there is none. Of variables only the names."""
+    spec = job.get("spec")
+    found = spec.get("environment") if isinstance(spec, dict) else None
+    if not isinstance(found, dict):
+        return {}
+    variables = found.get("variables")
+    return {**found, "variables": sorted(variables)} if variables else found
+
+
+def described(environment: Mapping[str, Any]) -> str:
+    """An environment in a line: `Python 3.12, requirements of all.txt, 1 archive`."""
+    parts = [f"Python {environment.get('python') or 'of the launcher'}"]
+    requirements = environment.get("requirements", ())
+    if isinstance(requirements, str):
+        parts.append(f"requirements of {shown(requirements)}")
+    elif requirements:
+        parts.append(count(len(requirements), "requirement"))
+    parts += [
+        count(len(environment[name]), name[:-1])
+        for name in ("archives", "files", "variables")
+        if environment.get(name)
+    ]
+    if environment.get("folder"):
+        parts.append(f"in {shown(environment['folder'])}")
+    return ", ".join(parts)
 
 
 def _variable(text: str) -> tuple[str, str]:
