@@ -19,6 +19,7 @@ from tamias.launcher.service.ledger import Ledger
 from tamias.store.keys import encode_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -88,7 +89,7 @@ class Program:
         if self.wire.down:
             self._happened(self.caller.receive(self.wire.down.popleft(), self.world.now))
 
-    def _happened(self, events: list[object]) -> None:
+    def _happened(self, events: Sequence[object]) -> None:
         for event in events:
             if isinstance(event, Answered):
                 self._told(event.sequence, event.outcome)
@@ -183,11 +184,10 @@ class World:
         peers = {wire.peer: wire for wire in self._wires}
         while self.desk.out:
             peer, frame = self.desk.out.popleft()
-            wire = peers.get(peer)
-            if wire is None:
-                self.desk.unreachable(peer)
+            if peer in peers:
+                peers[peer].down.append(frame)
             else:
-                wire.down.append(frame)
+                self.desk.unreachable(peer)
 
     # -- the pool -----------------------------------------------------------------------------
 
