@@ -130,6 +130,11 @@ class Crew:
             blameless=event.status is None or worker.excused,
         )
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all workers are ready, and none is to go."""
+        return all(worker.ready and not worker.stop_by for worker in self)
+
     def kill_lingering(self, now: float) -> None:
         """Kill workers that have been told to stop and do not; `now` is monotonic."""
         for worker in self:

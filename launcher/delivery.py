@@ -74,6 +74,11 @@ class Delivery:
         self._changed = True
         return outputs
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether the last checkpoint has all that there is."""
+        return not self._changed
+
     def save(self) -> dict[int, int]:
         """Save a checkpoint if anything has changed since the last.
 

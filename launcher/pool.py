@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
+CALM_SECONDS: Final = 1.0  # between two turns with nothing to do: waiting is to cost nothing
 READ_AT_ONCE: Final = 1024
 READ_FIRST: Final = 16
 """Before anything is known of how large the inputs are."""
@@ -247,6 +248,8 @@ class Pool:
     def _wait(self, now: float) -> None:
         deadline = self.dispatcher.next_deadline(now)
         until = min(self._next_status, self._next_checkpoint)
+        if self.dispatcher.idle and self._delivery.is_saved and self._crew.is_settled:
+            until = now + CALM_SECONDS
         if deadline is not None:
             until = min(until, deadline)
         until = min(until, self.supervisor.next_look)
