@@ -134,6 +134,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 sink = CollectSink(
                     state.path / "outputs" if named else None,
                     sync=state.manifest.durability == "machine",
+                    foreign=launch is not None and launch.is_foreign,
                 )
                 boot = make_boot(
                     state,

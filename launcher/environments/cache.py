@@ -22,6 +22,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import shutil
 import time
 from contextlib import suppress
@@ -33,6 +34,9 @@ from ...agent.errors import EnvironmentSetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_OURS: Final = re.compile(r"([a-z]+-[0-9a-f]+)(\.json|\.new|\.lock|-[0-9a-f]{12})")
+"""What files and folders of the cache are called: nothing else is ever removed."""
 
 _LOG: Final = logging.getLogger("tamias.environments")
 
@@ -202,13 +206,8 @@ class Cache:
         """The names of all that is here, finished or not."""
         if not self.root.is_dir():
             return []
-        found = set()
-        for path in self.root.iterdir():
-            kind, _, digest = path.stem.partition("-")
-            digest = digest.partition("-")[0]
-            if kind and digest:
-                found.add(f"{kind}-{digest}")
-        return sorted(found)
+        ours = (_OURS.fullmatch(path.name) for path in self.root.iterdir())
+        return sorted({match[1] for match in ours if match is not None})
 
     def remove(self, name: str) -> bool:
         """Remove an entry, or what is left of one, unless it is in use; whether it is gone."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .base import Position
 
 _LENGTH = struct.Struct("<Q")
+_BY_VALUE = b"cloudpickle.cloudpickle"
+"""Stands in every pickle that has code in it: the module of the functions that make it again."""
 
 
 class CollectSink(Sink):
@@ -37,13 +39,17 @@ class CollectSink(Sink):
     Args:
         spool: where a resumable job keeps them, or None: in memory only.
         sync: make `flush` wait for the disk.
+        foreign: the workers' Python is of another version, whose compiled code is not loaded here.
     """
 
     codec: ClassVar[str] = "pickle"
 
-    def __init__(self, spool: Path | None = None, *, sync: bool = False) -> None:
+    def __init__(
+        self, spool: Path | None = None, *, sync: bool = False, foreign: bool = False
+    ) -> None:
         self._spool = spool
         self._sync = sync
+        self._foreign = foreign
         self._file: AppendFile | None = None
         self._offsets: list[int] = []
         self._values: list[Any] = []
@@ -110,10 +116,22 @@ class CollectSink(Sink):
     def _keep(self, outputs: Outputs) -> None:
         self.outputs += len(outputs.lengths)
         self._offsets += _output_offsets(outputs)
+        blob = bytes(outputs.blob)
         try:
-            self._values += loads_all(bytes(outputs.blob), outputs.lengths)
+            if self._foreign:
+                _refuse_code(blob)
+            self._values += loads_all(blob, outputs.lengths)
         except UnserializableError as error:
             self._unreadable = self._unreadable or error
+
+
+def _refuse_code(blob: bytes) -> None:
+    if _BY_VALUE in blob:
+        raise UnserializableError(
+            "An output holds a function or class that only goes by value, as compiled code, from "
+            "a Python of another version.",
+            hint="Send plain data, or classes of a module that can be imported here, too.",
+        )
 
 
 def _output_offsets(outputs: Outputs) -> list[int]:

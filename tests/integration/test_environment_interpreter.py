@@ -22,6 +22,12 @@ class Order:
     def __init__(self, number):
         self.number = number
 
+class Maker(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def make(event, ctx):
+        ctx.send_event(OutputEvent(output=lambda: 1))
+
 class Shop(Agent):
     @action(InputEvent)
     @staticmethod
@@ -111,6 +117,11 @@ def test_inputs_of_main_are_refused(tmp_path: Path, cache: Path) -> None:
     printed = _printed(tmp_path, cache, _minor(), "shop.Shop", values="1, Order(2)", more=OF_MAIN)
     assert printed.startswith("InputError")
     assert "Order belongs to __main__" in printed
+
+
+def test_outputs_with_code_in_them_are_refused(tmp_path: Path, cache: Path) -> None:
+    printed = _printed(tmp_path, cache, _minor(), "shop.Maker")
+    assert printed.startswith("UnserializableError An output holds a function or class")
 
 
 def test_resources_of_the_environment_go_along_with_an_agent(tmp_path: Path, cache: Path) -> None:

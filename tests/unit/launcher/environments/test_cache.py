@@ -103,6 +103,16 @@ def test_pruning_clears_what_a_dead_builder_leaves_too(tmp_path: Path) -> None:
     assert _names(tmp_path) == set()
 
 
+def test_what_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "my-data").mkdir()
+    (tmp_path / "notes-2024.txt").touch()
+    cache = Cache(tmp_path)
+    cache.obtain("env-1", _whole)
+    assert cache.names() == ["env-1"]
+    assert cache.remove("env-1")
+    assert _names(tmp_path) == {"my-data", "notes-2024.txt"}
+
+
 def test_a_builder_that_fails_leaves_nothing_and_touches_nothing(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     other = cache.obtain("env-2", _whole)
