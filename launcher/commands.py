@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,26 @@ class Swap(Command):
     """
 
     slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reload(Command):
+    """Go over to a new generation of workers; answered when it is promoted or rolled back.
+
+    What it may change: `settings` of the configuration, by key (None takes one back); the `target`.
+    The agent's code is what is on disk now. `smoke` is a file with inputs that it must get through
+    before it is given real ones. If nothing has changed but options that a running pool can change,
+    it does that at once, with the workers that it has.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    target: str | None = None
+    smoke: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback(Command):
+    """Take back the reload that is under way; answered at once."""
 
 
 Answer: TypeAlias = "Future[dict[str, Any]]"

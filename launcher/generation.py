@@ -66,6 +66,10 @@ class Generations:
         """End a generation with all processes that it still has; waits for that."""
         self._by_number.pop(number).starter.close()
 
+    def take_out(self, number: int) -> Generation:
+        """Have nothing to do any more with a generation; it is the caller's to end."""
+        return self._by_number.pop(number)
+
     def descriptors(self) -> list[int]:
         """What to poll; `poll` is due when one is readable."""
         return [

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
@@ -22,13 +22,17 @@ from ..store.directory import StateDirectory, StateView
 from ..store.reader import StoreReader
 from ..worker.boot import Boot
 from ..worker.limits import KernelLimits
+from . import lineage
 from .breaker import BreakerRule
 from .checkpoint import Checkpoint
 from .delivery import Delivery
 from .garbage import rare_collections
 from .pool import Pool, PoolSettings
+from .reload import Reloader
 from .sinks import JsonLinesSink
+from .smoke import Trial
 from .sources import open_source
+from .steering import steered
 from .supervisor import watch_limits
 
 if TYPE_CHECKING:
@@ -62,11 +66,7 @@ class JobSpec:
     @property
     def agent(self) -> str:
         """The agent's identity: a file's stem, or a module, and the name in it."""
-        place, _, name = self.target.rpartition(":")
-        if not place:
-            place, name = name, ""
-        place = Path(place).stem if place.endswith(".py") else place
-        return f"{place}:{name}" if name else place
+        return lineage.agent_of(self.target)
 
     def launch(self) -> Launch | None:
         """How the workers' interpreter is started: its environment is made, if need be.
@@ -169,7 +169,17 @@ def run_file_job(
             sys_path=[spec.folder] if spec.folder else [],
             scratch=str(scratch) if scratch is not None else None,
         )
-        return run_life(boot, source, sink, state, config, launch=launch, on_status=on_status)
+        return run_life(
+            boot,
+            source,
+            sink,
+            state,
+            config,
+            launch=launch,
+            provide=lambda _: spec.launch(),
+            trial=Trial(spec.key, spec.input_format),
+            on_status=on_status,
+        )
 
 
 @contextmanager
@@ -244,10 +254,24 @@ def run_life(
     config: Configuration,
     *,
     launch: Launch | None = None,
+    provide: Callable[[Configuration], Launch | None] | None = None,
+    trial: Trial | None = None,
     on_status: Callable[[PoolStatus], None] | None = None,
     handle_signals: bool = True,
 ) -> Report:
     """One life of a job: recover, run, report.
+
+    Args:
+        boot: what the workers must know.
+        source: not yet read.
+        sink: not yet opened.
+        state: locked.
+        config: the job's.
+        launch: the workers' interpreter; None for this one.
+        provide: makes it anew for a reload; None for one that stays as it is.
+        trial: how a reload reads smoke inputs.
+        on_status: called a few times a second.
+        handle_signals: whether SIGINT and SIGTERM drain the pool.
 
     Raises:
         TamiasError: as `Pool.run`.
@@ -285,8 +309,21 @@ def run_life(
             on_status=on_status,
             handle_signals=handle_signals,
         )
+        lasting = boot.scratch is None and not boot.revives
+        if lasting:
+            made_of = lineage.definition_of(boot.target, boot.config, lineage.python_of(launch))
+            boot = replace(boot, generation=lineage.begin(state, made_of))
         pool = Pool(boot, source, delivery, state, settings)
-        with rare_collections():
+        if lasting:
+            Reloader(
+                pool,
+                state,
+                boot,
+                launch=launch,
+                provide=provide or (lambda _: launch),
+                trial=trial or Trial(),
+            )
+        with steered(pool, state) if lasting else nullcontext(), rare_collections():
             finished = pool.run()
     finally:
         delivery.close()

@@ -11,6 +11,8 @@ is on record in between is the old one.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..agent.options import KNOWN_OPTIONS
@@ -18,6 +20,7 @@ from ..worker.codebase import changed
 
 if TYPE_CHECKING:
     from ..store.directory import StateDirectory
+    from .launch import Launch
 
 _NUMBER = "generation"
 _LINEAGE = "lineage"
@@ -106,6 +109,20 @@ def definition_of(target: str | None, config: dict[str, Any], python: str) -> di
         if key not in KNOWN_OPTIONS or not (KNOWN_OPTIONS[key].live or KNOWN_OPTIONS[key].fixed)
     }
     return {"target": target, "config": lasting, "python": python}
+
+
+def python_of(launch: Launch | None) -> str:
+    """The executable that workers run in."""
+    return sys.executable if launch is None else launch.python
+
+
+def agent_of(target: str) -> str:
+    """The agent's identity: a file's stem, or a module, and the name in it."""
+    place, _, name = target.rpartition(":")
+    if not place:
+        place, name = name, ""
+    place = Path(place).stem if place.endswith(".py") else place
+    return f"{place}:{name}" if name else place
 
 
 def _record(state: StateDirectory) -> dict[str, Any]:

@@ -151,6 +151,10 @@ class Moves:
             self._widen(move)
             move.target = target
 
+    def is_moving(self, shard: int) -> bool:
+        """Whether a shard is on its way, or about to be."""
+        return any(move.shard == shard for move in self.under_way)
+
     def involves(self, state: SlotState) -> bool:
         """Whether a slot takes part in a move, or will."""
         return any(state in (move.source, move.target, move.then) for move in self.under_way)

@@ -14,6 +14,7 @@ dies in between, the record comes again, and the watermark knows which of its in
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from contextlib import ExitStack, suppress
@@ -194,7 +195,7 @@ class Pool:
         self._poller.register(self._mailbox, zmq.POLLIN)
         self._log = stack.enter_context((state / "logs" / "pool.log").open("ab"))
         stack.callback(self.generations.close)
-        self.add_generation(self._boot)
+        self.add_generation(self._boot, self._settings.start_method, self._settings.launch)
         self._crew = Crew(state)
         stack.callback(self._crew.close)
         self._listener = Listener(
@@ -297,17 +298,45 @@ class Pool:
     def _finish(self) -> None:
         self._finishing = True
 
-    def add_generation(self, boot: Boot, *, on_trial: bool = False) -> Generation:
+    def add_generation(
+        self, boot: Boot, start_method: str, launch: Launch | None, *, on_trial: bool = False
+    ) -> Generation:
         """Make a new generation, whose interpreter begins to start; it has no slots yet.
 
         `boot` is as that of the others, but for its number and what is new.
 
         Raises:
             ValueError: there is a generation of that number.
+            WorkerStartError: there is no such interpreter.
         """
         self.dispatcher.tally(boot.generation).on_trial = on_trial
-        starter = make_starter(self._settings.start_method, boot, self._log)
+        starter = make_starter(start_method, boot, self._log, launch)
         return self.generations.add(Generation(boot.generation, boot, starter, on_trial))
+
+    def announce(self, generation: int, message: bytes) -> None:
+        """Tell a generation's workers something, and those to come before their first inputs."""
+        self._listener.news[generation] = message
+        for worker in self._crew:
+            if worker.ready and worker.generation == generation:
+                self._exchange.tell(worker.identity, message)
+
+    def forget_news(self, generation: int) -> None:
+        """A generation ends: nothing is to be announced to its workers any more."""
+        self._listener.news.pop(generation, None)
+
+    def promote(self, generation: int) -> None:
+        """New workers belong to this generation from now on; its failures are the pool's."""
+        self.generations[generation].on_trial = False
+        self.dispatcher.tally(generation).on_trial = False
+        self.current = self.status.generation = generation
+
+    def kill_workers(self, generation: int) -> None:
+        """End a generation's workers at once; no input is to blame for that."""
+        for worker in self._crew:
+            if worker.generation == generation and worker.pid is not None:
+                worker.excused = True
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)
 
     # -- inputs -------------------------------------------------------------------------------
 

@@ -100,9 +100,7 @@ def retry_dead_letters(
                 sys_path=[spec.folder] if spec.folder else [],
                 revives=True,
             )
-            report = run_life(
-                boot, source, sink, state, config, launch=launch, on_status=on_status
-            )
+            report = run_life(boot, source, sink, state, config, launch=launch, on_status=on_status)
         result = RetryReport(report is None or report.finished, left, [], [], malformed, report)
         for waiting in sorted(chosen, key=lambda waiting: waiting.offset):
             with reader.shard(waiting.shard) as snapshot:

@@ -1,16 +1,17 @@
 """A reload as a pure state machine: from an old generation of workers to a new one, or back.
 
-    preparing ──► starting ──► moving ──► probation ──► retiring ──► over (promoted)
-        │            │           │            │
-        └────────────┴───────────┴────────────┴──► returning ──► retiring ──► over (rolled back)
+    preparing ─► starting ─► moving ─► probation ─► promoting ─► retiring ─► over (promoted)
+        │            │          │          │            │
+        └────────────┴──────────┴──────────┴────────────┴─► returning ─► retiring ─► over
 
 *Preparing*: its environment is made, its zygote imports the agent, a smoke input is run.
 *Starting*: it gets slots of its own, whose workers come up with no shard. *Moving*: the shards go
 over to them one by one, each at a boundary between runs. The first one is the canary: the others
 stay until it has shown some runs, or a moment has passed. *Probation*: the new generation does all
-the work, the old one's workers stay warm, without shards. *Retiring*: one of the two leaves.
+the work, the old one's workers stay warm, without shards. *Promoting*: it is put on record that the
+new one counts. *Retiring*: one of the two leaves.
 
-Until the probation is over anything that speaks against the new generation brings the shards back
+Until that is on record anything that speaks against the new generation brings the shards back
 to the old one, in the same way. What speaks against it: preparation or a worker's start fails, more
 workers die than allowed, an action's exception that would end the job, or more inputs fail than
 allowed. The latter is a comparison: a stream with bad inputs in it has failures under any code,
@@ -39,8 +40,11 @@ class Stage(Enum):
     STARTING = "starting"
     MOVING = "moving"
     PROBATION = "probation"
+    PROMOTING = "promoting"
     RETURNING = "returning"
     RETIRING = "retiring"
+    PROMOTED = "promoted"
+    """That is on record, and nothing has been done about it."""
     LEFT = "left"
     """Those that were to leave have left; nobody has been told."""
     OVER = "over"
@@ -84,7 +88,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """From now on the new generation is the one that counts: put it on record."""
+    """Put on record that the new generation counts; then `promoted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,9 @@ class Finish:
 Step: TypeAlias = "AddSlots | Move | Promote | Retire | Finish"
 
 
-_UNDECIDED: Final = frozenset((Stage.PREPARING, Stage.STARTING, Stage.MOVING, Stage.PROBATION))
+_UNDECIDED: Final = frozenset(
+    (Stage.PREPARING, Stage.STARTING, Stage.MOVING, Stage.PROBATION, Stage.PROMOTING)
+)
 
 
 class Rollout:
@@ -197,6 +203,11 @@ class Rollout:
             self.reason = reason
             self.stage = Stage.RETURNING
 
+    def promoted(self) -> None:
+        """It is on record that the new generation counts."""
+        if self.stage is Stage.PROMOTING:
+            self.stage = Stage.PROMOTED
+
     def retired(self) -> None:
         """The workers that were to leave have left."""
         if self.stage is Stage.RETIRING:
@@ -215,8 +226,11 @@ class Rollout:
         if self.stage is Stage.MOVING:
             self._move_on(now, steps)
         elif self.stage is Stage.PROBATION and now >= self._until:
+            self.stage = Stage.PROMOTING
+            steps.append(Promote())
+        elif self.stage is Stage.PROMOTED:
             self.stage = Stage.RETIRING
-            steps += (Promote(), Retire(Side.OLD))
+            steps.append(Retire(Side.OLD))
         elif self.stage is Stage.RETURNING:
             self._move_back(steps)
         elif self.stage is Stage.LEFT:

@@ -56,6 +56,10 @@ class PoolStatus:
     """How many shards have moved from one worker to another."""
     longest_pause: float = 0.0
     """Seconds that the inputs of a shard have waited for its move, at most."""
+    generation: int = 0
+    """The one that counts."""
+    reload: dict[str, Any] | None = None
+    """How the last reload stands, or has ended: `generation`, `stage`, `reason` and more."""
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The agent's metrics by name, summed over the workers where they are counts."""

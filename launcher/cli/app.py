@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import dead_letters, doctor, env, inspecting, keys, running, serving, status
+from . import dead_letters, doctor, env, inspecting, keys, running, serving, status, steering
 from .guard import guarded
 
 app = typer.Typer(
@@ -56,6 +56,16 @@ app.command("serve", short_help="Serve an agent to clients, until told to stop."
 app.add_typer(keys.app, name="keys")
 app.command("status", short_help="Show whether a job is running, and how it stands.")(
     guarded(status.status)
+)
+app.command("reload", short_help="Go over to new code without losing an input.")(
+    guarded(steering.reload)
+)
+app.command("scale", short_help="Have more or fewer workers.")(guarded(steering.scale))
+app.command("drain", short_help="Have a pool finish what it has read, and end.")(
+    guarded(steering.drain)
+)
+app.command("stop", short_help="Have a pool finish what is in flight, and end.")(
+    guarded(steering.stop)
 )
 app.command("inspect", short_help="Show what a job has in memory.")(guarded(inspecting.inspect))
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -91,8 +91,8 @@ def serve(
         stack.callback(ledger.close)
         source = IntakeSource(ledger, handover)
         source.check(state.manifest.job.get("input", {}))
-        if state.manifest.job != job:
-            state.save_job(job)
+        if {**state.manifest.job, **job} != state.manifest.job:
+            state.save_job({**state.manifest.job, **job})
         door = FrontDoor(
             state.path,
             ledger,

@@ -41,6 +41,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.has_slots = False
         self.retiring: Side | None = None
         self.gone: set[Side] = set()
+        self.promoting = False
         self.promoted = False
         self.finished: list[str] = []
         self.probation_since: float | None = None
@@ -65,7 +66,7 @@ class RolloutMachine(RuleBasedStateMachine):
                 assert set(self.at.values()) == {Side.NEW}
                 assert self.probation_since is not None
                 assert self.now >= self.probation_since + PRUDENCE.probation
-                self.promoted = True
+                self.promoting = True
             elif isinstance(step, Retire):
                 stays = Side.OLD if step.side is Side.NEW else Side.NEW
                 assert set(self.at.values()) == {stays}
@@ -121,6 +122,17 @@ class RolloutMachine(RuleBasedStateMachine):
         self.rollout.fail("it does not import")
         self.do()
 
+    @precondition(lambda self: self.promoting)
+    @rule(works=st.booleans())
+    def record_is_written(self, *, works: bool) -> None:
+        self.promoting = False
+        if not works:
+            self.rollout.fail("the disk is full")
+        elif not self.blamed:
+            self.promoted = True
+            self.rollout.promoted()
+        self.do()
+
     @precondition(lambda self: self.retiring is not None)
     @rule()
     def workers_have_left(self) -> None:
@@ -143,6 +155,7 @@ class RolloutMachine(RuleBasedStateMachine):
             or self.unready
             or self.orders
             or self.retiring
+            or self.promoting
             or rollout.next_deadline() is not None
         )
         assert waits_for, rollout.stage
@@ -162,6 +175,10 @@ class RolloutMachine(RuleBasedStateMachine):
                 self.at[shard] = side
                 self.rollout.moved(shard, side, self.now)
             self.orders.clear()
+            if self.promoting:
+                self.promoting = False
+                self.rollout.promoted()
+                self.promoted = not self.blamed
             if self.retiring is not None:
                 self.retiring = None
                 self.gone.add(Side.NEW)

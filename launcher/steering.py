@@ -1,0 +1,82 @@
+"""What a running pool can be told from outside: its control socket's questions, as commands."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from ..agent.errors import UsageError
+from .commands import Describe, Drain, Reload, Rollback, Scale, Stop, Swap
+from .control import Control
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    from ..store.directory import StateDirectory
+    from .commands import Command
+    from .pool import Pool
+
+QUESTIONS: Final = {
+    "status": "GET",
+    "scale": "POST",
+    "swap": "POST",
+    "reload": "POST",
+    "rollback": "POST",
+    "drain": "POST",
+    "stop": "POST",
+}
+"""What may be asked, and by which method."""
+
+_PLAIN: Final[dict[str, Command]] = {
+    "status": Describe(),
+    "rollback": Rollback(),
+    "drain": Drain(),
+    "stop": Stop(),
+}
+
+
+@contextmanager
+def steered(pool: Pool, state: StateDirectory) -> Iterator[None]:
+    """Let the pool be asked through its control socket while in this block."""
+
+    def ask(question: str, arguments: dict[str, Any]) -> Future[dict[str, Any]]:
+        return pool.post(command_of(question, arguments))
+
+    with Control(state.path, QUESTIONS, ask):
+        yield
+
+
+def command_of(question: str, arguments: dict[str, Any]) -> Command:
+    """The command that a question stands for.
+
+    Raises:
+        UsageError: the arguments do not belong to it.
+    """
+    if question == "scale":
+        return Scale(_number(arguments, "workers"))
+    if question == "swap":
+        return Swap(_number(arguments, "slot"))
+    if question == "reload":
+        return _reload(arguments)
+    return _PLAIN[question]
+
+
+def _number(arguments: dict[str, Any], name: str) -> int:
+    try:
+        return int(arguments[name])
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(
+            f"{arguments.get(name)!r} is no number for {name!r}.", hint=f"Say {name}=N."
+        ) from None
+
+
+def _reload(arguments: dict[str, Any]) -> Reload:
+    settings = arguments.get("settings", {})
+    unknown = arguments.keys() - {"settings", "target", "smoke"}
+    if unknown or not isinstance(settings, dict):
+        raise UsageError(
+            f"A reload takes no {', '.join(sorted(unknown)) or 'settings that are no object'}.",
+            hint="It takes settings (an object), target and smoke.",
+        )
+    return Reload(settings, arguments.get("target"), arguments.get("smoke"))
