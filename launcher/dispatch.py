@@ -197,7 +197,7 @@ class Dispatcher:
     def released(self, slot: int, incarnation: int, shard: int) -> None:
         """The worker has let go of a shard, as `Release` told it."""
         state = self._states[slot]
-        if state.incarnation == incarnation:
+        if state.incarnation == incarnation and state.phase is Phase.READY:
             self.moves.released(state, shard)
 
     def taken(
@@ -208,7 +208,7 @@ class Dispatcher:
         Returns what `ready` does, of this shard.
         """
         state = self._states[slot]
-        if state.incarnation != incarnation:
+        if state.incarnation != incarnation or state.phase is not Phase.READY:
             return []
         offsets = set(recovered)
         done = self.moves.taken(state, shard, now, offsets)

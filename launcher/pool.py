@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
 CALM_SECONDS: Final = 1.0  # between two turns with nothing to do: waiting is to cost nothing
+UNDERTAKING_SECONDS: Final = 0.02
+"""Between two steps of something that waits for what no socket tells of."""
 READ_AT_ONCE: Final = 1024
 READ_FIRST: Final = 16
 """Before anything is known of how large the inputs are."""
@@ -76,7 +78,7 @@ class PoolSettings:
     """What a pool is told about itself."""
 
     slots: int
-    window: int = 2048
+    window: int = 4096
     batch: int = 256
     max_attempts: int = 3
     limits: WatchLimits = field(default_factory=WatchLimits)
@@ -251,6 +253,8 @@ class Pool:
         until = min(self._next_status, self._next_checkpoint)
         if self.dispatcher.idle and self._delivery.is_saved and self._crew.is_settled:
             until = now + CALM_SECONDS
+        if self.orders.undertaking is not None:
+            until = min(until, now + UNDERTAKING_SECONDS)
         if deadline is not None:
             until = min(until, deadline)
         until = min(until, self.supervisor.next_look)

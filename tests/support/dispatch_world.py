@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING
 
 from tamias.launcher.backoff import Backoff
 from tamias.launcher.dispatch import Dispatcher
-from tamias.launcher.item import Death, GiveUp, Item, Send, Start, Verdict
+from tamias.launcher.item import (
+    Death,
+    GiveUp,
+    Instruction,
+    Item,
+    Release,
+    Send,
+    Start,
+    Stop,
+    Take,
+    Verdict,
+)
+from tamias.store.keys import shard_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +51,7 @@ class Rules:
     queue: int
     queue_bytes: int
     max_attempts: int
+    shards: int = 0  # 0: one for each slot to begin with
 
 
 @dataclass
@@ -47,10 +60,19 @@ class Slot:
 
     phase: str = "down"
     incarnation: int = 0
-    outbox: set[int] = field(default_factory=set)  # committed, as the store knows
+    assigned: list[int] = field(default_factory=list)  # shards it was started with
+    shards: set[int] = field(default_factory=set)  # shards whose leases it holds
+    orders: list[Release | Take] = field(default_factory=list)  # not yet carried out
+    retiring: bool = False
     unreported: list[int] = field(default_factory=list)  # committed by the worker that is alive
     pending: list[Item] = field(default_factory=list)  # received, not executed, in order
     flight: dict[int, Item] = field(default_factory=dict)  # sent to it, completion not known
+
+    def lose(self) -> None:
+        """Its worker dies."""
+        self.phase = "down"
+        self.shards = set()
+        self.flight, self.pending, self.unreported, self.orders = {}, [], [], []
 
     def heads(self) -> list[Item]:
         """The first pending item of each key: what the worker may execute next."""
@@ -69,8 +91,10 @@ class World:
         self.plan = list(plan)
         self.kinds = {each.offset: each.kind for each in plan}
         self.now = 100.0
+        self.shards = rules.shards or rules.slots
         self.dispatcher = Dispatcher(
             rules.slots,
+            shards=self.shards,
             window=rules.window,
             window_bytes=rules.window_bytes,
             batch=rules.batch,
@@ -80,9 +104,13 @@ class World:
             backoff=Backoff(starts=NEVER, deaths=NEVER),
         )
         self.slots = [Slot() for _ in range(rules.slots)]
+        self.outboxes: list[set[int]] = [set() for _ in range(self.shards)]
+        """By shard, what is committed, as the store knows."""
         for each in plan:
             if each.kind == "earlier":
-                self.slots[each.key % rules.slots].outbox.add(each.offset)
+                self.outboxes[self.shard(b"%d" % each.key)].add(each.offset)
+        self.moved = False
+        """Whether a shard has ever been on its way."""
         self.submitted: dict[int, Item] = {}
         self.finished: set[int] = set()
         self.announced: set[int] = set()
@@ -90,6 +118,9 @@ class World:
         self.levels: dict[int, int] = {}
         self.lonely_accidents: set[int] = set()
         self.events = 0
+
+    def shard(self, key: bytes) -> int:
+        return shard_of(key, self.shards)
 
     # -- the source ----------------------------------------------------------------------------
 
@@ -101,10 +132,11 @@ class World:
         for each in self.plan[:count]:
             verdict = Verdict("bad-input", "not JSON") if each.kind == "malformed" else None
             payload = b"x" * each.size
-            slot = each.key % self.rules.slots
-            items.append(Item(each.offset, b"%d" % each.key, payload, slot, verdict=verdict))
+            key = b"%d" % each.key
+            slot = self.dispatcher.placement.routes[key]
+            items.append(Item(each.offset, key, payload, slot, verdict=verdict))
         del self.plan[:count]
-        before = [self.dispatcher.waiting(slot) for slot in range(self.rules.slots)]
+        before = [self.dispatcher.waiting(slot) for slot in range(len(self.slots))]
         self.submitted.update((item.offset, item) for item in items)
         done = self.dispatcher.submit(items)
         assert set(done) == {i.offset for i in items} & self.announced, "known work is not taken"
@@ -123,22 +155,41 @@ class World:
 
     def tick(self) -> None:
         for instruction in self.dispatcher.tick(self.now):
-            assert not isinstance(instruction, GiveUp)
-            slot = self.slots[instruction.slot]
-            if isinstance(instruction, Start):
-                assert slot.phase == "down", "a second worker for a living one"
-                assert instruction.incarnation == slot.incarnation + 1
-                slot.phase, slot.incarnation = "asked", instruction.incarnation
-            else:
-                self.receive(slot, instruction)
+            self.obey(instruction)
+        for number, slot in enumerate(self.slots):
+            if slot.phase == "down" and self.dispatcher.phase(number).value == "retired":
+                slot.phase = "gone"
+
+    def obey(self, instruction: Instruction) -> None:
+        assert not isinstance(instruction, GiveUp)
+        slot = self.slots[instruction.slot]
+        if isinstance(instruction, Start):
+            assert slot.phase == "down", "a second worker for a living one"
+            assert instruction.incarnation == slot.incarnation + 1
+            slot.phase, slot.incarnation = "asked", instruction.incarnation
+            slot.assigned = instruction.shards
+            return
+        assert slot.phase == "ready", "told something to a worker that is not ready"
+        assert instruction.incarnation == slot.incarnation
+        if isinstance(instruction, Send):
+            self.receive(slot, instruction)
+        elif isinstance(instruction, Stop):
+            assert slot.retiring, "nobody has retired it"
+            work = (slot.shards, slot.flight, slot.orders)
+            assert not any(work), "stopped with work to do"
+            slot.phase = "stopping"
+        else:
+            if isinstance(instruction, Release):
+                assert instruction.shard in slot.shards, "told to release what it has not"
+                busy = {self.shard(item.key) for item in slot.flight.values()}
+                assert instruction.shard not in busy, "told to release a shard in use"
+            slot.orders.append(instruction)
 
     def receive(self, slot: Slot, send: Send) -> None:
-        assert slot.phase == "ready", "sent to a worker that is not ready"
-        assert send.incarnation == slot.incarnation
         assert 0 < len(send.items) <= self.rules.batch
         for item in send.items:
             offset = item.offset
-            assert int(item.key) % self.rules.slots == send.slot, "sent to a slot that owns it not"
+            assert self.shard(item.key) in slot.shards, "sent to a worker that has not its shard"
             assert offset not in self.finished, "sent after completion"
             assert offset not in self.announced, "sent though announced as committed"
             assert offset not in slot.flight, "sent twice to one worker"
@@ -180,14 +231,73 @@ class World:
     def ready(self, number: int, *, keep: bool) -> None:
         """The worker announces its outbox; without `keep` what is finished was trimmed before."""
         slot = self.slots[number]
-        if not keep:
-            slot.outbox -= self.finished
-        waiting = {offset for offset in slot.outbox if offset in self.submitted} - self.finished
-        self.announced |= slot.outbox
-        done = self.dispatcher.ready(number, slot.incarnation, sorted(slot.outbox))
+        found = self.acquire(slot, slot.assigned, keep=keep)
+        done = self.dispatcher.ready(number, slot.incarnation, sorted(found))
+        self.recover(found, done)
+        slot.phase = "ready"
+
+    def acquire(self, slot: Slot, shards: Sequence[int], *, keep: bool) -> set[int]:
+        """Take leases, and return what is in the outboxes."""
+        for shard in shards:
+            assert not any(shard in other.shards for other in self.slots), "two have one shard"
+            if not keep:
+                self.outboxes[shard] -= self.finished
+        slot.shards.update(shards)
+        return {offset for shard in shards for offset in self.outboxes[shard]}
+
+    def recover(self, found: set[int], done: Sequence[int]) -> None:
+        waiting = {offset for offset in found if offset in self.submitted} - self.finished
+        self.announced |= found
         assert set(done) == waiting
         self.finish(done)
-        slot.phase = "ready"
+
+    # -- moves ---------------------------------------------------------------------------------
+
+    def carry_out(self, number: int, *, keep: bool = True) -> None:
+        """A worker does what it was told about a shard, and says so."""
+        slot = self.slots[number]
+        order = slot.orders.pop(0)
+        if isinstance(order, Release):
+            slot.shards.remove(order.shard)
+            self.dispatcher.released(number, slot.incarnation, order.shard)
+            return
+        found = self.acquire(slot, [order.shard], keep=keep)
+        done = self.dispatcher.taken(number, slot.incarnation, order.shard, self.now, sorted(found))
+        self.recover(found, done)
+
+    def staying(self) -> list[int]:
+        return [n for n, slot in enumerate(self.slots) if not slot.retiring]
+
+    def add(self) -> int:
+        number = self.dispatcher.add_slot()
+        assert number <= len(self.slots)
+        if number == len(self.slots):
+            self.slots.append(Slot())
+        else:
+            assert self.slots[number].phase == "gone", "the number of a living slot"
+            self.slots[number] = Slot(incarnation=self.slots[number].incarnation)
+        return number
+
+    def move(self, shard: int, number: int) -> None:
+        self.moved = True
+        self.dispatcher.move(shard, number)
+
+    def retire(self, number: int, heirs: Sequence[int]) -> None:
+        """Retire a slot, and give its shards to the heirs in turn."""
+        self.slots[number].retiring = True
+        for shard, owner in enumerate(self.dispatcher.destinations()):
+            if owner == number:
+                self.move(shard, heirs[shard % len(heirs)])
+        self.dispatcher.retire(number)
+
+    def leave(self, number: int) -> None:
+        """A worker that was told to stop ends."""
+        slot = self.slots[number]
+        slot.phase = "gone"
+        self.dispatcher.died(number, slot.incarnation, self.now, Death(exit_code=0))
+        assert self.dispatcher.phase(number).value == "retired"
+
+    # -- work ----------------------------------------------------------------------------------
 
     def execute(self, number: int, item: Item, suspect: int | None = None) -> None:
         """Run one item: commit it, or die of it."""
@@ -197,9 +307,10 @@ class World:
             return
         if item.verdict is not None:
             self.dead_letters.add(item.offset)
-        assert item.offset not in slot.outbox, "executed twice"
+        outbox = self.outboxes[self.shard(item.key)]
+        assert item.offset not in outbox, "executed twice"
         slot.pending.remove(item)
-        slot.outbox.add(item.offset)
+        outbox.add(item.offset)
         slot.unreported.append(item.offset)
 
     def report(self, number: int, offsets: Sequence[int]) -> None:
@@ -224,8 +335,7 @@ class World:
                 level = self.levels.get(offset, 0) + 1
                 self.levels[offset] = max(solo, level) if len(named) == 1 else level
         death = Death(signal=11, suspect=suspect, blameless=blameless)
-        slot.phase = "down"
-        slot.flight, slot.pending, slot.unreported = {}, [], []
+        slot.lose()
         self.dispatcher.died(number, slot.incarnation, self.now, death)
 
     def may_have_an_accident(self, number: int) -> bool:
@@ -252,13 +362,18 @@ class World:
         self.dispatcher.started(number, incarnation)
         self.dispatcher.died(number, incarnation, self.now, Death())
         self.dispatcher.start_failed(number, incarnation, self.now, "late")
+        for shard in range(self.shards):
+            self.dispatcher.released(number, incarnation, shard)
+            assert self.dispatcher.taken(number, incarnation, shard, self.now, offsets) == []
         assert self.seen() == before
 
     def seen(self) -> object:
         dispatcher = self.dispatcher
-        every = range(self.rules.slots)
+        every = range(len(self.slots))
         return (
             repr(dispatcher.statistics),
+            repr(dispatcher.moves.under_way),
+            list(dispatcher.placement.owners),
             dispatcher.next_deadline(self.now),
             [(dispatcher.in_flight(n), dispatcher.waiting(n), dispatcher.phase(n)) for n in every],
         )
@@ -280,16 +395,23 @@ class World:
         assert dispatcher.wanted_bytes() == max(0, self.rules.queue_bytes - size)
         for number, slot in enumerate(self.slots):
             assert dispatcher.in_flight(number) == len(slot.flight)
-            assert dispatcher.waiting(number) <= self.rules.queue + self.rules.window
+            if not self.moved:
+                assert dispatcher.waiting(number) <= self.rules.queue + self.rules.window
             held += len(slot.flight) + dispatcher.waiting(number)
+        rooms = dispatcher.moves.rooms
+        held += sum(len(room.queue) for room in rooms)
+        places = len(self.slots) + len(rooms)
+        assert held <= 2 * places * (self.rules.queue + self.rules.window), "hoarded"
         assert held == len(self.submitted) - len(self.finished), "an item has no owner"
+        for slot in self.slots:
+            assert slot.phase in ("ready", "stopping") or not slot.shards
         if any(slot.phase == "down" for slot in self.slots):
             assert dispatcher.next_deadline(self.now) is not None
 
     def settle(self, *, hints: bool) -> None:
         """Let everything run to its end, poison killing as it likes."""
         for _ in range(60 * (len(self.plan) + len(self.submitted) + 10)):
-            if not self.plan and self.dispatcher.idle:
+            if not self.plan and self.dispatcher.idle and self.settled():
                 break
             self.submit(NEVER)
             self.now = max(self.now, self.dispatcher.next_deadline(self.now) or 0.0)
@@ -298,15 +420,35 @@ class World:
                 if slot.phase in ("asked", "starting"):
                     self.ready(number, keep=False)
                     continue
+                if slot.phase == "stopping":
+                    self.leave(number)
+                    continue
+                while slot.phase == "ready" and slot.orders:
+                    self.carry_out(number)
                 while slot.phase == "ready" and slot.pending:
                     item = slot.pending[0]
                     self.execute(number, item, item.offset if hints else None)
                 self.report(number, list(slot.unreported))
             self.check()
         assert self.dispatcher.idle, "inputs never got done"
+        assert self.settled(), "a move or a retirement never ended"
         assert not self.plan, "the source was never asked for more"
         assert self.finished == set(self.kinds)
         guilty = {o for o, kind in self.kinds.items() if kind in ("poison", "malformed")}
         assert self.dead_letters == guilty
         poison = [offset for offset, kind in self.kinds.items() if kind == "poison"]
         assert self.dispatcher.statistics.condemned == len(poison)
+
+    def settled(self) -> bool:
+        """Whether every shard is with a slot that stays, and all others are gone."""
+        phases = [slot.phase for slot in self.slots]
+        owners = self.dispatcher.placement.owners
+        return (
+            not self.dispatcher.moves.under_way
+            and all((phases[n] == "gone") == slot.retiring for n, slot in enumerate(self.slots))
+            and all(owner in self.staying() for owner in owners)
+            and all(
+                shard in self.slots[owner].shards or phases[owner] != "ready"
+                for shard, owner in enumerate(owners)
+            )
+        )

@@ -21,7 +21,9 @@ RULES = st.builds(
     queue=st.sampled_from([4, 30]),
     queue_bytes=st.sampled_from([30, 10_000]),
     max_attempts=st.sampled_from([1, 2, 3, 4]),
+    shards=st.sampled_from([0, 3, 5]),
 )
+MOST_SLOTS = 5
 KINDS = ("plain",) * 6 + ("poison", "poison", "malformed", "earlier")
 PLANS = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from([0, 1, 15, 50]), st.sampled_from(KINDS)),
@@ -79,6 +81,49 @@ class DispatchMachine(RuleBasedStateMachine):
             world.ready(number, keep=ends == "ready")
         world.tick()
 
+    @rule(seconds=st.sampled_from([0.003, 0.02, 0.2]))
+    def pass_time(self, seconds: float) -> None:
+        self.world.now += seconds
+        self.world.tick()
+
+    @precondition(lambda self: len(self.world.staying()) < MOST_SLOTS)
+    @rule()
+    def add_slot(self) -> None:
+        self.world.add()
+        self.world.tick()
+
+    @rule(data=st.data(), count=st.sampled_from([1, 1, 4]))
+    def move(self, data: st.DataObject, count: int) -> None:
+        """Shards are ordered from here to there, and perhaps on, or back, before they arrive."""
+        world = self.world
+        for _ in range(count):
+            shard = data.draw(st.integers(0, world.shards - 1), "shard")
+            world.move(shard, data.draw(st.sampled_from(world.staying()), "slot"))
+        world.tick()
+
+    @precondition(lambda self: len(self.world.staying()) > 1)
+    @rule(data=st.data())
+    def retire(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.world.staying()), "slot")
+        self.world.retire(number, [n for n in self.world.staying() if n != number])
+        self.world.tick()
+
+    @precondition(lambda self: any(slot.orders for slot in self.world.slots))
+    @rule(data=st.data(), keep=st.booleans())
+    def carry_out(self, data: st.DataObject, *, keep: bool) -> None:
+        """A worker lets go of a shard, or takes one."""
+        busy = [n for n, slot in enumerate(self.world.slots) if slot.orders]
+        self.world.carry_out(data.draw(st.sampled_from(busy), "slot"), keep=keep)
+        self.world.tick()
+
+    @precondition(lambda self: self.any_phase("stopping"))
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        number = self.slot(data, "stopping")
+        assert number is not None
+        self.world.leave(number)
+        self.world.tick()
+
     @precondition(lambda self: self.any_phase("ready"))
     @rule(data=st.data(), count=st.sampled_from([1, 3, 30]))
     def execute(self, data: st.DataObject, count: int) -> None:
@@ -104,7 +149,7 @@ class DispatchMachine(RuleBasedStateMachine):
         slot = self.world.slots[number]
         offsets = slot.unreported[::share]
         if echo:
-            offsets = [*offsets, *sorted(slot.outbox & self.world.finished)[-3:], offsets[0]]
+            offsets = [*offsets, *sorted(self.world.finished)[-3:], offsets[0]]
         self.world.report(number, offsets)
         self.world.tick()
 
@@ -127,9 +172,9 @@ class DispatchMachine(RuleBasedStateMachine):
         """A dead (or unborn) worker speaks."""
         number = data.draw(st.integers(0, len(self.world.slots) - 1), "slot")
         slot = self.world.slots[number]
-        if age == 0 and slot.phase != "down":
+        if age == 0 and slot.phase not in ("down", "gone"):
             age = 1
-        offsets = sorted({*slot.outbox, *slot.flight})
+        offsets = sorted({*slot.flight}.union(*self.world.outboxes))
         self.listened = self.world.events + 5
         self.world.gossip(number, slot.incarnation - age, offsets)
 
