@@ -3,9 +3,9 @@
 One record holds the outputs of a group of runs, in columns, because a commit carries hundreds of
 runs and the launcher only wants to know which offsets are done and to hand bytes on:
 
-    magic "TO", version, reserved | runs, outputs, generation, failed (u32) | offset of each run (u64)
-    | number of outputs of each run (u32) | length of each output (u64) | offset of each run that
-    failed (u64) | the outputs, one after another
+    magic "TO", version, reserved | runs, outputs, generation, failed (u32) | offset of each run
+    (u64) | number of outputs of each run (u32) | length of each output (u64) | offset of each run
+    that failed (u64) | the outputs, one after another
 
 All integers are little endian. A run without outputs still has its offset here: that is how the
 launcher learns that it is done. The outputs themselves are opaque. Records of version 1, which had
