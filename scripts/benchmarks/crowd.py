@@ -1,0 +1,130 @@
+"""What a hundred workers of the counter agent own together, while they have nothing to do.
+
+    .venv/bin/python scripts/benchmarks/crowd.py [--workers 100]
+
+Each worker has done some inputs. Told are the sum of their own memory (USS), as psutil says it,
+with and without the mapped pages of their stores, and what the pool's processes use of one core
+while the pool is idle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from measures import TARGET
+
+from tamias.agent.configuration import Configuration
+from tamias.launcher import procfs
+from tamias.launcher.job import make_boot, open_state, run_life
+from tamias.launcher.sinks import CollectSink
+from tamias.launcher.sources import Position, Source
+from tamias.store.codec import dumps
+from tamias.store.keys import encode_key
+
+if TYPE_CHECKING:
+    from tamias.launcher.sources.base import Identity, Record
+    from tamias.launcher.status import PoolStatus
+
+INPUTS = 20_000
+IDLE = 10.0
+
+
+class Silent(Source):
+    """Some inputs, and then nothing until it is ended."""
+
+    codec = "pickle"
+
+    def __init__(self) -> None:
+        self._offset = 0
+        self._wait, self._bell = os.pipe()
+        os.set_blocking(self._wait, False)
+
+    def end(self) -> None:
+        """That is all."""
+        self.exhausted = True
+        os.write(self._bell, b"x")
+
+    @property
+    def position(self) -> Position:
+        """As `Source.position`."""
+        return Position(self._offset)
+
+    def read(self, limit: int) -> list[Record]:
+        """As `Source.read`."""
+        first = self._offset
+        self._offset = min(INPUTS, first + limit)
+        value = dumps("hello")
+        return [(encode_key(f"k{n % 5000}"), value, None) for n in range(first, self._offset)]
+
+    def fileno(self) -> int | None:
+        """As `Source.fileno`."""
+        return self._wait
+
+    def seek(self, position: Position) -> None:
+        """As `Source.seek`."""
+        self._offset = position.offset
+
+    def identity(self) -> Identity:
+        """As `Source.identity`."""
+        return {}
+
+    def check(self, identity: Identity) -> None:
+        """As `Source.check`."""
+        del identity
+
+
+def main() -> int:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--workers", type=int, default=100)
+    workers = parser.parse_args().workers
+    source = Silent()
+    statuses: list[PoolStatus] = []
+    config = Configuration({"workers": workers, "shards": workers, "start-timeout": "30min"})
+
+    def measure() -> None:
+        while not statuses or statuses[-1].events < INPUTS:
+            time.sleep(0.1)
+        time.sleep(2.0)
+        me = psutil.Process()
+        children = me.children(recursive=True)
+        ours = [child for child in children if child.cmdline()[0].startswith("tamias worker")]
+        uss = [child.memory_full_info().uss for child in ours]
+        own = [procfs.memory(child.pid) for child in ours]
+        print(f"{len(ours)} workers own {sum(uss) / 2**30:.2f} GiB (USS),", end=" ")
+        print(f"{sum(own) / 2**30:.2f} GiB without the pages of their stores;", end=" ")
+        print(
+            f"{max(uss) / 2**20:.1f} MiB the largest; a launcher and a zygote beside them:", end=" "
+        )
+        others = [me, *(child for child in children if child not in ours)]
+        print(", ".join(f"{each.memory_full_info().uss / 2**20:.0f} MiB" for each in others))
+        for name, processes in (("all processes", [me, *children]), ("the launcher", [me])):
+            began = sum(sum(each.cpu_times()[:2]) for each in processes)
+            time.sleep(IDLE)
+            used = sum(sum(each.cpu_times()[:2]) for each in processes) - began
+            print(f"idle, {name} use {100 * used / IDLE:.2f}% of one core")
+        source.end()
+
+    with (
+        tempfile.TemporaryDirectory(prefix="tamias-crowd-") as folder,
+        open_state(Path(folder) / "state", "crowd", config, {}) as state,
+    ):
+        sink = CollectSink()
+        boot = make_boot(state, config, source, sink, on_error="fail", target=TARGET)
+        thread = threading.Thread(target=measure)
+        thread.start()
+        run_life(boot, source, sink, state, config, on_status=statuses.append)
+        thread.join()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
