@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .slotstate import Phase
 from .status import PoolStatus, WorkerStatus, merge_metrics
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from .delivery import Delivery
     from .dispatch import Dispatcher
     from .sources.base import Source
+
+
+_LOG: Final = logging.getLogger("tamias.pool")
 
 
 class Observer:
@@ -54,7 +58,7 @@ class Observer:
         self._rates.append((now, totals.events))
         began, count = self._rates[0]
         status.phase = phase
-        status.degraded = dispatcher.breaker.describe(now)
+        self._tell_of_breaker(status.degraded, dispatcher.breaker.describe(now))
         status.elapsed = time.time() - status.started
         status.fraction = self._source.fraction()
         status.events = totals.events
@@ -74,6 +78,13 @@ class Observer:
             if dispatcher.phase(slot) is not Phase.RETIRED
         ]
         return status
+
+    def _tell_of_breaker(self, before: str, why: str) -> None:
+        self.status.degraded = why
+        if why and not before:
+            _LOG.warning("the pool is degraded: %s; restarts wait", why)
+        elif before and not why:
+            _LOG.warning("the pool is not degraded any more")
 
     def report(self, phase: str, crew: Crew, now: float) -> None:
         """Show how things stand: in the state directory, and to whoever looks on."""

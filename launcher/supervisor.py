@@ -194,7 +194,9 @@ class Supervisor:
             self._fence(worker, pid, now)
         elif order.do == "replace":
             what = self._under_way(slot, order)
-            _LOG.info("worker %d (pid %d) is replaced: %s, %s", slot, pid, order.why, what)
+            # A breach is news, a birthday is not.
+            level = logging.WARNING if order.cause == "memory" else logging.INFO
+            _LOG.log(level, "worker %d (pid %d) is replaced: %s, %s", slot, pid, order.why, what)
             self._replace_slot(slot)
         else:
             hint = "Raise the limit, or leave it out."

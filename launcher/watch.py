@@ -256,7 +256,7 @@ class Watch:
             return Order("dump", why, "memory", sample.offset, self._lasted(sample))
         elif soft and sample.memory > soft:
             why = f"it has {size} of memory, more than memory-soft-limit ({_mebibytes(soft)})"
-            return Order("replace", why, offset=sample.offset, seconds=self._lasted(sample))
+            return Order("replace", why, "memory", sample.offset, self._lasted(sample))
         return None
 
     def _judge_time(self, sample: Sample) -> Order | None:

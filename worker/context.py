@@ -279,7 +279,10 @@ class _EndedContext(WorkerContext):
     def _ended(self, what: str) -> RunError:
         return RunError(
             f"{what} came from a task or thread after the action had ended that started it: await "
-            "everything that uses the context"
+            "everything that uses the context",
+            hint="Await the task, or join the thread (from an async action:"
+            " await asyncio.to_thread(thread.join)), before the action returns. What is to go on"
+            " for longer is a run of its own: send an event.",
         )
 
 

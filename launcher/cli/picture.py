@@ -68,6 +68,8 @@ def _counts(status: PoolStatus) -> RenderableType:
     ):
         line.append(", ")
         line.append(count(number, one, many or f"{one}s"), style if number else "dim")
+    if status.degraded:
+        line.append(f", degraded: {status.degraded}", "red")
     return line
 
 

@@ -116,6 +116,8 @@ class LineWatcher(_Talker):
         ):
             if number:
                 parts.append(count(number, one, many))
+        if status.degraded:
+            parts.append(f"degraded ({status.degraded})")
         return ", ".join(parts)
 
 
