@@ -27,11 +27,16 @@ PATIENCE: Final = 60.0
 """Seconds for an interpreter to say what it is: one from a cold disk can take a few."""
 
 _ASK: Final = """
-import json, platform, sys, sysconfig
+import json, os, platform, sys, sysconfig
+base = getattr(sys, "_base_executable", None) or sys.executable
+if sys.prefix != sys.base_prefix and base == sys.executable:  # before Python 3.11
+    base = os.path.realpath(base)
+    if base.startswith(os.path.join(os.path.realpath(sys.prefix), "")):
+        base = os.path.join(sys.base_prefix, "bin", "python%d.%d" % sys.version_info[:2])
 print(json.dumps({
     "version": platform.python_version(),
     "executable": sys.executable,
-    "base": getattr(sys, "_base_executable", None) or sys.executable,
+    "base": base,
     "prefix": sys.prefix,
     "base_prefix": sys.base_prefix,
     "abi": sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag,
@@ -159,15 +164,15 @@ def find(python: str) -> Interpreter:
                 f"There is no interpreter {python}.",
                 hint=f"Name a path, or a version. {offer()}",
             )
-        found = _asked(path or _own())
+        found = _asked(path) if path else _own()
     check_version(found)
     return found
 
 
-def _own() -> str:
+def _own() -> Interpreter:
     """The launcher's interpreter, without its virtual environment."""
-    base: str = getattr(sys, "_base_executable", "") or sys.executable
-    return base if Path(base).exists() else sys.executable
+    here = _asked(sys.executable)
+    return _asked(here.base) if here.is_virtual else here
 
 
 def _asked(path: str) -> Interpreter:
@@ -181,6 +186,9 @@ def _asked(path: str) -> Interpreter:
 
 def _of_version(version: str) -> Interpreter:
     wanted = version.split(".")
+    own = _own()
+    if own.version.split(".")[: len(wanted)] == wanted:
+        return own
     for candidate in _candidates(wanted[0] + "." + wanted[1]):
         try:
             interpreter = ask(candidate)
@@ -198,14 +206,12 @@ def _candidates(minor: str) -> Iterator[str]:
     """Executables that may be of a minor version, the likeliest first, newest patch first."""
     seen = set()
     for path in _places(minor):
-        if os.access(path, os.X_OK) and (real := os.path.realpath(path)) not in seen:
-            seen.add(real)
+        if path not in seen and os.access(path, os.X_OK):
+            seen.add(path)
             yield str(path)
 
 
 def _places(minor: str) -> Iterator[Path]:
-    if minor == "{}.{}".format(*sys.version_info):
-        yield Path(_own())
     for folder in _path():
         yield folder / f"python{minor}"
     for root in _collections():
@@ -248,6 +254,7 @@ def offer() -> str:
     versions = [
         f"{major}.{number}"
         for major, number in ((3, number) for number in range(OLDEST[1], NEWEST[1] + 1))
-        if next(_candidates(f"{major}.{number}"), "").rpartition("/")[2] not in {"", "python3"}
+        if (major, number) == sys.version_info[:2]
+        or next(_candidates(f"{major}.{number}"), "").rpartition("/")[2] not in {"", "python3"}
     ]
     return f"Found here: {', '.join(versions)}." if versions else "None was found here."

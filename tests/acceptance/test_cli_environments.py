@@ -19,8 +19,10 @@ from support.environments import (
     shared_cache,
     slow_project,
     tarred,
+    warm,
     wheel,
 )
+from tamias.launcher.environments.interpreters import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +86,7 @@ def test_two_interpreters_with_two_versions_of_a_package(folder: Folder, cache: 
     folder.inputs([1, 2, 3, 4], keys=2)
     first = "{}.{}".format(*other_python().minor)
     second = "{}.{}".format(*other_pythons()[0].minor) if len(other_pythons()) > 1 else HERE
+    warm(Path(cache), find(second))
     for version, python, start in ((1, first, "zygote"), (2, second, "spawn")):
         flags = ("--python", python, "--requirements", f"tiny{version}.txt")
         out = f"out{version}.jsonl"

@@ -18,6 +18,7 @@ import pytest
 from tamias.agent.errors import EnvironmentSetupError
 from tamias.launcher.environments.cache import Cache
 from tamias.launcher.environments.interpreters import Interpreter, find
+from tamias.launcher.environments.layer import layer_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,11 +31,18 @@ def shared_cache(config: pytest.Config) -> Iterator[Path]:
     """A cache that outlives the session: what tamias brings along is large. The rest goes."""
     assert config.cache is not None
     folder = Path(config.cache.mkdir("environments"))
-    yield folder
     cache = Cache(folder)
+    for other in other_pythons()[-1:]:
+        warm(folder, other)
+    yield folder
     for name in cache.names():
         if name.startswith("env-"):
             cache.remove(name)
+
+
+def warm(cache: Path, interpreter: Interpreter) -> None:
+    """Have the libraries there that tamias brings along: a command need not wait for them."""
+    layer_entry(Cache(cache), interpreter, "auto")
 
 
 @lru_cache

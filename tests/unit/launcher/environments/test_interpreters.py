@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,18 @@ def test_a_virtual_environment_on_path_is_not_taken_for_a_version(
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     assert not find(HERE).is_virtual
+
+
+def test_one_of_another_version_does_not_hide_what_it_was_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = other_python()
+    subprocess.run([other.path, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    monkeypatch.setenv("PATH", str(tmp_path / "venv" / "bin"), prepend=os.pathsep)
+    found = find("{}.{}".format(*other.minor))
+    assert found.minor == other.minor
+    assert not found.is_virtual
+    assert find("python").base == other.base  # by name it is the one on PATH
 
 
 def test_a_name_is_looked_up_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
