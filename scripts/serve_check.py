@@ -162,7 +162,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=20)
-    parser.add_argument("--events", type=int, default=1000, help="of each client")
+    parser.add_argument("--events", type=int, default=2500, help="of each client")
     parser.add_argument("--in-flight", type=int, default=10_000, help="before the first answer")
     parser.add_argument("--kills", type=int, default=100, help="of clients")
     parser.add_argument("--launcher-kills", type=int, default=3)

@@ -5,13 +5,16 @@ the socket has a short path in a directory of the user's own (mode 0700: that is
 out), with a name made of the state directory's. The state directory's `service.json` tells it.
 
 Only the launcher that holds the state directory's lock makes the socket, so one that is there
-already was left by a launcher that was killed, and is replaced.
+already was left by a launcher that was killed, and is replaced. Those of others that were killed,
+and have not come back, are swept out by the next service that starts.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import stat
+import time
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 SERVICE_FILE: Final = "service.json"
 LONGEST: Final = 107
+NEW_SECONDS: Final = 60.0
 _NAME: Final = "tamias"
 
 
@@ -43,6 +47,7 @@ def socket_path(state: Path) -> Path:
             continue
         refusal = _refusal(folder)
         if refusal is None:
+            _sweep(folder)
             return path
         refusals.append(refusal)
     raise PoolError(
@@ -73,6 +78,18 @@ def _refusal(folder: Path) -> str | None:
     if status.st_mode & 0o077:
         return f"{folder} can be entered by others (its mode is {status.st_mode & 0o777:o})"
     return None
+
+
+def _sweep(folder: Path) -> None:
+    """Remove sockets behind which nobody is any more."""
+    for path in folder.glob("*.sock"):
+        # One that is new may be bound and not listened on yet.
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            if time.time() - path.stat().st_mtime > NEW_SECONDS:
+                try:
+                    probe.connect(str(path))
+                except ConnectionRefusedError:
+                    path.unlink()
 
 
 def remove_socket(path: Path) -> None:
