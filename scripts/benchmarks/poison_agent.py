@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-import sys
 import threading
 import time
 from pathlib import Path
@@ -35,11 +34,10 @@ def spin() -> None:
 
 def overflow() -> None:
     """Recurse in C code until the stack ends."""
-    nested: list[Any] = []
-    for _ in range(200_000):
-        nested = [nested]
-    sys.setrecursionlimit(1 << 30)
-    repr(nested)
+    nested: tuple[Any, ...] = ()
+    for _ in range(500_000):
+        nested = (nested,)
+    hash(nested)
 
 
 DEEDS: dict[str, Callable[[], object]] = {

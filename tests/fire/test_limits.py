@@ -87,6 +87,33 @@ def test_an_input_that_kills_in_an_asynchronous_step_is_named(job: Job) -> None:
     assert {offset: letter.attempts for offset, letter in job.dead.items()} == {30: 3, 90: 3}
 
 
+def test_two_that_kill_only_in_each_other_s_company_are_both_done(job: Job) -> None:
+    pair = {60: "async-first-of-two", 61: "async-second-of-two"}
+    job.run(pair, keys=1, workers=1)
+    assert job.report.deaths >= 1
+    assert job.dead == {}
+
+
+TEN = {
+    100: ("segv", "crash"),
+    101: ("async-segv", "crash"),
+    300: ("exit", "crash"),
+    301: ("async-exit", "crash"),
+    302: ("overflow", "crash"),
+    500: ("spin", "timeout"),
+    650: ("async-hang", "timeout"),
+    800: ("bomb", "memory"),
+    950: ("unpicklable", "unserializable"),
+    999: ("async-unpicklable", "unserializable"),
+}
+
+
+def test_ten_poisons_end_with_their_causes_and_nobody_else_does(job: Job) -> None:
+    special = {offset: kind for offset, (kind, _) in TEN.items()}
+    job.run(special, 1000, keys=50, run_timeout="1s", memory_limit="250MiB", max_attempts=2)
+    assert job.causes() == {offset: cause for offset, (_, cause) in TEN.items()}
+
+
 def test_a_loop_in_a_plain_action_gets_advice(job: Job) -> None:
     job.run({7: "loop"}, 10)
     assert "declare it `async def`" in job.dead[7].error

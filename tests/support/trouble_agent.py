@@ -12,7 +12,6 @@ import asyncio
 import ctypes
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -23,9 +22,11 @@ from tamias import Agent, Event, InputEvent, OutputEvent, RunnerContext, action
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STEP = 8 << 20
+STEP = 32 << 20
 MOST = 4 << 30
 leaked: list[bytearray] = []
+partners: list[float] = []
+PAIR_SECONDS = 0.5
 
 
 def fill_the_memory(most: int = MOST, pause: float = 0.002) -> None:
@@ -38,17 +39,23 @@ def fill_the_memory(most: int = MOST, pause: float = 0.002) -> None:
 
 def overflow_the_stack() -> None:
     """Recurse in C code until the stack ends."""
-    nested: list[Any] = []
-    for _ in range(1_000_000):
-        nested = [nested]
-    sys.setrecursionlimit(1 << 30)
-    repr(nested)
+    nested: tuple[Any, ...] = ()
+    for _ in range(500_000):
+        nested = (nested,)
+    hash(nested)
 
 
 def spin_around() -> None:
     """Never come back, and never let go."""
     while True:
         pass
+
+
+def pair(first: bool) -> None:  # noqa: FBT001 (one of two)
+    """Die if both of a pair are run by the same process at about the same time."""
+    partners.append(time.monotonic())
+    if not first and any(time.monotonic() - at < PAIR_SECONDS for at in partners[:-1]):
+        ctypes.string_at(0)
 
 
 def leak() -> None:
@@ -73,6 +80,8 @@ KINDS: dict[str, Callable[[], object]] = {
     "leak": leak,
     "overflow": overflow_the_stack,
     "raise": lambda: 1 // 0,
+    "first-of-two": lambda: pair(first=True),
+    "second-of-two": lambda: pair(first=False),
     "sleep": lambda: time.sleep(3600),
     "nap": lambda: time.sleep(0.002),
     "wait": wait_at_the_gate,
