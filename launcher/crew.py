@@ -130,6 +130,14 @@ class Crew:
             blameless=event.status is None or worker.excused,
         )
 
+    def kill_generation(self, generation: int) -> None:
+        """Kill the workers of a generation; no input is to blame for their deaths."""
+        for worker in self:
+            if worker.generation == generation and worker.pid is not None:
+                worker.excused = True
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)
+
     @property
     def is_settled(self) -> bool:
         """Whether all workers are ready, and none is to go."""

@@ -14,8 +14,6 @@ dies in between, the record comes again, and the watermark knows which of its in
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
@@ -336,11 +334,7 @@ class Pool:
 
     def kill_workers(self, generation: int) -> None:
         """End a generation's workers at once; no input is to blame for that."""
-        for worker in self._crew:
-            if worker.generation == generation and worker.pid is not None:
-                worker.excused = True
-                with suppress(OSError):
-                    os.kill(worker.pid, signal.SIGKILL)
+        self._crew.kill_generation(generation)
 
     # -- inputs -------------------------------------------------------------------------------
 
