@@ -14,6 +14,7 @@ dies in between, the record comes again, and the watermark knows which of its in
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
