@@ -447,11 +447,10 @@ class Pool:
             _LOG.warning("worker %d (pid %d) %s", slot, event.pid, death.text)
         self.dispatcher.died(slot, incarnation, now, death)
 
-    def _abandon(self, worker: Worker, now: float) -> None:
+    def _abandon(self, worker: Worker, pid: int, now: float) -> None:
         """This worker is as good as dead: a SIGKILL is waiting for it, and it has no leases."""
         self._listener.listen(now)
-        if worker.pid is not None:
-            self._gone(Gone(worker.assignment, worker.pid, signal.SIGKILL), now)
+        self._gone(Gone(worker.assignment, pid, signal.SIGKILL), now)
 
     # -- checkpoints --------------------------------------------------------------------------
 

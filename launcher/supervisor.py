@@ -73,7 +73,7 @@ class Supervisor:
         limits: WatchLimits,
         *,
         replace_slot: Callable[[int], object],
-        abandon: Callable[[Worker, float], None],
+        abandon: Callable[[Worker, int, float], None],
         fail: Callable[[TamiasError], None],
     ) -> None:
         """Watch over a crew.
@@ -235,7 +235,7 @@ class Supervisor:
         except TamiasError as error:
             self._fail(error)
             return
-        self._abandon(worker, now)
+        self._abandon(worker, pid, now)
 
     # -- zygotes ------------------------------------------------------------------------------
 

@@ -143,11 +143,11 @@ def note_overdue(run: Run, task: asyncio.Task[None], limit: float) -> None:
     own = {task, *(other for other in asyncio.all_tasks() if offset_of_task(other) == run.offset)}
     run.stacks = tasks_text(own) + _busy_threads()
     _LOG.warning(
-        "input %d (key %r) is cancelled in action %r: it has run for %g s (run-timeout)",
+        "input %d (key %r) is cancelled in action %r: it has run for %s s (run-timeout)",
         offset_of(run.offset),
         run.lane.key,
         run.action.name if run.action is not None else None,
-        limit,
+        f"{limit:g}",
     )
 
 
