@@ -263,6 +263,8 @@ class Watch:
         limit = self.limits.run_timeout
         if not limit or not sample.ready:
             return None
+        if sample.state == "T" and self.limits.stop_timeout:
+            return None  # it is not the run that takes so long
         # The beacon's word is exact, but counts time in which nobody ran, too.
         lasted = min(sample.executing, self._seen + self._longest_step())
         if sample.offset is not None and lasted > limit:

@@ -81,6 +81,15 @@ def test_a_stopped_worker_is_killed_without_asking_it_for_stacks() -> None:
     assert order.seconds > 0
 
 
+def test_a_stopped_worker_is_called_stopped_though_its_run_takes_too_long() -> None:
+    world = World(run_timeout=1.0, stop_timeout=3.0)
+    took, order = world.until_ordered(offset=7, pulse=0, state="T", executing=99.0)
+    assert took > 3.0
+    assert "stopped" in order.why
+    _, order = World(run_timeout=1.0).until_ordered(offset=7, pulse=0, state="T", executing=99.0)
+    assert "run-timeout" in order.why  # where nothing else would end it
+
+
 def test_one_that_goes_on_in_time_is_forgiven() -> None:
     world = World(stop_timeout=3.0)
     for _ in range(20):
