@@ -33,6 +33,7 @@ import socket
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import setproctitle
@@ -188,6 +189,8 @@ class Zygote:
             # that we descend from, and until the last it is our parent. Then this is called again.
             time.sleep(DYING_SECONDS)
             orphaned = os.getppid() != self._boot.parent
+        if orphaned:
+            _sweep(Path(self._boot.state) / "run")
         scratch = self._boot.scratch if orphaned else None
         for _ in range(DELETIONS):
             if not scratch or not os.path.exists(scratch):  # noqa: PTH110
@@ -227,6 +230,20 @@ class Zygote:
     def _say(self, **message: Any) -> None:
         with contextlib.suppress(OSError):  # its end will be read from the control socket
             self._control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the control socket of a launcher that was killed; not that of one that lives."""
+    with contextlib.suppress(OSError):
+        os.chdir(folder)  # a socket's path must be short
+        for _ in range(DELETIONS):
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect("control")
+                except ConnectionRefusedError:
+                    Path("control").unlink()
+                    return
+            time.sleep(DELETION_PAUSE)
 
 
 def _failure(error: BaseException) -> dict[str, str]:
