@@ -33,7 +33,7 @@ class Garbage:
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)  # noqa: S311 (repeatable, on purpose)
         self._seeds = [
-            frames.pack_hello(NONCE, 1, "fuzz", anonymous=False),
+            frames.pack_hello(NONCE, 1, 1, "fuzz", anonymous=False),
             frames.pack_submit(NONCE, [1, 2, 3], [b"sa", b"i1f", b"n"], [b"1", b"[{}]", b'"x"']),
             frames.pack_submit(NONCE, list(range(1, 40)), [b"sk"] * 39, [b"null"] * 39),
             frames.pack_numbers(b"C", NONCE, [1, 2]),
@@ -103,7 +103,9 @@ class Senders:
         sender.setsockopt(zmq.SNDTIMEO, 20_000)
         sender.connect(self._address)
         if dice.random() < 0.7:
-            sender.send(frames.pack_hello(NONCE, 1, f"fuzz{dice.randrange(20)}", anonymous=False))
+            sender.send(
+                frames.pack_hello(NONCE, 1, 1, f"fuzz{dice.randrange(20)}", anonymous=False)
+            )
         for number in range(count):
             frame = self._garbage.frame()
             if dice.random() < 0.02:

@@ -111,6 +111,7 @@ class Caller:
         self._unsent: dict[int, None] = {}
         self._unconfirmed = 0
         self._nonce = nonces()
+        self._attempt = 0
         self._sent = 0
         self._heard_frames = 0
         self._replies = 0
@@ -212,7 +213,13 @@ class Caller:
             self._hello = False
             self._sent = 0
             frames.append(
-                pack_hello(self._nonce, self._incarnation, self._client, anonymous=self._anonymous)
+                pack_hello(
+                    self._nonce,
+                    self._incarnation,
+                    self._attempt,
+                    self._client,
+                    anonymous=self._anonymous,
+                )
             )
         if not self.open:
             return frames
@@ -321,6 +328,7 @@ class Caller:
     def _say_hello(self, now: float) -> None:
         self.open = False
         self._nonce = self._nonces()
+        self._attempt += 1
         self._hello = True
         self._ping = False
         self._tried = self._heard = now

@@ -116,6 +116,7 @@ class Waiting(NamedTuple):
 class _Session:
     __slots__ = (
         "anonymous",
+        "attempt",
         "client",
         "floor",
         "hungry",
@@ -135,6 +136,7 @@ class _Session:
         self.nonce = hello.nonce
         self.anonymous = hello.anonymous
         self.incarnation = hello.incarnation
+        self.attempt = hello.attempt
         self.identity = identity
         self.client = client
         self.floor = client.floor
@@ -205,11 +207,14 @@ class Desk:
             self._expel(peer, hello.nonce, UNWELCOME, "too many clients are on record")
             return
         other = self._by_client.get(client.number)
-        if other is not None and other.peer != peer:
+        if other is not None:
             if other.incarnation > hello.incarnation:
                 self._expel(peer, hello.nonce, REPLACED, "a younger client has the same id")
                 return
-            self._expel(other.peer, other.nonce, REPLACED, "a younger client has the same id")
+            if other.incarnation < hello.incarnation:
+                self._expel(other.peer, other.nonce, REPLACED, "a younger client has the same id")
+            elif other.attempt > hello.attempt:
+                return  # it has come late, and its sender has said hello again since
             self._leave(other)
         mine = self._sessions.get(peer)
         if mine is not None:

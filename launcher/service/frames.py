@@ -77,6 +77,9 @@ class Hello(NamedTuple):
     nonce: bytes
     incarnation: int
     """When the client began, in nanoseconds: of two with one id, the younger is right."""
+    attempt: int
+    """Which of this client's sessions it is to be: what was said for an earlier one may come late,
+    since ZeroMQ reads what a closed connection has left when it pleases."""
     anonymous: bool
     """Whether nobody will come back under this id."""
     client: str
@@ -140,7 +143,7 @@ if TYPE_CHECKING:
     Request: TypeAlias = Hello | Submit | Count
     Answer: TypeAlias = Welcome | Numbers | Replies | Count | Expelled
 
-_HELLO = struct.Struct(f"<c{NONCE}sBQBH")
+_HELLO = struct.Struct(f"<c{NONCE}sBQIBH")
 _COLUMNS = struct.Struct(f"<c{NONCE}sBI")
 _COUNT = struct.Struct(f"<c{NONCE}sQ")
 _WELCOME = struct.Struct(f"<c{NONCE}sQQI")
@@ -153,10 +156,13 @@ _OF_SERVERS = (b"O", b"G", b"U")
 # ------------------------------------------------------------------ packing
 
 
-def pack_hello(nonce: bytes, incarnation: int, client: str, *, anonymous: bool) -> bytes:
+def pack_hello(
+    nonce: bytes, incarnation: int, attempt: int, client: str, *, anonymous: bool
+) -> bytes:
     """An `H`."""
     name = client.encode()
-    return _HELLO.pack(b"H", nonce, VERSION, incarnation, anonymous, len(name)) + name
+    head = _HELLO.pack(b"H", nonce, VERSION, incarnation, attempt, anonymous, len(name))
+    return head + name
 
 
 def pack_submit(
@@ -264,13 +270,13 @@ def unpack_answer(data: bytes) -> Answer:
 
 
 def _hello(data: bytes) -> Hello:
-    _, nonce, version, incarnation, anonymous, length = _HELLO.unpack_from(data)
+    _, nonce, version, incarnation, attempt, anonymous, length = _HELLO.unpack_from(data)
     name = data[_HELLO.size :]
     if version != VERSION:
         raise FrameError(f"version {version} of the protocol")
     if len(name) != length or not 0 < length <= MAX_CLIENT or b"\0" in name or anonymous > 1:
         raise FrameError("a malformed client id")
-    return Hello(nonce, incarnation, bool(anonymous), name.decode())
+    return Hello(nonce, incarnation, attempt, bool(anonymous), name.decode())
 
 
 def _submit(data: bytes) -> Submit:

@@ -211,7 +211,8 @@ def test_ending_finishes_what_is_in_flight_and_keeps_the_rest(tmp_path: Path) ->
     ):
         first, second = client.submit("w", "wait"), client.submit("w", 2)
         client.flush()
-        wait_for(lambda: json.loads((service.state / "status.json").read_text())["workers"] != [])
+        status = service.state / "status.json"
+        wait_for(lambda: any(w["in_flight"] for w in json.loads(status.read_text())["workers"]))
         service.process.send_signal(signal.SIGTERM)
         wait_for(lambda: service.told()["draining"])
         refused = client.submit("w", 3)

@@ -161,9 +161,12 @@ class World:
         }
         self._deliver(waiting)  # the outboxes are announced
 
-    def serve(self, frames: int) -> None:
-        """One turn of the front door, which takes so many frames in."""
-        for wire in list(self._wires):
+    def serve(self, frames: int, *, newest_first: bool = False) -> None:
+        """One turn of the front door, which takes so many frames in.
+
+        ZeroMQ may well hand out what a new connection brings before the rest of an old one.
+        """
+        for wire in self._wires[::-1] if newest_first else list(self._wires):
             for _ in range(min(frames, len(wire.up))):
                 self.desk.receive(wire.peer, "", wire.up.popleft())
         batch = self.desk.take_batch()

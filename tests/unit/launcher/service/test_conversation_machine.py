@@ -38,9 +38,15 @@ class ConversationMachine(RuleBasedStateMachine):
     def submit(self, number: int, count: int) -> None:
         self.world.programs[number].submit(count)
 
-    @rule(frames=st.sampled_from([3, 100]))
-    def serve(self, frames: int) -> None:
-        self.world.serve(frames)
+    @rule(frames=st.sampled_from([1, 2, 100]), newest_first=st.booleans())
+    def serve(self, frames: int, *, newest_first: bool) -> None:
+        self.world.serve(frames, newest_first=newest_first)
+
+    @rule(number=NUMBERS)
+    def no_answer_for_long(self, number: int) -> None:
+        for _ in range(12):  # until a new connection is made
+            self.world.now += 0.5
+            self.world.programs[number].tick()
 
     @rule()
     def turn(self) -> None:

@@ -40,12 +40,12 @@ def test_answers(blob: bytes, sequences: list[int]) -> None:
 
 
 def test_hello() -> None:
-    frame = unpack_request(frames.pack_hello(NONCE, 7, "käse", anonymous=True))
-    assert frame == (NONCE, 7, True, "käse")
+    frame = unpack_request(frames.pack_hello(NONCE, 7, 1, "käse", anonymous=True))
+    assert frame == (NONCE, 7, 1, True, "käse")
 
 
 SOUND = [
-    frames.pack_hello(NONCE, 7, "me", anonymous=False),
+    frames.pack_hello(NONCE, 7, 1, "me", anonymous=False),
     frames.pack_submit(NONCE, [1, 2], [b"sa", b"i1"], [b"1", b'{"a":[1,2]}']),
     frames.pack_count(b"A", NONCE, 3),
     frames.pack_count(b"P", NONCE, 3),
@@ -86,9 +86,9 @@ def test_any_bytes(data: bytes) -> None:
         frames.pack_submit(NONCE, [1], [b"sa"], [b"1"]) + b"1",
         struct.pack("<c8sBI", b"S", NONCE, 0, 0xFFFFFFFF),
         struct.pack("<c8sBI", b"S", NONCE, 0, 1) + struct.pack("<QII", 1, 1, 1 << 31) + b"a1",
-        frames.pack_hello(NONCE, 7, "", anonymous=False),
-        frames.pack_hello(NONCE, 7, "a\0b", anonymous=False),
-        frames.pack_hello(NONCE, 7, "x" * 201, anonymous=False),
+        frames.pack_hello(NONCE, 7, 1, "", anonymous=False),
+        frames.pack_hello(NONCE, 7, 1, "a\0b", anonymous=False),
+        frames.pack_hello(NONCE, 7, 1, "x" * 201, anonymous=False),
         frames.pack_count(b"A", NONCE, 3)[:-1],
     ],
 )
