@@ -32,7 +32,7 @@ from .failures import dead_letter, failure_report, is_final, log_ignored, verdic
 from .lanes import Lanes
 from .run import Run
 from .stacks import note_overdue
-from .stepping import TaskFactory
+from .stepping import TaskFactory, has_begun
 from .threads import Threads
 
 if TYPE_CHECKING:
@@ -336,7 +336,9 @@ class Engine:
         context = WorkerContext(self, run)
         failure: BaseException | None = None
         try:
-            if action.is_async:
+            if run.expired:
+                failure = RunTimeoutError()
+            elif action.is_async:
                 await action.fn(event, context)
             else:
                 await self._action_threads.run(action.fn, event, context)
@@ -357,8 +359,10 @@ class Engine:
             self._group.fail(error)
 
     def _expire(self, run: Run) -> None:
-        run.expired = True  # between two steps there is no task, and the next one will not start
-        if run.task is not None:
+        # Between two steps there is no task, and the next one will not start. Neither must one that
+        # waits for its first turn be cancelled: nothing of it would run, not even its end.
+        run.expired = True
+        if run.task is not None and has_begun(run.task):
             note_overdue(run, run.task, self._policy.run_timeout)
             run.task.cancel()
 

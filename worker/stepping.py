@@ -12,10 +12,11 @@ step, and only asynchronous actions pay. Callbacks and threads are not named.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Coroutine
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -128,3 +129,8 @@ def offset_of_task(task: asyncio.Task[Any]) -> int | None:
     """The input whose run a task belongs to."""
     coroutine = task.get_coro()
     return coroutine.word - 1 if isinstance(coroutine, Stepping) else None
+
+
+def has_begun(task: asyncio.Task[Any]) -> bool:
+    """Whether a task has had its first step."""
+    return inspect.getcoroutinestate(cast("Any", task.get_coro())) != inspect.CORO_CREATED

@@ -12,6 +12,7 @@ from support.agents import Counting, Middle
 from support.bench import bench
 from support.loops import on_loop
 from tamias import Agent, InputEvent, OutputEvent, RunnerContext
+from tamias.store.keys import encode_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +147,24 @@ async def test_the_time_limit_is_for_all_steps_of_a_run(tmp_path: Path) -> None:
     with bench(agent, tmp_path, max_attempts=1, run_timeout=0.1) as life:
         assert await life.run(("k", 1)) == [[]]
         assert life.letters()[0].cause == "timeout"
+
+
+@on_loop
+async def test_the_time_can_be_up_before_a_step_has_its_first_turn(tmp_path: Path) -> None:
+    started = []
+    agent = Agent()
+
+    async def act(event: Any, ctx: RunnerContext) -> None:
+        started.append(event.input)
+
+    agent.add_action("act", [InputEvent], act)
+    with bench(agent, tmp_path, max_attempts=1, run_timeout=60) as life:
+        life.send(("k", 1), ("k", 2))
+        run = life.engine._lanes[encode_key("k")].run
+        life.engine._expire(run)  # what the timer does: here between the start and the first turn
+        await life.until(0, 1)
+        assert [letter.cause for letter in life.letters()] == ["timeout"]
+        assert started == [2]
 
 
 @on_loop
