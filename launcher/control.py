@@ -84,6 +84,7 @@ class Control:
             thread = threading.Thread(
                 target=self._serve, args=[self._listener], name="tamias-control", daemon=True
             )
+            self._threads.add(thread)
             thread.start()
         return self
 
