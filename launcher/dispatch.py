@@ -194,6 +194,12 @@ class Dispatcher:
             state.count_suspects()
         return self._found(offsets, done)
 
+    def observed(self, slot: int, incarnation: int, active: int) -> None:
+        """The worker has so many runs under way at the same time."""
+        state = self._states[slot]
+        if state.incarnation == incarnation:
+            state.active = active
+
     def released(self, slot: int, incarnation: int, shard: int) -> None:
         """The worker has let go of a shard, as `Release` told it."""
         state = self._states[slot]

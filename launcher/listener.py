@@ -68,7 +68,8 @@ class Listener:
             if kind == wire.DONE:
                 self._done(worker, message)
             elif kind == wire.METRICS:
-                worker.heartbeat = wire.unpack(message)
+                worker.heartbeat = heartbeat = wire.unpack(message)
+                self._dispatcher.observed(*worker.place, heartbeat["active"])
             else:
                 self._take_rare(worker, kind, message, now)
 

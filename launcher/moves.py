@@ -4,9 +4,9 @@ More or fewer workers, new code, a worker that is to be replaced: all of it is s
 by one, while everything else goes on. A move goes through these stages:
 
 - *planned*: until neither worker takes part in another move and the new one is ready.
-- *narrowing*: both workers get less credit, so that what they have in flight, and with it the time
-  that each of the next stages takes, falls to some milliseconds of work. No input waits for the
-  move yet, and if the flight does not shrink (actions that wait for long) nobody waits for that.
+- *narrowing*: both workers get less credit: besides the runs that they have under way at the same
+  time, only some milliseconds of work may wait in them, because that is how long each of the next
+  stages takes. Nobody is the slower for it, and no input waits for the move yet.
 - *draining*: the shard's queued inputs, and those that are read from now on, wait in a *room*. The
   old worker finishes what it has of the shard.
 - *releasing*: it has been told to let go of the shard, which by now is committed to the last byte.
@@ -41,12 +41,14 @@ if TYPE_CHECKING:
     from .item import Instruction, Item
     from .placement import Placement
 
-LOOK_SECONDS: Final = 0.01
+LOOK_SECONDS: Final = 0.02
 """How long a worker is watched to tell how fast it is."""
-FLIGHT_SECONDS: Final = 0.004
-"""How much work a worker shall have in flight while it takes part in a move."""
-PATIENCE_SECONDS: Final = 0.1
-"""How long to narrow at most."""
+WAITING_SECONDS: Final = 0.004
+"""How much work may wait in a worker while it takes part in a move."""
+NARROWING_SECONDS: Final = 30.0
+"""After this, inputs are held back although much work is waiting: it is very slow work."""
+DRAINING_SECONDS: Final = 1.0
+"""After this, a worker gets its credit back: it waits for a run that takes long by itself."""
 _STEP_SECONDS: Final = 0.002
 
 
@@ -199,13 +201,15 @@ class Moves:
     def _begin(self, move: Move, now: float) -> bool:
         source, target = move.source, move.target
         if target.phase is not Phase.READY:
+            self._widen(move)
             return False
         if source.phase is Phase.READY:
             move.stage = Stage.NARROWING
             move.began = now
             move.counted = {party.number: party.completed for party in (source, target)}
             for party in (source, target):
-                party.give_credit(max(1, self._window // 8), self._batch)
+                # Twice what the last move has left it, so that too little does not become less.
+                party.give_credit(max(1, min(self._window // 8, 2 * party.window)), self._batch)
             return True
         if source.phase is Phase.DOWN:
             self._hold(move, now)
@@ -219,18 +223,18 @@ class Moves:
             move.stage = Stage.PLANNED
             return
         passed = now - move.began
-        if any(party.flight for party in parties) and passed < PATIENCE_SECONDS:
+        if any(party.flight for party in parties):
             if passed < LOOK_SECONDS:
                 return
             for party in parties:
                 rate = (party.completed - move.counted[party.number]) / passed
-                window = min(int(rate * FLIGHT_SECONDS), self._window // 8)
-                party.give_credit(max(1, window), self._batch)
-            if any(len(party.flight) > party.window for party in parties):
+                waiting = min(int(rate * WAITING_SECONDS), self._window // 8)
+                credit = min(max(1, party.active + waiting), self._window)
+                party.give_credit(credit, self._batch)
+            wide = any(len(party.flight) > party.window for party in parties)
+            if wide and passed < NARROWING_SECONDS:
                 return
         self._hold(move, now)
-        if passed >= PATIENCE_SECONDS:
-            self._widen(move)
 
     def _hold(self, move: Move, now: float) -> None:
         """Let no more of the shard's inputs go out."""
@@ -250,8 +254,9 @@ class Moves:
             move.stage = Stage.FREE
             return
         move.pending = {offset for offset in move.pending if offset in source.flight}
-        if now - move.held_at >= PATIENCE_SECONDS:
-            self._widen(move)  # its runs wait for something: less company makes them no faster
+        if now - move.held_at >= DRAINING_SECONDS:
+            for party in (source, move.target):
+                party.give_credit(self._window, self._batch)
         if not move.pending:
             move.stage = Stage.RELEASING
             out.append(Release(source.number, source.incarnation, move.shard))
@@ -284,10 +289,10 @@ class Moves:
         done = move.room.drop(recovered)
         self._placement.put(move.shard, move.target.number)
         move.target.put_first(*move.room.empty())
-        self._widen(move)
         self.under_way.remove(move)
         if move.then is not None:
             self.under_way.append(Move(move.shard, move.target, move.then))
+        self._widen(move)
         self.done += 1
         self.longest = max(self.longest, now - move.held_at)
         self.recent = max(self.recent, now - move.held_at)
@@ -296,8 +301,15 @@ class Moves:
     # -- details -------------------------------------------------------------------------------
 
     def _widen(self, move: Move) -> None:
+        """Give both workers their credit back, if the next move does not take it away again."""
+        others = [
+            other
+            for other in self.under_way
+            if other is not move and other.target.phase is Phase.READY
+        ]
         for party in (move.source, move.target):
-            party.give_credit(self._window, self._batch)
+            if not any(party in (other.source, other.target) for other in others):
+                party.give_credit(self._window, self._batch)
 
     def _find_room(self) -> SlotState:
         taken = {move.room.number for move in self.under_way}

@@ -32,7 +32,8 @@ from .crew import Crew
 from .dispatch import Dispatcher
 from .exchange import STOP_SECONDS, Exchange, pack_items
 from .generation import Generation, Generations
-from .item import GiveUp, Item, Release, Send, Start, Stop, Take, Verdict
+from .intake import Intake
+from .item import GiveUp, Release, Send, Start, Stop, Take
 from .listener import Listener
 from .observer import Observer
 from .orders import Orders
@@ -63,11 +64,6 @@ STATUS_SECONDS: Final = 0.25
 CALM_SECONDS: Final = 1.0  # between two turns with nothing to do: waiting is to cost nothing
 UNDERTAKING_SECONDS: Final = 0.02
 """Between two steps of something that waits for what no socket tells of."""
-READ_AT_ONCE: Final = 1024
-READ_FIRST: Final = 16
-"""Before anything is known of how large the inputs are."""
-BACKLOG_BYTES: Final = 64 << 20
-"""A sink that holds back more than this for the sake of order stops the source."""
 
 _LOG: Final = logging.getLogger("tamias.pool")
 
@@ -122,7 +118,7 @@ class Pool:
             max_attempts=settings.max_attempts,
             breaker=Breaker(settings.breaker),
         )
-        self._slot_of = self.dispatcher.placement.routes
+        self._intake = Intake(source, delivery, self.dispatcher)
         self.generations = Generations()
         self.current = boot.generation
         """The generation that new workers belong to."""
@@ -131,8 +127,6 @@ class Pool:
         self._take_orders()
         self._failure: TamiasError | None = None
         self._signals = 0
-        self._starved = False
-        """Whether there is room for inputs, but none has arrived."""
         self._polled: list[int] = []
         self._finishing = False
         """Whether no more inputs are read: a command wants the pool to end with those it has."""
@@ -219,7 +213,7 @@ class Pool:
         self._report("running")
         while True:
             self.orders.turn(now)
-            self._feed()
+            self._intake.feed()
             self._dispatch(now)
             if self._failure is not None or self._at_end():
                 break
@@ -258,7 +252,7 @@ class Pool:
             until = min(until, deadline)
         until = min(until, self.supervisor.next_look)
         descriptors = self.generations.descriptors()
-        if self._starved and (arrival := self._source.fileno()) is not None:
+        if self._intake.starved and (arrival := self._source.fileno()) is not None:
             descriptors.append(arrival)
         self._poll_also(descriptors)
         with suppress(InterruptedError):
@@ -299,7 +293,7 @@ class Pool:
         return asdict(self._observer.look(self.status.phase, self._crew, self._clock()))
 
     def _finish(self) -> None:
-        self._finishing = True
+        self._finishing = self._intake.closed = True
 
     def add_generation(
         self, boot: Boot, start_method: str, launch: Launch | None, *, on_trial: bool = False
@@ -336,36 +330,6 @@ class Pool:
     def kill_workers(self, generation: int) -> None:
         """End a generation's workers at once; no input is to blame for that."""
         self._crew.kill_generation(generation)
-
-    # -- inputs -------------------------------------------------------------------------------
-
-    def _wants(self) -> int:
-        if self._draining or self._finishing or self._delivery.sink.backlog > BACKLOG_BYTES:
-            return 0
-        return self.dispatcher.wanted()
-
-    def _feed(self) -> None:
-        source = self._source
-        checkpoint = self._delivery.checkpoint
-        self._starved = False
-        while not source.exhausted and (wanted := self._wants()) > 0:
-            position = source.position
-            records = source.read(min(wanted, READ_AT_ONCE if position.offset else READ_FIRST))
-            if not records:
-                self._starved = not source.exhausted
-                return
-            checkpoint.mark(position)
-            slot_of = self._slot_of
-            items = [
-                Item(offset, key, payload, slot_of[key])
-                if fault is None
-                else Item(offset, key, payload, slot_of[key], verdict=Verdict("bad-input", fault))
-                for offset, (key, payload, fault) in enumerate(records, position.offset)
-            ]
-            if position.offset < checkpoint.watermark.high:  # an earlier life was here
-                done = checkpoint.watermark
-                items = [item for item in items if item.offset not in done]
-            self.dispatcher.submit(items)
 
     # -- instructions -------------------------------------------------------------------------
 
@@ -469,7 +433,7 @@ class Pool:
 
     def _drain(self) -> None:
         self._signals += 1
-        self._draining = True
+        self._draining = self._intake.closed = True
         self.dispatcher.drain()
 
     def _stop_workers(self) -> None:

@@ -40,10 +40,13 @@ class SlotState:
     goes in bulk. `queued_bytes` and `flying_bytes` are the payload bytes of both. `interrupted` are
     the offsets in the queue that a death interrupted: when they go out, these are retries.
     `window` is the credit of the slot's worker, in items; while most of it is in use, less than
-    `gulp` of freed credit is not worth a message. A `retiring` slot is to end when it has no shard.
+    `gulp` of freed credit is not worth a message. `active` is how many runs it had under way when
+    it was last heard of, `completed` how many items it has completed. A `retiring` slot is to end
+    when it has no shard.
     """
 
     __slots__ = (
+        "active",
         "completed",
         "flight",
         "flying_bytes",
@@ -74,6 +77,7 @@ class SlotState:
         self.window = 0
         self.gulp = 0
         self.completed = 0
+        self.active = 0
         self.queue: list[Item] = []
         self.flight: dict[int, Item] = {}
         self.queued_bytes = 0

@@ -11,8 +11,10 @@ import pytest
 from support.fire_points import (
     AFTER_A_CRASH,
     CRASH_FIRST,
+    MOVED,
     POISONED,
     UNDER_POISON,
+    WHILE_MOVING,
     die_at,
     named_points,
     reached,
@@ -27,7 +29,8 @@ AT_ONCE = 2
 @pytest.mark.timeout(180)
 def test_no_death_at_any_write_point_loses_or_doubles_anything(tmp_path: Path) -> None:
     counted = reached(tmp_path / "undisturbed")
-    known = set(counted) | set(AFTER_A_CRASH) | set(UNDER_POISON)
+    elsewhere = {*UNDER_POISON, *WHILE_MOVING}
+    known = set(counted) | set(AFTER_A_CRASH) | elsewhere
     assert named_points() == known, "a point in the code is not reached, or not named here"
     chains = [[(point, 1)] for point in counted]
     chains += [[(point, total // 4)] for point, total in counted.items() if total >= 8]
@@ -45,11 +48,18 @@ def test_no_death_at_any_write_point_loses_or_doubles_anything(tmp_path: Path) -
     for chain, (hits, wrong) in zip(chains, results, strict=True):
         assert not wrong, f"{chain}: {wrong}"
         died.update(point for (point, _), hit in zip(chain, hits, strict=True) if hit)
-    assert died.keys() == known - set(UNDER_POISON)
+    assert died.keys() == known - elsewhere
 
 
 @pytest.mark.parametrize("point", UNDER_POISON)
 def test_a_death_while_poison_is_set_aside(tmp_path: Path, point: str) -> None:
     hits, outcome = die_at(tmp_path, [(point, 1)], POISONED)
+    assert not outcome.wrong
+    assert hits == [True]
+
+
+@pytest.mark.parametrize("point", WHILE_MOVING)
+def test_a_death_while_a_shard_moves(tmp_path: Path, point: str) -> None:
+    hits, outcome = die_at(tmp_path, [(point, 2)], MOVED)
     assert not outcome.wrong
     assert hits == [True]

@@ -1,7 +1,8 @@
 """The launcher's process: `python fire_child.py PLAN`, PLAN being a JSON file.
 
 Runs or resumes the job, or retries its dead letters, and leaves its report, and the launcher's peak
-of resident memory, beside the plan as `report.json`.
+of resident memory, beside the plan as `report.json`. With FIRE_SCALES in the environment the job is
+told again and again to have more workers, and fewer.
 """
 
 from __future__ import annotations
@@ -10,11 +11,25 @@ import json
 import os
 import resource
 import sys
+import threading
+import time
+from contextlib import suppress
 from dataclasses import asdict
+from itertools import cycle
 from pathlib import Path
 
+from tamias.agent.errors import TamiasError
 from tamias.launcher.job import JobSpec, run_file_job
+from tamias.launcher.remote import ask
 from tamias.launcher.retry import retry_dead_letters
+
+
+def scale(state: Path) -> None:
+    """Have workers come and go, as long as there is a pool."""
+    for workers in cycle((1, 3, 2)):
+        with suppress(TamiasError):  # there is no pool yet, or no longer
+            ask(state, "scale", {"workers": workers}, wait=30)
+        time.sleep(0.01)
 
 
 def main() -> None:
@@ -23,6 +38,8 @@ def main() -> None:
     job = json.loads(plan.read_text())
     spec, state = JobSpec(**job["spec"]), Path(job["state"])
     carry_on = retry_dead_letters if job.get("retry") else run_file_job
+    if "FIRE_SCALES" in os.environ:
+        threading.Thread(target=scale, args=[state], daemon=True).start()
     report = carry_on(spec, state)
     fresh = plan.with_name("report.new")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

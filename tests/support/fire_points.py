@@ -33,6 +33,21 @@ AFTER_A_CRASH = ("sink.truncate.before", "sink.truncate.after", "announce.inside
 """Points that only exist for a process which finds what another has left behind."""
 UNDER_POISON = ("aside.before",)
 """Points that need an input that kills its worker."""
+WHILE_MOVING = (
+    "release.before",
+    "release.inside",
+    "release.after",
+    "take.before",
+    "take.inside",
+    "take.after",
+)
+"""Points that need shards which move from one worker to another."""
+MOVED = replace(
+    SHAPE,
+    inputs=600,
+    kinds=[*SHAPE.kinds, *["slow"] * 6],
+    environment={"FIRE_SCALES": "1"},
+)
 POISONED = replace(SHAPE, special={20: "segv", 60: "exit"})
 CRASH_FIRST = ("sink.write.after", 2)
 """What has to happen before `AFTER_A_CRASH`: lines that no checkpoint covers."""
