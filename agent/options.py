@@ -101,6 +101,7 @@ class PoolOptions:
         int,
         0,
         parse=parse_size,
+        live=True,
         description="A worker that has more memory for itself alone than this (USS and swap,"
         " without the pages of its store) is killed, as 512MiB or 2g; 0 for no limit.",
     )
@@ -109,6 +110,7 @@ class PoolOptions:
         int,
         0,
         parse=parse_size,
+        live=True,
         description="A worker that has more than this is replaced between two runs, so that"
         " nothing is interrupted; measured as memory-limit. 0 for no limit.",
     )
@@ -125,6 +127,7 @@ class PoolOptions:
         float,
         300.0,
         parse=parse_duration,
+        live=True,
         description="The longest a worker may take until it is ready, import of the agent"
         " included; 0 for no limit.",
     )
@@ -133,6 +136,7 @@ class PoolOptions:
         float,
         10.0,
         parse=parse_duration,
+        live=True,
         description="A worker that was stopped (SIGSTOP), or stands still in the kernel (a dead"
         " disk, swap), for longer than this is replaced; 0 for never.",
     )
@@ -163,6 +167,7 @@ class PoolOptions:
         int,
         0,
         minimum=0,
+        live=True,
         description="A worker is replaced, between two runs, after so many; 0 for never.",
     )
     RECYCLE_AFTER = ConfigOption(
@@ -170,6 +175,7 @@ class PoolOptions:
         float,
         0.0,
         parse=parse_duration,
+        live=True,
         description="A worker is replaced, between two runs, when it is so old, as 12h; 0 for"
         " never.",
     )
@@ -185,6 +191,7 @@ class PoolOptions:
         int,
         100,
         minimum=0,
+        fixed=True,
         description="So many deaths and failed starts of workers within breaker-seconds, in the"
         " whole pool, are more than accidents: see on-breaker. 0 for no such number.",
     )
@@ -193,6 +200,7 @@ class PoolOptions:
         float,
         60.0,
         parse=parse_duration,
+        fixed=True,
         description="Within what time breaker-failures count.",
     )
     ON_BREAKER = ConfigOption(
@@ -200,6 +208,7 @@ class PoolOptions:
         str,
         "degraded",
         choices=("degraded", "stop"),
+        fixed=True,
         description="What too many failures lead to: the pool says that it is degraded, and"
         " restarts workers with pauses; or it stops, resumably.",
     )
@@ -277,6 +286,7 @@ class ServiceOptions:
         int,
         16_384,
         minimum=1,
+        fixed=True,
         description="Submissions of one client without an outcome, at most: then it has to wait.",
     )
     BACKLOG = ConfigOption(
@@ -284,6 +294,7 @@ class ServiceOptions:
         int,
         65_536,
         minimum=1,
+        fixed=True,
         description="Submissions of all clients together without an outcome, at most.",
     )
     BACKLOG_BYTES = ConfigOption(
@@ -291,6 +302,7 @@ class ServiceOptions:
         int,
         256 << 20,
         parse=parse_size,
+        fixed=True,
         description="Their keys and values together, at most, as 256MiB; passed by one message.",
     )
     KEPT_OUTCOMES = ConfigOption(
@@ -298,6 +310,7 @@ class ServiceOptions:
         int,
         65_536,
         minimum=1,
+        fixed=True,
         description="Outcomes kept for a client that does not acknowledge them; the oldest go.",
     )
     RETENTION = ConfigOption(
@@ -305,6 +318,7 @@ class ServiceOptions:
         float,
         7 * 86400.0,
         parse=parse_duration,
+        fixed=True,
         description="A client that was not seen for so long is forgotten, as 12h or 7d.",
     )
 

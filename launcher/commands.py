@@ -62,15 +62,21 @@ class Swap(Command):
 class Reload(Command):
     """Go over to a new generation of workers; answered when it is promoted or rolled back.
 
-    What it may change: `settings` of the configuration, by key (None takes one back); the `target`.
-    The agent's code is what is on disk now. `smoke` is a file with inputs that it must get through
-    before it is given real ones. If nothing has changed but options that a running pool can change,
-    it does that at once, with the workers that it has.
+    What it may change: `settings` of the configuration, by key (None takes one back); the `target`;
+    the `environment`, whole (None: as it is). The agent's code is what is on disk now. `smoke` is a
+    file with inputs that it must get through before it is given real ones. If nothing has changed
+    but options that a running pool can change, it does that at once, with the workers that it has.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     target: str | None = None
+    environment: dict[str, Any] | None = None
     smoke: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFiles(Command):
+    """Put on record what files the agent's code is in, as soon as it has been imported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     state,
                     config,
                     launch=launch,
+                    environment=job.environment,
                     handle_signals=threading.current_thread() is threading.main_thread(),
                 )
                 if report.dead_letters:

@@ -74,12 +74,7 @@ class JobSpec:
         Raises:
             EnvironmentSetupError: it cannot be made, or does not work.
         """
-        if not self.environment:
-            return None
-        from .environments.provision import provision  # noqa: PLC0415 (few jobs pay for it)
-        from .environments.spec import EnvironmentSpec  # noqa: PLC0415
-
-        return provision(EnvironmentSpec.of(self.environment))
+        return provided(self.environment)
 
     @classmethod
     def recorded(cls, state: Path) -> JobSpec:
@@ -176,7 +171,7 @@ def run_file_job(
             state,
             config,
             launch=launch,
-            provide=lambda _: spec.launch(),
+            environment=spec.environment,
             trial=Trial(spec.key, spec.input_format),
             on_status=on_status,
         )
@@ -199,6 +194,22 @@ def _nothing_left_of_mistakes(state: StateDirectory, output: str) -> Iterator[No
                     Path(output).unlink()
             state.destroy()
         raise
+
+
+def provided(environment: dict[str, Any]) -> Launch | None:
+    """How the interpreter of an environment is started, which is made if need be; may take long.
+
+    None, if nothing is asked for, is this interpreter.
+
+    Raises:
+        EnvironmentSetupError: it cannot be made, or does not work.
+    """
+    if not environment:
+        return None
+    from .environments.provision import provision  # noqa: PLC0415 (few jobs pay for it)
+    from .environments.spec import EnvironmentSpec  # noqa: PLC0415
+
+    return provision(EnvironmentSpec.of(environment))
 
 
 def open_state(
@@ -254,7 +265,7 @@ def run_life(
     config: Configuration,
     *,
     launch: Launch | None = None,
-    provide: Callable[[Configuration], Launch | None] | None = None,
+    environment: dict[str, Any] | None = None,
     trial: Trial | None = None,
     on_status: Callable[[PoolStatus], None] | None = None,
     handle_signals: bool = True,
@@ -268,7 +279,7 @@ def run_life(
         state: locked.
         config: the job's.
         launch: the workers' interpreter; None for this one.
-        provide: makes it anew for a reload; None for one that stays as it is.
+        environment: what it was made of, for a reload to make it anew.
         trial: how a reload reads smoke inputs.
         on_status: called a few times a second.
         handle_signals: whether SIGINT and SIGTERM drain the pool.
@@ -320,7 +331,8 @@ def run_life(
                 state,
                 boot,
                 launch=launch,
-                provide=provide or (lambda _: launch),
+                environment=environment or {},
+                provide=provided,
                 trial=trial or Trial(),
             )
         with steered(pool, state) if lasting else nullcontext(), rare_collections():

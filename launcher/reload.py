@@ -10,6 +10,7 @@ lives as long as the pool.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -23,7 +24,7 @@ from ..worker import wire
 from ..worker.codebase import changed, forget_bytecode
 from . import lineage
 from .changes import compare
-from .commands import Reload, Rollback
+from .commands import NoteFiles, Reload, Rollback
 from .orders import Undertaking
 from .rollout import AddSlots, Move, Promote, Prudence, Retire, Rollout, Side, Stage
 from .slotstate import Phase
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 RETURN_SECONDS: Final = 5.0
 """What runs of a generation that is rolled back get to finish before their workers are killed."""
 
+_SPECS: Final = ("spec", "service")
+"""Entries of a manifest's job from which a command can start it again."""
+
 _LOG: Final = logging.getLogger("tamias.reload")
 
 
@@ -55,7 +59,8 @@ class Reloader:
         state: its state directory.
         boot: of the generation that it begins with.
         launch: the same; None for the launcher's own interpreter.
-        provide: makes the environment that a configuration asks for. It may take long.
+        environment: what the workers' environment was made of.
+        provide: makes one of that. It may take long.
         trial: how to read a file with a smoke input.
     """
 
@@ -66,27 +71,43 @@ class Reloader:
         boot: Boot,
         *,
         launch: Launch | None,
-        provide: Callable[[Configuration], Launch | None],
+        environment: dict[str, Any],
+        provide: Callable[[dict[str, Any]], Launch | None],
         trial: Trial,
     ) -> None:
         self.pool = pool
         self.state = state
         self.boot = boot
         self.launch = launch
+        self.environment = environment
         self.provide = provide
         self.trial = trial
         pool.orders.one_by_one(Reload, self._begin)
+        pool.orders.one_by_one(NoteFiles, lambda _: _Noting(self))
+        pool.post(NoteFiles())
         pool.orders.at_once(Rollback, lambda _: self._roll_back())
         pool.status.generation = boot.generation
 
     def _begin(self, command: Reload) -> Undertaking:
         changes = compare(self.boot.config, command.settings)
+        if any(key.startswith("environment.") for key in changes.lasting):
+            raise ConfigError(
+                "An environment is no setting of a reload.",
+                hint="Say all of it: --python, --requirements, ...; environment, on the socket.",
+            )
         target = command.target or self.boot.target
+        environment = self.environment if command.environment is None else command.environment
         if target != self.boot.target:
             self._check_target(target)
-        elif changes.live and not changes.lasting and not command.smoke and not self._changed():
+        elif (
+            changes.live
+            and not changes.lasting
+            and not command.smoke
+            and environment == self.environment
+            and not self._changed()
+        ):
             return _Tuning(self, changes)
-        return _Reloading(self, changes, target, command.smoke)
+        return _Reloading(self, changes, target, environment, command.smoke)
 
     def _changed(self) -> list[str]:
         """Files of the current generation's code that are not any more what it has imported."""
@@ -115,19 +136,39 @@ class Reloader:
         message = wire.pack(wire.CONFIGURE, {"settings": values, "on_error": on_error})
         self.pool.announce(self.boot.generation, message)
 
-    def note_files(self) -> None:
-        """Put on record which files the code of the first generation was imported from."""
-        files = self.pool.generations[self.boot.generation].starter.files
-        if files:
-            lineage.note_files(self.state, self.boot.generation, files)
-
-    def job_with(self, boot: Boot) -> dict[str, Any]:
+    def job_with(self, boot: Boot, environment: dict[str, Any]) -> dict[str, Any]:
         """What changes in the manifest's job with a generation, if a command can resume it."""
-        spec = self.state.manifest.job.get("spec")
-        if not isinstance(spec, dict):
-            return {}
-        ours = {"target": boot.target, "config": boot.config, "on_error": boot.on_error}
-        return {"spec": {**spec, **{name: ours[name] for name in ours.keys() & spec.keys()}}}
+        job = self.state.manifest.job
+        ours = {
+            "target": boot.target,
+            "config": boot.config,
+            "on_error": boot.on_error,
+            "environment": environment,
+        }
+        return {
+            name: {**spec, **{key: ours[key] for key in ours.keys() & spec.keys()}}
+            for name, spec in job.items()
+            if name in _SPECS and isinstance(spec, dict)
+        }
+
+
+class _Noting(Undertaking):
+    """To know which files the first generation's code is in, once it has been imported."""
+
+    def __init__(self, reloader: Reloader) -> None:
+        self._reloader = reloader
+
+    def step(self, now: float) -> dict[str, Any] | None:
+        """As `Undertaking.step`."""
+        del now
+        reloader = self._reloader
+        number = reloader.boot.generation
+        starter = reloader.pool.generations[number].starter
+        if not starter.is_warm:
+            return None
+        if starter.files:
+            lineage.note_files(reloader.state, number, starter.files)
+        return {"files": len(starter.files)}
 
 
 class _Tuning(Undertaking):
@@ -145,7 +186,7 @@ class _Tuning(Undertaking):
         on_error = config.get(PoolOptions.ON_ERROR) or reloader.boot.on_error
         boot = replace(reloader.boot, config=changes.config, on_error=on_error)
         watch_limits(config)  # before anything is on record
-        job = reloader.job_with(boot)
+        job = reloader.job_with(boot, reloader.environment)
         if job:
             reloader.state.save_job({**reloader.state.manifest.job, **job})
         reloader.boot = boot
@@ -159,7 +200,12 @@ class _Reloading(Undertaking):
     """One reload, from the command to the end of one of the two generations."""
 
     def __init__(
-        self, reloader: Reloader, changes: Changes, target: str | None, smoke_input: str | None
+        self,
+        reloader: Reloader,
+        changes: Changes,
+        target: str | None,
+        environment: dict[str, Any],
+        smoke_input: str | None,
     ) -> None:
         """Begin.
 
@@ -172,6 +218,7 @@ class _Reloading(Undertaking):
         self._config = config = Configuration(changes.config)
         watch_limits(config)
         self._live = changes.live
+        self._environment = environment
         self._old = old.generation
         self.number = lineage.plan(reloader.state)
         on_error = config.get(PoolOptions.ON_ERROR) or old.on_error
@@ -218,11 +265,13 @@ class _Reloading(Undertaking):
         """Do on a thread what takes long."""
         future: Future[Launch | None] = Future()
         reloader, boot, config = self._reloader, self._boot, self._config
+        environment = self._environment
         files = reloader.pool.generations[self._old].starter.files
 
         def work() -> None:
             try:
-                launch = reloader.provide(config)
+                launch = reloader.provide(environment)
+                _check_version(boot, launch, reloader.launch)
                 forget_bytecode(changed(files))
                 if smoke_input is not None:
                     smoke(boot, launch, config, smoke_input, reloader.trial)
@@ -364,12 +413,13 @@ class _Reloading(Undertaking):
                 self.number,
                 definition,
                 generation.starter.files,
-                **reloader.job_with(self._boot),
+                **reloader.job_with(self._boot, self._environment),
             )
         except TamiasError as error:
             self.rollout.fail(_told(error))
             return
         reloader.boot, reloader.launch = self._boot, self._launch
+        reloader.environment = self._environment
         reloader.pool.promote(self.number)
         if self._live:
             reloader.tune(self._config, self._boot.on_error)
@@ -409,6 +459,19 @@ class _Reloading(Undertaking):
             "moves": moves.done - self._moved_before,
             "longest_pause": moves.recent,
         }
+
+
+def _check_version(boot: Boot, launch: Launch | None, before: Launch | None) -> None:
+    """Refuse a Python that cannot load what the program pickles for it."""
+    ours = sys.version_info[:2]
+    old = ours if before is None else before.minor
+    new = ours if launch is None else launch.minor
+    if old != new and (boot.agent is not None or boot.input_codec == "pickle"):
+        raise ConfigError(
+            f"Inputs and agent were pickled for Python {old[0]}.{old[1]}, and the new environment "
+            f"has {new[0]}.{new[1]}.",
+            hint="Another version takes another life of the program.",
+        )
 
 
 def _told(error: BaseException) -> str:

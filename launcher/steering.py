@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..agent.errors import UsageError
@@ -73,10 +74,17 @@ def _number(arguments: dict[str, Any], name: str) -> int:
 
 def _reload(arguments: dict[str, Any]) -> Reload:
     settings = arguments.get("settings", {})
-    unknown = arguments.keys() - {"settings", "target", "smoke"}
-    if unknown or not isinstance(settings, dict):
+    environment = arguments.get("environment")
+    target, smoke = arguments.get("target"), arguments.get("smoke")
+    unknown = arguments.keys() - {"settings", "target", "environment", "smoke"}
+    right = isinstance(settings, dict) and isinstance(environment, (dict, NoneType))
+    if (
+        unknown
+        or not right
+        or not all(isinstance(text, (str, NoneType)) for text in (target, smoke))
+    ):
         raise UsageError(
-            f"A reload takes no {', '.join(sorted(unknown)) or 'settings that are no object'}.",
-            hint="It takes settings (an object), target and smoke.",
+            f"A reload takes no {', '.join(sorted(unknown)) or 'values of such types'}.",
+            hint="It takes settings and environment, which are objects, and target and smoke.",
         )
-    return Reload(settings, arguments.get("target"), arguments.get("smoke"))
+    return Reload(settings, target, environment, smoke)

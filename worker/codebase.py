@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
+_STDLIB: Final = Path(sysconfig.get_path("stdlib"))
 
 
 def own_files() -> list[str]:
@@ -29,7 +31,7 @@ def own_files() -> list[str]:
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.endswith(".py"):
             path = Path(file).absolute()
-            if not _INSTALLED.intersection(path.parts):
+            if not _INSTALLED.intersection(path.parts) and not path.is_relative_to(_STDLIB):
                 found.add(str(path))
     return sorted(found)
 

@@ -14,6 +14,7 @@ import typer
 from ...agent.errors import UsageError
 from ...agent.options import PoolOptions
 from ..service.serving import ServeSpec, serve
+from . import environs
 from .settings import configuration
 from .target import checked_target
 from .words import count, duration, error_console, put, shown
@@ -64,6 +65,13 @@ def run_service(
             "--set", "-s", metavar="KEY=VALUE", help="A setting, before those of --config."
         ),
     ] = None,
+    python: environs.Python = None,
+    requirements: environs.Requirements = None,
+    archives: environs.Archives = None,
+    files: environs.Files = None,
+    variables: environs.Variables = None,
+    folder: environs.Folder = None,
+    pythonpath: environs.PythonPath = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what happens to stdout, as JSON lines.")
     ] = False,
@@ -81,14 +89,27 @@ def run_service(
             "A service needs a state directory, by which its clients find it.",
             hint="Name one: --state DIR.",
         )
-    data = settled.data
+    asked = environs.environment_spec(
+        settled,
+        python=python,
+        requirements=requirements,
+        archives=archives,
+        files=files,
+        variables=variables,
+        folder=folder,
+        pythonpath=pythonpath,
+    )
+    data = {
+        name: value for name, value in settled.data.items() if not name.startswith("environment.")
+    }
     data.pop(PoolOptions.STATE_DIR.key, None)
     spec = ServeSpec(
-        target=checked_target(target),
+        target=checked_target(target, elsewhere=bool(asked)),
         listen=listen,
         keys=str(keys.absolute()) if keys is not None else None,
         config=data,
         folder=str(Path.cwd()),
+        environment=asked.to_mapping(),
     )
     voice = _Voice(as_json=as_json, quiet=quiet)
     if not quiet:

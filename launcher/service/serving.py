@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ...store.directory import StateDirectory
     from ..job import Report
+    from ..launch import Launch
     from ..status import PoolStatus
 
 
@@ -47,11 +48,21 @@ class ServeSpec:
     config: dict[str, Any] = field(default_factory=dict)
     folder: str = ""
     """Where the command was given: modules are looked for here, too."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    """The workers' environment, as for any job."""
 
     @property
     def agent(self) -> str:
         """The agent's identity, as for any job."""
-        return JobSpec(self.target, "-").agent
+        return self._job.agent
+
+    def launch(self) -> Launch | None:
+        """How the workers' interpreter is started; raises as `JobSpec.launch`."""
+        return self._job.launch()
+
+    @property
+    def _job(self) -> JobSpec:
+        return JobSpec(self.target, "-", environment=self.environment)
 
 
 def serve(
@@ -73,6 +84,7 @@ def serve(
 
     Raises:
         ConfigError: the TCP address has no keys, or cannot be listened on.
+        EnvironmentSetupError: the workers' environment cannot be made.
         TamiasError: as `Pool.run`.
     """
     config = Configuration(spec.config)
@@ -82,6 +94,7 @@ def serve(
             hint="Give it keys: make them with tamias keys new DIR, and serve with --keys DIR.",
         )
     keys = ServerKeys(Path(spec.keys)) if spec.keys is not None else None
+    launch = spec.launch()
     job = {"input": {"kind": "service"}, "service": asdict(spec)}
     with ExitStack() as stack:
         state = stack.enter_context(open_state(state_path, spec.agent, config, job))
@@ -117,7 +130,15 @@ def serve(
         )
         usher = _Usher(door, on_ready, on_status)
         return run_life(
-            boot, source, sink, state, config, on_status=usher.look, handle_signals=handle_signals
+            boot,
+            source,
+            sink,
+            state,
+            config,
+            launch=launch,
+            environment=spec.environment,
+            on_status=usher.look,
+            handle_signals=handle_signals,
         )
 
 
