@@ -30,18 +30,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from bell import BellSource
 
 from tamias.agent.configuration import Configuration
 from tamias.launcher.job import make_boot, open_state, run_life
 from tamias.launcher.sinks import CollectSink
-from tamias.launcher.sources import Position, Source
 from tamias.store.codec import dumps, loads_all
 from tamias.store.keys import encode_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tamias.launcher.sources.base import Identity, Record
+    from tamias.launcher.sources.base import Record
     from tamias.launcher.status import PoolStatus
     from tamias.store.outbox import Outputs
 
@@ -53,28 +53,24 @@ REST = 1.0
 """Seconds between two faults."""
 
 
-class Steady(Source):
+class Steady(BellSource):
     """So many inputs per second, until it is closed; in between one that was asked for."""
 
-    codec = "pickle"
-
     def __init__(self, rate: int) -> None:
+        super().__init__()
         self._rate = rate
         self._keys = [encode_key(f"k{number}") for number in range(KEYS)]
         self._plain = dumps("plain")
-        self._offset = 0
         self._due = 0
         self._wanted: list[str] = []
-        self._wait, self._bell = os.pipe()
-        os.set_blocking(self._wait, False)
         self._open = True
         threading.Thread(target=self._tick, daemon=True).start()
 
     def _tick(self) -> None:
         while self._open:
             time.sleep(TICK)
-            os.write(self._bell, b"x")
-        os.write(self._bell, b"x")
+            self.ring()
+        self.ring()
 
     def ask(self, kind: str) -> None:
         """Have one input of this kind come next."""
@@ -84,18 +80,11 @@ class Steady(Source):
         """That is all."""
         self._open = False
 
-    @property
-    def position(self) -> Position:
-        """As `Source.position`."""
-        return Position(self._offset)
-
     def read(self, limit: int) -> list[Record]:
         """As `Source.read`."""
-        try:
-            self._due += len(os.read(self._wait, 1000)) * int(self._rate * TICK)
-        except BlockingIOError:
-            if not self._due:
-                return []
+        self._due += self.rings() * int(self._rate * TICK)
+        if not self._due:
+            return []
         if not self._open:
             self.exhausted = True
             return []
@@ -107,22 +96,6 @@ class Steady(Source):
             records.append((self._keys[offset % KEYS], payload, None))
         self._offset += count
         return records
-
-    def fileno(self) -> int | None:
-        """As `Source.fileno`."""
-        return self._wait
-
-    def seek(self, position: Position) -> None:
-        """As `Source.seek`."""
-        self._offset = position.offset
-
-    def identity(self) -> Identity:
-        """As `Source.identity`."""
-        return {}
-
-    def check(self, identity: Identity) -> None:
-        """As `Source.check`."""
-        del identity
 
 
 class Arrivals(CollectSink):

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import zmq
+from bell import BellSource
 from counter_agent import Counter
 
 from tamias import AgentsExecutionEnvironment
 from tamias.agent.configuration import Configuration
 from tamias.launcher.job import JobSpec, make_boot, open_state, run_file_job, run_life
 from tamias.launcher.sinks import CollectSink
-from tamias.launcher.sources import Position, Source, python_source
+from tamias.launcher.sources import Source, python_source
 from tamias.launcher.starters import Gone, ZygoteStarter
 from tamias.store.batch import Batch
 from tamias.store.codec import dumps
@@ -36,7 +37,7 @@ from tamias.worker.boot import Assignment, pack_agent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tamias.launcher.sources.base import Identity, Record
+    from tamias.launcher.sources.base import Record
     from tamias.store.outbox import Outputs
 
 HERE = Path(__file__).parent
@@ -85,30 +86,20 @@ def rate(seconds: Callable[[int], float], events: int, few: int = 2000) -> float
     return (events - few) / (seconds(events) - seconds(few))
 
 
-class _OneAtATime(Source):
+class _OneAtATime(BellSource):
     """Gives an input when the output of the one before has arrived."""
 
-    codec = "pickle"
-
     def __init__(self, count: int, keys: int) -> None:
+        super().__init__()
         self._left = count
         self._keys = [encode_key(f"key-{number}") for number in range(keys)]
-        self._offset = 0
-        self._wait, self._signal = os.pipe()
-        os.set_blocking(self._wait, False)
         self.trips: list[float] = []
         self._sent = 0.0
-        os.write(self._signal, b"x")
-
-    @property
-    def position(self) -> Position:
-        return Position(self._offset)
+        self.ring()
 
     def read(self, limit: int) -> list[Record]:
         del limit
-        try:
-            os.read(self._wait, 1)
-        except BlockingIOError:
+        if not self.rings():
             return []
         if not self._left:
             self.exhausted = True
@@ -121,19 +112,7 @@ class _OneAtATime(Source):
     def arrived(self) -> None:
         """The output is here."""
         self.trips.append((time.perf_counter() - self._sent) * 1e6)
-        os.write(self._signal, b"x")
-
-    def fileno(self) -> int | None:
-        return self._wait
-
-    def seek(self, position: Position) -> None:
-        self._offset = position.offset
-
-    def identity(self) -> Identity:
-        return {}
-
-    def check(self, identity: Identity) -> None:
-        del identity
+        self.ring()
 
 
 class _Echo(CollectSink):
