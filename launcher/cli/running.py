@@ -13,12 +13,12 @@ from ...agent.errors import AgentFailedError, TamiasError, UsageError
 from ...agent.options import PoolOptions
 from ..job import JobSpec, run_file_job
 from ..sinks.appendfile import OutputClosedError
+from ..target import checked_target
 from . import environs
 from .guard import INTERRUPTED
 from .places import StatePlace, check_output, place
 from .settings import configuration
 from .summary import how_to_go_on, job_ended
-from .target import checked_target
 from .watching import watcher
 from .words import put
 

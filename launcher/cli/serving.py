@@ -14,9 +14,9 @@ import typer
 from ...agent.errors import UsageError
 from ...agent.options import PoolOptions
 from ..service.serving import ServeSpec, serve
+from ..target import checked_target
 from . import environs
 from .settings import configuration
-from .target import checked_target
 from .words import count, duration, error_console, put, shown
 
 if TYPE_CHECKING:

@@ -10,15 +10,16 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from ...agent.errors import TargetError
+from ..agent.errors import TargetError
 
 
-def checked_target(target: str, *, elsewhere: bool = False) -> str:
+def checked_target(target: str, *, elsewhere: bool = False, folder: Path | None = None) -> str:
     """`target` with an absolute path, if it is in a file.
 
     Args:
         target: as it was given.
         elsewhere: whether modules are those of another Python environment, and unknown here.
+        folder: where files and modules are looked for; None: the working directory.
 
     Raises:
         TargetError: it names no file or module.
@@ -31,22 +32,23 @@ def checked_target(target: str, *, elsewhere: bool = False) -> str:
             f"The target {target!r} names no module.",
             hint="Write package.module:name or path/to/file.py:name.",
         )
+    folder = folder or Path.cwd()
     if not (location.endswith(".py") or "/" in location):
         if not elsewhere:
-            _check_module(location)
+            _check_module(location, folder)
         return target
-    path = Path(location)
+    path = folder / Path(location).expanduser()
     if not path.is_file():
         raise TargetError(
             f"There is no file {location}.",
             hint="Name the agent as path/to/file.py:name, or as package.module:name.",
         )
-    return f"{path.absolute()}{colon}{name}"
+    return f"{path}{colon}{name}"
 
 
-def _check_module(module: str) -> None:
+def _check_module(module: str, folder: Path) -> None:
     first, *inner = module.split(".")
-    here = str(Path.cwd())
+    here = str(folder)
     sys.path.insert(0, here)
     try:
         spec = importlib.util.find_spec(first) if first else None
@@ -58,7 +60,7 @@ def _check_module(module: str) -> None:
         sys.path.remove(here)
     if not found:
         file = module.replace(".", "/") + ".py"
-        meant = f" There is a file {file}: write {file}:name." if Path(file).is_file() else ""
+        meant = f" There is a file {file}: write {file}:name." if (folder / file).is_file() else ""
         raise TargetError(
             f"There is no module {module}.",
             hint="Name the agent as package.module:name, or as path/to/file.py:name." + meant,
