@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..agent.options import KNOWN_OPTIONS
 from ..worker.codebase import changed
 
 if TYPE_CHECKING:
     from ..store.directory import StateDirectory
+    from ..store.manifest import Manifest
     from .launch import Launch
+
+SPECS: Final = ("spec", "service")
+"""Entries of a manifest's job from which a command can start it again."""
 
 _NUMBER = "generation"
 _LINEAGE = "lineage"
@@ -30,6 +34,17 @@ def current(state: StateDirectory) -> int:
     """The generation that counts; 0 in a new state directory."""
     number = state.manifest.job.get(_NUMBER, 0)
     return number if isinstance(number, int) else 0
+
+
+def files(manifest: Manifest) -> dict[str, str]:
+    """Digests of the files of that generation's code; empty until it has been imported."""
+    record = manifest.job.get(_LINEAGE)
+    return dict(record.get("files", {})) if isinstance(record, dict) else {}
+
+
+def specs(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a command can start the job again from: at most one entry, by its name."""
+    return {name: job[name] for name in SPECS if isinstance(job.get(name), dict)}
 
 
 def begin(state: StateDirectory, definition: dict[str, Any]) -> int:

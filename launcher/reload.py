@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 RETURN_SECONDS: Final = 5.0
 """What runs of a generation that is rolled back get to finish before their workers are killed."""
 
-_SPECS: Final = ("spec", "service")
-"""Entries of a manifest's job from which a command can start it again."""
-
 _LOG: Final = logging.getLogger("tamias.reload")
 
 
@@ -138,7 +135,6 @@ class Reloader:
 
     def job_with(self, boot: Boot, environment: dict[str, Any]) -> dict[str, Any]:
         """What changes in the manifest's job with a generation, if a command can resume it."""
-        job = self.state.manifest.job
         ours = {
             "target": boot.target,
             "config": boot.config,
@@ -147,8 +143,7 @@ class Reloader:
         }
         return {
             name: {**spec, **{key: ours[key] for key in ours.keys() & spec.keys()}}
-            for name, spec in job.items()
-            if name in _SPECS and isinstance(spec, dict)
+            for name, spec in lineage.specs(self.state.manifest.job).items()
         }
 
 

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from . import dead_letters, doctor, env, inspecting, keys, running, serving, status, steering
+from . import (
+    dead_letters,
+    doctor,
+    env,
+    inspecting,
+    keys,
+    reloading,
+    running,
+    serving,
+    status,
+    steering,
+)
 from .guard import guarded
 
 app = typer.Typer(
@@ -58,7 +69,7 @@ app.command("status", short_help="Show whether a job is running, and how it stan
     guarded(status.status)
 )
 app.command("reload", short_help="Go over to new code without losing an input.")(
-    guarded(steering.reload)
+    guarded(reloading.reload)
 )
 app.command("scale", short_help="Have more or fewer workers.")(guarded(steering.scale))
 app.command("drain", short_help="Have a pool finish what it has read, and end.")(

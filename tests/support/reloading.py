@@ -44,8 +44,8 @@ KEYS = 20
 QUICK = {"workers": 2, "shards": 4, "reload-probation": "100ms", "reload-canary": "0s"}
 
 
-def code(version: int, line: str = "pass") -> str:
-    """The agent; `line` is in its action."""
+def code(version: object, line: str = "pass") -> str:
+    """The agent; `line` is in its action, and `version`, a Python expression, in its outputs."""
     return CODE.format(version=version, line=line)
 
 
@@ -95,7 +95,9 @@ class Reloadable:
                 if reached(status):
                     return status
             time.sleep(0.01)
-        raise AssertionError("it has not come to that")
+        self.process.kill()
+        assert self.process.stderr is not None
+        raise AssertionError(f"it has not come to that: {self.process.stderr.read()}")
 
     def until_events(self, more: int) -> dict[str, Any]:
         """Wait until so many more inputs are done; the status then."""
@@ -183,7 +185,7 @@ def undisturbed(outputs: list[list[Any]], *, missing: int = 0) -> bool:
     return values == sorted(set(values))
 
 
-def versions(outputs: list[list[Any]]) -> list[int]:
+def versions(outputs: list[list[Any]]) -> list[Any]:
     """The versions that have made the outputs, in the order of their first appearance."""
     return list(dict.fromkeys(output[2] for output in outputs))
 
