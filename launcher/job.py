@@ -26,6 +26,7 @@ from . import lineage
 from .breaker import BreakerRule
 from .checkpoint import Checkpoint
 from .delivery import Delivery
+from .exitcodes import DEAD_LETTERS, DONE, INTERRUPTED
 from .garbage import rare_collections
 from .pool import Pool, PoolSettings
 from .reload import Reloader
@@ -109,6 +110,13 @@ class Report:
     seconds: float
     state: str
     metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """What it comes to, for a job that has an end."""
+        if not self.finished:
+            return INTERRUPTED
+        return DEAD_LETTERS if self.dead_letters else DONE
 
 
 def run_file_job(

@@ -18,6 +18,7 @@ from . import (
     serving,
     status,
     steering,
+    up,
 )
 from .guard import guarded
 
@@ -64,6 +65,7 @@ app.command("resume", short_help="Carry on with an interrupted job.")(guarded(ru
 app.command("serve", short_help="Serve an agent to clients, until told to stop.")(
     guarded(serving.run_service)
 )
+app.command("up", short_help="Run the agents of a deployment file side by side.")(guarded(up.up))
 app.add_typer(keys.app, name="keys")
 app.command("status", short_help="Show whether a job is running, and how it stands.")(
     guarded(status.status)

@@ -14,11 +14,12 @@ from rich.text import Text
 from ...agent.errors import UsageError
 from ...store.reader import StoreReader
 from ...worker.encoding import make_decoder
+from ..exitcodes import DEAD_LETTERS, INTERRUPTED
 from ..job import JobSpec
 from ..retry import retry_dead_letters
-from .guard import INTERRUPTED, guarded
+from .guard import guarded
 from .jsontext import json_line, plain, shown_key
-from .running import DEAD_LETTERS, Quiet
+from .running import Quiet  # noqa: TC001 (typer asks for it)
 from .watching import watcher
 from .words import count, error_console, output_console, put, shown, size, typed
 

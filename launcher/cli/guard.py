@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import typer
 
 from ...agent.errors import AgentFailedError, TamiasError
+from ..exitcodes import INTERRUPTED
 from ..sinks.appendfile import OutputClosedError
 from .words import error_console
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 P = ParamSpec("P")
-
-INTERRUPTED = 130
 
 
 def guarded(command: Callable[P, int]) -> Callable[P, None]:

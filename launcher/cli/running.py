@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,17 +15,11 @@ from ..job import JobSpec, run_file_job
 from ..sinks.appendfile import OutputClosedError
 from ..target import checked_target
 from . import environs
-from .guard import INTERRUPTED
 from .places import StatePlace, check_output, place
 from .settings import configuration
 from .summary import how_to_go_on, job_ended
 from .watching import watcher
 from .words import put
-
-if TYPE_CHECKING:
-    from ..job import Report
-
-DEAD_LETTERS = 3
 
 Json = Annotated[bool, typer.Option("--json", help="Print a report as JSON in the end.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -222,10 +216,9 @@ def _perform(
     if not report.finished or report.dead_letters:
         state.keep()
     job_ended(spec, state, report, quiet=quiet)
-    code = exit_code(report)
     if as_json:
-        put(json.dumps({**asdict(report), "output": spec.output, "exit_code": code}))
-    return code
+        put(json.dumps({**asdict(report), "output": spec.output, "exit_code": report.exit_code}))
+    return report.exit_code
 
 
 def _advice(error: TamiasError) -> str:
@@ -235,10 +228,3 @@ def _advice(error: TamiasError) -> str:
             "--on-error dead-letter, to set such inputs aside. "
         )
     return ""
-
-
-def exit_code(report: Report) -> int:
-    """What a job's report comes to."""
-    if not report.finished:
-        return INTERRUPTED
-    return DEAD_LETTERS if report.dead_letters else 0

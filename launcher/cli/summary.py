@@ -36,21 +36,19 @@ def job_ended(spec: JobSpec, state: StatePlace, report: Report, *, quiet: bool) 
 
 
 def _tell(console: Console, spec: JobSpec, state: StatePlace, report: Report) -> None:
-    done = report.events - report.resumed_at
-    if report.finished and not done and report.resumed_at:
-        console.print(
-            f"[bold green]done[/] before: {count(report.events, 'input')}; nothing is new"
-        )
-    else:
-        word = "[bold green]done[/]" if report.finished else "[bold yellow]interrupted[/]"
-        console.print(f"{word}: {_figures(report, done)}")
+    word = "[bold green]done[/]" if report.finished else "[bold yellow]interrupted[/]"
+    console.print(f"{word}{figures(report)}")
     if spec.output != "-":
         _line(console, "outputs", f"{shown(spec.output)} ({count(report.outputs, 'line')})")
     if state.is_kept:
         _line(console, "state", shown(state.path))
 
 
-def _figures(report: Report, done: int) -> str:
+def figures(report: Report) -> str:
+    """What a life of a job has done, to be put behind how it has ended."""
+    done = report.events - report.resumed_at
+    if report.finished and not done and report.resumed_at:
+        return f" before: {count(report.events, 'input')}; nothing is new"
     parts = [f"{count(done, 'input')} in {duration(report.seconds)}"]
     if report.seconds > 0 and done:
         parts[0] += f" ({rate(done / report.seconds)})"
@@ -62,7 +60,7 @@ def _figures(report: Report, done: int) -> str:
         parts.append(count(report.deaths, "worker death"))
     if report.ignored:
         parts.append(f"{report.ignored:,} ignored")
-    return ", ".join(parts)
+    return f": {', '.join(parts)}"
 
 
 def _line(console: Console, name: str, text: str) -> None:

@@ -98,27 +98,7 @@ class LineWatcher(_Talker):
         now = time.monotonic()
         if now >= self._next and status.phase in ("starting", "running"):
             self._next = now + LINE_SECONDS
-            self.say(self._line(status))
-
-    def _line(self, status: PoolStatus) -> str:
-        parts = [f"{count(status.events, 'input')} done"]
-        if self._estimate.done is not None:
-            parts[0] += f" ({self._estimate.done:.0%})"
-        parts.append(rate(status.rate))
-        if self._estimate.seconds_left is not None:
-            parts.append(f"{duration(self._estimate.seconds_left)} left")
-        ready = sum(worker.state == "ready" for worker in status.workers)
-        parts.append(f"{ready} of {count(len(status.workers), 'worker')} ready")
-        for number, one, many in (
-            (status.retries, "retry", "retries"),
-            (status.deaths, "worker death", ""),
-            (status.dead_letters, "dead letter", ""),
-        ):
-            if number:
-                parts.append(count(number, one, many))
-        if status.degraded:
-            parts.append(f"degraded ({status.degraded})")
-        return ", ".join(parts)
+            self.say(progress(status, self._estimate))
 
 
 class PictureWatcher(_Talker):
@@ -145,6 +125,28 @@ class PictureWatcher(_Talker):
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         self._live.stop()
+
+
+def progress(status: PoolStatus, estimate: Estimate) -> str:
+    """How a pool stands, in a line."""
+    parts = [f"{count(status.events, 'input')} done"]
+    if estimate.done is not None:
+        parts[0] += f" ({estimate.done:.0%})"
+    parts.append(rate(status.rate))
+    if estimate.seconds_left is not None:
+        parts.append(f"{duration(estimate.seconds_left)} left")
+    ready = sum(worker.state == "ready" for worker in status.workers)
+    parts.append(f"{ready} of {count(len(status.workers), 'worker')} ready")
+    for number, one, many in (
+        (status.retries, "retry", "retries"),
+        (status.deaths, "worker death", ""),
+        (status.dead_letters, "dead letter", ""),
+    ):
+        if number:
+            parts.append(count(number, one, many))
+    if status.degraded:
+        parts.append(f"degraded ({status.degraded})")
+    return ", ".join(parts)
 
 
 def watcher(spec: JobSpec, *, quiet: bool) -> Watcher:

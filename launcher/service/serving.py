@@ -8,13 +8,14 @@ and recorded, and the rest waits in the ledger for the next life.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...agent.configuration import Configuration
-from ...agent.errors import ConfigError
+from ...agent.errors import ConfigError, StoreError
 from ...agent.options import PoolOptions, ServiceOptions
+from ...store.directory import StateDirectory
 from ..checkpoint import Checkpoint
 from ..job import JobSpec, make_boot, open_state, run_life
 from .desk import Limits
@@ -29,7 +30,6 @@ from .replies import ReplySink
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...store.directory import StateDirectory
     from ..job import Report
     from ..launch import Launch
     from ..status import PoolStatus
@@ -59,6 +59,20 @@ class ServeSpec:
     def launch(self) -> Launch | None:
         """How the workers' interpreter is started; raises as `JobSpec.launch`."""
         return self._job.launch()
+
+    @classmethod
+    def recorded(cls, state: Path) -> ServeSpec:
+        """The service that a state directory was made for, as the last reload has left it.
+
+        Raises:
+            StoreError: there is no such directory, or it is no service's.
+        """
+        with StateDirectory.view(state) as view:
+            service = view.manifest.job.get("service")
+        if not isinstance(service, dict):
+            raise StoreError(f"{state} was not made by a service.")
+        known = {spec_field.name for spec_field in fields(cls)}
+        return cls(**{name: value for name, value in service.items() if name in known})
 
     @property
     def _job(self) -> JobSpec:

@@ -1,0 +1,358 @@
+"""Shows a running deployment: a table that moves on a terminal, lines elsewhere, JSON for scripts.
+
+All of them are onlookers of the manager's and are called in its loop.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ..deployment.manager import Onlooker
+from .estimate import Estimate
+from .guard import say_error
+from .summary import figures
+from .watching import LINE_SECONDS, progress
+from .words import count, duration, error_console, put, rate, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Self
+
+    from ..deployment.file import Deployment
+    from ..job import Report
+    from ..status import PoolStatus
+
+SERVICE_LINE_SECONDS: Final = 60.0
+"""Between two lines about a service, whose log may be kept for years."""
+JSON_SECONDS: Final = 1.0
+
+_COLOURS: Final = {
+    "running": "green",
+    "done": "green",
+    "stopped": "green",
+    "interrupted": "yellow",
+    "draining": "yellow",
+    "restarting": "red",
+    "failed": "bold red",
+}
+
+
+@dataclass(slots=True)
+class AgentView:
+    """What is known of an agent."""
+
+    name: str
+    state: str = "waiting"
+    """As for people: "preparing", a phase of its pool, "restarting", or how it has ended."""
+    status: PoolStatus | None = None
+    estimate: Estimate = field(default_factory=Estimate)
+    pid: int | None = None
+    restarts: int = 0
+    report: Report | None = None
+    error: dict[str, Any] | None = None
+    told: tuple[Any, ...] = ()
+    told_at: float = float("-inf")
+
+
+class Views(Onlooker):
+    """Knows how all agents stand, and says nothing: the base of those that do.
+
+    Attributes:
+        agents: by name, in the file's order.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.agents = {member.name: AgentView(member.name) for member in deployment.members}
+        self._services = {member.name for member in deployment.members if member.is_service}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to take away."""
+
+    def started(self, name: str, pid: int, *, again: bool) -> None:
+        """As `Onlooker.started`."""
+        del again
+        agent = self.agents[name]
+        agent.state, agent.pid = "preparing", pid
+        agent.estimate = Estimate()
+
+    def status(self, name: str, status: PoolStatus) -> None:
+        """As `Onlooker.status`."""
+        agent = self.agents[name]
+        agent.state, agent.status = status.phase, status
+        agent.estimate.update(status)
+
+    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+        """As `Onlooker.died`."""
+        del how, last_words
+        agent = self.agents[name]
+        agent.pid = None
+        if pause is None:
+            agent.state = "failed"
+        else:
+            agent.state = "restarting"
+            agent.restarts += 1
+
+    def ended(self, name: str, report: Report, code: int) -> None:
+        """As `Onlooker.ended`."""
+        del code
+        agent = self.agents[name]
+        agent.pid, agent.report = None, report
+        agent.state = self._outcome(name, report)
+
+    def failed(self, name: str, error: dict[str, Any], code: int) -> None:
+        """As `Onlooker.failed`."""
+        del code
+        agent = self.agents[name]
+        agent.pid, agent.error, agent.state = None, error, "failed"
+        say_error(f"{name}: {error['message']}", error["hint"], error["traceback"])
+
+    def _outcome(self, name: str, report: Report) -> str:
+        if report.finished:
+            return "done"
+        return "stopped" if name in self._services else "interrupted"
+
+
+class LineViews(Views):
+    """Lines with the time of day: what happens when it happens, and how it goes now and then."""
+
+    def __init__(self, deployment: Deployment, console: Console) -> None:
+        super().__init__(deployment)
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """A line."""
+        self._console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
+
+    def started(self, name: str, pid: int, *, again: bool) -> None:
+        """As `Onlooker.started`."""
+        super().started(name, pid, again=again)
+        self.say(f"{name}: started{' again' if again else ''} (pid {pid})")
+        self.agents[name].told_at = time.monotonic()
+
+    def said(self, name: str, text: str) -> None:
+        """As `Onlooker.said`."""
+        self.say(f"{name}: {text}")
+
+    def ready(self, name: str, where: dict[str, Any]) -> None:
+        """As `Onlooker.ready`."""
+        also = f", and at {where['listen']}" if where["listen"] else ""
+        self.say(f"{name}: ready for clients{also}")
+
+    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+        """As `Onlooker.died`."""
+        super().died(name, how, last_words, pause)
+        if pause is None:
+            what = "it is not started again"
+        elif pause < 0.05:
+            what = "it is started again"
+        else:
+            what = f"it is started again in {duration(pause)}"
+        words = f"; the last that it printed:\n{last_words}" if last_words else ""
+        self.say(f"{name}: {how}; {what}{words}")
+
+    def ended(self, name: str, report: Report, code: int) -> None:
+        """As `Onlooker.ended`."""
+        super().ended(name, report, code)
+        self.say(f"{name}: {self.agents[name].state}{figures(report)}")
+
+    def stopping(self, times: int) -> None:
+        """As `Onlooker.stopping`."""
+        running = sum(agent.pid is not None for agent in self.agents.values())
+        if times == 1:
+            what = f"stopping {count(running, 'agent')} after what is in flight"
+            self.say(f"{what}; interrupt again to stop at once")
+        else:
+            self.say("stopping at once" if times == 2 else "killing what is left")
+
+    def refresh(self) -> None:
+        """As `Onlooker.refresh`."""
+        now = time.monotonic()
+        for agent in self.agents.values():
+            status = agent.status
+            if status is None or agent.pid is None or status.phase != "running":
+                continue
+            pause = SERVICE_LINE_SECONDS if agent.name in self._services else LINE_SECONDS
+            if now >= agent.told_at + pause:
+                agent.told_at = now
+                if agent.name not in self._services or agent.told != (status.events,):
+                    agent.told = (status.events,)
+                    self.say(f"{agent.name}: {progress(status, agent.estimate)}")
+
+
+class TableViews(LineViews):
+    """A table that is drawn over and over, below the lines of what happens."""
+
+    def __init__(self, deployment: Deployment, console: Console) -> None:
+        super().__init__(deployment, console)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        self._console.show_cursor()  # or it would be gone for good if we were killed
+        return super().__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def refresh(self) -> None:
+        """As `Onlooker.refresh`."""
+        room = self._console.size.height - 2
+        self._live.update(table(list(self.agents.values()), room), refresh=True)
+
+
+class JsonViews(Views):
+    """What happens, as JSON lines on stdout."""
+
+    def tell(self, event: str, **more: Any) -> None:
+        """A line."""
+        put(json.dumps({"event": event, **more}))
+        sys.stdout.flush()
+
+    def started(self, name: str, pid: int, *, again: bool) -> None:
+        """As `Onlooker.started`."""
+        super().started(name, pid, again=again)
+        self.tell("started", agent=name, pid=pid, again=again)
+
+    def said(self, name: str, text: str) -> None:
+        """As `Onlooker.said`."""
+        self.tell("log", agent=name, text=text)
+
+    def ready(self, name: str, where: dict[str, Any]) -> None:
+        """As `Onlooker.ready`."""
+        self.tell("ready", agent=name, **where)
+
+    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+        """As `Onlooker.died`."""
+        super().died(name, how, last_words, pause)
+        self.tell("died", agent=name, how=how, printed=last_words, again_in=pause)
+
+    def ended(self, name: str, report: Report, code: int) -> None:
+        """As `Onlooker.ended`."""
+        super().ended(name, report, code)
+        self.tell("ended", agent=name, **asdict(report), exit_code=code)
+
+    def failed(self, name: str, error: dict[str, Any], code: int) -> None:
+        """As `Onlooker.failed`."""
+        super().failed(name, error, code)
+        self.tell("failed", agent=name, error=error, exit_code=code)
+
+    def stopping(self, times: int) -> None:
+        """As `Onlooker.stopping`."""
+        self.tell("stopping", times=times)
+
+    def refresh(self) -> None:
+        """As `Onlooker.refresh`."""
+        now = time.monotonic()
+        for agent in self.agents.values():
+            status = agent.status
+            if status is None or agent.pid is None or now < agent.told_at + JSON_SECONDS:
+                continue
+            ready = sum(worker.state == "ready" for worker in status.workers)
+            figures = {
+                name: getattr(status, name)
+                for name in ("phase", "events", "outputs", "retries", "deaths", "dead_letters")
+            }
+            told = (*figures.values(), ready)
+            if told != agent.told:
+                agent.told, agent.told_at = told, now
+                self.tell(
+                    "status",
+                    agent=agent.name,
+                    **figures,
+                    rate=status.rate,
+                    done=agent.estimate.done,
+                    ready=ready,
+                    workers=len(status.workers),
+                    restarts=agent.restarts,
+                )
+
+
+def views(deployment: Deployment, *, as_json: bool, quiet: bool) -> Views:
+    """What shows it where stderr goes, or to a script."""
+    if as_json:
+        return JsonViews(deployment)
+    if quiet:
+        return Views(deployment)
+    console = error_console()
+    if console.is_terminal and not console.is_dumb_terminal:
+        return TableViews(deployment, console)
+    return LineViews(deployment, console)
+
+
+def table(agents: list[AgentView], room: int) -> Table:
+    """All agents, one per line, in at most `room` lines."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("agent", no_wrap=True)
+    table.add_column("state", min_width=11)
+    for name in (
+        "inputs",
+        "done",
+        "rate",
+        "left",
+        "workers",
+        "retries",
+        "deaths",
+        "dead",
+        "starts",
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
+    most = max(1, room - 2)
+    for agent in agents[:most]:
+        table.add_row(agent.name, Text(agent.state, _COLOURS.get(agent.state, "")), *_cells(agent))
+    if len(agents) > most:
+        table.add_row("...", f"{len(agents) - most} more")
+    return table
+
+
+def _cells(agent: AgentView) -> list[str]:
+    status, report = agent.status, agent.report
+    if report is not None:
+        return [
+            f"{report.events:,}",
+            "",
+            "",
+            "",
+            "",
+            f"{report.retries:,}",
+            f"{report.deaths:,}",
+            f"{report.dead_letters:,}",
+            str(agent.restarts + 1),
+        ]
+    if status is None:
+        return []
+    estimate = agent.estimate
+    ready = sum(worker.state == "ready" for worker in status.workers)
+    at_work = agent.pid is not None
+    return [
+        f"{status.events:,}",
+        f"{estimate.done:.0%}" if estimate.done is not None else "",
+        rate(status.rate) if at_work else "",
+        duration(estimate.seconds_left) if estimate.seconds_left is not None and at_work else "",
+        f"{ready}/{len(status.workers)}" if at_work else "",
+        f"{status.retries:,}",
+        f"{status.deaths:,}",
+        f"{status.dead_letters:,}",
+        str(agent.restarts + 1),
+    ]
+
+
+def where_outputs_are(deployment: Deployment, views: Views) -> list[str]:
+    """A line for each agent that has written a file."""
+    lines = []
+    for member in deployment.members:
+        report = views.agents[member.name].report
+        if report is not None and not member.is_service:
+            outputs = count(report.outputs, "line")
+            lines.append(f"{member.name}: {shown(member.output)} ({outputs})")
+    return lines

@@ -1,0 +1,92 @@
+"""What a pool process runs: a job or a service, as `tamias run` and `tamias serve` would.
+
+It is told what to do on standard input, tells how it goes over a line (`line.py`), and prints
+nothing, unless it is broken: an exception that is no error of tamias's ends it without a word, as a
+signal would, with a traceback in its log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import setproctitle
+
+from ...agent.errors import AgentFailedError, TamiasError
+from ...worker.parenthood import die_with_parent
+from ..exitcodes import DONE
+from ..job import JobSpec, run_file_job
+from ..service.serving import ServeSpec, serve
+from .file import target_of
+from .line import Line
+
+if TYPE_CHECKING:
+    from ..job import Report
+    from ..service.frontdoor import FrontDoor
+    from ..status import PoolStatus
+
+
+def main() -> None:
+    """Do what standard input says, for the parent that the arguments name."""
+    parent, descriptor = map(int, sys.argv[1:])
+    die_with_parent(parent)
+    line = Line.inherited(descriptor)
+    order = json.load(sys.stdin)
+    setproctitle.setproctitle(f"tamias: pool {order['name']}")
+    log = logging.getLogger("tamias")
+    log.addHandler(_Relay(line))
+    log.propagate = False
+    logging.getLogger("tamias.environments").setLevel(logging.INFO)  # it can take minutes
+    try:
+        report, code = _perform(order, line)
+    except TamiasError as error:
+        line.last_word(error=_described(error), code=error.exit_code)
+    else:
+        line.last_word(report=asdict(report), code=code)
+
+
+def _perform(order: dict[str, Any], line: Line) -> tuple[Report, int]:
+    """Run it to its end: what came of it, and its exit code."""
+    state = Path(order["state"])
+
+    def on_status(status: PoolStatus) -> None:
+        # The metrics are in the state directory, and may be large.
+        line.tell(status={**asdict(status), "metrics": {}})
+
+    def on_ready(door: FrontDoor) -> None:
+        line.tell(ready={"address": door.address, "listen": door.listens_on})
+
+    if order["kind"] == "service":
+        service = ServeSpec.recorded(state) if order["again"] else ServeSpec(**order["spec"])
+        service = replace(service, target=target_of(service))
+        return serve(service, state, on_ready=on_ready, on_status=on_status), DONE
+    job = JobSpec.recorded(state) if order["again"] else JobSpec(**order["spec"])
+    job = replace(job, target=target_of(job))
+    report = run_file_job(job, state, overwrite=order["overwrite"], on_status=on_status)
+    return report, report.exit_code
+
+
+class _Relay(logging.Handler):
+    """Hands on what is logged."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As `logging.Handler.emit`."""
+        self._line.tell(log=record.getMessage())
+
+
+def _described(error: TamiasError) -> dict[str, Any]:
+    traceback = error.user_traceback if isinstance(error, AgentFailedError) else ""
+    return {
+        "type": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "traceback": traceback,
+    }
