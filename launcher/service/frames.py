@@ -54,7 +54,11 @@ OUTPUTS: Final = 1
 FAILED: Final = 2
 FORGOTTEN: Final = 3
 MISMATCH: Final = 4
-"""The first byte of an outcome."""
+RELOADED: Final = 5
+"""The first byte of an outcome. `RELOADED` is outputs, with the number (`GENERATION`) of the
+generation that made them before them; without, it was the first one."""
+
+GENERATION: Final = struct.Struct("<I")
 
 REPLACED: Final = 1
 UNWELCOME: Final = 2
@@ -344,8 +348,10 @@ def _check_value(value: bytes) -> None:
 # ------------------------------------------------------------------ outcomes
 
 
-def outcome_of_outputs(outputs: Sequence[bytes | memoryview]) -> bytes:
-    """The outcome of a run: its outputs, each as JSON text."""
+def outcome_of_outputs(outputs: Sequence[bytes | memoryview], generation: int = 0) -> bytes:
+    """The outcome of a run: its outputs, each as JSON text, and the generation that made them."""
+    if generation:
+        return b"\x05%b[%b]" % (GENERATION.pack(generation), b",".join(outputs))
     return b"\x01[%b]" % b",".join(outputs)
 
 

@@ -67,9 +67,9 @@ class ReplySink(Sink):
                 continue
             self.outputs += len(values)
             outcomes[offset] = (
-                outcome_of_failure(self._failure(offset))
+                outcome_of_failure({**self._failure(offset), "generation": outputs.generation})
                 if offset in failed
-                else outcome_of_outputs(values)
+                else outcome_of_outputs(values, outputs.generation)
             )
         if self._handover.answer(outcomes) > _UNSAVED_BYTES:
             self._save()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import ServiceTimeoutError, SubmissionFailedError
 from ...worker.encoding import loads_json
-from .frames import FAILED, FORGOTTEN, MISMATCH
+from .frames import FAILED, FORGOTTEN, GENERATION, MISMATCH, OUTPUTS, RELOADED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -55,6 +55,18 @@ class Submission:
             ) from None
         except CancelledError:
             raise ServiceTimeoutError(f"Submission {self.sequence} was given up.") from None
+
+    @property
+    def generation(self) -> int | None:
+        """Which generation of code has done the run; None before it is done, or if not known."""
+        if not self._future.done() or self._future.cancelled() or self._future.exception():
+            return None
+        outcome = self._future.result()
+        if outcome[0] == RELOADED:
+            return int(GENERATION.unpack_from(outcome, 1)[0])
+        if outcome[0] == FAILED:
+            return json.loads(outcome[1:]).get("generation")  # type: ignore[no-any-return]
+        return 0 if outcome[0] == OUTPUTS else None
 
     def add_done_callback(self, callback: Callable[[Submission], object]) -> None:
         """Call back when it is done, from the client's thread; at once if it is."""
@@ -115,5 +127,5 @@ def decoded(outcome: bytes, sequence: int) -> list[Any]:
             user_traceback=report["traceback"],
             offset=report["offset"],
         )
-    outputs: list[Any] = loads_json(body)
+    outputs: list[Any] = loads_json(body[GENERATION.size :] if kind == RELOADED else body)
     return outputs

@@ -80,10 +80,12 @@ class Service:
 
 
 @contextmanager
-def serving(path: Path, *arguments: object, **settings: str) -> Iterator[Service]:
-    """Serve the agent above from a folder, and wait until it is ready."""
+def serving(
+    path: Path, *arguments: object, agent: str = AGENT, **settings: str
+) -> Iterator[Service]:
+    """Serve the agent above, or another, from a folder, and wait until it is ready."""
     folder = Folder(path)
-    folder.write("agent.py", AGENT)
+    folder.write("agent.py", agent)
     with folder.started(
         "serve",
         "agent.py:Counter",
