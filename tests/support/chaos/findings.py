@@ -1,0 +1,67 @@
+"""What is found when all is over: the files of the actions, the store, and what should be gone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from support.chaos.history import Call, Leftover, Letter, Memory, Run
+from tamias.store.lmdbenv import open_reader
+from tamias.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.chaos.history import History
+
+
+def collect(folder: Path, history: History) -> None:
+    """Add to the history what is in the folder of a chaos that is over."""
+    for mark, i, key, pid, at in _lines(folder / "runs"):
+        if int(i) >= 0:  # else it is a smoke input
+            history.runs.append(Run(mark, int(i), key, int(pid), int(at)))
+    for i, name, token, pid, at in _lines(folder / "calls"):
+        history.calls.append(Call(int(i), name, token, int(pid), int(at)))
+    with StoreReader(folder / "state") as reader:
+        for key in list(reader.keys()):
+            history.memory.append(Memory(key, reader.memory(key) or {}))
+        for letter in reader.dead_letters():
+            number = _number_of(letter.payload, letter.offset)
+            history.letters.append(
+                Letter(number, letter.cause, letter.error, letter.worker_pid, letter.generation)
+            )
+        journal = list(reader.journal())
+    left = [f"journal of {journal[:5]}"] if journal else []
+    history.leftovers += map(Leftover, [*left, *_leftovers(folder)])
+
+
+def _leftovers(folder: Path) -> Iterator[str]:
+    """Sockets, temporary files, slots of readers who are dead."""
+    state = folder / "state"
+    yield from (str(path) for path in state.rglob("*") if path.is_socket())
+    yield from map(str, (folder / "tmp").iterdir())
+    for shard in sorted((state / "shards").iterdir()):
+        if (shard / "data.mdb").exists():
+            environment = open_reader(shard)
+            handle = environment.require()
+            handle.reader_check()
+            readers = handle.readers().strip()
+            if readers != "(no active readers)":
+                yield f"readers of shard {shard.name}: {readers}"
+            environment.close()
+
+
+def _lines(path: Path) -> Iterator[list[str]]:
+    if path.exists():
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield line.split()
+
+
+def _number_of(payload: bytes, offset: int) -> int:
+    """The number of an input that was set aside; one that cannot be read has that of its line."""
+    try:
+        return int(json.loads(payload)["i"])
+    except (ValueError, TypeError, KeyError):
+        return offset
