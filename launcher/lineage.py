@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..agent.options import KNOWN_OPTIONS
+from ..store.crashpoints import reach
 from ..worker.codebase import changed
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def promote(
     """
     record = _record(state)
     last = max(number, int(record.get("last", number)))
+    reach("promote.before")
     _save(state, number, {"last": last, "definition": definition, "files": files}, **job)
+    reach("promote.after")
 
 
 def note_files(state: StateDirectory, number: int, files: dict[str, str]) -> None:

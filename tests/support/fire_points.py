@@ -42,6 +42,8 @@ WHILE_MOVING = (
     "take.after",
 )
 """Points that need shards which move from one worker to another."""
+WHILE_RELOADING = ("promote.before", "promote.after")
+"""Points that need a reload; those who test reloads die there."""
 MOVED = replace(
     SHAPE,
     inputs=600,
