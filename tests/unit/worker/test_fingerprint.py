@@ -116,7 +116,7 @@ def test_other_contents_are_another_call(one: Any, other: Any) -> None:
         ((np.arange(3),), (np.arange(3).astype(float),)),
         ((InputEvent(input=1),), (InputEvent(input=2),)),
     ],
-    ids=repr,
+    ids=lambda values: " ".join(type(value).__name__ for value in values),
 )
 def test_arguments_that_differ(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
     assert of(pay, *one) != of(pay, *other)
