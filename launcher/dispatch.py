@@ -268,7 +268,7 @@ class Dispatcher:
         self.statistics.deaths += 1
         state.tally.deaths += 1
         state.tally.last_death = death.describe()
-        explained = self._quarantine.judge(state.ground(), death)
+        explained = self._quarantine.judge(state.ground(), death, state.generation)
         state.count_suspects()
         pause = state.row.died(lived=now - state.started_at, explained=explained)
         self._restart(

@@ -37,15 +37,20 @@ class Suspicion:
     """What is held against one item.
 
     `attempts` counts the deaths it was a suspect in, `alone` those of them with nothing else in
-    flight. `sent` tells whether it went out as condemned.
+    flight, both under the code of `generation` only. `sent` tells whether it went out as condemned.
     """
 
-    __slots__ = ("alone", "attempts", "sent")
+    __slots__ = ("alone", "attempts", "generation", "sent")
 
-    def __init__(self) -> None:
+    def __init__(self, generation: int = 0) -> None:
+        self.acquit(generation)
+        self.sent = False
+
+    def acquit(self, generation: int) -> None:
+        """Nothing is held against it under the code of this generation."""
+        self.generation = generation
         self.attempts = 0
         self.alone = 0
-        self.sent = False
 
 
 class Item:

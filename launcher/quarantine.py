@@ -51,6 +51,10 @@ same input is being retried. So it takes five lonely ones. (Nobody knows better:
 killed for want of memory cannot be seen from inside a container, and the input may well be what
 wanted the memory, so such a death is no proof of innocence either.)
 
+All of this is evidence against an item *and the code that ran it*. So what was held against it under
+another generation's code counts for nothing but its company: else an accident under good code, and
+two deaths under bad code that is about to be rolled back, would condemn it.
+
 A condemned item is harmless, since it is never run again: it has full company and is nobody's
 suspect. Nor is anyone suspected of a death that the shell knows to come from outside
 (`Death.blameless`).
@@ -98,9 +102,10 @@ class Quarantine:
             return self._window
         return self._companies[min(item.deaths, len(self._companies) - 1)]
 
-    def judge(self, items: Sequence[Item], death: Death) -> bool:
+    def judge(self, items: Sequence[Item], death: Death, generation: int = 0) -> bool:
         """Raise suspicions over a death with these items in flight, and condemn the proved one.
 
+        The death is that of a worker of this generation.
         Returns whether the death is explained: whether there was anyone to suspect.
         """
         if death.blameless:
@@ -110,7 +115,9 @@ class Quarantine:
         suspects = [item for item in named if item.verdict is None]
         for item in suspects:
             if item.suspicion is None:
-                item.suspicion = Suspicion()
+                item.suspicion = Suspicion(generation)
+            elif item.suspicion.generation != generation:
+                item.suspicion.acquit(generation)
             item.suspicion.attempts += 1
             item.deaths += 1
             if len(named) == 1:  # named by the hint, or by being alone

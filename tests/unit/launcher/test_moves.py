@@ -108,6 +108,32 @@ def test_the_death_of_the_new_worker_makes_its_successor_take_the_shard() -> Non
     assert pool.dispatcher.placement.of(1) == [0, 1]
 
 
+def test_deaths_under_other_code_prove_nothing_against_an_item() -> None:
+    pool = Moving()
+    new = pool.dispatcher.add_slot(generation=1)
+    pool.restart()
+    pool.read(0, 1)
+    pool.tick()
+
+    def die(slot: int, to: int) -> bool:
+        """Die with the item alone in flight, while its shard moves; whether it is condemned now."""
+        if slot != to:
+            pool.dispatcher.move(0, to)
+            pool.tick()
+            pool.now += NARROWING_SECONDS
+            pool.tick()
+        pool.die(slot, suspect=1, signal=11)
+        pool.restart()
+        if slot != to:
+            pool.take(to, 0)
+        (send,) = [order for order in pool.tick() if isinstance(order, Send)]
+        return send.items[0].verdict is not None
+
+    # An accident, two under bad code that is rolled back then, and two more accidents.
+    assert [die(0, new), die(new, new), die(new, 0), die(0, 0), die(0, 0)] == [False] * 5
+    assert die(0, 0)
+
+
 def test_a_move_can_be_called_back_at_any_time() -> None:
     pool = Moving()
     pool.dispatcher.move(0, 1)
