@@ -51,9 +51,9 @@ same input is being retried. So it takes five lonely ones. (Nobody knows better:
 killed for want of memory cannot be seen from inside a container, and the input may well be what
 wanted the memory, so such a death is no proof of innocence either.)
 
-All of this is evidence against an item *and the code that ran it*. So what was held against it under
-another generation's code counts for nothing but its company: else an accident under good code, and
-two deaths under bad code that is about to be rolled back, would condemn it.
+All of this is evidence against an item *and the code that ran it*. So what was held against it
+under another generation's code counts for nothing but its company: else an accident under good
+code, and two deaths under bad code that is about to be rolled back, would condemn it.
 
 A condemned item is harmless, since it is never run again: it has full company and is nobody's
 suspect. Nor is anyone suspected of a death that the shell knows to come from outside
