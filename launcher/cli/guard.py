@@ -22,6 +22,8 @@ from .words import error_console
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import Console
+
 P = ParamSpec("P")
 
 
@@ -59,9 +61,11 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
     return wrapped
 
 
-def say_error(message: str, hint: str = "", details: str = "") -> None:
+def say_error(
+    message: str, hint: str = "", details: str = "", console: Console | None = None
+) -> None:
     """Write an error message to stderr: what happened, the details, what to do."""
-    console = error_console()
+    console = console or error_console()
     console.print("[bold red]error:[/] ", end="")
     console.print(message.strip(), markup=False)
     if details:

@@ -23,7 +23,6 @@ from .watching import LINE_SECONDS, progress
 from .words import count, duration, error_console, put, rate, shown
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from typing_extensions import Self
 
     from ..deployment.file import Deployment
@@ -67,9 +66,11 @@ class Views(Onlooker):
 
     Attributes:
         agents: by name, in the file's order.
+        console: where things are said to people.
     """
 
     def __init__(self, deployment: Deployment) -> None:
+        self.console = error_console()
         self.agents = {member.name: AgentView(member.name) for member in deployment.members}
         self._services = {member.name for member in deployment.members if member.is_service}
 
@@ -115,7 +116,7 @@ class Views(Onlooker):
         del code
         agent = self.agents[name]
         agent.pid, agent.error, agent.state = None, error, "failed"
-        say_error(f"{name}: {error['message']}", error["hint"], error["traceback"])
+        say_error(f"{name}: {error['message']}", error["hint"], error["traceback"], self.console)
 
     def _outcome(self, name: str, report: Report) -> str:
         if report.finished:
@@ -126,13 +127,9 @@ class Views(Onlooker):
 class LineViews(Views):
     """Lines with the time of day: what happens when it happens, and how it goes now and then."""
 
-    def __init__(self, deployment: Deployment, console: Console) -> None:
-        super().__init__(deployment)
-        self._console = console
-
     def say(self, text: str) -> None:
         """A line."""
-        self._console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
+        self.console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
 
     def started(self, name: str, pid: int, *, again: bool) -> None:
         """As `Onlooker.started`."""
@@ -193,13 +190,13 @@ class LineViews(Views):
 class TableViews(LineViews):
     """A table that is drawn over and over, below the lines of what happens."""
 
-    def __init__(self, deployment: Deployment, console: Console) -> None:
-        super().__init__(deployment, console)
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment)
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
-        self._console.show_cursor()  # or it would be gone for good if we were killed
+        self.console.show_cursor()  # or it would be gone for good if we were killed
         return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
@@ -207,7 +204,7 @@ class TableViews(LineViews):
 
     def refresh(self) -> None:
         """As `Onlooker.refresh`."""
-        room = self._console.size.height - 2
+        room = self.console.size.height - 2
         self._live.update(table(list(self.agents.values()), room), refresh=True)
 
 
@@ -285,9 +282,8 @@ def views(deployment: Deployment, *, as_json: bool, quiet: bool) -> Views:
     if quiet:
         return Views(deployment)
     console = error_console()
-    if console.is_terminal and not console.is_dumb_terminal:
-        return TableViews(deployment, console)
-    return LineViews(deployment, console)
+    on_terminal = console.is_terminal and not console.is_dumb_terminal
+    return TableViews(deployment) if on_terminal else LineViews(deployment)
 
 
 def table(agents: list[AgentView], room: int) -> Table:

@@ -405,7 +405,8 @@ def _names(model: type[BaseModel]) -> list[str]:
 
 def _model_at(path: tuple[object, ...]) -> type[BaseModel]:
     """The model that lacks what the path leads to."""
-    return {1: FileContent, 3: AgentEntry}.get(len(path), ServeEntry)
+    models: dict[int, type[BaseModel]] = {1: FileContent, 3: AgentEntry}
+    return models.get(len(path), ServeEntry)
 
 
 def _dotted(path: tuple[object, ...]) -> str:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -117,14 +118,14 @@ class PoolProcess:
 
     def last_words(self) -> str:
         """The end of what it has printed besides what it has said; usually nothing."""
-        try:
-            with self._log.open("rb") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(self._log_began, end - _LOG_END))
-                lines = file.read().decode(errors="backslashreplace").splitlines()
-        except OSError:
-            return ""
-        return "\n".join(lines[-_LAST_LINES:])
+        with suppress(OSError), self._log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end == 0:
+                self._log.unlink()
+            file.seek(max(self._log_began, end - _LOG_END))
+            lines = file.read().decode(errors="backslashreplace").splitlines()
+            return "\n".join(lines[-_LAST_LINES:])
+        return ""
 
 
 def log_path(member: Member) -> Path:

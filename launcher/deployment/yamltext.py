@@ -41,8 +41,9 @@ class Lines:
         self._seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             for number, item in enumerate(node.value):
-                self._lines[(*path, str(number))] = item.start_mark.line + 1
-                self.note(item, (*path, str(number)))
+                place = (*path, str(number))
+                self._lines[place] = item.start_mark.line + 1
+                self.note(item, place)
         elif isinstance(node, yaml.MappingNode):
             self._note_mapping(node, path)
 
