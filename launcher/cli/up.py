@@ -14,7 +14,7 @@ from ..deployment.manager import Manager
 from ..exitcodes import DONE, INTERRUPTED, WRONG
 from .environs import described
 from .guard import say_error
-from .upviews import JsonViews, table, views, where_outputs_are
+from .upviews import JsonViews, results, views
 from .words import count, error_console, output_console, put, shown, typed
 
 if TYPE_CHECKING:
@@ -59,10 +59,7 @@ def up(
 def _sum_up(deployment: Deployment, watch: Views, manager: Manager, *, quiet: bool) -> None:
     console = error_console()
     if not quiet:
-        agents = list(watch.agents.values())
-        console.print(table(agents, len(agents) + 2))
-        for line in where_outputs_are(deployment, watch):
-            console.print(f"  {line}", markup=False)
+        console.print(results(deployment, watch))
     for member in deployment.members:
         report = watch.agents[member.name].report
         if report is not None and report.dead_letters:

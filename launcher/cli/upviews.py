@@ -287,68 +287,57 @@ def views(deployment: Deployment, *, as_json: bool, quiet: bool) -> Views:
 
 
 def table(agents: list[AgentView], room: int) -> Table:
-    """All agents, one per line, in at most `room` lines."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("agent", no_wrap=True)
-    table.add_column("state", min_width=11)
-    for name in (
-        "inputs",
-        "done",
-        "rate",
-        "left",
-        "workers",
-        "retries",
-        "deaths",
-        "dead",
-        "starts",
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
+    """How all agents stand, one per line, in at most `room` lines."""
+    numbers = ("inputs", "done", "rate", "left", "workers", "retries", "deaths", "dead", "starts")
+    table = _table("state", numbers)
     most = max(1, room - 2)
     for agent in agents[:most]:
-        table.add_row(agent.name, Text(agent.state, _COLOURS.get(agent.state, "")), *_cells(agent))
+        table.add_row(agent.name, _state(agent), *_progress(agent), str(agent.restarts + 1))
     if len(agents) > most:
         table.add_row("...", f"{len(agents) - most} more")
     return table
 
 
-def _cells(agent: AgentView) -> list[str]:
-    status, report = agent.status, agent.report
-    if report is not None:
-        return [
-            f"{report.events:,}",
-            "",
-            "",
-            "",
-            "",
-            f"{report.retries:,}",
-            f"{report.deaths:,}",
-            f"{report.dead_letters:,}",
-            str(agent.restarts + 1),
-        ]
+def _progress(agent: AgentView) -> list[str]:
+    status, estimate = agent.status, agent.estimate
     if status is None:
-        return []
-    estimate = agent.estimate
-    ready = sum(worker.state == "ready" for worker in status.workers)
-    at_work = agent.pid is not None
-    return [
-        f"{status.events:,}",
-        f"{estimate.done:.0%}" if estimate.done is not None else "",
-        rate(status.rate) if at_work else "",
-        duration(estimate.seconds_left) if estimate.seconds_left is not None and at_work else "",
-        f"{ready}/{len(status.workers)}" if at_work else "",
-        f"{status.retries:,}",
-        f"{status.deaths:,}",
-        f"{status.dead_letters:,}",
-        str(agent.restarts + 1),
-    ]
+        return [""] * 8
+    now = [""] * 4
+    if agent.pid is not None:
+        left, ready = estimate.seconds_left, sum(w.state == "ready" for w in status.workers)
+        now = [
+            "" if estimate.done is None else f"{estimate.done:.0%}",
+            rate(status.rate),
+            "" if left is None else duration(left),
+            f"{ready}/{len(status.workers)}",
+        ]
+    counts = (status.retries, status.deaths, status.dead_letters)
+    return [f"{status.events:,}", *now, *(f"{number:,}" for number in counts)]
 
 
-def where_outputs_are(deployment: Deployment, views: Views) -> list[str]:
-    """A line for each agent that has written a file."""
-    lines = []
+def results(deployment: Deployment, views: Views) -> Table:
+    """What has come of all agents."""
+    table = _table("result", ("inputs", "outputs", "dead letters", "starts"))
+    table.add_column("written to")
     for member in deployment.members:
-        report = views.agents[member.name].report
-        if report is not None and not member.is_service:
-            outputs = count(report.outputs, "line")
-            lines.append(f"{member.name}: {shown(member.output)} ({outputs})")
-    return lines
+        agent = views.agents[member.name]
+        known = agent.report or agent.status
+        counts = [""] * 3
+        if known is not None:
+            counts = [f"{n:,}" for n in (known.events, known.outputs, known.dead_letters)]
+        output = Text("" if agent.report is None or member.is_service else shown(member.output))
+        table.add_row(agent.name, _state(agent), *counts, str(agent.restarts + 1), output)
+    return table
+
+
+def _table(second: str, numbers: tuple[str, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("agent", no_wrap=True)
+    table.add_column(second, min_width=11)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _state(agent: AgentView) -> Text:
+    return Text(agent.state, _COLOURS.get(agent.state, ""))
