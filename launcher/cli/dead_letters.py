@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from ...agent.errors import UsageError
+from ...store.directory import StateDirectory
 from ...store.reader import StoreReader
 from ...worker.encoding import make_decoder
 from ..exitcodes import DEAD_LETTERS, INTERRUPTED
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...store.deadletters import DeadLetter
+    from ...store.directory import StateView
     from ..retry import RetryReport
 
 _PREVIEW = 2000
@@ -49,6 +51,7 @@ def list_letters(state: State, *, as_json: Json = False) -> int:
     """List the inputs that were set aside, one per line."""
     with StoreReader(state) as reader:
         rows = sorted(_rows(reader), key=lambda row: row["offset"])
+        again = not _is_service(reader.view)
     if as_json:
         for row in rows:
             put(json_line(row))
@@ -62,9 +65,11 @@ def list_letters(state: State, *, as_json: Json = False) -> int:
         console.print(line)
     place = typed(state)
     error_console().print(
-        f"\n{count(len(rows), 'dead letter')}. To see all of one, or to run them again:\n"
-        f"  tamias dead-letters show {place} OFFSET\n"
-        f"  tamias dead-letters retry {place} --all",
+        f"\n{count(len(rows), 'dead letter')}. To see all of one"
+        f"{', or to run them again' * again}:\n"
+        f"  tamias dead-letters show {place} OFFSET"
+        + f"\n  tamias dead-letters retry {place} --all"
+        * again,
         style="dim",
         markup=False,
     )
@@ -87,14 +92,24 @@ def show_letter(
         )
     _, letter = found
     if as_json:
-        more = {"traceback": letter.traceback, "stacks": letter.stacks, "input": _value(letter)}
+        more = {
+            "recorded_by": letter.recorded_by,
+            "recorded": letter.recorded,
+            "traceback": letter.traceback,
+            "stacks": letter.stacks,
+            "input": _value(letter),
+        }
         put(json_line({**_row(letter), **more}))
         return 0
     console = output_console()
     for name, text in _facts(letter):
         console.print(f"[dim]{name:11}[/]", end="")
         console.print(text, markup=False)
-    for name, text in (("traceback", letter.traceback), ("stacks", letter.stacks)):
+    for name, text in (
+        ("on record", "\n".join(letter.recorded)),
+        ("traceback", letter.traceback),
+        ("stacks", letter.stacks),
+    ):
         if text.strip():
             console.print(f"\n[dim]{name}[/]")
             console.print(text.rstrip(), markup=False)
@@ -122,6 +137,7 @@ def retry(
         raise UsageError(
             "Say which dead letters to retry.", hint="Give their offsets, or --all, and not both."
         )
+    _refuse_service(state)
     spec = JobSpec.recorded(state)
     if as_json and spec.output == "-":
         raise UsageError("--json would mix with the outputs on stdout.", hint="Leave it out.")
@@ -134,6 +150,21 @@ def retry(
     if not report.finished:
         return INTERRUPTED
     return DEAD_LETTERS if report.failed or report.malformed else 0
+
+
+def _refuse_service(state: Path) -> None:
+    """A client's submission has one outcome, which it was told and which is on record."""
+    with StateDirectory.view(state) as view:
+        if _is_service(view):
+            raise UsageError(
+                f"{shown(state)} is a service's, whose clients know of their failures already.",
+                hint="Let a client submit such an input again, as a new one; "
+                f"tamias dead-letters show {typed(state)} OFFSET --json has it.",
+            )
+
+
+def _is_service(view: StateView) -> bool:
+    return "service" in view.manifest.job
 
 
 def _tell(report: RetryReport, spec: JobSpec, state: Path) -> None:
@@ -197,6 +228,7 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
         "action": letter.action,
         "signal": letter.signal,
         "retries": letter.retries,
+        "generation": letter.generation,
         "worker_pid": letter.worker_pid,
         "at": letter.at,
         "size": len(letter.payload),
@@ -216,6 +248,9 @@ def _facts(letter: DeadLetter) -> Iterator[tuple[str, str]]:
     yield "attempts", str(letter.attempts)
     if letter.retries:
         yield "retries", str(letter.retries)
+    begun = letter.recorded_by is not None and letter.recorded_by != letter.generation
+    also = f" (the run was begun by {letter.recorded_by})" if begun else ""
+    yield "generation", f"{letter.generation}{also}"
     if letter.worker_pid:
         yield "worker", f"pid {letter.worker_pid}"
     if letter.at:

@@ -60,3 +60,12 @@ def test_a_failed_run_tells_its_generation_too(tmp_path: Path) -> None:
             bad.result()
         assert bad.generation == 1
         service.end()
+    tamias = service.folder.tamias
+    (letter,) = service.folder.dead_letters("state")
+    assert letter["generation"] == 1
+    assert "generation 1\n" in tamias("dead-letters", "show", "state", letter["offset"]).stdout
+    # It has been told to its client, and that is on record: a second outcome has nowhere to go.
+    refused = tamias("dead-letters", "retry", "state", "--all", code=2).stderr
+    assert "whose clients know of their failures already" in refused
+    assert "as a new one; tamias dead-letters show state OFFSET --json has it." in refused
+    assert "retry" not in tamias("dead-letters", "list", "state").stderr
