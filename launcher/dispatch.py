@@ -326,8 +326,10 @@ class Dispatcher:
         """So many deaths are needed from now on to condemn an item."""
         self._quarantine.allow_attempts(number)
 
-    def move(self, shard: int, slot: int) -> None:
+    def move(self, shard: int, slot: int, *, at_once: bool = False) -> None:
         """Have a shard moved to a slot; where it is and what was ordered before does not matter.
+
+        `at_once`: the worker that has it gets no more of its inputs, whatever that costs in time.
 
         Raises:
             ValueError: that slot is retired, or about to be.
@@ -336,7 +338,8 @@ class Dispatcher:
         if target.retiring:
             raise ValueError(f"slot {slot} is retired")
         owner = self.placement.owners[shard]
-        self.moves.order(shard, self._states[owner] if owner >= 0 else None, target)
+        source = self._states[owner] if owner >= 0 else None
+        self.moves.order(shard, source, target, at_once=at_once)
 
     def _list_queues(self) -> None:
         self._queues = [*self._states, *reversed(self.moves.rooms)]

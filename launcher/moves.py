@@ -21,6 +21,10 @@ more slot to the source's side of the dispatcher, which is why nothing there has
 it has a queue, which counts for `wanted`, and a number, which is below zero, so that it is found
 from the end of the list of all queues.
 
+A move *at once* takes its inputs away from a worker that should not get another one (its code is
+being rolled back): whatever else moves, and whether or not the new worker is ready, it is draining
+as soon as it is clear who has the shard.
+
 Where a shard is to go may be changed at any time. The one stage that cannot be turned round is
 *taking*: such a shard moves on as soon as it has arrived.
 """
@@ -67,6 +71,7 @@ class Move:
     """One shard on its way."""
 
     __slots__ = (
+        "at_once",
         "began",
         "counted",
         "held_at",
@@ -80,8 +85,11 @@ class Move:
         "then",
     )
 
-    def __init__(self, shard: int, source: SlotState, target: SlotState) -> None:
+    def __init__(
+        self, shard: int, source: SlotState, target: SlotState, *, at_once: bool = False
+    ) -> None:
         self.shard = shard
+        self.at_once = at_once
         self.source = source
         self.target = target
         self.then: SlotState | None = None
@@ -135,13 +143,17 @@ class Moves:
             owners[move.shard] = move.goal.number
         return owners
 
-    def order(self, shard: int, source: SlotState | None, target: SlotState) -> None:
+    def order(
+        self, shard: int, source: SlotState | None, target: SlotState, *, at_once: bool = False
+    ) -> None:
         """Have a shard moved to `target`; `source`, its slot now, is None if it is in a room."""
         move = next((move for move in self.under_way if move.shard == shard), None)
         if move is None:
             if source is not None and source is not target:
-                self.under_way.append(Move(shard, source, target))
-        elif move.stage is Stage.TAKING:
+                self.under_way.append(Move(shard, source, target, at_once=at_once))
+            return
+        move.at_once = at_once
+        if move.stage is Stage.TAKING:
             move.then = target if target is not move.target else None
         elif move.stage in (Stage.PLANNED, Stage.NARROWING):
             self._widen(move)
@@ -173,7 +185,7 @@ class Moves:
         for move in self.under_way:
             if move.stage is Stage.PLANNED:
                 parties = {move.source.number, move.target.number}
-                if not parties & busy and self._begin(move, now):
+                if (move.at_once or not parties & busy) and self._begin(move, now):
                     busy |= parties
             if move.stage is Stage.NARROWING:
                 self._narrow(move, now)
@@ -200,6 +212,9 @@ class Moves:
 
     def _begin(self, move: Move, now: float) -> bool:
         source, target = move.source, move.target
+        if move.at_once and source.phase in (Phase.READY, Phase.DOWN):
+            self._hold(move, now)
+            return True
         if target.phase is not Phase.READY:
             self._widen(move)
             return False
@@ -218,6 +233,9 @@ class Moves:
 
     def _narrow(self, move: Move, now: float) -> None:
         parties = (move.source, move.target)
+        if move.source.phase is Phase.DOWN and move.target.phase is Phase.READY:
+            self._hold(move, now)  # now, because its successor may be as short of life
+            return
         if any(party.phase is not Phase.READY for party in parties):
             self._widen(move)
             move.stage = Stage.PLANNED
@@ -291,7 +309,8 @@ class Moves:
         move.target.put_first(*move.room.empty())
         self.under_way.remove(move)
         if move.then is not None:
-            self.under_way.append(Move(move.shard, move.target, move.then))
+            then = Move(move.shard, move.target, move.then, at_once=move.at_once)
+            self.under_way.append(then)
         self._widen(move)
         self.done += 1
         self.longest = max(self.longest, now - move.held_at)

@@ -381,7 +381,8 @@ class _Reloading(Undertaking):
             self.rollout.added(self._slots.values())
         elif isinstance(step, Move):
             self._going[step.shard] = step.to
-            pool.dispatcher.move(step.shard, self._slot_of(step.shard, step.to))
+            slot = self._slot_of(step.shard, step.to)
+            pool.dispatcher.move(step.shard, slot, at_once=step.to is Side.OLD)
         elif isinstance(step, Promote):
             self._promote()
         elif isinstance(step, Retire):

@@ -278,9 +278,9 @@ class World:
             self.slots[number] = Slot(incarnation=self.slots[number].incarnation)
         return number
 
-    def move(self, shard: int, number: int) -> None:
+    def move(self, shard: int, number: int, *, at_once: bool = False) -> None:
         self.moved = True
-        self.dispatcher.move(shard, number)
+        self.dispatcher.move(shard, number, at_once=at_once)
 
     def retire(self, number: int, heirs: Sequence[int]) -> None:
         """Retire a slot, and give its shards to the heirs in turn."""

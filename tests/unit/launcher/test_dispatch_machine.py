@@ -98,7 +98,8 @@ class DispatchMachine(RuleBasedStateMachine):
         world = self.world
         for _ in range(count):
             shard = data.draw(st.integers(0, world.shards - 1), "shard")
-            world.move(shard, data.draw(st.sampled_from(world.staying()), "slot"))
+            slot = data.draw(st.sampled_from(world.staying()), "slot")
+            world.move(shard, slot, at_once=data.draw(st.booleans(), "at once"))
         world.tick()
 
     @precondition(lambda self: len(self.world.staying()) > 1)

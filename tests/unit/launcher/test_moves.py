@@ -108,6 +108,57 @@ def test_the_death_of_the_new_worker_makes_its_successor_take_the_shard() -> Non
     assert pool.dispatcher.placement.of(1) == [0, 1]
 
 
+def test_a_source_that_dies_while_it_is_watched_has_its_shard_taken_away() -> None:
+    pool = Moving()
+    pool.read(0, 1, 2)
+    pool.tick()
+    pool.dispatcher.move(0, 1)
+    pool.tick()
+    pool.die(0)
+    assert Take(1, 1, 0) in pool.tick()
+    pool.take(1, 0)
+    assert [send.slot for send in pool.tick() if isinstance(send, Send)] == [1]
+
+
+@pytest.mark.parametrize("state", ["ready", "dead", "starting"])
+def test_at_once_means_not_another_input(state: str) -> None:
+    """Both shards of slot 0 go to a slot that is not even ready, and slot 0 gets none of theirs."""
+    pool = Moving()
+    pool.dispatcher.move(1, 0)
+    pool.tick()
+    pool.release(1, 1)
+    pool.tick()
+    pool.take(0, 1)
+    pool.die(1)  # that is where they are to go
+    if state == "starting":
+        pool.die(0)
+    starts = dict(pool.starts())
+    for shard in (0, 1):
+        pool.read(shard, 2 * shard + 1, 2 * shard + 2)
+        pool.dispatcher.move(shard, 1, at_once=True)
+    if state == "dead":
+        pool.die(0)
+    if state == "starting":
+        assert pool.tick() == []  # it may have them already
+        pool.dispatcher.started(0, starts[0])
+        pool.dispatcher.ready(0, starts[0])
+    orders = pool.tick()
+    assert not [order for order in orders if isinstance(order, Send)]
+    assert pool.dispatcher.placement.of(0) == []
+    if state != "dead":
+        number = pool.dispatcher.incarnation(0)
+        assert orders == [Release(0, number, shard) for shard in (0, 1)]
+        pool.release(0, 0)
+        pool.release(0, 1)
+    pool.dispatcher.started(1, starts[1])
+    pool.dispatcher.ready(1, starts[1])
+    assert pool.tick() == [Take(1, starts[1], shard) for shard in (0, 1)]
+    assert pool.take(1, 0, 1) == [1]
+    assert pool.sent() == [2]
+    assert pool.take(1, 1) == []
+    assert pool.sent() == [3, 4]
+
+
 def test_deaths_under_other_code_prove_nothing_against_an_item() -> None:
     pool = Moving()
     new = pool.dispatcher.add_slot(generation=1)
