@@ -11,7 +11,7 @@ import typer
 from ...agent.errors import TamiasError, UsageError
 from ..deployment.file import Deployment
 from ..deployment.manager import Manager
-from ..exitcodes import DONE, INTERRUPTED, WRONG
+from ..exitcodes import DONE, FAILED, INTERRUPTED, WRONG
 from .environs import described
 from .guard import say_error
 from .upviews import JsonViews, results, views
@@ -68,11 +68,12 @@ def _sum_up(deployment: Deployment, watch: Views, manager: Manager, *, quiet: bo
                 f"tamias dead-letters list {typed(member.state)}",
                 markup=False,
             )
-    codes = [manager.roll.code(member.name) for member in deployment.members]
+    codes = {manager.roll.code(member.name) for member in deployment.members}
+    again = f"tamias up {typed(deployment.path)}"
     if INTERRUPTED in codes:
-        console.print(
-            f"Nothing is lost. To carry on: tamias up {typed(deployment.path)}", markup=False
-        )
+        console.print(f"Nothing is lost. To carry on: {again}", markup=False)
+    elif codes & {FAILED, WRONG}:
+        console.print(f"When it is repaired, to carry on: {again}", markup=False)
 
 
 def _check(deployment: Deployment, *, as_json: bool) -> int:

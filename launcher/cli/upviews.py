@@ -72,6 +72,7 @@ class Views(Onlooker):
     def __init__(self, deployment: Deployment) -> None:
         self.console = error_console()
         self.agents = {member.name: AgentView(member.name) for member in deployment.members}
+        self._stopping = False
         self._services = {member.name for member in deployment.members if member.is_service}
 
     def __enter__(self) -> Self:
@@ -90,6 +91,8 @@ class Views(Onlooker):
     def status(self, name: str, status: PoolStatus) -> None:
         """As `Onlooker.status`."""
         agent = self.agents[name]
+        if agent.state == "preparing":
+            agent.told_at = time.monotonic()
         agent.state, agent.status = status.phase, status
         agent.estimate.update(status)
 
@@ -98,11 +101,11 @@ class Views(Onlooker):
         del how, last_words
         agent = self.agents[name]
         agent.pid = None
-        if pause is None:
-            agent.state = "failed"
-        else:
+        if pause is not None:
             agent.state = "restarting"
             agent.restarts += 1
+        else:
+            agent.state = "interrupted" if self._stopping else "failed"
 
     def ended(self, name: str, report: Report, code: int) -> None:
         """As `Onlooker.ended`."""
@@ -117,6 +120,19 @@ class Views(Onlooker):
         agent = self.agents[name]
         agent.pid, agent.error, agent.state = None, error, "failed"
         say_error(f"{name}: {error['message']}", error["hint"], error["traceback"], self.console)
+
+    def interrupted(self, name: str) -> None:
+        """As `Onlooker.interrupted`."""
+        agent = self.agents[name]
+        agent.pid, agent.state = None, "interrupted"
+
+    def stopping(self, times: int) -> None:
+        """As `Onlooker.stopping`."""
+        del times
+        self._stopping = True
+        for agent in self.agents.values():
+            if agent.state == "restarting":
+                agent.state = "interrupted"
 
     def _outcome(self, name: str, report: Report) -> str:
         if report.finished:
@@ -135,7 +151,6 @@ class LineViews(Views):
         """As `Onlooker.started`."""
         super().started(name, pid, again=again)
         self.say(f"{name}: started{' again' if again else ''} (pid {pid})")
-        self.agents[name].told_at = time.monotonic()
 
     def said(self, name: str, text: str) -> None:
         """As `Onlooker.said`."""
@@ -163,8 +178,14 @@ class LineViews(Views):
         super().ended(name, report, code)
         self.say(f"{name}: {self.agents[name].state}{figures(report)}")
 
+    def interrupted(self, name: str) -> None:
+        """As `Onlooker.interrupted`."""
+        super().interrupted(name)
+        self.say(f"{name}: interrupted before it began")
+
     def stopping(self, times: int) -> None:
         """As `Onlooker.stopping`."""
+        super().stopping(times)
         running = sum(agent.pid is not None for agent in self.agents.values())
         if times == 1:
             what = f"stopping {count(running, 'agent')} after what is in flight"
@@ -177,7 +198,7 @@ class LineViews(Views):
         now = time.monotonic()
         for agent in self.agents.values():
             status = agent.status
-            if status is None or agent.pid is None or status.phase != "running":
+            if status is None or agent.state != "running":
                 continue
             pause = SERVICE_LINE_SECONDS if agent.name in self._services else LINE_SECONDS
             if now >= agent.told_at + pause:
@@ -239,6 +260,11 @@ class JsonViews(Views):
         super().ended(name, report, code)
         self.tell("ended", agent=name, **asdict(report), exit_code=code)
 
+    def interrupted(self, name: str) -> None:
+        """As `Onlooker.interrupted`."""
+        super().interrupted(name)
+        self.tell("interrupted", agent=name)
+
     def failed(self, name: str, error: dict[str, Any], code: int) -> None:
         """As `Onlooker.failed`."""
         super().failed(name, error, code)
@@ -246,6 +272,7 @@ class JsonViews(Views):
 
     def stopping(self, times: int) -> None:
         """As `Onlooker.stopping`."""
+        super().stopping(times)
         self.tell("stopping", times=times)
 
     def refresh(self) -> None:
@@ -253,7 +280,7 @@ class JsonViews(Views):
         now = time.monotonic()
         for agent in self.agents.values():
             status = agent.status
-            if status is None or agent.pid is None or now < agent.told_at + JSON_SECONDS:
+            if status is None or agent.state != status.phase or now < agent.told_at + JSON_SECONDS:
                 continue
             ready = sum(worker.state == "ready" for worker in status.workers)
             figures = {
@@ -303,7 +330,7 @@ def _progress(agent: AgentView) -> list[str]:
     if status is None:
         return [""] * 8
     now = [""] * 4
-    if agent.pid is not None:
+    if agent.pid is not None and agent.state != "preparing":
         left, ready = estimate.seconds_left, sum(w.state == "ready" for w in status.workers)
         now = [
             "" if estimate.done is None else f"{estimate.done:.0%}",

@@ -5,6 +5,7 @@
     {"ready": {"address": ..., "listen": ...}}    a service is open
     {"report": {...}, "code": N}      the end: the job's report
     {"error": {...}, "code": N}       the end: why it could not go on
+    {"interrupted": true, "code": N}  the end: it was told to stop before the pool ran
 
 A supervisor that does not listen (it was stopped, or its terminal holds it up) must not hold up a
 pool, so nothing here waits: what finds no room is dropped. The next status says the same and more.

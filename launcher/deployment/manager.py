@@ -56,6 +56,9 @@ class Onlooker:
     def failed(self, name: str, error: dict[str, Any], code: int) -> None:
         """A pool cannot go on: `type`, `message`, `hint` and `traceback` of its error."""
 
+    def interrupted(self, name: str) -> None:
+        """A pool was told to stop before it had begun."""
+
     def stopping(self, times: int) -> None:
         """Somebody has asked for the end, for the first, second or third time."""
 
@@ -208,6 +211,8 @@ class Manager:
         self.roll.ended(name, ending["code"])
         if "error" in ending:
             self._onlooker.failed(name, ending["error"], ending["code"])
+        elif "interrupted" in ending:
+            self._onlooker.interrupted(name)
         else:
             self._onlooker.ended(name, Report(**ending["report"]), ending["code"])
         self._notify_when_up()

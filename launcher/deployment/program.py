@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ import setproctitle
 
 from ...agent.errors import AgentFailedError, TamiasError
 from ...worker.parenthood import die_with_parent
-from ..exitcodes import DONE
+from ..exitcodes import DONE, INTERRUPTED
 from ..job import JobSpec, run_file_job
 from ..service.serving import ServeSpec, serve
 from .file import target_of
@@ -41,8 +42,12 @@ def main() -> None:
     log.addHandler(_Relay(line))
     log.propagate = False
     logging.getLogger("tamias.environments").setLevel(logging.INFO)  # it can take minutes
+    # Until the pool runs, which then drains, and after it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report, code = _perform(order, line)
+    except KeyboardInterrupt:
+        line.last_word(interrupted=True, code=INTERRUPTED)
     except TamiasError as error:
         line.last_word(error=_described(error), code=error.exit_code)
     else:

@@ -19,6 +19,7 @@ from support.environments import (
     other_python,
     other_pythons,
     shared_cache,
+    slow_project,
     warm,
     wheel,
 )
@@ -295,6 +296,36 @@ def test_a_pool_that_comes_again_has_what_it_was_reloaded_to(place: Place) -> No
             assert client.submit("k", 4).result(PATIENCE) == ["one"]
         process.terminate()
         assert told(process)[-1]["exit_code"] == 0
+
+
+def test_a_supervisor_that_stands_still_holds_nobody_up(place: Place) -> None:
+    place.deploy(place.agent("a", ["wait", *range(40)]))
+    with place.started("up", "all.yaml", "--json") as process:
+        wait_for(lambda: place.waits("a"))
+        pool = psutil.Process(place.pool("a"))
+        process.send_signal(signal.SIGSTOP)
+        place.go("a")
+        wait_for(lambda: is_dead(pool))
+        assert place.is_exact("a")
+        process.send_signal(signal.SIGCONT)
+        assert told(process)[-1]["exit_code"] == 0
+
+
+def test_an_interruption_ends_the_making_of_an_environment(place: Place, cache: str) -> None:
+    slow_project(place.path)
+    requirement = f"slowly @ file://{place.path}/slowly"
+    place.deploy(
+        place.agent("a", [1]).replace(
+            "workers: 2", f'environment: {{requirements: ["{requirement}"]}}'
+        )
+    )
+    with place.started("up", "all.yaml", "--json", TAMIAS_CACHE=cache) as process:
+        wait_for((place.path / "marks" / "begun").exists)
+        everybody = pool_of(process)
+        interrupt(process)
+        assert told(process)[-1]["agents"] == {"a": 130}
+        wait_for(lambda: all(map(is_dead, everybody)))
+    assert not place.state("a").exists()
 
 
 def test_a_state_directory_in_use_is_waited_for(place: Place) -> None:
