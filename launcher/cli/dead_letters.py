@@ -18,9 +18,9 @@ from ...worker.encoding import make_decoder
 from ..exitcodes import DEAD_LETTERS, INTERRUPTED
 from ..job import JobSpec
 from ..retry import retry_dead_letters
+from .flags import Quiet  # noqa: TC001 (typer asks for it)
 from .guard import guarded
 from .jsontext import json_line, plain, shown_key
-from .running import Quiet  # noqa: TC001 (typer asks for it)
 from .watching import watcher
 from .words import count, error_console, output_console, put, shown, size, typed
 

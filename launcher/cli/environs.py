@@ -64,35 +64,22 @@ PythonPath = Annotated[
 ]
 
 
-def environment_spec(
-    config: Configuration,
-    *,
-    python: str | None = None,
-    requirements: str | None = None,
-    archives: list[str] | None = None,
-    files: list[str] | None = None,
-    variables: list[str] | None = None,
-    folder: str | None = None,
-    pythonpath: list[str] | None = None,
-) -> EnvironmentSpec:
+def environment_spec(config: Configuration, **flags: Any) -> EnvironmentSpec:
     """What flags ask for, over what the section `environment` of the configuration does.
+
+    Args:
+        config: with the section.
+        flags: by the names that `EnvironmentSpec` has for them; those without a value do not count.
 
     Raises:
         ConfigError: something in it is malformed.
         UsageError: a variable has no value here.
     """
     asked = config.section("environment")
-    flags = {
-        "python": python,
-        "requirements": requirements,
-        "archives": archives,
-        "files": files,
-        "folder": folder,
-        "pythonpath": pythonpath,
-    }
+    variables = dict(map(_variable, flags.pop("variables") or ()))
     asked.update({name: value for name, value in flags.items() if value})
     if variables:
-        asked["variables"] = {**asked.get("variables", {}), **dict(map(_variable, variables))}
+        asked["variables"] = {**asked.get("variables", {}), **variables}
     return EnvironmentSpec.of(asked, Path.cwd())
 
 

@@ -14,24 +14,16 @@ from ...agent.options import PoolOptions
 from ..job import JobSpec, run_file_job
 from ..sinks.appendfile import OutputClosedError
 from ..target import checked_target
-from . import environs
+from . import environs, flags
 from .places import StatePlace, check_output, place
-from .settings import configuration
+from .settings import configuration, for_workers
 from .summary import how_to_go_on, job_ended
 from .watching import watcher
 from .words import put
 
-Json = Annotated[bool, typer.Option("--json", help="Print a report as JSON in the end.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-
 
 def run(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET", help="The agent: package.module:name, or path/to/file.py:name."
-        ),
-    ],
+    target: flags.Target,
     *,
     source: Annotated[
         str,
@@ -60,9 +52,7 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Let a new job empty an existing output.")
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-w", metavar="N", help="Default: one per CPU.")
-    ] = None,
+    workers: flags.Workers = None,
     state: Annotated[
         str | None,
         typer.Option(
@@ -70,23 +60,9 @@ def run(
             help="The state directory. Default: OUTPUT.tamias; a temporary one for stdout.",
         ),
     ] = None,
-    durability: Annotated[
-        str | None,
-        typer.Option(
-            metavar="none|process|machine",
-            help="What state survives: nothing, the death of any process, a power loss. Default: "
-            "process.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings in YAML.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", "-s", metavar="KEY=VALUE", help="A setting, before those of --config."
-        ),
-    ] = None,
+    durability: flags.Durability = None,
+    config: flags.Config = None,
+    settings: flags.Settings = None,
     run_timeout: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="The longest a run may take, as 30s. Default: any time."),
@@ -122,14 +98,14 @@ def run(
     variables: environs.Variables = None,
     folder: environs.Folder = None,
     pythonpath: environs.PythonPath = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
+    as_json: flags.Report = False,
+    quiet: flags.Quiet = False,
 ) -> int:
     """Run an agent over an input; repeated after an interruption, carry on.
 
     Each output line is {"key": ..., "output": ..., "offset": N}, N being the input's position.
     """
-    flags = {
+    given = {
         "workers": workers,
         "state-dir": state,
         "durability": durability,
@@ -140,7 +116,7 @@ def run(
         "max-attempts": max_attempts,
         "on-error": on_error,
     }
-    settled = configuration(config, settings, flags)
+    settled = configuration(config, settings, given)
     if as_json and output == "-":
         raise UsageError(
             "--json would mix with the outputs on stdout.", hint="Name a file with --output."
@@ -155,10 +131,6 @@ def run(
         folder=folder,
         pythonpath=pythonpath,
     )
-    data = {
-        name: value for name, value in settled.data.items() if not name.startswith("environment.")
-    }
-    data.pop(PoolOptions.STATE_DIR.key, None)
     spec = JobSpec(
         target=checked_target(target, elsewhere=bool(asked)),
         input=place(source),
@@ -167,7 +139,7 @@ def run(
         input_format=input_format,
         ordered=ordered,
         on_error=settled.get(PoolOptions.ON_ERROR) or "dead-letter",
-        config=data,
+        config=for_workers(settled),
         folder=str(Path.cwd()),
         environment=asked.to_mapping(),
     )
@@ -186,16 +158,16 @@ def resume(
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", metavar="N", help="Another number of them.")
     ] = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
+    as_json: flags.Report = False,
+    quiet: flags.Quiet = False,
 ) -> int:
     """Carry on with an interrupted job, which its state directory knows."""
     spec = JobSpec.recorded(state)
     if as_json and spec.output == "-":
         raise UsageError("--json would mix with the outputs on stdout.", hint="Leave it out.")
     if workers is not None:
-        flags = configuration(None, None, {"workers": workers}).data
-        spec = replace(spec, config={**spec.config, **flags})
+        given = configuration(None, None, {"workers": workers}).data
+        spec = replace(spec, config={**spec.config, **given})
     with StatePlace(str(state), spec.output) as state_place:
         return _perform(spec, state_place, overwrite=False, as_json=as_json, quiet=quiet)
 

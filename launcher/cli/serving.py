@@ -15,8 +15,8 @@ from ...agent.errors import UsageError
 from ...agent.options import PoolOptions
 from ..service.serving import ServeSpec, serve
 from ..target import checked_target
-from . import environs
-from .settings import configuration
+from . import environs, flags
+from .settings import configuration, for_workers
 from .words import count, duration, error_console, put, shown
 
 if TYPE_CHECKING:
@@ -24,20 +24,13 @@ if TYPE_CHECKING:
 
 
 def run_service(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET", help="The agent: package.module:name, or path/to/file.py:name."
-        ),
-    ],
+    target: flags.Target,
     *,
     state: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="The state directory. Default: the option state-dir."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-w", metavar="N", help="Default: one per CPU.")
-    ] = None,
+    workers: flags.Workers = None,
     listen: Annotated[
         str | None,
         typer.Option(
@@ -48,23 +41,9 @@ def run_service(
         Path | None,
         typer.Option(metavar="DIR", help="The keys for --listen, as tamias keys makes them."),
     ] = None,
-    durability: Annotated[
-        str | None,
-        typer.Option(
-            metavar="none|process|machine",
-            help="What state survives: nothing, the death of any process, a power loss. Default: "
-            "process.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings in YAML.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", "-s", metavar="KEY=VALUE", help="A setting, before those of --config."
-        ),
-    ] = None,
+    durability: flags.Durability = None,
+    config: flags.Config = None,
+    settings: flags.Settings = None,
     python: environs.Python = None,
     requirements: environs.Requirements = None,
     archives: environs.Archives = None,
@@ -72,17 +51,15 @@ def run_service(
     variables: environs.Variables = None,
     folder: environs.Folder = None,
     pythonpath: environs.PythonPath = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print what happens to stdout, as JSON lines.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    as_json: flags.Events = False,
+    quiet: flags.Quiet = False,
 ) -> int:
     """Serve an agent to clients (tamias.Client); repeated, carry on.
 
     SIGTERM or Ctrl-C ends it: what is in flight is finished, the rest waits in the state directory.
     """
-    flags = {"workers": workers, "state-dir": state, "durability": durability}
-    settled = configuration(config, settings, flags)
+    given = {"workers": workers, "state-dir": state, "durability": durability}
+    settled = configuration(config, settings, given)
     place = settled.get(PoolOptions.STATE_DIR)
     if not place:
         raise UsageError(
@@ -99,15 +76,11 @@ def run_service(
         folder=folder,
         pythonpath=pythonpath,
     )
-    data = {
-        name: value for name, value in settled.data.items() if not name.startswith("environment.")
-    }
-    data.pop(PoolOptions.STATE_DIR.key, None)
     spec = ServeSpec(
         target=checked_target(target, elsewhere=bool(asked)),
         listen=listen,
         keys=str(keys.absolute()) if keys is not None else None,
-        config=data,
+        config=for_workers(settled),
         folder=str(Path.cwd()),
         environment=asked.to_mapping(),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...agent.configuration import Configuration, parse_assignments
-from ...agent.options import KNOWN_OPTIONS
+from ...agent.options import KNOWN_OPTIONS, PoolOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,3 +32,12 @@ def configuration(
         KNOWN_OPTIONS[name].convert(value)
     config.override(given)
     return config
+
+
+def for_workers(config: Configuration) -> dict[str, Any]:
+    """The settings of a job itself, without those that say where it has state and environment."""
+    return {
+        name: value
+        for name, value in config.data.items()
+        if not name.startswith("environment.") and name != PoolOptions.STATE_DIR.key
+    }

@@ -12,6 +12,7 @@ from ...agent.errors import TamiasError, UsageError
 from ..deployment.file import Deployment
 from ..deployment.manager import Manager
 from ..exitcodes import DONE, FAILED, INTERRUPTED, WRONG
+from . import flags  # noqa: TC001 (typer asks for them)
 from .environs import described
 from .guard import say_error
 from .upviews import JsonViews, results, views
@@ -28,10 +29,8 @@ def up(
     check: Annotated[
         bool, typer.Option("--check", help="Only say whether the file is in order; start nothing.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print what happens to stdout, as JSON lines.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    as_json: flags.Events = False,
+    quiet: flags.Quiet = False,
 ) -> int:
     """Run the agents of a deployment file side by side; repeated, carry on with each.
 
