@@ -73,7 +73,7 @@ class Reloadable:
     def _feed(self) -> None:
         assert self.process.stdin is not None
         with suppress(BrokenPipeError), self.process.stdin as stdin:
-            while not self._stop.wait(0.001):
+            while not self._stop.wait(0.002):
                 stdin.write(json.dumps({"key": f"k{self.fed % KEYS}", "value": self.fed}) + "\n")
                 stdin.flush()
                 self.fed += 1
@@ -94,7 +94,7 @@ class Reloadable:
                 status = self.status()
                 if reached(status):
                     return status
-            time.sleep(0.01)
+            time.sleep(0.02)
         self.process.kill()
         assert self.process.stderr is not None
         raise AssertionError(f"it has not come to that: {self.process.stderr.read()}")
@@ -115,7 +115,8 @@ class Reloadable:
         return self.ask("reload", **arguments)
 
     def pids(self) -> list[int]:
-        """Of all processes that the pool has, zygotes and workers."""
+        """Of all processes that the pool has, zygotes and workers, when none is still starting."""
+        self.until(lambda status: all(each["state"] == "ready" for each in status["workers"]))
         return sorted(process.pid for process in descendants(self.process.pid))
 
     def finish(self) -> list[list[Any]]:
