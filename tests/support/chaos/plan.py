@@ -109,7 +109,9 @@ def deeds(seed: int, shape: Shape, weights: Mapping[str, int]) -> list[Deed]:
     """What happens, in order."""
     chance = random.Random(f"deeds {seed}")
     # Each kind at least once, if there are enough: what a short plan leaves out it cannot show.
-    kinds = list(weights)[: shape.faults]
+    kinds = list(weights)
+    if shape.faults < len(kinds):
+        kinds = chance.sample(kinds, shape.faults)
     kinds += chance.choices(list(weights), list(weights.values()), k=shape.faults - len(kinds))
     chance.shuffle(kinds)
     return [
