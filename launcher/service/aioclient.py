@@ -13,7 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import ServiceError, ServiceTimeoutError
-from .client import CLOSE_SECONDS, BaseClient, unreachable
+from .client import CLOSE_SECONDS, BaseClient, no_room, not_on_record, unreachable
 from .submission import AsyncSubmission
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ class AsyncClient(BaseClient[AsyncSubmission]):
     async def connect(self) -> Self:
         """Wait for the service. Raises as `Client` does."""
         try:
-            error = unreachable(self._where, self._timeout)
-            await _wait(self._line.opened, self._timeout, error)
+            await _wait(self._line.opened, self._timeout, unreachable(self._where, self._timeout))
         except BaseException:
             self._line.close()
             raise
@@ -72,12 +71,8 @@ class AsyncClient(BaseClient[AsyncSubmission]):
         until = None if timeout is None else loop.time() + timeout
         try:
             while not self._line.submit(submission.sequence, encoded, data):
-                error = ServiceTimeoutError(
-                    f"The service has had no room for {timeout} s.",
-                    hint="Nothing was handed in: try again later.",
-                )
                 left = None if until is None else max(0.0, until - loop.time())
-                await _wait(self._line.room(), left, error)
+                await _wait(self._line.room(), left, no_room(timeout))
         except BaseException:
             self._forget(submission)
             raise
@@ -126,8 +121,7 @@ class AsyncClient(BaseClient[AsyncSubmission]):
 
     async def flush(self, timeout: float | None = None) -> None:
         """Wait until all that was handed in is on the server's record; as `Client.flush`."""
-        error = ServiceTimeoutError(f"Not all is on the server's record after {timeout} s.")
-        await _wait(self._line.settled(), timeout, error)
+        await _wait(self._line.settled(), timeout, not_on_record(timeout))
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """As `Client.close`."""

@@ -223,14 +223,7 @@ class Client(BaseClient[Submission]):
         try:
             while not self._line.submit(submission.sequence, encoded, data):
                 left = None if until is None else max(0.0, until - time.monotonic())
-                _wait(
-                    self._line.room(),
-                    left,
-                    ServiceTimeoutError(
-                        f"The service has had no room for {timeout} s.",
-                        hint="Nothing was handed in: try again later.",
-                    ),
-                )
+                _wait(self._line.room(), left, no_room(timeout))
         except BaseException:
             self._forget(submission)
             raise
@@ -275,11 +268,7 @@ class Client(BaseClient[Submission]):
         Raises:
             ServiceTimeoutError: it is not yet.
         """
-        _wait(
-            self._line.settled(),
-            timeout,
-            ServiceTimeoutError(f"Not all is on the server's record after {timeout} s."),
-        )
+        _wait(self._line.settled(), timeout, not_on_record(timeout))
 
     def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """Wait until what was handed in is on record, and end the connection.
@@ -332,6 +321,19 @@ def unreachable(where: str | Path, timeout: float) -> ServiceTimeoutError:
     return ServiceTimeoutError(
         f"The service at {where} has not answered for {timeout} s.", hint=hint
     )
+
+
+def no_room(timeout: float | None) -> ServiceTimeoutError:
+    """What is raised when the server stays full."""
+    return ServiceTimeoutError(
+        f"The service has had no room for {timeout} s.",
+        hint="Nothing was handed in: try again later.",
+    )
+
+
+def not_on_record(timeout: float | None) -> ServiceTimeoutError:
+    """What is raised when the server does not confirm."""
+    return ServiceTimeoutError(f"Not all is on the server's record after {timeout} s.")
 
 
 def _wait(future: Future[Any], timeout: float | None, error: ServiceTimeoutError) -> None:

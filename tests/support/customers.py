@@ -18,7 +18,7 @@ KEYS = 5
 
 
 class Customer:
-    """A client that hands in some inputs every hundredth of a second, each under the next number."""
+    """A client that hands in some inputs every hundredth of a second, each with the next number."""
 
     def __init__(self, state: Path, name: str) -> None:
         self.name = name
