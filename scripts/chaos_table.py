@@ -9,11 +9,15 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from support.chaos.checker import PROMISES, by_bad_code, judge
 from support.chaos.drives import DRIVES, drive, faults_of, planned
 from support.chaos.history import History
 from support.chaos.plan import LENGTHY, Shape
+
+if TYPE_CHECKING:
+    from support.chaos.history import Operation
 
 COLUMNS = "{:>6}  {:8} {:>7} {:>7} {:>6} {:>8} {:>8}  {}"
 
@@ -45,6 +49,7 @@ def _seeds(where: Path, options: argparse.Namespace, shape: Shape) -> int:
     totals: Counter[str] = Counter()
     began = time.monotonic()
     failed: list[str] = []
+    outcomes: Counter[str] = Counter()
     clearing = 0.0
     seed = options.first
     while sum(faults.values()) < options.faults:
@@ -66,6 +71,7 @@ def _seeds(where: Path, options: argparse.Namespace, shape: Shape) -> int:
             lives=len(history.lives),
             seeds=1,
         )
+        outcomes.update(map(outcome_of, history.operations))
         clearing = max([clearing, *(life.clearing for life in history.lives)])
         rss = max((sample.rss for sample in history.samples), default=0) >> 20
         text = f"WRONG: {'; '.join(verdict.wrong)[:500]}" if verdict.wrong else "ok"
@@ -78,15 +84,33 @@ def _seeds(where: Path, options: argparse.Namespace, shape: Shape) -> int:
         else:
             shutil.rmtree(place)
         seed += 1
-    _tell(faults, totals, time.monotonic() - began, clearing)
+    _tell(faults, totals, outcomes, time.monotonic() - began, clearing)
     print(f"{len(failed)} of {totals['seeds']} seeds wrong {failed or ''}")
     return len(failed)
 
 
-def _tell(faults: Counter[str], totals: Counter[str], seconds: float, clearing: float) -> None:
-    print()
-    for kind, count in sorted(faults.items()):
-        print(f"{count:>6}  {kind}")
+def outcome_of(operation: Operation) -> str:
+    """How a reload or a change of scale has ended, in few words."""
+    outcome = operation.outcome.partition(":")[0]
+    outcome = {
+        "ReloadError": "rolled back",
+        "NoAnswerError": "cut off",
+        "PoolError": "cut off",
+    }.get(outcome, outcome)
+    return f"{operation.kind}: {outcome}"
+
+
+def _tell(
+    faults: Counter[str],
+    totals: Counter[str],
+    outcomes: Counter[str],
+    seconds: float,
+    clearing: float,
+) -> None:
+    for table in (faults, outcomes):
+        print()
+        for kind, count in sorted(table.items()):
+            print(f"{count:>6}  {kind}")
     operations = sum(count for kind, count in faults.items() if kind.partition(":")[0] in LENGTHY)
     print(
         f"\n{sum(faults.values()):,} faults, {operations:,} of them reloads and changes of scale; "
