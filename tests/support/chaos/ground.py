@@ -263,7 +263,9 @@ class Ground:
 
     def _operate(self) -> None:
         while (deed := self._orders.get()) is not None:
-            self._await_a_launcher()
+            if not self._somebody_listens():
+                self._answered += 1
+                continue
             kind, bad = deed.kind, False
             arguments: dict[str, Any] = {}
             question = "reload"
@@ -289,14 +291,15 @@ class Ground:
             self.history.operations.append(Operation(kind, outcome[:300], bad))
             self._answered += 1
 
-    def _await_a_launcher(self) -> None:
-        """Until there is one that listens; not for ever, since the job may be over."""
-        until = time.monotonic() + 5
+    def _somebody_listens(self) -> bool:
+        """Wait for a launcher that listens; not for ever, since the job may be over."""
+        until = time.monotonic() + 10
         while time.monotonic() < until:
             with suppress(TamiasError, OSError):
                 ask(self.state, "status", wait=5)
-                return
+                return True
             time.sleep(0.02)
+        return False
 
     @property
     def busy(self) -> bool:
