@@ -157,9 +157,9 @@ def _watch(
         ask(state, "status")  # says what to do
     watch = CodeWatch(also)
     due = any(arguments().values())
-    _note(f"watching the code of {shown(state)}; Ctrl-C ends it", as_json=as_json)
     first = True
     try:
+        _note(f"watching the code of {shown(state)}; Ctrl-C ends it", as_json=as_json)
         while True:
             pid, files = _look(state)
             if pid != launcher:

@@ -7,8 +7,6 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from support.cli import PATIENCE, TAMIAS
 from support.reloading import code, reloadable, undisturbed, versions
 
@@ -68,10 +66,8 @@ def test_mistakes_in_the_command_are_told_and_change_nothing(tmp_path: Path) -> 
         for arguments, told in (
             (["--smoke", "none.jsonl"], "There is no file none.jsonl with smoke inputs."),
             (["--target", "none.py:Counter"], "There is no file none.py."),
-            (["--config", "none.yaml"], "none.yaml"),
             (["--env", "NO_SUCH_VARIABLE"], "there is no such variable here"),
             (["--set", "shards=8"], "'shards' cannot change while the pool runs"),
-            (["--set", "max-attempts=many"], "max-attempts"),
         ):
             assert told in command(job, *arguments, exit_code=2)
         assert job.pids() == before
@@ -133,12 +129,7 @@ def test_a_watch_can_be_interrupted_and_the_pool_goes_on(tmp_path: Path) -> None
             assert watch.wait(PATIENCE) == 0
         job.until_events(10)
         outputs = job.finish()
+        # Without a pool there is nothing to reload or to watch.
+        for arguments in ([], ["--watch"]):
+            assert "No launcher is at work in " in command(job, *arguments, exit_code=1)
     assert undisturbed(outputs)
-
-
-@pytest.mark.parametrize("arguments", [[], ["--watch"]])
-def test_without_a_pool_there_is_one_clear_error(tmp_path: Path, arguments: list[str]) -> None:
-    with reloadable(tmp_path) as job:
-        job.until_events(1)
-        job.finish()
-        assert "No launcher is at work in " in command(job, *arguments, exit_code=1)
