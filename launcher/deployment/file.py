@@ -387,6 +387,7 @@ class _Reader:
             elif kind == "missing":
                 path, message = path[:-1], f"it needs {path[-1]}"
             elif path:
+                message = message.replace("Input should", "it should", 1).partition(" or inst")[0]
                 message = f"{message[:1].lower()}{message[1:]}"
             self._tell(path, message)
 
