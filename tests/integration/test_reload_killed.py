@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.cli import PATIENCE, Folder
 from support.customers import Customer
 from support.fire_points import WHILE_RELOADING
@@ -57,6 +59,7 @@ def counting(state: Path) -> tuple[int, int]:
     return manifest.job["generation"], manifest.job["lineage"]["last"]
 
 
+@pytest.mark.timeout(300)  # seven lives
 def test_a_service_goes_on_exactly_and_in_the_generation_that_the_manifest_says(
     tmp_path: Path,
 ) -> None:
