@@ -45,10 +45,10 @@ def _leftovers(folder: Path) -> Iterator[str]:
         if (shard / "data.mdb").exists():
             environment = open_reader(shard)
             handle = environment.require()
-            handle.reader_check()
+            stale = handle.reader_check()
             readers = handle.readers().strip()
-            if readers != "(no active readers)":
-                yield f"readers of shard {shard.name}: {readers}"
+            if stale or readers != "(no active readers)":
+                yield f"readers of shard {shard.name}: {stale} are dead; {readers}"
             environment.close()
 
 
