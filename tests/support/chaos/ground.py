@@ -101,7 +101,7 @@ class Ground:
         (folder / "smoke.jsonl").write_text(
             json.dumps({"key": "smoke", "value": {"i": -1, "key": "smoke", "kind": "plain"}}) + "\n"
         )
-        self._killed = self._gave_up = False
+        self._killed = self._settling = False
         self._kills = 0
         self._begun = 0
         self._progress = (time.monotonic(), 0)
@@ -292,9 +292,9 @@ class Ground:
             self._answered += 1
 
     def _somebody_listens(self) -> bool:
-        """Wait for a launcher that listens; not for ever, since the job may be over."""
+        """Wait for a launcher that listens, unless the job may be over."""
         until = time.monotonic() + 10
-        while time.monotonic() < until:
+        while time.monotonic() < until and not (self._settling and self.launcher is None):
             with suppress(TamiasError, OSError):
                 ask(self.state, "status", wait=5)
                 return True
@@ -339,6 +339,7 @@ class Ground:
 
     def settle(self) -> None:
         """Let the operator finish what it has to do."""
+        self._settling = True
         self._orders.put(None)
         self._operator.join(90)
 
