@@ -81,11 +81,10 @@ class Control:
             _LOG.warning("there is no control socket: %s", error)
             self._listener = None
         else:
-            thread = threading.Thread(
+            self._acceptor = threading.Thread(
                 target=self._serve, args=[self._listener], name="tamias-control", daemon=True
             )
-            self._threads.add(thread)
-            thread.start()
+            self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,6 +93,7 @@ class Control:
                 self._path.unlink()
             with suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+            self._acceptor.join()  # from now on, no more threads are begun
             self._listener.close()
         until = time.monotonic() + FAREWELL_SECONDS  # the answer to "stop", say, is on its way
         for thread in list(self._threads):
