@@ -56,6 +56,8 @@ SETTINGS = {
 }
 CLEARING = 20.0
 """Seconds after which what is still alive is a leftover: the promise is two, on an idle machine."""
+PATIENCE = 10.0
+"""Seconds to wait for a process that can be hit."""
 STUCK = 120.0
 """Seconds without any progress after which something hangs."""
 MOST_RSS = 200 << 20

@@ -64,8 +64,8 @@ BAD_CODES = ("import", "raise", "segv", "spin", "smoke")
 
 
 LENGTHY = ("scale", "reload", "bad reload")
-CALM_RUNS = 800
-"""Runs that go by, about, while nothing else happens."""
+CALM_RUNS = 1200
+"""Runs during which nothing else happens, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Deed:
     pick: float
     """Which of the processes, or which variant, from 0 to 1."""
     calm: bool = False
-    """Whether nothing else happens until it is over; only for what takes its time."""
+    """Whether nothing else happens for a while; only for what takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,8 @@ def inputs(
 ) -> list[Submitted]:
     """What goes in: enough to last for all deeds. Numbers count on from producer to producer."""
     chance = random.Random(f"inputs {seed}")
-    count = 4 * shape.gap + sum(deed.after + CALM_RUNS * deed.calm for deed in plan)
+    count = 20 * shape.gap + sum(deed.after + CALM_RUNS * deed.calm for deed in plan)
+    count += shape.gap * len(plan)  # a deed takes its time
     count //= len(producers)
     poisons = [kind for kind in POISONS if malformed or kind != "malformed"]
     found: list[Submitted] = []

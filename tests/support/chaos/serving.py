@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.chaos import plan
-from support.chaos.ground import Ground, StuckError, workers_of
+from support.chaos.ground import PATIENCE, Ground, StuckError, workers_of
 from support.chaos.history import Answer, Leftover, Refusal
 from support.cli import TAMIAS
 
@@ -121,8 +121,11 @@ class Serving:
     def _do(self, deed: Deed) -> None:
         who, _, what = deed.kind.partition(" ")
         if who != "client":
-            self.ground.strike(deed)
-            while deed.calm and self.ground.busy and self._alive():
+            until = time.monotonic() + PATIENCE
+            while not self.ground.strike(deed) and self._alive() and time.monotonic() < until:
+                time.sleep(0.002)  # there is none of these now: one that only just starts will do
+            most = self.ground.begun() + plan.CALM_RUNS * deed.calm
+            while self.ground.busy and self.ground.begun() < most and self._alive():
                 time.sleep(0.01)
             return
         client = list(self._clients.values())[int(deed.pick * len(self._clients))]

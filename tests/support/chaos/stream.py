@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from support.chaos import plan
-from support.chaos.ground import Ground, StuckError, workers_of
+from support.chaos.ground import PATIENCE, Ground, StuckError, workers_of
 from support.chaos.history import Answer, Fault
 from support.cli import TAMIAS
 
@@ -123,8 +123,11 @@ class Stream:
             self._paused_until = time.monotonic() + seconds
             self.ground.history.faults.append(Fault(deed.kind, at=time.monotonic_ns()))
             return
-        self.ground.strike(deed)
-        while deed.calm and self.ground.busy and self._alive():
+        until = time.monotonic() + PATIENCE
+        while not self.ground.strike(deed) and self._alive() and time.monotonic() < until:
+            time.sleep(0.002)  # there is none of these now: one that is only just starting will do
+        most = self.ground.begun() + plan.CALM_RUNS * deed.calm
+        while self.ground.busy and self.ground.begun() < most and self._alive():
             time.sleep(0.01)
 
     def _finish(self) -> None:
