@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 )
 def test_no_promise_is_broken(tmp_path: Path, name: str, seed: int, faults: int) -> None:
     """One fault of each kind."""
-    shape = Shape(faults=faults, gap=25, slow=0.0)
+    once = 0.001 if name == "pipe" else 0.01  # that one has ten times as many inputs
+    shape = Shape(faults=faults, gap=25, slow=0.0, once=once)
     kinds = {deed.kind for deed in planned(name, seed, shape)}
     assert len(kinds) == faults
     verdict = drive(name, tmp_path, seed, shape)
     assert not verdict.wrong, verdict.wrong[:5]
-    assert faults_of(verdict.history).total() >= faults // 2  # the end may come before the last
+    # A reload tells with which code; the last ones may come too late.
+    happened = {kind.partition(":")[0] for kind in faults_of(verdict.history)}
+    assert len(kinds & happened) > faults // 2
