@@ -48,6 +48,15 @@ def specs(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: job[name] for name in SPECS if isinstance(job.get(name), dict)}
 
 
+def recorded_environment(job: dict[str, Any]) -> dict[str, Any]:
+    """What the workers' environment is made of, by a manifest's job; empty if of nothing."""
+    for spec in specs(job).values():
+        environment = spec.get("environment")
+        if isinstance(environment, dict):
+            return dict(environment)
+    return {}
+
+
 def begin(state: StateDirectory, definition: dict[str, Any]) -> int:
     """The generation of a life that begins now: the one that counts, or a new one if it differs.
 

@@ -25,7 +25,7 @@ from ...store.faults import free_bytes
 from ...store.lease import Lease
 from ...store.reader import StoreReader
 from ..environment import LocalExecutionEnvironment
-from .environs import described, recorded_environment
+from .environs import described, shown_environment
 from .words import count, shown, size
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def state(path: Path) -> Iterator[Finding]:
                 f"{manifest.durability}, by tamias {manifest.tamias}",
             )
             pid = view.launcher_pid()
-            environment = recorded_environment(manifest.job)
+            environment = shown_environment(manifest.job)
             if environment:
                 yield Finding("ok", "environment", described(environment))
             yield Finding("ok", "launcher", f"running (pid {pid})" if pid else "not running")

@@ -18,7 +18,7 @@ from ...worker.encoding import make_decoder
 from ..exitcodes import DEAD_LETTERS, INTERRUPTED
 from ..job import JobSpec
 from ..retry import retry_dead_letters
-from .flags import Quiet  # noqa: TC001 (typer asks for it)
+from .flags import Quiet
 from .guard import guarded
 from .jsontext import json_line, plain, shown_key
 from .watching import watcher

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from ...agent.errors import UsageError
 from ..environments.spec import EnvironmentSpec
+from ..lineage import recorded_environment
 from .words import count, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ...agent.configuration import Configuration
 
@@ -24,71 +28,102 @@ def _option(*names: str, metavar: str, text: str) -> Any:
     return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=_PANEL)
 
 
-Python = Annotated[
-    str | None,
-    _option(
-        "--python",
-        metavar="EXE|VERSION",
-        text="The workers' Python: a path, a version such as 3.12, or a path in an archive.",
-    ),
-]
-Requirements = Annotated[
-    str | None, _option("--requirements", metavar="FILE", text="Packages to install for them.")
-]
-Archives = Annotated[
-    list[str] | None,
-    _option(
-        "--archive",
-        metavar="FILE[#NAME]",
-        text="A zip or tar file to unpack for them, a packed venv for one. Repeatable.",
-    ),
-]
-Files = Annotated[
-    list[str] | None,
-    _option("--file", metavar="FILE[#NAME]", text="A file or folder to copy. Repeatable."),
-]
-Variables = Annotated[
-    list[str] | None,
-    _option(
-        "--env",
-        metavar="NAME[=VALUE]",
-        text="An environment variable; without value, as it is here. Repeatable.",
-    ),
-]
-Folder = Annotated[
-    str | None, _option("--cwd", metavar="DIR", text="The working directory of the workers.")
-]
-PythonPath = Annotated[
-    list[str] | None,
-    _option("--pythonpath", metavar="DIR", text="A folder of modules. Repeatable."),
-]
+@dataclass(frozen=True, slots=True)
+class EnvironmentFlags:
+    """What the flags say, by the names that `EnvironmentSpec` has for it."""
+
+    python: Annotated[
+        str | None,
+        _option(
+            "--python",
+            metavar="EXE|VERSION",
+            text="The workers' Python: a path, a version such as 3.12, or a path in an archive.",
+        ),
+    ] = None
+    requirements: Annotated[
+        str | None, _option("--requirements", metavar="FILE", text="Packages to install for them.")
+    ] = None
+    archives: Annotated[
+        list[str] | None,
+        _option(
+            "--archive",
+            metavar="FILE[#NAME]",
+            text="A zip or tar file to unpack for them, a packed venv for one. Repeatable.",
+        ),
+    ] = None
+    files: Annotated[
+        list[str] | None,
+        _option("--file", metavar="FILE[#NAME]", text="A file or folder to copy. Repeatable."),
+    ] = None
+    variables: Annotated[
+        list[str] | None,
+        _option(
+            "--env",
+            metavar="NAME[=VALUE]",
+            text="An environment variable; without value, as it is here. Repeatable.",
+        ),
+    ] = None
+    folder: Annotated[
+        str | None, _option("--cwd", metavar="DIR", text="The working directory of the workers.")
+    ] = None
+    pythonpath: Annotated[
+        list[str] | None,
+        _option("--pythonpath", metavar="DIR", text="A folder of modules. Repeatable."),
+    ] = None
 
 
-def environment_spec(config: Configuration, **flags: Any) -> EnvironmentSpec:
+def takes_environment(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the flags of an environment; what they say is its argument `asked`.
+
+    To typer, which goes by a function's signature, each of them is a parameter.
+    """
+    hints = get_type_hints(EnvironmentFlags, include_extras=True)
+    names = [field.name for field in fields(EnvironmentFlags)]
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.name == "asked":
+            parameters += [
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hints[name]
+                )
+                for name in names
+            ]
+        else:
+            parameters.append(parameter)
+
+    @wraps(command)
+    def expanded(*args: Any, **kwargs: Any) -> int:
+        asked = EnvironmentFlags(**{name: kwargs.pop(name, None) for name in names})
+        return command(*args, asked=asked, **kwargs)
+
+    expanded.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {
+        **{parameter.name: parameter.annotation for parameter in parameters},
+        "return": int,
+    }
+    return expanded
+
+
+def environment_spec(config: Configuration, flags: EnvironmentFlags) -> EnvironmentSpec:
     """What flags ask for, over what the section `environment` of the configuration does.
-
-    Args:
-        config: with the section.
-        flags: by the names that `EnvironmentSpec` has for them; those without a value do not count.
 
     Raises:
         ConfigError: something in it is malformed.
         UsageError: a variable has no value here.
     """
+    said = asdict(flags)
     asked = config.section("environment")
-    variables = dict(map(_variable, flags.pop("variables") or ()))
-    asked.update({name: value for name, value in flags.items() if value})
+    variables = dict(map(_variable, said.pop("variables") or ()))
+    asked.update({name: value for name, value in said.items() if value})
     if variables:
         asked["variables"] = {**asked.get("variables", {}), **variables}
     return EnvironmentSpec.of(asked, Path.cwd())
 
 
-def recorded_environment(job: Mapping[str, Any]) -> dict[str, Any]:
+def shown_environment(job: dict[str, Any]) -> dict[str, Any]:
     """The environment in a manifest's job, empty if there is none. Of variables only the names."""
-    spec = job.get("spec")
-    found = spec.get("environment") if isinstance(spec, dict) else None
-    if not isinstance(found, dict):
-        return {}
+    found = recorded_environment(job)
     variables = found.get("variables")
     return {**found, "variables": sorted(variables)} if variables else found
 

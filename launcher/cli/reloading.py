@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ...agent.errors import ConfigError, TamiasError, UsageError
-from ...agent.options import PoolOptions
 from ...store.directory import StateDirectory
 from .. import lineage
 from ..environments.spec import EnvironmentSpec
 from ..remote import NoAnswerError, ask
 from ..target import checked_target
-from . import environs
 from .codewatch import CodeWatch
-from .settings import configuration
+from .environs import EnvironmentFlags, environment_spec, takes_environment
+from .flags import Config, Settings
+from .settings import configuration, for_workers
 from .steering import Json, State, say
 from .words import count, duration, error_console, shown
 
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 0.5
 """Between two looks at the files; what stands still for so long has been written."""
 
-_ENVIRONMENT: Final = "environment."
 
-
+@takes_environment
 def reload(
     state: State,
     *,
@@ -42,23 +41,9 @@ def reload(
         Path | None,
         typer.Option(metavar="FILE", help="Inputs that new code must get through first."),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", metavar="FILE", help="New settings in YAML."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", "-s", metavar="KEY=VALUE", help="A new setting, before those of --config."
-        ),
-    ] = None,
-    python: environs.Python = None,
-    requirements: environs.Requirements = None,
-    archives: environs.Archives = None,
-    files: environs.Files = None,
-    variables: environs.Variables = None,
-    folder: environs.Folder = None,
-    pythonpath: environs.PythonPath = None,
+    config: Config = None,
+    settings: Settings = None,
+    asked: EnvironmentFlags,
     watch: Annotated[
         bool, typer.Option("--watch", help="Again whenever the code is edited, until Ctrl-C.")
     ] = False,
@@ -71,18 +56,8 @@ def reload(
 
     def arguments() -> dict[str, Any]:
         settled = configuration(config, settings, {})
-        said: dict[str, Any] = {"settings": _settings(settled)}
-        environment = _environment(
-            state,
-            settled,
-            python=python,
-            requirements=requirements,
-            archives=archives,
-            files=files,
-            variables=variables,
-            folder=folder,
-            pythonpath=pythonpath,
-        )
+        said: dict[str, Any] = {"settings": for_workers(settled)}
+        environment = _environment(state, settled, asked)
         if environment is not None:
             said["environment"] = environment
         if target is not None:
@@ -92,7 +67,7 @@ def reload(
         return said
 
     if watch:
-        also = [config, smoke, Path(requirements) if requirements else None]
+        also = [config, smoke, Path(asked.requirements) if asked.requirements else None]
         _watch(state, arguments, [path for path in also if path is not None], as_json=as_json)
     else:
         _tell(ask(state, "reload", arguments()), as_json=as_json)
@@ -102,22 +77,15 @@ def reload(
 # -- what is asked for -----------------------------------------------------------------------------
 
 
-def _settings(settled: Configuration) -> dict[str, Any]:
-    """Those that are the pool's: where its state is, this command has been told otherwise."""
-    return {
-        name: value
-        for name, value in settled.data.items()
-        if not name.startswith(_ENVIRONMENT) and name != PoolOptions.STATE_DIR.key
-    }
-
-
-def _environment(state: Path, settled: Configuration, **flags: Any) -> dict[str, Any] | None:
+def _environment(
+    state: Path, settled: Configuration, asked: EnvironmentFlags
+) -> dict[str, Any] | None:
     """The environment to reload into, whole; None for the one that it has.
 
     A section `environment` in the file says all of it. Flags alone change what they say in the one
     on record, so that new requirements do not silently bring another Python.
     """
-    said = environs.environment_spec(settled, **flags).to_mapping()
+    said = environment_spec(settled, asked).to_mapping()
     if not said:
         return None
     if not settled.section("environment"):
@@ -132,8 +100,7 @@ def _environment(state: Path, settled: Configuration, **flags: Any) -> dict[str,
 def _recorded(state: Path) -> dict[str, Any]:
     with StateDirectory.view(state) as view:
         job = view.manifest.job
-    found = [spec.get("environment") for spec in lineage.specs(job).values()]
-    return dict(found[0]) if found and isinstance(found[0], dict) else {}
+    return lineage.recorded_environment(job)
 
 
 def _smoke(path: Path) -> str:

@@ -14,7 +14,8 @@ from ...agent.options import PoolOptions
 from ..job import JobSpec, run_file_job
 from ..sinks.appendfile import OutputClosedError
 from ..target import checked_target
-from . import environs, flags
+from . import flags
+from .environs import EnvironmentFlags, environment_spec, takes_environment
 from .places import StatePlace, check_output, place
 from .settings import configuration, for_workers
 from .summary import how_to_go_on, job_ended
@@ -22,6 +23,7 @@ from .watching import watcher
 from .words import put
 
 
+@takes_environment
 def run(
     target: flags.Target,
     *,
@@ -91,13 +93,7 @@ def run(
             help="What an action's exception leads to. Default: dead-letter.",
         ),
     ] = None,
-    python: environs.Python = None,
-    requirements: environs.Requirements = None,
-    archives: environs.Archives = None,
-    files: environs.Files = None,
-    variables: environs.Variables = None,
-    folder: environs.Folder = None,
-    pythonpath: environs.PythonPath = None,
+    asked: EnvironmentFlags,
     as_json: flags.Report = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -121,18 +117,9 @@ def run(
         raise UsageError(
             "--json would mix with the outputs on stdout.", hint="Name a file with --output."
         )
-    asked = environs.environment_spec(
-        settled,
-        python=python,
-        requirements=requirements,
-        archives=archives,
-        files=files,
-        variables=variables,
-        folder=folder,
-        pythonpath=pythonpath,
-    )
+    environment = environment_spec(settled, asked)
     spec = JobSpec(
-        target=checked_target(target, elsewhere=bool(asked)),
+        target=checked_target(target, elsewhere=bool(environment)),
         input=place(source),
         output=place(output),
         key=key,
@@ -141,7 +128,7 @@ def run(
         on_error=settled.get(PoolOptions.ON_ERROR) or "dead-letter",
         config=for_workers(settled),
         folder=str(Path.cwd()),
-        environment=asked.to_mapping(),
+        environment=environment.to_mapping(),
     )
     check_output(spec.input, spec.output)
     with StatePlace(

@@ -15,7 +15,8 @@ from ...agent.errors import UsageError
 from ...agent.options import PoolOptions
 from ..service.serving import ServeSpec, serve
 from ..target import checked_target
-from . import environs, flags
+from . import flags
+from .environs import EnvironmentFlags, environment_spec, takes_environment
 from .settings import configuration, for_workers
 from .words import count, duration, error_console, put, shown
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..service.frontdoor import FrontDoor
 
 
+@takes_environment
 def run_service(
     target: flags.Target,
     *,
@@ -44,13 +46,7 @@ def run_service(
     durability: flags.Durability = None,
     config: flags.Config = None,
     settings: flags.Settings = None,
-    python: environs.Python = None,
-    requirements: environs.Requirements = None,
-    archives: environs.Archives = None,
-    files: environs.Files = None,
-    variables: environs.Variables = None,
-    folder: environs.Folder = None,
-    pythonpath: environs.PythonPath = None,
+    asked: EnvironmentFlags,
     as_json: flags.Events = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -66,23 +62,14 @@ def run_service(
             "A service needs a state directory, by which its clients find it.",
             hint="Name one: --state DIR.",
         )
-    asked = environs.environment_spec(
-        settled,
-        python=python,
-        requirements=requirements,
-        archives=archives,
-        files=files,
-        variables=variables,
-        folder=folder,
-        pythonpath=pythonpath,
-    )
+    environment = environment_spec(settled, asked)
     spec = ServeSpec(
-        target=checked_target(target, elsewhere=bool(asked)),
+        target=checked_target(target, elsewhere=bool(environment)),
         listen=listen,
         keys=str(keys.absolute()) if keys is not None else None,
         config=for_workers(settled),
         folder=str(Path.cwd()),
-        environment=asked.to_mapping(),
+        environment=environment.to_mapping(),
     )
     voice = _Voice(as_json=as_json, quiet=quiet)
     if not quiet:

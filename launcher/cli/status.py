@@ -11,7 +11,7 @@ import typer
 
 from ...store.directory import StateDirectory
 from ..status import PoolStatus
-from .environs import described, recorded_environment
+from .environs import described, shown_environment
 from .estimate import Estimate
 from .jsontext import json_line
 from .picture import picture
@@ -57,7 +57,7 @@ def _record(view: StateView, pid: int | None, last: PoolStatus | None) -> dict[s
         "running": pid is not None,
         "launcher": pid,
     }
-    environment = recorded_environment(view.manifest.job)
+    environment = shown_environment(view.manifest.job)
     if environment:
         record["environment"] = environment
     if last is not None:
@@ -71,7 +71,7 @@ def _record(view: StateView, pid: int | None, last: PoolStatus | None) -> dict[s
 def _print(view: StateView, pid: int | None, last: PoolStatus | None) -> None:
     console = output_console()
     console.print(f"{view.manifest.agent} in {shown(view.path)}", markup=False)
-    environment = recorded_environment(view.manifest.job)
+    environment = shown_environment(view.manifest.job)
     if environment:
         console.print(f"workers have {described(environment)}", markup=False)
     if pid is None:

@@ -12,7 +12,7 @@ from ...agent.errors import TamiasError, UsageError
 from ..deployment.file import Deployment
 from ..deployment.manager import Manager
 from ..exitcodes import DONE, FAILED, INTERRUPTED, WRONG
-from . import flags  # noqa: TC001 (typer asks for them)
+from . import flags
 from .environs import described
 from .guard import say_error
 from .upviews import JsonViews, results, views
