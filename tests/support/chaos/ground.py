@@ -52,8 +52,11 @@ SETTINGS = {
     "breaker-failures": 0,
     "reload-probation": "300ms",
     "reload-canary": "100ms",
-    "reload-failures": 3,
 }
+TRUST = {"reload-deaths": 40, "reload-failures": 100}
+"""What a reload of good code is told: chaos kills its workers, too, and fails its inputs."""
+DISTRUST = {"reload-deaths": 1, "reload-failures": 3}
+"""And one of bad code: as an operator would have it."""
 CLEARING = 20.0
 """Seconds after which what is still alive is a leftover: the promise is two, on an idle machine."""
 PATIENCE = 10.0
@@ -276,8 +279,9 @@ class Ground:
             elif kind == "reload":
                 self._version += 1
                 self._write_agent(self.folder, self._version)
+                arguments = {"settings": TRUST}
                 if deed.pick < 0.3:
-                    arguments = {"smoke": str(self.folder / "smoke.jsonl")}
+                    arguments["smoke"] = str(self.folder / "smoke.jsonl")
             else:
                 bad = True
                 code = BAD_CODES[int(deed.pick * len(BAD_CODES))]
@@ -312,7 +316,10 @@ class Ground:
         mischief = {"import": "", "smoke": "raise"}.get(code, code)
         end = "\nimport nothing_of_the_kind\n" if code == "import" else ""
         self._write_agent(self.folder / "bad", -1, mischief, end)
-        arguments = {"target": f"{self.folder}/bad/agent.py:Chaos"}
+        arguments: dict[str, Any] = {
+            "target": f"{self.folder}/bad/agent.py:Chaos",
+            "settings": DISTRUST,
+        }
         if code == "smoke":
             arguments["smoke"] = str(self.folder / "smoke.jsonl")
         return arguments
