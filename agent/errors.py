@@ -16,6 +16,7 @@ from __future__ import annotations
 __all__ = [
     "AgentDefinitionError",
     "AgentFailedError",
+    "BridgeError",
     "ConfigError",
     "DivergenceError",
     "DurableCallError",
@@ -232,6 +233,13 @@ class WorkerStartError(PoolError):
 
 class ReloadError(PoolError):
     """A reload was refused, or rolled back: the generation before it does the work."""
+
+
+# ------------------------------------------------------------------ Flink and Java
+
+
+class BridgeError(TamiasError):
+    """Something between Python and Java, or between Flink and a pool, has gone wrong."""
 
 
 # ------------------------------------------------------------------ a service's clients
