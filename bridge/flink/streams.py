@@ -81,9 +81,11 @@ def _keyed(stream: Any) -> KeyedInput:
 
 
 def _by_field(stream: Any, field: str | int) -> KeyedInput:
-    from pyflink.common.typeinfo import RowTypeInfo  # noqa: PLC0415 (an extra)
+    from pyflink.common.typeinfo import ExternalTypeInfo, RowTypeInfo  # noqa: PLC0415 (an extra)
 
     kind = stream.get_type()
+    if isinstance(kind, ExternalTypeInfo):  # a table's
+        kind = kind._type_info  # noqa: SLF001 (PyFlink has no other way)
     if not isinstance(kind, RowTypeInfo):
         raise UsageError(
             f"The elements of the stream are of {kind}, which has no field {field!r}.",

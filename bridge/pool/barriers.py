@@ -6,9 +6,9 @@ some of them, which is as it should be: the task puts those that it has no outco
 checkpoint, too. All there is to do is to open a read transaction on each shard. LMDB keeps the
 pages of that moment for as long as the transaction is open, and the workers notice nothing.
 
-The parts are made one by one, when the task asks for them, between two turns of the launcher's
-loop. So a slow checkpoint storage slows the checkpoint and nothing else, and memory is bounded by a
-part.
+The parts are made when the task asks for them, a portion at a time, between two turns of the
+launcher's loop. So a slow checkpoint storage slows the checkpoint and nothing else, and memory is
+bounded by a portion.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     Parts: TypeAlias = Generator[tuple[bytes, bytes], None, None]
 
-PART_BYTES: Final = 256 << 10
-"""A part is complete when it has so many bytes: so long the loop is held up."""
+PORTION_BYTES: Final = 256 << 10
+"""A portion is complete when it has so many bytes: for so long the loop is held up."""
 KEPT_SECONDS: Final = 3600.0
 """A checkpoint that nobody asks for any more is given up: it pins pages."""
 
@@ -53,14 +53,23 @@ class Barriers:
         shards = [stack.enter_context(self._reader.shard(n)) for n in range(self._shards)]
         self._open[checkpoint] = stack, self._parts(shards), time.monotonic()
 
-    def next_part(self, checkpoint: int) -> tuple[bytes, bytes]:
-        """The kind and body of the next part; the end, too, for a checkpoint that is not known."""
+    def next_parts(self, checkpoint: int) -> list[tuple[bytes, bytes]]:
+        """Some of the parts to come, with kind and body; the last one of all says so.
+
+        Of a checkpoint that is not known there is nothing but such an end, which says that, too.
+        """
         held = self._open.get(checkpoint)
-        part = next(held[1], None) if held is not None else None
-        if part is None:
-            self.drop(checkpoint)
-            return frames.END, b"" if held is not None else b"unknown"
-        return part
+        if held is None:
+            return [(frames.END, b"unknown")]
+        parts = []
+        size = 0
+        for part in held[1]:
+            parts.append(part)
+            size += len(part[1])
+            if size >= PORTION_BYTES:
+                return parts
+        self.drop(checkpoint)
+        return [*parts, (frames.END, b"")]
 
     def drop(self, checkpoint: int) -> None:
         """No more of this checkpoint is wanted."""
@@ -109,7 +118,7 @@ def _portions(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
     for entry in entries:
         portion.append(entry)
         size += len(entry.key) + len(entry.value)
-        if size >= PART_BYTES:
+        if size >= PORTION_BYTES:
             yield portion
             portion, size = [], 0
     if portion:

@@ -15,7 +15,7 @@ From the task:
       of each payload (u32), then the keys, then the payloads; offsets go up by the configured step
 `A`   acknowledge: number (u64); the task is done with records up to this one
 `B`   barrier: checkpoint (u64); what was sent before is part of it, what comes after is not
-`P`   pull: checkpoint (u64); the next part of it is wanted
+`P`   pull: checkpoint (u64); the next parts of it are wanted
 `D`   drop: checkpoint (u64); no more of it is wanted
 ====  ==================================================================================
 
@@ -23,7 +23,8 @@ From the launcher:
 
 ====  ==================================================================================
 `O`   outputs: number (u64) and an outbox record, as it is
-`S`   part of a checkpoint: checkpoint (u64), kind (one byte), body; kinds are below
+`S`   parts of a checkpoint: checkpoint (u64), then of each part its kind (one byte, see below), its
+      length (u32) and its body
 `M`   metrics and heartbeat: JSON
 `E`   the pool has ended: JSON with the error
 ====  ==================================================================================
@@ -68,7 +69,7 @@ PULL: Final = ord("P")
 DROP: Final = ord("D")
 
 OUTPUTS: Final = b"O"
-PART: Final = b"S"
+PARTS: Final = b"S"
 METRICS: Final = b"M"
 ERROR: Final = b"E"
 
@@ -162,6 +163,24 @@ def unpack_inputs(body: bytes) -> Inputs:
 
 
 # -- parts of a checkpoint --------------------------------------------------------------------
+
+
+def pack_parts(parts: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Parts, of kind and body, as they stand in an `S` frame."""
+    packed = []
+    for kind, body in parts:
+        packed += (kind, _LENGTH.pack(len(body)), body)
+    return b"".join(packed)
+
+
+def unpack_parts(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Inverse of `pack_parts`."""
+    position = 0
+    while position < len(body):
+        (length,) = _LENGTH.unpack_from(body, position + 1)
+        start = position + 1 + _LENGTH.size
+        yield body[position : position + 1], body[start : start + length]
+        position = start + length
 
 
 def pack_memory(group: int, entries: Iterable[Entry]) -> bytes:

@@ -76,8 +76,8 @@ class TaskSource(Source):
         elif kind == frames.BARRIER:
             self._barriers.hold(frames.number_of(body))
         elif kind == frames.PULL:
-            what, part = self._barriers.next_part(frames.number_of(body))
-            self._pipe.send(frames.pack(frames.PART, body[:8], what, part))
+            parts = self._barriers.next_parts(frames.number_of(body))
+            self._pipe.send(frames.pack(frames.PARTS, body[:8], frames.pack_parts(parts)))
         elif kind == frames.DROP:
             self._barriers.drop(frames.number_of(body))
 

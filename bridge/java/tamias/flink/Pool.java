@@ -15,6 +15,8 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
+import org.apache.flink.runtime.checkpoint.CheckpointException;
+import org.apache.flink.runtime.checkpoint.CheckpointFailureReason;
 import org.slf4j.Logger;
 
 /**
@@ -124,8 +126,8 @@ final class Pool {
         send('B', checkpoint);
     }
 
-    /** The next part of a checkpoint: its kind and body, as they are. */
-    byte[] pull(long checkpoint) throws IOException, InterruptedException {
+    /** The next parts of a checkpoint: the frame that they are in. */
+    byte[] pull(long checkpoint) throws CheckpointException, InterruptedException {
         LinkedBlockingQueue queue = (LinkedBlockingQueue) parts.get(Long.valueOf(checkpoint));
         if (queue == null || gone) {
             throw lost();
@@ -144,8 +146,10 @@ final class Pool {
         }
     }
 
-    private static IOException lost() {
-        return new IOException("The pool's launcher has died while its state was read out.");
+    /** Flink takes the next checkpoint instead, and does not hold it against the job. */
+    private static CheckpointException lost() {
+        return new CheckpointException("the pool's launcher has died while its state was read out",
+            CheckpointFailureReason.CHECKPOINT_DECLINED_TASK_NOT_READY);
     }
 
     // -- threads ------------------------------------------------------------------------------

@@ -322,8 +322,8 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
             throw new IOException("The pool's launcher " + how + ", " + deaths + " times in a row. What"
                 + " it has printed is in the task manager's log.");
         }
-        LOG.warn("pool {} {}: another one takes its place, {} inputs are sent again",
-            new Object[] {Long.valueOf(pool.pid()), how, Integer.valueOf(pending.size())});
+        LOG.warn("pool " + pool.pid() + " " + how + ": another one takes its place, and is sent "
+            + pending.size() + " inputs again");
         pool.close();
         if (deaths > 1) {
             Thread.sleep(Math.min(2000L, 50L << deaths)); // in a row, without any success

@@ -60,10 +60,14 @@ final class Snapshot implements Callable {
         for (int i = 0; i < pending.length; i++) {
             byOffset.put(Long.valueOf(pending[i].offset), pending[i]);
         }
-        byte[] part = pool.pull(checkpoint);
-        while (part[9] != 'm' && part[9] != 'e') {
-            take(part);
-            part = pool.pull(checkpoint);
+        Parts parts = new Parts(pool, checkpoint);
+        parts.advance();
+        while (parts.kind != 'm' && parts.kind != 'e') {
+            take(parts);
+            parts.advance();
+        }
+        if (parts.kind == 'e' && parts.length() > 0) {
+            throw new IOException("The pool does not know checkpoint " + checkpoint + ".");
         }
         HashMap groups = new HashMap();
         for (int i = 0; i < pending.length; i++) {
@@ -78,18 +82,18 @@ final class Snapshot implements Callable {
                 out.flush();
                 offsets[group - range.getStartKeyGroup()] = stream.getPos();
                 out.writeInt(VERSION);
-                while (part[9] == 'm' && groupOf(part) == group) {
+                while (parts.kind == 'm' && parts.group() == group) {
                     out.writeByte('m');
-                    out.writeInt(part.length - 10);
-                    out.write(part, 10, part.length - 10);
-                    part = pool.pull(checkpoint);
+                    out.writeInt(parts.length());
+                    out.write(parts.data, parts.start, parts.length());
+                    parts.advance();
                 }
                 rest(out, group, (ArrayList) groups.get(Integer.valueOf(group)));
                 out.writeByte('e');
             }
             out.flush();
-            if (part[9] != 'e' || part.length > 10) {
-                throw new IOException("The pool does not know checkpoint " + checkpoint + ".");
+            if (parts.kind != 'e') {
+                throw new IOException("The pool has given key groups of others.");
             }
             StreamStateHandle handle = stream.closeAndGetHandle();
             stream = null;
@@ -99,10 +103,6 @@ final class Snapshot implements Callable {
                 stream.close();
             }
         }
-    }
-
-    private static int groupOf(byte[] part) {
-        return (part[10] & 0xff) | (part[11] & 0xff) << 8;
     }
 
     private void rest(DataOutputStream out, int group, ArrayList entries) throws IOException {
@@ -126,9 +126,10 @@ final class Snapshot implements Callable {
     }
 
     /** What concerns single inputs, sorted by the key groups of these. */
-    private void take(byte[] part) throws IOException {
-        int at = 10;
-        if (part[9] == 'o') {
+    private void take(Parts parts) throws IOException {
+        byte[] part = parts.data;
+        int at = parts.start;
+        if (parts.kind == 'o') {
             Outputs outputs = new Outputs(part, at);
             while (outputs.next()) {
                 if (byOffset.containsKey(Long.valueOf(outputs.offset))) {
@@ -137,8 +138,8 @@ final class Snapshot implements Callable {
                     outputs.skip();
                 }
             }
-        } else if (part[9] == 'j') {
-            while (at < part.length) {
+        } else if (parts.kind == 'j') {
+            while (at < parts.end) {
                 Object entry = byOffset.get(Long.valueOf(Bytes.int64(part, at)));
                 int length = 29 + Bytes.int32(part, at + 25);
                 if (entry != null) {
@@ -146,8 +147,8 @@ final class Snapshot implements Callable {
                 }
                 at += length;
             }
-        } else if (part[9] == 'd') {
-            while (at < part.length) {
+        } else if (parts.kind == 'd') {
+            while (at < parts.end) {
                 int group = (part[at + 8] & 0xff) | (part[at + 9] & 0xff) << 8;
                 int length = 14 + Bytes.int32(part, at + 10);
                 buffer(letters, group).write(part, at, length);
