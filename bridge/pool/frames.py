@@ -22,6 +22,7 @@ From the task:
 From the launcher:
 
 ====  ==================================================================================
+`K`   all that was to be restored is in the store, whatever becomes of the launcher
 `O`   outputs: number (u64) and an outbox record, as it is
 `S`   parts of a checkpoint: checkpoint (u64), then of each part its kind (one byte, see below), its
       length (u32) and its body
@@ -68,6 +69,7 @@ BARRIER: Final = ord("B")
 PULL: Final = ord("P")
 DROP: Final = ord("D")
 
+RESTORED: Final = b"K"
 OUTPUTS: Final = b"O"
 PARTS: Final = b"S"
 METRICS: Final = b"M"
@@ -167,7 +169,7 @@ def unpack_inputs(body: bytes) -> Inputs:
 
 def pack_parts(parts: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Parts, of kind and body, as they stand in an `S` frame."""
-    packed = []
+    packed: list[bytes] = []
     for kind, body in parts:
         packed += (kind, _LENGTH.pack(len(body)), body)
     return b"".join(packed)

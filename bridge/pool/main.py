@@ -9,7 +9,9 @@ Its life:
    task's last checkpoint, and nobody is left who would take an outcome.
 
 If the launcher dies and the task does not, the task starts another one in the same state directory
-and sends again what it has no outcome of; the outboxes have the rest.
+and sends again what it has no outcome of; the outboxes have the rest. Only one that dies before it
+has said that everything is restored leaves half a state behind: then the task fails, too, and Flink
+begins again from the checkpoint.
 """
 
 from __future__ import annotations
@@ -96,6 +98,7 @@ class Launcher:
             state = stack.enter_context(open_state(state_path, job.name, config, {}))
             _log_to_stderr(state)
             self._restore(state)
+            self._pipe.send(frames.pack(frames.RESTORED))
             reader = stack.enter_context(StoreReader(state.path))
             groups = range(job.first_group, job.last_group + 1)
             barriers = Barriers(reader, state.manifest.shards, groups)

@@ -1,4 +1,4 @@
-"""An agent whose outputs tell what happened to a key: a count, a chain of inputs, a durable call."""
+"""An agent whose outputs tell what happened to a key: a count, a chain, a durable call."""
 
 from __future__ import annotations
 

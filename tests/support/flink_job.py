@@ -1,6 +1,6 @@
 """A Flink job without any Python in the JVM: numbers, keyed in SQL, through the agent, to files.
 
-    flink_job.py OUTPUT --count N --keys K --rate R [--config YAML] [--set KEY=VALUE ...]
+flink_job.py OUTPUT --count N --keys K --rate R [--config YAML] [--set KEY=VALUE ...]
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pyflink.common.serialization import Encoder
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink, RollingPolicy
 from pyflink.table import StreamTableEnvironment
-from support.flink_agent import Chained
 
+from support.flink_agent import Chained
 from tamias import AgentsExecutionEnvironment
 
 

@@ -82,6 +82,8 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private transient Map variables;
     private transient int deaths;
     private transient boolean ended;
+    /** Whether the pool's state directory has all that a checkpoint held. */
+    private transient boolean whole;
     private transient Gauges gauges;
 
     /**
@@ -143,6 +145,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         variables = dependencies.open(
             folders, getRuntimeContext().getDistributedCache(), getContainingTask().getEnvironment().getJobID());
         start();
+        whole = !context.isRestored();
         for (Iterator inputs = context.getRawKeyedStateInputs().iterator(); inputs.hasNext();) {
             KeyGroupStatePartitionStreamProvider input =
                 (KeyGroupStatePartitionStreamProvider) inputs.next();
@@ -276,6 +279,8 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
                 died();
             } else if (frame[0] == 'O') {
                 take(frame);
+            } else if (frame[0] == 'K') {
+                whole = true;
             } else if (frame[0] == 'M') {
                 gauges.update(frame);
             } else if (frame[0] == 'E') {
@@ -317,6 +322,10 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private void died() throws Exception {
         deaths++;
         String how = pool.ending();
+        if (!whole) {
+            ended = true;
+            throw new IOException("The pool's launcher " + how + " before its state was restored.");
+        }
         if (deaths > MOST_DEATHS) {
             ended = true;
             throw new IOException("The pool's launcher " + how + ", " + deaths + " times in a row. What"
