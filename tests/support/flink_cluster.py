@@ -141,7 +141,12 @@ class Cluster:
     # -- jobs ---------------------------------------------------------------------------------
 
     def submit(
-        self, program: Path, *arguments: object, savepoint: str | None = None, parallelism: int = 1
+        self,
+        program: Path,
+        *arguments: object,
+        savepoint: str | None = None,
+        parallelism: int = 1,
+        environment: dict[str, str] | None = None,
     ) -> str:
         """Start a job, detached; returns its id."""
         command = [str(flink_home() / "bin" / "flink"), "run", "-d", "-p", str(parallelism)]
@@ -149,7 +154,12 @@ class Cluster:
             command += ["-s", savepoint]
         command += ["-py", str(program), *map(str, arguments)]
         done = subprocess.run(
-            command, env=self.environ, capture_output=True, text=True, check=False, timeout=120
+            command,
+            env={**self.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         for word in done.stdout.split():
             if len(word) == 32 and all(letter in "0123456789abcdef" for letter in word):

@@ -17,7 +17,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink, RollingPolicy
 from pyflink.table import StreamTableEnvironment
 
-from support.flink_agent import Chained
+from support import flink_agent
 from tamias import AgentsExecutionEnvironment
 
 
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=20)
     parser.add_argument("--rate", type=int, default=500)
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--agent", default="Chained")
     args = parser.parse_args()
     env = StreamExecutionEnvironment.get_execution_environment()
     t_env = StreamTableEnvironment.create(env)
@@ -42,7 +43,11 @@ def main() -> None:
     table = t_env.sql_query(
         f"SELECT CONCAT('key-', CAST(MOD(n, {args.keys}) AS STRING)) AS k, n FROM numbers"
     )
-    outputs = agents.from_table(table, "k").apply(Chained).to_datastream(Types.STRING())
+    outputs = (
+        agents.from_table(table, "k")
+        .apply(getattr(flink_agent, args.agent))
+        .to_datastream(Types.STRING())
+    )
     sink = (
         FileSink.for_row_format(args.output, Encoder.simple_string_encoder("UTF-8"))
         .with_rolling_policy(RollingPolicy.on_checkpoint_rolling_policy())
