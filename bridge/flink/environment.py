@@ -89,7 +89,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
         return self._builder(from_table(self._tables(), input, key_selector))
 
     def _builder(self, keyed: KeyedInput) -> FlinkAgentBuilder:
-        builder = FlinkAgentBuilder(self, keyed)
+        builder = FlinkAgentBuilder(self, keyed, len(self._builders))
         self._builders.append(builder)
         return builder
 
@@ -124,8 +124,12 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
 class FlinkAgentBuilder(AgentBuilder):
     """Joins a keyed stream with an agent and a stream of its outputs."""
 
-    def __init__(self, environment: FlinkExecutionEnvironment, keyed: KeyedInput) -> None:
+    def __init__(
+        self, environment: FlinkExecutionEnvironment, keyed: KeyedInput, number: int
+    ) -> None:
+        """`number` is its place among the environment's."""
         self._environment = environment
+        self._number = number
         self._keyed = keyed
         self.agent: Agent | type[Agent] | str | None = None
         self._attached: Any = None
@@ -196,6 +200,7 @@ class FlinkAgentBuilder(AgentBuilder):
                 self._environment.resources,
                 self._environment.get_config(),
                 text=text,
+                number=self._number,
             )
         elif self._text != text:
             raise UsageError(

@@ -37,8 +37,9 @@ def attach(
     config: Configuration,
     *,
     text: bool,
+    number: int = 0,
 ) -> Any:
-    """The DataStream of the agent's outputs.
+    """The DataStream of the agent's outputs; `number` tells agents of one name apart.
 
     Raises:
         AgentDefinitionError: the agent does not compile.
@@ -66,7 +67,9 @@ def attach(
         2 * config.get(PoolOptions.WINDOW),
         _dependencies(java_environment),
     )
-    return DataStream(java_stream.transform(f"agent {name}", output_type, operator))
+    transformed = java_stream.transform(f"agent {name}", output_type, operator)
+    # Where nobody says otherwise, so that a savepoint's state is found again in a changed job.
+    return DataStream(transformed.uid(f"tamias-{name}-{number}"))
 
 
 def _job(

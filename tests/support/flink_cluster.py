@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -161,10 +162,9 @@ class Cluster:
             check=False,
             timeout=120,
         )
-        for word in done.stdout.split():
-            if len(word) == 32 and all(letter in "0123456789abcdef" for letter in word):
-                return word
-        raise AssertionError(f"not submitted: {done.stdout}\n{done.stderr}")
+        found = re.search(r"JobID ([0-9a-f]{32})", done.stdout)
+        assert found, f"not submitted: {done.stdout}\n{done.stderr}"
+        return found[1]
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """What the REST API says; None if nothing."""
