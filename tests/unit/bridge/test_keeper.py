@@ -33,6 +33,7 @@ from tamias import (
     MissingExtraError,
     ResourceType,
 )
+from tamias.bridge.jvm.jars import flink_jar
 from tamias.bridge.jvm.process import JvmProcess
 from tamias.bridge.jvm.settings import JvmSettings, api_jar, jvm_command, user_classpath
 from tamias.bridge.jvm.tenancy import GivenJvm
@@ -233,10 +234,11 @@ def test_every_class_of_ours_passes_the_verifier() -> None:
         jvm.bury()
 
 
-@pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> Iterator[JvmProcess]:
+@pytest.fixture(params=["py4j", "org.apache.flink.api.python.shaded.py4j"])
+def given(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[JvmProcess]:
     """A JVM that is not ours to start: with our object as the entry point of a gateway."""
-    settings = JvmSettings(classpath=java_settings()["java-classpath"], options="-Xmx256m")
+    path = f"{java_settings()['java-classpath']}:{flink_jar('flink-python')}"
+    settings = JvmSettings(classpath=path, options="-Xmx256m")
     jvm = JvmProcess(jvm_command(settings))
     from py4j.java_gateway import GatewayParameters, JavaGateway
 
@@ -244,7 +246,10 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Iterator[JvmProcess]:
         gateway_parameters=GatewayParameters(port=jvm.address.port, auth_token=jvm.address.token)
     )
     entry = gateway.jvm.tamias.resources.Resources.instance()
-    builder = gateway.jvm.py4j.GatewayServer.GatewayServerBuilder(entry)
+    package = getattr(gateway.jvm, request.param.partition(".")[0])
+    for part in request.param.split(".")[1:]:
+        package = getattr(package, part)
+    builder = package.GatewayServer.GatewayServerBuilder(entry)
     server = builder.javaPort(0).authToken("secret").build()
     server.start()
     monkeypatch.setenv("TAMIAS_JVM_PORT", str(server.getListeningPort()))
