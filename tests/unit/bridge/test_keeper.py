@@ -234,33 +234,37 @@ def test_every_class_of_ours_passes_the_verifier() -> None:
         jvm.bury()
 
 
-@pytest.fixture(params=["py4j", "org.apache.flink.api.python.shaded.py4j"])
-def given(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[JvmProcess]:
-    """A JVM that is not ours to start: with our object as the entry point of a gateway."""
-    path = f"{java_settings()['java-classpath']}:{flink_jar('flink-python')}"
-    settings = JvmSettings(classpath=path, options="-Xmx256m")
-    jvm = JvmProcess(jvm_command(settings))
+@pytest.fixture(params=["with Flink's py4j", "with py4j's own"])
+def given(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[JvmProcess, Any]]:
+    """A JVM that is not ours to start, and the class there that has opened a gateway."""
+    path = java_settings()["java-classpath"]
+    if "Flink" in request.param:
+        path += f":{flink_jar('flink-python')}"
+    jvm = JvmProcess(jvm_command(JvmSettings(classpath=path, options="-Xmx256m")))
     from py4j.java_gateway import GatewayParameters, JavaGateway
 
     gateway = JavaGateway(
         gateway_parameters=GatewayParameters(port=jvm.address.port, auth_token=jvm.address.token)
     )
-    entry = gateway.jvm.tamias.resources.Resources.instance()
-    package = getattr(gateway.jvm, request.param.partition(".")[0])
-    for part in request.param.split(".")[1:]:
-        package = getattr(package, part)
-    builder = package.GatewayServer.GatewayServerBuilder(entry)
-    server = builder.javaPort(0).authToken("secret").build()
-    server.start()
-    monkeypatch.setenv("TAMIAS_JVM_PORT", str(server.getListeningPort()))
-    monkeypatch.setenv("TAMIAS_JVM_TOKEN", "secret")
-    yield jvm
+    ours = gateway.jvm.tamias.resources.Gateway
+    variables = dict(ours.open())
+    assert dict(ours.open()) == variables  # one for all
+    ours.close()
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert variables.keys() == {"TAMIAS_JVM_PORT", "TAMIAS_JVM_TOKEN"}
+    yield jvm, ours
     gateway.close()
     jvm.kill("the test is done")
     jvm.bury()
 
 
-def test_a_jvm_that_is_given(given: JvmProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jvm_that_is_given(
+    given: tuple[JvmProcess, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jvm, _ = given
     before = {each.pid for each in jvms()}
     with connected(java_call_timeout=5.0) as connection:
         assert connection.chat(said("x")).content == "x"
@@ -268,10 +272,21 @@ def test_a_jvm_that_is_given(given: JvmProcess, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("TAMIAS_JVM_TOKEN", "wrong")
         with pytest.raises(BridgeError, match="does not accept the token"), connected():
             pass
-        given.kill("it is to be gone")
+        jvm.kill("it is to be gone")
         time.sleep(0.2)
         with pytest.raises(JvmError, match="nothing answers at port"):
             connection.chat(said("x"))
     monkeypatch.delenv("TAMIAS_JVM_TOKEN")
     with pytest.raises(ConfigError, match="TAMIAS_JVM_TOKEN is not set"):
         GivenJvm.from_environment()
+
+
+def test_a_gateway_goes_with_its_last_pool(given: tuple[JvmProcess, Any]) -> None:
+    _, gateway = given
+    with connected() as connection:
+        gateway.open()
+        gateway.close()
+        assert connection.chat(said("x")).content == "x"
+        gateway.close()
+        with pytest.raises(JvmError, match="nothing answers at port"):
+            connection.chat(said("x"))

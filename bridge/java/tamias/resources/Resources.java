@@ -23,15 +23,9 @@ public final class Resources {
 
     private final Map sessions = new ConcurrentHashMap();
 
-    private Resources() {
-        Thread reaper = new Thread(new Runnable() {
-            public void run() {
-                reap();
-            }
-        }, "tamias-sessions");
-        reaper.setDaemon(true);
-        reaper.start();
-    }
+    private Thread reaper;
+
+    private Resources() {}
 
     /** The one instance of this class loader. */
     public static Resources instance() {
@@ -114,25 +108,48 @@ public final class Resources {
         return ((Session) all.next()).resource(name, type);
     }
 
+    void closeAll() {
+        List all = new ArrayList(this.sessions.keySet());
+        for (int i = 0; i < all.size(); i++) {
+            close((String) all.get(i));
+        }
+    }
+
     private Session session(String id) {
         Session found = (Session) this.sessions.get(id);
         if (found == null) {
-            Session made = new Session(id);
-            found = (Session) this.sessions.putIfAbsent(id, made);
-            if (found == null) {
-                found = made;
-            }
+            found = opened(id);
         }
         found.heard();
         return found;
     }
 
+    private synchronized Session opened(String id) {
+        Session found = (Session) this.sessions.get(id);
+        if (found == null) {
+            found = new Session(id);
+            this.sessions.put(id, found);
+        }
+        if (this.reaper == null) {
+            this.reaper = new Thread(new Runnable() {
+                public void run() {
+                    reap();
+                }
+            }, "tamias-sessions");
+            this.reaper.setDaemon(true);
+            this.reaper.start();
+        }
+        return found;
+    }
+
+    /** Ends with the last session: a thread that stays would keep a Flink job's classes loaded. */
     private void reap() {
-        while (true) {
+        boolean going = true;
+        while (going) {
             try {
-                Thread.sleep(5000);
+                Thread.sleep(1000);
             } catch (InterruptedException end) {
-                return;
+                Thread.currentThread().interrupt();
             }
             List all = new ArrayList(this.sessions.values());
             for (int i = 0; i < all.size(); i++) {
@@ -141,6 +158,14 @@ public final class Resources {
                     close(each.id);
                 }
             }
+            going = goesOn();
         }
+    }
+
+    private synchronized boolean goesOn() {
+        if (this.sessions.isEmpty() || Thread.currentThread().isInterrupted()) {
+            this.reaper = null;
+        }
+        return this.reaper != null;
     }
 }
