@@ -66,6 +66,7 @@ from .agent.options import AgentExecutionOptions, JavaOptions, PoolOptions, Serv
 from .agent.plan import AgentPlan
 from .agent.prompt import LocalPrompt, Prompt
 from .agent.resource import Resource, ResourceDescriptor, ResourceType, SerializableResource
+from .agent.row import Row
 from .agent.tool import FunctionTool, Tool
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ __all__ = [
     "Resource",
     "ResourceDescriptor",
     "ResourceType",
+    "Row",
     "RunError",
     "RunTimeoutError",
     "RunnerContext",

@@ -2,10 +2,10 @@
 
     python examples/flights/flink.py OUTPUT [--data FOLDER] [--from table|stream] [--parallelism N]
 
-Reads `flights.csv` with Flink, as a table (keyed by a column) or as a stream of Python objects (keyed
-by a Python function), and writes one JSON document per output into files below OUTPUT, exactly once.
-Run it as it is, and Flink is a mini-cluster in this process; give it to `flink run -py`, and it runs
-on that cluster. Needs the extra `flink`: pip install 'tamias[flink]'.
+Reads `flights.csv` with Flink, as a table (keyed by a column) or as a stream of Python objects
+(keyed by a Python function), and writes one JSON document per output into files below OUTPUT,
+exactly once. Run it as it is, and Flink is a mini-cluster in this process; give it to `flink run
+-py`, and it runs on that cluster. Needs the extra `flink`: pip install 'tamias[flink]'.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from pyflink.table import StreamTableEnvironment
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from agent import FlightsAgent
-
 from tamias import AgentsExecutionEnvironment
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support import flights, flink_outputs
 
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 from tamias import Agent, Event, InputEvent, OutputEvent, RunnerContext, action
@@ -74,7 +75,8 @@ class Waiting(Agent):
         row: Any = event.input
         calls = ctx.config.get_str("calls", "")
         token = await ctx.durable_execute_async(call, str(ctx.key), row["n"], calls)
-        while not os.path.exists(ctx.config.get_str("gate", "")):
+        gate = Path(ctx.config.get_str("gate", ""))
+        while not gate.exists():  # noqa: ASYNC110, ASYNC240 (another process makes it)
             await asyncio.sleep(0.05)
         ctx.send_event(OutputEvent(output={"n": row["n"], "token": token}))
 
@@ -102,9 +104,9 @@ class Crashing(Agent):
     @staticmethod
     def crash(event: InputEvent, ctx: RunnerContext) -> None:
         row: Any = event.input
-        marker = ctx.config.get_str("marker", "")
-        if row["n"] == 150 and not os.path.exists(marker):
-            open(marker, "x").close()
+        marker = Path(ctx.config.get_str("marker", ""))
+        if row["n"] == 150 and not marker.exists():
+            marker.touch()
             os.kill(os.getpid(), signal.SIGSEGV)
         count = (ctx.short_term_memory.get("count") or 0) + 1
         ctx.short_term_memory.set("count", count)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ class Cluster:
             "restart-strategy.fixed-delay.attempts": 100,
             "restart-strategy.fixed-delay.delay": "200 ms",
             "heartbeat.interval": "500",
-            "heartbeat.timeout": "3000",
+            "heartbeat.timeout": "15000",
             "heartbeat.rpc-failure-threshold": 1,
             "python.executable": sys.executable,
             "python.client.executable": sys.executable,
@@ -246,25 +246,36 @@ class Cluster:
 
     def launchers(self) -> list[psutil.Process]:
         """The pools' launchers of living task managers."""
-        return [
-            child
-            for process in self.task_managers
-            for child in psutil.Process(process.pid).children()
-            if "tamias.bridge.pool.main" in " ".join(child.cmdline())
-        ]
+        return [found for process in self.task_managers for found in pools_of(process.pid)]
 
     def workers(self) -> list[psutil.Process]:
         """The pools' workers."""
-        return [
-            process
-            for launcher in self.launchers()
-            for process in launcher.children(recursive=True)
-            if process.name().startswith("tamias worker")
-        ]
+        found = []
+        for launcher in self.launchers():
+            with suppress(psutil.NoSuchProcess):
+                for process in launcher.children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        if process.name().startswith("tamias worker"):
+                            found.append(process)
+        return found
+
+    def busy(self) -> list[int]:
+        """Which of the task managers have pools."""
+        return [i for i, process in enumerate(self.task_managers) if pools_of(process.pid)]
 
     def logs(self) -> str:
         """What everybody has printed."""
         return "".join(path.read_text(errors="replace") for path in (self.home / "log").iterdir())
+
+
+def pools_of(task_manager: int) -> list[psutil.Process]:
+    """The launchers that are children of a task manager."""
+    found = []
+    for child in psutil.Process(task_manager).children():
+        with suppress(psutil.NoSuchProcess):  # a zombie is none, either
+            if "tamias.bridge.pool.main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

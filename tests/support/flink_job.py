@@ -1,6 +1,6 @@
 """A Flink job without any Python in the JVM: numbers, keyed in SQL, through the agent, to files.
 
-flink_job.py OUTPUT --count N --keys K --rate R [--config YAML] [--set KEY=VALUE ...]
+flink_job.py OUTPUT --count N --keys K --rate R [--agent NAME] [--set KEY=VALUE ...]
 """
 
 from __future__ import annotations
