@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .agent.action import Action
 from .agent.agent import Agent
+from .agent.chat_message import ChatMessage, MessageRole
 from .agent.config_values import parse_duration, parse_size
 from .agent.configuration import ConfigOption, Configuration
 from .agent.context import RunnerContext
@@ -33,6 +34,9 @@ from .agent.errors import (
     FencedError,
     ForeignStoreError,
     InputError,
+    JavaCallError,
+    JavaTimeoutError,
+    JvmError,
     LeaseHeldError,
     MemoryAccessError,
     MissingExtraError,
@@ -58,14 +62,33 @@ from .agent.event import Event, InputEvent, OutputEvent
 from .agent.lazy import lazily
 from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
-from .agent.options import AgentExecutionOptions, PoolOptions, ServiceOptions
+from .agent.options import AgentExecutionOptions, JavaOptions, PoolOptions, ServiceOptions
 from .agent.plan import AgentPlan
-from .agent.prompt import Prompt
+from .agent.prompt import LocalPrompt, Prompt
 from .agent.resource import Resource, ResourceDescriptor, ResourceType, SerializableResource
 from .agent.row import Row
 from .agent.tool import FunctionTool, Tool
 
 if TYPE_CHECKING:
+    from .agent.chat_model import BaseChatModelConnection, BaseChatModelSetup
+    from .agent.embedding_model import BaseEmbeddingModelConnection, BaseEmbeddingModelSetup
+    from .agent.vector_store import (
+        BaseVectorStore,
+        Collection,
+        CollectionManageableVectorStore,
+        Document,
+        VectorStoreQuery,
+        VectorStoreQueryMode,
+        VectorStoreQueryResult,
+    )
+    from .bridge.resources.chat_model import JavaChatModelConnection, JavaChatModelSetup
+    from .bridge.resources.embedding_model import (
+        JavaEmbeddingModelConnection,
+        JavaEmbeddingModelSetup,
+    )
+    from .bridge.resources.prompt import JavaPrompt
+    from .bridge.resources.tool import JavaTool
+    from .bridge.resources.vector_store import JavaCollectionManageableVectorStore, JavaVectorStore
     from .launcher.service.aioclient import AsyncClient
     from .launcher.service.client import Client
     from .launcher.service.submission import AsyncSubmission, Submission
@@ -74,8 +97,27 @@ __getattr__ = lazily(
     __name__,
     AsyncClient=".launcher.service.aioclient",
     AsyncSubmission=".launcher.service.submission",
+    BaseChatModelConnection=".agent.chat_model",
+    BaseChatModelSetup=".agent.chat_model",
+    BaseEmbeddingModelConnection=".agent.embedding_model",
+    BaseEmbeddingModelSetup=".agent.embedding_model",
+    BaseVectorStore=".agent.vector_store",
     Client=".launcher.service.client",
+    Collection=".agent.vector_store",
+    CollectionManageableVectorStore=".agent.vector_store",
+    Document=".agent.vector_store",
+    JavaChatModelConnection=".bridge.resources.chat_model",
+    JavaChatModelSetup=".bridge.resources.chat_model",
+    JavaCollectionManageableVectorStore=".bridge.resources.vector_store",
+    JavaEmbeddingModelConnection=".bridge.resources.embedding_model",
+    JavaEmbeddingModelSetup=".bridge.resources.embedding_model",
+    JavaPrompt=".bridge.resources.prompt",
+    JavaTool=".bridge.resources.tool",
+    JavaVectorStore=".bridge.resources.vector_store",
     Submission=".launcher.service.submission",
+    VectorStoreQuery=".agent.vector_store",
+    VectorStoreQueryMode=".agent.vector_store",
+    VectorStoreQueryResult=".agent.vector_store",
 )
 
 __all__ = [
@@ -89,13 +131,22 @@ __all__ = [
     "AgentsExecutionEnvironment",
     "AsyncClient",
     "AsyncSubmission",
+    "BaseChatModelConnection",
+    "BaseChatModelSetup",
+    "BaseEmbeddingModelConnection",
+    "BaseEmbeddingModelSetup",
+    "BaseVectorStore",
     "BridgeError",
+    "ChatMessage",
     "Client",
+    "Collection",
+    "CollectionManageableVectorStore",
     "ConfigError",
     "ConfigOption",
     "Configuration",
     "Counter",
     "DivergenceError",
+    "Document",
     "DurableCallError",
     "EnvironmentSetupError",
     "Event",
@@ -106,11 +157,25 @@ __all__ = [
     "Histogram",
     "InputError",
     "InputEvent",
+    "JavaCallError",
+    "JavaChatModelConnection",
+    "JavaChatModelSetup",
+    "JavaCollectionManageableVectorStore",
+    "JavaEmbeddingModelConnection",
+    "JavaEmbeddingModelSetup",
+    "JavaOptions",
+    "JavaPrompt",
+    "JavaTimeoutError",
+    "JavaTool",
+    "JavaVectorStore",
+    "JvmError",
     "LeaseHeldError",
+    "LocalPrompt",
     "MemoryAccessError",
     "MemoryObject",
     "MemoryRef",
     "MemoryType",
+    "MessageRole",
     "Meter",
     "MetricGroup",
     "MissingExtraError",
@@ -142,6 +207,9 @@ __all__ = [
     "Tool",
     "UnserializableError",
     "UsageError",
+    "VectorStoreQuery",
+    "VectorStoreQueryMode",
+    "VectorStoreQueryResult",
     "WorkerStartError",
     "action",
     "chat_model_connection",

@@ -24,6 +24,9 @@ __all__ = [
     "FencedError",
     "ForeignStoreError",
     "InputError",
+    "JavaCallError",
+    "JavaTimeoutError",
+    "JvmError",
     "LeaseHeldError",
     "MemoryAccessError",
     "MissingExtraError",
@@ -56,6 +59,9 @@ class TamiasError(Exception):
     """
 
     exit_code: int = 1
+    is_outcome: bool = False
+    """Whether it is what came of a call, as an exception of the user's is, and not about tamias: a
+    durable call that raises it is done, and on record."""
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message)
@@ -240,6 +246,33 @@ class ReloadError(PoolError):
 
 class BridgeError(TamiasError):
     """Something between Python and Java, or between Flink and a pool, has gone wrong."""
+
+
+class JvmError(BridgeError):
+    """A JVM does not start, or has died or hung while it was needed. The next call gets another."""
+
+
+class JavaCallError(BridgeError):
+    """Java code that was called has thrown an exception.
+
+    ``java_type`` is the exception's class, ``java_stack`` its stack trace. If Python code that Java
+    had called in turn is where it comes from, that exception is the ``__cause__``.
+    """
+
+    is_outcome = True
+
+    def __init__(
+        self, message: str = "", *, hint: str = "", java_type: str = "", java_stack: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.java_type = java_type
+        self.java_stack = java_stack
+
+
+class JavaTimeoutError(BridgeError, TimeoutError):
+    """A call of Java code has taken longer than ``java-call-timeout``."""
+
+    is_outcome = True
 
 
 # ------------------------------------------------------------------ a service's clients

@@ -8,7 +8,13 @@ from __future__ import annotations
 from .config_option import ConfigOption
 from .config_values import parse_cpus, parse_duration, parse_size
 
-__all__ = ["KNOWN_OPTIONS", "AgentExecutionOptions", "PoolOptions", "ServiceOptions"]
+__all__ = [
+    "KNOWN_OPTIONS",
+    "AgentExecutionOptions",
+    "JavaOptions",
+    "PoolOptions",
+    "ServiceOptions",
+]
 
 
 class AgentExecutionOptions:
@@ -323,9 +329,41 @@ class ServiceOptions:
     )
 
 
+class JavaOptions:
+    """The JVM that Java resources live in, where tamias starts one."""
+
+    CLASSPATH = ConfigOption(
+        "java-classpath",
+        str,
+        "",
+        description="Jars and folders with the classes of Java resources, those of Flink Agents"
+        " among them, with : in between; * stands for any name.",
+    )
+    OPTIONS = ConfigOption(
+        "java-options",
+        str,
+        "",
+        description="Options of the JVM, as -Xmx2g.",
+    )
+    CALL_TIMEOUT = ConfigOption(
+        "java-call-timeout",
+        float,
+        600.0,
+        parse=parse_duration,
+        description="The longest that a call of a Java resource may take.",
+    )
+    HANG_TIMEOUT = ConfigOption(
+        "java-hang-timeout",
+        float,
+        30.0,
+        parse=parse_duration,
+        description="A JVM that gives no sign of life for so long is replaced.",
+    )
+
+
 KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
     option.key: option
-    for group in (AgentExecutionOptions, PoolOptions, ServiceOptions)
+    for group in (AgentExecutionOptions, PoolOptions, ServiceOptions, JavaOptions)
     for option in vars(group).values()
     if isinstance(option, ConfigOption)
 }

@@ -1,24 +1,25 @@
-"""`Prompt`: a text with placeholders, as a resource."""
+"""`Prompt`: a text, or messages, with placeholders, as a resource.
+
+Only names that are given are filled in; everything else in braces stays as it is, because prompts
+often show JSON to a model.
+"""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
+from .chat_message import ChatMessage, MessageRole
 from .resource import ResourceType, SerializableResource
 
-__all__ = ["Prompt"]
+__all__ = ["LocalPrompt", "Prompt"]
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
-class Prompt(SerializableResource):
-    """A text with ``{placeholders}``.
-
-    Only names that are given are filled in; everything else in braces stays as it is, because
-    prompts often show JSON to a model.
-    """
-
-    template: str
+class Prompt(SerializableResource, ABC):
+    """Base of all prompts."""
 
     @classmethod
     def resource_type(cls) -> ResourceType:
@@ -26,12 +27,51 @@ class Prompt(SerializableResource):
         return ResourceType.PROMPT
 
     @staticmethod
-    def from_text(text: str) -> Prompt:
+    def from_text(text: str) -> LocalPrompt:
         """A prompt with the template ``text``."""
-        return Prompt(template=text)
+        return LocalPrompt(template=text)
+
+    @staticmethod
+    def from_messages(messages: Sequence[ChatMessage]) -> LocalPrompt:
+        """A prompt of several messages, each with placeholders in its content."""
+        return LocalPrompt(template=list(messages))
+
+    @abstractmethod
+    def format_string(self, **values: object) -> str:
+        """The prompt as one text, with the placeholders named in ``values`` filled in."""
+
+    @abstractmethod
+    def format_messages(
+        self, role: MessageRole = MessageRole.SYSTEM, **values: object
+    ) -> list[ChatMessage]:
+        """The prompt as messages. A text becomes one, said by ``role``."""
+
+
+class LocalPrompt(Prompt):
+    """A prompt that is plain data."""
+
+    template: str | list[ChatMessage]
 
     def format_string(self, **values: object) -> str:
-        """The text with the placeholders named in ``values`` filled in."""
-        return _PLACEHOLDER.sub(
-            lambda found: str(values.get(found.group(1), found.group(0))), self.template
+        """The text; messages as ``role: content``, a line or more for each."""
+        if isinstance(self.template, str):
+            return _filled(self.template, values)
+        return "\n".join(
+            f"{message.role.value}: {_filled(message.content, values)}{message.extra_args or ''}"
+            for message in self.template
         )
+
+    def format_messages(
+        self, role: MessageRole = MessageRole.SYSTEM, **values: object
+    ) -> list[ChatMessage]:
+        """New messages, which may be changed."""
+        if isinstance(self.template, str):
+            return [ChatMessage(role=role, content=_filled(self.template, values))]
+        return [
+            ChatMessage(role=message.role, content=_filled(message.content, values))
+            for message in self.template
+        ]
+
+
+def _filled(template: str, values: dict[str, object]) -> str:
+    return _PLACEHOLDER.sub(lambda found: str(values.get(found.group(1), found.group(0))), template)

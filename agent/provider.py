@@ -68,7 +68,9 @@ class DescriptorProvider(ResourceProvider):
         """
         clazz = self.descriptor.clazz
         arguments = {**config.section(clazz.__name__), **self.descriptor.arguments}
-        return _typed(clazz(**{**arguments, "get_resource": get_resource}), self)
+        resource = _typed(clazz(**{**arguments, "get_resource": get_resource}), self)
+        resource.provided(self.name, config)
+        return resource
 
 
 class InstanceProvider(ResourceProvider):
@@ -82,9 +84,9 @@ class InstanceProvider(ResourceProvider):
 
     def provide(self, get_resource: GetResource, config: Configuration) -> Resource:
         """The worker's copy of it, which from now on finds others through ``get_resource``."""
-        del config
         # Not by assignment: a resource may be frozen.
         self.instance.__dict__["get_resource"] = get_resource
+        self.instance.provided(self.name, config)
         return self.instance
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from .errors import AgentDefinitionError
 
 if TYPE_CHECKING:
+    from .configuration import Configuration
     from .metrics import MetricGroup
 
 __all__ = ["Resource", "ResourceDescriptor", "ResourceType", "SerializableResource"]
@@ -64,6 +65,9 @@ class Resource(BaseModel, ABC):
     def metric_group(self) -> MetricGroup | None:
         """The bound metric group, if any."""
         return self._metric_group
+
+    def provided(self, name: str, config: Configuration) -> None:
+        """Called once, before the first use: the name in the agent, and the settings of the job."""
 
     def close(self) -> None:
         """Release what the resource holds. Called once, when the worker ends."""

@@ -56,6 +56,13 @@ class Tool(SerializableResource, ABC):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Call the tool. What an ``async`` tool returns has to be awaited."""
 
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """The awaitable form of `call`, for tools of either sort; others wait in a thread."""
+        import asyncio  # noqa: PLC0415 (whoever awaits this has it)
+
+        result = await asyncio.to_thread(self.call, *args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
 
 class FunctionTool(Tool):
     """A tool that is a function."""

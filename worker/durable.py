@@ -290,4 +290,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def is_recordable(error: BaseException) -> bool:
     """Whether an exception is the outcome of the call itself."""
-    return isinstance(error, Exception) and not isinstance(error, TamiasError)
+    if isinstance(error, TamiasError):
+        return error.is_outcome
+    return isinstance(error, Exception)

@@ -52,6 +52,9 @@ EXIT_OK: Final = 0
 EXIT_FATAL: Final = 1
 
 HEARTBEAT_SECONDS: Final = 1.0
+POOL_VARIABLE: Final = "TAMIAS_POOL"
+"""The environment variable that tells what runs in a worker, and what that starts, which pool it
+belongs to: the launcher's process id, a colon, and the state directory."""
 MESSAGES_PER_TURN: Final = 8
 """Input batches taken from the socket before what they caused is committed."""
 
@@ -63,6 +66,7 @@ def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
     setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ[POOL_VARIABLE] = f"{boot.parent}:{boot.state}"
     KernelLimits.of(plan.config).apply(assignment.slot)
     loop = _new_loop()
     try:

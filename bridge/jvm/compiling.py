@@ -28,26 +28,27 @@ SOURCES: Final = Path(__file__).parents[1] / "java"
 """Where the sources are, by package: ``tamias/flink/*.java``."""
 
 
-def compiled(package: str, classpath: Sequence[Path]) -> Path:
+def compiled(package: str, classpath: Sequence[Path], folder: Path = SOURCES) -> Path:
     """The jar of one of our Java packages, compiled now if it has not been before.
 
     Args:
-        package: its folder below `SOURCES`, as ``tamias/flink``.
+        package: its folder below that of all sources, as ``tamias/flink``.
         classpath: what the sources need besides Java itself.
+        folder: where the sources are, if not ours.
 
     Raises:
         MissingExtraError: there is no Java runtime, or no Flink to take the compiler from.
         BridgeError: the sources do not compile against these jars.
     """
-    sources = sorted((SOURCES / package).glob("*.java"))
+    sources = sorted((folder / package).glob("*.java"))
     target = _cache() / f"{package.replace('/', '-')}-{_digest(sources, classpath)}.jar"
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            classes = Path(folder) / "classes"
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            classes = Path(scratch) / "classes"
             classes.mkdir()
             _compile(sources, classpath, classes)
-            made = Path(folder) / "made.jar"
+            made = Path(scratch) / "made.jar"
             _pack(classes, made)
             made.replace(target)  # at once, so that nobody meets half a jar
     return target

@@ -17,6 +17,7 @@ from tamias import (
     Configuration,
     Event,
     InputEvent,
+    LocalPrompt,
     OutputEvent,
     PoolOptions,
     Prompt,
@@ -175,7 +176,10 @@ def test_an_agents_resources_are_preferred_to_the_environments() -> None:
 
     found = [registry.get(name, ResourceType.PROMPT) for name in ("hello", "bye")]
 
-    assert [each.template for each in found if isinstance(each, Prompt)] == ["the agent's", "bye"]
+    assert [each.template for each in found if isinstance(each, LocalPrompt)] == [
+        "the agent's",
+        "bye",
+    ]
 
 
 # ------------------------------------------------------------------ travelling

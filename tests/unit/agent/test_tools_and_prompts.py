@@ -19,6 +19,7 @@ from tamias import (
     AgentPlan,
     Configuration,
     FunctionTool,
+    LocalPrompt,
     Prompt,
     ResourceDescriptor,
     ResourceType,
@@ -65,7 +66,7 @@ class Tooled(Agent):
     @prompt
     @staticmethod
     def described() -> ResourceDescriptor:
-        return ResourceDescriptor(clazz=Prompt, template="Bye {name}")
+        return ResourceDescriptor(clazz=LocalPrompt, template="Bye {name}")
 
 
 def registry_of(agent: Agent | type[Agent]) -> ResourceRegistry:

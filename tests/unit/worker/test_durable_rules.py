@@ -11,13 +11,22 @@ import pytest
 from support.bench import bench
 from support.durable import CALLS, Calls, agent, coroutine, failing, once, only_once, plain
 from support.loops import on_loop
-from tamias import DurableCallError, InputEvent, MemoryAccessError, OutputEvent
+from tamias import (
+    DurableCallError,
+    InputEvent,
+    JavaCallError,
+    JavaTimeoutError,
+    JvmError,
+    MemoryAccessError,
+    OutputEvent,
+)
+from tamias.worker.durable import CallLog, is_recordable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tamias import RunnerContext
+    from tamias import RunnerContext, TamiasError
 
 
 @pytest.fixture(autouse=True)
@@ -253,3 +262,25 @@ async def test_calls_that_outlive_their_action_leave_nothing_behind(tmp_path: Pa
         assert life.memory("k") == {}
         assert life.journal() == 0
     assert not CALLS.count
+
+
+# -- errors of tamias itself ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "is_outcome"),
+    [
+        (JavaCallError("thrown", java_type="java.lang.X", java_stack="at X"), True),
+        (JavaTimeoutError("late"), True),
+        (JvmError("gone"), False),
+        (MemoryAccessError("refused"), False),
+    ],
+)
+def test_of_the_errors_of_tamias_what_came_of_the_call_is_recorded(
+    error: TamiasError, *, is_outcome: bool
+) -> None:
+    assert is_recordable(error) is is_outcome
+    record = CallLog("act").issue("f", b"").failed(error)
+    with pytest.raises(type(error)) as caught:
+        record.give()
+    assert vars(caught.value) == vars(error)

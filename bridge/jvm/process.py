@@ -1,0 +1,173 @@
+"""One JVM, from its start to its end, and why it has ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from ...agent.errors import BridgeError, JvmError
+from ...worker.parenthood import die_with_parent
+from .line import Address, Line, LineDownError
+
+if TYPE_CHECKING:
+    from .settings import JvmCommand
+
+ENTRY_POINT: Final = "tamias.resources.Resources"
+START_SECONDS: Final = 60.0
+PING_SECONDS: Final = 1.0
+EXIT_OUT_OF_MEMORY: Final = 3
+"""Status of a JVM under -XX:+ExitOnOutOfMemoryError."""
+
+
+class KilledAtStartError(JvmError):
+    """Somebody has killed it before it was ready: it may be worth another try."""
+
+
+class JvmProcess:
+    """A JVM with our entry point, under watch.
+
+    Two threads belong to it: one passes on what it prints, one asks for a sign of life every second
+    and kills it if there is none for long.
+
+    Attributes:
+        address: where its entry point is.
+    """
+
+    def __init__(self, command: JvmCommand) -> None:
+        """Start it.
+
+        Raises:
+            JvmError: it does not start, or does not have what we need.
+        """
+        self._hang_timeout = command.hang_timeout
+        self._why = ""
+        self._said: deque[str] = deque(maxlen=20)
+        parent = os.getpid()
+        try:
+            self._process = subprocess.Popen(
+                command.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 (no thread is left)
+            )
+        except OSError as error:
+            raise JvmError(
+                f"The JVM does not start: {error}.", hint="Set TAMIAS_JAVA to a java executable."
+            ) from None
+        self._printed: list[str] = []
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._over = threading.Event()
+        self.address = self._find()
+        self._line = Line(self.address)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def _find(self) -> Address:
+        try:
+            port, token = self._told()
+            line = Line(Address("127.0.0.1", int(port), token))
+            try:
+                target = line.static(ENTRY_POINT, "instance", timeout=START_SECONDS)
+            finally:
+                line.close()
+        except (BridgeError, LineDownError) as error:
+            killed = self.ended(wait=1.0) and self._process.returncode < 0
+            self._process.kill()
+            self._end()
+            if killed:
+                raise KilledAtStartError(
+                    "The JVM for Java resources was killed while it was starting."
+                ) from None
+            raise self._not_started(str(error)) from None
+        life = f"{self._process.pid}-{uuid4().hex}"
+        return Address("127.0.0.1", int(port), token, target, life)
+
+    def _told(self) -> list[str]:
+        if self._ready.wait(START_SECONDS) and len(self._printed) == 2:
+            return self._printed
+        raise BridgeError
+
+    def _not_started(self, why: str) -> JvmError:
+        said = "\n".join(filter(None, [why, *self._said]))
+        return JvmError(
+            f"The JVM for Java resources does not start: {said or 'it said nothing'}",
+            hint="Check the options java-options and java-classpath.",
+        )
+
+    # -- threads ------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Take the port and the token, and pass on the rest of what it prints."""
+        for line in self._process.stdout or ():
+            if len(self._printed) < 2 and (self._printed or line.strip().isdigit()):
+                self._printed.append(line.strip())
+                if len(self._printed) == 2:
+                    self._ready.set()
+                continue
+            self._said.append(line.rstrip())
+            with suppress(OSError, ValueError):
+                sys.stderr.write(line)
+                sys.stderr.flush()
+        self._ready.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(PING_SECONDS):
+            try:
+                self._line.call("ping", timeout=self._hang_timeout)
+            except (LineDownError, BridgeError) as error:
+                if getattr(error, "late", False):
+                    self.kill(f"it hung for {self._hang_timeout:g} seconds, and was killed")
+                return
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def ended(self, wait: float = 0.0) -> bool:
+        """Whether it has ended, of itself or not; waits for that so many seconds."""
+        deadline = time.monotonic() + wait
+        while self._process.poll() is None:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def kill(self, why: str) -> None:
+        """Kill it, if it lives, for a reason."""
+        if self._process.poll() is None:
+            self._why = self._why or why
+            self._process.kill()
+
+    def bury(self) -> str:
+        """Wait for its end, and say why it came, as the end of the sentence "The JVM has died"."""
+        self._over.set()
+        status = self._end()
+        self._watcher.join()
+        self._line.close()
+        if self._why:
+            return self._why
+        if status == EXIT_OUT_OF_MEMORY:
+            return "it ran out of memory"
+        if status < 0:
+            return f"it was killed by {signal.Signals(-status).name}"
+        return f"it ended with status {status}"
+
+    def _end(self) -> int:
+        status = self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        return status

@@ -1,0 +1,1 @@
+"""Resources of one language used from the other: Java's from Python, and Python's from Java."""

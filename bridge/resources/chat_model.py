@@ -1,0 +1,62 @@
+"""Chat models whose class is one of Java's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...agent.chat_model import BaseChatModelConnection, BaseChatModelSetup
+from . import convert
+from .java_resource import JavaResource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...agent.chat_message import ChatMessage
+    from ...agent.tool import Tool
+
+
+class JavaChatModelConnection(JavaResource, BaseChatModelConnection):
+    """A connection that lives in Java."""
+
+    def chat(
+        self, messages: Sequence[ChatMessage], tools: list[Tool] | None = None, **kwargs: Any
+    ) -> ChatMessage:
+        """The model's answer. Raises as `tamias.bridge.resources.link.Link.call`."""
+        return convert.message(self.java_call("chat", **_args(messages, tools, kwargs)))
+
+    async def achat(
+        self, messages: Sequence[ChatMessage], tools: list[Tool] | None = None, **kwargs: Any
+    ) -> ChatMessage:
+        """The awaitable form of `chat`."""
+        return convert.message(await self.java_acall("chat", **_args(messages, tools, kwargs)))
+
+
+class JavaChatModelSetup(JavaResource, BaseChatModelSetup):
+    """A setup that lives in Java, and finds its connection, prompt and tools there or here."""
+
+    connection: str = ""
+
+    @property
+    def model_kwargs(self) -> dict[str, Any]:
+        """None that Python knows of: Java has them."""
+        return {}
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
+        """The model's answer. Raises as `tamias.bridge.resources.link.Link.call`."""
+        args = {"messages": list(messages), "kwargs": kwargs}
+        return convert.message(self.java_call("chat", **args))
+
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
+        """The awaitable form of `chat`."""
+        args = {"messages": list(messages), "kwargs": kwargs}
+        return convert.message(await self.java_acall("chat", **args))
+
+
+def _args(
+    messages: Sequence[ChatMessage], tools: list[Tool] | None, kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    trees = [
+        {"java": tool.java_name} if isinstance(tool, JavaResource) else convert.tool_tree(tool)
+        for tool in tools or ()
+    ]
+    return {"messages": list(messages), "tools": trees, "kwargs": kwargs}
