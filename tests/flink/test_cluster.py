@@ -34,6 +34,14 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def _no_job_is_left(flink: Cluster) -> Iterator[None]:
+    yield
+    for job in (flink.ask("/jobs") or {"jobs": []})["jobs"]:
+        if job["status"] not in ("FINISHED", "CANCELED", "FAILED"):
+            flink.cancel(job["id"])
+
+
 def kill_a_worker(flink: Cluster, number: int = signal.SIGKILL) -> None:
     before = {worker.pid for worker in flink.workers()}
     victim = flink.workers()[0]
