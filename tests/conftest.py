@@ -1,7 +1,9 @@
-"""Lets pytest live in a repository whose root is itself a package."""
+"""Lets pytest live in a repository whose root is itself a package; and tests start processes."""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,3 +30,6 @@ class _RootIsAPlainDirectory:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsAPlainDirectory())
+    # Tests start Python a thousand times: compiling all of it each time would take minutes.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -87,6 +87,7 @@ def test_a_watch_reloads_what_is_edited_and_survives_bad_code(tmp_path: Path) ->
             stderr=subprocess.PIPE,
             text=True,
         ) as watch:
+
             def next_line() -> dict[str, Any]:
                 assert watch.stdout is not None
                 assert watch.stderr is not None
