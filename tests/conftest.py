@@ -1,4 +1,4 @@
-"""Lets pytest live in a repository whose root is itself a package; and tests start processes."""
+"""Lets pytest live in a repository whose root is itself a package; and two tests run at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ALONE = "fire"
+"""The folder whose tests have nothing in common with each other, and take long."""
 
 
 class _RootIsAPlainDirectory:
@@ -33,3 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tests start Python a thousand times: compiling all of it each time would take minutes.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several run at a time: the tests of a file run one after the other, by one process.
+
+    They share a fixture, maybe. Files that share more say so themselves.
+    """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        if item.path.parent.name != ALONE and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
