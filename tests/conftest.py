@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-ALONE = "fire"
-"""The folder whose tests have nothing in common with each other, and take long."""
+SHARING_A_CACHE = {
+    "test_cli_environments.py",
+    "test_cli_up.py",
+    "test_environment_interpreter.py",
+    "test_provisioning.py",
+}
+"""Files whose tests make environments in the same place, and look what is there."""
 
 
 class _RootIsAPlainDirectory:
@@ -38,13 +41,24 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several run at a time: the tests of a file run one after the other, by one process.
+def _together(nodeid: str) -> str:
+    """What a test has in common with those that must not run at the same time.
 
-    They share a fixture, maybe. Files that share more say so themselves.
+    Those of a file share a fixture, maybe. Those of the folder `fire` share nothing, and take long.
     """
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        if item.path.parent.name != ALONE and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    file = nodeid.partition("::")[0]
+    if file.startswith("tests/fire/"):
+        return nodeid
+    return "environments" if Path(file).name in SHARING_A_CACHE else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Where several run at a time: which of them one process runs, one after the other."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _together(nodeid)
+
+    return Scheduling(config, log)

@@ -27,8 +27,6 @@ from tamias.launcher.environments.interpreters import find
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("environments")  # these share a cache
-
 AGENT = """
 import os, sys, time
 from pathlib import Path

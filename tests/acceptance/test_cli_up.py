@@ -31,8 +31,6 @@ from tamias.store.lease import Lease
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("environments")  # these share a cache
-
 TELLER = """
 import sys
 import tiny

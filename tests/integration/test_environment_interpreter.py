@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("environments")  # these share a cache
-
 MODULE = """
 import sys
 from tamias import Agent, InputEvent, OutputEvent, Prompt, ResourceType, action

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from tamias.launcher.launch import Launch
 
-pytestmark = pytest.mark.xdist_group("environments")  # these share a cache
-
 PROVISION = """
 import json, sys
 from pathlib import Path
