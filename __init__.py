@@ -25,6 +25,7 @@ from .agent.environment import AgentBuilder, AgentsExecutionEnvironment
 from .agent.errors import (
     AgentDefinitionError,
     AgentFailedError,
+    BridgeError,
     ConfigError,
     DivergenceError,
     DurableCallError,
@@ -61,6 +62,7 @@ from .agent.options import AgentExecutionOptions, PoolOptions, ServiceOptions
 from .agent.plan import AgentPlan
 from .agent.prompt import Prompt
 from .agent.resource import Resource, ResourceDescriptor, ResourceType, SerializableResource
+from .agent.row import Row
 from .agent.tool import FunctionTool, Tool
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ __all__ = [
     "AgentsExecutionEnvironment",
     "AsyncClient",
     "AsyncSubmission",
+    "BridgeError",
     "Client",
     "ConfigError",
     "ConfigOption",
@@ -118,6 +121,7 @@ __all__ = [
     "Resource",
     "ResourceDescriptor",
     "ResourceType",
+    "Row",
     "RunError",
     "RunTimeoutError",
     "RunnerContext",

@@ -43,8 +43,8 @@ class AgentBuilder(ABC):
         """The outputs, each as ``{key: output}``: a list that ``execute()`` fills."""
 
     @abstractmethod
-    def to_datastream(self) -> Any:
-        """The outputs as a Flink DataStream."""
+    def to_datastream(self, output_type: Any = None) -> Any:
+        """The outputs as a Flink DataStream, of Python objects or of a type that is given."""
 
     @abstractmethod
     def to_table(self, schema: Any, output_type: Any) -> Any:

@@ -198,8 +198,9 @@ class LocalAgentBuilder(AgentBuilder):
         """The list that `execute` will fill with `{key: output}`, in input order."""
         return self.output
 
-    def to_datastream(self) -> Any:
+    def to_datastream(self, output_type: Any = None) -> Any:
         """A Flink environment's business."""
+        del output_type
         raise _needs_flink("to_datastream")
 
     def to_table(self, schema: Any, output_type: Any) -> Any:

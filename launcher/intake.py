@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from .item import Item, Verdict
@@ -56,7 +57,9 @@ class Intake:
                 Item(offset, key, payload, slot_of[key])
                 if fault is None
                 else Item(offset, key, payload, slot_of[key], verdict=Verdict("bad-input", fault))
-                for offset, (key, payload, fault) in enumerate(records, position.offset)
+                for offset, (key, payload, fault) in zip(
+                    count(position.offset, source.step), records, strict=False
+                )
             ]
             if position.offset < checkpoint.watermark.high:  # an earlier life was here
                 done = checkpoint.watermark

@@ -275,6 +275,7 @@ def run_life(
     launch: Launch | None = None,
     environment: dict[str, Any] | None = None,
     trial: Trial | None = None,
+    delivery: Delivery | None = None,
     on_status: Callable[[PoolStatus], None] | None = None,
     handle_signals: bool = True,
 ) -> Report:
@@ -289,6 +290,7 @@ def run_life(
         launch: the workers' interpreter; None for this one.
         environment: what it was made of, for a reload to make it anew.
         trial: how a reload reads smoke inputs.
+        delivery: what takes outbox records to the sink, where that is not the usual one.
         on_status: called a few times a second.
         handle_signals: whether SIGINT and SIGTERM drain the pool.
 
@@ -305,9 +307,11 @@ def run_life(
     KernelLimits.of(config).check()
     began = time.monotonic()
     record = state.progress.load()
-    checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
+    if delivery is None:
+        checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
+        delivery = Delivery(sink, checkpoint, state.progress.save)
+    checkpoint = delivery.checkpoint
     resumed_at = checkpoint.totals.events
-    delivery = Delivery(sink, checkpoint, state.progress.save)
     try:
         delivery.open()
         if record is not None:

@@ -30,7 +30,7 @@ from .mainclasses import dumps_by_value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["IMMUTABLE", "dumps", "dumps_object", "loads", "loads_all"]
+__all__ = ["IMMUTABLE", "dumps", "dumps_object", "dumps_pickle", "loads", "loads_all"]
 
 IMMUTABLE: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes, complex})
 """Types whose values can be shared without copying: compare with `type(value) in IMMUTABLE`."""
@@ -70,14 +70,20 @@ def dumps(value: Any) -> bytes:
 
 def dumps_object(value: Any) -> bytes:
     """What `dumps` does for a value that is not of an immutable type. Raises the same."""
+    data = dumps_pickle(value)
+    if len(data) >= _LARGE:
+        return _out_of_band(value, data)
+    return data
+
+
+def dumps_pickle(value: Any) -> bytes:
+    """What `dumps_object` does, always as one plain pickle, which anybody can load."""
     try:
         data = _pickle(value, 5)
     except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
         return _by_value(value)
     if data.find(_MAIN) >= 0:  # `in` would first try it as a number, and clear the error
         return _by_value(value)
-    if len(data) >= _LARGE:
-        return _out_of_band(value, data)
     return data
 
 

@@ -12,10 +12,16 @@ keys. Encodings are stored, hashed to shards and compared as bytes; they must ne
 | `str` | `s`, then UTF-8 (lone surrogates pass) |
 | `bytes` | `b`, then the bytes |
 | `tuple` | `(`, then for each item its encoding's length (u32 big endian) and encoding |
+| any, of a group | `g`, the group (u16 big endian), then the encoding of the key itself |
+| another object | `p`, then a pickle: the key is whoever pickles to these bytes |
+
+The last two come from outside, where somebody else has partitioned the keys: Flink, into key
+groups. All keys of a group are then in one shard, so that the group can be moved as a whole.
 """
 
 from __future__ import annotations
 
+import pickle
 import struct
 from hashlib import blake2b
 from numbers import Integral
@@ -24,7 +30,10 @@ from zlib import crc32
 
 from ..agent.errors import InputError
 
-__all__ = ["decode_key", "encode_key", "key_prefix", "shard_of"]
+__all__ = ["decode_key", "encode_key", "group_of", "key_prefix", "shard_of"]
+
+GROUP = b"g"
+"""What a key of a group begins with."""
 
 _MAX_PLAIN = 200
 """Longest key, encoded, that prefixes its memory fields in full."""
@@ -98,9 +107,13 @@ def decode_key(data: bytes) -> Any:
             return rest
         if tag == b"(":
             return _decode_items(rest)
+        if tag == GROUP:
+            return decode_key(rest[2:])
+        if tag == b"p":
+            return pickle.loads(rest)
         if not rest:
             return {b"n": None, b"t": True, b"f": False}[tag]
-    except (ValueError, KeyError, struct.error):
+    except (ValueError, KeyError, struct.error, pickle.UnpicklingError):
         pass
     raise InputError(f"{data[:40]!r} is not the encoding of a key.")
 
@@ -122,8 +135,16 @@ def shard_of(key_bytes: bytes, shards: int) -> int:
     """Return the number of the shard, below `shards`, that an encoded key belongs to.
 
     CRC-32, because it is in zlib everywhere, the same everywhere, and costs 0.1 microseconds.
+    Groups are shared out in turn: few consecutive ones are to be as many on each shard.
     """
+    if key_bytes[:1] == GROUP:
+        return group_of(key_bytes) % shards
     return crc32(key_bytes) % shards
+
+
+def group_of(key_bytes: bytes) -> int:
+    """Return the group of an encoded key that has one."""
+    return int.from_bytes(key_bytes[1:3], "big")
 
 
 def key_prefix(key_bytes: bytes) -> bytes:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from .deadletters import DeadLetter
 from .journal import JournalEntry
+from .keygroups import group_entries, hashed_prefixes
 from .paths import CUT, MAX_ADDRESS, address, decode_path, encode_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import lmdb
+
+    from .keygroups import Entry
 
 __all__ = ["Databases", "Snapshot"]
 
@@ -57,13 +60,14 @@ class Databases:
 class Snapshot:
     """What a shard holds at one commit; for one thread at a time."""
 
-    __slots__ = ("_cursor", "_databases", "_get", "_transaction")
+    __slots__ = ("_cursor", "_databases", "_get", "_hashed", "_transaction")
 
     def __init__(self, handle: lmdb.Environment, databases: Databases) -> None:
         self._databases = databases
         self._transaction = handle.begin(db=databases.memory)
         self._get = self._transaction.get
         self._cursor = self._transaction.cursor(databases.memory)
+        self._hashed: dict[int, list[bytes]] | None = None
 
     def close(self) -> None:
         """End the transaction; the snapshot cannot be used any more."""
@@ -145,6 +149,15 @@ class Snapshot:
             key: bytes | None = self._get(prefix, None, self._databases.names)
             return key
         return prefix[1:]
+
+    def group_entries(self, group: int) -> Iterator[Entry]:
+        """Yield all memory of the keys of one key group, as it is stored (`keygroups`)."""
+        databases = self._databases
+        if self._hashed is None:
+            self._hashed = hashed_prefixes(self._transaction, databases.memory, databases.names)
+        return group_entries(
+            self._transaction, databases.memory, databases.names, group, self._hashed
+        )
 
     def journal(self) -> dict[int, list[JournalEntry]]:
         """Return the journal records of each unfinished run, in order of replay."""

@@ -10,7 +10,8 @@ the value under ``value`` (or ``v``).
 
 *Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
 is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the output alone, for the
-clients of a service.
+clients of a service. Alone, too, are ``pickle-value``, a plain pickle, and ``text``: a text as it
+is, and anything else as JSON.
 
 JSON is read and written by orjson, with the standard library behind it for what orjson cannot do
 or would do silently wrong: it reads integers beyond 64 bits as rounded floats, and refuses NaN and
@@ -53,7 +54,7 @@ import orjson
 from pydantic import BaseModel
 
 from ..agent.errors import UnserializableError
-from ..store.codec import dumps_object, loads
+from ..store.codec import dumps_object, dumps_pickle, loads
 from ..store.keys import decode_key
 from ..store.offsets import offset_of
 
@@ -136,6 +137,8 @@ def make_encoder(codec: str, *, revives: bool = False) -> Encoder:
         "pickle": _pickle_encoder,
         "json-lines": _json_encoder,
         "json": lambda: _encode_json_alone,
+        "pickle-value": lambda: _encode_pickle_alone,
+        "text": lambda: _encode_text,
     }
     if codec not in encoders:
         raise ValueError(f"unknown output codec {codec!r}")
@@ -192,6 +195,16 @@ class _KeyCache(dict[bytes, Any]):
 
 def _encode_json_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (an Encoder)
     return dumps_json(output)
+
+
+def _encode_pickle_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (as above)
+    return dumps_pickle(output)
+
+
+def _encode_text(key: bytes, output: Any, offset: int) -> bytes:
+    if isinstance(output, str):
+        return output.encode("utf-8", "replace")
+    return _encode_json_alone(key, output, offset)
 
 
 def _json_encoder() -> Encoder:

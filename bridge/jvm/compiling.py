@@ -2,9 +2,9 @@
 
 The sources are part of the package; class files would have to be built, kept in step and shipped
 for no gain. Flink carries a compiler anyway, Janino, for the code that its SQL planner writes. It
-knows Java without lambdas and mostly ignores type parameters, which is enough for what is here. A JVM of
-its own compiles everything in about a second, once: the jar is kept in the user's cache under the
-digest of what it was made of.
+knows Java without lambdas and mostly ignores type parameters, which is enough for what is here. A
+JVM of its own compiles everything in about a second, once: the jar is kept in the user's cache
+under the digest of what it was made of.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ dead letter says, which the worker has committed together with the record that c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ...store.keys import shard_of
 from ...store.reader import StoreReader
@@ -39,7 +39,7 @@ class ReplySink(Sink):
         state: the state directory, in whose shards the dead letters are.
     """
 
-    codec: ClassVar[str] = "json"
+    codec: str = "json"
 
     def __init__(self, ledger: Ledger, handover: Handover, state: Path) -> None:
         self._ledger = ledger

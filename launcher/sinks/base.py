@@ -10,7 +10,7 @@ checkpoint: what a sink holds back to put it in order must come again from the o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from ...agent.errors import StoreCorruptError
 
@@ -30,7 +30,7 @@ class Sink(ABC):
     `position` for each checkpoint, `close`.
     """
 
-    codec: ClassVar[str]
+    codec: str
     """Names the encoder that workers use: see `worker.encoding.make_encoder`."""
 
     ordered: bool = False

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import UnserializableError
 from ...store.codec import loads_all
@@ -42,7 +42,7 @@ class CollectSink(Sink):
         foreign: the workers' Python is of another version, whose compiled code is not loaded here.
     """
 
-    codec: ClassVar[str] = "pickle"
+    codec: str = "pickle"
 
     def __init__(
         self, spool: Path | None = None, *, sync: bool = False, foreign: bool = False

@@ -6,7 +6,7 @@ keys stand in the order in which they were finished, or, when `ordered`, in inpu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from ...agent.errors import InputError
 from .appendfile import AppendFile
@@ -33,7 +33,7 @@ class JsonLinesSink(Sink):
         overwrite: allow a new job to empty an existing file.
     """
 
-    codec: ClassVar[str] = "json-lines"
+    codec: str = "json-lines"
 
     def __init__(
         self, path: str, *, ordered: bool = False, sync: bool = False, overwrite: bool = False

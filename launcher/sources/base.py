@@ -48,6 +48,9 @@ class Source(ABC):
     exhausted: bool = False
     """Whether `read` has returned all there is."""
 
+    step: int = 1
+    """From the offset of one record of a batch to that of the next."""
+
     @property
     @abstractmethod
     def position(self) -> Position:

@@ -18,6 +18,8 @@ from support.pages import (
 )
 from tamias.agent.options import KNOWN_OPTIONS
 
+ROOMS = ("agent", "store", "worker", "launcher")
+
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
@@ -34,7 +36,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_are_named_exist(page: str) -> None:
-    folders = ("agent", "store", "worker", "launcher", "tests", "scripts", "examples", "docs")
+    folders = (*ROOMS, "bridge", "tests", "scripts", "examples", "docs")
     named = [word for word in code_words(page) if re.fullmatch(r"[\w./-]+", word)]
     inside = [word for word in named if word.split("/")[0] in folders and "/" in word]
     assert [word for word in inside if not (ROOT / word).exists()] == []
@@ -86,7 +88,7 @@ def test_every_module_has_its_place_in_the_reading_order() -> None:
     told = set(code_words("docs/architecture.md"))
     modules = {
         str(path.relative_to(ROOT))
-        for room in ("agent", "store", "worker", "launcher")
+        for room in (*ROOMS, "bridge/pool", "bridge/flink", "bridge/jvm")
         for path in (ROOT / room).glob("*.py")
         if path.name != "__init__.py"
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import random
 import subprocess
 import sys
@@ -70,3 +71,36 @@ def run_program(
     """Run one of the example's programs as its reader would."""
     command: list[Any] = [sys.executable, EXAMPLE / name, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def by_key(outputs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Outputs by the aircraft they are about; rows without one are about "NA".
+
+    Files of a Flink sink have no order among each other, so each aircraft's outputs are put in one:
+    summaries by the counts in them, which are right only if the rows came in order; then alerts.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for output in outputs:
+        found.setdefault(output.get("tailnum", "NA"), []).append(output)
+    for lines in found.values():
+        lines.sort(key=_place)
+    return found
+
+
+def _place(output: dict[str, Any]) -> tuple[Any, ...]:
+    if output["kind"] == "alert":
+        return (2, output["scheduled"])
+    if output["kind"] == "unassigned":
+        return (1, output["flights"])
+    return (1, output["legs"] + output["cancelled"])
+
+
+def expected(data: Path) -> dict[str, list[dict[str, Any]]]:
+    """What the independent computation says of a data set, as `by_key` has it."""
+    sys.path.insert(0, str(EXAMPLE))
+    try:
+        reference = importlib.import_module("reference")
+    finally:
+        sys.path.remove(str(EXAMPLE))
+    rows = reference.expected(data / "flights.csv", data / "planes.csv")
+    return by_key([output for _, _, outputs in rows for output in outputs])

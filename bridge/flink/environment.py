@@ -1,0 +1,238 @@
+"""The remote execution environment: an agent in a Flink job, behind Flink Agents' API.
+
+    env = StreamExecutionEnvironment.get_execution_environment()
+    agents = AgentsExecutionEnvironment.get_execution_environment(env=env)
+    outputs = agents.from_datastream(stream, key_selector).apply(MyAgent()).to_datastream()
+    agents.execute()
+
+The same agent, pool, workers and store as on one machine; what Flink adds are its sources and
+sinks, its checkpoints and its machines. How that works is in `operator` and in docs/flink.md.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ...agent.configuration import Configuration
+from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
+from ...agent.errors import ConfigError, MissingExtraError, UsageError
+from .operator import attach
+from .streams import KeyedInput, from_stream, from_table
+
+if TYPE_CHECKING:
+    from ...agent.agent import Agent
+
+try:
+    import pyflink.datastream  # noqa: F401  (or the environment could not be found out to be unusable)
+except ImportError as error:  # pragma: no cover (needs an installation without the extra)
+    raise MissingExtraError(
+        f"PyFlink cannot be imported: {error}.", hint="Install it: pip install 'tamias[flink]'"
+    ) from error
+
+
+class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
+    """Puts agents into the job of a Flink environment."""
+
+    def __init__(self, env: Any, t_env: Any = None) -> None:
+        """`env` is a StreamExecutionEnvironment, `t_env` a StreamTableEnvironment on top of it."""
+        super().__init__()
+        self._env = env
+        self._t_env = t_env
+        self._config = Configuration()
+        self._executed = False
+        self._builders: list[FlinkAgentBuilder] = []
+        section = _settings_of_cluster()
+        if section:
+            self._config.load_yaml_text(yaml.safe_dump({"agent": section}), "FLINK_CONF_DIR")
+
+    def get_config(self, path: str | None = None) -> Configuration:
+        """The configuration, to read and set; a YAML file at `path` is loaded into it first.
+
+        It begins with the section ``agent`` of ``config.yaml`` in ``FLINK_CONF_DIR``.
+        """
+        if path is not None:
+            self._config.load_file(path)
+        return self._config
+
+    def from_list(self, input: list[dict[str, Any]]) -> AgentBuilder:
+        """The local environment's business."""
+        del input
+        raise UsageError(
+            "from_list belongs to the environment without Flink.",
+            hint="Make a stream of the list, with env.from_collection(...), and use"
+            " from_datastream; or call get_execution_environment() without arguments.",
+        )
+
+    def from_datastream(self, input: Any, key_selector: Any = None) -> FlinkAgentBuilder:
+        """Read inputs from a DataStream.
+
+        Args:
+            input: a DataStream, or a KeyedStream.
+            key_selector: what partitions it: a KeySelector, a callable, or the name or position of
+                a field of its rows, which is quickest. Not for a stream that is keyed already.
+
+        Raises:
+            UsageError: the stream has no key, or two.
+        """
+        return self._builder(from_stream(input, key_selector))
+
+    def from_table(self, input: Any, key_selector: Any = None) -> FlinkAgentBuilder:
+        """Read inputs from a Table, whose rows come as `Row`; see `from_datastream`.
+
+        Raises:
+            UsageError: there is no table environment, or no key.
+        """
+        return self._builder(from_table(self._tables(), input, key_selector))
+
+    def _builder(self, keyed: KeyedInput) -> FlinkAgentBuilder:
+        builder = FlinkAgentBuilder(self, keyed)
+        self._builders.append(builder)
+        return builder
+
+    def _tables(self) -> Any:
+        if self._t_env is None:
+            raise UsageError(
+                "A table needs a table environment.",
+                hint="get_execution_environment(env=env, t_env=StreamTableEnvironment.create(env))",
+            )
+        return self._t_env
+
+    def execute(self) -> None:
+        """Run the Flink job, and wait for its end.
+
+        Raises:
+            UsageError: called before, or an input has no agent yet.
+        """
+        if self._executed:
+            raise UsageError(
+                "execute can be called once in the life of an environment.",
+                hint="Get another environment to run again.",
+            )
+        if not self._builders or any(builder.agent is None for builder in self._builders):
+            raise UsageError(
+                "There is nothing to execute yet.",
+                hint="Call from_datastream(stream, key).apply(agent).to_datastream() first.",
+            )
+        self._executed = True
+        self._env.execute()
+
+
+class FlinkAgentBuilder(AgentBuilder):
+    """Joins a keyed stream with an agent and a stream of its outputs."""
+
+    def __init__(self, environment: FlinkExecutionEnvironment, keyed: KeyedInput) -> None:
+        self._environment = environment
+        self._keyed = keyed
+        self.agent: Agent | type[Agent] | str | None = None
+        self._attached: Any = None
+        self._text = False
+
+    def apply(self, agent: Agent | type[Agent] | str) -> FlinkAgentBuilder:
+        """Set the agent, itself or by name: `package.module:name`.
+
+        Raises:
+            UsageError: there is one already.
+        """
+        if self.agent is not None:
+            raise UsageError(
+                "apply can be called once for an input.", hint="Read the stream once more."
+            )
+        self.agent = agent
+        return self
+
+    def to_list(self) -> list[dict[Any, Any]]:
+        """The local environment's business."""
+        raise UsageError(
+            "to_list belongs to the environment without Flink.",
+            hint="Use to_datastream(), and a sink or execute_and_collect().",
+        )
+
+    def to_datastream(self, output_type: Any = None) -> Any:
+        """The outputs as a DataStream.
+
+        Args:
+            output_type: of the stream's elements. Without it they are Python objects, as the agent
+                has sent them. ``Types.STRING()`` makes texts of them: a text as it is, and JSON of
+                anything else; no Python is needed between the pool and Flink for that. For any
+                other type they are mapped by a Python function of PyFlink.
+
+        Raises:
+            UsageError: there is no agent yet, or the stream was asked for with another type.
+            AgentDefinitionError: the agent does not compile.
+        """
+        from pyflink.common import Types  # noqa: PLC0415 (an extra)
+
+        text = output_type is not None and output_type == Types.STRING()
+        stream = self._stream(text=text)
+        if output_type is None or text:
+            return stream
+        from .rows import to_type  # noqa: PLC0415 (an extra)
+
+        return stream.map(to_type(output_type), output_type=output_type)
+
+    def to_table(self, schema: Any, output_type: Any) -> Any:
+        """The outputs as a Table of `schema`, whose rows are of `output_type`.
+
+        An output is a mapping of the fields' names, a row, or the fields in order.
+
+        Raises:
+            UsageError: there is no table environment, or no agent yet.
+        """
+        tables = self._environment._tables()  # noqa: SLF001 (of one family)
+        return tables.from_data_stream(self.to_datastream(output_type), schema)
+
+    def _stream(self, *, text: bool) -> Any:
+        if self.agent is None:
+            raise UsageError("There is no agent yet.", hint="Call apply(agent) first.")
+        if self._attached is None:
+            self._text = text
+            self._attached = attach(
+                self._keyed,
+                self.agent,
+                self._environment.resources,
+                self._environment.get_config(),
+                text=text,
+            )
+        elif self._text != text:
+            raise UsageError(
+                "The outputs are either texts or Python objects.",
+                hint="Map the stream that you have, or read the input once more for the other.",
+            )
+        return self._attached
+
+
+def create(env: Any = None, t_env: Any = None, **options: Any) -> FlinkExecutionEnvironment:
+    """The factory behind the entry point `flink`; options go into the configuration."""
+    if env is None:
+        from pyflink.datastream import StreamExecutionEnvironment  # noqa: PLC0415 (an extra)
+
+        env = StreamExecutionEnvironment(t_env._j_tenv.execEnv())  # noqa: SLF001 (no other way)
+    environment = FlinkExecutionEnvironment(env, t_env)
+    for name, value in options.items():
+        environment.get_config().override({name.replace("_", "-"): value})
+    return environment
+
+
+def _settings_of_cluster() -> dict[str, Any]:
+    """The section `agent` of Flink's configuration file, if there is one."""
+    folder = os.environ.get("FLINK_CONF_DIR")
+    path = Path(folder) / "config.yaml" if folder else None
+    if path is None or not path.is_file():
+        return {}
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(document, dict):
+        return {}
+    flat = {
+        key.removeprefix("agent."): value
+        for key, value in document.items()
+        if isinstance(key, str) and key.startswith("agent.")
+    }
+    section = document.get("agent")
+    return {**flat, **section} if isinstance(section, dict) else flat

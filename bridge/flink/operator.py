@@ -1,0 +1,122 @@
+"""From a keyed stream and an agent to the Java operator that runs the agent's pool.
+
+The operator's classes are compiled when the first job needs them (`bridge/jvm/compiling.py`) and
+travel with the job as a jar. What the pool has to do travels with the operator, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.options import PoolOptions
+from ...agent.plan import AgentPlan
+from ...launcher.environments.portable import own_folders
+from ...launcher.lineage import agent_of
+from ...worker.boot import pack_agent
+from ..jvm.compiling import compiled
+from ..jvm.jars import flink_jar
+from .classes import new, strings
+
+if TYPE_CHECKING:
+    from ...agent.agent import Agent
+    from ...agent.configuration import Configuration
+    from ...agent.resource import ResourceType
+    from .streams import KeyedInput
+
+WORKERS: Final = 1
+"""Of the pool under a task, where the configuration does not say: parallelism is Flink's."""
+_DEPENDENCIES: Final = ("python.files", "python.archives", "python.requirements")
+
+
+def attach(
+    keyed: KeyedInput,
+    agent: Agent | type[Agent] | str,
+    resources: dict[ResourceType, dict[str, Any]],
+    config: Configuration,
+    *,
+    text: bool,
+) -> Any:
+    """The DataStream of the agent's outputs.
+
+    Raises:
+        AgentDefinitionError: the agent does not compile.
+        BridgeError, MissingExtraError: the operator does not.
+    """
+    from pyflink.common import Types  # noqa: PLC0415 (an extra)
+    from pyflink.datastream import DataStream  # noqa: PLC0415 (an extra)
+    from pyflink.util.java_utils import add_jars_to_context_class_loader  # noqa: PLC0415
+
+    name, job = _job(agent, resources, config, text=text)
+    jar = compiled("tamias/flink", [flink_jar("flink-dist"), flink_jar("flink-python")])
+    add_jars_to_context_class_loader([jar.as_uri()])
+    java_stream = keyed.java_stream()
+    java_environment = java_stream.getExecutionEnvironment()
+    _ship(java_environment, jar.as_uri())
+    output_type = (Types.STRING() if text else Types.PICKLED_BYTE_ARRAY()).get_java_type_info()
+    operator = new(
+        "PoolOperator",
+        json.dumps(job),
+        strings([_python(java_environment), "-m", "tamias.bridge.pool.main"]),
+        keyed.key_type,
+        keyed.value_type,
+        keyed.key_in_front,
+        text,
+        2 * config.get(PoolOptions.WINDOW),
+        _dependencies(java_environment),
+    )
+    return DataStream(java_stream.transform(f"agent {name}", output_type, operator))
+
+
+def _job(
+    agent: Agent | type[Agent] | str,
+    resources: dict[ResourceType, dict[str, Any]],
+    config: Configuration,
+    *,
+    text: bool,
+) -> tuple[str, dict[str, Any]]:
+    """The agent's name, and what the launcher is told (`bridge/pool/job.py`)."""
+    settings = {PoolOptions.WORKERS.key: WORKERS, **config.data}
+    job: dict[str, Any] = {
+        "codec": "text" if text else "pickle-value",
+        "config": settings,
+        "environment": config.section("environment"),
+        "sys_path": own_folders(None),
+    }
+    if isinstance(agent, str):
+        job |= {"name": agent_of(agent), "target": agent}
+    else:
+        plan = AgentPlan.compile(agent, config, resources)  # complain here, not in a task
+        job |= {"name": plan.name, "agent": pack_agent(agent, resources)}
+    return job["name"].rpartition(":")[2], job
+
+
+def _ship(java_environment: Any, jar: str) -> None:
+    """Have a jar travel with the job."""
+    from pyflink.java_gateway import get_gateway  # noqa: PLC0415 (an extra)
+
+    jvm = get_gateway().jvm
+    key = jvm.org.apache.flink.configuration.PipelineOptions.JARS.key()
+    config = jvm.org.apache.flink.python.util.PythonConfigUtil.getEnvironmentConfig(
+        java_environment
+    )
+    listed = config.getString(key, "") or ""
+    jars = [entry for entry in listed.strip("[] ").replace(",", ";").split(";") if entry.strip()]
+    if jar not in jars:
+        config.setString(key, ";".join([*jars, jar]))
+
+
+def _python(java_environment: Any) -> str:
+    """The interpreter of the launcher: what `python.executable` says, or this one."""
+    found = java_environment.getConfiguration().toMap().get("python.executable")
+    return str(found or sys.executable)
+
+
+def _dependencies(java_environment: Any) -> Any:
+    from pyflink.java_gateway import get_gateway  # noqa: PLC0415 (an extra)
+
+    settings = java_environment.getConfiguration()
+    wanted = any(name in settings.toMap() for name in _DEPENDENCIES)
+    config = get_gateway().jvm.org.apache.flink.python.util.PythonConfigUtil
+    return new("Dependencies", config.extractPythonConfiguration(settings), wanted)

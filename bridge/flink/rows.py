@@ -1,0 +1,30 @@
+"""Outputs of an agent as elements of a stream with a type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def to_type(output_type: Any) -> Callable[[Any], Any]:
+    """The function that makes an element of `output_type` of an output: rows of mappings."""
+    from pyflink.common.typeinfo import RowTypeInfo  # noqa: PLC0415 (an extra)
+
+    if not isinstance(output_type, RowTypeInfo):
+        return lambda output: output
+    names = list(output_type.get_field_names())
+
+    def to_row(output: Any) -> Any:
+        from pyflink.common import Row  # noqa: PLC0415 (an extra)
+
+        if isinstance(output, Row):
+            return output
+        if hasattr(output, "model_dump"):
+            output = output.model_dump()
+        if isinstance(output, Mapping):
+            return Row(*[output.get(name) for name in names])
+        if isinstance(output, Sequence) and not isinstance(output, (str, bytes)):
+            return Row(*output)
+        return Row(output)
+
+    return to_row

@@ -1,0 +1,74 @@
+package tamias.flink;
+
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+
+/**
+ * An input that the pool has been sent, and whose outcome the task does not have yet.
+ *
+ * In a checkpoint it may come with its outputs: the pool had committed them, and they had not arrived.
+ */
+final class Entry {
+    final long offset;
+    final int group;
+    final byte[] key;
+    final byte[] payload;
+    final boolean timed;
+    final long timestamp;
+    /** Null: not known to be done. */
+    byte[][] outputs;
+
+    Entry(long offset, int group, byte[] key, byte[] payload, boolean timed, long timestamp) {
+        this.offset = offset;
+        this.group = group;
+        this.key = key;
+        this.payload = payload;
+        this.timed = timed;
+        this.timestamp = timestamp;
+    }
+
+    int size() {
+        return key.length + payload.length;
+    }
+
+    void write(DataOutputStream out, byte[][] known) throws IOException {
+        out.writeLong(offset);
+        out.writeBoolean(timed);
+        out.writeLong(timestamp);
+        writeBytes(out, key);
+        writeBytes(out, known == null ? payload : new byte[0]);
+        out.writeInt(known == null ? -1 : known.length);
+        if (known != null) {
+            for (int i = 0; i < known.length; i++) {
+                writeBytes(out, known[i]);
+            }
+        }
+    }
+
+    static Entry read(DataInputStream in, int group) throws IOException {
+        long offset = in.readLong();
+        boolean timed = in.readBoolean();
+        long timestamp = in.readLong();
+        Entry entry = new Entry(offset, group, readBytes(in), readBytes(in), timed, timestamp);
+        int count = in.readInt();
+        if (count >= 0) {
+            entry.outputs = new byte[count][];
+            for (int i = 0; i < count; i++) {
+                entry.outputs[i] = readBytes(in);
+            }
+        }
+        return entry;
+    }
+
+    static void writeBytes(DataOutputStream out, byte[] bytes) throws IOException {
+        out.writeInt(bytes.length);
+        out.write(bytes);
+    }
+
+    static byte[] readBytes(DataInputStream in) throws IOException {
+        byte[] bytes = new byte[in.readInt()];
+        in.readFully(bytes);
+        return bytes;
+    }
+}

@@ -1,0 +1,401 @@
+package tamias.flink;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+import org.apache.flink.api.common.operators.MailboxExecutor;
+import org.apache.flink.api.common.operators.ProcessingTimeService.ProcessingTimeCallback;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
+import org.apache.flink.api.common.typeutils.base.LongSerializer;
+import org.apache.flink.runtime.checkpoint.CheckpointOptions;
+import org.apache.flink.runtime.state.CheckpointStreamFactory;
+import org.apache.flink.runtime.state.KeyGroupRange;
+import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
+import org.apache.flink.runtime.state.KeyGroupStatePartitionStreamProvider;
+import org.apache.flink.runtime.state.StateInitializationContext;
+import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.operators.OperatorSnapshotFutures;
+import org.apache.flink.streaming.api.watermark.Watermark;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.types.Row;
+import org.apache.flink.util.function.ThrowingRunnable;
+
+/**
+ * Runs an agent's pool under a Flink task.
+ *
+ * An input is *pending* from when it is sent to the pool until its outputs have been emitted. Each has
+ * an offset, by which the pool knows it: offsets go up, and none is ever given twice in the life of a
+ * job, whatever its parallelism. That is all there is to exactness: an outcome of an input that is not
+ * pending is dropped, and what is pending is sent again to the pool's next life, or put into the
+ * checkpoint.
+ *
+ * Everything here happens on the task's thread. Outcomes come in as mails. A task with as many inputs
+ * pending as it may have works through mails until there is room, which is how a slow agent slows
+ * Flink; it never waits for a run. Watermarks wait for the inputs before them.
+ */
+public final class PoolOperator extends AbstractStreamOperator implements OneInputStreamOperator {
+    private static final long MOST_BYTES = 32L << 20;
+    private static final int MOST_DEATHS = 10;
+    private static final long QUIET_NANOS = 30L * 1000 * 1000 * 1000;
+    private static final long LOOK_MILLIS = 1000;
+
+    private final String job;
+    private final String[] command;
+    private final TypeInformation inputType;
+    private final boolean keyInFront;
+    private final boolean text;
+    private final int capacity;
+    private final Dependencies dependencies;
+
+    private transient Values values;
+    private transient Values keys;
+    private transient LinkedHashMap pending;
+    private transient long pendingBytes;
+    private transient ArrayDeque held;
+    private transient ArrayList restored;
+    private transient long next;
+    private transient long step;
+    private transient int maxParallelism;
+    private transient KeyGroupRange range;
+    private transient ListState offsets;
+    private transient MailboxExecutor mailbox;
+    private transient AtomicBoolean mailed;
+    private transient Pool pool;
+    private transient File state;
+    private transient Map variables;
+    private transient int deaths;
+    private transient boolean ended;
+    /** Whether the pool's state directory has all that a checkpoint held. */
+    private transient boolean whole;
+    private transient Gauges gauges;
+
+    /**
+     * @param job what the pool is to do, a JSON object that is completed here
+     * @param command the command that starts the launcher
+     * @param keyType the type of the key; the input's own first field where `keyInFront`
+     * @param inputType the type of the elements
+     * @param keyInFront whether elements are rows of the key and the value
+     * @param text whether outputs are texts; otherwise they are pickles
+     * @param capacity how many inputs may be pending
+     */
+    public PoolOperator(String job, String[] command, TypeInformation keyType,
+        TypeInformation inputType, boolean keyInFront, boolean text, int capacity,
+        Dependencies dependencies) {
+        this.job = job;
+        this.command = command;
+        this.inputType = inputType;
+        this.keyInFront = keyInFront;
+        this.text = text;
+        this.capacity = capacity;
+        this.dependencies = dependencies;
+        this.keyType = keyType;
+    }
+
+    private final TypeInformation keyType;
+
+    // -- beginning ----------------------------------------------------------------------------
+
+    protected boolean isUsingCustomRawKeyedState() {
+        return true;
+    }
+
+    public void initializeState(StateInitializationContext context) throws Exception {
+        super.initializeState(context);
+        values = new Values(inputType);
+        keys = new Values(keyType);
+        pending = new LinkedHashMap();
+        held = new ArrayDeque();
+        restored = new ArrayList();
+        mailed = new AtomicBoolean();
+        gauges = new Gauges(getMetricGroup());
+        mailbox = getContainingTask().getMailboxExecutorFactory()
+            .createExecutor(getOperatorConfig().getChainIndex());
+        step = getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks();
+        maxParallelism = getRuntimeContext().getTaskInfo().getMaxNumberOfParallelSubtasks();
+        int subtask = getRuntimeContext().getTaskInfo().getIndexOfThisSubtask();
+        range = KeyGroupRangeAssignment.computeKeyGroupRangeForOperatorIndex(
+            maxParallelism, (int) step, subtask);
+        offsets = context.getOperatorStateStore().getUnionListState(
+            new ListStateDescriptor("tamias-offsets", LongSerializer.INSTANCE));
+        long base = 0;
+        for (Iterator known = ((Iterable) offsets.get()).iterator(); known.hasNext();) {
+            base = Math.max(base, ((Long) known.next()).longValue());
+        }
+        next = base + subtask;
+        String[] folders = getContainingTask().getEnvironment().getTaskManagerInfo()
+            .getTmpDirectories();
+        state = new File(folders[subtask % folders.length], "tamias-pool-" + UUID.randomUUID());
+        variables = dependencies.open(
+            folders, getRuntimeContext().getDistributedCache(), getContainingTask().getEnvironment().getJobID());
+        start();
+        whole = !context.isRestored();
+        for (Iterator inputs = context.getRawKeyedStateInputs().iterator(); inputs.hasNext();) {
+            KeyGroupStatePartitionStreamProvider input =
+                (KeyGroupStatePartitionStreamProvider) inputs.next();
+            Snapshot.restore(input.getStream(), input.getKeyGroupId(), pool, restored);
+        }
+        pool.send('G', new byte[0]);
+    }
+
+    private void start() throws IOException {
+        Files.createDirectories(state.getParentFile().toPath());
+        pool = new Pool(command, variables, state.getParentFile(), step, LOG, new Runnable() {
+            public void run() {
+                wake();
+            }
+        });
+        String path = state.getAbsolutePath().replace("\\", "\\\\").replace("\"", "\\\"");
+        String told = "{\"state\": \"" + path + "\", \"first_group\": " + range.getStartKeyGroup()
+            + ", \"last_group\": " + range.getEndKeyGroup() + ", \"step\": " + step + ", "
+            + job.substring(1);
+        pool.send('C', told.getBytes(StandardCharsets.UTF_8));
+        LOG.info("started pool {} in {}", Long.valueOf(pool.pid()), state);
+    }
+
+    public void open() throws Exception {
+        super.open();
+        Collections.sort(restored, new Comparator() {
+            public int compare(Object first, Object second) {
+                return Long.compare(((Entry) first).offset, ((Entry) second).offset);
+            }
+        });
+        for (int i = 0; i < restored.size(); i++) {
+            Entry entry = (Entry) restored.get(i);
+            if (entry.outputs == null) {
+                add(entry);
+                pool.send(entry, false);
+            }
+        }
+        for (int i = 0; i < restored.size(); i++) {
+            Entry entry = (Entry) restored.get(i);
+            if (entry.outputs != null) {
+                for (int j = 0; j < entry.outputs.length; j++) {
+                    emit(entry, entry.outputs[j]);
+                }
+            }
+        }
+        restored = null;
+        getProcessingTimeService().scheduleAtFixedRate(new ProcessingTimeCallback() {
+            public void onProcessingTime(long timestamp) {
+                look();
+            }
+        }, LOOK_MILLIS, LOOK_MILLIS);
+    }
+
+    // -- inputs -------------------------------------------------------------------------------
+
+    public void processElement(StreamRecord record) throws Exception {
+        Object key = getCurrentKey();
+        Object value = record.getValue();
+        if (keyInFront) {
+            value = ((Row) value).getField(1);
+        }
+        int group = KeyGroupRangeAssignment.assignToKeyGroup(key, maxParallelism);
+        Entry entry = new Entry(next, group, keys.key(key, group), values.pickle(value),
+            record.hasTimestamp(), record.hasTimestamp() ? record.getTimestamp() : 0L);
+        while (pending.size() >= capacity || pendingBytes > 0 && pendingBytes + entry.size() > MOST_BYTES) {
+            mailbox.yield();
+        }
+        next += step;
+        add(entry);
+        pool.send(entry, pending.size() == 1);
+    }
+
+    private void add(Entry entry) {
+        pending.put(Long.valueOf(entry.offset), entry);
+        pendingBytes += entry.size();
+    }
+
+    public void processWatermark(Watermark mark) throws Exception {
+        if (pending.isEmpty()) {
+            super.processWatermark(mark);
+        } else {
+            held.add(mark);
+            held.add(Long.valueOf(next));
+        }
+    }
+
+    private void releaseWatermarks() throws Exception {
+        while (!held.isEmpty()) {
+            if (!pending.isEmpty()) {
+                Long oldest = (Long) pending.keySet().iterator().next();
+                Object second = held.toArray()[1];
+                if (oldest.longValue() < ((Long) second).longValue()) {
+                    return;
+                }
+            }
+            Watermark mark = (Watermark) held.poll();
+            held.poll();
+            super.processWatermark(mark);
+        }
+    }
+
+    public void finish() throws Exception {
+        while (!pending.isEmpty()) {
+            mailbox.yield();
+        }
+        releaseWatermarks();
+        super.finish();
+    }
+
+    // -- outcomes -----------------------------------------------------------------------------
+
+    private void wake() {
+        if (mailed.compareAndSet(false, true)) {
+            try {
+                mailbox.execute(new ThrowingRunnable() {
+                    public void run() throws Exception {
+                        mailed.set(false);
+                        drain();
+                    }
+                }, "outcomes of a pool");
+            } catch (java.util.concurrent.RejectedExecutionException e) {
+                LOG.debug("the task has ended", e);
+            }
+        }
+    }
+
+    private void drain() throws Exception {
+        byte[] frame = pool.poll();
+        while (frame != null && !ended) {
+            if (frame == Pool.GONE) {
+                died();
+            } else if (frame[0] == 'O') {
+                take(frame);
+            } else if (frame[0] == 'K') {
+                whole = true;
+            } else if (frame[0] == 'M') {
+                gauges.update(frame);
+            } else if (frame[0] == 'E') {
+                ended = true;
+                throw new PoolException(frame);
+            }
+            frame = pool.poll();
+        }
+        if (!held.isEmpty()) {
+            releaseWatermarks();
+        }
+    }
+
+    private void take(byte[] frame) throws Exception {
+        Outputs outputs = new Outputs(frame, 9);
+        while (outputs.next()) {
+            Entry entry = (Entry) pending.remove(Long.valueOf(outputs.offset));
+            if (entry == null) {
+                outputs.skip(); // emitted before the pool's last life ended
+                continue;
+            }
+            deaths = 0;
+            pendingBytes -= entry.size();
+            for (int i = 0; i < outputs.count; i++) {
+                emit(entry, outputs.take());
+            }
+        }
+        pool.send('A', Bytes.int64(frame, 1));
+    }
+
+    private void emit(Entry entry, byte[] data) {
+        Object value = text ? (Object) new String(data, StandardCharsets.UTF_8) : (Object) data;
+        output.collect(entry.timed ? new StreamRecord(value, entry.timestamp) : new StreamRecord(value));
+    }
+
+    // -- the pool's death ---------------------------------------------------------------------
+
+    /** Its launcher is gone, and has not said why: start another one where it was. */
+    private void died() throws Exception {
+        deaths++;
+        String how = pool.ending();
+        if (!whole) {
+            ended = true;
+            throw new IOException("The pool's launcher " + how + " before its state was restored.");
+        }
+        if (deaths > MOST_DEATHS) {
+            ended = true;
+            throw new IOException("The pool's launcher " + how + ", " + deaths + " times in a row. What"
+                + " it has printed is in the task manager's log.");
+        }
+        LOG.warn("pool " + pool.pid() + " " + how + ": another one takes its place, and is sent "
+            + pending.size() + " inputs again");
+        pool.close();
+        if (deaths > 1) {
+            Thread.sleep(Math.min(2000L, 50L << deaths)); // in a row, without any success
+        }
+        start();
+        pool.send('G', new byte[0]);
+        for (Iterator entries = pending.values().iterator(); entries.hasNext();) {
+            pool.send((Entry) entries.next(), false);
+        }
+    }
+
+    /** A launcher that says nothing any more, not even that it lives, is as good as dead. */
+    private void look() {
+        if (pool.beating && System.nanoTime() - pool.heard > QUIET_NANOS) {
+            LOG.warn("pool {} has not been heard of for 30 s: it is killed", Long.valueOf(pool.pid()));
+            pool.kill();
+        }
+    }
+
+    // -- checkpoints --------------------------------------------------------------------------
+
+    public void snapshotState(StateSnapshotContext context) throws Exception {
+        super.snapshotState(context);
+        offsets.update(Collections.singletonList(Long.valueOf(next)));
+    }
+
+    public OperatorSnapshotFutures snapshotState(long checkpoint, long timestamp,
+        CheckpointOptions options, CheckpointStreamFactory factory) throws Exception {
+        OperatorSnapshotFutures futures =
+            super.snapshotState(checkpoint, timestamp, options, factory);
+        Entry[] now = (Entry[]) pending.values().toArray(new Entry[0]);
+        pool.barrier(checkpoint);
+        futures.setKeyedStateRawFuture(
+            new FutureTask(new Snapshot(checkpoint, pool, now, range, factory)));
+        return futures;
+    }
+
+    public void notifyCheckpointAborted(long checkpoint) throws Exception {
+        super.notifyCheckpointAborted(checkpoint);
+        pool.drop(checkpoint);
+    }
+
+    // -- the end ------------------------------------------------------------------------------
+
+    public void close() throws Exception {
+        ended = true;
+        if (pool != null) {
+            pool.close();
+            remove(state);
+        }
+        if (dependencies != null) {
+            dependencies.close();
+        }
+        super.close();
+    }
+
+    private static void remove(File file) {
+        File[] inside = Files.isSymbolicLink(file.toPath()) ? null : file.listFiles();
+        if (inside != null) {
+            for (int i = 0; i < inside.length; i++) {
+                remove(inside[i]);
+            }
+        }
+        file.delete();
+    }
+}

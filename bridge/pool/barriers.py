@@ -1,0 +1,125 @@
+"""Checkpoints of a pool that goes on working: what the store held when a barrier came by.
+
+The launcher reads inputs in order, and nothing that it has not read can have had an effect. So at
+the moment when it reads a barrier, the store holds effects of inputs before the barrier only; of
+some of them, which is as it should be: the task puts those that it has no outcome of into the
+checkpoint, too. All there is to do is to open a read transaction on each shard. LMDB keeps the
+pages of that moment for as long as the transaction is open, and the workers notice nothing.
+
+The parts are made when the task asks for them, a portion at a time, between two turns of the
+launcher's loop. So a slow checkpoint storage slows the checkpoint and nothing else, and memory is
+bounded by a portion.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+from ...store.keys import group_of
+from . import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from typing import TypeAlias
+
+    from ...store.keygroups import Entry
+    from ...store.reader import StoreReader
+    from ...store.snapshot import Snapshot
+
+    Parts: TypeAlias = Generator[tuple[bytes, bytes], None, None]
+
+PORTION_BYTES: Final = 256 << 10
+"""A portion is complete when it has so many bytes: for so long the loop is held up."""
+KEPT_SECONDS: Final = 3600.0
+"""A checkpoint that nobody asks for any more is given up: it pins pages."""
+
+
+class Barriers:
+    """The checkpoints that are being read out."""
+
+    def __init__(self, reader: StoreReader, shards: int, groups: Sequence[int]) -> None:
+        """`groups` are the key groups that the pool's inputs belong to."""
+        self._reader = reader
+        self._shards = shards
+        self._groups = groups
+        self._open: dict[int, tuple[ExitStack, Parts, float]] = {}
+
+    def hold(self, checkpoint: int) -> None:
+        """A barrier has come by: keep what the store holds now."""
+        self._forget_old()
+        stack = ExitStack()
+        shards = [stack.enter_context(self._reader.shard(n)) for n in range(self._shards)]
+        self._open[checkpoint] = stack, self._parts(shards), time.monotonic()
+
+    def next_parts(self, checkpoint: int) -> list[tuple[bytes, bytes]]:
+        """Some of the parts to come, with kind and body; the last one of all says so.
+
+        Of a checkpoint that is not known there is nothing but such an end, which says that, too.
+        """
+        held = self._open.get(checkpoint)
+        if held is None:
+            return [(frames.END, b"unknown")]
+        parts = []
+        size = 0
+        for part in held[1]:
+            parts.append(part)
+            size += len(part[1])
+            if size >= PORTION_BYTES:
+                return parts
+        self.drop(checkpoint)
+        return [*parts, (frames.END, b"")]
+
+    def drop(self, checkpoint: int) -> None:
+        """No more of this checkpoint is wanted."""
+        held = self._open.pop(checkpoint, None)
+        if held is not None:
+            held[1].close()
+            held[0].close()
+
+    def close(self) -> None:
+        """Let go of all."""
+        for checkpoint in list(self._open):
+            self.drop(checkpoint)
+
+    def _forget_old(self) -> None:
+        now = time.monotonic()
+        for checkpoint, (_, _, since) in list(self._open.items()):
+            if now - since > KEPT_SECONDS:
+                self.drop(checkpoint)
+
+    def _parts(self, shards: list[Snapshot | None]) -> Parts:
+        for shard in shards:
+            if shard is None:
+                continue
+            runs = shard.journal().values()
+            records = [(entry.offset, entry.key, entry.data) for run in runs for entry in run]
+            if records:
+                yield frames.JOURNAL, frames.pack_journal(records)
+            for _, record in shard.outbox():
+                yield frames.OUTBOX, record
+            letters = [
+                (letter.offset, group_of(letter.key), letter.encode())
+                for letter in shard.dead_letters()
+            ]
+            if letters:
+                yield frames.LETTERS, frames.pack_letters(letters)
+        for group in self._groups:
+            shard = shards[group % self._shards]
+            if shard is not None:
+                for entries in _portions(shard.group_entries(group)):
+                    yield frames.MEMORY, frames.pack_memory(group, entries)
+
+
+def _portions(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    portion: list[Entry] = []
+    size = 0
+    for entry in entries:
+        portion.append(entry)
+        size += len(entry.key) + len(entry.value)
+        if size >= PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion

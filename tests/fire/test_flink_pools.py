@@ -1,0 +1,131 @@
+"""Pools under a job that checkpoints: exact through every kill, restore and rescaling.
+
+The tasks are stand-ins that speak the operator's protocol; what they talk to is real. With Flink
+itself: tests/flink. Hundreds of seeds: scripts/fire --flink.
+"""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from support import flink_fire
+from support.flink_task import Job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("seed", range(2, 5))
+def test_exact_through_kills_restores_and_rescalings(tmp_path: Path, seed: int) -> None:
+    done = flink_fire.run(tmp_path, seed, inputs=600, steps=16)
+    assert done["checkpoint"] > 0
+
+
+def job_of(folder: Path, count: int, **job: object) -> Job:
+    records = [(f"key-{n % 5}", pickle.dumps({"n": n})) for n in range(count)]
+    return Job(folder, records, **{"config": {"workers": 1, "shards": 4}, **job})
+
+
+def test_a_launcher_that_dies_in_the_middle_of_a_restore_is_no_success(tmp_path: Path) -> None:
+    job = job_of(tmp_path, 300)
+    job.start(1)
+    job.feed(200)
+    while job.tasks[0].pending:
+        job.listen()
+    assert job.take_checkpoint()
+    job.fail(1)
+    job.tasks[0].kill_launcher()
+    job.finish()
+    flink_fire.judge([pickle.loads(output) for output in job.committed], 300)
+
+
+def test_a_checkpoint_holds_what_was_there_at_the_barrier(tmp_path: Path) -> None:
+    job = job_of(tmp_path, 400)
+    job.start(1)
+    job.feed(100)
+    while job.tasks[0].pending:
+        job.listen()
+
+    def go_on() -> None:  # between the barrier and the reading, the pool does all the rest
+        job.feed(300)
+        while job.tasks[0].pending:
+            job.listen()
+
+    assert job.take_checkpoint(go_on)
+    assert len(job.committed) == 100
+    job.fail(2)
+    job.finish()
+    flink_fire.judge([pickle.loads(output) for output in job.committed], 400)
+
+
+def test_dead_letters_are_part_of_a_checkpoint(tmp_path: Path) -> None:
+    records = [("good", pickle.dumps({"n": 0})), ("bad", pickle.dumps("no row"))]
+    config = {"workers": 1, "shards": 4, "on-error": "dead-letter", "max-attempts": 1}
+    job = Job(tmp_path, records, config=config)
+    job.start(1)
+    job.feed(2)
+    while job.tasks[0].pending:
+        job.listen()
+    pending = job.tasks[0].barrier(1)
+    job.tasks[0].send(b"P", (1).to_bytes(8, "little"))
+    job.tasks[0]._parts = []
+    while not job.tasks[0]._parts:
+        job.listen()
+    assert pending == []
+    letters = [body for kind, body in job.tasks[0]._parts if kind == b"d"]
+    assert len(letters) == 1
+    assert b"no row" in letters[0]
+    job.tasks[0].close()
+
+
+def test_an_error_of_the_agent_reaches_the_task(tmp_path: Path) -> None:
+    job = Job(tmp_path, [("bad", pickle.dumps("no row"))], config={"workers": 1, "shards": 4})
+    job.start(1)
+    job.feed(1)
+    with pytest.raises(AssertionError, match=r"AgentFailedError.*TypeError"):
+        job.finish()
+    job.tasks[0].close()
+
+
+@pytest.mark.parametrize("how", ["closed", "killed", "stopped"])
+def test_nothing_outlives_the_task(tmp_path: Path, how: str) -> None:
+    # The task is a process of its own here, whose death takes the pipe along.
+    code = (
+        "import pickle, sys, time; from pathlib import Path; from support.flink_task import Job\n"
+        "job = Job(Path(sys.argv[1]), [('k', pickle.dumps({'n': 0}))], config={'workers': 2})\n"
+        "job.start(1); job.feed(1)\n"
+        "while job.tasks[0].pending: job.listen()\n"
+        "print(job.tasks[0].process.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": "tests", "PATH": "/usr/bin:/bin"},
+    ) as task:
+        assert task.stdout is not None
+        launcher = psutil.Process(int(task.stdout.readline()))
+        family = [launcher, *launcher.children(recursive=True)]
+        assert len(family) == 4  # launcher, zygote, two workers
+        if how == "stopped":
+            launcher.send_signal(signal.SIGSTOP)
+        if how == "closed":
+            assert task.stdin is not None
+            task.stdin.close()
+        else:
+            task.kill()
+    deadline = time.monotonic() + 30
+    while any(process.is_running() and process.status() != "zombie" for process in family):
+        assert time.monotonic() < deadline, family
+        time.sleep(0.05)
+    shutil.rmtree(tmp_path)

@@ -1,0 +1,200 @@
+"""On a real standalone cluster, with real kills: the same outputs as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from support import flights, flink_outputs
+from support.flights import EXAMPLE
+
+pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
+
+from support.flink_cluster import SUPPORT, Cluster, cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+JOB = SUPPORT / "flink_job.py"
+KEYS = 30
+ENDLESS = 100_000
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("flink"), task_managers=2) as made:
+        yield made
+
+
+def kill_a_worker(flink: Cluster, number: int = signal.SIGKILL) -> None:
+    before = {worker.pid for worker in flink.workers()}
+    victim = flink.workers()[0]
+    victim.send_signal(number)
+    flink.wait_for(lambda: {worker.pid for worker in flink.workers()} - before, 60)
+
+
+def kill_a_launcher(flink: Cluster) -> None:
+    before = {launcher.pid for launcher in flink.launchers()}
+    flink.launchers()[0].kill()
+    flink.wait_for(lambda: {launcher.pid for launcher in flink.launchers()} - before, 60)
+
+
+def end(flink: Cluster, job: str) -> None:
+    """Cancel a job, and see that nothing of its pools is left."""
+    pools = [*flink.launchers(), *flink.workers()]
+    flink.cancel(job)
+    _, alive = psutil.wait_procs(pools, timeout=20)
+    assert alive == []
+    assert list((flink.home / "tmp").glob("tamias-pool-*")) == []
+
+
+def test_a_worker_or_launcher_that_is_killed_is_none_of_flinks_business(
+    flink: Cluster, tmp_path: Path
+) -> None:
+    job = flink.submit(
+        JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 400, parallelism=2
+    )
+    flink.wait_for(lambda: len(flink.workers()) == 2, 60)
+    for _ in range(2):
+        flink.wait_for_checkpoint(job)
+        kill_a_worker(flink)
+        flink.wait_for_checkpoint(job)
+        kill_a_launcher(flink)
+    flink.wait_for_checkpoint(job, more=2)
+    assert flink.restarts(job) == 0
+    end(flink, job)
+    assert flink_outputs.check_exact(tmp_path, KEYS) > 0
+
+
+def test_task_managers_are_killed_and_their_disks_lost(flink: Cluster, tmp_path: Path) -> None:
+    job = flink.submit(
+        JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 400, parallelism=2
+    )
+    for _ in range(2):
+        flink.wait_for(lambda: len(flink.workers()) == 2, 100)
+        flink.wait_for_checkpoint(job, more=2)
+        pools = [*flink.launchers(), *flink.workers()]
+        busy = flink.busy()
+        for index in reversed(busy):
+            flink.kill_task_manager(index)
+        _, alive = psutil.wait_procs(pools, timeout=20)
+        assert alive == []
+        for folder in (flink.home / "tmp").glob("tamias-pool-*"):
+            shutil.rmtree(folder)
+        for _ in busy:
+            flink.start_task_manager()
+    flink.wait_for(lambda: len(flink.workers()) == 2, 100)
+    flink.wait_for_checkpoint(job, more=3)
+    assert flink.restarts(job) >= 2
+    end(flink, job)
+    assert flink_outputs.check_exact(tmp_path, KEYS) > 0
+
+
+def test_a_savepoint_is_carried_on_at_another_parallelism(flink: Cluster, tmp_path: Path) -> None:
+    count = 4000
+    arguments = (JOB, tmp_path, "--count", count, "--keys", KEYS, "--rate")
+    job = flink.submit(*arguments, 200, parallelism=1)
+    flink.wait_for(lambda: len(flink.workers()) == 1, 60)
+    flink.wait_for_checkpoint(job, more=2)
+    savepoint = flink.stop_with_savepoint(job)
+    some = flink_outputs.check_exact(tmp_path, KEYS)
+    assert 0 < some < count
+    job = flink.submit(*arguments, 2000, savepoint=savepoint, parallelism=3)
+    flink.wait_for_end(job)
+    assert flink_outputs.check_exact(tmp_path, KEYS, count) == count
+    assert flink.restarts(job) == 0
+
+
+def test_a_durable_call_before_the_checkpoint_is_not_made_again(
+    flink: Cluster, tmp_path: Path
+) -> None:
+    calls, gate = tmp_path / "calls", tmp_path / "gate"
+    options = ("--set", f"gate={gate}", "--set", f"calls={calls}")
+    job = flink.submit(
+        JOB, tmp_path / "out", "--count", 20, "--keys", 20, *options, "--agent", "Waiting"
+    )
+    flink.wait_for(lambda: calls.exists() and len(calls.read_text().splitlines()) == 20, 60)
+    flink.wait_for_checkpoint(job, more=2)
+    flink.kill_task_manager(flink.busy()[0])
+    flink.start_task_manager()
+    flink.wait_for(lambda: len(flink.workers()) == 1, 100)
+    gate.touch()
+    flink.wait_for_end(job)
+    found = flink_outputs.lines(tmp_path / "out")
+    assert sorted(line["n"] for line in found) == list(range(20))
+    assert flink_outputs.repeated_calls(calls) == {}
+
+
+def test_slow_calls_hold_up_neither_each_other_nor_checkpoints(
+    flink: Cluster, tmp_path: Path
+) -> None:
+    job = flink.submit(
+        JOB, tmp_path, "--count", 100, "--keys", 100, "--rate", 1000, "--agent", "Together"
+    )
+    flink.wait_for_end(job)
+    found = flink_outputs.lines(tmp_path)
+    assert Counter(line["key"] for line in found) == {f"key-{n}": 1 for n in range(100)}
+    assert max(line["most"] for line in found) == 100
+    assert flink.checkpoints(job)["completed"] > 0
+
+
+def test_a_segfault_costs_one_retry_and_no_task(flink: Cluster, tmp_path: Path) -> None:
+    job = flink.submit(
+        JOB,
+        *(tmp_path / "out", "--count", 600, "--keys", 6, "--rate", 300, "--agent", "Crashing"),
+        *("--set", f"marker={tmp_path / 'marker'}"),
+    )
+    flink.wait_for_end(job)
+    assert (tmp_path / "marker").exists()
+    assert flink.restarts(job) == 0
+    found = flink_outputs.lines(tmp_path / "out")
+    assert sorted(line["n"] for line in found) == list(range(600))
+    for line in found:
+        assert line["count"] == line["n"] // 6 + 1
+
+
+def test_the_agents_metrics_are_flinks(flink: Cluster, tmp_path: Path) -> None:
+    job = flink.submit(JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 200)
+
+    def known() -> bool:
+        vertices = (flink.ask(f"/jobs/{job}") or {}).get("vertices", [])
+        names = [
+            metric["id"]
+            for vertex in vertices
+            for metric in flink.ask(f"/jobs/{job}/vertices/{vertex['id']}/metrics") or []
+        ]
+        wanted = ("numOfEventProcessed", "numOfActionsExecuted")
+        return all(any(name.endswith(f"tamias.{want}") for name in names) for want in wanted)
+
+    flink.wait_for(known, 60)
+    end(flink, job)
+
+
+def test_an_agents_error_fails_the_job_with_its_traceback(flink: Cluster, tmp_path: Path) -> None:
+    job = flink.submit(JOB, tmp_path, "--count", 10, "--agent", "Failing")
+    flink.wait_for(lambda: flink.restarts(job) >= 1, 60)
+    exceptions = json.dumps(flink.ask(f"/jobs/{job}/exceptions"))
+    assert "LookupError: nothing of that name is in stock" in exceptions
+    assert "flink_agent.py" in exceptions
+    end(flink, job)
+
+
+def test_the_flights_agent_runs_on_the_cluster_unchanged(flink: Cluster, tmp_path: Path) -> None:
+    data = flights.write_data(tmp_path / "data", flights.random_rows(1500, 7))
+    for kind in ("table", "stream"):
+        job = flink.submit(
+            EXAMPLE / "flink.py",
+            *(tmp_path / kind, "--data", data, "--from", kind, "--parallelism", 2),
+            environment={"FLIGHTS_DATA": str(data)},
+        )
+        flink.wait_for_end(job)
+        assert flights.by_key(flink_outputs.lines(tmp_path / kind)) == flights.expected(data)

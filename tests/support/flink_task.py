@@ -1,0 +1,368 @@
+"""What a Flink job is to its pools, without Flink: tasks that send, checkpoint, and are restored.
+
+The same protocol as the Java operator's, over real pipes to real launchers; so hundreds of crashes
+and rescalings fit into the time that Flink needs for one. The job is exact about its own part, as
+Flink is: the source can be rewound, and outputs count when the checkpoint after them is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+from array import array
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import psutil
+
+from tamias.bridge.pool import frames
+from tamias.store.keys import encode_key
+from tamias.store.outbox import decode_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+AGENT = f"{Path(__file__).with_name('flink_agent.py')}:Chained"
+GROUPS = 12
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An input without an outcome; in a checkpoint, maybe with its outputs."""
+
+    offset: int
+    key: bytes
+    payload: bytes
+    outputs: tuple[bytes, ...] | None = None
+
+    @property
+    def group(self) -> int:
+        """The key group."""
+        return int.from_bytes(self.key[1:3], "big")
+
+
+@dataclass
+class Group:
+    """A key group in a checkpoint."""
+
+    memory: list[bytes] = field(default_factory=list)
+    journal: list[tuple[int, bytes, bytes]] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
+
+
+@dataclass
+class Checkpoint:
+    """A complete one: what Flink would have on its distributed storage."""
+
+    position: int = 0
+    base: int = 0
+    groups: dict[int, Group] = field(default_factory=dict)
+    outputs: int = 0
+    """How many outputs it covers."""
+
+
+def grouped(key: str) -> bytes:
+    """A key as the operator would encode it."""
+    group = crc32(key.encode()) % GROUPS
+    return b"g" + group.to_bytes(2, "big") + encode_key(key)
+
+
+class Task:
+    """One subtask and its pool."""
+
+    def __init__(
+        self, home: Path, groups: range, job: dict[str, Any], *, step: int, first: int
+    ) -> None:
+        """`first` is the offset of its first input, `step` from there to the next."""
+        self.home = home
+        self.groups = groups
+        self.step = step
+        self.next = first
+        self.job = {
+            "name": "flink_agent:Chained",
+            "target": AGENT,
+            "state": str(home),
+            "first_group": groups.start,
+            "last_group": groups.stop - 1,
+            "step": step,
+            **job,
+        }
+        self.pending: dict[int, Pending] = {}
+        self.emitted: list[bytes] = []
+        self.lives = 0
+        self.whole = True
+        """Whether all that a checkpoint held is in the state directory."""
+        self.failed = False
+        """Whether it cannot go on, and the job has to be restored."""
+
+    # -- the launcher -------------------------------------------------------------------------
+
+    def start(self, groups: Iterable[Group] = ()) -> None:
+        """Begin, from what a checkpoint holds of this task's key groups."""
+        self._launch()
+        restored: list[Pending] = []
+        for group in groups:
+            self.whole = False
+            for memory in group.memory:
+                self.send(b"R", memory)
+            if group.journal:
+                number = group.pending[0].group
+                body = struct.pack("<H", number) + frames.pack_journal(group.journal)
+                self.send(b"J", body)
+            restored += group.pending
+        self.send(b"G")
+        for pending in sorted(restored, key=lambda pending: pending.offset):
+            if pending.outputs is None:
+                self._give(pending)
+            else:
+                self.emitted += pending.outputs
+
+    def _launch(self) -> None:
+        self.lives += 1
+        with (self.home.parent / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tamias.bridge.pool.main"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self._deframer = frames.Deframer()
+        self._parts: list[tuple[bytes, bytes]] = []
+        self.send(b"C", json.dumps(self.job).encode())
+
+    def send(self, kind: bytes, body: bytes = b"") -> None:
+        """A frame; to a launcher that is dead it is lost."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(struct.pack("<I", 1 + len(body)) + kind + body)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return
+
+    def input(self, key: str, payload: bytes) -> None:
+        """Send an input."""
+        self._give(Pending(self.next, grouped(key), payload))
+        self.next += self.step
+
+    def _give(self, pending: Pending) -> None:
+        self.pending[pending.offset] = pending
+        self._send_input(pending)
+
+    def _send_input(self, pending: Pending) -> None:
+        key, payload = pending.key, pending.payload
+        head = struct.pack("<QII", pending.offset, 1, len(key))
+        lengths = array("I", [len(key), len(payload)]).tobytes()
+        self.send(b"I", head + lengths + key + payload)
+
+    def listen(self, seconds: float = 0.02) -> None:
+        """Take in what the launcher says; if it is dead, start another one where it was."""
+        assert self.process.stdout is not None
+        if self.failed:
+            return
+        select.select([self.process.stdout], [], [], seconds)
+        data = self.process.stdout.read()
+        if data is None:
+            return
+        if not data:
+            self._died()
+            return
+        for kind, body in self._deframer.feed(data):
+            if kind == ord("O"):
+                self._outcomes(body)
+            elif kind == ord("S"):
+                self._parts += frames.unpack_parts(body[8:])
+            elif kind == ord("K"):
+                self.whole = True
+            elif kind == ord("E"):
+                raise AssertionError(body.decode())
+
+    def _outcomes(self, body: bytes) -> None:
+        for offset, outputs in decode_outputs(body[8:]).each():
+            if self.pending.pop(offset, None) is not None:
+                self.emitted += map(bytes, outputs)
+        self.send(b"A", body[:8])
+
+    def _died(self) -> None:
+        self.process.wait()
+        if not self.whole:
+            self.failed = True
+            return
+        self._close_pipes()
+        self._launch()
+        self.send(b"G")
+        for pending in self.pending.values():
+            self._send_input(pending)
+
+    # -- checkpoints --------------------------------------------------------------------------
+
+    def barrier(self, number: int) -> list[Pending]:
+        """Send a barrier; returns what is part of the checkpoint besides the pool's state."""
+        self.send(b"B", struct.pack("<Q", number))
+        return list(self.pending.values())
+
+    def read_out(self, number: int, pending: list[Pending]) -> dict[int, Group] | None:
+        """The state of all key groups as of the barrier; None if the launcher died meanwhile."""
+        groups = {group: Group() for group in self.groups}
+        known: dict[int, tuple[bytes, ...]] = {}
+        journal: list[tuple[int, bytes, bytes]] = []
+        while True:
+            parts = self._pull(number)
+            if parts is None:
+                return None
+            for kind, body in parts:
+                if kind == b"m":
+                    groups[frames.unpack_memory(body)[0]].memory.append(body)
+                elif kind == b"o":
+                    for offset, outputs in decode_outputs(body).each():
+                        known[offset] = tuple(map(bytes, outputs))
+                elif kind == b"j":
+                    journal += frames.unpack_journal(body)
+            if parts[-1][0] == b"e":
+                assert parts[-1][1] == b""
+                break
+        by_offset = {entry.offset: entry for entry in pending}
+        for entry in pending:
+            groups[entry.group].pending.append(replace(entry, outputs=known.get(entry.offset)))
+        for offset, key, data in journal:
+            if offset in by_offset:
+                groups[by_offset[offset].group].journal.append((offset, key, data))
+        return groups
+
+    def _pull(self, number: int) -> list[tuple[bytes, bytes]] | None:
+        life = self.lives
+        self._parts = []
+        self.send(b"P", struct.pack("<Q", number))
+        while not self._parts:
+            self.listen(1)
+            if self.failed or self.lives != life:
+                return None
+        return self._parts
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def workers(self) -> list[psutil.Process]:
+        """The pool's workers."""
+        try:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            return [child for child in children if child.name().startswith("tamias worker")]
+        except psutil.NoSuchProcess:
+            return []
+
+    def kill_launcher(self) -> None:
+        """SIGKILL; one that is dead is not killed again."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+
+    def close(self, *, by_force: bool = False) -> None:
+        """End the pool, and delete its state."""
+        if by_force:
+            self.kill_launcher()
+        self._close_pipes()
+        self.process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _close_pipes(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+
+
+class Job:
+    """A source that can be rewound, tasks side by side, and a sink that counts at checkpoints."""
+
+    def __init__(self, folder: Path, inputs: list[tuple[str, bytes]], **job: Any) -> None:
+        self.folder = folder
+        self.inputs = inputs
+        self.settings = job
+        self.checkpoint = Checkpoint()
+        self.position = 0
+        self.committed: list[bytes] = []
+        self.tasks: list[Task] = []
+        self.number = 0
+        self._attempts = 0
+
+    def start(self, parallelism: int) -> None:
+        """Begin from the last complete checkpoint."""
+        self._attempts += 1
+        self.position = self.checkpoint.position
+        self.tasks = []
+        for subtask in range(parallelism):
+            first = (subtask * GROUPS + parallelism - 1) // parallelism
+            last = ((subtask + 1) * GROUPS - 1) // parallelism
+            home = self.folder / f"tamias-pool-{self._attempts}-{subtask}"
+            groups = range(first, last + 1)
+            first = self.checkpoint.base + subtask
+            task = Task(home, groups, self.settings, step=parallelism, first=first)
+            task.start(self.checkpoint.groups.get(group, Group()) for group in groups)
+            self.tasks.append(task)
+
+    def feed(self, count: int) -> None:
+        """Send so many inputs."""
+        for key, payload in self.inputs[self.position : self.position + count]:
+            group = crc32(key.encode()) % GROUPS
+            next(task for task in self.tasks if group in task.groups).input(key, payload)
+        self.position = min(len(self.inputs), self.position + count)
+
+    def listen(self) -> None:
+        """Take in what the pools say; the job is restored if one of them cannot go on."""
+        for task in self.tasks:
+            task.listen()
+        if any(task.failed for task in self.tasks):
+            self.fail(len(self.tasks))
+
+    def take_checkpoint(self, during: Any = None) -> bool:
+        """Take one; `during` is called between the barrier and the reading. Whether it is complete.
+
+        Outputs that were emitted before the barrier count from now on.
+        """
+        self.number += 1
+        number = self.number
+        barriers = [(task, task.barrier(number)) for task in self.tasks]
+        before = [(task, len(task.emitted)) for task in self.tasks]
+        base = max(task.next for task in self.tasks)
+        position = self.position
+        if during is not None:
+            during()
+        groups: dict[int, Group] = {}
+        for task, pending in barriers:
+            found = task.read_out(number, pending)
+            if found is None:
+                return False
+            groups |= found
+        for task, count in before:
+            self.committed += task.emitted[:count]
+            del task.emitted[:count]
+        self.checkpoint = Checkpoint(position, base, groups)
+        return True
+
+    def fail(self, parallelism: int) -> None:
+        """Everything dies, with its local disk; begin from the last checkpoint."""
+        for task in self.tasks:
+            task.close(by_force=True)
+        self.start(parallelism)
+
+    def finish(self) -> None:
+        """Send the rest, wait for all outcomes, and commit."""
+        complete = False
+        while not complete:
+            self.feed(len(self.inputs))
+            self.listen()
+            at_end = self.position == len(self.inputs)  # a restore may have gone back
+            if at_end and not any(task.pending for task in self.tasks):
+                complete = self.take_checkpoint()
+        for task in self.tasks:
+            assert task.emitted == []
+            task.close()
