@@ -38,7 +38,7 @@ from pyflink.table import StreamTableEnvironment
 from tamias import AgentsExecutionEnvironment
 
 
-class Count(KeyedProcessFunction):
+class Count(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """The counter, as PyFlink has it."""
 
     def open(self, runtime_context: RuntimeContext) -> None:
