@@ -54,6 +54,11 @@ class Worker:
     heartbeat: dict[str, Any] | None = None
 
     @property
+    def has_said_all(self) -> bool:
+        """Whether the heartbeat is the one that it sends when it leaves in order."""
+        return self.heartbeat is not None and self.heartbeat["last"]
+
+    @property
     def place(self) -> tuple[int, int]:
         """Slot and incarnation."""
         return self.assignment.slot, self.assignment.incarnation

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
+LAST_WORDS_SECONDS: Final = 1.0  # what a worker that has ended has sent is waited for so long
 CALM_SECONDS: Final = 1.0  # between two turns with nothing to do: waiting is to cost nothing
 UNDERTAKING_SECONDS: Final = 0.02
 """Between two steps of something that waits for what no socket tells of."""
@@ -440,10 +441,10 @@ class Pool:
         """Let ready workers leave in order; the starter's close takes the rest."""
         if self._signals > 1:
             return
-        leaving = {worker.pid for worker in self._crew if worker.ready}
-        for worker in self._crew:
-            if worker.ready:
-                self._exchange.tell(worker.identity, wire.STOP)
+        told = [worker for worker in self._crew if worker.ready]
+        leaving = {worker.pid for worker in told}
+        for worker in told:
+            self._exchange.tell(worker.identity, wire.STOP)
         deadline = self._clock() + STOP_SECONDS
         while leaving and self._clock() < deadline and self._signals < 2:
             poller = zmq.Poller()
@@ -454,7 +455,16 @@ class Pool:
             for _, event in self.generations.poll():
                 if isinstance(event, Gone):
                     leaving.discard(event.pid)
-            self._listener.listen(self._clock())  # the last counts of those that are gone, too
+            self._listener.listen(self._clock())
+        # The end of a process may be known before its last counts have arrived.
+        deadline = self._clock() + LAST_WORDS_SECONDS
+        while (
+            not all(worker.has_said_all for worker in told)
+            and self._clock() < deadline
+            and self._signals < 2
+        ):
+            self._exchange.socket.poll(10)
+            self._listener.listen(self._clock())
 
     def _report(self, phase: str) -> None:
         now = self._clock()

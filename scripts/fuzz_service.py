@@ -157,6 +157,12 @@ def healthy(service: Service, number: int) -> None:
             raise SystemExit("somebody got another's outputs")
 
 
+def highest_rss(pid: int) -> int:
+    """The most memory that a process has had so far, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) << 10
+
+
 def fuzz(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Run it; returns the figures."""
     garbage = Garbage(arguments.seed)
@@ -192,6 +198,7 @@ def fuzz(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
             client.submit("good", "remote").result(60)
         time.sleep(2)
         after, told = launcher.memory_info().rss, service.told()
+        peak = highest_rss(launcher.pid)
         deaths = service.folder.tamias("status", "state", "--json").stdout
         service.end()
     return {
@@ -205,6 +212,7 @@ def fuzz(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
         "worker deaths": deaths.partition('"deaths":')[2].partition(",")[0].strip(),
         "memory before, MiB": before >> 20,
         "memory after, MiB": after >> 20,
+        "memory at most, MiB": peak >> 20,
         "seconds": round(seconds, 1),
     }
 

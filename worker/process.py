@@ -217,7 +217,7 @@ class Worker:
         elif kind == wire.STOP:
             self._holdings.finish()
             self._group.flush()
-            self._tell_metrics()
+            self._tell_metrics(last=True)
             self._end(EXIT_OK)
 
     def _reconfigure(self, settings: dict[str, Any], on_error: str) -> None:
@@ -242,7 +242,7 @@ class Worker:
         self._tell_metrics()
         self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
 
-    def _tell_metrics(self) -> None:
+    def _tell_metrics(self, *, last: bool = False) -> None:
         self._metrics.events = self._group.events
         self._tell(
             wire.METRICS,
@@ -250,6 +250,7 @@ class Worker:
                 "active": self._engine.active,
                 "totals": self._metrics.totals(),
                 "metrics": self._metrics.snapshot(),
+                "last": last,
             },
         )
 

@@ -1,36 +1,51 @@
-"""The command and its subcommands."""
+"""The command and its subcommands.
+
+Each subcommand is in a module of its own, which is imported when the subcommand is the one that is
+asked for: what `tamias status` needs is a third of what `tamias run` does.
+"""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
-from typing import Annotated
+import sys
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from . import (
-    dead_letters,
-    doctor,
-    env,
-    inspecting,
-    keys,
-    reloading,
-    running,
-    serving,
-    status,
-    steering,
-    up,
-)
 from .guard import guarded
 
-app = typer.Typer(
-    name="tamias",
-    help="Run event-driven agents in a crash-proof pool of processes, exactly once.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+class Subcommand(NamedTuple):
+    """Where a subcommand is, and how the list of all of them describes it.
+
+    Attributes:
+        module: of this package.
+        function: the command; without one, `app` of the module is a group of commands.
+        help: in few words; a group has its own.
+    """
+
+    module: str
+    function: str = ""
+    help: str = ""
+
+
+SUBCOMMANDS: Final = {
+    "run": Subcommand("running", "run", "Run an agent over an input, or carry on with it."),
+    "resume": Subcommand("running", "resume", "Carry on with an interrupted job."),
+    "serve": Subcommand("serving", "run_service", "Serve an agent to clients, until told to stop."),
+    "up": Subcommand("up", "up", "Run the agents of a deployment file side by side."),
+    "keys": Subcommand("keys"),
+    "status": Subcommand("status", "status", "Show whether a job is running, and how it stands."),
+    "reload": Subcommand("reloading", "reload", "Go over to new code without losing an input."),
+    "scale": Subcommand("steering", "scale", "Have more or fewer workers."),
+    "drain": Subcommand("steering", "drain", "Have a pool finish what it has read, and end."),
+    "stop": Subcommand("steering", "stop", "Have a pool finish what is in flight, and end."),
+    "inspect": Subcommand("inspecting", "inspect", "Show what a job has in memory."),
+    "dead-letters": Subcommand("dead_letters"),
+    "env": Subcommand("env"),
+    "doctor": Subcommand("doctor", "doctor", "Check this machine, or a state directory."),
+}
 
 
 def _version(*, wanted: bool) -> None:
@@ -39,10 +54,6 @@ def _version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(
-    epilog="Exit codes: 0 all done; 1 the agent or the pool failed; 2 wrong usage, configuration "
-    "or state; 3 done, but some inputs are in the dead letters; 130 interrupted, resumable."
-)
 def _main(
     *,
     version: Annotated[
@@ -58,36 +69,34 @@ def _main(
     del version
 
 
-app.command("run", short_help="Run an agent over an input, or carry on with it.")(
-    guarded(running.run)
-)
-app.command("resume", short_help="Carry on with an interrupted job.")(guarded(running.resume))
-app.command("serve", short_help="Serve an agent to clients, until told to stop.")(
-    guarded(serving.run_service)
-)
-app.command("up", short_help="Run the agents of a deployment file side by side.")(guarded(up.up))
-app.add_typer(keys.app, name="keys")
-app.command("status", short_help="Show whether a job is running, and how it stands.")(
-    guarded(status.status)
-)
-app.command("reload", short_help="Go over to new code without losing an input.")(
-    guarded(reloading.reload)
-)
-app.command("scale", short_help="Have more or fewer workers.")(guarded(steering.scale))
-app.command("drain", short_help="Have a pool finish what it has read, and end.")(
-    guarded(steering.drain)
-)
-app.command("stop", short_help="Have a pool finish what is in flight, and end.")(
-    guarded(steering.stop)
-)
-app.command("inspect", short_help="Show what a job has in memory.")(guarded(inspecting.inspect))
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(env.app, name="env")
-app.command("doctor", short_help="Check this machine, or a state directory.")(
-    guarded(doctor.doctor)
-)
+def application(asked: str | None = None) -> typer.Typer:
+    """The command, with the subcommand that is asked for; with all of them, if it is none."""
+    app = typer.Typer(
+        name="tamias",
+        help="Run event-driven agents in a crash-proof pool of processes, exactly once.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(
+        epilog="Exit codes: 0 all done; 1 the agent or the pool failed; 2 wrong usage, "
+        "configuration or state; 3 done, but some inputs are in the dead letters; 130 interrupted, "
+        "resumable."
+    )(_main)
+    for name in (asked,) if asked in SUBCOMMANDS else SUBCOMMANDS:
+        place = SUBCOMMANDS[name]
+        module = importlib.import_module(f".{place.module}", __package__)
+        if place.function:
+            command = guarded(getattr(module, place.function))
+            app.command(name, short_help=place.help)(command)
+        else:
+            app.add_typer(module.app, name=name)
+    return app
 
 
 def main() -> None:
     """The entry point of the command `tamias`."""
-    app(prog_name="tamias")
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    application(asked)(prog_name="tamias")

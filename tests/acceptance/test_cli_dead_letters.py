@@ -182,7 +182,8 @@ def test_a_kill_at_any_point_of_a_retry(
     template.tamias(*AGAIN, code=None, TAMIAS_CRASH=f"{point}:{count}:{flag}")
     assert count > 1 or not flag.exists()
     # Then the job is carried on, in the same way or another.
-    template.tamias(*then, code=None)
+    if then != AGAIN:
+        template.tamias(*then, code=None)
     template.tamias(*AGAIN)
     with StoreReader(template.path / STATE) as reader:
         assert reader.dead_letters() == []

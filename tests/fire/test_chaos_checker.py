@@ -218,6 +218,11 @@ DOCTORED: dict[str, tuple[int, Callable[[History], object], str]] = {
     "a launcher grows": (7, lambda h: h.samples.append(Sample(1, 1 << 30, 1, 1)), "rss"),
     "a worker is flooded": (7, lambda h: h.samples.append(Sample(1, 1, 65, 99)), "in_flight"),
     "a queue grows": (7, lambda h: h.samples.append(Sample(1, 1, 1, 257)), "held"),
+    "a queue grows during a reload": (
+        7,
+        lambda h: h.samples.append(Sample(1, 1, 1, 385, workers=6)),
+        "held",
+    ),
 }
 
 

@@ -77,42 +77,42 @@ def test_mistakes_in_the_command_are_told_and_change_nothing(tmp_path: Path) -> 
 
 
 def test_a_watch_reloads_what_is_edited_and_survives_bad_code(tmp_path: Path) -> None:
-    with (
-        reloadable(tmp_path) as job,
-        subprocess.Popen(
+    with reloadable(tmp_path) as job:
+        job.until(lambda _: bool(job.manifest.job["lineage"]["files"]))
+        job.until_events(10)
+        with subprocess.Popen(
             [TAMIAS, "reload", "state", "--watch", "--json"],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        ) as watch,
-    ):
-        job.until(lambda _: bool(job.manifest.job["lineage"]["files"]))
-        job.until_events(10)
-        assert watch.stdout is not None
+        ) as watch:
 
-        def next_line() -> dict[str, Any]:
-            assert watch.stdout is not None
-            content: dict[str, Any] = json.loads(watch.stdout.readline())
-            return content
+            def next_line() -> dict[str, Any]:
+                assert watch.stdout is not None
+                assert watch.stderr is not None
+                line = watch.stdout.readline()
+                assert line, watch.stderr.read()
+                content: dict[str, Any] = json.loads(line)
+                return content
 
-        try:
-            job.agent.write_text(code(2))
-            assert next_line()["outcome"] == "promoted"
-            job.until_events(10)
-            job.agent.write_text(code(3).replace("class", "import helper\nclass"))
-            failed = next_line()
-            assert failed["outcome"] == "failed"
-            assert "No module named 'helper'" in failed["reason"]
-            # What was missing was on no record, and is seen nevertheless.
-            (tmp_path / "helper.py").write_text("")
-            assert next_line()["outcome"] == "promoted"
-            job.until_events(10)
-            outputs = job.finish()
-            watch.wait(PATIENCE)  # it ends with the pool
-            assert watch.returncode == 0
-        finally:
-            watch.kill()
+            try:
+                job.agent.write_text(code(2))
+                assert next_line()["outcome"] == "promoted"
+                job.until_events(10)
+                job.agent.write_text(code(3).replace("class", "import helper\nclass"))
+                failed = next_line()
+                assert failed["outcome"] == "failed"
+                assert "No module named 'helper'" in failed["reason"]
+                # What was missing was on no record, and is seen nevertheless.
+                (tmp_path / "helper.py").write_text("")
+                assert next_line()["outcome"] == "promoted"
+                job.until_events(10)
+                outputs = job.finish()
+                watch.wait(PATIENCE)  # it ends with the pool
+                assert watch.returncode == 0
+            finally:
+                watch.kill()
     assert undisturbed(outputs)
     assert versions(outputs) == [1, 2, 3]
 

@@ -251,11 +251,18 @@ class _Case:
     def bounded(self) -> Iterator[str]:
         """Launchers stay small, and so do their queues."""
         for bounds in self.history.bounds:
-            for name in ("rss", "in_flight", "held"):
+            for name in ("rss", "in_flight"):
                 values = [getattr(sample, name) for sample in self.history.samples]
                 most, bound = max(values, default=0), getattr(bounds, name)
                 if most > bound:
                     yield f"{name} was up to {most}, and should be at most {bound}"
+            workers: dict[int, int] = {}  # the most so far, for each launcher
+            for sample in self.history.samples:
+                most = max(bounds.workers, sample.workers, workers.get(sample.pid, 0))
+                workers[sample.pid] = most
+                bound = bounds.held * most // bounds.workers
+                if sample.held > bound:
+                    yield f"held was {sample.held}, and should be at most {bound}"
 
 
 def _of_bad_code(letter: Letter) -> bool:

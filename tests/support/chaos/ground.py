@@ -341,7 +341,7 @@ class Ground:
                     held = sum(in_flight) + sum(worker["waiting"] for worker in workers)
                     most = max(in_flight, default=0)
                     self.history.samples.append(
-                        Sample(launcher.pid, rss, most, held, self.backed_up)
+                        Sample(launcher.pid, rss, most, held, self.backed_up, len(workers))
                     )
 
     # -- the end ------------------------------------------------------------------------------

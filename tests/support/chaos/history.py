@@ -144,6 +144,8 @@ class Sample:
     """Inputs that launcher and workers have read and not done, in all."""
     backed_up: bool = False
     """Whether nobody took its outputs just then."""
+    workers: int = 0
+    """Workers that it had; twice as many during a reload, which has those of both generations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class Bounds:
     rss: int
     in_flight: int
     held: int
+    """With so many workers, or fewer; with more, as much more."""
+    workers: int = 4
 
 
 Item = (
