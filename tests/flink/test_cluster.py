@@ -25,7 +25,7 @@ JOB = SUPPORT / "flink_job.py"
 KEYS = 30
 ENDLESS = 100_000
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def kill_a_worker(flink: Cluster, number: int = signal.SIGKILL) -> None:
     before = {worker.pid for worker in flink.workers()}
     victim = flink.workers()[0]
     victim.send_signal(number)
-    flink.wait_for(lambda: {worker.pid for worker in flink.workers()} - before, 60)
+    flink.wait_for(lambda: {worker.pid for worker in flink.workers()} - before, 120)
 
 
 def kill_a_launcher(flink: Cluster) -> None:
     before = {launcher.pid for launcher in flink.launchers()}
     flink.launchers()[0].kill()
-    flink.wait_for(lambda: {launcher.pid for launcher in flink.launchers()} - before, 60)
+    flink.wait_for(lambda: {launcher.pid for launcher in flink.launchers()} - before, 120)
 
 
 def end(flink: Cluster, job: str) -> None:
@@ -70,14 +70,14 @@ def test_a_worker_or_launcher_that_is_killed_is_none_of_flinks_business(
     job = flink.submit(
         JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 400, parallelism=2
     )
-    flink.wait_for(lambda: len(flink.workers()) == 2, 60)
+    flink.wait_for(lambda: len(flink.workers()) == 2, 120)
     for _ in range(2):
         flink.wait_for_checkpoint(job)
         kill_a_worker(flink)
         flink.wait_for_checkpoint(job)
         kill_a_launcher(flink)
     flink.wait_for_checkpoint(job, more=2)
-    assert flink.restarts(job) == 0
+    assert flink.failures(job) == 0
     end(flink, job)
     assert flink_outputs.check_exact(tmp_path, KEYS) > 0
 
@@ -87,7 +87,7 @@ def test_task_managers_are_killed_and_their_disks_lost(flink: Cluster, tmp_path:
         JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 400, parallelism=2
     )
     for _ in range(2):
-        flink.wait_for(lambda: len(flink.workers()) == 2, 100)
+        flink.wait_for(lambda: len(flink.workers()) == 2, 120)
         flink.wait_for_checkpoint(job, more=2)
         pools = [*flink.launchers(), *flink.workers()]
         busy = flink.busy()
@@ -99,9 +99,9 @@ def test_task_managers_are_killed_and_their_disks_lost(flink: Cluster, tmp_path:
             shutil.rmtree(folder)
         for _ in busy:
             flink.start_task_manager()
-    flink.wait_for(lambda: len(flink.workers()) == 2, 100)
+    flink.wait_for(lambda: len(flink.workers()) == 2, 120)
     flink.wait_for_checkpoint(job, more=3)
-    assert flink.restarts(job) >= 2
+    assert flink.failures(job) >= 2
     end(flink, job)
     assert flink_outputs.check_exact(tmp_path, KEYS) > 0
 
@@ -110,7 +110,7 @@ def test_a_savepoint_is_carried_on_at_another_parallelism(flink: Cluster, tmp_pa
     count = 5000
     arguments = (JOB, tmp_path, "--count", count, "--keys", KEYS, "--rate")
     job = flink.submit(*arguments, 100, parallelism=2)
-    flink.wait_for(lambda: len(flink.workers()) == 2, 60)
+    flink.wait_for(lambda: len(flink.workers()) == 2, 120)
     flink.wait_for_checkpoint(job, more=2)
     savepoint = flink.stop_with_savepoint(job)
     some = flink_outputs.check_exact(tmp_path, KEYS)
@@ -118,7 +118,7 @@ def test_a_savepoint_is_carried_on_at_another_parallelism(flink: Cluster, tmp_pa
     job = flink.submit(*arguments, 2000, savepoint=savepoint, parallelism=3)
     flink.wait_for_end(job)
     assert flink_outputs.check_exact(tmp_path, KEYS, count) == count
-    assert flink.restarts(job) == 0
+    assert flink.failures(job) == 0
 
 
 def test_a_durable_call_before_the_checkpoint_is_not_made_again(
@@ -130,12 +130,12 @@ def test_a_durable_call_before_the_checkpoint_is_not_made_again(
         *(tmp_path / "out", "--count", ENDLESS, "--keys", ENDLESS, "--rate", 10),
         *("--set", f"gate={gate}", "--set", f"calls={calls}", "--agent", "Waiting"),
     )
-    flink.wait_for(lambda: calls.exists() and len(calls.read_text().splitlines()) > 20, 60)
+    flink.wait_for(lambda: calls.exists() and len(calls.read_text().splitlines()) > 20, 120)
     made = calls.read_text().splitlines()
     flink.wait_for_checkpoint(job, more=2)
     flink.kill_task_manager(flink.busy()[0])
     flink.start_task_manager()
-    flink.wait_for(lambda: len(flink.workers()) == 1, 100)
+    flink.wait_for(lambda: len(flink.workers()) == 1, 120)
     gate.touch()
     flink.wait_for_checkpoint(job, more=3)
     end(flink, job)
@@ -151,7 +151,7 @@ def test_slow_calls_hold_up_neither_each_other_nor_checkpoints(
     job = flink.submit(
         *(JOB, tmp_path, "--count", ENDLESS, "--keys", 100, "--rate", 100, "--agent", "Together"),
     )
-    flink.wait_for(lambda: len(flink.workers()) == 1, 60)
+    flink.wait_for(lambda: len(flink.workers()) == 1, 120)
     # Runs are under way all the time, so these are complete in spite of them.
     flink.wait_for_checkpoint(job, more=6)
     assert flink.checkpoints(job)["failed"] == 0
@@ -167,7 +167,7 @@ def test_a_segfault_costs_one_retry_and_no_task(flink: Cluster, tmp_path: Path) 
     )
     flink.wait_for_end(job)
     assert (tmp_path / "marker").exists()
-    assert flink.restarts(job) == 0
+    assert flink.failures(job) == 0
     found = flink_outputs.lines(tmp_path / "out")
     assert sorted(line["n"] for line in found) == list(range(600))
     for line in found:
@@ -187,13 +187,13 @@ def test_the_agents_metrics_are_flinks(flink: Cluster, tmp_path: Path) -> None:
         wanted = ("numOfEventProcessed", "numOfActionsExecuted")
         return all(any(name.endswith(f"tamias.{want}") for name in names) for want in wanted)
 
-    flink.wait_for(known, 60)
+    flink.wait_for(known, 120)
     end(flink, job)
 
 
 def test_an_agents_error_fails_the_job_with_its_traceback(flink: Cluster, tmp_path: Path) -> None:
     job = flink.submit(JOB, tmp_path, "--count", 10, "--agent", "Failing")
-    flink.wait_for(lambda: flink.restarts(job) >= 1, 60)
+    flink.wait_for(lambda: flink.failures(job) >= 1, 120)
     exceptions = json.dumps(flink.ask(f"/jobs/{job}/exceptions"))
     assert "LookupError: nothing of that name is in stock" in exceptions
     assert "flink_agent.py" in exceptions

@@ -62,7 +62,7 @@ class Cluster:
             (home / name).mkdir(parents=True)
         self._write_config()
         self._start("jobmanager.sh", "jobmanager")
-        self.wait_for(lambda: self.ask("/overview") is not None, 60)
+        self.wait_for(lambda: self.ask("/overview") is not None, 180)
 
     def _write_config(self) -> None:
         source = flink_home() / "conf"
@@ -130,7 +130,7 @@ class Cluster:
         before = (self.ask("/overview") or {}).get("taskmanagers", 0)
         process = self._start("taskmanager.sh", f"taskmanager-{self._started}")
         self.task_managers.append(process)
-        self.wait_for(lambda: (self.ask("/overview") or {}).get("taskmanagers", 0) > before, 60)
+        self.wait_for(lambda: (self.ask("/overview") or {}).get("taskmanagers", 0) > before, 180)
         return process
 
     def kill_task_manager(self, index: int = 0) -> None:
@@ -160,7 +160,7 @@ class Cluster:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=240,
         )
         found = re.search(r"JobID ([0-9a-f]{32})", done.stdout)
         assert found, f"not submitted: {done.stdout}\n{done.stderr}"
@@ -183,7 +183,7 @@ class Cluster:
         """RUNNING, FINISHED, FAILED, RESTARTING, ..."""
         return str((self.ask(f"/jobs/{job}") or {}).get("state", "UNKNOWN"))
 
-    def wait_for_end(self, job: str, seconds: float = 100) -> None:
+    def wait_for_end(self, job: str, seconds: float = 240) -> None:
         """Wait until the job is finished; anything else is a failure."""
 
         def over() -> bool:
@@ -200,15 +200,15 @@ class Cluster:
         counts: dict[str, int] = (self.ask(f"/jobs/{job}/checkpoints") or {}).get("counts", {})
         return counts
 
-    def restarts(self, job: str) -> int:
-        """How often the job was restarted."""
-        found = self.ask(f"/jobs/{job}/metrics?get=numRestarts")
-        return int(found[0]["value"]) if found else 0
+    def failures(self, job: str) -> int:
+        """How often the job has failed, or part of it, and was restarted."""
+        told = self.ask(f"/jobs/{job}/exceptions") or {}
+        return len(told.get("exceptionHistory", {}).get("entries", []))
 
     def wait_for_checkpoint(self, job: str, more: int = 1) -> None:
         """Wait until so many more checkpoints are complete."""
         target = self.checkpoints(job).get("completed", 0) + more
-        self.wait_for(lambda: self.checkpoints(job).get("completed", 0) >= target, 60)
+        self.wait_for(lambda: self.checkpoints(job).get("completed", 0) >= target, 120)
 
     def stop_with_savepoint(self, job: str) -> str:
         """Returns the savepoint's path."""
@@ -223,7 +223,7 @@ class Cluster:
             found.append(answer["operation"]["location"])
             return True
 
-        self.wait_for(done, 60)
+        self.wait_for(done, 120)
         return found[0]
 
     def cancel(self, job: str) -> None:
@@ -232,7 +232,7 @@ class Cluster:
             f"http://localhost:{self.port}/jobs/{job}?mode=cancel", method="PATCH"
         )
         urllib.request.urlopen(request, timeout=10).close()
-        self.wait_for(lambda: self.status(job) == "CANCELED", 60)
+        self.wait_for(lambda: self.status(job) == "CANCELED", 120)
 
     @staticmethod
     def wait_for(condition: Any, seconds: float) -> None:
