@@ -10,16 +10,19 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.options import PoolOptions
+from ...agent.options import JavaOptions, PoolOptions
 from ...agent.plan import AgentPlan
 from ...launcher.environments.portable import own_folders
 from ...launcher.lineage import agent_of
 from ...worker.boot import pack_agent
 from ..jvm.compiling import compiled
 from ..jvm.jars import flink_jar
+from ..jvm.settings import resources_jar, user_classpath
 from .classes import new, strings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...agent.agent import Agent
     from ...agent.configuration import Configuration
     from ...agent.resource import ResourceType
@@ -54,7 +57,8 @@ def attach(
     add_jars_to_context_class_loader([jar.as_uri()])
     java_stream = keyed.java_stream()
     java_environment = java_stream.getExecutionEnvironment()
-    _ship(java_environment, jar.as_uri())
+    for shipped in (jar, *_java_resources(config)):
+        _ship(java_environment, shipped.as_uri())
     output_type = (Types.STRING() if text else Types.PICKLED_BYTE_ARRAY()).get_java_type_info()
     operator = new(
         "PoolOperator",
@@ -108,6 +112,12 @@ def _ship(java_environment: Any, jar: str) -> None:
     jars = [entry for entry in listed.strip("[] ").replace(",", ";").split(";") if entry.strip()]
     if jar not in jars:
         config.setString(key, ";".join([*jars, jar]))
+
+
+def _java_resources(config: Configuration) -> list[Path]:
+    """The jars of Java resources: the job's own, and the class by which workers reach them."""
+    classpath = config.get(JavaOptions.CLASSPATH)
+    return [resources_jar(classpath), *user_classpath(classpath)] if classpath else []
 
 
 def _python(java_environment: Any) -> str:

@@ -144,6 +144,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         state = new File(folders[subtask % folders.length], "tamias-pool-" + UUID.randomUUID());
         variables = dependencies.open(
             folders, getRuntimeContext().getDistributedCache(), getContainingTask().getEnvironment().getJobID());
+        Gateways.open(getUserCodeClassloader(), variables);
         start();
         whole = !context.isRestored();
         for (Iterator inputs = context.getRawKeyedStateInputs().iterator(); inputs.hasNext();) {
@@ -383,6 +384,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
             pool.close();
             remove(state);
         }
+        Gateways.close(getUserCodeClassloader(), variables);
         if (dependencies != null) {
             dependencies.close();
         }
