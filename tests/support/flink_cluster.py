@@ -127,11 +127,16 @@ class Cluster:
     def start_task_manager(self) -> subprocess.Popen[bytes]:
         """One more task manager; returns when its slots are there."""
         self._started += 1
-        before = (self.ask("/overview") or {}).get("taskmanagers", 0)
+        before = self._registered()
         process = self._start("taskmanager.sh", f"taskmanager-{self._started}")
         self.task_managers.append(process)
-        self.wait_for(lambda: (self.ask("/overview") or {}).get("taskmanagers", 0) > before, 180)
+        self.wait_for(lambda: self._registered() - before, 180)
         return process
+
+    def _registered(self) -> set[str]:
+        """The task managers that the job manager knows, by their names; maybe dead ones, too."""
+        known = (self.ask("/taskmanagers") or {}).get("taskmanagers", [])
+        return {task_manager["id"] for task_manager in known}
 
     def kill_task_manager(self, index: int = 0) -> None:
         """SIGKILL."""
