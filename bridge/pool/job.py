@@ -32,8 +32,6 @@ class PoolJob:
     environment: dict[str, Any] = field(default_factory=dict)
     sys_path: list[str] = field(default_factory=list)
     """Where the agent's modules are."""
-    variables: dict[str, str] = field(default_factory=dict)
-    """Environment variables for the workers."""
 
     @classmethod
     def decode(cls, body: bytes) -> PoolJob:

@@ -89,7 +89,6 @@ class Launcher:
             TamiasError: as `Pool.run`.
         """
         job = PoolJob.decode(self._next().body)
-        os.environ.update(job.variables)
         config = Configuration(job.config)
         state_path = Path(job.state)
         _sweep(state_path)

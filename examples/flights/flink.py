@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +79,6 @@ def main() -> None:
     parser.add_argument("--from", dest="kind", choices=("table", "stream"), default="table")
     parser.add_argument("--parallelism", type=int, default=1)
     args = parser.parse_args()
-    os.environ.setdefault("FLIGHTS_DATA", str(args.data.resolve()))
     config = Configuration()
     config.set_string("python.executable", sys.executable)
     config.set_string("python.client.executable", sys.executable)
@@ -89,6 +87,9 @@ def main() -> None:
     env.set_parallelism(1)  # one reader, so that the rows of an aircraft stay in order
     t_env = StreamTableEnvironment.create(env)
     agents = AgentsExecutionEnvironment.get_execution_environment(env=env, t_env=t_env)
+    # The workers look aircraft up in files of the same folder, wherever they run.
+    variables = {"FLIGHTS_DATA": str(args.data.resolve())}
+    agents.get_config().override({"environment": {"variables": variables}})
     path = (args.data / "flights.csv").resolve()
     builder = (
         from_table(agents, t_env, path) if args.kind == "table" else from_stream(agents, env, path)

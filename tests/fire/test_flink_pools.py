@@ -1,7 +1,7 @@
 """Pools under a job that checkpoints: exact through every kill, restore and rescaling.
 
 The tasks are stand-ins that speak the operator's protocol; what they talk to is real. With Flink
-itself: tests/flink. Hundreds of seeds: scripts/fire --flink.
+itself: tests/flink.
 """
 
 from __future__ import annotations

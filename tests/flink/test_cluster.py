@@ -212,7 +212,6 @@ def test_the_flights_agent_runs_on_the_cluster_unchanged(flink: Cluster, tmp_pat
         job = flink.submit(
             EXAMPLE / "flink.py",
             *(tmp_path / kind, "--data", data, "--from", kind, "--parallelism", 2),
-            environment={"FLIGHTS_DATA": str(data)},
         )
         flink.wait_for_end(job)
         assert flights.by_key(flink_outputs.lines(tmp_path / kind)) == flights.expected(data)

@@ -21,9 +21,8 @@ class Counted(Event):
     token: str
 
 
-def call(key: str, n: int, path: str = "") -> str:
+def call(key: str, n: int, path: str) -> str:
     """Leaves a line for each time that it is really called."""
-    path = path or os.environ.get("CALLS", "")
     if path:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.write(descriptor, f"{key} {n}\n".encode())
@@ -39,7 +38,8 @@ class Chained(Agent):
     def count(event: InputEvent, ctx: RunnerContext) -> None:
         row: Any = event.input
         memory = ctx.short_term_memory
-        token = ctx.durable_execute(call, str(ctx.key), row["n"])
+        calls = ctx.config.get_str("calls", "")
+        token = ctx.durable_execute(call, str(ctx.key), row["n"], calls)
         count = (memory.get("count") or 0) + 1
         memory.set("count", count)
         pause = ctx.config.get_float("pause", 0.0)

@@ -152,7 +152,6 @@ class Cluster:
         *arguments: object,
         savepoint: str | None = None,
         parallelism: int = 1,
-        environment: dict[str, str] | None = None,
     ) -> str:
         """Start a job, detached; returns its id."""
         command = [str(flink_home() / "bin" / "flink"), "run", "-d", "-p", str(parallelism)]
@@ -161,7 +160,7 @@ class Cluster:
         command += ["-py", str(program), *map(str, arguments)]
         done = subprocess.run(
             command,
-            env={**self.environ, **(environment or {})},
+            env=self.environ,
             capture_output=True,
             text=True,
             check=False,

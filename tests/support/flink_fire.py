@@ -22,7 +22,7 @@ def run(folder: Path, seed: int, inputs: int = 1500, steps: int = 40) -> Counter
     calls = folder / "calls"
     calls.touch()
     records = [(f"key-{n % KEYS}", pickle.dumps({"n": n})) for n in range(inputs)]
-    job = Job(folder, records, config={"workers": 2, "shards": 4}, variables={"CALLS": str(calls)})
+    job = Job(folder, records, config={"workers": 2, "shards": 4, "calls": str(calls)})
     job.start(chance.choice([1, 2]))
     done: Counter[str] = Counter()
     final: dict[int, int] = {}
