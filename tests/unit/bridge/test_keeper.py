@@ -94,7 +94,15 @@ def test_processes_of_a_pool_share_one(tmp_path: Path) -> None:
         lives = {line(each) for each in (one, two, three)}
     assert len(lives) == 1
     (life,) = lives
-    assert eventually(lambda: is_gone(psutil.Process(int(life.partition("-")[0]))))
+    pid = int(life.partition("-")[0])
+
+    def over() -> bool:
+        try:
+            return is_gone(psutil.Process(pid))
+        except psutil.NoSuchProcess:
+            return True
+
+    assert eventually(over)
 
 
 def test_a_process_that_is_killed_leaves_nothing() -> None:
@@ -137,7 +145,8 @@ def test_killed_in_the_middle_of_a_call(shared: BaseChatModelConnection) -> None
 
 def test_hung(shared: BaseChatModelConnection) -> None:
     jvm = jvm_of(shared)
-    with soon(jvm.suspend), pytest.raises(JvmError, match=r"hung for 1.5 seconds, and was killed"):
+    # Whoever notices first says so: the keeper, which pings it, or the call that waits for it.
+    with soon(jvm.suspend), pytest.raises(JvmError, match=r"(hung|not answer).*, and was killed"):
         shared.chat(said("sleep 60000"))
     assert shared.chat(said("x")).content == "x"
     assert eventually(lambda: is_gone(jvm))
