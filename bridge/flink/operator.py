@@ -108,8 +108,9 @@ def _ship(java_environment: Any, jar: str) -> None:
     config = jvm.org.apache.flink.python.util.PythonConfigUtil.getEnvironmentConfig(
         java_environment
     )
-    listed = config.getString(key, "") or ""
-    jars = [entry for entry in listed.strip("[] ").replace(",", ";").split(";") if entry.strip()]
+    # As PyFlink's own `add_jars` writes it: a list in Python's notation, or texts with semicolons.
+    listed = (config.getString(key, "") or "").strip("[] ").replace(",", ";").split(";")
+    jars = [entry for entry in (part.strip(" '\"") for part in listed) if entry]
     if jar not in jars:
         config.setString(key, ";".join([*jars, jar]))
 
