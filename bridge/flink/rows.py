@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -14,6 +14,13 @@ def to_type(output_type: Any) -> Callable[[Any], Any]:
         return lambda output: output
     names = list(output_type.get_field_names())
 
+    def named(values: Iterable[Any]) -> Any:
+        from pyflink.common import Row  # noqa: PLC0415 (an extra)
+
+        row = Row(*values)
+        row.set_field_names(names)  # for functions that PyFlink runs in one go with this one
+        return row
+
     def to_row(output: Any) -> Any:
         from pyflink.common import Row  # noqa: PLC0415 (an extra)
 
@@ -22,9 +29,9 @@ def to_type(output_type: Any) -> Callable[[Any], Any]:
         if hasattr(output, "model_dump"):
             output = output.model_dump()
         if isinstance(output, Mapping):
-            return Row(*[output.get(name) for name in names])
+            return named(output.get(name) for name in names)
         if isinstance(output, Sequence) and not isinstance(output, (str, bytes)):
-            return Row(*output)
-        return Row(output)
+            return named(output)
+        return named([output])
 
     return to_row

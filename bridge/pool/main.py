@@ -20,7 +20,6 @@ import json
 import logging
 import os
 import select
-import shutil
 import signal
 import sys
 import time
@@ -33,7 +32,6 @@ from ...agent.configuration import Configuration
 from ...agent.errors import AgentFailedError, PoolError, TamiasError
 from ...agent.options import PoolOptions
 from ...launcher.job import make_boot, open_state, provided, run_life
-from ...store.lease import Lease
 from ...store.reader import StoreReader
 from ...worker.parenthood import die_with_parent
 from . import frames
@@ -43,6 +41,7 @@ from .job import PoolJob
 from .pipe import Pipe, TaskEndedError
 from .restore import Restore
 from .source import TaskSource
+from .sweeping import sweep
 
 if TYPE_CHECKING:
     from ...launcher.status import PoolStatus
@@ -50,10 +49,6 @@ if TYPE_CHECKING:
     from .frames import Frame
 
 METRICS_SECONDS: Final = 1.0
-PREFIX: Final = "tamias-pool-"
-"""What the names of state directories begin with, for those of dead task managers to be found."""
-
-_OLD_SECONDS: Final = 60.0
 
 
 def main() -> int:
@@ -91,7 +86,7 @@ class Launcher:
         job = PoolJob.decode(self._next().body)
         config = Configuration(job.config)
         state_path = Path(job.state)
-        _sweep(state_path)
+        sweep(state_path.parent)
         launch = provided(job.environment)
         with ExitStack() as stack:
             state = stack.enter_context(open_state(state_path, job.name, config, {}))
@@ -193,15 +188,6 @@ def _log_to_stderr(state: StateDirectory) -> None:
         return
     log.unlink()
     log.symlink_to(f"/proc/{os.getpid()}/fd/2")
-
-
-def _sweep(ours: Path) -> None:
-    """Remove state directories beside ours whose task managers were killed."""
-    for path in ours.parent.glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            old = time.time() - path.stat().st_mtime > _OLD_SECONDS
-            if path != ours and old and not Lease.is_held(path / "launcher.lock"):
-                shutil.rmtree(path, ignore_errors=True)
 
 
 if __name__ == "__main__":

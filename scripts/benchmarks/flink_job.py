@@ -4,14 +4,15 @@
 
 KIND is what counts:
 
-tamias        the counter agent, keyed by a field of the row
-tamias-lambda the same, keyed by a Python function, which PyFlink runs
+tamias        the counter agent over a table, keyed by a field of the row
+tamias-lambda the counter agent over numbers, keyed by a Python function, which PyFlink runs
 thread        PyFlink's KeyedProcessFunction with a value state, in the JVM's interpreter
 process       the same in PyFlink's own worker process
 
-The inputs are the same in all cases, from a Flink source; outputs are thrown away; a checkpoint is
-taken every five seconds. A short job comes first, so that everything has been started once. Prints
-a line of JSON with the events per second of the job's whole run time, its start included.
+The numbers are the same in all cases, from a source of Flink's; outputs are thrown away; a
+checkpoint is taken every five seconds. A short job comes first, so that everything has been started
+once. Prints a line of JSON with the events per second of the job's whole run time, its start
+included.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from typing import Any
 
 from counter_agent import Counter
 from pyflink.common import Configuration, Types
+from pyflink.common.watermark_strategy import WatermarkStrategy
 from pyflink.datastream import (
     KeyedProcessFunction,
     RuntimeContext,
     StreamExecutionEnvironment,
 )
+from pyflink.datastream.connectors.number_seq import NumberSequenceSource
 from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
@@ -64,23 +67,23 @@ def job(kind: str, events: int, keys: int, parallelism: int, folder: str) -> flo
     config.set_string("python.state.cache-size", "5000")
     env = StreamExecutionEnvironment.get_execution_environment(config)
     env.set_parallelism(parallelism)
-    t_env = StreamTableEnvironment.create(env)
-    t_env.execute_sql(
-        f"""CREATE TABLE numbers (n BIGINT) WITH (
-            'connector' = 'datagen', 'rows-per-second' = '100000000',
-            'fields.n.kind' = 'sequence', 'fields.n.start' = '0',
-            'fields.n.end' = '{events - 1}')"""
+    source = NumberSequenceSource(0, events - 1)
+    numbers = env.from_source(
+        source, WatermarkStrategy.no_watermarks(), "numbers", type_info=Types.LONG()
     )
-    table = t_env.sql_query(
-        f"SELECT CONCAT('key-', CAST(MOD(n, {keys}) AS STRING)) AS k, n FROM numbers"  # noqa: S608
-    )
-    if kind.startswith("tamias"):
+    if kind == "tamias":
+        t_env = StreamTableEnvironment.create(env)
         agents = AgentsExecutionEnvironment.get_execution_environment(env=env, t_env=t_env)
-        key: Any = "k" if kind == "tamias" else lambda row: row[0]
-        outputs = agents.from_table(table, key).apply(Counter).to_datastream()
+        t_env.create_temporary_view("numbers", numbers)
+        rows = t_env.sql_query(f"SELECT MOD(f0, {keys}) AS k, f0 AS n FROM numbers")  # noqa: S608
+        outputs = agents.from_table(rows, "k").apply(Counter).to_datastream()
+    elif kind == "tamias-lambda":
+        agents = AgentsExecutionEnvironment.get_execution_environment(env=env)
+        keyed = agents.from_datastream(numbers, lambda number: number % keys)
+        outputs = keyed.apply(Counter).to_datastream()
     else:
-        stream = t_env.to_data_stream(table).key_by(lambda row: row[0], Types.STRING())
-        outputs = stream.process(Count(), Types.LONG())
+        counts = numbers.key_by(lambda number: number % keys, Types.LONG())
+        outputs = counts.process(Count(), Types.LONG())
     discard = get_gateway().jvm.org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink()
     outputs._j_data_stream.sinkTo(discard)  # noqa: SLF001 (PyFlink does not have it)
     result = env.execute()

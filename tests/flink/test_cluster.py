@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -16,6 +16,7 @@ from support.flights import EXAMPLE
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
 
 from support.flink_cluster import SUPPORT, Cluster, cluster
+from support.java import java_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,16 +56,20 @@ def kill_a_launcher(flink: Cluster) -> None:
     flink.wait_for(lambda: {launcher.pid for launcher in flink.launchers()} - before, 120)
 
 
+def kill_a_zygote(flink: Cluster) -> None:
+    before = {worker.pid for worker in flink.workers()}
+    launcher = flink.launchers()[0]
+    below = {process.name(): process for process in launcher.children()}
+    next(process for name, process in below.items() if name.startswith("tamias zygote")).kill()
+    kill_a_worker(flink)  # its successor needs a zygote
+    assert {worker.pid for worker in flink.workers()} - before
+
+
 def kill_the_busy(flink: Cluster) -> None:
-    """Kill all task managers that have pools, delete their pools' state, and start others."""
-    pools = [*flink.launchers(), *flink.workers()]
+    """Kill all task managers that have pools, with their disks, and start others."""
     busy = flink.busy()
     for index in reversed(busy):
         flink.kill_task_manager(index)
-    _, alive = psutil.wait_procs(pools, timeout=20)
-    assert alive == []
-    for folder in (flink.home / "tmp").glob("tamias-pool-*"):
-        shutil.rmtree(folder)
     for _ in busy:
         flink.start_task_manager()
 
@@ -75,7 +80,7 @@ def end(flink: Cluster, job: str) -> None:
     flink.cancel(job)
     _, alive = psutil.wait_procs(pools, timeout=20)
     assert alive == []
-    assert list((flink.home / "tmp").glob("tamias-pool-*")) == []
+    assert flink.states() == []
 
 
 def test_a_worker_or_launcher_that_is_killed_is_none_of_flinks_business(
@@ -89,9 +94,44 @@ def test_a_worker_or_launcher_that_is_killed_is_none_of_flinks_business(
         flink.wait_for_checkpoint(job)
         kill_a_worker(flink)
         flink.wait_for_checkpoint(job)
+        kill_a_zygote(flink)
         kill_a_launcher(flink)
     flink.wait_for_checkpoint(job, more=2)
     assert flink.failures(job) == 0
+    end(flink, job)
+    assert flink_outputs.check_exact(tmp_path, KEYS) > 0
+
+
+def test_a_launcher_that_hangs_is_replaced(flink: Cluster, tmp_path: Path) -> None:
+    job = flink.submit(JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 200)
+    flink.wait_for(lambda: len(flink.workers()) == 1, 120)
+    flink.wait_for_checkpoint(job)
+    before = flink.launchers()
+    before[0].suspend()
+    flink.wait_for(lambda: flink.launchers() not in ([], before), 120)
+    flink.wait_for_checkpoint(job, more=2)
+    assert flink.failures(job) == 0
+    end(flink, job)
+    assert flink_outputs.check_exact(tmp_path, KEYS) > 0
+
+
+def test_a_launcher_that_dies_again_and_again_fails_the_task(
+    flink: Cluster, tmp_path: Path
+) -> None:
+    job = flink.submit(JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 200)
+    flink.wait_for(lambda: len(flink.workers()) == 1, 120)
+    flink.wait_for_checkpoint(job)
+
+    def dead_again() -> bool:
+        for launcher in flink.launchers():
+            with suppress(psutil.NoSuchProcess):
+                launcher.kill()
+        return flink.failures(job) > 0
+
+    flink.wait_for(dead_again, 120)
+    told = json.dumps(flink.ask(f"/jobs/{job}/exceptions"))
+    assert "launcher was killed by signal 9" in told
+    flink.wait_for_checkpoint(job, more=3)
     end(flink, job)
     assert flink_outputs.check_exact(tmp_path, KEYS) > 0
 
@@ -136,7 +176,7 @@ def test_a_durable_call_before_the_checkpoint_is_not_made_again(
         *("--set", f"gate={gate}", "--set", f"calls={calls}", "--agent", "Waiting"),
     )
     flink.wait_for(lambda: calls.exists() and len(calls.read_text().splitlines()) > 20, 120)
-    made = calls.read_text().splitlines()
+    made = set(flink_outputs.calls(calls))
     flink.wait_for_checkpoint(job, more=2)
     kill_the_busy(flink)
     flink.wait_for(lambda: len(flink.workers()) == 1, 120)
@@ -146,7 +186,7 @@ def test_a_durable_call_before_the_checkpoint_is_not_made_again(
     found = sorted(line["n"] for line in flink_outputs.lines(tmp_path / "out"))
     assert found == list(range(len(found)))
     assert len(found) >= len(made)
-    assert set(made) & set(flink_outputs.repeated_calls(calls)) == set()
+    assert {call: len(flink_outputs.calls(calls)[call]) for call in made} == dict.fromkeys(made, 1)
 
 
 def test_slow_calls_hold_up_neither_each_other_nor_checkpoints(
@@ -178,6 +218,29 @@ def test_a_segfault_costs_one_retry_and_no_task(flink: Cluster, tmp_path: Path) 
     assert sorted(line["n"] for line in found) == list(range(600))
     for line in found:
         assert line["count"] == line["n"] // 6 + 1
+
+
+@pytest.mark.parametrize("how", ["awaited", "waited for"])
+def test_the_jvm_is_killed_in_the_middle_of_javas_calls(
+    flink: Cluster, tmp_path: Path, how: str
+) -> None:
+    """Its workers are asking its resources then: they die with it, and the calls are made again."""
+    count = 900 if how == "awaited" else 150
+    job = flink.submit(
+        *(JOB, tmp_path, "--count", count, "--keys", 10, "--rate", count // 15),
+        *("--agent", "JavaAwaiting" if how == "awaited" else "JavaWaiting"),
+        *("--set", f"java-classpath={java_settings()['java-classpath']}"),
+    )
+    flink.wait_for(lambda: len(flink.workers()) == 1, 120)
+    flink.wait_for_checkpoint(job, more=2)
+    kill_the_busy(flink)
+    flink.wait_for_end(job)
+    assert flink.failures(job) >= 1
+    found = flink_outputs.lines(tmp_path)
+    assert sorted(line["n"] for line in found) == list(range(count))
+    for line in found:
+        assert line["count"] == line["n"] // 10 + 1
+        assert line["said"] == "sleep 50"
 
 
 def test_the_agents_metrics_are_flinks(flink: Cluster, tmp_path: Path) -> None:

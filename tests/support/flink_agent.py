@@ -22,10 +22,10 @@ class Counted(Event):
 
 
 def call(key: str, n: int, path: str) -> str:
-    """Leaves a line for each time that it is really called."""
+    """Leaves a line for each time that it is really called: for what, and when."""
     if path:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.write(descriptor, f"{key} {n}\n".encode())
+        os.write(descriptor, f"{key} {n} {time.time():.3f}\n".encode())
         os.close(descriptor)
     return f"{key}-{n}"
 
@@ -120,3 +120,14 @@ class Failing(Agent):
     @staticmethod
     def fail(event: InputEvent, ctx: RunnerContext) -> None:
         raise LookupError("nothing of that name is in stock")
+
+
+class Counting(Agent):
+    """Counts the inputs of a key, whatever they are."""
+
+    @action(InputEvent)
+    @staticmethod
+    def count(event: InputEvent, ctx: RunnerContext) -> None:
+        count = (ctx.short_term_memory.get("count") or 0) + 1
+        ctx.short_term_memory.set("count", count)
+        ctx.send_event(OutputEvent(output={"key": ctx.key, "count": count, "value": event.input}))

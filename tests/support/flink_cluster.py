@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -50,6 +51,7 @@ class Cluster:
     Attributes:
         home: everything it writes: configuration, logs, checkpoints.
         task_managers: the living ones.
+        disks: where each of them has its temporary files, by process id.
     """
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
@@ -57,6 +59,7 @@ class Cluster:
         self._stack = stack
         self.port = free_port()
         self.task_managers: list[subprocess.Popen[bytes]] = []
+        self.disks: dict[int, Path] = {}
         self._started = 0
         for name in ("conf", "log", "checkpoints", "savepoints", "tmp"):
             (home / name).mkdir(parents=True)
@@ -110,10 +113,10 @@ class Cluster:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
-    def _start(self, script: str, name: str) -> subprocess.Popen[bytes]:
+    def _start(self, script: str, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         log = (self.home / "log" / f"{name}.out").open("wb")
         process = subprocess.Popen(
-            [str(flink_home() / "bin" / script), "start-foreground"],
+            [str(flink_home() / "bin" / script), "start-foreground", *arguments],
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -128,8 +131,12 @@ class Cluster:
         """One more task manager; returns when its slots are there."""
         self._started += 1
         before = self._registered()
-        process = self._start("taskmanager.sh", f"taskmanager-{self._started}")
+        name = f"taskmanager-{self._started}"
+        disk = self.home / "tmp" / name
+        disk.mkdir()
+        process = self._start("taskmanager.sh", name, "-D", f"io.tmp.dirs={disk}")
         self.task_managers.append(process)
+        self.disks[process.pid] = disk
         self.wait_for(lambda: self._registered() - before, 180)
         return process
 
@@ -139,10 +146,15 @@ class Cluster:
         return {task_manager["id"] for task_manager in known}
 
     def kill_task_manager(self, index: int = 0) -> None:
-        """SIGKILL."""
-        process = self.task_managers.pop(index)
+        """SIGKILL; when its pools have ended, its disk is lost, too."""
+        process = self.task_managers[index]
+        pools = [*self.launchers(index), *self.workers(index)]
+        del self.task_managers[index]
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+        _, alive = psutil.wait_procs(pools, timeout=30)
+        assert alive == [], "a killed task manager has left processes"
+        shutil.rmtree(self.disks.pop(process.pid))
 
     # -- jobs ---------------------------------------------------------------------------------
 
@@ -248,20 +260,25 @@ class Cluster:
 
     # -- what runs under it -------------------------------------------------------------------
 
-    def launchers(self) -> list[psutil.Process]:
-        """The pools' launchers of living task managers."""
-        return [found for process in self.task_managers for found in pools_of(process.pid)]
+    def launchers(self, index: int | None = None) -> list[psutil.Process]:
+        """The pools' launchers of one living task manager, or of all."""
+        chosen = self.task_managers if index is None else [self.task_managers[index]]
+        return [found for process in chosen for found in pools_of(process.pid)]
 
-    def workers(self) -> list[psutil.Process]:
-        """The pools' workers."""
+    def workers(self, index: int | None = None) -> list[psutil.Process]:
+        """The pools' workers, likewise."""
         found = []
-        for launcher in self.launchers():
+        for launcher in self.launchers(index):
             with suppress(psutil.NoSuchProcess):
                 for process in launcher.children(recursive=True):
                     with suppress(psutil.NoSuchProcess):
                         if process.name().startswith("tamias worker"):
                             found.append(process)
         return found
+
+    def states(self) -> list[Path]:
+        """The pools' state directories."""
+        return list((self.home / "tmp").glob("*/tamias-pool-*"))
 
     def busy(self) -> list[int]:
         """Which of the task managers have pools."""

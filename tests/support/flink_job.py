@@ -17,7 +17,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink, RollingPolicy
 from pyflink.table import StreamTableEnvironment
 
-from support import flink_agent
+from support import flink_agent, java_pool
 from tamias import AgentsExecutionEnvironment
 
 
@@ -40,14 +40,11 @@ def main() -> None:
             'fields.n.kind' = 'sequence', 'fields.n.start' = '0',
             'fields.n.end' = '{args.count - 1}', 'scan.parallelism' = '1')"""
     )
+    agent = getattr(flink_agent, args.agent, None) or getattr(java_pool, args.agent)
     table = t_env.sql_query(
         f"SELECT CONCAT('key-', CAST(MOD(n, {args.keys}) AS STRING)) AS k, n FROM numbers"
     )
-    outputs = (
-        agents.from_table(table, "k")
-        .apply(getattr(flink_agent, args.agent))
-        .to_datastream(Types.STRING())
-    )
+    outputs = agents.from_table(table, "k").apply(agent).to_datastream(Types.STRING())
     sink = (
         FileSink.for_row_format(args.output, Encoder.simple_string_encoder("UTF-8"))
         .with_rolling_policy(RollingPolicy.on_checkpoint_rolling_policy())

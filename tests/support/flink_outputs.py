@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def check_exact(folder: Path, keys: int, count: int | None = None) -> int:
     return total
 
 
-def repeated_calls(path: Path) -> dict[str, int]:
-    """Durable calls that were really made more than once."""
-    calls = Counter(path.read_text().splitlines())
-    return {call: times for call, times in calls.items() if times > 1}
+def calls(path: Path) -> dict[str, list[float]]:
+    """When each durable call was really made, in seconds since the epoch."""
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for line in path.read_text().splitlines():
+        call, _, at = line.rpartition(" ")
+        times[call].append(float(at))
+    return dict(times)

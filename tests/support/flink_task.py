@@ -89,7 +89,7 @@ class Task:
         self.job = {
             "name": "flink_agent:Chained",
             "target": AGENT,
-            "state": str(home),
+            "state": str(home / "state"),
             "first_group": groups.start,
             "last_group": groups.stop - 1,
             "step": step,

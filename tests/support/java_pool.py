@@ -105,6 +105,33 @@ class Durable(Echoing):
         ctx.send_event(OutputEvent(output=[count, first.content, second.content]))
 
 
+class JavaAwaiting(Echoing):
+    """Awaits Java for 50 ms, and counts."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def ask(event: InputEvent, ctx: RunnerContext) -> None:
+        answer = await model_of(ctx).achat([ChatMessage(content="sleep 50")])
+        _count(event, ctx, answer)
+
+
+class JavaWaiting(Echoing):
+    """Waits for Java for 50 ms, and counts."""
+
+    @action(InputEvent)
+    @staticmethod
+    def ask(event: InputEvent, ctx: RunnerContext) -> None:
+        answer = model_of(ctx).chat([ChatMessage(content="sleep 50")])
+        _count(event, ctx, answer)
+
+
+def _count(event: InputEvent, ctx: RunnerContext, answer: ChatMessage) -> None:
+    count = (ctx.short_term_memory.get("n") or 0) + 1
+    ctx.short_term_memory.set("n", count)
+    row: Any = event.input
+    ctx.send_event(OutputEvent(output={"n": row["n"], "count": count, "said": answer.content}))
+
+
 class OverPython(Echoing):
     """A Java setup that uses a connection, a prompt and a tool of Python's."""
 

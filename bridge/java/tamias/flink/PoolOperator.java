@@ -3,7 +3,6 @@ package tamias.flink;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -12,7 +11,6 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.UUID;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -78,7 +76,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private transient MailboxExecutor mailbox;
     private transient AtomicBoolean mailed;
     private transient Pool pool;
-    private transient File state;
+    private transient LocalState state;
     private transient Map variables;
     private transient int deaths;
     private transient boolean ended;
@@ -141,7 +139,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         next = base + subtask;
         String[] folders = getContainingTask().getEnvironment().getTaskManagerInfo()
             .getTmpDirectories();
-        state = new File(folders[subtask % folders.length], "tamias-pool-" + UUID.randomUUID());
+        state = new LocalState(new File(folders[subtask % folders.length]));
         variables = dependencies.open(
             folders, getRuntimeContext().getDistributedCache(), getContainingTask().getEnvironment().getJobID());
         Gateways.open(getUserCodeClassloader(), variables);
@@ -156,18 +154,20 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     }
 
     private void start() throws IOException {
-        Files.createDirectories(state.getParentFile().toPath());
-        pool = new Pool(command, variables, state.getParentFile(), step, LOG, new Runnable() {
+        // Archives are found by relative paths, as in PyFlink's own workers.
+        String archives = (String) variables.get("_PYTHON_WORKING_DIR");
+        File folder = archives == null ? state.folder : new File(archives);
+        pool = new Pool(command, variables, folder, step, LOG, new Runnable() {
             public void run() {
                 wake();
             }
         });
-        String path = state.getAbsolutePath().replace("\\", "\\\\").replace("\"", "\\\"");
+        String path = state.store.getAbsolutePath().replace("\\", "\\\\").replace("\"", "\\\"");
         String told = "{\"state\": \"" + path + "\", \"first_group\": " + range.getStartKeyGroup()
             + ", \"last_group\": " + range.getEndKeyGroup() + ", \"step\": " + step + ", "
             + job.substring(1);
         pool.send('C', told.getBytes(StandardCharsets.UTF_8));
-        LOG.info("started pool {} in {}", Long.valueOf(pool.pid()), state);
+        LOG.info("started pool {} in {}", Long.valueOf(pool.pid()), path);
     }
 
     public void open() throws Exception {
@@ -382,22 +382,14 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         ended = true;
         if (pool != null) {
             pool.close();
-            remove(state);
+        }
+        if (state != null) {
+            state.delete();
         }
         Gateways.close(getUserCodeClassloader(), variables);
         if (dependencies != null) {
             dependencies.close();
         }
         super.close();
-    }
-
-    private static void remove(File file) {
-        File[] inside = Files.isSymbolicLink(file.toPath()) ? null : file.listFiles();
-        if (inside != null) {
-            for (int i = 0; i < inside.length; i++) {
-                remove(inside[i]);
-            }
-        }
-        file.delete();
     }
 }

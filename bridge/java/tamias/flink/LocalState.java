@@ -1,0 +1,42 @@
+package tamias.flink;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.util.UUID;
+
+/**
+ * A task's directory on this machine, for as long as the task lives; its pool's store is in it.
+ *
+ * The task holds a lock on a file in it. So when a task manager was killed and could not clean up,
+ * the next pool on the machine can tell what it has left behind (bridge/pool/sweeping.py).
+ */
+final class LocalState {
+    final File folder;
+    final File store;
+    private final RandomAccessFile claim;
+
+    LocalState(File parent) throws IOException {
+        folder = new File(parent, "tamias-pool-" + UUID.randomUUID());
+        store = new File(folder, "state");
+        Files.createDirectories(folder.toPath());
+        claim = new RandomAccessFile(new File(folder, "task.lock"), "rw");
+        claim.getChannel().lock();
+    }
+
+    void delete() throws IOException {
+        remove(folder);
+        claim.close();
+    }
+
+    private static void remove(File file) {
+        File[] inside = Files.isSymbolicLink(file.toPath()) ? null : file.listFiles();
+        if (inside != null) {
+            for (int i = 0; i < inside.length; i++) {
+                remove(inside[i]);
+            }
+        }
+        file.delete();
+    }
+}
