@@ -12,20 +12,19 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .keys import GROUP, group_of
+from .keys import GROUP, group_of, prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import lmdb
 
-__all__ = ["IN_MEMORY", "IN_NAMES", "Entry", "group_entries", "hashed_prefixes"]
+__all__ = ["IN_MEMORY", "IN_NAMES", "Entry", "group_entries", "hashed_prefixes", "key_entries"]
 
 IN_MEMORY: Final = 0
 IN_NAMES: Final = 1
 
 _HASHED: Final = b"\xff"
-_HASHED_LENGTH: Final = 17
 
 
 class Entry(NamedTuple):
@@ -65,6 +64,15 @@ def group_entries(
                 yield from _range(cursor, which, prefix)
 
 
+def key_entries(
+    transaction: lmdb.Transaction[bytes], memory: Any, names: Any, prefix: bytes
+) -> Iterator[Entry]:
+    """Everything that belongs to one key, whose prefix (`keys.key_prefix`) is given."""
+    for which, database in ((IN_MEMORY, memory), (IN_NAMES, names)):
+        with transaction.cursor(database) as cursor:
+            yield from _range(cursor, which, prefix)
+
+
 def hashed_prefixes(
     transaction: lmdb.Transaction[bytes], memory: Any, names: Any
 ) -> dict[int, list[bytes]]:
@@ -73,7 +81,7 @@ def hashed_prefixes(
     with transaction.cursor(memory) as cursor:
         present = cursor.set_range(_HASHED)
         while present:
-            prefix = cursor.key()[:_HASHED_LENGTH]
+            prefix = prefix_of(cursor.key())
             key = transaction.get(prefix, None, names)
             if key is not None and key[:1] == GROUP:
                 found[group_of(key)].append(prefix)

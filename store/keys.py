@@ -30,7 +30,7 @@ from zlib import crc32
 
 from ..agent.errors import InputError
 
-__all__ = ["decode_key", "encode_key", "group_of", "key_prefix", "shard_of"]
+__all__ = ["decode_key", "encode_key", "group_of", "key_prefix", "prefix_of", "shard_of"]
 
 GROUP = b"g"
 """What a key of a group begins with."""
@@ -38,7 +38,8 @@ GROUP = b"g"
 _MAX_PLAIN = 200
 """Longest key, encoded, that prefixes its memory fields in full."""
 
-_HASHED = b"\xff"
+_HASHED = 0xFF
+_HASHED_LENGTH = 17
 _NAN = b"d\x7f\xf8\x00\x00\x00\x00\x00\x00"
 _pack_float = struct.Struct(">cd").pack
 _pack_length = struct.Struct(">I").pack
@@ -157,7 +158,13 @@ def key_prefix(key_bytes: bytes) -> bytes:
     length = len(key_bytes)
     if length <= _MAX_PLAIN:
         return _LENGTHS[length] + key_bytes
-    return _HASHED + blake2b(key_bytes, digest_size=16).digest()
+    return bytes((_HASHED,)) + blake2b(key_bytes, digest_size=16).digest()
 
 
 _LENGTHS = [bytes((length,)) for length in range(_MAX_PLAIN + 1)]
+
+
+def prefix_of(address: bytes) -> bytes:
+    """Return the `key_prefix` that an address begins with, or that a prefix is."""
+    length = address[0]
+    return address[: _HASHED_LENGTH if length == _HASHED else length + 1]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from .deadletters import DeadLetter
 from .journal import JournalEntry
-from .keygroups import group_entries, hashed_prefixes
+from .keygroups import group_entries, hashed_prefixes, key_entries
+from .keys import prefix_of
 from .paths import CUT, MAX_ADDRESS, address, decode_path, encode_path
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Databases", "Snapshot"]
 
 _HASHED_PREFIX = 0xFF
-_HASHED_PREFIX_LENGTH = 17
 
 
 @dataclass(slots=True, frozen=True)
@@ -135,10 +135,7 @@ class Snapshot:
         with self._transaction.cursor(self._databases.memory) as cursor:
             present = cursor.first()
             while present:
-                stored = cursor.key()
-                length = stored[0]
-                size = _HASHED_PREFIX_LENGTH if length == _HASHED_PREFIX else length + 1
-                prefix = stored[:size]
+                prefix = prefix_of(cursor.key())
                 yield prefix
                 # No path starts with 0xFF, so this is behind all of the key's fields.
                 present = cursor.set_range(prefix + b"\xff")
@@ -158,6 +155,11 @@ class Snapshot:
         return group_entries(
             self._transaction, databases.memory, databases.names, group, self._hashed
         )
+
+    def key_entries(self, prefix: bytes) -> Iterator[Entry]:
+        """Yield all memory of one key, as it is stored (`keygroups`)."""
+        databases = self._databases
+        return key_entries(self._transaction, databases.memory, databases.names, prefix)
 
     def journal(self) -> dict[int, list[JournalEntry]]:
         """Return the journal records of each unfinished run, in order of replay."""

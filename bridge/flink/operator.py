@@ -55,7 +55,8 @@ def attach(
     name, job = _job(agent, resources, config, text=text)
     jar = compiled("tamias/flink", [flink_jar("flink-dist"), flink_jar("flink-python")])
     add_jars_to_context_class_loader([jar.as_uri()])
-    java_stream = keyed.java_stream()
+    keyed_stream = keyed.java_stream()
+    java_stream = _without_state_backend(keyed_stream)
     java_environment = java_stream.getExecutionEnvironment()
     for shipped in (jar, *_java_resources(config)):
         _ship(java_environment, shipped.as_uri())
@@ -64,6 +65,7 @@ def attach(
         "PoolOperator",
         json.dumps(job),
         strings([_python(java_environment), "-m", "tamias.bridge.pool.main"]),
+        keyed_stream.getKeySelector(),
         keyed.key_type,
         keyed.value_type,
         keyed.key_in_front,
@@ -74,6 +76,19 @@ def attach(
     transformed = java_stream.transform(f"agent {name}", output_type, operator)
     # Where nobody says otherwise, so that a savepoint's state is found again in a changed job.
     return DataStream(transformed.uid(f"tamias-{name}-{number}"))
+
+
+def _without_state_backend(java_stream: Any) -> Any:
+    """A keyed stream as one that is only partitioned: its operator gets no keyed state backend.
+
+    The pool is one, and what checkpoints have of it would not be to the other's taste.
+    """
+    from pyflink.java_gateway import get_gateway  # noqa: PLC0415 (an extra)
+
+    streams = get_gateway().jvm.org.apache.flink.streaming.api.datastream
+    return streams.DataStream(
+        java_stream.getExecutionEnvironment(), java_stream.getTransformation()
+    )
 
 
 def _job(

@@ -6,6 +6,9 @@ some of them, which is as it should be: the task puts those that it has no outco
 checkpoint, too. All there is to do is to open a read transaction on each shard. LMDB keeps the
 pages of that moment for as long as the transaction is open, and the workers notice nothing.
 
+A task that has written the state of an earlier moment needs only what has changed since. It says
+of which keys that is, since nothing but an input changes a key's memory.
+
 The parts are made when the task asks for them, a portion at a time, between two turns of the
 launcher's loop. So a slow checkpoint storage slows the checkpoint and nothing else, and memory is
 bounded by a portion.
@@ -15,13 +18,15 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from ...store.keys import group_of
+from ...store.keys import group_of, key_prefix
 from . import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from ...store.keygroups import Entry
@@ -36,6 +41,17 @@ KEPT_SECONDS: Final = 3600.0
 """A checkpoint that nobody asks for any more is given up: it pins pages."""
 
 
+@dataclass(slots=True)
+class _Held:
+    """A checkpoint that is being read out."""
+
+    shards: list[Snapshot | None]
+    parts: Parts
+    stack: ExitStack
+    """Holds the snapshots."""
+    since: float
+
+
 class Barriers:
     """The checkpoints that are being read out."""
 
@@ -44,14 +60,24 @@ class Barriers:
         self._reader = reader
         self._shards = shards
         self._groups = groups
-        self._open: dict[int, tuple[ExitStack, Parts, float]] = {}
+        self._open: dict[int, _Held] = {}
 
     def hold(self, checkpoint: int) -> None:
         """A barrier has come by: keep what the store holds now."""
         self._forget_old()
         stack = ExitStack()
         shards = [stack.enter_context(self._reader.shard(n)) for n in range(self._shards)]
-        self._open[checkpoint] = stack, self._parts(shards), time.monotonic()
+        parts = self._parts(shards, None)
+        self._open[checkpoint] = _Held(shards, parts, stack, time.monotonic())
+
+    def narrow(self, checkpoint: int, keys: list[bytes]) -> None:
+        """Of memory only that of these keys is wanted, which are in the order of their groups.
+
+        To be called before the first parts are asked for.
+        """
+        held = self._open.get(checkpoint)
+        if held is not None:
+            held.parts = self._parts(held.shards, keys)
 
     def next_parts(self, checkpoint: int) -> list[tuple[bytes, bytes]]:
         """Some of the parts to come, with kind and body; the last one of all says so.
@@ -63,7 +89,7 @@ class Barriers:
             return [(frames.END, b"unknown")]
         parts = []
         size = 0
-        for part in held[1]:
+        for part in held.parts:
             parts.append(part)
             size += len(part[1])
             if size >= PORTION_BYTES:
@@ -75,8 +101,8 @@ class Barriers:
         """No more of this checkpoint is wanted."""
         held = self._open.pop(checkpoint, None)
         if held is not None:
-            held[1].close()
-            held[0].close()
+            held.parts.close()
+            held.stack.close()
 
     def close(self) -> None:
         """Let go of all."""
@@ -85,11 +111,11 @@ class Barriers:
 
     def _forget_old(self) -> None:
         now = time.monotonic()
-        for checkpoint, (_, _, since) in list(self._open.items()):
-            if now - since > KEPT_SECONDS:
+        for checkpoint, held in list(self._open.items()):
+            if now - held.since > KEPT_SECONDS:
                 self.drop(checkpoint)
 
-    def _parts(self, shards: list[Snapshot | None]) -> Parts:
+    def _parts(self, shards: list[Snapshot | None], keys: list[bytes] | None) -> Parts:
         for shard in shards:
             if shard is None:
                 continue
@@ -105,14 +131,38 @@ class Barriers:
             ]
             if letters:
                 yield frames.LETTERS, frames.pack_letters(letters)
+        memory = self._all(shards) if keys is None else self._some(shards, keys)
+        for part in memory:
+            yield frames.MEMORY, frames.pack_memory(part)
+
+    def _all(self, shards: list[Snapshot | None]) -> Iterator[frames.Memory]:
         for group in self._groups:
             shard = shards[group % self._shards]
             if shard is not None:
                 for entries in _portions(shard.group_entries(group)):
-                    yield frames.MEMORY, frames.pack_memory(group, entries)
+                    yield frames.Memory(group, [], entries)
+
+    def _some(self, shards: list[Snapshot | None], keys: list[bytes]) -> Iterator[frames.Memory]:
+        for group, of_group in groupby(keys, group_of):
+            shard = shards[group % self._shards]
+            prefixes: list[bytes] = []
+            entries: list[Entry] = []
+            size = 0
+            for key in of_group:
+                prefix = key_prefix(key)
+                prefixes.append(prefix)
+                size += len(prefix)
+                for portion in _portions(shard.key_entries(prefix) if shard is not None else ()):
+                    entries += portion
+                    size += sum(len(entry.key) + len(entry.value) for entry in portion)
+                    if size >= PORTION_BYTES:
+                        yield frames.Memory(group, prefixes, entries)
+                        prefixes, entries, size = [], [], 0
+            if prefixes or entries:
+                yield frames.Memory(group, prefixes, entries)
 
 
-def _portions(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+def _portions(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     portion: list[Entry] = []
     size = 0
     for entry in entries:

@@ -7,7 +7,8 @@ From the task:
 
 ====  ==================================================================================
 `C`   configuration: JSON; the first frame
-`R`   restore: a part of a key group's memory, as the launcher gave it in an `m` part
+`R`   restore: age (u32), then a part of a key group's memory, as the launcher gave it in an `m`
+      part; group after group, and in each from the newest checkpoint (age 0) to older ones
 `J`   restore: journal records, as in a `j` part
 `L`   restore: dead letters, as in a `d` part
 `G`   go: nothing more is to be restored
@@ -15,6 +16,8 @@ From the task:
       of each payload (u32), then the keys, then the payloads; offsets go up by the configured step
 `A`   acknowledge: number (u64); the task is done with records up to this one
 `B`   barrier: checkpoint (u64); what was sent before is part of it, what comes after is not
+`Q`   queried: checkpoint (u64), count (u32), then the length of each key (u32), then the keys, in
+      the order of their groups: of memory only what belongs to these keys is wanted
 `P`   pull: checkpoint (u64); the next parts of it are wanted
 `D`   drop: checkpoint (u64); no more of it is wanted
 ====  ==================================================================================
@@ -36,8 +39,10 @@ Kinds of parts, in this order:
 `j`   journal records: `(offset u64, key 17 bytes, length u32, data)` one after another
 `o`   an outbox record
 `d`   dead letters: `(offset u64, group u16, length u32, data)` one after another
-`m`   memory: group (u16), then entries `(which u8, key length u32, value length u32, key, value)`;
-      `which` is 0 for memory, 1 for names
+`m`   memory: group (u16), count (u32), so many prefixes of keys `(length u8, prefix)`, then entries
+      `(which u8, key length u32, value length u32, key, value)`; `which` is 0 for memory, 1 for
+      names. The prefixes are those of the keys of which only some were asked for; there may be no
+      entry to one. What belongs to a key may go on in the next part.
 `e`   the end
 ====  ==================================================================================
 
@@ -66,6 +71,7 @@ GO: Final = ord("G")
 INPUTS: Final = ord("I")
 ACKNOWLEDGE: Final = ord("A")
 BARRIER: Final = ord("B")
+QUERY: Final = ord("Q")
 PULL: Final = ord("P")
 DROP: Final = ord("D")
 
@@ -84,9 +90,11 @@ END: Final = b"e"
 _LENGTH: Final = struct.Struct("<I")
 _HEAD: Final = struct.Struct("<IB")
 _BATCH: Final = struct.Struct("<QII")
+_QUERY: Final = struct.Struct("<QI")
 _NUMBER: Final = struct.Struct("<Q")
 _ENTRY: Final = struct.Struct("<BII")
-_GROUP: Final = struct.Struct("<H")
+_GROUP: Final = struct.Struct("<HI")
+_AGE: Final = struct.Struct("<I")
 _JOURNAL: Final = struct.Struct("<Q17sI")
 _LETTER: Final = struct.Struct("<QHI")
 
@@ -96,6 +104,14 @@ class Frame(NamedTuple):
 
     kind: int
     body: bytes
+
+
+class Memory(NamedTuple):
+    """The body of an `m` part."""
+
+    group: int
+    prefixes: list[bytes]
+    entries: list[Entry]
 
 
 class Inputs(NamedTuple):
@@ -185,28 +201,48 @@ def unpack_parts(body: bytes) -> Iterator[tuple[bytes, bytes]]:
         position = start + length
 
 
-def pack_memory(group: int, entries: Iterable[Entry]) -> bytes:
+def pack_memory(memory: Memory) -> bytes:
     """The body of an `m` part."""
-    parts = [_GROUP.pack(group)]
-    for which, key, value in entries:
+    parts = [_GROUP.pack(memory.group, len(memory.prefixes))]
+    for prefix in memory.prefixes:
+        parts += (bytes((len(prefix),)), prefix)
+    for which, key, value in memory.entries:
         parts += (_ENTRY.pack(which, len(key), len(value)), key, value)
     return b"".join(parts)
 
 
-def unpack_memory(body: bytes) -> tuple[int, Iterator[Entry]]:
+def unpack_memory(body: bytes) -> Memory:
     """Inverse of `pack_memory`."""
-    (group,) = _GROUP.unpack_from(body)
+    group, count = _GROUP.unpack_from(body)
+    position = _GROUP.size
+    prefixes = []
+    for _ in range(count):
+        end = position + 1 + body[position]
+        prefixes.append(body[position + 1 : end])
+        position = end
+    entries = []
+    while position < len(body):
+        which, key_length, value_length = _ENTRY.unpack_from(body, position)
+        position += _ENTRY.size
+        middle, end = position + key_length, position + key_length + value_length
+        entries.append(Entry(which, body[position:middle], body[middle:end]))
+        position = end
+    return Memory(group, prefixes, entries)
 
-    def entries() -> Iterator[Entry]:
-        position = _GROUP.size
-        while position < len(body):
-            which, key_length, value_length = _ENTRY.unpack_from(body, position)
-            position += _ENTRY.size
-            middle, end = position + key_length, position + key_length + value_length
-            yield Entry(which, body[position:middle], body[middle:end])
-            position = end
 
-    return group, entries()
+def unpack_restored(body: bytes) -> tuple[int, Memory]:
+    """The age and the memory that an `R` frame brings."""
+    (age,) = _AGE.unpack_from(body)
+    return age, unpack_memory(body[_AGE.size :])
+
+
+def unpack_query(body: bytes) -> tuple[int, list[bytes]]:
+    """The checkpoint and the keys that a `Q` frame brings."""
+    checkpoint, count = _QUERY.unpack_from(body)
+    start = _QUERY.size + 4 * count
+    lengths = array("I", body[_QUERY.size : start])
+    ends = accumulate(lengths, initial=start)
+    return checkpoint, [body[start:end] for start, end in pairwise(ends)]
 
 
 def pack_journal(records: Iterable[tuple[int, bytes, bytes]]) -> bytes:

@@ -1,7 +1,9 @@
 """Writing what a checkpoint holds into the shards of a new state directory, before workers come.
 
 Memory goes in as it was read out: addresses say nothing of the shard that they are in, so the
-number of shards may be another one. Journal records and dead letters go to the shard of their key
+number of shards may be another one. It comes key group by key group, and in each from the newest
+checkpoint to older ones: what a newer one has of a key is all that there was, so what older ones
+have of that key is left out. Journal records and dead letters go to the shard of their key
 group.
 """
 
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ...store.batch import Batch
 from ...store.deadletters import DeadLetter
 from ...store.keygroups import IN_MEMORY
+from ...store.keys import prefix_of
 from ...store.shard import Shard
 from . import frames
 
@@ -34,14 +37,14 @@ class Restore:
         self._state = state
         self._stack = ExitStack()
         self._shards: dict[int, tuple[Shard, Batch]] = {}
+        self._group = -1
+        self._ages: dict[bytes, int] = {}
+        """By a key's prefix, the age of the newest checkpoint that has that key of the group."""
 
     def take(self, frame: Frame) -> None:
         """Take one frame in."""
         if frame.kind == frames.RESTORE_MEMORY:
-            group, entries = frames.unpack_memory(frame.body)
-            batch = self._batch(group)
-            for which, key, value in entries:
-                (batch.memory if which == IN_MEMORY else batch.names)[key] = value
+            self._take_memory(*frames.unpack_restored(frame.body))
         elif frame.kind == frames.RESTORE_JOURNAL:
             # Its shard comes in front: a record does not say which key it belongs to.
             group = int.from_bytes(frame.body[:2], "little")
@@ -51,6 +54,18 @@ class Restore:
             for _, group, data in frames.unpack_letters(frame.body):
                 self._batch(group).dead.append(DeadLetter.decode(data))
         self._commit(COMMIT_ENTRIES)
+
+    def _take_memory(self, age: int, memory: frames.Memory) -> None:
+        if memory.group != self._group:
+            self._group = memory.group
+            self._ages.clear()
+        ages = self._ages
+        for prefix in memory.prefixes:
+            ages.setdefault(prefix, age)
+        batch = self._batch(memory.group)
+        for which, key, value in memory.entries:
+            if not ages or ages.get(prefix_of(key), age) == age:
+                (batch.memory if which == IN_MEMORY else batch.names)[key] = value
 
     def close(self) -> None:
         """Write the rest, and give the shards back."""

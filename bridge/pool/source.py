@@ -75,6 +75,8 @@ class TaskSource(Source):
             self._delivery.acknowledge(frames.number_of(body))
         elif kind == frames.BARRIER:
             self._barriers.hold(frames.number_of(body))
+        elif kind == frames.QUERY:
+            self._barriers.narrow(*frames.unpack_query(body))
         elif kind == frames.PULL:
             parts = self._barriers.next_parts(frames.number_of(body))
             self._pipe.send(frames.pack(frames.PARTS, body[:8], frames.pack_parts(parts)))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 def test_exact_through_kills_restores_and_rescalings(tmp_path: Path, seed: int) -> None:
     done = flink_fire.run(tmp_path, seed, inputs=600, steps=16)
     assert done["checkpoint"] > 0
+    assert done["built upon another"] > 0
 
 
 def job_of(folder: Path, count: int, **job: object) -> Job:
@@ -67,6 +68,25 @@ def test_a_checkpoint_holds_what_was_there_at_the_barrier(tmp_path: Path) -> Non
     flink_fire.judge([pickle.loads(output) for output in job.committed], 400)
 
 
+def test_a_checkpoint_is_built_upon_the_last_one(tmp_path: Path) -> None:
+    job = job_of(tmp_path, 400)
+    job.start(1)
+    sizes = []
+    for count in (300, 1, 1, 98):
+        job.feed(count)
+        while job.tasks[0].pending:
+            job.listen()
+        assert job.take_checkpoint()
+        tops = [group.levels[-1] for group in job.checkpoint.groups.values()]
+        sizes.append(sum(len(part) for parts in tops for part in parts))
+    assert job.built_upon == 3
+    assert sizes[1] < sizes[0] / 2  # one key of five
+    assert sizes[2] < sizes[0] / 2
+    job.fail(2)
+    job.finish()
+    flink_fire.judge([pickle.loads(output) for output in job.committed], 400)
+
+
 def test_dead_letters_are_part_of_a_checkpoint(tmp_path: Path) -> None:
     records = [("good", pickle.dumps({"n": 0})), ("bad", pickle.dumps("no row"))]
     config = {"workers": 1, "shards": 4, "on-error": "dead-letter", "max-attempts": 1}
@@ -75,12 +95,12 @@ def test_dead_letters_are_part_of_a_checkpoint(tmp_path: Path) -> None:
     job.feed(2)
     while job.tasks[0].pending:
         job.listen()
-    pending = job.tasks[0].barrier(1)
+    barrier = job.tasks[0].barrier(1)
     job.tasks[0].send(b"P", (1).to_bytes(8, "little"))
     job.tasks[0]._parts = []
     while not job.tasks[0]._parts:
         job.listen()
-    assert pending == []
+    assert barrier.pending == []
     letters = [body for kind, body in job.tasks[0]._parts if kind == b"d"]
     assert len(letters) == 1
     assert b"no row" in letters[0]

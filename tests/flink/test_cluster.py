@@ -151,6 +151,29 @@ def test_task_managers_are_killed_and_their_disks_lost(flink: Cluster, tmp_path:
     assert flink_outputs.check_exact(tmp_path, KEYS) > 0
 
 
+def test_checkpoints_that_are_built_one_upon_the_other(flink: Cluster, tmp_path: Path) -> None:
+    keys = 8000
+    job = flink.submit(
+        JOB, tmp_path, "--count", ENDLESS, "--keys", keys, "--rate", 1000, parallelism=2
+    )
+
+    def some_are_small() -> bool:
+        files = (flink.home / "checkpoints" / job / "shared").glob("*")
+        sizes = []
+        for file in files:
+            with suppress(FileNotFoundError):  # nothing needs it any more
+                sizes.append(file.stat().st_size)
+        return len(sizes) > 4 and 3 * min(sizes) < max(sizes)
+
+    flink.wait_for_checkpoint(job, more=8)
+    flink.wait_for(some_are_small, 120)
+    kill_the_busy(flink)
+    flink.wait_for_checkpoint(job, more=4)
+    flink.wait_for(some_are_small, 120)
+    end(flink, job)
+    assert flink_outputs.check_exact(tmp_path, keys) > keys
+
+
 def test_a_savepoint_is_carried_on_at_another_parallelism(flink: Cluster, tmp_path: Path) -> None:
     count = 5000
     arguments = (JOB, tmp_path, "--count", count, "--keys", KEYS, "--rate")

@@ -59,12 +59,13 @@ def run(folder: Path, seed: int, inputs: int = 1500, steps: int = 40) -> Counter
 
     for _ in range(steps):
         work()
-        step = chance.choices([checkpoint, kill_worker, kill_launcher, fail], [6, 3, 2, 1])[0]
+        step = chance.choices([checkpoint, kill_worker, kill_launcher, fail], [9, 3, 2, 1])[0]
         step()
     job.finish()
     judge([pickle.loads(output) for output in job.committed], inputs)
     times = made(calls)
     assert {n: times[n] for n in final} == final
+    done["built upon another"] = job.built_upon
     done["durable calls made again"] = sum(times.values()) - len(times)
     return done
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 JOB = SUPPORT / "flink_job.py"
 KEYS = 40
 RATE = 300
-ENDLESS = 10_000_000
+ENDLESS = 100_000
 SLACK = 1.0
 """Seconds in which a call that was made may not yet be on record."""
 

@@ -7,6 +7,7 @@ Flink is: the source can be rewound, and outputs count when the checkpoint after
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -16,6 +17,7 @@ import struct
 import subprocess
 import sys
 from array import array
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 AGENT = f"{Path(__file__).with_name('flink_agent.py')}:Chained"
 GROUPS = 12
+MOST = 4
+"""Levels of a checkpoint, at most."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,25 @@ class Pending:
 
 @dataclass
 class Group:
-    """A key group in a checkpoint."""
+    """A key group in a checkpoint.
 
-    memory: list[bytes] = field(default_factory=list)
+    Attributes:
+        levels: parts of memory; of all keys first, and then of those that had changed each time.
+    """
+
+    levels: tuple[tuple[bytes, ...], ...] = ()
     journal: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """What belongs to a checkpoint besides the pool's state, and what that is built upon."""
+
+    pending: list[Pending]
+    changed: list[bytes] | None
+    """The keys to be asked for, if the rest is as it was."""
+    base: dict[int, Group]
 
 
 @dataclass
@@ -102,17 +120,25 @@ class Task:
         """Whether all that a checkpoint held is in the state directory."""
         self.failed = False
         """Whether it cannot go on, and the job has to be restored."""
+        self.base: dict[int, Group] | None = None
+        """The last checkpoint, if it is complete."""
+        self._changed: set[bytes] = set()
+        """Keys that had inputs since the last barrier, or had one pending at it."""
 
     # -- the launcher -------------------------------------------------------------------------
 
     def start(self, groups: Iterable[Group] = ()) -> None:
         """Begin, from what a checkpoint holds of this task's key groups."""
+        self.home.mkdir(parents=True)
+        self._claim = (self.home / "task.lock").open("wb")
+        fcntl.lockf(self._claim, fcntl.LOCK_EX)
         self._launch()
         restored: list[Pending] = []
         for group in groups:
             self.whole = False
-            for memory in group.memory:
-                self.send(b"R", memory)
+            for age, parts in enumerate(reversed(group.levels)):
+                for part in parts:
+                    self.send(b"R", struct.pack("<I", age) + part)
             if group.journal:
                 number = group.pending[0].group
                 body = struct.pack("<H", number) + frames.pack_journal(group.journal)
@@ -156,6 +182,7 @@ class Task:
 
     def _give(self, pending: Pending) -> None:
         self.pending[pending.offset] = pending
+        self._changed.add(pending.key)
         self._send_input(pending)
 
     def _send_input(self, pending: Pending) -> None:
@@ -205,38 +232,61 @@ class Task:
 
     # -- checkpoints --------------------------------------------------------------------------
 
-    def barrier(self, number: int) -> list[Pending]:
-        """Send a barrier; returns what is part of the checkpoint besides the pool's state."""
+    def barrier(self, number: int) -> Barrier:
+        """Send a barrier; the checkpoint is built upon the last one if that is complete."""
         self.send(b"B", struct.pack("<Q", number))
-        return list(self.pending.values())
+        base, changed = self.base or {}, sorted(self._changed)
+        builds = max((len(group.levels) for group in base.values()), default=MOST) < MOST
+        pending = list(self.pending.values())
+        self.base = None
+        self._changed = {entry.key for entry in pending}
+        return Barrier(pending, changed if builds else None, base if builds else {})
 
-    def read_out(self, number: int, pending: list[Pending]) -> dict[int, Group] | None:
+    def read_out(self, number: int, barrier: Barrier) -> dict[int, Group] | None:
         """The state of all key groups as of the barrier; None if the launcher died meanwhile."""
-        groups = {group: Group() for group in self.groups}
+        if barrier.changed is not None:
+            lengths = array("I", map(len, barrier.changed)).tobytes()
+            head = struct.pack("<QI", number, len(barrier.changed))
+            self.send(b"Q", head + lengths + b"".join(barrier.changed))
+        parts = self._pull_all(number)
+        if parts is None:
+            return None
         known: dict[int, tuple[bytes, ...]] = {}
         journal: list[tuple[int, bytes, bytes]] = []
-        while True:
-            parts = self._pull(number)
-            if parts is None:
-                return None
-            for kind, body in parts:
-                if kind == b"m":
-                    groups[frames.unpack_memory(body)[0]].memory.append(body)
-                elif kind == b"o":
-                    for offset, outputs in decode_outputs(body).each():
-                        known[offset] = tuple(map(bytes, outputs))
-                elif kind == b"j":
-                    journal += frames.unpack_journal(body)
-            if parts[-1][0] == b"e":
-                assert parts[-1][1] == b""
-                break
-        by_offset = {entry.offset: entry for entry in pending}
-        for entry in pending:
+        memory: defaultdict[int, list[bytes]] = defaultdict(list)
+        for kind, body in parts:
+            if kind == b"m":
+                memory[frames.unpack_memory(body).group].append(body)
+            elif kind == b"o":
+                known |= {
+                    offset: tuple(map(bytes, outputs))
+                    for offset, outputs in decode_outputs(body).each()
+                }
+            elif kind == b"j":
+                journal += frames.unpack_journal(body)
+        groups = {group: Group() for group in self.groups}
+        for group, made in groups.items():
+            below = barrier.base[group].levels if barrier.base else ()
+            made.levels = (*below, tuple(memory[group]))
+        by_offset = {entry.offset: entry for entry in barrier.pending}
+        for entry in barrier.pending:
             groups[entry.group].pending.append(replace(entry, outputs=known.get(entry.offset)))
         for offset, key, data in journal:
             if offset in by_offset:
                 groups[by_offset[offset].group].journal.append((offset, key, data))
         return groups
+
+    def _pull_all(self, number: int) -> list[tuple[bytes, bytes]] | None:
+        """All parts of a checkpoint; None if the launcher died meanwhile."""
+        found: list[tuple[bytes, bytes]] = []
+        while True:
+            parts = self._pull(number)
+            if parts is None:
+                return None
+            found += parts
+            if parts[-1][0] == b"e":
+                assert parts[-1][1] == b""
+                return found
 
     def _pull(self, number: int) -> list[tuple[bytes, bytes]] | None:
         life = self.lives
@@ -269,6 +319,7 @@ class Task:
             self.kill_launcher()
         self._close_pipes()
         self.process.wait()
+        self._claim.close()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _close_pipes(self) -> None:
@@ -292,6 +343,8 @@ class Job:
         self.committed: list[bytes] = []
         self.tasks: list[Task] = []
         self.number = 0
+        self.built_upon = 0
+        """How often a task wrote only what had changed."""
         self._attempts = 0
 
     def start(self, parallelism: int) -> None:
@@ -331,17 +384,22 @@ class Job:
         self.number += 1
         number = self.number
         barriers = [(task, task.barrier(number)) for task in self.tasks]
+        self.built_upon += sum(barrier.changed is not None for _, barrier in barriers)
         before = [(task, len(task.emitted)) for task in self.tasks]
         base = max(task.next for task in self.tasks)
         position = self.position
         if during is not None:
             during()
         groups: dict[int, Group] = {}
-        for task, pending in barriers:
-            found = task.read_out(number, pending)
+        read = []
+        for task, barrier in barriers:
+            found = task.read_out(number, barrier)
             if found is None:
                 return False
             groups |= found
+            read.append((task, found))
+        for task, found in read:
+            task.base = found
         for task, count in before:
             self.committed += task.emitted[:count]
             del task.emitted[:count]

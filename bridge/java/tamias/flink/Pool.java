@@ -30,6 +30,8 @@ import org.slf4j.Logger;
 final class Pool {
     static final byte[] GONE = new byte[0];
     private static final int LONGEST_LINE = 8192;
+    /** Waiting to be written while a state is restored; each has a quarter of a megabyte, or little more. */
+    private static final int MOST_FRAMES = 64;
 
     private final Process process;
     private final Logger log;
@@ -83,7 +85,7 @@ final class Pool {
             batch.add(entry);
             lone = alone;
             if (batch.count == 1 || batch.isFull()) {
-                lock.notify();
+                lock.notifyAll();
             }
         }
     }
@@ -96,8 +98,18 @@ final class Pool {
         synchronized (lock) {
             closeBatch();
             frames.add(out.data);
-            lock.notify();
+            lock.notifyAll();
         }
+    }
+
+    /** For a lot of frames, from a thread that may wait: there are never many in memory. */
+    void sendSlowly(char kind, byte[] body) throws InterruptedException {
+        synchronized (lock) {
+            while (frames.size() >= MOST_FRAMES && !gone) {
+                lock.wait();
+            }
+        }
+        send(kind, body);
     }
 
     void send(char kind, long number) {
@@ -124,6 +136,20 @@ final class Pool {
     void barrier(long checkpoint) {
         parts.put(Long.valueOf(checkpoint), new LinkedBlockingQueue());
         send('B', checkpoint);
+    }
+
+    /** Of memory only that of these keys is wanted, which are in the order of their groups. */
+    void only(long checkpoint, byte[][] keys) {
+        Bytes body = new Bytes(12 + 32 * keys.length);
+        body.u64(checkpoint);
+        body.u32(keys.length);
+        for (int i = 0; i < keys.length; i++) {
+            body.u32(keys[i].length);
+        }
+        for (int i = 0; i < keys.length; i++) {
+            body.put(keys[i]);
+        }
+        send('Q', body.copy());
     }
 
     /** The next parts of a checkpoint: the frame that they are in. */
@@ -170,6 +196,9 @@ final class Pool {
                         closeBatch();
                     }
                     frame = (byte[]) frames.poll();
+                    if (frames.size() == MOST_FRAMES - 1) {
+                        lock.notifyAll();
+                    }
                     if (frame == null) {
                         if (closed) {
                             return;
@@ -225,7 +254,10 @@ final class Pool {
         } finally {
             closeQuietly(stream);
         }
-        gone = true;
+        synchronized (lock) {
+            gone = true;
+            lock.notifyAll();
+        }
         for (java.util.Iterator queues = parts.values().iterator(); queues.hasNext();) {
             ((LinkedBlockingQueue) queues.next()).add(GONE);
         }
@@ -285,7 +317,7 @@ final class Pool {
             closed = true;
             frames.clear();
             batch = new Batch(step);
-            lock.notify();
+            lock.notifyAll();
         }
         boolean interrupted = Thread.interrupted();
         try {

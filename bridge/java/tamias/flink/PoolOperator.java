@@ -5,11 +5,13 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -20,11 +22,12 @@ import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeutils.base.LongSerializer;
+import org.apache.flink.api.java.functions.KeySelector;
 import org.apache.flink.runtime.checkpoint.CheckpointOptions;
 import org.apache.flink.runtime.state.CheckpointStreamFactory;
 import org.apache.flink.runtime.state.KeyGroupRange;
 import org.apache.flink.runtime.state.KeyGroupRangeAssignment;
-import org.apache.flink.runtime.state.KeyGroupStatePartitionStreamProvider;
+import org.apache.flink.runtime.state.KeyedStateHandle;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
@@ -56,6 +59,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
 
     private final String job;
     private final String[] command;
+    private final KeySelector selector;
     private final TypeInformation inputType;
     private final boolean keyInFront;
     private final boolean text;
@@ -76,6 +80,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private transient MailboxExecutor mailbox;
     private transient AtomicBoolean mailed;
     private transient Pool pool;
+    private transient Lineage lineage;
     private transient LocalState state;
     private transient Map variables;
     private transient int deaths;
@@ -87,17 +92,19 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     /**
      * @param job what the pool is to do, a JSON object that is completed here
      * @param command the command that starts the launcher
-     * @param keyType the type of the key; the input's own first field where `keyInFront`
+     * @param selector what takes the key out of an element
+     * @param keyType the type of the key
      * @param inputType the type of the elements
      * @param keyInFront whether elements are rows of the key and the value
      * @param text whether outputs are texts; otherwise they are pickles
      * @param capacity how many inputs may be pending
      */
-    public PoolOperator(String job, String[] command, TypeInformation keyType,
-        TypeInformation inputType, boolean keyInFront, boolean text, int capacity,
-        Dependencies dependencies) {
+    public PoolOperator(String job, String[] command, KeySelector selector,
+        TypeInformation keyType, TypeInformation inputType, boolean keyInFront, boolean text,
+        int capacity, Dependencies dependencies) {
         this.job = job;
         this.command = command;
+        this.selector = selector;
         this.inputType = inputType;
         this.keyInFront = keyInFront;
         this.text = text;
@@ -110,10 +117,6 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
 
     // -- beginning ----------------------------------------------------------------------------
 
-    protected boolean isUsingCustomRawKeyedState() {
-        return true;
-    }
-
     public void initializeState(StateInitializationContext context) throws Exception {
         super.initializeState(context);
         values = new Values(inputType);
@@ -121,6 +124,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         pending = new LinkedHashMap();
         held = new ArrayDeque();
         restored = new ArrayList();
+        lineage = new Lineage();
         mailed = new AtomicBoolean();
         gauges = new Gauges(getMetricGroup());
         mailbox = getContainingTask().getMailboxExecutorFactory()
@@ -145,12 +149,22 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         Gateways.open(getUserCodeClassloader(), variables);
         start();
         whole = !context.isRestored();
-        for (Iterator inputs = context.getRawKeyedStateInputs().iterator(); inputs.hasNext();) {
-            KeyGroupStatePartitionStreamProvider input =
-                (KeyGroupStatePartitionStreamProvider) inputs.next();
-            Snapshot.restore(input.getStream(), input.getKeyGroupId(), pool, restored);
+        Restore restore = new Restore(range, pool, restored);
+        for (Iterator handles = handles().iterator(); handles.hasNext();) {
+            restore.read((KeyedStateHandle) handles.next());
         }
         pool.send('G', new byte[0]);
+    }
+
+    /**
+     * What checkpoints have of this task's key groups. Flink would give them to a keyed state
+     * backend, which this operator does not have: its pool is one.
+     */
+    private Collection handles() {
+        List places = getContainingTask().getEnvironment().getTaskStateManager()
+            .prioritizedOperatorState(getOperatorID()).getPrioritizedManagedKeyedState();
+        // The last one is what the job manager has; any before it are copies on this machine.
+        return places.isEmpty() ? new ArrayList() : (Collection) places.get(places.size() - 1);
     }
 
     private void start() throws IOException {
@@ -203,8 +217,8 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     // -- inputs -------------------------------------------------------------------------------
 
     public void processElement(StreamRecord record) throws Exception {
-        Object key = getCurrentKey();
         Object value = record.getValue();
+        Object key = selector.getKey(value);
         if (keyInFront) {
             value = ((Row) value).getField(1);
         }
@@ -222,6 +236,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private void add(Entry entry) {
         pending.put(Long.valueOf(entry.offset), entry);
         pendingBytes += entry.size();
+        lineage.changes(entry);
     }
 
     public void processWatermark(Watermark mark) throws Exception {
@@ -365,10 +380,16 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         OperatorSnapshotFutures futures =
             super.snapshotState(checkpoint, timestamp, options, factory);
         Entry[] now = (Entry[]) pending.values().toArray(new Entry[0]);
+        Lineage.Plan plan = lineage.next(checkpoint, now, options.getCheckpointType());
         pool.barrier(checkpoint);
-        futures.setKeyedStateRawFuture(
-            new FutureTask(new Snapshot(checkpoint, pool, now, range, factory)));
+        futures.setKeyedStateManagedFuture(
+            new FutureTask(new Snapshot(checkpoint, pool, now, range, factory, lineage, plan)));
         return futures;
+    }
+
+    public void notifyCheckpointComplete(long checkpoint) throws Exception {
+        super.notifyCheckpointComplete(checkpoint);
+        lineage.completed(checkpoint);
     }
 
     public void notifyCheckpointAborted(long checkpoint) throws Exception {

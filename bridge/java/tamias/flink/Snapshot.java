@@ -5,34 +5,43 @@ import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.concurrent.Callable;
 
+import org.apache.flink.runtime.checkpoint.filemerging.FileMergingSnapshotManager;
 import org.apache.flink.runtime.state.CheckpointStateOutputStream;
 import org.apache.flink.runtime.state.CheckpointStreamFactory;
 import org.apache.flink.runtime.state.CheckpointedStateScope;
+import org.apache.flink.runtime.state.IncrementalKeyedStateHandle;
+import org.apache.flink.runtime.state.IncrementalRemoteKeyedStateHandle;
 import org.apache.flink.runtime.state.KeyGroupRange;
-import org.apache.flink.runtime.state.KeyGroupRangeOffsets;
-import org.apache.flink.runtime.state.KeyGroupsStateHandle;
+import org.apache.flink.runtime.state.PlaceholderStreamStateHandle;
 import org.apache.flink.runtime.state.SnapshotResult;
 import org.apache.flink.runtime.state.StreamStateHandle;
 
 /**
- * Writes the state of a task as of a barrier, while the task goes on: raw keyed state, so that it can
- * be shared out anew at another parallelism. Of each key group:
+ * Writes the state of a task as of a barrier, while the task goes on.
  *
- * its memory, in parts as the pool gives them; what is on record of its unfinished runs; its dead
- * letters; and its inputs that had no outcome at the barrier, those with their outputs of which the
- * pool knew one already.
+ * Two files. The first has memory, key group by key group, in parts as the pool gives them: all of it,
+ * or that of the keys which have changed, on top of the files of the checkpoint before (Lineage).
+ * The second says which files of memory belong to the checkpoint, and has the rest of each key group:
+ * what is on record of its unfinished runs, its dead letters, and its inputs that had no outcome at
+ * the barrier, those with their outputs of which the pool knew one already.
+ *
+ * The whole travels as what Flink calls an incremental handle, so that it counts who uses the files.
  */
 final class Snapshot implements Callable {
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     private final long checkpoint;
     private final Pool pool;
     private final Entry[] pending;
     private final KeyGroupRange range;
     private final CheckpointStreamFactory factory;
+    private final CheckpointedStateScope scope;
+    private final Lineage lineage;
+    private final Lineage.Plan plan;
 
     private final HashMap byOffset = new HashMap();
     private final HashMap answered = new HashMap();
@@ -40,12 +49,15 @@ final class Snapshot implements Callable {
     private final HashMap letters = new HashMap();
 
     Snapshot(long checkpoint, Pool pool, Entry[] pending, KeyGroupRange range,
-        CheckpointStreamFactory factory) {
+        CheckpointStreamFactory factory, Lineage lineage, Lineage.Plan plan) {
         this.checkpoint = checkpoint;
         this.pool = pool;
         this.pending = pending;
         this.range = range;
         this.factory = factory;
+        this.scope = plan.shared ? CheckpointedStateScope.SHARED : CheckpointedStateScope.EXCLUSIVE;
+        this.lineage = lineage;
+        this.plan = plan;
     }
 
     public Object call() throws Exception {
@@ -56,9 +68,14 @@ final class Snapshot implements Callable {
         }
     }
 
-    private KeyGroupsStateHandle write() throws Exception {
+    private IncrementalRemoteKeyedStateHandle write() throws Exception {
         for (int i = 0; i < pending.length; i++) {
             byOffset.put(Long.valueOf(pending[i].offset), pending[i]);
+        }
+        byte[][] changed = plan.changes == null ? null : plan.changes.sorted();
+        boolean above = changed != null;
+        if (above) {
+            pool.only(checkpoint, changed);
         }
         Parts parts = new Parts(pool, checkpoint);
         parts.advance();
@@ -69,35 +86,115 @@ final class Snapshot implements Callable {
         if (parts.kind == 'e' && parts.length() > 0) {
             throw new IOException("The pool does not know checkpoint " + checkpoint + ".");
         }
+        ArrayList levels = new ArrayList();
+        ArrayList files = new ArrayList();
+        if (above) {
+            for (int i = 0; i < plan.levels.size(); i++) {
+                Level level = (Level) plan.levels.get(i);
+                levels.add(level);
+                files.add(file(level.name, standIn(level.file)));
+            }
+        }
+        long written = 0;
+        StreamStateHandle fresh = null;
+        StreamStateHandle rest = null;
+        try {
+            if (parts.kind == 'm') {
+                Level level = memory(parts);
+                fresh = level.file;
+                levels.add(level);
+                files.add(file(level.name, fresh));
+                written = level.size;
+            }
+            rest = rest(levels);
+            IncrementalRemoteKeyedStateHandle handle = new IncrementalRemoteKeyedStateHandle(lineage.id,
+                range, checkpoint, files, new ArrayList(), rest, written + rest.getStateSize());
+            if (plan.shared) {
+                lineage.written(checkpoint, levels);
+            }
+            return handle;
+        } catch (Exception e) {
+            if (fresh != null) {
+                fresh.discardState();
+            }
+            throw e;
+        }
+    }
+
+    private static Object file(String name, StreamStateHandle handle) {
+        return IncrementalKeyedStateHandle.HandleAndLocalPath.of(handle, name);
+    }
+
+    /** The job manager has this file; and if the checkpoint comes to nothing, it must not be deleted. */
+    private static StreamStateHandle standIn(StreamStateHandle file) {
+        return new PlaceholderStreamStateHandle(file.getStreamStateHandleID(), file.getStateSize(),
+            FileMergingSnapshotManager.isFileMergingHandle(file));
+    }
+
+    private Level memory(Parts parts) throws Exception {
+        long[] starts = new long[range.getNumberOfKeyGroups()];
+        Arrays.fill(starts, -1);
+        CheckpointStateOutputStream stream = factory.createCheckpointStateOutputStream(scope);
+        try {
+            DataOutputStream out = new DataOutputStream(new BufferedOutputStream(stream, 1 << 16));
+            int group = -1;
+            while (parts.kind == 'm') {
+                if (parts.group() != group) {
+                    if (group >= 0) {
+                        out.writeByte('e');
+                    }
+                    group = parts.group();
+                    out.flush();
+                    starts[group - range.getStartKeyGroup()] = stream.getPos();
+                }
+                out.writeByte('m');
+                out.writeInt(parts.length());
+                out.write(parts.data, parts.start, parts.length());
+                parts.advance();
+            }
+            if (parts.kind != 'e') {
+                throw new IOException("The pool has given something else among memory.");
+            }
+            out.writeByte('e');
+            out.flush();
+            StreamStateHandle handle = stream.closeAndGetHandle();
+            stream = null;
+            return new Level("memory-" + checkpoint, handle, handle.getStateSize(), starts);
+        } finally {
+            if (stream != null) {
+                stream.close();
+            }
+        }
+    }
+
+    private StreamStateHandle rest(ArrayList levels) throws Exception {
         HashMap groups = new HashMap();
         for (int i = 0; i < pending.length; i++) {
             list(groups, pending[i].group).add(pending[i]);
         }
-        long[] offsets = new long[range.getNumberOfKeyGroups()];
         CheckpointStateOutputStream stream =
             factory.createCheckpointStateOutputStream(CheckpointedStateScope.EXCLUSIVE);
         try {
             DataOutputStream out = new DataOutputStream(new BufferedOutputStream(stream, 1 << 16));
-            for (int group = range.getStartKeyGroup(); group <= range.getEndKeyGroup(); group++) {
-                out.flush();
-                offsets[group - range.getStartKeyGroup()] = stream.getPos();
-                out.writeInt(VERSION);
-                while (parts.kind == 'm' && parts.group() == group) {
-                    out.writeByte('m');
-                    out.writeInt(parts.length());
-                    out.write(parts.data, parts.start, parts.length());
-                    parts.advance();
+            out.writeInt(VERSION);
+            out.writeInt(range.getStartKeyGroup());
+            out.writeInt(range.getEndKeyGroup());
+            out.writeInt(levels.size());
+            for (int i = 0; i < levels.size(); i++) {
+                Level level = (Level) levels.get(i);
+                out.writeUTF(level.name);
+                for (int j = 0; j < level.starts.length; j++) {
+                    out.writeLong(level.starts[j]);
                 }
+            }
+            for (int group = range.getStartKeyGroup(); group <= range.getEndKeyGroup(); group++) {
                 rest(out, group, (ArrayList) groups.get(Integer.valueOf(group)));
                 out.writeByte('e');
             }
             out.flush();
-            if (parts.kind != 'e') {
-                throw new IOException("The pool has given key groups of others.");
-            }
             StreamStateHandle handle = stream.closeAndGetHandle();
             stream = null;
-            return new KeyGroupsStateHandle(new KeyGroupRangeOffsets(range, offsets), handle);
+            return handle;
         } finally {
             if (stream != null) {
                 stream.close();
@@ -175,38 +272,5 @@ final class Snapshot implements Callable {
             map.put(Integer.valueOf(group), buffer);
         }
         return buffer;
-    }
-
-    /** Read a key group back: what the pool keeps goes to it, what was pending into `into`. */
-    static void restore(java.io.InputStream stream, int group, Pool pool, ArrayList into)
-        throws IOException {
-        java.io.DataInputStream in =
-            new java.io.DataInputStream(new java.io.BufferedInputStream(stream, 1 << 16));
-        int version = in.readInt();
-        if (version != VERSION) {
-            throw new IOException("The state is of version " + version + ", this version of tamias"
-                + " knows " + VERSION + ". Use the one that wrote it.");
-        }
-        while (true) {
-            byte tag = in.readByte();
-            if (tag == 'e') {
-                return;
-            }
-            if (tag == 'p') {
-                into.add(Entry.read(in, group));
-            } else if (tag == 'm') {
-                pool.send('R', Entry.readBytes(in));
-            } else if (tag == 'd') {
-                pool.send('L', Entry.readBytes(in));
-            } else if (tag == 'j') {
-                byte[] records = Entry.readBytes(in);
-                Bytes body = new Bytes(2 + records.length);
-                body.u16(group);
-                body.put(records);
-                pool.send('J', body.data);
-            } else {
-                throw new IOException("The state of key group " + group + " cannot be read.");
-            }
-        }
     }
 }

@@ -12,6 +12,7 @@ from tamias.bridge.pool import frames
 from tamias.store.keygroups import IN_MEMORY, IN_NAMES, Entry
 
 BODIES = st.binary(max_size=200)
+U32 = st.integers(0, 2**32 - 1)
 U64 = st.integers(0, 2**64 - 1)
 
 
@@ -43,11 +44,22 @@ def test_inputs(first: int, records: list[tuple[bytes, bytes]]) -> None:
     assert inputs == (first, [(key, payload, None) for key, payload in records])
 
 
-@given(st.integers(0, 65535), st.lists(st.builds(Entry, st.sampled_from([0, 1]), BODIES, BODIES)))
-def test_memory(group: int, entries: list[Entry]) -> None:
-    assert {IN_MEMORY, IN_NAMES} == {0, 1}
-    found, unpacked = frames.unpack_memory(frames.pack_memory(group, entries))
-    assert (found, list(unpacked)) == (group, entries)
+ENTRIES = st.builds(Entry, st.sampled_from([IN_MEMORY, IN_NAMES]), BODIES, BODIES)
+
+
+@given(st.integers(0, 65535), st.lists(BODIES), st.lists(ENTRIES), U32)
+def test_memory(group: int, prefixes: list[bytes], entries: list[Entry], age: int) -> None:
+    memory = frames.Memory(group, prefixes, entries)
+    body = frames.pack_memory(memory)
+    assert frames.unpack_memory(body) == memory
+    assert frames.unpack_restored(struct.pack("<I", age) + body) == (age, memory)
+
+
+@given(U64, st.lists(BODIES))
+def test_query(checkpoint: int, keys: list[bytes]) -> None:
+    lengths = array("I", map(len, keys)).tobytes()
+    body = struct.pack("<QI", checkpoint, len(keys)) + lengths + b"".join(keys)
+    assert frames.unpack_query(body) == (checkpoint, keys)
 
 
 @given(st.lists(st.tuples(U64, st.binary(min_size=17, max_size=17), BODIES)))

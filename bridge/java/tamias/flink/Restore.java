@@ -1,0 +1,137 @@
+package tamias.flink;
+
+import java.io.BufferedInputStream;
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+
+import org.apache.flink.core.fs.FSDataInputStream;
+import org.apache.flink.runtime.state.IncrementalKeyedStateHandle;
+import org.apache.flink.runtime.state.IncrementalRemoteKeyedStateHandle;
+import org.apache.flink.runtime.state.KeyGroupRange;
+import org.apache.flink.runtime.state.KeyedStateHandle;
+import org.apache.flink.runtime.state.StreamStateHandle;
+
+/**
+ * Reads what Snapshot has written, and of it what belongs to a task: what the pool keeps goes to the
+ * pool, and what was pending to the task.
+ *
+ * Memory goes key group by key group, and in each from the newest level to the oldest. So the pool
+ * knows, when it sees a key in an older level, whether there was something newer.
+ */
+final class Restore {
+    private final KeyGroupRange range;
+    private final Pool pool;
+    private final ArrayList pending;
+
+    /** `pending` is where inputs go. */
+    Restore(KeyGroupRange range, Pool pool, ArrayList pending) {
+        this.range = range;
+        this.pool = pool;
+        this.pending = pending;
+    }
+
+    void read(KeyedStateHandle state) throws Exception {
+        if (!(state instanceof IncrementalRemoteKeyedStateHandle)) {
+            throw new IOException("The state of the agent is a " + state.getClass().getName()
+                + ", which tamias has not written.");
+        }
+        IncrementalRemoteKeyedStateHandle handle = (IncrementalRemoteKeyedStateHandle) state;
+        HashMap files = new HashMap();
+        List shared = handle.getSharedState();
+        for (int i = 0; i < shared.size(); i++) {
+            IncrementalKeyedStateHandle.HandleAndLocalPath file =
+                (IncrementalKeyedStateHandle.HandleAndLocalPath) shared.get(i);
+            files.put(file.getLocalPath(), file.getHandle());
+        }
+        DataInputStream in = open(handle.getMetaDataStateHandle());
+        try {
+            int version = in.readInt();
+            if (version != Snapshot.VERSION) {
+                throw new IOException("The state is of version " + version + ", this version of tamias"
+                    + " knows " + Snapshot.VERSION + ". Use the one that wrote it.");
+            }
+            int first = in.readInt();
+            int last = in.readInt();
+            int count = in.readInt();
+            FSDataInputStream[] levels = new FSDataInputStream[count];
+            long[][] starts = new long[count][last - first + 1];
+            try {
+                for (int i = 0; i < count; i++) {
+                    levels[i] = ((StreamStateHandle) files.get(in.readUTF())).openInputStream();
+                    for (int j = 0; j < starts[i].length; j++) {
+                        starts[i][j] = in.readLong();
+                    }
+                }
+                for (int group = first; group <= last; group++) {
+                    for (int i = count - 1; i >= 0 && range.contains(group); i--) {
+                        if (starts[i][group - first] >= 0) {
+                            levels[i].seek(starts[i][group - first]);
+                            memory(levels[i], count - 1 - i);
+                        }
+                    }
+                }
+            } finally {
+                for (int i = 0; i < count; i++) {
+                    if (levels[i] != null) {
+                        levels[i].close();
+                    }
+                }
+            }
+            for (int group = first; group <= last; group++) {
+                rest(in, group);
+            }
+        } finally {
+            in.close();
+        }
+    }
+
+    private static DataInputStream open(StreamStateHandle handle) throws IOException {
+        return new DataInputStream(new BufferedInputStream(handle.openInputStream(), 1 << 16));
+    }
+
+    /** `age` is 0 for the newest level. */
+    private void memory(FSDataInputStream stream, int age) throws Exception {
+        DataInputStream in = new DataInputStream(new BufferedInputStream(stream, 1 << 16));
+        while (in.readByte() == 'm') {
+            byte[] part = Entry.readBytes(in);
+            Bytes body = new Bytes(4 + part.length);
+            body.u32(age);
+            body.put(part);
+            pool.sendSlowly('R', body.data);
+        }
+    }
+
+    private void rest(DataInputStream in, int group) throws Exception {
+        boolean ours = range.contains(group);
+        while (true) {
+            byte tag = in.readByte();
+            if (tag == 'e') {
+                return;
+            }
+            if (tag == 'p') {
+                Entry entry = Entry.read(in, group);
+                if (ours) {
+                    pending.add(entry);
+                }
+            } else if (tag == 'd') {
+                byte[] letters = Entry.readBytes(in);
+                if (ours) {
+                    pool.sendSlowly('L', letters);
+                }
+            } else if (tag == 'j') {
+                byte[] records = Entry.readBytes(in);
+                if (ours) {
+                    Bytes body = new Bytes(2 + records.length);
+                    body.u16(group);
+                    body.put(records);
+                    pool.sendSlowly('J', body.data);
+                }
+            } else {
+                throw new IOException("The state of key group " + group + " cannot be read.");
+            }
+        }
+    }
+}
