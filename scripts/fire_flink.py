@@ -40,7 +40,7 @@ def main() -> int:
                 field.run(options.kills)
         except AssertionError as error:
             wrong.append(seed)
-            text = f"WRONG: {str(error)[:300]}"
+            text = f"WRONG: {str(error)[-1500:]}"
         else:
             shutil.rmtree(place)
         kills = [outcome.kills[kind] for kind in KINDS]

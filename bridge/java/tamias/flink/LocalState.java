@@ -21,8 +21,18 @@ final class LocalState {
         folder = new File(parent, "tamias-pool-" + UUID.randomUUID());
         store = new File(folder, "state");
         Files.createDirectories(folder.toPath());
-        claim = new RandomAccessFile(new File(folder, "task.lock"), "rw");
-        claim.getChannel().lock();
+        RandomAccessFile file = null;
+        try {
+            file = new RandomAccessFile(new File(folder, "task.lock"), "rw");
+            // Not `lock`, which gives up, and closes the file, in a task that is being cancelled.
+            if (file.getChannel().tryLock() == null) {
+                throw new IOException("Somebody else has locked " + folder + ", which is new.");
+            }
+        } catch (IOException e) {
+            remove(folder);
+            throw e;
+        }
+        claim = file;
     }
 
     void delete() throws IOException {
