@@ -12,7 +12,7 @@ import java.util.Iterator;
  * Beyond a number of keys it says "all of them": a set for so many would cost more than it saves.
  */
 final class Changes {
-    private static final int MOST = 1 << 20;
+    private static final int MOST = 1 << 18;
 
     private HashSet keys = new HashSet();
     private boolean all;
