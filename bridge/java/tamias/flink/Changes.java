@@ -3,7 +3,6 @@ package tamias.flink;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashSet;
-import java.util.Iterator;
 
 /**
  * The keys whose memory may have changed since some barrier: those that had an input since, or

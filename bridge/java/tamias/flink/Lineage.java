@@ -27,7 +27,7 @@ final class Lineage {
     private ArrayList levels;
 
     /** An input goes to the pool: whatever it does, it does to its key. */
-    void changes(Entry entry) {
+    void sent(Entry entry) {
         if (changes != null) {
             changes.add(entry);
         }
@@ -39,7 +39,7 @@ final class Lineage {
         if (sharing == SnapshotType.SharingFilesStrategy.NO_SHARING) {
             return new Plan(false, new ArrayList(), null);
         }
-        boolean builds = complete && changes != null && isFlat()
+        boolean builds = complete && isFlat()
             && sharing == SnapshotType.SharingFilesStrategy.FORWARD_BACKWARD;
         Plan plan = builds ? new Plan(true, levels, changes) : new Plan(true, new ArrayList(), null);
         last = checkpoint;

@@ -236,7 +236,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private void add(Entry entry) {
         pending.put(Long.valueOf(entry.offset), entry);
         pendingBytes += entry.size();
-        lineage.changes(entry);
+        lineage.sent(entry);
     }
 
     public void processWatermark(Watermark mark) throws Exception {
