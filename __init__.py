@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from .agent.action import Action
 from .agent.agent import Agent
-from .agent.chat_message import ChatMessage, MessageRole
-from .agent.config_values import parse_duration, parse_size
-from .agent.configuration import ConfigOption, Configuration
+from .agent.config.configuration import ConfigOption, Configuration
+from .agent.config.options import AgentExecutionOptions, JavaOptions, PoolOptions, ServiceOptions
+from .agent.config.values import parse_duration, parse_size
 from .agent.context import RunnerContext
 from .agent.decorators import (
     action,
@@ -62,17 +62,25 @@ from .agent.event import Event, InputEvent, OutputEvent
 from .agent.lazy import lazily
 from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
-from .agent.options import AgentExecutionOptions, JavaOptions, PoolOptions, ServiceOptions
 from .agent.plan import AgentPlan
-from .agent.prompt import LocalPrompt, Prompt
-from .agent.resource import Resource, ResourceDescriptor, ResourceType, SerializableResource
+from .agent.resources.chat_message import ChatMessage, MessageRole
+from .agent.resources.prompt import LocalPrompt, Prompt
+from .agent.resources.resource import (
+    Resource,
+    ResourceDescriptor,
+    ResourceType,
+    SerializableResource,
+)
+from .agent.resources.tool import FunctionTool, Tool
 from .agent.row import Row
-from .agent.tool import FunctionTool, Tool
 
 if TYPE_CHECKING:
-    from .agent.chat_model import BaseChatModelConnection, BaseChatModelSetup
-    from .agent.embedding_model import BaseEmbeddingModelConnection, BaseEmbeddingModelSetup
-    from .agent.vector_store import (
+    from .agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
+    from .agent.resources.embedding_model import (
+        BaseEmbeddingModelConnection,
+        BaseEmbeddingModelSetup,
+    )
+    from .agent.resources.vector_store import (
         BaseVectorStore,
         Collection,
         CollectionManageableVectorStore,
@@ -89,23 +97,23 @@ if TYPE_CHECKING:
     from .bridge.resources.prompt import JavaPrompt
     from .bridge.resources.tool import JavaTool
     from .bridge.resources.vector_store import JavaCollectionManageableVectorStore, JavaVectorStore
-    from .launcher.service.aioclient import AsyncClient
-    from .launcher.service.client import Client
-    from .launcher.service.submission import AsyncSubmission, Submission
+    from .service.client.aioclient import AsyncClient
+    from .service.client.client import Client
+    from .service.client.submission import AsyncSubmission, Submission
 
 __getattr__ = lazily(
     __name__,
-    AsyncClient=".launcher.service.aioclient",
-    AsyncSubmission=".launcher.service.submission",
-    BaseChatModelConnection=".agent.chat_model",
-    BaseChatModelSetup=".agent.chat_model",
-    BaseEmbeddingModelConnection=".agent.embedding_model",
-    BaseEmbeddingModelSetup=".agent.embedding_model",
-    BaseVectorStore=".agent.vector_store",
-    Client=".launcher.service.client",
-    Collection=".agent.vector_store",
-    CollectionManageableVectorStore=".agent.vector_store",
-    Document=".agent.vector_store",
+    AsyncClient=".service.client.aioclient",
+    AsyncSubmission=".service.client.submission",
+    BaseChatModelConnection=".agent.resources.chat_model",
+    BaseChatModelSetup=".agent.resources.chat_model",
+    BaseEmbeddingModelConnection=".agent.resources.embedding_model",
+    BaseEmbeddingModelSetup=".agent.resources.embedding_model",
+    BaseVectorStore=".agent.resources.vector_store",
+    Client=".service.client.client",
+    Collection=".agent.resources.vector_store",
+    CollectionManageableVectorStore=".agent.resources.vector_store",
+    Document=".agent.resources.vector_store",
     JavaChatModelConnection=".bridge.resources.chat_model",
     JavaChatModelSetup=".bridge.resources.chat_model",
     JavaCollectionManageableVectorStore=".bridge.resources.vector_store",
@@ -114,10 +122,10 @@ __getattr__ = lazily(
     JavaPrompt=".bridge.resources.prompt",
     JavaTool=".bridge.resources.tool",
     JavaVectorStore=".bridge.resources.vector_store",
-    Submission=".launcher.service.submission",
-    VectorStoreQuery=".agent.vector_store",
-    VectorStoreQueryMode=".agent.vector_store",
-    VectorStoreQueryResult=".agent.vector_store",
+    Submission=".service.client.submission",
+    VectorStoreQuery=".agent.resources.vector_store",
+    VectorStoreQueryMode=".agent.resources.vector_store",
+    VectorStoreQueryResult=".agent.resources.vector_store",
 )
 
 __all__ = [

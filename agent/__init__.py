@@ -1,1 +1,1 @@
-"""What a user writes an agent against. Knows no process, socket or file."""
+"""What users write agents against. Knows no process, socket or file."""

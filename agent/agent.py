@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .decorators import checked_listens
 from .errors import AgentDefinitionError
-from .resource import ResourceType
+from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 if TYPE_CHECKING:
-    from .configuration import Configuration
+    from .config.configuration import Configuration
     from .event import Event
     from .memory import MemoryObject
     from .metrics import MetricGroup
-    from .resource import Resource, ResourceType
+    from .resources.resource import Resource, ResourceType
 
 __all__ = ["RunnerContext"]
 

@@ -15,8 +15,8 @@ from .action import Action
 from .agent import Agent
 from .decorators import action_mark, checked_listens, resource_mark
 from .errors import AgentDefinitionError
-from .provider import MethodProvider, ResourceProvider, provider_of
-from .resource import ResourceType
+from .resources.provider import MethodProvider, ResourceProvider, provider_of
+from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from .errors import AgentDefinitionError
 from .event import Event
-from .resource import ResourceType
+from .resources.resource import ResourceType
 
 __all__ = [
     "ActionMark",

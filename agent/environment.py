@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from .agent import add_resource
 from .errors import MissingExtraError
-from .resource import ResourceType
+from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .agent import Agent
-    from .configuration import Configuration
+    from .config.configuration import Configuration
 
 __all__ = ["ENVIRONMENTS", "AgentBuilder", "AgentsExecutionEnvironment"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .action import Action
-from .configuration import Configuration
+from .config.configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
 from .event import Event, InputEvent
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .agent import Agent
-    from .provider import ResourceProvider
-    from .resource import ResourceType
+    from .resources.provider import ResourceProvider
+    from .resources.resource import ResourceType
 
 __all__ = ["Action", "AgentPlan"]
 

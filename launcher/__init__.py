@@ -1,1 +1,1 @@
-"""The parent's room: sources and sinks, dispatch, supervision of workers, and the command line."""
+"""The parent of a pool: sources, dispatch, workers, sinks. Knows nothing of a terminal."""

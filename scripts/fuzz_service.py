@@ -17,7 +17,7 @@ import zmq
 from support.cli import Folder
 from support.service import Service, serving
 from tamias import Client, ServiceTimeoutError
-from tamias.launcher.service import frames
+from tamias.service.protocol import frames
 
 NONCE = b"\0fuzzing"
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00%b" + bytes(32)

@@ -17,7 +17,7 @@ import psutil
 
 from support.service import Service, serving
 from tamias import Client
-from tamias.store.reader import StoreReader
+from tamias.store.state.reader import StoreReader
 
 KEYS = 5
 HELD = 64

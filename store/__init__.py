@@ -1,5 +1,1 @@
-"""The store: what outlives a process.
-
-LMDB shards with keyed memory, the journal, the outbox and the dead letters; the state directory
-they live in; and the codecs for keys and values. Nothing here knows of workers or launchers.
-"""
+"""What outlives a process: shards, the state directory, encodings. Knows no worker or launcher."""

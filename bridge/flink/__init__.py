@@ -1,1 +1,1 @@
-"""The client's side of Flink: from streams and tables to an operator that runs an agent's pool."""
+"""The client's side of Flink: streams and tables to an operator. Knows no worker."""

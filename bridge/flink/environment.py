@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ...agent.configuration import Configuration
+from ...agent.config.configuration import Configuration
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
 from ...agent.errors import ConfigError, MissingExtraError, UsageError
 from .operator import attach

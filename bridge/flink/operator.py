@@ -10,11 +10,11 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.options import JavaOptions, PoolOptions
+from ...agent.config.options import JavaOptions, PoolOptions
 from ...agent.plan import AgentPlan
-from ...launcher.environments.portable import own_folders
-from ...launcher.lineage import agent_of
-from ...worker.boot import pack_agent
+from ...environments.packing import own_folders
+from ...launcher.reload.generation_record import agent_of
+from ...worker.process.boot import pack_agent
 from ..jvm.compiling import compiled
 from ..jvm.jars import flink_jar
 from ..jvm.settings import resources_jar, user_classpath
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...agent.agent import Agent
-    from ...agent.configuration import Configuration
-    from ...agent.resource import ResourceType
+    from ...agent.config.configuration import Configuration
+    from ...agent.resources.resource import ResourceType
     from .streams import KeyedInput
 
 WORKERS: Final = 1
@@ -64,7 +64,7 @@ def attach(
     operator = new(
         "PoolOperator",
         json.dumps(job),
-        strings([_python(java_environment), "-m", "tamias.bridge.pool.main"]),
+        strings([_python(java_environment), "-m", "tamias.bridge.task.main"]),
         keyed_stream.getKeySelector(),
         keyed.key_type,
         keyed.value_type,
@@ -98,7 +98,7 @@ def _job(
     *,
     text: bool,
 ) -> tuple[str, dict[str, Any]]:
-    """The agent's name, and what the launcher is told (`bridge/pool/job.py`)."""
+    """The agent's name, and what the launcher is told (`bridge/task/job.py`)."""
     settings = {PoolOptions.WORKERS.key: WORKERS, **config.data}
     job: dict[str, Any] = {
         "codec": "text" if text else "pickle-value",

@@ -1,1 +1,1 @@
-"""Java on this machine: a runtime, the jars that come with Python packages, and our own sources."""
+"""A JVM for a pool: found, given its jars, started, shared. Knows no Flink job."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from ...agent.errors import BridgeError, JvmError
-from ...worker.parenthood import die_with_parent
-from .line import Address, Line, LineDownError
+from ...worker.process.parent_death import die_with_parent
+from .py4j_client import Address, LineDownError, Py4jClient
 
 if TYPE_CHECKING:
     from .settings import JvmCommand
@@ -71,14 +71,14 @@ class JvmProcess:
         self._reader.start()
         self._over = threading.Event()
         self.address = self._find()
-        self._line = Line(self.address)
+        self._line = Py4jClient(self.address)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
     def _find(self) -> Address:
         try:
             port, token = self._told()
-            line = Line(Address("127.0.0.1", int(port), token))
+            line = Py4jClient(Address("127.0.0.1", int(port), token))
             try:
                 target = line.static(ENTRY_POINT, "instance", timeout=START_SECONDS)
             finally:

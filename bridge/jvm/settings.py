@@ -13,14 +13,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ...agent.config.options import JavaOptions
 from ...agent.errors import BridgeError, ConfigError, MissingExtraError
-from ...agent.options import JavaOptions
 from .compiling import compiled
 from .jars import flink_jar
 from .runtime import java
 
 if TYPE_CHECKING:
-    from ...agent.configuration import Configuration
+    from ...agent.config.configuration import Configuration
 
 OURS: Final = "tamias/resources"
 """The Java package that Python talks to."""

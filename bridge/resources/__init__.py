@@ -1,1 +1,1 @@
-"""Resources of one language used from the other: Java's from Python, and Python's from Java."""
+"""Java's resources used from Python, and Python's from Java. Knows no Flink job."""

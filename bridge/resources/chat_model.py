@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...agent.chat_model import BaseChatModelConnection, BaseChatModelSetup
+from ...agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from . import convert
 from .java_resource import JavaResource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...agent.chat_message import ChatMessage
-    from ...agent.tool import Tool
+    from ...agent.resources.chat_message import ChatMessage
+    from ...agent.resources.tool import Tool
 
 
 class JavaChatModelConnection(JavaResource, BaseChatModelConnection):
@@ -21,7 +21,7 @@ class JavaChatModelConnection(JavaResource, BaseChatModelConnection):
     def chat(
         self, messages: Sequence[ChatMessage], tools: list[Tool] | None = None, **kwargs: Any
     ) -> ChatMessage:
-        """The model's answer. Raises as `tamias.bridge.resources.link.Link.call`."""
+        """The model's answer. Raises as `tamias.bridge.resources.calls.Link.call`."""
         return convert.message(self.java_call("chat", **_args(messages, tools, kwargs)))
 
     async def achat(
@@ -42,7 +42,7 @@ class JavaChatModelSetup(JavaResource, BaseChatModelSetup):
         return {}
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
-        """The model's answer. Raises as `tamias.bridge.resources.link.Link.call`."""
+        """The model's answer. Raises as `tamias.bridge.resources.calls.Link.call`."""
         args = {"messages": list(messages), "kwargs": kwargs}
         return convert.message(self.java_call("chat", **args))
 

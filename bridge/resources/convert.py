@@ -25,10 +25,10 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from ...agent.chat_message import ChatMessage
 from ...agent.errors import UnserializableError
-from ...agent.prompt import LocalPrompt
-from ...agent.vector_store import (
+from ...agent.resources.chat_message import ChatMessage
+from ...agent.resources.prompt import LocalPrompt
+from ...agent.resources.vector_store import (
     Collection,
     Document,
     VectorStoreQuery,
@@ -38,7 +38,7 @@ from ...agent.vector_store import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...agent.tool import Tool
+    from ...agent.resources.tool import Tool
 
 
 # ------------------------------------------------------------------ trees and text

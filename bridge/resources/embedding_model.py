@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...agent.embedding_model import (
+from ...agent.resources.embedding_model import (
     BaseEmbeddingModelConnection,
     BaseEmbeddingModelSetup,
     Vectors,
@@ -17,7 +17,7 @@ class JavaEmbeddingModelConnection(JavaResource, BaseEmbeddingModelConnection):
     """A connection that lives in Java."""
 
     def embed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
-        """The vector or vectors. Raises as `tamias.bridge.resources.link.Link.call`."""
+        """The vector or vectors. Raises as `tamias.bridge.resources.calls.Link.call`."""
         vectors: Vectors = self.java_call("embed", text=_given(text), kwargs=kwargs)
         return vectors
 
@@ -39,7 +39,7 @@ class JavaEmbeddingModelSetup(JavaResource, BaseEmbeddingModelSetup):
         return {}
 
     def embed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
-        """The vector or vectors. Raises as `tamias.bridge.resources.link.Link.call`."""
+        """The vector or vectors. Raises as `tamias.bridge.resources.calls.Link.call`."""
         vectors: Vectors = self.java_call("embed", text=_given(text), kwargs=kwargs)
         return vectors
 

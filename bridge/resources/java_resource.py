@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from ...agent.errors import AgentDefinitionError
-from ...agent.resource import Resource
+from ...agent.resources.resource import Resource
 from ..jvm.settings import JvmSettings
-from .link import Link, link_for, release
+from .calls import JavaCalls, link_for, release
 
 if TYPE_CHECKING:
-    from ...agent.configuration import Configuration
+    from ...agent.config.configuration import Configuration
     from ...agent.metrics import MetricGroup
     from .session import Answer
 
@@ -32,7 +32,7 @@ class JavaResource(Resource, ABC):
     java_method: str | None = None
 
     _name: str = PrivateAttr(default="")
-    _link: Link | None = PrivateAttr(default=None)
+    _link: JavaCalls | None = PrivateAttr(default=None)
     _settings: JvmSettings = PrivateAttr(default=JvmSettings())
 
     def provided(self, name: str, config: Configuration) -> None:
@@ -65,7 +65,7 @@ class JavaResource(Resource, ABC):
         }
 
     def java_call(self, method: str, **args: Any) -> Any:
-        """What a method of the Java object returns. Raises as `Link.call`."""
+        """What a method of the Java object returns. Raises as `JavaCalls.call`."""
         link, request = self._java_request(method, args)
         return self._java_value(link.call(request))
 
@@ -74,7 +74,7 @@ class JavaResource(Resource, ABC):
         link, request = self._java_request(method, args)
         return self._java_value(await link.acall(request))
 
-    def _java_request(self, method: str, args: dict[str, Any]) -> tuple[Link, dict[str, Any]]:
+    def _java_request(self, method: str, args: dict[str, Any]) -> tuple[JavaCalls, dict[str, Any]]:
         if self._link is None:
             raise AgentDefinitionError(
                 f"The Java resource of {self.java_clazz} belongs to no agent, or is closed.",

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 from ...agent.errors import BridgeError, JvmError
-from ..jvm.line import Line, LineDownError
+from ..jvm.py4j_client import LineDownError, Py4jClient
 from .convert import from_text, to_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from contextvars import Context
 
-    from ..jvm.line import Address
+    from ..jvm.py4j_client import Address
 
 POLL_SECONDS: Final = 5.0
 MARGIN_SECONDS: Final = 3.0
@@ -74,7 +74,7 @@ class Session:
         self._answer = answer
         self._patience = patience + MARGIN_SECONDS
         self._id = uuid4().hex
-        self._line = Line(address)
+        self._line = Py4jClient(address)
         self._numbers = count(1)
         self._pending: dict[str | None, tuple[Future[Answer], Context]] = {}
         self._lock = threading.Lock()

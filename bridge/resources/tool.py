@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from ...agent.errors import UsageError
-from ...agent.tool import Tool
+from ...agent.resources.tool import Tool
 from .java_resource import JavaResource
 
 
@@ -41,7 +41,7 @@ class JavaTool(JavaResource, Tool):
 
         Raises:
             UsageError: an argument has no name.
-            JavaCallError: the tool has failed; and as `tamias.bridge.resources.link.Link.call`.
+            JavaCallError: the tool has failed; and as `tamias.bridge.resources.calls.Link.call`.
         """
         return self.java_call("call", **self._named(args, kwargs))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...agent.vector_store import (
+from ...agent.resources.vector_store import (
     BaseVectorStore,
     Collection,
     CollectionManageableVectorStore,
@@ -20,7 +20,7 @@ from .java_resource import JavaResource
 class JavaVectorStore(JavaResource, BaseVectorStore):
     """A vector store that lives in Java, and finds its embedding model there or here.
 
-    All methods raise as `tamias.bridge.resources.link.Link.call`.
+    All methods raise as `tamias.bridge.resources.calls.Link.call`.
     """
 
     embedding_model: str = ""

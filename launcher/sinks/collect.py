@@ -16,17 +16,17 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import UnserializableError
-from ...store.codec import loads_all
-from ...store.outbox import Outputs, decode_outputs, encode_outputs
+from ...store.encoding.values import loads_all
+from ...store.records.outbox import Outputs, decode_outputs, encode_outputs
+from ..delivery.sink import Sink, recorded
 from .appendfile import AppendFile
-from .base import Sink, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..watermark import Watermark
-    from .base import Position
+    from ..delivery.done_offsets import DoneOffsets
+    from ..delivery.sink import Position
 
 _LENGTH = struct.Struct("<Q")
 _BY_VALUE = b"cloudpickle.cloudpickle"
@@ -55,7 +55,7 @@ class CollectSink(Sink):
         self._values: list[Any] = []
         self._unreadable: UnserializableError | None = None
 
-    def open(self, position: Position | None, delivered: Watermark) -> None:  # noqa: ARG002
+    def open(self, position: Position | None, delivered: DoneOffsets) -> None:  # noqa: ARG002
         """Begin empty, or with the outputs that the spool file holds up to `position`."""
         if self._spool is None:
             return

@@ -9,17 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...agent.errors import InputError
+from ..delivery.sink import Sink, recorded
 from .appendfile import AppendFile
-from .base import Sink, recorded
-from .order import ReorderBuffer
-from .slices import by_input
+from .ordering import ReorderBuffer, by_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ...store.outbox import Outputs
-    from ..watermark import Watermark
-    from .base import Position
+    from ...store.records.outbox import Outputs
+    from ..delivery.done_offsets import DoneOffsets
+    from ..delivery.sink import Position
 
 
 class JsonLinesSink(Sink):
@@ -45,7 +44,7 @@ class JsonLinesSink(Sink):
         self._file: AppendFile | None = None
         self._order: ReorderBuffer | None = None
 
-    def open(self, position: Position | None, delivered: Watermark) -> None:
+    def open(self, position: Position | None, delivered: DoneOffsets) -> None:
         """Create the file, or cut it back to `position`.
 
         Raises:

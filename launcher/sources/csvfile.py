@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 import orjson
 
 from ...agent.errors import InputError
-from .base import Position, Record, generated_key
+from ..delivery.source import Position, Record, generated_key
 from .keycache import KeyCache
 from .linesource import LineSource
 

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 
 from ...agent.errors import InputError
-from ...store.keys import encode_key
-from ...worker.encoding import loads_json
-from .base import Position, Record, generated_key
+from ...store.encoding.json_text import loads_json
+from ...store.encoding.keys import encode_key
+from ..delivery.source import Position, Record, generated_key
 from .keycache import KeyCache
 from .linesource import LineSource
 

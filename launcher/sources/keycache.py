@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...store.keys import encode_key
+from ...store.encoding.keys import encode_key
 
 _ENTRIES = 1 << 16
 _LONGEST = 256

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from ...agent.errors import InputError
 
 if TYPE_CHECKING:
-    from .base import Identity
+    from ..delivery.source import Identity
 
 _CHUNK = 1 << 18
 _HEAD = 1 << 16

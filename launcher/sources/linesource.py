@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .base import Source
+from ..delivery.source import Source
 from .lines import LineReader
 
 if TYPE_CHECKING:
-    from .base import Identity
+    from ..delivery.source import Identity
 
 
 class LineSource(Source):

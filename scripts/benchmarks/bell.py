@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tamias.launcher.sources import Position, Source
+from tamias.launcher.delivery.source import Position, Source
 
 if TYPE_CHECKING:
-    from tamias.launcher.sources.base import Identity
+    from tamias.launcher.delivery.source import Identity
 
 
 class BellSource(Source):

@@ -21,17 +21,18 @@ from typing import TYPE_CHECKING
 import psutil
 from measures import TARGET
 
-from tamias.agent.configuration import Configuration
-from tamias.launcher import procfs
-from tamias.launcher.job import make_boot, open_state, run_life
-from tamias.launcher.sinks import CollectSink
-from tamias.launcher.sources import Position, Source
-from tamias.store.codec import dumps
-from tamias.store.keys import encode_key
+from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
+from tamias.launcher.delivery.source import Position, Source
+from tamias.launcher.jobs.agent_spec import AgentSpec
+from tamias.launcher.jobs.job import Job
+from tamias.launcher.sinks.collect import CollectSink
+from tamias.launcher.workers import procfs
+from tamias.store.encoding.keys import encode_key
+from tamias.store.encoding.values import dumps
 
 if TYPE_CHECKING:
-    from tamias.launcher.sources.base import Identity, Record
-    from tamias.launcher.status import PoolStatus
+    from tamias.launcher.delivery.source import Identity, Record
+    from tamias.launcher.pool.status import PoolStatus
 
 INPUTS = 20_000
 IDLE = 10.0
@@ -88,7 +89,9 @@ def main() -> int:
     workers = parser.parse_args().workers
     source = Silent()
     statuses: list[PoolStatus] = []
-    config = Configuration({"workers": workers, "shards": workers, "start-timeout": "30min"})
+    settings = {"workers": workers, "shards": workers, "start-timeout": "30min"}
+    spec = AgentSpec("crowd", target=TARGET, config=settings, on_error="fail")
+    job = Job(spec, on_status=statuses.append)
 
     def measure() -> None:
         while not statuses or statuses[-1].events < INPUTS:
@@ -115,13 +118,12 @@ def main() -> int:
 
     with (
         tempfile.TemporaryDirectory(prefix="tamias-crowd-") as folder,
-        open_state(Path(folder) / "state", "crowd", config, {}) as state,
+        job.open_state(Path(folder) / "state", {}) as state,
     ):
         sink = CollectSink()
-        boot = make_boot(state, config, source, sink, on_error="fail", target=TARGET)
         thread = threading.Thread(target=measure)
         thread.start()
-        run_life(boot, source, sink, state, config, on_status=statuses.append)
+        job.run(state, source, CheckpointedDelivery(sink, state.progress))
         thread.join()
     return 0
 

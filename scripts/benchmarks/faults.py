@@ -32,18 +32,19 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from bell import BellSource
 
-from tamias.agent.configuration import Configuration
-from tamias.launcher.job import make_boot, open_state, run_life
-from tamias.launcher.sinks import CollectSink
-from tamias.store.codec import dumps, loads_all
-from tamias.store.keys import encode_key
+from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
+from tamias.launcher.jobs.agent_spec import AgentSpec
+from tamias.launcher.jobs.job import Job
+from tamias.launcher.sinks.collect import CollectSink
+from tamias.store.encoding.keys import encode_key
+from tamias.store.encoding.values import dumps, loads_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tamias.launcher.sources.base import Record
-    from tamias.launcher.status import PoolStatus
-    from tamias.store.outbox import Outputs
+    from tamias.launcher.delivery.source import Record
+    from tamias.launcher.pool.status import PoolStatus
+    from tamias.store.records.outbox import Outputs
 
 HERE = Path(__file__).parent
 AGENT = f"{HERE / 'poison_agent.py'}:Poison"
@@ -127,14 +128,12 @@ class Pool:
 
     def run(self, times: int) -> None:
         """Have everything happen so many times."""
-        config = Configuration({"workers": 2, "run-timeout": "1s", "memory-limit": "300MiB"})
+        settings = {"workers": 2, "run-timeout": "1s", "memory-limit": "300MiB"}
+        job = Job(AgentSpec("faults", target=AGENT, config=settings), on_status=self._look)
         attacker = threading.Thread(target=self._attack, args=(times,))
-        with open_state(self.folder / "state", "faults", config, {}) as state:
-            boot = make_boot(
-                state, config, self.source, self.sink, on_error="dead-letter", target=AGENT
-            )
+        with job.open_state(self.folder / "state", {}) as state:
             attacker.start()
-            run_life(boot, self.source, self.sink, state, config, on_status=self._look)
+            job.run(state, self.source, CheckpointedDelivery(self.sink, state.progress))
         attacker.join()
 
     def _look(self, status: PoolStatus) -> None:

@@ -22,23 +22,26 @@ from bell import BellSource
 from counter_agent import Counter
 
 from tamias import AgentsExecutionEnvironment
-from tamias.agent.configuration import Configuration
-from tamias.launcher.job import JobSpec, make_boot, open_state, run_file_job, run_life
-from tamias.launcher.sinks import CollectSink
-from tamias.launcher.sources import Source, python_source
-from tamias.launcher.starters import Gone, ZygoteStarter
-from tamias.store.batch import Batch
-from tamias.store.codec import dumps
-from tamias.store.keys import encode_key, key_prefix, shard_of
-from tamias.store.shard import Shard
+from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
+from tamias.launcher.jobs.agent_spec import AgentSpec
+from tamias.launcher.jobs.file_job import JobSpec, run_file_job
+from tamias.launcher.jobs.job import Job
+from tamias.launcher.sinks.collect import CollectSink
+from tamias.launcher.sources.factory import python_source
+from tamias.launcher.workers.starter import Exited
+from tamias.launcher.workers.zygote import ZygoteStarter
+from tamias.store.encoding.keys import encode_key, key_prefix, shard_of
+from tamias.store.encoding.values import dumps
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
 from tamias.worker import wire
-from tamias.worker.boot import Assignment, pack_agent
+from tamias.worker.process.boot import Assignment, pack_agent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tamias.launcher.sources.base import Record
-    from tamias.store.outbox import Outputs
+    from tamias.launcher.delivery.source import Record, Source
+    from tamias.store.records.outbox import Outputs
 
 HERE = Path(__file__).parent
 TARGET = f"{HERE / 'counter_agent.py'}:Counter"
@@ -129,18 +132,16 @@ class _Echo(CollectSink):
 
 
 def _run(source: Source, sink: CollectSink, folder: str, **options: Any) -> None:
-    config = Configuration(options)
-    with open_state(Path(folder) / "state", "bench", config, {}) as state:
-        boot = make_boot(
-            state,
-            config,
-            source,
-            sink,
-            on_error="fail",
-            agent=pack_agent(Counter(), {}),
-            sys_path=sys.path,
-        )
-        run_life(boot, source, sink, state, config)
+    job = _job(options)
+    with job.open_state(Path(folder) / "state", {}) as state:
+        job.run(state, source, CheckpointedDelivery(sink, state.progress))
+
+
+def _job(options: dict[str, Any]) -> Job:
+    agent = pack_agent(Counter(), {})
+    return Job(
+        AgentSpec("bench", pickled=agent, config=options, on_error="fail", sys_path=sys.path)
+    )
 
 
 def round_trips(count: int, keys: int, workers: int) -> list[float]:
@@ -200,7 +201,8 @@ def recovery(kills: int) -> list[float]:
 def fresh_interpreter(times: int) -> list[float]:
     """Milliseconds until a fresh interpreter has imported what a worker needs and the agent."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\nimport tamias.worker.process, counter_agent"
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import tamias.worker.process.worker, counter_agent"
     )
     taken = []
     for _ in range(times):
@@ -219,18 +221,10 @@ def zygote_start(times: int) -> tuple[list[float], list[float]]:
     taken: list[float] = []
     own: list[float] = []
     with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder, zmq.Context() as context:
-        config = Configuration({})
-        with open_state(Path(folder) / "state", "bench", config, {}) as state:
+        job = _job({})
+        with job.open_state(Path(folder) / "state", {}) as state:
             (state.path / "run").mkdir()
-            boot = make_boot(
-                state,
-                config,
-                python_source([]),
-                CollectSink(),
-                on_error="fail",
-                agent=pack_agent(Counter(), {}),
-                sys_path=sys.path,
-            )
+            boot = job.boot(state, python_source([]).codec, CollectSink().codec)
             router = context.socket(zmq.ROUTER)
             router.bind(boot.address)
             starter = ZygoteStarter(boot, subprocess.DEVNULL)
@@ -246,7 +240,7 @@ def zygote_start(times: int) -> tuple[list[float], list[float]]:
                     taken.append((time.perf_counter() - began) * 1e3)
                     own.append(psutil.Process(wire.unpack(message)["pid"]).memory_full_info().uss)
                 router.send_multipart([identity, wire.STOP])
-                while not any(isinstance(event, Gone) for event in starter.poll()):
+                while not any(isinstance(event, Exited) for event in starter.poll()):
                     time.sleep(0.001)
             starter.close()
             router.close(linger=0)
@@ -274,8 +268,8 @@ def launcher_peak(events: int) -> float:
 def open_large_store(fields: int) -> float:
     """Seconds to open a store of so many memory fields and read one of them."""
     with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
-        config = Configuration({})
-        state = open_state(Path(folder) / "state", "bench", config, {})
+        job = _job({})
+        state = job.open_state(Path(folder) / "state", {})
         shards = state.manifest.shards
         batches: dict[int, Batch] = {}
         writers = {
@@ -298,7 +292,7 @@ def open_large_store(fields: int) -> float:
             writer.close()
         state.close()
         began = time.perf_counter()
-        again = open_state(Path(folder) / "state", "bench", config, {})
+        again = job.open_state(Path(folder) / "state", {})
         opened = [Shard.acquire(again.shard_path(number), number) for number in range(shards)]
         key = encode_key("key-1")
         if opened[shard_of(key, shards)].field(key_prefix(key), "field-0001") != value:

@@ -21,11 +21,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tamias.launcher.job import JobSpec, run_file_job
-from tamias.store.reader import StoreReader
+from tamias.launcher.jobs.file_job import JobSpec, run_file_job
+from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
-    from tamias.store.deadletters import DeadLetter
+    from tamias.store.records.dead_letters import DeadLetter
 
 AGENT = f"{Path(__file__).with_name('poison_agent.py')}:Poison"
 POISONS = {

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import psutil
 
 from tamias.agent.errors import TamiasError
-from tamias.launcher.remote import ask
+from tamias.launcher.control.client import ask
 
 TAMIAS = Path(sys.executable).with_name("tamias")
 KEYS = 1000

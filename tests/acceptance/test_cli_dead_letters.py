@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.cli import Folder, wait_for
-from tamias.store.reader import StoreReader
+from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from support.environments import (
     warm,
     wheel,
 )
-from tamias.launcher.environments.interpreters import find
+from tamias.environments.interpreters import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

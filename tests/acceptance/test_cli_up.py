@@ -24,9 +24,9 @@ from support.environments import (
     wheel,
 )
 from tamias import Client
-from tamias.launcher.environments.interpreters import find
-from tamias.store.directory import StateDirectory
+from tamias.environments.interpreters import find
 from tamias.store.lease import Lease
+from tamias.store.state.directory import StateDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

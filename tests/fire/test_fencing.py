@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import tamias.launcher.supervisor as supervisor_module
+import tamias.launcher.workers.monitor as supervisor_module
 from support.cli import wait_for
 from support.trouble import Job
-from tamias.launcher import procfs
-from tamias.store.reader import StoreReader
+from tamias.launcher.workers import procfs
+from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ def test_one_that_is_stopped_replaced_and_continued_writes_nothing(
             send(pid, number)
 
     monkeypatch.setattr(supervisor_module, "_send", spare)
-    monkeypatch.setattr("tamias.launcher.watch.FENCE_SECONDS", 0.2)
+    monkeypatch.setattr("tamias.launcher.workers.watchdog.FENCE_SECONDS", 0.2)
 
     def disturb() -> None:
         victims.append(busy(job))
@@ -167,7 +167,7 @@ def test_one_that_cannot_be_killed_is_fenced_and_the_rest_goes_on(
 ) -> None:
     if not os.access(FREEZER, os.W_OK):
         pytest.skip("there is no freezer of control groups to write to")
-    monkeypatch.setattr("tamias.launcher.watch.FENCE_SECONDS", 0.5)
+    monkeypatch.setattr("tamias.launcher.workers.watchdog.FENCE_SECONDS", 0.5)
 
     def freeze() -> None:
         victim = busy(job)

@@ -11,7 +11,7 @@ from support.fire import Field, Shape
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tamias.store.deadletters import DeadLetter
+    from tamias.store.records.dead_letters import DeadLetter
 
 
 def dead_letters(directory: Path, shape: Shape) -> dict[int, DeadLetter]:

@@ -7,14 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tamias import (
-    Agent,
-    AgentsExecutionEnvironment,
-    InputEvent,
-    OutputEvent,
-    RunnerContext,
-    action,
-)
+from tamias import Agent, AgentsExecutionEnvironment, InputEvent, OutputEvent, RunnerContext, action
 
 
 class Echo(Agent):

@@ -19,7 +19,7 @@ from tamias import (
     RunnerContext,
     WorkerStartError,
 )
-from tamias.launcher import scratch
+from tamias.store.state import scratch
 
 
 def environment(function: Any, inputs: int, **options: Any) -> tuple[Any, list[Any]]:

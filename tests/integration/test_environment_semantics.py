@@ -131,7 +131,7 @@ def test_the_callers_get_the_traceback_of_their_code() -> None:
     assert "'k'" in str(error)
     assert "in deeper" in error.user_traceback
     assert "in blow_up" in error.user_traceback
-    assert "worker/engine.py" not in error.user_traceback
+    assert "worker/engine/engine.py" not in error.user_traceback
 
 
 def test_what_fails_may_be_ignored_or_set_aside() -> None:

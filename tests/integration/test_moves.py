@@ -11,7 +11,7 @@ import pytest
 
 from support.moving import SHARDS, moving
 from tamias.agent.errors import ConfigError, PoolError, UsageError
-from tamias.launcher.commands import Describe, Drain, Scale, Swap
+from tamias.launcher.control.commands import Describe, Drain, Scale, Swap
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,20 +23,20 @@ from support.environments import (
 )
 from support.processes import python
 from tamias import EnvironmentSetupError
-from tamias.launcher.environments.cache import Cache
-from tamias.launcher.environments.provision import provision
-from tamias.launcher.environments.spec import EnvironmentSpec
+from tamias.environments.cache import Cache
+from tamias.environments.provision import provision
+from tamias.environments.spec import EnvironmentSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tamias.launcher.launch import Launch
+    from tamias.environments.launch import Launch
 
 PROVISION = """
 import json, sys
 from pathlib import Path
-from tamias.launcher.environments.provision import provision
-from tamias.launcher.environments.spec import EnvironmentSpec
+from tamias.environments.provision import provision
+from tamias.environments.spec import EnvironmentSpec
 
 launch = provision(EnvironmentSpec.of(json.loads(sys.argv[2])), Path(sys.argv[1]))
 print(launch.python)
@@ -60,7 +60,7 @@ def made(cache: Path, **asked: Any) -> Launch:
 
 def said_by_worker(launch: Launch, code: str, folders: tuple[str, ...] = ()) -> Any:
     """What an expression comes to where an agent would be."""
-    return _said([*launch.command("tamias.worker.zygote", folders=folders)], code, launch)
+    return _said([*launch.command("tamias.worker.process.zygote", folders=folders)], code, launch)
 
 
 def _said(command: list[str], code: str, launch: Launch) -> Any:

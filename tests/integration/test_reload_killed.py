@@ -16,8 +16,8 @@ from support.fire_points import WHILE_RELOADING
 from support.reloading import code, undisturbed
 from support.service import serving, wait_for
 from tamias.agent.errors import TamiasError
-from tamias.launcher.remote import ask
-from tamias.store.manifest import Manifest
+from tamias.launcher.control.client import ask
+from tamias.store.state.manifest import Manifest
 
 if TYPE_CHECKING:
     import subprocess

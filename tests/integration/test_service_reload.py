@@ -11,7 +11,7 @@ from support.reloading import code
 from support.service import serving
 from tamias import Client, SubmissionFailedError
 from tamias.agent.errors import ReloadError
-from tamias.launcher.remote import ask
+from tamias.launcher.control.client import ask
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,32 +7,32 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tamias import AgentPlan, Configuration
-from tamias.agent.resource_registry import ResourceRegistry
-from tamias.store.codec import dumps, loads
-from tamias.store.keys import encode_key, shard_of
-from tamias.store.outbox import decode_outputs
-from tamias.store.shard import Shard
+from tamias.agent.resources.registry import ResourceRegistry
+from tamias.store.encoding.json_text import make_decoder, make_encoder
+from tamias.store.encoding.keys import encode_key, shard_of
+from tamias.store.encoding.values import dumps, loads
+from tamias.store.records.outbox import decode_outputs
+from tamias.store.shard.shard import Shard
 from tamias.worker import wire
-from tamias.worker.commit import GroupCommit, Port
-from tamias.worker.encoding import make_decoder, make_encoder
-from tamias.worker.engine import Engine
-from tamias.worker.metrics import WorkerMetrics
-from tamias.worker.policy import Policy
+from tamias.worker.engine.engine import Engine
+from tamias.worker.engine.group_commit import GroupCommit, ShardWriter
+from tamias.worker.engine.metrics import WorkerMetrics
+from tamias.worker.engine.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tamias import Agent
-    from tamias.store.batch import Batch
-    from tamias.store.shard import Durability
+    from tamias.store.shard.batch import Batch
+    from tamias.store.shard.shard import Durability
 
 
 class CrashError(Exception):
     """What a commit raises at the crash that a test has asked for."""
 
 
-class MortalPort(Port):
+class MortalPort(ShardWriter):
     """A port whose commits fail from some moment on, as if the process were dead."""
 
     __slots__ = ("world",)
@@ -77,7 +77,6 @@ class Bench:
         on_error: str = "dead-letter",
         commits_left: int = 1 << 30,
         dies_after: bool = False,
-        revives: bool = False,
         generation: int = 0,
         **options: Any,
     ) -> None:
@@ -116,9 +115,9 @@ class Bench:
             {shard.number: MortalPort(shard, self) for shard in self.shards},
             shards,
             self.group,
-            policy=Policy.of(self.plan.config, on_error=on_error, codec="pickle", revives=revives),
+            policy=Policy.of(self.plan.config, on_error=on_error, codec="pickle"),
             decode=make_decoder("pickle"),
-            encode=make_encoder("pickle", revives=revives),
+            encode=make_encoder("pickle"),
             resources=self.resources,
             metrics=self.metrics,
             beacon=self.beacon,
@@ -186,7 +185,7 @@ class Bench:
 
     def memory(self, key: Any) -> dict[str, Any]:
         """The committed fields of a key; explicit objects show as None."""
-        from tamias.store.keys import key_prefix
+        from tamias.store.encoding.keys import key_prefix
 
         data = encode_key(key)
         shard = self.shards[shard_of(data, len(self.shards))]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tamias.launcher.dispatch import Dispatcher
-from tamias.launcher.item import Death, Instruction, Item, Send, Start, Verdict
+from tamias.launcher.dispatch.dispatcher import Dispatcher
+from tamias.launcher.dispatch.instructions import Instruction, SendItems, StartWorker
+from tamias.launcher.dispatch.item import Death, Item, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,9 @@ class Pool:
 
     def sends(self) -> list[list[int]]:
         """The offsets of each message that is to be sent now."""
-        return [[i.offset for i in send.items] for send in self.tick() if isinstance(send, Send)]
+        return [
+            [i.offset for i in send.items] for send in self.tick() if isinstance(send, SendItems)
+        ]
 
     def sent(self) -> list[int]:
         """The offsets of all messages that are to be sent now, in one list."""
@@ -41,7 +44,7 @@ class Pool:
 
     def starts(self) -> list[tuple[int, int]]:
         """The (slot, incarnation) of the workers that are to be started now."""
-        return [(s.slot, s.incarnation) for s in self.tick() if isinstance(s, Start)]
+        return [(s.slot, s.incarnation) for s in self.tick() if isinstance(s, StartWorker)]
 
     def restart(self, recovered: Iterable[int] = ()) -> list[int]:
         """Wait until workers may start, start them, and return what they found committed."""

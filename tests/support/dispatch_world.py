@@ -9,21 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tamias.launcher.backoff import Backoff
-from tamias.launcher.dispatch import Dispatcher
-from tamias.launcher.item import (
-    Death,
+from tamias.launcher.dispatch.backoff import Backoff
+from tamias.launcher.dispatch.dispatcher import Dispatcher
+from tamias.launcher.dispatch.instructions import (
     GiveUp,
     Instruction,
-    Item,
-    Release,
-    Send,
-    Start,
-    Stop,
-    Take,
-    Verdict,
+    ReleaseShard,
+    SendItems,
+    StartWorker,
+    StopWorker,
+    TakeShard,
 )
-from tamias.store.keys import shard_of
+from tamias.launcher.dispatch.item import Death, Item, Verdict
+from tamias.store.encoding.keys import shard_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,7 +60,7 @@ class Slot:
     incarnation: int = 0
     assigned: list[int] = field(default_factory=list)  # shards it was started with
     shards: set[int] = field(default_factory=set)  # shards whose leases it holds
-    orders: list[Release | Take] = field(default_factory=list)  # not yet carried out
+    orders: list[ReleaseShard | TakeShard] = field(default_factory=list)  # not yet carried out
     retiring: bool = False
     unreported: list[int] = field(default_factory=list)  # committed by the worker that is alive
     pending: list[Item] = field(default_factory=list)  # received, not executed, in order
@@ -163,7 +161,7 @@ class World:
     def obey(self, instruction: Instruction) -> None:
         assert not isinstance(instruction, GiveUp)
         slot = self.slots[instruction.slot]
-        if isinstance(instruction, Start):
+        if isinstance(instruction, StartWorker):
             assert slot.phase == "down", "a second worker for a living one"
             assert instruction.incarnation == slot.incarnation + 1
             slot.phase, slot.incarnation = "asked", instruction.incarnation
@@ -171,21 +169,21 @@ class World:
             return
         assert slot.phase == "ready", "told something to a worker that is not ready"
         assert instruction.incarnation == slot.incarnation
-        if isinstance(instruction, Send):
+        if isinstance(instruction, SendItems):
             self.receive(slot, instruction)
-        elif isinstance(instruction, Stop):
+        elif isinstance(instruction, StopWorker):
             assert slot.retiring, "nobody has retired it"
             work = (slot.shards, slot.flight, slot.orders)
             assert not any(work), "stopped with work to do"
             slot.phase = "stopping"
         else:
-            if isinstance(instruction, Release):
+            if isinstance(instruction, ReleaseShard):
                 assert instruction.shard in slot.shards, "told to release what it has not"
                 busy = {self.shard(item.key) for item in slot.flight.values()}
                 assert instruction.shard not in busy, "told to release a shard in use"
             slot.orders.append(instruction)
 
-    def receive(self, slot: Slot, send: Send) -> None:
+    def receive(self, slot: Slot, send: SendItems) -> None:
         assert 0 < len(send.items) <= self.rules.batch
         for item in send.items:
             offset = item.offset
@@ -257,7 +255,7 @@ class World:
         """A worker does what it was told about a shard, and says so."""
         slot = self.slots[number]
         order = slot.orders.pop(0)
-        if isinstance(order, Release):
+        if isinstance(order, ReleaseShard):
             slot.shards.remove(order.shard)
             self.dispatcher.released(number, slot.incarnation, order.shard)
             return

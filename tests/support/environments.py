@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tamias.agent.errors import EnvironmentSetupError
-from tamias.launcher.environments.cache import Cache
-from tamias.launcher.environments.interpreters import Interpreter, find
-from tamias.launcher.environments.layer import layer_entry
+from tamias.environments.builders.runtime_layer import layer_entry
+from tamias.environments.cache import Cache
+from tamias.environments.interpreters import PythonInfo, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,13 +40,13 @@ def shared_cache(config: pytest.Config) -> Iterator[Path]:
             cache.remove(name)
 
 
-def warm(cache: Path, interpreter: Interpreter) -> None:
+def warm(cache: Path, interpreter: PythonInfo) -> None:
     """Have the libraries there that tamias brings along: a command need not wait for them."""
     layer_entry(Cache(cache), interpreter, "auto")
 
 
 @lru_cache
-def other_pythons() -> tuple[Interpreter, ...]:
+def other_pythons() -> tuple[PythonInfo, ...]:
     """Interpreters of this machine with other minor versions than the one that runs the tests."""
     found = []
     for minor in ("3.10", "3.11", "3.12", "3.13"):
@@ -58,7 +58,7 @@ def other_pythons() -> tuple[Interpreter, ...]:
     return tuple(found)
 
 
-def other_python() -> Interpreter:
+def other_python() -> PythonInfo:
     """One of them; without any, the test is skipped."""
     if not other_pythons():
         pytest.skip(f"there is no other Python here than {HERE}")

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from support.fire_model import Model, Token, known
-from tamias.store.reader import StoreReader
+from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tamias.store.deadletters import DeadLetter
+    from tamias.store.records.dead_letters import DeadLetter
 
 MOST_WRONG = 6
 HERE = Path(__file__).parent

@@ -19,9 +19,9 @@ from itertools import cycle
 from pathlib import Path
 
 from tamias.agent.errors import TamiasError
-from tamias.launcher.job import JobSpec, run_file_job
-from tamias.launcher.remote import ask
-from tamias.launcher.retry import retry_dead_letters
+from tamias.launcher.control.client import ask
+from tamias.launcher.jobs.file_job import JobSpec, run_file_job
+from tamias.launcher.jobs.retry import retry_dead_letters
 
 
 def scale(state: Path) -> None:

@@ -294,7 +294,7 @@ def pools_of(task_manager: int) -> list[psutil.Process]:
     found = []
     for child in psutil.Process(task_manager).children():
         with suppress(psutil.NoSuchProcess):  # a zombie is none, either
-            if "tamias.bridge.pool.main" in " ".join(child.cmdline()):
+            if "tamias.bridge.task.main" in " ".join(child.cmdline()):
                 found.append(child)
     return found
 

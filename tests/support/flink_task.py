@@ -25,9 +25,9 @@ from zlib import crc32
 
 import psutil
 
-from tamias.bridge.pool import frames
-from tamias.store.keys import encode_key
-from tamias.store.outbox import decode_outputs
+from tamias.bridge.task import frames
+from tamias.store.encoding.keys import encode_key
+from tamias.store.records.outbox import decode_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -155,7 +155,7 @@ class Task:
         self.lives += 1
         with (self.home.parent / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tamias.bridge.pool.main"],
+                [sys.executable, "-m", "tamias.bridge.task.main"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

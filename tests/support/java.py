@@ -19,8 +19,8 @@ import psutil
 import pytest
 
 from tamias import Configuration
-from tamias.agent.provider import provider_of
-from tamias.agent.resource_registry import ResourceRegistry
+from tamias.agent.resources.provider import provider_of
+from tamias.agent.resources.registry import ResourceRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,20 +10,19 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from tamias.agent.configuration import Configuration
-from tamias.launcher.checkpoint import Checkpoint
-from tamias.launcher.delivery import Delivery
-from tamias.launcher.job import make_boot, open_state
-from tamias.launcher.pool import Pool, PoolSettings
-from tamias.launcher.sinks import JsonLinesSink
-from tamias.launcher.sources import python_source
-from tamias.store.reader import StoreReader
+from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
+from tamias.launcher.jobs.agent_spec import AgentSpec
+from tamias.launcher.jobs.job import Job
+from tamias.launcher.pool.pool import Pool, PoolSettings
+from tamias.launcher.sinks.jsonlines import JsonLinesSink
+from tamias.launcher.sources.factory import python_source
+from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tamias.launcher.commands import Command
+    from tamias.launcher.control.commands import Command
 
 AGENT = """
 import asyncio
@@ -79,18 +78,23 @@ class Moving:
     def run(self, workers: int) -> None:
         """The pool's thread."""
         (self.folder / "agent.py").write_text(AGENT)
-        config = Configuration({"shards": SHARDS})
+        spec = AgentSpec(
+            "mover",
+            target=f"{self.folder / 'agent.py'}:Mover",
+            config={"shards": SHARDS},
+            on_error="fail",
+        )
+        job = Job(spec)
         try:
             with (
                 python_source(self.feed()) as source,
-                open_state(self.folder / "state", "mover", config, {}) as state,
+                job.open_state(self.folder / "state", {}) as state,
             ):
                 sink = JsonLinesSink(str(self.folder / "out"), ordered=False, sync=False)
-                target = f"{self.folder / 'agent.py'}:Mover"
-                boot = make_boot(state, config, source, sink, on_error="fail", target=target)
-                delivery = Delivery(sink, Checkpoint(), state.progress.save)
+                delivery = CheckpointedDelivery(sink, state.progress)
                 delivery.open()
                 settings = PoolSettings(slots=workers, window=256, batch=32, handle_signals=False)
+                boot = job.boot(state, source.codec, sink.codec)
                 self.pool = Pool(boot, source, delivery, state, settings)
                 self.running.set()
                 try:

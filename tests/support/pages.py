@@ -17,6 +17,17 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+ROOMS = (
+    "agent",
+    "store",
+    "worker",
+    "environments",
+    "launcher",
+    "service",
+    "deployment",
+    "cli",
+    "bridge",
+)
 PAGES = ("README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
 
 _FENCE = re.compile(r"^```(\w+)?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -121,7 +132,7 @@ def fits(pattern: str, text: str) -> bool:
 def said_by_the_code() -> tuple[str, ...]:
     """Every text in the package, with `...` for what is put in when it is said."""
     texts: list[str] = []
-    for room in ("agent", "store", "worker", "launcher"):
+    for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.JoinedStr):

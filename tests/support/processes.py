@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tamias.store.batch import Batch
+    from tamias.store.shard.batch import Batch
 
 COUNTER = b"\x01#"
 """Prefix of the key under which `commit_until_killed` counts its commits."""
@@ -130,8 +130,8 @@ def commit_until_killed(
         point: the crash point at which the child kills itself in commit number `commits` + 1
             instead.
     """
-    import tamias.store.shard as module
-    from tamias.store.shard import Shard
+    import tamias.store.shard.shard as module
+    from tamias.store.shard.shard import Shard
 
     def body(tell: Callable[[], None]) -> None:
         shard = Shard.acquire(directory, 0, wait=0)

@@ -13,9 +13,9 @@ import psutil
 
 from support.cli import PATIENCE, TAMIAS
 from tamias.agent.errors import StoreFormatError
-from tamias.launcher.remote import NoAnswerError, ask
-from tamias.store.manifest import Manifest
-from tamias.store.reader import StoreReader
+from tamias.launcher.control.client import NoAnswerError, ask
+from tamias.store.state.manifest import Manifest
+from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cli import Folder, wait_for
+from support.cli import Folder, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ import json
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from tamias.launcher.service.caller import Answered, Caller, Closed, Reconnect
-from tamias.launcher.service.desk import Desk, Limits
-from tamias.launcher.service.frames import FORGOTTEN, FORGOTTEN_OUTCOME, outcome_of_outputs
-from tamias.launcher.service.ledger import Ledger
-from tamias.store.keys import encode_key
+from tamias.service.client.session import Answered, ClientSession, Closed, Reconnect
+from tamias.service.protocol.frames import FORGOTTEN, FORGOTTEN_OUTCOME, outcome_of_outputs
+from tamias.service.server.request_log import RequestLog
+from tamias.service.server.sessions import Limits, Sessions
+from tamias.store.encoding.keys import encode_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,9 @@ class Program:
         """A new life."""
         self.next = 1
         self.told: set[int] = set()
-        self.caller = Caller(self.name, next(self.world.numbers), self.world.nonce, anonymous=False)
+        self.caller = ClientSession(
+            self.name, next(self.world.numbers), self.world.nonce, anonymous=False
+        )
         self.connect()
         self.caller.start(self.world.now)
         self.pump()
@@ -127,7 +129,7 @@ class World:
         """What the pool's shards have: outcomes by offset."""
         self._position = 0
         self._saved_low = 0
-        self.ledger = Ledger.open(folder, sync=False)
+        self.ledger = RequestLog.open(folder, sync=False)
         self._begin()
         self.programs = [Program(self, f"c{number}") for number in range(clients)]
 
@@ -145,7 +147,7 @@ class World:
     # -- the server ---------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self.desk = Desk(self.ledger, self._limits)
+        self.desk = Sessions(self.ledger, self._limits)
         self._unsaved: dict[int, bytes] = {}
         for offset, client, sequence, size in self.ledger.unanswered():
             self.desk.restore(offset, client, sequence, size)
@@ -154,7 +156,7 @@ class World:
     def restart(self) -> None:
         """The launcher is killed, and started again."""
         self.ledger.close()
-        self.ledger = Ledger.open(self._folder, sync=False)
+        self.ledger = RequestLog.open(self._folder, sync=False)
         self._begin()
         waiting = {
             offset: self._shards[offset] for offset in self.desk.waiting if offset in self._shards

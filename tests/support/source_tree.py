@@ -96,9 +96,35 @@ class SourceTree:
             for module in self.modules.values()
         }
 
+    def folders(self) -> dict[str, set[str]]:
+        """Which folder below a room imports which others of the same room.
+
+        A module that lies loose in a room counts as a folder of its own: it may be below one folder
+        and above another, but not both of the same.
+        """
+        arrows: dict[str, set[str]] = {}
+        for name, targets in self.graph().items():
+            if "." not in name:
+                continue
+            source = _folder(name)
+            found = arrows.setdefault(source, set())
+            room = name.partition(".")[0]
+            found |= {_folder(target) for target in targets if target.startswith(f"{room}.")} - {
+                source
+            }
+        return arrows
+
     def circles(self) -> list[list[str]]:
         """Groups of modules that import each other, directly or through others."""
-        graph = self.graph()
+        return self._circles(self.graph())
+
+    def circles_of_folders(self) -> list[list[str]]:
+        """Groups of folders of one room that import each other, directly or through others."""
+        arrows = self.folders()
+        targets = {target for found in arrows.values() for target in found}
+        return self._circles({**{name: set() for name in targets}, **arrows})
+
+    def _circles(self, graph: dict[str, set[str]]) -> list[list[str]]:
         reach = {name: self._reachable(graph, name) for name in graph}
         groups = {
             tuple(sorted(other for other in reach[name] if name in reach[other]))
@@ -117,3 +143,9 @@ class SourceTree:
                 found.add(name)
                 waiting += graph[name]
         return found
+
+
+def _folder(name: str) -> str:
+    """The folder below a room that a module is in; the module itself if it is in none."""
+    room, *rest = name.split(".")
+    return ".".join([room, *rest[:1]])

@@ -7,15 +7,15 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tamias.launcher.job import JobSpec, run_file_job
-from tamias.store.reader import StoreReader
+from tamias.launcher.jobs.file_job import JobSpec, run_file_job
+from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     import pytest
 
-    from tamias.launcher.job import Report
-    from tamias.launcher.status import PoolStatus
-    from tamias.store.deadletters import DeadLetter
+    from tamias.launcher.jobs.report import Report
+    from tamias.launcher.pool.status import PoolStatus
+    from tamias.store.records.dead_letters import DeadLetter
 
 AGENT = Path(__file__).with_name("trouble_agent.py")
 

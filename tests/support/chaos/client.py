@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tamias import Client, SubmissionFailedError
 
 if TYPE_CHECKING:
-    from tamias.launcher.service.submission import Submission
+    from tamias.service.client.submission import Submission
 
 UNDER_WAY = 150
 """Submissions at a time."""

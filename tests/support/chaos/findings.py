@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from support.chaos.history import Call, Leftover, Letter, Memory, Run
-from tamias.store.lmdbenv import open_reader
-from tamias.store.reader import StoreReader
+from tamias.store.lmdb_env import open_reader
+from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

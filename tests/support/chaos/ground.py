@@ -23,19 +23,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from support.chaos.findings import collect
-from support.chaos.history import (
-    Bounds,
-    Fault,
-    History,
-    Leftover,
-    Life,
-    Operation,
-    Sample,
-)
+from support.chaos.history import Bounds, Fault, History, Leftover, Life, Operation, Sample
 from support.chaos.plan import BAD_CODES, LENGTHY
 from support.fire import alive, children
 from tamias.agent.errors import TamiasError
-from tamias.launcher.remote import ask
+from tamias.launcher.control.client import ask
 
 if TYPE_CHECKING:
     from support.chaos.plan import Deed

@@ -26,7 +26,7 @@ from tamias import (
     action,
     prompt,
 )
-from tamias.agent.resource_registry import ResourceRegistry
+from tamias.agent.resources.registry import ResourceRegistry
 
 
 class A(Event):

@@ -19,7 +19,7 @@ for name in sys.argv[1:]:
 COMMIT = """
 import sys
 from pathlib import Path
-from tamias.store.shard import Batch, Shard
+from tamias.store.shard.shard import Batch, Shard
 shard = Shard.acquire(Path(sys.argv[1]), 0)
 for _ in range(2):
     batch = Batch()

@@ -1,6 +1,6 @@
 package tamias.flink;
 
-/** Inputs that go to the pool in one frame, in columns; see bridge/pool/frames.py. */
+/** Inputs that go to the pool in one frame, in columns; see bridge/task/frames.py. */
 final class Batch {
     static final int MOST = 256;
     private static final int MOST_BYTES = 1 << 20;

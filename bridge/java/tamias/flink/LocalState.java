@@ -10,7 +10,7 @@ import java.util.UUID;
  * A task's directory on this machine, for as long as the task lives; its pool's store is in it.
  *
  * The task holds a lock on a file in it. So when a task manager was killed and could not clean up,
- * the next pool on the machine can tell what it has left behind (bridge/pool/sweeping.py).
+ * the next pool on the machine can tell what it has left behind (bridge/task/cleanup.py).
  */
 final class LocalState {
     final File folder;

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.util.Arrays;
 
 /**
- * An outbox record, run by run: the offset, then the outputs one by one. See store/outbox.py.
+ * An outbox record, run by run: the offset, then the outputs one by one. See store/records/outbox.py.
  *
  * Records are read where they lie in a frame; only the outputs themselves are copied out.
  */

@@ -1,6 +1,6 @@
 package tamias.flink;
 
-/** The parts of a checkpoint, one after another, as the pool gives them; see bridge/pool/frames.py. */
+/** The parts of a checkpoint, one after another, as the pool gives them; see bridge/task/frames.py. */
 final class Parts {
     private final Pool pool;
     private final long checkpoint;

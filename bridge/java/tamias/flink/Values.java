@@ -22,7 +22,7 @@ import org.apache.flink.api.java.typeutils.RowTypeInfo;
 import org.apache.flink.types.Row;
 
 /**
- * Flink's values as pickles, and its keys in the encoding of the store (store/keys.py).
+ * Flink's values as pickles, and its keys in the encoding of the store (store/encoding/keys.py).
  *
  * A pickle because Python reads nothing faster, and because what PyFlink calls a pickled byte array is
  * one already and goes through as it is. Written are opcodes of protocol 4, without memo: values are

@@ -1,0 +1,370 @@
+"""The settings that tamias itself knows, by name, with types, defaults and limits.
+
+Every one can stand in a configuration file, after ``--set`` and in `Configuration.set`.
+"""
+
+from __future__ import annotations
+
+from .option import ConfigOption
+from .values import parse_cpus, parse_duration, parse_size
+
+__all__ = [
+    "KNOWN_OPTIONS",
+    "AgentExecutionOptions",
+    "JavaOptions",
+    "PoolOptions",
+    "ServiceOptions",
+]
+
+
+class AgentExecutionOptions:
+    """How the actions of an agent are executed; names as in Flink Agents."""
+
+    NUM_ASYNC_THREADS = ConfigOption(
+        "num-async-threads",
+        int,
+        16,
+        minimum=1,
+        description="Threads per worker, at most, for functions that block: they wait, they do not"
+        " compute, so the number has nothing to do with that of CPUs.",
+    )
+
+
+class PoolOptions:
+    """The pool of workers."""
+
+    WORKERS = ConfigOption(
+        "workers",
+        int,
+        0,
+        minimum=0,
+        fixed=True,
+        description="Worker processes; 0 for one per CPU that the launcher may use.",
+    )
+    SHARDS = ConfigOption(
+        "shards",
+        int,
+        16,
+        minimum=1,
+        fixed=True,
+        description="Shards of the store; fixed when the state directory is created.",
+    )
+    DURABILITY = ConfigOption(
+        "durability",
+        str,
+        "process",
+        choices=("none", "process", "machine"),
+        fixed=True,
+        description="What state survives: nothing (temporary state is in memory then), the death of"
+        " any process, a power loss.",
+    )
+    BATCH_SIZE = ConfigOption(
+        "batch-size",
+        int,
+        256,
+        minimum=1,
+        fixed=True,
+        description="Inputs per message to a worker, at most; a commit holds those of up to eight"
+        " messages, fewer where they take longer than 20 ms.",
+    )
+    WINDOW = ConfigOption(
+        "window",
+        int,
+        4096,
+        minimum=1,
+        fixed=True,
+        description="Inputs in flight per worker, at most.",
+    )
+    MAX_ATTEMPTS = ConfigOption(
+        "max-attempts",
+        int,
+        3,
+        minimum=1,
+        live=True,
+        description="How often an input is tried before it goes to the dead letters.",
+    )
+    ON_ERROR: ConfigOption[str | None] = ConfigOption(
+        "on-error",
+        str,
+        None,
+        choices=("fail", "dead-letter", "ignore"),
+        live=True,
+        description=(
+            "What an exception of an action leads to. Not set: 'fail' for execute(),"
+            " 'dead-letter' for tamias run."
+        ),
+    )
+    RUN_TIMEOUT = ConfigOption(
+        "run-timeout",
+        float,
+        0.0,
+        parse=parse_duration,
+        live=True,
+        description="The longest a run may take, as 30s or 5min; 0 for no limit.",
+    )
+    MEMORY_LIMIT = ConfigOption(
+        "memory-limit",
+        int,
+        0,
+        parse=parse_size,
+        live=True,
+        description="A worker that has more memory for itself alone than this (USS and swap,"
+        " without the pages of its store) is killed, as 512MiB or 2g; 0 for no limit.",
+    )
+    MEMORY_SOFT_LIMIT = ConfigOption(
+        "memory-soft-limit",
+        int,
+        0,
+        parse=parse_size,
+        live=True,
+        description="A worker that has more than this is replaced between two runs, so that"
+        " nothing is interrupted; measured as memory-limit. 0 for no limit.",
+    )
+    MEMORY_KERNEL_LIMIT = ConfigOption(
+        "memory-kernel-limit",
+        int,
+        0,
+        parse=parse_size,
+        description="What a worker may reserve of private memory, touched or not (RLIMIT_DATA):"
+        " beyond it allocations raise MemoryError. 0 for no limit.",
+    )
+    START_TIMEOUT = ConfigOption(
+        "start-timeout",
+        float,
+        300.0,
+        parse=parse_duration,
+        live=True,
+        description="The longest a worker may take until it is ready, import of the agent"
+        " included; 0 for no limit.",
+    )
+    STOP_TIMEOUT = ConfigOption(
+        "stop-timeout",
+        float,
+        10.0,
+        parse=parse_duration,
+        live=True,
+        description="A worker that was stopped (SIGSTOP), or stands still in the kernel (a dead"
+        " disk, swap), for longer than this is replaced; 0 for never.",
+    )
+    OPEN_FILES = ConfigOption(
+        "open-files",
+        int,
+        0,
+        minimum=0,
+        description="Open files per worker, at most; 0 for the launcher's own limit.",
+    )
+    CPU_AFFINITY = ConfigOption(
+        "cpu-affinity",
+        str,
+        "",
+        parse=parse_cpus,
+        description="CPUs that workers may run on, as 0,2-5; 'spread' gives each worker one of"
+        " the launcher's, in turn. Empty for all of the launcher's.",
+    )
+    NICE = ConfigOption(
+        "nice",
+        int,
+        0,
+        minimum=-20,
+        description="Added to the workers' niceness: 19 lets everything else go first.",
+    )
+    RECYCLE_RUNS = ConfigOption(
+        "recycle-runs",
+        int,
+        0,
+        minimum=0,
+        live=True,
+        description="A worker is replaced, between two runs, after so many; 0 for never.",
+    )
+    RECYCLE_AFTER = ConfigOption(
+        "recycle-after",
+        float,
+        0.0,
+        parse=parse_duration,
+        live=True,
+        description="A worker is replaced, between two runs, when it is so old, as 12h; 0 for"
+        " never.",
+    )
+    USER = ConfigOption(
+        "user",
+        str,
+        "",
+        description="The user to run workers as when the launcher is root, by name or number;"
+        " the state directory becomes that user's. Empty for the launcher's.",
+    )
+    BREAKER_FAILURES = ConfigOption(
+        "breaker-failures",
+        int,
+        100,
+        minimum=0,
+        fixed=True,
+        description="So many deaths and failed starts of workers within breaker-seconds, in the"
+        " whole pool, are more than accidents: see on-breaker. 0 for no such number.",
+    )
+    BREAKER_SECONDS = ConfigOption(
+        "breaker-seconds",
+        float,
+        60.0,
+        parse=parse_duration,
+        fixed=True,
+        description="Within what time breaker-failures count.",
+    )
+    ON_BREAKER = ConfigOption(
+        "on-breaker",
+        str,
+        "degraded",
+        choices=("degraded", "stop"),
+        fixed=True,
+        description="What too many failures lead to: the pool says that it is degraded, and"
+        " restarts workers with pauses; or it stops, resumably.",
+    )
+    SYNC_IN_THREADS = ConfigOption(
+        "sync-in-threads",
+        bool,
+        False,
+        live=True,
+        description="Run plain (not async) actions in threads, so that one may block.",
+    )
+    STATE_DIR = ConfigOption(
+        "state-dir",
+        str,
+        "",
+        fixed=True,
+        description="The state directory; empty for a temporary one.",
+    )
+    START_METHOD = ConfigOption(
+        "start-method",
+        str,
+        "zygote",
+        choices=("zygote", "spawn"),
+        description="How workers start: forked from a warm interpreter, or each from scratch.",
+    )
+    RELOAD_PROBATION = ConfigOption(
+        "reload-probation",
+        float,
+        30.0,
+        parse=parse_duration,
+        live=True,
+        description="How long the old workers stay ready to take everything back when a reload has"
+        " moved it to new ones.",
+    )
+    RELOAD_CANARY = ConfigOption(
+        "reload-canary",
+        float,
+        1.0,
+        parse=parse_duration,
+        live=True,
+        description="How long the first shard that a reload moves goes alone, at most; a hundred"
+        " runs end this early.",
+    )
+    RELOAD_DEATHS = ConfigOption(
+        "reload-deaths",
+        int,
+        1,
+        minimum=0,
+        live=True,
+        description="So many workers of a new generation may die; one more, and it is rolled back.",
+    )
+    RELOAD_FAILURES = ConfigOption(
+        "reload-failures",
+        int,
+        10,
+        minimum=0,
+        live=True,
+        description="So many inputs may fail in a new generation; one more, and it is rolled back,"
+        " if they are more than twice as many as before, relatively.",
+    )
+    RELOAD_CHECK_TIMEOUT = ConfigOption(
+        "reload-check-timeout",
+        float,
+        300.0,
+        parse=parse_duration,
+        live=True,
+        description="The longest that the smoke input of a reload may take.",
+    )
+
+
+class ServiceOptions:
+    """What a service takes on from its clients."""
+
+    WINDOW = ConfigOption(
+        "service-window",
+        int,
+        16_384,
+        minimum=1,
+        fixed=True,
+        description="Submissions of one client without an outcome, at most: then it has to wait.",
+    )
+    BACKLOG = ConfigOption(
+        "service-backlog",
+        int,
+        65_536,
+        minimum=1,
+        fixed=True,
+        description="Submissions of all clients together without an outcome, at most.",
+    )
+    BACKLOG_BYTES = ConfigOption(
+        "service-backlog-bytes",
+        int,
+        256 << 20,
+        parse=parse_size,
+        fixed=True,
+        description="Their keys and values together, at most, as 256MiB; passed by one message.",
+    )
+    KEPT_OUTCOMES = ConfigOption(
+        "service-kept-outcomes",
+        int,
+        65_536,
+        minimum=1,
+        fixed=True,
+        description="Outcomes kept for a client that does not acknowledge them; the oldest go.",
+    )
+    RETENTION = ConfigOption(
+        "service-retention",
+        float,
+        7 * 86400.0,
+        parse=parse_duration,
+        fixed=True,
+        description="A client that was not seen for so long is forgotten, as 12h or 7d.",
+    )
+
+
+class JavaOptions:
+    """The JVM that Java resources live in, where tamias starts one."""
+
+    CLASSPATH = ConfigOption(
+        "java-classpath",
+        str,
+        "",
+        description="Jars and folders with the classes of Java resources, those of Flink Agents"
+        " among them, with : in between; * stands for any name.",
+    )
+    OPTIONS = ConfigOption(
+        "java-options",
+        str,
+        "",
+        description="Options of the JVM, as -Xmx2g.",
+    )
+    CALL_TIMEOUT = ConfigOption(
+        "java-call-timeout",
+        float,
+        600.0,
+        parse=parse_duration,
+        description="The longest that a call of a Java resource may take.",
+    )
+    HANG_TIMEOUT = ConfigOption(
+        "java-hang-timeout",
+        float,
+        30.0,
+        parse=parse_duration,
+        description="A JVM that gives no sign of life for so long is replaced.",
+    )
+
+
+KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
+    option.key: option
+    for group in (AgentExecutionOptions, PoolOptions, ServiceOptions, JavaOptions)
+    for option in vars(group).values()
+    if isinstance(option, ConfigOption)
+}
+"""Every option above, by key."""

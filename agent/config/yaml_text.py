@@ -1,0 +1,63 @@
+"""The shapes settings come in: nested mappings, as in YAML, and flat ones with dotted keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ConfigError
+
+__all__ = ["flatten", "nest", "parse_yaml", "place"]
+
+
+def flatten(nested: Mapping[Any, Any], source: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys. Raises `ConfigError` for a key given twice."""
+    flat: dict[str, Any] = {}
+    try:
+        _flatten(nested, "", flat, source)
+    except RecursionError:
+        msg = f"The settings{place(source)} contain themselves, or are nested without end."
+        raise ConfigError(msg, hint="Write them without such anchors.") from None
+    return flat
+
+
+def _flatten(nested: Mapping[Any, Any], prefix: str, flat: dict[str, Any], source: str) -> None:
+    for name, value in nested.items():
+        key = f"{prefix}{_key_text(name)}"
+        if isinstance(value, Mapping):
+            _flatten(value, key + ".", flat, source)
+        elif key in flat:
+            msg = f"The setting {key!r} is given twice{place(source)}, nested and dotted."
+            raise ConfigError(msg, hint="Keep one of them.")
+        else:
+            flat[key] = value
+
+
+def _key_text(name: object) -> str:
+    # YAML 1.1 reads an unquoted `on`, `yes` or `no` as a truth value, also where it is a key.
+    return str(name).lower() if isinstance(name, bool) else str(name)
+
+
+def nest(nested: dict[str, Any], parts: list[str], value: Any) -> None:
+    """Put ``value`` into nested mappings, at the key whose parts are given."""
+    for part in parts[:-1]:
+        inner = nested.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = nested[part] = {}
+        nested = inner
+    nested[parts[-1]] = value
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """What a YAML text holds. Raises `ConfigError` when it is not YAML."""
+    import yaml  # noqa: PLC0415  (slow to import, and most runs have no file)
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
+        raise ConfigError(f"{source} is not valid YAML: {error}.") from error
+
+
+def place(source: str) -> str:
+    """Where a setting stands, for a message: `` in source``, or nothing when there is none."""
+    return f" in {source}" if source else ""

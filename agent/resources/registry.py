@@ -1,0 +1,97 @@
+"""The resources of one worker: each created at its first use, all closed at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from ..errors import AgentDefinitionError, RunError
+
+if TYPE_CHECKING:
+    from ..config.configuration import Configuration
+    from .provider import ResourceProvider
+    from .resource import Resource, ResourceType
+
+__all__ = ["ResourceRegistry"]
+
+logger = logging.getLogger(__name__)
+
+
+class ResourceRegistry:
+    """Gives every resource of a plan by name and type, created once.
+
+    A resource may ask for others, also while it is being created. May be used from several threads:
+    one resource is created at a time.
+    """
+
+    __slots__ = ("_closed", "_config", "_created", "_creating", "_lock", "_providers")
+
+    def __init__(
+        self,
+        providers: Mapping[ResourceType, Mapping[str, ResourceProvider]],
+        config: Configuration,
+    ) -> None:
+        self._providers = providers
+        self._config = config
+        self._created: dict[tuple[ResourceType, str], Resource] = {}
+        self._creating: list[tuple[ResourceType, str]] = []
+        self._lock = RLock()
+        self._closed = False
+
+    def get(self, name: str, kind: ResourceType) -> Resource:
+        """The resource ``name`` of that type.
+
+        Raises `AgentDefinitionError` when there is none, or when creating it needs itself; what
+        its class raises passes through, and the next request tries again.
+        """
+        # Without the lock: a dict is safe to read, and a resource is put in only when it is ready.
+        resource = self._created.get((kind, name))
+        return resource if resource is not None else self._create(name, kind)
+
+    def _create(self, name: str, kind: ResourceType) -> Resource:
+        wanted = (kind, name)
+        with self._lock:
+            if wanted in self._created:
+                return self._created[wanted]
+            if self._closed:
+                # What was created now would never be closed.
+                raise RunError(f"The {kind.value} {name!r} was asked for while the worker ends.")
+            provider = self._providers.get(kind, {}).get(name)
+            if provider is None:
+                raise self._unknown(name, kind)
+            if wanted in self._creating:
+                circle = [*self._creating[self._creating.index(wanted) :], wanted]
+                path = " -> ".join(f"{each.value} {named!r}" for each, named in circle)
+                msg = f"Resources need each other to be created: {path}."
+                hint = "Let one of them ask for the other when it is used, not when it is created."
+                raise AgentDefinitionError(msg, hint=hint)
+            self._creating.append(wanted)
+            try:
+                resource = provider.provide(self.get, self._config)
+            finally:
+                self._creating.pop()
+            self._created[wanted] = resource
+            return resource
+
+    def _unknown(self, name: str, kind: ResourceType) -> AgentDefinitionError:
+        known = ", ".join(map(repr, self._providers.get(kind, {}))) or "none"
+        msg = f"The agent has no {kind.value} {name!r} (it has {known})."
+        hint = "Declare it with a decorator of the agent, or with add_resource()."
+        return AgentDefinitionError(msg, hint=hint)
+
+    def close(self) -> None:
+        """Close what was created, the newest first, so that each may still use what it needed.
+
+        One that fails to close is logged and does not keep the others open. Closing again does
+        nothing.
+        """
+        with self._lock:
+            self._closed = True
+            while self._created:
+                (kind, name), resource = self._created.popitem()
+                try:
+                    resource.close()
+                except Exception:
+                    logger.exception("The %s %r could not be closed", kind.value, name)

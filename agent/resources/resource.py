@@ -1,0 +1,159 @@
+"""Resources: the models, stores, tools and prompts that actions use, and how they are described.
+
+A resource is created in each worker, at its first use, from a `ResourceDescriptor` that names its
+class and arguments; it is closed when the worker ends. Nothing here knows a particular model: users
+bring their own subclasses of `Resource`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from enum import Enum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from ..errors import AgentDefinitionError
+
+if TYPE_CHECKING:
+    from ..config.configuration import Configuration
+    from ..metrics import MetricGroup
+
+__all__ = ["Resource", "ResourceDescriptor", "ResourceType", "SerializableResource"]
+
+
+class ResourceType(Enum):
+    """What a resource is. Names of resources are unique within a type."""
+
+    CHAT_MODEL = "chat_model"
+    CHAT_MODEL_CONNECTION = "chat_model_connection"
+    TOOL = "tool"
+    EMBEDDING_MODEL = "embedding_model"
+    EMBEDDING_MODEL_CONNECTION = "embedding_model_connection"
+    VECTOR_STORE = "vector_store"
+    PROMPT = "prompt"
+    MCP_SERVER = "mcp_server"
+
+
+class Resource(BaseModel, ABC):
+    """Base of all resources. A pydantic model, for the convenience of declaring arguments.
+
+    ``get_resource(name, type)`` gives the other resources of the agent. It is set by whoever
+    creates the resource.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    get_resource: Callable[[str, ResourceType], Resource] | None = Field(
+        default=None, exclude=True, repr=False
+    )
+
+    _metric_group: MetricGroup | None = PrivateAttr(default=None)
+
+    @classmethod
+    @abstractmethod
+    def resource_type(cls) -> ResourceType:
+        """The type under which resources of this class are registered."""
+
+    def set_metric_group(self, metric_group: MetricGroup) -> None:
+        """Bind the group that the resource reports its metrics to."""
+        self._metric_group = metric_group
+
+    @property
+    def metric_group(self) -> MetricGroup | None:
+        """The bound metric group, if any."""
+        return self._metric_group
+
+    def provided(self, name: str, config: Configuration) -> None:
+        """Called once, before the first use: the name in the agent, and the settings of the job."""
+
+    def close(self) -> None:
+        """Release what the resource holds. Called once, when the worker ends."""
+        return
+
+
+class SerializableResource(Resource, ABC):
+    """A resource that is plain data, so that an instance may be handed to an agent directly."""
+
+
+class ResourceDescriptor:
+    """Says how to create a resource: its class, and the arguments for it.
+
+    ``clazz`` is the class or its dotted name (``"package.module.Class"``); the name may also come
+    in two parts, ``target_module`` and ``target_clazz``. Given as a name, it is imported by the
+    worker that first needs the resource, so the launching process does not have to have it.
+    Arguments are those in ``arguments`` and all further keyword arguments.
+    """
+
+    __slots__ = ("_clazz", "arguments", "target_clazz", "target_module")
+
+    def __init__(
+        self,
+        *,
+        clazz: str | type[Resource] | None = None,
+        target_module: str | None = None,
+        target_clazz: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._clazz: type[Resource] | None = None
+        if isinstance(clazz, type):
+            self._clazz = _checked(clazz)
+            target_module, target_clazz = clazz.__module__, clazz.__qualname__
+        elif isinstance(clazz, str):
+            target_module, _, target_clazz = clazz.rpartition(".")
+        if not target_module or not target_clazz:
+            msg = f"A ResourceDescriptor needs a class, got {clazz!r}."
+            hint = "Give the class itself, or its full name: clazz='package.module.Class'."
+            raise AgentDefinitionError(msg, hint=hint)
+        self.target_module = target_module
+        self.target_clazz = target_clazz
+        self.arguments: dict[str, Any] = {**(arguments or {}), **kwargs}
+
+    @property
+    def clazz(self) -> type[Resource]:
+        """The class, imported when it was given by name.
+
+        Raises `AgentDefinitionError` when it cannot be imported or is not a `Resource`.
+        """
+        if self._clazz is None:
+            self._clazz = self._imported()
+        return self._clazz
+
+    def _imported(self) -> type[Resource]:
+        try:
+            found: Any = import_module(self.target_module)
+            for part in self.target_clazz.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            where = f"{self.target_module}.{self.target_clazz}"
+            msg = f"The resource class {where} cannot be imported: {error}."
+            hint = "Check the name, and that its package is installed where the workers run."
+            raise AgentDefinitionError(msg, hint=hint) from error
+        return _checked(found)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ResourceDescriptor):
+            return NotImplemented
+        return (self.target_module, self.target_clazz, self.arguments) == (
+            other.target_module,
+            other.target_clazz,
+            other.arguments,
+        )
+
+    def __hash__(self) -> int:
+        # Arguments may be unhashable; their names are enough to spread descriptors.
+        return hash((self.target_module, self.target_clazz, tuple(sorted(self.arguments))))
+
+    def __repr__(self) -> str:
+        given = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
+        return f"ResourceDescriptor(clazz='{self.target_module}.{self.target_clazz}'{given})"
+
+
+def _checked(clazz: object) -> type[Resource]:
+    if isinstance(clazz, type) and issubclass(clazz, Resource):
+        return clazz
+    msg = f"{clazz!r} is described as a resource, but is not a subclass of Resource."
+    raise AgentDefinitionError(msg, hint="Derive the class from tamias.Resource.")

@@ -1,0 +1,221 @@
+"""Vector stores: documents that are found by what they are about.
+
+A store embeds texts with an embedding model of the agent; a class of one's own sees vectors only.
+Some stores keep several collections, and let one manage them. Each method has an awaitable form,
+with an ``a`` in front of its name, by default in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel, Field
+
+from ..errors import AgentDefinitionError
+from .resource import Resource, ResourceType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .embedding_model import BaseEmbeddingModelSetup
+
+__all__ = [
+    "BaseVectorStore",
+    "Collection",
+    "CollectionManageableVectorStore",
+    "Document",
+    "VectorStoreQuery",
+    "VectorStoreQueryMode",
+    "VectorStoreQueryResult",
+]
+
+_SHOWN = 50
+
+
+class VectorStoreQueryMode(str, Enum):
+    """How to search: ``SEMANTIC``, by the distance of vectors."""
+
+    SEMANTIC = "semantic"
+
+
+class VectorStoreQuery(BaseModel):
+    """What to search for. ``extra_args`` are the store's own: filters, for example."""
+
+    mode: VectorStoreQueryMode = VectorStoreQueryMode.SEMANTIC
+    query_text: str
+    limit: int = 10
+    collection_name: str | None = None
+    extra_args: dict[str, Any] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.mode.value} query: {self.query_text!r} (limit={self.limit})"
+
+
+class Document(BaseModel):
+    """A text with what is known of it. Without an ``id`` the store gives it one."""
+
+    content: str
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    id: str | None = None
+    embedding: list[float] | None = None
+
+    def __str__(self) -> str:
+        more = "..." if len(self.content) > _SHOWN else ""
+        return f"Document: {self.content[:_SHOWN]}{more}"
+
+
+class VectorStoreQueryResult(BaseModel):
+    """The documents that were found, the nearest first."""
+
+    documents: list[Document]
+
+    def __str__(self) -> str:
+        return f"QueryResult: {len(self.documents)} documents"
+
+
+class Collection(BaseModel):
+    """A named part of a store."""
+
+    name: str
+    metadata: dict[str, Any] | None = None
+
+
+class BaseVectorStore(Resource, ABC):
+    """Base of all vector stores."""
+
+    embedding_model: str = Field(description="Name of the embedding model.")
+
+    @classmethod
+    def resource_type(cls) -> ResourceType:
+        """`ResourceType.VECTOR_STORE`."""
+        return ResourceType.VECTOR_STORE
+
+    @property
+    @abstractmethod
+    def store_kwargs(self) -> dict[str, Any]:
+        """The store's own parameters for adding and searching; those of a call take precedence."""
+
+    # -------------------------------------------------------------- what users call
+
+    def add(
+        self,
+        documents: Document | list[Document],
+        collection_name: str | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Keep documents, and return their ids. Those without an embedding are embedded.
+
+        Raises `AgentDefinitionError` when the agent has no such embedding model.
+        """
+        given = documents if isinstance(documents, list) else [documents]
+        bare = [document for document in given if document.embedding is None]
+        if bare:
+            model = self._embedding_model()
+            for document in bare:
+                document.embedding = cast("list[float]", model.embed(document.content))
+        merged = {**self.store_kwargs, **kwargs}
+        return self._add_embedding(documents=given, collection_name=collection_name, **merged)
+
+    def query(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
+        """Find documents.
+
+        Raises `AgentDefinitionError` when the agent has no such embedding model.
+        """
+        vector = cast("list[float]", self._embedding_model().embed(query.query_text))
+        merged = {**self.store_kwargs, **query.extra_args}
+        found = self._query_embedding(vector, query.limit, query.collection_name, **merged)
+        return VectorStoreQueryResult(documents=found)
+
+    @abstractmethod
+    def size(self, collection_name: str | None = None) -> int:
+        """The number of documents."""
+
+    @abstractmethod
+    def get(
+        self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
+    ) -> list[Document]:
+        """The documents with these ids, or without ids all."""
+
+    @abstractmethod
+    def delete(
+        self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
+    ) -> None:
+        """Forget the documents with these ids, or without ids all."""
+
+    # -------------------------------------------------------------- awaitable forms
+
+    async def aadd(
+        self,
+        documents: Document | list[Document],
+        collection_name: str | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """The awaitable form of `add`."""
+        return await asyncio.to_thread(self.add, documents, collection_name, **kwargs)
+
+    async def aquery(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
+        """The awaitable form of `query`."""
+        return await asyncio.to_thread(self.query, query)
+
+    async def asize(self, collection_name: str | None = None) -> int:
+        """The awaitable form of `size`."""
+        return await asyncio.to_thread(self.size, collection_name)
+
+    async def aget(
+        self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
+    ) -> list[Document]:
+        """The awaitable form of `get`."""
+        return await asyncio.to_thread(self.get, ids, collection_name, **kwargs)
+
+    async def adelete(
+        self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
+    ) -> None:
+        """The awaitable form of `delete`."""
+        await asyncio.to_thread(self.delete, ids, collection_name, **kwargs)
+
+    # -------------------------------------------------------------- what a class of one's own does
+
+    @abstractmethod
+    def _query_embedding(
+        self,
+        embedding: list[float],
+        limit: int = 10,
+        collection_name: str | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """The ``limit`` documents that are nearest to a vector."""
+
+    @abstractmethod
+    def _add_embedding(
+        self, *, documents: Sequence[Document], collection_name: str | None = None, **kwargs: Any
+    ) -> list[str]:
+        """Keep documents that have embeddings, and return their ids."""
+
+    def _embedding_model(self) -> BaseEmbeddingModelSetup:
+        if self.get_resource is None:
+            msg = f"The vector store needs {self.embedding_model!r}, and belongs to no agent."
+            hint = "Declare it as a resource of an agent, and ask the context for it."
+            raise AgentDefinitionError(msg, hint=hint)
+        model = self.get_resource(self.embedding_model, ResourceType.EMBEDDING_MODEL)
+        return cast("BaseEmbeddingModelSetup", model)
+
+
+class CollectionManageableVectorStore(BaseVectorStore, ABC):
+    """A vector store that has collections."""
+
+    @abstractmethod
+    def get_or_create_collection(
+        self, name: str, metadata: dict[str, Any] | None = None
+    ) -> Collection:
+        """The collection of that name, created if there is none."""
+
+    @abstractmethod
+    def get_collection(self, name: str) -> Collection:
+        """The collection of that name; an exception if there is none."""
+
+    @abstractmethod
+    def delete_collection(self, name: str) -> Collection:
+        """Delete the collection of that name, and return what it was."""

@@ -1,0 +1,185 @@
+"""A process's hold on the JVM: the one that its pool has, or one that is given.
+
+Given is one with ``TAMIAS_JVM_PORT`` and ``TAMIAS_JVM_TOKEN`` in the environment: the address of a
+py4j gateway, with `tamias.resources.Resources` as its entry point, on the loopback interface unless
+``TAMIAS_JVM_HOST`` says another. So it is inside Flink. Otherwise the pool's keeper has one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.errors import ConfigError, JvmError
+from ...worker.process.worker import POOL_VARIABLE
+from .py4j_client import Address
+from .settings import jvm_command
+
+if TYPE_CHECKING:
+    from .settings import JvmCommand, JvmSettings
+
+PORT: Final = "TAMIAS_JVM_PORT"
+TOKEN: Final = "TAMIAS_JVM_TOKEN"  # noqa: S105 (the name of a variable)
+HOST: Final = "TAMIAS_JVM_HOST"
+
+ANSWER_SECONDS: Final = 180.0
+"""The longest a keeper may take: a JVM's start, behind another one's."""
+
+
+class GivenJvm:
+    """A JVM that somebody else has started, and looks after."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    @classmethod
+    def from_environment(cls) -> GivenJvm | None:
+        """The one that the environment names.
+
+        Raises:
+            ConfigError: the port is none, or there is no token.
+        """
+        port, token = os.environ.get(PORT), os.environ.get(TOKEN)
+        if port is None:
+            return None
+        if not port.isdecimal() or not token:
+            raise ConfigError(
+                f"{PORT} is {port!r}, and {TOKEN} is {'set' if token else 'not set'}.",
+                hint="Set both, to the port and the token of a py4j gateway, or neither.",
+            )
+        return cls(Address(os.environ.get(HOST, "127.0.0.1"), int(port), token, life="given"))
+
+    def address(self) -> Address:
+        """Where it is."""
+        return self._address
+
+    def over(self, life: str) -> str:  # noqa: ARG002 (it has but one)
+        """Why it cannot be talked to."""
+        return f"nothing answers at port {self._address.port} (see {PORT})"
+
+    def leave(self) -> None:
+        """Nothing to do."""
+
+
+class KeptJvm:
+    """The JVM of this pool. Outside of a pool this process counts as one."""
+
+    def __init__(self, settings: JvmSettings) -> None:
+        """Raises as `jvm_command`."""
+        self._command = jvm_command(settings)
+        pool = os.environ.get(POOL_VARIABLE) or f"{os.getpid()}:"
+        self._launcher = pool.partition(":")[0]
+        who = f"{os.geteuid()} {pool} {self._command.digest()}"
+        self._name = f"tamias-jvm-{blake2b(who.encode(), digest_size=16).hexdigest()}"
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def address(self) -> Address:
+        """Where it is; starts it if there is none.
+
+        Raises:
+            JvmError: it does not start.
+        """
+        answer = self._ask({"want": True})
+        if "error" in answer:
+            raise JvmError(answer["error"], hint=answer["hint"])
+        return Address(*answer["address"])
+
+    def over(self, life: str) -> str:
+        """Why a life of it is over, which now it is."""
+        try:
+            return str(self._ask({"over": life})["why"])
+        except JvmError:
+            return "its keeper is gone"
+
+    def leave(self) -> None:
+        """This process does not need it any more."""
+        with self._lock:
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.sendall(b'{"bye": true}\n')
+                self._socket.close()
+                self._socket = None
+
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        line = json.dumps(message).encode() + b"\n"
+        with self._lock:
+            deadline = time.monotonic() + ANSWER_SECONDS
+            while True:
+                try:
+                    if self._socket is None:
+                        self._socket = self._connect(deadline)
+                    self._socket.sendall(line)
+                    return _answer(self._socket)
+                except OSError as error:  # it was killed, or was just leaving
+                    if self._socket is not None:
+                        self._socket.close()
+                        self._socket = None
+                    if time.monotonic() > deadline:
+                        raise JvmError(
+                            f"The keeper of the JVM does not answer: {error}.",
+                            hint="Look into the pool's log for what it says.",
+                        ) from None
+                    time.sleep(0.02)
+
+    def _connect(self, deadline: float) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(max(1.0, deadline - time.monotonic()))
+        try:
+            try:
+                connection.connect(f"\0{self._name}")
+            except ConnectionRefusedError:
+                _start_keeper(self._name, self._launcher, self._command)
+                connection.connect(f"\0{self._name}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _start_keeper(name: str, launcher: str, command: JvmCommand) -> None:
+    arguments = [name, launcher, json.dumps(command.to_json())]
+    # A session of its own: it is to outlive this worker, whose process group is killed with it.
+    done = subprocess.run(
+        [sys.executable, "-m", "tamias.bridge.jvm.jvm_host", *arguments],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        # What this process can import, that one can, wherever it is from.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    if done.returncode:
+        raise JvmError(
+            f"The keeper of the JVM ended with status {done.returncode}.",
+            hint="Look into the pool's log for what it says.",
+        )
+
+
+def _answer(connection: socket.socket) -> dict[str, Any]:
+    data = b""
+    while not data.endswith(b"\n"):
+        part = connection.recv(1 << 16)
+        if not part:
+            raise ConnectionResetError("it has closed the connection")
+        data += part
+    answer: dict[str, Any] = json.loads(data)
+    return answer
+
+
+def tenancy(settings: JvmSettings) -> GivenJvm | KeptJvm:
+    """The JVM of this process.
+
+    Raises:
+        ConfigError: the environment, or the configuration, is wrong.
+        MissingExtraError: what is needed to start one is not installed.
+        BridgeError: our sources do not compile.
+    """
+    return GivenJvm.from_environment() or KeptJvm(settings)

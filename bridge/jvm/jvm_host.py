@@ -1,0 +1,174 @@
+"""The keeper: has the JVM of a pool, and looks after it as a launcher looks after workers.
+
+The first worker that needs the JVM starts a keeper, which binds an abstract Unix socket under a
+name that stands for the pool and the JVM's settings. There can be one socket of a name, so there is
+one keeper, whoever else has tried; and the kernel takes the name away when the keeper dies.
+
+Over that socket come JSON lines. ``{"want": true}`` is answered with the address of the JVM, which
+is started if there is none; ``{"over": LIFE}`` with why that life of it is over. Before the answer
+it is ended, if it has not ended by itself: whoever asks cannot talk to it. ``{"bye": true}`` says
+that a client leaves, and is not about to be replaced by another.
+
+A connection is a lease: when the last one goes, so does the JVM; at once after a ``bye``, or else
+in two seconds, in which a crashed worker's successor may come. It also goes at once when the pool's
+launcher dies. The JVM gets SIGKILL from the kernel when the keeper dies, and sees its input close.
+
+    python -m tamias.bridge.jvm.jvm_host NAME LAUNCHER_PID COMMAND
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import setproctitle
+
+from ...agent.errors import TamiasError
+from .process import JvmProcess, KilledAtStartError
+from .settings import JvmCommand
+
+GRACE_SECONDS: Final = 2.0
+START_ATTEMPTS: Final = 3
+DEATH_SECONDS: Final = 2.0
+"""What a JVM gets to end by itself, of whose end a client has heard before the kernel told us."""
+
+
+class JvmHost:
+    """The JVM, and who needs it."""
+
+    def __init__(self, listener: socket.socket, launcher: int, command: JvmCommand) -> None:
+        self._listener = listener
+        self._command = command
+        self._jvm: JvmProcess | None = None
+        self._ends: dict[str, str] = {}
+        self._clients: dict[socket.socket, bytes] = {}
+        self._deadline: float | None = None
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        with contextlib.suppress(OSError):  # an older kernel: the leases have to do
+            if launcher:
+                descriptor = os.pidfd_open(launcher)
+                self._selector.register(descriptor, selectors.EVENT_READ, self._leave)
+        signal.signal(signal.SIGTERM, lambda *_: self._leave())
+
+    def run(self) -> None:
+        """Live as long as somebody needs the JVM."""
+        self._deadline = time.monotonic() + GRACE_SECONDS
+        while True:
+            wait = None
+            if self._deadline is not None:
+                wait = self._deadline - time.monotonic()
+                if wait <= 0:
+                    self._leave()
+            for key, _ in self._selector.select(wait):
+                key.data() if key.fileobj not in self._clients else key.data(key.fileobj)
+
+    # -- clients ------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        client, _ = self._listener.accept()
+        if _peer(client) != os.geteuid():
+            client.close()
+            return
+        self._deadline = None
+        self._clients[client] = b""
+        self._selector.register(client, selectors.EVENT_READ, self._receive)
+
+    def _receive(self, client: socket.socket) -> None:
+        try:
+            data = client.recv(1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(client, at_once=False)
+            return
+        *lines, self._clients[client] = (self._clients[client] + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "bye" in message:
+                self._drop(client, at_once=True)
+                return
+            answer = self._over(message["over"]) if "over" in message else self._want()
+            with contextlib.suppress(OSError):  # its end will be read from the socket
+                client.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _drop(self, client: socket.socket, *, at_once: bool) -> None:
+        self._selector.unregister(client)
+        del self._clients[client]
+        client.close()
+        if not self._clients:
+            if at_once:
+                self._leave()
+            self._deadline = time.monotonic() + GRACE_SECONDS
+
+    # -- the JVM ------------------------------------------------------------------------------
+
+    def _want(self) -> dict[str, Any]:
+        if self._jvm is not None and self._jvm.ended():
+            self._bury(self._jvm)
+        attempts = START_ATTEMPTS
+        while self._jvm is None:
+            attempts -= 1
+            try:
+                self._jvm = JvmProcess(self._command)
+            except TamiasError as error:
+                if not isinstance(error, KilledAtStartError) or not attempts:
+                    return {"error": error.message, "hint": error.hint}
+        return {"address": self._jvm.address}
+
+    def _over(self, life: str) -> dict[str, Any]:
+        jvm = self._jvm
+        if jvm is not None and jvm.address.life == life:
+            if not jvm.ended(wait=DEATH_SECONDS):
+                jvm.kill("it did not answer, and was killed")
+            self._bury(jvm)
+        return {"why": self._ends.get(life, "it is gone")}
+
+    def _bury(self, jvm: JvmProcess) -> None:
+        self._ends[jvm.address.life] = jvm.bury()
+        self._jvm = None
+
+    def _leave(self) -> None:
+        if self._jvm is not None:
+            self._jvm.kill("nobody needs it")
+            self._jvm.bury()
+        os._exit(0)
+
+
+def _peer(client: socket.socket) -> int:
+    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(credentials[4:8], sys.byteorder)
+
+
+def main() -> int:
+    """The module's entry point: returns when the socket is there, and goes on in the background."""
+    name, launcher, command = sys.argv[1:]
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(f"\0{name}")
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return 0  # somebody else was faster
+        raise
+    listener.listen(128)
+    if os.fork():
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    setproctitle.setproctitle(f"tamias keeper of {Path(json.loads(command)['command'][0]).name}")
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    JvmHost(listener, int(launcher), JvmCommand(**json.loads(command))).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

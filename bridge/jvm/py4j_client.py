@@ -1,0 +1,160 @@
+"""Calls of our Java entry point over py4j: text in, text out.
+
+py4j's own client hides why a call has failed, and may send it again by itself. So this is made of
+its lower half: its connections, which authenticate themselves, and its protocol. A connection is
+used by one call at a time, as many as there are calls at once, and one that has failed is not used
+again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...agent.errors import BridgeError, MissingExtraError
+
+if TYPE_CHECKING:
+    from py4j.java_gateway import GatewayConnection
+
+CONNECT_SECONDS = 30.0
+
+
+class Address(NamedTuple):
+    """Where an entry point is to be had."""
+
+    host: str
+    port: int
+    token: str
+    target: str = "t"
+    """py4j's name of the object; ``t`` is the entry point of the gateway."""
+    life: str = ""
+    """Tells one JVM from the next; begins with its process id."""
+
+
+class LineDownError(Exception):
+    """The other end is gone, or does not answer in time."""
+
+    def __init__(self, cause: BaseException, *, late: bool) -> None:
+        super().__init__(str(cause) or type(cause).__name__)
+        self.late = late
+
+
+class Py4jClient:
+    """Calls of one entry point. May be used from several threads."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._idle: list[GatewayConnection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def call(self, method: str, *args: str | int, timeout: float) -> str:
+        """What a method of the entry point returns.
+
+        Raises:
+            LineDownError: the JVM is gone, or has not answered within `timeout` seconds.
+            BridgeError: it has no such entry point, or will not have us.
+            MissingExtraError: py4j is not installed.
+        """
+        return str(self._send(self._address.target, method, args, timeout))
+
+    def static(self, clazz: str, method: str, *, timeout: float) -> str:
+        """The name, for `Address.target`, of the object that a static method returns.
+
+        Raises as `call`.
+        """
+        return str(self._send(f"z:{clazz}", method, (), timeout))
+
+    def close(self) -> None:
+        """Close what connections there are; those in use, when they are not any more."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            _close(connection)
+
+    def _send(self, target: str, method: str, args: tuple[str | int, ...], timeout: float) -> Any:
+        protocol, network_error = _py4j()
+        command = f"{protocol.CALL_COMMAND_NAME}{target}\n{method}\n"
+        command += "".join(protocol.get_command_part(arg) for arg in args) + "e\n"
+        connection = self._connection()
+        try:
+            connection.socket.settimeout(timeout)
+            answer = connection.send_command(command)
+        except network_error as error:
+            _close(connection)
+            cause = error.cause or error
+            raise LineDownError(cause, late=isinstance(cause, TimeoutError)) from None
+        except BaseException:
+            _close(connection)  # an answer may still come: the next call must not get it
+            raise
+        self._give_back(connection)
+        kind, text = answer[:2], answer[2:]
+        if kind == protocol.SUCCESS + protocol.STRING_TYPE:
+            return protocol.unescape_new_line(text)
+        if kind == protocol.SUCCESS + protocol.REFERENCE_TYPE:
+            return text
+        if kind == protocol.ERROR + protocol.REFERENCE_TYPE and method != "toString":
+            text = str(self._send(text, "toString", (), timeout))
+        raise BridgeError(
+            f"The JVM at port {self._address.port} cannot do {method}: {text[:500]}",
+            hint="Is it one for Java resources, with tamias.resources.Resources as entry point?",
+        )
+
+    def _give_back(self, connection: GatewayConnection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        _close(connection)
+
+    def _connection(self) -> GatewayConnection:
+        from py4j.java_gateway import GatewayConnection, GatewayParameters  # noqa: PLC0415
+        from py4j.protocol import Py4JAuthenticationError, Py4JNetworkError  # noqa: PLC0415
+
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        address = self._address
+        connection = GatewayConnection(
+            GatewayParameters(
+                address=address.host,
+                port=address.port,
+                auth_token=address.token,
+                read_timeout=CONNECT_SECONDS,
+            )
+        )
+        try:
+            connection.start()
+        except Py4JAuthenticationError:
+            _close(connection)
+            raise BridgeError(
+                f"The JVM at port {address.port} does not accept the token.",
+                hint="TAMIAS_JVM_TOKEN has to be the token that the gateway was started with.",
+            ) from None
+        except Py4JNetworkError as error:
+            _close(connection)
+            raise LineDownError(error.cause or error, late=False) from None
+        return connection
+
+
+def _close(connection: GatewayConnection) -> None:
+    with suppress(Exception):
+        connection.socket.close()
+        connection.stream.close()
+
+
+@cache
+def _py4j() -> tuple[Any, Any]:
+    """py4j's protocol, and its error. It would log whatever we raise: that is not for the log."""
+    try:
+        from py4j import java_gateway, protocol  # noqa: PLC0415 (an extra)
+    except ImportError:
+        raise MissingExtraError(
+            "py4j is not installed.", hint="Install it with: pip install 'tamias[flink]'"
+        ) from None
+    logging.getLogger(java_gateway.__name__).setLevel(logging.CRITICAL)
+    return protocol, protocol.Py4JNetworkError

@@ -1,0 +1,1 @@
+"""The launcher under a Flink task: its source, delivery, checkpoints. Knows no Flink class."""

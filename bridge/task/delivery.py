@@ -1,0 +1,92 @@
+"""Delivery to the Flink task: outbox records go out, the task's acknowledgements come back.
+
+The task knows which inputs it has no outcome of yet, and takes nothing else; so nothing is filtered
+here, and the launcher keeps no checkpoint of its own. A record may be forgotten by its worker when
+the task has emitted what is in it and says so. Until then it comes again from whoever finds it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ...launcher.delivery.delivery import Delivery
+from ...store.records.outbox import decode_outputs
+from . import frames
+
+if TYPE_CHECKING:
+    from ...launcher.delivery.source import Position
+    from ...store.records.outbox import Outputs
+    from .pipe import Pipe
+
+
+class TaskDelivery(Delivery):
+    """Hands outbox records to the task."""
+
+    def __init__(self, codec: str, pipe: Pipe) -> None:
+        """`codec` is one of `make_encoder`'s that encode an output alone."""
+        self.codec = codec
+        self._pipe = pipe
+        self._number = 0
+        self._sent: deque[tuple[int, int, int]] = deque()
+        self._new: dict[int, int] = {}
+        self._acknowledged: dict[int, int] = {}
+        self._events = 0
+        self._outputs = 0
+
+    @property
+    def events(self) -> int:
+        """As `Delivery.events`, in this life."""
+        return self._events
+
+    @property
+    def outputs(self) -> int:
+        """As `Delivery.outputs`, in this life."""
+        return self._outputs
+
+    def open(self) -> Position | None:
+        """Nothing to open: the task sends again what has to be read again."""
+        return None
+
+    def reading(self, position: Position) -> None:
+        """As `Delivery.reading`: the task sends only what is not done."""
+        del position
+
+    def accept(self, shard: int, sequence: int, data: bytes | memoryview) -> Outputs:
+        """Hand a record to the task, and return it decoded.
+
+        Raises:
+            TaskEndedError: the task is gone.
+        """
+        outputs = decode_outputs(data)
+        self._number += 1
+        self._sent.append((self._number, shard, sequence))
+        self._pipe.send(frames.pack(frames.OUTPUTS, frames.pack_number(self._number), data))
+        self._events += len(outputs.offsets)
+        self._outputs += len(outputs.lengths)
+        return outputs
+
+    def acknowledge(self, number: int) -> None:
+        """Take note that the task is done with all records up to this one."""
+        sent, new = self._sent, self._new
+        while sent and sent[0][0] <= number:
+            _, shard, sequence = sent.popleft()
+            new[shard] = max(sequence, new.get(shard, 0))
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the workers have been told all that they may forget."""
+        return not self._new
+
+    def save(self) -> dict[int, int]:
+        """As `Delivery.save`: the task is what saves."""
+        new, self._new = self._new, {}
+        self._acknowledged.update(new)
+        return new
+
+    def acknowledged(self, shard: int) -> int | None:
+        """As `Delivery.acknowledged`, in this life."""
+        return self._acknowledged.get(shard)
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,281 @@
+"""What a Flink task and its pool's launcher say to each other: frames over a pipe.
+
+A frame is its length (u32, of all that follows), one byte for its kind, and a body. All integers
+are little endian, as in the outbox records that most of the traffic consists of.
+
+From the task:
+
+====  ==================================================================================
+`C`   configuration: JSON; the first frame
+`R`   restore: age (u32), then a part of a key group's memory, as the launcher gave it in an `m`
+      part; group after group, and in each from the newest checkpoint (age 0) to older ones
+`J`   restore: journal records, as in a `j` part
+`L`   restore: dead letters, as in a `d` part
+`G`   go: nothing more is to be restored
+`I`   inputs: first offset (u64), count (u32), bytes of keys (u32), then the length of each key and
+      of each payload (u32), then the keys, then the payloads; offsets go up by the configured step
+`A`   acknowledge: number (u64); the task is done with records up to this one
+`B`   barrier: checkpoint (u64); what was sent before is part of it, what comes after is not
+`Q`   queried: checkpoint (u64), count (u32), then the length of each key (u32), then the keys, in
+      the order of their groups: of memory only what belongs to these keys is wanted
+`P`   pull: checkpoint (u64); the next parts of it are wanted
+`D`   drop: checkpoint (u64); no more of it is wanted
+====  ==================================================================================
+
+From the launcher:
+
+====  ==================================================================================
+`K`   all that was to be restored is in the store, whatever becomes of the launcher
+`O`   outputs: number (u64) and an outbox record, as it is
+`S`   parts of a checkpoint: checkpoint (u64), then of each part its kind (one byte, see below), its
+      length (u32) and its body
+`M`   metrics and heartbeat: JSON
+`E`   the pool has ended: JSON with the error
+====  ==================================================================================
+
+Kinds of parts, in this order:
+
+====  ==================================================================================
+`j`   journal records: `(offset u64, key 17 bytes, length u32, data)` one after another
+`o`   an outbox record
+`d`   dead letters: `(offset u64, group u16, length u32, data)` one after another
+`m`   memory: group (u16), count (u32), so many prefixes of keys `(length u8, prefix)`, then entries
+      `(which u8, key length u32, value length u32, key, value)`; `which` is 0 for memory, 1 for
+      names. The prefixes are those of the keys of which only some were asked for; there may be no
+      entry to one. What belongs to a key may go on in the next part.
+`e`   the end
+====  ==================================================================================
+
+Pure: bytes in, bytes out.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...store.shard.key_groups import KeyGroupEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ...launcher.delivery.source import Record
+
+CONFIGURE: Final = ord("C")
+RESTORE_MEMORY: Final = ord("R")
+RESTORE_JOURNAL: Final = ord("J")
+RESTORE_LETTERS: Final = ord("L")
+GO: Final = ord("G")
+INPUTS: Final = ord("I")
+ACKNOWLEDGE: Final = ord("A")
+BARRIER: Final = ord("B")
+QUERY: Final = ord("Q")
+PULL: Final = ord("P")
+DROP: Final = ord("D")
+
+RESTORED: Final = b"K"
+OUTPUTS: Final = b"O"
+PARTS: Final = b"S"
+METRICS: Final = b"M"
+ERROR: Final = b"E"
+
+JOURNAL: Final = b"j"
+OUTBOX: Final = b"o"
+LETTERS: Final = b"d"
+MEMORY: Final = b"m"
+END: Final = b"e"
+
+_LENGTH: Final = struct.Struct("<I")
+_HEAD: Final = struct.Struct("<IB")
+_BATCH: Final = struct.Struct("<QII")
+_QUERY: Final = struct.Struct("<QI")
+_NUMBER: Final = struct.Struct("<Q")
+_ENTRY: Final = struct.Struct("<BII")
+_GROUP: Final = struct.Struct("<HI")
+_AGE: Final = struct.Struct("<I")
+_JOURNAL: Final = struct.Struct("<Q17sI")
+_LETTER: Final = struct.Struct("<QHI")
+
+
+class Frame(NamedTuple):
+    """One frame, taken apart from its neighbours."""
+
+    kind: int
+    body: bytes
+
+
+class Memory(NamedTuple):
+    """The body of an `m` part."""
+
+    group: int
+    prefixes: list[bytes]
+    entries: list[KeyGroupEntry]
+
+
+class Inputs(NamedTuple):
+    """The body of an `I` frame."""
+
+    first: int
+    records: list[Record]
+
+
+class Deframer:
+    """Cuts a stream of bytes into frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take in what has arrived; returns the frames that are complete."""
+        buffer = self._buffer
+        buffer += data
+        frames = []
+        position = 0
+        with memoryview(buffer) as view:
+            while len(buffer) - position >= _HEAD.size:
+                length, kind = _HEAD.unpack_from(view, position)
+                end = position + _LENGTH.size + length
+                if end > len(buffer):
+                    break
+                frames.append(Frame(kind, bytes(view[position + _HEAD.size : end])))
+                position = end
+        del buffer[:position]
+        return frames
+
+
+def pack(kind: bytes, *parts: bytes | memoryview) -> list[bytes | memoryview]:
+    """A frame, as the pieces to be written one after another."""
+    return [_LENGTH.pack(1 + sum(map(len, parts))), kind, *parts]
+
+
+def pack_number(number: int) -> bytes:
+    """A number as a body, or as the beginning of one."""
+    return _NUMBER.pack(number)
+
+
+def number_of(body: bytes) -> int:
+    """Inverse of `pack_number`."""
+    (number,) = _NUMBER.unpack_from(body)
+    return int(number)
+
+
+def unpack_inputs(body: bytes) -> Inputs:
+    """What an `I` frame brings."""
+    first, count, key_bytes = _BATCH.unpack_from(body)
+    start = _BATCH.size
+    lengths = array("I", body[start : start + 8 * count])
+    first_key = start + 8 * count
+    key_ends = accumulate(lengths[:count], initial=first_key)
+    payload_ends = accumulate(lengths[count:], initial=first_key + key_bytes)
+    return Inputs(
+        first,
+        [
+            (body[key_start:key_end], body[start:end], None)
+            for (key_start, key_end), (start, end) in zip(
+                pairwise(key_ends), pairwise(payload_ends), strict=True
+            )
+        ],
+    )
+
+
+# -- parts of a checkpoint --------------------------------------------------------------------
+
+
+def pack_parts(parts: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Parts, of kind and body, as they stand in an `S` frame."""
+    packed: list[bytes] = []
+    for kind, body in parts:
+        packed += (kind, _LENGTH.pack(len(body)), body)
+    return b"".join(packed)
+
+
+def unpack_parts(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Inverse of `pack_parts`."""
+    position = 0
+    while position < len(body):
+        (length,) = _LENGTH.unpack_from(body, position + 1)
+        start = position + 1 + _LENGTH.size
+        yield body[position : position + 1], body[start : start + length]
+        position = start + length
+
+
+def pack_memory(memory: Memory) -> bytes:
+    """The body of an `m` part."""
+    parts = [_GROUP.pack(memory.group, len(memory.prefixes))]
+    for prefix in memory.prefixes:
+        parts += (bytes((len(prefix),)), prefix)
+    for which, key, value in memory.entries:
+        parts += (_ENTRY.pack(which, len(key), len(value)), key, value)
+    return b"".join(parts)
+
+
+def unpack_memory(body: bytes) -> Memory:
+    """Inverse of `pack_memory`."""
+    group, count = _GROUP.unpack_from(body)
+    position = _GROUP.size
+    prefixes = []
+    for _ in range(count):
+        end = position + 1 + body[position]
+        prefixes.append(body[position + 1 : end])
+        position = end
+    entries = []
+    while position < len(body):
+        which, key_length, value_length = _ENTRY.unpack_from(body, position)
+        position += _ENTRY.size
+        middle, end = position + key_length, position + key_length + value_length
+        entries.append(KeyGroupEntry(which, body[position:middle], body[middle:end]))
+        position = end
+    return Memory(group, prefixes, entries)
+
+
+def unpack_restored(body: bytes) -> tuple[int, Memory]:
+    """The age and the memory that an `R` frame brings."""
+    (age,) = _AGE.unpack_from(body)
+    return age, unpack_memory(body[_AGE.size :])
+
+
+def unpack_query(body: bytes) -> tuple[int, list[bytes]]:
+    """The checkpoint and the keys that a `Q` frame brings."""
+    checkpoint, count = _QUERY.unpack_from(body)
+    start = _QUERY.size + 4 * count
+    lengths = array("I", body[_QUERY.size : start])
+    ends = accumulate(lengths, initial=start)
+    return checkpoint, [body[start:end] for start, end in pairwise(ends)]
+
+
+def pack_journal(records: Iterable[tuple[int, bytes, bytes]]) -> bytes:
+    """The body of a `j` part, of offsets, stored keys and stored data."""
+    parts = []
+    for offset, key, data in records:
+        parts += [_JOURNAL.pack(offset, key, len(data)), data]
+    return b"".join(parts)
+
+
+def unpack_journal(body: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Inverse of `pack_journal`."""
+    position = 0
+    while position < len(body):
+        offset, key, length = _JOURNAL.unpack_from(body, position)
+        position += _JOURNAL.size
+        yield offset, key, body[position : position + length]
+        position += length
+
+
+def pack_letters(letters: Iterable[tuple[int, int, bytes]]) -> bytes:
+    """The body of a `d` part, of offsets, key groups and stored letters."""
+    parts = []
+    for offset, group, data in letters:
+        parts += [_LETTER.pack(offset, group, len(data)), data]
+    return b"".join(parts)
+
+
+def unpack_letters(body: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Inverse of `pack_letters`."""
+    position = 0
+    while position < len(body):
+        offset, group, length = _LETTER.unpack_from(body, position)
+        position += _LETTER.size
+        yield offset, group, body[position : position + length]
+        position += length

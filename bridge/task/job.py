@@ -1,0 +1,65 @@
+"""What the launcher under a Flink task is told before anything else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ...agent.config.configuration import Configuration
+from ...agent.config.options import PoolOptions
+from ...agent.errors import BridgeError
+from ...launcher.jobs.agent_spec import AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PoolJob:
+    """A pool's job: the program that makes the Flink job writes most of it, the task the rest."""
+
+    name: str
+    """The agent's identity."""
+    state: str
+    """The state directory, on the task manager's local disk."""
+    first_group: int
+    last_group: int
+    """The key groups whose keys the task gets, both included."""
+    step: int
+    """Between the offsets of the task's inputs."""
+    agent: str | None = None
+    """The agent with its resources, pickled, base64."""
+    target: str | None = None
+    """Or its name: `package.module:name` or `file.py:name`."""
+    codec: str = "pickle-value"
+    """How outputs are encoded."""
+    config: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    sys_path: list[str] = field(default_factory=list)
+    """Where the agent's modules are."""
+
+    def agent_spec(self) -> AgentSpec:
+        """The agent as the pool's workers are told of it."""
+        return AgentSpec(
+            self.name,
+            target=self.target,
+            pickled=self.agent,
+            config=self.config,
+            on_error=Configuration(self.config).get(PoolOptions.ON_ERROR) or "fail",
+            sys_path=self.sys_path,
+            environment=self.environment,
+        )
+
+    @classmethod
+    def decode(cls, body: bytes) -> PoolJob:
+        """From JSON; what this version does not know is left out.
+
+        Raises:
+            BridgeError: parts are missing.
+        """
+        known = {column.name for column in fields(cls)}
+        try:
+            return cls(**{key: value for key, value in json.loads(body).items() if key in known})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise BridgeError(
+                f"The Flink task has sent no job that this version of tamias knows: {error}.",
+                hint="Use the same version of tamias in the program and on the task managers.",
+            ) from None

@@ -1,0 +1,180 @@
+"""The launcher under a Flink task: `python -m tamias.bridge.task.main`, started by the task.
+
+Its life:
+
+1. Standard input and output become the pipe; what anybody prints goes to the task manager's log.
+2. The task tells what to run (`C`), and what a checkpoint holds, if it begins from one.
+3. A pool like any other works until the pipe is closed, which is how the task ends it, and what the
+   kernel does for a task that dies. Then everything here dies at once: what is in flight is in the
+   task's last checkpoint, and nobody is left who would take an outcome.
+
+If the launcher dies and the task does not, the task starts another one in the same state directory
+and sends again what it has no outcome of; the outboxes have the rest. Only one that dies before it
+has said that everything is restored leaves half a state behind: then the task fails, too, and Flink
+begins again from the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ...agent.errors import AgentFailedError, PoolError, TamiasError
+from ...environments.provide import provide_launch
+from ...launcher.jobs.job import Job
+from ...launcher.jobs.smoke import smoke_runner
+from ...store.state.reader import StoreReader
+from ...worker.process.parent_death import die_with_parent
+from . import frames
+from .checkpoints import CheckpointReader
+from .cleanup import sweep
+from .connection import TaskConnection
+from .delivery import TaskDelivery
+from .job import PoolJob
+from .pipe import Pipe, TaskEndedError
+from .restore import Restore
+from .source import TaskSource
+
+if TYPE_CHECKING:
+    from ...launcher.pool.status import PoolStatus
+    from ...store.state.directory import StateDirectory
+    from .frames import Frame
+
+METRICS_SECONDS: Final = 1.0
+
+
+def main() -> int:
+    """Work for the task that has started this process; its exit code."""
+    die_with_parent(os.getppid())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that runs the job
+    pipe = Pipe.take_over()
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    try:
+        Launcher(pipe).run()
+    except TaskEndedError:
+        return 0
+    except Exception as error:  # noqa: BLE001 (the task is told, whatever it is)
+        with suppress(TaskEndedError):
+            pipe.send(frames.pack(frames.ERROR, json.dumps(_described(error)).encode()))
+        return 1
+    return 0
+
+
+class Launcher:
+    """One life of a task's pool."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._early: list[Frame] = []
+        self._next_metrics = 0.0
+
+    def run(self) -> None:
+        """Run the pool until the task ends it.
+
+        Raises:
+            TaskEndedError: the ordinary end.
+            TamiasError: as `Pool.run`.
+        """
+        task = PoolJob.decode(self._next().body)
+        state_path = Path(task.state)
+        sweep(state_path.parent)
+        job = Job(
+            task.agent_spec(),
+            provide_launch(task.environment),
+            smoke=smoke_runner(),
+            on_status=self._report,
+            handle_signals=False,
+        )
+        with ExitStack() as stack:
+            state = stack.enter_context(job.open_state(state_path, {}))
+            _log_to_stderr(state)
+            self._restore(state)
+            self._pipe.send(frames.pack(frames.RESTORED))
+            reader = stack.enter_context(StoreReader(state.path))
+            groups = range(task.first_group, task.last_group + 1)
+            checkpoints = CheckpointReader(reader, state.manifest.shards, groups)
+            stack.callback(checkpoints.close)
+            delivery = TaskDelivery(task.codec, self._pipe)
+            source = TaskSource(
+                TaskConnection(self._pipe, delivery, checkpoints, self._early), task.step
+            )
+            job.run(state, source, delivery)
+        raise PoolError("The pool was told to stop, and the Flink task has not ended with it.")
+
+    def _next(self) -> Frame:
+        """The next frame, waited for."""
+        while not self._early:
+            select.select([self._pipe.fileno()], [], [])
+            self._early += self._pipe.receive()
+        return self._early.pop(0)
+
+    def _restore(self, state: StateDirectory) -> None:
+        """Take in what the task has of a checkpoint, up to its word to go on."""
+        restore = Restore(state)
+        try:
+            while (frame := self._next()).kind != frames.GO:
+                restore.take(frame)
+        finally:
+            restore.close()
+
+    def _report(self, status: PoolStatus) -> None:
+        now = time.monotonic()
+        if now < self._next_metrics:
+            return
+        self._next_metrics = now + METRICS_SECONDS
+        body = {
+            "pid": status.pid,
+            "phase": status.phase,
+            "degraded": status.degraded,
+            "events": status.events,
+            "outputs": status.outputs,
+            "deaths": status.deaths,
+            "retries": status.retries,
+            "deadLetters": status.dead_letters,
+            "ignored": status.ignored,
+            "workers": sum(worker.state == "ready" for worker in status.workers),
+            "metrics": status.metrics,
+        }
+        self._pipe.send(frames.pack(frames.METRICS, json.dumps(body, default=str).encode()))
+
+
+def _described(error: Exception) -> dict[str, str]:
+    """An error, for the task to fail with."""
+    if isinstance(error, TamiasError):
+        trace = error.user_traceback if isinstance(error, AgentFailedError) else ""
+        return {
+            "type": type(error).__name__,
+            "message": error.message,
+            "hint": error.hint,
+            "traceback": trace,
+        }
+    return {
+        "type": type(error).__name__,
+        "message": f"{type(error).__name__}: {error}",
+        "hint": "",
+        "traceback": traceback.format_exc(),
+    }
+
+
+def _log_to_stderr(state: StateDirectory) -> None:
+    """Have what workers print go where the launcher's own messages go: to the task's log."""
+    log = state.logs / "pool.log"
+    log.parent.mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        log.symlink_to(f"/proc/{os.getpid()}/fd/2")
+        return
+    log.unlink()
+    log.symlink_to(f"/proc/{os.getpid()}/fd/2")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Writing what a checkpoint holds into the shards of a new state directory, before workers come.
+
+Memory goes in as it was read out: addresses say nothing of the shard that they are in, so the
+number of shards may be another one. It comes key group by key group, and in each from the newest
+checkpoint to older ones: what a newer one has of a key is all that there was, so what older ones
+have of that key is left out. Journal records and dead letters go to the shard of their key
+group.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+from ...store.encoding.keys import prefix_of
+from ...store.records.dead_letters import DeadLetter
+from ...store.shard.batch import Batch
+from ...store.shard.key_groups import IN_MEMORY
+from ...store.shard.shard import Shard
+from . import frames
+
+if TYPE_CHECKING:
+    from ...store.state.directory import StateDirectory
+    from .frames import Frame
+
+COMMIT_ENTRIES: Final = 50_000
+
+
+class Restore:
+    """Takes `R`, `J` and `L` frames; to be closed before the pool begins.
+
+    Raises:
+        StoreError: as `Shard.acquire` and `Shard.commit`.
+    """
+
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = state
+        self._stack = ExitStack()
+        self._shards: dict[int, tuple[Shard, Batch]] = {}
+        self._group = -1
+        self._ages: dict[bytes, int] = {}
+        """By a key's prefix, the age of the newest checkpoint that has that key of the group."""
+
+    def take(self, frame: Frame) -> None:
+        """Take one frame in."""
+        if frame.kind == frames.RESTORE_MEMORY:
+            self._take_memory(*frames.unpack_restored(frame.body))
+        elif frame.kind == frames.RESTORE_JOURNAL:
+            # Its shard comes in front: a record does not say which key it belongs to.
+            group = int.from_bytes(frame.body[:2], "little")
+            batch = self._batch(group)
+            batch.journal += [(key, data) for _, key, data in frames.unpack_journal(frame.body[2:])]
+        elif frame.kind == frames.RESTORE_LETTERS:
+            for _, group, data in frames.unpack_letters(frame.body):
+                self._batch(group).dead.append(DeadLetter.decode(data))
+        self._commit(COMMIT_ENTRIES)
+
+    def _take_memory(self, age: int, memory: frames.Memory) -> None:
+        if memory.group != self._group:
+            self._group = memory.group
+            self._ages.clear()
+        ages = self._ages
+        for prefix in memory.prefixes:
+            ages.setdefault(prefix, age)
+        batch = self._batch(memory.group)
+        for which, key, value in memory.entries:
+            if not ages or ages.get(prefix_of(key), age) == age:
+                (batch.memory if which == IN_MEMORY else batch.names)[key] = value
+
+    def close(self) -> None:
+        """Write the rest, and give the shards back."""
+        self._commit(1)
+        self._stack.close()
+
+    def _batch(self, group: int) -> Batch:
+        manifest = self._state.manifest
+        number = group % manifest.shards
+        if number not in self._shards:
+            shard = Shard.acquire(self._state.shard_path(number), number, manifest.durability)
+            self._stack.callback(shard.close)
+            self._shards[number] = shard, Batch()
+        return self._shards[number][1]
+
+    def _commit(self, least: int) -> None:
+        for number, (shard, batch) in list(self._shards.items()):
+            if len(batch.memory) + len(batch.names) + len(batch.journal) + len(batch.dead) >= least:
+                shard.commit(batch)
+                self._shards[number] = shard, Batch()

@@ -1,0 +1,102 @@
+"""The command and its subcommands.
+
+Each subcommand is in a module of its own, which is imported when the subcommand is the one that is
+asked for: what `tamias status` needs is a third of what `tamias run` does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from typing import Annotated, Final, NamedTuple
+
+import typer
+
+from .errors import guarded
+
+
+class Subcommand(NamedTuple):
+    """Where a subcommand is, and how the list of all of them describes it.
+
+    Attributes:
+        module: of this package.
+        function: the command; without one, `app` of the module is a group of commands.
+        help: in few words; a group has its own.
+    """
+
+    module: str
+    function: str = ""
+    help: str = ""
+
+
+SUBCOMMANDS: Final = {
+    "run": Subcommand("run", "run", "Run an agent over an input, or carry on with it."),
+    "resume": Subcommand("run", "resume", "Carry on with an interrupted job."),
+    "serve": Subcommand("serve", "run_service", "Serve an agent to clients, until told to stop."),
+    "up": Subcommand("up", "up", "Run the agents of a deployment file side by side."),
+    "keys": Subcommand("keys"),
+    "status": Subcommand("status", "status", "Show whether a job is running, and how it stands."),
+    "reload": Subcommand("reload", "reload", "Go over to new code without losing an input."),
+    "scale": Subcommand("control", "scale", "Have more or fewer workers."),
+    "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),
+    "stop": Subcommand("control", "stop", "Have a pool finish what is in flight, and end."),
+    "inspect": Subcommand("inspect", "inspect", "Show what a job has in memory."),
+    "dead-letters": Subcommand("dead_letters"),
+    "env": Subcommand("env"),
+    "doctor": Subcommand("doctor", "doctor", "Check this machine, or a state directory."),
+}
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tamias {importlib.metadata.version('tamias')}")
+        raise typer.Exit
+
+
+def _main(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda value: _version(wanted=value),
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    del version
+
+
+def application(asked: str | None = None) -> typer.Typer:
+    """The command, with the subcommand that is asked for; with all of them, if it is none."""
+    app = typer.Typer(
+        name="tamias",
+        help="Run event-driven agents in a crash-proof pool of processes, exactly once.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(
+        epilog="Exit codes: 0 all done; 1 the agent or the pool failed; 2 wrong usage, "
+        "configuration or state; 3 done, but some inputs are in the dead letters; 130 interrupted, "
+        "resumable."
+    )(_main)
+    for name in (asked,) if asked in SUBCOMMANDS else SUBCOMMANDS:
+        place = SUBCOMMANDS[name]
+        module = importlib.import_module(f".commands.{place.module}", __package__)
+        if place.function:
+            command = guarded(getattr(module, place.function))
+            app.command(name, short_help=place.help)(command)
+        else:
+            app.add_typer(module.app, name=name)
+    return app
+
+
+def main() -> None:
+    """The entry point of the command `tamias`."""
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    application(asked)(prog_name="tamias")

@@ -1,0 +1,1 @@
+"""One module per command. Knows nothing of how a result is drawn."""

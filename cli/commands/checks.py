@@ -1,0 +1,240 @@
+"""What `tamias doctor` looks at: one function per thing, each with a verdict in a line."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import os
+import platform
+import resource
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import psutil
+
+from ...agent.agent import Agent
+from ...agent.decorators import action
+from ...agent.errors import TamiasError
+from ...agent.event import InputEvent, OutputEvent
+from ...launcher.jobs.local import LocalExecutionEnvironment
+from ...store.faults import free_bytes
+from ...store.lease import Lease
+from ...store.state.directory import StateDirectory
+from ...store.state.reader import StoreReader
+from ..environment_flags import described, shown_environment
+from ..text import count, shown, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...agent.context import RunnerContext
+
+REQUIRED = (
+    "pyzmq",
+    "lmdb",
+    "cloudpickle",
+    "psutil",
+    "pydantic",
+    "typer",
+    "rich",
+    "PyYAML",
+    "setproctitle",
+    "orjson",
+    "packaging",
+)
+OPTIONAL = ("uvloop",)
+
+_SCARCE = 256 << 20
+"""Bytes of memory or disk below which it is worth a remark."""
+_FEW_FILES = 256
+_EVENTS = 2000
+_KEYS = 50
+
+
+class Finding(NamedTuple):
+    """What was found about one thing."""
+
+    verdict: Literal["ok", "note", "bad"]
+    name: str
+    text: str
+
+
+def machine() -> Iterator[Finding]:
+    """The interpreter, the libraries, the resources."""
+    enough = sys.version_info >= (3, 10)
+    yield Finding(
+        "ok" if enough else "bad",
+        "python",
+        f"{platform.python_version()} ({platform.python_implementation()}) at {sys.executable}"
+        + ("" if enough else "; 3.10 or newer is needed"),
+    )
+    found = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
+    missing = [name for name in REQUIRED if found[name] is None]
+    yield Finding(
+        "bad" if missing else "ok",
+        "packages",
+        ", ".join(f"{name} {version}" for name, version in found.items() if version)
+        + (f"; missing: {', '.join(missing)}" if missing else ""),
+    )
+    if found["uvloop"] is None:
+        yield Finding("note", "uvloop", "not installed; pip install 'tamias[uvloop]' is quicker")
+    usable = len(os.sched_getaffinity(0))
+    yield Finding("ok", "cpu", f"{usable} usable of {os.cpu_count()}")
+    memory = psutil.virtual_memory()
+    yield Finding(
+        "ok" if memory.available > _SCARCE else "note",
+        "memory",
+        f"{size(memory.available)} free of {size(memory.total)}",
+    )
+    yield _room("disk", Path.cwd())
+    yield _room("temporary", Path(tempfile.gettempdir()))
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield Finding(
+        "ok" if files >= _FEW_FILES else "note", "open files", f"{files:,} allowed per process"
+    )
+
+
+def kernel() -> Iterator[Finding]:
+    """What tamias asks of the operating system."""
+    yield _tried("fork", _fork, "processes can be forked")
+    yield _tried("parent death", _death_signal, "children can be told of their parent's death")
+    yield _tried("sockets", _abstract_socket, "abstract Unix sockets work")
+    yield _tried("locks", _lock, "record locks work in the temporary directory")
+
+
+def pool() -> Iterator[Finding]:
+    """A pool from its start to its end, with a tiny agent."""
+    began = time.monotonic()
+    inputs = [{"key": f"k{n % _KEYS}", "value": n} for n in range(_EVENTS)]
+    environment = LocalExecutionEnvironment()
+    environment.get_config().set_int("workers", 2)
+    outputs = environment.from_list(inputs).apply(CheckupAgent()).to_list()
+    try:
+        environment.execute()
+    except TamiasError as error:
+        yield Finding("bad", "pool", str(error))
+        return
+    expected = [{f"k{n % _KEYS}": n // _KEYS + 1} for n in range(_EVENTS)]
+    if outputs != expected:
+        yield Finding("bad", "pool", "a tiny agent has given wrong outputs")
+    else:
+        seconds = time.monotonic() - began
+        yield Finding(
+            "ok", "pool", f"2 workers, {count(_EVENTS, 'input')}, all right, in {seconds:.1f} s"
+        )
+
+
+def state(path: Path) -> Iterator[Finding]:
+    """Whether a state directory is sound."""
+    try:
+        with StateDirectory.view(path) as view:
+            manifest = view.manifest
+            yield Finding(
+                "ok",
+                "manifest",
+                f"{manifest.agent}, {count(manifest.shards, 'shard')}, durability "
+                f"{manifest.durability}, by tamias {manifest.tamias}",
+            )
+            pid = view.launcher_pid()
+            environment = shown_environment(manifest.job)
+            if environment:
+                yield Finding("ok", "environment", described(environment))
+            yield Finding("ok", "launcher", f"running (pid {pid})" if pid else "not running")
+            record = view.progress.load()
+            done = 0 if record is None else record["totals"]["events"]
+            yield Finding("ok", "progress", f"{count(done, 'input')} done")
+    except TamiasError as error:
+        yield Finding("bad", "state", str(error))
+        return
+    yield from _shards(path)
+    yield _room("room", path)
+    if not os.access(path, os.W_OK):
+        yield Finding("bad", "rights", f"{shown(path)} cannot be written by this user")
+
+
+def _shards(path: Path) -> Iterator[Finding]:
+    sound = used = 0
+    totals = dict.fromkeys(("memory", "journal", "outbox", "dead"), 0)
+    with StoreReader(path) as reader:
+        for number in range(reader.view.manifest.shards):
+            try:
+                with reader.shard(number) as snapshot:
+                    if snapshot is not None:
+                        used += 1
+                        for name, entries in snapshot.counts().items():
+                            if name in totals:
+                                totals[name] += entries
+                        for _ in snapshot.dead_letters():
+                            pass
+                        snapshot.journal()
+                sound += 1
+            except TamiasError as error:
+                yield Finding("bad", f"shard {number}", str(error))
+    yield Finding(
+        "ok" if sound == reader.view.manifest.shards else "bad",
+        "shards",
+        f"{sound} of {reader.view.manifest.shards} sound, {used} in use: "
+        f"{count(totals['memory'], 'field')}, {count(totals['journal'], 'journal record')}, "
+        f"{count(totals['outbox'], 'outbox record')}, {count(totals['dead'], 'dead letter')}",
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _room(name: str, path: Path) -> Finding:
+    free = free_bytes(path)
+    return Finding("ok" if free > _SCARCE else "note", name, f"{size(free)} free at {shown(path)}")
+
+
+def _tried(name: str, attempt: object, text: str) -> Finding:
+    try:
+        attempt()  # type: ignore[operator]
+    except (OSError, TamiasError, AttributeError) as error:
+        return Finding("bad", name, str(error))
+    return Finding("ok", name, text)
+
+
+def _fork() -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _death_signal() -> None:
+    signal = ctypes.c_int()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(2, ctypes.byref(signal), 0, 0, 0):  # PR_GET_PDEATHSIG
+        raise OSError(ctypes.get_errno(), "prctl(PR_GET_PDEATHSIG) failed")
+
+
+def _abstract_socket() -> None:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.bind(f"\0tamias-doctor-{os.getpid()}")
+
+
+def _lock() -> None:
+    with tempfile.TemporaryDirectory(prefix="tamias-") as folder:
+        Lease.acquire(Path(folder) / "lock").close()
+
+
+class CheckupAgent(Agent):
+    """Counts the inputs of each key."""
+
+    @action(InputEvent)
+    @staticmethod
+    def count(event: InputEvent, ctx: RunnerContext) -> None:
+        """Add one, remember it, say it."""
+        del event
+        seen = (ctx.short_term_memory.get("seen") or 0) + 1
+        ctx.short_term_memory.set("seen", seen)
+        ctx.send_event(OutputEvent(output=seen))

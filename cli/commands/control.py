@@ -1,0 +1,51 @@
+"""`tamias scale`, `drain` and `stop`: what a running pool can be told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...launcher.control.client import ask
+from ..text import error_console, put
+
+State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def scale(
+    state: State,
+    workers: Annotated[int, typer.Argument(metavar="N", help="How many workers to have.")],
+    *,
+    as_json: Json = False,
+) -> int:
+    """Have more or fewer workers from now on; nothing is interrupted."""
+    answer = ask(state, "scale", {"workers": workers})
+    pause = answer["longest_pause"] * 1000
+    moved = f"{answer['moves']} shards moved, {pause:.0f} ms at most"
+    say(answer, f"{workers} workers; {moved}", as_json=as_json)
+    return 0
+
+
+def drain(state: State, *, as_json: Json = False) -> int:
+    """Read no more inputs, finish those that have been read, and end. Resumable."""
+    say(ask(state, "drain", {}), "drained, and ended", as_json=as_json)
+    return 0
+
+
+def stop(state: State, *, as_json: Json = False) -> int:
+    """Finish what is in flight, and end. Resumable."""
+    say(ask(state, "stop", {}), "stopped", as_json=as_json)
+    return 0
+
+
+def say(answer: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Tell a person, on stderr; or a script, on stdout."""
+    if as_json:
+        put(json.dumps(answer))
+        sys.stdout.flush()
+    else:
+        error_console().print(text, markup=False)

@@ -1,0 +1,290 @@
+"""`tamias dead-letters`: list what was set aside, look at one, try it again."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ...agent.errors import UsageError
+from ...launcher.jobs.exit_codes import DEAD_LETTERS, INTERRUPTED
+from ...launcher.jobs.file_job import JobSpec
+from ...launcher.jobs.retry import retry_dead_letters
+from ...store.encoding.json_text import make_decoder
+from ...store.state.directory import StateDirectory
+from ...store.state.reader import StoreReader
+from ..errors import guarded
+from ..flags import Quiet
+from ..json_text import json_line, plain, shown_key
+from ..text import count, error_console, output_console, put, shown, size, typed
+from ..views.progress import watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ...launcher.jobs.retry import RetryReport
+    from ...store.records.dead_letters import DeadLetter
+    from ...store.state.directory import StateView
+
+_PREVIEW = 2000
+"""Characters of a payload that are shown."""
+
+_LONGEST_KEY = 32
+
+State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+app = typer.Typer(
+    help="Inputs that were set aside: list them, look at one, run them again.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def list_letters(state: State, *, as_json: Json = False) -> int:
+    """List the inputs that were set aside, one per line."""
+    with StoreReader(state) as reader:
+        rows = sorted(_rows(reader), key=lambda row: row["offset"])
+        again = not _is_service(reader.view)
+    if as_json:
+        for row in rows:
+            put(json_line(row))
+        return 0
+    if not rows:
+        error_console().print("There are no dead letters.")
+        return 0
+    console = output_console()
+    for line in _table(rows):
+        line.truncate(console.width, overflow="ellipsis")
+        console.print(line)
+    place = typed(state)
+    error_console().print(
+        f"\n{count(len(rows), 'dead letter')}. To see all of one"
+        f"{', or to run them again' * again}:\n"
+        f"  tamias dead-letters show {place} OFFSET"
+        + f"\n  tamias dead-letters retry {place} --all"
+        * again,
+        style="dim",
+        markup=False,
+    )
+    return 0
+
+
+def show_letter(
+    state: State,
+    offset: Annotated[int, typer.Argument(metavar="OFFSET", min=0)],
+    *,
+    as_json: Json = False,
+) -> int:
+    """Show all that is known of one: traceback, stacks, the input."""
+    with StoreReader(state) as reader:
+        found = reader.dead_letter(offset)
+    if found is None:
+        raise UsageError(
+            f"There is no dead letter of input {offset}.",
+            hint=f"tamias dead-letters list {typed(state)} says which there are.",
+        )
+    _, letter = found
+    if as_json:
+        more = {
+            "recorded_by": letter.recorded_by,
+            "recorded": letter.recorded,
+            "traceback": letter.traceback,
+            "stacks": letter.stacks,
+            "input": _value(letter),
+        }
+        put(json_line({**_row(letter), **more}))
+        return 0
+    console = output_console()
+    for name, text in _facts(letter):
+        console.print(f"[dim]{name:11}[/]", end="")
+        console.print(text, markup=False)
+    for name, text in (
+        ("on record", "\n".join(letter.recorded)),
+        ("traceback", letter.traceback),
+        ("stacks", letter.stacks),
+    ):
+        if text.strip():
+            console.print(f"\n[dim]{name}[/]")
+            console.print(text.rstrip(), markup=False)
+    console.print("\n[dim]input[/]")
+    console.print(_preview(letter), markup=False)
+    return 0
+
+
+def retry(
+    state: State,
+    offsets: Annotated[
+        list[int] | None, typer.Argument(metavar="[OFFSET...]", show_default=False)
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a report as JSON.")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run inputs again that were set aside, each exactly once.
+
+    What succeeds is a dead letter no more, and its outputs are appended to the job's output. What
+    fails again stays one. The job itself must not be running.
+    """
+    if every == bool(offsets):
+        raise UsageError(
+            "Say which dead letters to retry.", hint="Give their offsets, or --all, and not both."
+        )
+    _refuse_service(state)
+    spec = JobSpec.recorded(state)
+    if as_json and spec.output == "-":
+        raise UsageError("--json would mix with the outputs on stdout.", hint="Leave it out.")
+    with watcher(spec, quiet=quiet) as watch:
+        report = retry_dead_letters(spec, state, None if every else offsets, on_status=watch.show)
+    if as_json:
+        fields = asdict(report)
+        put(
+            json_line(
+                {"finished": fields.pop("finished"), "revived": fields.pop("succeeded"), **fields}
+            )
+        )
+    if not quiet:
+        _tell(report, spec, state)
+    if not report.finished:
+        return INTERRUPTED
+    return DEAD_LETTERS if report.failed or report.malformed else 0
+
+
+def _refuse_service(state: Path) -> None:
+    """A client's submission has one outcome, which it was told and which is on record."""
+    with StateDirectory.view(state) as view:
+        if _is_service(view):
+            raise UsageError(
+                f"{shown(state)} is a service's, whose clients know of their failures already.",
+                hint="Let a client submit such an input again, as a new one; "
+                f"tamias dead-letters show {typed(state)} OFFSET --json has it.",
+            )
+
+
+def _is_service(view: StateView) -> bool:
+    return "service" in view.manifest.job
+
+
+def _tell(report: RetryReport, spec: JobSpec, state: Path) -> None:
+    console = error_console()
+    tried = len(report.succeeded) + len(report.failed)
+    if not tried and not report.untried and not report.malformed:
+        console.print("There are no dead letters to retry.")
+        return
+    word = "[bold green]done[/]" if report.finished else "[bold yellow]interrupted[/]"
+    console.print(
+        f"{word}: {len(report.succeeded):,} of {count(tried, 'retried input')} went through"
+    )
+    if report.succeeded and spec.output != "-":
+        console.print(f"  [dim]outputs:[/] appended to {shown(spec.output)}")
+    place = typed(state)
+    which = str(report.failed[0]) if len(report.failed) == 1 else "OFFSET"
+    for number, text in (
+        (len(report.failed), f"failed again: tamias dead-letters show {place} {which}"),
+        (len(report.untried), "not tried yet: repeat the command"),
+        (
+            len(report.malformed),
+            "malformed, with nothing to run: repair the lines and run them as a job of their own",
+        ),
+    ):
+        if number:
+            console.print(f"  {number:,} {text}", markup=False)
+
+
+def _rows(reader: StoreReader) -> Iterator[dict[str, Any]]:
+    for number in range(reader.view.manifest.shards):
+        with reader.shard(number) as snapshot:
+            if snapshot is not None:
+                yield from map(_row, snapshot.dead_letters())
+
+
+def _table(rows: list[dict[str, Any]]) -> Iterator[Text]:
+    """The rows in columns, the error last and as long as it is."""
+    cells = [("offset", "tries", "key", "cause", "error")]
+    for row in rows:
+        key = row["key"] if isinstance(row["key"], str) else json_line(row["key"])
+        if len(key) > _LONGEST_KEY:
+            key = key[: _LONGEST_KEY - 3] + "..."
+        cells.append((str(row["offset"]), str(row["attempts"]), key, row["cause"], row["error"]))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for number, (offset, tries, key, cause, error) in enumerate(cells):
+        line = (
+            f"{offset:>{widths[0]}}  {tries:>{widths[1]}}  {key:{widths[2]}}  {cause:{widths[3]}}"
+            f"  {error}"
+        )
+        yield Text(line, style="" if number else "dim")
+
+
+def _row(letter: DeadLetter) -> dict[str, Any]:
+    """What a list says of a letter: no payload, no long texts."""
+    return {
+        "offset": letter.offset,
+        "key": shown_key(letter.key),
+        "cause": letter.cause,
+        "attempts": letter.attempts,
+        "error": letter.error,
+        "action": letter.action,
+        "signal": letter.signal,
+        "retries": letter.retries,
+        "generation": letter.generation,
+        "worker_pid": letter.worker_pid,
+        "at": letter.at,
+        "size": len(letter.payload),
+    }
+
+
+def _facts(letter: DeadLetter) -> Iterator[tuple[str, str]]:
+    key = shown_key(letter.key)
+    yield "input", str(letter.offset)
+    yield "key", key if isinstance(key, str) else json_line(key)
+    yield "cause", letter.cause
+    yield "error", letter.error
+    if letter.action:
+        yield "action", letter.action
+    if letter.signal:
+        yield "signal", f"{letter.signal} ({_signal_name(letter.signal)})"
+    yield "attempts", str(letter.attempts)
+    if letter.retries:
+        yield "retries", str(letter.retries)
+    begun = letter.recorded_by is not None and letter.recorded_by != letter.generation
+    also = f" (the run was begun by {letter.recorded_by})" if begun else ""
+    yield "generation", f"{letter.generation}{also}"
+    if letter.worker_pid:
+        yield "worker", f"pid {letter.worker_pid}"
+    if letter.at:
+        yield "at", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(letter.at))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def _value(letter: DeadLetter) -> Any:
+    """The input as JSON would have it; the raw text if it is malformed."""
+    try:
+        return plain(make_decoder(letter.codec)(letter.payload))
+    except Exception:  # noqa: BLE001 (malformed, or a class only known where the agent runs)
+        return letter.payload.decode(errors="backslashreplace")
+
+
+def _preview(letter: DeadLetter) -> str:
+    value = _value(letter)
+    text = value if isinstance(value, str) else json_line(value)
+    if len(text) <= _PREVIEW:
+        return text
+    return f"{text[:_PREVIEW]}\n... ({size(len(letter.payload))} in all)"
+
+
+app.command("list")(guarded(list_letters))
+app.command("show")(guarded(show_letter))
+app.command("retry")(guarded(retry))

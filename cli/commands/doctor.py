@@ -1,0 +1,52 @@
+"""`tamias doctor`: does tamias work here, and is a state directory sound?"""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ..json_text import json_line
+from ..text import error_console, output_console, put
+from . import checks
+
+_STYLES = {"ok": "green", "note": "yellow", "bad": "bold red"}
+
+
+def doctor(
+    state: Annotated[Path | None, typer.Argument(metavar="[STATE_DIR]", show_default=False)] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> int:
+    """Check this machine from end to end, or, given one, a state directory.
+
+    The exit code is 1 if something is bad.
+    """
+    console = output_console()
+    findings = (
+        chain(checks.machine(), checks.kernel(), checks.pool())
+        if state is None
+        else checks.state(state)
+    )
+    bad = 0
+    for finding in findings:
+        bad += finding.verdict == "bad"
+        if as_json:
+            put(json_line(finding._asdict()))
+            continue
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_column(width=4)
+        row.add_column(width=12)
+        row.add_column()
+        row.add_row(
+            Text(finding.verdict, _STYLES[finding.verdict]), Text(finding.name), Text(finding.text)
+        )
+        console.print(row, soft_wrap=False)
+    if not as_json:
+        summary = f"{bad} of these are bad." if bad else "Everything is in order."
+        error_console().print(summary, style="bold red" if bad else "green")
+    return 1 if bad else 0

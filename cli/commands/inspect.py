@@ -1,0 +1,185 @@
+"""`tamias inspect`: what is in a state directory, while workers write to it or afterwards."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.tree import Tree
+
+from ...agent.errors import UsageError
+from ...launcher.delivery.checkpoint import Checkpoint
+from ...store.state.reader import StoreReader
+from ..json_text import json_line, plain, stored
+from ..text import count, error_console, output_console, put, shown, size, typed
+
+if TYPE_CHECKING:
+    from ...store.state.directory import StateView
+
+_LONGEST = 200
+"""Characters of a value that are shown in a tree."""
+
+
+def inspect(
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    *,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="Show this key's memory. Text, or else JSON: 42, true, null."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=0, help="Show so many keys.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Show the state of a job, or the memory of a key; also while it runs."""
+    with StoreReader(state) as reader:
+        if key is None:
+            _overview(reader, limit, as_json=as_json)
+        else:
+            _memory(reader, key, as_json=as_json)
+    return 0
+
+
+def _memory(reader: StoreReader, text: str, *, as_json: bool) -> None:
+    key, memory = _find(reader, text)
+    if as_json:
+        put(json_line({"key": plain(key), "short_term": memory}))
+        return
+    tree = Tree(f"[bold]{_escaped(plain(key))}[/]", guide_style="dim")
+    _grow(tree, memory)
+    output_console().print(tree)
+
+
+def _find(reader: StoreReader, text: str) -> tuple[Any, dict[str, Any]]:
+    """The key that a text means, and its memory."""
+    candidates: list[Any] = [text]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        pass
+    else:
+        if value is None or isinstance(value, (bool, int, float)):
+            candidates.append(value)
+        elif isinstance(value, (str, list)):
+            candidates.append(tuple(value) if isinstance(value, list) else value)
+    for key in candidates:
+        memory = reader.memory(key, stored)
+        if memory is not None:
+            return key, memory
+    raise UsageError(
+        f"There is no memory of a key {text!r}.",
+        hint=f"tamias inspect {typed(reader.view.path)} shows some of the keys that there are.",
+    )
+
+
+def _grow(tree: Tree, memory: dict[str, Any]) -> None:
+    for name, value in memory.items():
+        if isinstance(value, dict) and value:
+            _grow(tree.add(f"[bold]{_escaped(name)}[/]"), value)
+        else:
+            text = json_line(value)
+            if len(text) > _LONGEST:
+                text = f"{text[:_LONGEST]} ... ({len(text):,} characters)"
+            tree.add(f"{_escaped(name)} [dim]=[/] {escape(text)}")
+
+
+def _escaped(name: Any) -> str:
+    return escape(name if isinstance(name, str) else json_line(name))
+
+
+def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
+    view = reader.view
+    record = view.progress.load()
+    totals = Checkpoint() if record is None else Checkpoint.load(record)
+    first = [plain(key) for key in islice(reader.keys(), limit)]
+    counts = reader.counts()
+    journal = reader.journal()
+    overview: dict[str, Any] = {
+        "state": str(view.path),
+        "agent": view.manifest.agent,
+        "durability": view.manifest.durability,
+        "shards": view.manifest.shards,
+        "tamias": view.manifest.tamias,
+        "launcher": view.launcher_pid(),
+        "inputs_done": totals.totals.events,
+        "outputs": totals.totals.outputs,
+        "keys": _keys(reader),
+        "fields": counts["memory"],
+        "unfinished_runs": sorted(journal)[:limit],
+        "unfinished": len(journal),
+        "journal_records": counts["journal"],
+        "outbox_records": counts["outbox"],
+        "dead_letters": counts["dead"],
+        "bytes": _bytes(view),
+        "first_keys": first,
+    }
+    if as_json:
+        put(json_line(overview))
+    else:
+        _print(overview, view)
+
+
+def _keys(reader: StoreReader) -> int:
+    """How many keys have memory."""
+    keys = 0
+    for number in range(reader.view.manifest.shards):
+        with reader.shard(number) as snapshot:
+            keys += sum(1 for _ in snapshot.prefixes()) if snapshot is not None else 0
+    return keys
+
+
+def _print(overview: dict[str, Any], view: StateView) -> None:
+    console = output_console()
+    pid = overview["launcher"]
+    rows = [
+        ("agent", overview["agent"]),
+        ("state", f"{shown(view.path)} ({size(overview['bytes'])})"),
+        ("", f"durability {overview['durability']}, {count(overview['shards'], 'shard')}"),
+        ("launcher", f"running (pid {pid})" if pid else "not running"),
+        (
+            "done",
+            f"{count(overview['inputs_done'], 'input')}, {count(overview['outputs'], 'output')}",
+        ),
+        ("memory", f"{count(overview['keys'], 'key')}, {count(overview['fields'], 'field')}"),
+        ("journal", _journal(overview)),
+        ("outbox", count(overview["outbox_records"], "record")),
+        ("dead letters", f"{overview['dead_letters']:,}"),
+    ]
+    for name, text in rows:
+        console.print(f"[dim]{name:13}[/]{escape(text)}")
+    if overview["first_keys"]:
+        rest = overview["keys"] - len(overview["first_keys"])
+        more = f" and {rest:,} more" if rest else ""
+        keys = ", ".join(map(_escaped, overview["first_keys"]))
+        console.print(f"[dim]{'keys':13}[/]{keys}{more}")
+        error_console().print(
+            f"A key's memory: tamias inspect {typed(view.path)} --key KEY", style="dim"
+        )
+
+
+def _journal(overview: dict[str, Any]) -> str:
+    if not overview["unfinished"]:
+        return "no unfinished runs"
+    listed = overview["unfinished_runs"]
+    more = ", ..." if overview["unfinished"] > len(listed) else ""
+    inputs = ", ".join(map(str, listed)) + more
+    return (
+        f"{count(overview['unfinished'], 'unfinished run')} (inputs {inputs}), "
+        f"{count(overview['journal_records'], 'record')}"
+    )
+
+
+def _bytes(view: StateView) -> int:
+    """What the directory takes on disk: its files are sparse."""
+    total = 0
+    for path in view.path.rglob("*"):
+        try:
+            total += path.stat().st_blocks * 512
+        except OSError:
+            continue  # it was a temporary file
+    return total

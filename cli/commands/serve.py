@@ -1,0 +1,116 @@
+"""`tamias serve`: a pool that takes its inputs from clients, until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...agent.config.options import PoolOptions
+from ...agent.errors import UsageError
+from ...launcher.jobs.target import checked_target
+from ...service.server.service import ServeSpec, serve
+from .. import flags
+from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
+from ..settings import configuration, for_workers
+from ..text import count, duration, error_console, put, shown
+
+if TYPE_CHECKING:
+    from ...service.server.frontend import Frontend
+
+
+@takes_environment
+def run_service(
+    target: flags.Target,
+    *,
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="The state directory. Default: the option state-dir."),
+    ] = None,
+    workers: flags.Workers = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT", help="Serve clients there, too; only those with keys."
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The keys for --listen, as tamias keys makes them."),
+    ] = None,
+    durability: flags.Durability = None,
+    config: flags.Config = None,
+    settings: flags.Settings = None,
+    asked: EnvironmentFlags,
+    as_json: flags.Events = False,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Serve an agent to clients (tamias.Client); repeated, carry on.
+
+    SIGTERM or Ctrl-C ends it: what is in flight is finished, the rest waits in the state directory.
+    """
+    given = {"workers": workers, "state-dir": state, "durability": durability}
+    settled = configuration(config, settings, given)
+    place = settled.get(PoolOptions.STATE_DIR)
+    if not place:
+        raise UsageError(
+            "A service needs a state directory, by which its clients find it.",
+            hint="Name one: --state DIR.",
+        )
+    environment = environment_spec(settled, asked)
+    spec = ServeSpec(
+        target=checked_target(target, elsewhere=bool(environment)),
+        listen=listen,
+        keys=str(keys.absolute()) if keys is not None else None,
+        config=for_workers(settled),
+        folder=str(Path.cwd()),
+        environment=environment.to_mapping(),
+    )
+    voice = _Voice(as_json=as_json, quiet=quiet)
+    if not quiet:
+        logging.getLogger("tamias").addHandler(voice)
+    try:
+        report = serve(spec, Path(place).absolute(), on_ready=lambda door: voice.ready(door, place))
+    finally:
+        logging.getLogger("tamias").removeHandler(voice)
+    voice.tell(
+        {"event": "stopped", **asdict(report)},
+        f"stopped after {duration(report.seconds)}: "
+        f"{count(report.events - report.resumed_at, 'input')} done, "
+        f"{count(report.dead_letters, 'dead letter')} in all",
+    )
+    return 0
+
+
+class _Voice(logging.Handler):
+    """Tells people, or a script, what happens."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        super().__init__(logging.WARNING)
+        self._as_json = as_json
+        self._quiet = quiet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As `logging.Handler.emit`."""
+        error_console().print(record.getMessage(), markup=False)
+
+    def ready(self, door: Frontend, place: str) -> None:
+        """The service is open."""
+        also = f" and {door.listens_on}" if door.listens_on else ""
+        self.tell(
+            {"event": "ready", "address": door.address, "listen": door.listens_on},
+            f"ready: tamias.Client({shown(Path(place).absolute())!r}){also}",
+        )
+
+    def tell(self, record: dict[str, Any], text: str) -> None:
+        """Say one thing."""
+        if self._as_json:
+            put(json.dumps(record))
+            sys.stdout.flush()
+        elif not self._quiet:
+            error_console().print(text, markup=False)

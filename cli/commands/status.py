@@ -1,0 +1,104 @@
+"""`tamias status`: whether a job runs, and how it stood last."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...launcher.pool.status import PoolStatus
+from ...store.state.directory import StateDirectory
+from ..environment_flags import described, shown_environment
+from ..json_text import json_line
+from ..text import count, duration, output_console, put, rate, shown
+from ..views.estimate import Estimate
+from ..views.picture import picture
+
+if TYPE_CHECKING:
+    from ...store.state.directory import StateView
+
+_WIDEST = 100
+"""Columns that are enough where there is no terminal."""
+_OVER = ("finished", "interrupted", "failed")
+
+
+def status(
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Show whether a job is running, and how it stands."""
+    with StateDirectory.view(state) as view:
+        pid = view.launcher_pid()
+        last = _last(view)
+        if as_json:
+            put(json_line(_record(view, pid, last)))
+        else:
+            _print(view, pid, last)
+    return 0
+
+
+def _last(view: StateView) -> PoolStatus | None:
+    """The last status; None if there is none, or another version wrote it."""
+    try:
+        content = view.status()
+        return None if content is None else PoolStatus.from_json(content)
+    except (TypeError, KeyError):
+        return None
+
+
+def _record(view: StateView, pid: int | None, last: PoolStatus | None) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "state": str(view.path),
+        "agent": view.manifest.agent,
+        "running": pid is not None,
+        "launcher": pid,
+    }
+    environment = shown_environment(view.manifest.job)
+    if environment:
+        record["environment"] = environment
+    if last is not None:
+        record.update(asdict(last))
+        if pid is None:
+            record["workers"] = []
+            record["rate"] = 0.0
+    return record
+
+
+def _print(view: StateView, pid: int | None, last: PoolStatus | None) -> None:
+    console = output_console()
+    console.print(f"{view.manifest.agent} in {shown(view.path)}", markup=False)
+    environment = shown_environment(view.manifest.job)
+    if environment:
+        console.print(f"workers have {described(environment)}", markup=False)
+    if pid is None:
+        console.print(_ended(last), markup=False)
+    elif last is None or last.pid != pid:
+        console.print(f"starting (launcher pid {pid})", markup=False)
+    else:
+        console.print(
+            f"{last.phase} (launcher pid {pid}) for {duration(last.elapsed)}", markup=False
+        )
+        estimate = Estimate()
+        estimate.update(last)
+        width = min(console.width, _WIDEST)
+        console.print(picture(last, estimate, "", console.size.height), width=width)
+
+
+def _ended(last: PoolStatus | None) -> str:
+    if last is None:
+        return "not running"
+    when = duration(max(0.0, time.time() - last.started - last.elapsed))
+    # A launcher that was killed could not say so.
+    how = last.phase if last.phase in _OVER else "killed"
+    parts = [f"{how} {when} ago", f"{count(last.events, 'input')} done"]
+    if last.deaths:
+        parts.append(count(last.deaths, "worker death"))
+    if how == "finished" and last.elapsed:
+        parts.append(f"took {duration(last.elapsed)}")
+    elif last.rate:
+        parts.append(rate(last.rate))
+    return ", ".join(parts)

@@ -1,0 +1,106 @@
+"""`tamias up`: the agents of a deployment file, until all are done or it is told to stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...agent.errors import TamiasError, UsageError
+from ...deployment.spec import Deployment
+from ...deployment.supervisor import Supervisor
+from ...launcher.jobs.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
+from .. import flags
+from ..environment_flags import described
+from ..errors import say_error
+from ..text import count, error_console, output_console, put, shown, typed
+from ..views.deployment import JsonViews, results, views
+
+if TYPE_CHECKING:
+    from ...deployment.spec import Member
+    from ..views.deployment import Views
+
+
+def up(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The deployment file, in YAML.")],
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether the file is in order; start nothing.")
+    ] = False,
+    as_json: flags.Events = False,
+    quiet: flags.Quiet = False,
+) -> int:
+    """Run the agents of a deployment file side by side; repeated, carry on with each.
+
+    Each agent has a pool, an environment and a state directory of its own, so that the trouble of
+    one is not another's. SIGTERM or Ctrl-C stops all after what is in flight, resumably.
+
+    A file has `agents:`, and for each a target, either input and output (and key, format, ordered,
+    overwrite) or serve (listen, keys), and perhaps workers, environment and settings; besides,
+    `state:`, the directory for all state, and `defaults:`, settings for all.
+    """
+    deployment = Deployment.read(file)
+    if check:
+        return _check(deployment, as_json=as_json)
+    with views(deployment, as_json=as_json, quiet=quiet) as watch:
+        manager = Supervisor(deployment, watch)
+        code = manager.run()
+    if isinstance(watch, JsonViews):
+        codes = {name: manager.roll.code(name) for name in watch.agents}
+        watch.tell("over", exit_code=code, agents=codes)
+    else:
+        _sum_up(deployment, watch, manager, quiet=quiet)
+    return code
+
+
+def _sum_up(deployment: Deployment, watch: Views, manager: Supervisor, *, quiet: bool) -> None:
+    console = error_console()
+    if not quiet:
+        console.print(results(deployment, watch))
+    for member in deployment.members:
+        report = watch.agents[member.name].report
+        if report is not None and report.dead_letters:
+            console.print(
+                f"{member.name} has {count(report.dead_letters, 'dead letter')}: "
+                f"tamias dead-letters list {typed(member.state)}",
+                markup=False,
+            )
+    codes = {manager.roll.code(member.name) for member in deployment.members}
+    again = f"tamias up {typed(deployment.path)}"
+    if INTERRUPTED in codes:
+        console.print(f"Nothing is lost. To carry on: {again}", markup=False)
+    elif codes & {FAILED, WRONG}:
+        console.print(f"When it is repaired, to carry on: {again}", markup=False)
+
+
+def _check(deployment: Deployment, *, as_json: bool) -> int:
+    """Tell what the file comes to, and what of it is not there."""
+    console = output_console()
+    worst = DONE
+    for member in deployment.members:
+        problem: TamiasError | None = None
+        try:
+            member.look_around()
+        except UsageError as error:
+            problem, worst = error, WRONG
+        if as_json:
+            wrong = None if problem is None else {"message": problem.message, "hint": problem.hint}
+            put(json.dumps({"agent": member.name, "state": str(member.state), "problem": wrong}))
+        elif problem is None:
+            console.print(f"{member.name}: {_told(member)}", markup=False)
+        else:
+            say_error(f"{member.name}: {problem.message}", problem.hint)
+    return worst
+
+
+def _told(member: Member) -> str:
+    spec = member.spec
+    what = (
+        f"{spec.agent}, a service"
+        if member.is_service
+        else f"{spec.agent} to {shown(member.output)}"
+    )
+    environment = f", workers have {described(spec.environment)}" if spec.environment else ""
+    return f"{what}{environment}"

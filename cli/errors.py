@@ -1,0 +1,84 @@
+"""What every command is wrapped in: errors become one message on stderr and an exit code.
+
+Nobody is shown a traceback of tamias itself; with TAMIAS_DEBUG=1 in the environment it comes before
+the message. A traceback of the user's own code is part of the message.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, ParamSpec
+
+import typer
+
+from ..agent.errors import AgentFailedError, TamiasError
+from ..launcher.jobs.exit_codes import INTERRUPTED
+from ..launcher.sinks.appendfile import OutputClosedError
+from .text import error_console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+P = ParamSpec("P")
+
+
+def guarded(command: Callable[P, int]) -> Callable[P, None]:
+    """A command for typer from a function that returns an exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **options: P.kwargs) -> None:
+        try:
+            code = command(*args, **options)
+            sys.stdout.flush()
+        except (BrokenPipeError, OutputClosedError):
+            # `tamias ... | head` has seen enough. What is left in the buffer has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 1
+        except KeyboardInterrupt:
+            say_error("Interrupted.")
+            code = INTERRUPTED
+        except TamiasError as error:
+            _debug()
+            _say(error)
+            code = error.exit_code
+        except typer.Exit:
+            raise
+        except Exception as error:  # noqa: BLE001 (the last line of defence)
+            _debug()
+            say_error(
+                f"{type(error).__name__}: {error}",
+                "This is a mistake in tamias itself; with TAMIAS_DEBUG=1 in the environment it "
+                "says where.",
+            )
+            code = 1
+        raise typer.Exit(code)
+
+    return wrapped
+
+
+def say_error(
+    message: str, hint: str = "", details: str = "", console: Console | None = None
+) -> None:
+    """Write an error message to stderr: what happened, the details, what to do."""
+    console = console or error_console()
+    console.print("[bold red]error:[/] ", end="")
+    console.print(message.strip(), markup=False)
+    if details:
+        console.print(f"\n{details.rstrip()}\n", markup=False)
+    if hint:
+        console.print(hint, markup=False)
+
+
+def _say(error: TamiasError) -> None:
+    details = error.user_traceback if isinstance(error, AgentFailedError) else ""
+    say_error(error.message, error.hint, details)
+
+
+def _debug() -> None:
+    if os.environ.get("TAMIAS_DEBUG"):
+        traceback.print_exc()

@@ -1,0 +1,1 @@
+"""What a terminal shows of running jobs and deployments. Knows no command."""

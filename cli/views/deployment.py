@@ -1,0 +1,370 @@
+"""Shows a running deployment: a table that moves on a terminal, lines elsewhere, JSON for scripts.
+
+All of them are onlookers of the manager's and are called in its loop.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ...deployment.supervisor import DeploymentListener
+from ..errors import say_error
+from ..text import count, duration, error_console, put, rate, shown
+from .estimate import Estimate
+from .progress import LINE_SECONDS, progress
+from .summary import figures
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ...deployment.spec import Deployment
+    from ...launcher.jobs.report import Report
+    from ...launcher.pool.status import PoolStatus
+
+SERVICE_LINE_SECONDS: Final = 60.0
+"""Between two lines about a service, whose log may be kept for years."""
+JSON_SECONDS: Final = 1.0
+
+_COLOURS: Final = {
+    "running": "green",
+    "done": "green",
+    "stopped": "green",
+    "interrupted": "yellow",
+    "draining": "yellow",
+    "restarting": "red",
+    "failed": "bold red",
+}
+
+
+@dataclass(slots=True)
+class AgentView:
+    """What is known of an agent."""
+
+    name: str
+    state: str = "waiting"
+    """As for people: "preparing", a phase of its pool, "restarting", or how it has ended."""
+    status: PoolStatus | None = None
+    estimate: Estimate = field(default_factory=Estimate)
+    pid: int | None = None
+    restarts: int = 0
+    report: Report | None = None
+    error: dict[str, Any] | None = None
+    told: tuple[Any, ...] = ()
+    told_at: float = float("-inf")
+
+
+class Views(DeploymentListener):
+    """Knows how all agents stand, and says nothing: the base of those that do.
+
+    Attributes:
+        agents: by name, in the file's order.
+        console: where things are said to people.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.console = error_console()
+        self.agents = {member.name: AgentView(member.name) for member in deployment.members}
+        self._stopping = False
+        self._services = {member.name for member in deployment.members if member.is_service}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to take away."""
+
+    def started(self, name: str, pid: int, *, again: bool) -> None:
+        """As `DeploymentListener.started`."""
+        del again
+        agent = self.agents[name]
+        agent.state, agent.pid = "preparing", pid
+        agent.estimate = Estimate()
+
+    def status(self, name: str, status: PoolStatus) -> None:
+        """As `DeploymentListener.status`."""
+        agent = self.agents[name]
+        if agent.state == "preparing":
+            agent.told_at = time.monotonic()
+        agent.state, agent.status = status.phase, status
+        agent.estimate.update(status)
+
+    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+        """As `DeploymentListener.died`."""
+        del how, last_words
+        agent = self.agents[name]
+        agent.pid = None
+        if pause is not None:
+            agent.state = "restarting"
+            agent.restarts += 1
+        else:
+            agent.state = "interrupted" if self._stopping else "failed"
+
+    def ended(self, name: str, report: Report, code: int) -> None:
+        """As `DeploymentListener.ended`."""
+        del code
+        agent = self.agents[name]
+        agent.pid, agent.report = None, report
+        agent.state = self._outcome(name, report)
+
+    def failed(self, name: str, error: dict[str, Any], code: int) -> None:
+        """As `DeploymentListener.failed`."""
+        del code
+        agent = self.agents[name]
+        agent.pid, agent.error, agent.state = None, error, "failed"
+        say_error(f"{name}: {error['message']}", error["hint"], error["traceback"], self.console)
+
+    def interrupted(self, name: str) -> None:
+        """As `DeploymentListener.interrupted`."""
+        agent = self.agents[name]
+        agent.pid, agent.state = None, "interrupted"
+
+    def stopping(self, times: int) -> None:
+        """As `DeploymentListener.stopping`."""
+        del times
+        self._stopping = True
+        for agent in self.agents.values():
+            if agent.state == "restarting":
+                agent.state = "interrupted"
+
+    def _outcome(self, name: str, report: Report) -> str:
+        if report.finished:
+            return "done"
+        return "stopped" if name in self._services else "interrupted"
+
+
+class LineViews(Views):
+    """Lines with the time of day: what happens when it happens, and how it goes now and then."""
+
+    def say(self, text: str) -> None:
+        """A line."""
+        self.console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
+
+    def started(self, name: str, pid: int, *, again: bool) -> None:
+        """As `DeploymentListener.started`."""
+        super().started(name, pid, again=again)
+        self.say(f"{name}: started{' again' if again else ''} (pid {pid})")
+
+    def said(self, name: str, text: str) -> None:
+        """As `DeploymentListener.said`."""
+        self.say(f"{name}: {text}")
+
+    def ready(self, name: str, where: dict[str, Any]) -> None:
+        """As `DeploymentListener.ready`."""
+        also = f", and at {where['listen']}" if where["listen"] else ""
+        self.say(f"{name}: ready for clients{also}")
+
+    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+        """As `DeploymentListener.died`."""
+        super().died(name, how, last_words, pause)
+        if pause is None:
+            what = "it is not started again"
+        elif pause < 0.05:
+            what = "it is started again"
+        else:
+            what = f"it is started again in {duration(pause)}"
+        words = f"; the last that it printed:\n{last_words}" if last_words else ""
+        self.say(f"{name}: {how}; {what}{words}")
+
+    def ended(self, name: str, report: Report, code: int) -> None:
+        """As `DeploymentListener.ended`."""
+        super().ended(name, report, code)
+        self.say(f"{name}: {self.agents[name].state}{figures(report)}")
+
+    def interrupted(self, name: str) -> None:
+        """As `DeploymentListener.interrupted`."""
+        super().interrupted(name)
+        self.say(f"{name}: interrupted before it began")
+
+    def stopping(self, times: int) -> None:
+        """As `DeploymentListener.stopping`."""
+        super().stopping(times)
+        running = sum(agent.pid is not None for agent in self.agents.values())
+        if times == 1:
+            what = f"stopping {count(running, 'agent')} after what is in flight"
+            self.say(f"{what}; interrupt again to stop at once")
+        else:
+            self.say("stopping at once" if times == 2 else "killing what is left")
+
+    def refresh(self) -> None:
+        """As `DeploymentListener.refresh`."""
+        now = time.monotonic()
+        for agent in self.agents.values():
+            status = agent.status
+            if status is None or agent.state != "running":
+                continue
+            pause = SERVICE_LINE_SECONDS if agent.name in self._services else LINE_SECONDS
+            if now >= agent.told_at + pause:
+                agent.told_at = now
+                if agent.name not in self._services or agent.told != (status.events,):
+                    agent.told = (status.events,)
+                    self.say(f"{agent.name}: {progress(status, agent.estimate)}")
+
+
+class TableViews(LineViews):
+    """A table that is drawn over and over, below the lines of what happens."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment)
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        self.console.show_cursor()  # or it would be gone for good if we were killed
+        return super().__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def refresh(self) -> None:
+        """As `DeploymentListener.refresh`."""
+        room = self.console.size.height - 2
+        self._live.update(table(list(self.agents.values()), room), refresh=True)
+
+
+class JsonViews(Views):
+    """What happens, as JSON lines on stdout."""
+
+    def tell(self, event: str, **more: Any) -> None:
+        """A line."""
+        put(json.dumps({"event": event, **more}))
+        sys.stdout.flush()
+
+    def started(self, name: str, pid: int, *, again: bool) -> None:
+        """As `DeploymentListener.started`."""
+        super().started(name, pid, again=again)
+        self.tell("started", agent=name, pid=pid, again=again)
+
+    def said(self, name: str, text: str) -> None:
+        """As `DeploymentListener.said`."""
+        self.tell("log", agent=name, text=text)
+
+    def ready(self, name: str, where: dict[str, Any]) -> None:
+        """As `DeploymentListener.ready`."""
+        self.tell("ready", agent=name, **where)
+
+    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+        """As `DeploymentListener.died`."""
+        super().died(name, how, last_words, pause)
+        self.tell("died", agent=name, how=how, printed=last_words, again_in=pause)
+
+    def ended(self, name: str, report: Report, code: int) -> None:
+        """As `DeploymentListener.ended`."""
+        super().ended(name, report, code)
+        self.tell("ended", agent=name, **asdict(report), exit_code=code)
+
+    def interrupted(self, name: str) -> None:
+        """As `DeploymentListener.interrupted`."""
+        super().interrupted(name)
+        self.tell("interrupted", agent=name)
+
+    def failed(self, name: str, error: dict[str, Any], code: int) -> None:
+        """As `DeploymentListener.failed`."""
+        super().failed(name, error, code)
+        self.tell("failed", agent=name, error=error, exit_code=code)
+
+    def stopping(self, times: int) -> None:
+        """As `DeploymentListener.stopping`."""
+        super().stopping(times)
+        self.tell("stopping", times=times)
+
+    def refresh(self) -> None:
+        """As `DeploymentListener.refresh`."""
+        now = time.monotonic()
+        for agent in self.agents.values():
+            status = agent.status
+            if status is None or agent.state != status.phase or now < agent.told_at + JSON_SECONDS:
+                continue
+            ready = sum(worker.state == "ready" for worker in status.workers)
+            figures = {
+                name: getattr(status, name)
+                for name in ("phase", "events", "outputs", "retries", "deaths", "dead_letters")
+            }
+            told = (*figures.values(), ready)
+            if told != agent.told:
+                agent.told, agent.told_at = told, now
+                self.tell(
+                    "status",
+                    agent=agent.name,
+                    **figures,
+                    rate=status.rate,
+                    done=agent.estimate.done,
+                    ready=ready,
+                    workers=len(status.workers),
+                    restarts=agent.restarts,
+                )
+
+
+def views(deployment: Deployment, *, as_json: bool, quiet: bool) -> Views:
+    """What shows it where stderr goes, or to a script."""
+    if as_json:
+        return JsonViews(deployment)
+    if quiet:
+        return Views(deployment)
+    console = error_console()
+    on_terminal = console.is_terminal and not console.is_dumb_terminal
+    return TableViews(deployment) if on_terminal else LineViews(deployment)
+
+
+def table(agents: list[AgentView], room: int) -> Table:
+    """How all agents stand, one per line, in at most `room` lines."""
+    numbers = ("inputs", "done", "rate", "left", "workers", "retries", "deaths", "dead", "starts")
+    table = _table("state", numbers)
+    most = max(1, room - 2)
+    for agent in agents[:most]:
+        table.add_row(agent.name, _state(agent), *_progress(agent), str(agent.restarts + 1))
+    if len(agents) > most:
+        table.add_row("...", f"{len(agents) - most} more")
+    return table
+
+
+def _progress(agent: AgentView) -> list[str]:
+    status, estimate = agent.status, agent.estimate
+    if status is None:
+        return [""] * 8
+    now = [""] * 4
+    if agent.pid is not None and agent.state != "preparing":
+        left, ready = estimate.seconds_left, sum(w.state == "ready" for w in status.workers)
+        now = [
+            "" if estimate.done is None else f"{estimate.done:.0%}",
+            rate(status.rate),
+            "" if left is None else duration(left),
+            f"{ready}/{len(status.workers)}",
+        ]
+    counts = (status.retries, status.deaths, status.dead_letters)
+    return [f"{status.events:,}", *now, *(f"{number:,}" for number in counts)]
+
+
+def results(deployment: Deployment, views: Views) -> Table:
+    """What has come of all agents."""
+    table = _table("result", ("inputs", "outputs", "dead letters", "starts"))
+    table.add_column("written to")
+    for member in deployment.members:
+        agent = views.agents[member.name]
+        known = agent.report or agent.status
+        counts = [""] * 3
+        if known is not None:
+            counts = [f"{n:,}" for n in (known.events, known.outputs, known.dead_letters)]
+        output = Text("" if agent.report is None or member.is_service else shown(member.output))
+        table.add_row(agent.name, _state(agent), *counts, str(agent.restarts + 1), output)
+    return table
+
+
+def _table(second: str, numbers: tuple[str, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("agent", no_wrap=True)
+    table.add_column(second, min_width=11)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _state(agent: AgentView) -> Text:
+    return Text(agent.state, _COLOURS.get(agent.state, ""))

@@ -1,0 +1,95 @@
+"""A job as a picture for a terminal: a bar, the counts, a line for each worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..text import count, duration, rate
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ...launcher.pool.status import PoolStatus, WorkerStatus
+    from .estimate import Estimate
+
+_COLOURS = {"ready": "green", "starting": "yellow", "asked": "yellow", "down": "red"}
+_AROUND = 4
+"""Lines of the picture that are not about a worker."""
+
+
+def picture(status: PoolStatus, estimate: Estimate, title: str, room: int) -> RenderableType:
+    """The picture, in at most `room` lines; the title may be empty."""
+    return Group(
+        _head(status, estimate, title),
+        _counts(status),
+        _workers(status.workers, max(1, room - _AROUND)),
+    )
+
+
+def _head(status: PoolStatus, estimate: Estimate, title: str) -> RenderableType:
+    line = Table.grid(padding=(0, 2), expand=True)
+    cells: list[RenderableType] = []
+    if title:
+        line.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
+        cells.append(Text(title, style="bold"))
+    if estimate.done is not None:
+        line.add_column(ratio=3)
+        line.add_column(justify="right", no_wrap=True)
+        cells += [
+            ProgressBar(total=1.0, completed=estimate.done),
+            Text(f"{int(estimate.done * 100)}%"),
+        ]
+    line.add_column(justify="right", no_wrap=True)
+    line.add_column(justify="right", no_wrap=True)
+    cells += [Text(rate(status.rate)), Text(_left(status, estimate))]
+    line.add_row(*cells)
+    return line
+
+
+def _left(status: PoolStatus, estimate: Estimate) -> str:
+    if status.phase != "running":
+        return status.phase
+    if estimate.seconds_left is None:
+        return duration(status.elapsed)
+    return f"{duration(estimate.seconds_left)} left"
+
+
+def _counts(status: PoolStatus) -> RenderableType:
+    line = Text(f"{status.events:,} done, {count(status.outputs, 'output')}")
+    for number, one, many, style in (
+        (status.retries, "retry", "retries", "yellow"),
+        (status.deaths, "death", "", "yellow"),
+        (status.dead_letters, "dead letter", "", "red"),
+    ):
+        line.append(", ")
+        line.append(count(number, one, many or f"{one}s"), style if number else "dim")
+    if status.degraded:
+        line.append(f", degraded: {status.degraded}", "red")
+    return line
+
+
+def _workers(workers: list[WorkerStatus], room: int) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("worker")
+    table.add_column("pid", justify="right")
+    table.add_column("state", min_width=8)
+    for name in ("in flight", "waiting", "starts"):
+        table.add_column(name, justify="right")
+    shown = workers if len(workers) <= room else workers[: room - 1]
+    for worker in shown:
+        table.add_row(
+            str(worker.slot),
+            str(worker.pid or ""),
+            Text(worker.state, _COLOURS.get(worker.state, "")),
+            f"{worker.in_flight:,}",
+            f"{worker.waiting:,}",
+            str(worker.incarnation),
+        )
+    if len(shown) < len(workers):
+        table.add_row("...", "", f"{len(workers) - len(shown)} more", "", "", "")
+    return table

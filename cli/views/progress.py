@@ -1,0 +1,160 @@
+"""Shows a running job on stderr: a picture that moves on a terminal, log lines elsewhere.
+
+Both are fed by the pool's own loop, a few times a second; there is no thread. What the launcher
+logs (a worker that died, say) appears between, in order.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.live import Live
+
+from ..text import count, duration, error_console, rate
+from .estimate import Estimate
+from .picture import picture
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Self
+
+    from ...launcher.jobs.file_job import JobSpec
+    from ...launcher.pool.status import PoolStatus
+
+LINE_SECONDS = 5.0
+"""Between two lines where there is no terminal."""
+
+
+class Watcher:
+    """Shows nothing: the base of those that do."""
+
+    def show(self, status: PoolStatus) -> None:
+        """The pool's state now."""
+
+    def say(self, text: str) -> None:
+        """A line to the people."""
+
+    def __enter__(self) -> Self:
+        self._handler = _Relay(self)
+        log = logging.getLogger("tamias")
+        log.addHandler(self._handler)
+        log.propagate = False
+        logging.getLogger("tamias.environments").setLevel(logging.INFO)  # it can take minutes
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("tamias").removeHandler(self._handler)
+
+
+class _Relay(logging.Handler):
+    """Hands what the launcher logs to a watcher."""
+
+    def __init__(self, watch: Watcher) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As `logging.Handler.emit`."""
+        self._watch.say(record.getMessage())
+
+
+class _Talker(Watcher):
+    """What both kinds that speak have in common."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._drains = False
+
+    def say(self, text: str) -> None:
+        """A line with the time of day."""
+        self._console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
+
+    def _tell_of_drain(self, status: PoolStatus) -> None:
+        if status.phase == "draining" and not self._drains:
+            self._drains = True
+            flying = sum(worker.in_flight for worker in status.workers)
+            self.say(
+                f"stopping after {count(flying, 'input')} in flight; "
+                "interrupt again to stop at once"
+            )
+
+
+class LineWatcher(_Talker):
+    """A line every few seconds."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._estimate = Estimate()
+        self._next = time.monotonic() + LINE_SECONDS
+        self._phase = ""
+
+    def show(self, status: PoolStatus) -> None:
+        """As `Watcher.show`."""
+        self._tell_of_drain(status)
+        self._estimate.update(status)
+        now = time.monotonic()
+        if now >= self._next and status.phase in ("starting", "running"):
+            self._next = now + LINE_SECONDS
+            self.say(progress(status, self._estimate))
+
+
+class PictureWatcher(_Talker):
+    """A picture that is drawn over and over, and gone in the end."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        super().__init__(console)
+        self._title = title
+        self._estimate = Estimate()
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def show(self, status: PoolStatus) -> None:
+        """As `Watcher.show`."""
+        self._tell_of_drain(status)
+        self._estimate.update(status)
+        room = self._console.size.height - 1
+        self._live.update(picture(status, self._estimate, self._title, room), refresh=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        self._console.show_cursor()  # or it would be gone for good if we were killed
+        return super().__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self._live.stop()
+
+
+def progress(status: PoolStatus, estimate: Estimate) -> str:
+    """How a pool stands, in a line."""
+    parts = [f"{count(status.events, 'input')} done"]
+    if estimate.done is not None:
+        parts[0] += f" ({estimate.done:.0%})"
+    parts.append(rate(status.rate))
+    if estimate.seconds_left is not None:
+        parts.append(f"{duration(estimate.seconds_left)} left")
+    ready = sum(worker.state == "ready" for worker in status.workers)
+    parts.append(f"{ready} of {count(len(status.workers), 'worker')} ready")
+    for number, one, many in (
+        (status.retries, "retry", "retries"),
+        (status.deaths, "worker death", ""),
+        (status.dead_letters, "dead letter", ""),
+    ):
+        if number:
+            parts.append(count(number, one, many))
+    if status.degraded:
+        parts.append(f"degraded ({status.degraded})")
+    return ", ".join(parts)
+
+
+def watcher(spec: JobSpec, *, quiet: bool) -> Watcher:
+    """The watcher for where stderr goes."""
+    console = error_console()
+    if quiet:
+        return Watcher()
+    mixed = spec.output == "-" and sys.stdout.isatty()  # a picture amid the outputs
+    if console.is_terminal and not console.is_dumb_terminal and not mixed:
+        return PictureWatcher(console, spec.agent)
+    return LineWatcher(console)

@@ -1,0 +1,69 @@
+"""What is said at the end of a job: what it came to, where everything is, what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..text import count, duration, error_console, rate, shown, typed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...launcher.jobs.file_job import JobSpec
+    from ...launcher.jobs.report import Report
+    from ..paths import StatePlace
+
+
+def how_to_go_on(spec: JobSpec, state: StatePlace) -> str:
+    """A sentence on how to carry an interrupted or failed job on."""
+    feed = " with the same input on stdin" if spec.input == "-" else ""
+    return f"To carry on{feed}: tamias resume {typed(state.path)}"
+
+
+def job_ended(spec: JobSpec, state: StatePlace, report: Report, *, quiet: bool) -> None:
+    """Tell on stderr how a life of a job has ended; if `quiet`, only what is left to do."""
+    console = error_console()
+    if not quiet:
+        _tell(console, spec, state, report)
+    if not report.finished:
+        console.print(f"Nothing is lost. {how_to_go_on(spec, state)}", markup=False)
+    if report.dead_letters:
+        are = "input is" if report.dead_letters == 1 else "inputs are"
+        console.print(
+            f"{report.dead_letters:,} {are} in the dead letters: "
+            f"tamias dead-letters list {typed(state.path)}",
+            markup=False,
+        )
+
+
+def _tell(console: Console, spec: JobSpec, state: StatePlace, report: Report) -> None:
+    word = "[bold green]done[/]" if report.finished else "[bold yellow]interrupted[/]"
+    console.print(f"{word}{figures(report)}")
+    if spec.output != "-":
+        _line(console, "outputs", f"{shown(spec.output)} ({count(report.outputs, 'line')})")
+    if state.is_kept:
+        _line(console, "state", shown(state.path))
+
+
+def figures(report: Report) -> str:
+    """What a life of a job has done, to be put behind how it has ended."""
+    done = report.events - report.resumed_at
+    if report.finished and not done and report.resumed_at:
+        return f" before: {count(report.events, 'input')}; nothing is new"
+    parts = [f"{count(done, 'input')} in {duration(report.seconds)}"]
+    if report.seconds > 0 and done:
+        parts[0] += f" ({rate(done / report.seconds)})"
+    if report.resumed_at:
+        parts.append(f"{report.events:,} with earlier lives")
+    if report.retries:
+        parts.append(count(report.retries, "retry", "retries"))
+    if report.deaths:
+        parts.append(count(report.deaths, "worker death"))
+    if report.ignored:
+        parts.append(f"{report.ignored:,} ignored")
+    return f": {', '.join(parts)}"
+
+
+def _line(console: Console, name: str, text: str) -> None:
+    console.print(f"  [dim]{name + ':':9}[/]", end="")
+    console.print(text, markup=False)

@@ -1,0 +1,1 @@
+"""Several agents under one command. Knows nothing of what a pool does with its inputs."""

@@ -1,0 +1,133 @@
+"""One pool process, as its supervisor sees it.
+
+A fresh interpreter (exec, so nothing of the supervisor's leaks in) in a session of its own: the
+terminal's Ctrl-C is for the supervisor, which passes on what is meant. The kernel kills it when the
+supervisor dies, and its zygote and workers with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..service.server.service import ServeSpec
+from .channel import Channel
+
+if TYPE_CHECKING:
+    from .spec import Member
+
+# The working directory is the user's, and what he calls `queue.py` is not for us to import.
+_PROGRAM: Final = (
+    "import sys; sys.path[:] = [path for path in sys.path if path]; "
+    "from tamias.deployment.main import main; main()"
+)
+_LAST_LINES: Final = 15
+_LOG_END: Final = 1 << 14
+
+
+class PoolProcess:
+    """A running pool process.
+
+    Attributes:
+        pid: its process id.
+    """
+
+    def __init__(self, member: Member, folder: Path, *, again: bool) -> None:
+        """Start it; only in the main thread, with whose end the kernel ends it.
+
+        Args:
+            member: what it is to run.
+            folder: its working directory.
+            again: whether its state directory says how to carry on.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        self._log = log_path(member)
+        self._line, theirs = Channel.pair()
+        order = {
+            "name": member.name,
+            "kind": "service" if isinstance(member.spec, ServeSpec) else "job",
+            "spec": asdict(member.spec),
+            "state": str(member.state),
+            "overwrite": member.overwrite,
+            "again": again,
+        }
+        try:
+            # A file and not a pipe: nobody has to read it while we write.
+            with (
+                tempfile.TemporaryFile("w+", encoding="utf-8") as stdin,
+                self._log.open("ab") as log,
+            ):
+                json.dump(order, stdin)
+                stdin.seek(0)
+                self._log_began = log.tell()
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _PROGRAM, str(os.getpid()), str(theirs.fileno())],
+                    cwd=folder,
+                    env={
+                        name: text for name, text in os.environ.items() if name != "NOTIFY_SOCKET"
+                    },
+                    stdin=stdin,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+        except BaseException:
+            self._line.close()
+            raise
+        finally:
+            theirs.close()
+        self.pid = self._process.pid
+
+    def fileno(self) -> int:
+        """What to poll."""
+        return self._line.fileno()
+
+    def hear(self) -> tuple[list[dict[str, Any]], bool]:
+        """What it has said, and whether it has ended."""
+        return self._line.hear()
+
+    def tell_to_stop(self) -> None:
+        """As Ctrl-C for a single pool: the first time it drains, the second it stops."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL it; may be called again."""
+        self._process.kill()
+
+    def bury(self) -> str:
+        """Wait for its end, which is near, and say what it was."""
+        code = self._process.wait()
+        self._line.close()
+        if code < 0:
+            try:
+                return f"was killed by {signal.Signals(-code).name}"
+            except ValueError:
+                return f"was killed by signal {-code}"
+        return f"ended with exit code {code}"
+
+    def last_words(self) -> str:
+        """The end of what it has printed besides what it has said; usually nothing."""
+        with suppress(OSError), self._log.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end == 0:
+                self._log.unlink()
+            file.seek(max(self._log_began, end - _LOG_END))
+            lines = file.read().decode(errors="backslashreplace").splitlines()
+            return "\n".join(lines[-_LAST_LINES:])
+        return ""
+
+
+def log_path(member: Member) -> Path:
+    """Where a pool process prints what it has no better place for."""
+    return member.state.with_name(f"{member.name}.log")

@@ -1,0 +1,247 @@
+"""Carries out what the roll says: starts pool processes, hears them, ends them.
+
+One thread, one loop, which sleeps until a pool process says something, a signal comes, or a pause
+is over. It handles no inputs and no outputs: a deployment's supervisor can be as slow as it likes,
+or be stopped, and no pool is any slower.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+from ..agent.errors import LeaseHeldError, StoreLockedError, WorkerStartError
+from ..launcher.jobs.exit_codes import FAILED
+from ..launcher.jobs.report import Report
+from ..launcher.pool.signals import Signals
+from ..launcher.pool.status import PoolStatus
+from ..service.server.systemd import notify
+from ..store.faults import system_error
+from ..store.lease import Lease
+from .pool_process import PoolProcess
+from .restarts import DrainProcess, KillProcess, RestartPolicy, StartProcess
+
+if TYPE_CHECKING:
+    from .spec import Deployment
+
+_LOCK: Final = "up.lock"
+_TICK_SECONDS: Final = 1.0
+"""How long an onlooker goes without being asked to refresh, at most."""
+
+
+class DeploymentListener:
+    """Is told what happens; does nothing. Those who show it to somebody say what they need."""
+
+    def started(self, name: str, pid: int, *, again: bool) -> None:
+        """A pool process has been started."""
+
+    def status(self, name: str, status: PoolStatus) -> None:
+        """How a pool stands."""
+
+    def said(self, name: str, text: str) -> None:
+        """What a pool's launcher has logged."""
+
+    def ready(self, name: str, where: dict[str, Any]) -> None:
+        """A service is open: `address` and `listen`."""
+
+    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+        """A pool process is dead, and comes again after a pause, or not (None)."""
+
+    def ended(self, name: str, report: Report, code: int) -> None:
+        """A pool has come to its end."""
+
+    def failed(self, name: str, error: dict[str, Any], code: int) -> None:
+        """A pool cannot go on: `type`, `message`, `hint` and `traceback` of its error."""
+
+    def interrupted(self, name: str) -> None:
+        """A pool was told to stop before it had begun."""
+
+    def stopping(self, times: int) -> None:
+        """Somebody has asked for the end, for the first, second or third time."""
+
+    def refresh(self) -> None:
+        """Time has passed."""
+
+
+class Supervisor:
+    """Runs a deployment.
+
+    Args:
+        deployment: what to run.
+        onlooker: is told what happens, in this thread.
+    """
+
+    def __init__(self, deployment: Deployment, onlooker: DeploymentListener) -> None:
+        self._deployment = deployment
+        self._members = {member.name: member for member in deployment.members}
+        self._onlooker = onlooker
+        self.roll = RestartPolicy(self._members)
+        self._processes: dict[str, PoolProcess] = {}
+        self._endings: dict[str, dict[str, Any]] = {}
+        """The last words of processes that have not ended yet."""
+        self._clock = time.monotonic
+        self._asked = 0
+        self._notified = False
+        self._bell, self._ringer = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ringer.setblocking(False)
+
+    def run(self) -> int:
+        """Run until every agent is over, or it was stopped. Only in the main thread.
+
+        Returns:
+            The exit code, that of the agent that fared worst.
+
+        Raises:
+            StoreLockedError: the deployment runs already.
+            StoreUnwritableError: its directory cannot be made or written.
+        """
+        with ExitStack() as stack:
+            stack.callback(self._bell.close)
+            stack.callback(self._ringer.close)
+            stack.callback(self._lock().close)
+            stack.callback(self._end_all)
+            stack.enter_context(Signals(self._asked_to_stop))
+            self._loop()
+        return self.roll.exit_code
+
+    def _lock(self) -> Lease:
+        folder = self._deployment.state
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise system_error(error, folder) from error
+        try:
+            return Lease.acquire(folder / _LOCK)
+        except LeaseHeldError:
+            pid = Lease.last_holder(folder / _LOCK)
+            raise StoreLockedError(
+                f"The deployment in {folder} is up: process {pid} runs it.",
+                hint="End that one first, or name another `state` in the file.",
+            ) from None
+
+    def _loop(self) -> None:
+        while True:
+            now = self._clock()
+            while self._asked:
+                self._asked -= 1
+                self._onlooker.stopping(self.roll.stop(now))
+                notify("STOPPING=1")
+            for step in self.roll.turn(now):
+                self._carry_out(step)
+            self._onlooker.refresh()
+            if self.roll.is_over:
+                return
+            self._wait()
+
+    def _wait(self) -> None:
+        now = self._clock()
+        deadline = self.roll.next_deadline()
+        seconds = _TICK_SECONDS if deadline is None else min(_TICK_SECONDS, deadline - now)
+        by_descriptor = {process.fileno(): name for name, process in self._processes.items()}
+        descriptors = [self._bell.fileno(), *by_descriptor]
+        poller = select.poll()
+        for descriptor in descriptors:
+            poller.register(descriptor, select.POLLIN)
+        for descriptor, _ in poller.poll(max(0, int(seconds * 1000) + 1)):
+            if descriptor in by_descriptor:
+                self._hear(by_descriptor[descriptor])
+            else:
+                self._bell.recv(64)
+
+    # -- instructions -------------------------------------------------------------------------
+
+    def _carry_out(self, step: StartProcess | DrainProcess | KillProcess) -> None:
+        if isinstance(step, StartProcess):
+            self._start(step.name, again=step.again)
+        elif isinstance(step, DrainProcess):
+            self._processes[step.name].tell_to_stop()
+        else:
+            self._processes[step.name].kill()
+
+    def _start(self, name: str, *, again: bool) -> None:
+        member = self._members[name]
+        try:
+            process = PoolProcess(member, self._deployment.folder, again=again)
+        except OSError as error:  # no more processes, no room for the log
+            failure = WorkerStartError(f"its pool process cannot be started: {error}")
+            self._gone(name, failure.message, "", {"error": _told(failure), "code": FAILED})
+            return
+        self._processes[name] = process
+        self._onlooker.started(name, process.pid, again=again)
+
+    # -- events -------------------------------------------------------------------------------
+
+    def _hear(self, name: str) -> None:
+        process = self._processes[name]
+        messages, closed = process.hear()
+        for message in messages:
+            self._take(name, message)
+        if closed:
+            del self._processes[name]
+            ending = self._endings.pop(name, None)
+            how = f"its pool process {process.bury()}"
+            if ending is not None and "error" in ending:
+                how = ending["error"]["message"].rstrip(".")
+            self._gone(name, how, process.last_words(), ending)
+
+    def _take(self, name: str, message: dict[str, Any]) -> None:
+        if "status" in message:
+            status = PoolStatus.from_json(message["status"])
+            if any(worker.state == "ready" for worker in status.workers):
+                self.roll.works(name, status.events)
+            self._onlooker.status(name, status)
+            self._notify_when_up()
+        elif "log" in message:
+            self._onlooker.said(name, message["log"])
+        elif "ready" in message:
+            self._onlooker.ready(name, message["ready"])
+        else:
+            self._endings[name] = message
+
+    def _gone(self, name: str, how: str, words: str, ending: dict[str, Any] | None) -> None:
+        """A process is no more; `ending` is what it has said of that."""
+        if ending is None or ending.get("error", {}).get("type") == StoreLockedError.__name__:
+            pause = self.roll.died(name, self._clock(), ending["code"] if ending else FAILED)
+            self._onlooker.died(name, how, words, pause)
+            return
+        self.roll.ended(name, ending["code"])
+        if "error" in ending:
+            self._onlooker.failed(name, ending["error"], ending["code"])
+        elif "interrupted" in ending:
+            self._onlooker.interrupted(name)
+        else:
+            self._onlooker.ended(name, Report(**ending["report"]), ending["code"])
+        self._notify_when_up()
+
+    def _notify_when_up(self) -> None:
+        """Tell systemd, once."""
+        if not self._notified and self.roll.is_up:
+            self._notified = True
+            notify("READY=1")
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def _asked_to_stop(self) -> None:
+        self._asked += 1
+        self._ring()
+
+    def _ring(self) -> None:
+        try:
+            self._ringer.send(b".")
+        except BlockingIOError:  # it rings anyway
+            return
+
+    def _end_all(self) -> None:
+        """Nothing is left behind, even by a mistake of ours."""
+        for process in self._processes.values():
+            process.kill()
+        for process in self._processes.values():
+            process.bury()
+
+
+def _told(error: WorkerStartError) -> dict[str, Any]:
+    return {"type": type(error).__name__, "message": error.message, "hint": "", "traceback": ""}

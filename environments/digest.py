@@ -1,0 +1,113 @@
+"""What defines an environment, as a digest: contents and versions, never mere names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ..agent.errors import EnvironmentSetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_LENGTH: Final = 20
+"""Hexadecimal digits: enough that no two environments of one user ever meet."""
+_BLOCK: Final = 1 << 20
+_NESTED: Final = re.compile(r"(-r|-c|--requirement|--constraint)[\s=]*(.+)")
+_PROJECT: Final = ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+def digest(content: Any) -> str:
+    """The digest of something that JSON can express."""
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+
+
+def content_of(path: Path) -> str:
+    """A digest of what is in a file, or in a folder and all below.
+
+    Raises:
+        EnvironmentSetupError: it cannot be read.
+    """
+    hashed = hashlib.sha256()
+    try:
+        for name, file in _files(path):
+            hashed.update(f"{len(name)} {name} {os.access(file, os.X_OK)} ".encode())
+            with file.open("rb") as opened:
+                while block := opened.read(_BLOCK):
+                    hashed.update(block)
+    except OSError as error:
+        raise EnvironmentSetupError(
+            f"{error.filename or path} cannot be read: {error.strerror}.",
+            hint="Check the paths of the environment's files.",
+        ) from error
+    return hashed.hexdigest()
+
+
+def _files(path: Path) -> Iterator[tuple[str, Path]]:
+    if not path.is_dir():
+        yield "", path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(set(folders) - {"__pycache__"})
+        for name in sorted(names):
+            file = Path(folder, name)
+            if file.is_file():
+                yield str(file.relative_to(path)), file
+
+
+def requirements_in(source: str | tuple[str, ...]) -> list[Any]:
+    """What requirements say: lines, with the contents of files that they refer to.
+
+    Raises:
+        EnvironmentSetupError: a file cannot be read.
+    """
+    if isinstance(source, str):
+        return _from_file(Path(source), frozenset())
+    return _from_lines(source, Path.cwd(), frozenset())
+
+
+def _from_file(path: Path, above: frozenset[Path]) -> list[Any]:
+    path = path.absolute()
+    if path in above:
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvironmentSetupError(
+            f"The requirements {path} cannot be read: {error}.", hint="Name a readable text file."
+        ) from error
+    return _from_lines(text.splitlines(), path.parent, above | {path})
+
+
+def _from_lines(lines: Iterable[str], base: Path, above: frozenset[Path]) -> list[Any]:
+    said: list[Any] = []
+    for line in lines:
+        plain = re.sub(r"(^|\s)#.*", "", line).strip()
+        if not plain:
+            continue
+        said.append(plain)
+        nested = _NESTED.fullmatch(plain)
+        if nested and "://" not in nested[2]:
+            said.append(_from_file(base / _unquoted(nested[2]), above))
+            continue
+        is_editable = plain.startswith(("-e", "--editable"))
+        place = base / _unquoted(re.sub(r"^(-e|--editable)[\s=]*", "", plain).partition("[")[0])
+        if place.is_file():
+            said.append(content_of(place))
+        elif place.is_dir():
+            files = [place / name for name in _PROJECT] if is_editable else [place]
+            said.append([content_of(file) for file in files if file.exists()])
+    return said
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return " ".join(shlex.split(text))
+    except ValueError:
+        return text

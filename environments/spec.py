@@ -1,0 +1,255 @@
+"""What a user says of an environment, checked for form before anything is done with it.
+
+The same words in a deployment file, in the configuration (section `environment`) and behind the
+flags of `tamias run`. Paths are made absolute here, against the folder of whoever wrote them; those
+that begin with the name of an archive stay as they are and are looked up inside it later.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+
+from ..agent.errors import ConfigError
+
+SUFFIXES: Final = (
+    ".tar.gz",
+    ".tar.bz2",
+    ".tar.xz",
+    ".tgz",
+    ".tbz2",
+    ".txz",
+    ".tar",
+    ".zip",
+    ".whl",
+)
+"""How the name of an archive may end."""
+
+_VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?")
+_NAME: Final = re.compile(r"[^/\0#]+")
+
+
+def _python(value: object) -> object:
+    """A version that YAML has taken for a number is one still, unless a digit has been lost."""
+    if isinstance(value, float):
+        if len(str(value).partition(".")[2]) < 2:
+            msg = f'write a version in quotes: "3.10" (without them it is the number {value})'
+            raise ValueError(msg)
+        return str(value)
+    return value
+
+
+def _item(value: object) -> object:
+    """`PATH` or `PATH#NAME` as a mapping."""
+    if isinstance(value, str):
+        path, _, name = value.rpartition("#") if "#" in value else (value, "", "")
+        return {"path": path, "name": name}
+    return value
+
+
+def _many(value: object) -> object:
+    """A list as a tuple, which is what strict validation takes."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _lines(value: object) -> object:
+    many = _many(value)
+    if isinstance(many, str) or (
+        isinstance(many, tuple) and all(isinstance(line, str) for line in many)
+    ):
+        return many
+    raise ValueError("name a file, or list requirements")
+
+
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, (str, Mapping)) else _many(value)
+
+
+def _folders(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part for part in value.split(os.pathsep) if part)
+    return _many(value)
+
+
+def _texts(value: object) -> object:
+    """Values of variables as text; a mapping in a mapping is a name with a dot in it."""
+    if not isinstance(value, Mapping):
+        return value
+    texts: dict[str, Any] = {}
+    for name, content in value.items():
+        if isinstance(content, Mapping):
+            inner = _texts({f"{name}.{last}": text for last, text in content.items()})
+            texts.update(inner if isinstance(inner, dict) else {})
+        elif isinstance(content, int) and not isinstance(content, bool):
+            texts[str(name)] = str(content)
+        elif content is None or isinstance(content, str):
+            texts[str(name)] = content
+        else:
+            raise ValueError(f"{name} is {content!r}: write its value in quotes, as it should be")
+    return texts
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FileEntry(_Model):
+    """A file, directory or archive, and what it is called in the environment."""
+
+    path: str
+    name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("path"), str):
+            path, name = data["path"], data.get("name") or _stem(data["path"])
+            if not path or not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name for {path!r}: it needs one without a slash")
+            if name in {".", ".."}:
+                raise ValueError(f"{name!r} is no name")
+            return {**data, "name": name}
+        return data
+
+
+Items = Annotated[
+    tuple[Annotated[FileEntry, BeforeValidator(_item)], ...], BeforeValidator(_several)
+]
+
+
+class EnvironmentSpec(_Model):
+    """An environment, as it is asked for. Empty: the launcher's own."""
+
+    python: Annotated[str, BeforeValidator(_python)] = ""
+    """A version ("3.12"), a path, a name on PATH, or a path in an archive; empty for the launcher's
+    version."""
+    requirements: Annotated[str | tuple[str, ...], BeforeValidator(_lines)] = ()
+    """A file, or the lines of one."""
+    archives: Items = ()
+    """Zip and tar files, each to be unpacked into a folder of its name."""
+    files: Items = ()
+    """Files and folders to be copied."""
+    folder: str = ""
+    """The working directory; empty for the launcher's."""
+    pythonpath: Annotated[tuple[str, ...], BeforeValidator(_folders)] = ()
+    """Folders of modules."""
+    variables: Annotated[dict[str, str | None], BeforeValidator(_texts)] = {}
+    """Environment variables, over those inherited; None takes one away."""
+    inherit: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """Names of the launcher's variables that are inherited besides the usual; `*` is a wildcard."""
+    installer: Literal["auto", "uv", "pip"] = "auto"
+    """What installs requirements: "auto" is uv where it is found on PATH, and pip otherwise."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EnvironmentSpec:
+        names = [item.name for item in (*self.archives, *self.files)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two of the archives and files are called {name!r}")
+        for name, value in self.variables.items():
+            if not name or "=" in name or "\0" in name or "\0" in (value or ""):
+                raise ValueError(f"variables: {name!r} cannot be an environment variable")
+            if name in {"PYTHONPATH", "PYTHONHOME"}:
+                raise ValueError(f"variables: {name} is worked out here; use pythonpath or python")
+        for path in self.pythonpath:
+            if os.pathsep in path:
+                raise ValueError(f"pythonpath: {path!r} has a {os.pathsep!r} in it")
+        return self
+
+    def __bool__(self) -> bool:
+        """Whether anything is asked for."""
+        return self != EnvironmentSpec()
+
+    @property
+    def builds(self) -> bool:
+        """Whether there is something to make, besides finding an interpreter."""
+        return bool(self.requirements or self.archives or self.files)
+
+    @property
+    def is_version(self) -> bool:
+        """Whether `python` is a version."""
+        return bool(_VERSION.fullmatch(self.python))
+
+    def is_inside(self, path: str) -> bool:
+        """Whether a path is in one of the archives, or is one of the files."""
+        first = path.partition("/")[0]
+        return any(first == item.name for item in (*self.archives, *self.files))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """What `of` makes the same spec from; JSON can express it."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @classmethod
+    def of(
+        cls, data: Mapping[str, Any], base: Path | None = None, where: str = "environment"
+    ) -> EnvironmentSpec:
+        """The spec that a mapping describes.
+
+        Args:
+            data: as in YAML.
+            base: relative paths start here; None: in the working directory.
+            where: what to call the mapping in errors.
+
+        Raises:
+            ConfigError: an unknown name, or a value that cannot be one.
+        """
+        try:
+            spec = cls.model_validate(data)
+        except ValidationError as error:
+            raise ConfigError(_told(error, where), hint=_known()) from None
+        return spec.at(base or Path.cwd())
+
+    def at(self, base: Path) -> EnvironmentSpec:
+        """The same with absolute paths, where relative ones start at `base`."""
+
+        def place(path: str) -> str:
+            return str(base / Path(path).expanduser()) if path else ""
+
+        def maybe_inside(path: str) -> str:
+            return path if self.is_inside(path) else place(path)
+
+        def moved(items: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
+            return tuple(FileEntry(path=place(item.path), name=item.name) for item in items)
+
+        is_path = "/" in self.python or self.python.startswith("~")
+        return self.model_copy(
+            update={
+                "python": maybe_inside(self.python) if is_path else self.python,
+                "requirements": place(self.requirements)
+                if isinstance(self.requirements, str)
+                else self.requirements,
+                "archives": moved(self.archives),
+                "files": moved(self.files),
+                "folder": maybe_inside(self.folder),
+                "pythonpath": tuple(map(maybe_inside, self.pythonpath)),
+            }
+        )
+
+
+def _stem(path: str) -> str:
+    """The name of a file, without what tells that it is an archive."""
+    name = Path(path).name
+    for suffix in SUFFIXES:
+        if name.endswith(suffix) and name != suffix:
+            return name.removesuffix(suffix)
+    return name
+
+
+def _told(error: ValidationError, where: str) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = ".".join([where, *(str(part) for part in problem["loc"] if part != "str")])
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "there is no such setting"
+        lines.append(f"{path}: {message}")
+    return "; ".join(dict.fromkeys(lines)) + "."
+
+
+def _known() -> str:
+    return "An environment has: " + ", ".join(EnvironmentSpec.model_fields) + "."

@@ -1,0 +1,1 @@
+"""A running pool's control socket and command queue. Knows nothing of what a command does."""

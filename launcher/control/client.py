@@ -1,0 +1,79 @@
+"""Asking a running pool: the other end of its control socket."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import PoolError, error_named
+from ...store.state.directory import StateDirectory
+from .server import socket_path
+from .unix_socket import connect_to
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class NoAnswerError(PoolError):
+    """No launcher uses the state directory, or it does not listen."""
+
+
+class _Connection(HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("tamias", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """As `HTTPConnection.connect`."""
+        self.sock = connect_to(self._path, self.timeout)
+
+
+def ask(
+    state: Path,
+    question: str,
+    arguments: dict[str, Any] | None = None,
+    *,
+    wait: float | None = None,
+) -> dict[str, Any]:
+    """The answer of the pool that works in a state directory.
+
+    Args:
+        state: the state directory.
+        question: `status`, `scale`, `reload`, ...
+        arguments: of the question; None (and no question but `status`) makes it a GET.
+        wait: the longest to wait for the answer, in seconds; None: any time.
+
+    Raises:
+        StoreFormatError: there is no such state directory.
+        NoAnswerError: nobody is there to ask, or the answer did not come.
+        TamiasError: what the pool answers.
+    """
+    with StateDirectory.view(state) as view:
+        pid = view.launcher_pid()
+        path = socket_path(view.path)
+    if pid is None:
+        raise NoAnswerError(
+            f"No launcher is at work in {state}.",
+            hint="Start one: tamias run, resume or serve.",
+        )
+    connection = _Connection(path, wait)
+    try:
+        if arguments is None:
+            connection.request("GET", f"/{question}")
+        else:
+            connection.request("POST", f"/{question}", json.dumps(arguments))
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError) as error:
+        raise NoAnswerError(
+            f"The launcher of {state} (pid {pid}) does not answer: "
+            f"{str(error) or type(error).__name__}.",
+            hint="It may just be starting or ending; tamias status tells.",
+        ) from error
+    finally:
+        connection.close()
+    if "error" in answer:
+        raise error_named(**{"name": answer["error"].pop("type"), **answer["error"]})
+    return dict(answer)

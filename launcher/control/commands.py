@@ -1,0 +1,151 @@
+"""What a running pool can be told, and the box in which it finds that: from any thread.
+
+`Mailbox.post` puts a command in and returns a future, which gets the answer (a JSON object) or a
+`TamiasError` when all that the command asks for has happened. The pool is woken by an eventfd, so a
+command costs a waiting pool nothing, and is heard at once.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import PoolError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+
+class Command:
+    """Something that a pool is to do."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Describe(Command):
+    """Tell how things stand: answered at once, with the fields of a `PoolStatus`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain(Command):
+    """Read no more inputs, finish all that have been read, and end; the job can be resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Command):
+    """Finish what is in flight, and end; the job can be resumed. The same as a first SIGTERM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale(Command):
+    """Have so many workers from now on; answered when all shards are where they belong."""
+
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swap(Command):
+    """Replace the worker of a slot by a fresh one, in a slot of its own, without an interruption.
+
+    It takes over the shards one by one; then the old one ends.
+    """
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reload(Command):
+    """Go over to a new generation of workers; answered when it is promoted or rolled back.
+
+    What it may change: `settings` of the configuration, by key (None takes one back); the `target`;
+    the `environment`, whole (None: as it is). The agent's code is what is on disk now. `smoke` is a
+    file with inputs that it must get through before it is given real ones. If nothing has changed
+    but options that a running pool can change, it does that at once, with the workers that it has.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    target: str | None = None
+    environment: dict[str, Any] | None = None
+    smoke: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFiles(Command):
+    """Put on record what files the agent's code is in, as soon as it has been imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback(Command):
+    """Take back the reload that is under way; answered at once."""
+
+
+Answer: TypeAlias = "Future[dict[str, Any]]"
+
+
+class Mailbox:
+    """Commands on their way to the pool; see the module's text."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._letters: list[tuple[Command, Answer]] = []
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._closed = False
+
+    def post(self, command: Command) -> Answer:
+        """Put a command in. Thread-safe; also before the pool runs."""
+        answer: Answer = Future()
+        with self._lock:
+            if not self._closed:
+                self._letters.append((command, answer))
+                os.eventfd_write(self._bell, 1)
+                return answer
+        answer.set_exception(ended())
+        return answer
+
+    def fileno(self) -> int:
+        """What to poll: readable when there is something to `take`."""
+        return self._bell
+
+    def take(self) -> list[tuple[Command, Answer]]:
+        """What has been put in, in that order; never waits."""
+        if not self._letters:
+            return []
+        with self._lock:
+            letters, self._letters = self._letters, []
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._bell)
+        return letters
+
+    def close(self) -> None:
+        """Take nothing more. What is still there is answered with an error."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            os.close(self._bell)
+        for _, answer in self._letters:
+            fail(answer, ended())
+
+
+def fail(answer: Answer, error: BaseException) -> None:
+    """Answer with an error, unless there is an answer or nobody waits for one."""
+    if not answer.done():
+        answer.set_exception(error)
+
+
+def succeed(answer: Answer, result: dict[str, Any]) -> None:
+    """Answer, unless there is an answer or nobody waits for one."""
+    if not answer.done():
+        answer.set_result(result)
+
+
+def ended() -> PoolError:
+    """What the pool says when it cannot do any more what it is told."""
+    return PoolError(
+        "The pool has ended before it could do that.", hint="Start it again, and repeat it."
+    )

@@ -1,0 +1,130 @@
+"""Carrying out commands: which at once, which one after the other, and who gets the answer.
+
+Commands that change which workers there are (scaling, swapping, reloading) are *operations*: they
+take a while, in which the pool goes on, and would trip over one another, so there is one at a time
+and the others wait for their turn. An operation is a small state machine that is asked again in
+each turn of the pool's loop, thus after everything that happens.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import UsageError
+from .commands import ended, fail, succeed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .commands import Answer, Command, Mailbox
+
+
+class Operation(ABC):
+    """Something that takes more than one turn of the loop."""
+
+    @abstractmethod
+    def step(self, now: float) -> dict[str, Any] | None:
+        """Go on; the answer when all is done, else None.
+
+        Called every tenth of a second at least. `now` is monotonic seconds.
+
+        Raises:
+            TamiasError: it cannot be done, which ends it.
+        """
+
+
+class CommandQueue:
+    """The commands of one pool."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._instant: dict[type[Command], Callable[[Any], dict[str, Any] | None]] = {}
+        self._lengthy: dict[type[Command], Callable[[Any], Operation]] = {}
+        self._waiting: deque[tuple[Command, Answer]] = deque()
+        self._current: tuple[Operation, Answer] | None = None
+        self._at_end: list[Answer] = []
+
+    def at_once(self, command: type[Command], do: Callable[[Any], dict[str, Any] | None]) -> None:
+        """Have `do` called for such commands; if it returns None, the pool's end is the answer."""
+        self._instant[command] = do
+
+    def one_by_one(self, command: type[Command], make: Callable[[Any], Operation]) -> None:
+        """Have such commands made into operations, when it is their turn."""
+        self._lengthy[command] = make
+
+    @property
+    def operation(self) -> Operation | None:
+        """What is being done now."""
+        return self._current[0] if self._current is not None else None
+
+    def turn(self, now: float) -> None:
+        """Do what there is to do in this turn of the loop."""
+        for command, answer in self._mailbox.take():
+            if type(command) in self._instant:
+                self._do(self._instant[type(command)], command, answer)
+            elif type(command) in self._lengthy:
+                self._waiting.append((command, answer))
+            else:
+                name = type(command).__name__.lower()
+                fail(answer, UsageError(f"This pool knows no command {name!r}."))
+        while self._current is not None or self._waiting:
+            if self._current is None and not self._begin():
+                continue
+            if not self._go_on(now):
+                return
+
+    def _do(
+        self, do: Callable[[Any], dict[str, Any] | None], command: Command, answer: Answer
+    ) -> None:
+        try:
+            result = do(command)
+        except Exception as error:  # noqa: BLE001 (whoever has asked is to know)
+            fail(answer, error)
+            return
+        if result is None:
+            self._at_end.append(answer)
+        else:
+            succeed(answer, result)
+
+    def _begin(self) -> bool:
+        command, answer = self._waiting.popleft()
+        if answer.cancelled():
+            return False
+        try:
+            self._current = self._lengthy[type(command)](command), answer
+        except Exception as error:  # noqa: BLE001 (whoever has asked is to know)
+            fail(answer, error)
+            return False
+        return True
+
+    def _go_on(self, now: float) -> bool:
+        """Whether the current operation has come to its end."""
+        assert self._current is not None  # noqa: S101 (see `turn`)
+        operation, answer = self._current
+        try:
+            result = operation.step(now)
+        except Exception as error:  # noqa: BLE001 (whoever has asked is to know)
+            self._current = None
+            fail(answer, error)
+            return True
+        if result is None:
+            return False
+        self._current = None
+        succeed(answer, result)
+        return True
+
+    def close(self, result: dict[str, Any] | None, error: BaseException | None = None) -> None:
+        """The pool has ended: with `result`, for those who have asked for that, or by an error."""
+        self._mailbox.close()
+        for answer in self._at_end:
+            if result is None:
+                fail(answer, error or ended())
+            else:
+                succeed(answer, result)
+        left = [answer for _, answer in self._waiting]
+        if self._current is not None:
+            left.append(self._current[1])
+        for answer in left:
+            fail(answer, ended())

@@ -1,0 +1,91 @@
+"""What a running pool can be told from outside: its control socket's questions, as commands."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.errors import UsageError
+from .commands import Describe, Drain, Reload, Rollback, Scale, Stop, Swap
+from .server import Control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from ...store.state.directory import StateDirectory
+    from .commands import Command
+
+QUESTIONS: Final = {
+    "status": "GET",
+    "scale": "POST",
+    "swap": "POST",
+    "reload": "POST",
+    "rollback": "POST",
+    "drain": "POST",
+    "stop": "POST",
+}
+"""What may be asked, and by which method."""
+
+_PLAIN: Final[dict[str, Command]] = {
+    "status": Describe(),
+    "rollback": Rollback(),
+    "drain": Drain(),
+    "stop": Stop(),
+}
+
+
+@contextmanager
+def control_socket(
+    post: Callable[[Command], Future[dict[str, Any]]], state: StateDirectory
+) -> Iterator[None]:
+    """Serve a control socket in this block; `post` hands each command to the pool."""
+
+    def ask(question: str, arguments: dict[str, Any]) -> Future[dict[str, Any]]:
+        return post(command_of(question, arguments))
+
+    with Control(state.path, QUESTIONS, ask):
+        yield
+
+
+def command_of(question: str, arguments: dict[str, Any]) -> Command:
+    """The command that a question stands for.
+
+    Raises:
+        UsageError: the arguments do not belong to it.
+    """
+    if question == "scale":
+        return Scale(_number(arguments, "workers"))
+    if question == "swap":
+        return Swap(_number(arguments, "slot"))
+    if question == "reload":
+        return _reload(arguments)
+    return _PLAIN[question]
+
+
+def _number(arguments: dict[str, Any], name: str) -> int:
+    try:
+        return int(arguments[name])
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(
+            f"{arguments.get(name)!r} is no number for {name!r}.", hint=f"Say {name}=N."
+        ) from None
+
+
+def _reload(arguments: dict[str, Any]) -> Reload:
+    settings = arguments.get("settings", {})
+    environment = arguments.get("environment")
+    target, smoke = arguments.get("target"), arguments.get("smoke")
+    unknown = arguments.keys() - {"settings", "target", "environment", "smoke"}
+    right = isinstance(settings, dict) and isinstance(environment, (dict, NoneType))
+    if (
+        unknown
+        or not right
+        or not all(isinstance(text, (str, NoneType)) for text in (target, smoke))
+    ):
+        raise UsageError(
+            f"A reload takes no {', '.join(sorted(unknown)) or 'values of such types'}.",
+            hint="It takes settings and environment, which are objects, and target and smoke.",
+        )
+    return Reload(settings, target, environment, smoke)

@@ -1,0 +1,31 @@
+"""Which agent the workers of a job run, under which settings, in which interpreter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """An agent as a launcher knows it: by name or pickled, never imported here.
+
+    Exactly one of `target` and `pickled` is set.
+    """
+
+    name: str
+    """The agent's identity, which a state directory belongs to."""
+    target: str | None = None
+    """`package.module:name`, or `/path/to/file.py:name`."""
+    pickled: str | None = None
+    """The agent with its resources, pickled, in base64."""
+    config: dict[str, Any] = field(default_factory=dict)
+    on_error: str = "dead-letter"
+    """What happens to an input whose run fails: `fail`, `dead-letter` or `ignore`."""
+    sys_path: Sequence[str] = ()
+    """Folders where the agent's modules are looked for."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    """The workers' environment, as `EnvironmentSpec.of` takes it; empty: the launcher's."""

@@ -1,0 +1,178 @@
+"""A job from an input file to an output file, as the command line describes it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import StoreError, UsageError
+from ...environments.provide import provide_launch
+from ...store.state.directory import StateDirectory, StateView
+from ..delivery.checkpointed import CheckpointedDelivery
+from ..reload import generation_record
+from ..sinks.jsonlines import JsonLinesSink
+from ..sources.factory import open_source
+from .agent_spec import AgentSpec
+from .job import Job
+from .smoke import smoke_runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ...environments.launch import Launch
+    from ..pool.status import PoolStatus
+    from .report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A file job as the command line describes it. Paths are absolute, or "-"."""
+
+    target: str
+    """`package.module:name`, or `/path/to/file.py:name`."""
+    input: str
+    output: str = "-"
+    key: str | None = None
+    input_format: str | None = None
+    ordered: bool = False
+    on_error: str = "dead-letter"
+    config: dict[str, Any] = field(default_factory=dict)
+    folder: str = ""
+    """Where the command was given: modules are looked for here, too."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    """The workers' environment, as `EnvironmentSpec.of` takes it; empty for the launcher's."""
+
+    @property
+    def agent(self) -> str:
+        """The agent's identity: a file's stem, or a module, and the name in it."""
+        return generation_record.agent_of(self.target)
+
+    def agent_spec(self) -> AgentSpec:
+        """The agent as its workers are told of it."""
+        return AgentSpec(
+            self.agent,
+            target=self.target,
+            config=self.config,
+            on_error=self.on_error,
+            sys_path=[self.folder] if self.folder else [],
+            environment=self.environment,
+        )
+
+    def launch(self) -> Launch | None:
+        """How the workers' interpreter is started: its environment is made, if need be.
+
+        Raises:
+            EnvironmentSetupError: it cannot be made, or does not work.
+        """
+        return provide_launch(self.environment)
+
+    @classmethod
+    def recorded(cls, state: Path) -> JobSpec:
+        """The job that a state directory was made for.
+
+        Raises:
+            StoreError: there is no such directory, or its job did not come from a command.
+        """
+        with StateDirectory.view(state) as view:
+            job = _recorded(view)
+        known = {spec_field.name for spec_field in fields(cls)}
+        return cls(**{name: value for name, value in job.items() if name in known})
+
+
+def run_file_job(
+    spec: JobSpec,
+    state_path: Path,
+    *,
+    overwrite: bool = False,
+    scratch: Path | None = None,
+    on_status: Callable[[PoolStatus], None] | None = None,
+) -> Report:
+    """Run a job from file to file, or carry on with it.
+
+    Args:
+        spec: the job.
+        state_path: its state directory, which need not exist.
+        overwrite: allow a new job to empty an output file that exists.
+        scratch: what to delete if this process is killed, where the state is temporary.
+        on_status: called a few times a second, between other things: it should be quick.
+
+    Raises:
+        TamiasError: as `Pool.run`, and whatever is wrong with the state, input or output. A job
+            that could not begin for a mistake of its caller's leaves nothing behind.
+    """
+    job = Job(
+        spec.agent_spec(),
+        spec.launch(),
+        scratch=scratch,
+        controllable=scratch is None,
+        smoke=smoke_runner(spec.key, spec.input_format),
+        on_status=on_status,
+    )
+    with (
+        open_source(spec.input, spec.key, spec.input_format) as source,
+        job.open_state(state_path, {"spec": asdict(spec), "input": source.identity()}) as state,
+        _nothing_left_of_mistakes(state, spec.output),
+    ):
+        _agree(spec, state)
+        source.check(state.manifest.job["input"])
+        if state.manifest.job["spec"] != asdict(spec):
+            state.save_job({**state.manifest.job, "spec": asdict(spec)})
+        sink = JsonLinesSink(
+            spec.output,
+            ordered=spec.ordered,
+            sync=state.manifest.durability == "machine",
+            overwrite=overwrite,
+        )
+        return job.run(state, source, CheckpointedDelivery(sink, state.progress))
+
+
+@contextmanager
+def _nothing_left_of_mistakes(state: StateDirectory, output: str) -> Iterator[None]:
+    """Remove what a job has created that ends before it begins, by a mistake in the command.
+
+    An agent that is misspelt or does not import, an output that is in the way: the next, corrected
+    command is to find things as the first one did, and not a state directory of another agent.
+    """
+    new_output = output != "-" and not Path(output).exists()
+    try:
+        yield
+    except (UsageError, StoreError):
+        if not any((state.path / "shards").iterdir()):  # no worker has ever come to life
+            if new_output:
+                with suppress(OSError):
+                    Path(output).unlink()
+            state.destroy()
+        raise
+
+
+def _recorded(view: StateView) -> dict[str, Any]:
+    """The job in a state directory's manifest, as a command has put it there."""
+    spec = view.manifest.job.get("spec")
+    if not isinstance(spec, dict):
+        raise StoreError(
+            f"{view.path} was not made by `tamias run`, so a command cannot carry it on.",
+            hint="Run the program that made it again, with the same state directory.",
+        )
+    return spec
+
+
+def _agree(spec: JobSpec, state: StateDirectory) -> None:
+    """Refuse a command that would mix another job into the state directory."""
+    recorded = _recorded(state)
+    for name in ("input", "output", "key", "input_format", "ordered"):
+        was, now = recorded.get(name), getattr(spec, name)
+        if was != now:
+            raise UsageError(
+                f"{state.path} belongs to a job with {_flag(name, was)}; this command has "
+                f"{_flag(name, now)}.",
+                hint="Repeat the command as it was, or name another state directory (--state).",
+            )
+
+
+def _flag(name: str, value: object) -> str:
+    flag = "--" + name.replace("_", "-")
+    if value is None or value is False:
+        return f"no {flag}"
+    return flag if value is True else f"{flag} {value}"

@@ -1,0 +1,230 @@
+"""A job: one agent between a source and a delivery, over one state directory.
+
+Every pool of tamias is put together here, whatever feeds it: a file, a Python list, clients of a
+service, dead letters, a Flink task, the smoke inputs of a reload. One life of a job:
+
+1. `open_state` locks the state directory, or makes it.
+2. `run` opens the delivery, which says where the source has to be read again from.
+3. The pool works until the source is exhausted, or until something ends it early.
+4. `run` closes the delivery and reports what this life has done.
+
+The next life of the same state directory goes on where this one ended.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ...agent.config.configuration import Configuration
+from ...agent.config.options import PoolOptions
+from ...agent.errors import ConfigError
+from ...environments.provide import provide_launch
+from ...store.state.directory import StateDirectory
+from ...store.state.reader import StoreReader
+from ...worker.process.boot import Boot
+from ...worker.process.limits import KernelLimits
+from ..control.commands import Stop
+from ..control.requests import control_socket
+from ..dispatch.breaker import BreakerRule
+from ..pool.pool import Pool, PoolSettings
+from ..reload import generation_record
+from ..reload.current import CurrentGeneration
+from ..reload.reloader import Reloader
+from ..workers.monitor import watch_limits
+from .report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ...environments.launch import Launch
+    from ...store.shard.shard import Durability
+    from ..delivery.delivery import Delivery
+    from ..delivery.source import Source
+    from ..pool.status import PoolStatus
+    from ..reload.reloader import SmokeRunner
+    from .agent_spec import AgentSpec
+
+_THRESHOLDS: Final = (50_000, 50, 1000)
+"""Thresholds of the garbage collector while a pool works. The launcher makes one container for each
+input under way; none of them is garbage, and collections at the usual rate double its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One agent, ready to be run over a source and a delivery; see the module's text."""
+
+    agent: AgentSpec
+    launch: Launch | None = None
+    """The workers' interpreter; None for this one."""
+    scratch: Path | None = None
+    """What a surviving process deletes if this one is killed, where the state is temporary."""
+    controllable: bool = True
+    """Whether the pool has a control socket and generations, and can be reloaded."""
+    smoke: SmokeRunner | None = None
+    """Runs smoke inputs through new code before a reload; None: no reload is given any."""
+    time_limit: float | None = None
+    """Seconds after which the pool is ended at once, resumably; None for no limit."""
+    on_status: Callable[[PoolStatus], None] | None = None
+    """Called a few times a second, between other things: it should be quick."""
+    handle_signals: bool = True
+    """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
+
+    @property
+    def config(self) -> Configuration:
+        """The settings of agent and pool."""
+        return Configuration(self.agent.config)
+
+    def open_state(self, path: Path, record: dict[str, Any]) -> StateDirectory:
+        """The state directory, locked; `record` describes the job in a new one's manifest.
+
+        Raises:
+            StoreError: as `StateDirectory.open`.
+        """
+        config = self.config
+        return StateDirectory.open(
+            path,
+            self.agent.name,
+            config.get(PoolOptions.SHARDS),
+            cast("Durability", config.get(PoolOptions.DURABILITY)),
+            record,
+        )
+
+    def run(self, state: StateDirectory, source: Source, delivery: Delivery) -> Report:
+        """One life: recover, run, report.
+
+        Args:
+            state: locked.
+            source: not yet read.
+            delivery: not yet opened; it is closed when this returns.
+
+        Raises:
+            ConfigError: the settings cannot be met.
+            TamiasError: as `Pool.run`.
+        """
+        config = self.config
+        settings = self._pool_settings(config, state.manifest.shards)
+        KernelLimits.of(config).check()
+        began = time.monotonic()
+        try:
+            position = delivery.open()
+            resumed_at = delivery.events
+            if position is not None:
+                source.seek(position)
+            boot = self.boot(state, source.codec, delivery.codec)
+            with ExitStack() as stack:
+                stack.enter_context(rare_collections())
+                if self.controllable:
+                    boot = replace(boot, generation=self._generation(state))
+                pool = Pool(boot, source, delivery, state, settings)
+                if self.controllable:
+                    current = CurrentGeneration(
+                        pool, state, boot, self.launch, self.agent.environment
+                    )
+                    Reloader(current, provide_launch, self.smoke).register()
+                    stack.enter_context(control_socket(pool.post, state))
+                if self.time_limit is not None:
+                    stack.enter_context(ended_after(self.time_limit, pool))
+                finished = pool.run()
+        finally:
+            delivery.close()
+        with StoreReader(state.path) as reader:
+            dead_letters = reader.counts()["dead"]
+        return Report(
+            finished=finished,
+            events=delivery.events,
+            outputs=delivery.outputs,
+            dead_letters=dead_letters,
+            ignored=pool.status.ignored,
+            retries=pool.status.retries,
+            deaths=pool.status.deaths,
+            resumed_at=resumed_at,
+            seconds=time.monotonic() - began,
+            state=str(state.path),
+            metrics=pool.status.metrics,
+        )
+
+    def boot(self, state: StateDirectory, input_codec: str, output_codec: str) -> Boot:
+        """What the workers of this life are told."""
+        agent = self.agent
+        return Boot(
+            parent=os.getpid(),
+            address=f"ipc://@tamias-{os.getpid()}-{token_hex(8)}",
+            state=str(state.path),
+            shards=state.manifest.shards,
+            durability=state.manifest.durability,
+            on_error=agent.on_error,
+            input_codec=input_codec,
+            output_codec=output_codec,
+            config=self.config.data,
+            target=agent.target,
+            agent=agent.pickled,
+            sys_path=list(agent.sys_path),
+            scratch=None if self.scratch is None else str(self.scratch),
+        )
+
+    def _generation(self, state: StateDirectory) -> int:
+        python = generation_record.python_of(self.launch)
+        made_of = generation_record.definition_of(self.agent.target, self.config.data, python)
+        return generation_record.begin(state, made_of)
+
+    def _pool_settings(self, config: Configuration, shards: int) -> PoolSettings:
+        workers = config.get(PoolOptions.WORKERS) or min(shards, len(os.sched_getaffinity(0)))
+        if workers > shards:
+            raise ConfigError(
+                f"{workers} workers cannot share {shards} shards: each needs at least one.",
+                hint="Use fewer workers, or a new state directory with more shards "
+                "(--set shards=N).",
+            )
+        return PoolSettings(
+            slots=workers,
+            window=config.get(PoolOptions.WINDOW),
+            batch=config.get(PoolOptions.BATCH_SIZE),
+            max_attempts=config.get(PoolOptions.MAX_ATTEMPTS),
+            limits=watch_limits(config),
+            breaker=BreakerRule(
+                config.get(PoolOptions.BREAKER_FAILURES),
+                config.get(PoolOptions.BREAKER_SECONDS),
+                stops=config.get(PoolOptions.ON_BREAKER) == "stop",
+            ),
+            start_method=config.get(PoolOptions.START_METHOD),
+            launch=self.launch,
+            on_status=self.on_status,
+            handle_signals=self.handle_signals,
+        )
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Collect garbage rarely in this block, as before after it."""
+    before = gc.get_threshold()
+    if 0 < before[0] < _THRESHOLDS[0]:
+        gc.set_threshold(*_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@contextmanager
+def ended_after(seconds: float, pool: Pool) -> Iterator[None]:
+    """End a pool at once if this block is not over after so many seconds."""
+
+    def stop() -> None:
+        for _ in range(2):  # the second one does not wait for what is in flight
+            pool.post(Stop())
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

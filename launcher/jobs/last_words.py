@@ -1,0 +1,61 @@
+"""What a job reports before its temporary state is deleted."""
+
+from __future__ import annotations
+
+import logging
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Final
+
+from ...store.encoding.keys import decode_key
+from ...store.state.reader import StoreReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ...store.records.dead_letters import DeadLetter
+
+
+LETTERS_TOLD: Final = 5
+LINES_TOLD: Final = 20
+_LOG_END: Final = 1 << 16
+
+_LOG: Final = logging.getLogger("tamias")
+
+
+def warn_of_dead_letters(state: Path, count: int) -> None:
+    """Log a warning for each of the first dead letters of a state directory, and for the rest.
+
+    Args:
+        state: the directory.
+        count: how many there are.
+    """
+    with StoreReader(state) as reader:
+        told = nsmallest(LETTERS_TOLD, _letters(reader), key=lambda letter: letter.offset)
+    for letter in told:
+        _LOG.warning(
+            "input %d (key %s) was set aside: %s: %s",
+            letter.offset,
+            repr(decode_key(letter.key)) if letter.key else "unknown",
+            letter.cause,
+            letter.error,
+        )
+    if count > len(told):
+        _LOG.warning("%d further inputs were set aside", count - len(told))
+
+
+def _letters(reader: StoreReader) -> Iterator[DeadLetter]:
+    for number in range(reader.view.manifest.shards):
+        with reader.shard(number) as snapshot:
+            if snapshot is not None:
+                yield from snapshot.dead_letters()
+
+
+def last_words(log: Path) -> str:
+    """The end of what the workers printed, for an error's hint."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LOG_END))
+        lines = file.read().decode(errors="backslashreplace").splitlines()
+    if not lines:
+        return "The workers printed nothing."
+    return "\n".join(["The last that the workers printed:", *lines[-LINES_TOLD:]])

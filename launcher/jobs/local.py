@@ -1,0 +1,238 @@
+"""The local execution environment: the pool on this machine, behind Flink Agents' API.
+
+The same execution core as everything else: a list source, a collecting sink, and the pool between
+them. The state directory is temporary unless the option `state-dir` names one; then a program that
+is killed and started again carries on, and still returns all outputs.
+
+Workers run in this program's interpreter and environment, unless the section `environment` of the
+configuration asks for another one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...agent.config.configuration import Configuration
+from ...agent.config.options import PoolOptions
+from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
+from ...agent.errors import PoolError, UsageError, WorkerStartError
+from ...agent.plan import AgentPlan
+from ...environments.packing import own_folders, packed_for, portable_inputs
+from ...environments.provide import provide_launch
+from ...store.state.scratch import make_scratch
+from ..delivery.checkpointed import CheckpointedDelivery
+from ..reload import generation_record
+from ..sinks.collect import CollectSink
+from ..sources.factory import python_source
+from .agent_spec import AgentSpec
+from .job import Job
+from .last_words import last_words, warn_of_dead_letters
+from .smoke import smoke_runner
+
+if TYPE_CHECKING:
+    from ...agent.agent import Agent
+    from .report import Report
+
+
+class LocalExecutionEnvironment(AgentsExecutionEnvironment):
+    """Runs one agent over one list, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._config = Configuration()
+        self._builder: LocalAgentBuilder | None = None
+        self._executed = False
+        self.report: Report | None = None
+        """What `execute` has come to, once it has returned."""
+
+    def get_config(self, path: str | None = None) -> Configuration:
+        """The configuration, to be read and set; a YAML file at `path` is loaded into it."""
+        if path is not None:
+            self._config.load_file(path)
+        return self._config
+
+    def from_list(self, input: list[dict[str, Any]]) -> LocalAgentBuilder:
+        """Take inputs from a list (or any iterable), which is read during `execute`.
+
+        Raises:
+            UsageError: called before.
+        """
+        if self._builder is not None:
+            raise UsageError(
+                "from_list can be called once in the life of an environment.",
+                hint="Get another environment for another input.",
+            )
+        self._builder = LocalAgentBuilder(input)
+        return self._builder
+
+    def from_datastream(self, input: Any, key_selector: Any = None) -> AgentBuilder:
+        """A Flink environment's business."""
+        del input, key_selector
+        raise _needs_flink("from_datastream")
+
+    def from_table(self, input: Any, key_selector: Any = None) -> AgentBuilder:
+        """A Flink environment's business."""
+        del input, key_selector
+        raise _needs_flink("from_table")
+
+    def execute(self) -> None:
+        """Run the agent over the whole input; `to_list`'s list is filled when this returns.
+
+        Inputs that were set aside have no outputs in it: there is a warning for each of the first
+        of them, and `report.dead_letters` is their number.
+
+        Raises:
+            UsageError: called before, or there is no input or agent yet.
+            AgentFailedError: an action failed (unless the option `on-error` says otherwise).
+            TamiasError: whatever else ends a pool.
+        """
+        if self._executed:
+            raise UsageError(
+                "execute can be called once in the life of an environment.",
+                hint="Get another environment to run again.",
+            )
+        if self._builder is None or self._builder.agent is None:
+            raise UsageError(
+                "There is nothing to execute yet.",
+                hint="Call from_list(inputs).apply(agent) first.",
+            )
+        self._executed = True
+        self.report = self._run(self._builder.agent, self._builder)
+        if not self.report.finished:
+            raise PoolError(
+                f"The job was interrupted after {self.report.events} inputs.",
+                hint="With the option state-dir the same program carries on where it stopped.",
+            )
+
+    def _target(self, agent: Agent | type[Agent] | str) -> str:
+        """The agent's name; raises here what a worker would complain of."""
+        if not isinstance(agent, str):
+            return AgentPlan.compile(agent, self._config, self.resources).name
+        if any(self.resources.values()):
+            raise UsageError(
+                "An agent that is only named cannot be given resources of this environment.",
+                hint="Add them to the agent itself, in its module.",
+            )
+        location, colon, name = agent.rpartition(":") if ":" in agent else (agent, "", "")
+        if location.endswith(".py"):
+            location = str(Path(location).absolute())
+        return location + colon + name
+
+    def _job(self, agent: Agent | type[Agent] | str, scratch: Path | None) -> Job:
+        config = self._config
+        target = self._target(agent)
+        environment = config.section("environment")
+        launch = provide_launch(environment)
+        packed = None if isinstance(agent, str) else packed_for(launch, agent, self.resources)
+        spec = AgentSpec(
+            generation_record.agent_of(target),
+            target=target if packed is None else None,
+            pickled=packed,
+            config=config.data,
+            on_error=config.get(PoolOptions.ON_ERROR) or "fail",
+            sys_path=own_folders(launch),
+            environment=environment,
+        )
+        return Job(
+            spec,
+            launch,
+            scratch=scratch,
+            controllable=scratch is None,
+            smoke=smoke_runner(),
+            handle_signals=threading.current_thread() is threading.main_thread(),
+        )
+
+    def _run(self, agent: Agent | type[Agent] | str, builder: LocalAgentBuilder) -> Report:
+        config = self._config
+        named = config.get(PoolOptions.STATE_DIR)
+        scratch = None if named else make_scratch(config.get(PoolOptions.DURABILITY))
+        state_path = Path(named) if scratch is None else scratch / "state"
+        try:
+            job = self._job(agent, scratch)
+            launch = job.launch
+            with (
+                python_source(portable_inputs(builder.input, launch)) as source,
+                job.open_state(state_path, {}) as state,
+            ):
+                sink = CollectSink(
+                    state.path / "outputs" if named else None,
+                    sync=state.manifest.durability == "machine",
+                    foreign=launch is not None and launch.is_foreign,
+                )
+                report = job.run(state, source, CheckpointedDelivery(sink, state.progress))
+                if report.dead_letters:
+                    warn_of_dead_letters(state.path, report.dead_letters)
+                builder.output.extend(sink.results())
+                return report
+        except WorkerStartError as error:
+            if scratch is not None:  # the log that the error points to goes in a moment
+                error.hint = last_words(state_path / "logs" / "pool.log")
+            raise
+        finally:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+class LocalAgentBuilder(AgentBuilder):
+    """Joins the list with an agent and a list of outputs."""
+
+    def __init__(self, input: Any) -> None:
+        self.input = input
+        self.output: list[dict[Any, Any]] = []
+        self.agent: Agent | type[Agent] | str | None = None
+
+    def apply(self, agent: Agent | type[Agent] | str) -> LocalAgentBuilder:
+        """Set the agent, itself or by name: `package.module:name`, or `path/to/file.py:name`.
+
+        One that is named is imported by the workers alone, in their own environment.
+
+        Raises:
+            UsageError: there is one already.
+        """
+        if self.agent is not None:
+            raise UsageError(
+                "apply can be called once: an environment runs one agent.",
+                hint="Get another environment for another agent.",
+            )
+        self.agent = agent
+        return self
+
+    def to_list(self) -> list[dict[Any, Any]]:
+        """The list that `execute` will fill with `{key: output}`, in input order."""
+        return self.output
+
+    def to_datastream(self, output_type: Any = None) -> Any:
+        """A Flink environment's business."""
+        del output_type
+        raise _needs_flink("to_datastream")
+
+    def to_table(self, schema: Any, output_type: Any) -> Any:
+        """A Flink environment's business."""
+        del schema, output_type
+        raise _needs_flink("to_table")
+
+
+def create(env: Any = None, t_env: Any = None, **options: Any) -> LocalExecutionEnvironment:
+    """The factory behind the entry point `local`; options go into the configuration.
+
+    The option `environment` is a mapping: the workers' Python environment.
+    """
+    del env, t_env
+    environment = LocalExecutionEnvironment()
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            environment.get_config().override({name.replace("_", "-"): value})
+        else:
+            environment.get_config().set_str(name.replace("_", "-"), value)
+    return environment
+
+
+def _needs_flink(name: str) -> UsageError:
+    return UsageError(
+        f"{name} belongs to a Flink environment.",
+        hint="Pass Flink's environment: get_execution_environment(env=...).",
+    )

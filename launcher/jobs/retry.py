@@ -1,0 +1,153 @@
+"""Retrying dead letters: the inputs that a job has set aside are run once more, exactly once.
+
+A retry is a life of the job with another source: its inputs come out of the dead letters. What
+makes it exactly once is that all it needs to know is in the letter, and the letter goes with the
+commit of the run. One transaction of the worker's holds the run's memory changes and outputs and
+removes the letter; or, if the run fails again, replaces it by one that counts a retry more. So
+whatever is killed at whatever instant, a letter that is still there has not been retried, and one
+that is gone has its outputs in the outbox, from where the next life of the job, of whichever kind,
+delivers them.
+
+The retried input goes by a number of its own (`store.offsets`), made of its offset and the number
+of the retry. In records of outputs it tells the launcher that the watermark, which has known the
+offset as done since the input died, is not to be asked: whether such a record was delivered is told
+by its place in the outbox (`Checkpoint.is_new_retry`). A round counter in the launcher's record
+would do the same, but would have to be kept in step with letters that fail again in the middle of
+an interrupted round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ...agent.errors import UsageError
+from ...store.records.offsets import offset_of, retries_of
+from ...store.state.reader import StoreReader
+from ..delivery.checkpoint import Checkpoint
+from ..delivery.checkpointed import CheckpointedDelivery
+from ..sinks.jsonlines import JsonLinesSink
+from ..sources.dead_letters import DeadLetterSource, RetryCandidate
+from .job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ..pool.status import PoolStatus
+    from .file_job import JobSpec
+    from .report import Report
+
+
+@dataclass(slots=True)
+class RetryReport:
+    """What a retry has come to."""
+
+    finished: bool
+    """False when it was interrupted; the same command carries on."""
+    succeeded: list[int]
+    """Offsets of inputs whose runs have succeeded."""
+    failed: list[int]
+    """Offsets of those that are dead letters again."""
+    untried: list[int]
+    """Offsets of those that an interruption has spared."""
+    malformed: list[int]
+    """Offsets of records that could not be read as inputs, so there is nothing to run."""
+    job: Report | None
+    """None if there was nothing to do."""
+
+
+def retry_dead_letters(
+    spec: JobSpec,
+    state_path: Path,
+    offsets: Sequence[int] | None = None,
+    *,
+    on_status: Callable[[PoolStatus], None] | None = None,
+) -> RetryReport:
+    """Run inputs out of the dead letters again, and append their outputs to the job's output.
+
+    An exception sets the input aside again, whatever the job's policy is: it was given up before.
+
+    Args:
+        spec: the job that the state directory belongs to.
+        state_path: the state directory.
+        offsets: which inputs; None for all.
+        on_status: as for `run_file_job`.
+
+    Raises:
+        UsageError: one of the offsets is of no dead letter.
+        TamiasError: as `run_file_job`.
+    """
+    job = Job(
+        replace(spec.agent_spec(), on_error="dead-letter"),
+        spec.launch(),
+        controllable=False,
+        on_status=on_status,
+    )
+    with job.open_state(state_path, {}) as state, StoreReader(state_path) as reader:
+        left = _undelivered(reader)
+        chosen, malformed, codec = _choose(reader, offsets, left)
+        report = None
+        if chosen or left:
+            source = DeadLetterSource(reader, chosen, codec)
+            sink = JsonLinesSink(
+                spec.output, ordered=spec.ordered, sync=state.manifest.durability == "machine"
+            )
+            report = job.run(state, source, CheckpointedDelivery(sink, state.progress))
+        result = RetryReport(report is None or report.finished, left, [], [], malformed, report)
+        for waiting in sorted(chosen, key=lambda waiting: waiting.offset):
+            with reader.shard(waiting.shard) as snapshot:
+                letter = snapshot.dead_letter(waiting.offset) if snapshot is not None else None
+            if letter is None:
+                result.succeeded.append(waiting.offset)
+            elif letter.retries > waiting.retries:
+                result.failed.append(waiting.offset)
+            else:
+                result.untried.append(waiting.offset)
+        result.succeeded.sort()
+        return result
+
+
+def _undelivered(reader: StoreReader) -> list[int]:
+    """Offsets of inputs that an interrupted retry has retried, but whose outputs are still here."""
+    record = reader.view.progress.load()
+    checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
+    return [
+        offset_of(number)
+        for shard, sequence, outputs in reader.outbox()
+        if outputs.offsets and retries_of(outputs.offsets[0])
+        if checkpoint.is_new_retry(shard, sequence)
+        for number in outputs.offsets
+    ]
+
+
+def _choose(
+    reader: StoreReader, offsets: Sequence[int] | None, left: Sequence[int]
+) -> tuple[list[RetryCandidate], list[int], str]:
+    """Find the letters: those to be retried, the malformed among them, and their codec.
+
+    An offset in `left` was a letter when the command was first given.
+    """
+    wanted = None if offsets is None else set(offsets)
+    chosen: list[RetryCandidate] = []
+    malformed: list[int] = []
+    codec = "json-value"
+    for number in range(reader.view.manifest.shards):
+        with reader.shard(number) as snapshot:
+            for letter in snapshot.dead_letters() if snapshot is not None else ():
+                if wanted is not None and letter.offset not in wanted:
+                    continue
+                if letter.cause == "bad-input":
+                    malformed.append(letter.offset)
+                else:
+                    chosen.append(RetryCandidate(letter.retries, letter.offset, number))
+                    codec = letter.codec
+    if wanted is not None:
+        known = {*(waiting.offset for waiting in chosen), *malformed, *left}
+        missing = sorted(wanted - known)
+        if missing:
+            raise UsageError(
+                f"There is no dead letter of input {', '.join(map(str, missing))}.",
+                hint="tamias dead-letters list says which there are.",
+            )
+    return chosen, sorted(malformed), codec

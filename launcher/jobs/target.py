@@ -1,0 +1,80 @@
+"""A first look at TARGET, before anything is created: is there such a file or module?
+
+Nothing is imported: that is the workers' business, in their own interpreter. What cannot be told
+without importing passes here, and fails there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from ...agent.errors import TargetError
+
+
+def checked_target(target: str, *, elsewhere: bool = False, folder: Path | None = None) -> str:
+    """`target` with an absolute path, if it is in a file.
+
+    Args:
+        target: as it was given.
+        elsewhere: whether modules are those of another Python environment, and unknown here.
+        folder: where files and modules are looked for; None: the working directory.
+
+    Raises:
+        TargetError: it names no file or module.
+    """
+    location, colon, name = target.rpartition(":")
+    if not colon:
+        location, name = target, ""
+    if not location:
+        raise TargetError(
+            f"The target {target!r} names no module.",
+            hint="Write package.module:name or path/to/file.py:name.",
+        )
+    folder = folder or Path.cwd()
+    if not (location.endswith(".py") or "/" in location):
+        if not elsewhere:
+            _check_module(location, folder)
+        return target
+    path = folder / Path(location).expanduser()
+    if not path.is_file():
+        raise TargetError(
+            f"There is no file {location}.",
+            hint="Name the agent as path/to/file.py:name, or as package.module:name.",
+        )
+    return f"{path}{colon}{name}"
+
+
+def _check_module(module: str, folder: Path) -> None:
+    first, *inner = module.split(".")
+    here = str(folder)
+    sys.path.insert(0, here)
+    try:
+        spec = importlib.util.find_spec(first) if first else None
+        folders = None if spec is None else spec.submodule_search_locations
+        found = spec is not None and _is_below(list(map(Path, folders or ())), inner)
+    except (ImportError, ValueError):
+        found = False
+    finally:
+        sys.path.remove(here)
+    if not found:
+        file = module.replace(".", "/") + ".py"
+        meant = f" There is a file {file}: write {file}:name." if (folder / file).is_file() else ""
+        raise TargetError(
+            f"There is no module {module}.",
+            hint="Name the agent as package.module:name, or as path/to/file.py:name." + meant,
+        )
+
+
+def _is_below(folders: list[Path], names: list[str]) -> bool:
+    """Whether a package in these folders can have such a module, as far as files tell."""
+    if not names:
+        return True
+    if not all(folder.is_dir() for folder in folders):
+        return True  # in an archive, say
+    name, *rest = names
+    if not rest and any(any(folder.glob(f"{name}.*")) for folder in folders):
+        return True
+    below = [folder / name for folder in folders if (folder / name).is_dir()]
+    return bool(below) and _is_below(below, rest)

@@ -1,0 +1,1 @@
+"""The loop that joins source, workers and sink. Knows nothing of jobs, commands or payloads."""

@@ -1,0 +1,139 @@
+"""What workers say, and what comes of it.
+
+An outbox record goes to the sink, and its offsets to the dispatcher as completed; what a worker has
+found in the outbox of a shard that it takes is kept until it has all of it. The rest is passed on
+to whom it concerns.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from ...agent.errors import AgentFailedError, LeaseHeldError, error_named
+from ...worker import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...agent.errors import TamiasError
+    from ..delivery.delivery import Delivery
+    from ..dispatch.dispatcher import Dispatcher
+    from ..workers.registry import WorkerHandle, WorkerRegistry
+    from .transport import WorkerTransport
+
+
+class Inbox:
+    """Takes in the workers' messages.
+
+    Attributes:
+        heard: the shards whose outboxes have been announced at least once.
+    """
+
+    def __init__(
+        self,
+        exchange: WorkerTransport,
+        crew: WorkerRegistry,
+        dispatcher: Dispatcher,
+        delivery: Delivery,
+        fail: Callable[[TamiasError, int], None],
+    ) -> None:
+        """`fail` is told of what cannot be survived, and by which generation."""
+        self._exchange = exchange
+        self._crew = crew
+        self._dispatcher = dispatcher
+        self._delivery = delivery
+        self._fail = fail
+        self.heard: set[int] = set()
+        self.on_ready: Callable[[WorkerHandle, float], None] | None = None
+        """Called with each worker that has just become ready, before it has anything to do."""
+        self.news: dict[int, bytes] = {}
+        """By generation, what its workers are told before their first inputs."""
+
+    def listen(self, now: float) -> None:
+        """Take in all that has arrived; `now` is monotonic. Never waits."""
+        receive = self._exchange.receive
+        while True:
+            try:
+                identity, *rest = receive(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            worker = self._crew.known_as(identity)
+            if worker is None or len(rest) != 1:
+                continue  # an earlier incarnation's last words, or nobody's
+            message = rest[0]
+            kind = message[:1]
+            if kind == wire.DONE:
+                self._done(worker, message)
+            elif kind == wire.METRICS:
+                worker.heartbeat = heartbeat = wire.unpack(message)
+                self._dispatcher.observed(*worker.place, heartbeat["active"])
+            else:
+                self._take_rare(worker, kind, message, now)
+
+    def _take_rare(self, worker: WorkerHandle, kind: bytes, message: bytes, now: float) -> None:
+        if kind == wire.FOUND:
+            self._found(worker, message)
+        elif kind == wire.READY:
+            self._ready(worker)
+            if self.on_ready is not None:
+                self.on_ready(worker, now)
+        elif kind == wire.RELEASED:
+            self._dispatcher.released(*worker.place, wire.unpack(message)["shard"])
+        elif kind == wire.TAKEN:
+            self._taken(worker, wire.unpack(message)["shard"], now)
+        elif kind == wire.FAILED:
+            self._agent_failed(worker, wire.unpack(message), now)
+        elif kind == wire.FATAL:
+            self._fatal(worker, wire.unpack(message), now)
+
+    def _done(self, worker: WorkerHandle, message: bytes) -> None:
+        for shard, sequence, record in wire.unpack_done(message):
+            outputs = self._delivery.accept(shard, sequence, record)
+            self._dispatcher.completed(*worker.place, outputs.offsets)
+            if outputs.failed:
+                self._dispatcher.tally(worker.generation).failed += len(outputs.failed)
+
+    def _found(self, worker: WorkerHandle, message: bytes) -> None:
+        for shard, sequence, record in wire.unpack_done(message):
+            outputs = self._delivery.accept(shard, sequence, record)
+            worker.found.setdefault(shard, []).extend(outputs.offsets)
+
+    def _ready(self, worker: WorkerHandle) -> None:
+        worker.ready = True
+        self.heard.update(worker.assignment.shards)
+        found, worker.found = worker.found, {}
+        if worker.generation in self.news:
+            self._exchange.tell(worker.identity, self.news[worker.generation])
+        self._dispatcher.ready(*worker.place, chain.from_iterable(found.values()))
+
+    def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:
+        self.heard.add(shard)
+        self._dispatcher.taken(*worker.place, shard, now, worker.found.pop(shard, ()))
+        level = self._delivery.acknowledged(shard)
+        if level is not None:  # while the shard was on its way nobody could be told
+            self._exchange.tell(worker.identity, wire.pack(wire.ACKNOWLEDGE, {shard: level}))
+
+    def _agent_failed(self, worker: WorkerHandle, report: dict[str, Any], now: float) -> None:
+        where = f"action {report['action']!r}" if report["action"] else "the agent"
+        error = AgentFailedError(
+            f"{where} failed on input {report['offset']} (key {report['key']}): {report['error']}",
+            user_traceback=report["traceback"],
+            offset=report["offset"],
+            key=report["key"],
+        )
+        self._fail(error, worker.generation)
+        # It has halted. If the pool goes on, others are to do what it has.
+        worker.excused = True
+        self._exchange.dismiss(worker, now)
+
+    def _fatal(self, worker: WorkerHandle, body: dict[str, Any], now: float) -> None:
+        error = error_named(body["type"], body["message"], body["hint"])
+        if isinstance(error, LeaseHeldError):
+            # A predecessor that is slow to die: the dispatcher tries again, but not for ever.
+            self._dispatcher.start_failed(*worker.place, now, str(error))
+        else:
+            self._fail(error, worker.generation)
+            worker.excused = True

@@ -1,0 +1,110 @@
+"""How a running pool stands, put together for whoever watches."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from ..dispatch.slot import Phase
+from .status import PoolStatus, WorkerStatus, merge_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...store.state.directory import StateDirectory
+    from ..delivery.delivery import Delivery
+    from ..delivery.source import Source
+    from ..dispatch.dispatcher import Dispatcher
+    from ..workers.registry import WorkerRegistry
+
+
+_LOG: Final = logging.getLogger("tamias.pool")
+
+
+class Observer:
+    """Fills in a status from what the parts of a pool know, and shows it around.
+
+    Attributes:
+        status: the last one. The same object for the whole life of the pool.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        source: Source,
+        delivery: Delivery,
+        state: StateDirectory,
+        show: Callable[[PoolStatus], None] | None,
+    ) -> None:
+        """`show` is called with each new status."""
+        self._dispatcher = dispatcher
+        self._source = source
+        self._delivery = delivery
+        self._state = state
+        self._show = show
+        self._rates: deque[tuple[float, int]] = deque(maxlen=20)
+        self.status = PoolStatus(os.getpid(), time.time(), "starting")
+
+    def look(self, phase: str, crew: WorkerRegistry, now: float) -> PoolStatus:
+        """Bring the status up to date; `now` is monotonic."""
+        status = self.status
+        events = self._delivery.events
+        dispatcher = self._dispatcher
+        statistics = dispatcher.statistics
+        self._rates.append((now, events))
+        began, count = self._rates[0]
+        status.phase = phase
+        self._tell_of_breaker(status.degraded, dispatcher.breaker.describe(now))
+        status.elapsed = time.time() - status.started
+        status.fraction = self._source.fraction()
+        status.events = events
+        status.outputs = self._delivery.outputs
+        status.rate = (events - count) / (now - began) if now > began else 0.0
+        status.deaths = statistics.deaths
+        counts = crew.totals()
+        status.retries = statistics.retries + counts["retries"]
+        status.dead_letters = counts["dead_letters"]
+        status.ignored = counts["ignored"]
+        status.moves = dispatcher.moves.done
+        status.longest_pause = dispatcher.moves.longest
+        status.metrics = merge_metrics([beat["metrics"] for beat in crew.heartbeats()])
+        status.workers = [
+            self._worker(slot, crew)
+            for slot in range(dispatcher.most_slots)
+            if dispatcher.phase(slot) is not Phase.RETIRED
+        ]
+        return status
+
+    def _tell_of_breaker(self, before: str, why: str) -> None:
+        self.status.degraded = why
+        if why and not before:
+            _LOG.warning("the pool is degraded: %s; restarts wait", why)
+        elif before and not why:
+            _LOG.warning("the pool is not degraded any more")
+
+    def report(self, phase: str, crew: WorkerRegistry, now: float) -> None:
+        """Show how things stand: in the state directory, and to whoever looks on."""
+        status = self.look(phase, crew, now)
+        self._state.write_status(asdict(status))
+        if self._show is not None:
+            self._show(status)
+
+    def _worker(self, slot: int, crew: WorkerRegistry) -> WorkerStatus:
+        worker = crew.at(slot)
+        beat = worker.heartbeat if worker is not None else None
+        dispatcher = self._dispatcher
+        return WorkerStatus(
+            slot,
+            worker.pid if worker is not None else None,
+            dispatcher.phase(slot).value,
+            dispatcher.incarnation(slot),
+            dispatcher.in_flight(slot),
+            dispatcher.waiting(slot),
+            beat["active"] if beat else 0,
+            dispatcher.generation(slot),
+            len(dispatcher.placement.of(slot)),
+        )

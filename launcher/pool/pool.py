@@ -1,0 +1,481 @@
+"""The pool: the loop that joins a source, the workers and a sink.
+
+Decisions are made elsewhere, by pure machines (`dispatch.py`, `checkpoint.py`); this shell carries
+them out. One turn of the loop: read inputs as far as the dispatcher wants them, do what it says,
+wait for a socket, take in what has arrived, carry out commands, and from time to time save a
+checkpoint and tell the observer how things stand. There is one thread, to which others speak by
+`post` only, and nothing here looks into a payload.
+
+Exactly once, from the pool's side. A worker's outbox record goes to the sink first, then into a
+checkpoint, and only when that is saved is the worker told that it may forget the record. Whatever
+dies in between, the record comes again, and the watermark knows which of its inputs the sink has.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import zmq
+
+from ...agent.errors import WorkerStartError, error_named
+from ...worker import wire
+from ...worker.process.limits import give_to_user
+from ..control import commands
+from ..control.commands import Mailbox
+from ..control.operations import CommandQueue
+from ..dispatch.breaker import Breaker, BreakerRule
+from ..dispatch.dispatcher import Dispatcher
+from ..dispatch.instructions import (
+    GiveUp,
+    ReleaseShard,
+    SendItems,
+    StartWorker,
+    StopWorker,
+    TakeShard,
+)
+from ..dispatch.slot import Phase
+from ..workers.generation import Generation, Generations, make_starter
+from ..workers.monitor import Monitor
+from ..workers.registry import WorkerRegistry
+from ..workers.starter import BootFailed, Exited, Started, StartFailed
+from ..workers.watchdog import WatchLimits
+from .inbox import Inbox
+from .observer import Observer
+from .reader import Reader
+from .scaling import Scaling, Swapping
+from .signals import Signals
+from .transport import STOP_SECONDS, WorkerTransport, pack_items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...agent.errors import TamiasError
+    from ...environments.launch import Launch
+    from ...store.state.directory import StateDirectory
+    from ...worker.process.boot import Boot
+    from ..control.commands import Answer, Command
+    from ..delivery.delivery import Delivery
+    from ..delivery.source import Source
+    from ..dispatch.instructions import Instruction
+    from ..workers.registry import WorkerHandle
+    from ..workers.starter import Event
+    from .status import PoolStatus
+
+CHECKPOINT_SECONDS: Final = 0.1
+STATUS_SECONDS: Final = 0.25
+LAST_WORDS_SECONDS: Final = 1.0  # what a worker that has ended has sent is waited for so long
+CALM_SECONDS: Final = 1.0  # between two turns with nothing to do: waiting is to cost nothing
+OPERATION_SECONDS: Final = 0.02
+"""Between two steps of something that waits for what no socket tells of."""
+
+_LOG: Final = logging.getLogger("tamias.pool")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """What a pool is told about itself."""
+
+    slots: int
+    window: int = 4096
+    batch: int = 256
+    max_attempts: int = 3
+    limits: WatchLimits = field(default_factory=WatchLimits)
+    breaker: BreakerRule = field(default_factory=BreakerRule)
+    start_method: str = "zygote"
+    launch: Launch | None = None
+    """The workers' interpreter; None for the launcher's."""
+    on_status: Callable[[PoolStatus], None] | None = None
+    handle_signals: bool = True
+    """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
+
+
+class Pool:
+    """One life of a job. `run` may be called once.
+
+    Attributes:
+        dispatcher: who does what.
+        generations: where workers come from.
+        command_queue: what commands lead to; more of them may be made known here.
+    """
+
+    def __init__(
+        self,
+        boot: Boot,
+        source: Source,
+        delivery: Delivery,
+        state: StateDirectory,
+        settings: PoolSettings,
+    ) -> None:
+        """`delivery` is open, and `source` stands where its checkpoint says."""
+        self._boot = boot
+        self._source = source
+        self._delivery = delivery
+        self._state = state
+        self._settings = settings
+        self.dispatcher = Dispatcher(
+            settings.slots,
+            shards=boot.shards,
+            generation=boot.generation,
+            window=settings.window,
+            batch=settings.batch,
+            max_attempts=settings.max_attempts,
+            breaker=Breaker(settings.breaker),
+        )
+        self._intake = Reader(source, delivery, self.dispatcher)
+        self.generations = Generations()
+        self.current = boot.generation
+        """The generation that new workers belong to."""
+        self._mailbox = Mailbox()
+        self.command_queue = CommandQueue(self._mailbox)
+        self._register_commands()
+        self._failure: TamiasError | None = None
+        self._signals = 0
+        self._polled: list[int] = []
+        self._finishing = False
+        """Whether no more inputs are read: a command wants the pool to end with those it has."""
+        self._draining = False
+        """Whether no more inputs are sent: a signal wants it to end with those in flight."""
+        self._clock = time.monotonic
+        self._next_checkpoint = 0.0
+        self._next_status = 0.0
+        self._observer = Observer(self.dispatcher, source, delivery, state, settings.on_status)
+
+    @property
+    def status(self) -> PoolStatus:
+        """How things stood when somebody last looked."""
+        return self._observer.status
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    def run(self) -> bool:
+        """Work until the source is exhausted and everything is delivered.
+
+        Returns whether that is so: False means that a signal or a command has ended it early,
+        resumably.
+
+        Raises:
+            AgentFailedError: an action failed, and `on_error` is "fail".
+            WorkerStartError: workers do not start.
+            TamiasError: anything else that cannot be survived.
+        """
+        finished: bool | None = None
+        try:
+            with ExitStack() as stack:
+                if self._settings.handle_signals:
+                    stack.enter_context(Signals(self._drain))
+                self._open(stack)
+                finished = self._live()
+            return finished
+        finally:
+            self.command_queue.close(
+                None if finished is None else {"finished": finished}, self._failure
+            )
+
+    def _live(self) -> bool:
+        try:
+            self._loop()
+        except BaseException:
+            self._report("failed")
+            raise
+        self._report("stopping")
+        self._stop_workers()
+        if self._failure is not None:
+            self._report("failed")
+            raise self._failure
+        finished = not self._draining and self._source.exhausted
+        self._report("finished" if finished else "interrupted")
+        return finished
+
+    def _open(self, stack: ExitStack) -> None:
+        state = self._state.path
+        (state / "run").mkdir(exist_ok=True)
+        self._exchange = WorkerTransport(self._boot.address, stack)
+        self._poller = zmq.Poller()
+        self._poller.register(self._exchange.socket, zmq.POLLIN)
+        self._poller.register(self._mailbox, zmq.POLLIN)
+        self._log = stack.enter_context((state / "logs" / "pool.log").open("ab"))
+        stack.callback(self.generations.close)
+        self.add_generation(self._boot, self._settings.start_method, self._settings.launch)
+        self._crew = WorkerRegistry(state)
+        stack.callback(self._crew.close)
+        self._listener = Inbox(
+            self._exchange, self._crew, self.dispatcher, self._delivery, self._fail
+        )
+        self.supervisor = Monitor(
+            self._crew,
+            self.dispatcher,
+            state,
+            self._settings.limits,
+            replace_slot=lambda slot: self.post(commands.Swap(slot)),
+            abandon=self._abandon,
+            fail=self._fail,
+        )
+        self._listener.on_ready = self.supervisor.look_at_ready
+        give_to_user(state, self._boot.config)
+
+    def _loop(self) -> None:
+        now = self._clock()
+        self._report("running")
+        while True:
+            self.command_queue.turn(now)
+            self._intake.feed()
+            self._dispatch(now)
+            if self._failure is not None or self._at_end():
+                break
+            self._wait(now)
+            now = self._clock()
+            self._listener.listen(now)
+            self._take_events(now)
+            if now >= self.supervisor.next_look:
+                self.supervisor.look(now, self.generations)
+            if now >= self._next_checkpoint:
+                self._crew.kill_lingering(now)
+                self._save_checkpoint(now)
+            if now >= self._next_status:
+                self._report("draining" if self._draining or self._finishing else "running")
+        self._save_checkpoint(now)
+
+    def _at_end(self) -> bool:
+        dispatcher = self.dispatcher
+        if self._draining:
+            return self._signals > 1 or dispatcher.quiet
+        if self._finishing and dispatcher.idle:
+            return True
+        # What an earlier life has left in the outboxes may be of inputs that are in no source any
+        # more: dead letters that it retried. So every shard is heard before the end.
+        heard = len(self._listener.heard) == self._boot.shards
+        return self._source.exhausted and dispatcher.idle and heard
+
+    def _wait(self, now: float) -> None:
+        deadline = self.dispatcher.next_deadline(now)
+        until = min(self._next_status, self._next_checkpoint)
+        if self.dispatcher.idle and self._delivery.is_saved and self._crew.is_settled:
+            until = now + CALM_SECONDS
+        if self.command_queue.operation is not None:
+            until = min(until, now + OPERATION_SECONDS)
+        if deadline is not None:
+            until = min(until, deadline)
+        until = min(until, self.supervisor.next_look)
+        descriptors = self.generations.descriptors()
+        if self._intake.starved and (arrival := self._source.fileno()) is not None:
+            descriptors.append(arrival)
+        self._poll_also(descriptors)
+        with suppress(InterruptedError):
+            self._poller.poll(max(0, int((until - now) * 1000) + (until > now)))
+
+    def _poll_also(self, descriptors: list[int]) -> None:
+        """Have these polled besides socket and mailbox, and none of those polled before."""
+        if descriptors == self._polled:
+            return
+        for descriptor in self._polled:
+            with suppress(KeyError):
+                self._poller.unregister(descriptor)
+        self._polled = descriptors
+        for descriptor in descriptors:
+            self._poller.register(descriptor, zmq.POLLIN)
+
+    # -- commands -----------------------------------------------------------------------------
+
+    def post(self, command: Command) -> Answer:
+        """Tell the pool to do something; from any thread, also before it runs.
+
+        The future gets the answer, a JSON object, when all of it has happened. Or a TamiasError,
+        as the command says, and PoolError if the pool ends first.
+        """
+        return self._mailbox.post(command)
+
+    def _register_commands(self) -> None:
+        command_queue = self.command_queue
+        command_queue.at_once(commands.Describe, lambda _: self._describe())
+        command_queue.at_once(commands.Drain, lambda _: self._finish())
+        command_queue.at_once(commands.Stop, lambda _: self._drain())
+        command_queue.one_by_one(
+            commands.Scale, lambda scale: Scaling(self.dispatcher, scale.workers, self.current)
+        )
+        command_queue.one_by_one(commands.Swap, lambda swap: Swapping(self.dispatcher, swap.slot))
+
+    def _describe(self) -> dict[str, Any]:
+        return asdict(self._observer.look(self.status.phase, self._crew, self._clock()))
+
+    def _finish(self) -> None:
+        self._finishing = self._intake.closed = True
+
+    def add_generation(
+        self, boot: Boot, start_method: str, launch: Launch | None, *, on_trial: bool = False
+    ) -> Generation:
+        """Make a new generation, whose interpreter begins to start; it has no slots yet.
+
+        `boot` is as that of the others, but for its number and what is new.
+
+        Raises:
+            ValueError: there is a generation of that number.
+            WorkerStartError: there is no such interpreter.
+        """
+        self.dispatcher.tally(boot.generation).on_trial = on_trial
+        starter = make_starter(start_method, boot, self._log, launch)
+        return self.generations.add(Generation(boot.generation, boot, starter, on_trial))
+
+    def announce(self, generation: int, message: bytes) -> None:
+        """Tell a generation's workers something, and those to come before their first inputs."""
+        self._listener.news[generation] = message
+        for worker in self._crew:
+            if worker.ready and worker.generation == generation:
+                self._exchange.tell(worker.identity, message)
+
+    def forget_news(self, generation: int) -> None:
+        """A generation ends: nothing is to be announced to its workers any more."""
+        self._listener.news.pop(generation, None)
+
+    def promote(self, generation: int) -> None:
+        """New workers belong to this generation from now on; its failures are the pool's."""
+        self.generations[generation].on_trial = False
+        self.dispatcher.tally(generation).on_trial = False
+        self.current = self.status.generation = generation
+
+    def kill_workers(self, generation: int) -> None:
+        """End a generation's workers at once; no input is to blame for that."""
+        self._crew.kill_generation(generation)
+
+    # -- instructions -------------------------------------------------------------------------
+
+    def _dispatch(self, now: float) -> None:
+        """Carry out what the dispatcher wants done."""
+        leaving = self.dispatcher.leaving
+        for instruction in self.dispatcher.tick(now):
+            self._carry_out(instruction, now)
+        if leaving:
+            for worker in list(self._crew):
+                if self.dispatcher.phase(worker.assignment.slot) is Phase.RETIRED:
+                    self._crew.forget(worker.assignment.slot)
+
+    def _carry_out(self, instruction: Instruction, now: float) -> None:
+        if isinstance(instruction, StartWorker):
+            starter = self.generations[instruction.generation].starter
+            self._crew.start(instruction, starter)
+            self.dispatcher.started(instruction.slot, instruction.incarnation)
+            return
+        if isinstance(instruction, GiveUp):
+            log = self._state.path / "logs" / "pool.log"
+            self._fail(
+                WorkerStartError(instruction.reason, hint=f"What the workers printed is in {log}.")
+            )
+            return
+        worker = self._crew.at(instruction.slot)
+        if worker is None:
+            return
+        if isinstance(instruction, SendItems):
+            self._exchange.tell(worker.identity, pack_items(instruction.items))
+        elif isinstance(instruction, ReleaseShard):
+            message = wire.pack(wire.RELEASE, {"shard": instruction.shard})
+            self._exchange.tell(worker.identity, message)
+        elif isinstance(instruction, TakeShard):
+            message = wire.pack(wire.TAKE, {"shard": instruction.shard})
+            self._exchange.tell(worker.identity, message)
+        elif isinstance(instruction, StopWorker):
+            self._exchange.dismiss(worker, now)
+
+    def _fail(self, error: TamiasError, generation: int | None = None) -> None:
+        """Something that cannot be survived has happened, here or in a generation's process.
+
+        The latter is the end of the pool, too, unless that generation is on trial.
+        """
+        trial = self.generations[generation] if generation is not None else None
+        if trial is not None and trial.on_trial:
+            trial.failure = trial.failure or error
+        elif self._failure is None:
+            self._failure = error
+
+    # -- births and deaths --------------------------------------------------------------------
+
+    def _take_events(self, now: float) -> None:
+        for generation, event in self.generations.poll():
+            self._on_event(generation, event, now)
+
+    def _on_event(self, generation: Generation, event: Event, now: float) -> None:
+        if isinstance(event, Started):
+            self._crew.born(event)
+        elif isinstance(event, Exited):
+            self._listener.listen(now)  # what it still had to say comes before its death
+            self._gone(event, now)
+        elif isinstance(event, StartFailed):
+            self.dispatcher.start_failed(
+                event.assignment.slot, event.assignment.incarnation, now, event.text
+            )
+        elif isinstance(event, BootFailed):
+            traceback = f"\n\n{event.traceback.rstrip()}" if event.traceback else ""
+            error = error_named(event.type, event.message + traceback, event.hint)
+            self._fail(error, generation.number)
+
+    def _gone(self, event: Exited, now: float) -> None:
+        slot, incarnation = event.assignment.slot, event.assignment.incarnation
+        death = self._crew.bury(event)
+        if death is None:
+            return
+        was_told = self.dispatcher.phase(slot) is Phase.STOPPING
+        if not (self._failure or self._draining or was_told):
+            _LOG.warning("worker %d (pid %d) %s", slot, event.pid, death.text)
+        self.dispatcher.died(slot, incarnation, now, death)
+
+    def _abandon(self, worker: WorkerHandle, pid: int, now: float) -> None:
+        """This worker is as good as dead: a SIGKILL is waiting for it, and it has no leases."""
+        self._listener.listen(now)
+        self._gone(Exited(worker.assignment, pid, signal.SIGKILL), now)
+
+    # -- checkpoints --------------------------------------------------------------------------
+
+    def _save_checkpoint(self, now: float) -> None:
+        self._next_checkpoint = now + CHECKPOINT_SECONDS
+        owners = self.dispatcher.placement.owners
+        by_slot: dict[int, dict[int, int]] = {}
+        for shard, level in self._delivery.save().items():
+            by_slot.setdefault(owners[shard], {})[shard] = level
+        for slot, levels in by_slot.items():
+            worker = self._crew.at(slot)  # nobody in a room
+            if worker is not None and worker.ready:
+                self._exchange.tell(worker.identity, wire.pack(wire.ACKNOWLEDGE, levels))
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        self._signals += 1
+        self._draining = self._intake.closed = True
+        self.dispatcher.drain()
+
+    def _stop_workers(self) -> None:
+        """Let ready workers leave in order; the starter's close takes the rest."""
+        if self._signals > 1:
+            return
+        told = [worker for worker in self._crew if worker.ready]
+        leaving = {worker.pid for worker in told}
+        for worker in told:
+            self._exchange.tell(worker.identity, wire.STOP)
+        deadline = self._clock() + STOP_SECONDS
+        while leaving and self._clock() < deadline and self._signals < 2:
+            poller = zmq.Poller()
+            for descriptor in self.generations.descriptors():
+                poller.register(descriptor, zmq.POLLIN)
+            with suppress(InterruptedError):
+                poller.poll(100)
+            for _, event in self.generations.poll():
+                if isinstance(event, Exited):
+                    leaving.discard(event.pid)
+            self._listener.listen(self._clock())
+        # The end of a process may be known before its last counts have arrived.
+        deadline = self._clock() + LAST_WORDS_SECONDS
+        while (
+            not all(worker.has_said_all for worker in told)
+            and self._clock() < deadline
+            and self._signals < 2
+        ):
+            self._exchange.socket.poll(10)
+            self._listener.listen(self._clock())
+
+    def _report(self, phase: str) -> None:
+        now = self._clock()
+        self._next_status = now + STATUS_SECONDS
+        self._observer.report(phase, self._crew, now)

@@ -1,0 +1,69 @@
+"""From the source to the dispatcher: as many inputs as there is room for."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from ..dispatch.item import Item, Verdict
+
+if TYPE_CHECKING:
+    from ..delivery.delivery import Delivery
+    from ..delivery.source import Source
+    from ..dispatch.dispatcher import Dispatcher
+
+READ_AT_ONCE: Final = 1024
+READ_FIRST: Final = 16
+"""Before anything is known of how large the inputs are."""
+BACKLOG_BYTES: Final = 64 << 20
+"""A sink that holds back more than this for the sake of order stops the source."""
+
+
+class Reader:
+    """Reads the source of one pool.
+
+    Attributes:
+        closed: whether nothing is to be read any more; for the pool to set.
+        starved: whether there is room for inputs, but none has arrived.
+    """
+
+    def __init__(self, source: Source, delivery: Delivery, dispatcher: Dispatcher) -> None:
+        self._source = source
+        self._delivery = delivery
+        self._dispatcher = dispatcher
+        self._slot_of = dispatcher.placement.routes
+        self.closed = False
+        self.starved = False
+
+    def _wants(self) -> int:
+        if self.closed or self._delivery.backlog > BACKLOG_BYTES:
+            return 0
+        return self._dispatcher.wanted()
+
+    def feed(self) -> None:
+        """Read until there is no more room, or nothing to read. Never waits."""
+        source = self._source
+        delivery = self._delivery
+        self.starved = False
+        while not source.exhausted and (wanted := self._wants()) > 0:
+            source.receive()
+            position = source.position
+            records = source.read(min(wanted, READ_AT_ONCE if position.offset else READ_FIRST))
+            if not records:
+                self.starved = not source.exhausted
+                return
+            done = delivery.reading(position)
+            slot_of = self._slot_of
+            items = [
+                Item(offset, key, payload, slot_of[key])
+                if fault is None
+                else Item(offset, key, payload, slot_of[key], verdict=Verdict("bad-input", fault))
+                for offset, (key, payload, fault) in zip(
+                    count(position.offset, source.step), records, strict=False
+                )
+            ]
+            if done is not None:  # an earlier life was here
+                items = [item for item in items if item.offset not in done]
+            self._dispatcher.submit(items)
+            if self._dispatcher.moves.under_way:
+                return  # for short turns of the loop: there is a shard that waits for the next one

@@ -1,0 +1,82 @@
+"""The pool's end of the wire: one ROUTER socket for all workers.
+
+A worker is addressed by the secret identity that it was given, and known by it: what comes from an
+identity that the crew does not know is an earlier incarnation's last word, or nobody's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import zmq
+
+from ...store.crashpoints import reach
+from ...worker import wire
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from typing import Any
+
+    from ..dispatch.item import Item, Verdict
+    from ..workers.registry import WorkerHandle
+
+STOP_SECONDS: Final = 10.0
+"""What a worker gets to end by itself."""
+
+
+class WorkerTransport:
+    """The socket.
+
+    Attributes:
+        receive: returns the frames of one message: identity and message. With `zmq.NOBLOCK` it
+            raises `zmq.Again` when there is none.
+    """
+
+    def __init__(self, address: str, stack: ExitStack) -> None:
+        """Listen at `address` until `stack` is unwound."""
+        context = zmq.Context(1)
+        stack.callback(context.term)
+        self._socket = context.socket(zmq.ROUTER)
+        stack.callback(self._socket.close, linger=0)
+        self._socket.set_hwm(0)  # bounded by the dispatcher's credit, not here
+        self._socket.bind(address)
+        self.receive = self._socket.recv_multipart
+
+    @property
+    def socket(self) -> zmq.Socket[bytes]:
+        """What to poll."""
+        return self._socket
+
+    def tell(self, identity: bytes, message: bytes) -> None:
+        """Send a worker a message."""
+        reach("tell.before")
+        self._socket.send(identity, zmq.SNDMORE)
+        reach("tell.inside")
+        self._socket.send(message)
+        reach("tell.after")
+
+    def dismiss(self, worker: WorkerHandle, now: float) -> None:
+        """Have a worker finish what it has begun to commit, and end; `now` is monotonic."""
+        worker.stop_by = now + STOP_SECONDS
+        self.tell(worker.identity, wire.STOP)
+
+
+def pack_items(items: list[Item]) -> bytes:
+    """The message that brings a worker these inputs."""
+    return wire.pack_inputs(
+        [item.offset for item in items],
+        [item.key for item in items],
+        [item.payload for item in items],
+        {item.offset: _described(item.verdict) for item in items if item.verdict is not None},
+    )
+
+
+def _described(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "cause": verdict.cause,
+        "error": verdict.error,
+        "attempts": verdict.attempts,
+        "signal": verdict.signal,
+        "stacks": verdict.stacks,
+        "worker_pid": verdict.worker_pid,
+    }

@@ -1,0 +1,66 @@
+"""The current generation of a pool: what it is made of, and how a change of it is put on record."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.config.options import KNOWN_OPTIONS, PoolOptions
+from ...worker import wire
+from ...worker.process.codebase import changed
+from ..workers.monitor import watch_limits
+from . import generation_record
+
+if TYPE_CHECKING:
+    from ...agent.config.configuration import Configuration
+    from ...environments.launch import Launch
+    from ...store.state.directory import StateDirectory
+    from ...worker.process.boot import Boot
+    from ..pool.pool import Pool
+
+LOG: Final = logging.getLogger("tamias.reload")
+
+
+@dataclass(slots=True)
+class CurrentGeneration:
+    """What the workers of a pool run at present; a promoted reload replaces it.
+
+    Attributes:
+        pool: the pool.
+        state: its state directory.
+        boot: what the workers are told.
+        launch: their interpreter; None for the launcher's own.
+        environment: what the interpreter's environment was made of.
+    """
+
+    pool: Pool
+    state: StateDirectory
+    boot: Boot
+    launch: Launch | None
+    environment: dict[str, Any]
+
+    def changed_files(self) -> list[str]:
+        """Files of the agent's code that differ from what the workers have imported."""
+        return changed(self.pool.generations[self.boot.generation].starter.files)
+
+    def apply_settings(self, config: Configuration, on_error: str) -> None:
+        """Go by the values that live options have in `config`, in the launcher and all workers."""
+        self.pool.supervisor.limits = watch_limits(config)
+        self.pool.dispatcher.allow_attempts(config.get(PoolOptions.MAX_ATTEMPTS))
+        values = {key: config.data.get(key) for key, option in KNOWN_OPTIONS.items() if option.live}
+        message = wire.pack(wire.CONFIGURE, {"settings": values, "on_error": on_error})
+        self.pool.announce(self.boot.generation, message)
+
+    def job_with(self, boot: Boot, environment: dict[str, Any]) -> dict[str, Any]:
+        """What changes in the manifest's job with a generation, if a command can resume it."""
+        ours = {
+            "target": boot.target,
+            "config": boot.config,
+            "on_error": boot.on_error,
+            "environment": environment,
+        }
+        return {
+            name: {**spec, **{key: ours[key] for key in ours.keys() & spec.keys()}}
+            for name, spec in generation_record.specs(self.state.manifest.job).items()
+        }

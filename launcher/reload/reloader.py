@@ -1,0 +1,161 @@
+"""Reloading a pool: what carries out the decisions of `rollout.py`.
+
+A reload is an undertaking of the pool's loop (`orders.py`), which asks it to go on in every turn;
+the shards move by the dispatcher's own means (`moves.py`). What takes long and is not the loop's
+business is done on a thread: providing the new environment, and running a smoke input. The new
+generation's zygote is started by the loop again, because it has to be the child of a thread that
+lives as long as the pool.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ...agent.config.configuration import Configuration
+from ...agent.config.options import PoolOptions
+from ...agent.errors import ConfigError, ReloadError
+from ..control.commands import NoteFiles, Reload, Rollback
+from ..control.operations import Operation
+from ..workers.monitor import watch_limits
+from . import generation_record
+from .current import LOG, CurrentGeneration
+from .operation import ReloadOperation
+from .settings_diff import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from ...environments.launch import Launch
+    from ...worker.process.boot import Boot
+    from .operation import SmokeTest
+    from .settings_diff import SettingsDiff
+
+    SmokeRunner: TypeAlias = Callable[[Boot, Launch | None, Configuration, str], None]
+
+
+class Reloader:
+    """Carries out a pool's commands to reload.
+
+    Args:
+        current: what the pool begins with.
+        provide: makes an environment; it may take long.
+        smoke: runs a file of inputs through new code, as `smoke(boot, launch, config, path)`, and
+            raises what is wrong.
+    """
+
+    def __init__(
+        self,
+        current: CurrentGeneration,
+        provide: Callable[[dict[str, Any]], Launch | None],
+        smoke: SmokeRunner | None,
+    ) -> None:
+        self._current = current
+        self._provide = provide
+        self._smoke = smoke
+
+    def register(self) -> None:
+        """Make the commands known to the pool, which does not run yet."""
+        current, pool = self._current, self._current.pool
+        pool.command_queue.one_by_one(Reload, self._begin)
+        pool.command_queue.one_by_one(NoteFiles, lambda _: _RecordFiles(current))
+        pool.post(NoteFiles())
+        pool.command_queue.at_once(Rollback, lambda _: self._roll_back())
+        pool.status.generation = current.boot.generation
+
+    def _begin(self, command: Reload) -> Operation:
+        current = self._current
+        changes = compare(current.boot.config, command.settings)
+        if any(key.startswith("environment.") for key in changes.lasting):
+            raise ConfigError(
+                "An environment is no setting of a reload.",
+                hint="Say all of it: --python, --requirements, ...; environment, on the socket.",
+            )
+        target = command.target or current.boot.target
+        environment = current.environment if command.environment is None else command.environment
+        if target != current.boot.target:
+            self._check_target(target)
+        elif (
+            changes.live
+            and not changes.lasting
+            and not command.smoke
+            and environment == current.environment
+            and not current.changed_files()
+        ):
+            return _ApplySettings(current, changes)
+        return ReloadOperation(
+            current,
+            changes,
+            target,
+            environment,
+            provide=self._provide,
+            smoke=self._smoke_test(command.smoke),
+        )
+
+    def _smoke_test(self, path: str | None) -> SmokeTest | None:
+        run = self._smoke
+        if path is None or run is None:
+            return None
+        return lambda boot, launch, config: run(boot, launch, config, path)
+
+    def _check_target(self, target: str | None) -> None:
+        current = self._current
+        ours = current.state.manifest.agent
+        named = current.boot.target is not None and target is not None
+        if not named or generation_record.agent_of(str(target)) != ours:
+            raise ConfigError(
+                f"{current.state.path} belongs to the agent {ours}, and {target} is another one.",
+                hint="A reload may take the same agent from elsewhere: a file of the same name.",
+            )
+
+    def _roll_back(self) -> dict[str, Any]:
+        operation = self._current.pool.command_queue.operation
+        if not isinstance(operation, ReloadOperation) or not operation.rollout.undecided:
+            raise ReloadError("No reload is under way that could be rolled back.")
+        operation.rollout.fail("it was told to")
+        return {"generation": operation.number, "outcome": "rolling back"}
+
+
+class _RecordFiles(Operation):
+    """To know which files the first generation's code is in, once it has been imported."""
+
+    def __init__(self, current: CurrentGeneration) -> None:
+        self._current = current
+
+    def step(self, now: float) -> dict[str, Any] | None:
+        """As `Operation.step`."""
+        del now
+        current = self._current
+        number = current.boot.generation
+        starter = current.pool.generations[number].starter
+        if not starter.is_warm:
+            return None
+        if starter.files:
+            generation_record.note_files(current.state, number, starter.files)
+        return {"files": len(starter.files)}
+
+
+class _ApplySettings(Operation):
+    """New values of options that a running pool can change."""
+
+    def __init__(self, current: CurrentGeneration, changes: SettingsDiff) -> None:
+        self._current = current
+        self._changes = changes
+
+    def step(self, now: float) -> dict[str, Any]:
+        """As `Operation.step`."""
+        del now
+        current, changes = self._current, self._changes
+        config = Configuration(changes.config)
+        on_error = config.get(PoolOptions.ON_ERROR) or current.boot.on_error
+        boot = replace(current.boot, config=changes.config, on_error=on_error)
+        watch_limits(config)  # before anything is on record
+        job = current.job_with(boot, current.environment)
+        if job:
+            current.state.save_job({**current.state.manifest.job, **job})
+        current.boot = boot
+        current.apply_settings(config, on_error)
+        told = ", ".join(f"{key}={value}" for key, value in changes.live.items())
+        LOG.info("changed while running: %s", told)
+        return {"generation": boot.generation, "outcome": "applied", "changed": changes.live}

@@ -1,0 +1,182 @@
+"""Inputs from Python: a list, which is read where it stands, or any other iterable, pulled lazily.
+
+Each element is a dict ``{"key": ..., "value": ...}``, or ``k`` and ``v``. Without a key the
+element gets a made-up one of its own. Elements are a program's own data, so an unusable one is an
+error that names its index, not a record to be set aside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import InputError, TamiasError
+from ...store.encoding.values import dumps
+from ..delivery.source import Position, Record, Source, generated_key
+from .keycache import KeyCache
+
+if TYPE_CHECKING:
+    from ..delivery.source import Identity
+
+_MISSING = object()
+
+_PATIENCE = 0.01
+"""Seconds after which a slow iterable's batch goes out as it is."""
+
+
+class _PythonSource(Source):
+    """What a list and an iterable have in common: turning elements into records."""
+
+    codec = "pickle"
+
+    def __init__(self) -> None:
+        self._offset = 0
+        self._keys = KeyCache()
+
+    @property
+    def position(self) -> Position:
+        """As `Source.position`."""
+        return Position(self._offset)
+
+    def identity(self) -> Identity:
+        """Nothing is known of Python objects that would still hold in another process."""
+        return {"kind": "python"}
+
+    def check(self, identity: Identity) -> None:
+        """As `Source.check`."""
+        if identity != self.identity():
+            raise InputError(
+                f"This job was begun with the input {identity.get('path')}, not with a list.",
+                hint="Read the same input, or name an empty state directory.",
+            )
+
+    def _record(self, element: Any, index: int) -> Record:
+        """The record of an element that is not of the usual kind. Raises InputError."""
+        if not isinstance(element, Mapping):
+            raise InputError(
+                f"Element {index} of the input is of type {type(element).__qualname__}.",
+                hint="Each element is a dict with a 'value' and, if wanted, a 'key'.",
+            )
+        value = _first(element, "value", "v")
+        if value is _MISSING:
+            raise InputError(
+                f"Element {index} of the input has no 'value': its fields are "
+                f"{', '.join(map(repr, element)) or 'none'}.",
+                hint="Each element is a dict with a 'value' and, if wanted, a 'key'.",
+            )
+        key = _first(element, "key", "k")
+        try:
+            encoded = generated_key(index) if key is _MISSING else self._keys[key]
+            return encoded, dumps(value), None
+        except TypeError:
+            reason = f"a key of type {type(key).__qualname__} is not hashable."
+        except TamiasError as error:
+            reason = str(error)
+        raise InputError(f"Element {index} of the input cannot be used: {reason}")
+
+
+def _first(element: Mapping[Any, Any], *names: str) -> Any:
+    for name in names:
+        if name in element:
+            return element[name]
+    return _MISSING
+
+
+class ListSource(_PythonSource):
+    """A sequence of elements; it may grow while it is read, at its end."""
+
+    def __init__(self, elements: Sequence[Any]) -> None:
+        super().__init__()
+        self._elements = elements
+
+    def read(self, limit: int) -> list[Record]:
+        """As `Source.read`. Raises InputError for an unusable element."""
+        start = self._offset
+        elements = self._elements[start : start + limit]
+        # For every input of a job: the usual element must pass through undisturbed.
+        records: list[Record] = []
+        append, keys = records.append, self._keys
+        for element in elements:
+            try:
+                append((keys[element["key"]], dumps(element["value"]), None))
+            except Exception:  # noqa: BLE001 - whatever it is, the second look will say
+                append(self._record(element, start + len(records)))
+        self._offset += len(records)
+        self.exhausted = self._offset >= len(self._elements)
+        return records
+
+    def seek(self, position: Position) -> None:
+        """As `Source.seek`."""
+        if position.offset > len(self._elements):
+            raise InputError(
+                f"The input has {len(self._elements)} elements, but this job had arrived at "
+                f"element {position.offset}: it is not the same input.",
+                hint="Give it the same list, or an empty state directory.",
+            )
+        self._offset = position.offset
+
+    def fraction(self) -> float | None:
+        """As `Source.fraction`."""
+        return self._offset / len(self._elements) if self._elements else 1.0
+
+
+class IterableSource(_PythonSource):
+    """An iterable, which is pulled when there is room for more and never twice.
+
+    The pool waits while it is pulled. An iterable that takes its time is asked for one element at a
+    time, so that what it has given goes on at once.
+    """
+
+    def __init__(self, elements: Iterable[Any]) -> None:
+        super().__init__()
+        self._elements = iter(elements)
+        self._failure: InputError | None = None
+
+    def read(self, limit: int) -> list[Record]:
+        """As `Source.read`. Raises InputError if the iterable does, or for an unusable element."""
+        if self._failure is not None:
+            raise self._failure
+        records: list[Record] = []
+        keys = self._keys
+        until = time.monotonic() + _PATIENCE
+        while len(records) < limit:
+            index = self._offset + len(records)
+            try:
+                element = next(self._elements)
+            except StopIteration:
+                self.exhausted = True
+                break
+            except Exception as error:  # noqa: BLE001 - the user's own code
+                self._fail(error, index)
+                break
+            try:
+                records.append((keys[element["key"]], dumps(element["value"]), None))
+            except Exception:  # noqa: BLE001 - as for a list
+                records.append(self._record(element, index))
+            if time.monotonic() > until:
+                break
+        self._offset += len(records)
+        if self._failure is not None and not records:
+            raise self._failure
+        return records
+
+    def seek(self, position: Position) -> None:
+        """Pull and drop what an earlier life has done."""
+        while self._offset < position.offset:
+            try:
+                next(self._elements)
+            except StopIteration:
+                raise InputError(
+                    f"The input ended after {self._offset} elements, but this job had arrived at "
+                    f"element {position.offset}: it is not the same input.",
+                    hint="Give it the same elements, or an empty state directory.",
+                ) from None
+            self._offset += 1
+
+    def _fail(self, error: Exception, index: int) -> None:
+        """Keep an exception of the iterable until what came before it has been handed out."""
+        self._failure = InputError(
+            f"The input raised {type(error).__name__} at element {index}: {error}"
+        )
+        self._failure.__cause__ = error

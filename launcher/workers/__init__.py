@@ -1,0 +1,1 @@
+"""Start worker processes, watch them, report their end. Knows nothing of payloads."""

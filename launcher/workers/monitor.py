@@ -1,0 +1,302 @@
+"""The supervisor looks at each worker from time to time, and sees to what its watch orders.
+
+What an observation means is decided in `watch.py`; here are the eyes and the hands. Looking costs a
+few microseconds per worker and second: its beacon is read from shared memory, and the kernel is
+only asked about one that shows no sign of life, or whose memory has a limit. Zygotes are looked at,
+too: one that is stopped makes no workers, and one that never comes back from importing the agent is
+the reason why none of them is ever ready.
+
+What concerns the pool as a whole is left to the pool: to replace a worker without interrupting it,
+to go on without one that does not die, to end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from ...agent.config.options import PoolOptions
+from ...agent.errors import ConfigError, TamiasError
+from ...store.encoding.keys import decode_key
+from ...store.lease import Lease
+from ...store.records.offsets import offset_of
+from . import procfs
+from .watchdog import LOOK_SECONDS, Action, Sample, Watchdog, WatchLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from ...agent.config.configuration import Configuration
+    from ..dispatch.dispatcher import Dispatcher
+    from .generation import Generation
+    from .registry import WorkerHandle, WorkerRegistry
+    from .starter import Starter
+
+EXACT_SECONDS: Final = 1.0
+"""How often a worker's memory is measured exactly, at most."""
+QUICK_SECONDS: Final = 0.02
+"""Until the next look while one is being killed."""
+
+_LOG: Final = logging.getLogger("tamias.pool")
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A process under watch."""
+
+    watch: Watchdog
+    due: float
+    pid: int | None = None
+    bound: int = 0
+    """What its memory was at most, when it was measured exactly last."""
+    measured: int = 0
+    measured_at: float = float("-inf")
+
+
+class Monitor:
+    """Watches the workers of a crew.
+
+    Attributes:
+        next_look: when `look` is due, in monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        crew: WorkerRegistry,
+        dispatcher: Dispatcher,
+        state: Path,
+        limits: WatchLimits,
+        *,
+        replace_slot: Callable[[int], object],
+        abandon: Callable[[WorkerHandle, int, float], None],
+        fail: Callable[[TamiasError], None],
+    ) -> None:
+        """Watch over a crew.
+
+        `state` is the state directory, in which leases are broken if need be. `replace_slot` has a
+        slot's worker replaced between two runs, `abandon` goes on as if a worker had just been
+        killed though it is not dead, `fail` ends the pool.
+        """
+        self._crew = crew
+        self._dispatcher = dispatcher
+        self._state = state
+        self._limits = limits
+        self._replace_slot = replace_slot
+        self._abandon = abandon
+        self._fail = fail
+        self._workers: dict[bytes, _Watched] = {}
+        self._zygotes: dict[int, _Watched] = {}
+        self.next_look = 0.0
+
+    @property
+    def limits(self) -> WatchLimits:
+        """The limits on each worker. May be set at any time, and hold at once."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: WatchLimits) -> None:
+        self._limits = limits
+        for watched in self._workers.values():
+            watched.watch.limits = limits
+        self.next_look = 0.0
+
+    def look(self, now: float, generations: Iterable[Generation]) -> None:
+        """Look at all whose time has come."""
+        self.next_look = now + LOOK_SECONDS
+        workers = {worker.identity: worker for worker in self._crew}
+        for identity in [known for known in self._workers if known not in workers]:
+            del self._workers[identity]
+        for worker in workers.values():
+            watched = self._watched(worker, now)
+            if now >= watched.due:
+                self._look_at(worker, watched, now)
+            self.next_look = min(self.next_look, watched.due)
+        self._look_at_zygotes(generations, now)
+
+    def look_at_ready(self, worker: WorkerHandle, now: float) -> None:
+        """A worker has just become ready, and has nothing to do yet: the moment to weigh it."""
+        if self._limits.on_memory:
+            watched = self._watched(worker, now)
+            self._look_at(worker, watched, now, fresh=True)
+            self.next_look = min(self.next_look, watched.due)
+
+    # -- workers ------------------------------------------------------------------------------
+
+    def _watched(self, worker: WorkerHandle, now: float) -> _Watched:
+        watched = self._workers.get(worker.identity)
+        if watched is None:
+            watched = self._workers[worker.identity] = _Watched(Watchdog(self._limits, now), now)
+        return watched
+
+    def _look_at(
+        self, worker: WorkerHandle, watched: _Watched, now: float, *, fresh: bool = False
+    ) -> None:
+        slot = worker.assignment.slot
+        if worker.pid is None:  # not born, or dead: its zygote is watched
+            watched.due = now + LOOK_SECONDS
+            return
+        if watched.pid is None:  # time that it has waited for its zygote is not its own
+            watched.pid, watched.watch = worker.pid, Watchdog(self._limits, now)
+        working = bool(self._dispatcher.in_flight(slot) or self._dispatcher.waiting(slot))
+        sample = self._sample(worker, worker.pid, watched, now)
+        order = watched.watch.look(replace(sample, fresh=True) if fresh else sample)
+        if order is not None:
+            self._carry_out(order, worker, worker.pid, now)
+        pause = self._limits.pause(working=working)
+        watched.due = now + (QUICK_SECONDS if watched.watch.is_dying else pause)
+
+    def _sample(self, worker: WorkerHandle, pid: int, watched: _Watched, now: float) -> Sample:
+        beacons, slot = self._crew.beacons, worker.assignment.slot
+        pulse = beacons.pulse(slot)
+        asked = procfs.standing(pid) if watched.watch.is_silent(pulse) else None
+        beat = worker.heartbeat
+        return Sample(
+            at=now,
+            ready=worker.ready,
+            offset=beacons.executing(slot),
+            executing=beacons.executing_for(slot),
+            asynchronous=beacons.asynchronous(slot),
+            pulse=pulse,
+            state=asked.state if asked is not None else "",
+            ticks=asked.ticks if asked is not None else 0,
+            runs=beat["metrics"]["numOfEventProcessed"] if beat is not None else 0,
+            memory=self._memory(pid, watched, now) if self._limits.on_memory else 0,
+        )
+
+    def _memory(self, pid: int, watched: _Watched, now: float) -> int:
+        """The worker's memory; 0 if it is surely below all limits, or has just been measured."""
+        limit = min(filter(None, (self._limits.memory, self._limits.memory_soft)))
+        bound = procfs.memory_at_most(pid)
+        if bound <= limit:
+            return 0
+        highest = max(self._limits.memory, self._limits.memory_soft)
+        grown = watched.measured + bound - watched.bound > highest
+        if now - watched.measured_at < EXACT_SECONDS and not grown:
+            return 0
+        watched.bound, watched.measured_at = bound, now
+        watched.measured = procfs.memory(pid)
+        return watched.measured
+
+    def _carry_out(self, order: Action, worker: WorkerHandle, pid: int, now: float) -> None:
+        slot = worker.assignment.slot
+        if order.do == "dump":
+            self._condemn(worker, order)
+            _send(pid, signal.SIGUSR2)
+        elif order.do == "kill":
+            self._condemn(worker, order)
+            _send(pid, signal.SIGKILL)
+        elif order.do == "fence":
+            self._fence(worker, pid, now)
+        elif order.do == "replace":
+            what = self._under_way(slot, order)
+            # A breach is news, a birthday is not.
+            level = logging.WARNING if order.cause == "memory" else logging.INFO
+            _LOG.log(level, "worker %d (pid %d) is replaced: %s, %s", slot, pid, order.why, what)
+            self._replace_slot(slot)
+        else:
+            hint = "Raise the limit, or leave it out."
+            self._fail(ConfigError(f"{order.why[:1].upper()}{order.why[1:]}.", hint=hint))
+
+    def _condemn(self, worker: WorkerHandle, order: Action) -> None:
+        """Say why it is killed, in the words that its dead letter will have."""
+        if not worker.killed_for:
+            what = self._under_way(worker.assignment.slot, order) if worker.ready else "starting"
+            worker.killed_for = f"was killed: {order.why}, {what}"
+            worker.killed_cause = order.cause
+
+    def _under_way(self, slot: int, order: Action) -> str:
+        """Which run was in flight, for how long."""
+        if order.offset is not None:
+            item = self._dispatcher.flying(slot, order.offset)
+            key = f" (key {decode_key(item.key)!r})" if item is not None else ""
+            seconds = f" for {order.seconds:.1f} s" if order.seconds else ""
+            return f"executing input {offset_of(order.offset)}{key}{seconds}"
+        count = self._dispatcher.in_flight(slot)
+        return f"with {count} input{'' if count == 1 else 's'} in flight, executing none"
+
+    def _fence(self, worker: WorkerHandle, pid: int, now: float) -> None:
+        """Take its shards from a process that cannot die, and go on without it."""
+        slot = worker.assignment.slot
+        _LOG.error(
+            "worker %d (pid %d) does not die: its leases are broken, and if it comes back it will"
+            " write nothing",
+            slot,
+            pid,
+        )
+        try:
+            for path in sorted((self._state / "shards").iterdir()):
+                if Lease.last_holder(path / "lease") == pid:
+                    Lease.break_(path / "lease")
+        except TamiasError as error:
+            self._fail(error)
+            return
+        self._abandon(worker, pid, now)
+
+    # -- zygotes ------------------------------------------------------------------------------
+
+    def _look_at_zygotes(self, generations: Iterable[Generation], now: float) -> None:
+        limits = WatchLimits(
+            start_timeout=self._limits.start_timeout, stop_timeout=self._limits.stop_timeout
+        )
+        living = {pid: gen.starter for gen in generations for pid in gen.starter.pids}
+        for pid in [known for known in self._zygotes if known not in living]:
+            del self._zygotes[pid]
+        for pid, starter in living.items():
+            watched = self._zygotes.get(pid)
+            if watched is None:
+                watched = self._zygotes[pid] = _Watched(Watchdog(limits, now), now)
+            if now >= watched.due:
+                self._look_at_zygote(pid, starter, watched, now)
+                dying = watched.watch.is_dying
+                watched.due = now + (QUICK_SECONDS if dying else limits.pause(working=False))
+            self.next_look = min(self.next_look, watched.due)
+
+    def _look_at_zygote(self, pid: int, starter: Starter, watched: _Watched, now: float) -> None:
+        asked = procfs.standing(pid)
+        if asked is None:
+            return
+        order = watched.watch.look(
+            Sample(now, ready=starter.is_warm, state=asked.state, ticks=asked.ticks)
+        )
+        if order is None:
+            return
+        if order.do == "dump":
+            starter.give_up(order.why)
+            _send(pid, signal.SIGUSR2)
+        elif order.do == "kill":
+            _LOG.warning("the zygote (pid %d) is killed: %s", pid, order.why)
+            _send(pid, signal.SIGKILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(OSError):
+        os.kill(pid, number)
+
+
+def watch_limits(config: Configuration) -> WatchLimits:
+    """The limits that a configuration puts on each worker.
+
+    Raises:
+        ConfigError: the soft limit on memory is above the hard one.
+    """
+    hard = config.get(PoolOptions.MEMORY_LIMIT)
+    soft = config.get(PoolOptions.MEMORY_SOFT_LIMIT)
+    if hard and soft > hard:
+        raise ConfigError(
+            f"memory-soft-limit ({soft}) is above memory-limit ({hard}).",
+            hint="A worker is to be replaced before it is killed: make it smaller.",
+        )
+    return WatchLimits(
+        run_timeout=config.get(PoolOptions.RUN_TIMEOUT),
+        start_timeout=config.get(PoolOptions.START_TIMEOUT),
+        stop_timeout=config.get(PoolOptions.STOP_TIMEOUT),
+        memory=hard,
+        memory_soft=soft,
+        recycle_runs=config.get(PoolOptions.RECYCLE_RUNS),
+        recycle_after=config.get(PoolOptions.RECYCLE_AFTER),
+    )

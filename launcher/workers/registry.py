@@ -1,0 +1,197 @@
+"""The crew: the worker processes of a pool, slot by slot, as the launcher knows them.
+
+It has them started, knows each by the secret identity it was given, turns the end of one into a
+`Death` that tells the dispatcher all that can be known. Whom to start, and what becomes of the
+inputs, is the dispatcher's business; who is to be killed, the supervisor's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter, defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ...worker.process.beacon import Beacons
+from ...worker.process.boot import Assignment
+from ...worker.process.worker import stacks_path
+from ..dispatch.item import Death
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ..dispatch.instructions import StartWorker
+    from .starter import Exited, Started, Starter
+
+STACKS_BYTES: Final = 1 << 16
+"""How much of a worker's stack dump goes into a dead letter."""
+
+
+@dataclass(slots=True)
+class WorkerHandle:
+    """A slot's current process."""
+
+    assignment: Assignment
+    identity: bytes
+    """Its routing id."""
+    pid: int | None = None
+    ready: bool = False
+    generation: int = 0
+    found: dict[int, list[int]] = field(default_factory=dict)
+    """Offsets that it has announced, by shard, until it says that it has the shard."""
+    excused: bool = False
+    """Whether its end is no input's fault."""
+    stop_by: float = 0.0
+    """When it is killed if it has not ended by itself; 0.0 if it has not been told to."""
+    killed_for: str = ""
+    """Why we have killed it, if we have."""
+    killed_cause: Literal["crash", "timeout", "memory"] = "crash"
+    """What that is called in a dead letter."""
+    heartbeat: dict[str, Any] | None = None
+
+    @property
+    def has_said_all(self) -> bool:
+        """Whether the heartbeat is the one that it sends when it leaves in order."""
+        return self.heartbeat is not None and self.heartbeat["last"]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Slot and incarnation."""
+        return self.assignment.slot, self.assignment.incarnation
+
+
+class WorkerRegistry:
+    """The workers of one pool."""
+
+    def __init__(self, state: Path) -> None:
+        """`state` is the state directory, in which beacons and stack dumps live."""
+        self._state = str(state)
+        self.beacons = Beacons(state / "run" / "beacons")
+        """What the workers say of themselves while they run, and leave behind."""
+        self._by_slot: dict[int, WorkerHandle] = {}
+        self._by_identity: dict[bytes, WorkerHandle] = {}
+        self._past: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        """What former workers have counted, by generation."""
+
+    def __iter__(self) -> Iterator[WorkerHandle]:
+        return iter(self._by_slot.values())
+
+    def at(self, slot: int) -> WorkerHandle | None:
+        """The slot's current worker, dead or alive; None before the first."""
+        return self._by_slot.get(slot)
+
+    def known_as(self, identity: bytes) -> WorkerHandle | None:
+        """The living worker with this routing id."""
+        return self._by_identity.get(identity)
+
+    def start(self, start: StartWorker, starter: Starter) -> None:
+        """Have a worker started in place of the slot's last one."""
+        slot = start.slot
+        self.forget(slot)
+        self.beacons.clear(slot)
+        assignment = Assignment(slot, start.incarnation, token_hex(16), start.shards)
+        worker = WorkerHandle(
+            assignment, bytes.fromhex(assignment.identity), generation=start.generation
+        )
+        self._by_slot[slot] = worker
+        self._by_identity[worker.identity] = worker
+        starter.start(assignment)
+
+    def forget(self, slot: int) -> None:
+        """The slot has no worker any more, or another in a moment; what it has counted is kept."""
+        old = self._by_slot.pop(slot, None)
+        if old is None:
+            return
+        self._by_identity.pop(old.identity, None)
+        if old.heartbeat is not None:
+            self._past[old.generation].update(old.heartbeat["totals"])
+
+    def born(self, event: Started) -> None:
+        """A process that was asked for exists."""
+        worker = self._by_slot.get(event.assignment.slot)
+        if worker is not None and worker.assignment == event.assignment:
+            worker.pid = event.pid
+
+    def bury(self, event: Exited) -> Death | None:
+        """A process has ended: what can be said of it; None if its slot has another by now."""
+        slot = event.assignment.slot
+        worker = self._by_slot.get(slot)
+        if worker is None or worker.assignment != event.assignment:
+            return None
+        self._by_identity.pop(worker.identity, None)
+        worker.ready = False
+        worker.pid = None
+        text, number, code = _describe(event.status)
+        return Death(
+            cause=worker.killed_cause,
+            text=worker.killed_for or text,
+            signal=number,
+            exit_code=code,
+            suspect=self.beacons.executing(slot),
+            stacks=self._stacks(slot),
+            worker_pid=event.pid,
+            blameless=event.status is None or worker.excused,
+        )
+
+    def kill_generation(self, generation: int) -> None:
+        """Kill the workers of a generation; no input is to blame for their deaths."""
+        for worker in self:
+            if worker.generation == generation and worker.pid is not None:
+                worker.excused = True
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all workers are ready, and none is to go."""
+        return all(worker.ready and not worker.stop_by for worker in self)
+
+    def kill_lingering(self, now: float) -> None:
+        """Kill workers that have been told to stop and do not; `now` is monotonic."""
+        for worker in self:
+            if worker.stop_by and worker.pid is not None and now >= worker.stop_by:
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)
+
+    def totals(self, generation: int | None = None) -> Counter[str]:
+        """What workers have counted of failures, as of their last heartbeats.
+
+        Of all generations, or one; the dead and the retired included.
+        """
+        totals: Counter[str] = Counter()
+        for number, counts in self._past.items():
+            if generation in (None, number):
+                totals.update(counts)
+        for worker in self:
+            if worker.heartbeat is not None and generation in (None, worker.generation):
+                totals.update(worker.heartbeat["totals"])
+        return totals
+
+    def heartbeats(self) -> list[dict[str, Any]]:
+        """The last heartbeat of each slot's worker."""
+        return [worker.heartbeat for worker in self if worker.heartbeat is not None]
+
+    def close(self) -> None:
+        """Let go of the beacons; the starter ends the processes."""
+        self.beacons.close()
+
+    def _stacks(self, slot: int) -> str:
+        try:
+            return stacks_path(self._state, slot).read_text(errors="replace")[:STACKS_BYTES]
+        except OSError:
+            return ""
+
+
+def _describe(status: int | None) -> tuple[str, int | None, int | None]:
+    """How a process ended: in words, by which signal, with which code."""
+    if status is None:
+        return "died with its zygote", None, None
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return f"was killed by {signal.Signals(number).name}", number, None
+    code = os.WEXITSTATUS(status)
+    return f"exited with code {code}", None, code

@@ -1,0 +1,319 @@
+"""Watching one worker: what is seen of it goes in, what is to be done about it comes out.
+
+A pure machine: it reads no clock and no /proc. `supervisor.py` looks, a few times a second at most,
+tells it what there is to see (`Sample`), and carries out what it orders (`Action`).
+
+**Things that stand still are not all the same**, and each has its own words, because what to do
+about them differs:
+
+- *timeout*: a plain action has held the worker's thread for longer than `run-timeout`. The action
+  is at work, or waits for something that does not come.
+- *blocked*: an asynchronous action, or something it has left on the event loop, does not give the
+  loop back. All other runs of the worker wait for it. (One that waits properly, for too long, is no
+  business of ours: its worker cancels it.)
+- *stopped*: somebody has sent SIGSTOP, or the terminal has. Nothing in the process runs at all.
+- *stalled*: the process sleeps inside the kernel and cannot be woken: a dead disk or network file
+  system, endless swapping, a frozen control group. It may not even die when it is killed.
+
+A process under a debugger (state `t`) is none of these: somebody is looking at it, and knows.
+
+**Time that nobody looked does not count.** If the launcher itself was stopped, or the container was
+frozen with everyone in it, the clock has gone on, and all workers would seem overdue at the first
+look afterwards. So intervals are added up from look to look, and a gap counts as two usual ones.
+
+**A killing has steps.** First the worker is asked to write down the stacks of its threads and tasks
+(`dump`), shortly after it is killed (`kill`). If its death is not reported within some seconds, it
+cannot die now, but might come back later: then it is *fenced* (`fence`), which means that its
+leases are broken, and its successors raise the epoch of its shards: nothing that it writes
+afterwards counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+LOOK_SECONDS: Final = 1.0
+"""The usual time between two looks."""
+MEMORY_SECONDS: Final = 0.25
+"""The same for a worker that is at work, while there is a limit on memory."""
+DUMP_SECONDS: Final = 0.1
+"""What a worker gets to write its stacks."""
+LEAST_SECONDS: Final = 0.01
+"""The same, however short the limits are."""
+FENCE_SECONDS: Final = 5.0
+"""What a killed worker gets to die."""
+BEAT_SECONDS: Final = 1.0
+"""How often a worker's loop shows that it is alive."""
+ASK_AGAIN_SECONDS: Final = 60.0
+"""A worker that was to be replaced and still is there is asked for again after this."""
+
+Cause = Literal["timeout", "memory", "crash"]
+"""Causes of a death, as a dead letter tells them."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLimits:
+    """Limits on one worker: seconds, bytes, runs. 0 is none."""
+
+    run_timeout: float = 0.0
+    start_timeout: float = 0.0
+    stop_timeout: float = 0.0
+    memory: int = 0
+    memory_soft: int = 0
+    recycle_runs: int = 0
+    recycle_after: float = 0.0
+
+    @property
+    def on_memory(self) -> bool:
+        """Whether memory has to be looked at."""
+        return bool(self.memory or self.memory_soft)
+
+    def pause(self, *, working: bool) -> float:
+        """Seconds until the next look at a worker that has, or has not, something to do."""
+        pause = LOOK_SECONDS
+        if working and self.on_memory:
+            pause = min(pause, MEMORY_SECONDS)
+        for limit in (self.run_timeout, self.start_timeout, self.stop_timeout):
+            if limit:
+                pause = min(pause, limit / 10)
+        return max(pause, LEAST_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What can be seen of a worker at one moment.
+
+    `fresh` is one that has just become ready and has nothing to do yet.
+    `offset` is the input that its beacon names, `executing` for how many seconds (0.0 if it does
+    not say), `asynchronous` whether a step of an asynchronous action is meant. `pulse` changes
+    while the event loop is alive, and is 0 when that says nothing. `state` and `ticks` are those of
+    `procfs.Standing`, empty if nobody has looked. `memory` is in bytes, 0 if nobody has looked.
+    """
+
+    at: float
+    ready: bool = True
+    fresh: bool = False
+    offset: int | None = None
+    executing: float = 0.0
+    asynchronous: bool = False
+    pulse: int = 0
+    state: str = ""
+    ticks: int = 0
+    runs: int = 0
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What to do about a worker, and why.
+
+    `"dump"`: have it write its stacks, with SIGUSR2. `"kill"`: SIGKILL it. `"fence"`: it does not
+    die, so break its leases and go on without it. `"replace"`: start a successor, and let it go
+    when its runs are done. `"hopeless"`: no worker can stay within this limit; end the pool.
+    """
+
+    do: Literal["dump", "kill", "fence", "replace", "hopeless"]
+    why: str
+    cause: Cause = "crash"
+    offset: int | None = None
+    """The input that was being executed."""
+    seconds: float = 0.0
+    """For how long that had been seen, at least."""
+
+
+class Watchdog:
+    """One worker, from the moment it was asked for."""
+
+    __slots__ = (
+        "_asked_at",
+        "_at",
+        "_blocked",
+        "_born",
+        "_offset",
+        "_order",
+        "_pulse",
+        "_seen",
+        "_stalled",
+        "_starting",
+        "_step",
+        "_stopped",
+        "_ticks",
+        "limits",
+    )
+
+    def __init__(self, limits: WatchLimits, at: float) -> None:
+        self.limits = limits
+        """May be set at any time."""
+        self._born = self._at = at
+        self._step = 0.0
+        """Seconds that the present look adds to whatever lasts."""
+        self._starting = self._blocked = self._stopped = self._stalled = 0.0
+        self._offset: int | None = None
+        self._seen = 0.0
+        """How long `_offset` has been seen in the beacon."""
+        self._pulse = 0
+        self._ticks = -1
+        self._order: Action | None = None
+        """What is under way against it: the last order, with the time in `_asked_at`."""
+        self._asked_at = 0.0
+
+    def is_silent(self, pulse: int) -> bool:
+        """Whether it shows no sign of life, so that the kernel should be asked for its state."""
+        return pulse in (0, self._pulse)
+
+    @property
+    def is_dying(self) -> bool:
+        """Whether it is being killed, which wants quick looks."""
+        return self._order is not None and self._order.do in ("dump", "kill")
+
+    def look(self, sample: Sample) -> Action | None:
+        """Take in what is seen; returns what is to be done now, if anything."""
+        elapsed = max(0.0, sample.at - self._at)
+        self._at = sample.at
+        self._step = min(elapsed, self._longest_step())
+        self._follow(sample)
+        if self.is_dying:
+            return self._go_on(sample.at)
+        order = self._judge(sample)
+        if order is None:
+            return None
+        again = order.do == "replace" and self._order is not None
+        if again and sample.at - self._asked_at < ASK_AGAIN_SECONDS:
+            return None
+        self._order, self._asked_at = order, sample.at
+        return order
+
+    def _follow(self, sample: Sample) -> None:
+        """Bring what lasts up to date."""
+        if sample.offset != self._offset:
+            self._offset = sample.offset
+            self._seen = min(sample.executing, self._step)
+        elif sample.offset is not None:
+            self._seen += self._step
+        alive = not self.is_silent(sample.pulse)
+        self._starting = 0.0 if sample.ready else self._starting + self._step
+        waits = sample.ready and sample.pulse and not alive and sample.offset is None
+        self._blocked = self._blocked + self._step if waits else 0.0
+        self._pulse = sample.pulse
+        if alive or (sample.state and sample.state != "T"):
+            self._stopped = 0.0
+        elif sample.state == "T":
+            self._stopped += self._step
+        if alive or (sample.state and (sample.state != "D" or sample.ticks != self._ticks)):
+            self._stalled = 0.0
+        elif sample.state == "D":
+            self._stalled += self._step
+        if sample.state:
+            self._ticks = sample.ticks
+
+    def _judge(self, sample: Sample) -> Action | None:
+        """The first reason to do something about it."""
+        if sample.state == "t":
+            return None
+        return (
+            self._judge_standing()
+            or self._judge_start(sample)
+            or self._judge_memory(sample)
+            or self._judge_time(sample)
+            or self._judge_age(sample)
+        )
+
+    def _judge_standing(self) -> Action | None:
+        limit = self.limits.stop_timeout
+        if not limit:
+            return None
+        if self._stopped > limit:
+            return self._kill(
+                f"it was stopped (SIGSTOP) for longer than stop-timeout ({limit:g} s)"
+            )
+        if self._stalled > limit:
+            return self._kill(
+                "it was stalled in the kernel (a dead disk, swap, or frozen) for longer than"
+                f" stop-timeout ({limit:g} s)"
+            )
+        return None
+
+    def _judge_start(self, sample: Sample) -> Action | None:
+        limit = self.limits.start_timeout
+        if limit and not sample.ready and self._starting > limit:
+            why = f"it was not ready within start-timeout ({limit:g} s)"
+            return Action("dump", why, "timeout")
+        return None
+
+    def _judge_memory(self, sample: Sample) -> Action | None:
+        hard, soft = self.limits.memory, self.limits.memory_soft
+        if not sample.memory or not sample.ready:
+            return None
+        size = _mebibytes(sample.memory)
+        if sample.fresh:
+            for name, limit in (("memory-limit", hard), ("memory-soft-limit", soft)):
+                if limit and sample.memory > limit:
+                    why = f"a worker has {size} of memory before it has done anything, and {name}"
+                    return Action("hopeless", f"{why} is {_mebibytes(limit)}", "memory")
+        elif hard and sample.memory > hard:
+            why = f"it had {size} of memory, more than memory-limit ({_mebibytes(hard)})"
+            return Action("dump", why, "memory", sample.offset, self._lasted(sample))
+        elif soft and sample.memory > soft:
+            why = f"it has {size} of memory, more than memory-soft-limit ({_mebibytes(soft)})"
+            return Action("replace", why, "memory", sample.offset, self._lasted(sample))
+        return None
+
+    def _judge_time(self, sample: Sample) -> Action | None:
+        limit = self.limits.run_timeout
+        if not limit or not sample.ready:
+            return None
+        if sample.state == "T" and self.limits.stop_timeout:
+            return None  # it is not the run that takes so long
+        # The beacon's word is exact, but counts time in which nobody ran, too.
+        lasted = min(sample.executing, self._seen + self._longest_step())
+        if sample.offset is not None and lasted > limit:
+            what = (
+                "an asynchronous action blocked the event loop for"
+                if sample.asynchronous
+                else "a run took"
+            )
+        elif self._blocked > limit + BEAT_SECONDS:
+            what = "something left on the event loop blocked it for"
+        else:
+            return None
+        why = f"{what} longer than run-timeout ({limit:g} s)"
+        return Action("dump", why, "timeout", sample.offset, sample.executing)
+
+    def _judge_age(self, sample: Sample) -> Action | None:
+        limits = self.limits
+        if not sample.ready:
+            return None
+        if limits.recycle_runs and sample.runs >= limits.recycle_runs:
+            return Action("replace", f"it has done {sample.runs:,} runs (recycle-runs)")
+        if limits.recycle_after and sample.at - self._born >= limits.recycle_after:
+            return Action("replace", f"it is {limits.recycle_after:g} s old (recycle-after)")
+        return None
+
+    def _kill(self, why: str) -> Action:
+        """Kill at once: what does not run writes no stacks.
+
+        An input may have done it (an action can stop its own process), but hardly ever has.
+        """
+        return Action("kill", why, offset=self._offset, seconds=self._seen)
+
+    def _go_on(self, at: float) -> Action | None:
+        """The next step of a killing."""
+        order = self._order
+        waited = at - self._asked_at
+        if order is None or waited < (DUMP_SECONDS if order.do == "dump" else FENCE_SECONDS):
+            return None
+        following: Literal["kill", "fence"] = "kill" if order.do == "dump" else "fence"
+        self._order = Action(following, order.why, order.cause, order.offset, order.seconds)
+        self._asked_at = at
+        return self._order
+
+    def _longest_step(self) -> float:
+        return 2 * self.limits.pause(working=False)
+
+    def _lasted(self, sample: Sample) -> float:
+        return sample.executing or self._seen
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):,.0f} MiB"

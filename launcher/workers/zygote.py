@@ -1,0 +1,111 @@
+"""The start method `zygote`: fork all workers from one warm interpreter."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import IO, TYPE_CHECKING, Final
+
+from .interpreter import Interpreter, how_it_ended, kill_group
+from .starter import BootFailed, Event, Exited, Started, Starter, StartFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...environments.launch import Launch
+    from ...worker.process.boot import Assignment, Boot
+
+
+ZYGOTE_STARTS: Final = 3
+"""A zygote may be killed by accident while it imports the agent; the import may also be what kills
+it. So many in a row are taken for the latter."""
+
+_WHERE_STACKS_ARE: Final = (
+    "Its stacks are in logs/pool.log of the state directory. Import the agent in a plain Python; if"
+    " that only takes long, raise start-timeout."
+)
+
+
+class ZygoteStarter(Starter):
+    """Forks workers from one warm interpreter, and makes a new one when that dies."""
+
+    def __init__(self, boot: Boot, log: IO[bytes] | int, launch: Launch | None = None) -> None:
+        super().__init__()
+        self._boot = boot
+        self._log = log
+        self._launch = launch
+        self._zygote = Interpreter(boot, log, launch=launch)
+        self._asked: dict[tuple[int, int], Assignment] = {}
+        self._living: dict[int, Assignment] = {}
+        self._ready = False
+        self._failed = False
+        """Whether the agent does not load: another zygote would not load it either."""
+        self._stillborn = 0
+        """Zygotes in a row that died before they were ready."""
+
+    @property
+    def is_warm(self) -> bool:
+        """As `Starter.is_warm`."""
+        return self._ready
+
+    def start(self, assignment: Assignment) -> None:
+        """As `Starter.start`."""
+        self._asked[assignment.slot, assignment.incarnation] = assignment
+        self._zygote.tell(fork=asdict(assignment))
+
+    def descriptors(self) -> Sequence[int]:
+        """As `Starter.descriptors`."""
+        return [self._zygote.fileno()]
+
+    def poll(self) -> list[Event]:
+        """As `Starter.poll`."""
+        events: list[Event] = []
+        for message in self._zygote.receive():
+            if "ready" in message:
+                self._ready = True
+                self._stillborn = 0
+                self.files = message["ready"]["files"]
+            elif "failed" in message:
+                self._failed = True
+                events.append(BootFailed(**message["failed"]))
+                return events
+            elif "forked" in message:
+                assignment = self._asked.pop((message["slot"], message["incarnation"]))
+                self._living[message["forked"]] = assignment
+                events.append(Started(assignment, message["forked"]))
+            elif "unforked" in message:
+                assignment = self._asked.pop((message["unforked"], message["incarnation"]))
+                events.append(StartFailed(assignment, message["error"]))
+            else:
+                assignment = self._living.pop(message["exit"])
+                events.append(Exited(assignment, message["exit"], message["status"]))
+        if self._zygote.closed and not self._failed:
+            events.extend(self._replace())
+        return events
+
+    def _replace(self) -> list[Event]:
+        """The zygote is dead, and with it, by the kernel's hand, all of its workers."""
+        code = self._zygote.wait(5.0)
+        self._zygote.close()
+        self._stillborn += not self._ready
+        if self._stillborn >= ZYGOTE_STARTS or (self._given_up and not self._ready):
+            self._failed = True
+            why = f"was killed: {self._given_up}" if self._given_up else how_it_ended(code)
+            message = f"the zygote {why} while it started (importing the agent, most likely)"
+            return [BootFailed("WorkerStartError", message, _WHERE_STACKS_ARE, "")]
+        living, self._living = self._living, {}
+        for pid in living:
+            kill_group(pid)
+        self._ready = False
+        self._zygote = Interpreter(self._boot, self._log, launch=self._launch)
+        for assignment in self._asked.values():
+            self._zygote.tell(fork=asdict(assignment))
+        return [Exited(assignment, pid, None) for pid, assignment in living.items()]
+
+    def close(self) -> None:
+        """As `Starter.close`."""
+        self._zygote.close()
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """The zygote's."""
+        return [self._zygote.pid]

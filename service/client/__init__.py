@@ -1,0 +1,1 @@
+"""A client's side: submit inputs, wait for outputs. Knows no server."""

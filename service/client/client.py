@@ -1,0 +1,351 @@
+"""`tamias.Client`: hands inputs to a service, and waits for what comes of them.
+
+    with Client("state", client_id="orders") as client:
+        for done in client.stream(("key", value) for value in values):
+            print(done.key, done.result())
+            client.acknowledge(done)
+
+**Numbers.** Every submission has a sequence, from 1 on, and the server knows it again by client id
+and sequence. So a program that is killed, started again with the same id, and hands in the same
+inputs in the same order, repeats its numbers: what was done is not done again, and its recorded
+outputs come back. `acknowledge` says from where on they are still needed. A client without an id
+gets one for its life, and acknowledges by itself.
+
+**Pushing back.** The server says how many submissions may be under way (its window, and less when
+it is full). Beyond that `submit` waits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from heapq import heapify, heappop, heappush
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from ...agent.errors import ServiceError, ServiceTimeoutError, UsageError
+from ...store.encoding.json_text import dumps_json
+from ...store.encoding.keys import encode_key
+from ..protocol.frames import MAX_KEY, MAX_SEQUENCE, MAX_VALUE
+from .connection import Connection
+from .submission import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+S = TypeVar("S", bound=Submission)
+
+CLOSE_SECONDS: Final = 5.0
+
+
+class BaseClient(Generic[S]):
+    """What both kinds of client have in common: numbers, and who waits for which."""
+
+    _kind: type[S]
+
+    def __init__(
+        self,
+        where: str | Path,
+        *,
+        client_id: str | None = None,
+        keys: str | Path | None = None,
+        repeat: bool = True,
+        acknowledge: bool | None = None,
+    ) -> None:
+        self._repeat = repeat
+        self._acknowledges = client_id is None if acknowledge is None else acknowledge
+        self._lock = threading.Lock()
+        self._open: dict[int, S] = {}
+        self._next = 1
+        self._numbered = False
+        self._order: list[int] = []
+        """A heap of the sequences not acknowledged yet, and of some that are."""
+        self._finished: set[int] = set()
+        self._line = Connection(where, client_id, keys, self._answered, self._lost)
+
+    @property
+    def acknowledged(self) -> int:
+        """The sequence up to which all was acknowledged, in earlier lives of this client too."""
+        return self._line.floor
+
+    @property
+    def recorded(self) -> int:
+        """The highest sequence that the server had on record when this client connected."""
+        return self._line.last
+
+    def acknowledge(self, *submissions: Submission) -> None:
+        """These are done with: their outputs are where they belong, and not needed again.
+
+        The server forgets them, as soon as all with lower sequences are acknowledged too. They
+        will not be run again, whoever submits them.
+        """
+        with self._lock:
+            floor = self._finish(submission.sequence for submission in submissions)
+        if floor:
+            self._line.acknowledge(floor)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _begin(self, key: object, value: object, sequence: int | None) -> tuple[S, bytes, bytes]:
+        """A new submission, not handed in yet, with what there is to hand in."""
+        encoded, data = encode_key(key), dumps_json(value)
+        if len(encoded) > MAX_KEY or len(data) > MAX_VALUE:
+            raise UsageError(
+                f"This input is too large: its key has {len(encoded):,} bytes and its value "
+                f"{len(data):,} in JSON.",
+                hint=f"At most {MAX_KEY:,} and {MAX_VALUE:,}: hand in a reference to it instead.",
+            )
+        with self._lock:
+            if not self._numbered:
+                self._numbered = True
+                if not self._repeat:
+                    self._next = max(self._next, self._line.last + 1)
+            number = self._next if sequence is None else sequence
+            if not 0 < number <= MAX_SEQUENCE:
+                raise UsageError(f"{number} is no sequence: they begin at 1.")
+            if number in self._open:
+                raise UsageError(f"Sequence {number} is under way already.")
+            submission = self._kind(number, key)
+            self._open[number] = submission
+            heappush(self._order, number)
+            self._next = max(self._next, number + 1)
+        return submission, encoded, data
+
+    def _forget(self, submission: S) -> None:
+        """It was not handed in after all; its number is free again if it was the last."""
+        with self._lock:
+            self._open.pop(submission.sequence, None)
+            self._order.remove(submission.sequence)  # or it would hold the others up
+            heapify(self._order)
+            if self._next == submission.sequence + 1:
+                self._next = submission.sequence
+        self._line.look()
+
+    def _answered(self, sequence: int, outcome: bytes) -> None:
+        with self._lock:
+            submission = self._open.pop(sequence, None)
+            floor = self._finish([sequence]) if self._acknowledges else 0
+        if submission is not None:
+            submission.settle(outcome)
+        if floor:
+            self._line.acknowledge(floor)
+
+    def _finish(self, sequences: Iterable[int]) -> int:
+        """These are done with; returns the sequence up to which all are, 0 if it is as before."""
+        finished, order = self._finished, self._order
+        finished.update(sequences)
+        floor = 0
+        while order and order[0] in finished:
+            floor = heappop(order)
+            finished.remove(floor)
+        return floor
+
+    def _lost(self, error: ServiceError) -> None:
+        with self._lock:
+            lost = list(self._open.values())
+            self._open.clear()
+        for submission in lost:
+            submission.fail(error)
+
+
+class Client(BaseClient[Submission]):
+    """A client of a service, for plain programs; its methods may be called from any thread.
+
+    Args:
+        where: the service's state directory, or its address (``tcp://HOST:PORT``).
+        client_id: by which the server knows this client again when it comes back; None: it will
+            not come back.
+        keys: the client's key file (`tamias keys add`), for an address.
+        repeat: number submissions from 1, as a program does that repeats itself after a crash;
+            False: number on after those that the server has on record.
+        acknowledge: whether outcomes are acknowledged as soon as they arrive here. None: only if
+            there is no `client_id`, since then nobody could ask for them again.
+        timeout: seconds to wait for the service, which may still be starting.
+
+    Raises:
+        ServiceTimeoutError: it was not to be reached.
+        ServiceError: it wants none of this client.
+        UsageError: an address without keys, or the like.
+    """
+
+    _kind = Submission
+
+    def __init__(
+        self,
+        where: str | Path,
+        *,
+        client_id: str | None = None,
+        keys: str | Path | None = None,
+        repeat: bool = True,
+        acknowledge: bool | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        super().__init__(
+            where, client_id=client_id, keys=keys, repeat=repeat, acknowledge=acknowledge
+        )
+        try:
+            _wait(self._line.opened, timeout, unreachable(where, timeout))
+        except BaseException:
+            self._line.close()
+            raise
+
+    def submit(
+        self,
+        key: object,
+        value: object,
+        *,
+        sequence: int | None = None,
+        timeout: float | None = None,
+    ) -> Submission:
+        """Hand in an input.
+
+        Returns as soon as there is room for it; that it is on the server's record is certain when
+        it has a result, or after `flush`.
+
+        Args:
+            key: as for any input: inputs of one key are run in order.
+            value: what JSON can say, or becomes (see `worker.encoding`).
+            sequence: its number; None: the one after the highest so far.
+            timeout: seconds to wait while the server is full; None: as long as it takes.
+
+        Raises:
+            ServiceTimeoutError: there was no room; nothing was handed in.
+            InputError, UnserializableError, UsageError: the key or value cannot be sent.
+            ServiceError: the client is closed, or the server wants none of it.
+        """
+        submission, encoded, data = self._begin(key, value, sequence)
+        until = None if timeout is None else time.monotonic() + timeout
+        try:
+            while not self._line.submit(submission.sequence, encoded, data):
+                left = None if until is None else max(0.0, until - time.monotonic())
+                _wait(self._line.room(), left, no_room(timeout))
+        except BaseException:
+            self._forget(submission)
+            raise
+        return submission
+
+    def submit_many(
+        self, inputs: Iterable[tuple[object, object]], *, timeout: float | None = None
+    ) -> list[Submission]:
+        """Hand in ``(key, value)`` pairs; `timeout` is for each, as in `submit`."""
+        return [self.submit(key, value, timeout=timeout) for key, value in inputs]
+
+    def stream(
+        self, inputs: Iterable[tuple[object, object]], *, ordered: bool = False
+    ) -> Iterator[Submission]:
+        """Hand in ``(key, value)`` pairs, and yield them as they are done.
+
+        The inputs are drawn as the server has room, by the thread that draws from this.
+
+        Args:
+            inputs: may be endless.
+            ordered: yield them in the order of the inputs.
+
+        Yields:
+            Submissions whose `result` returns, or raises, at once.
+        """
+        done: SimpleQueue[Submission] = SimpleQueue()
+        waiting: dict[int, Submission] = {}
+        for key, value in inputs:
+            submission = self.submit(key, value)
+            waiting[submission.sequence] = submission
+            submission.add_done_callback(done.put)
+            yield from _finished(waiting, done, ordered=ordered)
+        while waiting:
+            submission = next(iter(waiting.values())) if ordered else done.get()
+            _settle(submission)
+            del waiting[submission.sequence]
+            yield submission
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until all that was handed in is on the server's record.
+
+        Raises:
+            ServiceTimeoutError: it is not yet.
+        """
+        _wait(self._line.settled(), timeout, not_on_record(timeout))
+
+    def close(self, timeout: float = CLOSE_SECONDS) -> None:
+        """Wait until what was handed in is on record, and end the connection.
+
+        Submissions that have no result by then get none here; at the server they go on.
+
+        Raises:
+            ServiceTimeoutError: some may not be on record; the connection is closed all the same.
+        """
+        try:
+            self.flush(timeout)
+        except ServiceTimeoutError:
+            raise
+        except ServiceError:
+            pass  # it is over already
+        finally:
+            self._line.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._line.close()
+
+
+def _finished(
+    waiting: dict[int, Submission], done: SimpleQueue[Submission], *, ordered: bool
+) -> Iterator[Submission]:
+    """Yield what is done by now, and need not wait for its turn."""
+    while not done.empty():
+        submission = done.get()
+        if not ordered:
+            del waiting[submission.sequence]
+            yield submission
+    while ordered and waiting and (first := next(iter(waiting.values()))).done():
+        del waiting[first.sequence]
+        yield first
+
+
+def unreachable(where: str | Path, timeout: float) -> ServiceTimeoutError:
+    """What is raised when nobody answers."""
+    hint = (
+        "Is it running there, and does it know this client's key (tamias keys list)?"
+        if "://" in str(where)
+        else "Start it: tamias serve TARGET --state DIR."
+    )
+    return ServiceTimeoutError(
+        f"The service at {where} has not answered for {timeout} s.", hint=hint
+    )
+
+
+def no_room(timeout: float | None) -> ServiceTimeoutError:
+    """What is raised when the server stays full."""
+    return ServiceTimeoutError(
+        f"The service has had no room for {timeout} s.",
+        hint="Nothing was handed in: try again later.",
+    )
+
+
+def not_on_record(timeout: float | None) -> ServiceTimeoutError:
+    """What is raised when the server does not confirm."""
+    return ServiceTimeoutError(f"Not all is on the server's record after {timeout} s.")
+
+
+def _wait(future: Future[Any], timeout: float | None, error: ServiceTimeoutError) -> None:
+    try:
+        future.result(timeout)
+    except FutureTimeoutError:
+        future.cancel()
+        raise error from None
+
+
+def _settle(submission: Submission) -> None:
+    """Wait until it is done, in whatever way."""
+    event = threading.Event()
+    submission.add_done_callback(lambda _: event.set())
+    event.wait()

@@ -1,0 +1,131 @@
+"""A submission, as the program that made it holds it: a promise of outputs."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import ServiceTimeoutError, SubmissionFailedError
+from ...store.encoding.json_text import loads_json
+from ..protocol.frames import FAILED, FORGOTTEN, GENERATION, MISMATCH, OUTPUTS, RELOADED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+class Submission:
+    """One input under way.
+
+    Attributes:
+        sequence: its number, by which the server knows it again.
+        key: its key.
+    """
+
+    __slots__ = ("_future", "key", "sequence")
+
+    def __init__(self, sequence: int, key: object) -> None:
+        self.sequence = sequence
+        self.key = key
+        self._future: Future[bytes] = Future()
+
+    def done(self) -> bool:
+        """Whether `result` would return, or raise, at once."""
+        return self._future.done()
+
+    def result(self, timeout: float | None = None) -> list[Any]:
+        """Wait for the outputs of the run.
+
+        Args:
+            timeout: seconds; None: as long as it takes.
+
+        Raises:
+            SubmissionFailedError: the run had no success.
+            ServiceTimeoutError: it is not done yet; it goes on, and this can be asked again.
+            ServiceError: the client was closed, or the server wants none of it.
+        """
+        try:
+            return decoded(self._future.result(timeout), self.sequence)
+        except FutureTimeoutError:
+            raise ServiceTimeoutError(
+                f"Submission {self.sequence} has no outcome after {timeout} s.",
+                hint="It is still under way: ask again.",
+            ) from None
+        except CancelledError:
+            raise ServiceTimeoutError(f"Submission {self.sequence} was given up.") from None
+
+    @property
+    def generation(self) -> int | None:
+        """Which generation of code has done the run; None before it is done, or if not known."""
+        if not self._future.done() or self._future.cancelled() or self._future.exception():
+            return None
+        outcome = self._future.result()
+        if outcome[0] == RELOADED:
+            return int(GENERATION.unpack_from(outcome, 1)[0])
+        if outcome[0] == FAILED:
+            return json.loads(outcome[1:]).get("generation")  # type: ignore[no-any-return]
+        return 0 if outcome[0] == OUTPUTS else None
+
+    def add_done_callback(self, callback: Callable[[Submission], object]) -> None:
+        """Call back when it is done, from the client's thread; at once if it is."""
+        self._future.add_done_callback(lambda _: callback(self))
+
+    def settle(self, outcome: bytes) -> None:
+        """For the client: this is what came of it."""
+        with suppress(InvalidStateError):  # given up by whoever awaited it
+            self._future.set_result(outcome)
+
+    def fail(self, error: Exception) -> None:
+        """For the client: nobody will ever know."""
+        with suppress(InvalidStateError):
+            self._future.set_exception(error)
+
+    def __repr__(self) -> str:
+        state = "done" if self.done() else "under way"
+        return f"<{type(self).__name__} {self.sequence} (key {self.key!r}) {state}>"
+
+
+class AsyncSubmission(Submission):
+    """One input under way; ``await`` it for its outputs, as often as wanted."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        from asyncio import shield, wrap_future  # noqa: PLC0415 (only where there is a loop)
+
+        outcome = yield from shield(wrap_future(self._future)).__await__()
+        return decoded(outcome, self.sequence)
+
+
+def decoded(outcome: bytes, sequence: int) -> list[Any]:
+    """The outputs that an outcome holds.
+
+    Raises:
+        SubmissionFailedError: it holds none.
+    """
+    kind, body = outcome[0], outcome[1:]
+    if kind == FORGOTTEN:
+        raise SubmissionFailedError(
+            f"Submission {sequence} was done before, and its outputs are no longer kept.",
+            hint="It was not run again. Begin after the client's `acknowledged`.",
+            cause="forgotten",
+        )
+    if kind == MISMATCH:
+        raise SubmissionFailedError(
+            f"Another input was submitted as number {sequence} of this client id before.",
+            hint="It was not run. Repeat the same inputs in the same order, pass repeat=False to "
+            "number on after those on record, or use another client id.",
+            cause="mismatch",
+        )
+    if kind == FAILED:
+        report = json.loads(body)
+        raise SubmissionFailedError(
+            f"Submission {sequence} failed ({report['cause']}): {report['error']}",
+            cause=report["cause"],
+            user_traceback=report["traceback"],
+            offset=report["offset"],
+        )
+    outputs: list[Any] = loads_json(body[GENERATION.size :] if kind == RELOADED else body)
+    return outputs

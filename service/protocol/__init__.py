@@ -1,0 +1,1 @@
+"""What both sides of a service share: frames, endpoints, keys. Knows no server or client."""

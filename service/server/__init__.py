@@ -1,0 +1,1 @@
+"""A service's side: accept requests, record them, answer. Knows no client program."""

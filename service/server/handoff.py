@@ -1,0 +1,75 @@
+"""What the pool's thread and the front door's thread hand each other.
+
+Inputs go by way of the ledger: the door records them, rings, and the pool reads. Outcomes go back
+as they arrive, before they are in the ledger: they need not be there first, because what they
+come from is committed in its shard, and would come again. They stay here until they are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ..protocol.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from ...agent.errors import TamiasError
+
+
+class Handoff:
+    """The two threads' common ground.
+
+    Attributes:
+        arrivals: rings for the pool when inputs were recorded, or the door has failed.
+        door: rings for the front door.
+        failure: what has ended the front door's thread, if it was not asked to end.
+    """
+
+    def __init__(self) -> None:
+        self.arrivals = Wakeup()
+        self.door = Wakeup()
+        self.failure: TamiasError | None = None
+        self._lock = threading.Lock()
+        self._unsaved: dict[int, bytes] = {}
+        self._bytes = 0
+        self._answered: deque[list[int]] = deque()
+
+    def answer(self, outcomes: dict[int, bytes]) -> int:
+        """The pool: these have an outcome. Returns the bytes that are not in the ledger yet."""
+        with self._lock:
+            self._unsaved.update(outcomes)
+            self._bytes += sum(map(len, outcomes.values()))
+            unsaved = self._bytes
+        self._answered.append(list(outcomes))
+        self.door.ring()
+        return unsaved
+
+    def unsaved(self) -> dict[int, bytes]:
+        """The pool: what is to be recorded; `saved` must follow."""
+        with self._lock:
+            return dict(self._unsaved)
+
+    def saved(self, outcomes: dict[int, bytes]) -> None:
+        """The pool: these are in the ledger."""
+        with self._lock:
+            for offset in outcomes:
+                del self._unsaved[offset]
+            self._bytes -= sum(map(len, outcomes.values()))
+
+    def answered(self) -> list[int]:
+        """The door: offsets that have got an outcome since it last asked."""
+        offsets: list[int] = []
+        while self._answered:
+            offsets += self._answered.popleft()
+        return offsets
+
+    def outcome(self, offset: int) -> bytes | None:
+        """The door: an outcome that may not be in the ledger yet."""
+        with self._lock:
+            return self._unsaved.get(offset)
+
+    def close(self) -> None:
+        """Let go of the bells, when both threads are done."""
+        self.arrivals.close()
+        self.door.close()

@@ -1,0 +1,198 @@
+"""A service from its beginning to its end: ledger, front door, and a pool that has no end.
+
+The pool is the same as for any job; what makes it a service is its source and its sink. A signal
+(or whatever drains the pool) ends it: no more is accepted, what is in flight is finished, answered
+and recorded, and the rest waits in the ledger for the next life.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...agent.config.configuration import Configuration
+from ...agent.config.options import PoolOptions, ServiceOptions
+from ...agent.errors import ConfigError, StoreError
+from ...environments.provide import provide_launch
+from ...launcher.delivery.checkpoint import Checkpoint
+from ...launcher.delivery.checkpointed import CheckpointedDelivery
+from ...launcher.jobs.agent_spec import AgentSpec
+from ...launcher.jobs.job import Job
+from ...launcher.jobs.smoke import smoke_runner
+from ...launcher.reload import generation_record
+from ...store.state.directory import StateDirectory
+from ..protocol.keys import ServerKeys
+from .frontend import Frontend
+from .handoff import Handoff
+from .request_log import RequestLog
+from .sessions import Limits
+from .sink import ReplySink
+from .source import RequestSource
+from .systemd import notify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...environments.launch import Launch
+    from ...launcher.jobs.report import Report
+    from ...launcher.pool.status import PoolStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSpec:
+    """A service as the command line describes it. Paths are absolute."""
+
+    target: str
+    """`package.module:name`, or `/path/to/file.py:name`."""
+    listen: str | None = None
+    """A TCP address to serve besides the local socket, as ``tcp://127.0.0.1:7000``."""
+    keys: str | None = None
+    """The directory of the keys, without which there is no TCP."""
+    config: dict[str, Any] = field(default_factory=dict)
+    folder: str = ""
+    """Where the command was given: modules are looked for here, too."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    """The workers' environment, as for any job."""
+
+    @property
+    def agent(self) -> str:
+        """The agent's identity, as for any job."""
+        return generation_record.agent_of(self.target)
+
+    def agent_spec(self) -> AgentSpec:
+        """The agent as its workers are told of it."""
+        return AgentSpec(
+            self.agent,
+            target=self.target,
+            config=self.config,
+            on_error=Configuration(self.config).get(PoolOptions.ON_ERROR) or "dead-letter",
+            sys_path=[self.folder] if self.folder else [],
+            environment=self.environment,
+        )
+
+    def launch(self) -> Launch | None:
+        """How the workers' interpreter is started; raises as `JobSpec.launch`."""
+        return provide_launch(self.environment)
+
+    @classmethod
+    def recorded(cls, state: Path) -> ServeSpec:
+        """The service that a state directory was made for, as the last reload has left it.
+
+        Raises:
+            StoreError: there is no such directory, or it is no service's.
+        """
+        with StateDirectory.view(state) as view:
+            service = view.manifest.job.get("service")
+        if not isinstance(service, dict):
+            raise StoreError(f"{state} was not made by a service.")
+        known = {spec_field.name for spec_field in fields(cls)}
+        return cls(**{name: value for name, value in service.items() if name in known})
+
+
+def serve(
+    spec: ServeSpec,
+    state_path: Path,
+    *,
+    on_ready: Callable[[Frontend], None] | None = None,
+    on_status: Callable[[PoolStatus], None] | None = None,
+    handle_signals: bool = True,
+) -> Report:
+    """Serve until a signal, or whatever else drains the pool, ends it.
+
+    Args:
+        spec: what to serve, and where.
+        state_path: the state directory; one that is there is carried on with.
+        on_ready: called once, when all workers are ready and clients can come.
+        on_status: as for `run_file_job`.
+        handle_signals: whether SIGINT and SIGTERM drain it; only in the main thread.
+
+    Raises:
+        ConfigError: the TCP address has no keys, or cannot be listened on.
+        EnvironmentSetupError: the workers' environment cannot be made.
+        TamiasError: as `Pool.run`.
+    """
+    config = Configuration(spec.config)
+    if spec.listen is not None and spec.keys is None:
+        raise ConfigError(
+            f"A service on {spec.listen} would be open to everybody.",
+            hint="Give it keys: make them with tamias keys new DIR, and serve with --keys DIR.",
+        )
+    keys = ServerKeys(Path(spec.keys)) if spec.keys is not None else None
+    job = Job(spec.agent_spec(), spec.launch(), smoke=smoke_runner(), handle_signals=handle_signals)
+    record = {"input": {"kind": "service"}, "service": asdict(spec)}
+    with ExitStack() as stack:
+        state = stack.enter_context(job.open_state(state_path, record))
+        handover = Handoff()
+        stack.callback(handover.close)
+        ledger = RequestLog.open(state.path / "intake", sync=state.manifest.durability == "machine")
+        stack.callback(ledger.close)
+        source = RequestSource(ledger, handover)
+        source.check(state.manifest.job.get("input", {}))
+        if {**state.manifest.job, **record} != state.manifest.job:
+            state.save_job({**state.manifest.job, **record})
+        door = Frontend(
+            state.path,
+            ledger,
+            handover,
+            _limits(config),
+            listen=spec.listen,
+            keys=keys,
+            retention=config.get(ServiceOptions.RETENTION),
+        )
+        _restore(door, ledger, state)
+        door.start()
+        stack.callback(door.stop)
+        sink = ReplySink(ledger, handover, state.path)
+        notifier = _ReadinessNotifier(door, on_ready, on_status)
+        job = replace(job, on_status=notifier.look)
+        return job.run(state, source, CheckpointedDelivery(sink, state.progress))
+
+
+class _ReadinessNotifier:
+    """Watches the pool, and tells the others when it is ready and when it ends."""
+
+    def __init__(
+        self,
+        door: Frontend,
+        on_ready: Callable[[Frontend], None] | None,
+        on_status: Callable[[PoolStatus], None] | None,
+    ) -> None:
+        self._door = door
+        self._on_ready = on_ready
+        self._on_status = on_status
+        self._ready = False
+        self._ending = False
+
+    def look(self, status: PoolStatus) -> None:
+        """The pool's state now."""
+        if not self._ready and all(worker.state == "ready" for worker in status.workers):
+            self._ready = True
+            notify("READY=1")
+            if self._on_ready is not None:
+                self._on_ready(self._door)
+        if not self._ending and status.phase not in ("starting", "running"):
+            self._ending = True
+            self._door.drain()
+            notify("STOPPING=1")
+        if self._on_status is not None:
+            self._on_status(status)
+
+
+def _limits(config: Configuration) -> Limits:
+    return Limits(
+        window=config.get(ServiceOptions.WINDOW),
+        backlog=config.get(ServiceOptions.BACKLOG),
+        backlog_bytes=config.get(ServiceOptions.BACKLOG_BYTES),
+        kept=config.get(ServiceOptions.KEPT_OUTCOMES),
+    )
+
+
+def _restore(door: Frontend, ledger: RequestLog, state: StateDirectory) -> None:
+    """Tell the desk what an earlier life has accepted and not answered."""
+    record = state.progress.load()
+    done = Checkpoint.load(record).done if record is not None else ()
+    for offset, client, sequence, size in ledger.unanswered():
+        if offset not in done:
+            door.desk.restore(offset, client, sequence, size)

@@ -1,0 +1,460 @@
+"""The server's side of all conversations with clients, as a pure machine: no socket, no clock.
+
+Frames go in (`receive`), frames come out (`outgoing`), and between them stands a *batch*: what is
+to be recorded in one transaction. Only when the shell says that it has been (`recorded`) are
+submissions confirmed and counted as accepted. What the machine must know of the past it reads from
+a `RequestReader`, which is the ledger.
+
+**Once and only once.** A submission is known by (client, sequence). One that is on record is never
+recorded again, whoever repeats it and however often: it is confirmed, or answered at once if its
+outcome is there. A digest of key and value tells a repetition from a mistake in numbering. What a
+client has acknowledged is forgotten but for the *floor*, the sequence up to which all is done: what
+is below it is answered as forgotten, not run again.
+
+**Sessions.** A hello opens one, under a nonce that all further frames carry. Both sides count the
+frames of a session; a ping tells the client's count. If it is not what arrived here, something was
+lost on the way (or this server is a new one, and knows of no session): the client is told that it
+is unknown, says hello again and repeats what it has no answer for. So no single message matters,
+and there are no acknowledgements of acknowledgements. Of two with one client id the younger stays.
+
+**Bounded.** At most `window` submissions of a client wait for an outcome, at most `backlog` of all
+together (and `backlog_bytes`); more are refused, and told when there is room. Replies go out only
+as far as the client has taken those before, so a client that does not read costs no memory. A
+client that floods is forgotten, not served.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from ..protocol.frames import (
+    DRAINING,
+    FORGOTTEN_OUTCOME,
+    FULL,
+    MISMATCH_OUTCOME,
+    REPLACED,
+    UNWELCOME,
+    Count,
+    FrameError,
+    Hello,
+    Submit,
+    pack_count,
+    pack_numbers,
+    pack_rejected,
+    pack_replies,
+    pack_welcome,
+    unpack_request,
+)
+from .request_log import NewRequest, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    from .request_log import ClientRecord, RequestRecord
+
+Peer: TypeAlias = "tuple[int, bytes]"
+"""A connection: which of the doors, and ZeroMQ's name for it there."""
+
+REPLY_FRAMES: Final = 8
+"""Reply frames that a client may have without having taken them."""
+REPLY_COUNT: Final = 512
+REPLY_BYTES: Final = 1 << 20
+READY: Final = 1 << 17
+"""Replies that may wait for one client to take them; it can ask for others later."""
+
+
+class RequestReader(Protocol):
+    """What the desk reads; see `Ledger`."""
+
+    def welcome(self, identity: bytes, *, anonymous: bool, most: int) -> ClientRecord | None:
+        """The client of this identity; None if it is new and there are `most` already."""
+
+    def find(self, client: int, sequences: Iterable[int]) -> list[RequestRecord | None]:
+        """What is on record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the desk takes on."""
+
+    window: int = 16_384
+    """Submissions of one client without an outcome."""
+    backlog: int = 65_536
+    """Submissions of all clients without an outcome."""
+    backlog_bytes: int = 256 << 20
+    kept: int = 65_536
+    """Outcomes kept for one client that it has not acknowledged."""
+    sessions: int = 10_000
+    """Beyond, the one not heard of for longest makes room, and says hello again if it needs to."""
+    clients: int = 100_000
+    """Clients on record; no new ones beyond."""
+
+
+@dataclass(slots=True)
+class LogBatch:
+    """What is to be recorded in one transaction."""
+
+    entries: list[NewRequest] = field(default_factory=list)
+    floors: dict[int, int] = field(default_factory=dict)
+    leaving: list[tuple[bytes, int]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.floors or self.leaving)
+
+
+class PendingRequest(NamedTuple):
+    """A submission without an outcome."""
+
+    client: int
+    sequence: int
+    size: int
+
+
+class _Session:
+    __slots__ = (
+        "anonymous",
+        "attempt",
+        "client",
+        "floor",
+        "hungry",
+        "identity",
+        "incarnation",
+        "nonce",
+        "peer",
+        "ready",
+        "received",
+        "replied",
+        "sent",
+        "taken",
+    )
+
+    def __init__(self, peer: Peer, hello: Hello, identity: bytes, client: ClientRecord) -> None:
+        self.peer = peer
+        self.nonce = hello.nonce
+        self.anonymous = hello.anonymous
+        self.incarnation = hello.incarnation
+        self.attempt = hello.attempt
+        self.identity = identity
+        self.client = client
+        self.floor = client.floor
+        self.received = 0
+        self.sent = 0
+        self.replied = 0
+        self.taken = 0
+        self.hungry = False
+        # Sequences to be answered, with the outcome if it is not the recorded one.
+        self.ready: dict[int, bytes | None] = {}
+
+
+class Sessions:
+    """All conversations.
+
+    Attributes:
+        out: peers and frames that are to be sent; the shell takes them out.
+        draining: whether no more is accepted.
+        malformed: frames that were none.
+        waiting: by offset, what has no outcome yet.
+    """
+
+    def __init__(self, book: RequestReader, limits: Limits) -> None:
+        self._book = book
+        self._limits = limits
+        self.out: deque[tuple[Peer, bytes]] = deque()
+        self.draining = False
+        self.malformed = 0
+        self.accepted = 0
+        self.repeated = 0
+        self.refused = 0
+        self.waiting: dict[int, PendingRequest] = {}
+        self._bytes = 0
+        self._load: dict[int, int] = {}
+        self._sessions: dict[Peer, _Session] = {}
+        self._by_client: dict[int, _Session] = {}
+        self._active: dict[_Session, None] = {}
+        self._hungry: dict[_Session, None] = {}
+        self._batch = LogBatch()
+        self._fresh: dict[tuple[int, int], bytes] = {}
+
+    # -- frames -------------------------------------------------------------------------------
+
+    def receive(self, peer: Peer, owner: str, data: bytes) -> None:
+        """Take in a frame. `owner` is who the peer has proved to be; empty: a local user."""
+        try:
+            frame = unpack_request(data)
+        except FrameError:
+            self.malformed += 1
+            return
+        if isinstance(frame, Hello):
+            self._hello(peer, owner, frame)
+            return
+        session = self._sessions.get(peer)
+        if session is None or session.nonce != frame.nonce:
+            self.out.append((peer, pack_count(b"U", frame.nonce)))
+            return
+        self._sessions[peer] = self._sessions.pop(peer)  # the last one heard of
+        if isinstance(frame, Submit):
+            self._submit(session, frame)
+        else:
+            self._count(session, frame)
+
+    def _hello(self, peer: Peer, owner: str, hello: Hello) -> None:
+        identity = f"{owner}\0{hello.client}".encode()
+        client = self._book.welcome(identity, anonymous=hello.anonymous, most=self._limits.clients)
+        if client is None:
+            self._expel(peer, hello.nonce, UNWELCOME, "too many clients are on record")
+            return
+        other = self._by_client.get(client.number)
+        if other is not None:
+            if other.incarnation > hello.incarnation:
+                self._expel(peer, hello.nonce, REPLACED, "a younger client has the same id")
+                return
+            if other.incarnation < hello.incarnation:
+                self._expel(other.peer, other.nonce, REPLACED, "a younger client has the same id")
+            elif other.attempt > hello.attempt:
+                return  # it has come late, and its sender has said hello again since
+            self._leave(other)
+        mine = self._sessions.get(peer)
+        if mine is not None:
+            self._leave(mine)
+        while len(self._sessions) >= self._limits.sessions:
+            self._leave(next(iter(self._sessions.values())))
+        floor = max(client.floor, self._batch.floors.get(client.number, 0))
+        session = _Session(peer, hello, identity, client)
+        session.floor = floor
+        self._sessions[peer] = self._by_client[client.number] = session
+        last = max(client.last, floor)
+        self.out.append((peer, pack_welcome(hello.nonce, floor, last, self._limits.window)))
+
+    def _expel(self, peer: Peer, nonce: bytes, reason: int, text: str) -> None:
+        self.out.append((peer, pack_rejected(nonce, reason, text)))
+
+    def _submit(self, session: _Session, frame: Submit) -> None:
+        session.received += 1
+        client = session.client.number
+        known = self._book.find(client, frame.sequences)
+        confirmed, refused = [], []
+        room = self._room(client)
+        for sequence, key, value, call in zip(
+            frame.sequences, frame.keys, frame.values, known, strict=True
+        ):
+            if sequence <= session.floor:
+                session.ready[sequence] = FORGOTTEN_OUTCOME
+                self.repeated += 1
+                continue
+            digest = digest_of(key, value)
+            before = call.digest if call is not None else self._fresh.get((client, sequence))
+            if before is None:
+                if room > 0:
+                    room -= 1
+                    self._accept(NewRequest(client, sequence, digest, key, value))
+                else:
+                    refused.append(sequence)
+                continue
+            self.repeated += 1
+            if before != digest:
+                session.ready[sequence] = MISMATCH_OUTCOME
+            elif call is not None and call.offset not in self.waiting:
+                session.ready[sequence] = None
+            elif call is not None:
+                confirmed.append(sequence)
+        if confirmed:
+            self._say(session, pack_numbers(b"C", session.nonce, confirmed))
+        if refused:
+            self.refused += len(refused)
+            session.hungry = True
+            self._hungry[session] = None
+            reason = DRAINING if self.draining else FULL
+            self._say(session, pack_numbers(b"F", session.nonce, refused, reason))
+        if session.ready:
+            self._active[session] = None
+            if len(session.ready) > READY:
+                self._unknown(session)
+
+    def _count(self, session: _Session, frame: Count) -> None:
+        if frame.kind == b"P":
+            if frame.number != session.received:
+                self._unknown(session)
+            else:
+                self.out.append((session.peer, pack_count(b"O", session.nonce, session.sent)))
+            return
+        session.received += 1
+        if frame.kind == b"T":
+            session.taken = max(session.taken, min(frame.number, session.replied))
+            if session.ready:
+                self._active[session] = None
+        elif frame.kind == b"A":
+            if frame.number > session.floor:
+                session.floor = frame.number
+                self._batch.floors[session.client.number] = frame.number
+        else:  # bye
+            self._leave(session)
+            if session.anonymous:
+                self._batch.leaving.append((session.identity, session.client.number))
+
+    # -- recording ----------------------------------------------------------------------------
+
+    def _room(self, client: int) -> int:
+        if self.draining or self._bytes >= self._limits.backlog_bytes:
+            return 0
+        fresh = len(self._batch.entries)
+        return min(
+            self._limits.window - self._load.get(client, 0),
+            self._limits.backlog - len(self.waiting) - fresh,
+        )
+
+    def _accept(self, entry: NewRequest) -> None:
+        self._batch.entries.append(entry)
+        self._fresh[entry.client, entry.sequence] = entry.digest
+        self._load[entry.client] = self._load.get(entry.client, 0) + 1
+        self._bytes += len(entry.key) + len(entry.value)
+
+    def take_batch(self) -> LogBatch:
+        """What is to be recorded now; `recorded` or `unrecorded` must follow."""
+        batch, self._batch = self._batch, LogBatch()
+        return batch
+
+    def recorded(self, batch: LogBatch, first: int) -> None:
+        """The batch is on record, its entries from the offset `first` on."""
+        self._fresh.clear()
+        self.accepted += len(batch.entries)
+        by_client: dict[int, list[int]] = {}
+        for offset, entry in enumerate(batch.entries, first):
+            size = len(entry.key) + len(entry.value)
+            self.waiting[offset] = PendingRequest(entry.client, entry.sequence, size)
+            by_client.setdefault(entry.client, []).append(entry.sequence)
+        for client, sequences in by_client.items():
+            session = self._by_client.get(client)
+            if session is not None:
+                for start in range(0, len(sequences), 4096):
+                    part = sequences[start : start + 4096]
+                    self._say(session, pack_numbers(b"C", session.nonce, part))
+
+    def unrecorded(self, batch: LogBatch) -> None:
+        """The batch could not be recorded: it is refused, to be sent again."""
+        self._fresh.clear()
+        for entry in batch.entries:
+            self._lighten(entry.client, len(entry.key) + len(entry.value))
+        for client in {entry.client for entry in batch.entries} | set(batch.floors):
+            session = self._by_client.get(client)
+            if session is not None:
+                self._unknown(session)
+
+    def restore(self, offset: int, client: int, sequence: int, size: int) -> None:
+        """At the beginning: an earlier life has accepted this, and it has no outcome yet."""
+        self.waiting[offset] = PendingRequest(client, sequence, size)
+        self._load[client] = self._load.get(client, 0) + 1
+        self._bytes += size
+
+    def floor_is(self, client: int, floor: int) -> None:
+        """The oldest outcomes of a client were dropped, up to this sequence."""
+        session = self._by_client.get(client)
+        if session is not None:
+            session.floor = max(session.floor, floor)
+
+    # -- replies ------------------------------------------------------------------------------
+
+    def answered(self, offsets: Iterable[int]) -> set[int]:
+        """These have an outcome now, which the book has; returns their clients."""
+        clients = set()
+        for offset in offsets:
+            found = self.waiting.pop(offset, None)
+            if found is None:
+                continue
+            client = found.client
+            clients.add(client)
+            self._lighten(client, found.size)
+            session = self._by_client.get(client)
+            if session is not None and found.sequence > session.floor:
+                session.ready[found.sequence] = None
+                self._active[session] = None
+        if self._hungry:
+            self._feed_hungry()
+        return clients
+
+    def _lighten(self, client: int, size: int) -> None:
+        self._bytes -= size
+        left = self._load.get(client, 0) - 1
+        if left > 0:
+            self._load[client] = left
+        else:
+            self._load.pop(client, None)
+
+    def _feed_hungry(self) -> None:
+        """Tell those that were refused that there is room, once it is worth their while."""
+        if self.draining or len(self.waiting) > self._limits.backlog * 7 // 8:
+            return
+        if self._bytes > self._limits.backlog_bytes * 7 // 8:
+            return
+        window = self._limits.window
+        for session in list(self._hungry):
+            if self._load.get(session.client.number, 0) <= window * 7 // 8:
+                del self._hungry[session]
+                self._say(session, pack_count(b"G", session.nonce, window))
+
+    def replies(self) -> Iterable[tuple[int, list[tuple[int, bytes | None]], _Session]]:
+        """Yield client, sequences and session of each reply frame that may go out now.
+
+        For each one the shell looks the outcomes up and calls `reply`.
+        """
+        while self._active:
+            session = next(iter(self._active))
+            if not session.ready or session.replied - session.taken >= REPLY_FRAMES:
+                del self._active[session]
+                continue
+            chosen = []
+            for sequence in session.ready:
+                chosen.append((sequence, session.ready[sequence]))
+                if len(chosen) >= REPLY_COUNT:
+                    break
+            yield session.client.number, chosen, session
+
+    def reply(self, session: _Session, outcomes: list[tuple[int, bytes]]) -> None:
+        """Send outcomes, as many as fit into a frame; what is left stays ready."""
+        size = 0
+        sequences, blobs = [], []
+        for sequence, outcome in outcomes:
+            size += len(outcome)
+            sequences.append(sequence)
+            blobs.append(outcome)
+            session.ready.pop(sequence, None)
+            if size > REPLY_BYTES:
+                break
+        session.replied += 1
+        self._say(session, pack_replies(session.nonce, sequences, blobs))
+
+    # -- sessions -----------------------------------------------------------------------------
+
+    def _say(self, session: _Session, frame: bytes) -> None:
+        session.sent += 1
+        self.out.append((session.peer, frame))
+
+    def _unknown(self, session: _Session) -> None:
+        self._leave(session)
+        self.out.append((session.peer, pack_count(b"U", session.nonce)))
+
+    def unreachable(self, peer: Peer) -> None:
+        """A frame could not be sent: whatever it was, the session is no longer whole."""
+        session = self._sessions.get(peer)
+        if session is not None:
+            self._leave(session)
+
+    def _leave(self, session: _Session) -> None:
+        if self._sessions.get(session.peer) is session:
+            del self._sessions[session.peer]
+        if self._by_client.get(session.client.number) is session:
+            del self._by_client[session.client.number]
+        self._active.pop(session, None)
+        self._hungry.pop(session, None)
+
+    @property
+    def present(self) -> set[int]:
+        """Clients that have a session."""
+        return set(self._by_client)
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are."""
+        return len(self._sessions)

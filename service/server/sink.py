@@ -1,0 +1,127 @@
+"""The pool's sink: what came of each input goes to the front door, and into the ledger.
+
+To the front door at once, so that the client need not wait for a checkpoint; into the ledger before
+each checkpoint. Recording an outcome again changes nothing, so there is nothing to cut back after
+a crash.
+
+A run without success has no outputs, but its client waits all the same: it is told why, as the
+dead letter says, which the worker has committed together with the record that comes here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...launcher.delivery.sink import Sink, recorded
+from ...store.encoding.keys import shard_of
+from ...store.state.reader import StoreReader
+from ..protocol.frames import outcome_of_failure, outcome_of_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ...launcher.delivery.done_offsets import DoneOffsets
+    from ...launcher.delivery.sink import Position
+    from ...store.records.outbox import Outputs
+    from .handoff import Handoff
+    from .request_log import RequestLog
+
+_UNSAVED_BYTES = 32 << 20
+
+
+class ReplySink(Sink):
+    """Answers the clients.
+
+    Args:
+        ledger: of the service.
+        handover: to its front door.
+        state: the state directory, in whose shards the dead letters are.
+    """
+
+    codec: str = "json"
+
+    def __init__(self, ledger: RequestLog, handover: Handoff, state: Path) -> None:
+        self._ledger = ledger
+        self._handover = handover
+        self._state = state
+        self._reader: StoreReader | None = None
+        self._done = 0
+        self._delivered: DoneOffsets | None = None
+
+    def open(self, position: Position | None, delivered: DoneOffsets) -> None:
+        """As `Sink.open`."""
+        self.outputs = (recorded(position, "outputs") or 0) if position is not None else 0
+        self._delivered = delivered
+        # The checkpoint that was loaded covers this much; `flush` is told of no other before
+        # the next one is saved.
+        self._done = delivered.low
+
+    def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
+        """As `Sink.write`. Raises StoreFullError if there is no room in the ledger."""
+        failed = frozenset(outputs.failed)
+        wanted = frozenset(fresh)
+        outcomes = {}
+        for offset, values in outputs.each():
+            if offset not in wanted:
+                continue
+            self.outputs += len(values)
+            outcomes[offset] = (
+                outcome_of_failure({**self._failure(offset), "generation": outputs.generation})
+                if offset in failed
+                else outcome_of_outputs(values, outputs.generation)
+            )
+        if self._handover.answer(outcomes) > _UNSAVED_BYTES:
+            self._save()
+        return fresh
+
+    def append(self, outputs: Outputs) -> None:
+        """Inputs that were retried out of the dead letters: their clients have had an answer."""
+        self.outputs += len(outputs.lengths)
+
+    def flush(self) -> None:
+        """As `Sink.flush`."""
+        self._save()
+        if self._delivered is not None:
+            # What is done now will be in the checkpoint that follows; so it is covered by the time
+            # of the next flush.
+            self._done = self._delivered.low
+
+    def position(self) -> Position:
+        """As `Sink.position`."""
+        return {"outputs": self.outputs}
+
+    def close(self) -> None:
+        """As `Sink.close`."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _save(self) -> None:
+        outcomes = self._handover.unsaved()
+        self._ledger.answer(outcomes, self._done)
+        self._handover.saved(outcomes)
+
+    def _failure(self, offset: int) -> dict[str, Any]:
+        """What the client is told of a run without success."""
+        key = self._ledger.key_of(offset)
+        if key is not None:
+            if self._reader is None:
+                self._reader = StoreReader(self._state)
+            with self._reader.shard(shard_of(key, self._reader.view.manifest.shards)) as snapshot:
+                letter = snapshot.dead_letter(offset) if snapshot is not None else None
+            if letter is not None:
+                return {
+                    "cause": letter.cause,
+                    "error": letter.error,
+                    "traceback": letter.traceback,
+                    "attempts": letter.attempts,
+                    "offset": offset,
+                }
+        return {
+            "cause": "ignored",
+            "error": "the run failed and was passed over, as on-error wants it",
+            "traceback": "",
+            "attempts": 0,
+            "offset": offset,
+        }

@@ -1,0 +1,62 @@
+"""The pool's source: what the front door has recorded, in the order in which it was.
+
+It has no end. Inputs that every life of the pool is done with are gone from the ledger, so a
+position may lie before the first that is left: then reading begins there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...agent.errors import InputError
+from ...launcher.delivery.source import Position, Record, Source
+
+if TYPE_CHECKING:
+    from ...launcher.delivery.source import Identity
+    from .handoff import Handoff
+    from .request_log import RequestLog
+
+
+class RequestSource(Source):
+    """Reads the ledger, and is woken when there is more."""
+
+    codec = "json-object"
+
+    def __init__(self, ledger: RequestLog, handover: Handoff) -> None:
+        self._ledger = ledger
+        self._handover = handover
+        self._offset = ledger.first
+
+    @property
+    def position(self) -> Position:
+        """As `Source.position`."""
+        return Position(self._offset)
+
+    def read(self, limit: int) -> list[Record]:
+        """As `Source.read`. Raises whatever has ended the front door, too."""
+        if self._handover.failure is not None:
+            raise self._handover.failure
+        self._handover.arrivals.silence()  # before reading: what comes later rings again
+        records: list[Record] = [*self._ledger.read(self._offset, limit)]
+        self._offset += len(records)
+        return records
+
+    def fileno(self) -> int | None:
+        """As `Source.fileno`."""
+        return self._handover.arrivals.fileno()
+
+    def seek(self, position: Position) -> None:
+        """As `Source.seek`."""
+        self._offset = max(position.offset, self._ledger.first)
+
+    def identity(self) -> Identity:
+        """As `Source.identity`."""
+        return {"kind": "service"}
+
+    def check(self, identity: Identity) -> None:
+        """As `Source.check`."""
+        if identity != self.identity():
+            raise InputError(
+                "This state directory belongs to a job with an input of its own, not to a service.",
+                hint="Name another state directory (--state).",
+            )

@@ -1,0 +1,1 @@
+"""Keys, values and field paths as bytes, and back. Knows nothing of files or databases."""

@@ -1,0 +1,303 @@
+"""What goes in and comes out of an agent run, as bytes.
+
+Payloads reach a worker in the form in which their source found them, so that the launcher never
+re-encodes an input, and outputs leave it in the form in which their sink keeps them, so that the
+launcher never unpacks an output. Both conversions happen here, in the worker's process.
+
+*Input codecs* (`make_decoder`): ``pickle`` is an object of the Python list source; ``json-object``
+(or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object that carries
+the value under ``value`` (or ``v``).
+
+*Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
+is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the output alone, for the
+clients of a service. Alone, too, are ``pickle-value``, a plain pickle, and ``text``: a text as it
+is, and anything else as JSON.
+
+JSON is read and written by orjson, with the standard library behind it for what orjson cannot do
+or would do silently wrong: it reads integers beyond 64 bits as rounded floats, and refuses NaN and
+Infinity. What is written beyond plain JSON:
+
+==========================================  ===================================================
+value                                       in JSON
+==========================================  ===================================================
+pydantic model, dataclass, any mapping      object
+tuple, named tuple, deque                   array
+set, frozenset                              array, sorted (by `repr` if it cannot be sorted)
+numpy scalar or array                       number, or nested arrays
+datetime, date, time                        string, ISO 8601
+timedelta                                   number of seconds
+UUID, Decimal, path                         string
+Enum                                        its value
+NaN, Infinity                               null: JSON has no such numbers
+integer beyond 64 bits                      number, all its digits
+object key that is not a string             its JSON text as a string (``1`` -> ``"1"``)
+==========================================  ===================================================
+
+Anything else, bytes among it, is an `UnserializableError` that says where in the output it stands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import math
+from collections import deque
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel
+
+from ...agent.errors import UnserializableError
+from ..records.offsets import LARGEST_OFFSET
+from .keys import decode_key
+from .values import dumps_object, dumps_pickle, loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Decoder = Callable[[bytes], Any]
+    Encoder = Callable[[bytes, Any, int], bytes]
+
+JSON_CODECS: Final = frozenset({"json", "json-object", "json-value"})
+"""The input codecs whose payload is readable JSON text."""
+
+_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
+
+# Finds integers that orjson might round, without a regular expression (which costs four times as
+# much): digits become zeros, the rest blanks, and 19 zeros in a row are the shortest suspect.
+_DIGITS: Final = bytes(
+    ord("0") if chr(code).isdecimal() and code < 128 else 32 for code in range(256)
+)
+_SUSPECT: Final = b"0" * 19
+
+_CACHED_KEYS: Final = 1 << 16
+_CACHED_KEY_SIZE: Final = 256
+
+
+def loads_json(data: bytes) -> Any:
+    """The value of a JSON document in UTF-8, exact for integers of any size.
+
+    Accepts NaN, Infinity and -Infinity, as Python's own JSON does.
+
+    Raises:
+        ValueError: not JSON, or not UTF-8; the message says where.
+    """
+    if data.translate(_DIGITS).find(_SUSPECT) < 0:
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            return _loads_strange(data, error)
+    return _loads_strange(data, None)
+
+
+def _loads_strange(data: bytes, refusal: ValueError | None) -> Any:
+    """Read what orjson refused or would round; report orjson's own `refusal` if it stays bad."""
+    try:
+        return json.loads(data.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        raise (refusal or error) from None
+
+
+def make_decoder(codec: str) -> Decoder:
+    """The function that turns a payload of `codec` into the input's value."""
+    if codec == "pickle":
+        return loads
+    if codec == "json-value":
+        return _decode_value
+    if codec in JSON_CODECS:
+        return loads_json
+    raise ValueError(f"unknown input codec {codec!r}")
+
+
+def _decode_value(data: bytes) -> Any:
+    document = loads_json(data)
+    try:
+        return document["value"]
+    except KeyError:
+        return document["v"]
+
+
+def make_encoder(codec: str) -> Encoder:
+    """The function that turns ``(key bytes, output, input's number)`` into bytes for a sink.
+
+    What is written of the number (`store.records.offsets`) is the input's offset.
+
+    Raises:
+        UnserializableError: (the function) the output has no form in this codec.
+    """
+    encoders: dict[str, Callable[[], Encoder]] = {
+        "pickle": _pickle_encoder,
+        "json-lines": _json_encoder,
+        "json": lambda: _encode_json_alone,
+        "pickle-value": lambda: _encode_pickle_alone,
+        "text": lambda: _encode_text,
+    }
+    if codec not in encoders:
+        raise ValueError(f"unknown output codec {codec!r}")
+    return encoders[codec]()
+
+
+def encode_json_line(key_json: bytes, output: Any, offset: int) -> bytes:
+    """One line of a JSON-lines sink, newline included; `key_json` is the key as JSON text."""
+    return b'{"key":%b,"output":%b,"offset":%d}\n' % (key_json, dumps_json(output), offset)
+
+
+def dumps_json(value: Any) -> bytes:
+    """JSON text of `value` in UTF-8, without blanks; conversions as this module says.
+
+    Raises:
+        UnserializableError: naming the type that has no JSON form, and where it stands.
+    """
+    try:
+        return orjson.dumps(value, _convert, _OPTIONS)
+    except TypeError:
+        return _dumps_strange(value)
+
+
+def key_to_json(key: bytes) -> bytes:
+    """JSON text of an encoded key: tuples become arrays, bytes become text with escapes."""
+    return dumps_json(_key_value(decode_key(key)))
+
+
+def _key_value(key: Any) -> Any:
+    if isinstance(key, bytes):
+        return key.decode(errors="backslashreplace")
+    if isinstance(key, tuple):
+        return [_key_value(part) for part in key]
+    return key
+
+
+class _KeyCache(dict[bytes, Any]):
+    """Decoded keys, made on demand; forgets all when full, so its memory is bounded."""
+
+    def __init__(self, decode: Callable[[bytes], Any]) -> None:
+        self._decode = decode
+
+    def __missing__(self, key: bytes) -> Any:
+        decoded = self._decode(key)
+        if len(key) <= _CACHED_KEY_SIZE:
+            if len(self) >= _CACHED_KEYS:
+                self.clear()
+            self[key] = decoded
+        return decoded
+
+
+def _encode_json_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (an Encoder)
+    return dumps_json(output)
+
+
+def _encode_pickle_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (as above)
+    return dumps_pickle(output)
+
+
+def _encode_text(key: bytes, output: Any, offset: int) -> bytes:
+    if isinstance(output, str):
+        return output.encode("utf-8", "replace")
+    return _encode_json_alone(key, output, offset)
+
+
+def _json_encoder() -> Encoder:
+    keys = _KeyCache(key_to_json)
+
+    def encode(key: bytes, output: Any, number: int) -> bytes:
+        offset = number & LARGEST_OFFSET
+        return b'{"key":%b,"output":%b,"offset":%d}\n' % (keys[key], dumps_json(output), offset)
+
+    return encode
+
+
+def _pickle_encoder() -> Encoder:
+    keys = _KeyCache(decode_key)
+
+    def encode(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (an Encoder)
+        return dumps_object({keys[key]: output})
+
+    return encode
+
+
+def _convert(value: Any) -> Any:
+    """One step towards JSON, for what orjson does not know. Raises TypeError."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(warnings=False)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, (set, frozenset)):
+        try:
+            return sorted(value)
+        except TypeError:
+            return sorted(value, key=repr)
+    if isinstance(value, (tuple, deque)):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (Decimal, PurePath, UUID)):
+        return str(value)
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()  # not contiguous, or of a type orjson does not know
+    raise TypeError(type(value).__qualname__)
+
+
+def _dumps_strange(value: Any) -> bytes:
+    """The same text by way of plain objects, for what orjson refuses."""
+    try:
+        plain = _plain(value, "output")
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise UnserializableError(
+            "an output is nested too deeply for JSON, or contains itself: send a flat copy"
+        ) from None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair: JSON can say that only with an escape
+        return json.dumps(plain, separators=(",", ":")).encode()
+
+
+def _plain(value: Any, where: str) -> Any:
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, Enum):
+        return _plain(value.value, where)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {
+            _plain_key(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    try:
+        converted = _convert(value)
+    except TypeError:
+        kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+        raise UnserializableError(
+            f"{where} is of type {kind}, which has no JSON form: send plain data (numbers, strings,"
+            " lists, dicts), a pydantic model or a dataclass instead"
+        ) from None
+    return _plain(converted, where)
+
+
+def _plain_key(key: Any, where: str) -> str:
+    plain = _plain(key, f"a key of {where}")
+    if isinstance(plain, str):
+        return plain
+    if plain is None or isinstance(plain, (bool, int, float)):
+        return json.dumps(plain)
+    raise UnserializableError(
+        f"a key of {where} is of type {type(key).__qualname__}: JSON objects have string keys"
+    )

@@ -1,0 +1,188 @@
+"""Values as bytes: pickle protocol 5, cloudpickle for what only it can do.
+
+The first byte tells the form:
+
+- `0x80`, with which every pickle begins: a plain pickle.
+- `0xB4`: a text, in UTF-8 behind it: texts are what most inputs are, and this costs a third of a
+  pickle. (One with half a surrogate pair has no UTF-8, and is pickled.)
+- `0xB5`: a container, for values that hold large buffers (numpy arrays and the like): the pickle
+  followed by the buffers out of band, each at a multiple of 64 bytes, so that loading need not copy
+  them. Layout: `B5`, version, reserved(2), buffer count (u32), pickle length (u64), then per buffer
+  its length (u64) and whether it was writable (u64), then the pickle, then the buffers.
+
+Functions and classes of `__main__` mean something else in another process, so what mentions them is
+pickled by value (`mainclasses`). Searching the result for `__main__` costs less than 0.1
+microseconds, where asking at each object would cost more than pickling; a text that happens to
+contain the word is merely pickled by the slower way.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import UnserializableError
+from .main_classes import dumps_by_value
+from .pickle_errors import find_culprit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["IMMUTABLE", "dumps", "dumps_object", "dumps_pickle", "loads", "loads_all"]
+
+IMMUTABLE: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes, complex})
+"""Types whose values can be shared without copying: compare with `type(value) in IMMUTABLE`."""
+
+_TEXT = 0xB4
+_TEXT_HEAD = bytes([_TEXT])
+_MAIN = b"__main__"
+_LARGE = 65536
+"""Pickles below this size, in bytes, are not worth a second look for large buffers."""
+
+_CONTAINER = 0xB5
+_VERSION = 1
+_HEADER = struct.Struct("<BBxxIQ")
+_ENTRY = struct.Struct("<QQ")
+_ALIGNMENT = 64
+
+_pickle = pickle.dumps
+_unpickle = pickle.loads
+
+
+def dumps(value: Any) -> bytes:
+    """Return `value` as bytes.
+
+    Raises:
+        UnserializableError: `value` contains something that cannot be pickled; names it.
+    """
+    kind = value.__class__
+    if kind is str:
+        try:
+            return _TEXT_HEAD + value.encode()  # type: ignore[no-any-return]
+        except UnicodeEncodeError:
+            return _pickle(value, 5)
+    if kind in IMMUTABLE:
+        return _pickle(value, 5)
+    return dumps_object(value)
+
+
+def dumps_object(value: Any) -> bytes:
+    """What `dumps` does for a value that is not of an immutable type. Raises the same."""
+    data = dumps_pickle(value)
+    if len(data) >= _LARGE:
+        return _out_of_band(value, data)
+    return data
+
+
+def dumps_pickle(value: Any) -> bytes:
+    """What `dumps_object` does, always as one plain pickle, which anybody can load."""
+    try:
+        data = _pickle(value, 5)
+    except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
+        return _by_value(value)
+    if data.find(_MAIN) >= 0:  # `in` would first try it as a number, and clear the error
+        return _by_value(value)
+    return data
+
+
+def _by_value(value: Any) -> bytes:
+    try:
+        data = dumps_by_value(value)
+    except Exception as error:
+        where, culprit = find_culprit(value)
+        raise UnserializableError(
+            f"A value of type {culprit} cannot be stored or sent{where}: "
+            f"{type(error).__name__}: {error}. Keep it out of memory, events and outputs, or "
+            "give its class a __reduce__ method."
+        ) from error
+    return data
+
+
+def _out_of_band(value: Any, data: bytes) -> bytes:
+    """Return the container form of `value`, or `data` as it is if it has no large buffers."""
+    if data.find(b"buffer") < 0:
+        # numpy and pyarrow name their rebuilding functions so: a second look would find nothing.
+        return data
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(value, 5, buffer_callback=buffers.append)
+    try:
+        views = [buffer.raw() for buffer in buffers]
+    except BufferError:  # not contiguous: in band it is
+        return data
+    if sum(map(len, views)) < _LARGE // 2:
+        return data
+    parts: list[bytes | memoryview] = [_HEADER.pack(_CONTAINER, _VERSION, len(views), len(head))]
+    parts += (_ENTRY.pack(len(view), not view.readonly) for view in views)
+    parts.append(head)
+    position = _HEADER.size + _ENTRY.size * len(views) + len(head)
+    for view in views:
+        padding = -position % _ALIGNMENT
+        parts += (bytes(padding), view)
+        position += padding + len(view)
+    return b"".join(parts)
+
+
+def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any:
+    """Return the value of which `data` is the encoding.
+
+    Large buffers are views into `data`, without copying, if `data` itself is writable or the
+    original was not. Otherwise, with `writable`, they are copied once, so that an array read back
+    can be changed like the one that was stored; without it they too are views, and read-only.
+
+    Raises:
+        UnserializableError: the value cannot be rebuilt here, usually because the class it belongs
+            to cannot be imported.
+    """
+    try:
+        form = data[0]
+        if form == 0x80:
+            return _unpickle(data)
+        if form == _TEXT:
+            return str(data[1:], "utf-8")
+        return _unpack(memoryview(data), writable=writable)
+    except Exception as error:
+        raise UnserializableError(
+            f"A stored value cannot be read back: {type(error).__name__}: {error}. Make the "
+            "modules importable that defined its classes when it was stored."
+        ) from error
+
+
+def loads_all(blob: bytes, lengths: Sequence[int]) -> list[Any]:
+    """Return the values whose encodings, of these lengths, stand one after another in `blob`.
+
+    Raises:
+        UnserializableError: as `loads`.
+    """
+    ends = list(accumulate(lengths))
+    places = list(zip([0, *ends], ends, strict=False))
+    try:
+        return [_unpickle(blob[start:end]) for start, end in places]
+    except Exception:  # noqa: BLE001 - not all are plain pickles, or one is broken: the slow way
+        return [loads(blob[start:end]) for start, end in places]
+
+
+def _unpack(view: memoryview, *, writable: bool) -> Any:
+    kind, version, count, length = _HEADER.unpack_from(view)
+    if kind != _CONTAINER or version != _VERSION:
+        raise ValueError(f"unknown encoding {kind:#x}, version {version}")
+    position = _HEADER.size
+    entries = [_ENTRY.unpack_from(view, position + _ENTRY.size * i) for i in range(count)]
+    position += _ENTRY.size * count
+    head = view[position : position + length]
+    position += length
+    buffers: list[memoryview | bytearray] = []
+    for size, was_writable in entries:
+        position += -position % _ALIGNMENT
+        buffer = view[position : position + size]
+        if len(buffer) != size:
+            raise ValueError("the encoding is cut short")
+        position += size
+        if not was_writable:
+            buffers.append(buffer.toreadonly())
+        elif writable and view.readonly:
+            buffers.append(bytearray(buffer))
+        else:
+            buffers.append(buffer)
+    return pickle.loads(head, buffers=buffers)

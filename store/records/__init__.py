@@ -1,0 +1,1 @@
+"""Records of the journal, the outbox and the dead letters. Knows nothing of transactions."""

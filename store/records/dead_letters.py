@@ -1,0 +1,93 @@
+"""Dead letters: inputs that were set aside, with all that is known about why.
+
+Stored under the input's offset as one JSON header line and the payload's bytes: the header can be
+listed and searched without touching the payload, which only the agent's own environment can load.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from ...agent.errors import StoreCorruptError
+
+__all__ = ["Cause", "DeadLetter"]
+
+Cause = Literal[
+    "exception", "crash", "timeout", "memory", "bad-input", "unserializable", "divergence"
+]
+"""Why an input was set aside."""
+
+
+@dataclass(slots=True)
+class DeadLetter:
+    """One input that was set aside.
+
+    Attributes:
+        offset: the input's position.
+        key: its encoded key (`keys.encode_key`); empty if it has none.
+        payload: its value, encoded as `codec` says.
+        codec: how the source encoded the payload: "pickle", "json-object" or "json-value".
+        cause: "exception" of an action, "crash" of the worker, "timeout", "memory" limit exceeded,
+            "bad-input" that could not be read, "unserializable" output or memory, "divergence"
+            of a replay from what is on record.
+        attempts: how often it was tried.
+        error: one line.
+        traceback: the user's traceback; empty if there is none.
+        action: name of the action that failed, if known.
+        signal: number of the signal that ended the worker, if one did.
+        stacks: dump of the worker's stacks when it was stopped; empty if there is none.
+        worker_pid: process in which the last attempt ran, 0 if none.
+        at: seconds since the epoch.
+        retries: how often it was taken out of the dead letters and has come back.
+        generation: of the worker that set it aside.
+        recorded_by: the generation that had begun the run, where that is why it diverged.
+        recorded: what the run had on record then, a line for each call and action. It is gone from
+            the journal.
+    """
+
+    offset: int
+    key: bytes
+    payload: bytes
+    codec: str
+    cause: Cause
+    attempts: int = 1
+    error: str = ""
+    traceback: str = ""
+    action: str | None = None
+    signal: int | None = None
+    stacks: str = ""
+    worker_pid: int = 0
+    at: float = 0.0
+    retries: int = 0
+    generation: int = 0
+    recorded_by: int | None = None
+    recorded: list[str] = field(default_factory=list)
+
+    def encode(self) -> bytes:
+        """Return the stored form."""
+        header = {column.name: getattr(self, column.name) for column in fields(self)}
+        del header["payload"]
+        header["key"] = self.key.hex()
+        return json.dumps(header).encode() + b"\n" + self.payload
+
+    @classmethod
+    def decode(cls, data: bytes) -> DeadLetter:
+        """Rebuild a dead letter from its stored form; fields of later versions are ignored.
+
+        Raises:
+            StoreCorruptError: `data` is not a dead letter.
+        """
+        head, newline, payload = data.partition(b"\n")
+        try:
+            header: dict[str, Any] = json.loads(head)
+            known = {
+                column.name: header[column.name] for column in fields(cls) if column.name in header
+            }
+            return cls(**{**known, "key": bytes.fromhex(header["key"]), "payload": payload})
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreCorruptError(
+                f"A dead letter cannot be read ({error}){'' if newline else ': it is cut short'}. "
+                "Restore the state directory from a copy."
+            ) from error

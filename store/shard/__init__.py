@@ -1,0 +1,1 @@
+"""One LMDB environment: memory, journal, outbox, dead letters. Knows no other shard."""

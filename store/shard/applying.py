@@ -1,0 +1,102 @@
+"""Writing a batch into a transaction: the order of things within a commit.
+
+The caller's transaction makes it atomic; nothing here commits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..crashpoints import reach
+from ..records.journal import journal_prefix
+
+if TYPE_CHECKING:
+    import lmdb
+
+    from .batch import Batch
+    from .snapshot import Databases
+
+__all__ = ["apply"]
+
+
+def apply(
+    transaction: lmdb.Transaction[bytes], databases: Databases, batch: Batch, sequence: int
+) -> None:
+    """Write a batch.
+
+    Args:
+        transaction: an open write transaction.
+        databases: the shard's databases.
+        batch: what to write.
+        sequence: the sequence number for the batch's outbox record.
+    """
+    if batch.memory:
+        _write(transaction, databases.memory, batch.memory)
+    if batch.names:
+        _write(transaction, databases.names, batch.names)
+    if batch.journal or batch.finished:
+        _write_journal(transaction, databases.journal, batch)
+    if batch.trim is not None:
+        _trim(transaction, databases, batch.trim, sequence)
+    if batch.outbox is not None:
+        key = sequence.to_bytes(8, "big")
+        transaction.put(key, batch.outbox, append=True, db=databases.outbox)
+    if batch.dead or batch.retried:
+        _write_dead(transaction, databases.dead, batch)
+
+
+def _write(
+    transaction: lmdb.Transaction[bytes], database: Any, changes: dict[bytes, bytes | None]
+) -> None:
+    """Put all values and delete what is None.
+
+    Sorting first would cost more than it saves: LMDB copies a page once, whenever it comes to it.
+    """
+    values: Any = changes
+    deleted = [key for key, value in changes.items() if value is None]
+    if deleted:
+        for key in deleted:
+            transaction.delete(key, db=database)
+        values = {key: value for key, value in changes.items() if value is not None}
+    transaction.cursor(database).putmulti(values.items())
+
+
+def _write_journal(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:
+    """Drop the records of finished runs; add the records of others and take some back."""
+    finished = set(map(journal_prefix, batch.finished))
+    if finished:
+        cursor = transaction.cursor(database)
+        if cursor.first():
+            for prefix in finished:
+                while cursor.set_range(prefix) and cursor.key().startswith(prefix):
+                    cursor.delete()
+    for key, data in batch.journal:
+        if key[:8] in finished:
+            continue
+        if data is None:
+            transaction.delete(key, db=database)
+        else:
+            transaction.put(key, data, db=database)
+
+
+def _trim(
+    transaction: lmdb.Transaction[bytes], databases: Databases, last: int, sequence: int
+) -> None:
+    """Drop outbox records up to number `last`; `sequence` is the next number to be given out."""
+    cursor = transaction.cursor(databases.outbox)
+    trimmed = False
+    while cursor.first() and int.from_bytes(cursor.key(), "big") <= last:
+        cursor.delete()
+        trimmed = True
+    if trimmed:
+        reach("trim.inside")
+        # An emptied outbox no longer tells which numbers are used up.
+        transaction.put(b"sequence", (sequence - 1).to_bytes(8, "big"), db=databases.meta)
+
+
+def _write_dead(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:
+    for offset in batch.retried:
+        transaction.delete(offset.to_bytes(8, "big"), db=database)
+    for letter in batch.dead:
+        transaction.put(letter.offset.to_bytes(8, "big"), letter.encode(), db=database)
+        reach("dead.inside")

@@ -1,0 +1,120 @@
+"""Key groups in a shard: reading one out, without reading the others.
+
+A field's address begins with the length of its key and then the key itself, which begins with its
+group (`keys`). So the fields of a group are one contiguous range for each length of key that
+occurs, and the next such range is one seek away: a group costs its own entries and a few seeks,
+however large the shard is. Keys that are too long to stand in an address are hashed, and `names`
+says which they are; these few are sorted out once for the whole snapshot.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..encoding.keys import GROUP, group_of, prefix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import lmdb
+
+__all__ = [
+    "IN_MEMORY",
+    "IN_NAMES",
+    "KeyGroupEntry",
+    "group_entries",
+    "hashed_prefixes",
+    "key_entries",
+]
+
+IN_MEMORY: Final = 0
+IN_NAMES: Final = 1
+
+_HASHED: Final = b"\xff"
+
+
+class KeyGroupEntry(NamedTuple):
+    """One entry of a shard, as it is stored.
+
+    Attributes:
+        which: the database, `IN_MEMORY` or `IN_NAMES`.
+        key, value: what stands there.
+    """
+
+    which: int
+    key: bytes
+    value: bytes
+
+
+def group_entries(
+    transaction: lmdb.Transaction[bytes],
+    memory: Any,
+    names: Any,
+    group: int,
+    hashed: Mapping[int, Sequence[bytes]],
+) -> Iterator[KeyGroupEntry]:
+    """Everything that belongs to the keys of a group.
+
+    Args:
+        transaction: a read transaction.
+        memory: the shard's database of that name.
+        names: the shard's database of that name.
+        group: the group's number.
+        hashed: what `hashed_prefixes` has returned in this transaction.
+    """
+    mark = GROUP + group.to_bytes(2, "big")
+    for which, database in ((IN_MEMORY, memory), (IN_NAMES, names)):
+        with transaction.cursor(database) as cursor:
+            yield from _plain(cursor, which, mark)
+            for prefix in hashed.get(group, ()):
+                yield from _range(cursor, which, prefix)
+
+
+def key_entries(
+    transaction: lmdb.Transaction[bytes], memory: Any, names: Any, prefix: bytes
+) -> Iterator[KeyGroupEntry]:
+    """Everything that belongs to one key, whose prefix (`keys.key_prefix`) is given."""
+    for which, database in ((IN_MEMORY, memory), (IN_NAMES, names)):
+        with transaction.cursor(database) as cursor:
+            yield from _range(cursor, which, prefix)
+
+
+def hashed_prefixes(
+    transaction: lmdb.Transaction[bytes], memory: Any, names: Any
+) -> dict[int, list[bytes]]:
+    """By group, the prefixes of the keys that are hashed."""
+    found: defaultdict[int, list[bytes]] = defaultdict(list)
+    with transaction.cursor(memory) as cursor:
+        present = cursor.set_range(_HASHED)
+        while present:
+            prefix = prefix_of(cursor.key())
+            key = transaction.get(prefix, None, names)
+            if key is not None and key[:1] == GROUP:
+                found[group_of(key)].append(prefix)
+            present = cursor.set_range(prefix + b"\xff")
+    return dict(found)
+
+
+def _plain(cursor: lmdb.Cursor[bytes], which: int, mark: bytes) -> Iterator[KeyGroupEntry]:
+    length = len(mark)
+    while length < _HASHED[0]:
+        prefix = bytes((length,)) + mark
+        if not cursor.set_range(prefix):
+            return
+        yield from _from_here(cursor, which, prefix)
+        # The next length that there is, as far as is known: from here to the next key there is
+        # none.
+        length = max(length + 1, (cursor.key() or _HASHED)[0])
+
+
+def _range(cursor: lmdb.Cursor[bytes], which: int, prefix: bytes) -> Iterator[KeyGroupEntry]:
+    if cursor.set_range(prefix):
+        yield from _from_here(cursor, which, prefix)
+
+
+def _from_here(cursor: lmdb.Cursor[bytes], which: int, prefix: bytes) -> Iterator[KeyGroupEntry]:
+    for key, value in cursor.iternext():
+        if not key.startswith(prefix):
+            break
+        yield KeyGroupEntry(which, key, value)

@@ -1,0 +1,345 @@
+"""A shard: the durable state of a group of keys, written by one process at a time.
+
+**One environment per shard.** LMDB allows one write transaction per environment at a time, across
+all processes. With an environment per shard, workers commit side by side without ever waiting for
+each other; moving a group of keys to another worker is closing here and opening there, no data
+moves; and damage, should there be any, ends at the shard. The price is a file pair and a map per
+shard, which is address space and not memory.
+
+**What a commit contains.** One LMDB transaction carries memory, journal, outbox, dead letters and
+what is to be dropped from them. An input is therefore either not done, with its memory untouched
+and nothing in the outbox, or done, with its outputs kept until the launcher says the sink has
+them. There is no instant in between, so recovery has nothing to repair: it reads the journal and
+the outbox and goes on. LMDB writes new pages beside the old and switches by writing one meta page,
+so a SIGKILL leaves the last commit, whole. Only `machine` durability makes each commit wait for the
+disk; below it the system's page cache holds the data, which survives any process but not the power.
+
+**Why no WRITEMAP.** It would save a copy per page, but map the store writable into a process that
+runs users' extension modules. A wild write of one of those could then silently change the state of
+any key. As it is, it gets SIGSEGV, and a dead worker is what this house is built for.
+
+**Why fencing on top of a kernel lease.** The lease (`lease.Lease`) keeps two processes from opening
+a shard for writing, and dies with its holder. But a record lock can be lost by its living holder:
+when anything in that process closes another descriptor of the lock file, or when a network file
+system forgets. So each acquisition raises the epoch in the shard, and each commit compares it
+inside its own transaction, where nobody else can write: a writer whose time is over cannot change
+a byte.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from threading import Lock
+from typing import TYPE_CHECKING, Literal
+
+import lmdb
+
+from ...agent.errors import FencedError, StoreFormatError
+from ..crashpoints import reach
+from ..faults import lmdb_error, system_error
+from ..files import sync_directories
+from ..lease import Lease
+from ..lmdb_env import Environment, open_writer
+from .applying import apply
+from .batch import Batch
+from .snapshot import Databases, Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from ..records.dead_letters import DeadLetter
+    from ..records.journal import JournalEntry
+
+__all__ = ["SHARD_FORMAT", "Batch", "Durability", "Shard"]
+
+Durability = Literal["none", "process", "machine"]
+"""What a returned commit survives: nothing is promised, the death of any process, or power loss."""
+
+SHARD_FORMAT = 1
+
+_ALL = 1 << 62
+
+_COMMITS_PER_CHECK = 1024
+"""How often the slots of killed readers are looked for; until then their snapshots pin pages."""
+
+
+class Shard:
+    """One shard, open for writing.
+
+    The life of a shard object:
+
+    1. `acquire` takes the lease, opens the environment, clears reader slots that dead processes
+       left behind, raises the epoch and commits it.
+    2. The worker reads the journal and the outbox to recover what its predecessor had begun.
+    3. It reads memory of keys it meets, and commits batches.
+    4. `close` gives the lease back. A killed process does that by dying.
+
+    One thread at a time may commit, and any thread may read memory while it does: a reader sees the
+    last commit that had returned, or a later one. In a forked child all raise `StoreError`.
+
+    Attributes:
+        directory: where the shard lives.
+        number: its number in the store.
+        epoch: the fencing epoch of this writer; higher than that of all before it.
+        next_sequence: the sequence number the next outbox record will get; the first ever is 1.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_commits",
+        "_databases",
+        "_environment",
+        "_epoch_bytes",
+        "_lease",
+        "_lock",
+        "_snapshot",
+        "directory",
+        "epoch",
+        "next_sequence",
+        "number",
+    )
+
+    def __init__(
+        self, directory: Path, number: int, lease: Lease, environment: Environment
+    ) -> None:
+        self.directory = directory
+        self.number = number
+        self._lease = lease
+        self._environment = environment
+        self._snapshot: Snapshot | None = None
+        self._lock = Lock()
+        """Held while the snapshot is read or dropped."""
+        self._commits = 0
+        handle = environment.require()
+        handle.reader_check()
+        with handle.begin(write=True) as transaction:
+            self._databases = Databases.open(handle, transaction, create=True)
+            self.epoch = self._raise_epoch(transaction)
+        reach("acquire.after")
+        self._epoch_bytes = self.epoch.to_bytes(8, "big")
+        self.next_sequence = self._view().last_sequence() + 1
+        _live.add(self)
+
+    @classmethod
+    def acquire(
+        cls, directory: Path, number: int, durability: Durability = "process", wait: float = 5.0
+    ) -> Self:
+        """Become the writer of the shard in `directory`, which is created if need be.
+
+        Args:
+            directory: the shard's own directory.
+            number: the shard's number.
+            durability: what a returned commit survives.
+            wait: seconds to wait for the lease.
+
+        Raises:
+            LeaseHeldError: another process kept the lease for all of `wait`.
+            StoreFormatError: a newer version wrote the shard, or it is another shard than `number`.
+            StoreFullError, StoreUnwritableError, StoreCorruptError: see there.
+        """
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise system_error(error, directory) from error
+        lease = Lease.acquire(directory / "lease", wait)
+        reach("acquire.before")
+        environment = None
+        try:
+            environment = open_writer(directory, sync=durability == "machine")
+            shard = cls(directory, number, lease, environment)
+            if durability == "machine":
+                shard.sync()  # what was committed under another durability
+                sync_directories(directory, directory.parent)
+        except BaseException as error:
+            if environment is not None:
+                environment.close()
+            lease.close()
+            if isinstance(error, lmdb.Error):
+                raise lmdb_error(error, directory) from error
+            raise
+        return shard
+
+    def _raise_epoch(self, transaction: lmdb.Transaction[bytes]) -> int:
+        """Check that this is the right shard in a known format, and return its new epoch."""
+        meta = self._databases.meta
+
+        def number(name: bytes, default: int) -> int:
+            data = transaction.get(name, None, meta)
+            return default if data is None else int.from_bytes(data, "big")
+
+        version = number(b"format", SHARD_FORMAT)
+        if version != SHARD_FORMAT:
+            raise StoreFormatError(
+                f"{self.directory} has format {version}, this version of tamias knows "
+                f"{SHARD_FORMAT}.",
+                hint="Use the version of tamias that wrote it.",
+            )
+        if number(b"shard", self.number) != self.number:
+            raise StoreFormatError(
+                f"{self.directory} holds shard {number(b'shard', 0)}, not {self.number}.",
+                hint="Put the shards' directories back in their places.",
+            )
+        epoch = number(b"epoch", 0) + 1
+        values = {b"format": SHARD_FORMAT, b"shard": self.number, b"epoch": epoch}
+        for name, value in values.items():
+            transaction.put(name, value.to_bytes(8, "big"), db=meta)
+        reach("acquire.inside")
+        return epoch
+
+    # ------------------------------------------------------------------ reading
+
+    def _view(self) -> Snapshot:
+        """Return the snapshot that is valid until the next commit.
+
+        Between commits of the only writer nothing changes, so one transaction serves all reads.
+        """
+        snapshot = self._snapshot
+        if snapshot is None:
+            handle = self._environment.require()
+            try:
+                snapshot = self._snapshot = Snapshot(handle, self._databases)
+            except lmdb.Error as error:
+                raise lmdb_error(error, self.directory) from error
+        return snapshot
+
+    def fields(self, prefix: bytes, limit: int = _ALL) -> tuple[dict[str, bytes], bool]:
+        """Return up to `limit` memory fields of one key, and whether those are all.
+
+        Args:
+            prefix: the key's prefix (`keys.key_prefix`).
+            limit: how many fields to return at most.
+
+        Returns:
+            Encoded values by path, and True if the key has no further fields.
+        """
+        try:
+            with self._lock:
+                return (self._snapshot or self._view()).fields(prefix, limit)
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+
+    def field(self, prefix: bytes, path: str) -> bytes | None:
+        """Return the encoded value of one memory field, None if there is no such field."""
+        try:
+            with self._lock:
+                return (self._snapshot or self._view()).field(prefix, path)
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+
+    def scan(self, prefix: bytes, under: str = "") -> list[tuple[str, bytes]]:
+        """Return the memory field `under` and all below it, or all of the key if `under` is empty.
+
+        The order is that of the paths' bytes; "a" has below it "a.b", but not "ab".
+        """
+        try:
+            with self._lock:
+                return self._view().scan(prefix, under)
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+
+    def journal(self) -> dict[int, list[JournalEntry]]:
+        """Return the journal records of unfinished runs by offset, each in order of replay."""
+        with self._lock:
+            return self._view().journal()
+
+    def outbox(self) -> list[tuple[int, bytes]]:
+        """Return the outbox records with their sequence numbers, ascending."""
+        with self._lock:
+            return self._view().outbox()
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return the dead letters by ascending offset."""
+        with self._lock:
+            return list(self._view().dead_letters())
+
+    # ------------------------------------------------------------------ writing
+
+    def commit(self, batch: Batch) -> int | None:
+        """Write a batch, all or nothing.
+
+        On return it survives what the shard's durability promises.
+
+        Returns:
+            The sequence number of the outbox record, None if the batch has none.
+
+        Raises:
+            FencedError: another process has acquired the shard since; nothing was written, and
+                this object is of no more use.
+            StoreFullError: no room; nothing was written, and the same batch can be tried again.
+            StoreError: another failure of disk or LMDB; nothing was written.
+        """
+        reach("commit.before")
+        handle = self._environment.require()
+        # A snapshot left open would pin all pages freed from here on, for as long as nobody reads.
+        self._drop_snapshot()
+        self._commits += 1
+        try:
+            if self._commits % _COMMITS_PER_CHECK == 0:
+                handle.reader_check()
+            transaction = handle.begin(write=True)
+            try:
+                self._check_epoch(transaction)
+                apply(transaction, self._databases, batch, self.next_sequence)
+                reach("commit.inside")
+            except BaseException:
+                transaction.abort()
+                raise
+            transaction.commit()
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+        reach("commit.after")
+        self._drop_snapshot()  # one that another thread has opened meanwhile is out of date now
+        if batch.outbox is None:
+            return None
+        sequence = self.next_sequence
+        self.next_sequence = sequence + 1
+        return sequence
+
+    def _drop_snapshot(self) -> None:
+        with self._lock:
+            if self._snapshot is not None:
+                self._snapshot.close()
+                self._snapshot = None
+
+    def _check_epoch(self, transaction: lmdb.Transaction[bytes]) -> None:
+        if transaction.get(b"epoch", None, self._databases.meta) != self._epoch_bytes:
+            raise FencedError(
+                f"Another process has taken {self.directory} over: epoch {self.epoch} is past, "
+                "nothing was written.",
+                hint="Acquire the shard again to go on.",
+            )
+
+    def sync(self) -> None:
+        """Write everything committed to the disk, whatever the durability."""
+        try:
+            self._environment.require().sync(True)
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+
+    def close(self) -> None:
+        """Give the shard back; does nothing if that has been done."""
+        self._drop_snapshot()
+        self._environment.close()
+        self._lease.close()
+
+    def __repr__(self) -> str:
+        return f"<Shard {self.number} epoch {self.epoch} in {self.directory}>"
+
+
+_live: weakref.WeakSet[Shard] = weakref.WeakSet()
+_inherited: list[Snapshot] = []
+
+
+def _forget_after_fork() -> None:
+    """Keep a forked child from ending its parent's transactions; see `lmdbenv`."""
+    for shard in _live:
+        if shard._snapshot is not None:  # noqa: SLF001
+            _inherited.append(shard._snapshot)  # noqa: SLF001
+            shard._snapshot = None  # noqa: SLF001
+        shard._lock = Lock()  # noqa: SLF001 (another thread may have held it)
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,208 @@
+"""A snapshot: one shard as one committed transaction left it.
+
+Both the shard's writer and readers elsewhere read through this. A snapshot is one LMDB read
+transaction: it sees whole commits only, waits for nobody and makes nobody wait. While it is open,
+pages it can see are not reused, so whoever holds one for long makes the file grow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from ..encoding.keys import prefix_of
+from ..encoding.paths import CUT, MAX_ADDRESS, address, decode_path, encode_path
+from ..records.dead_letters import DeadLetter
+from ..records.journal import JournalEntry
+from .key_groups import group_entries, hashed_prefixes, key_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import lmdb
+
+    from .key_groups import KeyGroupEntry
+
+__all__ = ["Databases", "Snapshot"]
+
+_HASHED_PREFIX = 0xFF
+
+
+@dataclass(slots=True, frozen=True)
+class Databases:
+    """The named databases of a shard's environment.
+
+    Attributes:
+        memory: address of a field -> encoded value.
+        names: hashed prefix -> encoded key; cut address -> full path.
+        journal: `journal.journal_key` -> record.
+        outbox: sequence number (u64 big endian) -> record.
+        dead: offset (u64 big endian) -> dead letter.
+        meta: "format", "epoch", "sequence", "shard" -> u64 big endian.
+    """
+
+    memory: Any
+    names: Any
+    journal: Any
+    outbox: Any
+    dead: Any
+    meta: Any
+
+    @classmethod
+    def open(
+        cls, handle: lmdb.Environment, transaction: lmdb.Transaction[bytes] | None, *, create: bool
+    ) -> Databases:
+        """Open all databases, in the write transaction that creates them; raises LMDB's errors."""
+        names = [field.name.encode() for field in fields(cls)]
+        return cls(*(handle.open_db(name, transaction, create=create) for name in names))
+
+
+class Snapshot:
+    """What a shard holds at one commit; for one thread at a time."""
+
+    __slots__ = ("_cursor", "_databases", "_get", "_hashed", "_transaction")
+
+    def __init__(self, handle: lmdb.Environment, databases: Databases) -> None:
+        self._databases = databases
+        self._transaction = handle.begin(db=databases.memory)
+        self._get = self._transaction.get
+        self._cursor = self._transaction.cursor(databases.memory)
+        self._hashed: dict[int, list[bytes]] | None = None
+
+    def close(self) -> None:
+        """End the transaction; the snapshot cannot be used any more."""
+        self._transaction.abort()
+
+    def fields(self, prefix: bytes, limit: int) -> tuple[dict[str, bytes], bool]:
+        """Return up to `limit` fields of one key, path to value, and whether those are all."""
+        cursor = self._cursor
+        found: dict[str, bytes] = {}
+        if not cursor.set_range(prefix):
+            return found, True
+        # Stepping by hand is faster than an iterator here, where most keys have a field or two.
+        stored = cursor.key()
+        start = len(prefix)
+        while stored.startswith(prefix):
+            if len(found) >= limit:
+                return found, False
+            found[self._path(stored, start)] = cursor.value()
+            if not cursor.next():
+                break
+            stored = cursor.key()
+        return found, True
+
+    def field(self, prefix: bytes, path: str) -> bytes | None:
+        """Return the value of one field, None if there is no such field."""
+        value: bytes | None = self._get(address(prefix, path))
+        return value
+
+    def scan(self, prefix: bytes, under: str = "") -> list[tuple[str, bytes]]:
+        """Return the field `under` and all below it (`under.*`), or all fields of the key if empty.
+
+        The order is that of the paths' bytes.
+        """
+        if not under:
+            return sorted(self.fields(prefix, 1 << 62)[0].items(), key=_path_of_item)
+        own = self.field(prefix, under)
+        found = [] if own is None else [(under, own)]
+        below = prefix + encode_path(under) + b"."
+        stem = below[:CUT]
+        cursor = self._cursor
+        if cursor.set_range(stem):
+            start = len(prefix)
+            dotted = under + "."
+            rest = []
+            for stored, value in cursor.iternext():
+                if not stored.startswith(stem):
+                    break
+                path = self._path(stored, start)
+                if path.startswith(dotted):
+                    rest.append((path, value))
+            rest.sort(key=_path_of_item)
+            found += rest
+        return found
+
+    def _path(self, stored: bytes, start: int) -> str:
+        if len(stored) == MAX_ADDRESS and stored[CUT] == 0xFF:
+            return decode_path(self._get(stored, b"", self._databases.names))
+        try:
+            return stored[start:].decode()
+        except UnicodeDecodeError:
+            return decode_path(stored[start:])
+
+    def prefixes(self) -> Iterator[bytes]:
+        """Yield the prefix of each key that has memory, in ascending order."""
+        with self._transaction.cursor(self._databases.memory) as cursor:
+            present = cursor.first()
+            while present:
+                prefix = prefix_of(cursor.key())
+                yield prefix
+                # No path starts with 0xFF, so this is behind all of the key's fields.
+                present = cursor.set_range(prefix + b"\xff")
+
+    def key_of(self, prefix: bytes) -> bytes | None:
+        """Return the encoded key a prefix stands for, None if it is hashed and was never named."""
+        if prefix[0] == _HASHED_PREFIX:
+            key: bytes | None = self._get(prefix, None, self._databases.names)
+            return key
+        return prefix[1:]
+
+    def group_entries(self, group: int) -> Iterator[KeyGroupEntry]:
+        """Yield all memory of the keys of one key group, as it is stored (`keygroups`)."""
+        databases = self._databases
+        if self._hashed is None:
+            self._hashed = hashed_prefixes(self._transaction, databases.memory, databases.names)
+        return group_entries(
+            self._transaction, databases.memory, databases.names, group, self._hashed
+        )
+
+    def key_entries(self, prefix: bytes) -> Iterator[KeyGroupEntry]:
+        """Yield all memory of one key, as it is stored (`keygroups`)."""
+        databases = self._databases
+        return key_entries(self._transaction, databases.memory, databases.names, prefix)
+
+    def journal(self) -> dict[int, list[JournalEntry]]:
+        """Return the journal records of each unfinished run, in order of replay."""
+        runs: dict[int, list[JournalEntry]] = {}
+        with self._transaction.cursor(self._databases.journal) as cursor:
+            for key, data in cursor.iternext():
+                entry = JournalEntry.decode(key, data)
+                runs.setdefault(entry.offset, []).append(entry)
+        return runs
+
+    def outbox(self) -> list[tuple[int, bytes]]:
+        """Return all outbox records with their sequence numbers, ascending."""
+        with self._transaction.cursor(self._databases.outbox) as cursor:
+            return [(int.from_bytes(key, "big"), data) for key, data in cursor.iternext()]
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """Yield the dead letters by ascending offset."""
+        with self._transaction.cursor(self._databases.dead) as cursor:
+            for data in cursor.iternext(keys=False):
+                yield DeadLetter.decode(data)
+
+    def dead_letter(self, offset: int) -> DeadLetter | None:
+        """Return the dead letter of one input, None if there is none."""
+        data = self._get(offset.to_bytes(8, "big"), None, self._databases.dead)
+        return None if data is None else DeadLetter.decode(data)
+
+    def number(self, name: bytes) -> int:
+        """Return a number of the database `meta`, 0 if it is not there."""
+        return int.from_bytes(self._get(name, b"", self._databases.meta), "big")
+
+    def last_sequence(self) -> int:
+        """Return the highest sequence number the outbox has given out, 0 if none."""
+        trimmed = self.number(b"sequence")
+        with self._transaction.cursor(self._databases.outbox) as cursor:
+            return int.from_bytes(cursor.key(), "big") if cursor.last() else trimmed
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of entries of each database."""
+        return {
+            field.name: self._transaction.stat(getattr(self._databases, field.name))["entries"]
+            for field in fields(Databases)
+        }
+
+
+def _path_of_item(item: tuple[str, bytes]) -> bytes:
+    return encode_path(item[0])

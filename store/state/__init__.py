@@ -1,0 +1,1 @@
+"""The state directory: manifest, shards, checkpoint, reading them. Knows no worker or launcher."""

@@ -1,0 +1,256 @@
+"""The state directory: where a pool keeps everything that outlives it.
+
+    tamias.json      the manifest: format, number of shards, agent, durability, job
+    launcher.lock    lease of the one launcher that may use the directory
+    progress/        the launcher's progress log (LMDB)
+    shards/00/ ...   one shard each (LMDB and its write lease)
+    logs/            what workers print
+    status.json      the last status a launcher wrote, for other commands to show
+
+The manifest is written first and whole, so a directory either has one and is a state directory, or
+has none and is empty but for the lock. Everything else is created when it is missing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import (
+    ForeignStoreError,
+    LeaseHeldError,
+    StoreError,
+    StoreFormatError,
+    StoreLockedError,
+)
+from ..faults import free_bytes, full, system_error
+from ..files import read_json, sync_directories, write_json
+from ..lease import Lease
+from .manifest import MANIFEST_NAME, Manifest
+from .progress import ProgressLog
+
+if TYPE_CHECKING:
+    import os
+
+    from typing_extensions import Self
+
+    from ..shard.shard import Durability
+
+__all__ = ["Manifest", "StateDirectory", "StateView"]
+
+_LOCK = "launcher.lock"
+_STATUS = "status.json"
+_BEFORE_MANIFEST = frozenset({_LOCK, MANIFEST_NAME + ".new"})
+"""What a launcher that died while creating the directory may have left."""
+
+_LEAST_FREE = 1 << 20
+"""Bytes that must be free before a state directory is created."""
+
+
+class StateView:
+    """A state directory seen from outside: nothing is locked, nothing is written.
+
+    Attributes:
+        path: the directory.
+        manifest: its manifest when it was opened.
+        progress: the launcher's progress log.
+    """
+
+    __slots__ = ("manifest", "path", "progress")
+
+    def __init__(self, path: Path, manifest: Manifest, progress: ProgressLog) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.progress = progress
+
+    def shard_path(self, number: int) -> Path:
+        """Return the directory of a shard, whether it exists yet or not."""
+        return self.path / "shards" / f"{number:02d}"
+
+    @property
+    def logs(self) -> Path:
+        """The directory for the logs of workers."""
+        return self.path / "logs"
+
+    def launcher_pid(self) -> int | None:
+        """Return the pid of the living launcher that uses the directory, None if there is none."""
+        lock = self.path / _LOCK
+        return Lease.last_holder(lock) if Lease.is_held(lock) else None
+
+    def status(self) -> dict[str, Any] | None:
+        """Return the last status written, None if there is none."""
+        return read_json(self.path / _STATUS)
+
+    def close(self) -> None:
+        """Close what is open; does nothing if that has been done."""
+        self.progress.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+
+class StateDirectory(StateView):
+    """A state directory in the hands of the one launcher that may write to it.
+
+    It is given back by `close`, or by the launcher's death.
+    """
+
+    __slots__ = ("_lease",)
+
+    def __init__(self, path: Path, manifest: Manifest, progress: ProgressLog, lease: Lease) -> None:
+        super().__init__(path, manifest, progress)
+        self._lease = lease
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        agent: str,
+        shards: int,
+        durability: Durability,
+        job: dict[str, Any],
+    ) -> StateDirectory:
+        """Lock a state directory, creating it if there is none or an empty directory.
+
+        Args:
+            path: the directory.
+            agent: the agent it must belong to, as `AgentPlan.name`.
+            shards: number of shards of a new directory; an existing one keeps its own.
+            durability: what commits shall survive from now on.
+            job: what a new directory's manifest gets as its job; an existing one keeps its own,
+                see `save_job`.
+
+        Raises:
+            StoreFormatError: the directory holds something else, or is of a newer format.
+            ForeignStoreError: it belongs to another agent.
+            StoreLockedError: a living launcher uses it.
+            StoreUnwritableError: it cannot be written.
+            StoreFullError: there is no room to create it.
+            StoreCorruptError: its manifest is damaged.
+        """
+        directory = Path(path).absolute()
+        manifest = _inspect(directory)
+        if manifest is not None:
+            _check_agent(directory, manifest, agent)
+        lease = _lock(directory)
+        try:
+            # Another launcher may have created or changed it before we had the lock.
+            manifest = _inspect(directory)
+            if manifest is None:
+                manifest = Manifest.new(agent, shards, durability, job)
+                _check_room(directory)
+                manifest.write(directory)
+            _check_agent(directory, manifest, agent)
+            if manifest.durability != durability:
+                manifest = replace(manifest, durability=durability)
+                manifest.write(directory)
+            for name in ("shards", "logs"):
+                _make(directory / name)
+            progress = ProgressLog.open(directory / "progress", sync=durability == "machine")
+            if durability == "machine":
+                sync_directories(directory / "progress", directory, directory.parent)
+        except BaseException:
+            lease.close()
+            raise
+        return cls(directory, manifest, progress, lease)
+
+    @staticmethod
+    def view(path: str | os.PathLike[str]) -> StateView:
+        """Open a state directory for reading, whether a launcher uses it or not.
+
+        Raises:
+            StoreFormatError: it is not a state directory, or of a newer format.
+            StoreCorruptError: its manifest is damaged.
+        """
+        directory = Path(path).absolute()
+        manifest = Manifest.read(directory) if directory.is_dir() else None
+        if manifest is None:
+            raise StoreFormatError(
+                f"{directory} is not a state directory.",
+                hint="Give the directory that a run was started with (--state).",
+            )
+        return StateView(directory, manifest, ProgressLog.view(directory / "progress"))
+
+    def save_job(self, job: dict[str, Any]) -> None:
+        """Replace the job in the manifest, atomically."""
+        manifest = replace(self.manifest, job=job)
+        manifest.write(self.path)
+        self.manifest = manifest
+
+    def write_status(self, status: dict[str, Any]) -> None:
+        """Replace the status that other commands can read, atomically."""
+        write_json(self.path / _STATUS, status, sync=False)
+
+    def close(self) -> None:
+        """Give the directory back; does nothing if that has been done."""
+        super().close()
+        self._lease.close()
+
+    def destroy(self) -> None:
+        """Close the directory and delete it with all it holds."""
+        self.progress.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lease.close()
+
+
+def _inspect(directory: Path) -> Manifest | None:
+    """Return the manifest, None if a state directory may be created here."""
+    manifest = Manifest.read(directory)
+    if manifest is None:
+        try:
+            strangers = sorted({entry.name for entry in directory.iterdir()} - _BEFORE_MANIFEST)
+        except FileNotFoundError:
+            return None
+        except NotADirectoryError as error:
+            raise StoreError(
+                f"{directory} is not a directory.", hint="Choose another state directory."
+            ) from error
+        except OSError as error:
+            raise system_error(error, directory) from error
+        if strangers:
+            raise StoreFormatError(
+                f"{directory} is not a state directory, and it is not empty: it holds "
+                f"{', '.join(strangers[:3])}{' ...' if len(strangers) > 3 else ''}.",
+                hint="Choose an empty or a new directory.",
+            )
+    return manifest
+
+
+def _check_agent(directory: Path, manifest: Manifest, agent: str) -> None:
+    if manifest.agent != agent:
+        raise ForeignStoreError(
+            f"{directory} belongs to the agent {manifest.agent}, not to {agent}.",
+            hint="Choose another state directory, or run the agent it belongs to.",
+        )
+
+
+def _lock(directory: Path) -> Lease:
+    _make(directory)
+    try:
+        return Lease.acquire(directory / _LOCK)
+    except LeaseHeldError as error:
+        pid = Lease.last_holder(directory / _LOCK)
+        raise StoreLockedError(
+            f"{directory} is in use by {f'process {pid}' if pid else 'another process'}.",
+            hint="Wait until it is done, end it, or choose another state directory.",
+        ) from error
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise system_error(error, directory) from error
+
+
+def _check_room(directory: Path) -> None:
+    if free_bytes(directory) < _LEAST_FREE:
+        raise full(directory)

@@ -1,0 +1,102 @@
+"""The manifest: what a state directory says about itself, in `tamias.json`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, get_args
+
+from ...agent.errors import StoreCorruptError, StoreFormatError
+from ..files import read_json, write_json
+from ..shard.shard import Durability
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FORMAT", "MANIFEST_NAME", "Manifest"]
+
+FORMAT = 1
+"""Version of the layout and of all encodings in it."""
+
+MANIFEST_NAME = "tamias.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a state directory is.
+
+    Attributes:
+        agent: the agent it belongs to, as `AgentPlan.name`.
+        shards: number of shards, fixed for the life of the directory.
+        durability: what commits survive.
+        job: what the launcher needs to resume: its own business, JSON.
+        tamias: the version that wrote it.
+        created: seconds since the epoch.
+        format: version of the layout.
+    """
+
+    agent: str
+    shards: int
+    durability: Durability
+    job: dict[str, Any] = field(default_factory=dict)
+    tamias: str = ""
+    created: float = 0.0
+    format: int = FORMAT
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest | None:
+        """Return the manifest of a directory, None if it has none.
+
+        Raises:
+            StoreFormatError: a newer version of tamias wrote it.
+            StoreCorruptError: it cannot be understood.
+        """
+        path = directory / MANIFEST_NAME
+        content = read_json(path)
+        if content is None:
+            return None
+        version = content.get("format")
+        if isinstance(version, int) and version > FORMAT:
+            raise StoreFormatError(
+                f"{directory} has format {version}, written by tamias "
+                f"{content.get('tamias', '(unknown)')}; this version knows formats up to {FORMAT}.",
+                hint="Use that version of tamias, or another state directory.",
+            )
+        if not _makes_sense(content):
+            raise StoreCorruptError(
+                f"{path} makes no sense.", hint="Restore the state directory from a copy."
+            )
+        return cls(**{f.name: content[f.name] for f in fields(cls)})
+
+    @classmethod
+    def new(cls, agent: str, shards: int, durability: Durability, job: dict[str, Any]) -> Manifest:
+        """Return the manifest of a directory created now, by this version."""
+        try:
+            version = importlib.metadata.version("tamias")
+        except importlib.metadata.PackageNotFoundError:
+            version = "unknown"
+        return cls(agent, shards, durability, job, version, time.time())
+
+    def write(self, directory: Path) -> None:
+        """Make this the manifest of a directory, atomically.
+
+        Raises:
+            StoreFullError, StoreUnwritableError: the old manifest is still there.
+        """
+        sync = self.durability == "machine"
+        write_json(directory / MANIFEST_NAME, asdict(self), sync=sync)
+
+
+def _makes_sense(content: dict[str, Any]) -> bool:
+    """Return whether the content of a manifest is what this version writes."""
+    shards = content.get("shards")
+    return (
+        content.keys() >= {f.name for f in fields(Manifest)}
+        and content["format"] == FORMAT
+        and content["durability"] in get_args(Durability)
+        and isinstance(content["agent"], str)
+        and type(shards) is int
+        and shards >= 1
+        and isinstance(content["job"], dict)
+    )

@@ -1,0 +1,222 @@
+"""Reading a store from anywhere, while its workers write.
+
+Each question is answered from one read transaction of each shard it concerns, so an answer about a
+key is one commit's state, never half of another. Answers about many shards are exact for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import lmdb
+
+from ..encoding.keys import decode_key, encode_key, key_prefix, shard_of
+from ..encoding.values import loads
+from ..faults import lmdb_error
+from ..lmdb_env import has_data, open_reader
+from ..records.outbox import decode_outputs
+from ..shard.snapshot import Databases, Snapshot
+from .directory import StateDirectory
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from ..records.dead_letters import DeadLetter
+    from ..records.journal import JournalEntry
+    from ..records.outbox import Outputs
+
+__all__ = ["ShardReader", "StoreReader", "nest"]
+
+
+class ShardReader:
+    """One shard, open for reading beside its writer.
+
+    Attributes:
+        directory: where the shard lives.
+    """
+
+    __slots__ = ("_databases", "_environment", "directory")
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._environment = open_reader(directory)
+        self._databases: Databases | None = None
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Snapshot | None]:
+        """Give the last commit's state; None if the shard has never been committed to.
+
+        Keep it short: while it is open, space that the writer frees is not used again.
+
+        Raises:
+            StoreError: the reader was closed, or LMDB failed.
+        """
+        handle = self._environment.require()
+        try:
+            if self._databases is None:
+                with contextlib.suppress(lmdb.NotFoundError):
+                    self._databases = Databases.open(handle, None, create=False)
+            if self._databases is None:
+                yield None
+                return
+            snapshot = Snapshot(handle, self._databases)
+            try:
+                yield snapshot
+            finally:
+                snapshot.close()
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+
+    def close(self) -> None:
+        """Close the reader; does nothing if that has been done."""
+        self._environment.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class StoreReader:
+    """A state directory's shards, open for reading, for `inspect` and its like.
+
+    Attributes:
+        view: the directory with its manifest and progress.
+    """
+
+    __slots__ = ("_readers", "view")
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open the state directory at `path`.
+
+        Raises:
+            StoreFormatError: it is not one, or of a newer format.
+        """
+        self.view = StateDirectory.view(path)
+        self._readers: dict[int, ShardReader] = {}
+
+    @contextlib.contextmanager
+    def shard(self, number: int) -> Iterator[Snapshot | None]:
+        """Give the last commit's state of one shard; None if it has not been used yet."""
+        reader = self._readers.get(number)
+        if reader is None:
+            directory = self.view.shard_path(number)
+            if not has_data(directory):
+                yield None
+                return
+            reader = self._readers[number] = ShardReader(directory)
+        with reader.snapshot() as snapshot:
+            yield snapshot
+
+    def _shards(self) -> Iterator[tuple[int, Snapshot]]:
+        for number in range(self.view.manifest.shards):
+            with self.shard(number) as snapshot:
+                if snapshot is not None:
+                    yield number, snapshot
+
+    def keys(self) -> Iterator[Any]:
+        """Yield all keys that have memory, shard by shard."""
+        for _, snapshot in self._shards():
+            for prefix in snapshot.prefixes():
+                key = snapshot.key_of(prefix)
+                if key is not None:
+                    yield decode_key(key)
+
+    def memory(self, key: Any, decode: Callable[[bytes], Any] = loads) -> dict[str, Any] | None:
+        """Return the short-term memory of a key as nested dicts, None if it has none.
+
+        Args:
+            key: the key.
+            decode: turns a stored value into what to show.
+
+        Raises:
+            InputError: no key can look like this.
+            UnserializableError: a value cannot be rebuilt here (with the default `decode`).
+        """
+        encoded = encode_key(key)
+        with self.shard(shard_of(encoded, self.view.manifest.shards)) as snapshot:
+            found = snapshot.scan(key_prefix(encoded)) if snapshot is not None else []
+        return nest(found, decode) if found else None
+
+    def journal(self) -> dict[int, list[JournalEntry]]:
+        """Return the journal of all unfinished runs, by input offset."""
+        runs: dict[int, list[JournalEntry]] = {}
+        for _, snapshot in self._shards():
+            runs.update(snapshot.journal())
+        return dict(sorted(runs.items()))
+
+    def outbox(self) -> Iterator[tuple[int, int, Outputs]]:
+        """Yield shard, sequence number and outputs of all records still in an outbox."""
+        for number, snapshot in self._shards():
+            for sequence, data in snapshot.outbox():
+                yield number, sequence, decode_outputs(data)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return all dead letters by ascending offset."""
+        letters = [letter for _, shard in self._shards() for letter in shard.dead_letters()]
+        return sorted(letters, key=lambda letter: letter.offset)
+
+    def dead_letter(self, offset: int) -> tuple[int, DeadLetter] | None:
+        """Return the dead letter of one input with its shard's number, None if there is none."""
+        for number, snapshot in self._shards():
+            letter = snapshot.dead_letter(offset)
+            if letter is not None:
+                return number, letter
+        return None
+
+    def counts(self) -> dict[str, int]:
+        """Return how many memory fields, journal, outbox and dead letter records there are."""
+        total = dict.fromkeys(("memory", "journal", "outbox", "dead"), 0)
+        for _, snapshot in self._shards():
+            counts = snapshot.counts()
+            for name in total:
+                total[name] += counts[name]
+        return total
+
+    def close(self) -> None:
+        """Close all that is open; does nothing if that has been done."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+        self.view.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def nest(fields: Iterable[tuple[str, bytes]], decode: Callable[[bytes], Any]) -> dict[str, Any]:
+    """Return memory fields as nested dicts: path "a.b" is found at ["a"]["b"].
+
+    Args:
+        fields: paths and encoded values, parents before what is below them; `b""` marks an object.
+        decode: turns an encoded value into what to show.
+    """
+    root: dict[str, Any] = {}
+    objects: dict[str, dict[str, Any]] = {"": root}
+    for path, value in fields:
+        above, _, name = path.rpartition(".")
+        parent = _object(objects, above)
+        if value == b"":
+            _object(objects, path)
+        else:
+            parent[name] = decode(value)
+    return root
+
+
+def _object(objects: dict[str, dict[str, Any]], path: str) -> dict[str, Any]:
+    """Return the dict for the object at `path`, made with all above it if there is none yet."""
+    found = objects.get(path)
+    if found is None:
+        above, _, name = path.rpartition(".")
+        found = objects[path] = {}
+        _object(objects, above)[name] = found
+    return found

@@ -1,0 +1,185 @@
+"""The roll of pool processes under any sequence of deaths, endings and requests to stop."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tamias.deployment.restarts import (
+    DrainProcess,
+    KillProcess,
+    ProcessStage,
+    RestartPolicy,
+    StartProcess,
+)
+from tamias.launcher.dispatch.backoff import Backoff
+
+BACKOFF = Backoff(first=0.5, cap=4.0, starts=3, deaths=4, steady=60.0)
+NAMES = ["a", "b", "c"]
+CODES = [0, 3, 130, 2, 1]
+
+
+class RollMachine(RuleBasedStateMachine):
+    """A shell that carries out instructions, in a world in which anything may die."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.now = 100.0
+        self.roll = RestartPolicy(NAMES, BACKOFF)
+        self.living: dict[str, int] = {}  # how often each has been told to stop
+        self.worked: dict[str, bool] = dict.fromkeys(NAMES, False)
+        self.ready: set[str] = set()
+        self.events = dict.fromkeys(NAMES, 0)
+        self.codes: dict[str, int] = {}
+        self.due = dict.fromkeys(NAMES, self.now)
+        self.stops = 0
+        self.killed: set[str] = set()
+        self.second_stop_at = 0.0
+        self.turn()
+
+    def turn(self) -> None:
+        for step in self.roll.turn(self.now):
+            name = step.name
+            assert name not in self.codes
+            if isinstance(step, StartProcess):
+                assert name not in self.living
+                assert self.now >= self.due[name]
+                assert not self.stops
+                assert step.again == self.worked[name]
+                self.living[name] = 0
+            elif isinstance(step, DrainProcess):
+                self.living[name] += 1
+            else:
+                assert isinstance(step, KillProcess)
+                assert self.stops > 2 or self.now >= self.second_stop_at + 10
+                assert name not in self.killed
+                self.killed.add(name)
+        assert self.roll.turn(self.now) == []
+
+    @rule(name=st.sampled_from(NAMES), done=st.integers(0, 3))
+    def work(self, name: str, done: int) -> None:
+        if name in self.living:
+            self.events[name] += done if name in self.ready else 0
+            self.roll.works(name, self.events[name])
+            self.worked[name] = True
+            self.ready.add(name)
+            self.turn()
+
+    @rule(name=st.sampled_from(NAMES), code=st.sampled_from(CODES))
+    def end(self, name: str, code: int) -> None:
+        if name in self.living:
+            self.gone(name)
+            self.roll.ended(name, code)
+            self.codes[name] = code
+            self.turn()
+
+    @rule(name=st.sampled_from(NAMES))
+    def die(self, name: str) -> None:
+        if name not in self.living:
+            return
+        self.gone(name)
+        pause = self.roll.died(name, self.now)
+        if pause is None:
+            self.codes[name] = 130 if self.stops else 1
+        else:
+            assert not self.stops
+            assert 0 <= pause <= BACKOFF.cap
+            self.due[name] = self.now + pause
+        self.turn()
+
+    def gone(self, name: str) -> None:
+        del self.living[name]
+        self.ready.discard(name)
+        self.killed.discard(name)
+
+    @rule()
+    def stop(self) -> None:
+        self.stops += 1
+        if self.stops == 2:
+            self.second_stop_at = self.now
+        assert self.roll.stop(self.now) == self.stops
+        for name in NAMES:
+            if name not in self.living:
+                self.codes.setdefault(name, 130)
+        self.turn()
+
+    @rule(seconds=st.floats(0, 15))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.turn()
+
+    @rule()
+    def sleep(self) -> None:
+        deadline = self.roll.next_deadline()
+        if deadline is not None:
+            self.now = max(self.now, deadline)
+            self.turn()
+
+    @invariant()
+    def everyone_is_somewhere(self) -> None:
+        if not hasattr(self, "roll"):
+            return
+        for name in NAMES:
+            stage = self.roll.stage(name)
+            assert (stage is ProcessStage.RUNNING) == (name in self.living)
+            assert (stage is ProcessStage.OVER) == (name in self.codes)
+            assert self.roll.code(name) == self.codes.get(name)
+            if stage is ProcessStage.WAITING:
+                deadline = self.roll.next_deadline()
+                assert deadline is not None
+                assert deadline <= self.due[name]
+        assert self.roll.is_over == (len(self.codes) == len(NAMES))
+
+    @invariant()
+    def whoever_lives_has_been_told(self) -> None:
+        if hasattr(self, "roll"):
+            assert all(told == min(self.stops, 2) for told in self.living.values())
+
+    @invariant()
+    def a_third_request_kills(self) -> None:
+        if hasattr(self, "roll") and self.stops > 2:
+            assert self.killed == set(self.living)
+
+    @invariant()
+    def the_worst_code_counts(self) -> None:
+        if hasattr(self, "roll") and self.roll.is_over:
+            assert self.roll.exit_code == max(self.codes.values(), key=CODES.index)
+
+
+TestRoll = RollMachine.TestCase
+TestRoll.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+
+
+def test_deaths_in_a_row_are_met_with_growing_pauses_and_in_the_end_with_giving_up() -> None:
+    roll = RestartPolicy(["a", "b"], BACKOFF)
+    pauses: list[float | None] = []
+    now = 0.0
+    for _ in range(4):
+        now += 10
+        roll.turn(now)
+        roll.works("a", 5)
+        pauses.append(roll.died("a", now))
+    assert pauses == [0.0, 0.5, 1.0, None]
+    assert (roll.code("a"), roll.stage("b")) == (1, ProcessStage.RUNNING)
+
+
+def test_an_input_that_gets_done_ends_the_row() -> None:
+    roll = RestartPolicy(["a"], BACKOFF)
+    now = 0.0
+    for _ in range(20):
+        now += 10
+        roll.turn(now)
+        roll.works("a", 5)
+        roll.works("a", 6)
+        assert roll.died("a", now) == 0.0
+
+
+def test_one_that_never_gets_to_work_is_given_up_with_its_own_code() -> None:
+    roll = RestartPolicy(["a"], BACKOFF)
+    now, pauses = 0.0, []
+    for _ in range(3):
+        now += 10
+        assert roll.turn(now) == [StartProcess("a", again=False)]
+        pauses.append(roll.died("a", now, code=2))
+    assert (pauses, roll.exit_code) == ([0.5, 1.0, None], 2)

@@ -1,0 +1,103 @@
+"""The watermark behaves as a plain set of offsets, in memory that follows the gaps."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tamias.launcher.delivery import done_offsets as module
+from tamias.launcher.delivery.done_offsets import DoneOffsets
+
+OFFSETS = st.lists(st.integers(0, 60), max_size=12)
+
+
+class WatermarkMachine(RuleBasedStateMachine):
+    """Against a plain set, with folding made so frequent that every path is walked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watermark = self.shrunk(DoneOffsets())
+        self.model: set[int] = set()
+
+    @staticmethod
+    def shrunk(watermark: DoneOffsets) -> DoneOffsets:
+        watermark._fold_at = 5
+        return watermark
+
+    @rule(offsets=OFFSETS)
+    def add(self, offsets: list[int]) -> None:
+        self.watermark.add(offsets)
+        self.model.update(offsets)
+
+    @rule(start=st.integers(0, 60), length=st.integers(1, 20))
+    def add_a_run(self, start: int, length: int) -> None:
+        self.watermark.add(range(start, start + length))
+        self.model.update(range(start, start + length))
+
+    @rule(offsets=OFFSETS)
+    def filter(self, offsets: list[int]) -> None:
+        left = self.watermark.filter(offsets)
+        assert list(left) == [offset for offset in offsets if offset not in self.model]
+
+    @rule()
+    def save_and_load(self) -> None:
+        record = json.loads(json.dumps(self.watermark.to_json()))
+        self.watermark = self.shrunk(DoneOffsets.from_json(record))
+
+    @rule()
+    def intervals_are_the_set_above_low(self) -> None:
+        intervals = self.watermark.intervals()
+        assert all(start < end for start, end in intervals)
+        ends = [self.watermark.low, *(end for _, end in intervals)]
+        assert all(end < start for end, (start, _) in zip(ends, intervals, strict=False))
+        inside = {offset for start, end in intervals for offset in range(start, end)}
+        assert inside == {offset for offset in self.model if offset >= self.watermark.low}
+
+    @invariant()
+    def low_is_the_smallest_missing(self) -> None:
+        assert self.watermark.low == next(n for n in range(200) if n not in self.model)
+
+    @invariant()
+    def nothing_is_at_or_above_high(self) -> None:
+        assert self.watermark.high == max(self.model, default=-1) + 1
+
+    @invariant()
+    def contains_what_was_added(self) -> None:
+        assert all((n in self.watermark) == (n in self.model) for n in range(90))
+
+
+TestWatermark = WatermarkMachine.TestCase
+TestWatermark.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+
+
+@given(st.permutations(range(40)))
+def test_any_order_ends_with_everything_below_low(order: list[int]) -> None:
+    watermark = DoneOffsets()
+    for begin in range(0, 40, 7):
+        watermark.add(order[begin : begin + 7])
+    assert watermark.low == 40
+    assert watermark.intervals() == []
+
+
+def test_filter_returns_the_same_list_when_all_are_new() -> None:
+    offsets = [4, 7, 5]
+    assert DoneOffsets(3).filter(offsets) is offsets
+
+
+def test_memory_follows_the_gaps_while_one_input_holds_everything_up() -> None:
+    watermark = DoneOffsets()
+    shuffled = random.Random(5)
+    for begin in range(1, 200_001, 500):
+        batch = list(range(begin, begin + 500))
+        shuffled.shuffle(batch)
+        watermark.add(batch)
+        assert len(watermark._recent) <= module._FOLD_AT + 500
+    assert watermark.low == 0
+    assert watermark.intervals() == [(1, 200_001)]
+    watermark.add([0])
+    assert watermark.low == 200_001
+    assert len(watermark._recent) == 0

@@ -1,0 +1,286 @@
+"""The watch over one worker: what is seen, and what is ordered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tamias.launcher.workers.watchdog import (
+    DUMP_SECONDS,
+    FENCE_SECONDS,
+    LEAST_SECONDS,
+    LOOK_SECONDS,
+    Action,
+    Sample,
+    Watchdog,
+    WatchLimits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIB = 1 << 20
+
+
+class World:
+    """A worker under watch, and a clock."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.watch = Watchdog(WatchLimits(**limits), 0.0)
+        self.now = 0.0
+        self.pulse = 1
+        self.pause = self.watch.limits.pause(working=True)
+
+    def look(self, after: float | None = None, **seen: Any) -> Action | None:
+        """Look after a while (the usual one); it is alive and idle, but for what is `seen`."""
+        self.now += self.pause if after is None else after
+        if "pulse" not in seen and "offset" not in seen and "state" not in seen:
+            self.pulse += 1
+        return self.watch.look(Sample(self.now, **{"pulse": self.pulse, **seen}))
+
+    def until_ordered(self, most: float = 100.0, **seen: Any) -> tuple[float, Action]:
+        """Look again and again at the same; the time it took to an order, and the order."""
+        began = self.now
+        while self.now - began < most:
+            order = self.look(**seen)
+            if order is not None:
+                return self.now - began, order
+        raise AssertionError("there was no order")
+
+    def never(self, seconds: float = 1000.0, **seen: Any) -> bool:
+        """Whether nothing is ordered for so long."""
+        looks = int(seconds / self.pause)
+        return all(self.look(**seen) is None for _ in range(looks))
+
+
+ALL = {"run_timeout": 1.0, "start_timeout": 5.0, "stop_timeout": 3.0}
+
+
+def test_a_worker_that_is_alive_is_left_alone() -> None:
+    assert World(**ALL).never()
+
+
+def test_without_limits_nothing_is_ever_wrong() -> None:
+    world = World()
+    assert world.never(offset=7, pulse=0, state="T")
+    assert world.never(ready=False, state="D", pulse=0)
+    assert world.never(pulse=3, memory=1 << 50)
+
+
+def test_a_stopped_worker_is_killed_without_asking_it_for_stacks() -> None:
+    world = World(**ALL)
+    world.look(offset=7, pulse=0, state="S")
+    took, order = world.until_ordered(offset=7, pulse=0, state="T")
+    assert took > 3.0
+    assert (order.do, order.offset) == ("kill", 7)
+    assert "stopped" in order.why
+    assert order.seconds > 0
+
+
+def test_a_stopped_worker_is_called_stopped_though_its_run_takes_too_long() -> None:
+    world = World(run_timeout=1.0, stop_timeout=3.0)
+    took, order = world.until_ordered(offset=7, pulse=0, state="T", executing=99.0)
+    assert took > 3.0
+    assert "stopped" in order.why
+    _, order = World(run_timeout=1.0).until_ordered(offset=7, pulse=0, state="T", executing=99.0)
+    assert "run-timeout" in order.why  # where nothing else would end it
+
+
+def test_one_that_goes_on_in_time_is_forgiven() -> None:
+    world = World(stop_timeout=3.0)
+    for _ in range(20):
+        for _ in range(9):
+            assert world.look(pulse=5, state="T") is None
+        assert world.look(pulse=5, state="S") is None
+
+
+def test_one_that_is_being_debugged_is_left_alone() -> None:
+    assert World(**ALL, memory=MIB).never(offset=7, pulse=0, state="t", executing=99.0, memory=9)
+
+
+def test_one_that_sleeps_in_the_kernel_is_stalled_unless_it_gets_somewhere() -> None:
+    world = World(stop_timeout=3.0)
+    assert all(
+        world.look(offset=7, pulse=0, state="D", ticks=ticks) is None for ticks in range(100)
+    )
+    took, order = world.until_ordered(offset=7, pulse=0, state="D", ticks=99)
+    assert took > 3.0
+    assert order.do == "kill"
+    assert "stalled" in order.why
+
+
+@pytest.mark.parametrize(
+    ("asynchronous", "word"), [(False, "a run took"), (True, "blocked the event loop")]
+)
+def test_a_run_that_holds_the_thread(asynchronous: bool, word: str) -> None:  # noqa: FBT001
+    world = World(**ALL)
+    order = None
+    seconds = 0.0
+    while order is None:
+        seconds += world.pause
+        order = world.look(
+            offset=7, executing=seconds, asynchronous=asynchronous, pulse=0, state="R"
+        )
+    assert 1.0 < seconds < 1.5
+    assert (order.do, order.cause, order.offset) == ("dump", "timeout", 7)
+    assert word in order.why
+    assert order.seconds == seconds
+
+
+def test_a_loop_that_is_blocked_by_nobody_known() -> None:
+    world = World(run_timeout=1.0)
+    took, order = world.until_ordered(pulse=5, state="R")
+    assert took > 2.0  # it beats once a second anyway
+    assert "left on the event loop" in order.why
+    assert order.offset is None
+
+
+def test_time_that_nobody_looked_does_not_count() -> None:
+    world = World(run_timeout=10.0, stop_timeout=10.0)
+    assert world.look(offset=7, executing=0.1, pulse=0, state="T") is None
+    # The launcher was stopped for an hour, or all of them were.
+    assert world.look(after=3600.0, offset=7, executing=3600.1, pulse=0, state="T") is None
+    took, _ = world.until_ordered(offset=7, executing=3601.0, pulse=0, state="T")
+    assert took > 5.0
+
+
+def test_one_that_does_not_become_ready() -> None:
+    world = World(start_timeout=5.0)
+    took, order = world.until_ordered(ready=False, pulse=0, state="S")
+    assert took > 5.0
+    assert (order.do, order.cause) == ("dump", "timeout")
+    assert "start-timeout" in order.why
+
+
+def test_the_hard_limit_on_memory() -> None:
+    world = World(memory=512 * MIB)
+    assert world.look(memory=512 * MIB, offset=3) is None
+    order = world.look(memory=600 * MIB, offset=3)
+    assert order is not None
+    assert (order.do, order.cause, order.offset) == ("dump", "memory", 3)
+    assert "600 MiB" in order.why
+    assert "512 MiB" in order.why
+    assert order.seconds > 0
+
+
+def test_a_limit_that_nobody_can_keep_is_hopeless() -> None:
+    for limit in ("memory", "memory_soft"):
+        order = World(**{limit: 10 * MIB}).look(memory=25 * MIB, fresh=True)
+        assert order is not None
+        assert order.do == "hopeless"
+        assert "25 MiB" in order.why
+
+
+def test_the_soft_limit_is_asked_for_once_a_minute() -> None:
+    world = World(memory_soft=100 * MIB, memory=200 * MIB)
+    seen = {"memory": 150 * MIB, "runs": 10}
+    first = world.look(**seen)
+    assert first is not None
+    assert first.do == "replace"
+    took, second = world.until_ordered(**seen)
+    assert second.do == "replace"
+    assert took >= 60.0
+    third = world.look(memory=250 * MIB, runs=10)  # nothing has come of it
+    assert third is not None
+    assert third.do == "dump"
+
+
+def test_recycling_by_runs_and_by_age() -> None:
+    world = World(recycle_runs=1000, recycle_after=3600.0)
+    assert world.look(runs=999) is None
+    order = world.look(runs=1000)
+    assert order is not None
+    assert (order.do, "1,000 runs" in order.why) == ("replace", True)
+    old = World(recycle_after=3600.0)
+    took, order = old.until_ordered(most=4000.0)
+    assert took >= 3600.0 - old.pause
+    assert order.do == "replace"
+
+
+def test_the_steps_of_a_killing() -> None:
+    world = World(run_timeout=1.0)
+    seen: dict[str, Any] = {"offset": 7, "executing": 3.0, "pulse": 0, "state": "R"}
+    _, dump = world.until_ordered(**seen)
+    world.pause = 0.02
+    before_kill, kill = world.until_ordered(**seen)
+    before_fence, fence = world.until_ordered(**seen)
+    assert [dump.do, kill.do, fence.do] == ["dump", "kill", "fence"]
+    assert dump.why == kill.why == fence.why
+    assert DUMP_SECONDS <= before_kill < DUMP_SECONDS + 0.1
+    assert FENCE_SECONDS <= before_fence < FENCE_SECONDS + 0.1
+
+
+def test_limits_may_change_while_it_lives() -> None:
+    world = World()
+    seen: dict[str, Any] = {"offset": 7, "executing": 50.0, "pulse": 0, "state": "R"}
+    assert world.never(50.0, **seen)
+    world.watch.limits = WatchLimits(run_timeout=1.0)
+    _, order = world.until_ordered(**seen)
+    assert order.do == "dump"
+
+
+@given(
+    limit=st.floats(0.01, 1000.0) | st.just(0.0),
+    others=st.tuples(st.floats(0.0, 100.0), st.floats(0.0, 100.0)),
+)
+def test_looks_are_frequent_enough_for_each_limit(
+    limit: float, others: tuple[float, float]
+) -> None:
+    limits = WatchLimits(run_timeout=limit, stop_timeout=others[0], start_timeout=others[1])
+    pause = limits.pause(working=False)
+    assert LEAST_SECONDS <= pause <= LOOK_SECONDS
+    assert not limit or pause <= max(LEAST_SECONDS, limit / 10)
+
+
+class Machine(RuleBasedStateMachine):
+    """Whatever is seen in whatever order: steps of a killing come in their order, and only once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        limits = WatchLimits(1.0, 2.0, 3.0, 100, 50, 1000, 500.0)
+        self.watch = Watchdog(limits, 0.0)
+        self.now = 0.0
+        self.orders: list[Action] = []
+
+    @rule(
+        after=st.sampled_from((0.01, 0.1, 1.0, 10.0, 3600.0)),
+        ready=st.booleans(),
+        offset=st.none() | st.integers(0, 2),
+        executing=st.floats(0.0, 5.0),
+        pulse=st.integers(0, 2),
+        state=st.sampled_from(("", "R", "S", "D", "T", "t")),
+        ticks=st.integers(0, 1),
+        runs=st.integers(0, 2000),
+        memory=st.integers(0, 120),
+    )
+    def look(self, after: float, **seen: Any) -> None:
+        self.now += after
+        order = self.watch.look(Sample(self.now, **seen))
+        if order is not None:
+            self.orders.append(order)
+
+    @invariant()
+    def steps_follow_each_other(self) -> None:
+        killing = [order.do for order in self._killing()]
+        assert killing in ([], ["dump"], ["kill"], *_beginnings(["dump", "kill", "fence"])) or (
+            killing in _beginnings(["kill", "fence"])
+        )
+
+    def _killing(self) -> Iterator[Action]:
+        for order in self.orders:
+            if order.do == "fence":
+                yield order
+                return
+            if order.do != "replace":
+                yield order
+
+
+def _beginnings(steps: list[str]) -> list[list[str]]:
+    return [steps[:count] for count in range(len(steps) + 1)]
+
+
+TestMachine = Machine.TestCase

@@ -1,0 +1,1 @@
+"""Durable calls: identify, record, replay. Knows nothing of sockets or of the engine."""

@@ -1,0 +1,201 @@
+"""What a durable call is: which function, with which arguments.
+
+A replay must recognise a call that it has on record, in another process and maybe another life of
+the job. Pickled arguments are the obvious identity, but pickles of equal values may differ: sets
+iterate in hash order, which for strings changes from process to process; the pickler writes a
+back-reference where two equal strings happen to be one object; and a class of `__main__` travels
+by value under an id drawn at random. So a value is taken apart, by the same protocol that pickle
+uses, and digested in a form that says what is in it and nothing else.
+
+Arguments are identified by what they contain, all of it. What a function carries with it (the
+object of a bound method, the variables of a closure) is so often a client, a model or the context
+itself that contents cannot be demanded: as far as it can be taken apart it counts, and beyond that
+its type does. A lambda has no name of its own, so the names and constants in its code stand in for
+one.
+"""
+
+from __future__ import annotations
+
+import copyreg
+from functools import partial
+from hashlib import blake2b
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.context import RunnerContext
+from ...agent.errors import UnserializableError
+from ...agent.memory import MemoryObject
+from ...agent.resources.resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DIGEST_BYTES: Final = 16
+
+_FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, MethodType, partial)
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """A stable, readable name: module and qualified name of the function or its class."""
+    while isinstance(function, partial):
+        function = function.func
+    if getattr(function, "__qualname__", None) is None:
+        return _type_name(type(function))
+    module = getattr(function, "__module__", None)
+    return f"{module or type(function).__module__}.{function.__qualname__}"
+
+
+def call_fingerprint(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bytes:
+    """Sixteen bytes that stand for a call of `function` with these arguments.
+
+    Raises:
+        UnserializableError: an argument cannot be pickled.
+    """
+    digest = _Digest({})
+    try:
+        digest.add_function(function)
+        digest.add(args)
+        digest.add(kwargs)
+    except RecursionError:
+        raise UnserializableError(
+            f"the arguments of {function_name(function)} are nested too deeply to be told apart"
+        ) from None
+    return digest.digest()
+
+
+class _Digest:
+    """A digest in the making. `above` holds, by id, the objects that are being taken apart."""
+
+    def __init__(self, above: dict[int, int]) -> None:
+        self._hash = blake2b(digest_size=DIGEST_BYTES)
+        self._above = above
+
+    def digest(self) -> bytes:
+        """What has been added, in few bytes."""
+        return self._hash.digest()
+
+    def _say(self, tag: bytes, data: bytes = b"") -> None:
+        self._hash.update(b"%b%d:%b" % (tag, len(data), data))
+
+    def add(self, value: Any) -> None:
+        """Add a value by its contents.
+
+        Raises:
+            UnserializableError: it contains something that cannot be pickled.
+        """
+        kind = type(value)
+        if kind is str:
+            self._say(b"s", value.encode("utf-8", "surrogatepass"))
+        elif kind is bytes:
+            self._say(b"b", value)
+        elif value is None or kind in (int, float, complex, bool):
+            self._say(kind.__name__.encode(), repr(value).encode())
+        elif isinstance(value, type):
+            self._say(b"c", _type_name(value).encode())
+        elif isinstance(value, ModuleType):
+            self._say(b"m", value.__name__.encode())
+        else:
+            self._add_compound(value, kind)
+
+    def _add_compound(self, value: Any, kind: type) -> None:
+        if id(value) in self._above:
+            self._say(b"^", b"%d" % self._above[id(value)])
+            return
+        self._above[id(value)] = len(self._above)
+        try:
+            if kind in (list, tuple):
+                self._say(b"l" if kind is list else b"t", b"%d" % len(value))
+                for item in value:
+                    self.add(item)
+            elif kind in (set, frozenset):
+                self._add_unordered(b"S", [(item,) for item in value])
+            elif kind is dict:
+                self._add_unordered(b"d", list(value.items()))
+            elif isinstance(value, _FUNCTIONS):
+                self.add_function(value)
+            elif isinstance(value, CodeType):
+                self.add((value.co_names, value.co_freevars, value.co_consts))
+            else:
+                self._add_object(value, kind)
+        finally:
+            del self._above[id(value)]
+
+    def _add_unordered(self, tag: bytes, entries: list[tuple[Any, ...]]) -> None:
+        digests = []
+        for entry in entries:
+            digest = _Digest(self._above)
+            for part in entry:
+                digest.add(part)
+            digests.append(digest.digest())
+        self._say(tag, b"".join(sorted(digests)))
+
+    def _add_object(self, value: Any, kind: type) -> None:
+        self._say(b"o", _type_name(kind).encode())
+        try:
+            reducer = copyreg.dispatch_table.get(kind)
+            reduced: Any = value.__reduce_ex__(4) if reducer is None else reducer(value)
+            if not isinstance(reduced, str):
+                make, arguments, *more = reduced
+                state, items, pairs = [*more, None, None, None][:3]
+                reduced = (make, arguments, state, list(items or ()), list(pairs or ()))
+        except Exception as error:
+            raise UnserializableError(
+                f"a durable call is told from others by its arguments, and one of type "
+                f"{_type_name(kind)} cannot be pickled: {type(error).__name__}: {error}. Pass "
+                "plain data, and let the function find the rest itself"
+            ) from error
+        self.add(reduced)
+
+    # -- functions ----------------------------------------------------------------------------
+
+    def add_function(self, function: Callable[..., Any]) -> None:
+        """Add what is called, and what it carries with it."""
+        name = function_name(function)
+        self._say(b"f", name.encode())
+        if isinstance(function, partial):
+            self.add_function(function.func)
+            self.add((function.args, function.keywords))
+        elif isinstance(function, FunctionType):
+            if "<" in name:  # a lambda, or made by another function each time that runs
+                self._add_local(function)
+        elif isinstance(function, (MethodType, BuiltinFunctionType)):
+            self._add_carried(function.__self__)
+        elif not isinstance(function, type):
+            self._add_carried(function)
+
+    def _add_local(self, function: FunctionType) -> None:
+        if function.__name__ == "<lambda>":
+            self.add(function.__code__)
+        for default in function.__defaults__ or ():
+            self._add_carried(default)
+        for name, default in (function.__kwdefaults__ or {}).items():
+            self.add(name)
+            self._add_carried(default)
+        for cell in function.__closure__ or ():
+            try:
+                self._add_carried(cell.cell_contents)
+            except ValueError:  # not filled yet
+                self._say(b"e")
+
+    def _add_carried(self, value: Any) -> None:
+        """Add what a function carries: by its contents if that can be, else by its type."""
+        if isinstance(value, Resource):
+            # Settings tell two models apart; what else one holds may change from use to use.
+            texts = {name: item for name, item in value.__dict__.items() if type(item) is str}
+            self.add((type(value), texts))
+        elif isinstance(value, (RunnerContext, MemoryObject)):
+            self.add(type(value))
+        else:
+            carried = _Digest(dict(self._above))
+            try:
+                carried.add(value)
+            except (UnserializableError, RecursionError):
+                self.add(type(value))
+            else:
+                self._say(b"v", carried.digest())
+
+
+def _type_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,312 @@
+"""What an action receives as `ctx`: the run it works for, and the worker behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...agent.context import RunnerContext
+from ...agent.errors import DurableCallError, MemoryAccessError, RunError
+from ...agent.event import ORIGIN, Event, OutputEvent
+from ...agent.memory import MemoryType
+from ..durable.call_log import entering, inside_durable_call, is_recordable
+from ..durable.fingerprint import call_fingerprint, function_name
+from ..memory.memory import SpaceMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...agent.config.configuration import Configuration
+    from ...agent.memory import MemoryObject
+    from ...agent.metrics import MetricGroup
+    from ...agent.plan import AgentPlan
+    from ...agent.resources.registry import ResourceRegistry
+    from ...agent.resources.resource import Resource, ResourceType
+    from ..durable.call_log import CallLog, CallRecord
+    from .metrics import WorkerMetrics
+    from .run import Run
+    from .thread_pool import Threads
+
+REPLAY_GRACE_SECONDS = 30.0
+"""How long a concurrent call that is not on record waits for its siblings to claim theirs."""
+
+
+class Services(Protocol):
+    """What a context needs of the worker behind it: the engine."""
+
+    plan: AgentPlan
+    encode: Callable[[bytes, Any, int], bytes]
+    """Of (key, output, input offset), for the pool's sink."""
+    resources: ResourceRegistry
+    metrics: WorkerMetrics
+
+    @property
+    def threads(self) -> Threads:
+        """For durable calls of plain functions."""
+
+    async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """Put a durable call on record; returns when it is there."""
+
+    def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """The same for a synchronous call: blocks until the record is there."""
+
+
+class WorkerContext(RunnerContext):
+    """The context of one run. Its action changes from step to step."""
+
+    _sensory: SpaceMemory | None = None
+
+    def __init__(self, engine: Services, run: Run) -> None:
+        self._engine = engine
+        self._run = run
+        self._lane = run.lane
+
+    @property
+    def key(self) -> Any:
+        """The key of the input."""
+        return self._lane.key
+
+    # -- events -------------------------------------------------------------------------------
+
+    def send_event(self, event: Event) -> None:
+        """Send an event; an OutputEvent's output is encoded here and now.
+
+        Raises:
+            MemoryAccessError: called inside a durable function.
+            UnserializableError: the output cannot be encoded for the sink.
+            TypeError: `event` is no event.
+        """
+        lane = self._lane
+        run = self._run
+        if lane.space.guards and inside_durable_call():
+            raise MemoryAccessError(
+                "send_event cannot be used inside a durable function: a replay would not send the "
+                "event again. Return what it needs, and send it after the call"
+            )
+        if isinstance(event, OutputEvent):
+            run.outputs.append(self._engine.encode(lane.key_bytes, event.output, run.offset))
+        elif isinstance(event, Event):
+            if run.sent is None:
+                run.sent = []
+            event.__dict__[ORIGIN] = (lane.key_bytes, run.offset, run.step + 1, len(run.sent))
+            run.sent.append(event)
+        else:
+            raise TypeError(f"send_event takes an Event, not {type(event).__name__}")
+
+    # -- memory -------------------------------------------------------------------------------
+
+    @property
+    def short_term_memory(self) -> MemoryObject:
+        """The key's memory."""
+        return self._lane.memory
+
+    @property
+    def sensory_memory(self) -> MemoryObject:
+        """The run's memory, empty when the run begins."""
+        if self._sensory is None:
+            self._sensory = SpaceMemory(self._run.sensory_space(), MemoryType.SENSORY)
+        return self._sensory
+
+    # -- durable calls ------------------------------------------------------------------------
+
+    def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call `func` once, whatever crashes; see `RunnerContext.durable_execute`."""
+        self._refuse_nesting(func)
+        name = function_name(func)
+        if inspect.iscoroutinefunction(func):
+            raise DurableCallError(
+                f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
+            )
+        fingerprint = call_fingerprint(func, args, kwargs)
+        log = self._run.call_log()
+        record = log.claim(fingerprint)
+        if record is not None:
+            return log.replay(record)
+        if log.replaying:
+            raise log.divergence(name)
+        ticket = log.issue(name, fingerprint, own=_is_own(self._run))
+        result: Any = None
+        cause: Exception | None = None
+        with _Guard(self._run):
+            try:
+                with entering():
+                    result = func(*args, **kwargs)
+            except Exception as error:
+                if not is_recordable(error):
+                    raise
+                record = ticket.failed(error)
+                cause = error
+        if record is None:
+            record = log.record(ticket, result)
+        self._engine.record_call_now(self._run, log, record)
+        if cause is not None:
+            raise log.error_of(record, cause)
+        log.note(record)
+        return result
+
+    async def durable_execute_async(
+        self, func: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
+        self._refuse_nesting(func)
+        name, fingerprint = function_name(func), call_fingerprint(func, args, kwargs)
+        own = _is_own(self._run)
+        log = self._run.call_log()
+        record = log.claim(fingerprint)
+        if record is not None:
+            return log.replay(record)
+        if log.replaying:
+            await self._wait_for_siblings(name, own=own)
+        ticket = log.issue(name, fingerprint, own=own)
+        result: Any = None
+        cause: Exception | None = None
+        with _Guard(self._run):
+            try:
+                result = await self._perform(func, args, kwargs)
+            except Exception as error:
+                if not is_recordable(error):
+                    raise
+                record = ticket.failed(error)
+                cause = error
+        if record is None:
+            record = log.record(ticket, result)
+        await self._engine.record_call(self._run, log, record)
+        if cause is not None:
+            raise log.error_of(record, cause)
+        log.note(record)
+        return result
+
+    async def _perform(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if inspect.iscoroutinefunction(func):
+            with entering():
+                return await func(*args, **kwargs)
+        with entering():
+            result = await self._engine.threads.run(func, *args, **kwargs)
+        if inspect.isawaitable(result):  # a lambda around a coroutine function, for example
+            with entering():
+                return await result
+        return result
+
+    async def _wait_for_siblings(self, name: str, *, own: bool) -> None:
+        log = self._run.call_log()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + REPLAY_GRACE_SECONDS
+        while log.replaying:
+            if log.is_divergence(own=own) or loop.time() > deadline:
+                raise log.divergence(name)
+            await asyncio.sleep(0.001)
+
+    def _refuse_nesting(self, func: Callable[..., Any]) -> None:
+        if inside_durable_call():
+            raise MemoryAccessError(
+                f"{function_name(func)} was to be called durably inside a durable function: the "
+                "outer call alone is on record. Make both calls from the action"
+            )
+
+    # -- resources, configuration, metrics ----------------------------------------------------
+
+    def get_resource(
+        self, name: str, type: ResourceType, metric_group: MetricGroup | None = None
+    ) -> Resource:
+        """The worker's instance of a resource, made when it is first asked for."""
+        resource = self._engine.resources.get(name, type)
+        resource.set_metric_group(metric_group or self.action_metric_group)
+        return resource
+
+    @property
+    def action_config(self) -> dict[str, Any]:
+        """What was given to the action where it was declared."""
+        action = self._run.action
+        return action.config if action is not None else {}
+
+    def get_action_config_value(self, key: str) -> Any:
+        """One value of `action_config`, or None."""
+        return self.action_config.get(key)
+
+    @property
+    def config(self) -> Configuration:
+        """The agent's configuration."""
+        return self._engine.plan.config
+
+    @property
+    def agent_metric_group(self) -> MetricGroup:
+        """Metrics of the agent as a whole."""
+        return self._engine.metrics.agent
+
+    @property
+    def action_metric_group(self) -> MetricGroup:
+        """Metrics of the action that is running."""
+        action = self._run.action
+        return self._engine.metrics.of_action(action.name if action is not None else "")
+
+    def close(self) -> None:
+        """Nothing to do: the worker closes what it made for the agent."""
+
+    def end(self) -> None:
+        """Make this context useless for tasks and threads that its action has left running."""
+        self.__class__ = _EndedContext
+        self._run.renew_memory()
+
+
+class _EndedContext(WorkerContext):
+    """What a context becomes when its action has ended, and something may still be using it."""
+
+    def send_event(self, event: Event) -> None:  # noqa: ARG002 (what it is does not matter)
+        """Refuse. Raises RunError."""
+        raise self._ended("an event")
+
+    @property
+    def short_term_memory(self) -> MemoryObject:
+        """Refuse. Raises RunError."""
+        raise self._ended("memory")
+
+    @property
+    def sensory_memory(self) -> MemoryObject:
+        """Refuse. Raises RunError."""
+        raise self._ended("memory")
+
+    def durable_execute(self, func: Callable[..., Any], /, *_: Any, **__: Any) -> Any:
+        """Refuse. Raises RunError."""
+        raise self._ended(f"a durable call of {function_name(func)}")
+
+    async def durable_execute_async(self, func: Callable[..., Any], /, *_: Any, **__: Any) -> Any:
+        """Refuse. Raises RunError."""
+        raise self._ended(f"a durable call of {function_name(func)}")
+
+    def _ended(self, what: str) -> RunError:
+        return RunError(
+            f"{what} came from a task or thread after the action had ended that started it: await "
+            "everything that uses the context",
+            hint="Await the task, or join the thread (from an async action:"
+            " await asyncio.to_thread(thread.join)), before the action returns. What is to go on"
+            " for longer is a run of its own: send an event.",
+        )
+
+
+def _is_own(run: Run) -> bool:
+    """Whether the action itself is calling, and not a task that it has started."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop in this thread
+        return True
+    return task is None or run.task is None or task is run.task
+
+
+class _Guard:
+    """While a durable call is under way, accesses are checked for coming from inside it."""
+
+    __slots__ = ("_spaces",)
+
+    def __init__(self, run: Run) -> None:
+        self._spaces = (run.lane.space, run.sensory_space())
+
+    def __enter__(self) -> None:
+        for space in self._spaces:
+            space.guards += 1
+
+    def __exit__(self, *_: object) -> None:
+        for space in self._spaces:
+            space.guards -= 1

@@ -1,0 +1,81 @@
+"""What one finished action of a run has done, as the journal keeps it.
+
+A run of several actions puts each finished action's effects on record before the next one
+starts, so that recovery applies them and goes on there instead of running the action again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...agent.errors import DivergenceError, UnserializableError
+from ...store.encoding.values import dumps, loads
+from ..memory.space import DELETED, thaw_record, to_record
+
+if TYPE_CHECKING:
+    from ...agent.event import Event
+
+
+class Effects(NamedTuple):
+    """The changes, events and outputs of one action."""
+
+    action: str
+    short_term: dict[str, Any]
+    """Kept values by path, as in a space's delta."""
+    sensory: dict[str, Any]
+    events: list[Event]
+    outputs: list[bytes]
+    """Encoded for the pool's sink."""
+    generation: int = 0
+    """Of the code that the action is part of."""
+
+    def encode(self) -> bytes:
+        """The journal's bytes.
+
+        Raises:
+            UnserializableError: an event that the action sent cannot be pickled.
+        """
+        try:
+            events = dumps(self.events)
+        except UnserializableError as error:
+            raise UnserializableError(
+                f"action {self.action!r} sent an event that cannot be put on record: {error}"
+            ) from error
+        short_term, sensory = _records(self.short_term), _records(self.sensory)
+        # Generation 0 is left out: that is how records looked before there were generations.
+        generation = (self.generation,) if self.generation else ()
+        return dumps((self.action, short_term, sensory, events, self.outputs, *generation))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Effects:
+        """Inverse of `encode`.
+
+        Raises:
+            DivergenceError: an event cannot be read: its class, say, is not in the code any more.
+        """
+        action, short_term, sensory, pickled, outputs, *generation = loads(data)
+        try:
+            events = loads(pickled)
+        except Exception as error:
+            raise DivergenceError(
+                f"what action {action!r} has sent is on record, but cannot be read by the code "
+                f"there is now: {type(error).__name__}: {error}",
+                recorded_by=generation[0] if generation else 0,
+            ) from error
+        return cls(action, _values(short_term), _values(sensory), events, outputs, *generation)
+
+    @staticmethod
+    def origin(data: bytes) -> tuple[str, int]:
+        """The action that a record is of, and the generation that made it."""
+        action, _, _, _, _, *generation = loads(data)
+        return action, generation[0] if generation else 0
+
+
+def _records(delta: dict[str, Any]) -> dict[str, bytes | None]:
+    return {path: to_record(value) for path, value in delta.items()}
+
+
+def _values(records: dict[str, bytes | None]) -> dict[str, Any]:
+    return {
+        path: DELETED if record is None else thaw_record(record) for path, record in records.items()
+    }

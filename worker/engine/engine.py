@@ -1,0 +1,500 @@
+"""The worker's heart: inputs in, runs performed on the event loop, commits and answers out.
+
+An input joins its key's lane and, when the lane is free, becomes a run. A synchronous action is
+called right here; an asynchronous one becomes a task, and other lanes go on. When a run's last
+action has returned, its memory changes, outputs and progress join the open commit group
+(`commit.py`), and the lane takes its next input at once: what one run has written the next one of
+the key can read, and both reach the store in order, so an earlier run is never lost behind a
+later one.
+
+A run of several steps parks after each until its effects are on record. A run that fails is tried
+again up to `max-attempts` times, on the spot, because the key's later inputs have to wait for it
+anyway; then the policy decides: a dead letter, a shrug, or the end of the job.
+
+Everything here runs on the loop's thread, except user code that was sent to threads on request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.errors import DivergenceError, DurableCallError, RunTimeoutError
+from ...agent.event import InputEvent, input_event
+from ...store.crashpoints import reach
+from ...store.records.journal import ACTION, CALL, JournalEntry
+from ...store.records.offsets import LARGEST_OFFSET, offset_of
+from .context import WorkerContext
+from .failures import dead_letter, failure_report, is_final, log_ignored, verdict_letter
+from .lane import Lanes
+from .run import Run
+from .stacks import note_overdue
+from .task_tracking import TaskFactory, has_begun
+from .thread_pool import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ...agent.event import Event
+    from ...agent.plan import Action, AgentPlan
+    from ...agent.resources.registry import ResourceRegistry
+    from ...store.records.dead_letters import DeadLetter
+    from ..durable.call_log import CallLog, CallRecord
+    from ..wire import InputBatch
+    from .effects import Effects
+    from .group_commit import GroupCommit, ShardWriter
+    from .lane import Lane
+    from .metrics import WorkerMetrics
+    from .policy import Policy
+
+Inbox = tuple["Iterator[tuple[int, bytes, bytes]]", "dict[int, dict[str, Any]]", bool]
+
+SLICE_SECONDS: Final = 0.02
+
+
+class Engine:
+    """Drives the runs of one worker."""
+
+    def __init__(
+        self,
+        plan: AgentPlan,
+        ports: dict[int, ShardWriter],
+        shards: int,
+        group: GroupCommit,
+        *,
+        policy: Policy,
+        decode: Callable[[bytes], Any],
+        encode: Callable[[bytes, Any, int], bytes],
+        resources: ResourceRegistry,
+        metrics: WorkerMetrics,
+        beacon: memoryview,
+        halt: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """`ports` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
+
+        `halt` is called with the report when an action failed and the policy is to fail.
+        """
+        self.plan = plan
+        self.encode = encode
+        self.resources = resources
+        self.metrics = metrics
+        self.threads = Threads(policy.threads, "tamias-call")
+        self._action_threads = Threads(policy.threads, "tamias-action")
+        self._group = group
+        self._policy = policy
+        self._decode = decode
+        self._beacon = beacon
+        self._halt = halt
+        self._halted = False
+        self._lanes = Lanes(ports, shards)
+        self._loop = asyncio.get_running_loop()
+        self._tasks = TaskFactory(beacon, timed=policy.timed)
+        self._loop.set_task_factory(self._tasks)
+        self._thread = threading.get_ident()
+        self.active = 0
+        """How many runs are under way."""
+        self._executed = metrics.executed
+        self._simple = self._find_simple_action()
+        self._inbox: deque[Inbox] = deque()
+        self._journal: dict[int, list[JournalEntry]] = {}
+        for port in ports.values():
+            self.add_shard(port)
+
+    # -- inputs -------------------------------------------------------------------------------
+
+    def receive(self, batch: InputBatch) -> None:
+        """Take a batch of inputs in; `work` runs them."""
+        inputs = zip(batch.offsets, batch.keys, batch.payloads, strict=True)
+        retried = batch.offsets[0] > LARGEST_OFFSET
+        self._inbox.append((inputs, batch.verdicts, not (batch.verdicts or retried)))
+
+    def work(self) -> bool:
+        """Run what has been received, for one time slice, and commit what has ended.
+
+        Returns whether inputs are left, for the loop's next turn. The slice bounds how long slow
+        plain actions keep the loop from everything else, and how much a crash can undo.
+        """
+        until = time.monotonic() + SLICE_SECONDS
+        while self._inbox:
+            inputs, verdicts, plain = self._inbox[0]
+            simple = self._simple if plain and not (self._journal or self._halted) else None
+            if simple is None:
+                exhausted = self._run(inputs, verdicts, until)
+            else:
+                exhausted = self._run_simply(inputs, simple, until)
+            if not exhausted:
+                break
+            self._inbox.popleft()
+        self.settle()
+        return bool(self._inbox)
+
+    def _run(
+        self,
+        inputs: Iterator[tuple[int, bytes, bytes]],
+        verdicts: dict[int, dict[str, Any]],
+        until: float,
+    ) -> bool:
+        """Run inputs until there are no more, or it is later than `until`; whether the former."""
+        for offset, key, payload in inputs:
+            self._take(self._lanes[key], offset, payload, verdicts.get(offset))
+            if time.monotonic() > until:
+                return False
+        return True
+
+    def _take(
+        self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any] | None
+    ) -> None:
+        if lane.run is not None or lane.queue or self._halted:
+            lane.wait(offset, payload, verdict)
+        elif verdict is None:
+            self._start(lane, offset, payload)
+        else:
+            self._set_aside(lane, offset, payload, verdict)
+
+    def _run_simply(
+        self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
+    ) -> bool:
+        """What `_run` comes to when inputs set off one synchronous action, without detours.
+
+        Nearly all events per second are of this kind, so the loop spells out what `_take` and all
+        behind it would do, in that order. A run that turns out to be more (it sends events, makes
+        durable calls, fails) goes on there.
+        """
+        lanes, group, beacon = self._lanes, self._group, self._beacon
+        decode, call, clock = self._decode, action.fn, time.monotonic
+        executed, exhausted = 0, True
+        for offset, key, payload in inputs:
+            lane = lanes[key]
+            if lane.run is not None or lane.queue or self._halted:
+                lane.wait(offset, payload, None)
+                continue
+            run = Run(lane, offset, payload)
+            run.action = action
+            beacon[0] = offset + 1
+            try:
+                call(input_event(decode(payload), (key, offset, 0, 0)), WorkerContext(self, run))
+            except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
+                self._adopt(run)
+                self._fail(run, error)
+            else:
+                executed += 1
+                if run.sent is not None or run.log is not None:
+                    self._adopt(run)
+                    run.route = self.plan.route
+                    self._end_step(run)
+                else:
+                    port = lane.port
+                    if not port.is_open:
+                        group.join(port)
+                    lane.group = group.group
+                    if lane.space.delta:
+                        lane.commit()
+                    outputs = run.outputs
+                    port.offsets.append(offset)
+                    port.counts.append(len(outputs))
+                    port.outputs += outputs
+            if clock() > until:
+                exhausted = False
+                break
+        self._executed[action.name] += executed
+        return exhausted
+
+    def settle(self) -> None:
+        """Commit what has ended since the last time."""
+        self._beacon[0] = 0
+        self._group.flush()
+        self._lanes.drop_idle(self._group.committed)
+
+    def add_shard(self, port: ShardWriter) -> None:
+        """A shard has been taken: carry on with the runs that nobody has finished in it."""
+        self._journal.update(port.shard.journal())
+
+    def forget_shard(self, port: ShardWriter) -> None:
+        """A shard is let go of, with nothing of it under way."""
+        self._lanes.drop_port(port)
+        for offset in port.shard.journal():
+            self._journal.pop(offset, None)
+
+    def _pump(self, lane: Lane) -> None:
+        """Start what waits in a lane that has come free."""
+        queue = lane.queue
+        while queue and lane.run is None and not self._halted:
+            offset, payload, verdict = queue.popleft()
+            if verdict is None:
+                self._start(lane, offset, payload)
+            else:
+                self._set_aside(lane, offset, payload, verdict)
+
+    def reconfigure(self, policy: Policy) -> None:
+        """Go by another policy from now on; timers that run are left as they are."""
+        self._policy = policy
+        self._simple = self._find_simple_action()
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def _find_simple_action(self) -> Action | None:
+        """The one synchronous action that inputs set off, if that is how this agent is made."""
+        policy = self._policy
+        actions = self.plan.route(InputEvent(input=None))
+        plain = not (policy.sync_in_threads or policy.timed)
+        return actions[0] if plain and len(actions) == 1 and not actions[0].is_async else None
+
+    def _adopt(self, run: Run) -> None:
+        """Make a run the one that its lane is busy with."""
+        run.lane.run = run
+        self.active += 1
+
+    def _start(self, lane: Lane, offset: int, payload: bytes) -> None:
+        run = Run(lane, offset, payload)
+        if self._journal:
+            run.entries = self._journal.pop(offset, None)
+        self._begin(run)
+
+    def _begin(self, run: Run) -> None:
+        self._adopt(run)
+        self._point_at(run)
+        try:
+            origin = (run.lane.key_bytes, run.offset, 0, 0)
+            run.begin(input_event(self._decode(run.payload), origin), self.plan.route)
+        except Exception as error:  # noqa: BLE001 (whatever the payload makes its class do)
+            self._fail(run, error)
+            return
+        self._step(run)
+
+    def _step(self, run: Run) -> None:
+        """Perform the next step: the run then parks, waits, fails or ends."""
+        if run.expired:
+            self._fail(run, RunTimeoutError())
+            return
+        try:
+            step = run.next_step()
+            if step is not None:
+                event, action = step
+                if action.is_async or self._policy.sync_in_threads:
+                    self._spawn(run, event, action)
+                    return
+                self._point_at(run)
+                action.fn(event, WorkerContext(self, run))
+                self._executed[action.name] += 1
+        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
+            self._fail(run, error)
+            return
+        if step is None:
+            self._complete(run)
+        else:
+            self._end_step(run)
+
+    def _end_step(self, run: Run) -> None:
+        """The current action has returned: complete the run, or park it until that is on record."""
+        try:
+            effects = run.end_action()
+            if effects is not None:
+                self._record_effects(run, effects)
+                return
+        except Exception as error:  # noqa: BLE001 (a divergence, or events that cannot be pickled)
+            self._fail(run, error)
+            return
+        self._complete(run)
+
+    def _point_at(self, run: Run) -> None:
+        """Say whose code runs now, and since when: the time first, or it would be another's."""
+        if self._policy.timed:
+            self._beacon[1] = time.monotonic_ns()
+            self._beacon[3] = 0
+        self._beacon[0] = run.offset + 1
+
+    def _resume(self, run: Run) -> None:
+        """A parked run's effects are on record, or a failed one is due again: go on with it."""
+        try:
+            self._point_at(run)
+            if run.steps is None:
+                self._begin(run)
+            else:
+                self._step(run)
+            self._settle(run.lane)
+        except BaseException as error:  # noqa: BLE001 (not the user's: his are caught before)
+            self._group.fail(error)
+
+    def _settle(self, lane: Lane) -> None:
+        """What every callback from the loop ends with."""
+        if lane.queue and lane.run is None:
+            self._pump(lane)
+        self._beacon[0] = 0
+        self._group.schedule()
+
+    # -- asynchronous actions -----------------------------------------------------------------
+
+    def _spawn(self, run: Run, event: Event, action: Action) -> None:
+        run.task = self._tasks.start(self._loop, self._perform(run, event, action), run.offset)
+        if self._policy.timed and run.timer is None:
+            run.timer = self._loop.call_later(self._policy.run_timeout, self._expire, run)
+
+    async def _perform(self, run: Run, event: Event, action: Action) -> None:
+        context = WorkerContext(self, run)
+        failure: BaseException | None = None
+        try:
+            if run.expired:
+                failure = RunTimeoutError()
+            elif action.is_async:
+                await action.fn(event, context)
+            else:
+                await self._action_threads.run(action.fn, event, context)
+        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
+            if self._halted and isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                return
+            failure = error
+        try:
+            run.task = None
+            context.end()
+            if failure is None:
+                self._executed[action.name] += 1
+                self._end_step(run)
+            else:
+                self._fail(run, failure)
+            self._settle(run.lane)
+        except BaseException as error:  # noqa: BLE001 (not the user's: his is dealt with)
+            self._group.fail(error)
+
+    def _expire(self, run: Run) -> None:
+        # Between two steps there is no task, and the next one will not start. Neither must one that
+        # waits for its first turn be cancelled: nothing of it would run, not even its end.
+        run.expired = True
+        if run.task is not None and has_begun(run.task):
+            note_overdue(run, run.task, self._policy.run_timeout)
+            run.task.cancel()
+
+    # -- records ------------------------------------------------------------------------------
+
+    def _record_effects(self, run: Run, effects: Effects) -> None:
+        """Put a finished action on record and park the run until it is."""
+        entry = JournalEntry(run.offset, run.step - 1, ACTION, 0, effects.encode())
+        self._record(run, entry)
+        self._group.when_committed(self._resume, run)
+
+    def _record(self, run: Run, entry: JournalEntry) -> None:
+        port = run.lane.port
+        port.batch.journal.append((entry.key, entry.data))
+        self._group.join(port)
+        run.note(entry)
+
+    async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """Put a durable call on record; returns when it is there.
+
+        Raises:
+            DurableCallError: the action that made it has ended.
+        """
+        self._refuse_late(run, log, call)
+        self._record(run, _entry(run, call))
+        await self._group.recorded()
+
+    def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """The same for a synchronous call: blocks until the record is there."""
+        if threading.get_ident() == self._thread:
+            self._refuse_late(run, log, call)
+            self._record(run, _entry(run, call))
+            self._group.flush_in_place()
+        else:
+            asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
+
+    @staticmethod
+    def _refuse_late(run: Run, log: CallLog, call: CallRecord) -> None:
+        if run.log is not log:
+            raise DurableCallError(
+                f"the durable call {call.name} was not finished when its action ended, and is not "
+                "on record: await every call"
+            )
+
+    # -- ends ---------------------------------------------------------------------------------
+
+    def _complete(self, run: Run) -> None:
+        run.lane.commit()
+        run.lane.port.outputs += run.outputs
+        self._close(run, len(run.outputs))
+
+    def _close(self, run: Run, outputs: int) -> None:
+        """The run has ended, however: its lane is free and its progress joins the open group."""
+        lane = run.lane
+        lane.run = None
+        run.log = None
+        self.active -= 1
+        if run.timer is not None:
+            run.timer.cancel()
+        port = lane.port
+        if not port.is_open:
+            self._group.join(port)
+        lane.group = self._group.group
+        port.offsets.append(run.offset)
+        port.counts.append(outputs)
+        if run.entries is not None:
+            port.batch.finished.append(run.offset)
+        if run.offset > LARGEST_OFFSET:
+            port.batch.retried.append(offset_of(run.offset))
+
+    def _fail(self, run: Run, error: BaseException) -> None:
+        if self._group.is_broken:
+            return  # the worker ends, and the run is another's
+        run.lane.space.roll_back()
+        run.attempts += 1
+        policy = self._policy
+        if run.expired:
+            error = RunTimeoutError.after(policy.run_timeout)
+        self.metrics.failures += 1
+        if policy.on_error == "fail":
+            self._forget_causes(run, error)  # or the job could never be carried on
+            self._halted = True
+            self._halt(failure_report(run, error))
+        elif policy.on_error == "ignore" and not isinstance(error, DivergenceError):
+            self.metrics.ignored += 1
+            log_ignored(run, error)
+            run.lane.port.failed.append(run.offset)
+            self._close(run, 0)
+        elif run.attempts < policy.max_attempts and not is_final(error):
+            self._retry(run, error)
+        else:
+            self._bury(run, dead_letter(run, error, policy.codec))
+
+    def _retry(self, run: Run, error: BaseException) -> None:
+        self.active -= 1
+        if run.timer is not None:
+            run.timer.cancel()
+        self._forget_causes(run, error)
+        run.log = None
+        self.metrics.retries += 1
+        again = run.lane.run = run.again()  # in its place, so that nothing overtakes it
+        self._loop.call_soon(self._resume, again)
+
+    def _forget_causes(self, run: Run, error: BaseException) -> None:
+        """Take the calls that an action failed of out of the journal, to be made again."""
+        for entry in run.forget(error):
+            run.lane.port.batch.journal.append((entry.key, None))
+            self._group.join(run.lane.port)
+
+    def _set_aside(self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any]) -> None:
+        """Record as a dead letter an input that must not be run (again)."""
+        reach("aside.before")
+        run = Run(lane, offset, payload)
+        run.entries = self._journal.pop(offset, None)
+        self.active += 1
+        self._bury(run, verdict_letter(run, verdict, self._policy.codec))
+
+    def _bury(self, run: Run, letter: DeadLetter) -> None:
+        self.metrics.dead_letters += 1
+        run.lane.port.batch.dead.append(letter)
+        run.lane.port.failed.append(run.offset)
+        self._close(run, 0)
+
+    def close(self) -> None:
+        """Cancel what runs and release the threads."""
+        self._halted = True
+        for lane in self._lanes.values():
+            if lane.run is not None and lane.run.task is not None:
+                lane.run.task.cancel()
+        self.threads.close()
+        self._action_threads.close()
+
+
+def _entry(run: Run, call: CallRecord) -> JournalEntry:
+    return JournalEntry(run.offset, run.step, CALL, call.number, call.encode())

@@ -1,0 +1,170 @@
+"""Everything a worker holds for one key while it is in use: a lane of strictly ordered runs.
+
+One lane runs one run at a time; further inputs of the key wait in its queue. Lanes of different
+keys are independent and interleave on the event loop. A lane is opened with one look at the
+store, which for most keys brings all of their fields, and dropped again when it has been idle
+and the cache is full.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ...agent.memory import MemoryType
+from ...store.encoding.keys import decode_key, key_prefix, shard_of
+from ...store.encoding.values import IMMUTABLE, dumps
+from ..memory.memory import SpaceMemory
+from ..memory.space import Space, thaw_record, to_record
+
+if TYPE_CHECKING:
+    from asyncio import Task
+    from collections.abc import Mapping
+
+    from ...store.shard.batch import Batch
+    from .group_commit import ShardWriter
+
+
+Waiting = tuple[int, bytes, "dict[str, Any] | None"]
+"""An input in a lane's queue: its offset, payload and, if it must not be run, verdict."""
+
+_UNKNOWN: Final = object()
+
+PREFETCH_FIELDS: Final = 64
+"""A key with no more fields than this is cached whole when its lane opens."""
+
+
+class Occupant(Protocol):
+    """What keeps a lane busy: a run."""
+
+    task: Task[None] | None
+    """What performs its asynchronous action, if that is what it is doing."""
+
+
+class Lane:
+    """One key's memory, queue and current run."""
+
+    __slots__ = (
+        "_key",
+        "changes",
+        "group",
+        "key_bytes",
+        "memory",
+        "port",
+        "prefix",
+        "queue",
+        "run",
+        "space",
+    )
+
+    def __init__(self, key_bytes: bytes, port: ShardWriter) -> None:
+        """Open the lane of `key_bytes` on the shard behind `port`."""
+        self.key_bytes = key_bytes
+        self.port = port
+        self.prefix = key_prefix(key_bytes)
+        self.queue: deque[Waiting] | None = None
+        self.run: Occupant | None = None
+        self.changes: dict[str, Any] = {}
+        """Fields that committed runs have changed and the open group will write."""
+        self.group = 0
+        """Number of the commit group that holds this lane's latest changes."""
+        self._key: Any = _UNKNOWN
+        records, complete = port.shard.fields(self.prefix, PREFETCH_FIELDS)
+        self.space = Space(None if complete else self)
+        if records:
+            self.space.fields = {path: thaw_record(record) for path, record in records.items()}
+        self.memory = SpaceMemory(self.space, MemoryType.SHORT_TERM)
+
+    @property
+    def key(self) -> Any:
+        """The key as the user knows it."""
+        if self._key is _UNKNOWN:
+            self._key = decode_key(self.key_bytes)
+        return self._key
+
+    def wait(self, offset: int, payload: bytes, verdict: dict[str, Any] | None) -> None:
+        """Queue an input behind the run that is under way."""
+        if self.queue is None:
+            self.queue = deque()
+        self.queue.append((offset, payload, verdict))
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs or waits here."""
+        return self.run is None and not self.queue
+
+    def renew(self) -> None:
+        """Take memory away from whatever the action that ends has left running."""
+        self.space = self.space.succeed()
+        self.memory = SpaceMemory(self.space, MemoryType.SHORT_TERM)
+
+    def commit(self) -> None:
+        """Make what the run has changed the key's, and have the open group write it."""
+        changes = self.space.commit()
+        if not changes:
+            return
+        if self.changes:
+            self.changes.update(changes)
+        else:
+            self.changes = changes  # the space has made itself a new one
+            self.port.changed.append(self)
+
+    def write_changes(self, batch: Batch) -> None:
+        """Put what has changed since the last group into `batch`: the latest values only."""
+        batch.put_fields(
+            self.prefix,
+            {
+                path: dumps(value) if value.__class__ in IMMUTABLE else to_record(value)
+                for path, value in self.changes.items()
+            },
+        )
+        self.changes = {}
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether the key is too long to stand in the store's keys, so that it has to be named."""
+        return self.prefix[0] == 0xFF
+
+    def field(self, path: str) -> bytes | None:
+        """One committed field (see `FieldStore`)."""
+        return self.port.shard.field(self.prefix, path)
+
+    def scan(self, under: str) -> list[tuple[str, bytes]]:
+        """Committed fields at and below a path (see `FieldStore`)."""
+        return self.port.shard.scan(self.prefix, under)
+
+
+LANES_KEPT: Final = 20_000
+"""Beyond this many, lanes are dropped when they are idle and committed."""
+
+
+class Lanes(dict[bytes, Lane]):
+    """``lanes[key]`` is the lane of an encoded key, opened on demand."""
+
+    def __init__(self, ports: Mapping[int, ShardWriter], shards: int) -> None:
+        """`ports` are the shards that the worker owns, of `shards` in all."""
+        super().__init__()
+        self._ports = ports
+        self._shards = shards
+
+    def __missing__(self, key: bytes) -> Lane:
+        port = self._ports[shard_of(key, self._shards)]
+        lane = self[key] = Lane(key, port)
+        if lane.is_hashed:
+            port.batch.name_key(lane.prefix, key)
+        return lane
+
+    def drop_port(self, port: ShardWriter) -> None:
+        """Drop all lanes of a shard that the worker lets go of."""
+        for key in [key for key, lane in self.items() if lane.port is port]:
+            del self[key]
+
+    def drop_idle(self, committed: int) -> None:
+        """If there are too many, drop some whose changes are in groups below `committed`."""
+        if len(self) <= LANES_KEPT:
+            return
+        for key in list(islice(self, LANES_KEPT // 4)):
+            lane = self.pop(key)
+            if not lane.idle or lane.group >= committed:
+                self[key] = lane  # at the end: the next look is at others

@@ -1,0 +1,251 @@
+"""Metrics as a worker counts them: plain numbers, shown to the launcher once a second.
+
+An update is an addition in this process and nothing else; nobody is told at that moment. With
+each heartbeat the worker sends a snapshot of everything, as totals, so that a lost one loses
+nothing. Names are Flink Agents': `numOfEventProcessed`, `numOfActionsExecuted` and their
+`...PerSec` for the agent, the latter two again under `action.<name>`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+RATE_SECONDS = 60.0
+"""A meter's rate is the mean over this long, as in Flink."""
+
+
+class WorkerCounter(Counter):
+    """A number that goes up and down."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def inc(self, n: int = 1) -> None:
+        """Add n."""
+        self._count += n
+
+    def dec(self, n: int = 1) -> None:
+        """Subtract n."""
+        self._count -= n
+
+    def get_count(self) -> int:
+        """The current number."""
+        return self._count
+
+    def snapshot(self) -> int:
+        """What a heartbeat says."""
+        return self._count
+
+
+class WorkerMeter(Meter):
+    """Events per second over the last minute, from one sample a second at most."""
+
+    __slots__ = ("_clock", "_count", "_samples")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._count = 0
+        self._samples: deque[tuple[float, int]] = deque([(clock(), 0)])
+
+    def mark(self, n: int = 1) -> None:
+        """Count n events."""
+        self._count += n
+
+    def get_rate(self) -> float:
+        """Events per second."""
+        now = self._clock()
+        samples = self._samples
+        if now - samples[-1][0] >= 1.0:
+            samples.append((now, self._count))
+        while len(samples) > 1 and now - samples[1][0] >= RATE_SECONDS:
+            samples.popleft()
+        began, count = samples[0]
+        return (self._count - count) / max(now - began, 1e-9) if self._count > count else 0.0
+
+    def get_count(self) -> int:
+        """Events since the start."""
+        return self._count
+
+    def snapshot(self) -> dict[str, float]:
+        """What a heartbeat says."""
+        return {"count": self._count, "rate": self.get_rate()}
+
+
+class WorkerGauge(Gauge):
+    """The latest of some values."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self) -> None:
+        self._value: float = 0
+
+    def update(self, value: float) -> None:
+        """Set the value."""
+        self._value = value
+
+    def get_value(self) -> float:
+        """The latest value."""
+        return self._value
+
+    def snapshot(self) -> float:
+        """What a heartbeat says."""
+        return self._value
+
+
+class WorkerHistogram(Histogram):
+    """Statistics over a sliding window of the latest values."""
+
+    __slots__ = ("_count", "_window")
+
+    def __init__(self, window_size: int = 100) -> None:
+        self._window: deque[float] = deque(maxlen=window_size)
+        self._count = 0
+
+    def update(self, value: float) -> None:
+        """Add a value; the oldest one beyond the window is forgotten."""
+        self._window.append(value)
+        self._count += 1
+
+    def get_mean(self) -> float:
+        """Mean of the window, 0.0 when empty."""
+        return sum(self._window) / len(self._window) if self._window else 0.0
+
+    def get_max(self) -> float:
+        """Largest of the window, 0 when empty."""
+        return max(self._window, default=0)
+
+    def get_min(self) -> float:
+        """Smallest of the window, 0 when empty."""
+        return min(self._window, default=0)
+
+    def get_count(self) -> int:
+        """How many values there have been."""
+        return self._count
+
+    def get_quantile(self, q: float) -> float:
+        """The q-quantile (0 to 1) of the window by nearest rank, 0 when empty."""
+        ordered = sorted(self._window)
+        return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else 0
+
+    def snapshot(self) -> dict[str, float]:
+        """What a heartbeat says."""
+        return {
+            "count": self._count,
+            "mean": self.get_mean(),
+            "min": self.get_min(),
+            "max": self.get_max(),
+            "p50": self.get_quantile(0.5),
+            "p99": self.get_quantile(0.99),
+        }
+
+
+_Metric = WorkerCounter | WorkerMeter | WorkerGauge | WorkerHistogram
+_Kind = TypeVar("_Kind", WorkerCounter, WorkerMeter, WorkerGauge, WorkerHistogram)
+
+
+class WorkerMetricGroup(MetricGroup):
+    """Metrics and groups under one name."""
+
+    def __init__(self) -> None:
+        self._metrics: dict[str, _Metric] = {}
+        self._groups: dict[str, WorkerMetricGroup] = {}
+
+    def get_sub_group(self, name: str, value: str | None = None) -> WorkerMetricGroup:
+        """The group of that name below this one; with `value`, the pair `name.value`."""
+        group = self._groups.setdefault(name, WorkerMetricGroup())
+        return group if value is None else group.get_sub_group(value)
+
+    def get_counter(self, name: str) -> WorkerCounter:
+        """The counter of that name."""
+        return self._get(name, WorkerCounter, WorkerCounter)
+
+    def get_meter(self, name: str) -> WorkerMeter:
+        """The meter of that name."""
+        return self._get(name, WorkerMeter, WorkerMeter)
+
+    def get_gauge(self, name: str) -> WorkerGauge:
+        """The gauge of that name."""
+        return self._get(name, WorkerGauge, WorkerGauge)
+
+    def get_histogram(self, name: str, window_size: int = 100) -> WorkerHistogram:
+        """The histogram of that name; the window counts only when it is made."""
+        return self._get(name, WorkerHistogram, lambda: WorkerHistogram(window_size))
+
+    def _get(self, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -> _Kind:
+        metric = self._metrics.get(name)
+        if metric is None:
+            metric = self._metrics[name] = make()
+        if not isinstance(metric, kind):
+            there, wanted = (
+                clazz.__name__.removeprefix("Worker").lower() for clazz in (type(metric), kind)
+            )
+            raise TypeError(
+                f"metric {name!r} is a {there} already; choose another name for the {wanted}"
+            )
+        return metric
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything below this group, flat, by dotted name."""
+        flat: dict[str, Any] = {
+            name: metric.snapshot() for name, metric in list(self._metrics.items())
+        }
+        for name, group in list(self._groups.items()):
+            flat.update((f"{name}.{inner}", value) for inner, value in group.snapshot().items())
+        return flat
+
+
+class WorkerMetrics:
+    """All metrics of a worker: the agent's group, and the engine's own numbers.
+
+    The engine counts runs and actions in plain attributes, millions of times; they become metrics
+    of their public names when a snapshot is taken.
+    """
+
+    def __init__(self, actions: Iterable[str]) -> None:
+        """`actions` are the names of the agent's actions."""
+        self.agent = WorkerMetricGroup()
+        self.executed = dict.fromkeys(actions, 0)
+        """Finished executions by action."""
+        self.events = 0
+        """Finished runs."""
+        self.failures = 0
+        self.retries = 0
+        self.ignored = 0
+        self.dead_letters = 0
+        self._shown: dict[str, int] = {}
+
+    def of_action(self, name: str) -> WorkerMetricGroup:
+        """The metric group of one action."""
+        return self.agent.get_sub_group("action", name)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything, by public name."""
+        self._show(self.agent, "", "numOfEventProcessed", self.events)
+        self._show(self.agent, "", "numOfActionsExecuted", sum(self.executed.values()))
+        for name, count in self.executed.items():
+            self._show(self.of_action(name), name, "numOfActionsExecuted", count)
+        return self.agent.snapshot()
+
+    def totals(self) -> dict[str, int]:
+        """What became of failing runs."""
+        return {
+            "failures": self.failures,
+            "retries": self.retries,
+            "ignored": self.ignored,
+            "dead_letters": self.dead_letters,
+        }
+
+    def _show(self, group: WorkerMetricGroup, action: str, name: str, count: int) -> None:
+        new = count - self._shown.get(f"{action}/{name}", 0)
+        self._shown[f"{action}/{name}"] = count
+        group.get_counter(name).inc(new)
+        group.get_meter(f"{name}PerSec").mark(new)

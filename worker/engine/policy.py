@@ -1,0 +1,44 @@
+"""What a worker does about failures, slowness and threads: the pool's options, as it needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...agent.config.options import AgentExecutionOptions, PoolOptions
+
+if TYPE_CHECKING:
+    from ...agent.config.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Options of a worker; when they change, all of it is replaced."""
+
+    on_error: str
+    """"fail", "dead-letter" or "ignore": what becomes of an input whose run keeps failing."""
+    max_attempts: int
+    run_timeout: float
+    """Seconds, 0 for none."""
+    sync_in_threads: bool
+    threads: int
+    """Size of the pool for durable calls of plain functions."""
+    codec: str
+    """How payloads are encoded, for the dead letters."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether runs have a time limit."""
+        return self.run_timeout > 0
+
+    @classmethod
+    def of(cls, config: Configuration, *, on_error: str, codec: str) -> Policy:
+        """The policy that a configuration describes."""
+        return cls(
+            on_error=on_error,
+            max_attempts=max(1, config.get(PoolOptions.MAX_ATTEMPTS)),
+            run_timeout=config.get(PoolOptions.RUN_TIMEOUT),
+            sync_in_threads=config.get(PoolOptions.SYNC_IN_THREADS),
+            threads=config.get(AgentExecutionOptions.NUM_ASYNC_THREADS),
+            codec=codec,
+        )

@@ -1,0 +1,254 @@
+"""One agent run as a pure state machine: an InputEvent and all that it causes.
+
+A run is a queue of *steps*, each one action to be called with one event. Events that an action
+sends are routed when it ends, and their steps join the end of the queue, so for given inputs the
+order of steps is fixed: first in, first out, actions of one event in declaration order. Steps are
+numbered from 0. The run knows nothing about loops, sockets or transactions: the engine asks it
+for the next step, performs it and tells it that the step ended.
+
+Recovery: a run that begins with journal entries skips the steps that are on record, taking over
+their effects, and gives the step after them the durable calls that it had on record.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ...agent.errors import DivergenceError
+from ...store.records.journal import ACTION, CALL, JournalEntry
+from ...store.records.offsets import offset_of
+from ..durable.call_log import CallLog, CallRecord, between
+from ..memory.space import Space
+from .effects import Effects
+
+if TYPE_CHECKING:
+    from asyncio import Task, TimerHandle
+    from collections.abc import Callable
+
+    from ...agent.event import Event
+    from ...agent.plan import Action
+    from .lane import Lane
+
+Step = tuple["Event", "Action"]
+
+
+class Run:
+    """The state of one run.
+
+    Most runs are one action with nothing to recover, so what those do not need stays a class
+    attribute until it is first written.
+    """
+
+    attempts: int = 0
+    step: int = 0
+    """Number of the step that is being performed (or comes next)."""
+    action: Action | None = None
+    sensory: Space | None = None
+    log: CallLog | None = None
+    task: Task[None] | None = None
+    timer: TimerHandle | None = None
+    expired: bool = False
+    stacks: str = ""
+    """What it was doing when it expired."""
+    sent: list[Event] | None = None
+    """Events that the current action has sent, outputs apart."""
+    steps: deque[Step] | None = None
+    """What is still to be performed."""
+    route: Callable[[Event], tuple[Action, ...]]
+    """The plan's; set before anything is routed."""
+    _settled: int = 0
+    """How many of the outputs belong to finished actions."""
+    entries: list[JournalEntry] | None = None
+    """What the journal has of this run; None when it has nothing."""
+
+    def __init__(self, lane: Lane, offset: int, payload: bytes) -> None:
+        """`payload` is kept for a retry, and for the dead letters."""
+        self.lane = lane
+        self.offset = offset
+        self.payload = payload
+        self.outputs: list[bytes] = []
+
+    def again(self) -> Run:
+        """A run of the same input for its next attempt.
+
+        What the journal has stays on record: finished actions are not run again.
+        """
+        run = Run(self.lane, self.offset, self.payload)
+        run.attempts = self.attempts
+        run.entries = self.entries
+        return run
+
+    def forget(self, error: BaseException) -> list[JournalEntry]:
+        """Give up the records of calls that the current action failed of, or it always would.
+
+        Returns them, to be taken out of the journal.
+        """
+        calls = self.log.to_forget(error) if self.log is not None else ()
+        if not calls or self.entries is None:
+            return []
+        lost = [
+            entry
+            for entry in self.entries
+            if entry.action == self.step and entry.kind == CALL and entry.index in calls
+        ]
+        self.entries = [entry for entry in self.entries if entry not in lost]
+        return lost
+
+    def note(self, entry: JournalEntry) -> None:
+        """Remember an entry that is going into the journal."""
+        if self.entries is None:
+            self.entries = []
+        self.entries.append(entry)
+
+    # -- steps --------------------------------------------------------------------------------
+
+    def next_step(self) -> Step | None:
+        """The step to perform now, its action made current; None when the run is complete.
+
+        Raises:
+            DivergenceError: the journal has another action at this place.
+        """
+        while self.steps:
+            event, action = self.steps.popleft()
+            effects = self._recorded_effects()
+            if effects is None:
+                self.begin_action(action)
+                return event, action
+            if effects.action != action.name:
+                raise self._divergence(f"runs {action.name!r}")
+            self._apply(effects)
+        if any(entry.action >= self.step for entry in self.entries or ()):
+            raise self._divergence("ends")
+        return None
+
+    def _divergence(self, instead: str) -> DivergenceError:
+        effects = self._recorded_effects()
+        recorded = f"action {effects.action!r}" if effects is not None else "an action"
+        replayed_by = self.lane.port.generation
+        recorded_by = self.recorded_by()
+        return DivergenceError(
+            f"step {self.step} of the run of input {offset_of(self.offset)} is on record as "
+            f"{recorded}{between(recorded_by, replayed_by)}, but the agent now {instead} there: "
+            "its actions have changed since the run began. Finish the run with the code that it "
+            "began with, or give it up",
+            recorded_by=recorded_by,
+            replayed_by=replayed_by,
+        )
+
+    def recorded_by(self) -> int:
+        """The generation of the first record from the current step on."""
+        for entry in self.entries or ():
+            if entry.action >= self.step:
+                return _generation(entry)
+        return self.lane.port.generation
+
+    def history(self) -> list[str]:
+        """What is on record of the run, for people: a line for each call and action."""
+        lines = []
+        for entry in self.entries or ():
+            if entry.kind == CALL:
+                call = CallRecord.decode(entry.index, entry.data)
+                what = f"call {call.number}: {call.name} "
+                what += "returned" if call.succeeded else "raised"
+            else:
+                what = f"action {Effects.origin(entry.data)[0]!r} ended"
+            lines.append(f"step {entry.action}, {what} (generation {_generation(entry)})")
+        return lines
+
+    def begin_action(self, action: Action) -> None:
+        """Make `action` current."""
+        self.action = action
+        self.sent = None
+        calls = [
+            CallRecord.decode(entry.index, entry.data)
+            for entry in self.entries or ()
+            if entry.action == self.step and entry.kind == CALL
+        ]
+        self.log = CallLog(action.name, calls, self.lane.port.generation) if calls else None
+
+    def end_action(self) -> Effects | None:
+        """The current action has returned: queue what it caused.
+
+        Returns its effects when they must go on record because further steps follow, None when
+        the run is complete.
+
+        Raises:
+            DivergenceError: durable calls are on record that the action did not make.
+        """
+        if self.log is not None:
+            self.log.end()
+            self.log = None
+        if self.sent:
+            self._queue(self.sent)
+        self.step += 1
+        if not self.steps:
+            return None
+        effects = Effects(
+            self.action.name,  # type: ignore[union-attr]
+            self.lane.space.end_action(),
+            self.sensory.end_action() if self.sensory is not None else {},
+            self.sent or [],
+            self.outputs[self._settled :],
+            self.lane.port.generation,
+        )
+        self._settled = len(self.outputs)
+        return effects
+
+    def _queue(self, events: list[Event]) -> None:
+        steps = [(event, action) for event in events for action in self.route(event)]
+        if steps:
+            if self.steps is None:
+                self.steps = deque()
+            self.steps.extend(steps)
+
+    def begin(self, event: Event, route: Callable[[Event], tuple[Action, ...]]) -> None:
+        """Queue the first steps."""
+        self.route = route
+        self._queue([event])
+
+    # -- recovery -----------------------------------------------------------------------------
+
+    def _recorded_effects(self) -> Effects | None:
+        for entry in self.entries or ():
+            if entry.action == self.step and entry.kind == ACTION:
+                try:
+                    return Effects.decode(entry.data)
+                except DivergenceError as error:
+                    error.replayed_by = self.lane.port.generation
+                    raise
+        return None
+
+    def _apply(self, effects: Effects) -> None:
+        self.lane.space.replay(effects.short_term)
+        if effects.sensory:
+            self.sensory_space().replay(effects.sensory)
+        self.outputs.extend(effects.outputs)
+        self._settled = len(self.outputs)
+        self._queue(effects.events)
+        self.step += 1
+
+    def sensory_space(self) -> Space:
+        """The run's sensory memory, made when it is first wanted."""
+        if self.sensory is None:
+            self.sensory = Space()
+        return self.sensory
+
+    def renew_memory(self) -> None:
+        """Take memory away from whatever the action that ends has left running."""
+        self.lane.renew()
+        if self.sensory is not None:
+            self.sensory = self.sensory.succeed()
+
+    def call_log(self) -> CallLog:
+        """The durable calls of the current action."""
+        if self.log is None:
+            name = self.action.name  # type: ignore[union-attr]
+            self.log = CallLog(name, generation=self.lane.port.generation)
+        return self.log
+
+
+def _generation(entry: JournalEntry) -> int:
+    if entry.kind == CALL:
+        return CallRecord.decode(entry.index, entry.data).generation
+    return Effects.origin(entry.data)[1]

@@ -1,0 +1,1 @@
+"""One key's memory in layers, and the object that an action holds. Knows no transaction."""

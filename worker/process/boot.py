@@ -1,0 +1,92 @@
+"""What a worker must know to come to life, as its launcher writes it down.
+
+`Boot` is the same for all workers of a generation and is given to its zygote once; `Assignment` is
+one incarnation of one slot. Both travel as JSON over the zygote's control socket. The one pickle in
+here is the agent itself, when it was handed over as an object: it comes from the launcher's own
+process and goes into a worker, never the other way.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...agent.config.configuration import Configuration
+from ...agent.plan import AgentPlan
+from ...store.encoding.main_classes import dumps_by_value
+from .target_loader import load_target
+
+if TYPE_CHECKING:
+    from ...agent.agent import Agent
+    from ...agent.resources.resource import ResourceType
+    from ...store.shard.shard import Durability
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """A pool's common ground."""
+
+    parent: int
+    """The launcher's process id: nothing outlives it."""
+    address: str
+    """The launcher's ROUTER endpoint."""
+    state: str
+    """The state directory."""
+    shards: int
+    durability: Durability
+    on_error: str
+    input_codec: str
+    output_codec: str
+    config: dict[str, Any]
+    target: str | None = None
+    """`package.module:name` or `file.py:name`; None when `agent` carries the agent."""
+    agent: str | None = None
+    """The pickled agent and its environment's resources, base64."""
+    sys_path: list[str] = field(default_factory=list)
+    """Appended to the zygote's own, for modules that only the launcher's process could find."""
+    scratch: str | None = None
+    """A temporary state directory to delete if the launcher dies."""
+    generation: int = 0
+    """The number of this code and configuration, in the life of the state directory."""
+
+    def encode(self) -> bytes:
+        """One line of JSON."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> Boot:
+        """Inverse of `encode`."""
+        return cls(**json.loads(line))
+
+    def compile(self) -> AgentPlan:
+        """Import or unpickle the agent and compile it.
+
+        Raises:
+            TargetError: the agent does not import.
+            AgentDefinitionError: it does not compile.
+        """
+        config = Configuration(self.config)
+        if self.agent is None:
+            return AgentPlan.compile(load_target(self.target or ""), config)
+        agent, resources = pickle.loads(base64.b64decode(self.agent))
+        return AgentPlan.compile(agent, config, resources)
+
+
+def pack_agent(agent: Agent | type[Agent], resources: dict[ResourceType, dict[str, Any]]) -> str:
+    """An agent object as `Boot.agent` carries it; classes of `__main__` go by value."""
+    return base64.b64encode(dumps_by_value((agent, resources))).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One incarnation of one slot."""
+
+    slot: int
+    incarnation: int
+    identity: str
+    """Routing id, hex: random, so that only this process can speak for the slot."""
+    shards: list[int]
+    """The shards that it starts with."""

@@ -1,0 +1,160 @@
+"""The limits that a worker puts itself under, by the kernel's means, before it does anything.
+
+They hold for the process and for what its actions start. Whether they can be kept is checked in the
+launcher already, so that a mistake is one error at once and not a worker that does not start:
+
+- `memory-kernel-limit`: RLIMIT_DATA, which counts private writable memory, touched or not. Not
+  RLIMIT_AS, since each shard maps a terabyte of address space.
+- `open-files`: RLIMIT_NOFILE, the soft and the hard one.
+- `cpu-affinity`: some CPUs, or with `spread` one for each worker, by slot. A worker that stays on
+  its CPU keeps its caches; on a machine that does other things too, it cannot get out of the way.
+- `nice`: added to the launcher's.
+- `user`: this one is for the zygote, which is started as that user. So no line of the agent is ever
+  run as root, not even its import.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.config.configuration import Configuration
+from ...agent.config.options import PoolOptions
+from ...agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPREAD: Final = "spread"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLimits:
+    """What the kernel is asked to keep a worker to; 0, or an empty text, is no limit.
+
+    `data` is in bytes, `cpus` as `parse_cpus` writes them.
+    """
+
+    data: int = 0
+    open_files: int = 0
+    cpus: str = ""
+    nice: int = 0
+
+    @classmethod
+    def of(cls, config: Configuration) -> KernelLimits:
+        """The limits that a configuration describes."""
+        return cls(
+            config.get(PoolOptions.MEMORY_KERNEL_LIMIT),
+            config.get(PoolOptions.OPEN_FILES),
+            config.get(PoolOptions.CPU_AFFINITY),
+            config.get(PoolOptions.NICE),
+        )
+
+    def check(self) -> None:
+        """Find out whether a process started by this one could put itself under these.
+
+        Raises:
+            ConfigError: it could not; names the setting.
+        """
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if self.open_files and _above(self.open_files, most) and os.geteuid() != 0:
+            raise ConfigError(
+                f"open-files is {self.open_files}, and this user's hard limit is {most}.",
+                hint="Set a lower one, or have the hard limit raised (ulimit -Hn).",
+            )
+        if self.cpus and self.cpus != SPREAD:
+            usable = os.sched_getaffinity(0)
+            missing = sorted(set(map(int, self.cpus.split(","))) - usable)
+            if missing:
+                raise ConfigError(
+                    f"cpu-affinity names CPU {missing[0]}, which this process may not use.",
+                    hint="It may use " + ",".join(map(str, sorted(usable))) + ".",
+                )
+        if self.nice < 0 and os.geteuid() != 0:
+            raise ConfigError(
+                f"nice is {self.nice}, and only root may take precedence.",
+                hint="Set 0 or more.",
+            )
+
+    def apply(self, slot: int) -> None:
+        """Put this process, the worker of `slot`, under them.
+
+        Raises:
+            OSError, ValueError: the kernel refuses.
+        """
+        if self.open_files:
+            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            hard = most if _above(self.open_files, most) and os.geteuid() != 0 else self.open_files
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.open_files, hard))
+        if self.cpus:
+            os.sched_setaffinity(0, self._cpus_of(slot))
+        if self.nice:
+            os.nice(self.nice)
+        if self.data:  # the last, since the others may need memory
+            resource.setrlimit(resource.RLIMIT_DATA, (self.data, self.data))
+
+    def _cpus_of(self, slot: int) -> set[int]:
+        if self.cpus != SPREAD:
+            return set(map(int, self.cpus.split(",")))
+        usable = sorted(os.sched_getaffinity(0))
+        return {usable[slot % len(usable)]}
+
+
+def _above(number: int, limit: int) -> bool:
+    return limit != resource.RLIM_INFINITY and number > limit
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of this machine whom workers run as."""
+
+    name: str
+    user: int
+    group: int
+    groups: tuple[int, ...]
+    home: str
+
+    @classmethod
+    def of(cls, config: Configuration) -> Account | None:
+        """The account that a configuration names; None if it names nobody else than who we are.
+
+        Raises:
+            ConfigError: there is no such user, or only root could run workers as that one.
+        """
+        name = config.get(PoolOptions.USER)
+        if not name:
+            return None
+        import pwd  # noqa: PLC0415 (not on every system)
+
+        try:
+            entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+        except KeyError:
+            raise ConfigError(
+                f"user is {name!r}, and this machine has no such user.",
+                hint="Name one of /etc/passwd, by name or number.",
+            ) from None
+        if entry.pw_uid == os.geteuid():
+            return None
+        if os.geteuid() != 0:
+            raise ConfigError(
+                f"Only root can run workers as {entry.pw_name}.",
+                hint="Leave user out, or start tamias as root or as that user.",
+            )
+        groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
+        return cls(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir)
+
+    def variables(self) -> dict[str, str]:
+        """Environment variables that tell a program whose process it is."""
+        return {"HOME": self.home, "USER": self.name, "LOGNAME": self.name}
+
+
+def give_to_user(path: Path, config: dict[str, Any]) -> None:
+    """Make the directory and all that is in it the property of the user that workers run as."""
+    account = Account.of(Configuration(config))
+    if account is None:
+        return
+    os.chown(path, account.user, account.group)
+    for inside in path.rglob("*"):
+        os.chown(inside, account.user, account.group, follow_symlinks=False)

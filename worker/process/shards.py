@@ -1,0 +1,173 @@
+"""The shards that a worker holds: those it starts with, and those it takes and gives back later.
+
+The launcher moves a shard by telling one worker to let go of it and then another to take it. It
+says the first only when all inputs of the shard that it has sent are committed, so there is nothing
+to finish here: what may be left is a trim that no commit has carried yet, and journal records of
+runs that an earlier worker could not finish, which are in the shard for whoever has it next.
+
+A shard is taken in the same way at the start and later: acquire its lease, announce what is in its
+outbox, say so. If somebody still has the lease (a predecessor that takes long to die) that is tried
+again, at the start by waiting and later from time to time, since the worker has other shards.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.errors import LeaseHeldError
+from ...store.crashpoints import reach
+from ...store.shard.shard import Shard
+from .. import wire
+from ..engine.group_commit import ShardWriter
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Sequence
+
+    from ..engine.engine import Engine
+    from ..engine.group_commit import GroupCommit
+    from .boot import Boot
+
+_FIRST_PAUSE: Final = 0.0005
+_LONGEST_PAUSE: Final = 0.02
+"""Seconds between attempts to take a shard that somebody still has."""
+_STRANGE_SECONDS: Final = 5.0
+"""When that is worth a line in the log."""
+
+_LOG: Final = logging.getLogger("tamias.worker")
+
+
+class OwnedShards:
+    """The shards of one worker.
+
+    Attributes:
+        ports: by number, those that it holds; shared with the engine.
+    """
+
+    def __init__(self, boot: Boot, loop: AbstractEventLoop, send: Callable[[bytes], None]) -> None:
+        """`send` sends a message to the launcher."""
+        self._boot = boot
+        self._loop = loop
+        self._send = send
+        self.ports: dict[int, ShardWriter] = {}
+
+    def acquire(self, numbers: Sequence[int]) -> None:
+        """Become the holder of the shards to start with.
+
+        Raises:
+            LeaseHeldError: somebody else did not let go of one.
+            StoreError: see `Shard.acquire`.
+        """
+        for number in numbers:
+            self.ports[number] = self._open(number, wait=5.0)
+
+    def announce(self) -> None:
+        """Tell what the outboxes of all these shards hold."""
+        reach("announce.before")
+        for port in self.ports.values():
+            self._announce(port)
+
+    def serve(
+        self, engine: Engine, group: GroupCommit, failed: Callable[[BaseException], None]
+    ) -> None:
+        """From now on shards are moved; `failed` gets what a worker cannot survive."""
+        self._engine = engine
+        self._group = group
+        self._failed = failed
+
+    # -- trims ---------------------------------------------------------------------------------
+
+    def acknowledge(self, levels: dict[int, int]) -> None:
+        """The sink has these shards' outbox records, up to the given sequences, for good."""
+        for number, sequence in levels.items():
+            port = self.ports[number]
+            reach("acknowledged")
+            port.batch.trim = sequence
+            if port.is_open or sequence % 64 == 0:
+                self._group.join(port)
+
+    def finish(self) -> None:
+        """Nothing more will come: leave no record behind that the sink has for good."""
+        for port in self.ports.values():
+            if port.batch.trim is not None:
+                self._group.join(port)
+
+    # -- letting go ----------------------------------------------------------------------------
+
+    def release(self, number: int) -> None:
+        """Let go of a shard, of which nothing is under way, and say so when that is done."""
+        port = self.ports[number]
+        self._group.join(port)  # a trim may wait for a commit to come along
+        self._group.when_committed(self._let_go, port)
+        self._group.flush()
+
+    def _let_go(self, port: ShardWriter) -> None:
+        try:
+            reach("release.before")
+            self._engine.forget_shard(port)
+            del self.ports[port.number]
+            port.shard.close()
+            reach("release.inside")
+            self._send(wire.pack(wire.RELEASED, {"shard": port.number}))
+            reach("release.after")
+        except BaseException as error:  # noqa: BLE001 (not the user's)
+            self._failed(error)
+
+    # -- taking --------------------------------------------------------------------------------
+
+    def take(self, number: int) -> None:
+        """Take a shard that nobody has, or will have in a moment, and say so when that is done."""
+        reach("take.before")
+        self._try_to_take(number, _FIRST_PAUSE, time.monotonic() + _STRANGE_SECONDS)
+
+    def _try_to_take(self, number: int, pause: float, strange: float) -> None:
+        try:
+            port = self._open(number, wait=0.0)
+        except LeaseHeldError as error:
+            if time.monotonic() > strange:
+                _LOG.warning("shard %d cannot be taken yet: %s", number, error)
+                strange = float("inf")
+            longer = min(2 * pause, _LONGEST_PAUSE)
+            self._loop.call_later(pause, self._try_to_take, number, longer, strange)
+            return
+        except BaseException as error:  # noqa: BLE001 (not the user's)
+            self._failed(error)
+            return
+        try:
+            self.ports[number] = port
+            self._engine.add_shard(port)
+            reach("take.inside")
+            self._announce(port)
+            self._send(wire.pack(wire.TAKEN, {"shard": number}))
+            reach("take.after")
+        except BaseException as error:  # noqa: BLE001 (not the user's)
+            self._failed(error)
+
+    # -- both ----------------------------------------------------------------------------------
+
+    def _open(self, number: int, wait: float) -> ShardWriter:
+        directory = shard_directory(self._boot.state, number)
+        shard = Shard.acquire(directory, number, self._boot.durability, wait)
+        return ShardWriter(shard, self._boot.generation)
+
+    def _announce(self, port: ShardWriter) -> None:
+        for sequence, record in port.shard.outbox():
+            self._send(wire.pack_done([(port.number, sequence, record)], wire.FOUND))
+            reach("announce.inside")
+
+    def describe(self) -> dict[str, Any]:
+        """What there is to say when the worker is ready."""
+        return {"shards": sorted(self.ports)}
+
+    def close(self) -> None:
+        """Give all shards back."""
+        for port in self.ports.values():
+            port.shard.close()
+
+
+def shard_directory(state: str, number: int) -> Path:
+    """Where a shard lives in a state directory."""
+    return Path(state) / "shards" / f"{number:02d}"

@@ -1,0 +1,296 @@
+"""A worker process from its first instruction to its last.
+
+`run_worker` is what a freshly forked (or spawned) process does: put itself under its limits, take
+the leases of its shards, announce what it finds in their outboxes, work until it is told to stop.
+Meanwhile shards may be taken from it and given to it (`holdings.py`).
+It returns the process's exit code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import setproctitle
+import zmq
+
+from ...agent.config.options import KNOWN_OPTIONS
+from ...agent.errors import TamiasError
+from ...agent.resources.registry import ResourceRegistry
+from ...store.crashpoints import reach
+from ...store.encoding.json_text import make_decoder, make_encoder
+from .. import wire
+from ..engine.engine import Engine
+from ..engine.group_commit import GroupCommit
+from ..engine.metrics import WorkerMetrics
+from ..engine.policy import Policy
+from ..engine.stacks import stacks_on_request
+from .beacon import Beacons
+from .limits import KernelLimits
+from .shards import OwnedShards
+
+_new_loop: Callable[[], asyncio.AbstractEventLoop]
+try:  # here, so that the zygote pays for the import and not each worker
+    import uvloop
+except ImportError:  # an extra
+    _new_loop = asyncio.new_event_loop
+else:
+    _new_loop = uvloop.new_event_loop
+
+if TYPE_CHECKING:
+    from ...agent.plan import AgentPlan
+    from .boot import Assignment, Boot
+
+EXIT_OK: Final = 0
+EXIT_FATAL: Final = 1
+
+HEARTBEAT_SECONDS: Final = 1.0
+POOL_VARIABLE: Final = "TAMIAS_POOL"
+"""The environment variable that tells what runs in a worker, and what that starts, which pool it
+belongs to: the launcher's process id, a colon, and the state directory."""
+MESSAGES_PER_TURN: Final = 8
+"""Input batches taken from the socket before what they caused is committed."""
+
+_LOG: Final = logging.getLogger("tamias.worker")
+
+
+def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
+    """Work for the pool until told to stop; see the module's text."""
+    setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ[POOL_VARIABLE] = f"{boot.parent}:{boot.state}"
+    KernelLimits.of(plan.config).apply(assignment.slot)
+    loop = _new_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        with stacks_on_request(stacks_path(boot.state, assignment.slot), loop):
+            return loop.run_until_complete(Worker(boot, plan, assignment, loop).serve())
+    finally:
+        loop.close()
+
+
+def stacks_path(state: str, slot: int) -> Path:
+    """Where a slot's worker leaves its stacks when it crashes, or is asked for them."""
+    return Path(state) / "run" / f"stacks-{slot}"
+
+
+class Worker:
+    """The socket side of a worker: messages in and out around the engine."""
+
+    def __init__(
+        self, boot: Boot, plan: AgentPlan, assignment: Assignment, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._boot = boot
+        self._plan = plan
+        self._assignment = assignment
+        self._loop = loop
+        self._ended = loop.create_future()
+        self._holdings = OwnedShards(boot, loop, self._send)
+        self._context = zmq.Context(1)
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.ROUTING_ID, bytes.fromhex(assignment.identity))
+        self._socket.setsockopt(zmq.LINGER, 2000)
+        self._socket.set_hwm(0)  # bounded by credit, not here
+        self._socket.connect(boot.address)
+        self._turn_scheduled = False
+        self._is_child = False
+
+    async def serve(self) -> int:
+        """Come up, work, go down; the exit code."""
+        try:
+            self._start()
+        except (TamiasError, OSError) as error:
+            self._fatal(error)
+        code: int = await self._ended
+        self._stop()
+        return code
+
+    # -- up and down --------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        boot, assignment, plan = self._boot, self._assignment, self._plan
+        self._holdings.acquire(assignment.shards)
+        self._metrics = WorkerMetrics(plan.actions)
+        self._resources = ResourceRegistry(plan.providers, plan.config)
+        self._group = GroupCommit(
+            self._send,
+            self._loop,
+            threaded=boot.durability == "machine",
+            failed=self._fatal,
+        )
+        self._beacon = Beacons(Path(boot.state) / "run" / "beacons").words(assignment.slot)
+        os.register_at_fork(after_in_child=self._forked)
+        self._engine = Engine(
+            plan,
+            self._holdings.ports,
+            boot.shards,
+            self._group,
+            policy=self._policy(boot.on_error),
+            decode=make_decoder(boot.input_codec),
+            encode=make_encoder(boot.output_codec),
+            resources=self._resources,
+            metrics=self._metrics,
+            beacon=self._beacon,
+            halt=self._report_failure,
+        )
+        self._holdings.serve(self._engine, self._group, self._fatal)
+        self._holdings.announce()
+        self._tell(wire.READY, {"pid": os.getpid(), **self._holdings.describe()})
+        reach("announce.after")
+        self._loop.add_reader(self._socket.FD, self._turn)
+        self._beat()
+        self._turn()
+
+    def _stop(self) -> None:
+        reach("stop.before")
+        if hasattr(self, "_engine"):
+            self._loop.remove_reader(self._socket.FD)
+            self._engine.close()
+            self._group.close()
+            self._resources.close()
+        self._holdings.close()
+        self._socket.close()
+        self._context.term()
+
+    # -- messages -----------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Take a turn; what goes wrong here has lost inputs, so the worker ends for it."""
+        if self._ended.done():
+            return
+        try:
+            self._take_messages()
+        except BaseException as error:  # noqa: BLE001 (not the user's: the engine catches his)
+            self._fatal(error)
+
+    def _take_messages(self) -> None:
+        """Read what is there (the descriptor tells of new messages only once, so: all of it)."""
+        self._turn_scheduled = False
+        socket = self._socket
+        for _ in range(MESSAGES_PER_TURN):
+            try:
+                message = socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            self._dispatch(message)
+        if self._engine.work():
+            self._turn_soon()
+        else:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Have `_turn` called if there is something to read.
+
+        Due after every use of the socket: sending, too, takes in what has arrived, and with that
+        the descriptor's only hint at it (see zmq_getsockopt(3), ZMQ_FD).
+        """
+        events = self._socket.getsockopt(zmq.EVENTS)
+        if events & zmq.POLLIN:  # type: ignore[arg-type,operator]
+            self._turn_soon()
+
+    def _turn_soon(self) -> None:
+        if not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _dispatch(self, message: bytes) -> None:
+        kind = message[:1]
+        if kind == wire.INPUTS:
+            self._engine.receive(wire.unpack_inputs(message))
+        elif kind == wire.ACKNOWLEDGE:
+            levels = wire.unpack(message)
+            self._holdings.acknowledge({int(shard): level for shard, level in levels.items()})
+        elif kind == wire.RELEASE:
+            self._holdings.release(wire.unpack(message)["shard"])
+        elif kind == wire.TAKE:
+            self._holdings.take(wire.unpack(message)["shard"])
+        elif kind == wire.CONFIGURE:
+            self._reconfigure(**wire.unpack(message))
+        elif kind == wire.STOP:
+            self._holdings.finish()
+            self._group.flush()
+            self._tell_metrics(last=True)
+            self._end(EXIT_OK)
+
+    def _reconfigure(self, settings: dict[str, Any], on_error: str) -> None:
+        """Go by other values of options that may change; what is under way is not touched."""
+        for key, value in settings.items():
+            self._plan.config.set(KNOWN_OPTIONS[key], value)
+        self._engine.reconfigure(self._policy(on_error))
+
+    def _policy(self, on_error: str) -> Policy:
+        return Policy.of(self._plan.config, on_error=on_error, codec=self._boot.input_codec)
+
+    def _send(self, message: bytes) -> None:
+        self._socket.send(message)
+        self._look_again()
+
+    def _tell(self, kind: bytes, body: dict[str, Any]) -> None:
+        self._send(wire.pack(kind, body))
+
+    def _beat(self) -> None:
+        self._beacon[2] = time.monotonic_ns()
+        self._tell_metrics()
+        self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
+
+    def _tell_metrics(self, *, last: bool = False) -> None:
+        self._metrics.events = self._group.events
+        self._tell(
+            wire.METRICS,
+            {
+                "active": self._engine.active,
+                "totals": self._metrics.totals(),
+                "metrics": self._metrics.snapshot(),
+                "last": last,
+            },
+        )
+
+    def _report_failure(self, report: dict[str, Any]) -> None:
+        self._tell(wire.FAILED, report)
+
+    def _forked(self) -> None:
+        """Runs in each child that the user's code forks: a child must not go on as this worker.
+
+        It shares the worker's sockets and its event queue in the kernel, and would take messages
+        and wake-ups away. One that returns or raises out of the action comes upon the beacon
+        next, which is now useless, and that ends it.
+        """
+        self._is_child = True
+        self._beacon.release()
+
+    def _fatal(self, error: BaseException) -> None:
+        """The worker cannot go on. What it has not committed, its successor will do again."""
+        if self._is_child:
+            _LOG.error("a child that an action has forked came back from the action: it is ended")
+            os._exit(EXIT_FATAL)
+        _LOG.error(
+            "worker %d stops: %s",
+            self._assignment.slot,
+            error,
+            exc_info=None if isinstance(error, TamiasError) else error,
+        )
+        hint = error.hint if isinstance(error, TamiasError) else ""
+        message = error.message if isinstance(error, TamiasError) else str(error)
+        self._tell(wire.FATAL, {"type": type(error).__name__, "message": message, "hint": hint})
+        self._end(EXIT_FATAL)
+
+    def _end(self, code: int) -> None:
+        if not self._ended.done():
+            self._ended.set_result(code)
+
+
+def warm() -> None:
+    """Make the heap ready for forks: what lives now will live on, unwritten by the collector."""
+    gc.collect()
+    gc.freeze()
+    # What the worker itself makes is freed by reference counts; looking for cycles in it after
+    # every seven hundred objects would cost a fifth of its time.
+    gc.set_threshold(20_000, 20, 50)

@@ -1,0 +1,276 @@
+"""The zygote: a warm interpreter that forks workers.
+
+One per Python environment, started with `exec` so that nothing of the launcher leaks into it. It
+imports the agent and everything a worker needs, freezes the heap, and then only waits: single
+threaded, without a ZeroMQ context or a store handle, so that a fork copies nothing that must not
+be copied. A fork costs milliseconds where a fresh interpreter costs hundreds of them.
+
+Its control socket carries JSON lines. From the launcher: first a `Boot`, then
+`{"fork": Assignment}` any number of times, at last `{"leave": true}`. To the launcher:
+`{"ready": {...}}` or `{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
+
+When the control socket closes, the launcher is gone. Then the zygote kills every worker with all
+that it has started, removes the launcher's temporary files, and goes too.
+
+*Cold*, it does not import the agent: each worker does that itself, after the fork. This is the
+start method for agents whose imports do not survive a fork. Such a zygote has one worker and is
+there for one thing only, to clean up behind it: a worker that is killed cannot, and a launcher that
+is killed cannot either.
+
+    python -m tamias.worker.process.zygote FD [cold]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import setproctitle
+
+from ...agent.errors import TamiasError
+from ...store.crashpoints import reach
+from ..engine.stacks import stacks_in_log
+from .boot import Assignment, Boot
+from .codebase import digests, own_files
+from .parent_death import die_with_parent
+from .worker import run_worker, warm
+
+if TYPE_CHECKING:
+    from ...agent.plan import AgentPlan
+
+
+DELETIONS: Final = 50
+DELETION_PAUSE: Final = 0.02
+DYING_SECONDS: Final = 0.5
+"""What a launcher with much memory may take to die."""
+
+
+class Zygote:
+    """The state of a zygote; see the module's text."""
+
+    def __init__(self, control: socket.socket, *, cold: bool) -> None:
+        self._control = control
+        self._cold = cold
+        self._plan: AgentPlan | None = None
+        self._buffer = b""
+        self._workers: set[int] = set()
+        self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def main(self) -> int:
+        """Live until the launcher is gone, or says so."""
+        self._boot = boot = Boot.decode(self._next_line())
+        signal.signal(signal.SIGTERM, lambda *_: self._perish(orphaned=os.getppid() != boot.parent))
+        die_with_parent(boot.parent, signal.SIGTERM)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
+        sys.path.extend(path for path in boot.sys_path if path not in sys.path)
+        if self._cold:
+            setproctitle.setproctitle("tamias guardian")
+        else:
+            self._plan = plan = self._compile()
+            if plan is None:
+                return 1
+            setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
+            warm()
+            self._say(
+                ready={
+                    "pid": os.getpid(),
+                    "agent": plan.name,
+                    "actions": list(plan.actions),
+                    "files": digests(own_files()),
+                }
+            )
+        while True:
+            for message in self._messages():
+                if "leave" in message:
+                    self._kill_workers()
+                    return 0
+                self._fork(Assignment(**message["fork"]))
+            waiting: list[socket.socket | int] = [self._control, self._wakeup]
+            readable, _, _ = select.select(waiting, [], [])
+            if self._wakeup in readable:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wakeup, 4096)
+                self._reap()
+            if self._control in readable:
+                self._receive()
+
+    def _compile(self) -> AgentPlan | None:
+        try:
+            with stacks_in_log():
+                return self._boot.compile()
+        except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
+            self._say(failed=_failure(error))
+            return None
+
+    # -- workers ------------------------------------------------------------------------------
+
+    def _fork(self, assignment: Assignment) -> None:
+        zygote = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        reach("fork.before")
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._say(
+                unforked=assignment.slot, incarnation=assignment.incarnation, error=str(error)
+            )
+            return
+        if pid == 0:
+            reach("fork.child")
+            self._be_worker(zygote, assignment)
+        reach("fork.parent")
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        self._workers.add(pid)
+        self._say(forked=pid, slot=assignment.slot, incarnation=assignment.incarnation)
+
+    def _be_worker(self, zygote: int, assignment: Assignment) -> NoReturn:
+        code = 1
+        try:
+            os.setpgid(0, 0)  # what the worker starts dies with it: see `_bury`
+            die_with_parent(zygote)
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.close(self._wakeup)
+            os.close(self._alarm)
+            plan = self._plan or self._compile()
+            self._control.close()
+            if plan is not None:
+                code = run_worker(self._boot, plan, assignment)
+        except BaseException:  # noqa: BLE001 (nothing may unwind into the zygote's own frames)
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._workers:
+                self._bury(pid)
+                self._say(exit=pid, status=status)
+
+    def _bury(self, pid: int) -> None:
+        """Kill whatever a dead worker has left running in its process group."""
+        self._workers.discard(pid)
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+
+    def _perish(self, *, orphaned: bool = True) -> NoReturn:
+        """Go, and take everything along: the launcher is gone, or all of us are to end.
+
+        While the launcher lives its temporary files are in use, and its own to remove.
+        """
+        self._kill_workers()
+        if not orphaned:
+            # Perhaps it is dying: its threads go one after the other, the kernel tells us of each
+            # that we descend from, and until the last it is our parent. Then this is called again.
+            time.sleep(DYING_SECONDS)
+            orphaned = os.getppid() != self._boot.parent
+        if orphaned:
+            _sweep(Path(self._boot.state) / "run")
+        scratch = self._boot.scratch if orphaned else None
+        for _ in range(DELETIONS):
+            if not scratch or not os.path.exists(scratch):  # noqa: PTH110
+                break
+            # Not all workers need be dead yet: what they are just creating is met the next time.
+            shutil.rmtree(scratch, ignore_errors=True)
+            time.sleep(DELETION_PAUSE)
+        os._exit(0)
+
+    def _kill_workers(self) -> None:
+        for pid in self._workers:
+            for kill in (os.killpg, os.kill):
+                with contextlib.suppress(OSError):
+                    kill(pid, signal.SIGKILL)
+
+    # -- the control socket -------------------------------------------------------------------
+
+    def _next_line(self) -> bytes:
+        while b"\n" not in self._buffer:
+            data = self._control.recv(1 << 20)
+            if not data:
+                os._exit(1)
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _receive(self) -> None:
+        data = self._control.recv(1 << 16)
+        if not data:
+            self._perish()
+        self._buffer += data
+
+    def _messages(self) -> list[dict[str, Any]]:
+        *lines, self._buffer = self._buffer.split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _say(self, **message: Any) -> None:
+        with contextlib.suppress(OSError):  # its end will be read from the control socket
+            self._control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the control socket of a launcher that was killed; not that of one that lives."""
+    with contextlib.suppress(OSError):
+        os.chdir(folder)  # a socket's path must be short
+        for _ in range(DELETIONS):
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect("control")
+                except ConnectionRefusedError:
+                    Path("control").unlink()
+                    return
+            time.sleep(DELETION_PAUSE)
+
+
+def _failure(error: BaseException) -> dict[str, str]:
+    if isinstance(error, TamiasError):
+        return {
+            "type": type(error).__name__,
+            "message": error.message,
+            "hint": error.hint,
+            "traceback": "",
+        }
+    return {
+        "type": "WorkerStartError",
+        "message": f"{type(error).__name__}: {error}",
+        "hint": "",
+        "traceback": traceback.format_exc(),
+    }
+
+
+def main() -> int:
+    """The module's entry point."""
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(process)d %(name)s %(message)s", level=logging.INFO
+    )
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)
+    return Zygote(control, cold="cold" in sys.argv[2:]).main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
