@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .resources.provider import ResourceProvider
     from .resources.resource import ResourceType
 
-__all__ = ["Action", "AgentPlan"]
+__all__ = ["AgentPlan"]
 
 
 class AgentPlan:

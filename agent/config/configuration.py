@@ -29,7 +29,7 @@ from .options import KNOWN_OPTIONS
 from .values import converter
 from .yaml_text import flatten, nest, parse_yaml, place
 
-__all__ = ["ConfigOption", "Configuration", "parse_assignments"]
+__all__ = ["Configuration", "parse_assignments"]
 
 T = TypeVar("T")
 D = TypeVar("D")

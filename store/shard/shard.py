@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from ..records.dead_letters import DeadLetter
     from ..records.journal import JournalEntry
 
-__all__ = ["SHARD_FORMAT", "Batch", "Durability", "Shard"]
+__all__ = ["SHARD_FORMAT", "Durability", "Shard"]
 
 Durability = Literal["none", "process", "machine"]
 """What a returned commit survives: nothing is promised, the death of any process, or power loss."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ..shard.shard import Durability
 
-__all__ = ["Manifest", "StateDirectory", "StateView"]
+__all__ = ["StateDirectory", "StateView"]
 
 _LOCK = "launcher.lock"
 _STATUS = "status.json"

@@ -109,6 +109,10 @@ def test_each_room_says_what_it_is_for_and_what_it_knows_nothing_of() -> None:
     assert wrong == []
 
 
+def test_names_are_imported_from_where_they_are_defined() -> None:
+    assert TREE.borrowed_names() == []
+
+
 def test_imports_inside_the_package_are_relative() -> None:
     wrong = [
         _where(module, found.line)

@@ -38,6 +38,16 @@ class Module:
         return self.name.partition(".")[0]
 
     @property
+    def defined(self) -> set[str]:
+        """Names that the module defines: classes, functions and whatever is assigned."""
+        return {
+            node.id if isinstance(node, ast.Name) else node.name
+            for node in ast.walk(self.tree)
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+            or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+        }
+
+    @property
     def package(self) -> str:
         """What one leading dot in an import of this module means."""
         return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
@@ -75,15 +85,38 @@ class SourceTree:
                 for alias in node.names:
                     yield Import(alias.name, node.lineno, relative=False)
             elif isinstance(node, ast.ImportFrom):
-                base = node.module or ""
-                if node.level:
-                    above = module.package.split(".") if module.package else []
-                    kept = above[: len(above) - (node.level - 1)]
-                    base = ".".join([*kept, *([base] if base else [])])
+                base = self._base(module, node)
                 for alias in node.names:
                     inner = f"{base}.{alias.name}".lstrip(".")
                     target = inner if node.level and inner in self.modules else base
                     yield Import(target, node.lineno, relative=bool(node.level))
+
+    def borrowed_names(self) -> list[str]:
+        """Imports of a name from a module that has only imported it itself."""
+        return [
+            f"{module.path.relative_to(self.root)}:{line} takes {name} from {base}"
+            for module in self.modules.values()
+            for base, name, line in self._imported_names(module)
+            if base in self.modules
+            and self.modules[base].path.name != "__init__.py"
+            and name not in self.modules[base].defined
+        ]
+
+    def _imported_names(self, module: Module) -> Iterator[tuple[str, str, int]]:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = self._base(module, node)
+                yield from ((base, alias.name, node.lineno) for alias in node.names)
+
+    @staticmethod
+    def _base(module: Module, node: ast.ImportFrom) -> str:
+        """The dotted name that a `from ... import` names, without the package's own name."""
+        base = node.module or ""
+        if node.level:
+            above = module.package.split(".") if module.package else []
+            kept = above[: len(above) - (node.level - 1)]
+            base = ".".join([*kept, *([base] if base else [])])
+        return base
 
     def graph(self) -> dict[str, set[str]]:
         """Which module of the package imports which others of it."""

@@ -38,8 +38,9 @@ from .thread_pool import Threads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ...agent.action import Action
     from ...agent.event import Event
-    from ...agent.plan import Action, AgentPlan
+    from ...agent.plan import AgentPlan
     from ...agent.resources.registry import ResourceRegistry
     from ...store.records.dead_letters import DeadLetter
     from ..durable.call_log import CallLog, CallRecord

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...store.crashpoints import reach
 from ...store.records.outbox import encode_outputs
-from ...store.shard.shard import Batch
+from ...store.shard.batch import Batch
 from ..wire import pack_done
 
 if TYPE_CHECKING:

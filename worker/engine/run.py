@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from asyncio import Task, TimerHandle
     from collections.abc import Callable
 
+    from ...agent.action import Action
     from ...agent.event import Event
-    from ...agent.plan import Action
     from .lane import Lane
 
 Step = tuple["Event", "Action"]

@@ -19,7 +19,8 @@ for name in sys.argv[1:]:
 COMMIT = """
 import sys
 from pathlib import Path
-from tamias.store.shard.shard import Batch, Shard
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
 shard = Shard.acquire(Path(sys.argv[1]), 0)
 for _ in range(2):
     batch = Batch()

@@ -90,7 +90,8 @@ import sys
 from pathlib import Path
 from tamias.agent.errors import StoreFullError
 from tamias.store.state.reader import ShardReader
-from tamias.store.shard.shard import Batch, Shard
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
 path = Path(sys.argv[1])
 try:
     shard = Shard.acquire(path / "shard", 0)

@@ -241,7 +241,8 @@ class TestLife:
         code = """
 import os, signal, sys
 from pathlib import Path
-from tamias.store.shard.shard import Batch, Shard
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
 shard = Shard.acquire(Path(sys.argv[1]), 0, sys.argv[2])
 batch = Batch()
 batch.put_field(b"\\x01a", "x", b"1")
@@ -271,7 +272,8 @@ class TestFencing:
     SUCCESSOR = """
 import sys
 from pathlib import Path
-from tamias.store.shard.shard import Batch, Shard
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
 shard = Shard.acquire(Path(sys.argv[1]), 3, wait=0)
 batch = Batch()
 batch.put_field(b"\\x02sa", "x", b"successor")
@@ -339,7 +341,8 @@ class TestLimits:
         code = """
 import resource, sys
 from pathlib import Path
-from tamias.store.shard.shard import Batch, Shard
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
 resource.setrlimit(resource.RLIMIT_AS, (20 << 30, 20 << 30))
 shard = Shard.acquire(Path(sys.argv[1]), 0)
 batch = Batch()

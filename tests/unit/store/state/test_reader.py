@@ -205,7 +205,8 @@ print(handle.reader_check(), sys.argv[2] in handle.readers())
 WRITE = """
 import sys
 from pathlib import Path
-from tamias.store.shard.shard import Batch, Shard
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
 shard = Shard.acquire(Path(sys.argv[1]), 0)
 commits = 0
 while True:
