@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .action import Action
 from .config.configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
 from .event import Event, InputEvent
@@ -23,6 +22,7 @@ from .event import Event, InputEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .action import Action
     from .agent import Agent
     from .resources.provider import ResourceProvider
     from .resources.resource import ResourceType

@@ -42,7 +42,6 @@ from ..files import sync_directories
 from ..lease import Lease
 from ..lmdb_env import Environment, open_writer
 from .applying import apply
-from .batch import Batch
 from .snapshot import Databases, Snapshot
 
 if TYPE_CHECKING:
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
 
     from ..records.dead_letters import DeadLetter
     from ..records.journal import JournalEntry
+    from .batch import Batch
 
 __all__ = ["SHARD_FORMAT", "Durability", "Shard"]
 

@@ -3,13 +3,12 @@
 An input joins its key's lane and, when the lane is free, becomes a run. A synchronous action is
 called right here; an asynchronous one becomes a task, and other lanes go on. When a run's last
 action has returned, its memory changes, outputs and progress join the open commit group
-(`commit.py`), and the lane takes its next input at once: what one run has written the next one of
-the key can read, and both reach the store in order, so an earlier run is never lost behind a
-later one.
+(`group_commit`), and the lane takes its next input at once: what one run has written the next one
+of the key can read, and both reach the store in order: an earlier run is never lost behind a later.
 
 A run of several steps parks after each until its effects are on record. A run that fails is tried
 again up to `max-attempts` times, on the spot, because the key's later inputs have to wait for it
-anyway; then the policy decides: a dead letter, a shrug, or the end of the job.
+anyway; then the policy decides: dead-letter it, ignore it, or fail the job.
 
 Everything here runs on the loop's thread, except user code that was sent to threads on request.
 """
@@ -76,7 +75,7 @@ class Engine:
     ) -> None:
         """`ports` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
 
-        `halt` is called with the report when an action failed and the policy is to fail.
+        `halt` gets the report when an action failed and the policy is to fail.
         """
         self.plan = plan
         self.encode = encode
@@ -109,8 +108,8 @@ class Engine:
     def receive(self, batch: InputBatch) -> None:
         """Take a batch of inputs in; `work` runs them."""
         inputs = zip(batch.offsets, batch.keys, batch.payloads, strict=True)
-        retried = batch.offsets[0] > LARGEST_OFFSET
-        self._inbox.append((inputs, batch.verdicts, not (batch.verdicts or retried)))
+        plain = not batch.verdicts and batch.offsets[0] <= LARGEST_OFFSET
+        self._inbox.append((inputs, batch.verdicts, plain))
 
     def work(self) -> bool:
         """Run what has been received, for one time slice, and commit what has ended.
