@@ -6,7 +6,7 @@ Every one can stand in a configuration file, after ``--set`` and in `Configurati
 from __future__ import annotations
 
 from .option import ConfigOption
-from .values import parse_cpus, parse_duration, parse_size
+from .values import parse_cpus, parse_duration, parse_names, parse_size
 
 __all__ = [
     "KNOWN_OPTIONS",
@@ -281,6 +281,15 @@ class PoolOptions:
         parse=parse_duration,
         live=True,
         description="The longest that the smoke input of a reload may take.",
+    )
+    LAUNCHER_HOOKS = ConfigOption(
+        "launcher-hooks",
+        str,
+        "",
+        parse=parse_names,
+        fixed=True,
+        description="Classes that are called at fixed points in the life of a pool, as"
+        " module:Class; several with commas in between or as a list.",
     )
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "converter",
     "parse_cpus",
     "parse_duration",
+    "parse_names",
     "parse_size",
     "to_bool",
     "to_enum",
@@ -36,6 +37,7 @@ _SIZE_EXPONENT = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h|d)\s*", re.IGNORECASE)
 _CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*")
+_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -150,6 +152,16 @@ def parse_cpus(value: object) -> str:
         first, _, last = part.partition("-")
         numbers.update(range(int(first), int(last or first) + 1))
     return ",".join(map(str, sorted(numbers)))
+
+
+def parse_names(value: object) -> str:
+    """Names of classes, "package.module:Class", in a list or with commas in between."""
+    names = value if isinstance(value, (list, tuple)) else str(value).split(",")
+    stripped = [str(name).strip() for name in names]
+    if all(_NAME.fullmatch(name) for name in stripped if name):
+        return ",".join(name for name in stripped if name)
+    msg = "module:Class, several with commas in between or as a list"
+    raise ValueError(msg)
 
 
 def converter(kind: type[Any]) -> Callable[[object], Any]:

@@ -1,0 +1,133 @@
+"""Hooks: small classes that are called at fixed points of a process, and how they are found.
+
+In the manner of dramatiq's middleware: an ordered list of objects, all of one base class whose
+methods do nothing. A hook overrides the methods it is interested in. The launcher and the workers
+have a base class each (`launcher/hooks.py`, `worker/hooks.py`); this module is what both share.
+
+Hooks are found in two places, in this order: entry points of a group, sorted by name, and an option
+that lists classes as ``module:Class``.
+
+A hook only observes. Whatever one of its methods raises is contained: it is counted, and logged
+once per hook. A method that no hook overrides costs one look-up in a dict; the caller of a hot path
+can ask once, with `wants`, and skip the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
+
+from .errors import ConfigError
+
+__all__ = ["Hooks", "load_hooks"]
+
+H = TypeVar("H")
+P = ParamSpec("P")
+
+_LOG: Final = logging.getLogger("tamias.hooks")
+
+
+class Hooks(Generic[H]):
+    """An ordered list of hooks of one base class.
+
+    Attributes:
+        errors: how many calls have raised.
+    """
+
+    __slots__ = ("_base", "_hooks", "_listeners", "_reported", "errors")
+
+    def __init__(self, base: type[H], hooks: Iterable[H] = ()) -> None:
+        self._base = base
+        self._hooks = list(hooks)
+        self._reported: set[int] = set()
+        self.errors = 0
+        self._listeners: dict[str, list[tuple[H, Callable[..., object]]]] = {}
+        for hook in self._hooks:
+            self._register(hook)
+
+    def _register(self, hook: H) -> None:
+        for name, method in vars(self._base).items():
+            if name.startswith("_") or getattr(type(hook), name) is method:
+                continue
+            self._listeners.setdefault(name, []).append((hook, getattr(hook, name)))
+
+    def __iter__(self) -> Iterator[H]:
+        return iter(self._hooks)
+
+    def __len__(self) -> int:
+        return len(self._hooks)
+
+    def wants(self, method: Callable[..., object]) -> bool:
+        """Whether any hook overrides this method of the base class."""
+        return method.__name__ in self._listeners
+
+    def call(
+        self, method: Callable[Concatenate[H, P], None], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Call this method of each hook that overrides it, in order; errors are contained."""
+        for hook, listener in self._listeners.get(method.__name__, ()):
+            try:
+                listener(*args, **kwargs)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # noqa: BLE001 (nothing that a hook does may end the process)
+                self._failed(hook, method.__name__)
+
+    def _failed(self, hook: H, method: str) -> None:
+        self.errors += 1
+        if id(hook) not in self._reported:
+            self._reported.add(id(hook))
+            name = f"{type(hook).__module__}:{type(hook).__qualname__}"
+            _LOG.exception(
+                "the hook %s failed in %s; further errors are only counted", name, method
+            )
+
+
+def load_hooks(base: type[H], group: str, names: str = "", *, first: Iterable[H] = ()) -> Hooks[H]:
+    """Make the hooks of a process.
+
+    Args:
+        base: the class that all of them derive from.
+        group: the group of entry points in which installed packages offer hooks.
+        names: ``module:Class``, separated by commas.
+        first: hooks that come before those that are found.
+
+    Raises:
+        ConfigError: one of `names` cannot be made. An entry point that cannot is logged, and
+            counts as an error of a hook.
+    """
+    hooks = list(first)
+    broken = 0
+    for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
+        try:
+            hooks.append(_made(base, entry.load()))
+        except Exception:  # noqa: BLE001 (another package's mistake ends no pool)
+            broken += 1
+            _LOG.exception("the hook %s (entry point %s) cannot be loaded", entry.value, entry.name)
+    hooks += [_named(base, name) for name in names.split(",") if name]
+    loaded = Hooks(base, hooks)
+    loaded.errors = broken
+    return loaded
+
+
+def _named(base: type[H], name: str) -> H:
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        return _made(base, found)
+    except Exception as error:
+        raise ConfigError(
+            f"The hook {name} cannot be made: {type(error).__name__}: {error}",
+            hint="A hook is given as module:Class; the module must be importable (PYTHONPATH).",
+        ) from error
+
+
+def _made(base: type[H], kind: object) -> H:
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise TypeError(f"{kind!r} is no {base.__name__}")
+    return kind()
