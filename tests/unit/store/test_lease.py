@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import threading
@@ -174,4 +175,24 @@ def test_waiting_takes_as_long_as_asked(tmp_path: Path) -> None:
     with pytest.raises(LeaseHeldError):
         Lease.acquire(path, wait=0.05)
     assert time.monotonic() - start >= 0.05
+    lease.close()
+
+
+def test_a_lock_on_a_file_that_was_replaced_meanwhile_is_no_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = tmp_path / "lease", tmp_path / "other"
+    path.touch()
+    other.touch()
+    lock = fcntl.lockf
+
+    def replace_and_lock(descriptor: int, operation: int) -> None:
+        if other.exists():
+            other.replace(path)  # after the file was opened, before it is locked
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "lockf", replace_and_lock)
+    lease = Lease.acquire(path, wait=10.0)
+    monkeypatch.undo()
+    assert run(ASK, path).stdout == "True\n"
     lease.close()
