@@ -32,7 +32,7 @@ Where a shard is to go may be changed at any time. The one stage that cannot be 
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...store.encoding.keys import shard_of
 from .backoff import Backoff
@@ -115,6 +115,18 @@ class Migration:
         return f"Move({self.shard}: {self.source.number} -> {self.target.number}, {self.stage})"
 
 
+class Arrival(NamedTuple):
+    """A migration that has ended."""
+
+    shard: int
+    source: int
+    """The slot that had the shard before."""
+    target: int
+    """The slot that has it now."""
+    pause: float
+    """Seconds that the shard's inputs have waited."""
+
+
 class Migrations:
     """The moves of a pool.
 
@@ -124,6 +136,7 @@ class Migrations:
         done: how many moves there have been.
         longest: seconds that the inputs of a shard have waited for one of these, at most.
         recent: the same since somebody has set it to 0.
+        last: the migration that has ended last.
     """
 
     def __init__(self, placement: Placement, window: int, batch: int) -> None:
@@ -135,6 +148,7 @@ class Migrations:
         self.done = 0
         self.longest = 0.0
         self.recent = 0.0
+        self.last: Arrival | None = None
 
     def destinations(self, owners: list[int]) -> list[int]:
         """The slot of each shard, when all moves will have ended."""
@@ -316,9 +330,11 @@ class Migrations:
             then = Migration(move.shard, move.target, move.then, at_once=move.at_once)
             self.under_way.append(then)
         self._widen(move)
+        pause = now - move.held_at
+        self.last = Arrival(move.shard, move.source.number, move.target.number, pause)
         self.done += 1
-        self.longest = max(self.longest, now - move.held_at)
-        self.recent = max(self.recent, now - move.held_at)
+        self.longest = max(self.longest, pause)
+        self.recent = max(self.recent, pause)
         return done
 
     # -- details -------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from ...worker.process.limits import KernelLimits
 from ..control.commands import Stop
 from ..control.requests import control_socket
 from ..dispatch.breaker import BreakerRule
+from ..hooks import load_launcher_hooks, logging_only
 from ..pool.pool import Pool, PoolSettings
 from ..reload import generation_record
 from ..reload.current import CurrentGeneration
@@ -74,6 +75,8 @@ class Job:
     """Seconds after which the pool is ended at once, resumably; None for no limit."""
     on_status: Callable[[PoolStatus], None] | None = None
     """Called a few times a second, between other things: it should be quick."""
+    observed: bool = True
+    """Whether the configured and the installed hooks are called."""
     handle_signals: bool = True
     """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
 
@@ -198,6 +201,9 @@ class Job:
             launch=self.launch,
             on_status=self.on_status,
             handle_signals=self.handle_signals,
+            hooks=load_launcher_hooks(config.get(PoolOptions.LAUNCHER_HOOKS))
+            if self.observed
+            else logging_only(),
         )
 
 

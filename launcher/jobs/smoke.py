@@ -75,6 +75,7 @@ def _job(boot: Boot, launch: Launch | None, config: Configuration, scratch: Path
         launch,
         scratch=scratch,
         controllable=False,
+        observed=False,
         time_limit=config.get(PoolOptions.RELOAD_CHECK_TIMEOUT),
         handle_signals=False,
     )

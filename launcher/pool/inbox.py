@@ -7,6 +7,7 @@ to whom it concerns.
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ import zmq
 
 from ...agent.errors import AgentFailedError, LeaseHeldError, error_named
 from ...worker import wire
+from ..hooks import LauncherHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...agent.errors import TamiasError
+    from ...agent.hooks import Hooks
     from ..delivery.delivery import Delivery
     from ..dispatch.dispatcher import Dispatcher
     from ..workers.registry import WorkerHandle, WorkerRegistry
@@ -39,6 +42,8 @@ class Inbox:
         dispatcher: Dispatcher,
         delivery: Delivery,
         fail: Callable[[TamiasError, int], None],
+        *,
+        hooks: Hooks[LauncherHook],
     ) -> None:
         """`fail` is told of what cannot be survived, and by which generation."""
         self._exchange = exchange
@@ -46,6 +51,7 @@ class Inbox:
         self._dispatcher = dispatcher
         self._delivery = delivery
         self._fail = fail
+        self._hooks = hooks
         self.heard: set[int] = set()
         self.on_ready: Callable[[WorkerHandle, float], None] | None = None
         """Called with each worker that has just become ready, before it has anything to do."""
@@ -92,14 +98,30 @@ class Inbox:
     def _done(self, worker: WorkerHandle, message: bytes) -> None:
         for shard, sequence, record in wire.unpack_done(message):
             outputs = self._delivery.accept(shard, sequence, record)
-            self._dispatcher.completed(*worker.place, outputs.offsets)
             if outputs.failed:
-                self._dispatcher.tally(worker.generation).failed += len(outputs.failed)
+                self._failed(worker, outputs.failed)
+            self._dispatcher.completed(*worker.place, outputs.offsets)
+
+    def _failed(self, worker: WorkerHandle, offsets: list[int]) -> None:
+        """Inputs that a worker still has in flight have failed for good."""
+        self._dispatcher.tally(worker.generation).failed += len(offsets)
+        items = (self._dispatcher.flying(worker.assignment.slot, offset) for offset in offsets)
+        self._hooks.call(
+            LauncherHook.dead_letters,
+            Counter(item.verdict.cause if item and item.verdict else "failed" for item in items),
+        )
+
+    def _found_failed(self, worker: WorkerHandle, completed: list[int]) -> None:
+        """A worker has found in outboxes that these inputs are done: some may have failed."""
+        failed = worker.found_failed.intersection(completed)
+        if failed:
+            self._hooks.call(LauncherHook.dead_letters, {"failed": len(failed)})
 
     def _found(self, worker: WorkerHandle, message: bytes) -> None:
         for shard, sequence, record in wire.unpack_done(message):
             outputs = self._delivery.accept(shard, sequence, record)
             worker.found.setdefault(shard, []).extend(outputs.offsets)
+            worker.found_failed.update(outputs.failed)
 
     def _ready(self, worker: WorkerHandle) -> None:
         worker.ready = True
@@ -107,11 +129,19 @@ class Inbox:
         found, worker.found = worker.found, {}
         if worker.generation in self.news:
             self._exchange.tell(worker.identity, self.news[worker.generation])
-        self._dispatcher.ready(*worker.place, chain.from_iterable(found.values()))
+        done = self._dispatcher.ready(*worker.place, chain.from_iterable(found.values()))
+        self._found_failed(worker, done)
+        if worker.pid is not None:
+            self._hooks.call(LauncherHook.worker_ready, worker.info(worker.pid))
 
     def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:
         self.heard.add(shard)
-        self._dispatcher.taken(*worker.place, shard, now, worker.found.pop(shard, ()))
+        moves = self._dispatcher.moves
+        before = moves.last
+        done = self._dispatcher.taken(*worker.place, shard, now, worker.found.pop(shard, ()))
+        self._found_failed(worker, done)
+        if moves.last is not before and moves.last is not None:
+            self._hooks.call(LauncherHook.shard_moved, *moves.last)
         level = self._delivery.acknowledged(shard)
         if level is not None:  # while the shard was on its way nobody could be told
             self._exchange.tell(worker.identity, wire.pack(wire.ACKNOWLEDGE, {shard: level}))

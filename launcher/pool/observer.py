@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections import deque
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ..dispatch.slot import Phase
+from ..hooks import LauncherHook
 from .status import PoolStatus, WorkerStatus, merge_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...agent.hooks import Hooks
     from ...store.state.directory import StateDirectory
     from ..delivery.delivery import Delivery
     from ..delivery.source import Source
     from ..dispatch.dispatcher import Dispatcher
     from ..workers.registry import WorkerRegistry
-
-
-_LOG: Final = logging.getLogger("tamias.pool")
 
 
 class Observer:
@@ -39,8 +37,11 @@ class Observer:
         delivery: Delivery,
         state: StateDirectory,
         show: Callable[[PoolStatus], None] | None,
+        *,
+        hooks: Hooks[LauncherHook],
     ) -> None:
         """`show` is called with each new status."""
+        self._hooks = hooks
         self._dispatcher = dispatcher
         self._source = source
         self._delivery = delivery
@@ -58,7 +59,8 @@ class Observer:
         self._rates.append((now, events))
         began, count = self._rates[0]
         status.phase = phase
-        self._tell_of_breaker(status.degraded, dispatcher.breaker.describe(now))
+        self._set_degraded(dispatcher.breaker.describe(now))
+        status.hook_errors = self._hooks.errors
         status.elapsed = time.time() - status.started
         status.fraction = self._source.fraction()
         status.events = events
@@ -79,17 +81,17 @@ class Observer:
         ]
         return status
 
-    def _tell_of_breaker(self, before: str, why: str) -> None:
-        self.status.degraded = why
-        if why and not before:
-            _LOG.warning("the pool is degraded: %s; restarts wait", why)
-        elif before and not why:
-            _LOG.warning("the pool is not degraded any more")
+    def _set_degraded(self, why: str) -> None:
+        before, self.status.degraded = self.status.degraded, why
+        if bool(why) != bool(before):
+            self._hooks.call(LauncherHook.degraded, why)
 
     def report(self, phase: str, crew: WorkerRegistry, now: float) -> None:
         """Show how things stand: in the state directory, and to whoever looks on."""
         status = self.look(phase, crew, now)
-        self._state.write_status(asdict(status))
+        record = asdict(status)
+        self._state.write_status(record)
+        self._hooks.call(LauncherHook.status_sampled, record)
         if self._show is not None:
             self._show(status)
 

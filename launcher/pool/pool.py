@@ -13,7 +13,6 @@ dies in between, the record comes again, and the watermark knows which of its in
 
 from __future__ import annotations
 
-import logging
 import signal
 import time
 from contextlib import ExitStack, suppress
@@ -39,6 +38,7 @@ from ..dispatch.instructions import (
     TakeShard,
 )
 from ..dispatch.slot import Phase
+from ..hooks import LauncherHook, logging_only
 from ..workers.generation import Generation, Generations, make_starter
 from ..workers.monitor import Monitor
 from ..workers.registry import WorkerRegistry
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...agent.errors import TamiasError
+    from ...agent.hooks import Hooks
     from ...environments.launch import Launch
     from ...store.state.directory import StateDirectory
     from ...worker.process.boot import Boot
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from ..delivery.delivery import Delivery
     from ..delivery.source import Source
     from ..dispatch.instructions import Instruction
+    from ..dispatch.item import Death
     from ..workers.registry import WorkerHandle
     from ..workers.starter import Event
     from .status import PoolStatus
@@ -72,8 +74,6 @@ LAST_WORDS_SECONDS: Final = 1.0  # what a worker that has ended has sent is wait
 CALM_SECONDS: Final = 1.0  # between two turns with nothing to do: waiting is to cost nothing
 OPERATION_SECONDS: Final = 0.02
 """Between two steps of something that waits for what no socket tells of."""
-
-_LOG: Final = logging.getLogger("tamias.pool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class PoolSettings:
     on_status: Callable[[PoolStatus], None] | None = None
     handle_signals: bool = True
     """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
+    hooks: Hooks[LauncherHook] = field(default_factory=logging_only)
 
 
 class Pool:
@@ -117,6 +118,7 @@ class Pool:
         self._delivery = delivery
         self._state = state
         self._settings = settings
+        self.hooks = settings.hooks
         self.dispatcher = Dispatcher(
             settings.slots,
             shards=boot.shards,
@@ -143,7 +145,9 @@ class Pool:
         self._clock = time.monotonic
         self._next_checkpoint = 0.0
         self._next_status = 0.0
-        self._observer = Observer(self.dispatcher, source, delivery, state, settings.on_status)
+        self._observer = Observer(
+            self.dispatcher, source, delivery, state, settings.on_status, hooks=settings.hooks
+        )
 
     @property
     def status(self) -> PoolStatus:
@@ -177,18 +181,20 @@ class Pool:
             )
 
     def _live(self) -> bool:
+        self.hooks.call(LauncherHook.pool_started, self._state.path, self._settings.slots)
+        outcome = "failed"
         try:
             self._loop()
-        except BaseException:
-            self._report("failed")
-            raise
-        self._report("stopping")
-        self._stop_workers()
-        if self._failure is not None:
-            self._report("failed")
-            raise self._failure
-        finished = not self._draining and self._source.exhausted
-        self._report("finished" if finished else "interrupted")
+            self._report("stopping")
+            self.hooks.call(LauncherHook.pool_stopping)
+            self._stop_workers()
+            if self._failure is not None:
+                raise self._failure
+            finished = not self._draining and self._source.exhausted
+            outcome = "finished" if finished else "interrupted"
+        finally:
+            self._report(outcome)
+            self.hooks.call(LauncherHook.pool_ended, outcome)
         return finished
 
     def _open(self, stack: ExitStack) -> None:
@@ -204,7 +210,12 @@ class Pool:
         self._crew = WorkerRegistry(state)
         stack.callback(self._crew.close)
         self._listener = Inbox(
-            self._exchange, self._crew, self.dispatcher, self._delivery, self._fail
+            self._exchange,
+            self._crew,
+            self.dispatcher,
+            self._delivery,
+            self._fail,
+            hooks=self.hooks,
         )
         self.supervisor = Monitor(
             self._crew,
@@ -398,7 +409,9 @@ class Pool:
 
     def _on_event(self, generation: Generation, event: Event, now: float) -> None:
         if isinstance(event, Started):
-            self._crew.born(event)
+            worker = self._crew.born(event)
+            if worker is not None:
+                self.hooks.call(LauncherHook.worker_born, worker.info(event.pid))
         elif isinstance(event, Exited):
             self._listener.listen(now)  # what it still had to say comes before its death
             self._gone(event, now)
@@ -413,13 +426,20 @@ class Pool:
 
     def _gone(self, event: Exited, now: float) -> None:
         slot, incarnation = event.assignment.slot, event.assignment.incarnation
+        stopping = self.dispatcher.phase(slot) is Phase.STOPPING
+        death = self._record_exit(
+            event, expected=self._failure is not None or self._draining or stopping
+        )
+        if death is not None:
+            self.dispatcher.died(slot, incarnation, now, death)
+
+    def _record_exit(self, event: Exited, *, expected: bool) -> Death | None:
+        worker = self._crew.at(event.assignment.slot)
         death = self._crew.bury(event)
-        if death is None:
-            return
-        was_told = self.dispatcher.phase(slot) is Phase.STOPPING
-        if not (self._failure or self._draining or was_told):
-            _LOG.warning("worker %d (pid %d) %s", slot, event.pid, death.text)
-        self.dispatcher.died(slot, incarnation, now, death)
+        if worker is not None and death is not None:
+            exit_ = worker.exit_info(death, expected=expected)
+            self.hooks.call(LauncherHook.worker_gone, worker.info(event.pid), exit_)
+        return death
 
     def _abandon(self, worker: WorkerHandle, pid: int, now: float) -> None:
         """This worker is as good as dead: a SIGKILL is waiting for it, and it has no leases."""
@@ -431,8 +451,16 @@ class Pool:
     def _save_checkpoint(self, now: float) -> None:
         self._next_checkpoint = now + CHECKPOINT_SECONDS
         owners = self.dispatcher.placement.owners
+        delivery, began = self._delivery, self._clock()
+        is_new = not delivery.is_saved
+        levels_by_shard = delivery.save()
+        if is_new:
+            seconds = self._clock() - began
+            self.hooks.call(
+                LauncherHook.checkpoint_saved, delivery.events, delivery.outputs, seconds
+            )
         by_slot: dict[int, dict[int, int]] = {}
-        for shard, level in self._delivery.save().items():
+        for shard, level in levels_by_shard.items():
             by_slot.setdefault(owners[shard], {})[shard] = level
         for slot, levels in by_slot.items():
             worker = self._crew.at(slot)  # nobody in a room
@@ -452,6 +480,7 @@ class Pool:
             return
         told = [worker for worker in self._crew if worker.ready]
         leaving = {worker.pid for worker in told}
+        exits: list[Exited] = []
         for worker in told:
             self._exchange.tell(worker.identity, wire.STOP)
         deadline = self._clock() + STOP_SECONDS
@@ -464,6 +493,7 @@ class Pool:
             for _, event in self.generations.poll():
                 if isinstance(event, Exited):
                     leaving.discard(event.pid)
+                    exits.append(event)
             self._listener.listen(self._clock())
         # The end of a process may be known before its last counts have arrived.
         deadline = self._clock() + LAST_WORDS_SECONDS
@@ -474,6 +504,8 @@ class Pool:
         ):
             self._exchange.socket.poll(10)
             self._listener.listen(self._clock())
+        for event in exits:
+            self._record_exit(event, expected=True)
 
     def _report(self, phase: str) -> None:
         now = self._clock()

@@ -60,6 +60,8 @@ class PoolStatus:
     """The one that counts."""
     reload: dict[str, Any] | None = None
     """How the last reload stands, or has ended: `generation`, `stage`, `reason` and more."""
+    hook_errors: int = 0
+    """How often a hook of the launcher has raised."""
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The agent's metrics by name, summed over the workers where they are counts."""

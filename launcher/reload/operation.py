@@ -15,9 +15,9 @@ from ...agent.errors import ConfigError, ReloadError, TamiasError
 from ...worker.process.codebase import changed, forget_bytecode
 from ..control.operations import Operation
 from ..dispatch.slot import Phase
+from ..hooks import LauncherHook
 from ..workers.monitor import watch_limits
 from . import generation_record
-from .current import LOG, CurrentGeneration
 from .rollout import (
     AddSlots,
     MoveShard,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ...environments.launch import Launch
     from ...worker.process.boot import Boot
     from ..workers.generation import Generation
+    from .current import CurrentGeneration
     from .rollout import Step
     from .settings_diff import SettingsDiff
 
@@ -108,7 +109,7 @@ class ReloadOperation(Operation):
         """Runs, failures and deaths that the rollout has been told of."""
         self._moved_before = pool.dispatcher.moves.done
         pool.dispatcher.moves.recent = 0.0
-        self._told: RolloutStage | None = None
+        self._reported: RolloutStage | None = None
         self._preparation = self._prepare(provide, smoke)
 
     # -- preparation ---------------------------------------------------------------------------
@@ -172,6 +173,7 @@ class ReloadOperation(Operation):
             stage = self.rollout.stage
             for step in self.rollout.tick(now):
                 self._carry_out(step)
+            self._report()
         if self.rollout.stage is RolloutStage.RETURNING:
             self._hurry(now)
         self._report()
@@ -252,8 +254,6 @@ class ReloadOperation(Operation):
             for slot in slots:
                 pool.dispatcher.retire(slot)
             pool.forget_news(self.number if step.side is Side.NEW else self._old)
-        elif step.reason:
-            LOG.warning("generation %d was rolled back: %s", self.number, step.reason)
 
     def _slot_of(self, shard: int, side: Side) -> int:
         home = self._homes[shard]
@@ -285,9 +285,8 @@ class ReloadOperation(Operation):
     # -- what is said --------------------------------------------------------------------------
 
     def _report(self) -> None:
-        stage = self.rollout.stage
-        status = self._current.pool.status
-        status.reload = {
+        stage, pool = self.rollout.stage, self._current.pool
+        pool.status.reload = {
             "generation": self.number,
             "stage": stage.value,
             "shards_moved": self.rollout.at_new,
@@ -296,9 +295,11 @@ class ReloadOperation(Operation):
             "deaths": self.rollout.deaths,
             "reason": self.rollout.reason,
         }
-        if stage is not self._told:
-            self._told = stage
-            LOG.info("generation %d: %s", self.number, stage.value)
+        if stage is not self._reported:
+            self._reported = stage
+            pool.hooks.call(
+                LauncherHook.reload_stage, self.number, stage.value, self.rollout.reason
+            )
 
     def _answer(self) -> dict[str, Any]:
         rollout, moves = self.rollout, self._current.pool.dispatcher.moves

@@ -19,6 +19,7 @@ from ...worker.process.beacon import Beacons
 from ...worker.process.boot import Assignment
 from ...worker.process.worker import stacks_path
 from ..dispatch.item import Death
+from ..hooks import WorkerExit, WorkerInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,8 @@ class WorkerHandle:
     generation: int = 0
     found: dict[int, list[int]] = field(default_factory=dict)
     """Offsets that it has announced, by shard, until it says that it has the shard."""
+    found_failed: set[int] = field(default_factory=set)
+    """Those of them that failed for good."""
     excused: bool = False
     """Whether its end is no input's fault."""
     stop_by: float = 0.0
@@ -52,6 +55,21 @@ class WorkerHandle:
     killed_cause: Literal["crash", "timeout", "memory"] = "crash"
     """What that is called in a dead letter."""
     heartbeat: dict[str, Any] | None = None
+
+    def info(self, pid: int) -> WorkerInfo:
+        """What hooks are given of it."""
+        return WorkerInfo(*self.place, self.generation, pid)
+
+    def exit_info(self, death: Death, *, expected: bool) -> WorkerExit:
+        """What hooks are given of its end."""
+        return WorkerExit(
+            text=death.describe(),
+            signal=death.signal,
+            exit_code=death.exit_code,
+            killed_for=self.killed_cause if self.killed_for else "",
+            suspect=death.suspect,
+            expected=expected,
+        )
 
     @property
     def has_said_all(self) -> bool:
@@ -110,11 +128,13 @@ class WorkerRegistry:
         if old.heartbeat is not None:
             self._past[old.generation].update(old.heartbeat["totals"])
 
-    def born(self, event: Started) -> None:
-        """A process that was asked for exists."""
+    def born(self, event: Started) -> WorkerHandle | None:
+        """A process that was asked for exists; returns it if it is its slot's current one."""
         worker = self._by_slot.get(event.assignment.slot)
-        if worker is not None and worker.assignment == event.assignment:
-            worker.pid = event.pid
+        if worker is None or worker.assignment != event.assignment:
+            return None
+        worker.pid = event.pid
+        return worker
 
     def bury(self, event: Exited) -> Death | None:
         """A process has ended: what can be said of it; None if its slot has another by now."""
