@@ -73,28 +73,28 @@ class Control:
         self._threads: set[threading.Thread] = set()
 
     def __enter__(self) -> Self:
-        self._listener: socket.socket | None
+        self._inbox: socket.socket | None
         try:
             self._path.parent.mkdir(exist_ok=True)
-            self._listener = listen_at(self._path)
+            self._inbox = listen_at(self._path)
         except OSError as error:  # a file system without sockets is no reason not to work
             _LOG.warning("there is no control socket: %s", error)
-            self._listener = None
+            self._inbox = None
         else:
             self._acceptor = threading.Thread(
-                target=self._serve, args=[self._listener], name="tamias-control", daemon=True
+                target=self._serve, args=[self._inbox], name="tamias-control", daemon=True
             )
             self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._listener is not None:
+        if self._inbox is not None:
             with suppress(OSError):
                 self._path.unlink()
             with suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+                self._inbox.shutdown(socket.SHUT_RDWR)  # wakes `accept`
             self._acceptor.join()  # from now on, no more threads are begun
-            self._listener.close()
+            self._inbox.close()
         until = time.monotonic() + FAREWELL_SECONDS  # the answer to "stop", say, is on its way
         for thread in list(self._threads):
             thread.join(max(0.0, until - time.monotonic()))

@@ -34,7 +34,8 @@ from ..control.commands import Stop
 from ..control.requests import control_socket
 from ..dispatch.breaker import BreakerRule
 from ..hooks import load_launcher_hooks, logging_only
-from ..pool.pool import Pool, PoolSettings
+from ..pool.pool import Pool
+from ..pool.settings import PoolSettings
 from ..reload import generation_record
 from ..reload.current import CurrentGeneration
 from ..reload.reloader import Reloader

@@ -32,13 +32,13 @@ class Inbox:
     """Takes in the workers' messages.
 
     Attributes:
-        heard: the shards whose outboxes have been announced at least once.
+        announced_shards: the shards whose outboxes have been announced at least once.
     """
 
     def __init__(
         self,
-        exchange: WorkerTransport,
-        crew: WorkerRegistry,
+        transport: WorkerTransport,
+        registry: WorkerRegistry,
         dispatcher: Dispatcher,
         delivery: Delivery,
         fail: Callable[[TamiasError, int], None],
@@ -46,27 +46,27 @@ class Inbox:
         hooks: Hooks[LauncherHook],
     ) -> None:
         """`fail` is told of what cannot be survived, and by which generation."""
-        self._exchange = exchange
-        self._crew = crew
+        self._transport = transport
+        self._registry = registry
         self._dispatcher = dispatcher
         self._delivery = delivery
         self._fail = fail
         self._hooks = hooks
-        self.heard: set[int] = set()
+        self.announced_shards: set[int] = set()
         self.on_ready: Callable[[WorkerHandle, float], None] | None = None
         """Called with each worker that has just become ready, before it has anything to do."""
-        self.news: dict[int, bytes] = {}
+        self.pending_settings: dict[int, bytes] = {}
         """By generation, what its workers are told before their first inputs."""
 
-    def listen(self, now: float) -> None:
+    def receive(self, now: float) -> None:
         """Take in all that has arrived; `now` is monotonic. Never waits."""
-        receive = self._exchange.receive
+        receive = self._transport.receive
         while True:
             try:
                 identity, *rest = receive(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            worker = self._crew.known_as(identity)
+            worker = self._registry.by_identity(identity)
             if worker is None or len(rest) != 1:
                 continue  # an earlier incarnation's last words, or nobody's
             message = rest[0]
@@ -125,17 +125,17 @@ class Inbox:
 
     def _ready(self, worker: WorkerHandle) -> None:
         worker.ready = True
-        self.heard.update(worker.assignment.shards)
+        self.announced_shards.update(worker.assignment.shards)
         found, worker.found = worker.found, {}
-        if worker.generation in self.news:
-            self._exchange.tell(worker.identity, self.news[worker.generation])
+        if worker.generation in self.pending_settings:
+            self._transport.send(worker.identity, self.pending_settings[worker.generation])
         done = self._dispatcher.ready(*worker.place, chain.from_iterable(found.values()))
         self._found_failed(worker, done)
         if worker.pid is not None:
             self._hooks.call(LauncherHook.worker_ready, worker.info(worker.pid))
 
     def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:
-        self.heard.add(shard)
+        self.announced_shards.add(shard)
         moves = self._dispatcher.moves
         before = moves.last
         done = self._dispatcher.taken(*worker.place, shard, now, worker.found.pop(shard, ()))
@@ -144,7 +144,7 @@ class Inbox:
             self._hooks.call(LauncherHook.shard_moved, *moves.last)
         level = self._delivery.acknowledged(shard)
         if level is not None:  # while the shard was on its way nobody could be told
-            self._exchange.tell(worker.identity, wire.pack(wire.ACKNOWLEDGE, {shard: level}))
+            self._transport.send(worker.identity, wire.pack(wire.ACKNOWLEDGE, {shard: level}))
 
     def _agent_failed(self, worker: WorkerHandle, report: dict[str, Any], now: float) -> None:
         where = f"action {report['action']!r}" if report["action"] else "the agent"
@@ -156,8 +156,8 @@ class Inbox:
         )
         self._fail(error, worker.generation)
         # It has halted. If the pool goes on, others are to do what it has.
-        worker.excused = True
-        self._exchange.dismiss(worker, now)
+        worker.blameless = True
+        self._transport.request_stop(worker, now)
 
     def _fatal(self, worker: WorkerHandle, body: dict[str, Any], now: float) -> None:
         error = error_named(body["type"], body["message"], body["hint"])
@@ -166,4 +166,4 @@ class Inbox:
             self._dispatcher.start_failed(*worker.place, now, str(error))
         else:
             self._fail(error, worker.generation)
-            worker.excused = True
+            worker.blameless = True

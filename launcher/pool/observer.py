@@ -50,7 +50,7 @@ class Observer:
         self._rates: deque[tuple[float, int]] = deque(maxlen=20)
         self.status = PoolStatus(os.getpid(), time.time(), "starting")
 
-    def look(self, phase: str, crew: WorkerRegistry, now: float) -> PoolStatus:
+    def update(self, phase: str, registry: WorkerRegistry, now: float) -> PoolStatus:
         """Bring the status up to date; `now` is monotonic."""
         status = self.status
         events = self._delivery.events
@@ -67,15 +67,15 @@ class Observer:
         status.outputs = self._delivery.outputs
         status.rate = (events - count) / (now - began) if now > began else 0.0
         status.deaths = statistics.deaths
-        counts = crew.totals()
+        counts = registry.totals()
         status.retries = statistics.retries + counts["retries"]
         status.dead_letters = counts["dead_letters"]
         status.ignored = counts["ignored"]
         status.moves = dispatcher.moves.done
         status.longest_pause = dispatcher.moves.longest
-        status.metrics = merge_metrics([beat["metrics"] for beat in crew.heartbeats()])
+        status.metrics = merge_metrics([beat["metrics"] for beat in registry.heartbeats()])
         status.workers = [
-            self._worker(slot, crew)
+            self._worker(slot, registry)
             for slot in range(dispatcher.most_slots)
             if dispatcher.phase(slot) is not Phase.RETIRED
         ]
@@ -86,17 +86,17 @@ class Observer:
         if bool(why) != bool(before):
             self._hooks.call(LauncherHook.degraded, why)
 
-    def report(self, phase: str, crew: WorkerRegistry, now: float) -> None:
+    def publish(self, phase: str, registry: WorkerRegistry, now: float) -> None:
         """Show how things stand: in the state directory, and to whoever looks on."""
-        status = self.look(phase, crew, now)
+        status = self.update(phase, registry, now)
         record = asdict(status)
         self._state.write_status(record)
         self._hooks.call(LauncherHook.status_sampled, record)
         if self._show is not None:
             self._show(status)
 
-    def _worker(self, slot: int, crew: WorkerRegistry) -> WorkerStatus:
-        worker = crew.at(slot)
+    def _worker(self, slot: int, registry: WorkerRegistry) -> WorkerStatus:
+        worker = registry.current(slot)
         beat = worker.heartbeat if worker is not None else None
         dispatcher = self._dispatcher
         return WorkerStatus(

@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
-
-import zmq
 
 from ...agent.errors import WorkerStartError, error_named
 from ...worker import wire
@@ -27,7 +25,7 @@ from ...worker.process.limits import give_to_user
 from ..control import commands
 from ..control.commands import Mailbox
 from ..control.operations import CommandQueue
-from ..dispatch.breaker import Breaker, BreakerRule
+from ..dispatch.breaker import Breaker
 from ..dispatch.dispatcher import Dispatcher
 from ..dispatch.instructions import (
     GiveUp,
@@ -38,24 +36,23 @@ from ..dispatch.instructions import (
     TakeShard,
 )
 from ..dispatch.slot import Phase
-from ..hooks import LauncherHook, logging_only
+from ..hooks import LauncherHook
 from ..workers.generation import Generation, Generations, make_starter
 from ..workers.monitor import Monitor
 from ..workers.registry import WorkerRegistry
 from ..workers.starter import BootFailed, Exited, Started, StartFailed
-from ..workers.watchdog import WatchLimits
+from .checkpoints import CheckpointSaver
 from .inbox import Inbox
 from .observer import Observer
+from .poller import Poller
 from .reader import Reader
 from .scaling import Scaling, Swapping
+from .shutdown import stop_workers
 from .signals import Signals
-from .transport import STOP_SECONDS, WorkerTransport, pack_items
+from .transport import WorkerTransport, pack_items
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...agent.errors import TamiasError
-    from ...agent.hooks import Hooks
     from ...environments.launch import Launch
     from ...store.state.directory import StateDirectory
     from ...worker.process.boot import Boot
@@ -66,33 +63,15 @@ if TYPE_CHECKING:
     from ..dispatch.item import Death
     from ..workers.registry import WorkerHandle
     from ..workers.starter import Event
+    from .settings import PoolSettings
     from .status import PoolStatus
 
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
-LAST_WORDS_SECONDS: Final = 1.0  # what a worker that has ended has sent is waited for so long
-CALM_SECONDS: Final = 1.0  # between two turns with nothing to do: waiting is to cost nothing
+IDLE_SECONDS: Final = 1.0
+"""Between two turns of the loop with nothing to do."""
 OPERATION_SECONDS: Final = 0.02
-"""Between two steps of something that waits for what no socket tells of."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
-    """What a pool is told about itself."""
-
-    slots: int
-    window: int = 4096
-    batch: int = 256
-    max_attempts: int = 3
-    limits: WatchLimits = field(default_factory=WatchLimits)
-    breaker: BreakerRule = field(default_factory=BreakerRule)
-    start_method: str = "zygote"
-    launch: Launch | None = None
-    """The workers' interpreter; None for the launcher's."""
-    on_status: Callable[[PoolStatus], None] | None = None
-    handle_signals: bool = True
-    """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
-    hooks: Hooks[LauncherHook] = field(default_factory=logging_only)
+"""Between two steps of an operation, which may wait for what no descriptor shows."""
 
 
 class Pool:
@@ -128,16 +107,15 @@ class Pool:
             max_attempts=settings.max_attempts,
             breaker=Breaker(settings.breaker),
         )
-        self._intake = Reader(source, delivery, self.dispatcher)
+        self._reader = Reader(source, delivery, self.dispatcher)
         self.generations = Generations()
-        self.current = boot.generation
+        self.current_generation = boot.generation
         """The generation that new workers belong to."""
         self._mailbox = Mailbox()
         self.command_queue = CommandQueue(self._mailbox)
         self._register_commands()
         self._failure: TamiasError | None = None
         self._signals = 0
-        self._polled: list[int] = []
         self._finishing = False
         """Whether no more inputs are read: a command wants the pool to end with those it has."""
         self._draining = False
@@ -200,25 +178,30 @@ class Pool:
     def _open(self, stack: ExitStack) -> None:
         state = self._state.path
         (state / "run").mkdir(exist_ok=True)
-        self._exchange = WorkerTransport(self._boot.address, stack)
-        self._poller = zmq.Poller()
-        self._poller.register(self._exchange.socket, zmq.POLLIN)
-        self._poller.register(self._mailbox, zmq.POLLIN)
+        self._transport = WorkerTransport(self._boot.address, stack)
+        self._poller = Poller(self._transport.socket, self._mailbox)
         self._log = stack.enter_context((state / "logs" / "pool.log").open("ab"))
         stack.callback(self.generations.close)
         self.add_generation(self._boot, self._settings.start_method, self._settings.launch)
-        self._crew = WorkerRegistry(state)
-        stack.callback(self._crew.close)
-        self._listener = Inbox(
-            self._exchange,
-            self._crew,
+        self._registry = WorkerRegistry(state)
+        stack.callback(self._registry.close)
+        self._inbox = Inbox(
+            self._transport,
+            self._registry,
             self.dispatcher,
             self._delivery,
             self._fail,
             hooks=self.hooks,
         )
-        self.supervisor = Monitor(
-            self._crew,
+        self._checkpoints = CheckpointSaver(
+            self._delivery,
+            self.dispatcher.placement,
+            self._registry,
+            self._transport,
+            self.hooks,
+        )
+        self.monitor = Monitor(
+            self._registry,
             self.dispatcher,
             state,
             self._settings.limits,
@@ -226,7 +209,7 @@ class Pool:
             abandon=self._abandon,
             fail=self._fail,
         )
-        self._listener.on_ready = self.supervisor.look_at_ready
+        self._inbox.on_ready = self.monitor.inspect_ready
         give_to_user(state, self._boot.config)
 
     def _loop(self) -> None:
@@ -234,22 +217,23 @@ class Pool:
         self._report("running")
         while True:
             self.command_queue.turn(now)
-            self._intake.feed()
+            self._reader.feed()
             self._dispatch(now)
             if self._failure is not None or self._at_end():
                 break
             self._wait(now)
             now = self._clock()
-            self._listener.listen(now)
+            self._inbox.receive(now)
             self._take_events(now)
-            if now >= self.supervisor.next_look:
-                self.supervisor.look(now, self.generations)
+            if now >= self.monitor.next_inspection:
+                self.monitor.inspect(now, self.generations)
             if now >= self._next_checkpoint:
-                self._crew.kill_lingering(now)
-                self._save_checkpoint(now)
+                self._next_checkpoint = now + CHECKPOINT_SECONDS
+                self._registry.kill_overdue(now)
+                self._checkpoints.save()
             if now >= self._next_status:
                 self._report("draining" if self._draining or self._finishing else "running")
-        self._save_checkpoint(now)
+        self._checkpoints.save()
 
     def _at_end(self) -> bool:
         dispatcher = self.dispatcher
@@ -257,38 +241,25 @@ class Pool:
             return self._signals > 1 or dispatcher.quiet
         if self._finishing and dispatcher.idle:
             return True
-        # What an earlier life has left in the outboxes may be of inputs that are in no source any
-        # more: dead letters that it retried. So every shard is heard before the end.
-        heard = len(self._listener.heard) == self._boot.shards
-        return self._source.exhausted and dispatcher.idle and heard
+        # Outboxes may hold outputs of inputs that no source has any more: dead letters that an
+        # earlier life retried. So the pool does not end before every shard has announced its own.
+        announced = len(self._inbox.announced_shards) == self._boot.shards
+        return self._source.exhausted and dispatcher.idle and announced
 
     def _wait(self, now: float) -> None:
         deadline = self.dispatcher.next_deadline(now)
         until = min(self._next_status, self._next_checkpoint)
-        if self.dispatcher.idle and self._delivery.is_saved and self._crew.is_settled:
-            until = now + CALM_SECONDS
+        if self.dispatcher.idle and self._delivery.is_saved and self._registry.all_ready:
+            until = now + IDLE_SECONDS
         if self.command_queue.operation is not None:
             until = min(until, now + OPERATION_SECONDS)
         if deadline is not None:
             until = min(until, deadline)
-        until = min(until, self.supervisor.next_look)
+        until = min(until, self.monitor.next_inspection)
         descriptors = self.generations.descriptors()
-        if self._intake.starved and (arrival := self._source.fileno()) is not None:
+        if self._reader.starved and (arrival := self._source.fileno()) is not None:
             descriptors.append(arrival)
-        self._poll_also(descriptors)
-        with suppress(InterruptedError):
-            self._poller.poll(max(0, int((until - now) * 1000) + (until > now)))
-
-    def _poll_also(self, descriptors: list[int]) -> None:
-        """Have these polled besides socket and mailbox, and none of those polled before."""
-        if descriptors == self._polled:
-            return
-        for descriptor in self._polled:
-            with suppress(KeyError):
-                self._poller.unregister(descriptor)
-        self._polled = descriptors
-        for descriptor in descriptors:
-            self._poller.register(descriptor, zmq.POLLIN)
+        self._poller.wait(until - now, descriptors)
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -306,15 +277,16 @@ class Pool:
         command_queue.at_once(commands.Drain, lambda _: self._finish())
         command_queue.at_once(commands.Stop, lambda _: self._drain())
         command_queue.one_by_one(
-            commands.Scale, lambda scale: Scaling(self.dispatcher, scale.workers, self.current)
+            commands.Scale,
+            lambda scale: Scaling(self.dispatcher, scale.workers, self.current_generation),
         )
         command_queue.one_by_one(commands.Swap, lambda swap: Swapping(self.dispatcher, swap.slot))
 
     def _describe(self) -> dict[str, Any]:
-        return asdict(self._observer.look(self.status.phase, self._crew, self._clock()))
+        return asdict(self._observer.update(self.status.phase, self._registry, self._clock()))
 
     def _finish(self) -> None:
-        self._finishing = self._intake.closed = True
+        self._finishing = self._reader.closed = True
 
     def add_generation(
         self, boot: Boot, start_method: str, launch: Launch | None, *, on_trial: bool = False
@@ -331,26 +303,26 @@ class Pool:
         starter = make_starter(start_method, boot, self._log, launch)
         return self.generations.add(Generation(boot.generation, boot, starter, on_trial))
 
-    def announce(self, generation: int, message: bytes) -> None:
-        """Tell a generation's workers something, and those to come before their first inputs."""
-        self._listener.news[generation] = message
-        for worker in self._crew:
+    def send_settings(self, generation: int, message: bytes) -> None:
+        """Send changed settings to a generation's workers, those to come included."""
+        self._inbox.pending_settings[generation] = message
+        for worker in self._registry:
             if worker.ready and worker.generation == generation:
-                self._exchange.tell(worker.identity, message)
+                self._transport.send(worker.identity, message)
 
-    def forget_news(self, generation: int) -> None:
-        """A generation ends: nothing is to be announced to its workers any more."""
-        self._listener.news.pop(generation, None)
+    def forget_settings(self, generation: int) -> None:
+        """Drop the changed settings of a generation that ends."""
+        self._inbox.pending_settings.pop(generation, None)
 
     def promote(self, generation: int) -> None:
         """New workers belong to this generation from now on; its failures are the pool's."""
         self.generations[generation].on_trial = False
         self.dispatcher.tally(generation).on_trial = False
-        self.current = self.status.generation = generation
+        self.current_generation = self.status.generation = generation
 
     def kill_workers(self, generation: int) -> None:
         """End a generation's workers at once; no input is to blame for that."""
-        self._crew.kill_generation(generation)
+        self._registry.kill_generation(generation)
 
     # -- instructions -------------------------------------------------------------------------
 
@@ -360,14 +332,14 @@ class Pool:
         for instruction in self.dispatcher.tick(now):
             self._carry_out(instruction, now)
         if leaving:
-            for worker in list(self._crew):
+            for worker in list(self._registry):
                 if self.dispatcher.phase(worker.assignment.slot) is Phase.RETIRED:
-                    self._crew.forget(worker.assignment.slot)
+                    self._registry.remove(worker.assignment.slot)
 
     def _carry_out(self, instruction: Instruction, now: float) -> None:
         if isinstance(instruction, StartWorker):
             starter = self.generations[instruction.generation].starter
-            self._crew.start(instruction, starter)
+            self._registry.start(instruction, starter)
             self.dispatcher.started(instruction.slot, instruction.incarnation)
             return
         if isinstance(instruction, GiveUp):
@@ -376,19 +348,19 @@ class Pool:
                 WorkerStartError(instruction.reason, hint=f"What the workers printed is in {log}.")
             )
             return
-        worker = self._crew.at(instruction.slot)
+        worker = self._registry.current(instruction.slot)
         if worker is None:
             return
         if isinstance(instruction, SendItems):
-            self._exchange.tell(worker.identity, pack_items(instruction.items))
+            self._transport.send(worker.identity, pack_items(instruction.items))
         elif isinstance(instruction, ReleaseShard):
             message = wire.pack(wire.RELEASE, {"shard": instruction.shard})
-            self._exchange.tell(worker.identity, message)
+            self._transport.send(worker.identity, message)
         elif isinstance(instruction, TakeShard):
             message = wire.pack(wire.TAKE, {"shard": instruction.shard})
-            self._exchange.tell(worker.identity, message)
+            self._transport.send(worker.identity, message)
         elif isinstance(instruction, StopWorker):
-            self._exchange.dismiss(worker, now)
+            self._transport.request_stop(worker, now)
 
     def _fail(self, error: TamiasError, generation: int | None = None) -> None:
         """Something that cannot be survived has happened, here or in a generation's process.
@@ -409,12 +381,12 @@ class Pool:
 
     def _on_event(self, generation: Generation, event: Event, now: float) -> None:
         if isinstance(event, Started):
-            worker = self._crew.born(event)
+            worker = self._registry.record_start(event)
             if worker is not None:
                 self.hooks.call(LauncherHook.worker_born, worker.info(event.pid))
         elif isinstance(event, Exited):
-            self._listener.listen(now)  # what it still had to say comes before its death
-            self._gone(event, now)
+            self._inbox.receive(now)  # what it still had to say comes before its death
+            self._exited(event, now)
         elif isinstance(event, StartFailed):
             self.dispatcher.start_failed(
                 event.assignment.slot, event.assignment.incarnation, now, event.text
@@ -424,7 +396,7 @@ class Pool:
             error = error_named(event.type, event.message + traceback, event.hint)
             self._fail(error, generation.number)
 
-    def _gone(self, event: Exited, now: float) -> None:
+    def _exited(self, event: Exited, now: float) -> None:
         slot, incarnation = event.assignment.slot, event.assignment.incarnation
         stopping = self.dispatcher.phase(slot) is Phase.STOPPING
         death = self._record_exit(
@@ -434,8 +406,8 @@ class Pool:
             self.dispatcher.died(slot, incarnation, now, death)
 
     def _record_exit(self, event: Exited, *, expected: bool) -> Death | None:
-        worker = self._crew.at(event.assignment.slot)
-        death = self._crew.bury(event)
+        worker = self._registry.current(event.assignment.slot)
+        death = self._registry.record_exit(event)
         if worker is not None and death is not None:
             exit_ = worker.exit_info(death, expected=expected)
             self.hooks.call(LauncherHook.worker_gone, worker.info(event.pid), exit_)
@@ -443,71 +415,28 @@ class Pool:
 
     def _abandon(self, worker: WorkerHandle, pid: int, now: float) -> None:
         """This worker is as good as dead: a SIGKILL is waiting for it, and it has no leases."""
-        self._listener.listen(now)
-        self._gone(Exited(worker.assignment, pid, signal.SIGKILL), now)
-
-    # -- checkpoints --------------------------------------------------------------------------
-
-    def _save_checkpoint(self, now: float) -> None:
-        self._next_checkpoint = now + CHECKPOINT_SECONDS
-        owners = self.dispatcher.placement.owners
-        delivery, began = self._delivery, self._clock()
-        is_new = not delivery.is_saved
-        levels_by_shard = delivery.save()
-        if is_new:
-            seconds = self._clock() - began
-            self.hooks.call(
-                LauncherHook.checkpoint_saved, delivery.events, delivery.outputs, seconds
-            )
-        by_slot: dict[int, dict[int, int]] = {}
-        for shard, level in levels_by_shard.items():
-            by_slot.setdefault(owners[shard], {})[shard] = level
-        for slot, levels in by_slot.items():
-            worker = self._crew.at(slot)  # nobody in a room
-            if worker is not None and worker.ready:
-                self._exchange.tell(worker.identity, wire.pack(wire.ACKNOWLEDGE, levels))
+        self._inbox.receive(now)
+        self._exited(Exited(worker.assignment, pid, signal.SIGKILL), now)
 
     # -- the end ------------------------------------------------------------------------------
 
     def _drain(self) -> None:
         self._signals += 1
-        self._draining = self._intake.closed = True
+        self._draining = self._reader.closed = True
         self.dispatcher.drain()
 
     def _stop_workers(self) -> None:
-        """Let ready workers leave in order; the starter's close takes the rest."""
-        if self._signals > 1:
-            return
-        told = [worker for worker in self._crew if worker.ready]
-        leaving = {worker.pid for worker in told}
-        exits: list[Exited] = []
-        for worker in told:
-            self._exchange.tell(worker.identity, wire.STOP)
-        deadline = self._clock() + STOP_SECONDS
-        while leaving and self._clock() < deadline and self._signals < 2:
-            poller = zmq.Poller()
-            for descriptor in self.generations.descriptors():
-                poller.register(descriptor, zmq.POLLIN)
-            with suppress(InterruptedError):
-                poller.poll(100)
-            for _, event in self.generations.poll():
-                if isinstance(event, Exited):
-                    leaving.discard(event.pid)
-                    exits.append(event)
-            self._listener.listen(self._clock())
-        # The end of a process may be known before its last counts have arrived.
-        deadline = self._clock() + LAST_WORDS_SECONDS
-        while (
-            not all(worker.has_said_all for worker in told)
-            and self._clock() < deadline
-            and self._signals < 2
-        ):
-            self._exchange.socket.poll(10)
-            self._listener.listen(self._clock())
+        exits = stop_workers(
+            self._registry,
+            self.generations,
+            self._transport,
+            self._inbox,
+            lambda: self._signals > 1,
+        )
         for event in exits:
             self._record_exit(event, expected=True)
 
     def _report(self, phase: str) -> None:
         now = self._clock()
         self._next_status = now + STATUS_SECONDS
-        self._observer.report(phase, self._crew, now)
+        self._observer.publish(phase, self._registry, now)

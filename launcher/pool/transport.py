@@ -47,7 +47,7 @@ class WorkerTransport:
         """What to poll."""
         return self._socket
 
-    def tell(self, identity: bytes, message: bytes) -> None:
+    def send(self, identity: bytes, message: bytes) -> None:
         """Send a worker a message."""
         reach("tell.before")
         self._socket.send(identity, zmq.SNDMORE)
@@ -55,10 +55,10 @@ class WorkerTransport:
         self._socket.send(message)
         reach("tell.after")
 
-    def dismiss(self, worker: WorkerHandle, now: float) -> None:
+    def request_stop(self, worker: WorkerHandle, now: float) -> None:
         """Have a worker finish what it has begun to commit, and end; `now` is monotonic."""
         worker.stop_by = now + STOP_SECONDS
-        self.tell(worker.identity, wire.STOP)
+        self.send(worker.identity, wire.STOP)
 
 
 def pack_items(items: list[Item]) -> bytes:

@@ -46,11 +46,11 @@ class CurrentGeneration:
 
     def apply_settings(self, config: Configuration, on_error: str) -> None:
         """Go by the values that live options have in `config`, in the launcher and all workers."""
-        self.pool.supervisor.limits = watch_limits(config)
+        self.pool.monitor.limits = watch_limits(config)
         self.pool.dispatcher.allow_attempts(config.get(PoolOptions.MAX_ATTEMPTS))
         values = {key: config.data.get(key) for key, option in KNOWN_OPTIONS.items() if option.live}
         message = wire.pack(wire.CONFIGURE, {"settings": values, "on_error": on_error})
-        self.pool.announce(self.boot.generation, message)
+        self.pool.send_settings(self.boot.generation, message)
 
     def job_with(self, boot: Boot, environment: dict[str, Any]) -> dict[str, Any]:
         """What changes in the manifest's job with a generation, if a command can resume it."""

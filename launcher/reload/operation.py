@@ -253,7 +253,7 @@ class ReloadOperation(Operation):
             slots = self._slots.values() if step.side is Side.NEW else self._slots.keys()
             for slot in slots:
                 pool.dispatcher.retire(slot)
-            pool.forget_news(self.number if step.side is Side.NEW else self._old)
+            pool.forget_settings(self.number if step.side is Side.NEW else self._old)
 
     def _slot_of(self, shard: int, side: Side) -> int:
         home = self._homes[shard]

@@ -124,7 +124,7 @@ class Rollout:
 
     Args:
         shards: the numbers of all shards; all of them are the old generation's now.
-        prudence: what the new generation has to stand.
+        policy: what the new generation has to stand.
         old_runs: runs that the old generation has done, for comparison.
         old_failures: how many of them failed.
     """
@@ -132,12 +132,12 @@ class Rollout:
     def __init__(
         self,
         shards: Iterable[int],
-        prudence: RolloutPolicy | None = None,
+        policy: RolloutPolicy | None = None,
         *,
         old_runs: int = 0,
         old_failures: int = 0,
     ) -> None:
-        self.prudence = prudence or RolloutPolicy()
+        self.policy = policy or RolloutPolicy()
         self.stage = RolloutStage.PREPARING
         self.reason = ""
         """Why it is rolled back, once that is decided."""
@@ -179,13 +179,13 @@ class Rollout:
         self._going.pop(shard, None)
         if first and self.stage is RolloutStage.MOVING:
             self._canary = True
-            self._until = now + self.prudence.canary
+            self._until = now + self.policy.canary
 
     def ran(self, runs: int, failures: int) -> None:
         """Runs of the new generation have ended, so many of them without success."""
         self.runs += runs
         self.failures += failures
-        if not failures or self.failures <= self.prudence.failures:
+        if not failures or self.failures <= self.policy.failures:
             return
         share = self.failures / self.runs
         if share > 2 * self._old_share:
@@ -197,7 +197,7 @@ class Rollout:
     def died(self, text: str) -> None:
         """A worker of the new generation has died; `text` says how."""
         self.deaths += 1
-        if self.deaths > self.prudence.deaths:
+        if self.deaths > self.policy.deaths:
             many = self.deaths > 1
             self.fail(
                 f"{self.deaths} workers died, the last one {text}" if many else f"a worker {text}"
@@ -251,7 +251,7 @@ class Rollout:
     def _move_on(self, now: float, steps: list[Step]) -> None:
         if self._going:
             return
-        if self._canary and now < self._until and self.runs < self.prudence.canary_runs:
+        if self._canary and now < self._until and self.runs < self.policy.canary_runs:
             return
         self._canary = False
         for shard, side in self._at.items():
@@ -259,7 +259,7 @@ class Rollout:
                 self._send(shard, Side.NEW, steps)
                 return
         self.stage = RolloutStage.PROBATION
-        self._until = now + self.prudence.probation
+        self._until = now + self.policy.probation
 
     def _move_back(self, steps: list[Step]) -> None:
         # All at once, for the code they leave is not worth another input. A shard on its way to

@@ -25,7 +25,7 @@ from ...store.encoding.keys import decode_key
 from ...store.lease import Lease
 from ...store.records.offsets import offset_of
 from . import procfs
-from .watchdog import LOOK_SECONDS, Action, Sample, Watchdog, WatchLimits
+from .watchdog import INSPECTION_SECONDS, Action, Sample, Watchdog, WatchLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,7 +49,7 @@ _LOG: Final = logging.getLogger("tamias.pool")
 class _Watched:
     """A process under watch."""
 
-    watch: Watchdog
+    watchdog: Watchdog
     due: float
     pid: int | None = None
     bound: int = 0
@@ -62,12 +62,12 @@ class Monitor:
     """Watches the workers of a crew.
 
     Attributes:
-        next_look: when `look` is due, in monotonic seconds.
+        next_inspection: when `inspect` is due, in monotonic seconds.
     """
 
     def __init__(
         self,
-        crew: WorkerRegistry,
+        registry: WorkerRegistry,
         dispatcher: Dispatcher,
         state: Path,
         limits: WatchLimits,
@@ -82,7 +82,7 @@ class Monitor:
         slot's worker replaced between two runs, `abandon` goes on as if a worker had just been
         killed though it is not dead, `fail` ends the pool.
         """
-        self._crew = crew
+        self._registry = registry
         self._dispatcher = dispatcher
         self._state = state
         self._limits = limits
@@ -91,7 +91,7 @@ class Monitor:
         self._fail = fail
         self._workers: dict[bytes, _Watched] = {}
         self._zygotes: dict[int, _Watched] = {}
-        self.next_look = 0.0
+        self.next_inspection = 0.0
 
     @property
     def limits(self) -> WatchLimits:
@@ -102,28 +102,28 @@ class Monitor:
     def limits(self, limits: WatchLimits) -> None:
         self._limits = limits
         for watched in self._workers.values():
-            watched.watch.limits = limits
-        self.next_look = 0.0
+            watched.watchdog.limits = limits
+        self.next_inspection = 0.0
 
-    def look(self, now: float, generations: Iterable[Generation]) -> None:
+    def inspect(self, now: float, generations: Iterable[Generation]) -> None:
         """Look at all whose time has come."""
-        self.next_look = now + LOOK_SECONDS
-        workers = {worker.identity: worker for worker in self._crew}
+        self.next_inspection = now + INSPECTION_SECONDS
+        workers = {worker.identity: worker for worker in self._registry}
         for identity in [known for known in self._workers if known not in workers]:
             del self._workers[identity]
         for worker in workers.values():
             watched = self._watched(worker, now)
             if now >= watched.due:
-                self._look_at(worker, watched, now)
-            self.next_look = min(self.next_look, watched.due)
-        self._look_at_zygotes(generations, now)
+                self._inspect(worker, watched, now)
+            self.next_inspection = min(self.next_inspection, watched.due)
+        self._inspect_zygotes(generations, now)
 
-    def look_at_ready(self, worker: WorkerHandle, now: float) -> None:
+    def inspect_ready(self, worker: WorkerHandle, now: float) -> None:
         """A worker has just become ready, and has nothing to do yet: the moment to weigh it."""
         if self._limits.on_memory:
             watched = self._watched(worker, now)
-            self._look_at(worker, watched, now, fresh=True)
-            self.next_look = min(self.next_look, watched.due)
+            self._inspect(worker, watched, now, fresh=True)
+            self.next_inspection = min(self.next_inspection, watched.due)
 
     # -- workers ------------------------------------------------------------------------------
 
@@ -133,27 +133,27 @@ class Monitor:
             watched = self._workers[worker.identity] = _Watched(Watchdog(self._limits, now), now)
         return watched
 
-    def _look_at(
+    def _inspect(
         self, worker: WorkerHandle, watched: _Watched, now: float, *, fresh: bool = False
     ) -> None:
         slot = worker.assignment.slot
         if worker.pid is None:  # not born, or dead: its zygote is watched
-            watched.due = now + LOOK_SECONDS
+            watched.due = now + INSPECTION_SECONDS
             return
         if watched.pid is None:  # time that it has waited for its zygote is not its own
-            watched.pid, watched.watch = worker.pid, Watchdog(self._limits, now)
+            watched.pid, watched.watchdog = worker.pid, Watchdog(self._limits, now)
         working = bool(self._dispatcher.in_flight(slot) or self._dispatcher.waiting(slot))
         sample = self._sample(worker, worker.pid, watched, now)
-        order = watched.watch.look(replace(sample, fresh=True) if fresh else sample)
-        if order is not None:
-            self._carry_out(order, worker, worker.pid, now)
+        action = watched.watchdog.process(replace(sample, fresh=True) if fresh else sample)
+        if action is not None:
+            self._carry_out(action, worker, worker.pid, now)
         pause = self._limits.pause(working=working)
-        watched.due = now + (QUICK_SECONDS if watched.watch.is_dying else pause)
+        watched.due = now + (QUICK_SECONDS if watched.watchdog.is_dying else pause)
 
     def _sample(self, worker: WorkerHandle, pid: int, watched: _Watched, now: float) -> Sample:
-        beacons, slot = self._crew.beacons, worker.assignment.slot
+        beacons, slot = self._registry.beacons, worker.assignment.slot
         pulse = beacons.pulse(slot)
-        asked = procfs.standing(pid) if watched.watch.is_silent(pulse) else None
+        asked = procfs.standing(pid) if watched.watchdog.is_silent(pulse) else None
         beat = worker.heartbeat
         return Sample(
             at=now,
@@ -182,40 +182,40 @@ class Monitor:
         watched.measured = procfs.memory(pid)
         return watched.measured
 
-    def _carry_out(self, order: Action, worker: WorkerHandle, pid: int, now: float) -> None:
+    def _carry_out(self, action: Action, worker: WorkerHandle, pid: int, now: float) -> None:
         slot = worker.assignment.slot
-        if order.do == "dump":
-            self._condemn(worker, order)
+        if action.do == "dump":
+            self._condemn(worker, action)
             _send(pid, signal.SIGUSR2)
-        elif order.do == "kill":
-            self._condemn(worker, order)
+        elif action.do == "kill":
+            self._condemn(worker, action)
             _send(pid, signal.SIGKILL)
-        elif order.do == "fence":
+        elif action.do == "fence":
             self._fence(worker, pid, now)
-        elif order.do == "replace":
-            what = self._under_way(slot, order)
+        elif action.do == "replace":
+            what = self._under_way(slot, action)
             # A breach is news, a birthday is not.
-            level = logging.WARNING if order.cause == "memory" else logging.INFO
-            _LOG.log(level, "worker %d (pid %d) is replaced: %s, %s", slot, pid, order.why, what)
+            level = logging.WARNING if action.cause == "memory" else logging.INFO
+            _LOG.log(level, "worker %d (pid %d) is replaced: %s, %s", slot, pid, action.why, what)
             self._replace_slot(slot)
         else:
             hint = "Raise the limit, or leave it out."
-            self._fail(ConfigError(f"{order.why[:1].upper()}{order.why[1:]}.", hint=hint))
+            self._fail(ConfigError(f"{action.why[:1].upper()}{action.why[1:]}.", hint=hint))
 
-    def _condemn(self, worker: WorkerHandle, order: Action) -> None:
+    def _condemn(self, worker: WorkerHandle, action: Action) -> None:
         """Say why it is killed, in the words that its dead letter will have."""
         if not worker.killed_for:
-            what = self._under_way(worker.assignment.slot, order) if worker.ready else "starting"
-            worker.killed_for = f"was killed: {order.why}, {what}"
-            worker.killed_cause = order.cause
+            what = self._under_way(worker.assignment.slot, action) if worker.ready else "starting"
+            worker.killed_for = f"was killed: {action.why}, {what}"
+            worker.killed_cause = action.cause
 
-    def _under_way(self, slot: int, order: Action) -> str:
+    def _under_way(self, slot: int, action: Action) -> str:
         """Which run was in flight, for how long."""
-        if order.offset is not None:
-            item = self._dispatcher.flying(slot, order.offset)
+        if action.offset is not None:
+            item = self._dispatcher.flying(slot, action.offset)
             key = f" (key {decode_key(item.key)!r})" if item is not None else ""
-            seconds = f" for {order.seconds:.1f} s" if order.seconds else ""
-            return f"executing input {offset_of(order.offset)}{key}{seconds}"
+            seconds = f" for {action.seconds:.1f} s" if action.seconds else ""
+            return f"executing input {offset_of(action.offset)}{key}{seconds}"
         count = self._dispatcher.in_flight(slot)
         return f"with {count} input{'' if count == 1 else 's'} in flight, executing none"
 
@@ -239,7 +239,7 @@ class Monitor:
 
     # -- zygotes ------------------------------------------------------------------------------
 
-    def _look_at_zygotes(self, generations: Iterable[Generation], now: float) -> None:
+    def _inspect_zygotes(self, generations: Iterable[Generation], now: float) -> None:
         limits = WatchLimits(
             start_timeout=self._limits.start_timeout, stop_timeout=self._limits.stop_timeout
         )
@@ -251,25 +251,25 @@ class Monitor:
             if watched is None:
                 watched = self._zygotes[pid] = _Watched(Watchdog(limits, now), now)
             if now >= watched.due:
-                self._look_at_zygote(pid, starter, watched, now)
-                dying = watched.watch.is_dying
+                self._inspect_zygote(pid, starter, watched, now)
+                dying = watched.watchdog.is_dying
                 watched.due = now + (QUICK_SECONDS if dying else limits.pause(working=False))
-            self.next_look = min(self.next_look, watched.due)
+            self.next_inspection = min(self.next_inspection, watched.due)
 
-    def _look_at_zygote(self, pid: int, starter: Starter, watched: _Watched, now: float) -> None:
+    def _inspect_zygote(self, pid: int, starter: Starter, watched: _Watched, now: float) -> None:
         asked = procfs.standing(pid)
         if asked is None:
             return
-        order = watched.watch.look(
+        action = watched.watchdog.process(
             Sample(now, ready=starter.is_warm, state=asked.state, ticks=asked.ticks)
         )
-        if order is None:
+        if action is None:
             return
-        if order.do == "dump":
-            starter.give_up(order.why)
+        if action.do == "dump":
+            starter.give_up(action.why)
             _send(pid, signal.SIGUSR2)
-        elif order.do == "kill":
-            _LOG.warning("the zygote (pid %d) is killed: %s", pid, order.why)
+        elif action.do == "kill":
+            _LOG.warning("the zygote (pid %d) is killed: %s", pid, action.why)
             _send(pid, signal.SIGKILL)
 
 

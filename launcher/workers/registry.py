@@ -46,7 +46,7 @@ class WorkerHandle:
     """Offsets that it has announced, by shard, until it says that it has the shard."""
     found_failed: set[int] = field(default_factory=set)
     """Those of them that failed for good."""
-    excused: bool = False
+    blameless: bool = False
     """Whether its end is no input's fault."""
     stop_by: float = 0.0
     """When it is killed if it has not ended by itself; 0.0 if it has not been told to."""
@@ -72,7 +72,7 @@ class WorkerHandle:
         )
 
     @property
-    def has_said_all(self) -> bool:
+    def sent_last_heartbeat(self) -> bool:
         """Whether the heartbeat is the one that it sends when it leaves in order."""
         return self.heartbeat is not None and self.heartbeat["last"]
 
@@ -98,18 +98,18 @@ class WorkerRegistry:
     def __iter__(self) -> Iterator[WorkerHandle]:
         return iter(self._by_slot.values())
 
-    def at(self, slot: int) -> WorkerHandle | None:
+    def current(self, slot: int) -> WorkerHandle | None:
         """The slot's current worker, dead or alive; None before the first."""
         return self._by_slot.get(slot)
 
-    def known_as(self, identity: bytes) -> WorkerHandle | None:
+    def by_identity(self, identity: bytes) -> WorkerHandle | None:
         """The living worker with this routing id."""
         return self._by_identity.get(identity)
 
     def start(self, start: StartWorker, starter: Starter) -> None:
         """Have a worker started in place of the slot's last one."""
         slot = start.slot
-        self.forget(slot)
+        self.remove(slot)
         self.beacons.clear(slot)
         assignment = Assignment(slot, start.incarnation, token_hex(16), start.shards)
         worker = WorkerHandle(
@@ -119,7 +119,7 @@ class WorkerRegistry:
         self._by_identity[worker.identity] = worker
         starter.start(assignment)
 
-    def forget(self, slot: int) -> None:
+    def remove(self, slot: int) -> None:
         """The slot has no worker any more, or another in a moment; what it has counted is kept."""
         old = self._by_slot.pop(slot, None)
         if old is None:
@@ -128,7 +128,7 @@ class WorkerRegistry:
         if old.heartbeat is not None:
             self._past[old.generation].update(old.heartbeat["totals"])
 
-    def born(self, event: Started) -> WorkerHandle | None:
+    def record_start(self, event: Started) -> WorkerHandle | None:
         """A process that was asked for exists; returns it if it is its slot's current one."""
         worker = self._by_slot.get(event.assignment.slot)
         if worker is None or worker.assignment != event.assignment:
@@ -136,7 +136,7 @@ class WorkerRegistry:
         worker.pid = event.pid
         return worker
 
-    def bury(self, event: Exited) -> Death | None:
+    def record_exit(self, event: Exited) -> Death | None:
         """A process has ended: what can be said of it; None if its slot has another by now."""
         slot = event.assignment.slot
         worker = self._by_slot.get(slot)
@@ -154,23 +154,23 @@ class WorkerRegistry:
             suspect=self.beacons.executing(slot),
             stacks=self._stacks(slot),
             worker_pid=event.pid,
-            blameless=event.status is None or worker.excused,
+            blameless=event.status is None or worker.blameless,
         )
 
     def kill_generation(self, generation: int) -> None:
         """Kill the workers of a generation; no input is to blame for their deaths."""
         for worker in self:
             if worker.generation == generation and worker.pid is not None:
-                worker.excused = True
+                worker.blameless = True
                 with suppress(OSError):
                     os.kill(worker.pid, signal.SIGKILL)
 
     @property
-    def is_settled(self) -> bool:
+    def all_ready(self) -> bool:
         """Whether all workers are ready, and none is to go."""
         return all(worker.ready and not worker.stop_by for worker in self)
 
-    def kill_lingering(self, now: float) -> None:
+    def kill_overdue(self, now: float) -> None:
         """Kill workers that have been told to stop and do not; `now` is monotonic."""
         for worker in self:
             if worker.stop_by and worker.pid is not None and now >= worker.stop_by:

@@ -33,7 +33,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-LOOK_SECONDS: Final = 1.0
+INSPECTION_SECONDS: Final = 1.0
 """The usual time between two looks."""
 MEMORY_SECONDS: Final = 0.25
 """The same for a worker that is at work, while there is a limit on memory."""
@@ -71,7 +71,7 @@ class WatchLimits:
 
     def pause(self, *, working: bool) -> float:
         """Seconds until the next look at a worker that has, or has not, something to do."""
-        pause = LOOK_SECONDS
+        pause = INSPECTION_SECONDS
         if working and self.on_memory:
             pause = min(pause, MEMORY_SECONDS)
         for limit in (self.run_timeout, self.start_timeout, self.stop_timeout):
@@ -110,10 +110,10 @@ class Action:
 
     `"dump"`: have it write its stacks, with SIGUSR2. `"kill"`: SIGKILL it. `"fence"`: it does not
     die, so break its leases and go on without it. `"replace"`: start a successor, and let it go
-    when its runs are done. `"hopeless"`: no worker can stay within this limit; end the pool.
+    when its runs are done. `"limit_too_low"`: no worker can stay within this limit; end the pool.
     """
 
-    do: Literal["dump", "kill", "fence", "replace", "hopeless"]
+    do: Literal["dump", "kill", "fence", "replace", "limit_too_low"]
     why: str
     cause: Cause = "crash"
     offset: int | None = None
@@ -126,12 +126,12 @@ class Watchdog:
     """One worker, from the moment it was asked for."""
 
     __slots__ = (
+        "_action",
         "_asked_at",
         "_at",
         "_blocked",
         "_born",
         "_offset",
-        "_order",
         "_pulse",
         "_seen",
         "_stalled",
@@ -154,8 +154,8 @@ class Watchdog:
         """How long `_offset` has been seen in the beacon."""
         self._pulse = 0
         self._ticks = -1
-        self._order: Action | None = None
-        """What is under way against it: the last order, with the time in `_asked_at`."""
+        self._action: Action | None = None
+        """What is under way against it: the last action, with the time in `_asked_at`."""
         self._asked_at = 0.0
 
     def is_silent(self, pulse: int) -> bool:
@@ -165,9 +165,9 @@ class Watchdog:
     @property
     def is_dying(self) -> bool:
         """Whether it is being killed, which wants quick looks."""
-        return self._order is not None and self._order.do in ("dump", "kill")
+        return self._action is not None and self._action.do in ("dump", "kill")
 
-    def look(self, sample: Sample) -> Action | None:
+    def process(self, sample: Sample) -> Action | None:
         """Take in what is seen; returns what is to be done now, if anything."""
         elapsed = max(0.0, sample.at - self._at)
         self._at = sample.at
@@ -175,14 +175,14 @@ class Watchdog:
         self._follow(sample)
         if self.is_dying:
             return self._go_on(sample.at)
-        order = self._judge(sample)
-        if order is None:
+        action = self._judge(sample)
+        if action is None:
             return None
-        again = order.do == "replace" and self._order is not None
+        again = action.do == "replace" and self._action is not None
         if again and sample.at - self._asked_at < ASK_AGAIN_SECONDS:
             return None
-        self._order, self._asked_at = order, sample.at
-        return order
+        self._action, self._asked_at = action, sample.at
+        return action
 
     def _follow(self, sample: Sample) -> None:
         """Bring what lasts up to date."""
@@ -250,7 +250,7 @@ class Watchdog:
             for name, limit in (("memory-limit", hard), ("memory-soft-limit", soft)):
                 if limit and sample.memory > limit:
                     why = f"a worker has {size} of memory before it has done anything, and {name}"
-                    return Action("hopeless", f"{why} is {_mebibytes(limit)}", "memory")
+                    return Action("limit_too_low", f"{why} is {_mebibytes(limit)}", "memory")
         elif hard and sample.memory > hard:
             why = f"it had {size} of memory, more than memory-limit ({_mebibytes(hard)})"
             return Action("dump", why, "memory", sample.offset, self._lasted(sample))
@@ -299,14 +299,14 @@ class Watchdog:
 
     def _go_on(self, at: float) -> Action | None:
         """The next step of a killing."""
-        order = self._order
+        action = self._action
         waited = at - self._asked_at
-        if order is None or waited < (DUMP_SECONDS if order.do == "dump" else FENCE_SECONDS):
+        if action is None or waited < (DUMP_SECONDS if action.do == "dump" else FENCE_SECONDS):
             return None
-        following: Literal["kill", "fence"] = "kill" if order.do == "dump" else "fence"
-        self._order = Action(following, order.why, order.cause, order.offset, order.seconds)
+        following: Literal["kill", "fence"] = "kill" if action.do == "dump" else "fence"
+        self._action = Action(following, action.why, action.cause, action.offset, action.seconds)
         self._asked_at = at
-        return self._order
+        return self._action
 
     def _longest_step(self) -> float:
         return 2 * self.limits.pause(working=False)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.jobs.agent_spec import AgentSpec
 from tamias.launcher.jobs.job import Job
-from tamias.launcher.pool.pool import Pool, PoolSettings
+from tamias.launcher.pool.pool import Pool
+from tamias.launcher.pool.settings import PoolSettings
 from tamias.launcher.sinks.jsonlines import JsonLinesSink
 from tamias.launcher.sources.factory import python_source
 from tamias.store.state.reader import StoreReader

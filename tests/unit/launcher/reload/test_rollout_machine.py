@@ -24,7 +24,7 @@ from tamias.launcher.reload.rollout import (
     Side,
 )
 
-PRUDENCE = RolloutPolicy(probation=30.0, canary=1.0, canary_runs=100, deaths=1, failures=10)
+POLICY = RolloutPolicy(probation=30.0, canary=1.0, canary_runs=100, deaths=1, failures=10)
 
 
 class RolloutMachine(RuleBasedStateMachine):
@@ -36,7 +36,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.slots = list(range(10, 10 + slots))
         self.at = dict.fromkeys(range(shards), Side.OLD)
         self.orders: dict[int, Side] = {}
-        self.rollout = Rollout(range(shards), PRUDENCE)
+        self.rollout = Rollout(range(shards), POLICY)
         self.unready: set[int] = set()
         self.has_slots = False
         self.retiring: Side | None = None
@@ -65,7 +65,7 @@ class RolloutMachine(RuleBasedStateMachine):
                 assert not self.blamed
                 assert set(self.at.values()) == {Side.NEW}
                 assert self.probation_since is not None
-                assert self.now >= self.probation_since + PRUDENCE.probation
+                assert self.now >= self.probation_since + POLICY.probation
                 self.promoting = True
             elif isinstance(step, Retire):
                 stays = Side.OLD if step.side is Side.NEW else Side.NEW
@@ -192,8 +192,8 @@ TestRolloutMachine = RolloutMachine.TestCase
 TestRolloutMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
-def _moving(prudence: RolloutPolicy = PRUDENCE, **old: int) -> Rollout:
-    rollout = Rollout(range(3), prudence, **old)
+def _moving(policy: RolloutPolicy = POLICY, **old: int) -> Rollout:
+    rollout = Rollout(range(3), policy, **old)
     rollout.prepared()
     assert rollout.tick(0.0) == [AddSlots()]
     rollout.added([7])

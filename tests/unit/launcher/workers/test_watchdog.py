@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tamias.launcher.workers.watchdog import (
     DUMP_SECONDS,
     FENCE_SECONDS,
+    INSPECTION_SECONDS,
     LEAST_SECONDS,
-    LOOK_SECONDS,
     Action,
     Sample,
     Watchdog,
@@ -35,18 +35,18 @@ class World:
         self.pulse = 1
         self.pause = self.watch.limits.pause(working=True)
 
-    def look(self, after: float | None = None, **seen: Any) -> Action | None:
+    def process(self, after: float | None = None, **seen: Any) -> Action | None:
         """Look after a while (the usual one); it is alive and idle, but for what is `seen`."""
         self.now += self.pause if after is None else after
         if "pulse" not in seen and "offset" not in seen and "state" not in seen:
             self.pulse += 1
-        return self.watch.look(Sample(self.now, **{"pulse": self.pulse, **seen}))
+        return self.watch.process(Sample(self.now, **{"pulse": self.pulse, **seen}))
 
     def until_ordered(self, most: float = 100.0, **seen: Any) -> tuple[float, Action]:
         """Look again and again at the same; the time it took to an order, and the order."""
         began = self.now
         while self.now - began < most:
-            order = self.look(**seen)
+            order = self.process(**seen)
             if order is not None:
                 return self.now - began, order
         raise AssertionError("there was no order")
@@ -54,7 +54,7 @@ class World:
     def never(self, seconds: float = 1000.0, **seen: Any) -> bool:
         """Whether nothing is ordered for so long."""
         looks = int(seconds / self.pause)
-        return all(self.look(**seen) is None for _ in range(looks))
+        return all(self.process(**seen) is None for _ in range(looks))
 
 
 ALL = {"run_timeout": 1.0, "start_timeout": 5.0, "stop_timeout": 3.0}
@@ -73,7 +73,7 @@ def test_without_limits_nothing_is_ever_wrong() -> None:
 
 def test_a_stopped_worker_is_killed_without_asking_it_for_stacks() -> None:
     world = World(**ALL)
-    world.look(offset=7, pulse=0, state="S")
+    world.process(offset=7, pulse=0, state="S")
     took, order = world.until_ordered(offset=7, pulse=0, state="T")
     assert took > 3.0
     assert (order.do, order.offset) == ("kill", 7)
@@ -94,8 +94,8 @@ def test_one_that_goes_on_in_time_is_forgiven() -> None:
     world = World(stop_timeout=3.0)
     for _ in range(20):
         for _ in range(9):
-            assert world.look(pulse=5, state="T") is None
-        assert world.look(pulse=5, state="S") is None
+            assert world.process(pulse=5, state="T") is None
+        assert world.process(pulse=5, state="S") is None
 
 
 def test_one_that_is_being_debugged_is_left_alone() -> None:
@@ -105,7 +105,7 @@ def test_one_that_is_being_debugged_is_left_alone() -> None:
 def test_one_that_sleeps_in_the_kernel_is_stalled_unless_it_gets_somewhere() -> None:
     world = World(stop_timeout=3.0)
     assert all(
-        world.look(offset=7, pulse=0, state="D", ticks=ticks) is None for ticks in range(100)
+        world.process(offset=7, pulse=0, state="D", ticks=ticks) is None for ticks in range(100)
     )
     took, order = world.until_ordered(offset=7, pulse=0, state="D", ticks=99)
     assert took > 3.0
@@ -122,7 +122,7 @@ def test_a_run_that_holds_the_thread(asynchronous: bool, word: str) -> None:  # 
     seconds = 0.0
     while order is None:
         seconds += world.pause
-        order = world.look(
+        order = world.process(
             offset=7, executing=seconds, asynchronous=asynchronous, pulse=0, state="R"
         )
     assert 1.0 < seconds < 1.5
@@ -141,9 +141,9 @@ def test_a_loop_that_is_blocked_by_nobody_known() -> None:
 
 def test_time_that_nobody_looked_does_not_count() -> None:
     world = World(run_timeout=10.0, stop_timeout=10.0)
-    assert world.look(offset=7, executing=0.1, pulse=0, state="T") is None
+    assert world.process(offset=7, executing=0.1, pulse=0, state="T") is None
     # The launcher was stopped for an hour, or all of them were.
-    assert world.look(after=3600.0, offset=7, executing=3600.1, pulse=0, state="T") is None
+    assert world.process(after=3600.0, offset=7, executing=3600.1, pulse=0, state="T") is None
     took, _ = world.until_ordered(offset=7, executing=3601.0, pulse=0, state="T")
     assert took > 5.0
 
@@ -158,8 +158,8 @@ def test_one_that_does_not_become_ready() -> None:
 
 def test_the_hard_limit_on_memory() -> None:
     world = World(memory=512 * MIB)
-    assert world.look(memory=512 * MIB, offset=3) is None
-    order = world.look(memory=600 * MIB, offset=3)
+    assert world.process(memory=512 * MIB, offset=3) is None
+    order = world.process(memory=600 * MIB, offset=3)
     assert order is not None
     assert (order.do, order.cause, order.offset) == ("dump", "memory", 3)
     assert "600 MiB" in order.why
@@ -169,30 +169,30 @@ def test_the_hard_limit_on_memory() -> None:
 
 def test_a_limit_that_nobody_can_keep_is_hopeless() -> None:
     for limit in ("memory", "memory_soft"):
-        order = World(**{limit: 10 * MIB}).look(memory=25 * MIB, fresh=True)
+        order = World(**{limit: 10 * MIB}).process(memory=25 * MIB, fresh=True)
         assert order is not None
-        assert order.do == "hopeless"
+        assert order.do == "limit_too_low"
         assert "25 MiB" in order.why
 
 
 def test_the_soft_limit_is_asked_for_once_a_minute() -> None:
     world = World(memory_soft=100 * MIB, memory=200 * MIB)
     seen = {"memory": 150 * MIB, "runs": 10}
-    first = world.look(**seen)
+    first = world.process(**seen)
     assert first is not None
     assert first.do == "replace"
     took, second = world.until_ordered(**seen)
     assert second.do == "replace"
     assert took >= 60.0
-    third = world.look(memory=250 * MIB, runs=10)  # nothing has come of it
+    third = world.process(memory=250 * MIB, runs=10)  # nothing has come of it
     assert third is not None
     assert third.do == "dump"
 
 
 def test_recycling_by_runs_and_by_age() -> None:
     world = World(recycle_runs=1000, recycle_after=3600.0)
-    assert world.look(runs=999) is None
-    order = world.look(runs=1000)
+    assert world.process(runs=999) is None
+    order = world.process(runs=1000)
     assert order is not None
     assert (order.do, "1,000 runs" in order.why) == ("replace", True)
     old = World(recycle_after=3600.0)
@@ -232,7 +232,7 @@ def test_looks_are_frequent_enough_for_each_limit(
 ) -> None:
     limits = WatchLimits(run_timeout=limit, stop_timeout=others[0], start_timeout=others[1])
     pause = limits.pause(working=False)
-    assert LEAST_SECONDS <= pause <= LOOK_SECONDS
+    assert LEAST_SECONDS <= pause <= INSPECTION_SECONDS
     assert not limit or pause <= max(LEAST_SECONDS, limit / 10)
 
 
@@ -257,9 +257,9 @@ class Machine(RuleBasedStateMachine):
         runs=st.integers(0, 2000),
         memory=st.integers(0, 120),
     )
-    def look(self, after: float, **seen: Any) -> None:
+    def process(self, after: float, **seen: Any) -> None:
         self.now += after
-        order = self.watch.look(Sample(self.now, **seen))
+        order = self.watch.process(Sample(self.now, **seen))
         if order is not None:
             self.orders.append(order)
 

@@ -1,0 +1,37 @@
+"""The settings of a pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..dispatch.breaker import BreakerRule
+from ..hooks import logging_only
+from ..workers.watchdog import WatchLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...agent.hooks import Hooks
+    from ...environments.launch import Launch
+    from ..hooks import LauncherHook
+    from .status import PoolStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How a pool works; all but `slots` has a default."""
+
+    slots: int
+    window: int = 4096
+    batch: int = 256
+    max_attempts: int = 3
+    limits: WatchLimits = field(default_factory=WatchLimits)
+    breaker: BreakerRule = field(default_factory=BreakerRule)
+    start_method: str = "zygote"
+    launch: Launch | None = None
+    """The workers' interpreter; None for the launcher's."""
+    on_status: Callable[[PoolStatus], None] | None = None
+    handle_signals: bool = True
+    """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
+    hooks: Hooks[LauncherHook] = field(default_factory=logging_only)
