@@ -1,0 +1,54 @@
+"""What a task has emitted may be forgotten, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tamias.bridge.task import frames
+from tamias.bridge.task.delivery import TaskDelivery
+from tamias.bridge.task.pipe import Pipe
+from tamias.store.records.outbox import encode_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Pipe, Pipe]]:
+    """The launcher's end of the pipe, and the task's."""
+    to_task, to_launcher = os.pipe(), os.pipe()
+    yield Pipe(to_launcher[0], to_task[1]), Pipe(to_task[0], to_launcher[1])
+    for descriptor in (*to_task, *to_launcher):
+        os.close(descriptor)
+
+
+def test_records_go_to_the_task_as_they_are_and_in_order(ends: tuple[Pipe, Pipe]) -> None:
+    delivery = TaskDelivery("pickle-value", ends[0])
+    records = [encode_outputs([n], [1], [b"output %d" % n]) for n in range(3)]
+    for sequence, record in enumerate(records, start=1):
+        assert delivery.accept(0, sequence, record).offsets == [sequence - 1]
+    received = ends[1].receive()
+    assert [frame.kind for frame in received] == [ord(frames.OUTPUTS)] * 3
+    assert [frame.body[8:] for frame in received] == records
+    assert (delivery.events, delivery.outputs) == (3, 3)
+
+
+def test_only_what_the_task_has_acknowledged_is_forgotten(ends: tuple[Pipe, Pipe]) -> None:
+    delivery = TaskDelivery("pickle-value", ends[0])
+    record = encode_outputs([0], [0], [])
+    for shard, sequence in ((0, 7), (1, 3), (0, 8), (1, 4)):  # the task's records 1 to 4
+        delivery.accept(shard, sequence, record)
+    assert delivery.is_saved
+    assert delivery.save() == {}
+    delivery.acknowledge(1)
+    assert not delivery.is_saved
+    assert delivery.save() == {0: 7}
+    delivery.acknowledge(3)
+    assert delivery.save() == {0: 8, 1: 3}
+    assert delivery.save() == {}
+    assert [delivery.acknowledged(shard) for shard in range(3)] == [8, 3, None]
+    delivery.acknowledge(4)
+    assert delivery.save() == {1: 4}
