@@ -1,44 +1,70 @@
-"""What the dispatcher counts."""
+"""What the dispatcher counts: the one owner of submissions, completions, retries and deaths.
+
+Each generation has counts of its own, which a rollback is decided on; totals are their sums.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Statistics:
-    """Counts since the dispatcher was made, for progress displays and metrics.
+class GenerationCounts:
+    """Counts of one generation's workers; they never fall."""
 
-    `recovered` inputs were completed by an earlier life of a worker or of the launcher and were
-    never sent (again); `retries` counts items sent after a death interrupted them; `condemned`
-    those that the dispatcher found guilty and sent to be set aside.
-    """
+    completed: int = 0
+    """Inputs that they have committed, failed ones included."""
+    failed: int = 0
+    """Of these, the ones that were set aside as dead letters, or passed over."""
+    retries: int = 0
+    """Inputs sent again after a death interrupted them."""
+    deaths: int = 0
+    """Deaths of workers that had been ready."""
+    start_failures: int = 0
+    """Workers that could not be started, or ended before they were ready."""
+    condemned: int = 0
+    """Inputs that were found to kill workers, and sent to be set aside."""
+    last_death: str = ""
+    """How the last of the workers ended, or did not start."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the dispatcher was made."""
 
     submitted: int = 0
-    completed: int = 0
     recovered: int = 0
-    retries: int = 0
-    deaths: int = 0
-    start_failures: int = 0
-    condemned: int = 0
+    """Inputs that an earlier life of a worker or of the launcher had completed."""
+    generations: dict[int, GenerationCounts] = field(default_factory=dict)
 
+    def of(self, generation: int) -> GenerationCounts:
+        """The counts of one generation."""
+        counts = self.generations.get(generation)
+        if counts is None:
+            counts = self.generations[generation] = GenerationCounts()
+        return counts
 
-@dataclass(slots=True)
-class Tally:
-    """What became of one generation's workers: what a rollback is decided on.
+    @property
+    def completed(self) -> int:
+        """Submitted inputs that are done."""
+        return self.recovered + sum(counts.completed for counts in self.generations.values())
 
-    Counted as in `Statistics`. `on_trial`: that its workers cannot be kept alive is not the end of
-    the pool, but is left in `given_up`, and those slots stay down.
-    """
+    @property
+    def retries(self) -> int:
+        """Retries in all generations."""
+        return sum(counts.retries for counts in self.generations.values())
 
-    completed: int = 0
-    failed: int = 0
-    """Of the completed, those that were set aside or passed over."""
-    retries: int = 0
-    deaths: int = 0
-    start_failures: int = 0
-    condemned: int = 0
-    last_death: str = ""
-    """How the last of them ended, or did not start."""
-    on_trial: bool = False
-    given_up: str = ""
+    @property
+    def deaths(self) -> int:
+        """Deaths in all generations."""
+        return sum(counts.deaths for counts in self.generations.values())
+
+    @property
+    def start_failures(self) -> int:
+        """Failed starts in all generations."""
+        return sum(counts.start_failures for counts in self.generations.values())
+
+    @property
+    def condemned(self) -> int:
+        """Condemned inputs in all generations."""
+        return sum(counts.condemned for counts in self.generations.values())

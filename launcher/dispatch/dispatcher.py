@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, cast
 
 from .backoff import Backoff
 from .breaker import Breaker
-from .counters import Statistics, Tally
+from .counters import Counters
 from .instructions import GiveUp, SendItems, StartWorker, StopWorker
 from .migration import Migrations
 from .placement import Placement
@@ -43,6 +43,7 @@ from .slot import Phase, Slot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .input_queue import InputQueue
     from .instructions import Instruction
     from .item import Death, Item
 
@@ -81,7 +82,7 @@ class Dispatcher:
         self._queue = QUEUED_WINDOWS * window if queue is None else queue
         if min(slots, window, window_bytes, max_attempts, batch, self._queue, queue_bytes) < 1:
             raise ValueError("the dispatcher's slots, windows, batch and limits start at 1")
-        self.statistics = Statistics()
+        self.counters = Counters()
         self._window = window
         self._window_bytes = window_bytes
         self._batch = batch
@@ -90,12 +91,15 @@ class Dispatcher:
         self._backoff = backoff or Backoff()
         self.breaker = breaker or Breaker()
         """Counts failures of all workers."""
-        self._tallies: dict[int, Tally] = {}
+        self.on_trial: set[int] = set()
+        """Generations whose workers may fail to live without ending the pool."""
+        self.given_up: dict[int, str] = {}
+        """By generation on trial, why the first of its slots stays down."""
         self._states: list[Slot] = []
-        self.placement = Placement(shards or slots, range(slots))
-        self.moves = Migrations(self.placement, window, batch)
         for _ in range(slots):
             self.add_slot(generation)
+        self.placement = Placement(shards or slots, self._states)
+        self.moves = Migrations(self.placement, window, batch)
         self._recovered: set[int] = set()
         self._recovered_last = -1
         self._last = -1
@@ -117,17 +121,17 @@ class Dispatcher:
         """
         if self._halted:
             return 0
-        room = self._queue - max(len(state.queue) for state in self._queues)
-        if room < min(self._batch, max(1, self._queue // 4)):
+        space = self._queue - max(len(queue.queue) for queue in self._queues())
+        if space < min(self._batch, max(1, self._queue // 4)):
             return 0
         mean = self._mean
         if not mean:
-            return min(room, self._batch)
-        return min(room, -(-self.wanted_bytes() // mean))
+            return min(space, self._batch)
+        return min(space, -(-self.wanted_bytes() // mean))
 
     def wanted_bytes(self) -> int:
         """How many more payload bytes may be submitted now (the last item may exceed it)."""
-        queued = sum(state.queued_bytes for state in self._queues)
+        queued = sum(queue.queued_bytes for queue in self._queues())
         return max(0, self._queue_bytes - queued)
 
     def submit(self, items: list[Item]) -> list[int]:
@@ -143,23 +147,22 @@ class Dispatcher:
                 f"items must be submitted in ascending order: {items[0]} after {self._last}"
             )
         self._last = items[-1].offset
-        self.statistics.submitted += len(items)
+        self.counters.submitted += len(items)
         known: list[int] = []
         if self._recovered:
             known = [item.offset for item in items if item.offset in self._recovered]
             items = [item for item in items if item.offset not in self._recovered]
             if self._last >= self._recovered_last:
                 self._recovered.clear()
-            self.statistics.recovered += len(known)
-            self.statistics.completed += len(known)
-        sizes = [0] * len(self._queues)
-        appends = self._appends
+            self.counters.recovered += len(known)
+        sizes = [0] * self.placement.shards
+        appends = self.placement.appends
         for item in items:
-            slot = item.slot
-            appends[slot](item)
-            sizes[slot] += item.size
-        for state, size in zip(self._queues, sizes, strict=True):
-            state.queued_bytes += size
+            shard = item.shard
+            appends[shard](item)
+            sizes[shard] += item.size
+        for queue, size in zip(self.placement.queues, sizes, strict=True):
+            queue.queued_bytes += size
         if items:
             self._mean = max(1, sum(sizes) // len(items))
         return known
@@ -186,13 +189,13 @@ class Dispatcher:
         if state.incarnation != incarnation or state.phase not in (Phase.ASKED, Phase.STARTING):
             return []
         state.phase = Phase.READY
-        state.row.starts = 0
+        state.failures.starts = 0
         offsets = set(recovered)
         if not offsets:
             return []
         done = state.drop(offsets)
         if done:
-            state.row.deaths = 0
+            state.failures.deaths = 0
             state.count_suspects()
         return self._found(offsets, done)
 
@@ -228,8 +231,7 @@ class Dispatcher:
         if unread:
             self._recovered.update(unread)
             self._recovered_last = max(self._recovered_last, *unread)
-        self.statistics.recovered += len(done)
-        self.statistics.completed += len(done)
+        self.counters.recovered += len(done)
         return [item.offset for item in done]
 
     def completed(self, slot: int, incarnation: int, offsets: Sequence[int]) -> Sequence[int]:
@@ -247,12 +249,11 @@ class Dispatcher:
             offsets = [item.offset for item in items]
         if items:
             state.flying_bytes -= sum([item.size for item in items])
-            state.row.deaths = 0
+            state.failures.deaths = 0
             if state.suspects:
                 state.suspects -= sum(1 for item in items if item.deaths)
-            self.statistics.completed += len(items)
             state.completed += len(items)
-            state.tally.completed += len(items)
+            state.counts.completed += len(items)
         return offsets
 
     def died(self, slot: int, incarnation: int, now: float, death: Death) -> None:
@@ -267,14 +268,13 @@ class Dispatcher:
             self.start_failed(slot, incarnation, now, death.describe())
             return
         state.phase = Phase.DOWN
-        self.statistics.deaths += 1
-        state.tally.deaths += 1
-        state.tally.last_death = death.describe()
-        explained = self._quarantine.judge(state.ground(), death, state.generation)
+        state.counts.deaths += 1
+        state.counts.last_death = death.describe()
+        explained = self._quarantine.judge(state.return_flight(), death, state.generation)
         state.count_suspects()
-        pause = state.row.died(lived=now - state.started_at, explained=explained)
+        pause = state.failures.died(lived=now - state.started_at, explained=explained)
         self._restart(
-            state, now, pause, f"died {state.row.deaths} times in a row", death.describe()
+            state, now, pause, f"died {state.failures.deaths} times in a row", death.describe()
         )
 
     def start_failed(self, slot: int, incarnation: int, now: float, text: str) -> None:
@@ -283,11 +283,10 @@ class Dispatcher:
         if state.incarnation != incarnation or state.phase not in (Phase.ASKED, Phase.STARTING):
             return
         state.phase = Phase.DOWN
-        self.statistics.start_failures += 1
-        state.tally.start_failures += 1
-        state.tally.last_death = text
-        pause = state.row.start_failed()
-        what = f"failed to start {state.row.starts} times in a row"
+        state.counts.start_failures += 1
+        state.counts.last_death = text
+        pause = state.failures.start_failed()
+        what = f"failed to start {state.failures.starts} times in a row"
         self._restart(state, now, pause, what, text)
 
     def _restart(self, state: Slot, now: float, pause: float | None, what: str, text: str) -> None:
@@ -298,9 +297,9 @@ class Dispatcher:
         if waits is None:
             what = f"was the last of {self.breaker.describe(now)} (breaker-failures)"
         reason = f"worker {state.number} {what}: {text or 'no reason known'}"
-        if state.tally.on_trial:
+        if state.generation in self.on_trial:
             state.restart_at = float("inf")
-            state.tally.given_up = state.tally.given_up or reason
+            self.given_up.setdefault(state.generation, reason)
         elif self._failure is None:
             self._failure = GiveUp(state.number, reason)
 
@@ -312,10 +311,9 @@ class Dispatcher:
         number = retired[0].number if retired else len(self._states)
         # Incarnations go on, so that nobody mistakes an old one's last words for a new one's.
         incarnation = retired[0].incarnation if retired else 0
-        state = Slot(number, self._backoff, self.tally(generation), generation, incarnation)
+        state = Slot(number, self._backoff, self.counters.of(generation), generation, incarnation)
         state.give_credit(self._window, self._batch)
         self._states[number : number + 1] = [state]
-        self._list_queues()
         return number
 
     def retire(self, slot: int) -> None:
@@ -337,21 +335,16 @@ class Dispatcher:
         target = self._states[slot]
         if target.retiring:
             raise ValueError(f"slot {slot} is retired")
-        owner = self.placement.owners[shard]
-        source = self._states[owner] if owner >= 0 else None
-        self.moves.order(shard, source, target, at_once=at_once)
+        self.moves.order(shard, target, at_once=at_once)
 
-    def _list_queues(self) -> None:
-        self._queues = [*self._states, *reversed(self.moves.rooms)]
-        self._appends = [state.queue.append for state in self._queues]
+    def _queues(self) -> Sequence[InputQueue]:
+        return [*self._states, *self.moves.parked] if self.moves.under_way else self._states
 
     def _reshape(self, now: float, out: list[Instruction]) -> None:
         """Go on with the moves, and end slots that are no longer needed."""
         out += self.moves.advance(now)
-        if len(self._queues) != len(self._states) + len(self.moves.rooms):
-            self._list_queues()
         for state in self._states:
-            if not state.retiring or self.moves.involves(state) or self.placement.of(state.number):
+            if not state.retiring or self.moves.involves(state) or self.placement.of(state):
                 continue
             if state.phase is Phase.READY:
                 state.phase = Phase.STOPPING
@@ -383,7 +376,7 @@ class Dispatcher:
                 state.phase = Phase.ASKED
                 state.incarnation += 1
                 state.started_at = now
-                shards = self.placement.of(state.number)
+                shards = self.placement.of(state)
                 out.append(StartWorker(state.number, state.incarnation, shards, state.generation))
         return out
 
@@ -391,14 +384,14 @@ class Dispatcher:
         queue = state.queue
         while queue:
             if state.suspects:
-                batch = state.take_carefully(self._batch, self._window_bytes, self._quarantine)
+                batch = state.next_suspects(self._batch, self._window_bytes, self._quarantine)
                 self._count_condemned(state, batch)
             else:
                 # A full pipe is refilled in gulps.
                 credit = state.window - len(state.flight)
                 if credit < state.gulp and credit < len(queue):
                     return
-                batch = state.take(self._batch, self._window_bytes)
+                batch = state.next_batch(self._batch, self._window_bytes)
             if not batch:
                 return
             if state.interrupted:
@@ -408,8 +401,7 @@ class Dispatcher:
     def _count_retries(self, state: Slot, batch: list[Item]) -> None:
         again = state.interrupted.intersection([item.offset for item in batch])
         state.interrupted -= again
-        state.tally.retries += len(again)
-        self.statistics.retries += len(again)
+        state.counts.retries += len(again)
 
     def _count_condemned(self, state: Slot, batch: list[Item]) -> None:
         # Counted when they go out, not when they are judged: a worker may turn out to have
@@ -418,15 +410,14 @@ class Dispatcher:
             suspicion = item.suspicion
             if item.verdict is not None and suspicion is not None and not suspicion.sent:
                 suspicion.sent = True
-                self.statistics.condemned += 1
-                state.tally.condemned += 1
+                state.counts.condemned += 1
 
     # -- queries -------------------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
         """Whether everything submitted is completed."""
-        return self.statistics.submitted == self.statistics.completed
+        return self.counters.submitted == self.counters.completed
 
     @property
     def quiet(self) -> bool:
@@ -451,9 +442,9 @@ class Dispatcher:
         """Whether slots that are retired are not gone yet."""
         return self._leaving
 
-    def tally(self, generation: int) -> Tally:
-        """What has become of a generation's workers."""
-        return self._tallies.setdefault(generation, Tally())
+    def shards_of(self, slot: int) -> list[int]:
+        """The shards that a slot has."""
+        return self.placement.of(self._states[slot])
 
     def generation(self, slot: int) -> int:
         """The generation of a slot."""
@@ -461,7 +452,7 @@ class Dispatcher:
 
     def destinations(self) -> list[int]:
         """The slot of each shard, once all moves that are ordered have been made."""
-        return self.moves.destinations(self.placement.owners)
+        return self.moves.destinations()
 
     def flying(self, slot: int, offset: int) -> Item | None:
         """The item of this offset, if the slot's worker has it."""

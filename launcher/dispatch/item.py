@@ -1,8 +1,7 @@
-"""The words that the dispatcher and its shell speak: items, deaths, verdicts, instructions.
+"""What the pool gives to the dispatcher: inputs, deaths of workers, verdicts on inputs.
 
-The dispatcher (`dispatch.py`) is a pure state machine; the pool around it owns the sockets and the
-processes. What passes between the two is defined here and nowhere else, so that either can be read
-and tested without the other.
+The dispatcher is a pure state machine; the pool around it owns the sockets and the processes. What
+goes the other way is in `instructions.py`.
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ class Suspicion:
 
 
 class Item:
-    """One input on its way: opaque bytes, where they come from and which slot they go to.
+    """One input on its way: opaque bytes and the shard that they belong to.
 
-    `offset` is the position in the source, `slot` the worker slot that owns the key's shard, `size`
-    the payload's length in bytes. `deaths` is the level of suspicion: 0 for nearly all items, and
+    `offset` is the position in the source, `shard` that of the key, `size` the payload's length in
+    bytes. `deaths` is the level of suspicion: 0 for nearly all items, and
     the higher it is the smaller the company in which the item is retried (`quarantine.py`). It and
     `suspicion` belong to the dispatcher. An item with a `verdict` is never run: the worker records
     it as a dead letter.
@@ -63,14 +62,14 @@ class Item:
     an object of their own.
     """
 
-    __slots__ = ("deaths", "key", "offset", "payload", "size", "slot", "suspicion", "verdict")
+    __slots__ = ("deaths", "key", "offset", "payload", "shard", "size", "suspicion", "verdict")
 
     def __init__(
         self,
         offset: int,
         key: bytes,
         payload: bytes,
-        slot: int,
+        shard: int,
         *,
         deaths: int = 0,
         verdict: Verdict | None = None,
@@ -78,7 +77,7 @@ class Item:
         self.offset = offset
         self.key = key
         self.payload = payload
-        self.slot = slot
+        self.shard = shard
         self.deaths = deaths
         self.verdict = verdict
         self.size = len(payload)

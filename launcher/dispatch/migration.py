@@ -7,19 +7,17 @@ by one, while everything else goes on. A move goes through these stages:
 - *narrowing*: both workers get less credit: besides the runs that they have under way at the same
   time, only some milliseconds of work may wait in them, because that is how long each of the next
   stages takes. Nobody is the slower for it, and no input waits for the move yet.
-- *draining*: the shard's queued inputs, and those that are read from now on, wait in a *room*. The
-  old worker finishes what it has of the shard.
-- *releasing*: it has been told to let go of the shard, which by now is committed to the last byte.
-- *free*: nobody has the shard. If the old worker dies in one of the stages before, this is the next
-  one: death has released the lease, and what was in flight joins the others in the room.
+- *draining*: the shard's queued inputs, and those that are read from now on, are *parked*: they
+  wait in a queue of their own. The old worker finishes what it has of the shard.
+- *releasing*: it was asked to release the shard, which by now is committed to the last byte.
+- *free*: no worker has the shard. If the old worker dies in one of the stages before, this is the
+  next one: death has released the lease, and what was in flight is parked with the others.
 - *taking*: the new worker acquires the shard and announces its outbox. If it dies, back to *free*,
   until its next incarnation is ready.
-- Then the shard is its slot's, and the room is emptied into the front of that one's queue.
+- Then the shard is its slot's, and what is parked goes to the front of that slot's queue.
 
-In a room the order of a key's inputs is kept, as is what is held against them. A room is like one
-more slot to the source's side of the dispatcher, which is why nothing there has to know of moves:
-it has a queue, which counts for `wanted`, and a number, which is below zero, so that it is found
-from the end of the list of all queues.
+A parked queue keeps the order of a key's inputs, and what is held against them. `Placement` names
+the queue of each shard, so that the source's side of the dispatcher need not know of moves.
 
 A move *at once* takes its inputs away from a worker that should not get another one (its code is
 being rolled back): whatever else moves, and whether or not the new worker is ready, it is draining
@@ -32,13 +30,11 @@ Where a shard is to go may be changed at any time. The one stage that cannot be 
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from ...store.encoding.keys import shard_of
-from .backoff import Backoff
-from .counters import Tally
+from .input_queue import ParkedQueue
 from .instructions import ReleaseShard, TakeShard
-from .slot import Phase, Slot
+from .slot import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +42,7 @@ if TYPE_CHECKING:
     from .instructions import Instruction
     from .item import Item
     from .placement import Placement
+    from .slot import Slot
 
 LOOK_SECONDS: Final = 0.02
 """How long a worker is watched to tell how fast it is."""
@@ -78,8 +75,8 @@ class Migration:
         "counted",
         "held_at",
         "incarnation",
+        "parked",
         "pending",
-        "room",
         "shard",
         "source",
         "stage",
@@ -99,8 +96,8 @@ class Migration:
         self.held_at = 0.0
         self.counted: dict[int, int] = {}
         """What both workers had completed when the narrowing began, by slot."""
-        self.room = source
-        """In whose queue the shard's inputs wait: a room, once they are held back."""
+        self.parked: ParkedQueue | None = None
+        """Where the shard's inputs wait, once they are held back."""
         self.pending: set[int] = set()
         """Offsets of the shard that the old worker has in flight."""
         self.incarnation = 0
@@ -132,7 +129,6 @@ class Migrations:
 
     Attributes:
         under_way: moves that are planned or begun.
-        rooms: room -1 is the first, room -2 the second, and so on.
         done: how many moves there have been.
         longest: seconds that the inputs of a shard have waited for one of these, at most.
         recent: the same since somebody has set it to 0.
@@ -144,23 +140,25 @@ class Migrations:
         self._window = window
         self._batch = batch
         self.under_way: list[Migration] = []
-        self.rooms: list[Slot] = []
         self.done = 0
         self.longest = 0.0
         self.recent = 0.0
         self.last: Arrival | None = None
 
-    def destinations(self, owners: list[int]) -> list[int]:
-        """The slot of each shard, when all moves will have ended."""
-        owners = owners[:]
-        for move in self.under_way:
-            owners[move.shard] = move.goal.number
-        return owners
+    @property
+    def parked(self) -> list[ParkedQueue]:
+        """The queues of all shards that no slot has."""
+        return [move.parked for move in self.under_way if move.parked is not None]
 
-    def order(
-        self, shard: int, source: Slot | None, target: Slot, *, at_once: bool = False
-    ) -> None:
-        """Have a shard moved to `target`; `source`, its slot now, is None if it is in a room."""
+    def destinations(self) -> list[int]:
+        """The slot of each shard, when all moves will have ended."""
+        going = {move.shard: move.goal.number for move in self.under_way}
+        owners = enumerate(self._placement.owners)
+        return [going[shard] if shard in going else cast("int", slot) for shard, slot in owners]
+
+    def order(self, shard: int, target: Slot, *, at_once: bool = False) -> None:
+        """Have a shard moved to `target`."""
+        source = self._placement.owner(shard)
         move = next((move for move in self.under_way if move.shard == shard), None)
         if move is None:
             if source is not None and source is not target:
@@ -270,19 +268,20 @@ class Migrations:
 
     def _hold(self, move: Migration, now: float) -> None:
         """Let no more of the shard's inputs go out."""
-        room = move.room = self._find_room()
+        parked = move.parked = ParkedQueue()
         move.stage = MigrationStage.DRAINING
         move.held_at = now
-        self._placement.put(move.shard, room.number)
-        move.source.cut(lambda item: self._is_of(item, move), room)
+        self._placement.park(move.shard, parked)
+        move.source.transfer(lambda item: item.shard == move.shard, parked)
         flight = move.source.flight
-        move.pending = {offset for offset, item in flight.items() if self._is_of(item, move)}
+        move.pending = {offset for offset, item in flight.items() if item.shard == move.shard}
 
     def _drain(self, move: Migration, now: float, out: list[Instruction]) -> None:
-        source, room = move.source, move.room
+        source, parked = move.source, move.parked
+        assert parked is not None  # noqa: S101 (since `_hold`)
         if source.phase is not Phase.READY:
-            # What a death has sent back to the queue is older than what is in the room.
-            source.cut(lambda item: self._is_of(item, move), room)
+            # What a death has sent back to the queue is older than what is parked.
+            source.transfer(lambda item: item.shard == move.shard, parked)
             move.stage = MigrationStage.FREE
             return
         move.pending = {offset for offset in move.pending if offset in source.flight}
@@ -322,9 +321,11 @@ class Migrations:
         return None
 
     def _arrive(self, move: Migration, now: float, recovered: Iterable[int]) -> list[Item]:
-        done = move.room.drop(recovered)
-        self._placement.put(move.shard, move.target.number)
-        move.target.put_first(*move.room.empty())
+        parked = move.parked
+        assert parked is not None  # noqa: S101 (since `_hold`)
+        done = parked.drop(recovered)
+        self._placement.put(move.shard, move.target)
+        parked.transfer_all(move.target)
         self.under_way.remove(move)
         if move.then is not None:
             then = Migration(move.shard, move.target, move.then, at_once=move.at_once)
@@ -349,15 +350,3 @@ class Migrations:
         for party in (move.source, move.target):
             if not any(party in (other.source, other.target) for other in others):
                 party.give_credit(self._window, self._batch)
-
-    def _find_room(self) -> Slot:
-        taken = {move.room.number for move in self.under_way}
-        for room in self.rooms:
-            if room.number not in taken:
-                return room
-        room = Slot(-1 - len(self.rooms), Backoff(), Tally())
-        self.rooms.append(room)
-        return room
-
-    def _is_of(self, item: Item, move: Migration) -> bool:
-        return shard_of(item.key, self._placement.shards) == move.shard

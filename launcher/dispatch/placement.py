@@ -1,7 +1,7 @@
-"""Which slot has which shard, and how shards are shared out when there are more or fewer slots.
+"""Where each shard is, and how shards are shared out when there are more or fewer slots.
 
-A shard belongs to exactly one slot. While it is on its way from one to another (`moves.py`) it is
-in a *room* instead, whose number is below zero: nobody's, and where its inputs wait.
+A shard belongs to exactly one slot. While it is on its way from one to another (`migration.py`) no
+slot has it, and its inputs wait in a queue of their own: it is *parked*.
 """
 
 from __future__ import annotations
@@ -9,47 +9,71 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ...store.encoding.keys import shard_of
+from .slot import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from .input_queue import InputQueue, ParkedQueue
+    from .item import Item
 
 
 class Placement:
-    """The slot, or room, of every shard.
+    """The one owner of the place of every shard.
 
     Attributes:
-        owners: slot or room by shard. To be changed by `put` only.
-        routes: the same by encoded key.
+        queues: by shard, the queue in which its inputs wait. Changed by `put` and `park` only.
+        appends: by shard, what appends an input to that queue.
+        shard_of: the shard of an encoded key.
     """
 
-    __slots__ = ("owners", "routes")
+    __slots__ = ("appends", "queues", "shard_of")
 
-    def __init__(self, shards: int, slots: Sequence[int]) -> None:
+    def __init__(self, shards: int, slots: Sequence[Slot]) -> None:
         """Share `shards` out over `slots`, in turn."""
-        self.owners = [slots[shard % len(slots)] for shard in range(shards)]
-        self.routes = SlotMap(self.owners)
+        self.queues: list[InputQueue] = [slots[shard % len(slots)] for shard in range(shards)]
+        self.appends: list[Callable[[Item], None]] = [queue.queue.append for queue in self.queues]
+        self.shard_of = ShardMap(shards)
 
     @property
     def shards(self) -> int:
         """How many shards there are."""
-        return len(self.owners)
+        return len(self.queues)
 
-    def of(self, slot: int) -> list[int]:
+    def owner(self, shard: int) -> Slot | None:
+        """The slot that has a shard; None while it is parked."""
+        queue = self.queues[shard]
+        return queue if isinstance(queue, Slot) else None
+
+    @property
+    def owners(self) -> list[int | None]:
+        """The number of the slot that has each shard; None for one that is parked."""
+        owners = map(self.owner, range(self.shards))
+        return [None if slot is None else slot.number for slot in owners]
+
+    def of(self, slot: Slot) -> list[int]:
         """The shards of a slot, ascending."""
-        return [shard for shard, owner in enumerate(self.owners) if owner == slot]
+        return [shard for shard, queue in enumerate(self.queues) if queue is slot]
 
-    def put(self, shard: int, slot: int) -> None:
-        """Give a shard to a slot, or into a room."""
-        self.owners[shard] = slot
-        self.routes.clear()
+    def put(self, shard: int, slot: Slot) -> None:
+        """Give a shard to a slot."""
+        self._set(shard, slot)
+
+    def park(self, shard: int, queue: ParkedQueue) -> None:
+        """Take a shard from its slot; its inputs go to this queue from now on."""
+        self._set(shard, queue)
+
+    def _set(self, shard: int, queue: InputQueue) -> None:
+        self.queues[shard] = queue
+        self.appends[shard] = queue.queue.append
 
 
 def rebalance(owners: Sequence[int], slots: Sequence[int]) -> list[tuple[int, int]]:
-    """What has to move for `slots`, and nobody else, to share all shards evenly.
+    """Plan the moves after which `slots`, and no others, share all shards evenly.
 
     Args:
         owners: the slot that has, or is about to get, each shard.
-        slots: who shall have them; at least one.
+        slots: the slots that shall have them; at least one.
 
     Returns:
         (shard, slot) pairs, as few as possible.
@@ -76,20 +100,18 @@ def rebalance(owners: Sequence[int], slots: Sequence[int]) -> list[tuple[int, in
 _KEYS_KEPT: Final = 1 << 16
 
 
-class SlotMap(dict[bytes, int]):
-    """``map[key]`` is the slot that owns an encoded key, worked out on demand.
+class ShardMap(dict[bytes, int]):
+    """``map[key]`` is the shard of an encoded key, computed on demand.
 
-    Forgets all when it is full, so its memory is bounded. Whoever changes the owners clears it.
+    Drops everything when it is full, so its memory is bounded.
     """
 
-    def __init__(self, owners: Sequence[int]) -> None:
-        """`owners` is the slot of each shard, and may change."""
+    def __init__(self, shards: int) -> None:
         super().__init__()
-        self._owners = owners
+        self._shards = shards
 
     def __missing__(self, key: bytes) -> int:
         if len(self) >= _KEYS_KEPT:
             self.clear()
-        owners = self._owners
-        slot = self[key] = owners[shard_of(key, len(owners))]
-        return slot
+        shard = self[key] = shard_of(key, self._shards)
+        return shard

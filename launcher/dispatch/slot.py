@@ -1,8 +1,6 @@
 """One slot's share of the dispatcher: its queue, what is in flight, and its worker's life.
 
-The queue is a plain list in offset order. It is short (`wanted` bounds it), so cutting a batch off
-its front is one slice and one memmove, several times cheaper per item than popping a deque. Only
-while suspects are around are items looked at one by one.
+Only while suspects are around are items looked at one by one.
 """
 
 from __future__ import annotations
@@ -12,11 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from .backoff import Backoff, FailureStreak
+from .input_queue import InputQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from .counters import Tally
+    from .counters import GenerationCounts
     from .item import Item
     from .quarantine import Quarantine
 
@@ -29,75 +26,71 @@ class Phase(Enum):
     STARTING = "starting"
     READY = "ready"
     STOPPING = "stopping"
-    """Its slot is retired, and it has been told to end."""
+    """Its slot is retired, and its worker was asked to end."""
     RETIRED = "retired"
     """There is no such slot any more; its number may be used again."""
 
 
-class Slot:
+class Slot(InputQueue):
     """The state of one slot.
 
-    `suspects` counts the items with a level above 0 in queue and flight: while it is 0, everything
-    goes in bulk. `queued_bytes` and `flying_bytes` are the payload bytes of both. `interrupted` are
-    the offsets in the queue that a death interrupted: when they go out, these are retries.
-    `window` is the credit of the slot's worker, in items; while most of it is in use, less than
-    `gulp` of freed credit is not worth a message. `active` is how many runs it had under way when
-    it was last heard of, `completed` how many items it has completed. A `retiring` slot is to end
-    when it has no shard.
+    `flight` are the items that its worker has, with `flying_bytes` of payload. `window` is the
+    worker's credit, in items; while most of it is in use, less than `gulp` of freed credit is not
+    worth a message. `active` is how many runs it had under way at its last heartbeat, `completed`
+    how many items it has completed, which measures its speed. A `retiring` slot ends when it has
+    no shard.
     """
 
     __slots__ = (
         "active",
         "completed",
+        "counts",
+        "failures",
         "flight",
         "flying_bytes",
         "generation",
         "gulp",
         "incarnation",
-        "interrupted",
         "number",
         "phase",
-        "queue",
-        "queued_bytes",
         "restart_at",
         "retiring",
-        "row",
         "started_at",
-        "suspects",
-        "tally",
         "window",
     )
 
     def __init__(
-        self, number: int, backoff: Backoff, tally: Tally, generation: int = 0, incarnation: int = 0
+        self,
+        number: int,
+        backoff: Backoff,
+        counts: GenerationCounts,
+        generation: int = 0,
+        incarnation: int = 0,
     ) -> None:
-        """`tally` is that of all slots of the generation."""
+        """`counts` are those of all slots of the generation."""
+        super().__init__()
         self.number = number
         self.generation = generation
-        self.tally = tally
+        self.counts = counts
         self.window = 0
         self.gulp = 0
         self.completed = 0
         self.active = 0
-        self.queue: list[Item] = []
         self.flight: dict[int, Item] = {}
-        self.queued_bytes = 0
         self.flying_bytes = 0
-        self.suspects = 0
-        self.interrupted: set[int] = set()
         self.retiring = False
         self.phase = Phase.DOWN
         self.incarnation = incarnation
         self.restart_at = float("-inf")
         self.started_at = 0.0
-        self.row = FailureStreak(backoff)
+        self.failures = FailureStreak(backoff)
 
     def give_credit(self, window: int, batch: int) -> None:
         """Let so many items be in flight from now on, `batch` to a message."""
         self.window = window
         self.gulp = min(batch // 4, window // 16)
 
-    def take(self, limit: int, window_bytes: int) -> list[Item]:
+    def next_batch(self, limit: int, window_bytes: int) -> list[Item]:
         """Cut the next items to send off the queue, as many as credit allows, in bulk.
 
         Only correct while there are no suspects.
@@ -107,9 +100,9 @@ class Slot:
         batch = queue[: min(limit, self.window - flying)]
         sizes = [item.size for item in batch]
         size = sum(sizes)
-        room = window_bytes - self.flying_bytes
-        if size > room:
-            while sizes and size > room:
+        space = window_bytes - self.flying_bytes
+        if size > space:
+            while sizes and size > space:
                 size -= sizes.pop()
             if not sizes and not flying:  # larger than any window: it goes alone
                 sizes.append(batch[0].size)
@@ -118,7 +111,7 @@ class Slot:
         self._launch(batch, size)
         return batch
 
-    def take_carefully(self, limit: int, window_bytes: int, quarantine: Quarantine) -> list[Item]:
+    def next_suspects(self, limit: int, window_bytes: int, quarantine: Quarantine) -> list[Item]:
         """The same while suspects are around: never more in flight than anyone's company allows."""
         flying = len(self.flight)
         company = quarantine.company
@@ -149,7 +142,7 @@ class Slot:
         self.queued_bytes -= size
         self.flying_bytes += size
 
-    def ground(self) -> list[Item]:
+    def return_flight(self) -> list[Item]:
         """Return all items in flight to the front of the queue, where they came from."""
         items = list(self.flight.values())  # in the order in which they were sent
         self.interrupted.update(self.flight)
@@ -158,45 +151,6 @@ class Slot:
         self.queued_bytes += self.flying_bytes
         self.flying_bytes = 0
         return items
-
-    def drop(self, offsets: Iterable[int]) -> list[Item]:
-        """Remove the queued items with these offsets and return them."""
-        gone = set(offsets)
-        dropped = [item for item in self.queue if item.offset in gone]
-        if dropped:
-            self.queue[:] = [item for item in self.queue if item.offset not in gone]
-            self.queued_bytes -= sum(item.size for item in dropped)
-            self.interrupted -= gone
-        return dropped
-
-    def cut(self, chosen: Callable[[Item], bool], other: Slot) -> None:
-        """Move some items of the queue, in their order, to the front of another's."""
-        items = [item for item in self.queue if chosen(item)]
-        if not items:
-            return
-        interrupted = {item.offset for item in items} & self.interrupted
-        self.drop(item.offset for item in items)
-        self.suspects -= sum(1 for item in items if item.deaths)
-        other.put_first(items, interrupted)
-
-    def put_first(self, items: list[Item], interrupted: set[int]) -> None:
-        """Put items at the front of the queue; `interrupted` are those of them that are retries.
-
-        Of their keys nothing earlier may be in the queue, and nothing later in flight.
-        """
-        self.queue[:0] = items
-        self.queued_bytes += sum(item.size for item in items)
-        self.suspects += sum(1 for item in items if item.deaths)
-        self.interrupted |= interrupted
-
-    def empty(self) -> tuple[list[Item], set[int]]:
-        """Take everything out of the queue, as `put_first` wants it."""
-        items, interrupted = self.queue[:], self.interrupted
-        self.queue.clear()
-        self.queued_bytes = 0
-        self.suspects = 0
-        self.interrupted = set()
-        return items, interrupted
 
     def count_suspects(self) -> None:
         """Count again after levels changed, or items were dropped, outside the bulk paths."""

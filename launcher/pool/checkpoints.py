@@ -54,8 +54,10 @@ class CheckpointSaver:
     def _acknowledge(self, levels: dict[int, int]) -> None:
         by_slot: dict[int, dict[int, int]] = {}
         for shard, level in levels.items():
-            by_slot.setdefault(self._placement.owners[shard], {})[shard] = level
-        for slot, acknowledged in by_slot.items():
-            worker = self._registry.current(slot)  # no worker has a shard that is moving
+            slot = self._placement.owner(shard)
+            if slot is not None:  # who takes a parked shard is told then
+                by_slot.setdefault(slot.number, {})[shard] = level
+        for number, acknowledged in by_slot.items():
+            worker = self._registry.current(number)
             if worker is not None and worker.ready:
                 self._transport.send(worker.identity, wire.pack(wire.ACKNOWLEDGE, acknowledged))

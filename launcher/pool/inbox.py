@@ -104,7 +104,7 @@ class Inbox:
 
     def _failed(self, worker: WorkerHandle, offsets: list[int]) -> None:
         """Inputs that a worker still has in flight have failed for good."""
-        self._dispatcher.tally(worker.generation).failed += len(offsets)
+        self._dispatcher.counters.of(worker.generation).failed += len(offsets)
         items = (self._dispatcher.flying(worker.assignment.slot, offset) for offset in offsets)
         self._hooks.call(
             LauncherHook.dead_letters,

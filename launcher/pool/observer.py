@@ -50,15 +50,18 @@ class Observer:
         self._rates: deque[tuple[float, int]] = deque(maxlen=20)
         self.status = PoolStatus(os.getpid(), time.time(), "starting")
 
-    def update(self, phase: str, registry: WorkerRegistry, now: float) -> PoolStatus:
+    def update(
+        self, phase: str, generation: int, registry: WorkerRegistry, now: float
+    ) -> PoolStatus:
         """Bring the status up to date; `now` is monotonic."""
         status = self.status
         events = self._delivery.events
         dispatcher = self._dispatcher
-        statistics = dispatcher.statistics
+        counters = dispatcher.counters
         self._rates.append((now, events))
         began, count = self._rates[0]
         status.phase = phase
+        status.generation = generation
         self._set_degraded(dispatcher.breaker.describe(now))
         status.hook_errors = self._hooks.errors
         status.elapsed = time.time() - status.started
@@ -66,9 +69,9 @@ class Observer:
         status.events = events
         status.outputs = self._delivery.outputs
         status.rate = (events - count) / (now - began) if now > began else 0.0
-        status.deaths = statistics.deaths
+        status.deaths = counters.deaths
         counts = registry.totals()
-        status.retries = statistics.retries + counts["retries"]
+        status.retries = counters.retries + counts["retries"]
         status.dead_letters = counts["dead_letters"]
         status.ignored = counts["ignored"]
         status.moves = dispatcher.moves.done
@@ -86,9 +89,9 @@ class Observer:
         if bool(why) != bool(before):
             self._hooks.call(LauncherHook.degraded, why)
 
-    def publish(self, phase: str, registry: WorkerRegistry, now: float) -> None:
+    def publish(self, phase: str, generation: int, registry: WorkerRegistry, now: float) -> None:
         """Show how things stand: in the state directory, and to whoever looks on."""
-        status = self.update(phase, registry, now)
+        status = self.update(phase, generation, registry, now)
         record = asdict(status)
         self._state.write_status(record)
         self._hooks.call(LauncherHook.status_sampled, record)
@@ -108,5 +111,5 @@ class Observer:
             dispatcher.waiting(slot),
             beat["active"] if beat else 0,
             dispatcher.generation(slot),
-            len(dispatcher.placement.of(slot)),
+            len(dispatcher.shards_of(slot)),
         )

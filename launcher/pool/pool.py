@@ -283,7 +283,11 @@ class Pool:
         command_queue.one_by_one(commands.Swap, lambda swap: Swapping(self.dispatcher, swap.slot))
 
     def _describe(self) -> dict[str, Any]:
-        return asdict(self._observer.update(self.status.phase, self._registry, self._clock()))
+        return asdict(
+            self._observer.update(
+                self.status.phase, self.current_generation, self._registry, self._clock()
+            )
+        )
 
     def _finish(self) -> None:
         self._finishing = self._reader.closed = True
@@ -299,9 +303,10 @@ class Pool:
             ValueError: there is a generation of that number.
             WorkerStartError: there is no such interpreter.
         """
-        self.dispatcher.tally(boot.generation).on_trial = on_trial
+        if on_trial:
+            self.dispatcher.on_trial.add(boot.generation)
         starter = make_starter(start_method, boot, self._log, launch)
-        return self.generations.add(Generation(boot.generation, boot, starter, on_trial))
+        return self.generations.add(Generation(boot.generation, boot, starter))
 
     def send_settings(self, generation: int, message: bytes) -> None:
         """Send changed settings to a generation's workers, those to come included."""
@@ -316,9 +321,8 @@ class Pool:
 
     def promote(self, generation: int) -> None:
         """New workers belong to this generation from now on; its failures are the pool's."""
-        self.generations[generation].on_trial = False
-        self.dispatcher.tally(generation).on_trial = False
-        self.current_generation = self.status.generation = generation
+        self.dispatcher.on_trial.discard(generation)
+        self.current_generation = generation
 
     def kill_workers(self, generation: int) -> None:
         """End a generation's workers at once; no input is to blame for that."""
@@ -367,8 +371,8 @@ class Pool:
 
         The latter is the end of the pool, too, unless that generation is on trial.
         """
-        trial = self.generations[generation] if generation is not None else None
-        if trial is not None and trial.on_trial:
+        if generation is not None and generation in self.dispatcher.on_trial:
+            trial = self.generations[generation]
             trial.failure = trial.failure or error
         elif self._failure is None:
             self._failure = error
@@ -439,4 +443,4 @@ class Pool:
     def _report(self, phase: str) -> None:
         now = self._clock()
         self._next_status = now + STATUS_SECONDS
-        self._observer.publish(phase, self._registry, now)
+        self._observer.publish(phase, self.current_generation, self._registry, now)

@@ -31,7 +31,7 @@ class Reader:
         self._source = source
         self._delivery = delivery
         self._dispatcher = dispatcher
-        self._slot_of = dispatcher.placement.routes
+        self._shard_of = dispatcher.placement.shard_of
         self.closed = False
         self.starved = False
 
@@ -53,11 +53,11 @@ class Reader:
                 self.starved = not source.exhausted
                 return
             done = delivery.reading(position)
-            slot_of = self._slot_of
+            shard_of = self._shard_of
             items = [
-                Item(offset, key, payload, slot_of[key])
+                Item(offset, key, payload, shard_of[key])
                 if fault is None
-                else Item(offset, key, payload, slot_of[key], verdict=Verdict("bad-input", fault))
+                else Item(offset, key, payload, shard_of[key], verdict=Verdict("bad-input", fault))
                 for offset, (key, payload, fault) in zip(
                     count(position.offset, source.step), records, strict=False
                 )

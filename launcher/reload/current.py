@@ -42,7 +42,7 @@ class CurrentGeneration:
 
     def changed_files(self) -> list[str]:
         """Files of the agent's code that differ from what the workers have imported."""
-        return changed(self.pool.generations[self.boot.generation].starter.files)
+        return changed(self.pool.generations[self.pool.current_generation].starter.files)
 
     def apply_settings(self, config: Configuration, on_error: str) -> None:
         """Go by the values that live options have in `config`, in the launcher and all workers."""
@@ -50,7 +50,7 @@ class CurrentGeneration:
         self.pool.dispatcher.allow_attempts(config.get(PoolOptions.MAX_ATTEMPTS))
         values = {key: config.data.get(key) for key, option in KNOWN_OPTIONS.items() if option.live}
         message = wire.pack(wire.CONFIGURE, {"settings": values, "on_error": on_error})
-        self.pool.send_settings(self.boot.generation, message)
+        self.pool.send_settings(self.pool.current_generation, message)
 
     def job_with(self, boot: Boot, environment: dict[str, Any]) -> dict[str, Any]:
         """What changes in the manifest's job with a generation, if a command can resume it."""

@@ -72,7 +72,7 @@ class ReloadOperation(Operation):
         watch_limits(config)
         self._live = changes.live
         self._environment = environment
-        self._old = old.generation
+        self._old = pool.current_generation
         self.number = generation_record.plan(current.state)
         on_error = config.get(PoolOptions.ON_ERROR) or old.on_error
         self._boot = replace(
@@ -85,7 +85,7 @@ class ReloadOperation(Operation):
         self._began = time.monotonic()
         self._homes = pool.dispatcher.destinations()
         """Where the shards come from, and go back to."""
-        before = pool.dispatcher.tally(self._old)
+        before = pool.dispatcher.counters.of(self._old)
         self.rollout = Rollout(
             range(old.shards),
             RolloutPolicy(
@@ -105,8 +105,6 @@ class ReloadOperation(Operation):
         self._leaving: Side | None = None
         self._closing: threading.Thread | None = None
         self._kill_at = float("inf")
-        self._seen = (0, 0, 0)
-        """Runs, failures and deaths that the rollout has been told of."""
         self._moved_before = pool.dispatcher.moves.done
         pool.dispatcher.moves.recent = 0.0
         self._reported: RolloutStage | None = None
@@ -183,8 +181,9 @@ class ReloadOperation(Operation):
         """Tell the rollout what has happened."""
         rollout, dispatcher = self.rollout, self._current.pool.dispatcher
         for shard, side in list(self._going.items()):
-            owner = dispatcher.placement.owners[shard]
-            if owner == self._slot_of(shard, side) and not dispatcher.moves.is_moving(shard):
+            owner = dispatcher.placement.owner(shard)
+            here = owner is not None and owner.number == self._slot_of(shard, side)
+            if here and not dispatcher.moves.is_moving(shard):
                 del self._going[shard]
                 rollout.moved(shard, side, now)
         if self._leaving is not None:
@@ -194,18 +193,13 @@ class ReloadOperation(Operation):
         for slot in self._slots.values():
             if dispatcher.phase(slot) is Phase.READY:
                 rollout.ready(slot)
-        tally = dispatcher.tally(self.number)
-        runs, failures, deaths = self._seen
-        died = tally.deaths + tally.start_failures
-        if (tally.completed, tally.failed) != (runs, failures):
-            rollout.ran(tally.completed - runs, tally.failed - failures)
-        for _ in range(died - deaths):
-            rollout.died(tally.last_death)
-        self._seen = tally.completed, tally.failed, died
+        counts = dispatcher.counters.of(self.number)
+        rollout.ran(counts.completed, counts.failed)
+        rollout.died(counts.deaths + counts.start_failures, counts.last_death)
         if self._generation.failure is not None:
             rollout.fail(error_text(self._generation.failure))
-        elif tally.given_up:
-            rollout.fail(tally.given_up)
+        elif self.number in dispatcher.given_up:
+            rollout.fail(dispatcher.given_up[self.number])
 
     def _observe_leaving(self) -> None:
         """Once the workers of the leaving generation are gone, end its zygote."""

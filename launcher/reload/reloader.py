@@ -62,7 +62,6 @@ class Reloader:
         pool.command_queue.one_by_one(NoteFiles, lambda _: _RecordFiles(current))
         pool.post(NoteFiles())
         pool.command_queue.at_once(Rollback, lambda _: self._roll_back())
-        pool.status.generation = current.boot.generation
 
     def _begin(self, command: Reload) -> Operation:
         current = self._current
@@ -127,7 +126,7 @@ class _RecordFiles(Operation):
         """As `Operation.step`."""
         del now
         current = self._current
-        number = current.boot.generation
+        number = current.pool.current_generation
         starter = current.pool.generations[number].starter
         if not starter.is_warm:
             return None
@@ -158,4 +157,8 @@ class _ApplySettings(Operation):
         current.apply_settings(config, on_error)
         told = ", ".join(f"{key}={value}" for key, value in changes.live.items())
         LOG.info("changed while running: %s", told)
-        return {"generation": boot.generation, "outcome": "applied", "changed": changes.live}
+        return {
+            "generation": current.pool.current_generation,
+            "outcome": "applied",
+            "changed": changes.live,
+        }

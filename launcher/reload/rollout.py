@@ -182,10 +182,10 @@ class Rollout:
             self._until = now + self.policy.canary
 
     def ran(self, runs: int, failures: int) -> None:
-        """Runs of the new generation have ended, so many of them without success."""
-        self.runs += runs
-        self.failures += failures
-        if not failures or self.failures <= self.policy.failures:
+        """So many runs of the new generation have ended by now, the failed ones included."""
+        self.runs = runs
+        self.failures = failures
+        if self.failures <= self.policy.failures:
             return
         share = self.failures / self.runs
         if share > 2 * self._old_share:
@@ -194,9 +194,9 @@ class Rollout:
                 f"{self._old_share:.1%})"
             )
 
-    def died(self, text: str) -> None:
-        """A worker of the new generation has died; `text` says how."""
-        self.deaths += 1
+    def died(self, deaths: int, text: str) -> None:
+        """So many workers of the new generation have died by now; `text` says how the last did."""
+        self.deaths = deaths
         if self.deaths > self.policy.deaths:
             many = self.deaths > 1
             self.fail(

@@ -34,14 +34,13 @@ _RECORD = "generation"
 class Generation:
     """One of a pool's generations.
 
-    While it is `on_trial`, whatever would end the pool (its agent does not load, an action fails
-    and the policy is to fail, a worker cannot go on) is left in `failure` instead.
+    While it is on trial, whatever would end the pool (its agent does not load, an action fails and
+    the policy is to fail) is left in `failure` instead.
     """
 
     number: int
     boot: Boot
     starter: Starter
-    on_trial: bool = False
     failure: TamiasError | None = None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -92,8 +92,8 @@ class WorkerRegistry:
         """What the workers say of themselves while they run, and leave behind."""
         self._by_slot: dict[int, WorkerHandle] = {}
         self._by_identity: dict[bytes, WorkerHandle] = {}
-        self._past: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        """What former workers have counted, by generation."""
+        self._former: Counter[str] = Counter()
+        """What former workers have counted."""
 
     def __iter__(self) -> Iterator[WorkerHandle]:
         return iter(self._by_slot.values())
@@ -126,7 +126,7 @@ class WorkerRegistry:
             return
         self._by_identity.pop(old.identity, None)
         if old.heartbeat is not None:
-            self._past[old.generation].update(old.heartbeat["totals"])
+            self._former.update(old.heartbeat["totals"])
 
     def record_start(self, event: Started) -> WorkerHandle | None:
         """A process that was asked for exists; returns it if it is its slot's current one."""
@@ -177,17 +177,14 @@ class WorkerRegistry:
                 with suppress(OSError):
                     os.kill(worker.pid, signal.SIGKILL)
 
-    def totals(self, generation: int | None = None) -> Counter[str]:
-        """What workers have counted of failures, as of their last heartbeats.
+    def totals(self) -> Counter[str]:
+        """What all workers have counted of failures, as of their last heartbeats.
 
-        Of all generations, or one; the dead and the retired included.
+        The workers count what only they can know: tries of actions, inputs set aside or ignored.
         """
-        totals: Counter[str] = Counter()
-        for number, counts in self._past.items():
-            if generation in (None, number):
-                totals.update(counts)
+        totals = self._former.copy()
         for worker in self:
-            if worker.heartbeat is not None and generation in (None, worker.generation):
+            if worker.heartbeat is not None:
                 totals.update(worker.heartbeat["totals"])
         return totals
 

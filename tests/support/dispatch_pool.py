@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def item(offset: int, key: str = "k", *, slot: int = 0, size: int = 1, bad: bool = False) -> Item:
+def item(offset: int, key: str = "k", *, shard: int = 0, size: int = 1, bad: bool = False) -> Item:
     verdict = Verdict("bad-input", "not JSON") if bad else None
-    return Item(offset, key.encode(), b"x" * size, slot, verdict=verdict)
+    return Item(offset, key.encode(), b"x" * size, shard, verdict=verdict)
 
 
 class Pool:

@@ -131,8 +131,8 @@ class World:
             verdict = Verdict("bad-input", "not JSON") if each.kind == "malformed" else None
             payload = b"x" * each.size
             key = b"%d" % each.key
-            slot = self.dispatcher.placement.routes[key]
-            items.append(Item(each.offset, key, payload, slot, verdict=verdict))
+            shard = self.dispatcher.placement.shard_of[key]
+            items.append(Item(each.offset, key, payload, shard, verdict=verdict))
         del self.plan[:count]
         before = [self.dispatcher.waiting(slot) for slot in range(len(self.slots))]
         self.submitted.update((item.offset, item) for item in items)
@@ -369,7 +369,7 @@ class World:
         dispatcher = self.dispatcher
         every = range(len(self.slots))
         return (
-            repr(dispatcher.statistics),
+            repr(dispatcher.counters),
             repr(dispatcher.moves.under_way),
             list(dispatcher.placement.owners),
             dispatcher.next_deadline(self.now),
@@ -381,7 +381,7 @@ class World:
     def check(self) -> None:
         self.events += 1
         dispatcher = self.dispatcher
-        counted = dispatcher.statistics
+        counted = dispatcher.counters
         assert counted.submitted == len(self.submitted)
         assert counted.completed == len(self.finished)
         assert dispatcher.idle == (len(self.finished) == len(self.submitted))
@@ -396,9 +396,9 @@ class World:
             if not self.moved:
                 assert dispatcher.waiting(number) <= self.rules.queue + self.rules.window
             held += len(slot.flight) + dispatcher.waiting(number)
-        rooms = dispatcher.moves.rooms
-        held += sum(len(room.queue) for room in rooms)
-        places = len(self.slots) + len(rooms)
+        parked = dispatcher.moves.parked
+        held += sum(len(queue.queue) for queue in parked)
+        places = len(self.slots) + len(parked)
         assert held <= 2 * places * (self.rules.queue + self.rules.window), "hoarded"
         assert held == len(self.submitted) - len(self.finished), "an item has no owner"
         for slot in self.slots:
@@ -435,7 +435,7 @@ class World:
         guilty = {o for o, kind in self.kinds.items() if kind in ("poison", "malformed")}
         assert self.dead_letters == guilty
         poison = [offset for offset, kind in self.kinds.items() if kind == "poison"]
-        assert self.dispatcher.statistics.condemned == len(poison)
+        assert self.dispatcher.counters.condemned == len(poison)
 
     def settled(self) -> bool:
         """Whether every shard is with a slot that stays, and all others are gone."""
@@ -444,9 +444,10 @@ class World:
         return (
             not self.dispatcher.moves.under_way
             and all((phases[n] == "gone") == slot.retiring for n, slot in enumerate(self.slots))
-            and all(owner in self.staying() for owner in owners)
             and all(
-                shard in self.slots[owner].shards or phases[owner] != "ready"
+                owner is not None
+                and owner in self.staying()
+                and (shard in self.slots[owner].shards or phases[owner] != "ready")
                 for shard, owner in enumerate(owners)
             )
         )

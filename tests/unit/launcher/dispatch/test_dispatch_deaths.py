@@ -44,7 +44,7 @@ class TestRetry:
 
     def test_other_slots_do_not_notice(self) -> None:
         pool = Pool(slots=2)
-        pool.dispatcher.submit([item(0, slot=0), item(1, slot=1), item(2, slot=1)])
+        pool.dispatcher.submit([item(0, shard=0), item(1, shard=1), item(2, shard=1)])
         pool.tick()
         pool.die(slot=0)
         assert pool.complete(1, slot=1) == [1]
@@ -177,7 +177,7 @@ class TestGuilt:
         assert pool.sent() == [0, 1, 2]
         assert pool.complete(2, 1, 0) == [2, 1, 0]
         assert pool.dispatcher.idle
-        assert pool.dispatcher.statistics.condemned == 1
+        assert pool.dispatcher.counters.condemned == 1
 
     @pytest.mark.parametrize("poison", [0, 1, 300, 1023])
     def test_without_hints_a_poison_in_a_full_window_takes_five_deaths(self, poison: int) -> None:
@@ -241,7 +241,7 @@ class TestGuilt:
         pool.die()
         assert pool.restart(recovered=[0]) == [0]
         assert pool.dispatcher.idle
-        assert pool.dispatcher.statistics.condemned == 0
+        assert pool.dispatcher.counters.condemned == 0
 
 
 class TestRestart:
@@ -314,7 +314,7 @@ class TestRestart:
         (give_up,) = pool.tick()
         assert isinstance(give_up, GiveUp)
         assert "exit code 3" in give_up.reason
-        assert pool.dispatcher.statistics.start_failures == 1
+        assert pool.dispatcher.counters.start_failures == 1
 
     def test_a_successful_start_ends_the_row_of_failures(self) -> None:
         pool = Pool(backoff=Backoff(starts=2))
@@ -336,4 +336,4 @@ class TestRestart:
             pool.restart()
         pool.die(suspect=0, text="disk full")
         assert pool.tick() == [GiveUp(0, "worker 0 died 3 times in a row: disk full")]
-        assert pool.dispatcher.statistics.condemned == 0
+        assert pool.dispatcher.counters.condemned == 0

@@ -29,7 +29,7 @@ def test_nothing_is_sent_before_the_worker_is_ready() -> None:
 
 def test_items_go_to_their_slot_in_offset_order() -> None:
     pool = Pool(slots=2)
-    items = [item(0, slot=1), item(1, slot=0), item(2, slot=1), item(5, slot=0)]
+    items = [item(0, shard=1), item(1, shard=0), item(2, shard=1), item(5, shard=0)]
     pool.dispatcher.submit(items)
     assert pool.tick() == [
         SendItems(0, 1, [items[1], items[3]]),
@@ -114,7 +114,7 @@ def test_an_item_that_comes_condemned_is_sent_like_any_other() -> None:
     assert isinstance(send, SendItems)
     assert [each.verdict is not None for each in send.items] == [False, True, False]
     assert pool.complete(0, 1, 2) == [0, 1, 2]
-    assert pool.dispatcher.statistics.condemned == 0  # the dispatcher found nobody guilty
+    assert pool.dispatcher.counters.condemned == 0  # the dispatcher found nobody guilty
 
 
 class TestWanted:
@@ -173,7 +173,7 @@ class TestRecovered:
         assert pool.sent() == [0, 2]
         assert pool.complete(0, 2) == [0, 2]
         assert pool.dispatcher.idle
-        assert pool.dispatcher.statistics.recovered == 2
+        assert pool.dispatcher.counters.recovered == 2
 
     def test_committed_items_read_later_are_never_sent(self) -> None:
         pool = Pool(start=False)
@@ -190,7 +190,7 @@ class TestRecovered:
         pool.die()
         assert pool.restart(recovered=[1]) == [1]
         assert pool.sent() == [0, 2]
-        assert pool.dispatcher.statistics.retries == 2
+        assert pool.dispatcher.counters.retries == 2
 
     def test_what_was_completed_before_is_not_completed_again(self) -> None:
         pool = Pool()

@@ -32,9 +32,7 @@ class Moving(Pool):
         super().__init__(2, shards=SHARDS, **options)
 
     def read(self, shard: int, *offsets: int) -> list[int]:
-        route = self.dispatcher.placement.routes
-        key = key_of(shard)
-        return self.dispatcher.submit([Item(n, key, b"x", route[key]) for n in offsets])
+        return self.dispatcher.submit([Item(n, key_of(shard), b"x", shard) for n in offsets])
 
     def orders(self) -> list[Any]:
         return [order for order in self.tick() if not isinstance(order, (SendItems, StartWorker))]
@@ -98,7 +96,7 @@ def test_the_death_of_the_old_worker_sets_its_shard_free_in_order() -> None:
     assert pool.take(1, 0, 1) == [1]
     (send,) = [order for order in pool.tick() if isinstance(order, SendItems)]
     assert [(item.offset, item.deaths) for item in send.items] == [(2, 1), (3, 0)]
-    assert pool.dispatcher.tally(0).retries == 1
+    assert pool.dispatcher.counters.of(0).retries == 1
 
 
 def test_the_death_of_the_new_worker_makes_its_successor_take_the_shard() -> None:
@@ -112,7 +110,7 @@ def test_the_death_of_the_new_worker_makes_its_successor_take_the_shard() -> Non
     pool.restart()
     assert pool.orders() == [TakeShard(1, 2, 0)]
     pool.take(1, 0)
-    assert pool.dispatcher.placement.of(1) == [0, 1]
+    assert pool.dispatcher.shards_of(1) == [0, 1]
 
 
 def test_a_source_that_dies_while_it_is_watched_has_its_shard_taken_away() -> None:
@@ -151,7 +149,7 @@ def test_at_once_means_not_another_input(state: str) -> None:
         pool.dispatcher.ready(0, starts[0])
     orders = pool.tick()
     assert not [order for order in orders if isinstance(order, SendItems)]
-    assert pool.dispatcher.placement.of(0) == []
+    assert pool.dispatcher.shards_of(0) == []
     if state != "dead":
         number = pool.dispatcher.incarnation(0)
         assert orders == [ReleaseShard(0, number, shard) for shard in (0, 1)]
@@ -215,7 +213,7 @@ def test_a_retired_slot_ends_when_its_shards_are_gone_and_its_number_is_used_aga
     pool.take(1, 0)
     assert pool.orders() == [StopWorker(0, 1)]
     pool.die(0)
-    assert pool.dispatcher.statistics.deaths == 0
+    assert pool.dispatcher.counters.deaths == 0
     assert pool.dispatcher.slots() == [1]
     assert pool.dispatcher.add_slot(7) == 0
     assert pool.tick() == [StartWorker(0, 2, [], 7)]
@@ -244,17 +242,16 @@ def test_workers_of_a_move_get_less_to_do_and_their_credit_back() -> None:
 
 def test_on_trial_a_worker_that_cannot_live_is_not_the_end_of_the_pool() -> None:
     pool = Moving()
-    pool.dispatcher.tally(1).on_trial = True
+    pool.dispatcher.on_trial.add(1)
     slot = pool.dispatcher.add_slot(1)
     for _ in range(9):
         pool.now += 60.0
         for order in pool.tick():
             if isinstance(order, StartWorker):
                 pool.dispatcher.start_failed(slot, order.incarnation, pool.now, "no luck")
-    tally = pool.dispatcher.tally(1)
-    assert "no luck" in tally.given_up
-    assert tally.start_failures == 5
-    assert pool.dispatcher.tally(0).start_failures == 0
+    assert "no luck" in pool.dispatcher.given_up[1]
+    assert pool.dispatcher.counters.of(1).start_failures == 5
+    assert pool.dispatcher.counters.of(0).start_failures == 0
     pool.dispatcher.retire(slot)
     pool.tick()
     assert pool.dispatcher.slots() == [0, 1]

@@ -5,26 +5,45 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tamias.launcher.dispatch.backoff import Backoff
+from tamias.launcher.dispatch.counters import GenerationCounts
+from tamias.launcher.dispatch.input_queue import ParkedQueue
+from tamias.launcher.dispatch.item import Item
 from tamias.launcher.dispatch.placement import Placement, rebalance
+from tamias.launcher.dispatch.slot import Slot
 from tamias.store.encoding.keys import encode_key, shard_of
 
 OWNERS = st.lists(st.integers(0, 6), min_size=1, max_size=30)
 SLOTS = st.sets(st.integers(0, 6), min_size=1).map(sorted)
 
 
+def _slots(count: int) -> list[Slot]:
+    return [Slot(number, Backoff(), GenerationCounts()) for number in range(count)]
+
+
 def test_shards_are_shared_out_in_turn() -> None:
-    placement = Placement(5, [0, 1])
+    slots = _slots(2)
+    placement = Placement(5, slots)
     assert placement.owners == [0, 1, 0, 1, 0]
-    assert placement.of(1) == [1, 3]
+    assert placement.of(slots[1]) == [1, 3]
 
 
-def test_a_key_goes_where_its_shard_is_now() -> None:
-    placement = Placement(4, [0, 1])
+def test_an_input_waits_where_its_shard_is_now() -> None:
+    slots = _slots(3)
+    placement = Placement(4, slots)
     key = encode_key("a")
-    shard = shard_of(key, 4)
-    assert placement.routes[key] == shard % 2
-    placement.put(shard, 7)
-    assert placement.routes[key] == 7
+    shard = placement.shard_of[key]
+    assert shard == shard_of(key, 4)
+    parked = ParkedQueue()
+    placement.park(shard, parked)
+    assert placement.owner(shard) is None
+    assert placement.owners.count(None) == 1
+    placement.appends[shard](Item(0, key, b"", shard))
+    assert [item.offset for item in parked.queue] == [0]
+    placement.put(shard, slots[2])
+    assert placement.owner(shard) is slots[2]
+    placement.appends[shard](Item(1, key, b"", shard))
+    assert [item.offset for item in slots[2].queue] == [1]
 
 
 @given(owners=OWNERS, slots=SLOTS)

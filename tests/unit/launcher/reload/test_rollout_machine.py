@@ -109,12 +109,12 @@ class RolloutMachine(RuleBasedStateMachine):
     @rule(runs=st.integers(1, 50), failures=st.integers(0, 6))
     def runs(self, runs: int, failures: int) -> None:
         if Side.NEW in self.at.values():
-            self.rollout.ran(runs, min(runs, failures))
+            self.rollout.ran(self.rollout.runs + runs, self.rollout.failures + min(runs, failures))
             self.do()
 
     @rule()
     def a_worker_dies(self) -> None:
-        self.rollout.died("was killed by SIGSEGV")
+        self.rollout.died(self.rollout.deaths + 1, "was killed by SIGSEGV")
         self.do()
 
     @rule()
@@ -230,7 +230,7 @@ def test_failures_that_the_old_code_had_as_well_are_no_reason() -> None:
     rollout = _moving(old_runs=1000, old_failures=300)
     rollout.ran(100, 50)
     assert not rollout.reason
-    rollout.ran(100, 80)
+    rollout.ran(200, 130)
     assert rollout.reason
 
 
@@ -251,7 +251,7 @@ def test_a_shard_on_its_way_is_called_back() -> None:
 
 def test_one_death_is_an_accident_two_are_a_reason() -> None:
     rollout = _moving()
-    rollout.died("was killed by SIGSEGV")
+    rollout.died(1, "was killed by SIGSEGV")
     assert rollout.undecided
-    rollout.died("exited with code 1")
+    rollout.died(2, "exited with code 1")
     assert rollout.reason == "2 workers died, the last one exited with code 1"
