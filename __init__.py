@@ -60,9 +60,9 @@ from .agent.errors import (
     WorkerStartError,
 )
 from .agent.event import Event, InputEvent, OutputEvent
-from .agent.lazy import lazily
 from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
+from .agent.naming.lazy import lazily
 from .agent.plan import AgentPlan
 from .agent.resources.chat_message import ChatMessage, MessageRole
 from .agent.resources.prompt import LocalPrompt, Prompt

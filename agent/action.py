@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import AgentDefinitionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .event import Event
+from .event import Event  # noqa: TC001 (an annotation of a public class)
+from .naming.public import public
 
 __all__ = ["Action"]
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Action:
     """A function that runs when an event it listens to arrives."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .decorators import checked_listens
 from .errors import AgentDefinitionError
+from .naming.public import public
 from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Agent"]
 
 
+@public
 class Agent:
     """A set of actions, which run when the events they listen to arrive, and of resources.
 

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from .naming.public import public
+
 if TYPE_CHECKING:
     from .config.configuration import Configuration
     from .event import Event
@@ -23,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@public
 class RunnerContext(ABC):
     """The second argument of every action."""
 

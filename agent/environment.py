@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .agent import add_resource
 from .errors import MissingExtraError
+from .naming.public import public
 from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ ENVIRONMENTS = "tamias.environments"
 _INSTALL = {"flink": "pip install 'tamias[flink]'", "local": "pip install --force-reinstall tamias"}
 
 
+@public
 class AgentBuilder(ABC):
     """Joins one input with one agent and one output."""
 
@@ -51,6 +53,7 @@ class AgentBuilder(ABC):
         """The outputs as a Flink Table of ``schema``, rows being of ``output_type``."""
 
 
+@public
 class AgentsExecutionEnvironment(ABC):
     """Where an agent runs: reads inputs, runs the agent, writes outputs."""
 

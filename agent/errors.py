@@ -13,6 +13,8 @@ class can be rebuilt from ``args`` and the rest comes back with ``__dict__``.
 
 from __future__ import annotations
 
+from .naming.public import public
+
 __all__ = [
     "AgentDefinitionError",
     "AgentFailedError",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 
+@public
 class TamiasError(Exception):
     """Base of all errors of tamias.
 
@@ -79,32 +82,39 @@ class TamiasError(Exception):
 # ------------------------------------------------------------------ what the user can put right
 
 
+@public
 class UsageError(TamiasError):
     """Something the user wrote or typed cannot work as it stands."""
 
     exit_code = 2
 
 
+@public
 class ConfigError(UsageError):
     """A configuration value is of the wrong type, out of range, or its name is mistyped."""
 
 
+@public
 class AgentDefinitionError(UsageError):
     """An agent, one of its actions or one of its resources is declared in a way that cannot run."""
 
 
+@public
 class TargetError(UsageError):
     """The agent named on the command line cannot be imported, or is not an agent."""
 
 
+@public
 class InputError(UsageError):
     """A source cannot be read, has changed since the last run, or holds a key of no stable form."""
 
 
+@public
 class MissingExtraError(UsageError):
     """A feature needs a package that is not installed; the message names the ``pip install``."""
 
 
+@public
 class EnvironmentSetupError(UsageError):
     """A Python environment for workers cannot be made, or does not work."""
 
@@ -112,42 +122,51 @@ class EnvironmentSetupError(UsageError):
 # ------------------------------------------------------------------ the store
 
 
+@public
 class StoreError(TamiasError):
     """The state directory cannot be used."""
 
     exit_code = 2
 
 
+@public
 class StoreFormatError(StoreError):
     """The store was written by a newer version, or is not a store of tamias."""
 
 
+@public
 class ForeignStoreError(StoreError):
     """The store belongs to another agent."""
 
 
+@public
 class StoreLockedError(StoreError):
     """Another launcher has the state directory open."""
 
 
+@public
 class StoreUnwritableError(StoreError):
     """The store is on a read-only file system, or permissions forbid to write it."""
 
 
+@public
 class StoreFullError(StoreError):
     """The disk, or the map of the store, has no room left."""
 
     exit_code = 1
 
 
+@public
 class StoreCorruptError(StoreError):
     """The store holds bytes that it cannot have written."""
 
 
+@public
 class FencedError(StoreError):
     """Another process took the shard over: this writer's epoch is past, nothing was written."""
 
 
+@public
 class LeaseHeldError(StoreError):
     """The write lease of a shard is held by a living process."""
 
@@ -155,10 +174,12 @@ class LeaseHeldError(StoreError):
 # ------------------------------------------------------------------ a run
 
 
+@public
 class RunError(TamiasError):
     """A run, that is one input and every action it causes, could not be finished."""
 
 
+@public
 class AgentFailedError(RunError):
     """An action let an exception out, and the strategy for it is ``fail``.
 
@@ -185,6 +206,7 @@ class AgentFailedError(RunError):
         return f"{text}\n\n{self.user_traceback.rstrip()}" if self.user_traceback else text
 
 
+@public
 class RunTimeoutError(RunError):
     """A run took longer than ``run-timeout``."""
 
@@ -194,10 +216,12 @@ class RunTimeoutError(RunError):
         return cls(f"the run took longer than the run-timeout of {limit:g} s")
 
 
+@public
 class DurableCallError(RunError):
     """A durable call could not be recorded or replayed."""
 
 
+@public
 class DivergenceError(DurableCallError):
     """A replayed action made another durable call than the recorded one.
 
@@ -218,10 +242,12 @@ class DivergenceError(DurableCallError):
         return self.recorded_by != self.replayed_by
 
 
+@public
 class MemoryAccessError(RunError):
     """Memory was used in a way it does not allow: a bad path, or from inside a durable call."""
 
 
+@public
 class UnserializableError(RunError):
     """A value that has to leave the process, or to be stored, cannot be pickled."""
 
@@ -229,10 +255,12 @@ class UnserializableError(RunError):
 # ------------------------------------------------------------------ the pool
 
 
+@public
 class PoolError(TamiasError):
     """The pool of workers cannot do its work."""
 
 
+@public
 class WorkerStartError(PoolError):
     """Workers do not start, or keep dying for a reason that no input explains."""
 
@@ -244,14 +272,17 @@ class ReloadError(PoolError):
 # ------------------------------------------------------------------ Flink and Java
 
 
+@public
 class BridgeError(TamiasError):
     """Something between Python and Java, or between Flink and a pool, has gone wrong."""
 
 
+@public
 class JvmError(BridgeError):
     """A JVM does not start, or has died or hung while it was needed. The next call gets another."""
 
 
+@public
 class JavaCallError(BridgeError):
     """Java code that was called has thrown an exception.
 
@@ -269,6 +300,7 @@ class JavaCallError(BridgeError):
         self.java_stack = java_stack
 
 
+@public
 class JavaTimeoutError(BridgeError, TimeoutError):
     """A call of Java code has taken longer than ``java-call-timeout``."""
 
@@ -278,14 +310,17 @@ class JavaTimeoutError(BridgeError, TimeoutError):
 # ------------------------------------------------------------------ a service's clients
 
 
+@public
 class ServiceError(TamiasError):
     """A service cannot be reached, or wants none of this client."""
 
 
+@public
 class ServiceTimeoutError(ServiceError, TimeoutError):
     """Something has not happened in the time given; what was submitted is still under way."""
 
 
+@public
 class SubmissionFailedError(RunError):
     """A submitted input has no outputs: its run had no success, and it was set aside.
 

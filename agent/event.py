@@ -23,6 +23,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from .errors import AgentDefinitionError
+from .naming.public import public
 
 __all__ = ["ORIGIN", "Event", "InputEvent", "Origin", "OutputEvent", "event_id", "input_event"]
 
@@ -56,6 +57,7 @@ _ON_DEMAND: Final[dict[str, Callable[[BaseModel], Any]]] = {
 }
 
 
+@public
 class Event(BaseModel):
     """Base of all events. Takes extra fields; fields may be of any type.
 
@@ -121,6 +123,7 @@ _MISSING: Final = object()
 _new: Final = object.__new__
 
 
+@public
 class InputEvent(Event):
     """The event an input arrives as: its value is in ``input``."""
 
@@ -138,6 +141,7 @@ def input_event(value: Any, origin: Origin) -> InputEvent:
     return event
 
 
+@public
 class OutputEvent(Event):
     """Sent by an action to emit ``output`` as a result of the agent."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from pydantic_core import core_schema
 
 from .errors import MemoryAccessError
+from .naming.public import public
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -29,6 +30,7 @@ NESTED_OBJECT = "NestedObject"
 """What `MemoryObject.get_fields` gives for a field that holds an object (as Flink Agents does)."""
 
 
+@public
 class MemoryType(Enum):
     """The memories that are trees of `MemoryObject`."""
 
@@ -50,6 +52,7 @@ class HasMemory(Protocol):
         """The root of the short-term memory."""
 
 
+@public
 class MemoryRef:
     """A reference to one field of a memory: small enough to send in an event instead of the value.
 
@@ -127,6 +130,7 @@ def _dumped(ref: MemoryRef) -> dict[str, str]:
     return {"memory_type": ref.memory_type.value, "path": ref.path}
 
 
+@public
 class MemoryObject(ABC):
     """One object of a memory: fields that hold values, and fields that hold further objects.
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from .naming.public import public
+
 __all__ = ["Counter", "Gauge", "Histogram", "Meter", "MetricGroup"]
 
 
+@public
 class MetricGroup(ABC):
     """A named set of metrics and further groups."""
 
@@ -37,6 +40,7 @@ class MetricGroup(ABC):
         """The histogram ``name`` over the last ``window_size`` values, created when first asked."""
 
 
+@public
 class Counter(ABC):
     """A count that goes up and down."""
 
@@ -55,6 +59,7 @@ class Counter(ABC):
         """The count now."""
 
 
+@public
 class Meter(ABC):
     """A rate of occurrences."""
 
@@ -69,6 +74,7 @@ class Meter(ABC):
         """Occurrences per second."""
 
 
+@public
 class Gauge(ABC):
     """A value that is whatever it was last set to."""
 
@@ -83,6 +89,7 @@ class Gauge(ABC):
         """The value last set, 0 before."""
 
 
+@public
 class Histogram(ABC):
     """A distribution over the values last seen."""
 

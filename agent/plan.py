@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .config.configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
 from .event import Event, InputEvent
+from .naming.public import public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["AgentPlan"]
 
 
+@public
 class AgentPlan:
     """What a worker needs to know about an agent. Picklable with cloudpickle, never changed."""
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from .naming.public import public
+
 __all__ = ["Row"]
 
 
+@public
 class Row(dict[str, Any]):
     """The fields of a row by name, in order: ``row["id"]``, ``row.id`` or, by position, ``row[0]``.
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import ConfigError
+from ..naming.public import public
 from .option import ConfigOption, bad_value
 from .options import KNOWN_OPTIONS
 from .values import converter
@@ -38,6 +39,7 @@ _SECTION = "agent"
 _CLOSE = 0.8  # "max-attempt" for "max-attempts" is, "window-size" for "window" is not
 
 
+@public
 class Configuration:
     """Settings by dotted key, with typed access. Plain data, so it travels to the workers."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from ..errors import ConfigError
+from ..naming.public import public
 from .values import converter
 
 __all__ = ["ConfigOption"]
@@ -13,6 +14,7 @@ __all__ = ["ConfigOption"]
 T = TypeVar("T")
 
 
+@public
 class ConfigOption(Generic[T]):
     """A setting: ``ConfigOption("max-pages", int, 3)``.
 

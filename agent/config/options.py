@@ -5,6 +5,7 @@ Every one can stand in a configuration file, after ``--set`` and in `Configurati
 
 from __future__ import annotations
 
+from ..naming.public import public
 from .option import ConfigOption
 from .values import parse_cpus, parse_duration, parse_names, parse_size
 
@@ -17,6 +18,7 @@ __all__ = [
 ]
 
 
+@public
 class AgentExecutionOptions:
     """How the actions of an agent are executed; names as in Flink Agents."""
 
@@ -30,6 +32,7 @@ class AgentExecutionOptions:
     )
 
 
+@public
 class PoolOptions:
     """The pool of workers."""
 
@@ -293,6 +296,7 @@ class PoolOptions:
     )
 
 
+@public
 class ServiceOptions:
     """What a service takes on from its clients."""
 
@@ -338,6 +342,7 @@ class ServiceOptions:
     )
 
 
+@public
 class JavaOptions:
     """The JVM that Java resources live in, where tamias starts one."""
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from ..naming.public import public
+
 __all__ = ["ChatMessage", "MessageRole"]
 
 
+@public
 class MessageRole(str, Enum):
     """Who says a message: the instructions, the user, the model, or a tool that it has called."""
 
@@ -19,6 +22,7 @@ class MessageRole(str, Enum):
     TOOL = "tool"
 
 
+@public
 class ChatMessage(BaseModel):
     """One message of a conversation.
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 from pydantic import Field
 
 from ..errors import AgentDefinitionError
+from ..naming.public import public
 from .chat_message import ChatMessage, MessageRole
 from .prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
 from .resource import Resource, ResourceType
@@ -43,6 +44,7 @@ class _CountsTokens(Resource, ABC):
             group.get_counter("completionTokens").inc(completion_tokens)
 
 
+@public
 class BaseChatModelConnection(_CountsTokens, ABC):
     """The way to a service that has chat models."""
 
@@ -96,6 +98,7 @@ class _Request(NamedTuple):
     kwargs: dict[str, Any]
 
 
+@public
 class BaseChatModelSetup(_CountsTokens, ABC):
     """A chat model as an agent uses it: with a prompt, tools and parameters."""
 

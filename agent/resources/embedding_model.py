@@ -14,6 +14,7 @@ from typing import Any, cast
 from pydantic import Field
 
 from ..errors import AgentDefinitionError
+from ..naming.public import public
 from .resource import Resource, ResourceType
 
 __all__ = ["BaseEmbeddingModelConnection", "BaseEmbeddingModelSetup"]
@@ -22,6 +23,7 @@ Vectors = list[float] | list[list[float]]
 """A vector, or one for each of several texts."""
 
 
+@public
 class BaseEmbeddingModelConnection(Resource, ABC):
     """The way to a service that has embedding models."""
 
@@ -39,6 +41,7 @@ class BaseEmbeddingModelConnection(Resource, ABC):
         return await asyncio.to_thread(self.embed, text, **kwargs)
 
 
+@public
 class BaseEmbeddingModelSetup(Resource, ABC):
     """An embedding model as an agent uses it."""
 

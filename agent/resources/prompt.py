@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from ..naming.public import public
 from .chat_message import ChatMessage, MessageRole
 from .resource import ResourceType, SerializableResource
 
@@ -18,6 +19,7 @@ __all__ = ["LocalPrompt", "Prompt"]
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
+@public
 class Prompt(SerializableResource, ABC):
     """Base of all prompts."""
 
@@ -47,6 +49,7 @@ class Prompt(SerializableResource, ABC):
         """The prompt as messages. A text becomes one, said by ``role``."""
 
 
+@public
 class LocalPrompt(Prompt):
     """A prompt that is plain data."""
 

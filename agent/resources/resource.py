@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..errors import AgentDefinitionError
+from ..metrics import MetricGroup  # noqa: TC001 (an annotation of a public class)
+from ..naming.moved import current_name
+from ..naming.public import public
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
-    from ..metrics import MetricGroup
 
 __all__ = ["Resource", "ResourceDescriptor", "ResourceType", "SerializableResource"]
 
 
+@public
 class ResourceType(Enum):
     """What a resource is. Names of resources are unique within a type."""
 
@@ -37,6 +40,7 @@ class ResourceType(Enum):
     MCP_SERVER = "mcp_server"
 
 
+@public
 class Resource(BaseModel, ABC):
     """Base of all resources. A pydantic model, for the convenience of declaring arguments.
 
@@ -74,10 +78,12 @@ class Resource(BaseModel, ABC):
         return
 
 
+@public
 class SerializableResource(Resource, ABC):
     """A resource that is plain data, so that an instance may be handed to an agent directly."""
 
 
+@public
 class ResourceDescriptor:
     """Says how to create a resource: its class, and the arguments for it.
 
@@ -108,9 +114,15 @@ class ResourceDescriptor:
             msg = f"A ResourceDescriptor needs a class, got {clazz!r}."
             hint = "Give the class itself, or its full name: clazz='package.module.Class'."
             raise AgentDefinitionError(msg, hint=hint)
-        self.target_module = target_module
-        self.target_clazz = target_clazz
+        self.target_module, self.target_clazz = current_name(target_module, target_clazz)
         self.arguments: dict[str, Any] = {**(arguments or {}), **kwargs}
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        # A pickle of an older version may name a module that has moved since.
+        names = current_name(self.target_module, self.target_clazz)
+        self.target_module, self.target_clazz = names
 
     @property
     def clazz(self) -> type[Resource]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_mod
 from pydantic.fields import FieldInfo
 
 from ..errors import AgentDefinitionError
+from ..naming.public import public
 from .resource import ResourceType, SerializableResource
 
 __all__ = ["FunctionTool", "Tool"]
@@ -24,6 +25,7 @@ __all__ = ["FunctionTool", "Tool"]
 _UNNAMED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
+@public
 class Tool(SerializableResource, ABC):
     """Base of all tools."""
 
@@ -64,6 +66,7 @@ class Tool(SerializableResource, ABC):
         return await result if inspect.isawaitable(result) else result
 
 
+@public
 class FunctionTool(Tool):
     """A tool that is a function."""
 

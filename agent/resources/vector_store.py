@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel, Field
 
 from ..errors import AgentDefinitionError
+from ..naming.public import public
 from .resource import Resource, ResourceType
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ __all__ = [
 _SHOWN = 50
 
 
+@public
 class VectorStoreQueryMode(str, Enum):
     """How to search: ``SEMANTIC``, by the distance of vectors."""
 
     SEMANTIC = "semantic"
 
 
+@public
 class VectorStoreQuery(BaseModel):
     """What to search for. ``extra_args`` are the store's own: filters, for example."""
 
@@ -54,6 +57,7 @@ class VectorStoreQuery(BaseModel):
         return f"{self.mode.value} query: {self.query_text!r} (limit={self.limit})"
 
 
+@public
 class Document(BaseModel):
     """A text with what is known of it. Without an ``id`` the store gives it one."""
 
@@ -67,6 +71,7 @@ class Document(BaseModel):
         return f"Document: {self.content[:_SHOWN]}{more}"
 
 
+@public
 class VectorStoreQueryResult(BaseModel):
     """The documents that were found, the nearest first."""
 
@@ -76,6 +81,7 @@ class VectorStoreQueryResult(BaseModel):
         return f"QueryResult: {len(self.documents)} documents"
 
 
+@public
 class Collection(BaseModel):
     """A named part of a store."""
 
@@ -83,6 +89,7 @@ class Collection(BaseModel):
     metadata: dict[str, Any] | None = None
 
 
+@public
 class BaseVectorStore(Resource, ABC):
     """Base of all vector stores."""
 
@@ -203,6 +210,7 @@ class BaseVectorStore(Resource, ABC):
         return cast("BaseEmbeddingModelSetup", model)
 
 
+@public
 class CollectionManageableVectorStore(BaseVectorStore, ABC):
     """A vector store that has collections."""
 

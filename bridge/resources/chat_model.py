@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...agent.naming.public import public
 from ...agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from . import convert
 from .java_resource import JavaResource
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ...agent.resources.tool import Tool
 
 
+@public
 class JavaChatModelConnection(JavaResource, BaseChatModelConnection):
     """A connection that lives in Java."""
 
@@ -31,6 +33,7 @@ class JavaChatModelConnection(JavaResource, BaseChatModelConnection):
         return convert.message(await self.java_acall("chat", **_args(messages, tools, kwargs)))
 
 
+@public
 class JavaChatModelSetup(JavaResource, BaseChatModelSetup):
     """A setup that lives in Java, and finds its connection, prompt and tools there or here."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...agent.naming.public import public
 from ...agent.resources.embedding_model import (
     BaseEmbeddingModelConnection,
     BaseEmbeddingModelSetup,
@@ -13,6 +14,7 @@ from ...agent.resources.embedding_model import (
 from .java_resource import JavaResource
 
 
+@public
 class JavaEmbeddingModelConnection(JavaResource, BaseEmbeddingModelConnection):
     """A connection that lives in Java."""
 
@@ -27,6 +29,7 @@ class JavaEmbeddingModelConnection(JavaResource, BaseEmbeddingModelConnection):
         return vectors
 
 
+@public
 class JavaEmbeddingModelSetup(JavaResource, BaseEmbeddingModelSetup):
     """A setup that lives in Java, and finds its connection there or here."""
 

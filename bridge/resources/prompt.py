@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...agent.naming.public import public
 from ...agent.resources.chat_message import ChatMessage, MessageRole
 from ...agent.resources.prompt import Prompt
 from . import convert
 from .java_resource import JavaResource
 
 
+@public
 class JavaPrompt(JavaResource, Prompt):
     """A prompt that lives in Java: a subclass of ``Prompt``, or what a static method returns."""
 

@@ -7,10 +7,12 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from ...agent.errors import UsageError
+from ...agent.naming.public import public
 from ...agent.resources.tool import Tool
 from .java_resource import JavaResource
 
 
+@public
 class JavaTool(JavaResource, Tool):
     """A tool that lives in Java: a static method, or a subclass of Java's ``Tool``.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...agent.naming.public import public
 from ...agent.resources.vector_store import (
     BaseVectorStore,
     Collection,
@@ -17,6 +18,7 @@ from . import convert
 from .java_resource import JavaResource
 
 
+@public
 class JavaVectorStore(JavaResource, BaseVectorStore):
     """A vector store that lives in Java, and finds its embedding model there or here.
 
@@ -109,6 +111,7 @@ class JavaVectorStore(JavaResource, BaseVectorStore):
         return self.add(list(documents), collection_name, **kwargs)
 
 
+@public
 class JavaCollectionManageableVectorStore(JavaVectorStore, CollectionManageableVectorStore):
     """A vector store that lives in Java, and has collections."""
 

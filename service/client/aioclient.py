@@ -13,6 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import ServiceError, ServiceTimeoutError
+from ...agent.naming.public import public
 from .client import CLOSE_SECONDS, BaseClient, no_room, not_on_record, unreachable
 from .submission import AsyncSubmission
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+@public
 class AsyncClient(BaseClient[AsyncSubmission]):
     """A client of a service, for one event loop. Arguments as for `Client`.
 

@@ -25,6 +25,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ...agent.errors import ServiceError, ServiceTimeoutError, UsageError
+from ...agent.naming.public import public
 from ...store.encoding.json_text import dumps_json
 from ...store.encoding.keys import encode_key
 from ..protocol.frames import MAX_KEY, MAX_SEQUENCE, MAX_VALUE
@@ -153,6 +154,7 @@ class BaseClient(Generic[S]):
             submission.fail(error)
 
 
+@public
 class Client(BaseClient[Submission]):
     """A client of a service, for plain programs; its methods may be called from any thread.
 

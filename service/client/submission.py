@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import ServiceTimeoutError, SubmissionFailedError
+from ...agent.naming.public import public
 from ...store.encoding.json_text import loads_json
 from ..protocol.frames import FAILED, FORGOTTEN, GENERATION, MISMATCH, OUTPUTS, RELOADED
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 
+@public
 class Submission:
     """One input under way.
 
@@ -87,6 +89,7 @@ class Submission:
         return f"<{type(self).__name__} {self.sequence} (key {self.key!r}) {state}>"
 
 
+@public
 class AsyncSubmission(Submission):
     """One input under way; ``await`` it for its outputs, as often as wanted."""
 

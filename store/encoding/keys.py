@@ -29,6 +29,7 @@ from typing import Any
 from zlib import crc32
 
 from ...agent.errors import InputError
+from .moved_classes import loads_pickle
 
 __all__ = ["decode_key", "encode_key", "group_of", "key_prefix", "prefix_of", "shard_of"]
 
@@ -111,7 +112,7 @@ def decode_key(data: bytes) -> Any:
         if tag == GROUP:
             return decode_key(rest[2:])
         if tag == b"p":
-            return pickle.loads(rest)
+            return loads_pickle(rest)
         if not rest:
             return {b"n": None, b"t": True, b"f": False}[tag]
     except (ValueError, KeyError, struct.error, pickle.UnpicklingError):

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import UnserializableError
 from .main_classes import dumps_by_value
+from .moved_classes import loads_pickle
 from .pickle_errors import find_culprit
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any
     try:
         form = data[0]
         if form == 0x80:
-            return _unpickle(data)
+            return loads_pickle(data)
         if form == _TEXT:
             return str(data[1:], "utf-8")
         return _unpack(memoryview(data), writable=writable)
@@ -185,4 +186,4 @@ def _unpack(view: memoryview, *, writable: bool) -> Any:
             buffers.append(bytearray(buffer))
         else:
             buffers.append(buffer)
-    return pickle.loads(head, buffers=buffers)
+    return loads_pickle(head, buffers)

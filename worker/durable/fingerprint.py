@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.context import RunnerContext
 from ...agent.errors import UnserializableError
 from ...agent.memory import MemoryObject
+from ...agent.naming.moved import first_module, former_module
 from ...agent.resources.resource import Resource
 
 if TYPE_CHECKING:
@@ -36,13 +37,16 @@ _FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, MethodType, partial)
 
 
 def function_name(function: Callable[..., Any]) -> str:
-    """A stable, readable name: module and qualified name of the function or its class."""
+    """A stable, readable name: module and qualified name of the function or its class.
+
+    Functions of tamias itself keep the name that older versions have recorded.
+    """
     while isinstance(function, partial):
         function = function.func
     if getattr(function, "__qualname__", None) is None:
         return _type_name(type(function))
     module = getattr(function, "__module__", None)
-    return f"{module or type(function).__module__}.{function.__qualname__}"
+    return f"{former_module(module or type(function).__module__)}.{function.__qualname__}"
 
 
 def call_fingerprint(
@@ -198,4 +202,4 @@ class _Digest:
 
 
 def _type_name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{first_module(kind)}.{kind.__qualname__}"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import json
-import pickle
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...agent.config.configuration import Configuration
 from ...agent.plan import AgentPlan
 from ...store.encoding.main_classes import dumps_by_value
+from ...store.encoding.moved_classes import loads_pickle
 from .target_loader import load_target
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Boot:
         config = Configuration(self.config)
         if self.agent is None:
             return AgentPlan.compile(load_target(self.target or ""), config)
-        agent, resources = pickle.loads(base64.b64decode(self.agent))
+        agent, resources = loads_pickle(base64.b64decode(self.agent))
         return AgentPlan.compile(agent, config, resources)
 
 

@@ -371,7 +371,7 @@ def test_a_descriptor_names_its_class_in_three_ways() -> None:
     assert by_class == by_name == by_parts
     assert hash(by_class) == hash(by_name) == hash(by_parts)
     assert by_class.clazz is by_name.clazz is by_parts.clazz
-    assert repr(by_name) == "ResourceDescriptor(clazz='tamias.agent.resources.prompt.Prompt', a=1)"
+    assert repr(by_name) == "ResourceDescriptor(clazz='tamias.Prompt', a=1)"
 
 
 def test_arguments_may_be_unhashable() -> None:

@@ -210,9 +210,7 @@ jvm_command(JvmSettings(classpath={str(agents_jar())!r}))
 """
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(
-        f"tamias.agent.errors.{MissingExtraError.__name__}:"
-    )
+    assert done.stderr.splitlines()[-1].startswith(f"tamias.{MissingExtraError.__name__}:")
     assert "pip install 'tamias[flink]'" in done.stderr
 
 
