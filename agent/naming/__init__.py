@@ -1,1 +1,1 @@
-"""Names of public classes: where they are found, now and in the past."""
+"""Where public names are defined, now and in the past. Knows nothing of what they stand for."""
