@@ -8,6 +8,7 @@ import sys
 from typing import Any, ClassVar
 
 import cloudpickle
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -271,6 +272,7 @@ sys.stdout.buffer.write(cloudpickle.dumps((AgentPlan.compile(Main), Main())))
 """
 
 
+@pytest.mark.process
 def test_an_agent_of_main_travels_to_another_process() -> None:
     written = subprocess.run(
         [sys.executable, "-c", MAIN], stdout=subprocess.PIPE, check=True, timeout=60

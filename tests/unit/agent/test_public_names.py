@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import tamias
 
 
@@ -31,6 +33,7 @@ def test_what_a_context_can_do() -> None:
     assert set(asked.split()) == tamias.RunnerContext.__abstractmethods__
 
 
+@pytest.mark.process
 def test_importing_tamias_imports_nothing_that_agents_do_not_need() -> None:
     heavy = "zmq lmdb psutil cloudpickle yaml typer rich numpy multiprocessing asyncio orjson"
     code = f"import sys, tamias; print(*set({heavy.split()}).intersection(sys.modules))"

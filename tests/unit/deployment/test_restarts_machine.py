@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from support.profiles import examples
 from tamias.deployment.restarts import (
     DrainProcess,
     KillProcess,
@@ -148,7 +149,7 @@ class RollMachine(RuleBasedStateMachine):
 
 
 TestRoll = RollMachine.TestCase
-TestRoll.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestRoll.settings = settings(max_examples=examples(200), stateful_step_count=40)
 
 
 def test_deaths_in_a_row_are_met_with_growing_pauses_and_in_the_end_with_giving_up() -> None:

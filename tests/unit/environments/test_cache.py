@@ -58,6 +58,7 @@ def test_it_is_made_once_and_found_again(tmp_path: Path) -> None:
     assert again.record == {"by": "whole"}
 
 
+@pytest.mark.process
 def test_two_builders_at_once_make_one_whole_entry(tmp_path: Path) -> None:
     with python(BUILD, tmp_path, "a") as one, python(BUILD, tmp_path, "b") as two:
         # Whoever comes first builds, and the other waits: it says nothing until that is done.
@@ -75,6 +76,7 @@ def _first_to_speak(*processes: Any) -> Any:
     return next(process for process in processes if process.stdout in ready)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_what_a_dead_builder_leaves_is_cleared_by_the_next(
     tmp_path: Path, number: signal.Signals
@@ -91,6 +93,7 @@ def test_what_a_dead_builder_leaves_is_cleared_by_the_next(
     assert _names(tmp_path) == {"env-1.json", "env-1.lock", entry.folder.name}
 
 
+@pytest.mark.process
 def test_pruning_clears_what_a_dead_builder_leaves_too(tmp_path: Path) -> None:
     with python(BUILD, tmp_path, "dead") as process:
         assert line(process) == "building"
@@ -127,6 +130,7 @@ def test_a_builder_that_fails_leaves_nothing_and_touches_nothing(tmp_path: Path)
     assert cache.obtain("env-1", _whole).record == {"by": "whole"}
 
 
+@pytest.mark.process
 def test_what_is_in_use_is_kept(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.obtain("env-1", _whole)
@@ -149,6 +153,7 @@ def test_it_is_in_use_for_as_long_as_the_entry_lives(tmp_path: Path) -> None:
     assert not cache.in_use("env-1")
 
 
+@pytest.mark.process
 def test_a_child_that_is_forked_does_not_outlive_the_use(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     entry = cache.obtain("env-1", _whole)

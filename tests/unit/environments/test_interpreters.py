@@ -13,6 +13,8 @@ from support.environments import HERE, other_python
 from tamias import EnvironmentSetupError
 from tamias.environments.interpreters import find
 
+pytestmark = pytest.mark.process
+
 
 def test_a_path_is_that_interpreter() -> None:
     found = find(sys.executable)

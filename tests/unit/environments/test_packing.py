@@ -81,6 +81,7 @@ def test_inputs_are_looked_at_only_where_they_go_to_another_version() -> None:
         next(looked_at)
 
 
+@pytest.mark.process
 def test_only_what_was_added_to_the_path_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend("/the/programs/own")
     assert own_folders(None) is sys.path

@@ -17,6 +17,9 @@ from tamias.store.lease import Lease
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.process
+
+
 HOLD = """
 import sys
 from pathlib import Path

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.java import agents_jar, needs_java
+from support.profiles import SHARED_FIXTURE, examples
 from tamias import (
     ChatMessage,
     Collection,
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_java
 
-often = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+often = settings(max_examples=examples(25), suppress_health_check=SHARED_FIXTURE)
 
 
 @pytest.fixture(scope="module")

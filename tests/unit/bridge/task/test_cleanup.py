@@ -48,6 +48,7 @@ def test_other_folders_are_others(tmp_path: Path) -> None:
     assert other.exists()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("lock", LOCKS)
 def test_one_that_a_living_process_holds_stays_until_that_one_is_killed(
     tmp_path: Path, lock: str

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from support.profiles import examples
 from tamias.bridge.task import checkpoints, frames
 from tamias.bridge.task.checkpoints import CheckpointReader
 from tamias.bridge.task.restore import Restore
@@ -136,4 +137,4 @@ class Levels(RuleBasedStateMachine):
 
 
 TestLevels = Levels.TestCase
-TestLevels.settings = settings(max_examples=100, stateful_step_count=12, deadline=None)
+TestLevels.settings = settings(max_examples=examples(100), stateful_step_count=12)

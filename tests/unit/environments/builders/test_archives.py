@@ -17,6 +17,8 @@ from tamias.environments.builders.unpacking import unpack
 if TYPE_CHECKING:
     from tamias.environments.interpreters import PythonInfo
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def base() -> PythonInfo:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.profiles import examples
 from tamias import EnvironmentSetupError
 from tamias.environments.builders.unpacking import unpack
 from tamias.environments.cache import remove_tree
@@ -163,7 +164,7 @@ MEMBERS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(MEMBERS)
 def test_whatever_is_in_an_archive_it_stays_inside(
     tmp_path_factory: pytest.TempPathFactory, members: list[Member]

@@ -72,6 +72,7 @@ def test_errors_come_back_as_they_were(tmp_path: Path) -> None:
         assert "POST /scale" in offered.value.hint
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_curl_works(tmp_path: Path) -> None:
     state = tmp_path / "s"
@@ -101,6 +102,7 @@ def test_it_is_for_its_owner_alone_and_gone_in_the_end(tmp_path: Path) -> None:
     assert not [t for t in threading.enumerate() if t.name == "tamias-control" and t.is_alive()]
 
 
+@pytest.mark.process
 def test_what_a_killed_launcher_left_is_replaced(tmp_path: Path) -> None:
     code = """
 import sys, time

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from support.profiles import examples
 from tamias.launcher.delivery import done_offsets as module
 from tamias.launcher.delivery.done_offsets import DoneOffsets
 
@@ -71,7 +72,7 @@ class WatermarkMachine(RuleBasedStateMachine):
 
 
 TestWatermark = WatermarkMachine.TestCase
-TestWatermark.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestWatermark.settings = settings(max_examples=examples(150), stateful_step_count=30)
 
 
 @given(st.permutations(range(40)))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from support.dispatch_world import Input, Rules, World
+from support.profiles import examples
 
 # Few kinds of anything, and often: what goes wrong goes wrong in small worlds.
 RULES = st.builds(
@@ -189,9 +190,8 @@ class DispatchMachine(RuleBasedStateMachine):
 
 
 DispatchMachine.TestCase.settings = settings(
-    max_examples=200,
+    max_examples=examples(200),
     stateful_step_count=80,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestDispatch = DispatchMachine.TestCase

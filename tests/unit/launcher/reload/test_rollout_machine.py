@@ -12,6 +12,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from support.profiles import examples
 from tamias.launcher.reload.rollout import (
     AddSlots,
     FinishRollout,
@@ -189,7 +190,7 @@ class RolloutMachine(RuleBasedStateMachine):
 
 
 TestRolloutMachine = RolloutMachine.TestCase
-TestRolloutMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestRolloutMachine.settings = settings(max_examples=examples(150), stateful_step_count=40)
 
 
 def _moving(policy: RolloutPolicy = POLICY, **old: int) -> Rollout:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from tamias.launcher.delivery.sink import Sink
 
+pytestmark = pytest.mark.process
+
+
 SIZE = 256 * 1024
 
 

@@ -212,6 +212,7 @@ def test_a_slow_reader_of_a_non_blocking_pipe_gets_everything(tmp_path: Path) ->
     os.close(reader)
 
 
+@pytest.mark.process
 def test_standard_output_is_a_sink() -> None:
     program = """
 from tamias.launcher.sinks.jsonlines import JsonLinesSink

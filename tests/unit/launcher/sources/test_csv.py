@@ -8,9 +8,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.profiles import SHARED_FIXTURE, examples
 from tamias.agent.errors import InputError, UsageError
 from tamias.launcher.delivery.source import Position, Record, Source
 from tamias.launcher.sources.csvfile import CsvSource
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 same_folder = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200
+    suppress_health_check=SHARED_FIXTURE,
+    max_examples=examples(200),
 )
 
 CELLS = st.text(st.sampled_from('ab,"\n\r é'), max_size=5)

@@ -8,9 +8,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.profiles import SHARED_FIXTURE, examples
 from tamias.agent.errors import InputError
 from tamias.launcher.delivery.source import Position, Record, Source
 from tamias.launcher.sources.factory import open_source
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 same_folder = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200
+    suppress_health_check=SHARED_FIXTURE,
+    max_examples=examples(200),
 )
 
 # Any line a file may hold: sound, unusual, malformed, blank, not text.

@@ -12,9 +12,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.profiles import SHARED_FIXTURE, examples
 from tamias.agent.errors import InputError
 from tamias.launcher.delivery.source import Position, Record, Source
 from tamias.launcher.sources.factory import open_source
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 same_folder = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+    suppress_health_check=SHARED_FIXTURE,
+    max_examples=examples(60),
 )
 
 
@@ -181,6 +183,7 @@ def test_a_stream_is_told_from_a_file(pipe: Pipe, tmp_path: Path) -> None:
             stream.check(source.identity())
 
 
+@pytest.mark.process
 def test_standard_input_is_read_to_its_end_and_left_open() -> None:
     program = """
 import os

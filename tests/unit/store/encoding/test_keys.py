@@ -80,6 +80,7 @@ def test_shards_never_change() -> None:
     assert [shard_of(encode_key(key), 16) for key in keys] == [9, 11, 14, 2, 4]
 
 
+@pytest.mark.process
 def test_shards_do_not_depend_on_the_process() -> None:
     code = """
 from tamias.store.encoding.keys import encode_key, shard_of

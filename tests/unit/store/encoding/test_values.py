@@ -134,6 +134,7 @@ for name, each in value.items():
 """
 
 
+@pytest.mark.process
 def test_classes_and_functions_of_main_travel_by_value(tmp_path: Path) -> None:
     assert run(MAIN, tmp_path).returncode == 0
     data = {file.name: file.read_bytes() for file in tmp_path.iterdir()}

@@ -7,15 +7,20 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from support.processes import COUNTER, commit_until_killed
+from support.profiles import examples
 from tamias.store.records.dead_letters import DeadLetter
 from tamias.store.records.journal import ACTION, CALL, JournalEntry, journal_key
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
+
+pytestmark = pytest.mark.process
+
 
 offsets = st.sampled_from([0, 1, 2, 255, 256, 2**32, 2**64 - 1])
 blobs = st.sampled_from([b"", b"x", b"y" * 5000]) | st.binary(max_size=20)
@@ -181,5 +186,5 @@ class LogMachine(RuleBasedStateMachine):
         assert self.shard.dead_letters() == [self.dead[offset] for offset in sorted(self.dead)]
 
 
-LogMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
-TestLog = LogMachine.TestCase
+LogMachine.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=20)
+TestLog = pytest.mark.process(LogMachine.TestCase)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         def __call__(self, text: str = "") -> list[str]: ...
 
 
+pytestmark = pytest.mark.process
+
+
 PREFIX = b"\x01a"
 
 

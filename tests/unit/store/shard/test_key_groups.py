@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.profiles import SHARED_FIXTURE, examples
 from tamias.agent.errors import InputError
 from tamias.store.encoding.keys import decode_key, encode_key, group_of, key_prefix, shard_of
 from tamias.store.shard.batch import Batch
@@ -53,7 +54,7 @@ def read_out(shard: Shard, group: int) -> list[KeyGroupEntry]:
     return list(shard._view().group_entries(group))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=SHARED_FIXTURE)
 @given(
     st.dictionaries(
         KEYS, st.dictionaries(PATHS, st.binary(min_size=1, max_size=20), min_size=1), max_size=12

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.process
+
+
 PREFIX = b"\x01a"
 FIELDS = {f"field-{number}": b"v" * 100 for number in range(500)}
 

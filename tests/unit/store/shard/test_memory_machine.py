@@ -7,17 +7,22 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from support.processes import COUNTER, commit_until_killed
+from support.profiles import examples
 from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
 
 if TYPE_CHECKING:
     from typing import Any
+
+pytestmark = pytest.mark.process
+
 
 KEYS: list[Any] = ["a", "a\x00", "", b"a", 1, ("a", 1), "k" * 199, "k" * 200, "k" * 3000]
 
@@ -158,5 +163,5 @@ class MemoryMachine(RuleBasedStateMachine):
             assert found == (self.model.get(key, {}), True)
 
 
-MemoryMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
-TestMemory = MemoryMachine.TestCase
+MemoryMachine.TestCase.settings = settings(max_examples=examples(100), stateful_step_count=20)
+TestMemory = pytest.mark.process(MemoryMachine.TestCase)

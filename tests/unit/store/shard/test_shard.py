@@ -184,6 +184,7 @@ class TestLife:
             with pytest.raises(StoreError, match="not open in this process"):
                 use()
 
+    @pytest.mark.process
     def test_in_a_forked_child_all_is_refused_and_the_parent_does_not_notice(
         self, shard: Shard
     ) -> None:
@@ -205,6 +206,7 @@ class TestLife:
         put(shard, ("x", b"2"))
         assert shard.field(A, "x") == b"2"
 
+    @pytest.mark.process
     def test_a_child_may_acquire_what_its_parent_closed(self, shard: Shard) -> None:
         put(shard, ("x", b"1"))
         shard.close()
@@ -234,6 +236,7 @@ class TestLife:
         with pytest.raises(StoreFormatError, match=r"format 2.*knows 1\..*version of tamias"):
             Shard.acquire(shard.directory, 3)
 
+    @pytest.mark.process
     @pytest.mark.parametrize("durability", ["none", "process", "machine"])
     def test_every_durability_keeps_what_was_committed(
         self, tmp_path: Path, durability: str
@@ -282,6 +285,7 @@ print(shard.epoch, flush=True)
 sys.stdin.readline()
 """
 
+    @pytest.mark.process
     def test_a_writer_whose_lease_was_lost_cannot_write(self, shard: Shard) -> None:
         put(shard, ("x", b"first"))
         (shard.directory / "lease").unlink()  # as somebody's clean-up would
@@ -296,6 +300,7 @@ sys.stdin.readline()
         assert (shard.epoch, shard.field(A, "x")) == (3, b"successor")
         shard.close()
 
+    @pytest.mark.process
     def test_closing_another_descriptor_of_the_lease_loses_it_but_not_the_data(
         self, shard: Shard
     ) -> None:
@@ -337,6 +342,7 @@ class TestDamage:
 
 
 class TestLimits:
+    @pytest.mark.process
     def test_little_address_space_means_a_smaller_map(self, tmp_path: Path) -> None:
         code = """
 import resource, sys
@@ -353,6 +359,7 @@ print(len(shard.field(b"\\x01a", "x")))
         process = run(code, tmp_path)
         assert (process.stdout, process.stderr) == (f"{50 << 20}\n", "")
 
+    @pytest.mark.process
     def test_no_address_space_is_a_clear_error(self, tmp_path: Path) -> None:
         code = """
 import resource, sys

@@ -148,6 +148,7 @@ class TestRefusal:
                 opened(tmp_path, "m:B")
         opened(tmp_path).close()
 
+    @pytest.mark.process
     def test_a_second_launcher_in_another_process(self, tmp_path: Path) -> None:
         with python(OPEN, tmp_path) as other:
             assert line(other) == "open"

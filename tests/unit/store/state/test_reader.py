@@ -134,6 +134,7 @@ class TestStoreReader:
             assert reader.memory("a") is None
             assert reader.counts() == {"memory": 0, "journal": 0, "outbox": 0, "dead": 0}
 
+    @pytest.mark.process
     def test_a_shard_whose_writer_died_before_its_first_commit_is_empty(
         self, tmp_path: Path
     ) -> None:
@@ -160,6 +161,7 @@ Shard.acquire(Path(sys.argv[1]), 0)
 
 
 class TestSharing:
+    @pytest.mark.process
     def test_reader_and_writer_in_one_process(self, tmp_path: Path) -> None:
         shard = Shard.acquire(tmp_path, 0)
         reader = ShardReader(tmp_path)
@@ -226,6 +228,7 @@ while True:
 
 
 class TestReadingWhileWriting:
+    @pytest.mark.process
     def test_readers_see_whole_commits_in_order(self, tmp_path: Path) -> None:
         with python(WRITE, tmp_path) as writer:
             line(writer)
@@ -248,6 +251,7 @@ class TestReadingWhileWriting:
             assert snapshot.counts()["memory"] == 82
         return number
 
+    @pytest.mark.process
     def test_a_reader_that_never_lets_go_does_not_stop_the_writer(self, tmp_path: Path) -> None:
         with python(WRITE, tmp_path) as writer:
             line(writer)
@@ -258,6 +262,7 @@ class TestReadingWhileWriting:
                     line(writer)
                 assert snapshot.fields(b"\x01a", 100) == before
 
+    @pytest.mark.process
     def test_a_stopped_reader_does_not_stop_the_next_writer(self, tmp_path: Path) -> None:
         def read(tell: Callable[[], None]) -> None:
             with ShardReader(tmp_path).snapshot():
@@ -276,6 +281,7 @@ class TestReadingWhileWriting:
             shard.close()
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_opening_a_large_store_reads_next_to_nothing_of_it(tmp_path: Path) -> None:
     """Of a million fields, 100 MB, a process that opens it and reads one key maps a few pages."""

@@ -14,6 +14,7 @@ import tamias.worker.engine.context as context_module
 from support.bench import CrashError, bench
 from support.durable import CALLS, Calls, agent, coroutine, failing, once, only_once, plain
 from support.loops import on_loop
+from support.profiles import examples
 from tamias import DivergenceError, OutputEvent
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ programs = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(programs, st.integers(0, 12), st.integers(0, 3))
 def test_concurrent_calls_replay_at_any_crash(
     tmp_path_factory: pytest.TempPathFactory,

@@ -242,6 +242,7 @@ print(call_fingerprint(lambda: (words, "x" in {"x", "y", "z"}), (), {}).hex())
 """
 
 
+@pytest.mark.process
 def test_fingerprints_hold_in_other_processes() -> None:
     found = {run(PROGRAM, PYTHONHASHSEED=str(seed)).stdout for seed in range(4)}
     assert len(found) == 1

@@ -15,6 +15,7 @@ import tamias.worker.engine.lane as lanes_module
 from support.agents import Counting, Middle
 from support.bench import bench
 from support.loops import on_loop
+from support.profiles import examples
 from tamias import (
     Agent,
     Event,
@@ -181,7 +182,7 @@ async def test_what_asyncio_offers_works_inside_actions(tmp_path: Path) -> None:
         assert await life.run(*((key, 1) for key in range(20))) == [[[[0, 1, 2], 3]]] * 20
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), min_size=1, max_size=25), st.data()
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 import tamias.worker.engine.lane as lane_module
+from support.profiles import examples
 from tamias import MemoryAccessError, MemoryObject, MemoryRef, MemoryType
 from tamias.store.encoding.keys import encode_key
 from tamias.store.shard.shard import Shard
@@ -228,10 +229,8 @@ class MemoryMachine(RuleBasedStateMachine):
 
 
 MemoryMachine.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=examples(60),
     stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 
 
