@@ -19,12 +19,13 @@ import pytest
 
 from support import flink_fire
 from support.flink_task import Job
+from support.profiles import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("seed", range(2, 5))
+@pytest.mark.parametrize("seed", range(2, 2 + examples(3)))
 def test_exact_through_kills_restores_and_rescalings(tmp_path: Path, seed: int) -> None:
     done = flink_fire.run(tmp_path, seed, inputs=600, steps=16)
     assert done["checkpoint"] > 0

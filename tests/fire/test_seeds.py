@@ -8,6 +8,7 @@ import pytest
 
 from support.fire import Field, Shape
 from support.fire_random import retried_under_fire, shape_of, under_fire
+from support.profiles import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ def test_an_undisturbed_run_does_what_the_model_says(tmp_path: Path, seed: int) 
     assert outcome.repeated == 0
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(examples(16)))
 def test_killed_at_random_instants(tmp_path: Path, seed: int) -> None:
     field, outcome = under_fire(tmp_path, seed)
     assert not outcome.wrong, field.last_words()

@@ -102,6 +102,7 @@ def test_a_worker_or_launcher_that_is_killed_is_none_of_flinks_business(
     assert flink_outputs.check_exact(tmp_path, KEYS) > 0
 
 
+@pytest.mark.nightly
 def test_a_launcher_that_hangs_is_replaced(flink: Cluster, tmp_path: Path) -> None:
     job = flink.submit(JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 200)
     flink.wait_for(lambda: len(flink.workers()) == 1, 120)
@@ -115,6 +116,7 @@ def test_a_launcher_that_hangs_is_replaced(flink: Cluster, tmp_path: Path) -> No
     assert flink_outputs.check_exact(tmp_path, KEYS) > 0
 
 
+@pytest.mark.nightly
 def test_a_launcher_that_dies_again_and_again_fails_the_task(
     flink: Cluster, tmp_path: Path
 ) -> None:
@@ -212,6 +214,7 @@ def test_a_durable_call_before_the_checkpoint_is_not_made_again(
     assert {call: len(flink_outputs.calls(calls)[call]) for call in made} == dict.fromkeys(made, 1)
 
 
+@pytest.mark.nightly
 def test_slow_calls_hold_up_neither_each_other_nor_checkpoints(
     flink: Cluster, tmp_path: Path
 ) -> None:
@@ -243,7 +246,7 @@ def test_a_segfault_costs_one_retry_and_no_task(flink: Cluster, tmp_path: Path) 
         assert line["count"] == line["n"] // 6 + 1
 
 
-@pytest.mark.parametrize("how", ["awaited", "waited for"])
+@pytest.mark.parametrize("how", ["awaited", pytest.param("waited for", marks=pytest.mark.nightly)])
 def test_the_jvm_is_killed_in_the_middle_of_javas_calls(
     flink: Cluster, tmp_path: Path, how: str
 ) -> None:
@@ -292,6 +295,7 @@ def test_an_agents_error_fails_the_job_with_its_traceback(flink: Cluster, tmp_pa
     end(flink, job)
 
 
+@pytest.mark.nightly
 def test_the_flights_agent_runs_on_the_cluster_unchanged(flink: Cluster, tmp_path: Path) -> None:
     data = flights.write_data(tmp_path / "data", flights.random_rows(1500, 7))
     for kind in ("table", "stream"):

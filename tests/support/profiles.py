@@ -34,4 +34,4 @@ def load() -> None:
 
 def examples(in_ci: int) -> int:
     """The number of examples in the chosen profile of a test that takes so many in CI."""
-    return max(5, int(in_ci * FACTORS[PROFILE]))
+    return max(3, int(in_ci * FACTORS[PROFILE]))
