@@ -13,34 +13,21 @@ dies in between, the record comes again, and the watermark knows which of its in
 
 from __future__ import annotations
 
-import signal
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.errors import WorkerStartError, error_named
-from ...worker import wire
 from ...worker.process.limits import give_to_user
 from ..control import commands
 from ..control.commands import Mailbox
 from ..control.operations import CommandQueue
 from ..dispatch.breaker import Breaker
 from ..dispatch.dispatcher import Dispatcher
-from ..dispatch.instructions import (
-    GiveUp,
-    ReleaseShard,
-    SendItems,
-    StartWorker,
-    StopWorker,
-    TakeShard,
-)
-from ..dispatch.slot import Phase
 from ..hooks import LauncherHook
 from ..workers.generation import Generation, Generations, make_starter
 from ..workers.monitor import Monitor
 from ..workers.registry import WorkerRegistry
-from ..workers.starter import BootFailed, Exited, Started, StartFailed
 from .checkpoints import CheckpointSaver
 from .inbox import Inbox
 from .observer import Observer
@@ -49,7 +36,8 @@ from .reader import Reader
 from .scaling import Scaling, Swapping
 from .shutdown import stop_workers
 from .signals import Signals
-from .transport import WorkerTransport, pack_items
+from .transport import WorkerTransport
+from .worker_control import WorkerControl
 
 if TYPE_CHECKING:
     from ...agent.errors import TamiasError
@@ -59,10 +47,6 @@ if TYPE_CHECKING:
     from ..control.commands import Answer, Command
     from ..delivery.delivery import Delivery
     from ..delivery.source import Source
-    from ..dispatch.instructions import Instruction
-    from ..dispatch.item import Death
-    from ..workers.registry import WorkerHandle
-    from ..workers.starter import Event
     from .settings import PoolSettings
     from .status import PoolStatus
 
@@ -193,6 +177,16 @@ class Pool:
             self._fail,
             hooks=self.hooks,
         )
+        self._workers = WorkerControl(
+            self.dispatcher,
+            self.generations,
+            self._registry,
+            self._transport,
+            self._inbox,
+            hooks=self.hooks,
+            fail=self._fail,
+            is_ending=lambda: self._failure is not None or self._draining,
+        )
         self._checkpoints = CheckpointSaver(
             self._delivery,
             self.dispatcher.placement,
@@ -206,7 +200,7 @@ class Pool:
             state,
             self._settings.limits,
             replace_slot=lambda slot: self.post(commands.Swap(slot)),
-            abandon=self._abandon,
+            abandon=self._workers.abandon,
             fail=self._fail,
         )
         self._inbox.on_ready = self.monitor.inspect_ready
@@ -218,13 +212,13 @@ class Pool:
         while True:
             self.command_queue.turn(now)
             self._reader.feed()
-            self._dispatch(now)
+            self._workers.dispatch(now)
             if self._failure is not None or self._at_end():
                 break
             self._wait(now)
             now = self._clock()
             self._inbox.receive(now)
-            self._take_events(now)
+            self._workers.poll(now)
             if now >= self.monitor.next_inspection:
                 self.monitor.inspect(now, self.generations)
             if now >= self._next_checkpoint:
@@ -328,44 +322,6 @@ class Pool:
         """End a generation's workers at once; no input is to blame for that."""
         self._registry.kill_generation(generation)
 
-    # -- instructions -------------------------------------------------------------------------
-
-    def _dispatch(self, now: float) -> None:
-        """Carry out what the dispatcher wants done."""
-        leaving = self.dispatcher.leaving
-        for instruction in self.dispatcher.tick(now):
-            self._carry_out(instruction, now)
-        if leaving:
-            for worker in list(self._registry):
-                if self.dispatcher.phase(worker.assignment.slot) is Phase.RETIRED:
-                    self._registry.remove(worker.assignment.slot)
-
-    def _carry_out(self, instruction: Instruction, now: float) -> None:
-        if isinstance(instruction, StartWorker):
-            starter = self.generations[instruction.generation].starter
-            self._registry.start(instruction, starter)
-            self.dispatcher.started(instruction.slot, instruction.incarnation)
-            return
-        if isinstance(instruction, GiveUp):
-            log = self._state.path / "logs" / "pool.log"
-            self._fail(
-                WorkerStartError(instruction.reason, hint=f"What the workers printed is in {log}.")
-            )
-            return
-        worker = self._registry.current(instruction.slot)
-        if worker is None:
-            return
-        if isinstance(instruction, SendItems):
-            self._transport.send(worker.identity, pack_items(instruction.items))
-        elif isinstance(instruction, ReleaseShard):
-            message = wire.pack(wire.RELEASE, {"shard": instruction.shard})
-            self._transport.send(worker.identity, message)
-        elif isinstance(instruction, TakeShard):
-            message = wire.pack(wire.TAKE, {"shard": instruction.shard})
-            self._transport.send(worker.identity, message)
-        elif isinstance(instruction, StopWorker):
-            self._transport.request_stop(worker, now)
-
     def _fail(self, error: TamiasError, generation: int | None = None) -> None:
         """Something that cannot be survived has happened, here or in a generation's process.
 
@@ -376,51 +332,6 @@ class Pool:
             trial.failure = trial.failure or error
         elif self._failure is None:
             self._failure = error
-
-    # -- births and deaths --------------------------------------------------------------------
-
-    def _take_events(self, now: float) -> None:
-        for generation, event in self.generations.poll():
-            self._on_event(generation, event, now)
-
-    def _on_event(self, generation: Generation, event: Event, now: float) -> None:
-        if isinstance(event, Started):
-            worker = self._registry.record_start(event)
-            if worker is not None:
-                self.hooks.call(LauncherHook.worker_born, worker.info(event.pid))
-        elif isinstance(event, Exited):
-            self._inbox.receive(now)  # what it still had to say comes before its death
-            self._exited(event, now)
-        elif isinstance(event, StartFailed):
-            self.dispatcher.start_failed(
-                event.assignment.slot, event.assignment.incarnation, now, event.text
-            )
-        elif isinstance(event, BootFailed):
-            traceback = f"\n\n{event.traceback.rstrip()}" if event.traceback else ""
-            error = error_named(event.type, event.message + traceback, event.hint)
-            self._fail(error, generation.number)
-
-    def _exited(self, event: Exited, now: float) -> None:
-        slot, incarnation = event.assignment.slot, event.assignment.incarnation
-        stopping = self.dispatcher.phase(slot) is Phase.STOPPING
-        death = self._record_exit(
-            event, expected=self._failure is not None or self._draining or stopping
-        )
-        if death is not None:
-            self.dispatcher.died(slot, incarnation, now, death)
-
-    def _record_exit(self, event: Exited, *, expected: bool) -> Death | None:
-        worker = self._registry.current(event.assignment.slot)
-        death = self._registry.record_exit(event)
-        if worker is not None and death is not None:
-            exit_ = worker.exit_info(death, expected=expected)
-            self.hooks.call(LauncherHook.worker_gone, worker.info(event.pid), exit_)
-        return death
-
-    def _abandon(self, worker: WorkerHandle, pid: int, now: float) -> None:
-        """This worker is as good as dead: a SIGKILL is waiting for it, and it has no leases."""
-        self._inbox.receive(now)
-        self._exited(Exited(worker.assignment, pid, signal.SIGKILL), now)
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -438,7 +349,7 @@ class Pool:
             lambda: self._signals > 1,
         )
         for event in exits:
-            self._record_exit(event, expected=True)
+            self._workers.record_exit(event, expected=True)
 
     def _report(self, phase: str) -> None:
         now = self._clock()

@@ -87,7 +87,7 @@ class WorkerRegistry:
 
     def __init__(self, state: Path) -> None:
         """`state` is the state directory, in which beacons and stack dumps live."""
-        self._state = str(state)
+        self.state = state
         self.beacons = Beacons(state / "run" / "beacons")
         """What the workers say of themselves while they run, and leave behind."""
         self._by_slot: dict[int, WorkerHandle] = {}
@@ -198,7 +198,7 @@ class WorkerRegistry:
 
     def _stacks(self, slot: int) -> str:
         try:
-            return stacks_path(self._state, slot).read_text(errors="replace")[:STACKS_BYTES]
+            return stacks_path(str(self.state), slot).read_text(errors="replace")[:STACKS_BYTES]
         except OSError:
             return ""
 
