@@ -131,7 +131,7 @@ class Inbox:
             self._transport.send(worker.identity, self.pending_settings[worker.generation])
         done = self._dispatcher.ready(*worker.place, chain.from_iterable(found.values()))
         self._found_failed(worker, done)
-        if worker.pid is not None:
+        if worker.pid is not None:  # else when the starter tells of it: first born, then ready
             self._hooks.call(LauncherHook.worker_ready, worker.info(worker.pid))
 
     def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:

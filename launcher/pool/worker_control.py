@@ -117,6 +117,8 @@ class WorkerControl:
             worker = self._registry.record_start(event)
             if worker is not None:
                 self._hooks.call(LauncherHook.worker_born, worker.info(event.pid))
+                if worker.ready:  # its own message was faster than its starter's
+                    self._hooks.call(LauncherHook.worker_ready, worker.info(event.pid))
         elif isinstance(event, Exited):
             self._inbox.receive(now)  # its last messages come before its death
             self._exited(event, now)
