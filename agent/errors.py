@@ -50,7 +50,6 @@ __all__ = [
     "UnserializableError",
     "UsageError",
     "WorkerStartError",
-    "error_named",
 ]
 
 
@@ -342,14 +341,3 @@ class SubmissionFailedError(RunError):
         self.cause = cause
         self.user_traceback = user_traceback
         self.offset = offset
-
-
-def error_named(name: str, message: str, hint: str = "") -> TamiasError:
-    """The error that another process has told about, by the name of its class.
-
-    One of a class that is not ours becomes a `PoolError` that names it.
-    """
-    kind = globals().get(name)
-    if isinstance(kind, type) and issubclass(kind, TamiasError):
-        return kind(message, hint=hint)
-    return PoolError(f"{name}: {message}", hint=hint)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import setproctitle
 
-from ..agent.errors import AgentFailedError, TamiasError
+from ..agent.error_json import error_to_json
+from ..agent.errors import TamiasError
 from ..launcher.jobs.exit_codes import DONE, INTERRUPTED
 from ..launcher.jobs.file_job import JobSpec, run_file_job
 from ..service.server.service import ServeSpec, serve
@@ -49,7 +50,7 @@ def main() -> None:
     except KeyboardInterrupt:
         line.last_word(interrupted=True, code=INTERRUPTED)
     except TamiasError as error:
-        line.last_word(error=_described(error), code=error.exit_code)
+        line.last_word(error=error_to_json(error), code=error.exit_code)
     else:
         line.last_word(report=asdict(report), code=code)
 
@@ -85,13 +86,3 @@ class _Relay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """As `logging.Handler.emit`."""
         self._line.tell(log=record.getMessage())
-
-
-def _described(error: TamiasError) -> dict[str, Any]:
-    traceback = error.user_traceback if isinstance(error, AgentFailedError) else ""
-    return {
-        "type": type(error).__name__,
-        "message": error.message,
-        "hint": error.hint,
-        "traceback": traceback,
-    }

@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
+from ..agent.error_json import error_to_json
 from ..agent.errors import LeaseHeldError, StoreLockedError, WorkerStartError
 from ..launcher.jobs.exit_codes import FAILED
 from ..launcher.jobs.report import Report
@@ -168,7 +169,7 @@ class Supervisor:
             process = PoolProcess(member, self._deployment.folder, again=again)
         except OSError as error:  # no more processes, no room for the log
             failure = WorkerStartError(f"its pool process cannot be started: {error}")
-            self._gone(name, failure.message, "", {"error": _told(failure), "code": FAILED})
+            self._gone(name, failure.message, "", {"error": error_to_json(failure), "code": FAILED})
             return
         self._processes[name] = process
         self._onlooker.started(name, process.pid, again=again)
@@ -241,7 +242,3 @@ class Supervisor:
             process.kill()
         for process in self._processes.values():
             process.bury()
-
-
-def _told(error: WorkerStartError) -> dict[str, Any]:
-    return {"type": type(error).__name__, "message": error.message, "hint": "", "traceback": ""}

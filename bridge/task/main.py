@@ -23,12 +23,12 @@ import select
 import signal
 import sys
 import time
-import traceback
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ...agent.errors import AgentFailedError, PoolError, TamiasError
+from ...agent.error_json import error_to_json
+from ...agent.errors import PoolError
 from ...environments.provide import provide_launch
 from ...launcher.jobs.job import Job
 from ...launcher.jobs.smoke import smoke_runner
@@ -64,7 +64,7 @@ def main() -> int:
         return 0
     except Exception as error:  # noqa: BLE001 (the task is told, whatever it is)
         with suppress(TaskEndedError):
-            pipe.send(frames.pack(frames.ERROR, json.dumps(_described(error)).encode()))
+            pipe.send(frames.pack(frames.ERROR, json.dumps(error_to_json(error)).encode()))
         return 1
     return 0
 
@@ -145,24 +145,6 @@ class Launcher:
             "metrics": status.metrics,
         }
         self._pipe.send(frames.pack(frames.METRICS, json.dumps(body, default=str).encode()))
-
-
-def _described(error: Exception) -> dict[str, str]:
-    """An error, for the task to fail with."""
-    if isinstance(error, TamiasError):
-        trace = error.user_traceback if isinstance(error, AgentFailedError) else ""
-        return {
-            "type": type(error).__name__,
-            "message": error.message,
-            "hint": error.hint,
-            "traceback": trace,
-        }
-    return {
-        "type": type(error).__name__,
-        "message": f"{type(error).__name__}: {error}",
-        "hint": "",
-        "traceback": traceback.format_exc(),
-    }
 
 
 def _log_to_stderr(state: StateDirectory) -> None:

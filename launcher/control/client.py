@@ -6,7 +6,8 @@ import json
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
-from ...agent.errors import PoolError, error_named
+from ...agent.error_json import error_from_json
+from ...agent.errors import PoolError
 from ...store.state.directory import StateDirectory
 from .server import socket_path
 from .unix_socket import connect_to
@@ -75,5 +76,5 @@ def ask(
     finally:
         connection.close()
     if "error" in answer:
-        raise error_named(**{"name": answer["error"].pop("type"), **answer["error"]})
+        raise error_from_json(answer["error"])
     return dict(answer)

@@ -29,6 +29,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from ...agent.error_json import error_to_json
 from ...agent.errors import PoolError, TamiasError, UsageError
 from .unix_socket import listen_at
 
@@ -191,14 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def described(error: TamiasError) -> dict[str, Any]:
-    """An error as an answer says it."""
-    return {
-        "error": {
-            "type": type(error).__name__,
-            "message": error.message,
-            "hint": error.hint,
-        }
-    }
+    """Return the body of an answer that reports an error."""
+    return {"error": error_to_json(error, with_traceback=False)}
 
 
 def _status_of(error: TamiasError) -> HTTPStatus:

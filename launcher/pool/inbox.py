@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from ...agent.errors import AgentFailedError, LeaseHeldError, error_named
+from ...agent.error_json import error_from_json
+from ...agent.errors import AgentFailedError, LeaseHeldError
 from ...worker import wire
 from ..hooks import LauncherHook
 
@@ -160,7 +161,7 @@ class Inbox:
         self._transport.request_stop(worker, now)
 
     def _fatal(self, worker: WorkerHandle, body: dict[str, Any], now: float) -> None:
-        error = error_named(body["type"], body["message"], body["hint"])
+        error = error_from_json(body)
         if isinstance(error, LeaseHeldError):
             # A predecessor that is slow to die: the dispatcher tries again, but not for ever.
             self._dispatcher.start_failed(*worker.place, now, str(error))

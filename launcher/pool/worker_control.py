@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Protocol
 
-from ...agent.errors import WorkerStartError, error_named
+from ...agent.errors import WorkerStartError
 from ...worker import wire
 from ..dispatch.instructions import (
     GiveUp,
@@ -127,9 +127,7 @@ class WorkerControl:
                 event.assignment.slot, event.assignment.incarnation, now, event.text
             )
         elif isinstance(event, BootFailed):
-            traceback = f"\n\n{event.traceback.rstrip()}" if event.traceback else ""
-            error = error_named(event.type, event.message + traceback, event.hint)
-            self._fail(error, generation.number)
+            self._fail(event.error, generation.number)
 
     def _exited(self, event: Exited, now: float) -> None:
         slot, incarnation = event.assignment.slot, event.assignment.incarnation

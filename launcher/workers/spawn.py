@@ -66,7 +66,7 @@ class SpawnStarter(Starter):
         ended = False
         for message in spawned.guardian.receive():
             if "failed" in message:
-                events.append(BootFailed(**message["failed"]))
+                events.append(BootFailed.from_json(message["failed"]))
             elif "forked" in message:
                 spawned.pid = message["forked"]
                 events.append(Started(assignment, spawned.pid))

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ...agent.error_json import error_from_json
+from ...agent.errors import WorkerStartError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from ...agent.errors import TamiasError
     from ...worker.process.boot import Assignment
 
 
@@ -50,11 +54,12 @@ class Exited:
 class BootFailed:
     """The agent could not be loaded: no worker will ever start."""
 
-    type: str
-    """Name of the error's class."""
-    message: str
-    hint: str
-    traceback: str
+    error: TamiasError
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> BootFailed:
+        """Return the event for an error that a zygote or a spawned worker has reported."""
+        return cls(error_from_json(body, otherwise=WorkerStartError))
 
 
 Event = Started | StartFailed | Exited | BootFailed

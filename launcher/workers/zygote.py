@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Final
 
+from ...agent.errors import WorkerStartError
 from .interpreter import Interpreter, how_it_ended, kill_group
 from .starter import BootFailed, Event, Exited, Started, Starter, StartFailed
 
@@ -66,7 +67,7 @@ class ZygoteStarter(Starter):
                 self.files = message["ready"]["files"]
             elif "failed" in message:
                 self._failed = True
-                events.append(BootFailed(**message["failed"]))
+                events.append(BootFailed.from_json(message["failed"]))
                 return events
             elif "forked" in message:
                 assignment = self._asked.pop((message["slot"], message["incarnation"]))
@@ -91,7 +92,7 @@ class ZygoteStarter(Starter):
             self._failed = True
             why = f"was killed: {self._given_up}" if self._given_up else how_it_ended(code)
             message = f"the zygote {why} while it started (importing the agent, most likely)"
-            return [BootFailed("WorkerStartError", message, _WHERE_STACKS_ARE, "")]
+            return [BootFailed(WorkerStartError(message, hint=_WHERE_STACKS_ARE))]
         living, self._living = self._living, {}
         for pid in living:
             kill_group(pid)

@@ -22,6 +22,7 @@ import setproctitle
 import zmq
 
 from ...agent.config.options import KNOWN_OPTIONS
+from ...agent.error_json import error_to_json
 from ...agent.errors import TamiasError
 from ...agent.resources.registry import ResourceRegistry
 from ...store.crashpoints import reach
@@ -277,9 +278,7 @@ class Worker:
             error,
             exc_info=None if isinstance(error, TamiasError) else error,
         )
-        hint = error.hint if isinstance(error, TamiasError) else ""
-        message = error.message if isinstance(error, TamiasError) else str(error)
-        self._tell(wire.FATAL, {"type": type(error).__name__, "message": message, "hint": hint})
+        self._tell(wire.FATAL, error_to_json(error, with_traceback=False))
         self._end(EXIT_FATAL)
 
     def _end(self, code: int) -> None:

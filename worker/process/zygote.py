@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import setproctitle
 
-from ...agent.errors import TamiasError
+from ...agent.error_json import error_to_json
 from ...store.crashpoints import reach
 from ..engine.stacks import stacks_in_log
 from .boot import Assignment, Boot
@@ -112,7 +112,7 @@ class Zygote:
             with stacks_in_log():
                 return self._boot.compile()
         except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
-            self._say(failed=_failure(error))
+            self._say(failed=error_to_json(error))
             return None
 
     # -- workers ------------------------------------------------------------------------------
@@ -244,22 +244,6 @@ def _sweep(folder: Path) -> None:
                     Path("control").unlink()
                     return
             time.sleep(DELETION_PAUSE)
-
-
-def _failure(error: BaseException) -> dict[str, str]:
-    if isinstance(error, TamiasError):
-        return {
-            "type": type(error).__name__,
-            "message": error.message,
-            "hint": error.hint,
-            "traceback": "",
-        }
-    return {
-        "type": "WorkerStartError",
-        "message": f"{type(error).__name__}: {error}",
-        "hint": "",
-        "traceback": traceback.format_exc(),
-    }
 
 
 def main() -> int:
