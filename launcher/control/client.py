@@ -1,4 +1,4 @@
-"""Asking a running pool: the other end of its control socket."""
+"""The client of a running pool's control socket."""
 
 from __future__ import annotations
 

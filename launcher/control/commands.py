@@ -1,8 +1,8 @@
-"""What a running pool can be told, and the box in which it finds that: from any thread.
+"""The commands of a running pool, and the mailbox for them, which any thread may use.
 
 `Mailbox.post` puts a command in and returns a future, which gets the answer (a JSON object) or a
 `TamiasError` when all that the command asks for has happened. The pool is woken by an eventfd, so a
-command costs a waiting pool nothing, and is heard at once.
+idle pool needs no polling, and a command is carried out at once.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Command:
-    """Something that a pool is to do."""
+    """A command to a pool."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Describe(Command):
-    """Tell how things stand: answered at once, with the fields of a `PoolStatus`."""
+    """Describe the pool: answered at once, with the fields of a `PoolStatus`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Stop(Command):
 
 @dataclass(frozen=True, slots=True)
 class Scale(Command):
-    """Have so many workers from now on; answered when all shards are where they belong."""
+    """Change the number of workers; answered when all shards have moved."""
 
     workers: int
 
@@ -60,7 +60,7 @@ class Swap(Command):
 
 @dataclass(frozen=True, slots=True)
 class Reload(Command):
-    """Go over to a new generation of workers; answered when it is promoted or rolled back.
+    """Replace all workers by a new generation; answered when it is promoted or rolled back.
 
     What it may change: `settings` of the configuration, by key (None takes one back); the `target`;
     the `environment`, whole (None: as it is). The agent's code is what is on disk now. `smoke` is a
@@ -76,7 +76,7 @@ class Reload(Command):
 
 @dataclass(frozen=True, slots=True)
 class NoteFiles(Command):
-    """Put on record what files the agent's code is in, as soon as it has been imported."""
+    """Record the files of the agent's code, as soon as it has been imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ Answer: TypeAlias = "Future[dict[str, Any]]"
 
 
 class Mailbox:
-    """Commands on their way to the pool; see the module's text."""
+    """A thread-safe queue of commands; see the module's text."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -108,11 +108,11 @@ class Mailbox:
         return answer
 
     def fileno(self) -> int:
-        """What to poll: readable when there is something to `take`."""
+        """A descriptor that is readable when there are commands."""
         return self._bell
 
-    def take(self) -> list[tuple[Command, Answer]]:
-        """What has been put in, in that order; never waits."""
+    def receive(self) -> list[tuple[Command, Answer]]:
+        """Return the commands since the last call, in order; never waits."""
         if not self._letters:
             return []
         with self._lock:
@@ -122,7 +122,7 @@ class Mailbox:
         return letters
 
     def close(self) -> None:
-        """Take nothing more. What is still there is answered with an error."""
+        """Refuse further commands; those that are left are answered with an error."""
         with self._lock:
             if self._closed:
                 return
@@ -145,7 +145,7 @@ def succeed(answer: Answer, result: dict[str, Any]) -> None:
 
 
 def ended() -> PoolError:
-    """What the pool says when it cannot do any more what it is told."""
+    """The error for commands that come too late."""
     return PoolError(
         "The pool has ended before it could do that.", hint="Start it again, and repeat it."
     )

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Operation(ABC):
-    """Something that takes more than one turn of the loop."""
+    """A command that takes more than one turn of the loop."""
 
     @abstractmethod
     def step(self, now: float) -> dict[str, Any] | None:
-        """Go on; the answer when all is done, else None.
+        """Continue; return the answer when all is done, else None.
 
         Called every tenth of a second at least. `now` is monotonic seconds.
 
@@ -36,7 +36,7 @@ class Operation(ABC):
 
 
 class CommandQueue:
-    """The commands of one pool."""
+    """Carries out the commands of one pool."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
@@ -47,21 +47,21 @@ class CommandQueue:
         self._at_end: list[Answer] = []
 
     def at_once(self, command: type[Command], do: Callable[[Any], dict[str, Any] | None]) -> None:
-        """Have `do` called for such commands; if it returns None, the pool's end is the answer."""
+        """Call `do` for such commands; if it returns None, they are answered when the pool ends."""
         self._instant[command] = do
 
     def one_by_one(self, command: type[Command], make: Callable[[Any], Operation]) -> None:
-        """Have such commands made into operations, when it is their turn."""
+        """Make such commands into operations, one after the other."""
         self._lengthy[command] = make
 
     @property
     def operation(self) -> Operation | None:
-        """What is being done now."""
+        """The operation that is under way."""
         return self._current[0] if self._current is not None else None
 
     def turn(self, now: float) -> None:
-        """Do what there is to do in this turn of the loop."""
-        for command, answer in self._mailbox.take():
+        """Carry out new commands, and continue the current operation."""
+        for command, answer in self._mailbox.receive():
             if type(command) in self._instant:
                 self._do(self._instant[type(command)], command, answer)
             elif type(command) in self._lengthy:
@@ -80,7 +80,7 @@ class CommandQueue:
     ) -> None:
         try:
             result = do(command)
-        except Exception as error:  # noqa: BLE001 (whoever has asked is to know)
+        except Exception as error:  # noqa: BLE001 (the caller gets it)
             fail(answer, error)
             return
         if result is None:
@@ -94,18 +94,18 @@ class CommandQueue:
             return False
         try:
             self._current = self._lengthy[type(command)](command), answer
-        except Exception as error:  # noqa: BLE001 (whoever has asked is to know)
+        except Exception as error:  # noqa: BLE001 (the caller gets it)
             fail(answer, error)
             return False
         return True
 
     def _go_on(self, now: float) -> bool:
-        """Whether the current operation has come to its end."""
+        """Continue the current operation; return whether it has ended."""
         assert self._current is not None  # noqa: S101 (see `turn`)
         operation, answer = self._current
         try:
             result = operation.step(now)
-        except Exception as error:  # noqa: BLE001 (whoever has asked is to know)
+        except Exception as error:  # noqa: BLE001 (the caller gets it)
             self._current = None
             fail(answer, error)
             return True

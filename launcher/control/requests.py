@@ -1,4 +1,4 @@
-"""What a running pool can be told from outside: its control socket's questions, as commands."""
+"""Turns the requests of the control socket into commands of the pool."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUESTIONS: Final = {
     "drain": "POST",
     "stop": "POST",
 }
-"""What may be asked, and by which method."""
+"""The requests, each with its method."""
 
 _PLAIN: Final[dict[str, Command]] = {
     "status": Describe(),
@@ -50,7 +50,7 @@ def control_socket(
 
 
 def command_of(question: str, arguments: dict[str, Any]) -> Command:
-    """The command that a question stands for.
+    """Make a command of a request.
 
     Raises:
         UsageError: the arguments do not belong to it.

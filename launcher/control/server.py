@@ -1,4 +1,4 @@
-"""The control socket: how a running pool is asked and told things from outside.
+"""The control socket, through which other processes query and command a running pool.
 
 HTTP/1.1 over the Unix socket `STATE_DIR/run/control`, for its owner alone: what the `tamias`
 command speaks, and curl:
@@ -9,7 +9,7 @@ command speaks, and curl:
 Arguments come in the query or as a JSON object in the body. Answers are JSON objects; an error is
 `{"error": {"type": ..., "message": ..., "hint": ...}}`. A request may take long (a reload is
 answered when it is decided), and does so on a thread of its own; the pool's loop sees no more of
-it than one command. While nobody asks, one thread sleeps in `accept`.
+it than one command. Between requests one thread sleeps in `accept`.
 
 Whoever holds the state directory's lock owns the socket, so one that is found there was left by a
 launcher that was killed.
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise PoolError("The pool has ended before it could answer.") from None
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are nobody's news."""
+        """Disable request logging."""
 
 
 def described(error: TamiasError) -> dict[str, Any]:

@@ -1,18 +1,18 @@
 """What the launcher must know to carry a job on, and when it may let the workers forget.
 
-A checkpoint says: these inputs are done (the watermark), their outputs are in the sink up to this
+A checkpoint says: these inputs are done, their outputs are in the sink up to this
 position, and reading may begin again here. It is one small record, saved atomically, and everything
 that it covers can be dropped elsewhere: so it also says up to which record each shard's outbox is
 no longer needed. The order is what makes it safe:
 
-    1. the sink takes a record's outputs, the watermark its offsets       `delivered`, `received`
+    1. the sink takes a record's outputs, `done` gets its offsets       `delivered`, `received`
     2. the sink is flushed; the state is taken                            `Sink.flush`, `take`
     3. the state is saved                                                 `ProgressLog.save`
     4. only now the outboxes may be trimmed to what step 2 covered        `saved`, `acknowledged`
 
 A crash before 3 finds the old checkpoint, cuts the sink back to it, and gets from the outboxes
-again all that is missing. A crash after 3 finds that some outbox records come once more; the
-watermark knows their offsets.
+again all that is missing. A crash after 3 finds that some outbox records come once more; their
+offsets are known to be done.
 
 No I/O here: `delivery` calls in this order.
 """
@@ -98,8 +98,8 @@ class Checkpoint:
     def is_new_retry(self, shard: int, sequence: int) -> bool:
         """Whether an outbox record of retried inputs has not been delivered before; now it is.
 
-        They are delivered as they come, in no order, so their record's number tells; the watermark
-        holds their offsets from their first life.
+        They are delivered as they come, in no order, so their record's number tells; their
+        offsets are done since from their first life.
         """
         if sequence <= self._retried.get(shard, -1):
             return False

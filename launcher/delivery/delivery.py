@@ -1,4 +1,4 @@
-"""What the pool asks of whatever takes its outputs: the contract between a pool and the world.
+"""The contract between a pool and what takes its outputs.
 
 A pool hands each outbox record of its workers to a delivery, and tells the workers from time to
 time which records they may forget. Whether outputs go into a sink with checkpoints of the
@@ -92,4 +92,4 @@ class Delivery(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is open; without saving, since the caller may be failing."""
+        """Close what is open, without saving, because the caller may be failing."""

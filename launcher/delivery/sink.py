@@ -76,7 +76,7 @@ class Sink(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what the sink holds open; harmless when repeated."""
+        """Close what the sink has open; harmless when repeated."""
 
 
 def recorded(position: Position, name: str) -> int | None:

@@ -52,7 +52,7 @@ class Source(ABC):
     """From the offset of one record of a batch to that of the next."""
 
     def receive(self) -> None:
-        """Take in what has arrived, where inputs come over a connection. Never waits.
+        """Receive what has arrived, where inputs come over a connection. Never waits.
 
         The pool calls it before it asks for `position` and reads.
         """
@@ -104,11 +104,11 @@ class Source(ABC):
         """
 
     def fraction(self) -> float | None:
-        """How much of the input has been read, from 0 to 1; None if nobody knows."""
+        """How much of the input has been read, from 0 to 1; None if unknown."""
         return None
 
     def close(self) -> None:
-        """Let go of what the source holds open; harmless when repeated."""
+        """Close what the source has open; harmless when repeated."""
         return
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
-"""Which worker gets which input, when, and what happens when it dies: a pure state machine.
+"""Decides which worker gets which input, and what follows when it dies: a pure state machine.
 
-It does no I/O and reads no clock. The shell around it (`pool.py`) tells it what happened (items
+It does no I/O and reads no clock. The pool around it reports what happened (items
 read, workers started, ready, dead, inputs completed) and asks `tick(now)` what to do: start a
 worker, send a batch, move a shard, give up. All times are monotonic seconds, passed in.
 
@@ -10,12 +10,12 @@ What it guarantees, whatever the order of events:
   were in flight go back to the front of the queue, in order, so no item of a key is ever sent
   before an unfinished earlier one, unless that is in flight before it in the same incarnation.
 - Slots may be added and retired at any time, and shards moved from one to another, with nothing of
-  theirs in flight (`moves.py`).
+  theirs in flight (`migration.py`).
 - Nothing is lost: an item is queued or in flight until its completion is known. Nothing is done
   twice: a worker that starts announces what its earlier lives had committed, before it gets
   anything, and those items count as completed, be they queued or not even read yet.
-- Only the current incarnation of a slot has a voice. Whatever an older one still says is ignored;
-  if it had committed something, its successor announces it.
+- Only the current incarnation of a slot counts. Messages of an older one are ignored; if it had
+  committed something, its successor announces it.
 - Memory is bounded: `wanted` lets the source read only as much as every queue can hold, in flight
   are at most `window` items and `window_bytes` bytes per slot (a single larger item goes alone).
 - An input that kills its workers is found and set aside, others are not (`quarantine.py`); a worker
@@ -206,7 +206,7 @@ class Dispatcher:
             state.active = active
 
     def released(self, slot: int, incarnation: int, shard: int) -> None:
-        """The worker has let go of a shard, as `Release` told it."""
+        """The worker has released a shard, as `ReleaseShard` had it do."""
         state = self._states[slot]
         if state.incarnation == incarnation and state.phase is Phase.READY:
             self.moves.released(state, shard)
@@ -214,7 +214,7 @@ class Dispatcher:
     def taken(
         self, slot: int, incarnation: int, shard: int, now: float, recovered: Iterable[int] = ()
     ) -> list[int]:
-        """The worker has a shard now, as `Take` told it, and has announced what it found.
+        """The worker has a shard now, as `TakeShard` had it do, and has announced what it found.
 
         Returns what `ready` does, of this shard.
         """
@@ -309,7 +309,7 @@ class Dispatcher:
         """Make one more slot, without any shard, and return its number."""
         retired = [state for state in self._states if state.phase is Phase.RETIRED]
         number = retired[0].number if retired else len(self._states)
-        # Incarnations go on, so that nobody mistakes an old one's last words for a new one's.
+        # Incarnations go on, so that no message of an old one counts for a new one.
         incarnation = retired[0].incarnation if retired else 0
         state = Slot(number, self._backoff, self.counters.of(generation), generation, incarnation)
         state.give_credit(self._window, self._batch)
@@ -355,7 +355,7 @@ class Dispatcher:
             state.retiring and state.phase is not Phase.RETIRED for state in self._states
         )
 
-    # -- the shell's side ----------------------------------------------------------------------
+    # -- the pool's side -----------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Instruction]:
         """What is to be done now, in this order. To be called after any of the above."""

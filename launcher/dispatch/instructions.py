@@ -1,4 +1,4 @@
-"""What the dispatcher tells its shell to do."""
+"""The dispatcher's instructions to the pool."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SendItems:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseShard:
-    """Have this incarnation let go of a shard, of which it has nothing in flight; `released`."""
+    """Have this incarnation release a shard, of which it has nothing in flight; then `released`."""
 
     slot: int
     incarnation: int
@@ -41,7 +41,7 @@ class ReleaseShard:
 
 @dataclass(frozen=True, slots=True)
 class TakeShard:
-    """Have this incarnation take a shard that nobody has, and announce its outbox; `taken`."""
+    """Have this incarnation take a free shard, and announce its outbox; then `taken`."""
 
     slot: int
     incarnation: int

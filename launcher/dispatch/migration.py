@@ -6,7 +6,7 @@ by one, while everything else goes on. A move goes through these stages:
 - *planned*: until neither worker takes part in another move and the new one is ready.
 - *narrowing*: both workers get less credit: besides the runs that they have under way at the same
   time, only some milliseconds of work may wait in them, because that is how long each of the next
-  stages takes. Nobody is the slower for it, and no input waits for the move yet.
+  stages takes. Neither becomes slower by that, and no input waits for the move yet.
 - *draining*: the shard's queued inputs, and those that are read from now on, are *parked*: they
   wait in a queue of their own. The old worker finishes what it has of the shard.
 - *releasing*: it was asked to release the shard, which by now is committed to the last byte.
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from .placement import Placement
     from .slot import Slot
 
-LOOK_SECONDS: Final = 0.02
-"""How long a worker is watched to tell how fast it is."""
+MEASURING_SECONDS: Final = 0.02
+"""How long a worker's speed is measured."""
 WAITING_SECONDS: Final = 0.004
 """How much work may wait in a worker while it takes part in a move."""
 NARROWING_SECONDS: Final = 30.0
@@ -67,7 +67,7 @@ class MigrationStage(Enum):
 
 
 class Migration:
-    """One shard on its way."""
+    """One shard that is to move, or is moving."""
 
     __slots__ = (
         "at_once",
@@ -131,7 +131,7 @@ class Migrations:
         under_way: moves that are planned or begun.
         done: how many moves there have been.
         longest: seconds that the inputs of a shard have waited for one of these, at most.
-        recent: the same since somebody has set it to 0.
+        recent: the same since it was last set to 0.
         last: the migration that has ended last.
     """
 
@@ -186,7 +186,7 @@ class Migrations:
         return any(state in (move.source, move.target, move.then) for move in self.under_way)
 
     def advance(self, now: float) -> list[Instruction]:
-        """Take every move as far as it goes now."""
+        """Take every move as far as is possible now."""
         out: list[Instruction] = []
         busy = {
             party.number
@@ -254,7 +254,7 @@ class Migrations:
             return
         passed = now - move.began
         if any(party.flight for party in parties):
-            if passed < LOOK_SECONDS:
+            if passed < MEASURING_SECONDS:
                 return
             for party in parties:
                 rate = (party.completed - move.counted[party.number]) / passed
@@ -293,7 +293,7 @@ class Migrations:
             out.append(ReleaseShard(source.number, source.incarnation, move.shard))
 
     def released(self, state: Slot, shard: int) -> None:
-        """The slot's current worker has let go of a shard."""
+        """The slot's current worker has released a shard."""
         for move in self.under_way:
             if (
                 move.shard == shard
@@ -308,7 +308,7 @@ class Migrations:
         """The slot's current worker has a shard now, in whose outbox it has found `recovered`.
 
         Returns the inputs among these that have waited for the shard; they are done. None if
-        nobody has told it to take the shard.
+        it was not asked to take the shard.
         """
         for move in self.under_way:
             if (

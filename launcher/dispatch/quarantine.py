@@ -77,7 +77,7 @@ KILLED_ALONE: Final = 5
 
 
 class Quarantine:
-    """The levels for one window, and the judge."""
+    """Decides which inputs are suspects, which fly together, and which is guilty."""
 
     __slots__ = ("_alone_needed", "_companies", "_max_attempts", "_window")
 

@@ -50,7 +50,7 @@ class JobSpec:
         return generation_record.agent_of(self.target)
 
     def agent_spec(self) -> AgentSpec:
-        """The agent as its workers are told of it."""
+        """The agent as its workers get it."""
         return AgentSpec(
             self.agent,
             target=self.target,

@@ -156,7 +156,7 @@ class Job:
         )
 
     def boot(self, state: StateDirectory, input_codec: str, output_codec: str) -> Boot:
-        """What the workers of this life are told."""
+        """What the workers of this life run."""
         agent = self.agent
         return Boot(
             parent=os.getpid(),

@@ -1,7 +1,7 @@
 """Smoke inputs: new code runs a few inputs in a store of its own before it is given real ones.
 
-A whole job in miniature: one worker, temporary state, no output. Whether all inputs get through is
-all that counts.
+A whole job in miniature: one worker, temporary state, no output. It passes when all inputs
+get through.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def smoke_runner(key: str | None = None, input_format: str | None = None) -> SmokeRunner:
-    """What runs a file of smoke inputs, which is read as `open_source` reads it.
+    """Make a function that runs a file of smoke inputs, read as `open_source` reads it.
 
     It raises ReloadError if not all inputs get through within `reload-check-timeout`,
     AgentFailedError if an action lets an exception out, and whatever is wrong with file or agent.

@@ -1,8 +1,7 @@
-"""What workers say, and what comes of it.
+"""Receives the messages of workers, and hands each to the part of the pool that it concerns.
 
-An outbox record goes to the sink, and its offsets to the dispatcher as completed; what a worker has
-found in the outbox of a shard that it takes is kept until it has all of it. The rest is passed on
-to whom it concerns.
+An outbox record goes to the delivery, and its offsets to the dispatcher as completed. Records that
+a worker finds in the outbox of a shard that it takes are kept until it has announced all of them.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Inbox:
-    """Takes in the workers' messages.
+    """Receives the workers' messages.
 
     Attributes:
         announced_shards: the shards whose outboxes have been announced at least once.
@@ -46,7 +45,7 @@ class Inbox:
         *,
         hooks: Hooks[LauncherHook],
     ) -> None:
-        """`fail` is told of what cannot be survived, and by which generation."""
+        """`fail` is called with an error that ends the pool, and the generation it is of."""
         self._transport = transport
         self._registry = registry
         self._dispatcher = dispatcher
@@ -57,10 +56,10 @@ class Inbox:
         self.on_ready: Callable[[WorkerHandle, float], None] | None = None
         """Called with each worker that has just become ready, before it has anything to do."""
         self.pending_settings: dict[int, bytes] = {}
-        """By generation, what its workers are told before their first inputs."""
+        """By generation, changed settings that its workers get before their first inputs."""
 
     def receive(self, now: float) -> None:
-        """Take in all that has arrived; `now` is monotonic. Never waits."""
+        """Process all messages that have arrived; `now` is monotonic. Never waits."""
         receive = self._transport.receive
         while True:
             try:
@@ -69,7 +68,7 @@ class Inbox:
                 return
             worker = self._registry.by_identity(identity)
             if worker is None or len(rest) != 1:
-                continue  # an earlier incarnation's last words, or nobody's
+                continue  # an earlier incarnation of a slot, or no worker at all
             message = rest[0]
             kind = message[:1]
             if kind == wire.DONE:
@@ -78,9 +77,9 @@ class Inbox:
                 worker.heartbeat = heartbeat = wire.unpack(message)
                 self._dispatcher.observed(*worker.place, heartbeat["active"])
             else:
-                self._take_rare(worker, kind, message, now)
+                self._process_rare(worker, kind, message, now)
 
-    def _take_rare(self, worker: WorkerHandle, kind: bytes, message: bytes, now: float) -> None:
+    def _process_rare(self, worker: WorkerHandle, kind: bytes, message: bytes, now: float) -> None:
         if kind == wire.FOUND:
             self._found(worker, message)
         elif kind == wire.READY:
@@ -144,7 +143,7 @@ class Inbox:
         if moves.last is not before and moves.last is not None:
             self._hooks.call(LauncherHook.shard_moved, *moves.last)
         level = self._delivery.acknowledged(shard)
-        if level is not None:  # while the shard was on its way nobody could be told
+        if level is not None:  # what was saved while no worker had the shard
             self._transport.send(worker.identity, wire.pack(wire.ACKNOWLEDGE, {shard: level}))
 
     def _agent_failed(self, worker: WorkerHandle, report: dict[str, Any], now: float) -> None:
@@ -156,14 +155,14 @@ class Inbox:
             key=report["key"],
         )
         self._fail(error, worker.generation)
-        # It has halted. If the pool goes on, others are to do what it has.
+        # It has halted. If the pool goes on, its inputs are another worker's.
         worker.blameless = True
         self._transport.request_stop(worker, now)
 
     def _fatal(self, worker: WorkerHandle, body: dict[str, Any], now: float) -> None:
         error = error_from_json(body)
         if isinstance(error, LeaseHeldError):
-            # A predecessor that is slow to die: the dispatcher tries again, but not for ever.
+            # The predecessor is slow to die: the dispatcher tries again, a few times.
             self._dispatcher.start_failed(*worker.place, now, str(error))
         else:
             self._fail(error, worker.generation)

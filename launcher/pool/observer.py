@@ -1,4 +1,4 @@
-"""How a running pool stands, put together for whoever watches."""
+"""Collects the status of a running pool from its parts."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Fills in a status from what the parts of a pool know, and shows it around.
+    """Keeps the status of a pool up to date, and publishes it.
 
     Attributes:
-        status: the last one. The same object for the whole life of the pool.
+        status: the same object for the whole life of the pool.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Observer:
             self._hooks.call(LauncherHook.degraded, why)
 
     def publish(self, phase: str, generation: int, registry: WorkerRegistry, now: float) -> None:
-        """Show how things stand: in the state directory, and to whoever looks on."""
+        """Update the status, and give it to the state directory, the hooks and `show`."""
         status = self.update(phase, generation, registry, now)
         record = asdict(status)
         self._state.write_status(record)

@@ -1,14 +1,14 @@
 """The pool: the loop that joins a source, the workers and a sink.
 
-Decisions are made elsewhere, by pure machines (`dispatch.py`, `checkpoint.py`); this shell carries
-them out. One turn of the loop: read inputs as far as the dispatcher wants them, do what it says,
-wait for a socket, take in what has arrived, carry out commands, and from time to time save a
-checkpoint and tell the observer how things stand. There is one thread, to which others speak by
-`post` only, and nothing here looks into a payload.
+Pure machines decide (`dispatch/dispatcher.py`, `delivery/checkpoint.py`); the pool carries out. One
+turn of the loop: carry out commands, read inputs as far as the dispatcher wants them, carry out its
+instructions, wait for a socket, process what has arrived, and from time to time save a checkpoint
+and publish the status. There is one thread, to which others speak by `post` only, and nothing here
+looks into a payload.
 
 Exactly once, from the pool's side. A worker's outbox record goes to the sink first, then into a
-checkpoint, and only when that is saved is the worker told that it may forget the record. Whatever
-dies in between, the record comes again, and the watermark knows which of its inputs the sink has.
+checkpoint, and only when that is saved may the worker forget the record. Whatever dies in between,
+the record comes again, and the delivery knows which of its inputs the sink has.
 """
 
 from __future__ import annotations
@@ -62,9 +62,11 @@ class Pool:
     """One life of a job. `run` may be called once.
 
     Attributes:
-        dispatcher: who does what.
-        generations: where workers come from.
-        command_queue: what commands lead to; more of them may be made known here.
+        dispatcher: decides which worker gets which input.
+        generations: what the workers are made of.
+        command_queue: carries out commands; handlers of more commands may be registered.
+        hooks: called when something happens to the pool.
+        current_generation: the generation that new workers belong to, and that counts.
     """
 
     def __init__(
@@ -94,7 +96,6 @@ class Pool:
         self._reader = Reader(source, delivery, self.dispatcher)
         self.generations = Generations()
         self.current_generation = boot.generation
-        """The generation that new workers belong to."""
         self._mailbox = Mailbox()
         self.command_queue = CommandQueue(self._mailbox)
         self._register_commands()
@@ -113,7 +114,7 @@ class Pool:
 
     @property
     def status(self) -> PoolStatus:
-        """How things stood when somebody last looked."""
+        """The status as of its last update."""
         return self._observer.status
 
     # -- the loop -----------------------------------------------------------------------------
@@ -258,7 +259,7 @@ class Pool:
     # -- commands -----------------------------------------------------------------------------
 
     def post(self, command: Command) -> Answer:
-        """Tell the pool to do something; from any thread, also before it runs.
+        """Give the pool a command; from any thread, also before it runs.
 
         The future gets the answer, a JSON object, when all of it has happened. Or a TamiasError,
         as the command says, and PoolError if the pool ends first.
@@ -314,19 +315,16 @@ class Pool:
         self._inbox.pending_settings.pop(generation, None)
 
     def promote(self, generation: int) -> None:
-        """New workers belong to this generation from now on; its failures are the pool's."""
+        """Make this generation the current one; its failures end the pool from now on."""
         self.dispatcher.on_trial.discard(generation)
         self.current_generation = generation
 
     def kill_workers(self, generation: int) -> None:
-        """End a generation's workers at once; no input is to blame for that."""
+        """Kill a generation's workers; no input is a suspect because of that."""
         self._registry.kill_generation(generation)
 
     def _fail(self, error: TamiasError, generation: int | None = None) -> None:
-        """Something that cannot be survived has happened, here or in a generation's process.
-
-        The latter is the end of the pool, too, unless that generation is on trial.
-        """
+        """End the pool with an error, unless it is that of a generation on trial."""
         if generation is not None and generation in self.dispatcher.on_trial:
             trial = self.generations[generation]
             trial.failure = trial.failure or error

@@ -1,4 +1,4 @@
-"""From the source to the dispatcher: as many inputs as there is room for."""
+"""Reads inputs from the source into the dispatcher, as many as it wants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 READ_AT_ONCE: Final = 1024
 READ_FIRST: Final = 16
-"""Before anything is known of how large the inputs are."""
+"""The first time, when the size of inputs is unknown."""
 BACKLOG_BYTES: Final = 64 << 20
 """A sink that holds back more than this for the sake of order stops the source."""
 
@@ -23,8 +23,8 @@ class Reader:
     """Reads the source of one pool.
 
     Attributes:
-        closed: whether nothing is to be read any more; for the pool to set.
-        starved: whether there is room for inputs, but none has arrived.
+        closed: whether reading has ended; set by the pool.
+        starved: whether inputs are wanted, but none has arrived.
     """
 
     def __init__(self, source: Source, delivery: Delivery, dispatcher: Dispatcher) -> None:
@@ -41,7 +41,7 @@ class Reader:
         return self._dispatcher.wanted()
 
     def feed(self) -> None:
-        """Read until there is no more room, or nothing to read. Never waits."""
+        """Read until the dispatcher wants no more, or none has arrived. Never waits."""
         source = self._source
         delivery = self._delivery
         self.starved = False
@@ -62,8 +62,8 @@ class Reader:
                     count(position.offset, source.step), records, strict=False
                 )
             ]
-            if done is not None:  # an earlier life was here
+            if done is not None:  # an earlier life has read from here
                 items = [item for item in items if item.offset not in done]
             self._dispatcher.submit(items)
             if self._dispatcher.moves.under_way:
-                return  # for short turns of the loop: there is a shard that waits for the next one
+                return  # a moving shard waits for the next turn of the loop

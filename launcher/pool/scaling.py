@@ -1,7 +1,7 @@
 """More or fewer workers while the pool runs, and fresh ones in place of old ones.
 
-Both only say what is wanted: slots are added or retired, shards are ordered to move. How that
-happens without losing anything is the dispatcher's business (`dispatch.py`, `moves.py`).
+Both only order it: slots are added or retired, shards are to move. The dispatcher does that without
+losing anything (`dispatch/migration.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_workers(workers: int, shards: int) -> None:
-    """Refuse a number of workers that cannot be.
+    """Refuse an impossible number of workers.
 
     Raises:
         ConfigError: it is below one, or above the number of shards.
@@ -33,7 +33,7 @@ def check_workers(workers: int, shards: int) -> None:
 
 
 class _Reshaping(Operation):
-    """What scaling and swapping have in common: to wait until all is as it was ordered."""
+    """Waits until all moves and retirements are done; the base of scaling and swapping."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher

@@ -1,7 +1,7 @@
 """What a running pool looks like from outside.
 
-The pool fills in a `PoolStatus` a few times a second, for whoever watches in the same process, and
-writes it to `status.json` in the state directory for everyone else (`tamias status`).
+The pool updates a `PoolStatus` a few times a second, for callers in the same process, and writes it
+to `status.json` in the state directory for other processes (`tamias status`).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class PoolStatus:
     """"starting", "running", "draining" (after a signal), "stopping", and in the end "finished",
     "interrupted" or "failed"."""
     degraded: str = ""
-    """Why the pool is not what it should be (too many failures of workers); empty if it is."""
+    """Why the pool is degraded (too many failures of workers); empty if it is not."""
     elapsed: float = 0.0
     fraction: float | None = None
-    """How much of the input has been read, where that can be told."""
+    """How much of the input has been read, where that is known."""
     events: int = 0
     """Inputs done, over all lives of the job."""
     outputs: int = 0
@@ -50,14 +50,14 @@ class PoolStatus:
     retries: int = 0
     deaths: int = 0
     dead_letters: int = 0
-    """Inputs set aside in this life, as the workers have told with their heartbeats."""
+    """Inputs set aside in this life, as counted in the workers' heartbeats."""
     ignored: int = 0
     moves: int = 0
     """How many shards have moved from one worker to another."""
     longest_pause: float = 0.0
     """Seconds that the inputs of a shard have waited for its move, at most."""
     generation: int = 0
-    """The one that counts."""
+    """The current generation."""
     reload: dict[str, Any] | None = None
     """How the last reload stands, or has ended: `generation`, `stage`, `reason` and more."""
     hook_errors: int = 0

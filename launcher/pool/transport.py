@@ -1,7 +1,7 @@
-"""The pool's end of the wire: one ROUTER socket for all workers.
+"""The pool's end of the connection to its workers: one ROUTER socket for all workers.
 
-A worker is addressed by the secret identity that it was given, and known by it: what comes from an
-identity that the crew does not know is an earlier incarnation's last word, or nobody's.
+A worker has a secret identity, which it is addressed and recognised by. A message from an unknown
+identity comes from an earlier incarnation of a slot, or from no worker at all, and is dropped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..workers.registry import WorkerHandle
 
 STOP_SECONDS: Final = 10.0
-"""What a worker gets to end by itself."""
+"""The longest that a worker may take to end by itself."""
 
 
 class WorkerTransport:
@@ -44,7 +44,7 @@ class WorkerTransport:
 
     @property
     def socket(self) -> zmq.Socket[bytes]:
-        """What to poll."""
+        """The socket, for polling."""
         return self._socket
 
     def send(self, identity: bytes, message: bytes) -> None:
@@ -56,7 +56,7 @@ class WorkerTransport:
         reach("tell.after")
 
     def request_stop(self, worker: WorkerHandle, now: float) -> None:
-        """Have a worker finish what it has begun to commit, and end; `now` is monotonic."""
+        """Ask a worker to finish its commit and to end; `now` is monotonic."""
         worker.stop_by = now + STOP_SECONDS
         self.send(worker.identity, wire.STOP)
 

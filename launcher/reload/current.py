@@ -29,7 +29,7 @@ class CurrentGeneration:
     Attributes:
         pool: the pool.
         state: its state directory.
-        boot: what the workers are told.
+        boot: what the workers run.
         launch: their interpreter; None for the launcher's own.
         environment: what the interpreter's environment was made of.
     """
@@ -45,7 +45,7 @@ class CurrentGeneration:
         return changed(self.pool.generations[self.pool.current_generation].starter.files)
 
     def apply_settings(self, config: Configuration, on_error: str) -> None:
-        """Go by the values that live options have in `config`, in the launcher and all workers."""
+        """Apply the live options of `config` to the launcher and all workers."""
         self.pool.monitor.limits = watch_limits(config)
         self.pool.dispatcher.allow_attempts(config.get(PoolOptions.MAX_ATTEMPTS))
         values = {key: config.data.get(key) for key, option in KNOWN_OPTIONS.items() if option.live}

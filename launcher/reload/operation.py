@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 RETURN_SECONDS: Final = 5.0
-"""What runs of a generation that is rolled back get to finish before their workers are killed."""
+"""The time that runs of a rolled-back generation get before their workers are killed."""
 
 
 class ReloadOperation(Operation):
@@ -83,7 +83,7 @@ class ReloadOperation(Operation):
             on_error=on_error,
         )
         self._began = time.monotonic()
-        self._homes = pool.dispatcher.destinations()
+        self._old_slots = pool.dispatcher.destinations()
         """Where the shards come from, and go back to."""
         before = pool.dispatcher.counters.of(self._old)
         self.rollout = Rollout(
@@ -178,7 +178,7 @@ class ReloadOperation(Operation):
         return self._answer() if self.rollout.over else None
 
     def _observe(self, now: float) -> None:
-        """Tell the rollout what has happened."""
+        """Report to the rollout what has happened."""
         rollout, dispatcher = self.rollout, self._current.pool.dispatcher
         for shard, side in list(self._going.items()):
             owner = dispatcher.placement.owner(shard)
@@ -250,8 +250,8 @@ class ReloadOperation(Operation):
             pool.forget_settings(self.number if step.side is Side.NEW else self._old)
 
     def _slot_of(self, shard: int, side: Side) -> int:
-        home = self._homes[shard]
-        return self._slots[home] if side is Side.NEW else home
+        old_slot = self._old_slots[shard]
+        return self._slots[old_slot] if side is Side.NEW else old_slot
 
     def _promote(self) -> None:
         current, generation = self._current, self._generation
@@ -276,7 +276,7 @@ class ReloadOperation(Operation):
             current.apply_settings(self._config, self._boot.on_error)
         self.rollout.promoted()
 
-    # -- what is said --------------------------------------------------------------------------
+    # -- reports -------------------------------------------------------------------------------
 
     def _report(self) -> None:
         stage, pool = self.rollout.stage, self._current.pool

@@ -1,10 +1,9 @@
-"""Reloading a pool: what carries out the decisions of `rollout.py`.
+"""Handlers of the commands that reload a pool.
 
-A reload is an undertaking of the pool's loop (`orders.py`), which asks it to go on in every turn;
-the shards move by the dispatcher's own means (`moves.py`). What takes long and is not the loop's
-business is done on a thread: providing the new environment, and running a smoke input. The new
-generation's zygote is started by the loop again, because it has to be the child of a thread that
-lives as long as the pool.
+A reload is an operation of the pool's loop (`control/operations.py`), which continues it in every
+turn; the shards move as for any other reason (`dispatch/migration.py`). A thread does what takes
+long: providing the new environment, and running a smoke input. The loop starts the new generation's
+zygote, because that has to be the child of a thread that lives as long as the pool.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class Reloader:
         self._smoke = smoke
 
     def register(self) -> None:
-        """Make the commands known to the pool, which does not run yet."""
+        """Register the commands' handlers with the pool, before it runs."""
         current, pool = self._current, self._current.pool
         pool.command_queue.one_by_one(Reload, self._begin)
         pool.command_queue.one_by_one(NoteFiles, lambda _: _RecordFiles(current))
@@ -117,7 +116,7 @@ class Reloader:
 
 
 class _RecordFiles(Operation):
-    """To know which files the first generation's code is in, once it has been imported."""
+    """Records the files of the first generation's code, once it has been imported."""
 
     def __init__(self, current: CurrentGeneration) -> None:
         self._current = current
@@ -136,7 +135,7 @@ class _RecordFiles(Operation):
 
 
 class _ApplySettings(Operation):
-    """New values of options that a running pool can change."""
+    """Applies options that a running pool can change."""
 
     def __init__(self, current: CurrentGeneration, changes: SettingsDiff) -> None:
         self._current = current
@@ -155,8 +154,8 @@ class _ApplySettings(Operation):
             current.state.save_job({**current.state.manifest.job, **job})
         current.boot = boot
         current.apply_settings(config, on_error)
-        told = ", ".join(f"{key}={value}" for key, value in changes.live.items())
-        LOG.info("changed while running: %s", told)
+        applied = ", ".join(f"{key}={value}" for key, value in changes.live.items())
+        LOG.info("changed while running: %s", applied)
         return {
             "generation": current.pool.current_generation,
             "outcome": "applied",

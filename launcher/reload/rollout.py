@@ -17,7 +17,7 @@ workers die than allowed, an action's exception that would end the job, or more 
 allowed. The latter is a comparison: a stream with bad inputs in it has failures under any code,
 so the new generation's share of failed runs must also be above twice the old one's.
 
-The machine does no I/O and reads no clock. The shell (`reload.py`) tells it what has happened and
+The machine does no I/O and reads no clock. The shell (`operation.py`) reports what has happened and
 carries out what `tick` returns. A worker is named by its slot, a shard by its number. Times are
 monotonic seconds.
 """
@@ -44,9 +44,9 @@ class RolloutStage(Enum):
     RETURNING = "returning"
     RETIRING = "retiring"
     PROMOTED = "promoted"
-    """That is on record, and nothing has been done about it."""
+    """The promotion is on record; the old generation is to be retired."""
     LEFT = "left"
-    """Those that were to leave have left; nobody has been told."""
+    """The leaving generation has left; the rollout is to be finished."""
     OVER = "over"
 
 
@@ -59,7 +59,7 @@ class Side(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RolloutPolicy:
-    """What a new generation has to stand. Times are seconds."""
+    """What a new generation has to pass. Times are seconds."""
 
     probation: float = 30.0
     """How long the old generation stays warm when all shards have moved."""
@@ -88,7 +88,7 @@ class MoveShard:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Put on record that the new generation counts; then `promoted`."""
+    """Record the new generation as the current one; then `promoted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Rollout:
             self.stage = RolloutStage.RETURNING
 
     def promoted(self) -> None:
-        """It is on record that the new generation counts."""
+        """The new generation is on record as the current one."""
         if self.stage is RolloutStage.PROMOTING:
             self.stage = RolloutStage.PROMOTED
 

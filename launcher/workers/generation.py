@@ -57,7 +57,7 @@ class Generations:
         return iter(list(self._by_number.values()))
 
     def add(self, generation: Generation) -> Generation:
-        """Have one more.
+        """Add a generation.
 
         Raises:
             ValueError: there is one of that number.
@@ -72,7 +72,7 @@ class Generations:
         self._by_number.pop(number).starter.close()
 
     def take_out(self, number: int) -> Generation:
-        """Have nothing to do any more with a generation; it is the caller's to end."""
+        """Remove a generation without ending it; the caller does that."""
         return self._by_number.pop(number)
 
     def descriptors(self) -> list[int]:
@@ -84,7 +84,7 @@ class Generations:
         ]
 
     def poll(self) -> list[tuple[Generation, Event]]:
-        """What has happened since the last call, and to whose processes. Never waits."""
+        """The events since the last call, each with its generation. Never waits."""
         return [(generation, event) for generation in self for event in generation.starter.poll()]
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class Generations:
 
 
 def recorded_generation(state: StateDirectory) -> int:
-    """The generation that is on record as the current one; 0 in a new state directory."""
+    """The number of the current generation as recorded; 0 in a new state directory."""
     number = state.manifest.job.get(_RECORD, 0)
     return number if isinstance(number, int) else 0
 

@@ -1,13 +1,12 @@
-"""The supervisor looks at each worker from time to time, and sees to what its watch orders.
+"""Samples each worker from time to time, and carries out what its watchdog decides.
 
-What an observation means is decided in `watch.py`; here are the eyes and the hands. Looking costs a
-few microseconds per worker and second: its beacon is read from shared memory, and the kernel is
-only asked about one that shows no sign of life, or whose memory has a limit. Zygotes are looked at,
-too: one that is stopped makes no workers, and one that never comes back from importing the agent is
-the reason why none of them is ever ready.
+`watchdog.py` decides what a sample means; the monitor takes the samples and acts. A sample costs a
+few microseconds per worker and second: the beacon is read from shared memory, and the kernel is
+only asked about a worker that shows no sign of life, or whose memory has a limit. Zygotes are
+sampled, too: a stopped one makes no workers, and one that hangs in the agent's import never will.
 
-What concerns the pool as a whole is left to the pool: to replace a worker without interrupting it,
-to go on without one that does not die, to end.
+The pool itself does what concerns it as a whole: replace a worker without interrupting it, go on
+without one that does not die, end.
 """
 
 from __future__ import annotations
@@ -40,14 +39,14 @@ if TYPE_CHECKING:
 EXACT_SECONDS: Final = 1.0
 """How often a worker's memory is measured exactly, at most."""
 QUICK_SECONDS: Final = 0.02
-"""Until the next look while one is being killed."""
+"""Between two samples of a worker that is being killed."""
 
 _LOG: Final = logging.getLogger("tamias.pool")
 
 
 @dataclass(slots=True)
 class _Watched:
-    """A process under watch."""
+    """A process with its watchdog."""
 
     watchdog: Watchdog
     due: float
@@ -59,7 +58,7 @@ class _Watched:
 
 
 class Monitor:
-    """Watches the workers of a crew.
+    """Watches the workers of a pool.
 
     Attributes:
         next_inspection: when `inspect` is due, in monotonic seconds.
@@ -76,7 +75,7 @@ class Monitor:
         abandon: Callable[[WorkerHandle, int, float], None],
         fail: Callable[[TamiasError], None],
     ) -> None:
-        """Watch over a crew.
+        """Watch the workers of a registry.
 
         `state` is the state directory, in which leases are broken if need be. `replace_slot` has a
         slot's worker replaced between two runs, `abandon` goes on as if a worker had just been
@@ -106,7 +105,7 @@ class Monitor:
         self.next_inspection = 0.0
 
     def inspect(self, now: float, generations: Iterable[Generation]) -> None:
-        """Look at all whose time has come."""
+        """Sample all processes that are due."""
         self.next_inspection = now + INSPECTION_SECONDS
         workers = {worker.identity: worker for worker in self._registry}
         for identity in [known for known in self._workers if known not in workers]:
@@ -119,7 +118,7 @@ class Monitor:
         self._inspect_zygotes(generations, now)
 
     def inspect_ready(self, worker: WorkerHandle, now: float) -> None:
-        """A worker has just become ready, and has nothing to do yet: the moment to weigh it."""
+        """Measure the memory of a worker that has just become ready, before its first input."""
         if self._limits.on_memory:
             watched = self._watched(worker, now)
             self._inspect(worker, watched, now, fresh=True)
@@ -137,10 +136,10 @@ class Monitor:
         self, worker: WorkerHandle, watched: _Watched, now: float, *, fresh: bool = False
     ) -> None:
         slot = worker.assignment.slot
-        if worker.pid is None:  # not born, or dead: its zygote is watched
+        if worker.pid is None:  # not started yet, or dead: its zygote is watched
             watched.due = now + INSPECTION_SECONDS
             return
-        if watched.pid is None:  # time that it has waited for its zygote is not its own
+        if watched.pid is None:  # the time before its process existed does not count
             watched.pid, watched.watchdog = worker.pid, Watchdog(self._limits, now)
         working = bool(self._dispatcher.in_flight(slot) or self._dispatcher.waiting(slot))
         sample = self._sample(worker, worker.pid, watched, now)
@@ -194,7 +193,7 @@ class Monitor:
             self._fence(worker, pid, now)
         elif action.do == "replace":
             what = self._under_way(slot, action)
-            # A breach is news, a birthday is not.
+            # Memory breaches warn; scheduled recycling is info.
             level = logging.WARNING if action.cause == "memory" else logging.INFO
             _LOG.log(level, "worker %d (pid %d) is replaced: %s, %s", slot, pid, action.why, what)
             self._replace_slot(slot)
@@ -203,14 +202,14 @@ class Monitor:
             self._fail(ConfigError(f"{action.why[:1].upper()}{action.why[1:]}.", hint=hint))
 
     def _condemn(self, worker: WorkerHandle, action: Action) -> None:
-        """Say why it is killed, in the words that its dead letter will have."""
+        """Record why it is killed, as its dead letter will have it."""
         if not worker.killed_for:
             what = self._under_way(worker.assignment.slot, action) if worker.ready else "starting"
             worker.killed_for = f"was killed: {action.why}, {what}"
             worker.killed_cause = action.cause
 
     def _under_way(self, slot: int, action: Action) -> str:
-        """Which run was in flight, for how long."""
+        """Describe the run that is in flight."""
         if action.offset is not None:
             item = self._dispatcher.flying(slot, action.offset)
             key = f" (key {decode_key(item.key)!r})" if item is not None else ""
@@ -220,7 +219,7 @@ class Monitor:
         return f"with {count} input{'' if count == 1 else 's'} in flight, executing none"
 
     def _fence(self, worker: WorkerHandle, pid: int, now: float) -> None:
-        """Take its shards from a process that cannot die, and go on without it."""
+        """Break the leases of a process that cannot die, and go on without it."""
         slot = worker.assignment.slot
         _LOG.error(
             "worker %d (pid %d) does not die: its leases are broken, and if it comes back it will"

@@ -1,8 +1,7 @@
-"""The crew: the worker processes of a pool, slot by slot, as the launcher knows them.
+"""The worker processes of a pool, slot by slot, as the launcher knows them.
 
-It has them started, knows each by the secret identity it was given, turns the end of one into a
-`Death` that tells the dispatcher all that can be known. Whom to start, and what becomes of the
-inputs, is the dispatcher's business; who is to be killed, the supervisor's.
+The registry starts them, finds each by its secret identity, and turns the end of one into a `Death`
+with all that is known of it. The dispatcher decides which to start, the monitor which to kill.
 """
 
 from __future__ import annotations
@@ -47,13 +46,13 @@ class WorkerHandle:
     found_failed: set[int] = field(default_factory=set)
     """Those of them that failed for good."""
     blameless: bool = False
-    """Whether its end is no input's fault."""
+    """Whether no input is a suspect when it ends."""
     stop_by: float = 0.0
-    """When it is killed if it has not ended by itself; 0.0 if it has not been told to."""
+    """When it is killed if it has not ended by itself; 0.0 if it was not asked to end."""
     killed_for: str = ""
-    """Why we have killed it, if we have."""
+    """Why the monitor has killed it; empty if it has not."""
     killed_cause: Literal["crash", "timeout", "memory"] = "crash"
-    """What that is called in a dead letter."""
+    """The cause that a dead letter gives for that."""
     heartbeat: dict[str, Any] | None = None
 
     def info(self, pid: int) -> WorkerInfo:
@@ -89,7 +88,7 @@ class WorkerRegistry:
         """`state` is the state directory, in which beacons and stack dumps live."""
         self.state = state
         self.beacons = Beacons(state / "run" / "beacons")
-        """What the workers say of themselves while they run, and leave behind."""
+        """What each worker is executing, in shared memory that outlives it."""
         self._by_slot: dict[int, WorkerHandle] = {}
         self._by_identity: dict[bytes, WorkerHandle] = {}
         self._former: Counter[str] = Counter()
@@ -107,7 +106,7 @@ class WorkerRegistry:
         return self._by_identity.get(identity)
 
     def start(self, start: StartWorker, starter: Starter) -> None:
-        """Have a worker started in place of the slot's last one."""
+        """Start a worker in place of the slot's last one."""
         slot = start.slot
         self.remove(slot)
         self.beacons.clear(slot)
@@ -120,7 +119,7 @@ class WorkerRegistry:
         starter.start(assignment)
 
     def remove(self, slot: int) -> None:
-        """The slot has no worker any more, or another in a moment; what it has counted is kept."""
+        """Remove a slot's worker; what it has counted is kept."""
         old = self._by_slot.pop(slot, None)
         if old is None:
             return
@@ -137,7 +136,7 @@ class WorkerRegistry:
         return worker
 
     def record_exit(self, event: Exited) -> Death | None:
-        """A process has ended: what can be said of it; None if its slot has another by now."""
+        """Record that a process has ended, and return how; None if its slot has another by now."""
         slot = event.assignment.slot
         worker = self._by_slot.get(slot)
         if worker is None or worker.assignment != event.assignment:
@@ -158,7 +157,7 @@ class WorkerRegistry:
         )
 
     def kill_generation(self, generation: int) -> None:
-        """Kill the workers of a generation; no input is to blame for their deaths."""
+        """Kill the workers of a generation; no input is a suspect because of that."""
         for worker in self:
             if worker.generation == generation and worker.pid is not None:
                 worker.blameless = True
@@ -167,11 +166,11 @@ class WorkerRegistry:
 
     @property
     def all_ready(self) -> bool:
-        """Whether all workers are ready, and none is to go."""
+        """Whether all workers are ready, and none was asked to end."""
         return all(worker.ready and not worker.stop_by for worker in self)
 
     def kill_overdue(self, now: float) -> None:
-        """Kill workers that have been told to stop and do not; `now` is monotonic."""
+        """Kill workers that were asked to end and have not; `now` is monotonic."""
         for worker in self:
             if worker.stop_by and worker.pid is not None and now >= worker.stop_by:
                 with suppress(OSError):
@@ -193,7 +192,7 @@ class WorkerRegistry:
         return [worker.heartbeat for worker in self if worker.heartbeat is not None]
 
     def close(self) -> None:
-        """Let go of the beacons; the starter ends the processes."""
+        """Close the beacons; the starter ends the processes."""
         self.beacons.close()
 
     def _stacks(self, slot: int) -> str:

@@ -61,7 +61,7 @@ class SpawnStarter(Starter):
         return events
 
     def _listen(self, spawned: _Spawned, events: list[Event]) -> bool:
-        """Turn what the guardian says into events; returns whether its worker has ended."""
+        """Turn the guardian's messages into events; returns whether its worker has ended."""
         assignment = spawned.assignment
         ended = False
         for message in spawned.guardian.receive():
@@ -79,7 +79,7 @@ class SpawnStarter(Starter):
         return ended
 
     def _orphaned(self, spawned: _Spawned) -> Event:
-        """The guardian is dead, and with it, by the kernel's hand, its worker."""
+        """The guardian is dead, and the kernel has killed its worker with it."""
         code = spawned.guardian.wait(5.0)
         if not spawned.pid:
             return StartFailed(

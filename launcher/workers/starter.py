@@ -1,4 +1,4 @@
-"""How worker processes come into being, and how the launcher hears of their end.
+"""How worker processes are started, and how the launcher learns of their end.
 
 Two start methods, one interface. `ZygoteStarter` forks all workers from one warm interpreter;
 `SpawnStarter` gives each worker a fresh one, for agents whose imports do not survive a fork
@@ -43,7 +43,7 @@ class StartFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A worker's process has ended; `status` is what waitpid says, None when nobody could wait."""
+    """A worker's process has ended; `status` is what waitpid says, None when that is unknown."""
 
     assignment: Assignment
     pid: int
@@ -70,7 +70,7 @@ class Starter(ABC):
 
     @abstractmethod
     def start(self, assignment: Assignment) -> None:
-        """Have a worker made; `Started`, `StartFailed` or `BootFailed` tells what came of it."""
+        """Start a worker; `Started`, `StartFailed` or `BootFailed` tells what came of it."""
 
     @abstractmethod
     def descriptors(self) -> Sequence[int]:
@@ -87,7 +87,7 @@ class Starter(ABC):
         return True
 
     def give_up(self, why: str) -> None:
-        """Its interpreter is about to be killed because it will not come up: make no other."""
+        """Start no other interpreter when this one, which does not come up, is killed."""
         self._given_up = why
 
     @abstractmethod

@@ -1,7 +1,7 @@
-"""Watching one worker: what is seen of it goes in, what is to be done about it comes out.
+"""Watching one worker: samples go in, actions come out.
 
-A pure machine: it reads no clock and no /proc. `supervisor.py` looks, a few times a second at most,
-tells it what there is to see (`Sample`), and carries out what it orders (`Action`).
+A pure machine: it reads no clock and no /proc. `monitor.py` takes a `Sample` a few times a second
+at most, and carries out the `Action` that comes of it.
 
 **Things that stand still are not all the same**, and each has its own words, because what to do
 about them differs:
@@ -15,11 +15,12 @@ about them differs:
 - *stalled*: the process sleeps inside the kernel and cannot be woken: a dead disk or network file
   system, endless swapping, a frozen control group. It may not even die when it is killed.
 
-A process under a debugger (state `t`) is none of these: somebody is looking at it, and knows.
+A process under a debugger (state `t`) is none of these, and is left alone.
 
-**Time that nobody looked does not count.** If the launcher itself was stopped, or the container was
+**Time without samples does not count.** If the launcher itself was stopped, or the container was
 frozen with everyone in it, the clock has gone on, and all workers would seem overdue at the first
-look afterwards. So intervals are added up from look to look, and a gap counts as two usual ones.
+sample afterwards. So intervals are added up from sample to sample, and a gap counts as two usual
+ones.
 
 **A killing has steps.** First the worker is asked to write down the stacks of its threads and tasks
 (`dump`), shortly after it is killed (`kill`). If its death is not reported within some seconds, it
@@ -34,15 +35,15 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 INSPECTION_SECONDS: Final = 1.0
-"""The usual time between two looks."""
+"""The usual time between two samples."""
 MEMORY_SECONDS: Final = 0.25
-"""The same for a worker that is at work, while there is a limit on memory."""
+"""The same for a worker with inputs, while there is a limit on memory."""
 DUMP_SECONDS: Final = 0.1
-"""What a worker gets to write its stacks."""
+"""The time that a worker gets to write its stacks."""
 LEAST_SECONDS: Final = 0.01
 """The same, however short the limits are."""
 FENCE_SECONDS: Final = 5.0
-"""What a killed worker gets to die."""
+"""The time that a killed worker gets to die."""
 BEAT_SECONDS: Final = 1.0
 """How often a worker's loop shows that it is alive."""
 ASK_AGAIN_SECONDS: Final = 60.0
@@ -66,11 +67,11 @@ class WatchLimits:
 
     @property
     def on_memory(self) -> bool:
-        """Whether memory has to be looked at."""
+        """Whether memory has to be measured."""
         return bool(self.memory or self.memory_soft)
 
     def pause(self, *, working: bool) -> float:
-        """Seconds until the next look at a worker that has, or has not, something to do."""
+        """Seconds until the next sample of a worker that has, or has not, something to do."""
         pause = INSPECTION_SECONDS
         if working and self.on_memory:
             pause = min(pause, MEMORY_SECONDS)
@@ -88,7 +89,7 @@ class Sample:
     `offset` is the input that its beacon names, `executing` for how many seconds (0.0 if it does
     not say), `asynchronous` whether a step of an asynchronous action is meant. `pulse` changes
     while the event loop is alive, and is 0 when that says nothing. `state` and `ticks` are those of
-    `procfs.Standing`, empty if nobody has looked. `memory` is in bytes, 0 if nobody has looked.
+    `procfs.Standing`, empty if not asked for. `memory` is in bytes, 0 if not measured.
     """
 
     at: float
@@ -147,7 +148,7 @@ class Watchdog:
         """May be set at any time."""
         self._born = self._at = at
         self._step = 0.0
-        """Seconds that the present look adds to whatever lasts."""
+        """Seconds that the present sample adds to whatever lasts."""
         self._starting = self._blocked = self._stopped = self._stalled = 0.0
         self._offset: int | None = None
         self._seen = 0.0
@@ -164,11 +165,11 @@ class Watchdog:
 
     @property
     def is_dying(self) -> bool:
-        """Whether it is being killed, which wants quick looks."""
+        """Whether it is being killed, so that samples are wanted quickly."""
         return self._action is not None and self._action.do in ("dump", "kill")
 
     def process(self, sample: Sample) -> Action | None:
-        """Take in what is seen; returns what is to be done now, if anything."""
+        """Process a sample; return the action to take now, if any."""
         elapsed = max(0.0, sample.at - self._at)
         self._at = sample.at
         self._step = min(elapsed, self._longest_step())
@@ -185,7 +186,7 @@ class Watchdog:
         return action
 
     def _follow(self, sample: Sample) -> None:
-        """Bring what lasts up to date."""
+        """Update how long each condition has lasted."""
         if sample.offset != self._offset:
             self._offset = sample.offset
             self._seen = min(sample.executing, self._step)

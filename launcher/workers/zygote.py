@@ -84,7 +84,7 @@ class ZygoteStarter(Starter):
         return events
 
     def _replace(self) -> list[Event]:
-        """The zygote is dead, and with it, by the kernel's hand, all of its workers."""
+        """The zygote is dead, and the kernel has killed all of its workers with it."""
         code = self._zygote.wait(5.0)
         self._zygote.close()
         self._stillborn += not self._ready
