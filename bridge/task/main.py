@@ -149,7 +149,7 @@ class Launcher:
 
 def _log_to_stderr(state: StateDirectory) -> None:
     """Have what workers print go where the launcher's own messages go: to the task's log."""
-    log = state.logs / "pool.log"
+    log = state.layout.pool_log
     log.parent.mkdir(exist_ok=True)
     with suppress(FileExistsError):
         log.symlink_to(f"/proc/{os.getpid()}/fd/2")

@@ -76,7 +76,7 @@ class Restore:
         manifest = self._state.manifest
         number = group % manifest.shards
         if number not in self._shards:
-            shard = Shard.acquire(self._state.shard_path(number), number, manifest.durability)
+            shard = Shard.acquire(self._state.layout.shard(number), number, manifest.durability)
             self._stack.callback(shard.close)
             self._shards[number] = shard, Batch()
         return self._shards[number][1]

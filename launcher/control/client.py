@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ...agent.error_json import error_from_json
 from ...agent.errors import PoolError
 from ...store.state.directory import StateDirectory
-from .server import socket_path
 from .unix_socket import connect_to
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def ask(
     """
     with StateDirectory.view(state) as view:
         pid = view.launcher_pid()
-        path = socket_path(view.path)
+        path = view.layout.control_socket
     if pid is None:
         raise NoAnswerError(
             f"No launcher is at work in {state}.",

@@ -31,6 +31,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ...agent.error_json import error_to_json
 from ...agent.errors import PoolError, TamiasError, UsageError
+from ...store.state.layout import StateLayout
 from .unix_socket import listen_at
 
 if TYPE_CHECKING:
@@ -48,14 +49,8 @@ READ_SECONDS: Final = 10.0
 """What a client gets to send its request."""
 FAREWELL_SECONDS: Final = 1.0
 """What answers under way get when the pool ends."""
-SOCKET: Final = ("run", "control")
 
 _LOG: Final = logging.getLogger("tamias.control")
-
-
-def socket_path(state: Path) -> Path:
-    """Where the pool of a state directory listens."""
-    return state.joinpath(*SOCKET)
 
 
 class Control:
@@ -70,7 +65,7 @@ class Control:
     def __init__(self, state: Path, questions: dict[str, str], ask: Ask) -> None:
         self.questions = questions
         self.ask = ask
-        self._path = socket_path(state)
+        self._path = StateLayout(state).control_socket
         self._threads: set[threading.Thread] = set()
 
     def __enter__(self) -> Self:

@@ -139,7 +139,7 @@ def _nothing_left_of_mistakes(state: StateDirectory, output: str) -> Iterator[No
     try:
         yield
     except (UsageError, StoreError):
-        if not any((state.path / "shards").iterdir()):  # no worker has ever come to life
+        if not any(state.layout.shards.iterdir()):  # no worker has ever come to life
             if new_output:
                 with suppress(OSError):
                     Path(output).unlink()

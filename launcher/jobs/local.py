@@ -23,6 +23,7 @@ from ...agent.errors import PoolError, UsageError, WorkerStartError
 from ...agent.plan import AgentPlan
 from ...environments.packing import own_folders, packed_for, portable_inputs
 from ...environments.provide import provide_launch
+from ...store.state.layout import StateLayout
 from ...store.state.scratch import make_scratch
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..reload import generation_record
@@ -159,7 +160,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 job.open_state(state_path, {}) as state,
             ):
                 sink = CollectSink(
-                    state.path / "outputs" if named else None,
+                    state.layout.outputs if named else None,
                     sync=state.manifest.durability == "machine",
                     foreign=launch is not None and launch.is_foreign,
                 )
@@ -170,7 +171,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 return report
         except WorkerStartError as error:
             if scratch is not None:  # the log that the error points to goes in a moment
-                error.hint = last_words(state_path / "logs" / "pool.log")
+                error.hint = last_words(StateLayout(state_path).pool_log)
             raise
         finally:
             if scratch is not None:

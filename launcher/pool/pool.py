@@ -162,10 +162,10 @@ class Pool:
 
     def _open(self, stack: ExitStack) -> None:
         state = self._state.path
-        (state / "run").mkdir(exist_ok=True)
+        self._state.layout.run.mkdir(exist_ok=True)
         self._transport = WorkerTransport(self._boot.address, stack)
         self._poller = Poller(self._transport.socket, self._mailbox)
-        self._log = stack.enter_context((state / "logs" / "pool.log").open("ab"))
+        self._log = stack.enter_context(self._state.layout.pool_log.open("ab"))
         stack.callback(self.generations.close)
         self.add_generation(self._boot, self._settings.start_method, self._settings.launch)
         self._registry = WorkerRegistry(state)

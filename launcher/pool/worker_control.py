@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING, Protocol
 
 from ...agent.errors import WorkerStartError
+from ...store.state.layout import StateLayout
 from ...worker import wire
 from ..dispatch.instructions import (
     GiveUp,
@@ -86,7 +87,7 @@ class WorkerControl:
             self._dispatcher.started(instruction.slot, instruction.incarnation)
             return
         if isinstance(instruction, GiveUp):
-            log = self._registry.state / "logs" / "pool.log"
+            log = StateLayout(self._registry.state).pool_log
             self._fail(
                 WorkerStartError(instruction.reason, hint=f"What the workers printed is in {log}.")
             )

@@ -23,6 +23,7 @@ from ...agent.errors import ConfigError, TamiasError
 from ...store.encoding.keys import decode_key
 from ...store.lease import Lease
 from ...store.records.offsets import offset_of
+from ...store.state.layout import StateLayout
 from . import procfs
 from .watchdog import INSPECTION_SECONDS, Action, Sample, Watchdog, WatchLimits
 
@@ -228,7 +229,7 @@ class Monitor:
             pid,
         )
         try:
-            for path in sorted((self._state / "shards").iterdir()):
+            for path in sorted(StateLayout(self._state).shards.iterdir()):
                 if Lease.last_holder(path / "lease") == pid:
                     Lease.break_(path / "lease")
         except TamiasError as error:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from ...store.state.layout import StateLayout
 from ...worker.process.beacon import Beacons
 from ...worker.process.boot import Assignment
-from ...worker.process.worker import stacks_path
 from ..dispatch.item import Death
 from ..hooks import WorkerExit, WorkerInfo
 
@@ -87,7 +87,7 @@ class WorkerRegistry:
     def __init__(self, state: Path) -> None:
         """`state` is the state directory, in which beacons and stack dumps live."""
         self.state = state
-        self.beacons = Beacons(state / "run" / "beacons")
+        self.beacons = Beacons(StateLayout(state).beacons)
         """What each worker is executing, in shared memory that outlives it."""
         self._by_slot: dict[int, WorkerHandle] = {}
         self._by_identity: dict[bytes, WorkerHandle] = {}
@@ -197,7 +197,7 @@ class WorkerRegistry:
 
     def _stacks(self, slot: int) -> str:
         try:
-            return stacks_path(str(self.state), slot).read_text(errors="replace")[:STACKS_BYTES]
+            return StateLayout(self.state).stacks(slot).read_text(errors="replace")[:STACKS_BYTES]
         except OSError:
             return ""
 

@@ -273,7 +273,7 @@ def open_large_store(fields: int) -> float:
         shards = state.manifest.shards
         batches: dict[int, Batch] = {}
         writers = {
-            number: Shard.acquire(state.shard_path(number), number) for number in range(shards)
+            number: Shard.acquire(state.layout.shard(number), number) for number in range(shards)
         }
         value = dumps(1)
         per_key = 1000
@@ -293,7 +293,7 @@ def open_large_store(fields: int) -> float:
         state.close()
         began = time.perf_counter()
         again = job.open_state(Path(folder) / "state", {})
-        opened = [Shard.acquire(again.shard_path(number), number) for number in range(shards)]
+        opened = [Shard.acquire(again.layout.shard(number), number) for number in range(shards)]
         key = encode_key("key-1")
         if opened[shard_of(key, shards)].field(key_prefix(key), "field-0001") != value:
             raise RuntimeError("the store has lost a field")

@@ -126,7 +126,7 @@ def serve(
         state = stack.enter_context(job.open_state(state_path, record))
         handover = Handoff()
         stack.callback(handover.close)
-        ledger = RequestLog.open(state.path / "intake", sync=state.manifest.durability == "machine")
+        ledger = RequestLog.open(state.layout.intake, sync=state.manifest.durability == "machine")
         stack.callback(ledger.close)
         source = RequestSource(ledger, handover)
         source.check(state.manifest.job.get("input", {}))

@@ -1,14 +1,8 @@
 """The state directory: where a pool keeps everything that outlives it.
 
-    tamias.json      the manifest: format, number of shards, agent, durability, job
-    launcher.lock    lease of the one launcher that may use the directory
-    progress/        the launcher's progress log (LMDB)
-    shards/00/ ...   one shard each (LMDB and its write lease)
-    logs/            what workers print
-    status.json      the last status a launcher wrote, for other commands to show
-
-The manifest is written first and whole, so a directory either has one and is a state directory, or
-has none and is empty but for the lock. Everything else is created when it is missing.
+`StateLayout` says what is where. The manifest is written first and whole, so a directory either has
+one and is a state directory, or has none and is empty but for the lock. Everything else is created
+when it is missing.
 """
 
 from __future__ import annotations
@@ -28,7 +22,8 @@ from ...agent.errors import (
 from ..faults import free_bytes, full, system_error
 from ..files import read_json, sync_directories, write_json
 from ..lease import Lease
-from .manifest import MANIFEST_NAME, Manifest
+from .layout import StateLayout
+from .manifest import Manifest
 from .progress import ProgressLog
 
 if TYPE_CHECKING:
@@ -40,9 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StateDirectory", "StateView"]
 
-_LOCK = "launcher.lock"
-_STATUS = "status.json"
-_BEFORE_MANIFEST = frozenset({_LOCK, MANIFEST_NAME + ".new"})
+_NAMES = StateLayout("")
+_BEFORE_MANIFEST = frozenset({_NAMES.launcher_lock.name, f"{_NAMES.manifest.name}.new"})
 """What a launcher that died while creating the directory may have left."""
 
 _LEAST_FREE = 1 << 20
@@ -54,34 +48,27 @@ class StateView:
 
     Attributes:
         path: the directory.
+        layout: the paths in it.
         manifest: its manifest when it was opened.
         progress: the launcher's progress log.
     """
 
-    __slots__ = ("manifest", "path", "progress")
+    __slots__ = ("layout", "manifest", "path", "progress")
 
     def __init__(self, path: Path, manifest: Manifest, progress: ProgressLog) -> None:
         self.path = path
+        self.layout = StateLayout(path)
         self.manifest = manifest
         self.progress = progress
 
-    def shard_path(self, number: int) -> Path:
-        """Return the directory of a shard, whether it exists yet or not."""
-        return self.path / "shards" / f"{number:02d}"
-
-    @property
-    def logs(self) -> Path:
-        """The directory for the logs of workers."""
-        return self.path / "logs"
-
     def launcher_pid(self) -> int | None:
         """Return the pid of the living launcher that uses the directory, None if there is none."""
-        lock = self.path / _LOCK
+        lock = self.layout.launcher_lock
         return Lease.last_holder(lock) if Lease.is_held(lock) else None
 
     def status(self) -> dict[str, Any] | None:
         """Return the last status written, None if there is none."""
-        return read_json(self.path / _STATUS)
+        return read_json(self.layout.status)
 
     def close(self) -> None:
         """Close what is open; does nothing if that has been done."""
@@ -152,11 +139,12 @@ class StateDirectory(StateView):
             if manifest.durability != durability:
                 manifest = replace(manifest, durability=durability)
                 manifest.write(directory)
-            for name in ("shards", "logs"):
-                _make(directory / name)
-            progress = ProgressLog.open(directory / "progress", sync=durability == "machine")
+            layout = StateLayout(directory)
+            for folder in (layout.shards, layout.logs):
+                _make(folder)
+            progress = ProgressLog.open(layout.progress, sync=durability == "machine")
             if durability == "machine":
-                sync_directories(directory / "progress", directory, directory.parent)
+                sync_directories(layout.progress, directory, directory.parent)
         except BaseException:
             lease.close()
             raise
@@ -177,7 +165,7 @@ class StateDirectory(StateView):
                 f"{directory} is not a state directory.",
                 hint="Give the directory that a run was started with (--state).",
             )
-        return StateView(directory, manifest, ProgressLog.view(directory / "progress"))
+        return StateView(directory, manifest, ProgressLog.view(StateLayout(directory).progress))
 
     def save_job(self, job: dict[str, Any]) -> None:
         """Replace the job in the manifest, atomically."""
@@ -187,7 +175,7 @@ class StateDirectory(StateView):
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Replace the status that other commands can read, atomically."""
-        write_json(self.path / _STATUS, status, sync=False)
+        write_json(self.layout.status, status, sync=False)
 
     def close(self) -> None:
         """Give the directory back; does nothing if that has been done."""
@@ -234,10 +222,11 @@ def _check_agent(directory: Path, manifest: Manifest, agent: str) -> None:
 
 def _lock(directory: Path) -> Lease:
     _make(directory)
+    lock = StateLayout(directory).launcher_lock
     try:
-        return Lease.acquire(directory / _LOCK)
+        return Lease.acquire(lock)
     except LeaseHeldError as error:
-        pid = Lease.last_holder(directory / _LOCK)
+        pid = Lease.last_holder(lock)
         raise StoreLockedError(
             f"{directory} is in use by {f'process {pid}' if pid else 'another process'}.",
             hint="Wait until it is done, end it, or choose another state directory.",

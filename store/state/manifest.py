@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, get_args
 from ...agent.errors import StoreCorruptError, StoreFormatError
 from ..files import read_json, write_json
 from ..shard.shard import Durability
+from .layout import StateLayout
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FORMAT", "MANIFEST_NAME", "Manifest"]
+__all__ = ["FORMAT", "Manifest"]
 
 FORMAT = 1
 """Version of the layout and of all encodings in it."""
-
-MANIFEST_NAME = "tamias.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Manifest:
             StoreFormatError: a newer version of tamias wrote it.
             StoreCorruptError: it cannot be understood.
         """
-        path = directory / MANIFEST_NAME
+        path = StateLayout(directory).manifest
         content = read_json(path)
         if content is None:
             return None
@@ -85,7 +84,7 @@ class Manifest:
             StoreFullError, StoreUnwritableError: the old manifest is still there.
         """
         sync = self.durability == "machine"
-        write_json(directory / MANIFEST_NAME, asdict(self), sync=sync)
+        write_json(StateLayout(directory).manifest, asdict(self), sync=sync)
 
 
 def _makes_sense(content: dict[str, Any]) -> bool:

@@ -106,7 +106,7 @@ class StoreReader:
         """Give the last commit's state of one shard; None if it has not been used yet."""
         reader = self._readers.get(number)
         if reader is None:
-            directory = self.view.shard_path(number)
+            directory = self.view.layout.shard(number)
             if not has_data(directory):
                 yield None
                 return

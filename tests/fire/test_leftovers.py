@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from support.fire import Field, Shape, alive, children
+from tamias.store.state.layout import StateLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +139,7 @@ def test_a_hundred_killed_workers(tmp_path: Path) -> None:
     outcome = field.judge()
     assert not outcome.wrong, field.last_words()
     for number in range(4):
-        with lmdb.open(str(field.state / "shards" / f"{number:02d}"), max_dbs=16) as shard:
+        with lmdb.open(str(StateLayout(field.state).shard(number)), max_dbs=16) as shard:
             shard.reader_check()
             assert shard.readers().strip() == "(no active readers)"
             pages = shard.info()["last_pgno"]

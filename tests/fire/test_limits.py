@@ -15,6 +15,7 @@ import pytest
 
 from support.trouble import Job
 from tamias.agent.errors import ConfigError, PoolError, WorkerStartError
+from tamias.store.state.layout import StateLayout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,7 +245,7 @@ class Who(Agent):
     imported_by, uid, name = json.loads(output)
     assert imported_by == uid != 0
     assert name == "nobody"
-    owners = {path.stat().st_uid for path in (job.state / "shards").rglob("*")}
+    owners = {path.stat().st_uid for path in StateLayout(job.state).shards.rglob("*")}
     assert owners == {uid}
     job.run({}, target=f"{path}:Who", user="nobody")  # carries on with what is there
 

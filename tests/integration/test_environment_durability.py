@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tamias import Agent, AgentsExecutionEnvironment, InputEvent, OutputEvent, RunnerContext, action
+from tamias.store.state.layout import StateLayout
 
 
 class Echo(Agent):
@@ -36,4 +37,4 @@ def test_outputs_are_synced_if_they_must_survive_power_loss(
     outputs = env.from_list([{"key": n, "value": n} for n in range(3)]).apply(Echo).to_list()
     env.execute()
     assert outputs == [{n: n} for n in range(3)]
-    assert (str(state / "outputs") in seen) is synced
+    assert (str(StateLayout(state).outputs) in seen) is synced

@@ -20,6 +20,7 @@ from tamias import (
     WorkerStartError,
 )
 from tamias.store.state import scratch
+from tamias.store.state.layout import StateLayout
 
 
 def environment(function: Any, inputs: int, **options: Any) -> tuple[Any, list[Any]]:
@@ -91,7 +92,7 @@ def test_the_last_words_of_workers_are_kept(tmp_path: Path, *, named: bool) -> N
     with pytest.raises(WorkerStartError) as caught:
         env.execute()
     if named:
-        assert str(state / "logs" / "pool.log") in caught.value.hint
+        assert str(StateLayout(state).pool_log) in caught.value.hint
     else:
         first, *lines = caught.value.hint.splitlines()
         assert first == "The last that the workers printed:"

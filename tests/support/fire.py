@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from support.fire_model import Model, Token, known
+from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class Field:
 
     def last_words(self) -> str:
         """The ends of what launcher and workers have printed."""
-        log = self.state / "logs" / "pool.log"
+        log = StateLayout(self.state).pool_log
         return "\n".join(
             f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}"
             for path in (self.errors, log)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tamias.launcher.jobs.file_job import JobSpec, run_file_job
+from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Job:
     @property
     def log(self) -> str:
         """What workers and zygotes have said."""
-        return (self.state / "logs" / "pool.log").read_text()
+        return StateLayout(self.state).pool_log.read_text()
 
     def _look(self, status: PoolStatus) -> None:
         self.degraded.append(status.degraded)

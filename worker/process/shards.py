@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import LeaseHeldError
 from ...store.crashpoints import reach
 from ...store.shard.shard import Shard
+from ...store.state.layout import StateLayout
 from .. import wire
 from ..engine.group_commit import ShardWriter
 
@@ -149,7 +149,7 @@ class OwnedShards:
     # -- both ----------------------------------------------------------------------------------
 
     def _open(self, number: int, wait: float) -> ShardWriter:
-        directory = shard_directory(self._boot.state, number)
+        directory = StateLayout(self._boot.state).shard(number)
         shard = Shard.acquire(directory, number, self._boot.durability, wait)
         return ShardWriter(shard, self._boot.generation)
 
@@ -166,8 +166,3 @@ class OwnedShards:
         """Give all shards back."""
         for port in self.ports.values():
             port.shard.close()
-
-
-def shard_directory(state: str, number: int) -> Path:
-    """Where a shard lives in a state directory."""
-    return Path(state) / "shards" / f"{number:02d}"

@@ -15,7 +15,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import setproctitle
@@ -27,6 +26,7 @@ from ...agent.errors import TamiasError
 from ...agent.resources.registry import ResourceRegistry
 from ...store.crashpoints import reach
 from ...store.encoding.json_text import make_decoder, make_encoder
+from ...store.state.layout import StateLayout
 from .. import wire
 from ..engine.engine import Engine
 from ..engine.group_commit import GroupCommit
@@ -72,15 +72,10 @@ def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
     loop = _new_loop()
     try:
         asyncio.set_event_loop(loop)
-        with stacks_on_request(stacks_path(boot.state, assignment.slot), loop):
+        with stacks_on_request(StateLayout(boot.state).stacks(assignment.slot), loop):
             return loop.run_until_complete(Worker(boot, plan, assignment, loop).serve())
     finally:
         loop.close()
-
-
-def stacks_path(state: str, slot: int) -> Path:
-    """Where a slot's worker leaves its stacks when it crashes, or is asked for them."""
-    return Path(state) / "run" / f"stacks-{slot}"
 
 
 class Worker:
@@ -127,7 +122,7 @@ class Worker:
             threaded=boot.durability == "machine",
             failed=self._fatal,
         )
-        self._beacon = Beacons(Path(boot.state) / "run" / "beacons").words(assignment.slot)
+        self._beacon = Beacons(StateLayout(boot.state).beacons).words(assignment.slot)
         os.register_at_fork(after_in_child=self._forked)
         self._engine = Engine(
             plan,

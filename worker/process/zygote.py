@@ -40,6 +40,7 @@ import setproctitle
 
 from ...agent.error_json import error_to_json
 from ...store.crashpoints import reach
+from ...store.state.layout import StateLayout
 from ..engine.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .codebase import digests, own_files
@@ -190,7 +191,7 @@ class Zygote:
             time.sleep(DYING_SECONDS)
             orphaned = os.getppid() != self._boot.parent
         if orphaned:
-            _sweep(Path(self._boot.state) / "run")
+            _sweep(StateLayout(self._boot.state).control_socket)
         scratch = self._boot.scratch if orphaned else None
         for _ in range(DELETIONS):
             if not scratch or not os.path.exists(scratch):  # noqa: PTH110
@@ -232,16 +233,16 @@ class Zygote:
             self._control.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _sweep(folder: Path) -> None:
+def _sweep(path: Path) -> None:
     """Remove the control socket of a launcher that was killed; not that of one that lives."""
     with contextlib.suppress(OSError):
-        os.chdir(folder)  # a socket's path must be short
+        os.chdir(path.parent)  # a socket's path must be short
         for _ in range(DELETIONS):
             with socket.socket(socket.AF_UNIX) as probe:
                 try:
-                    probe.connect("control")
+                    probe.connect(path.name)
                 except ConnectionRefusedError:
-                    Path("control").unlink()
+                    Path(path.name).unlink()
                     return
             time.sleep(DELETION_PAUSE)
 

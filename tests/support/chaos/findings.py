@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from support.chaos.history import Call, Leftover, Letter, Memory, Run
 from tamias.store.lmdb_env import open_reader
+from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _leftovers(folder: Path) -> Iterator[str]:
     state = folder / "state"
     yield from (str(path) for path in state.rglob("*") if path.is_socket())
     yield from map(str, (folder / "tmp").iterdir())
-    for shard in sorted((state / "shards").iterdir()):
+    for shard in sorted(StateLayout(state).shards.iterdir()):
         if (shard / "data.mdb").exists():
             environment = open_reader(shard)
             handle = environment.require()

@@ -28,6 +28,7 @@ from support.chaos.plan import BAD_CODES, LENGTHY
 from support.fire import alive, children
 from tamias.agent.errors import TamiasError
 from tamias.launcher.control.client import ask
+from tamias.store.state.layout import StateLayout
 
 if TYPE_CHECKING:
     from support.chaos.plan import Deed
@@ -325,7 +326,7 @@ class Ground:
             if launcher is None:
                 continue
             with suppress(OSError, ValueError, psutil.NoSuchProcess):
-                status = json.loads((self.state / "status.json").read_text(encoding="utf-8"))
+                status = json.loads(StateLayout(self.state).status.read_text(encoding="utf-8"))
                 rss = psutil.Process(launcher.pid).memory_info().rss
                 if status["pid"] == launcher.pid:
                     workers = status["workers"]

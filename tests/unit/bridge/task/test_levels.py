@@ -59,7 +59,8 @@ class Levels(RuleBasedStateMachine):
         checkpoints.PORTION_BYTES = portion  # type: ignore[misc]  # small ones split keys in two
         self.state = self.stack.enter_context(create(self.folder / "state", shards))
         self.shards = [
-            Shard.acquire(self.state.shard_path(number), number, "none") for number in range(shards)
+            Shard.acquire(self.state.layout.shard(number), number, "none")
+            for number in range(shards)
         ]
         for shard in self.shards:
             self.stack.callback(shard.close)

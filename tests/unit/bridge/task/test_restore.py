@@ -34,7 +34,7 @@ JOURNAL = {
 def left_behind(folder: Path) -> list[Frame]:
     """A checkpoint of a pool with two runs under way and a dead letter, as the task restores it."""
     with StateDirectory.open(folder, "agent", 1, "none", {}) as state:
-        shard = Shard.acquire(state.shard_path(0), 0, "none")
+        shard = Shard.acquire(state.layout.shard(0), 0, "none")
         batch = Batch()
         batch.journal += JOURNAL.items()
         batch.dead.append(LETTER)
@@ -64,7 +64,7 @@ def test_journal_and_dead_letters_are_restored(tmp_path: Path, shards: int) -> N
             restore.take(frame)
         restore.close()
         number = GROUP % shards
-        shard = Shard.acquire(state.shard_path(number), number, "none")
+        shard = Shard.acquire(state.layout.shard(number), number, "none")
         found = {entry.key: entry.data for run in shard.journal().values() for entry in run}
         letters = shard.dead_letters()
         shard.close()

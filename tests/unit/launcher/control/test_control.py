@@ -17,9 +17,10 @@ import pytest
 from support.processes import line, python
 from tamias.agent.errors import PoolError, StoreFormatError, UsageError
 from tamias.launcher.control.client import NoAnswerError, ask
-from tamias.launcher.control.server import Control, socket_path
+from tamias.launcher.control.server import Control
 from tamias.launcher.control.unix_socket import connect_to
 from tamias.store.state.directory import StateDirectory
+from tamias.store.state.layout import StateLayout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def pool(state: Path) -> Iterator[Control]:
 
 
 def curl(state: Path, *arguments: str) -> str:
-    command = ["curl", "-sS", "--unix-socket", str(socket_path(state)), *arguments]
+    command = ["curl", "-sS", "--unix-socket", str(StateLayout(state).control_socket), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
 
 
@@ -93,10 +94,10 @@ def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_it_is_for_its_owner_alone_and_gone_in_the_end(tmp_path: Path) -> None:
     with pool(tmp_path):
-        mode = socket_path(tmp_path).stat().st_mode
+        mode = StateLayout(tmp_path).control_socket.stat().st_mode
         assert stat.S_ISSOCK(mode)
         assert stat.S_IMODE(mode) == 0o600
-    assert not socket_path(tmp_path).exists()
+    assert not StateLayout(tmp_path).control_socket.exists()
     with pytest.raises(NoAnswerError, match="No launcher is at work"):
         ask(tmp_path, "status")
     assert not [t for t in threading.enumerate() if t.name == "tamias-control" and t.is_alive()]
@@ -116,7 +117,7 @@ time.sleep(100)
         assert line(launcher) == "listening"
         launcher.kill()
         launcher.wait()
-    assert socket_path(tmp_path).exists()
+    assert StateLayout(tmp_path).control_socket.exists()
     shutil.rmtree(tmp_path / "run" / "control", ignore_errors=True)
     (tmp_path / "run").rename(tmp_path / "old")  # a state directory must be empty at first
     StateDirectory.open(tmp_path / "s", "an:agent", 4, "process", {}).close()
@@ -162,7 +163,7 @@ def test_a_pool_that_ends_is_an_answer_too(tmp_path: Path) -> None:
 )
 def test_nonsense_is_answered_and_harms_nobody(tmp_path: Path, request_: bytes) -> None:
     with pool(tmp_path):
-        with connect_to(socket_path(tmp_path), 10) as connection:
+        with connect_to(StateLayout(tmp_path).control_socket, 10) as connection:
             connection.sendall(request_)
             connection.shutdown(socket.SHUT_WR)
             with connection.makefile("rb") as reader:

@@ -147,7 +147,7 @@ def test_small_records_survive_a_full_disk(disk: SmallDisk) -> None:
 def test_a_read_only_disk_can_be_read_but_not_written(disk: SmallDisk) -> None:
     with StateDirectory.open(disk.path / "state", "m:A", 1, "process", {}) as directory:
         directory.progress.save({"done": 1})
-        shard = Shard.acquire(directory.shard_path(0), 0)
+        shard = Shard.acquire(directory.layout.shard(0), 0)
         shard.commit(numbered(1, 5))
         shard.close()
     disk.remount("ro")

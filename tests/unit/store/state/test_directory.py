@@ -47,8 +47,8 @@ class TestCreation:
             assert directory.manifest.shards == 4
             assert directory.manifest.durability == "process"
             assert directory.manifest.job == {"target": "m.py:A"}
-            assert directory.shard_path(3) == directory.path / "shards" / "03"
-            assert directory.logs.is_dir()
+            assert directory.layout.shard(3) == directory.path / "shards" / "03"
+            assert directory.layout.logs.is_dir()
             assert directory.progress.load() is None
 
     def test_an_empty_directory_will_do(self, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ class TestCreation:
     def test_destroy_leaves_nothing(self, tmp_path: Path) -> None:
         directory = opened(tmp_path / "state")
         directory.progress.save({"done": 1})
-        Shard.acquire(directory.shard_path(0), 0).close()
+        Shard.acquire(directory.layout.shard(0), 0).close()
         directory.destroy()
         assert list(tmp_path.iterdir()) == []
         opened(tmp_path / "state").destroy()

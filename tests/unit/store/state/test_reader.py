@@ -17,6 +17,7 @@ from tamias.store.records.outbox import encode_outputs
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
 from tamias.store.state.directory import StateDirectory
+from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import ShardReader, StoreReader, nest
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def state(tmp_path: Path) -> Path:
             batch.journal.append((journal_key(10 - number, 0, ACTION, 0), b"a"))
             batch.outbox = encode_outputs([number], [1], [b"out"])
             batch.dead.append(DeadLetter(20 - number, b"sa", b"[1]", "json", "exception"))
-            shard = Shard.acquire(directory.shard_path(number), number)
+            shard = Shard.acquire(directory.layout.shard(number), number)
             shard.commit(batch)
             shard.close()
     return path
@@ -86,7 +87,7 @@ class TestStoreReader:
     def test_values_that_cannot_be_loaded_can_be_shown_otherwise(self, state: Path) -> None:
         prefix = key_prefix(encode_key("a"))
         number = shard_of(encode_key("a"), SHARDS)
-        shard = Shard.acquire(state / "shards" / f"{number:02d}", number)
+        shard = Shard.acquire(StateLayout(state).shard(number), number)
         batch = Batch()
         batch.put_field(prefix, "gone", dumps(len).replace(b"len", b"lem"))
         shard.commit(batch)

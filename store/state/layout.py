@@ -1,0 +1,99 @@
+"""`StateLayout`: where everything is in a state directory.
+
+tamias.json      the manifest: format, number of shards, agent, durability, job
+launcher.lock    lease of the one launcher that may use the directory
+progress/        the launcher's progress log (LMDB)
+shards/00/ ...   one shard each (LMDB and its write lease)
+intake/          what clients of a service have submitted
+outputs/         outputs of a program that reads them as a list
+logs/pool.log    what workers print
+status.json      the last status a launcher wrote, for other commands to show
+run/             what only a running pool needs: the control socket, beacons, stacks of threads
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["StateLayout"]
+
+
+class StateLayout:
+    """The paths in a state directory, whether they exist or not."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @property
+    def manifest(self) -> Path:
+        """The file that makes a directory a state directory."""
+        return self.path / "tamias.json"
+
+    @property
+    def launcher_lock(self) -> Path:
+        """The lease of the launcher that uses the directory."""
+        return self.path / "launcher.lock"
+
+    @property
+    def status(self) -> Path:
+        """The last status that a launcher wrote."""
+        return self.path / "status.json"
+
+    @property
+    def progress(self) -> Path:
+        """The directory of the launcher's progress log."""
+        return self.path / "progress"
+
+    @property
+    def shards(self) -> Path:
+        """The directory of all shards."""
+        return self.path / "shards"
+
+    def shard(self, number: int) -> Path:
+        """The directory of one shard."""
+        return self.shards / f"{number:02d}"
+
+    @property
+    def intake(self) -> Path:
+        """The directory of a service's request log."""
+        return self.path / "intake"
+
+    @property
+    def outputs(self) -> Path:
+        """The directory of outputs that a program reads as a list."""
+        return self.path / "outputs"
+
+    @property
+    def logs(self) -> Path:
+        """The directory of logs."""
+        return self.path / "logs"
+
+    @property
+    def pool_log(self) -> Path:
+        """The file of what workers print."""
+        return self.logs / "pool.log"
+
+    @property
+    def run(self) -> Path:
+        """The directory of what only a running pool needs."""
+        return self.path / "run"
+
+    @property
+    def control_socket(self) -> Path:
+        """The Unix socket at which the launcher takes commands."""
+        return self.run / "control"
+
+    @property
+    def beacons(self) -> Path:
+        """The file of the beacons of all workers."""
+        return self.run / "beacons"
+
+    def stacks(self, slot: int) -> Path:
+        """The file for the stacks of a slot's worker when it crashes, or is asked for them."""
+        return self.run / f"stacks-{slot}"
