@@ -127,7 +127,7 @@ class LoggingHook(LauncherHook):
 
 
 def logging_only() -> Hooks[LauncherHook]:
-    """The hooks of a pool that nobody observes."""
+    """The hooks of a pool without configured or installed ones."""
     return Hooks(LauncherHook, [LoggingHook()])
 
 

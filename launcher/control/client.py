@@ -48,7 +48,7 @@ def ask(
 
     Raises:
         StoreFormatError: there is no such state directory.
-        NoAnswerError: nobody is there to ask, or the answer did not come.
+        NoAnswerError: no launcher listens, or the answer did not come.
         TamiasError: what the pool answers.
     """
     with StateDirectory.view(state) as view:

@@ -75,7 +75,7 @@ class Reload(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class NoteFiles(Command):
+class RecordFiles(Command):
     """Record the files of the agent's code, as soon as it has been imported."""
 
 
@@ -133,13 +133,13 @@ class Mailbox:
 
 
 def fail(answer: Answer, error: BaseException) -> None:
-    """Answer with an error, unless there is an answer or nobody waits for one."""
+    """Answer with an error, unless there is an answer, or none is waited for."""
     if not answer.done():
         answer.set_exception(error)
 
 
 def succeed(answer: Answer, result: dict[str, Any]) -> None:
-    """Answer, unless there is an answer or nobody waits for one."""
+    """Answer, unless there is an answer, or none is waited for."""
     if not answer.done():
         answer.set_result(result)
 

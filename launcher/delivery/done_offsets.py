@@ -112,11 +112,11 @@ class DoneOffsets:
         low, flat = record["low"], record["done"]
         if not isinstance(low, int) or not isinstance(flat, list):
             raise TypeError("not a record of a watermark")
-        watermark = cls(low)
-        watermark._starts = flat[::2]
-        watermark._ends = flat[1::2]
-        watermark.high = flat[-1] if flat else low
-        return watermark
+        done = cls(low)
+        done._starts = flat[::2]
+        done._ends = flat[1::2]
+        done.high = flat[-1] if flat else low
+        return done
 
     def _fold(self) -> None:
         """Merge what was added lately into the intervals."""

@@ -95,7 +95,7 @@ class Death:
     `suspect` is the offset of the input it was executing at that moment, when its beacon in shared
     memory says so. `cause` becomes the cause of a dead letter if an item is found guilty, and
     `text`, one line, part of its error. A `blameless` death cannot come from anything the worker
-    was doing (its zygote was killed, and it with it): it makes nobody a suspect.
+    was doing (its zygote was killed, and it with it): it makes no input a suspect.
     """
 
     cause: Literal["crash", "timeout", "memory"] = "crash"

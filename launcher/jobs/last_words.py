@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ...store.records.dead_letters import DeadLetter
 
 
-LETTERS_TOLD: Final = 5
-LINES_TOLD: Final = 20
+LETTERS_LOGGED: Final = 5
+LINES_LOGGED: Final = 20
 _LOG_END: Final = 1 << 16
 
 _LOG: Final = logging.getLogger("tamias")
@@ -31,8 +31,8 @@ def warn_of_dead_letters(state: Path, count: int) -> None:
         count: how many there are.
     """
     with StoreReader(state) as reader:
-        told = nsmallest(LETTERS_TOLD, _letters(reader), key=lambda letter: letter.offset)
-    for letter in told:
+        logged = nsmallest(LETTERS_LOGGED, _letters(reader), key=lambda letter: letter.offset)
+    for letter in logged:
         _LOG.warning(
             "input %d (key %s) was set aside: %s: %s",
             letter.offset,
@@ -40,8 +40,8 @@ def warn_of_dead_letters(state: Path, count: int) -> None:
             letter.cause,
             letter.error,
         )
-    if count > len(told):
-        _LOG.warning("%d further inputs were set aside", count - len(told))
+    if count > len(logged):
+        _LOG.warning("%d further inputs were set aside", count - len(logged))
 
 
 def _letters(reader: StoreReader) -> Iterator[DeadLetter]:
@@ -58,4 +58,4 @@ def last_words(log: Path) -> str:
         lines = file.read().decode(errors="backslashreplace").splitlines()
     if not lines:
         return "The workers printed nothing."
-    return "\n".join(["The last that the workers printed:", *lines[-LINES_TOLD:]])
+    return "\n".join(["The last that the workers printed:", *lines[-LINES_LOGGED:]])

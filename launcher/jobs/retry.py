@@ -9,9 +9,9 @@ that is gone has its outputs in the outbox, from where the next life of the job,
 delivers them.
 
 The retried input goes by a number of its own (`store.offsets`), made of its offset and the number
-of the retry. In records of outputs it tells the launcher that the watermark, which has known the
-offset as done since the input died, is not to be asked: whether such a record was delivered is told
-by its place in the outbox (`Checkpoint.is_new_retry`). A round counter in the launcher's record
+of the retry. In records of outputs it tells the launcher not to ask the done offsets, which have
+the input's own since it died: its place in the outbox tells whether such a record was delivered
+(`Checkpoint.is_new_retry`). A round counter in the launcher's record
 would do the same, but would have to be kept in step with letters that fail again in the middle of
 an interrupted round.
 """

@@ -76,7 +76,7 @@ def begin(state: StateDirectory, definition: dict[str, Any]) -> int:
 
 
 def plan(state: StateDirectory) -> int:
-    """A number for a new generation, which nobody else has had or will get.
+    """A number for a new generation, which no other has had or will get.
 
     Raises:
         StoreFullError, StoreUnwritableError: it cannot be put on record.
@@ -113,7 +113,7 @@ def promote(
     reach("promote.after")
 
 
-def note_files(state: StateDirectory, number: int, files: dict[str, str]) -> None:
+def record_files(state: StateDirectory, number: int, files: dict[str, str]) -> None:
     """The current generation's code has been imported from these files."""
     record = _record(state)
     if number == current(state) and record.get("files") != files:

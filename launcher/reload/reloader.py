@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.errors import ConfigError, ReloadError
-from ..control.commands import NoteFiles, Reload, Rollback
+from ..control.commands import RecordFiles, Reload, Rollback
 from ..control.operations import Operation
 from ..workers.monitor import watch_limits
 from . import generation_record
@@ -58,8 +58,8 @@ class Reloader:
         """Register the commands' handlers with the pool, before it runs."""
         current, pool = self._current, self._current.pool
         pool.command_queue.one_by_one(Reload, self._begin)
-        pool.command_queue.one_by_one(NoteFiles, lambda _: _RecordFiles(current))
-        pool.post(NoteFiles())
+        pool.command_queue.one_by_one(RecordFiles, lambda _: _RecordFilesOperation(current))
+        pool.post(RecordFiles())
         pool.command_queue.at_once(Rollback, lambda _: self._roll_back())
 
     def _begin(self, command: Reload) -> Operation:
@@ -115,7 +115,7 @@ class Reloader:
         return {"generation": operation.number, "outcome": "rolling back"}
 
 
-class _RecordFiles(Operation):
+class _RecordFilesOperation(Operation):
     """Records the files of the first generation's code, once it has been imported."""
 
     def __init__(self, current: CurrentGeneration) -> None:
@@ -130,7 +130,7 @@ class _RecordFiles(Operation):
         if not starter.is_warm:
             return None
         if starter.files:
-            generation_record.note_files(current.state, number, starter.files)
+            generation_record.record_files(current.state, number, starter.files)
         return {"files": len(starter.files)}
 
 

@@ -69,7 +69,7 @@ class AppendFile:
 
         Raises:
             StoreFullError: no room; what was half written is cut off again.
-            OutputClosedError: nobody reads the pipe any more.
+            OutputClosedError: no process reads the pipe any more.
             StoreUnwritableError: any other failure of the device.
         """
         reach("sink.write.before")

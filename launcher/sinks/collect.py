@@ -2,7 +2,7 @@
 
 They are decoded as they arrive, while the workers are busy with the next ones: that is quicker
 than to begin when all is done. The process is that of the program that wants the list, so its own
-classes are what is rebuilt; an output that cannot be is an error for whoever asks for the list.
+classes are what is rebuilt; an output that cannot be is an error when the list is asked for.
 
 A job that can be resumed also writes them to a spool file (outbox records, each behind its length),
 so that the outputs of an earlier life of the job are there again when a later one ends, by the same
@@ -60,7 +60,7 @@ class CollectSink(Sink):
         if self._spool is None:
             return
         length = None if position is None else recorded(position, "length")
-        # The spool is nobody else's: a new job may empty what is left of one that died too early.
+        # The spool is this job's own: a new one may empty what is left of one that died too early.
         self._file = AppendFile(str(self._spool), length=length, overwrite=True, sync=self._sync)
         if length:
             self._load(self._spool.read_bytes())

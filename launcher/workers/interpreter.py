@@ -59,7 +59,7 @@ class Interpreter:
         """What to poll for messages."""
         return self._socket.fileno()
 
-    def tell(self, **message: Any) -> None:
+    def send(self, **message: Any) -> None:
         """Send one message."""
         self._write(json.dumps(message).encode() + b"\n")
 
@@ -97,7 +97,7 @@ class Interpreter:
 
     def close(self) -> None:
         """Let it end (its workers with it) and wait for that; may be called again."""
-        self.tell(leave=True)
+        self.send(leave=True)
         self._socket.close()
         if self.wait(5.0) is None:
             self._process.kill()

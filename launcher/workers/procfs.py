@@ -1,8 +1,8 @@
 """What the kernel says of a process: whether it runs at all, and how much memory is its own.
 
-*Memory of its own* is what would come free if the process ended, and nobody could take back before:
-the unique set size (USS: private pages, clean and dirty), and what of it has been swapped out. The
-pages of LMDB's maps are left out. They are the system's page cache, which gives them back by itself
+*Memory of its own* is what would come free if the process ended, and not before: the unique set
+size (USS: private pages, clean and dirty), and what of it has been swapped out. The pages of LMDB's
+maps are left out. They are the system's page cache, which gives them back by itself
 when memory is short; yet the kernel counts those that only one process maps as that process's own,
 so that a worker with a large store would seem to grow for ever.
 

@@ -40,7 +40,7 @@ class SpawnStarter(Starter):
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
         guardian = Interpreter(self._boot, self._log, "cold", launch=self._launch)
-        guardian.tell(fork=asdict(assignment))
+        guardian.send(fork=asdict(assignment))
         self._spawned.append(_Spawned(guardian, assignment))
 
     def descriptors(self) -> Sequence[int]:

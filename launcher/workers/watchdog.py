@@ -11,7 +11,7 @@ about them differs:
 - *blocked*: an asynchronous action, or something it has left on the event loop, does not give the
   loop back. All other runs of the worker wait for it. (One that waits properly, for too long, is no
   business of ours: its worker cancels it.)
-- *stopped*: somebody has sent SIGSTOP, or the terminal has. Nothing in the process runs at all.
+- *stopped*: it has received SIGSTOP, or the terminal has stopped it. Nothing in it runs at all.
 - *stalled*: the process sleeps inside the kernel and cannot be woken: a dead disk or network file
   system, endless swapping, a frozen control group. It may not even die when it is killed.
 
@@ -266,7 +266,7 @@ class Watchdog:
             return None
         if sample.state == "T" and self.limits.stop_timeout:
             return None  # it is not the run that takes so long
-        # The beacon's word is exact, but counts time in which nobody ran, too.
+        # The beacon is exact, but also counts time in which no process ran.
         lasted = min(sample.executing, self._seen + self._longest_step())
         if sample.offset is not None and lasted > limit:
             what = (

@@ -51,7 +51,7 @@ class ZygoteStarter(Starter):
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
         self._asked[assignment.slot, assignment.incarnation] = assignment
-        self._zygote.tell(fork=asdict(assignment))
+        self._zygote.send(fork=asdict(assignment))
 
     def descriptors(self) -> Sequence[int]:
         """As `Starter.descriptors`."""
@@ -99,7 +99,7 @@ class ZygoteStarter(Starter):
         self._ready = False
         self._zygote = Interpreter(self._boot, self._log, launch=self._launch)
         for assignment in self._asked.values():
-            self._zygote.tell(fork=asdict(assignment))
+            self._zygote.send(fork=asdict(assignment))
         return [Exited(assignment, pid, None) for pid, assignment in living.items()]
 
     def close(self) -> None:
