@@ -67,7 +67,7 @@ def _body(fn: Any) -> Any:
 def _check_signature(name: str, fn: Callable[..., Any]) -> None:
     try:
         signature = inspect.signature(fn)
-    except ValueError:  # a function of an extension that does not tell
+    except ValueError:  # a function of an extension, without a signature
         return
     try:
         signature.bind(None, None)

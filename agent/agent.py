@@ -1,4 +1,4 @@
-"""`Agent`: the class that users subclass, or fill by hand, to say what reacts to what."""
+"""`Agent`: the class that users subclass, or fill by hand, with actions and resources."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ what a builder leaves that is killed is not an entry, and the next builder, who 
 clears it away. The folder keeps the name that it was made under, since what installers write into
 it (the first lines of scripts, say) has that name inside.
 
-*In use* is told by the lock, too: a `Hold` has it shared for as long as it lives. The kernel lets
-go of it however its process ends. A lock file is only ever removed by who holds it exclusively, and
-who gets a lock looks whether the file is still the one of that name.
+*In use.* A `Hold` keeps the lock shared for as long as it lives; the kernel releases it however its
+process ends. Only the holder of the exclusive lock removes a lock file, and after taking a lock the
+file is compared with the one that has its name now.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Hold:
         self._owner = os.getpid()
 
     def release(self) -> None:
-        """Let go; may be called again."""
+        """Release the lock; may be called again."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             if os.getpid() == self._owner:  # a forked child has the same lock
@@ -70,7 +70,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class CachedFolder:
-    """Something in the cache."""
+    """An entry of the cache."""
 
     name: str
     folder: Path

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def provide_launch(environment: dict[str, Any]) -> Launch | None:
-    """How the interpreter of an environment is started, which is made if need be; may take long.
+    """Return how to start the interpreter of an environment; makes it if there is none, slowly.
 
     None, if nothing is asked for, is this interpreter.
 

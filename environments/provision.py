@@ -113,10 +113,10 @@ def _made(spec: EnvironmentSpec, cache: Cache) -> tuple[CachedFolder, PythonInfo
     base = None
     if not is_packed:
         base = _found(spec) if not spec.requirements else find(spec.python)
-    said = requirements_in(spec.requirements)
+    requirements = requirements_in(spec.requirements)
     definition = {
         "python": spec.python if base is None else base.identity(),
-        "requirements": said,
+        "requirements": requirements,
         "archives": [[item.name, content_of(Path(item.path))] for item in spec.archives],
         "files": [[item.name, content_of(Path(item.path))] for item in spec.files],
     }

@@ -1,8 +1,9 @@
 """What a user says of an environment, checked for form before anything is done with it.
 
 The same words in a deployment file, in the configuration (section `environment`) and behind the
-flags of `tamias run`. Paths are made absolute here, against the folder of whoever wrote them; those
-that begin with the name of an archive stay as they are and are looked up inside it later.
+flags of `tamias run`. Paths are made absolute here, against the folder of the file that
+names them; those that begin with the name of an archive stay as they are and are looked up inside
+it later.
 """
 
 from __future__ import annotations

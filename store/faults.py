@@ -1,4 +1,4 @@
-"""From what the operating system and LMDB report to errors that say what to do."""
+"""Turn errors of the operating system and of LMDB into errors that say what to do."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ __all__ = ["read_json", "sync_directories", "write_json"]
 
 
 def write_json(path: Path, content: dict[str, Any], *, sync: bool) -> None:
-    """Replace the file at `path` atomically: whoever reads it sees the old or the new content.
+    """Replace the file at `path` atomically: a reader sees the old or the new content.
 
     Args:
         path: the file; `<path>.new` is used on the way.

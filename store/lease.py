@@ -3,7 +3,7 @@
 It is a POSIX record lock, because of the three kernel locks only this one belongs to the process:
 
 - `flock` and open-file-description locks belong to the open file, which forked children share. A
-  child that outlives the holder would keep the shard locked, with nobody writing to it.
+  child that outlives the holder would keep the shard locked, without a writer.
 - A lock file with a pid in it survives its writer, and pids are reused.
 
 Record locks have two traps, which this module closes:
@@ -72,7 +72,7 @@ class Lease:
             wait: seconds to wait for a living holder to let go.
 
         Raises:
-            LeaseHeldError: somebody, named by pid, still holds it.
+            LeaseHeldError: a process, named by its pid, still holds it.
             StoreUnwritableError: the file cannot be opened for writing.
             StoreFullError: there is no room for the file.
         """
@@ -128,7 +128,7 @@ class Lease:
             StoreUnwritableError: the directory does not let the file be replaced.
             StoreFullError: there is no room for another file.
         """
-        # Under a name that is nobody else's, and empty: so there is no last holder.
+        # Under a unique name, and empty: so there is no last holder.
         replacement = path.with_name(f"{path.name}.{os.getpid()}")
         try:
             with _guard:

@@ -119,10 +119,10 @@ def has_data(path: Path) -> bool:
 
 
 def open_reader(path: Path) -> Environment:
-    """Open the environment in the directory `path` for reading, beside whoever writes to it.
+    """Open the environment in the directory `path` for reading, beside its writer.
 
     Where the reader table cannot be written (a read-only file system, another user's store), it
-    is read without taking part in the table; that is safe as long as nobody writes to it.
+    is read without taking part in the table; that is safe as long as no process writes to it.
 
     Raises:
         StoreError: there is none, or LMDB cannot open it.

@@ -240,7 +240,7 @@ def _converted(key: str, kind: type[T], value: object) -> T:
 
 
 def _checked(settings: dict[str, Any], source: str, *, names: bool = True) -> dict[str, Any]:
-    """``settings``, after a look at each: known options of the right type, no mistyped name."""
+    """``settings``, checked: known options of the right type, no mistyped name."""
     for key, value in settings.items():
         option = KNOWN_OPTIONS.get(key)
         if option is None:
@@ -256,7 +256,7 @@ def _checked(settings: dict[str, Any], source: str, *, names: bool = True) -> di
 
 def _check_name(key: str, source: str) -> None:
     plain = key.lower().replace("_", "-")
-    # A dot more or less is no slip: "db.workers" is somebody's own.
+    # A dot more or less is no typing error: "db.workers" is an option of the user's.
     alike = [known for known in KNOWN_OPTIONS if known.count(".") == key.count(".")]
     close = get_close_matches(plain, alike, n=1, cutoff=_CLOSE)
     if close:

@@ -1,4 +1,4 @@
-"""`ChatMessage`: what is said in a conversation with a chat model, and by whom."""
+"""`ChatMessage`: one message of a conversation with a chat model, and its role."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ChatMessage(BaseModel):
     """One message of a conversation.
 
     ``tool_calls`` are those that a model asks for: mappings with an ``id``, a ``type`` and a
-    ``function`` that has a ``name`` and ``arguments``. ``extra_args`` is whatever else there is to
-    say: values for a prompt, the ``external_id`` of the tool call that a result belongs to.
+    ``function`` that has a ``name`` and ``arguments``. ``extra_args`` holds everything
+    else: values for a prompt, the ``external_id`` of the tool call that a result belongs to.
     """
 
     role: MessageRole = MessageRole.USER

@@ -44,8 +44,8 @@ class ResourceType(Enum):
 class Resource(BaseModel, ABC):
     """Base of all resources. A pydantic model, for the convenience of declaring arguments.
 
-    ``get_resource(name, type)`` gives the other resources of the agent. It is set by whoever
-    creates the resource.
+    ``get_resource(name, type)`` gives the other resources of the agent. It is set when
+    the resource is created.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

@@ -60,7 +60,7 @@ class Tool(SerializableResource, ABC):
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
         """The awaitable form of `call`, for tools of either sort; others wait in a thread."""
-        import asyncio  # noqa: PLC0415 (whoever awaits this has it)
+        import asyncio  # noqa: PLC0415 (imported already where this is awaited)
 
         result = await asyncio.to_thread(self.call, *args, **kwargs)
         return await result if inspect.isawaitable(result) else result

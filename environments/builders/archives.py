@@ -111,8 +111,8 @@ def _asked(
 def _version(home: Path) -> str:
     """The minor version of an environment, as "3.12"; empty if nothing tells it."""
     config = _config(home)
-    told = config.get("version") or config.get("version_info") or ""
-    match = re.match(r"\d+\.\d+", told)
+    version = config.get("version") or config.get("version_info") or ""
+    match = re.match(r"\d+\.\d+", version)
     if match:
         return match[0]
     library = next(home.glob("lib/python3*"), None)

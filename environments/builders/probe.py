@@ -2,7 +2,7 @@
 
 An environment's own packages come before those that tamias brings along. If one of them is too old
 for tamias, or for another that tamias brings, the error says so by name; importing would say it in
-the words of whoever stumbles over it.
+the words of the module that fails.
 """
 
 from __future__ import annotations

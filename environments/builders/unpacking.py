@@ -6,7 +6,7 @@ resolved before it is written to, so that no link can lead it out, and when all 
 is resolved once more, since a later member may have bent an earlier link.
 
 A virtual environment has one link that does lead out, to its interpreter. It is not made; where it
-was is told to the caller, who knows which interpreter to put there.
+was is returned to the caller, who knows which interpreter to put there.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Unpacking:
         self.place(name).mkdir(exist_ok=True)
 
     def file(self, name: str, content: IO[bytes], mode: int, modified: float) -> None:
-        """Write a file. Of its mode only the right to execute is kept, for all or nobody."""
+        """Write a file. Of its mode only the right to execute is kept, for all users or none."""
         path = self.place(name)
         with path.open("xb") as target:
             shutil.copyfileobj(content, target, _COPY)
@@ -180,7 +180,7 @@ def _unzip(archive: Path, unpacking: _Unpacking) -> None:
 
 
 def interpreters_in(folder: Path) -> Iterator[Path]:
-    """The interpreters in an unpacked archive, for whoever has named none that is there."""
+    """The interpreters in an unpacked archive, for an error message that offers them."""
     for path in sorted(folder.glob("**/bin")):
         if any(member.name == "python" for member in path.iterdir()):  # a link to nothing, too
             yield path.relative_to(folder) / "python"

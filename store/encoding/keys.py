@@ -13,9 +13,9 @@ keys. Encodings are stored, hashed to shards and compared as bytes; they must ne
 | `bytes` | `b`, then the bytes |
 | `tuple` | `(`, then for each item its encoding's length (u32 big endian) and encoding |
 | any, of a group | `g`, the group (u16 big endian), then the encoding of the key itself |
-| another object | `p`, then a pickle: the key is whoever pickles to these bytes |
+| another object | `p`, then a pickle: the key is every object that pickles to these bytes |
 
-The last two come from outside, where somebody else has partitioned the keys: Flink, into key
+The last two come from outside, where another system has partitioned the keys: Flink, into key
 groups. All keys of a group are then in one shard, so that the group can be moved as a whole.
 """
 

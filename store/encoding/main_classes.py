@@ -4,7 +4,7 @@ A class of a script or a notebook cannot be imported by other processes, so its 
 with every value. cloudpickle does that, and recognises a class that it has met by an id drawn at
 random in the process that first pickled it. So what an earlier life of a job has stored comes back
 as an instance of a stranger that merely looks the same: `isinstance` says no, `except` does not
-catch it, an event of it reaches nobody.
+catch it, an event of it reaches no action.
 
 Here a class of `__main__` goes by its name as well, as classes of modules do. Whoever loads it
 takes the class of that name that is there, from `__main__` itself or from what was loaded before,

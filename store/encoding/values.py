@@ -40,7 +40,7 @@ _TEXT = 0xB4
 _TEXT_HEAD = bytes([_TEXT])
 _MAIN = b"__main__"
 _LARGE = 65536
-"""Pickles below this size, in bytes, are not worth a second look for large buffers."""
+"""Pickles below this size, in bytes, are not searched for large buffers."""
 
 _CONTAINER = 0xB5
 _VERSION = 1
@@ -104,7 +104,7 @@ def _by_value(value: Any) -> bytes:
 def _out_of_band(value: Any, data: bytes) -> bytes:
     """Return the container form of `value`, or `data` as it is if it has no large buffers."""
     if data.find(b"buffer") < 0:
-        # numpy and pyarrow name their rebuilding functions so: a second look would find nothing.
+        # numpy and pyarrow name their rebuilding functions so: pickling again would find none.
         return data
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(value, 5, buffer_callback=buffers.append)

@@ -43,8 +43,8 @@ class DeadLetter:
         retries: how often it was taken out of the dead letters and has come back.
         generation: of the worker that set it aside.
         recorded_by: the generation that had begun the run, where that is why it diverged.
-        recorded: what the run had on record then, a line for each call and action. It is gone from
-            the journal.
+        recorded: what the run had on record then, a line for each call and action. It is no
+            longer in the journal.
     """
 
     offset: int

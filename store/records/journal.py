@@ -32,7 +32,7 @@ class JournalEntry:
         action: how many actions of the run were started before this one.
         kind: `CALL` or `ACTION`.
         index: number of the call within its action; 0 for `ACTION`.
-        data: the record itself, encoded by whoever wrote it.
+        data: the record itself, encoded by its writer.
     """
 
     offset: int

@@ -16,7 +16,7 @@ class Batch:
     """Changes to be committed together, all or nothing.
 
     A batch is filled by a worker run by run and handed to `Shard.commit`. Its attributes are open
-    to whoever fills it, because this is the busiest place of the store.
+    to its caller, because this is the busiest place of the store.
 
     Attributes:
         memory: value of each memory field by its address, None to delete it; see `put_field`.

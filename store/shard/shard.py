@@ -22,7 +22,7 @@ any key. As it is, it gets SIGSEGV, and a dead worker is what this house is buil
 a shard for writing, and dies with its holder. But a record lock can be lost by its living holder:
 when anything in that process closes another descriptor of the lock file, or when a network file
 system forgets. So each acquisition raises the epoch in the shard, and each commit compares it
-inside its own transaction, where nobody else can write: a writer whose time is over cannot change
+inside its own transaction, where no other process can write: a fenced writer cannot change
 a byte.
 """
 
@@ -273,7 +273,7 @@ class Shard:
         """
         reach("commit.before")
         handle = self._environment.require()
-        # A snapshot left open would pin all pages freed from here on, for as long as nobody reads.
+        # A snapshot left open would pin all pages freed from here on, until the next read.
         self._drop_snapshot()
         self._commits += 1
         try:

@@ -1,8 +1,8 @@
 """A snapshot: one shard as one committed transaction left it.
 
 Both the shard's writer and readers elsewhere read through this. A snapshot is one LMDB read
-transaction: it sees whole commits only, waits for nobody and makes nobody wait. While it is open,
-pages it can see are not reused, so whoever holds one for long makes the file grow.
+transaction: it sees whole commits only, waits for no writer and blocks none. While it is open,
+pages it can see are not reused, so a snapshot that stays open makes the file grow.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class ProgressLog:
 
     @classmethod
     def view(cls, path: Path) -> ProgressLog:
-        """Open for reading, beside whoever writes; a log that does not exist yet is empty."""
+        """Open for reading, beside its writer; a log that does not exist yet is empty."""
         present = has_data(path)
         return cls(path, open_reader(path) if present else None, writable=False)
 

@@ -1,8 +1,7 @@
-"""Temporary state: where it is made, and what has to be told before it goes.
+"""Make the directory for temporary state, which is deleted when its job ends.
 
-State that nobody has named ends with the job, and with it the dead letters and what the workers
-printed. Whoever ran the job has only been told where to look, so what there is to see is taken out
-first: a warning for each dead letter, the end of the log for a failure of the pool.
+Dead letters and the log of the workers are deleted with it, so the job reports them before: with a
+warning for each dead letter, and the end of the log when the pool has failed.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 (where Linux has files in memory; mkdtemp follows)
-ROOM: Final = 1 << 30
+MIN_FREE_BYTES: Final = 1 << 30
 """Free bytes without which `MEMORY` is left alone: containers often have a few megabytes there."""
 
 
 def make_scratch(durability: str) -> Path:
-    """A new, empty directory; in memory where nothing needs to survive and there is room."""
-    in_memory = durability == "none" and _has_room(MEMORY)
+    """Make a new, empty directory; in memory where nothing needs to survive and there is room."""
+    in_memory = durability == "none" and _is_usable(MEMORY)
     return Path(tempfile.mkdtemp(prefix="tamias-", dir=MEMORY if in_memory else None))
 
 
-def _has_room(folder: Path) -> bool:
+def _is_usable(folder: Path) -> bool:
     try:
         free = os.statvfs(folder)
     except OSError:
         return False
-    return os.access(folder, os.W_OK | os.X_OK) and free.f_bavail * free.f_frsize >= ROOM
+    return os.access(folder, os.W_OK | os.X_OK) and free.f_bavail * free.f_frsize >= MIN_FREE_BYTES

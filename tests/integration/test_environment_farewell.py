@@ -112,7 +112,7 @@ def test_state_that_need_not_survive_is_in_memory_where_there_is_room(
     in_memory: bool,
 ) -> None:
     monkeypatch.setattr(scratch, "MEMORY", tmp_path)
-    monkeypatch.setattr(scratch, "ROOM", room)
+    monkeypatch.setattr(scratch, "MIN_FREE_BYTES", room)
     env, outputs = environment(echo, 2, durability=durability)
     env.execute()
     assert outputs == [{"k0": 0}, {"k1": 1}]

@@ -25,7 +25,7 @@ def test_the_commands_is_in_memory_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str, *, in_memory: bool
 ) -> None:
     monkeypatch.setattr(scratch, "MEMORY", tmp_path)
-    monkeypatch.setattr(scratch, "ROOM", 0)
+    monkeypatch.setattr(scratch, "MIN_FREE_BYTES", 0)
     with StatePlace(None, "-", durability) as place:
         assert len(list(tmp_path.iterdir())) == in_memory
         assert place.is_temporary
