@@ -22,7 +22,7 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
 from .errors import ConfigError
 
-__all__ = ["Hooks", "load_hooks"]
+__all__ = ["Hooks", "find_hooks", "load_hooks", "make_hooks"]
 
 H = TypeVar("H")
 P = ParamSpec("P")
@@ -87,47 +87,80 @@ class Hooks(Generic[H]):
 
 
 def load_hooks(base: type[H], group: str, names: str = "", *, first: Iterable[H] = ()) -> Hooks[H]:
-    """Make the hooks of a process.
-
-    Args:
-        base: the class that all of them derive from.
-        group: the group of entry points in which installed packages offer hooks.
-        names: ``module:Class``, separated by commas.
-        first: hooks that come before those that are found.
+    """Find the hooks of a process and make them; `first` come before those that are found.
 
     Raises:
-        ConfigError: one of `names` cannot be made. An entry point that cannot is logged, and
-            counts as an error of a hook.
+        ConfigError: as `find_hooks`, or one of the classes cannot be made.
+    """
+    kinds, broken = find_hooks(base, group, names)
+    return make_hooks(base, kinds, broken, first=first)
+
+
+def make_hooks(
+    base: type[H], kinds: Iterable[type[H]], broken: int = 0, *, first: Iterable[H] = ()
+) -> Hooks[H]:
+    """Make an object of each class; `broken` counts as errors from the beginning.
+
+    Raises:
+        ConfigError: one of them cannot be made.
     """
     hooks = list(first)
-    broken = 0
-    for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
+    for kind in kinds:
         try:
-            hooks.append(_made(base, entry.load()))
-        except Exception:  # noqa: BLE001 (another package's mistake ends no pool)
-            broken += 1
-            _LOG.exception("the hook %s (entry point %s) cannot be loaded", entry.value, entry.name)
-    hooks += [_named(base, name) for name in names.split(",") if name]
+            hooks.append(kind())
+        except Exception as error:
+            raise _unusable(f"{kind.__module__}:{kind.__qualname__}", error) from error
     loaded = Hooks(base, hooks)
     loaded.errors = broken
     return loaded
 
 
-def _named(base: type[H], name: str) -> H:
+def find_hooks(base: type[H], group: str, names: str = "") -> tuple[list[type[H]], int]:
+    """Import the classes of hooks, without making any.
+
+    Args:
+        base: the class that all of them derive from.
+        group: the group of entry points in which installed packages offer hooks.
+        names: ``module:Class``, separated by commas.
+
+    Returns:
+        The classes, in the order in which they are called, and the number of entry points that
+        cannot be imported: each is logged.
+
+    Raises:
+        ConfigError: one of `names` cannot be imported, or is no such class.
+    """
+    kinds: list[type[H]] = []
+    broken = 0
+    for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
+        try:
+            kinds.append(_checked(base, entry.load()))
+        except Exception:  # noqa: BLE001 (another package's mistake ends no pool)
+            broken += 1
+            _LOG.exception("the hook %s (entry point %s) cannot be loaded", entry.value, entry.name)
+    kinds += [_named(base, name) for name in names.split(",") if name]
+    return kinds, broken
+
+
+def _named(base: type[H], name: str) -> type[H]:
     module, _, attribute = name.partition(":")
     try:
         found: Any = import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-        return _made(base, found)
+        return _checked(base, found)
     except Exception as error:
-        raise ConfigError(
-            f"The hook {name} cannot be made: {type(error).__name__}: {error}",
-            hint="A hook is given as module:Class; the module must be importable (PYTHONPATH).",
-        ) from error
+        raise _unusable(name, error) from error
 
 
-def _made(base: type[H], kind: object) -> H:
+def _unusable(name: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"The hook {name} cannot be made: {type(error).__name__}: {error}",
+        hint="A hook is given as module:Class; the module must be importable (PYTHONPATH).",
+    )
+
+
+def _checked(base: type[H], kind: object) -> type[H]:
     if not (isinstance(kind, type) and issubclass(kind, base)):
         raise TypeError(f"{kind!r} is no {base.__name__}")
-    return kind()
+    return kind

@@ -285,6 +285,14 @@ class PoolOptions:
         live=True,
         description="The longest that the smoke input of a reload may take.",
     )
+    WORKER_HOOKS = ConfigOption(
+        "worker-hooks",
+        str,
+        "",
+        parse=parse_names,
+        description="Classes that are called at fixed points in the life of a run, as"
+        " module:Class; several with commas in between or as a list.",
+    )
     LAUNCHER_HOOKS = ConfigOption(
         "launcher-hooks",
         str,

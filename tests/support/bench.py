@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tamias import AgentPlan, Configuration
+from tamias.agent.hooks import Hooks
 from tamias.agent.resources.registry import ResourceRegistry
 from tamias.store.encoding.json_text import make_decoder, make_encoder
 from tamias.store.encoding.keys import encode_key, shard_of
@@ -18,9 +20,10 @@ from tamias.worker.engine.engine import Engine
 from tamias.worker.engine.group_commit import GroupCommit, ShardWriter
 from tamias.worker.engine.metrics import WorkerMetrics
 from tamias.worker.engine.policy import Policy
+from tamias.worker.hooks import WorkerHook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tamias import Agent
@@ -78,6 +81,7 @@ class Bench:
         commits_left: int = 1 << 30,
         dies_after: bool = False,
         generation: int = 0,
+        hooks: Iterable[WorkerHook] = (),
         **options: Any,
     ) -> None:
         self.commits = 0
@@ -110,6 +114,9 @@ class Bench:
         )
         self.resources = ResourceRegistry(self.plan.providers, self.plan.config)
         self.metrics = WorkerMetrics(self.plan.actions)
+        self.hooks = Hooks(WorkerHook, hooks)
+        if self.hooks:
+            self.group.on_commit = partial(self.hooks.call, WorkerHook.committed)
         self.engine = Engine(
             self.plan,
             {shard.number: MortalPort(shard, self) for shard in self.shards},
@@ -122,6 +129,7 @@ class Bench:
             metrics=self.metrics,
             beacon=self.beacon,
             halt=self._halt,
+            hooks=self.hooks or None,
         )
         self._changed = asyncio.Event()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...agent.context import RunnerContext
@@ -12,19 +14,22 @@ from ...agent.event import ORIGIN, Event, OutputEvent
 from ...agent.memory import MemoryType
 from ..durable.call_log import entering, inside_durable_call, is_recordable
 from ..durable.fingerprint import call_fingerprint, function_name
+from ..hooks import RunInfo, WorkerHook
 from ..memory.memory import SpaceMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ...agent.config.configuration import Configuration
+    from ...agent.hooks import Hooks
     from ...agent.memory import MemoryObject
     from ...agent.metrics import MetricGroup
     from ...agent.plan import AgentPlan
     from ...agent.resources.registry import ResourceRegistry
     from ...agent.resources.resource import Resource, ResourceType
-    from ..durable.call_log import CallLog, CallRecord
+    from ..durable.call_log import CallRecord
     from .metrics import WorkerMetrics
+    from .recorder import Recorder
     from .run import Run
     from .thread_pool import Threads
 
@@ -40,16 +45,13 @@ class Services(Protocol):
     """Of (key, output, input offset), for the pool's sink."""
     resources: ResourceRegistry
     metrics: WorkerMetrics
+    recorder: Recorder
+    hooks: Hooks[WorkerHook] | None
+    """None where no hook listens."""
 
     @property
     def threads(self) -> Threads:
         """For durable calls of plain functions."""
-
-    async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
-        """Put a durable call on record; returns when it is there."""
-
-    def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
-        """The same for a synchronous call: blocks until the record is there."""
 
 
 class WorkerContext(RunnerContext):
@@ -118,64 +120,32 @@ class WorkerContext(RunnerContext):
             raise DurableCallError(
                 f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
             )
-        fingerprint = call_fingerprint(func, args, kwargs)
-        log = self._run.call_log()
-        record = log.claim(fingerprint)
-        if record is not None:
-            return log.replay(record)
-        if log.replaying:
-            raise log.divergence(name)
-        ticket = log.issue(name, fingerprint, own=_is_own(self._run))
+        call = _DurableCall(self._engine, self._run, func, args, kwargs)
+        if call.record is not None:
+            return call.replay(call.record)
+        if call.log.replaying:
+            raise call.log.divergence(call.name)
         result: Any = None
-        cause: Exception | None = None
-        with _Guard(self._run):
-            try:
-                with entering():
-                    result = func(*args, **kwargs)
-            except Exception as error:
-                if not is_recordable(error):
-                    raise
-                record = ticket.failed(error)
-                cause = error
-        if record is None:
-            record = log.record(ticket, result)
-        self._engine.record_call_now(self._run, log, record)
-        if cause is not None:
-            raise log.error_of(record, cause)
-        log.note(record)
-        return result
+        with call.under_way(), entering():
+            result = func(*args, **kwargs)
+        self._engine.recorder.record_call_now(self._run, call.log, call.outcome(result))
+        return call.answer(result)
 
     async def durable_execute_async(
         self, func: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)
-        name, fingerprint = function_name(func), call_fingerprint(func, args, kwargs)
-        own = _is_own(self._run)
-        log = self._run.call_log()
-        record = log.claim(fingerprint)
-        if record is not None:
-            return log.replay(record)
-        if log.replaying:
-            await self._wait_for_siblings(name, own=own)
-        ticket = log.issue(name, fingerprint, own=own)
+        call = _DurableCall(self._engine, self._run, func, args, kwargs)
+        if call.record is not None:
+            return call.replay(call.record)
+        if call.log.replaying:
+            await self._wait_for_siblings(call.name, own=call.own)
         result: Any = None
-        cause: Exception | None = None
-        with _Guard(self._run):
-            try:
-                result = await self._perform(func, args, kwargs)
-            except Exception as error:
-                if not is_recordable(error):
-                    raise
-                record = ticket.failed(error)
-                cause = error
-        if record is None:
-            record = log.record(ticket, result)
-        await self._engine.record_call(self._run, log, record)
-        if cause is not None:
-            raise log.error_of(record, cause)
-        log.note(record)
-        return result
+        with call.under_way():
+            result = await self._perform(func, args, kwargs)
+        await self._engine.recorder.record_call(self._run, call.log, call.outcome(result))
+        return call.answer(result)
 
     async def _perform(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -295,18 +265,95 @@ def _is_own(run: Run) -> bool:
     return task is None or run.task is None or task is run.task
 
 
-class _Guard:
-    """While a durable call is under way, accesses are checked for coming from inside it."""
+class _DurableCall:
+    """One durable call, as far as its synchronous and its asynchronous form are alike.
 
-    __slots__ = ("_spaces",)
+    Either `replay` a call that is on record; or make it in the block of `under_way`, put `outcome`
+    on record, and return `answer`.
+    """
 
-    def __init__(self, run: Run) -> None:
-        self._spaces = (run.lane.space, run.sensory_space())
+    __slots__ = (
+        "_began",
+        "_cause",
+        "_engine",
+        "_fingerprint",
+        "_run",
+        "_ticket",
+        "log",
+        "name",
+        "own",
+        "record",
+    )
 
-    def __enter__(self) -> None:
-        for space in self._spaces:
+    def __init__(
+        self,
+        engine: Services,
+        run: Run,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        self._engine = engine
+        self._run = run
+        self._cause: Exception | None = None
+        self.name = function_name(func)
+        self._fingerprint = call_fingerprint(func, args, kwargs)
+        self.own = _is_own(run)
+        """Whether the action itself makes the call, and not a task that it has started."""
+        self.log = run.call_log()
+        self.record = self.log.claim(self._fingerprint)
+        """What is on record of the call, claimed."""
+
+    def replay(self, record: CallRecord) -> Any:
+        """Return the recorded result, or raise the recorded exception."""
+        if self._engine.hooks is not None:
+            self._engine.hooks.call(WorkerHook.call_replayed, run_info(self._run), self.name)
+        return self.log.replay(record)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Guard the run's memory in this block, and keep an exception that is to be recorded."""
+        self._ticket = self.log.issue(self.name, self._fingerprint, own=self.own)
+        self._began = time.perf_counter()
+        spaces = (self._run.lane.space, self._run.sensory_space())
+        for space in spaces:
             space.guards += 1
+        try:
+            yield
+        except Exception as error:
+            if not is_recordable(error):
+                raise
+            self._cause = error
+        finally:
+            for space in spaces:
+                space.guards -= 1
 
-    def __exit__(self, *_: object) -> None:
-        for space in self._spaces:
-            space.guards -= 1
+    def outcome(self, result: Any) -> CallRecord:
+        """The record of the call that has just been made.
+
+        Raises:
+            DurableCallError: the result cannot be pickled.
+        """
+        if self._cause is not None:
+            self.record = self._ticket.failed(self._cause)
+        else:
+            self.record = self.log.record(self._ticket, result)
+        if self._engine.hooks is not None:
+            seconds = time.perf_counter() - self._began
+            self._engine.hooks.call(
+                WorkerHook.call_made, run_info(self._run), self.name, seconds, self._cause
+            )
+        return self.record
+
+    def answer(self, result: Any) -> Any:
+        """Give the action the outcome, which is on record now: `result`, or its exception."""
+        assert self.record is not None  # noqa: S101 (see `outcome`)
+        if self._cause is not None:
+            raise self.log.error_of(self.record, self._cause)
+        self.log.note(self.record)
+        return result
+
+
+def run_info(run: Run) -> RunInfo:
+    """A run as hooks see it."""
+    return RunInfo(run.offset, run.lane.key_bytes, run.attempts + 1)

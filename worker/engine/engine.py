@@ -16,22 +16,21 @@ Everything here runs on the loop's thread, except user code that was sent to thr
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.errors import DivergenceError, DurableCallError, RunTimeoutError
+from ...agent.errors import DivergenceError, RunTimeoutError
 from ...agent.event import InputEvent, input_event
 from ...store.crashpoints import reach
-from ...store.records.journal import ACTION, CALL, JournalEntry
 from ...store.records.offsets import LARGEST_OFFSET, offset_of
-from .context import WorkerContext
+from ..hooks import WorkerHook
+from .async_actions import AsyncActions
+from .context import WorkerContext, run_info
 from .failures import dead_letter, failure_report, is_final, log_ignored, verdict_letter
 from .lane import Lanes
+from .recorder import Recorder
 from .run import Run
-from .stacks import note_overdue
-from .task_tracking import TaskFactory, has_begun
 from .thread_pool import Threads
 
 if TYPE_CHECKING:
@@ -39,12 +38,13 @@ if TYPE_CHECKING:
 
     from ...agent.action import Action
     from ...agent.event import Event
+    from ...agent.hooks import Hooks
     from ...agent.plan import AgentPlan
     from ...agent.resources.registry import ResourceRegistry
     from ...store.records.dead_letters import DeadLetter
-    from ..durable.call_log import CallLog, CallRecord
+    from ...store.records.journal import JournalEntry
+    from ..hooks import Outcome
     from ..wire import InputBatch
-    from .effects import Effects
     from .group_commit import GroupCommit, ShardWriter
     from .lane import Lane
     from .metrics import WorkerMetrics
@@ -72,17 +72,18 @@ class Engine:
         metrics: WorkerMetrics,
         beacon: memoryview,
         halt: Callable[[dict[str, Any]], None],
+        hooks: Hooks[WorkerHook] | None = None,
     ) -> None:
         """`ports` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
 
-        `halt` gets the report when an action failed and the policy is to fail.
+        `halt` gets the report when an action failed and the policy is to fail. `hooks` is None
+        where no hook listens.
         """
         self.plan = plan
         self.encode = encode
         self.resources = resources
         self.metrics = metrics
         self.threads = Threads(policy.threads, "tamias-call")
-        self._action_threads = Threads(policy.threads, "tamias-action")
         self._group = group
         self._policy = policy
         self._decode = decode
@@ -91,9 +92,11 @@ class Engine:
         self._halted = False
         self._lanes = Lanes(ports, shards)
         self._loop = asyncio.get_running_loop()
-        self._tasks = TaskFactory(beacon, timed=policy.timed)
-        self._loop.set_task_factory(self._tasks)
-        self._thread = threading.get_ident()
+        self._hooks = self.hooks = hooks
+        self.recorder = Recorder(group)
+        self._actions = AsyncActions(
+            self, beacon, policy, finished=self._action_finished, failed=group.fail
+        )
         self.active = 0
         """How many runs are under way."""
         self._executed = metrics.executed
@@ -230,7 +233,7 @@ class Engine:
 
     def reconfigure(self, policy: Policy) -> None:
         """Go by another policy from now on; timers that run are left as they are."""
-        self._policy = policy
+        self._policy = self._actions.policy = policy
         self._simple = self._find_simple_action()
 
     # -- runs ---------------------------------------------------------------------------------
@@ -239,7 +242,7 @@ class Engine:
         """The one synchronous action that inputs set off, if that is how this agent is made."""
         policy = self._policy
         actions = self.plan.route(InputEvent(input=None))
-        plain = not (policy.sync_in_threads or policy.timed)
+        plain = not (policy.sync_in_threads or policy.timed or self._hooks)
         return actions[0] if plain and len(actions) == 1 and not actions[0].is_async else None
 
     def _adopt(self, run: Run) -> None:
@@ -256,6 +259,8 @@ class Engine:
     def _begin(self, run: Run) -> None:
         self._adopt(run)
         self._point_at(run)
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.run_begun, run_info(run))
         try:
             origin = (run.lane.key_bytes, run.offset, 0, 0)
             run.begin(input_event(self._decode(run.payload), origin), self.plan.route)
@@ -273,11 +278,13 @@ class Engine:
             step = run.next_step()
             if step is not None:
                 event, action = step
+                if self._hooks is not None:
+                    self._hooks.call(WorkerHook.action_begun, run_info(run), action.name, event)
                 if action.is_async or self._policy.sync_in_threads:
-                    self._spawn(run, event, action)
+                    self._actions.start(run, event, action)
                     return
                 self._point_at(run)
-                action.fn(event, WorkerContext(self, run))
+                self._call(run, action, event)
                 self._executed[action.name] += 1
         except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
             self._fail(run, error)
@@ -287,12 +294,24 @@ class Engine:
         else:
             self._end_step(run)
 
+    def _call(self, run: Run, action: Action, event: Event) -> None:
+        """Call a plain action on the loop's thread."""
+        error: BaseException | None = None
+        try:
+            action.fn(event, WorkerContext(self, run))
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            if self._hooks is not None:
+                self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, error)
+
     def _end_step(self, run: Run) -> None:
         """The current action has returned: complete the run, or park it until that is on record."""
         try:
             effects = run.end_action()
             if effects is not None:
-                self._record_effects(run, effects)
+                self.recorder.record_effects(run, effects, self._resume)
                 return
         except Exception as error:  # noqa: BLE001 (a divergence, or events that cannot be pickled)
             self._fail(run, error)
@@ -325,91 +344,22 @@ class Engine:
         self._beacon[0] = 0
         self._group.schedule()
 
-    # -- asynchronous actions -----------------------------------------------------------------
-
-    def _spawn(self, run: Run, event: Event, action: Action) -> None:
-        run.task = self._tasks.start(self._loop, self._perform(run, event, action), run.offset)
-        if self._policy.timed and run.timer is None:
-            run.timer = self._loop.call_later(self._policy.run_timeout, self._expire, run)
-
-    async def _perform(self, run: Run, event: Event, action: Action) -> None:
-        context = WorkerContext(self, run)
-        failure: BaseException | None = None
-        try:
-            if run.expired:
-                failure = RunTimeoutError()
-            elif action.is_async:
-                await action.fn(event, context)
-            else:
-                await self._action_threads.run(action.fn, event, context)
-        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
-            if self._halted and isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-                return
-            failure = error
-        try:
-            run.task = None
-            context.end()
-            if failure is None:
-                self._executed[action.name] += 1
-                self._end_step(run)
-            else:
-                self._fail(run, failure)
-            self._settle(run.lane)
-        except BaseException as error:  # noqa: BLE001 (not the user's: his is dealt with)
-            self._group.fail(error)
-
-    def _expire(self, run: Run) -> None:
-        # Between two steps there is no task, and the next one will not start. Neither must one that
-        # waits for its first turn be cancelled: nothing of it would run, not even its end.
-        run.expired = True
-        if run.task is not None and has_begun(run.task):
-            note_overdue(run, run.task, self._policy.run_timeout)
-            run.task.cancel()
-
-    # -- records ------------------------------------------------------------------------------
-
-    def _record_effects(self, run: Run, effects: Effects) -> None:
-        """Put a finished action on record and park the run until it is."""
-        entry = JournalEntry(run.offset, run.step - 1, ACTION, 0, effects.encode())
-        self._record(run, entry)
-        self._group.when_committed(self._resume, run)
-
-    def _record(self, run: Run, entry: JournalEntry) -> None:
-        port = run.lane.port
-        port.batch.journal.append((entry.key, entry.data))
-        self._group.join(port)
-        run.note(entry)
-
-    async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
-        """Put a durable call on record; returns when it is there.
-
-        Raises:
-            DurableCallError: the action that made it has ended.
-        """
-        self._refuse_late(run, log, call)
-        self._record(run, _entry(run, call))
-        await self._group.recorded()
-
-    def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
-        """The same for a synchronous call: blocks until the record is there."""
-        if threading.get_ident() == self._thread:
-            self._refuse_late(run, log, call)
-            self._record(run, _entry(run, call))
-            self._group.flush_in_place()
+    def _action_finished(self, run: Run, action: Action, failure: BaseException | None) -> None:
+        """An action that was started as a task has ended."""
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, failure)
+        if failure is None:
+            self._executed[action.name] += 1
+            self._end_step(run)
         else:
-            asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
-
-    @staticmethod
-    def _refuse_late(run: Run, log: CallLog, call: CallRecord) -> None:
-        if run.log is not log:
-            raise DurableCallError(
-                f"the durable call {call.name} was not finished when its action ended, and is not "
-                "on record: await every call"
-            )
+            self._fail(run, failure)
+        self._settle(run.lane)
 
     # -- ends ---------------------------------------------------------------------------------
 
     def _complete(self, run: Run) -> None:
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.run_ended, run_info(run), len(run.outputs))
         run.lane.commit()
         run.lane.port.outputs += run.outputs
         self._close(run, len(run.outputs))
@@ -437,40 +387,47 @@ class Engine:
         if self._group.is_broken:
             return  # the worker ends, and the run is another's
         run.lane.space.roll_back()
-        run.attempts += 1
-        policy = self._policy
         if run.expired:
-            error = RunTimeoutError.after(policy.run_timeout)
+            error = RunTimeoutError.after(self._policy.run_timeout)
         self.metrics.failures += 1
-        if policy.on_error == "fail":
-            self._forget_causes(run, error)  # or the job could never be carried on
+        outcome = self._outcome(run, error)
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.run_failed, run_info(run), error, outcome)
+        run.attempts += 1
+        if outcome == "fail":
+            self.recorder.forget_calls(run, error)  # or the job could never be carried on
             self._halted = True
+            self._actions.halt()
             self._halt(failure_report(run, error))
-        elif policy.on_error == "ignore" and not isinstance(error, DivergenceError):
+        elif outcome == "ignore":
             self.metrics.ignored += 1
             log_ignored(run, error)
             run.lane.port.failed.append(run.offset)
             self._close(run, 0)
-        elif run.attempts < policy.max_attempts and not is_final(error):
+        elif outcome == "retry":
             self._retry(run, error)
         else:
-            self._bury(run, dead_letter(run, error, policy.codec))
+            self._dead_letter(run, dead_letter(run, error, self._policy.codec))
+
+    def _outcome(self, run: Run, error: BaseException) -> Outcome:
+        """What follows this failure of a run."""
+        policy = self._policy
+        if policy.on_error == "fail":
+            return "fail"
+        if policy.on_error == "ignore" and not isinstance(error, DivergenceError):
+            return "ignore"
+        again = run.attempts + 1 < policy.max_attempts and not is_final(error)
+        return "retry" if again else "dead-letter"
 
     def _retry(self, run: Run, error: BaseException) -> None:
         self.active -= 1
         if run.timer is not None:
             run.timer.cancel()
-        self._forget_causes(run, error)
+        self.recorder.forget_calls(run, error)
         run.log = None
         self.metrics.retries += 1
         again = run.lane.run = run.again()  # in its place, so that nothing overtakes it
         self._loop.call_soon(self._resume, again)
-
-    def _forget_causes(self, run: Run, error: BaseException) -> None:
-        """Take the calls that an action failed of out of the journal, to be made again."""
-        for entry in run.forget(error):
-            run.lane.port.batch.journal.append((entry.key, None))
-            self._group.join(run.lane.port)
 
     def _set_aside(self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""
@@ -478,9 +435,9 @@ class Engine:
         run = Run(lane, offset, payload)
         run.entries = self._journal.pop(offset, None)
         self.active += 1
-        self._bury(run, verdict_letter(run, verdict, self._policy.codec))
+        self._dead_letter(run, verdict_letter(run, verdict, self._policy.codec))
 
-    def _bury(self, run: Run, letter: DeadLetter) -> None:
+    def _dead_letter(self, run: Run, letter: DeadLetter) -> None:
         self.metrics.dead_letters += 1
         run.lane.port.batch.dead.append(letter)
         run.lane.port.failed.append(run.offset)
@@ -489,12 +446,9 @@ class Engine:
     def close(self) -> None:
         """Cancel what runs and release the threads."""
         self._halted = True
+        self._actions.halt()
         for lane in self._lanes.values():
             if lane.run is not None and lane.run.task is not None:
                 lane.run.task.cancel()
         self.threads.close()
-        self._action_threads.close()
-
-
-def _entry(run: Run, call: CallRecord) -> JournalEntry:
-    return JournalEntry(run.offset, run.step, CALL, call.number, call.encode())
+        self._actions.close()

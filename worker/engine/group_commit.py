@@ -13,12 +13,13 @@ costs some microseconds and is done in place.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...store.crashpoints import reach
-from ...store.records.outbox import encode_outputs
+from ...store.records.outbox import decode_outputs, encode_outputs
 from ...store.shard.batch import Batch
 from ..wire import pack_done
 
@@ -89,6 +90,15 @@ class ShardWriter:
         return batch
 
 
+class _Landed(NamedTuple):
+    """A group that is committed and not published yet."""
+
+    records: Records
+    waiters: list[Waiter]
+    shards: int
+    seconds: float
+
+
 class GroupCommit:
     """Commits the ports' batches (see the module's text)."""
 
@@ -107,7 +117,9 @@ class GroupCommit:
         self._thread = ThreadPoolExecutor(1, "tamias-commit") if threaded else None
         self._ports: list[ShardWriter] = []
         self._waiters: list[Waiter] = []
-        self._landed: deque[tuple[Records, list[Waiter]]] = deque()
+        self._landed: deque[_Landed] = deque()
+        self.on_commit: Callable[[int, int, float], None] | None = None
+        """Called with each group that was committed: its runs, its shards, seconds."""
         self._scheduled = False
         self._under_way: Future[None] | None = None
         self._broken: BaseException | None = None
@@ -211,17 +223,22 @@ class GroupCommit:
 
     def _commit(self, sealed: Sealed, waiters: list[Waiter]) -> None:
         records: Records = []
+        began = time.perf_counter()
         for port, batch in sealed:
             sequence = port.shard.commit(batch)
             if sequence is not None and batch.outbox is not None:
                 records.append((port.number, sequence, batch.outbox))
+        seconds = time.perf_counter() - began
         # Queued by whoever commits, so that groups are published in the order of their commits.
-        self._landed.append((records, waiters))
+        self._landed.append(_Landed(records, waiters, len(sealed), seconds))
 
     def _publish(self) -> None:
         while self._landed:
-            records, waiters = self._landed.popleft()
+            records, waiters, shards, seconds = self._landed.popleft()
             self.committed += 1
+            if self.on_commit is not None:
+                runs = sum(len(decode_outputs(record).offsets) for *_, record in records)
+                self.on_commit(runs, shards, seconds)
             if records:
                 reach("send.before")
                 self._send(pack_done(records))

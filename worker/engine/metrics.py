@@ -17,6 +17,9 @@ from ...agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ...agent.hooks import Hooks
+    from ..hooks import WorkerHook
+
 RATE_SECONDS = 60.0
 """A meter's rate is the mean over this long, as in Flink."""
 
@@ -221,6 +224,8 @@ class WorkerMetrics:
         self.retries = 0
         self.ignored = 0
         self.dead_letters = 0
+        self.hooks: Hooks[WorkerHook] | None = None
+        """Their errors are counted as `hookErrors`, where there are hooks."""
         self._shown: dict[str, int] = {}
 
     def of_action(self, name: str) -> WorkerMetricGroup:
@@ -233,6 +238,8 @@ class WorkerMetrics:
         self._show(self.agent, "", "numOfActionsExecuted", sum(self.executed.values()))
         for name, count in self.executed.items():
             self._show(self.of_action(name), name, "numOfActionsExecuted", count)
+        if self.hooks:
+            self._show(self.agent, "", "hookErrors", self.hooks.errors)
         return self.agent.snapshot()
 
     def totals(self) -> dict[str, int]:

@@ -15,6 +15,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import setproctitle
@@ -23,6 +24,7 @@ import zmq
 from ...agent.config.options import KNOWN_OPTIONS
 from ...agent.error_json import error_to_json
 from ...agent.errors import TamiasError
+from ...agent.hooks import make_hooks
 from ...agent.resources.registry import ResourceRegistry
 from ...store.crashpoints import reach
 from ...store.encoding.json_text import make_decoder, make_encoder
@@ -33,6 +35,7 @@ from ..engine.group_commit import GroupCommit
 from ..engine.metrics import WorkerMetrics
 from ..engine.policy import Policy
 from ..engine.stacks import stacks_on_request
+from ..hooks import WorkerHook
 from .beacon import Beacons
 from .limits import KernelLimits
 from .shards import OwnedShards
@@ -47,6 +50,7 @@ else:
 
 if TYPE_CHECKING:
     from ...agent.plan import AgentPlan
+    from ..hooks import HookClasses
     from .boot import Assignment, Boot
 
 EXIT_OK: Final = 0
@@ -62,8 +66,13 @@ MESSAGES_PER_TURN: Final = 8
 _LOG: Final = logging.getLogger("tamias.worker")
 
 
-def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
-    """Work for the pool until told to stop; see the module's text."""
+def run_worker(
+    boot: Boot, plan: AgentPlan, assignment: Assignment, hooks: HookClasses = ((), 0)
+) -> int:
+    """Work for the pool until told to stop; see the module's text.
+
+    `hooks` are the classes of hooks, and how many could not be imported.
+    """
     setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -73,7 +82,7 @@ def run_worker(boot: Boot, plan: AgentPlan, assignment: Assignment) -> int:
     try:
         asyncio.set_event_loop(loop)
         with stacks_on_request(StateLayout(boot.state).stacks(assignment.slot), loop):
-            return loop.run_until_complete(Worker(boot, plan, assignment, loop).serve())
+            return loop.run_until_complete(Worker(boot, plan, assignment, loop, hooks).serve())
     finally:
         loop.close()
 
@@ -82,12 +91,18 @@ class Worker:
     """The socket side of a worker: messages in and out around the engine."""
 
     def __init__(
-        self, boot: Boot, plan: AgentPlan, assignment: Assignment, loop: asyncio.AbstractEventLoop
+        self,
+        boot: Boot,
+        plan: AgentPlan,
+        assignment: Assignment,
+        loop: asyncio.AbstractEventLoop,
+        hooks: HookClasses,
     ) -> None:
         self._boot = boot
         self._plan = plan
         self._assignment = assignment
         self._loop = loop
+        self._hook_classes = hooks
         self._ended = loop.create_future()
         self._holdings = OwnedShards(boot, loop, self._send)
         self._context = zmq.Context(1)
@@ -116,6 +131,9 @@ class Worker:
         self._holdings.acquire(assignment.shards)
         self._metrics = WorkerMetrics(plan.actions)
         self._resources = ResourceRegistry(plan.providers, plan.config)
+        kinds, broken = self._hook_classes
+        self._hooks = make_hooks(WorkerHook, kinds, broken)
+        self._metrics.hooks = self._hooks
         self._group = GroupCommit(
             self._send,
             self._loop,
@@ -136,11 +154,15 @@ class Worker:
             metrics=self._metrics,
             beacon=self._beacon,
             halt=self._report_failure,
+            hooks=self._hooks or None,
         )
+        if self._hooks.wants(WorkerHook.committed):
+            self._group.on_commit = partial(self._hooks.call, WorkerHook.committed)
         self._holdings.serve(self._engine, self._group, self._fatal)
         self._holdings.announce()
         self._tell(wire.READY, {"pid": os.getpid(), **self._holdings.describe()})
         reach("announce.after")
+        self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
         self._loop.add_reader(self._socket.FD, self._turn)
         self._beat()
         self._turn()
@@ -148,6 +170,7 @@ class Worker:
     def _stop(self) -> None:
         reach("stop.before")
         if hasattr(self, "_engine"):
+            self._hooks.call(WorkerHook.worker_stopping)
             self._loop.remove_reader(self._socket.FD)
             self._engine.close()
             self._group.close()

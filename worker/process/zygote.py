@@ -38,10 +38,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import setproctitle
 
+from ...agent.config.options import PoolOptions
 from ...agent.error_json import error_to_json
+from ...agent.hooks import find_hooks
 from ...store.crashpoints import reach
 from ...store.state.layout import StateLayout
 from ..engine.stacks import stacks_in_log
+from ..hooks import HOOK_GROUP, WorkerHook
 from .boot import Assignment, Boot
 from .codebase import digests, own_files
 from .parent_death import die_with_parent
@@ -49,6 +52,7 @@ from .worker import run_worker, warm
 
 if TYPE_CHECKING:
     from ...agent.plan import AgentPlan
+    from ..hooks import HookClasses
 
 
 DELETIONS: Final = 50
@@ -64,6 +68,7 @@ class Zygote:
         self._control = control
         self._cold = cold
         self._plan: AgentPlan | None = None
+        self._hooks: HookClasses = ((), 0)
         self._buffer = b""
         self._workers: set[int] = set()
         self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -111,7 +116,10 @@ class Zygote:
     def _compile(self) -> AgentPlan | None:
         try:
             with stacks_in_log():
-                return self._boot.compile()
+                plan = self._boot.compile()
+                names = plan.config.get(PoolOptions.WORKER_HOOKS)
+                self._hooks = find_hooks(WorkerHook, HOOK_GROUP, names)
+                return plan
         except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
             self._say(failed=error_to_json(error))
             return None
@@ -152,7 +160,7 @@ class Zygote:
             plan = self._plan or self._compile()
             self._control.close()
             if plan is not None:
-                code = run_worker(self._boot, plan, assignment)
+                code = run_worker(self._boot, plan, assignment, self._hooks)
         except BaseException:  # noqa: BLE001 (nothing may unwind into the zygote's own frames)
             traceback.print_exc()
         finally:

@@ -1,0 +1,144 @@
+"""What hooks of a worker are told, and that they can do no harm."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.bench import bench
+from support.durable import agent
+from support.loops import on_loop
+from support.worker_hooks import METHODS, Evil, Recorder
+from tamias import InputEvent, OutputEvent, RunnerContext
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tamias import Agent
+
+METRICS = "hookErrors"
+
+
+async def fetch(name: str) -> str:
+    return f"<{name}>"
+
+
+def plain(name: str) -> str:
+    return f"<{name}>"
+
+
+def doubling() -> Agent:
+    def act(event: InputEvent, ctx: RunnerContext) -> None:
+        if event.input == "bad":
+            raise ValueError("told to")
+        ctx.send_event(OutputEvent(output=event.input * 2))
+
+    return agent(act)
+
+
+def calling() -> Agent:
+    async def act(event: InputEvent, ctx: RunnerContext) -> None:
+        first = await ctx.durable_execute_async(fetch, f"{event.input} 1")
+        second = ctx.durable_execute(plain, f"{event.input} 2")
+        ctx.send_event(OutputEvent(output=[first, second]))
+
+    return agent(act)
+
+
+@on_loop
+async def test_a_run_is_told_from_its_beginning_to_its_commit(tmp_path: Path) -> None:
+    hook = Recorder()
+    with bench(doubling(), tmp_path, hooks=[hook]) as life:
+        assert await life.run(("k", 4)) == [[8]]
+    run = [0, "k", 1]
+    assert hook.told == [
+        ("run_begun", run),
+        ("action_begun", run, "act", "InputEvent"),
+        ("action_ended", run, "act", None),
+        ("run_ended", run, 1),
+        ("committed", 1, 1, "seconds"),
+    ]
+
+
+@on_loop
+async def test_each_attempt_is_told_and_what_follows_it(tmp_path: Path) -> None:
+    hook = Recorder()
+    with bench(doubling(), tmp_path, hooks=[hook], max_attempts=2) as life:
+        assert await life.run(("k", "bad")) == [[]]
+    told = [call for call in hook.told if call[0] in {"run_begun", "action_ended", "run_failed"}]
+    assert told == [
+        ("run_begun", [0, "k", 1]),
+        ("action_ended", [0, "k", 1], "act", "ValueError"),
+        ("run_failed", [0, "k", 1], "ValueError", "retry"),
+        ("run_begun", [0, "k", 2]),
+        ("action_ended", [0, "k", 2], "act", "ValueError"),
+        ("run_failed", [0, "k", 2], "ValueError", "dead-letter"),
+    ]
+
+
+@pytest.mark.parametrize(("on_error", "outcome"), [("ignore", "ignore"), ("fail", "fail")])
+def test_the_policy_is_told(tmp_path: Path, on_error: str, outcome: str) -> None:
+    @on_loop
+    async def check() -> None:
+        hook = Recorder()
+        with bench(doubling(), tmp_path, hooks=[hook], on_error=on_error) as life:
+            life.send(("k", "bad"))
+            assert ("run_failed", [0, "k", 1], "ValueError", outcome) in hook.told
+
+    check()
+
+
+@on_loop
+async def test_calls_are_made_in_one_life_and_replayed_in_the_next(tmp_path: Path) -> None:
+    hook = Recorder()
+    with bench(calling(), tmp_path, hooks=[hook], commits_left=1) as life:
+        life.send(("k", "a"))
+        await life.until(0)  # it dies before the second call is on record
+    assert [call[0] for call in hook.told if call[0].startswith("call")] == ["call_made"] * 2
+    again = Recorder()
+    with bench(calling(), tmp_path, hooks=[again]) as life:
+        assert await life.run(("k", "a")) == [[["<a 1>", "<a 2>"]]]
+    replayed = [call for call in again.told if call[0] == "call_replayed"]
+    assert len(replayed) == 1
+    assert len([call for call in again.told if call[0] == "call_made"]) == 1
+
+
+@on_loop
+async def test_a_hook_that_raises_is_counted_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = Recorder()
+    caplog.set_level(logging.ERROR, "tamias.hooks")
+    with bench(calling(), tmp_path, hooks=[Evil(), hook]) as life:
+        outputs = await life.run(("k", "b"), ("k", "c"))
+        assert outputs == [[["<b 1>", "<b 2>"]], [["<c 1>", "<c 2>"]]]
+        assert life.hooks.errors == len(hook.told) > 10
+        life.metrics.hooks = life.hooks
+        assert life.metrics.snapshot()[METRICS] == life.hooks.errors
+    assert len(caplog.records) == 1
+    assert "support.worker_hooks:Evil failed in run_begun" in caplog.text
+
+
+@on_loop
+async def test_the_short_way_is_taken_only_while_no_hook_listens(tmp_path: Path) -> None:
+    with bench(doubling(), tmp_path / "without") as life:
+        assert life.engine._simple is not None
+    with bench(doubling(), tmp_path / "with", hooks=[Recorder()]) as life:
+        assert life.engine._simple is None
+
+
+def test_every_method_of_a_hook_is_one_that_the_tests_listen_to() -> None:
+    assert set(METHODS) == {
+        "worker_started",
+        "worker_stopping",
+        "run_begun",
+        "run_ended",
+        "run_failed",
+        "action_begun",
+        "action_ended",
+        "call_made",
+        "call_replayed",
+        "committed",
+    }

@@ -1,0 +1,103 @@
+"""Performs actions that do not return at once: coroutines, and plain functions on threads.
+
+Each becomes a task of the event loop, which names its run in the beacon while it steps. A run with
+a time limit has one timer for all its actions; when it fires, the task is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ...agent.errors import RunTimeoutError
+from .context import WorkerContext
+from .stacks import note_overdue
+from .task_tracking import TaskFactory, has_begun
+from .thread_pool import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from ...agent.action import Action
+    from ...agent.event import Event
+    from .context import Services
+    from .policy import Policy
+    from .run import Run
+
+    Finished: TypeAlias = Callable[[Run, Action, BaseException | None], None]
+
+
+class AsyncActions:
+    """Performs actions as tasks.
+
+    Args:
+        services: what the actions' contexts use.
+        beacon: the worker's.
+        policy: the time limit, and the number of threads.
+        finished: called when an action has ended, with its exception if it has raised.
+        failed: called with a mistake of tamias itself.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        beacon: memoryview,
+        policy: Policy,
+        *,
+        finished: Finished,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.policy = policy
+        self._services = services
+        self._finished = finished
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._tasks = TaskFactory(beacon, timed=policy.timed)
+        self._loop.set_task_factory(self._tasks)
+        self._threads = Threads(policy.threads, "tamias-action")
+        self._closed = False
+
+    def start(self, run: Run, event: Event, action: Action) -> None:
+        """Start an action of a run, which has no other under way."""
+        run.task = self._tasks.start(self._loop, self._perform(run, event, action), run.offset)
+        if self.policy.timed and run.timer is None:
+            run.timer = self._loop.call_later(self.policy.run_timeout, self._expire, run)
+
+    async def _perform(self, run: Run, event: Event, action: Action) -> None:
+        context = WorkerContext(self._services, run)
+        failure: BaseException | None = None
+        try:
+            if run.expired:
+                failure = RunTimeoutError()
+            elif action.is_async:
+                await action.fn(event, context)
+            else:
+                await self._threads.run(action.fn, event, context)
+        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
+            if self._closed and isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+                return
+            failure = error
+        try:
+            run.task = None
+            context.end()
+            self._finished(run, action, failure)
+        except BaseException as error:  # noqa: BLE001 (not the action's: that one is `failure`)
+            self._failed(error)
+
+    def _expire(self, run: Run) -> None:
+        # Between two steps there is no task, and the next one will not start. A task that waits for
+        # its first turn must not be cancelled: nothing of it would run, not even its end.
+        run.expired = True
+        if run.task is not None and has_begun(run.task):
+            note_overdue(run, run.task, self.policy.run_timeout)
+            run.task.cancel()
+
+    def halt(self) -> None:
+        """Let actions that are cancelled from now on end without a word."""
+        self._closed = True
+
+    def close(self) -> None:
+        """Release the threads."""
+        self._closed = True
+        self._threads.close()

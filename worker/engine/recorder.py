@@ -1,0 +1,78 @@
+"""Puts records of runs into the journal: outcomes of durable calls, and effects of actions.
+
+A record joins the open group; what waits for it goes on when the group is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from ...agent.errors import DurableCallError
+from ...store.records.journal import ACTION, CALL, JournalEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..durable.call_log import CallLog, CallRecord
+    from .effects import Effects
+    from .group_commit import GroupCommit
+    from .run import Run
+
+
+class Recorder:
+    """The journal of a worker's runs, for writing; made on the event loop's thread."""
+
+    def __init__(self, group: GroupCommit) -> None:
+        self._group = group
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+    def record_effects(self, run: Run, effects: Effects, then: Callable[[Run], None]) -> None:
+        """Put a finished action on record; `then` is called when it is there."""
+        self._record(run, JournalEntry(run.offset, run.step - 1, ACTION, 0, effects.encode()))
+        self._group.when_committed(then, run)
+
+    async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """Put a durable call on record; returns when it is there.
+
+        Raises:
+            DurableCallError: the action that made it has ended.
+        """
+        _refuse_late(run, log, call)
+        self._record(run, _entry(run, call))
+        await self._group.recorded()
+
+    def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """The same for a synchronous call: blocks until the record is there."""
+        if threading.get_ident() == self._thread:
+            _refuse_late(run, log, call)
+            self._record(run, _entry(run, call))
+            self._group.flush_in_place()
+        else:
+            asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
+
+    def forget_calls(self, run: Run, error: BaseException) -> None:
+        """Take the calls that an action failed of out of the journal, to be made again."""
+        for entry in run.forget(error):
+            run.lane.port.batch.journal.append((entry.key, None))
+            self._group.join(run.lane.port)
+
+    def _record(self, run: Run, entry: JournalEntry) -> None:
+        port = run.lane.port
+        port.batch.journal.append((entry.key, entry.data))
+        self._group.join(port)
+        run.note(entry)
+
+
+def _refuse_late(run: Run, log: CallLog, call: CallRecord) -> None:
+    if run.log is not log:
+        raise DurableCallError(
+            f"the durable call {call.name} was not finished when its action ended, and is not "
+            "on record: await every call"
+        )
+
+
+def _entry(run: Run, call: CallRecord) -> JournalEntry:
+    return JournalEntry(run.offset, run.step, CALL, call.number, call.encode())
