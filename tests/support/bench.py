@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tamias import AgentPlan, Configuration
@@ -116,7 +115,7 @@ class Bench:
         self.metrics = WorkerMetrics(self.plan.actions)
         self.hooks = Hooks(WorkerHook, hooks)
         if self.hooks:
-            self.group.on_commit = partial(self.hooks.call, WorkerHook.committed)
+            self.group.on_commit = self._committed
         self.engine = Engine(
             self.plan,
             {shard.number: MortalPort(shard, self) for shard in self.shards},
@@ -132,6 +131,9 @@ class Bench:
             hooks=self.hooks or None,
         )
         self._changed = asyncio.Event()
+
+    def _committed(self, runs: int, shards: int, seconds: float) -> None:
+        self.hooks.call(WorkerHook.committed, runs, shards, seconds)
 
     def _send(self, message: bytes) -> None:
         for _, _, record in wire.unpack_done(message):

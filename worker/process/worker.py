@@ -15,7 +15,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import setproctitle
@@ -157,7 +156,7 @@ class Worker:
             hooks=self._hooks or None,
         )
         if self._hooks.wants(WorkerHook.committed):
-            self._group.on_commit = partial(self._hooks.call, WorkerHook.committed)
+            self._group.on_commit = self._committed
         self._holdings.serve(self._engine, self._group, self._fatal)
         self._holdings.announce()
         self._tell(wire.READY, {"pid": os.getpid(), **self._holdings.describe()})
@@ -271,6 +270,9 @@ class Worker:
                 "last": last,
             },
         )
+
+    def _committed(self, runs: int, shards: int, seconds: float) -> None:
+        self._hooks.call(WorkerHook.committed, runs, shards, seconds)
 
     def _report_failure(self, report: dict[str, Any]) -> None:
         self._tell(wire.FAILED, report)
