@@ -11,19 +11,24 @@ fail() {
     exit 1
 }
 
-# An environment with the package (editable) and the tools in it. Installs again only when what is to
-# be installed has changed, so that a second run needs no network. $PYTHON picks the interpreter.
+# ensure_venv [EXTRA...]: an environment with the package (editable) and these extras of it. What was
+# installed before stays, so that scripts with other needs share the environment. Installs only when
+# something is missing or pyproject.toml has changed: a second run needs no network. $PYTHON picks the
+# interpreter of a new environment.
 ensure_venv() {
-    local python="${PYTHON:-python3}" stamp="$VENV/.installed" want
+    local python="${PYTHON:-python3}" stamp="$VENV/.installed" installed="" extras identity
     command -v "$python" >/dev/null || fail "no $python here: install Python 3.10 or newer, or set PYTHON"
     if [[ ! -x "$VENV/bin/python" ]]; then
         section "Creating .venv with $("$python" --version 2>&1)"
         "$python" -m venv "$VENV" || fail "$python cannot create environments: install its venv module"
     fi
-    want="$ROOT $("$VENV/bin/python" --version) $(cksum <pyproject.toml)"
-    if [[ "$(cat "$stamp" 2>/dev/null)" != "$want" ]]; then
-        section "Installing tamias and its tools into .venv"
-        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[dev]' </dev/null
-        printf '%s\n' "$want" >"$stamp"
+    identity="$ROOT $("$VENV/bin/python" --version) $(cksum <pyproject.toml)"
+    [[ -f "$stamp" ]] && installed="$(sed -n 2p "$stamp")"
+    extras="$(printf '%s\n' $installed "$@" | sort -u | paste -sd ' ')"
+    if [[ "$(cat "$stamp" 2>/dev/null)" != "$identity"$'\n'"$extras" ]]; then
+        section "Installing tamias${extras:+ with ${extras// /, }} into .venv"
+        "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+            -e ".${extras:+[${extras// /,}]}" </dev/null
+        printf '%s\n%s\n' "$identity" "$extras" >"$stamp"
     fi
 }
