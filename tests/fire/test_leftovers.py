@@ -109,7 +109,7 @@ def test_temporary_state_goes_with_a_killed_launcher(tmp_path: Path, moment: flo
     launcher.kill()
     launcher.wait()
     # A zygote that is only just starting has to get as far as learning of it.
-    assert wait_for(lambda: not list(tmp_path.iterdir()), 10), list(tmp_path.rglob("*"))
+    assert wait_for(lambda: not list(tmp_path.iterdir()), 60), list(tmp_path.rglob("*"))
 
 
 def test_a_hundred_killed_workers(tmp_path: Path) -> None:
