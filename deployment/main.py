@@ -63,8 +63,8 @@ def _perform(order: dict[str, Any], line: Channel) -> tuple[Report, int]:
         # The metrics are in the state directory, and may be large.
         line.tell(status={**asdict(status), "metrics": {}})
 
-    def on_ready(door: Frontend) -> None:
-        line.tell(ready={"address": door.address, "listen": door.listens_on})
+    def on_ready(frontend: Frontend) -> None:
+        line.tell(ready={"address": frontend.address, "listen": frontend.listens_on})
 
     if order["kind"] == "service":
         service = ServeSpec.recorded(state) if order["again"] else ServeSpec(**order["spec"])

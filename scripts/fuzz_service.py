@@ -1,4 +1,4 @@
-"""Garbage for the front door of a service; see scripts/fuzz."""
+"""Garbage for the frontend of a service; see scripts/fuzz."""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ def run_service(
     if not quiet:
         logging.getLogger("tamias").addHandler(voice)
     try:
-        report = serve(spec, Path(place).absolute(), on_ready=lambda door: voice.ready(door, place))
+        report = serve(
+            spec, Path(place).absolute(), on_ready=lambda frontend: voice.ready(frontend, place)
+        )
     finally:
         logging.getLogger("tamias").removeHandler(voice)
     voice.tell(
@@ -99,11 +101,11 @@ class _Voice(logging.Handler):
         """As `logging.Handler.emit`."""
         error_console().print(record.getMessage(), markup=False)
 
-    def ready(self, door: Frontend, place: str) -> None:
+    def ready(self, frontend: Frontend, place: str) -> None:
         """The service is open."""
-        also = f" and {door.listens_on}" if door.listens_on else ""
+        also = f" and {frontend.listens_on}" if frontend.listens_on else ""
         self.tell(
-            {"event": "ready", "address": door.address, "listen": door.listens_on},
+            {"event": "ready", "address": frontend.address, "listen": frontend.listens_on},
             f"ready: tamias.Client({shown(Path(place).absolute())!r}){also}",
         )
 

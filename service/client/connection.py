@@ -1,4 +1,4 @@
-"""A client's connection: the thread that carries out what the pure machine (`caller`) says.
+"""A client's connection: the thread that carries out what the pure machine (`session`) says.
 
 Both clients, for plain programs and for asyncio, are thin covers over this. The machine is used
 under a lock, by the program's threads to begin calls and by this thread for all else. It sleeps in
@@ -71,7 +71,7 @@ class Connection:
         self._answered = answered
         self._lost = lost
         self._lock = threading.Lock()
-        self._caller = ClientSession(
+        self._session = ClientSession(
             client if client is not None else secrets.token_hex(16),
             time.time_ns(),
             lambda: secrets.token_bytes(NONCE),
@@ -83,7 +83,7 @@ class Connection:
         self._closing = False
         self.opened: Future[None] = Future()
         """Done once there has been a session."""
-        self._bell = Wakeup()
+        self._wakeup = Wakeup()
         self._socket: zmq.Socket[bytes] | None = None
         self._asleep = False
         self._thread = threading.Thread(target=self._run, name="tamias-client", daemon=True)
@@ -95,12 +95,12 @@ class Connection:
     @property
     def floor(self) -> int:
         """All up to this sequence was acknowledged."""
-        return self._caller.floor
+        return self._session.floor
 
     @property
     def last(self) -> int:
         """The highest sequence on the server's record when the session began."""
-        return self._caller.last
+        return self._session.last
 
     def submit(self, sequence: int, key: bytes, value: bytes) -> bool:
         """Begin a call; False if there is no room for it now.
@@ -111,10 +111,10 @@ class Connection:
         """
         with self._lock:
             self._check()
-            if self._caller.room <= 0:
+            if self._session.room <= 0:
                 return False
             try:
-                self._caller.submit(sequence, key, value, time.monotonic())
+                self._session.submit(sequence, key, value, time.monotonic())
             except KeyError:
                 raise UsageError(f"Sequence {sequence} is under way already.") from None
             self._wake()
@@ -125,7 +125,7 @@ class Connection:
         future: Future[None] = Future()
         with self._lock:
             self._check()
-            if self._caller.room > 0:
+            if self._session.room > 0:
                 future.set_result(None)
             else:
                 self._room.append(future)
@@ -136,7 +136,7 @@ class Connection:
         future: Future[None] = Future()
         with self._lock:
             self._check()
-            if self._caller.unconfirmed:
+            if self._session.unconfirmed:
                 self._settled.append(future)
             else:
                 future.set_result(None)
@@ -145,19 +145,19 @@ class Connection:
     def acknowledge(self, sequence: int) -> None:
         """All up to this sequence may be forgotten by the server."""
         with self._lock:
-            self._caller.acknowledge(sequence)
+            self._session.acknowledge(sequence)
             self._wake()
 
     def look(self) -> None:
         """Somebody who was told of room has not used it: let the next one know."""
         with self._lock:
-            self._bell.ring()
+            self._wakeup.wake()
 
     def close(self) -> None:
         """End the connection; what is under way stays under way at the server."""
         with self._lock:
             self._closing = True
-            self._bell.ring()
+            self._wakeup.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -175,7 +175,7 @@ class Connection:
     def _wake(self) -> None:
         if self._asleep:
             self._asleep = False
-            self._bell.ring()
+            self._wakeup.wake()
 
     # -- the thread ---------------------------------------------------------------------------
 
@@ -191,28 +191,28 @@ class Connection:
                 self._socket.close(linger=FAREWELL_MS)
             context.term()
             with self._lock:
-                self._bell.close()
+                self._wakeup.close()
 
     def _serve(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         socket = self._connect(context)
         if socket is None:
             return
         poller = zmq.Poller()
-        poller.register(self._bell.fileno(), zmq.POLLIN)
+        poller.register(self._wakeup.fileno(), zmq.POLLIN)
         poller.register(socket, zmq.POLLIN)
         unsent: deque[bytes] = deque()
         with self._lock:
-            self._caller.start(time.monotonic())
+            self._session.start(time.monotonic())
         while True:
             happened: list[Happening] = []
             with self._lock:
                 now = time.monotonic()
-                happened += self._caller.tick(now)
-                unsent += self._caller.outgoing()
-                deadline = self._caller.deadline()
+                happened += self._session.tick(now)
+                unsent += self._session.outgoing()
+                deadline = self._session.deadline()
                 if self._closing:
-                    if self._caller.open:
-                        unsent.append(self._caller.farewell())
+                    if self._session.open:
+                        unsent.append(self._session.farewell())
                     _send(socket, unsent)
                     return
                 self._asleep = not happened
@@ -221,7 +221,7 @@ class Connection:
                 timeout = None if deadline is None else max(0, int((deadline - now) * 1000) + 1)
                 with suppress(InterruptedError):
                     poller.poll(timeout)
-                self._bell.silence()
+                self._wakeup.clear()
                 with self._lock:
                     self._asleep = False
                 happened = self._receive(socket)
@@ -247,7 +247,7 @@ class Connection:
                 break
             if len(parts) == 1:
                 with self._lock:
-                    happened += self._caller.receive(parts[0], time.monotonic())
+                    happened += self._session.receive(parts[0], time.monotonic())
         return happened
 
     def _tell(self, happened: list[Happening]) -> bool:
@@ -268,10 +268,10 @@ class Connection:
                 return True
         with self._lock:
             ready = []
-            if self._settled and not self._caller.unconfirmed:
+            if self._settled and not self._session.unconfirmed:
                 ready, self._settled = self._settled, []
             # As many as fit are let go on; one that does not after all calls `look`.
-            room = self._caller.room
+            room = self._session.room
             while self._room and room > 0:
                 future = self._room.popleft()
                 if not future.cancelled():

@@ -1,4 +1,4 @@
-"""What crosses the wire between a client and the front door: one ZeroMQ message, one frame.
+"""What crosses the wire between a client and the frontend: one ZeroMQ message, one frame.
 
 A frame is one byte for its kind, the session's nonce, numbers of fixed width (little endian), and
 columns: integers first, then all bytes joined. Values are JSON text, keys are encoded as in

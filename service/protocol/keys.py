@@ -146,7 +146,7 @@ def client_keys(file: Path) -> ClientKeys:
 
 
 class ServerKeys:
-    """A server's directory, as its front door sees it.
+    """A server's directory, as its frontend sees it.
 
     Attributes:
         public, secret: the server's own pair.

@@ -1,4 +1,4 @@
-"""A file descriptor that wakes whoever polls it."""
+"""A file descriptor with which one thread wakes another that polls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class Wakeup:
-    """A file descriptor that is readable from `ring` to `silence`; wakes whoever polls it."""
+    """A file descriptor that is readable from `wake` to `clear`; its poller wakes."""
 
     def __init__(self) -> None:
         self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -16,12 +16,12 @@ class Wakeup:
         """What to poll."""
         return self._descriptor
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Make it readable."""
         if self._descriptor >= 0:
             os.eventfd_write(self._descriptor, 1)
 
-    def silence(self) -> None:
+    def clear(self) -> None:
         """Make it unreadable again."""
         with suppress(BlockingIOError):
             os.eventfd_read(self._descriptor)

@@ -1,4 +1,4 @@
-"""The front door: the thread with the sockets that clients speak to.
+"""The frontend: the thread with the sockets that clients speak to.
 
 It has two doors. The local one is a Unix socket in a directory that only its user can enter. The
 other, if wanted, is a TCP address, open only to clients whose CURVE keys are known; a ZAP handler,
@@ -54,8 +54,8 @@ class Frontend:
 
     Args:
         state: the state directory.
-        ledger: where submissions are recorded.
-        handover: to and from the pool.
+        request log: where submissions are recorded.
+        handoff: to and from the pool.
         limits: how much is taken on.
         listen: a TCP address, as ``tcp://127.0.0.1:7000``, or None; port 0 or ``*`` finds a port.
         keys: who may come in there.
@@ -65,18 +65,18 @@ class Frontend:
     def __init__(
         self,
         state: Path,
-        ledger: RequestLog,
-        handover: Handoff,
+        request_log: RequestLog,
+        handoff: Handoff,
         limits: Limits,
         *,
         listen: str | None = None,
         keys: ServerKeys | None = None,
         retention: float = 7 * 86400.0,
     ) -> None:
-        self.desk = Sessions(ledger, limits)
+        self.sessions = Sessions(request_log, limits)
         self._state = state
-        self._ledger = ledger
-        self._handover = handover
+        self._request_log = request_log
+        self._handoff = handoff
         self._limits = limits
         self._listen = listen
         self._keys = keys
@@ -111,13 +111,13 @@ class Frontend:
         """Accept no more; go on answering."""
         if not self._drain:
             self._drain = True
-            self._handover.door.ring()
+            self._handoff.frontend.wake()
 
     def stop(self) -> None:
         """Send what is ready to be sent, and close; returns when that is done."""
         self._drain = self._stopping = True
         if self._thread is not None:
-            self._handover.door.ring()
+            self._handoff.frontend.wake()
             self._thread.join()
             self._thread = None
 
@@ -142,7 +142,7 @@ class Frontend:
         self._zap: zmq.Socket[bytes] | None = None
         if self._listen is not None:
             self._open_remote(context, self._listen)
-        self._poller.register(self._handover.door.fileno(), zmq.POLLIN)
+        self._poller.register(self._handoff.frontend.fileno(), zmq.POLLIN)
         self._publish()
 
     def _router(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
@@ -192,17 +192,17 @@ class Frontend:
                 error
                 if isinstance(error, TamiasError)
                 else PoolError(
-                    f"The front door has failed: {type(error).__name__}: {error}",
+                    f"The frontend has failed: {type(error).__name__}: {error}",
                     hint="This is a mistake in tamias itself.",
                 )
             )
-            _LOG.debug("the front door has failed", exc_info=True)
+            _LOG.debug("the frontend has failed", exc_info=True)
             failure.__cause__ = error.__cause__
-            self._handover.failure = failure
-            self._handover.arrivals.ring()
+            self._handoff.failure = failure
+            self._handoff.arrivals.wake()
 
     def _loop(self) -> None:
-        desk = self.desk
+        sessions = self.sessions
         next_sweep = time.monotonic() + 60.0
         next_note = 0.0
         while True:
@@ -210,9 +210,9 @@ class Frontend:
             until = next_sweep if self._told == self._standing() else min(next_sweep, next_note)
             with suppress(InterruptedError):
                 self._poller.poll(max(0, int((until - now) * 1000) + 1))
-            self._handover.door.silence()
-            desk.draining = self._drain
-            touched = desk.answered(self._handover.answered())
+            self._handoff.frontend.clear()
+            sessions.draining = self._drain
+            touched = sessions.answered(self._handoff.answered())
             if self._zap is not None:
                 self._authorise(self._zap)
             for index, router in enumerate(self._sockets):
@@ -224,9 +224,9 @@ class Frontend:
             now = time.monotonic()
             if now >= next_sweep:
                 next_sweep = now + SWEEP_SECONDS
-                self._ledger.expire(time.time() - self._retention, desk.present)
+                self._request_log.expire(time.time() - self._retention, sessions.present)
             if self._stopping:
-                desk.answered(self._handover.answered())
+                sessions.answered(self._handoff.answered())
                 self._reply()
                 self._send()
                 self._publish()
@@ -243,7 +243,7 @@ class Frontend:
             except zmq.Again:
                 return
             if len(parts) != 2:
-                self.desk.malformed += 1
+                self.sessions.malformed += 1
                 continue
             owner = ""
             if index:
@@ -254,7 +254,7 @@ class Frontend:
             data = parts[1].bytes
             size += len(data)
             try:
-                self.desk.receive((index, parts[0].bytes), owner, data)
+                self.sessions.receive((index, parts[0].bytes), owner, data)
             except StoreError as error:  # the client repeats itself, and maybe then there is room
                 _LOG.warning("a frame cannot be served: %s", error)
             if size > BYTES_AT_ONCE:
@@ -286,32 +286,32 @@ class Frontend:
             zap.send_multipart([peer, empty, version, request, *verdict, b""])
 
     def _record(self) -> None:
-        batch = self.desk.take_batch()
+        batch = self.sessions.take_batch()
         if not batch:
             return
         try:
-            first = self._ledger.record(batch.entries, batch.floors, batch.leaving)
+            first = self._request_log.record(batch.entries, batch.floors, batch.leaving)
         except StoreError as error:
             _LOG.warning("submissions cannot be recorded: %s", error)
-            self.desk.unrecorded(batch)
+            self.sessions.unrecorded(batch)
             return
-        self.desk.recorded(batch, first)
+        self.sessions.recorded(batch, first)
         if batch.entries:
-            self._handover.arrivals.ring()
+            self._handoff.arrivals.wake()
 
     def _trim(self, clients: set[int]) -> None:
         limits = self._limits
         for client in clients:
-            if self._ledger.kept.get(client, 0) > limits.kept + limits.window:
-                floor = self._ledger.trim(client, limits.kept)
+            if self._request_log.kept.get(client, 0) > limits.kept + limits.window:
+                floor = self._request_log.trim(client, limits.kept)
                 if floor is not None:
-                    self.desk.floor_is(client, floor)
+                    self.sessions.floor_is(client, floor)
 
     def _reply(self) -> None:
-        for client, chosen, session in self.desk.replies():
+        for client, chosen, session in self.sessions.replies():
             wanted = [sequence for sequence, outcome in chosen if outcome is None]
             found = self._outcomes(client, wanted)
-            self.desk.reply(
+            self.sessions.reply(
                 session,
                 [
                     (sequence, found[sequence] if outcome is None else outcome)
@@ -322,18 +322,20 @@ class Frontend:
     def _outcomes(self, client: int, sequences: list[int]) -> dict[int, bytes]:
         """What came of submissions, by sequence."""
         outcomes = {}
-        for sequence, call in zip(sequences, self._ledger.find(client, sequences), strict=True):
+        for sequence, call in zip(
+            sequences, self._request_log.find(client, sequences), strict=True
+        ):
             outcome = None
             if call is not None:
-                outcome = call.outcome or self._handover.outcome(call.offset)
+                outcome = call.outcome or self._handoff.outcome(call.offset)
                 if outcome is None:  # it was saved between the two looks
-                    call = self._ledger.find(client, [sequence])[0]  # noqa: PLW2901
+                    call = self._request_log.find(client, [sequence])[0]  # noqa: PLW2901
                     outcome = None if call is None else call.outcome
             outcomes[sequence] = outcome or FORGOTTEN_OUTCOME
         return outcomes
 
     def _send(self) -> None:
-        out = self.desk.out
+        out = self.sessions.out
         while out:
             peer, frame = out.popleft()
             index, identity = peer
@@ -341,21 +343,21 @@ class Frontend:
                 self._sockets[index].send_multipart([identity, frame], zmq.NOBLOCK)
             except zmq.ZMQError:
                 # Nobody is there, or reads: the session begins anew if it ever does.
-                self.desk.unreachable(peer)
+                self.sessions.unreachable(peer)
 
     # -- looking on ---------------------------------------------------------------------------
 
     def _standing(self) -> dict[str, Any]:
-        desk = self.desk
+        sessions = self.sessions
         return {
-            "sessions": desk.sessions,
-            "waiting": len(desk.waiting),
-            "accepted": desk.accepted,
-            "repeated": desk.repeated,
-            "refused": desk.refused,
-            "malformed": desk.malformed,
+            "sessions": sessions.count,
+            "waiting": len(sessions.waiting),
+            "accepted": sessions.accepted,
+            "repeated": sessions.repeated,
+            "refused": sessions.refused,
+            "malformed": sessions.malformed,
             "unauthorised": self._unauthorised,
-            "draining": desk.draining,
+            "draining": sessions.draining,
             "stopped": self._stopping,
         }
 

@@ -1,8 +1,9 @@
-"""What the pool's thread and the front door's thread hand each other.
+"""What the pool's thread and the frontend's thread hand each other.
 
-Inputs go by way of the ledger: the door records them, rings, and the pool reads. Outcomes go back
-as they arrive, before they are in the ledger: they need not be there first, because what they
-come from is committed in its shard, and would come again. They stay here until they are.
+Inputs go by way of the request log: the frontend records them and wakes the pool, which reads.
+Outcomes go back as they arrive, before they are in the request log: they need not be there first,
+because what they come from is committed in its shard, and would come again. They stay here until
+they are.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ class Handoff:
     """The two threads' common ground.
 
     Attributes:
-        arrivals: rings for the pool when inputs were recorded, or the door has failed.
-        door: rings for the front door.
-        failure: what has ended the front door's thread, if it was not asked to end.
+        arrivals: rings for the pool when inputs were recorded, or the frontend has failed.
+        door: rings for the frontend.
+        failure: what has ended the frontend's thread, if it was not asked to end.
     """
 
     def __init__(self) -> None:
         self.arrivals = Wakeup()
-        self.door = Wakeup()
+        self.frontend = Wakeup()
         self.failure: TamiasError | None = None
         self._lock = threading.Lock()
         self._unsaved: dict[int, bytes] = {}
@@ -36,13 +37,13 @@ class Handoff:
         self._answered: deque[list[int]] = deque()
 
     def answer(self, outcomes: dict[int, bytes]) -> int:
-        """The pool: these have an outcome. Returns the bytes that are not in the ledger yet."""
+        """Hand over outcomes; return the bytes that are not in the request log yet."""
         with self._lock:
             self._unsaved.update(outcomes)
             self._bytes += sum(map(len, outcomes.values()))
             unsaved = self._bytes
         self._answered.append(list(outcomes))
-        self.door.ring()
+        self.frontend.wake()
         return unsaved
 
     def unsaved(self) -> dict[int, bytes]:
@@ -51,7 +52,7 @@ class Handoff:
             return dict(self._unsaved)
 
     def saved(self, outcomes: dict[int, bytes]) -> None:
-        """The pool: these are in the ledger."""
+        """The pool: these are in the request log."""
         with self._lock:
             for offset in outcomes:
                 del self._unsaved[offset]
@@ -65,11 +66,11 @@ class Handoff:
         return offsets
 
     def outcome(self, offset: int) -> bytes | None:
-        """The door: an outcome that may not be in the ledger yet."""
+        """The door: an outcome that may not be in the request log yet."""
         with self._lock:
             return self._unsaved.get(offset)
 
     def close(self) -> None:
         """Let go of the bells, when both threads are done."""
         self.arrivals.close()
-        self.door.close()
+        self.frontend.close()

@@ -1,4 +1,4 @@
-"""The ledger: what clients have handed in, and what came of it, in one LMDB environment.
+"""The request log: what clients have handed in, and what came of it, in one LMDB environment.
 
 | database | key | value |
 |---|---|---|
@@ -13,8 +13,8 @@ pool's source, given once and for ever; (client, sequence) is the client's own n
 input is deleted as soon as a checkpoint covers it, since nobody will read it again; its call
 lives on, with the outcome, until the client acknowledges it.
 
-Two threads write: the front door's `record`, `welcome` and their like, and the pool's `answer`.
-LMDB lets one in at a time. Each write is one transaction, so the ledger is right after any death.
+Two threads write: the frontend's `record`, `welcome` and their like, and the pool's `answer`.
+LMDB lets one in at a time. Each write is one transaction, so the log is right after any death.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def digest_of(key: bytes, value: bytes) -> bytes:
 
 
 class RequestLog:
-    """The ledger of one service, open for writing; its caller holds the launcher's lease."""
+    """The request log of one service, open for writing; its caller holds the launcher's lease."""
 
     def __init__(self, path: Path, environment: Environment) -> None:
         self.path = path
@@ -102,7 +102,7 @@ class RequestLog:
 
     @classmethod
     def open(cls, path: Path, *, sync: bool) -> Self:
-        """Open the ledger in the directory `path`, which is made if need be.
+        """Open the request log in the directory `path`, which is made if need be.
 
         Args:
             path: its directory.
@@ -126,7 +126,7 @@ class RequestLog:
         """Close it; harmless when repeated."""
         self._environment.close()
 
-    # -- the front door -----------------------------------------------------------------------
+    # -- the frontend -----------------------------------------------------------------------
 
     def welcome(self, identity: bytes, *, anonymous: bool, most: int) -> ClientRecord | None:
         """The client of this identity, who is new or has come back.

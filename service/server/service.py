@@ -1,8 +1,8 @@
-"""A service from its beginning to its end: ledger, front door, and a pool that has no end.
+"""A service from its beginning to its end: request log, frontend, and a pool that has no end.
 
 The pool is the same as for any job; what makes it a service is its source and its sink. A signal
 (or whatever drains the pool) ends it: no more is accepted, what is in flight is finished, answered
-and recorded, and the rest waits in the ledger for the next life.
+and recorded, and the rest waits in the request log for the next life.
 """
 
 from __future__ import annotations
@@ -124,28 +124,30 @@ def serve(
     record = {"input": {"kind": "service"}, "service": asdict(spec)}
     with ExitStack() as stack:
         state = stack.enter_context(job.open_state(state_path, record))
-        handover = Handoff()
-        stack.callback(handover.close)
-        ledger = RequestLog.open(state.layout.intake, sync=state.manifest.durability == "machine")
-        stack.callback(ledger.close)
-        source = RequestSource(ledger, handover)
+        handoff = Handoff()
+        stack.callback(handoff.close)
+        request_log = RequestLog.open(
+            state.layout.intake, sync=state.manifest.durability == "machine"
+        )
+        stack.callback(request_log.close)
+        source = RequestSource(request_log, handoff)
         source.check(state.manifest.job.get("input", {}))
         if {**state.manifest.job, **record} != state.manifest.job:
             state.save_job({**state.manifest.job, **record})
-        door = Frontend(
+        frontend = Frontend(
             state.path,
-            ledger,
-            handover,
+            request_log,
+            handoff,
             _limits(config),
             listen=spec.listen,
             keys=keys,
             retention=config.get(ServiceOptions.RETENTION),
         )
-        _restore(door, ledger, state)
-        door.start()
-        stack.callback(door.stop)
-        sink = ReplySink(ledger, handover, state.path)
-        notifier = _ReadinessNotifier(door, on_ready, on_status)
+        _restore(frontend, request_log, state)
+        frontend.start()
+        stack.callback(frontend.stop)
+        sink = ReplySink(request_log, handoff, state.path)
+        notifier = _ReadinessNotifier(frontend, on_ready, on_status)
         job = replace(job, on_status=notifier.look)
         return job.run(state, source, CheckpointedDelivery(sink, state.progress))
 
@@ -155,11 +157,11 @@ class _ReadinessNotifier:
 
     def __init__(
         self,
-        door: Frontend,
+        frontend: Frontend,
         on_ready: Callable[[Frontend], None] | None,
         on_status: Callable[[PoolStatus], None] | None,
     ) -> None:
-        self._door = door
+        self._frontend = frontend
         self._on_ready = on_ready
         self._on_status = on_status
         self._ready = False
@@ -171,10 +173,10 @@ class _ReadinessNotifier:
             self._ready = True
             notify("READY=1")
             if self._on_ready is not None:
-                self._on_ready(self._door)
+                self._on_ready(self._frontend)
         if not self._ending and status.phase not in ("starting", "running"):
             self._ending = True
-            self._door.drain()
+            self._frontend.drain()
             notify("STOPPING=1")
         if self._on_status is not None:
             self._on_status(status)
@@ -189,10 +191,10 @@ def _limits(config: Configuration) -> Limits:
     )
 
 
-def _restore(door: Frontend, ledger: RequestLog, state: StateDirectory) -> None:
-    """Tell the desk what an earlier life has accepted and not answered."""
+def _restore(frontend: Frontend, request_log: RequestLog, state: StateDirectory) -> None:
+    """Tell the sessions what an earlier life has accepted and not answered."""
     record = state.progress.load()
     done = Checkpoint.load(record).done if record is not None else ()
-    for offset, client, sequence, size in ledger.unanswered():
+    for offset, client, sequence, size in request_log.unanswered():
         if offset not in done:
-            door.desk.restore(offset, client, sequence, size)
+            frontend.sessions.restore(offset, client, sequence, size)

@@ -3,7 +3,7 @@
 Frames go in (`receive`), frames come out (`outgoing`), and between them stands a *batch*: what is
 to be recorded in one transaction. Only when the shell says that it has been (`recorded`) are
 submissions confirmed and counted as accepted. What the machine must know of the past it reads from
-a `RequestReader`, which is the ledger.
+a `RequestReader`, which is the request log.
 
 **Once and only once.** A submission is known by (client, sequence). One that is on record is never
 recorded again, whoever repeats it and however often: it is confirmed, or answered at once if its
@@ -67,7 +67,7 @@ READY: Final = 1 << 17
 
 
 class RequestReader(Protocol):
-    """What the desk reads; see `Ledger`."""
+    """What the sessions reads; see `RequestLog`."""
 
     def welcome(self, identity: bytes, *, anonymous: bool, most: int) -> ClientRecord | None:
         """The client of this identity; None if it is new and there are `most` already."""
@@ -78,7 +78,7 @@ class RequestReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the desk takes on."""
+    """How much the sessions takes on."""
 
     window: int = 16_384
     """Submissions of one client without an outcome."""
@@ -159,8 +159,8 @@ class Sessions:
         waiting: by offset, what has no outcome yet.
     """
 
-    def __init__(self, book: RequestReader, limits: Limits) -> None:
-        self._book = book
+    def __init__(self, requests: RequestReader, limits: Limits) -> None:
+        self._requests = requests
         self._limits = limits
         self.out: deque[tuple[Peer, bytes]] = deque()
         self.draining = False
@@ -202,7 +202,9 @@ class Sessions:
 
     def _hello(self, peer: Peer, owner: str, hello: Hello) -> None:
         identity = f"{owner}\0{hello.client}".encode()
-        client = self._book.welcome(identity, anonymous=hello.anonymous, most=self._limits.clients)
+        client = self._requests.welcome(
+            identity, anonymous=hello.anonymous, most=self._limits.clients
+        )
         if client is None:
             self._expel(peer, hello.nonce, UNWELCOME, "too many clients are on record")
             return
@@ -234,7 +236,7 @@ class Sessions:
     def _submit(self, session: _Session, frame: Submit) -> None:
         session.received += 1
         client = session.client.number
-        known = self._book.find(client, frame.sequences)
+        known = self._requests.find(client, frame.sequences)
         confirmed, refused = [], []
         room = self._room(client)
         for sequence, key, value, call in zip(
@@ -455,6 +457,6 @@ class Sessions:
         return set(self._by_client)
 
     @property
-    def sessions(self) -> int:
+    def count(self) -> int:
         """How many sessions there are."""
         return len(self._sessions)

@@ -1,11 +1,11 @@
-"""The pool's sink: what came of each input goes to the front door, and into the ledger.
+"""The pool's sink: what came of each input goes to the frontend, and into the request log.
 
-To the front door at once, so that the client need not wait for a checkpoint; into the ledger before
-each checkpoint. Recording an outcome again changes nothing, so there is nothing to cut back after
-a crash.
+To the frontend at once, so that the client need not wait for a checkpoint; into the request log
+before each checkpoint. Recording an outcome again changes nothing, so there is nothing to cut back
+after a crash.
 
-A run without success has no outputs, but its client waits all the same: it is told why, as the
-dead letter says, which the worker has committed together with the record that comes here.
+A run without success has no outputs, but its client waits all the same: it is told why, as the dead
+letter says, which the worker has committed together with the record that comes here.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class ReplySink(Sink):
     """Answers the clients.
 
     Args:
-        ledger: of the service.
-        handover: to its front door.
+        request log: of the service.
+        handoff: to its frontend.
         state: the state directory, in whose shards the dead letters are.
     """
 
     codec: str = "json"
 
-    def __init__(self, ledger: RequestLog, handover: Handoff, state: Path) -> None:
-        self._ledger = ledger
-        self._handover = handover
+    def __init__(self, request_log: RequestLog, handoff: Handoff, state: Path) -> None:
+        self._request_log = request_log
+        self._handoff = handoff
         self._state = state
         self._reader: StoreReader | None = None
         self._done = 0
@@ -58,7 +58,7 @@ class ReplySink(Sink):
         self._done = delivered.low
 
     def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
-        """As `Sink.write`. Raises StoreFullError if there is no room in the ledger."""
+        """As `Sink.write`. Raises StoreFullError if there is no room in the request log."""
         failed = frozenset(outputs.failed)
         wanted = frozenset(fresh)
         outcomes = {}
@@ -71,7 +71,7 @@ class ReplySink(Sink):
                 if offset in failed
                 else outcome_of_outputs(values, outputs.generation)
             )
-        if self._handover.answer(outcomes) > _UNSAVED_BYTES:
+        if self._handoff.answer(outcomes) > _UNSAVED_BYTES:
             self._save()
         return fresh
 
@@ -98,13 +98,13 @@ class ReplySink(Sink):
             self._reader = None
 
     def _save(self) -> None:
-        outcomes = self._handover.unsaved()
-        self._ledger.answer(outcomes, self._done)
-        self._handover.saved(outcomes)
+        outcomes = self._handoff.unsaved()
+        self._request_log.answer(outcomes, self._done)
+        self._handoff.saved(outcomes)
 
     def _failure(self, offset: int) -> dict[str, Any]:
         """What the client is told of a run without success."""
-        key = self._ledger.key_of(offset)
+        key = self._request_log.key_of(offset)
         if key is not None:
             if self._reader is None:
                 self._reader = StoreReader(self._state)

@@ -1,6 +1,6 @@
-"""The pool's source: what the front door has recorded, in the order in which it was.
+"""The pool's source: what the frontend has recorded, in the order in which it was.
 
-It has no end. Inputs that every life of the pool is done with are gone from the ledger, so a
+It has no end. Inputs that every life of the pool is done with are gone from the request log, so a
 position may lie before the first that is left: then reading begins there.
 """
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class RequestSource(Source):
-    """Reads the ledger, and is woken when there is more."""
+    """Reads the request log, and is woken when there is more."""
 
     codec = "json-object"
 
-    def __init__(self, ledger: RequestLog, handover: Handoff) -> None:
-        self._ledger = ledger
-        self._handover = handover
-        self._offset = ledger.first
+    def __init__(self, request_log: RequestLog, handoff: Handoff) -> None:
+        self._request_log = request_log
+        self._handoff = handoff
+        self._offset = request_log.first
 
     @property
     def position(self) -> Position:
@@ -33,21 +33,21 @@ class RequestSource(Source):
         return Position(self._offset)
 
     def read(self, limit: int) -> list[Record]:
-        """As `Source.read`. Raises whatever has ended the front door, too."""
-        if self._handover.failure is not None:
-            raise self._handover.failure
-        self._handover.arrivals.silence()  # before reading: what comes later rings again
-        records: list[Record] = [*self._ledger.read(self._offset, limit)]
+        """As `Source.read`. Raises whatever has ended the frontend, too."""
+        if self._handoff.failure is not None:
+            raise self._handoff.failure
+        self._handoff.arrivals.clear()  # before reading: what comes later rings again
+        records: list[Record] = [*self._request_log.read(self._offset, limit)]
         self._offset += len(records)
         return records
 
     def fileno(self) -> int | None:
         """As `Source.fileno`."""
-        return self._handover.arrivals.fileno()
+        return self._handoff.arrivals.fileno()
 
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
-        self._offset = max(position.offset, self._ledger.first)
+        self._offset = max(position.offset, self._request_log.first)
 
     def identity(self) -> Identity:
         """As `Source.identity`."""

@@ -1,8 +1,9 @@
-"""A service in small: real ledger, real machines of both sides, a pool and a network that are toys.
+"""A service in small: real request log and machines of both sides; pool and network are toys.
 
 Every part can die on its own: connections lose frames or break, clients crash and repeat
-themselves, the server is started anew with nothing but its ledger. What the pool did is remembered
-here as its shards would: an outcome is there for good, but may have to be delivered again.
+themselves, the server is started anew with nothing but its request log. What the pool did is
+remembered here as its shards would: an outcome is there for good, but may have to be delivered
+again.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ class Program:
         """A new life."""
         self.next = 1
         self.told: set[int] = set()
-        self.caller = ClientSession(
+        self.session = ClientSession(
             self.name, next(self.world.numbers), self.world.nonce, anonymous=False
         )
         self.connect()
-        self.caller.start(self.world.now)
+        self.session.start(self.world.now)
         self.pump()
 
     def connect(self) -> None:
@@ -63,10 +64,10 @@ class Program:
 
     def submit(self, count: int) -> None:
         """Hand in what comes next, as far as there is room."""
-        for _ in range(min(count, self.caller.room)):
+        for _ in range(min(count, self.session.room)):
             key = encode_key(f"{self.name}-{self.next % 3}")
             value = json.dumps([self.name, self.next]).encode()
-            self.caller.submit(self.next, key, value, self.world.now)
+            self.session.submit(self.next, key, value, self.world.now)
             self.handed_in = max(self.handed_in, self.next)
             self.next += 1
         self.pump()
@@ -75,21 +76,21 @@ class Program:
         """Let the server forget all that this life knows, as far as nothing is missing."""
         while self.acknowledged + 1 in self.told:
             self.acknowledged += 1
-        self.caller.acknowledge(self.acknowledged)
+        self.session.acknowledge(self.acknowledged)
         self.pump()
 
     def pump(self) -> None:
         """Send what there is to send."""
-        self.wire.up += self.caller.outgoing()
+        self.wire.up += self.session.outgoing()
 
     def tick(self) -> None:
         """Time has passed."""
-        self._happened(self.caller.tick(self.world.now))
+        self._happened(self.session.tick(self.world.now))
 
     def hear(self) -> None:
         """A frame arrives."""
         if self.wire.down:
-            self._happened(self.caller.receive(self.wire.down.popleft(), self.world.now))
+            self._happened(self.session.receive(self.wire.down.popleft(), self.world.now))
 
     def _happened(self, events: Sequence[object]) -> None:
         for event in events:
@@ -112,7 +113,7 @@ class Program:
     @property
     def idle(self) -> bool:
         """Whether there is nothing it waits for."""
-        return self.caller.open and not self.caller.pending and not self.caller.acknowledging
+        return self.session.open and not self.session.pending and not self.session.acknowledging
 
 
 class World:
@@ -129,7 +130,7 @@ class World:
         """What the pool's shards have: outcomes by offset."""
         self._position = 0
         self._saved_low = 0
-        self.ledger = RequestLog.open(folder, sync=False)
+        self.request_log = RequestLog.open(folder, sync=False)
         self._begin()
         self.programs = [Program(self, f"c{number}") for number in range(clients)]
 
@@ -147,59 +148,61 @@ class World:
     # -- the server ---------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self.desk = Sessions(self.ledger, self._limits)
+        self.sessions = Sessions(self.request_log, self._limits)
         self._unsaved: dict[int, bytes] = {}
-        for offset, client, sequence, size in self.ledger.unanswered():
-            self.desk.restore(offset, client, sequence, size)
-        self._position = max(self._saved_low, self.ledger.first)
+        for offset, client, sequence, size in self.request_log.unanswered():
+            self.sessions.restore(offset, client, sequence, size)
+        self._position = max(self._saved_low, self.request_log.first)
 
     def restart(self) -> None:
         """The launcher is killed, and started again."""
-        self.ledger.close()
-        self.ledger = RequestLog.open(self._folder, sync=False)
+        self.request_log.close()
+        self.request_log = RequestLog.open(self._folder, sync=False)
         self._begin()
         waiting = {
-            offset: self._shards[offset] for offset in self.desk.waiting if offset in self._shards
+            offset: self._shards[offset]
+            for offset in self.sessions.waiting
+            if offset in self._shards
         }
         self._deliver(waiting)  # the outboxes are announced
 
     def serve(self, frames: int, *, newest_first: bool = False) -> None:
-        """One turn of the front door, which takes so many frames in.
+        """One turn of the frontend, which takes so many frames in.
 
         ZeroMQ may well hand out what a new connection brings before the rest of an old one.
         """
         for wire in self._wires[::-1] if newest_first else list(self._wires):
             for _ in range(min(frames, len(wire.up))):
-                self.desk.receive(wire.peer, "", wire.up.popleft())
-        batch = self.desk.take_batch()
+                self.sessions.receive(wire.peer, "", wire.up.popleft())
+        batch = self.sessions.take_batch()
         if batch:
-            first = self.ledger.record(batch.entries, batch.floors, batch.leaving)
-            self.desk.recorded(batch, first)
-        for client, chosen, session in self.desk.replies():
+            first = self.request_log.record(batch.entries, batch.floors, batch.leaving)
+            self.sessions.recorded(batch, first)
+        for client, chosen, session in self.sessions.replies():
             outcomes = []
             for sequence, given in chosen:
-                call = self.ledger.find(client, [sequence])[0]
+                call = self.request_log.find(client, [sequence])[0]
                 outcome = given or (
                     FORGOTTEN_OUTCOME
                     if call is None
                     else call.outcome or self._unsaved[call.offset]
                 )
                 outcomes.append((sequence, outcome))
-            self.desk.reply(session, outcomes)
+            self.sessions.reply(session, outcomes)
         peers = {wire.peer: wire for wire in self._wires}
-        while self.desk.out:
-            peer, frame = self.desk.out.popleft()
+        while self.sessions.out:
+            peer, frame = self.sessions.out.popleft()
             if peer in peers:
                 peers[peer].down.append(frame)
             else:
-                self.desk.unreachable(peer)
+                self.sessions.unreachable(peer)
 
     # -- the pool -----------------------------------------------------------------------------
 
     def work(self, count: int) -> None:
         """The pool reads inputs, runs them and delivers what comes of them."""
         outcomes = {}
-        for _, value, _ in self.ledger.read(self._position, count):
+        for _, value, _ in self.request_log.read(self._position, count):
             offset = self._position
             self._position += 1
             if offset not in self._shards:
@@ -211,11 +214,11 @@ class World:
 
     def _deliver(self, outcomes: dict[int, bytes]) -> None:
         self._unsaved.update(outcomes)
-        self.desk.answered(outcomes)
+        self.sessions.answered(outcomes)
 
     def checkpoint(self) -> None:
         """Outcomes are recorded, inputs that the last checkpoint has covered deleted."""
-        self.ledger.answer(self._unsaved, self._saved_low)
+        self.request_log.answer(self._unsaved, self._saved_low)
         self._unsaved.clear()
         self._saved_low = self._position  # the toy pool is done with all that it has read
 
@@ -257,4 +260,4 @@ class World:
 
     def close(self) -> None:
         """Put it away."""
-        self.ledger.close()
+        self.request_log.close()

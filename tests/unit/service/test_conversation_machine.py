@@ -116,7 +116,7 @@ class ConversationMachine(RuleBasedStateMachine):
     @invariant()
     def what_waits_is_bounded(self) -> None:
         if hasattr(self, "world"):
-            assert len(self.world.desk.waiting) <= self.world._limits.backlog
+            assert len(self.world.sessions.waiting) <= self.world._limits.backlog
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):
@@ -135,8 +135,8 @@ class ConversationMachine(RuleBasedStateMachine):
                         set(program.outcomes) | set(range(1, program.acknowledged + 1)) == handed_in
                     )
                     assert {s for name, s in world.effects if name == program.name} == handed_in
-            assert not world.desk.waiting
-            assert world.desk.malformed == 0
+            assert not world.sessions.waiting
+            assert world.sessions.malformed == 0
             assert not any(program.replaced for program in world.programs)
             self.each_has_one_effect_at_most()
         finally:

@@ -1,4 +1,4 @@
-"""The ledger keeps what it was told, through reopening, and no longer than it has to."""
+"""The request log keeps what it was told, through reopening, and no longer than it has to."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[RequestLog]:
-    ledger = RequestLog.open(tmp_path / "intake", sync=False)
-    yield ledger
-    ledger.close()
+def request_log(tmp_path: Path) -> Iterator[RequestLog]:
+    request_log = RequestLog.open(tmp_path / "intake", sync=False)
+    yield request_log
+    request_log.close()
 
 
 def entries(client: int, *sequences: int) -> list[NewRequest]:
@@ -28,97 +28,97 @@ def entries(client: int, *sequences: int) -> list[NewRequest]:
     ]
 
 
-def come(ledger: RequestLog, name: bytes, most: int = 100) -> ClientRecord:
-    client = ledger.welcome(name, anonymous=False, most=most)
+def come(request_log: RequestLog, name: bytes, most: int = 100) -> ClientRecord:
+    client = request_log.welcome(name, anonymous=False, most=most)
     assert client is not None
     return client
 
 
 def test_submissions_are_there_after_reopening(tmp_path: Path) -> None:
-    ledger = RequestLog.open(tmp_path / "intake", sync=True)
-    client = come(ledger, b"\0a").number
-    assert ledger.record(entries(client, 1, 2)) == 0
-    ledger.close()
-    ledger = RequestLog.open(tmp_path / "intake", sync=True)
+    request_log = RequestLog.open(tmp_path / "intake", sync=True)
+    client = come(request_log, b"\0a").number
+    assert request_log.record(entries(client, 1, 2)) == 0
+    request_log.close()
+    request_log = RequestLog.open(tmp_path / "intake", sync=True)
     try:
-        assert come(ledger, b"\0a") == (client, 0, 2)
-        assert ledger.read(0, 10) == [(b"sk", b"1", None), (b"sk", b"2", None)]
-        assert ledger.read(1, 10) == [(b"sk", b"2", None)]
-        assert ledger.record(entries(client, 3)) == 2
-        assert list(ledger.unanswered()) == [(n, client, n + 1, 3) for n in range(3)]
+        assert come(request_log, b"\0a") == (client, 0, 2)
+        assert request_log.read(0, 10) == [(b"sk", b"1", None), (b"sk", b"2", None)]
+        assert request_log.read(1, 10) == [(b"sk", b"2", None)]
+        assert request_log.record(entries(client, 3)) == 2
+        assert list(request_log.unanswered()) == [(n, client, n + 1, 3) for n in range(3)]
     finally:
-        ledger.close()
+        request_log.close()
 
 
 def test_offsets_are_never_given_twice_though_all_inputs_are_gone(tmp_path: Path) -> None:
-    ledger = RequestLog.open(tmp_path / "intake", sync=False)
-    client = come(ledger, b"\0a").number
-    ledger.record(entries(client, 1, 2))
-    ledger.answer({0: b"\x01[]", 1: b"\x01[]"}, 2)
-    assert ledger.read(0, 10) == []
-    ledger.close()
-    ledger = RequestLog.open(tmp_path / "intake", sync=False)
+    request_log = RequestLog.open(tmp_path / "intake", sync=False)
+    client = come(request_log, b"\0a").number
+    request_log.record(entries(client, 1, 2))
+    request_log.answer({0: b"\x01[]", 1: b"\x01[]"}, 2)
+    assert request_log.read(0, 10) == []
+    request_log.close()
+    request_log = RequestLog.open(tmp_path / "intake", sync=False)
     try:
-        assert ledger.first == 2
-        assert ledger.record(entries(client, 3)) == 2
+        assert request_log.first == 2
+        assert request_log.record(entries(client, 3)) == 2
     finally:
-        ledger.close()
+        request_log.close()
 
 
-def test_outcomes_stay_until_they_are_acknowledged(ledger: RequestLog) -> None:
-    client = come(ledger, b"\0a").number
-    ledger.record(entries(client, 1, 2, 3))
-    ledger.answer({0: b"\x01[1]", 2: b"\x01[3]"}, 0)
-    found = ledger.find(client, [1, 2, 3, 4])
+def test_outcomes_stay_until_they_are_acknowledged(request_log: RequestLog) -> None:
+    client = come(request_log, b"\0a").number
+    request_log.record(entries(client, 1, 2, 3))
+    request_log.answer({0: b"\x01[1]", 2: b"\x01[3]"}, 0)
+    found = request_log.find(client, [1, 2, 3, 4])
     assert [call and call.outcome for call in found] == [b"\x01[1]", b"", b"\x01[3]", None]
-    ledger.record((), {client: 1})
-    assert [call and call.outcome for call in ledger.find(client, [1, 2])] == [None, b""]
-    assert come(ledger, b"\0a") == (client, 1, 3)
-    assert ledger.kept == {client: 2}
+    request_log.record((), {client: 1})
+    assert [call and call.outcome for call in request_log.find(client, [1, 2])] == [None, b""]
+    assert come(request_log, b"\0a") == (client, 1, 3)
+    assert request_log.kept == {client: 2}
 
 
-def test_an_outcome_of_what_was_acknowledged_before_is_dropped(ledger: RequestLog) -> None:
-    client = come(ledger, b"\0a").number
-    ledger.record(entries(client, 1))
-    ledger.record((), {client: 1})
-    ledger.answer({0: b"\x01[1]"}, 0)
-    assert ledger.find(client, [1]) == [None]
+def test_an_outcome_of_what_was_acknowledged_before_is_dropped(request_log: RequestLog) -> None:
+    client = come(request_log, b"\0a").number
+    request_log.record(entries(client, 1))
+    request_log.record((), {client: 1})
+    request_log.answer({0: b"\x01[1]"}, 0)
+    assert request_log.find(client, [1]) == [None]
 
 
-def test_the_oldest_outcomes_go_when_there_are_too_many(ledger: RequestLog) -> None:
-    client = come(ledger, b"\0a").number
-    other = come(ledger, b"\0b").number
-    ledger.record(entries(client, 1, 2, 3, 4) + entries(other, 1))
-    ledger.answer({0: b"\x01", 1: b"\x01", 3: b"\x01"}, 0)
-    assert ledger.trim(client, 3) == 1
-    assert ledger.trim(client, 0) == 2  # the third waits, and holds up the fourth
-    assert ledger.trim(client, 0) is None
-    assert come(ledger, b"\0a") == (client, 2, 4)
-    assert ledger.kept == {client: 2, other: 1}
+def test_the_oldest_outcomes_go_when_there_are_too_many(request_log: RequestLog) -> None:
+    client = come(request_log, b"\0a").number
+    other = come(request_log, b"\0b").number
+    request_log.record(entries(client, 1, 2, 3, 4) + entries(other, 1))
+    request_log.answer({0: b"\x01", 1: b"\x01", 3: b"\x01"}, 0)
+    assert request_log.trim(client, 3) == 1
+    assert request_log.trim(client, 0) == 2  # the third waits, and holds up the fourth
+    assert request_log.trim(client, 0) is None
+    assert come(request_log, b"\0a") == (client, 2, 4)
+    assert request_log.kept == {client: 2, other: 1}
 
 
-def test_clients_that_were_not_seen_for_long_are_forgotten(ledger: RequestLog) -> None:
-    first, second, third = (come(ledger, b"\0" + name).number for name in (b"a", b"b", b"c"))
-    ledger.record(entries(first, 1) + entries(second, 1) + entries(third, 1))
-    ledger.answer({0: b"\x01[]", 1: b"\x01[]"}, 0)
-    ledger.expire(time.time() + 1, present={second})
-    assert [ledger.find(client, [1])[0] is None for client in (first, second, third)] == [
+def test_clients_that_were_not_seen_for_long_are_forgotten(request_log: RequestLog) -> None:
+    first, second, third = (come(request_log, b"\0" + name).number for name in (b"a", b"b", b"c"))
+    request_log.record(entries(first, 1) + entries(second, 1) + entries(third, 1))
+    request_log.answer({0: b"\x01[]", 1: b"\x01[]"}, 0)
+    request_log.expire(time.time() + 1, present={second})
+    assert [request_log.find(client, [1])[0] is None for client in (first, second, third)] == [
         True,
         False,
         False,  # it still waits for its outcome
     ]
-    assert come(ledger, b"\0a").number not in (first, second, third)
+    assert come(request_log, b"\0a").number not in (first, second, third)
 
 
-def test_a_client_that_leaves_for_good_leaves_nothing(ledger: RequestLog) -> None:
-    client = come(ledger, b"\0a").number
-    ledger.record(entries(client, 1), leaving=[(b"\0a", client)])
-    assert ledger.find(client, [1]) == [None]
-    assert ledger.read(0, 10) == [(b"sk", b"1", None)]  # it is run all the same
-    assert come(ledger, b"\0a").number != client
+def test_a_client_that_leaves_for_good_leaves_nothing(request_log: RequestLog) -> None:
+    client = come(request_log, b"\0a").number
+    request_log.record(entries(client, 1), leaving=[(b"\0a", client)])
+    assert request_log.find(client, [1]) == [None]
+    assert request_log.read(0, 10) == [(b"sk", b"1", None)]  # it is run all the same
+    assert come(request_log, b"\0a").number != client
 
 
-def test_no_more_clients_than_there_may_be(ledger: RequestLog) -> None:
-    come(ledger, b"\0a", 1)
-    assert ledger.welcome(b"\0b", anonymous=False, most=1) is None
-    come(ledger, b"\0a", 1)
+def test_no_more_clients_than_there_may_be(request_log: RequestLog) -> None:
+    come(request_log, b"\0a", 1)
+    assert request_log.welcome(b"\0b", anonymous=False, most=1) is None
+    come(request_log, b"\0a", 1)
