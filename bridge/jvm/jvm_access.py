@@ -2,7 +2,7 @@
 
 Given is one with ``TAMIAS_JVM_PORT`` and ``TAMIAS_JVM_TOKEN`` in the environment: the address of a
 py4j gateway, with `tamias.resources.Resources` as its entry point, on the loopback interface unless
-``TAMIAS_JVM_HOST`` says another. So it is inside Flink. Otherwise the pool's keeper has one.
+``TAMIAS_JVM_HOST`` says another. So it is inside Flink. Otherwise the pool's host process has one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOKEN: Final = "TAMIAS_JVM_TOKEN"  # noqa: S105 (the name of a variable)
 HOST: Final = "TAMIAS_JVM_HOST"
 
 ANSWER_SECONDS: Final = 180.0
-"""The longest a keeper may take: a JVM's start, behind another one's."""
+"""The longest a host process may take: a JVM's start, behind another one's."""
 
 
 class GivenJvm:
@@ -69,7 +69,7 @@ class GivenJvm:
         """Nothing to do."""
 
 
-class KeptJvm:
+class SharedJvm:
     """The JVM of this pool. Outside of a pool this process counts as one."""
 
     def __init__(self, settings: JvmSettings) -> None:
@@ -98,7 +98,7 @@ class KeptJvm:
         try:
             return str(self._ask({"over": life})["why"])
         except JvmError:
-            return "its keeper is gone"
+            return "its host process is gone"
 
     def leave(self) -> None:
         """This process does not need it any more."""
@@ -125,7 +125,7 @@ class KeptJvm:
                         self._socket = None
                     if time.monotonic() > deadline:
                         raise JvmError(
-                            f"The keeper of the JVM does not answer: {error}.",
+                            f"The host process of the JVM does not answer: {error}.",
                             hint="Look into the pool's log for what it says.",
                         ) from None
                     time.sleep(0.02)
@@ -137,7 +137,7 @@ class KeptJvm:
             try:
                 connection.connect(f"\0{self._name}")
             except ConnectionRefusedError:
-                _start_keeper(self._name, self._launcher, self._command)
+                _start_host(self._name, self._launcher, self._command)
                 connection.connect(f"\0{self._name}")
         except BaseException:
             connection.close()
@@ -145,7 +145,7 @@ class KeptJvm:
         return connection
 
 
-def _start_keeper(name: str, launcher: str, command: JvmCommand) -> None:
+def _start_host(name: str, launcher: str, command: JvmCommand) -> None:
     arguments = [name, launcher, json.dumps(command.to_json())]
     # A session of its own: it is to outlive this worker, whose process group is killed with it.
     done = subprocess.run(
@@ -158,7 +158,7 @@ def _start_keeper(name: str, launcher: str, command: JvmCommand) -> None:
     )
     if done.returncode:
         raise JvmError(
-            f"The keeper of the JVM ended with status {done.returncode}.",
+            f"The host process of the JVM ended with status {done.returncode}.",
             hint="Look into the pool's log for what it says.",
         )
 
@@ -174,7 +174,7 @@ def _answer(connection: socket.socket) -> dict[str, Any]:
     return answer
 
 
-def tenancy(settings: JvmSettings) -> GivenJvm | KeptJvm:
+def access_jvm(settings: JvmSettings) -> GivenJvm | SharedJvm:
     """The JVM of this process.
 
     Raises:
@@ -182,4 +182,4 @@ def tenancy(settings: JvmSettings) -> GivenJvm | KeptJvm:
         MissingExtraError: what is needed to start one is not installed.
         BridgeError: our sources do not compile.
     """
-    return GivenJvm.from_environment() or KeptJvm(settings)
+    return GivenJvm.from_environment() or SharedJvm(settings)

@@ -1,8 +1,9 @@
-"""The keeper: has the JVM of a pool, and looks after it as a launcher looks after workers.
+"""The host process: has the JVM of a pool, and looks after it as a launcher looks after workers.
 
-The first worker that needs the JVM starts a keeper, which binds an abstract Unix socket under a
-name that stands for the pool and the JVM's settings. There can be one socket of a name, so there is
-one keeper, whoever else has tried; and the kernel takes the name away when the keeper dies.
+The first worker that needs the JVM starts a host process, which binds an abstract Unix socket under
+a name that stands for the pool and the JVM's settings. There can be one socket of a name, so there
+is one host process, whoever else has tried; and the kernel takes the name away when the host
+process dies.
 
 Over that socket come JSON lines. ``{"want": true}`` is answered with the address of the JVM, which
 is started if there is none; ``{"over": LIFE}`` with why that life of it is over. Before the answer
@@ -11,7 +12,8 @@ that a client leaves, and is not about to be replaced by another.
 
 A connection is a lease: when the last one goes, so does the JVM; at once after a ``bye``, or else
 in two seconds, in which a crashed worker's successor may come. It also goes at once when the pool's
-launcher dies. The JVM gets SIGKILL from the kernel when the keeper dies, and sees its input close.
+launcher dies. The JVM gets SIGKILL from the kernel when the host process dies, and sees its input
+close.
 
     python -m tamias.bridge.jvm.jvm_host NAME LAUNCHER_PID COMMAND
 """
@@ -163,7 +165,9 @@ def main() -> int:
     if os.fork():
         os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    setproctitle.setproctitle(f"tamias keeper of {Path(json.loads(command)['command'][0]).name}")
+    setproctitle.setproctitle(
+        f"tamias host process of {Path(json.loads(command)['command'][0]).name}"
+    )
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
     JvmHost(listener, int(launcher), JvmCommand(**json.loads(command))).run()

@@ -71,18 +71,18 @@ class JvmProcess:
         self._reader.start()
         self._over = threading.Event()
         self.address = self._find()
-        self._line = Py4jClient(self.address)
+        self._client = Py4jClient(self.address)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
     def _find(self) -> Address:
         try:
             port, token = self._told()
-            line = Py4jClient(Address("127.0.0.1", int(port), token))
+            client = Py4jClient(Address("127.0.0.1", int(port), token))
             try:
-                target = line.static(ENTRY_POINT, "instance", timeout=START_SECONDS)
+                target = client.static(ENTRY_POINT, "instance", timeout=START_SECONDS)
             finally:
-                line.close()
+                client.close()
         except (BridgeError, LineDownError) as error:
             killed = self.ended(wait=1.0) and self._process.returncode < 0
             self._process.kill()
@@ -126,7 +126,7 @@ class JvmProcess:
     def _watch(self) -> None:
         while not self._over.wait(PING_SECONDS):
             try:
-                self._line.call("ping", timeout=self._hang_timeout)
+                self._client.call("ping", timeout=self._hang_timeout)
             except (LineDownError, BridgeError) as error:
                 if getattr(error, "late", False):
                     self.kill(f"it hung for {self._hang_timeout:g} seconds, and was killed")
@@ -154,7 +154,7 @@ class JvmProcess:
         self._over.set()
         status = self._end()
         self._watcher.join()
-        self._line.close()
+        self._client.close()
         if self._why:
             return self._why
         if status == EXIT_OUT_OF_MEMORY:

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from ...agent.errors import JavaCallError, JavaTimeoutError, JvmError
 from ...worker.durable.call_log import inside_durable_call
-from ..jvm.jvm_access import tenancy
+from ..jvm.jvm_access import access_jvm
 from .callbacks import answer
 from .convert import to_text
 from .session import Session, fail
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from ...agent.resources.resource import Resource, ResourceType
-    from ..jvm.jvm_access import GivenJvm, KeptJvm
+    from ..jvm.jvm_access import GivenJvm, SharedJvm
     from ..jvm.settings import JvmSettings
     from .session import Answer
 
@@ -53,7 +53,7 @@ class JavaCalls:
 
     def _renew(self) -> None:
         self._starting = threading.Lock()
-        self._jvm: GivenJvm | KeptJvm | None = None
+        self._jvm: GivenJvm | SharedJvm | None = None
         self._session: Session | None = None
         self._submissions: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._sender: threading.Thread | None = None
@@ -154,7 +154,7 @@ class JavaCalls:
                 if self._session is not None:
                     self._session.close()
                 if self._jvm is None:
-                    self._jvm = tenancy(self._settings)
+                    self._jvm = access_jvm(self._settings)
                 self._session = Session(
                     self._jvm.address(),
                     self._jvm,
@@ -246,30 +246,30 @@ _links: dict[tuple[JvmSettings, GetResource], tuple[JavaCalls, int]] = {}
 _guard = threading.Lock()
 
 
-def link_for(settings: JvmSettings, get_resource: GetResource) -> JavaCalls:
+def calls_for(settings: JvmSettings, get_resource: GetResource) -> JavaCalls:
     """The link of the resources that find each other by `get_resource`; each must `release` it."""
     with _guard:
-        link, users = _links.get((settings, get_resource), (None, 0))
-        link = link or JavaCalls(settings, get_resource)
-        _links[settings, get_resource] = link, users + 1
-        return link
+        calls, users = _links.get((settings, get_resource), (None, 0))
+        calls = calls or JavaCalls(settings, get_resource)
+        _links[settings, get_resource] = calls, users + 1
+        return calls
 
 
 def release(settings: JvmSettings, get_resource: GetResource) -> None:
     """One resource less needs the link; it ends with the last one."""
     with _guard:
-        link, users = _links.pop((settings, get_resource))
+        calls, users = _links.pop((settings, get_resource))
         if users > 1:
-            _links[settings, get_resource] = link, users - 1
+            _links[settings, get_resource] = calls, users - 1
             return
-    link.close()
+    calls.close()
 
 
 def _forked() -> None:
     global _guard  # noqa: PLW0603 (a thread that is not here may hold it)
     _guard = threading.Lock()
-    for link, _ in _links.values():
-        link.forked()
+    for calls, _ in _links.values():
+        calls.forked()
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from ...agent.errors import AgentDefinitionError
 from ...agent.resources.resource import Resource
 from ..jvm.settings import JvmSettings
-from .calls import JavaCalls, link_for, release
+from .calls import JavaCalls, calls_for, release
 
 if TYPE_CHECKING:
     from ...agent.config.configuration import Configuration
@@ -32,20 +32,20 @@ class JavaResource(Resource, ABC):
     java_method: str | None = None
 
     _name: str = PrivateAttr(default="")
-    _link: JavaCalls | None = PrivateAttr(default=None)
+    _calls: JavaCalls | None = PrivateAttr(default=None)
     _settings: JvmSettings = PrivateAttr(default=JvmSettings())
 
     def provided(self, name: str, config: Configuration) -> None:
         """Remember what Java knows it by, and where Java is to be had."""
         self._name = name
         self._settings = JvmSettings.of(config)
-        if self.get_resource is not None and self._link is None:
-            self._link = link_for(self._settings, self.get_resource)
+        if self.get_resource is not None and self._calls is None:
+            self._calls = calls_for(self._settings, self.get_resource)
 
     def close(self) -> None:
         """Close what there is of it in Java, when its worker has no Java resource left."""
-        if self._link is not None and self.get_resource is not None:
-            self._link = None
+        if self._calls is not None and self.get_resource is not None:
+            self._calls = None
             release(self._settings, self.get_resource)
 
     @property
@@ -66,22 +66,22 @@ class JavaResource(Resource, ABC):
 
     def java_call(self, method: str, **args: Any) -> Any:
         """What a method of the Java object returns. Raises as `JavaCalls.call`."""
-        link, request = self._java_request(method, args)
-        return self._java_value(link.call(request))
+        calls, request = self._java_request(method, args)
+        return self._java_value(calls.call(request))
 
     async def java_acall(self, method: str, **args: Any) -> Any:
         """The awaitable form of `java_call`: other keys go on meanwhile, however long it takes."""
-        link, request = self._java_request(method, args)
-        return self._java_value(await link.acall(request))
+        calls, request = self._java_request(method, args)
+        return self._java_value(await calls.acall(request))
 
     def _java_request(self, method: str, args: dict[str, Any]) -> tuple[JavaCalls, dict[str, Any]]:
-        if self._link is None:
+        if self._calls is None:
             raise AgentDefinitionError(
                 f"The Java resource of {self.java_clazz} belongs to no agent, or is closed.",
                 hint="Declare it as a resource of an agent, and ask the context for it.",
             )
         kind = type(self).resource_type().value
-        return self._link, {"type": kind, "name": self._name, "method": method, "args": args}
+        return self._calls, {"type": kind, "name": self._name, "method": method, "args": args}
 
     def _java_value(self, outcome: Answer) -> Any:
         if self.metric_group is not None:

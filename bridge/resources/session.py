@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 5.0
 MARGIN_SECONDS: Final = 3.0
-"""A hung JVM is found so by its keeper, who knows what to say of it; clients wait longer."""
+"""A hung JVM is found so by its JVM host, who knows what to say of it; clients wait longer."""
 
 _root: ContextVar[str | None] = ContextVar("tamias-java-root", default=None)
 """What the calls have in common that one call has led to, here and in Java."""
@@ -74,7 +74,7 @@ class Session:
         self._answer = answer
         self._patience = patience + MARGIN_SECONDS
         self._id = uuid4().hex
-        self._line = Py4jClient(address)
+        self._client = Py4jClient(address)
         self._numbers = count(1)
         self._pending: dict[str | None, tuple[Future[Answer], Context]] = {}
         self._lock = threading.Lock()
@@ -132,9 +132,9 @@ class Session:
         if self.alive:
             self.alive = False
             with suppress(LineDownError, BridgeError):
-                self._line.call("close", self._id, timeout=self._patience)
+                self._client.call("close", self._id, timeout=self._patience)
             self._listener.join(POLL_SECONDS)
-        self._line.close()
+        self._client.close()
 
     def _number(self) -> str:
         return f"c{next(self._numbers)}"
@@ -149,7 +149,7 @@ class Session:
     def _send(self, method: str, *args: str | int, wait: float) -> str:
         self._check()
         try:
-            return self._line.call(method, self._id, *args, timeout=wait)
+            return self._client.call(method, self._id, *args, timeout=wait)
         except LineDownError:
             raise self._lost() from None
 
@@ -159,7 +159,7 @@ class Session:
 
     def _cancel(self, number: str) -> None:
         with suppress(LineDownError, BridgeError):  # then there is nothing to interrupt
-            self._line.call("cancel", self._id, number, timeout=self._patience)
+            self._client.call("cancel", self._id, number, timeout=self._patience)
 
     def _in_root(self, question: dict[str, Any]) -> Answer:
         token = _root.set(question.get("root"))
@@ -191,7 +191,7 @@ class Session:
         while self.alive:
             try:
                 wait = POLL_SECONDS + self._patience
-                text = self._line.call("poll", self._id, millis, timeout=wait)
+                text = self._client.call("poll", self._id, millis, timeout=wait)
             except (LineDownError, BridgeError):
                 if self.alive:
                     self._lost()
@@ -220,7 +220,7 @@ class Session:
     def _reply(self, event: dict[str, Any]) -> None:
         reply = to_text(self._in_root(event["ask"]))
         with suppress(LineDownError, BridgeError):  # the listener will hear of it
-            self._line.call("reply", self._id, event["question"], reply, timeout=self._patience)
+            self._client.call("reply", self._id, event["question"], reply, timeout=self._patience)
 
 
 def fail(future: Future[Answer], error: Exception) -> None:

@@ -59,7 +59,7 @@ def main() -> int:
     pipe = Pipe.take_over()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
-        Launcher(pipe).run()
+        TaskPool(pipe).run()
     except TaskEndedError:
         return 0
     except Exception as error:  # noqa: BLE001 (the task is told, whatever it is)
@@ -69,7 +69,7 @@ def main() -> int:
     return 0
 
 
-class Launcher:
+class TaskPool:
     """One life of a task's pool."""
 
     def __init__(self, pipe: Pipe) -> None:

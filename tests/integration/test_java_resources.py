@@ -125,8 +125,8 @@ def test_nothing_outlives_a_killed_pool(whom: str) -> None:
     try:
         assert eventually(lambda: bool(of_this_pool()))
         (jvm,) = of_this_pool()
-        keeper = jvm.parent()
-        assert keeper is not None
+        host = jvm.parent()
+        assert host is not None
         if whom == "workers":
             # One dies: its successor finds the JVM that is there.
             worker = next(
@@ -139,7 +139,7 @@ def test_nothing_outlives_a_killed_pool(whom: str) -> None:
             assert of_this_pool() == [jvm]
         launcher.kill()
         launcher.wait()
-        assert eventually(lambda: is_gone(jvm) and is_gone(keeper), seconds=5)
+        assert eventually(lambda: is_gone(jvm) and is_gone(host), seconds=5)
     finally:
         if launcher.is_running():
             launcher.kill()

@@ -96,7 +96,7 @@ def registry(
 
 def jvm_of(resource: Any) -> psutil.Process:
     """The JVM in which a Java resource lives, once it has been used."""
-    life: str = resource._link._session._address.life
+    life: str = resource._calls._session._address.life
     return psutil.Process(int(life.partition("-")[0]))
 
 

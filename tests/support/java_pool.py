@@ -84,7 +84,7 @@ class Awaiting(Echoing):
     async def ask(event: InputEvent, ctx: RunnerContext) -> None:
         model = model_of(ctx)
         answer = await model.achat([ChatMessage(content=event.input)])
-        life = cast("Any", model)._link._session._address.life
+        life = cast("Any", model)._calls._session._address.life
         output = {"said": answer.content, "most": answer.extra_args.get("most"), "jvm": life}
         ctx.send_event(OutputEvent(output=output))
 

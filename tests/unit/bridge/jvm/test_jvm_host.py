@@ -57,7 +57,7 @@ declared = {ResourceType.CHAT_MODEL_CONNECTION: {"echo": echo()}}
 with registry(declared) as resources:
     connection = resources.get("echo", ResourceType.CHAT_MODEL_CONNECTION)
     connection.chat(said("x"))
-    print(connection._link._session._address.life, flush=True)
+    print(connection._calls._session._address.life, flush=True)
     sys.stdin.read()
 """
 
@@ -108,23 +108,23 @@ def test_processes_of_a_pool_share_one(tmp_path: Path) -> None:
 def test_a_process_that_is_killed_leaves_nothing() -> None:
     with python(USER, PYTHONPATH="tests") as user:
         jvm = psutil.Process(int(line(user).partition("-")[0]))
-        keeper = jvm.parent()
-        assert keeper is not None
+        host = jvm.parent()
+        assert host is not None
         user.kill()
         user.wait()
-        assert eventually(lambda: is_gone(jvm) and is_gone(keeper))
+        assert eventually(lambda: is_gone(jvm) and is_gone(host))
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_a_keeper_that_is_killed_takes_the_jvm_along_and_is_replaced(
+def test_a_host_that_is_killed_takes_the_jvm_along_and_is_replaced(
     shared: BaseChatModelConnection, *, stopped: bool
 ) -> None:
     jvm = jvm_of(shared)
-    keeper = jvm.parent()
-    assert keeper is not None
+    host = jvm.parent()
+    assert host is not None
     if stopped:
         jvm.suspend()
-    keeper.kill()
+    host.kill()
     assert eventually(lambda: is_gone(jvm))
     for _ in range(2):
         try:
@@ -145,7 +145,7 @@ def test_killed_in_the_middle_of_a_call(shared: BaseChatModelConnection) -> None
 
 def test_hung(shared: BaseChatModelConnection) -> None:
     jvm = jvm_of(shared)
-    # Whoever notices first says so: the keeper, which pings it, or the call that waits for it.
+    # The first to notice reports it: the host process, which pings it, or the waiting call.
     with soon(jvm.suspend), pytest.raises(JvmError, match=r"(hung|not answer).*, and was killed"):
         shared.chat(said("sleep 60000"))
     assert shared.chat(said("x")).content == "x"
@@ -168,9 +168,9 @@ def test_a_durable_call_is_made_again(shared: BaseChatModelConnection) -> None:
 def test_it_goes_with_its_last_user() -> None:
     with connected(java_options="-Xmx128m") as connection:
         jvm = jvm_of(connection)
-        keeper = jvm.parent()
-        assert keeper is not None
-    assert eventually(lambda: is_gone(jvm) and is_gone(keeper), seconds=1.5)
+        host = jvm.parent()
+        assert host is not None
+    assert eventually(lambda: is_gone(jvm) and is_gone(host), seconds=1.5)
 
 
 def test_one_that_does_not_start() -> None:
