@@ -1,20 +1,20 @@
-"""Which pool process runs when: a pure machine, one line of the roll per agent.
+"""When the pool processes of a deployment are started, drained and killed: a pure machine.
 
-    WAITING ──start──► RUNNING ──said how it ended──► OVER
+    WAITING ──start──► RUNNING ──reported how it ended──► OVER
        ▲                  │
        └── died without ──┘
-           a word
+           a report
 
-A pool process that says how it has ended (finished, interrupted, an error) is believed: the pool
-has restarts, backoff and a breaker of its own, and what it gives up is to be given up. One that
-dies without a word, by SIGKILL or the memory killer, say, is started again and carries on where its
-state directory stands, at once the first time and after growing pauses from then on
-(`launcher/dispatch/backoff.py`): deaths in a row are ended by any input that gets done. So is one
-that has found its state directory in use, by a `tamias dead-letters retry`, for one.
+A pool process that reports how it has ended (finished, interrupted, an error) is believed: the pool
+has restarts, backoff and a breaker of its own, and what it gives up is given up. One that dies
+without a report, by SIGKILL or the kernel's memory killer for example, is started again and carries
+on where its state directory stands: at once the first time, after growing pauses from then on
+(`launcher/dispatch/backoff.py`). Any input that gets done ends the row of deaths. A process that
+finds its state directory in use, by `tamias dead-letters retry` for example, is treated the same.
 
-Lines know nothing of each other: nothing here looks at two of them at once, but for the end.
+Agents do not affect each other: only the end looks at more than one of them.
 
-Being told to stop is done in steps, as for a single pool: drain, stop at once, kill.
+Stopping has steps, as for a single pool: drain, stop at once, kill.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _WORST_LAST: Final = (DONE, DEAD_LETTERS, INTERRUPTED, WRONG, FAILED)
 
 PATIENCE: Final = Backoff(first=0.2, cap=10.0, starts=8, deaths=20, steady=60.0)
 KILL_SECONDS: Final = 10.0
-"""What pool processes have that are to stop at once, before they are killed."""
+"""The time from "stop at once" to the kill."""
 
 
 class ProcessStage(Enum):
-    """Where an agent's pool process is in its life."""
+    """The stage of an agent's pool process."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -71,47 +71,49 @@ Instruction = StartProcess | DrainProcess | KillProcess
 
 
 @dataclass(slots=True)
-class _Line:
+class _AgentState:
+    """One agent of the deployment."""
+
     name: str
-    row: FailureStreak
+    failures: FailureStreak
     stage: ProcessStage = ProcessStage.WAITING
     at: float = 0.0
     """When to start it."""
     since: float = 0.0
     worked: bool = False
-    """Whether any process of it has come so far that its state directory is there."""
+    """Whether any of its processes has shown that the pool works."""
     ready: bool = False
-    """Whether the present one has."""
+    """Whether the present process has."""
     events: int | None = None
     code: int | None = None
-    told: int = 0
-    """How much of being stopped it has been told."""
+    stops_sent: int = 0
+    """The number of stop requests that it was sent."""
 
 
 class RestartPolicy:
-    """The roll. All times are of one monotonic clock."""
+    """Decides for all agents of a deployment. Times are seconds of one monotonic clock."""
 
     def __init__(self, names: Iterable[str], backoff: Backoff = PATIENCE) -> None:
-        self._lines = {name: _Line(name, FailureStreak(backoff)) for name in names}
+        self._agents = {name: _AgentState(name, FailureStreak(backoff)) for name in names}
         self._stops = 0
         self._kill_at: float | None = None
 
     # -- events -------------------------------------------------------------------------------
 
     def works(self, name: str, events: int) -> None:
-        """A pool has shown that it works, and how many inputs it has done in all."""
-        line = self._lines[name]
-        if not line.ready:
-            line.ready = line.worked = True
-            line.row.starts = 0
-        if line.events is not None and events > line.events:
-            line.row.deaths = 0
-        line.events = events
+        """Note that a pool works, and how many inputs it has done in all its lives."""
+        agent = self._agents[name]
+        if not agent.ready:
+            agent.ready = agent.worked = True
+            agent.failures.starts = 0
+        if agent.events is not None and events > agent.events:
+            agent.failures.deaths = 0
+        agent.events = events
 
     def ended(self, name: str, code: int) -> None:
         """A pool process has said how it ends, and does."""
-        line = self._lines[name]
-        line.stage, line.code = ProcessStage.OVER, code
+        agent = self._agents[name]
+        agent.stage, agent.code = ProcessStage.OVER, code
 
     def died(self, name: str, now: float, code: int = FAILED) -> float | None:
         """A pool process has ended without a word, or could not begin for a reason that passes.
@@ -124,19 +126,19 @@ class RestartPolicy:
         Returns:
             Seconds until it is started again; None if it is not.
         """
-        line = self._lines[name]
-        if line.ready:
-            pause = line.row.died(lived=now - line.since, explained=False)
+        agent = self._agents[name]
+        if agent.ready:
+            pause = agent.failures.died(lived=now - agent.since, explained=False)
         else:
-            pause = line.row.start_failed()
-        line.ready = False
+            pause = agent.failures.start_failed()
+        agent.ready = False
         if self._stops:
-            line.stage, line.code = ProcessStage.OVER, INTERRUPTED
+            agent.stage, agent.code = ProcessStage.OVER, INTERRUPTED
             return None
         if pause is None:
-            line.stage, line.code = ProcessStage.OVER, code
+            agent.stage, agent.code = ProcessStage.OVER, code
             return None
-        line.stage, line.at = ProcessStage.WAITING, now + pause
+        agent.stage, agent.at = ProcessStage.WAITING, now + pause
         return pause
 
     def stop(self, now: float) -> int:
@@ -150,9 +152,9 @@ class RestartPolicy:
             self._kill_at = now + KILL_SECONDS
         elif self._stops > 2:
             self._kill_at = now
-        for line in self._lines.values():
-            if line.stage is ProcessStage.WAITING:
-                line.stage, line.code = ProcessStage.OVER, INTERRUPTED
+        for agent in self._agents.values():
+            if agent.stage is ProcessStage.WAITING:
+                agent.stage, agent.code = ProcessStage.OVER, INTERRUPTED
         return self._stops
 
     # -- instructions -------------------------------------------------------------------------
@@ -160,33 +162,33 @@ class RestartPolicy:
     def turn(self, now: float) -> list[Instruction]:
         """What is to be done now."""
         steps: list[Instruction] = []
-        for line in self._lines.values():
-            if line.stage is ProcessStage.WAITING and now >= line.at:
-                line.stage, line.since, line.told = ProcessStage.RUNNING, now, 0
-                line.events = None
-                steps.append(StartProcess(line.name, again=line.worked))
-            elif line.stage is ProcessStage.RUNNING:
-                steps += self._pressing(line, now)
+        for agent in self._agents.values():
+            if agent.stage is ProcessStage.WAITING and now >= agent.at:
+                agent.stage, agent.since, agent.stops_sent = ProcessStage.RUNNING, now, 0
+                agent.events = None
+                steps.append(StartProcess(agent.name, again=agent.worked))
+            elif agent.stage is ProcessStage.RUNNING:
+                steps += self._pressing(agent, now)
         return steps
 
-    def _pressing(self, line: _Line, now: float) -> list[Instruction]:
+    def _pressing(self, agent: _AgentState, now: float) -> list[Instruction]:
         steps: list[Instruction] = []
-        while line.told < min(self._stops, 2):
-            line.told += 1
-            steps.append(DrainProcess(line.name))
-        if self._kill_at is not None and now >= self._kill_at and line.told < 3:
-            line.told = 3
-            steps.append(KillProcess(line.name))
+        while agent.stops_sent < min(self._stops, 2):
+            agent.stops_sent += 1
+            steps.append(DrainProcess(agent.name))
+        if self._kill_at is not None and now >= self._kill_at and agent.stops_sent < 3:
+            agent.stops_sent = 3
+            steps.append(KillProcess(agent.name))
         return steps
 
     def next_deadline(self) -> float | None:
         """When there may be something to be done without an event."""
-        times = [line.at for line in self._lines.values() if line.stage is ProcessStage.WAITING]
+        times = [agent.at for agent in self._agents.values() if agent.stage is ProcessStage.WAITING]
         if self._kill_at is not None:
             times += [
                 self._kill_at
-                for line in self._lines.values()
-                if line.stage is ProcessStage.RUNNING and line.told < 3
+                for agent in self._agents.values()
+                if agent.stage is ProcessStage.RUNNING and agent.stops_sent < 3
             ]
         return min(times, default=None)
 
@@ -195,26 +197,28 @@ class RestartPolicy:
     @property
     def is_over(self) -> bool:
         """Whether all is done that there was to do."""
-        return all(line.stage is ProcessStage.OVER for line in self._lines.values())
+        return all(agent.stage is ProcessStage.OVER for agent in self._agents.values())
 
     @property
     def is_up(self) -> bool:
         """Whether every agent has got to work, or will not any more."""
-        return all(line.worked or line.stage is ProcessStage.OVER for line in self._lines.values())
+        return all(
+            agent.worked or agent.stage is ProcessStage.OVER for agent in self._agents.values()
+        )
 
     @property
     def exit_code(self) -> int:
         """The worst of the agents' codes: failed, wrong, interrupted, dead letters, all done."""
-        codes = (line.code or 0 for line in self._lines.values())
+        codes = (agent.code or 0 for agent in self._agents.values())
         return max(codes, key=_badness, default=DONE)
 
     def code(self, name: str) -> int | None:
         """An agent's exit code, once it is over."""
-        return self._lines[name].code
+        return self._agents[name].code
 
     def stage(self, name: str) -> ProcessStage:
         """Where an agent is."""
-        return self._lines[name].stage
+        return self._agents[name].stage
 
 
 def _badness(code: int) -> int:

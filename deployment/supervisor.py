@@ -1,8 +1,8 @@
-"""Carries out what the roll says: starts pool processes, hears them, ends them.
+"""Runs the pool processes of a deployment, as the restart policy decides.
 
-One thread, one loop, which sleeps until a pool process says something, a signal comes, or a pause
-is over. It handles no inputs and no outputs: a deployment's supervisor can be as slow as it likes,
-or be stopped, and no pool is any slower.
+One thread and one loop, which sleeps until a pool process sends a message, a signal comes, or a
+pause is over. The supervisor handles no inputs and no outputs: while it is slow or stopped, no pool
+is slower.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ if TYPE_CHECKING:
 
 _LOCK: Final = "up.lock"
 _TICK_SECONDS: Final = 1.0
-"""How long an onlooker goes without being asked to refresh, at most."""
+"""The longest time between two calls of `refresh`."""
 
 
 class DeploymentListener:
-    """Is told what happens; does nothing. Those who show it to somebody say what they need."""
+    """Receives what happens in a deployment. All methods do nothing: override what is needed."""
 
     def started(self, name: str, pid: int, *, again: bool) -> None:
-        """A pool process has been started."""
+        """A pool process was started."""
 
     def status(self, name: str, status: PoolStatus) -> None:
-        """How a pool stands."""
+        """A pool has sent its status."""
 
     def said(self, name: str, text: str) -> None:
-        """What a pool's launcher has logged."""
+        """A pool's launcher has logged a line."""
 
     def ready(self, name: str, where: dict[str, Any]) -> None:
         """A service is open: `address` and `listen`."""
 
     def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
-        """A pool process is dead, and comes again after a pause, or not (None)."""
+        """A pool process has died; it is started again after `pause` seconds, or not (None)."""
 
     def ended(self, name: str, report: Report, code: int) -> None:
-        """A pool has come to its end."""
+        """A pool has ended and reported how."""
 
     def failed(self, name: str, error: dict[str, Any], code: int) -> None:
         """A pool cannot go on: `type`, `message`, `hint` and `traceback` of its error."""
 
     def interrupted(self, name: str) -> None:
-        """A pool was told to stop before it had begun."""
+        """A pool was stopped before it began."""
 
     def stopping(self, times: int) -> None:
-        """Somebody has asked for the end, for the first, second or third time."""
+        """The deployment was asked to stop, for the first, second or third time."""
 
     def refresh(self) -> None:
-        """Time has passed."""
+        """Called at least once a second."""
 
 
 class Supervisor:
@@ -72,14 +72,14 @@ class Supervisor:
 
     Args:
         deployment: what to run.
-        onlooker: is told what happens, in this thread.
+        listener: is told what happens, in this thread.
     """
 
-    def __init__(self, deployment: Deployment, onlooker: DeploymentListener) -> None:
+    def __init__(self, deployment: Deployment, listener: DeploymentListener) -> None:
         self._deployment = deployment
         self._members = {member.name: member for member in deployment.members}
-        self._onlooker = onlooker
-        self.roll = RestartPolicy(self._members)
+        self._listener = listener
+        self.policy = RestartPolicy(self._members)
         self._processes: dict[str, PoolProcess] = {}
         self._endings: dict[str, dict[str, Any]] = {}
         """The last words of processes that have not ended yet."""
@@ -107,7 +107,7 @@ class Supervisor:
             stack.callback(self._end_all)
             stack.enter_context(Signals(self._asked_to_stop))
             self._loop()
-        return self.roll.exit_code
+        return self.policy.exit_code
 
     def _lock(self) -> Lease:
         folder = self._deployment.state
@@ -129,18 +129,18 @@ class Supervisor:
             now = self._clock()
             while self._asked:
                 self._asked -= 1
-                self._onlooker.stopping(self.roll.stop(now))
+                self._listener.stopping(self.policy.stop(now))
                 notify("STOPPING=1")
-            for step in self.roll.turn(now):
+            for step in self.policy.turn(now):
                 self._carry_out(step)
-            self._onlooker.refresh()
-            if self.roll.is_over:
+            self._listener.refresh()
+            if self.policy.is_over:
                 return
             self._wait()
 
     def _wait(self) -> None:
         now = self._clock()
-        deadline = self.roll.next_deadline()
+        deadline = self.policy.next_deadline()
         seconds = _TICK_SECONDS if deadline is None else min(_TICK_SECONDS, deadline - now)
         by_descriptor = {process.fileno(): name for name, process in self._processes.items()}
         descriptors = [self._bell.fileno(), *by_descriptor]
@@ -172,7 +172,7 @@ class Supervisor:
             self._gone(name, failure.message, "", {"error": error_to_json(failure), "code": FAILED})
             return
         self._processes[name] = process
-        self._onlooker.started(name, process.pid, again=again)
+        self._listener.started(name, process.pid, again=again)
 
     # -- events -------------------------------------------------------------------------------
 
@@ -193,34 +193,34 @@ class Supervisor:
         if "status" in message:
             status = PoolStatus.from_json(message["status"])
             if any(worker.state == "ready" for worker in status.workers):
-                self.roll.works(name, status.events)
-            self._onlooker.status(name, status)
+                self.policy.works(name, status.events)
+            self._listener.status(name, status)
             self._notify_when_up()
         elif "log" in message:
-            self._onlooker.said(name, message["log"])
+            self._listener.said(name, message["log"])
         elif "ready" in message:
-            self._onlooker.ready(name, message["ready"])
+            self._listener.ready(name, message["ready"])
         else:
             self._endings[name] = message
 
     def _gone(self, name: str, how: str, words: str, ending: dict[str, Any] | None) -> None:
         """A process is no more; `ending` is what it has said of that."""
         if ending is None or ending.get("error", {}).get("type") == StoreLockedError.__name__:
-            pause = self.roll.died(name, self._clock(), ending["code"] if ending else FAILED)
-            self._onlooker.died(name, how, words, pause)
+            pause = self.policy.died(name, self._clock(), ending["code"] if ending else FAILED)
+            self._listener.died(name, how, words, pause)
             return
-        self.roll.ended(name, ending["code"])
+        self.policy.ended(name, ending["code"])
         if "error" in ending:
-            self._onlooker.failed(name, ending["error"], ending["code"])
+            self._listener.failed(name, ending["error"], ending["code"])
         elif "interrupted" in ending:
-            self._onlooker.interrupted(name)
+            self._listener.interrupted(name)
         else:
-            self._onlooker.ended(name, Report(**ending["report"]), ending["code"])
+            self._listener.ended(name, Report(**ending["report"]), ending["code"])
         self._notify_when_up()
 
     def _notify_when_up(self) -> None:
         """Tell systemd, once."""
-        if not self._notified and self.roll.is_up:
+        if not self._notified and self.policy.is_up:
             self._notified = True
             notify("READY=1")
 

@@ -45,17 +45,17 @@ def up(
     if check:
         return _check(deployment, as_json=as_json)
     with views(deployment, as_json=as_json, quiet=quiet) as watch:
-        manager = Supervisor(deployment, watch)
-        code = manager.run()
+        supervisor = Supervisor(deployment, watch)
+        code = supervisor.run()
     if isinstance(watch, JsonViews):
-        codes = {name: manager.roll.code(name) for name in watch.agents}
+        codes = {name: supervisor.policy.code(name) for name in watch.agents}
         watch.tell("over", exit_code=code, agents=codes)
     else:
-        _sum_up(deployment, watch, manager, quiet=quiet)
+        _sum_up(deployment, watch, supervisor, quiet=quiet)
     return code
 
 
-def _sum_up(deployment: Deployment, watch: Views, manager: Supervisor, *, quiet: bool) -> None:
+def _sum_up(deployment: Deployment, watch: Views, supervisor: Supervisor, *, quiet: bool) -> None:
     console = error_console()
     if not quiet:
         console.print(results(deployment, watch))
@@ -67,7 +67,7 @@ def _sum_up(deployment: Deployment, watch: Views, manager: Supervisor, *, quiet:
                 f"tamias dead-letters list {typed(member.state)}",
                 markup=False,
             )
-    codes = {manager.roll.code(member.name) for member in deployment.members}
+    codes = {supervisor.policy.code(member.name) for member in deployment.members}
     again = f"tamias up {typed(deployment.path)}"
     if INTERRUPTED in codes:
         console.print(f"Nothing is lost. To carry on: {again}", markup=False)

@@ -1,6 +1,6 @@
 """Shows a running deployment: a table that moves on a terminal, lines elsewhere, JSON for scripts.
 
-All of them are onlookers of the manager's and are called in its loop.
+All of them are listeners of the supervisor and are called in its loop.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The roll of pool processes under any sequence of deaths, endings and requests to stop."""
+"""The restart policy, against every order of starts, deaths, reports and stops."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RollMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.now = 100.0
-        self.roll = RestartPolicy(NAMES, BACKOFF)
+        self.policy = RestartPolicy(NAMES, BACKOFF)
         self.living: dict[str, int] = {}  # how often each has been told to stop
         self.worked: dict[str, bool] = dict.fromkeys(NAMES, False)
         self.ready: set[str] = set()
@@ -40,7 +40,7 @@ class RollMachine(RuleBasedStateMachine):
         self.turn()
 
     def turn(self) -> None:
-        for step in self.roll.turn(self.now):
+        for step in self.policy.turn(self.now):
             name = step.name
             assert name not in self.codes
             if isinstance(step, StartProcess):
@@ -56,13 +56,13 @@ class RollMachine(RuleBasedStateMachine):
                 assert self.stops > 2 or self.now >= self.second_stop_at + 10
                 assert name not in self.killed
                 self.killed.add(name)
-        assert self.roll.turn(self.now) == []
+        assert self.policy.turn(self.now) == []
 
     @rule(name=st.sampled_from(NAMES), done=st.integers(0, 3))
     def work(self, name: str, done: int) -> None:
         if name in self.living:
             self.events[name] += done if name in self.ready else 0
-            self.roll.works(name, self.events[name])
+            self.policy.works(name, self.events[name])
             self.worked[name] = True
             self.ready.add(name)
             self.turn()
@@ -71,7 +71,7 @@ class RollMachine(RuleBasedStateMachine):
     def end(self, name: str, code: int) -> None:
         if name in self.living:
             self.gone(name)
-            self.roll.ended(name, code)
+            self.policy.ended(name, code)
             self.codes[name] = code
             self.turn()
 
@@ -80,7 +80,7 @@ class RollMachine(RuleBasedStateMachine):
         if name not in self.living:
             return
         self.gone(name)
-        pause = self.roll.died(name, self.now)
+        pause = self.policy.died(name, self.now)
         if pause is None:
             self.codes[name] = 130 if self.stops else 1
         else:
@@ -99,7 +99,7 @@ class RollMachine(RuleBasedStateMachine):
         self.stops += 1
         if self.stops == 2:
             self.second_stop_at = self.now
-        assert self.roll.stop(self.now) == self.stops
+        assert self.policy.stop(self.now) == self.stops
         for name in NAMES:
             if name not in self.living:
                 self.codes.setdefault(name, 130)
@@ -112,7 +112,7 @@ class RollMachine(RuleBasedStateMachine):
 
     @rule()
     def sleep(self) -> None:
-        deadline = self.roll.next_deadline()
+        deadline = self.policy.next_deadline()
         if deadline is not None:
             self.now = max(self.now, deadline)
             self.turn()
@@ -122,15 +122,15 @@ class RollMachine(RuleBasedStateMachine):
         if not hasattr(self, "roll"):
             return
         for name in NAMES:
-            stage = self.roll.stage(name)
+            stage = self.policy.stage(name)
             assert (stage is ProcessStage.RUNNING) == (name in self.living)
             assert (stage is ProcessStage.OVER) == (name in self.codes)
-            assert self.roll.code(name) == self.codes.get(name)
+            assert self.policy.code(name) == self.codes.get(name)
             if stage is ProcessStage.WAITING:
-                deadline = self.roll.next_deadline()
+                deadline = self.policy.next_deadline()
                 assert deadline is not None
                 assert deadline <= self.due[name]
-        assert self.roll.is_over == (len(self.codes) == len(NAMES))
+        assert self.policy.is_over == (len(self.codes) == len(NAMES))
 
     @invariant()
     def whoever_lives_has_been_told(self) -> None:
@@ -144,8 +144,8 @@ class RollMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_worst_code_counts(self) -> None:
-        if hasattr(self, "roll") and self.roll.is_over:
-            assert self.roll.exit_code == max(self.codes.values(), key=CODES.index)
+        if hasattr(self, "roll") and self.policy.is_over:
+            assert self.policy.exit_code == max(self.codes.values(), key=CODES.index)
 
 
 TestRoll = RollMachine.TestCase
@@ -153,34 +153,34 @@ TestRoll.settings = settings(max_examples=examples(200), stateful_step_count=40)
 
 
 def test_deaths_in_a_row_are_met_with_growing_pauses_and_in_the_end_with_giving_up() -> None:
-    roll = RestartPolicy(["a", "b"], BACKOFF)
+    policy = RestartPolicy(["a", "b"], BACKOFF)
     pauses: list[float | None] = []
     now = 0.0
     for _ in range(4):
         now += 10
-        roll.turn(now)
-        roll.works("a", 5)
-        pauses.append(roll.died("a", now))
+        policy.turn(now)
+        policy.works("a", 5)
+        pauses.append(policy.died("a", now))
     assert pauses == [0.0, 0.5, 1.0, None]
-    assert (roll.code("a"), roll.stage("b")) == (1, ProcessStage.RUNNING)
+    assert (policy.code("a"), policy.stage("b")) == (1, ProcessStage.RUNNING)
 
 
 def test_an_input_that_gets_done_ends_the_row() -> None:
-    roll = RestartPolicy(["a"], BACKOFF)
+    policy = RestartPolicy(["a"], BACKOFF)
     now = 0.0
     for _ in range(20):
         now += 10
-        roll.turn(now)
-        roll.works("a", 5)
-        roll.works("a", 6)
-        assert roll.died("a", now) == 0.0
+        policy.turn(now)
+        policy.works("a", 5)
+        policy.works("a", 6)
+        assert policy.died("a", now) == 0.0
 
 
 def test_one_that_never_gets_to_work_is_given_up_with_its_own_code() -> None:
-    roll = RestartPolicy(["a"], BACKOFF)
+    policy = RestartPolicy(["a"], BACKOFF)
     now, pauses = 0.0, []
     for _ in range(3):
         now += 10
-        assert roll.turn(now) == [StartProcess("a", again=False)]
-        pauses.append(roll.died("a", now, code=2))
-    assert (pauses, roll.exit_code) == ([0.5, 1.0, None], 2)
+        assert policy.turn(now) == [StartProcess("a", again=False)]
+        pauses.append(policy.died("a", now, code=2))
+    assert (pauses, policy.exit_code) == ([0.5, 1.0, None], 2)
