@@ -1,4 +1,4 @@
-"""The flags that say which Python environment workers are to have."""
+"""The flags that choose the Python environment of workers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _option(*names: str, metavar: str, text: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentFlags:
-    """What the flags say, by the names that `EnvironmentSpec` has for it."""
+    """The values of the flags, under the names of `EnvironmentSpec`."""
 
     python: Annotated[
         str | None,
@@ -73,7 +73,7 @@ class EnvironmentFlags:
 
 
 def takes_environment(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command the flags of an environment; what they say is its argument `asked`.
+    """Give a command the flags of an environment; their values are its argument `asked`.
 
     To typer, which goes by a function's signature, each of them is a parameter.
     """

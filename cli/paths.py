@@ -63,7 +63,7 @@ class StatePlace:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether nobody has asked for this place."""
+        """Whether the user has not named this place."""
         return self.scratch is not None
 
     @property

@@ -35,7 +35,7 @@ def configuration(
 
 
 def for_workers(config: Configuration) -> dict[str, Any]:
-    """The settings of a job itself, without those that say where it has state and environment."""
+    """The settings of a job, without those of its state directory and environment."""
     return {
         name: value
         for name, value in config.data.items()

@@ -1,15 +1,15 @@
-"""What a pool process tells its supervisor: a socket pair of whole messages, each a JSON object.
+"""From a pool process to its supervisor: a socket pair of whole messages, each a JSON object.
 
-    {"status": {...}}                 how the pool stands, a few times a second
+    {"status": {...}}                 the status of the pool, a few times a second
     {"log": text}                     what the launcher logs
     {"ready": {"address": ..., "listen": ...}}    a service is open
     {"report": {...}, "code": N}      the end: the job's report
-    {"error": {...}, "code": N}       the end: why it could not go on
-    {"interrupted": true, "code": N}  the end: it was told to stop before the pool ran
+    {"error": {...}, "code": N}       the end: the error
+    {"interrupted": true, "code": N}  the end: stopped before the pool ran
 
-A supervisor that does not listen (it was stopped, or its terminal holds it up) must not hold up a
-pool, so nothing here waits: what finds no room is dropped. The next status says the same and more.
-Only the last word waits a little.
+A supervisor that does not read (it was stopped, or its terminal blocks it) must not block a pool,
+so nothing here waits: a message that finds no room is dropped. The next status replaces it. Only
+the last message waits for room, and not for long.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any, Final
 
 _LARGEST: Final = 1 << 18
 """More than the kernel lets through by default."""
-_LAST_WORD_SECONDS: Final = 5.0
+_SEND_SECONDS: Final = 5.0
 
 
 class Channel:
-    """One end of the line."""
+    """One end of the channel."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
@@ -48,18 +48,18 @@ class Channel:
         """What to poll."""
         return self._socket.fileno()
 
-    def tell(self, **message: Any) -> None:
-        """Say something, if there is room."""
+    def send(self, **message: Any) -> None:
+        """Send a message, if there is room."""
         with suppress(OSError):
             self._socket.send(json.dumps(message, default=str).encode())
 
-    def last_word(self, **message: Any) -> None:
-        """Say something that must be heard, if anybody is there."""
-        self._socket.settimeout(_LAST_WORD_SECONDS)
-        self.tell(**message)
+    def send_last(self, **message: Any) -> None:
+        """Send a message, waiting for room; it is lost only if the other end is gone."""
+        self._socket.settimeout(_SEND_SECONDS)
+        self.send(**message)
 
-    def hear(self) -> tuple[list[dict[str, Any]], bool]:
-        """What has been said, and whether the other end is gone."""
+    def receive(self) -> tuple[list[dict[str, Any]], bool]:
+        """The messages that have arrived, and whether the other end is gone."""
         messages: list[dict[str, Any]] = []
         while True:
             try:

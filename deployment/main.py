@@ -1,6 +1,6 @@
 """What a pool process runs: a job or a service, as `tamias run` and `tamias serve` would.
 
-It is told what to do on standard input, tells how it goes over a line (`line.py`), and prints
+It reads what to do from standard input, sends how it goes over a channel (`channel.py`), and prints
 nothing, unless it is broken: an exception that is no error of tamias's ends it without a word, as a
 signal would, with a traceback in its log.
 """
@@ -36,35 +36,35 @@ def main() -> None:
     """Do what standard input says, for the parent that the arguments name."""
     parent, descriptor = map(int, sys.argv[1:])
     die_with_parent(parent)
-    line = Channel.inherited(descriptor)
+    channel = Channel.inherited(descriptor)
     order = json.load(sys.stdin)
     setproctitle.setproctitle(f"tamias: pool {order['name']}")
     log = logging.getLogger("tamias")
-    log.addHandler(_Relay(line))
+    log.addHandler(_ChannelHandler(channel))
     log.propagate = False
     logging.getLogger("tamias.environments").setLevel(logging.INFO)  # it can take minutes
     # Until the pool runs, which then drains, and after it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report, code = _perform(order, line)
+        report, code = _perform(order, channel)
     except KeyboardInterrupt:
-        line.last_word(interrupted=True, code=INTERRUPTED)
+        channel.send_last(interrupted=True, code=INTERRUPTED)
     except TamiasError as error:
-        line.last_word(error=error_to_json(error), code=error.exit_code)
+        channel.send_last(error=error_to_json(error), code=error.exit_code)
     else:
-        line.last_word(report=asdict(report), code=code)
+        channel.send_last(report=asdict(report), code=code)
 
 
-def _perform(order: dict[str, Any], line: Channel) -> tuple[Report, int]:
+def _perform(order: dict[str, Any], channel: Channel) -> tuple[Report, int]:
     """Run it to its end: what came of it, and its exit code."""
     state = Path(order["state"])
 
     def on_status(status: PoolStatus) -> None:
         # The metrics are in the state directory, and may be large.
-        line.tell(status={**asdict(status), "metrics": {}})
+        channel.send(status={**asdict(status), "metrics": {}})
 
     def on_ready(frontend: Frontend) -> None:
-        line.tell(ready={"address": frontend.address, "listen": frontend.listens_on})
+        channel.send(ready={"address": frontend.address, "listen": frontend.listens_on})
 
     if order["kind"] == "service":
         service = ServeSpec.recorded(state) if order["again"] else ServeSpec(**order["spec"])
@@ -76,13 +76,13 @@ def _perform(order: dict[str, Any], line: Channel) -> tuple[Report, int]:
     return report, report.exit_code
 
 
-class _Relay(logging.Handler):
-    """Hands on what is logged."""
+class _ChannelHandler(logging.Handler):
+    """Sends log lines to the supervisor."""
 
-    def __init__(self, line: Channel) -> None:
+    def __init__(self, channel: Channel) -> None:
         super().__init__()
-        self._line = line
+        self._channel = channel
 
     def emit(self, record: logging.LogRecord) -> None:
         """As `logging.Handler.emit`."""
-        self._line.tell(log=record.getMessage())
+        self._channel.send(log=record.getMessage())

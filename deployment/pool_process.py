@@ -52,7 +52,7 @@ class PoolProcess:
             OSError: it cannot be started.
         """
         self._log = log_path(member)
-        self._line, theirs = Channel.pair()
+        self._channel, theirs = Channel.pair()
         order = {
             "name": member.name,
             "kind": "service" if isinstance(member.spec, ServeSpec) else "job",
@@ -83,7 +83,7 @@ class PoolProcess:
                     start_new_session=True,
                 )
         except BaseException:
-            self._line.close()
+            self._channel.close()
             raise
         finally:
             theirs.close()
@@ -91,13 +91,13 @@ class PoolProcess:
 
     def fileno(self) -> int:
         """What to poll."""
-        return self._line.fileno()
+        return self._channel.fileno()
 
-    def hear(self) -> tuple[list[dict[str, Any]], bool]:
+    def receive(self) -> tuple[list[dict[str, Any]], bool]:
         """What it has said, and whether it has ended."""
-        return self._line.hear()
+        return self._channel.receive()
 
-    def tell_to_stop(self) -> None:
+    def request_stop(self) -> None:
         """As Ctrl-C for a single pool: the first time it drains, the second it stops."""
         self._process.send_signal(signal.SIGTERM)
 
@@ -105,10 +105,10 @@ class PoolProcess:
         """SIGKILL it; may be called again."""
         self._process.kill()
 
-    def bury(self) -> str:
-        """Wait for its end, which is near, and say what it was."""
+    def wait_for_end(self) -> str:
+        """Wait for the process, which is ending, and return how it ended."""
         code = self._process.wait()
-        self._line.close()
+        self._channel.close()
         if code < 0:
             try:
                 return f"was killed by {signal.Signals(-code).name}"

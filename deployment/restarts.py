@@ -55,7 +55,7 @@ class StartProcess:
 
 @dataclass(frozen=True, slots=True)
 class DrainProcess:
-    """Tell a pool process to drain, or if it has been told, to stop at once."""
+    """Ask a pool process to drain; the second time, to stop at once."""
 
     name: str
 
@@ -142,7 +142,7 @@ class RestartPolicy:
         return pause
 
     def stop(self, now: float) -> int:
-        """Somebody wants an end: by draining, if asked again at once, if again by force.
+        """Stop everything: by draining, at the second call at once, at the third by force.
 
         Returns:
             How often it has been asked.

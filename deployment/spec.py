@@ -1,4 +1,4 @@
-"""What a deployment file may say, and what follows from it.
+"""Deployment files: what they may contain, and the agents that they describe.
 
 Everything that can be told from the text alone is checked before anything is done, and every
 problem is told with its line: a slip in the file starts nothing. What is around an agent (its
@@ -138,7 +138,7 @@ def target_of(spec: JobSpec | ServeSpec) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What a file comes to."""
+    """The agents that a file describes."""
 
     path: Path
     state: Path

@@ -159,7 +159,7 @@ class Supervisor:
         if isinstance(step, StartProcess):
             self._start(step.name, again=step.again)
         elif isinstance(step, DrainProcess):
-            self._processes[step.name].tell_to_stop()
+            self._processes[step.name].request_stop()
         else:
             self._processes[step.name].kill()
 
@@ -169,7 +169,9 @@ class Supervisor:
             process = PoolProcess(member, self._deployment.folder, again=again)
         except OSError as error:  # no more processes, no room for the log
             failure = WorkerStartError(f"its pool process cannot be started: {error}")
-            self._gone(name, failure.message, "", {"error": error_to_json(failure), "code": FAILED})
+            self._report_end(
+                name, failure.message, "", {"error": error_to_json(failure), "code": FAILED}
+            )
             return
         self._processes[name] = process
         self._listener.started(name, process.pid, again=again)
@@ -178,16 +180,16 @@ class Supervisor:
 
     def _hear(self, name: str) -> None:
         process = self._processes[name]
-        messages, closed = process.hear()
+        messages, closed = process.receive()
         for message in messages:
             self._take(name, message)
         if closed:
             del self._processes[name]
             ending = self._endings.pop(name, None)
-            how = f"its pool process {process.bury()}"
+            how = f"its pool process {process.wait_for_end()}"
             if ending is not None and "error" in ending:
                 how = ending["error"]["message"].rstrip(".")
-            self._gone(name, how, process.last_words(), ending)
+            self._report_end(name, how, process.last_words(), ending)
 
     def _take(self, name: str, message: dict[str, Any]) -> None:
         if "status" in message:
@@ -203,7 +205,7 @@ class Supervisor:
         else:
             self._endings[name] = message
 
-    def _gone(self, name: str, how: str, words: str, ending: dict[str, Any] | None) -> None:
+    def _report_end(self, name: str, how: str, words: str, ending: dict[str, Any] | None) -> None:
         """A process is no more; `ending` is what it has said of that."""
         if ending is None or ending.get("error", {}).get("type") == StoreLockedError.__name__:
             pause = self.policy.died(name, self._clock(), ending["code"] if ending else FAILED)
@@ -241,4 +243,4 @@ class Supervisor:
         for process in self._processes.values():
             process.kill()
         for process in self._processes.values():
-            process.bury()
+            process.wait_for_end()

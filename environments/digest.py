@@ -62,7 +62,7 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def requirements_in(source: str | tuple[str, ...]) -> list[Any]:
-    """What requirements say: lines, with the contents of files that they refer to.
+    """The lines of requirements, with the contents of the files that they refer to.
 
     Raises:
         EnvironmentSetupError: a file cannot be read.

@@ -233,7 +233,7 @@ class CheckupAgent(Agent):
     @action(InputEvent)
     @staticmethod
     def count(event: InputEvent, ctx: RunnerContext) -> None:
-        """Add one, remember it, say it."""
+        """Record a finding and print it."""
         del event
         seen = (ctx.short_term_memory.get("seen") or 0) + 1
         ctx.short_term_memory.set("seen", seen)

@@ -1,4 +1,4 @@
-"""`tamias scale`, `drain` and `stop`: what a running pool can be told."""
+"""`tamias scale`, `drain` and `stop`: commands to a running pool."""
 
 from __future__ import annotations
 

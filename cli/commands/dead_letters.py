@@ -158,7 +158,7 @@ def retry(
 
 
 def _refuse_service(state: Path) -> None:
-    """A client's submission has one outcome, which it was told and which is on record."""
+    """Refuse a service: each submission has one outcome, which is on record and was sent."""
     with StateDirectory.view(state) as view:
         if _is_service(view):
             raise UsageError(

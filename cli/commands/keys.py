@@ -1,4 +1,4 @@
-"""`tamias keys`: who may speak to a service over TCP."""
+"""`tamias keys`: the clients that may use a service over TCP."""
 
 from __future__ import annotations
 

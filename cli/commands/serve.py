@@ -1,4 +1,4 @@
-"""`tamias serve`: a pool that takes its inputs from clients, until it is told to stop."""
+"""`tamias serve`: run a pool that takes its inputs from clients, until it is stopped."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def run_service(
         )
     finally:
         logging.getLogger("tamias").removeHandler(voice)
-    voice.tell(
+    voice.print_event(
         {"event": "stopped", **asdict(report)},
         f"stopped after {duration(report.seconds)}: "
         f"{count(report.events - report.resumed_at, 'input')} done, "
@@ -104,13 +104,13 @@ class _Voice(logging.Handler):
     def ready(self, frontend: Frontend, place: str) -> None:
         """The service is open."""
         also = f" and {frontend.listens_on}" if frontend.listens_on else ""
-        self.tell(
+        self.print_event(
             {"event": "ready", "address": frontend.address, "listen": frontend.listens_on},
             f"ready: tamias.Client({shown(Path(place).absolute())!r}){also}",
         )
 
-    def tell(self, record: dict[str, Any], text: str) -> None:
-        """Say one thing."""
+    def print_event(self, record: dict[str, Any], text: str) -> None:
+        """Print one event."""
         if self._as_json:
             put(json.dumps(record))
             sys.stdout.flush()

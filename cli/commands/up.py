@@ -1,4 +1,4 @@
-"""`tamias up`: the agents of a deployment file, until all are done or it is told to stop."""
+"""`tamias up`: run the agents of a deployment file, until all are done or it is stopped."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def up(
         code = supervisor.run()
     if isinstance(watch, JsonViews):
         codes = {name: supervisor.policy.code(name) for name in watch.agents}
-        watch.tell("over", exit_code=code, agents=codes)
+        watch.print_event("over", exit_code=code, agents=codes)
     else:
         _sum_up(deployment, watch, supervisor, quiet=quiet)
     return code
@@ -76,7 +76,7 @@ def _sum_up(deployment: Deployment, watch: Views, supervisor: Supervisor, *, qui
 
 
 def _check(deployment: Deployment, *, as_json: bool) -> int:
-    """Tell what the file comes to, and what of it is not there."""
+    """Print what the file describes, and what it names that does not exist."""
     console = output_console()
     worst = DONE
     for member in deployment.members:

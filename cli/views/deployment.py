@@ -232,7 +232,7 @@ class TableViews(LineViews):
 class JsonViews(Views):
     """What happens, as JSON lines on stdout."""
 
-    def tell(self, event: str, **more: Any) -> None:
+    def print_event(self, event: str, **more: Any) -> None:
         """A line."""
         put(json.dumps({"event": event, **more}))
         sys.stdout.flush()
@@ -240,40 +240,40 @@ class JsonViews(Views):
     def started(self, name: str, pid: int, *, again: bool) -> None:
         """As `DeploymentListener.started`."""
         super().started(name, pid, again=again)
-        self.tell("started", agent=name, pid=pid, again=again)
+        self.print_event("started", agent=name, pid=pid, again=again)
 
     def said(self, name: str, text: str) -> None:
         """As `DeploymentListener.said`."""
-        self.tell("log", agent=name, text=text)
+        self.print_event("log", agent=name, text=text)
 
     def ready(self, name: str, where: dict[str, Any]) -> None:
         """As `DeploymentListener.ready`."""
-        self.tell("ready", agent=name, **where)
+        self.print_event("ready", agent=name, **where)
 
     def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
         """As `DeploymentListener.died`."""
         super().died(name, how, last_words, pause)
-        self.tell("died", agent=name, how=how, printed=last_words, again_in=pause)
+        self.print_event("died", agent=name, how=how, printed=last_words, again_in=pause)
 
     def ended(self, name: str, report: Report, code: int) -> None:
         """As `DeploymentListener.ended`."""
         super().ended(name, report, code)
-        self.tell("ended", agent=name, **asdict(report), exit_code=code)
+        self.print_event("ended", agent=name, **asdict(report), exit_code=code)
 
     def interrupted(self, name: str) -> None:
         """As `DeploymentListener.interrupted`."""
         super().interrupted(name)
-        self.tell("interrupted", agent=name)
+        self.print_event("interrupted", agent=name)
 
     def failed(self, name: str, error: dict[str, Any], code: int) -> None:
         """As `DeploymentListener.failed`."""
         super().failed(name, error, code)
-        self.tell("failed", agent=name, error=error, exit_code=code)
+        self.print_event("failed", agent=name, error=error, exit_code=code)
 
     def stopping(self, times: int) -> None:
         """As `DeploymentListener.stopping`."""
         super().stopping(times)
-        self.tell("stopping", times=times)
+        self.print_event("stopping", times=times)
 
     def refresh(self) -> None:
         """As `DeploymentListener.refresh`."""
@@ -290,7 +290,7 @@ class JsonViews(Views):
             told = (*figures.values(), ready)
             if told != agent.told:
                 agent.told, agent.told_at = told, now
-                self.tell(
+                self.print_event(
                     "status",
                     agent=agent.name,
                     **figures,

@@ -62,7 +62,7 @@ class _Relay(logging.Handler):
 
 
 class _Talker(Watcher):
-    """What both kinds that speak have in common."""
+    """Common to the views that print lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
