@@ -43,11 +43,11 @@ SHARING_A_CACHE = {
 
 LONGEST_FIRST = (
     "tests/flink/test_cluster.py",
-    "tests/fire/test_write_points.py",
     "environments",
+    "tests/fire/test_write_points.py",
+    "tests/flink/test_savepoint_from_before.py",
     "tests/flink/test_minicluster.py",
     "tests/flink/test_java_in_flink.py",
-    "tests/flink/test_savepoint_from_before.py",
     "tests/unit/bridge/jvm/test_jvm_host.py",
     "tests/docs/test_snippets.py",
     "tests/integration/test_reload.py",

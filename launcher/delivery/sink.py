@@ -31,7 +31,7 @@ class Sink(ABC):
     """
 
     codec: str
-    """Names the encoder that workers use: see `worker.encoding.make_encoder`."""
+    """Names the encoder that workers use: see `store.encoding.json_text.make_encoder`."""
 
     ordered: bool = False
     """Whether outputs leave in the order of their inputs."""

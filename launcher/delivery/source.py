@@ -43,7 +43,7 @@ class Source(ABC):
     """Where the inputs of a job come from. Used by one thread."""
 
     codec: str
-    """How payloads are encoded: see `worker.encoding.make_decoder`."""
+    """How payloads are encoded: see `store.encoding.json_text.make_decoder`."""
 
     exhausted: bool = False
     """Whether `read` has returned all there is."""

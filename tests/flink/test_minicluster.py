@@ -34,7 +34,7 @@ def run(program: Path, *arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("kind", ["table", "stream"])
+@pytest.mark.parametrize("kind", ["table", pytest.param("stream", marks=pytest.mark.nightly)])
 def test_the_flights_agent_gives_the_same_as_without_flink(tmp_path: Path, kind: str) -> None:
     data = flights.write_data(tmp_path / "data", flights.random_rows(1500, 3))
     out = tmp_path / "out"
