@@ -165,7 +165,7 @@ def test_a_program_carries_on(tmp_path: Path, name: str) -> None:
 # -- a service ------------------------------------------------------------------------------------
 
 
-def test_a_service_answers_from_its_ledger_and_goes_on(tmp_path: Path) -> None:
+def test_a_service_answers_from_its_request_log_and_goes_on(tmp_path: Path) -> None:
     left = Left(tmp_path / "left", "service")
     answers = left.read("answers.json")
     kinds = ["plain"] * 4 + ["raise"] + ["plain"] * 6 + ["first", "second", "plain"]

@@ -148,8 +148,8 @@ class RollMachine(RuleBasedStateMachine):
             assert self.policy.exit_code == max(self.codes.values(), key=CODES.index)
 
 
-TestRoll = RollMachine.TestCase
-TestRoll.settings = settings(max_examples=examples(200), stateful_step_count=40)
+TestRestartPolicy = RollMachine.TestCase
+TestRestartPolicy.settings = settings(max_examples=examples(200), stateful_step_count=40)
 
 
 def test_deaths_in_a_row_are_met_with_growing_pauses_and_in_the_end_with_giving_up() -> None:

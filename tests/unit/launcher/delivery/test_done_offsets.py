@@ -71,8 +71,8 @@ class WatermarkMachine(RuleBasedStateMachine):
         assert all((n in self.watermark) == (n in self.model) for n in range(90))
 
 
-TestWatermark = WatermarkMachine.TestCase
-TestWatermark.settings = settings(max_examples=examples(150), stateful_step_count=30)
+TestDoneOffsets = WatermarkMachine.TestCase
+TestDoneOffsets.settings = settings(max_examples=examples(150), stateful_step_count=30)
 
 
 @given(st.permutations(range(40)))
