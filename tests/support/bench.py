@@ -34,8 +34,8 @@ class CrashError(Exception):
     """What a commit raises at the crash that a test has asked for."""
 
 
-class MortalPort(ShardWriter):
-    """A port whose commits fail from some moment on, as if the process were dead."""
+class MortalWriter(ShardWriter):
+    """A shard writer whose commits fail from some moment on, as if the process were dead."""
 
     __slots__ = ("world",)
 
@@ -118,7 +118,7 @@ class Bench:
             self.group.on_commit = self._committed
         self.engine = Engine(
             self.plan,
-            {shard.number: MortalPort(shard, self) for shard in self.shards},
+            {shard.number: MortalWriter(shard, self) for shard in self.shards},
             shards,
             self.group,
             policy=Policy.of(self.plan.config, on_error=on_error, codec="pickle"),

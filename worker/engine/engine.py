@@ -61,7 +61,7 @@ class Engine:
     def __init__(
         self,
         plan: AgentPlan,
-        ports: dict[int, ShardWriter],
+        writers: dict[int, ShardWriter],
         shards: int,
         group: GroupCommit,
         *,
@@ -74,7 +74,7 @@ class Engine:
         halt: Callable[[dict[str, Any]], None],
         hooks: Hooks[WorkerHook] | None = None,
     ) -> None:
-        """`ports` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
+        """`writers` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
 
         `halt` gets the report when an action failed and the policy is to fail. `hooks` is None
         where no hook listens.
@@ -90,7 +90,7 @@ class Engine:
         self._beacon = beacon
         self._halt = halt
         self._halted = False
-        self._lanes = Lanes(ports, shards)
+        self._lanes = Lanes(writers, shards)
         self._loop = asyncio.get_running_loop()
         self._hooks = self.hooks = hooks
         self.recorder = Recorder(group)
@@ -103,8 +103,8 @@ class Engine:
         self._simple = self._find_simple_action()
         self._inbox: deque[Inbox] = deque()
         self._journal: dict[int, list[JournalEntry]] = {}
-        for port in ports.values():
-            self.add_shard(port)
+        for writer in writers.values():
+            self.add_shard(writer)
 
     # -- inputs -------------------------------------------------------------------------------
 
@@ -189,16 +189,16 @@ class Engine:
                     run.route = self.plan.route
                     self._end_step(run)
                 else:
-                    port = lane.port
-                    if not port.is_open:
-                        group.join(port)
+                    writer = lane.writer
+                    if not writer.is_open:
+                        group.join(writer)
                     lane.group = group.group
                     if lane.space.delta:
                         lane.commit()
                     outputs = run.outputs
-                    port.offsets.append(offset)
-                    port.counts.append(len(outputs))
-                    port.outputs += outputs
+                    writer.offsets.append(offset)
+                    writer.counts.append(len(outputs))
+                    writer.outputs += outputs
             if clock() > until:
                 exhausted = False
                 break
@@ -211,14 +211,14 @@ class Engine:
         self._group.flush()
         self._lanes.drop_idle(self._group.committed)
 
-    def add_shard(self, port: ShardWriter) -> None:
+    def add_shard(self, writer: ShardWriter) -> None:
         """A shard has been taken: carry on with the runs that nobody has finished in it."""
-        self._journal.update(port.shard.journal())
+        self._journal.update(writer.shard.journal())
 
-    def forget_shard(self, port: ShardWriter) -> None:
+    def forget_shard(self, writer: ShardWriter) -> None:
         """A shard is let go of, with nothing of it under way."""
-        self._lanes.drop_port(port)
-        for offset in port.shard.journal():
+        self._lanes.drop_writer(writer)
+        for offset in writer.shard.journal():
             self._journal.pop(offset, None)
 
     def _pump(self, lane: Lane) -> None:
@@ -361,7 +361,7 @@ class Engine:
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_ended, run_info(run), len(run.outputs))
         run.lane.commit()
-        run.lane.port.outputs += run.outputs
+        run.lane.writer.outputs += run.outputs
         self._close(run, len(run.outputs))
 
     def _close(self, run: Run, outputs: int) -> None:
@@ -372,16 +372,16 @@ class Engine:
         self.active -= 1
         if run.timer is not None:
             run.timer.cancel()
-        port = lane.port
-        if not port.is_open:
-            self._group.join(port)
+        writer = lane.writer
+        if not writer.is_open:
+            self._group.join(writer)
         lane.group = self._group.group
-        port.offsets.append(run.offset)
-        port.counts.append(outputs)
+        writer.offsets.append(run.offset)
+        writer.counts.append(outputs)
         if run.entries is not None:
-            port.batch.finished.append(run.offset)
+            writer.batch.finished.append(run.offset)
         if run.offset > LARGEST_OFFSET:
-            port.batch.retried.append(offset_of(run.offset))
+            writer.batch.retried.append(offset_of(run.offset))
 
     def _fail(self, run: Run, error: BaseException) -> None:
         if self._group.is_broken:
@@ -402,7 +402,7 @@ class Engine:
         elif outcome == "ignore":
             self.metrics.ignored += 1
             log_ignored(run, error)
-            run.lane.port.failed.append(run.offset)
+            run.lane.writer.failed.append(run.offset)
             self._close(run, 0)
         elif outcome == "retry":
             self._retry(run, error)
@@ -439,8 +439,8 @@ class Engine:
 
     def _dead_letter(self, run: Run, letter: DeadLetter) -> None:
         self.metrics.dead_letters += 1
-        run.lane.port.batch.dead.append(letter)
-        run.lane.port.failed.append(run.offset)
+        run.lane.writer.batch.dead.append(letter)
+        run.lane.writer.failed.append(run.offset)
         self._close(run, 0)
 
     def close(self) -> None:

@@ -103,7 +103,7 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         stacks=run.stacks,
         worker_pid=os.getpid(),
         at=time.time(),
-        generation=run.lane.port.generation,
+        generation=run.lane.writer.generation,
         recorded_by=divergence.recorded_by if divergence else None,
         recorded=run.history() if divergence else [],
     )
@@ -118,7 +118,7 @@ def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
         payload=run.payload,
         codec=codec,
         at=time.time(),
-        **{"generation": run.lane.port.generation, **verdict},
+        **{"generation": run.lane.writer.generation, **verdict},
     )
 
 

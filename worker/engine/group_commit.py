@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Changed(Protocol):
-    """What has changes for its port's next commit: a lane."""
+    """What has changes for its shard writer's next commit: a lane."""
 
     def write_changes(self, batch: Batch) -> None:
         """Put them into `batch`, and have none any more."""
@@ -64,7 +64,7 @@ class ShardWriter:
         self.number = shard.number
         self.generation = generation
         self.is_open = False
-        """Whether this port has joined the open group."""
+        """Whether this shard has joined the open group."""
         self._renew()
 
     def _renew(self) -> None:
@@ -100,7 +100,7 @@ class _Landed(NamedTuple):
 
 
 class GroupCommit:
-    """Commits the ports' batches (see the module's text)."""
+    """Commits the shard writers' batches (see the module's text)."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class GroupCommit:
         self._loop = loop
         self._failed = failed
         self._thread = ThreadPoolExecutor(1, "tamias-commit") if threaded else None
-        self._ports: list[ShardWriter] = []
+        self._writers: list[ShardWriter] = []
         self._waiters: list[Waiter] = []
         self._landed: deque[_Landed] = deque()
         self.on_commit: Callable[[int, int, float], None] | None = None
@@ -130,11 +130,11 @@ class GroupCommit:
         """Number of the open group; all groups below `committed` are on disk and published."""
         self.committed = 1
 
-    def join(self, port: ShardWriter) -> None:
-        """Make `port` part of the open group."""
-        if not port.is_open:
-            port.is_open = True
-            self._ports.append(port)
+    def join(self, writer: ShardWriter) -> None:
+        """Make `writer` part of the open group."""
+        if not writer.is_open:
+            writer.is_open = True
+            self._writers.append(writer)
 
     def when_committed(self, callback: Callable[[Any], None], argument: Any) -> None:
         """Call back once the open group is committed."""
@@ -149,7 +149,7 @@ class GroupCommit:
 
     def schedule(self) -> None:
         """Flush as soon as the loop has run what is ready now."""
-        if not self._scheduled and (self._ports or self._waiters):
+        if not self._scheduled and (self._writers or self._waiters):
             self._scheduled = True
             self._loop.call_soon(self._flush_scheduled)
 
@@ -160,14 +160,14 @@ class GroupCommit:
     def flush(self) -> None:
         """Commit the open group, now or as soon as the one under way is through."""
         if self._thread is None:
-            while (self._ports or self._waiters) and self._broken is None:
+            while (self._writers or self._waiters) and self._broken is None:
                 try:
                     self._commit(*self._seal())
                 except BaseException as error:  # noqa: BLE001 (handed over whole)
                     self.fail(error)
                     return
                 self._publish()
-        elif self._broken is None and self._under_way is None and (self._ports or self._waiters):
+        elif self._broken is None and self._under_way is None and (self._writers or self._waiters):
             self._under_way = self._thread.submit(self._commit, *self._seal())
             self._under_way.add_done_callback(
                 lambda future: self._loop.call_soon_threadsafe(self._finish, future)
@@ -213,10 +213,10 @@ class GroupCommit:
         self.flush()
 
     def _seal(self) -> tuple[Sealed, list[Waiter]]:
-        self.events += sum([len(port.offsets) for port in self._ports])
-        sealed = [(port, port.seal()) for port in self._ports]
+        self.events += sum([len(writer.offsets) for writer in self._writers])
+        sealed = [(writer, writer.seal()) for writer in self._writers]
         waiters = self._waiters
-        self._ports = []
+        self._writers = []
         self._waiters = []
         self.group += 1
         return sealed, waiters
@@ -224,10 +224,10 @@ class GroupCommit:
     def _commit(self, sealed: Sealed, waiters: list[Waiter]) -> None:
         records: Records = []
         began = time.perf_counter()
-        for port, batch in sealed:
-            sequence = port.shard.commit(batch)
+        for writer, batch in sealed:
+            sequence = writer.shard.commit(batch)
             if sequence is not None and batch.outbox is not None:
-                records.append((port.number, sequence, batch.outbox))
+                records.append((writer.number, sequence, batch.outbox))
         seconds = time.perf_counter() - began
         # Queued by whoever commits, so that groups are published in the order of their commits.
         self._landed.append(_Landed(records, waiters, len(sealed), seconds))
@@ -254,7 +254,7 @@ class GroupCommit:
     @property
     def idle(self) -> bool:
         """Whether nothing is open, waiting, under way or unpublished."""
-        return not (self._ports or self._waiters or self._under_way or self._landed)
+        return not (self._writers or self._waiters or self._under_way or self._landed)
 
     def close(self) -> None:
         """Release the thread."""

@@ -51,17 +51,17 @@ class Lane:
         "group",
         "key_bytes",
         "memory",
-        "port",
         "prefix",
         "queue",
         "run",
         "space",
+        "writer",
     )
 
-    def __init__(self, key_bytes: bytes, port: ShardWriter) -> None:
-        """Open the lane of `key_bytes` on the shard behind `port`."""
+    def __init__(self, key_bytes: bytes, writer: ShardWriter) -> None:
+        """Open the lane of `key_bytes` on the shard behind `writer`."""
         self.key_bytes = key_bytes
-        self.port = port
+        self.writer = writer
         self.prefix = key_prefix(key_bytes)
         self.queue: deque[Waiting] | None = None
         self.run: Occupant | None = None
@@ -70,7 +70,7 @@ class Lane:
         self.group = 0
         """Number of the commit group that holds this lane's latest changes."""
         self._key: Any = _UNKNOWN
-        records, complete = port.shard.fields(self.prefix, PREFETCH_FIELDS)
+        records, complete = writer.shard.fields(self.prefix, PREFETCH_FIELDS)
         self.space = Space(None if complete else self)
         if records:
             self.space.fields = {path: thaw_record(record) for path, record in records.items()}
@@ -108,7 +108,7 @@ class Lane:
             self.changes.update(changes)
         else:
             self.changes = changes  # the space has made itself a new one
-            self.port.changed.append(self)
+            self.writer.changed.append(self)
 
     def write_changes(self, batch: Batch) -> None:
         """Put what has changed since the last group into `batch`: the latest values only."""
@@ -128,11 +128,11 @@ class Lane:
 
     def field(self, path: str) -> bytes | None:
         """One committed field (see `FieldStore`)."""
-        return self.port.shard.field(self.prefix, path)
+        return self.writer.shard.field(self.prefix, path)
 
     def scan(self, under: str) -> list[tuple[str, bytes]]:
         """Committed fields at and below a path (see `FieldStore`)."""
-        return self.port.shard.scan(self.prefix, under)
+        return self.writer.shard.scan(self.prefix, under)
 
 
 LANES_KEPT: Final = 20_000
@@ -142,22 +142,22 @@ LANES_KEPT: Final = 20_000
 class Lanes(dict[bytes, Lane]):
     """``lanes[key]`` is the lane of an encoded key, opened on demand."""
 
-    def __init__(self, ports: Mapping[int, ShardWriter], shards: int) -> None:
-        """`ports` are the shards that the worker owns, of `shards` in all."""
+    def __init__(self, writers: Mapping[int, ShardWriter], shards: int) -> None:
+        """`writers` are the shards that the worker owns, of `shards` in all."""
         super().__init__()
-        self._ports = ports
+        self._writers = writers
         self._shards = shards
 
     def __missing__(self, key: bytes) -> Lane:
-        port = self._ports[shard_of(key, self._shards)]
-        lane = self[key] = Lane(key, port)
+        writer = self._writers[shard_of(key, self._shards)]
+        lane = self[key] = Lane(key, writer)
         if lane.is_hashed:
-            port.batch.name_key(lane.prefix, key)
+            writer.batch.name_key(lane.prefix, key)
         return lane
 
-    def drop_port(self, port: ShardWriter) -> None:
+    def drop_writer(self, writer: ShardWriter) -> None:
         """Drop all lanes of a shard that the worker lets go of."""
-        for key in [key for key, lane in self.items() if lane.port is port]:
+        for key in [key for key, lane in self.items() if lane.writer is writer]:
             del self[key]
 
     def drop_idle(self, committed: int) -> None:

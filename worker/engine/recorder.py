@@ -56,13 +56,13 @@ class Recorder:
     def forget_calls(self, run: Run, error: BaseException) -> None:
         """Take the calls that an action failed of out of the journal, to be made again."""
         for entry in run.forget(error):
-            run.lane.port.batch.journal.append((entry.key, None))
-            self._group.join(run.lane.port)
+            run.lane.writer.batch.journal.append((entry.key, None))
+            self._group.join(run.lane.writer)
 
     def _record(self, run: Run, entry: JournalEntry) -> None:
-        port = run.lane.port
-        port.batch.journal.append((entry.key, entry.data))
-        self._group.join(port)
+        writer = run.lane.writer
+        writer.batch.journal.append((entry.key, entry.data))
+        self._group.join(writer)
         run.note(entry)
 
 

@@ -125,7 +125,7 @@ class Run:
     def _divergence(self, instead: str) -> DivergenceError:
         effects = self._recorded_effects()
         recorded = f"action {effects.action!r}" if effects is not None else "an action"
-        replayed_by = self.lane.port.generation
+        replayed_by = self.lane.writer.generation
         recorded_by = self.recorded_by()
         return DivergenceError(
             f"step {self.step} of the run of input {offset_of(self.offset)} is on record as "
@@ -141,7 +141,7 @@ class Run:
         for entry in self.entries or ():
             if entry.action >= self.step:
                 return _generation(entry)
-        return self.lane.port.generation
+        return self.lane.writer.generation
 
     def history(self) -> list[str]:
         """What is on record of the run, for people: a line for each call and action."""
@@ -165,7 +165,7 @@ class Run:
             for entry in self.entries or ()
             if entry.action == self.step and entry.kind == CALL
         ]
-        self.log = CallLog(action.name, calls, self.lane.port.generation) if calls else None
+        self.log = CallLog(action.name, calls, self.lane.writer.generation) if calls else None
 
     def end_action(self) -> Effects | None:
         """The current action has returned: queue what it caused.
@@ -190,7 +190,7 @@ class Run:
             self.sensory.end_action() if self.sensory is not None else {},
             self.sent or [],
             self.outputs[self._settled :],
-            self.lane.port.generation,
+            self.lane.writer.generation,
         )
         self._settled = len(self.outputs)
         return effects
@@ -215,7 +215,7 @@ class Run:
                 try:
                     return Effects.decode(entry.data)
                 except DivergenceError as error:
-                    error.replayed_by = self.lane.port.generation
+                    error.replayed_by = self.lane.writer.generation
                     raise
         return None
 
@@ -244,7 +244,7 @@ class Run:
         """The durable calls of the current action."""
         if self.log is None:
             name = self.action.name  # type: ignore[union-attr]
-            self.log = CallLog(name, generation=self.lane.port.generation)
+            self.log = CallLog(name, generation=self.lane.writer.generation)
         return self.log
 
 

@@ -44,7 +44,7 @@ class OwnedShards:
     """The shards of one worker.
 
     Attributes:
-        ports: by number, those that it holds; shared with the engine.
+        writers: by number, the shards that it owns; shared with the engine.
     """
 
     def __init__(self, boot: Boot, loop: AbstractEventLoop, send: Callable[[bytes], None]) -> None:
@@ -52,7 +52,7 @@ class OwnedShards:
         self._boot = boot
         self._loop = loop
         self._send = send
-        self.ports: dict[int, ShardWriter] = {}
+        self.writers: dict[int, ShardWriter] = {}
 
     def acquire(self, numbers: Sequence[int]) -> None:
         """Become the holder of the shards to start with.
@@ -62,13 +62,13 @@ class OwnedShards:
             StoreError: see `Shard.acquire`.
         """
         for number in numbers:
-            self.ports[number] = self._open(number, wait=5.0)
+            self.writers[number] = self._open(number, wait=5.0)
 
     def announce(self) -> None:
         """Tell what the outboxes of all these shards hold."""
         reach("announce.before")
-        for port in self.ports.values():
-            self._announce(port)
+        for writer in self.writers.values():
+            self._announce(writer)
 
     def serve(
         self, engine: Engine, group: GroupCommit, failed: Callable[[BaseException], None]
@@ -83,35 +83,35 @@ class OwnedShards:
     def acknowledge(self, levels: dict[int, int]) -> None:
         """The sink has these shards' outbox records, up to the given sequences, for good."""
         for number, sequence in levels.items():
-            port = self.ports[number]
+            writer = self.writers[number]
             reach("acknowledged")
-            port.batch.trim = sequence
-            if port.is_open or sequence % 64 == 0:
-                self._group.join(port)
+            writer.batch.trim = sequence
+            if writer.is_open or sequence % 64 == 0:
+                self._group.join(writer)
 
     def finish(self) -> None:
         """Nothing more will come: leave no record behind that the sink has for good."""
-        for port in self.ports.values():
-            if port.batch.trim is not None:
-                self._group.join(port)
+        for writer in self.writers.values():
+            if writer.batch.trim is not None:
+                self._group.join(writer)
 
     # -- letting go ----------------------------------------------------------------------------
 
     def release(self, number: int) -> None:
         """Let go of a shard, of which nothing is under way, and say so when that is done."""
-        port = self.ports[number]
-        self._group.join(port)  # a trim may wait for a commit to come along
-        self._group.when_committed(self._let_go, port)
+        writer = self.writers[number]
+        self._group.join(writer)  # a trim may wait for a commit to come along
+        self._group.when_committed(self._let_go, writer)
         self._group.flush()
 
-    def _let_go(self, port: ShardWriter) -> None:
+    def _let_go(self, writer: ShardWriter) -> None:
         try:
             reach("release.before")
-            self._engine.forget_shard(port)
-            del self.ports[port.number]
-            port.shard.close()
+            self._engine.forget_shard(writer)
+            del self.writers[writer.number]
+            writer.shard.close()
             reach("release.inside")
-            self._send(wire.pack(wire.RELEASED, {"shard": port.number}))
+            self._send(wire.pack(wire.RELEASED, {"shard": writer.number}))
             reach("release.after")
         except BaseException as error:  # noqa: BLE001 (not the user's)
             self._failed(error)
@@ -125,7 +125,7 @@ class OwnedShards:
 
     def _try_to_take(self, number: int, pause: float, strange: float) -> None:
         try:
-            port = self._open(number, wait=0.0)
+            writer = self._open(number, wait=0.0)
         except LeaseHeldError as error:
             if time.monotonic() > strange:
                 _LOG.warning("shard %d cannot be taken yet: %s", number, error)
@@ -137,10 +137,10 @@ class OwnedShards:
             self._failed(error)
             return
         try:
-            self.ports[number] = port
-            self._engine.add_shard(port)
+            self.writers[number] = writer
+            self._engine.add_shard(writer)
             reach("take.inside")
-            self._announce(port)
+            self._announce(writer)
             self._send(wire.pack(wire.TAKEN, {"shard": number}))
             reach("take.after")
         except BaseException as error:  # noqa: BLE001 (not the user's)
@@ -153,16 +153,16 @@ class OwnedShards:
         shard = Shard.acquire(directory, number, self._boot.durability, wait)
         return ShardWriter(shard, self._boot.generation)
 
-    def _announce(self, port: ShardWriter) -> None:
-        for sequence, record in port.shard.outbox():
-            self._send(wire.pack_done([(port.number, sequence, record)], wire.FOUND))
+    def _announce(self, writer: ShardWriter) -> None:
+        for sequence, record in writer.shard.outbox():
+            self._send(wire.pack_done([(writer.number, sequence, record)], wire.FOUND))
             reach("announce.inside")
 
     def describe(self) -> dict[str, Any]:
         """What there is to say when the worker is ready."""
-        return {"shards": sorted(self.ports)}
+        return {"shards": sorted(self.writers)}
 
     def close(self) -> None:
         """Give all shards back."""
-        for port in self.ports.values():
-            port.shard.close()
+        for writer in self.writers.values():
+            writer.shard.close()

@@ -2,7 +2,7 @@
 
 `run_worker` is what a freshly forked (or spawned) process does: put itself under its limits, take
 the leases of its shards, announce what it finds in their outboxes, work until it is told to stop.
-Meanwhile shards may be taken from it and given to it (`holdings.py`).
+Meanwhile shards may be taken from it and given to it (`owned.py`).
 It returns the process's exit code.
 """
 
@@ -103,7 +103,7 @@ class Worker:
         self._loop = loop
         self._hook_classes = hooks
         self._ended = loop.create_future()
-        self._holdings = OwnedShards(boot, loop, self._send)
+        self._owned = OwnedShards(boot, loop, self._send)
         self._context = zmq.Context(1)
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.ROUTING_ID, bytes.fromhex(assignment.identity))
@@ -127,7 +127,7 @@ class Worker:
 
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
-        self._holdings.acquire(assignment.shards)
+        self._owned.acquire(assignment.shards)
         self._metrics = WorkerMetrics(plan.actions)
         self._resources = ResourceRegistry(plan.providers, plan.config)
         kinds, broken = self._hook_classes
@@ -143,7 +143,7 @@ class Worker:
         os.register_at_fork(after_in_child=self._forked)
         self._engine = Engine(
             plan,
-            self._holdings.ports,
+            self._owned.writers,
             boot.shards,
             self._group,
             policy=self._policy(boot.on_error),
@@ -157,9 +157,9 @@ class Worker:
         )
         if self._hooks.wants(WorkerHook.committed):
             self._group.on_commit = self._committed
-        self._holdings.serve(self._engine, self._group, self._fatal)
-        self._holdings.announce()
-        self._tell(wire.READY, {"pid": os.getpid(), **self._holdings.describe()})
+        self._owned.serve(self._engine, self._group, self._fatal)
+        self._owned.announce()
+        self._tell(wire.READY, {"pid": os.getpid(), **self._owned.describe()})
         reach("announce.after")
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
         self._loop.add_reader(self._socket.FD, self._turn)
@@ -174,7 +174,7 @@ class Worker:
             self._engine.close()
             self._group.close()
             self._resources.close()
-        self._holdings.close()
+        self._owned.close()
         self._socket.close()
         self._context.term()
 
@@ -225,15 +225,15 @@ class Worker:
             self._engine.receive(wire.unpack_inputs(message))
         elif kind == wire.ACKNOWLEDGE:
             levels = wire.unpack(message)
-            self._holdings.acknowledge({int(shard): level for shard, level in levels.items()})
+            self._owned.acknowledge({int(shard): level for shard, level in levels.items()})
         elif kind == wire.RELEASE:
-            self._holdings.release(wire.unpack(message)["shard"])
+            self._owned.release(wire.unpack(message)["shard"])
         elif kind == wire.TAKE:
-            self._holdings.take(wire.unpack(message)["shard"])
+            self._owned.take(wire.unpack(message)["shard"])
         elif kind == wire.CONFIGURE:
             self._reconfigure(**wire.unpack(message))
         elif kind == wire.STOP:
-            self._holdings.finish()
+            self._owned.finish()
             self._group.flush()
             self._tell_metrics(last=True)
             self._end(EXIT_OK)

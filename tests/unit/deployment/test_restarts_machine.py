@@ -119,7 +119,7 @@ class RollMachine(RuleBasedStateMachine):
 
     @invariant()
     def everyone_is_somewhere(self) -> None:
-        if not hasattr(self, "roll"):
+        if not hasattr(self, "policy"):
             return
         for name in NAMES:
             stage = self.policy.stage(name)
@@ -134,17 +134,17 @@ class RollMachine(RuleBasedStateMachine):
 
     @invariant()
     def whoever_lives_has_been_told(self) -> None:
-        if hasattr(self, "roll"):
+        if hasattr(self, "policy"):
             assert all(told == min(self.stops, 2) for told in self.living.values())
 
     @invariant()
     def a_third_request_kills(self) -> None:
-        if hasattr(self, "roll") and self.stops > 2:
+        if hasattr(self, "policy") and self.stops > 2:
             assert self.killed == set(self.living)
 
     @invariant()
     def the_worst_code_counts(self) -> None:
-        if hasattr(self, "roll") and self.policy.is_over:
+        if hasattr(self, "policy") and self.policy.is_over:
             assert self.policy.exit_code == max(self.codes.values(), key=CODES.index)
 
 

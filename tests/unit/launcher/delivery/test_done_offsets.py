@@ -1,4 +1,4 @@
-"""The watermark behaves as a plain set of offsets, in memory that follows the gaps."""
+"""The set of done offsets behaves as a plain set of offsets, in memory that follows the gaps."""
 
 from __future__ import annotations
 
@@ -16,72 +16,72 @@ from tamias.launcher.delivery.done_offsets import DoneOffsets
 OFFSETS = st.lists(st.integers(0, 60), max_size=12)
 
 
-class WatermarkMachine(RuleBasedStateMachine):
+class DoneOffsetsMachine(RuleBasedStateMachine):
     """Against a plain set, with folding made so frequent that every path is walked."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.watermark = self.shrunk(DoneOffsets())
+        self.done = self.shrunk(DoneOffsets())
         self.model: set[int] = set()
 
     @staticmethod
-    def shrunk(watermark: DoneOffsets) -> DoneOffsets:
-        watermark._fold_at = 5
-        return watermark
+    def shrunk(done: DoneOffsets) -> DoneOffsets:
+        done._fold_at = 5
+        return done
 
     @rule(offsets=OFFSETS)
     def add(self, offsets: list[int]) -> None:
-        self.watermark.add(offsets)
+        self.done.add(offsets)
         self.model.update(offsets)
 
     @rule(start=st.integers(0, 60), length=st.integers(1, 20))
     def add_a_run(self, start: int, length: int) -> None:
-        self.watermark.add(range(start, start + length))
+        self.done.add(range(start, start + length))
         self.model.update(range(start, start + length))
 
     @rule(offsets=OFFSETS)
     def filter(self, offsets: list[int]) -> None:
-        left = self.watermark.filter(offsets)
+        left = self.done.filter(offsets)
         assert list(left) == [offset for offset in offsets if offset not in self.model]
 
     @rule()
     def save_and_load(self) -> None:
-        record = json.loads(json.dumps(self.watermark.to_json()))
-        self.watermark = self.shrunk(DoneOffsets.from_json(record))
+        record = json.loads(json.dumps(self.done.to_json()))
+        self.done = self.shrunk(DoneOffsets.from_json(record))
 
     @rule()
     def intervals_are_the_set_above_low(self) -> None:
-        intervals = self.watermark.intervals()
+        intervals = self.done.intervals()
         assert all(start < end for start, end in intervals)
-        ends = [self.watermark.low, *(end for _, end in intervals)]
+        ends = [self.done.low, *(end for _, end in intervals)]
         assert all(end < start for end, (start, _) in zip(ends, intervals, strict=False))
         inside = {offset for start, end in intervals for offset in range(start, end)}
-        assert inside == {offset for offset in self.model if offset >= self.watermark.low}
+        assert inside == {offset for offset in self.model if offset >= self.done.low}
 
     @invariant()
     def low_is_the_smallest_missing(self) -> None:
-        assert self.watermark.low == next(n for n in range(200) if n not in self.model)
+        assert self.done.low == next(n for n in range(200) if n not in self.model)
 
     @invariant()
     def nothing_is_at_or_above_high(self) -> None:
-        assert self.watermark.high == max(self.model, default=-1) + 1
+        assert self.done.high == max(self.model, default=-1) + 1
 
     @invariant()
     def contains_what_was_added(self) -> None:
-        assert all((n in self.watermark) == (n in self.model) for n in range(90))
+        assert all((n in self.done) == (n in self.model) for n in range(90))
 
 
-TestDoneOffsets = WatermarkMachine.TestCase
+TestDoneOffsets = DoneOffsetsMachine.TestCase
 TestDoneOffsets.settings = settings(max_examples=examples(150), stateful_step_count=30)
 
 
 @given(st.permutations(range(40)))
 def test_any_order_ends_with_everything_below_low(order: list[int]) -> None:
-    watermark = DoneOffsets()
+    done = DoneOffsets()
     for begin in range(0, 40, 7):
-        watermark.add(order[begin : begin + 7])
-    assert watermark.low == 40
-    assert watermark.intervals() == []
+        done.add(order[begin : begin + 7])
+    assert done.low == 40
+    assert done.intervals() == []
 
 
 def test_filter_returns_the_same_list_when_all_are_new() -> None:
@@ -90,15 +90,15 @@ def test_filter_returns_the_same_list_when_all_are_new() -> None:
 
 
 def test_memory_follows_the_gaps_while_one_input_holds_everything_up() -> None:
-    watermark = DoneOffsets()
+    done = DoneOffsets()
     shuffled = random.Random(5)
     for begin in range(1, 200_001, 500):
         batch = list(range(begin, begin + 500))
         shuffled.shuffle(batch)
-        watermark.add(batch)
-        assert len(watermark._recent) <= module._FOLD_AT + 500
-    assert watermark.low == 0
-    assert watermark.intervals() == [(1, 200_001)]
-    watermark.add([0])
-    assert watermark.low == 200_001
-    assert len(watermark._recent) == 0
+        done.add(batch)
+        assert len(done._recent) <= module._FOLD_AT + 500
+    assert done.low == 0
+    assert done.intervals() == [(1, 200_001)]
+    done.add([0])
+    assert done.low == 200_001
+    assert len(done._recent) == 0

@@ -42,13 +42,13 @@ class Gate:
 
 
 class Group:
-    def __init__(self, directory: Path, *, threaded: bool, ports: int = 2) -> None:
+    def __init__(self, directory: Path, *, threaded: bool, writers: int = 2) -> None:
         self.log: list[Any] = []
         self.failed: list[BaseException] = []
         self.gates = [
-            Gate(Shard.acquire(directory / str(number), number)) for number in range(ports)
+            Gate(Shard.acquire(directory / str(number), number)) for number in range(writers)
         ]
-        self.ports = [ShardWriter(gate) for gate in self.gates]  # type: ignore[arg-type]
+        self.writers = [ShardWriter(gate) for gate in self.gates]  # type: ignore[arg-type]
         self.commit = GroupCommit(
             self.send, asyncio.get_running_loop(), threaded=threaded, failed=self.failed.append
         )
@@ -57,10 +57,10 @@ class Group:
         for shard, sequence, record in wire.unpack_done(message):
             self.log.append((shard, sequence, decode_outputs(record).offsets))
 
-    def end_run(self, port: int, offset: int) -> None:
-        self.ports[port].offsets.append(offset)
-        self.ports[port].counts.append(0)
-        self.commit.join(self.ports[port])
+    def end_run(self, writer: int, offset: int) -> None:
+        self.writers[writer].offsets.append(offset)
+        self.writers[writer].counts.append(0)
+        self.commit.join(self.writers[writer])
 
     def wait(self, name: str, then: Callable[[], None] | None = None) -> None:
         def callback(argument: Any) -> None:

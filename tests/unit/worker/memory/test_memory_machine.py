@@ -100,8 +100,8 @@ class MemoryMachine(RuleBasedStateMachine):
 
     def open_shard(self) -> None:
         self.shard = Shard.acquire(self.directory, 0)
-        self.port = ShardWriter(self.shard)
-        self.lane = Lane(self.key, self.port)
+        self.writer = ShardWriter(self.shard)
+        self.lane = Lane(self.key, self.writer)
 
     def teardown(self) -> None:
         lane_module.PREFETCH_FIELDS = self.prefetch_before  # type: ignore[misc]
@@ -209,18 +209,18 @@ class MemoryMachine(RuleBasedStateMachine):
     @rule()
     def write(self) -> None:
         """Runs since the last time reach the store; what an unfinished one has done does not."""
-        self.shard.commit(self.port.seal())
+        self.shard.commit(self.writer.seal())
 
     @precondition(lambda self: self.model.fields == self.committed)
     @rule(shard=st.booleans())
     def reopen(self, *, shard: bool) -> None:
         self.lane.space.roll_back()
-        self.shard.commit(self.port.seal())
+        self.shard.commit(self.writer.seal())
         if shard:
             self.shard.close()
             self.open_shard()
         else:
-            self.lane = Lane(self.key, self.port)
+            self.lane = Lane(self.key, self.writer)
 
     @invariant()
     def a_leaf_is_no_object(self) -> None:
