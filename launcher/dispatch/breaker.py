@@ -57,7 +57,7 @@ class Breaker:
         return bool(self.rule.failures) and self._recent(now) >= self.rule.failures
 
     def describe(self, now: float) -> str:
-        """What an open breaker has to say; empty for one that is closed."""
+        """Why the breaker is open; empty while it is closed."""
         if not self.is_open(now):
             return ""
         recent = self._recent(now)

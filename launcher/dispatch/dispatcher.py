@@ -214,7 +214,7 @@ class Dispatcher:
     def taken(
         self, slot: int, incarnation: int, shard: int, now: float, recovered: Iterable[int] = ()
     ) -> list[int]:
-        """The worker has a shard now, as `TakeShard` had it do, and has announced what it found.
+        """The worker has taken a shard, as `TakeShard` asked, and has announced its outbox.
 
         Returns what `ready` does, of this shard.
         """
@@ -325,7 +325,7 @@ class Dispatcher:
         self._quarantine.allow_attempts(number)
 
     def move(self, shard: int, slot: int, *, at_once: bool = False) -> None:
-        """Have a shard moved to a slot; where it is and what was ordered before does not matter.
+        """Move a shard to a slot, wherever it is and whatever was ordered before.
 
         `at_once`: the worker that has it gets no more of its inputs, whatever that costs in time.
 
@@ -358,7 +358,7 @@ class Dispatcher:
     # -- the pool's side -----------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Instruction]:
-        """What is to be done now, in this order. To be called after any of the above."""
+        """Return what is to be done now, in this order. Call it after any of the above."""
         out: list[Instruction] = []
         if self._halted:
             return out

@@ -30,7 +30,7 @@ class Verdict:
 
 
 class Suspicion:
-    """What is held against one item.
+    """The deaths in which one item was a suspect.
 
     `attempts` counts the deaths it was a suspect in, `alone` those of them with nothing else in
     flight, both under the code of `generation` only. `sent` tells whether it went out as condemned.

@@ -1,4 +1,4 @@
-"""What the exit codes of the command mean; those of errors are with the errors."""
+"""The exit codes of the command; those of errors are with the errors."""
 
 from __future__ import annotations
 

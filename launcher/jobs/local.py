@@ -110,7 +110,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
             )
 
     def _target(self, agent: Agent | type[Agent] | str) -> str:
-        """The agent's name; raises here what a worker would complain of."""
+        """The agent's name; raises what a worker would raise."""
         if not isinstance(agent, str):
             return AgentPlan.compile(agent, self._config, self.resources).name
         if any(self.resources.values()):

@@ -10,7 +10,7 @@ from .exit_codes import DEAD_LETTERS, DONE, INTERRUPTED
 
 @dataclass(slots=True)
 class Report:
-    """What a life of a job has come to. Totals are over all lives."""
+    """The result of one life of a job. Totals are over all lives."""
 
     finished: bool
     """False when it was interrupted; the same command carries on."""
@@ -31,7 +31,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """What it comes to, for a job that has an end."""
+        """The exit code of a job that has an end."""
         if not self.finished:
             return INTERRUPTED
         return DEAD_LETTERS if self.dead_letters else DONE

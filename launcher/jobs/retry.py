@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class RetryReport:
-    """What a retry has come to."""
+    """The result of a retry."""
 
     finished: bool
     """False when it was interrupted; the same command carries on."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Fail(Protocol):
-    """Called with what cannot be survived."""
+    """Called with an error that ends the pool."""
 
     def __call__(self, error: TamiasError, generation: int | None = None) -> None:
         """`generation` is the one whose process failed, if it was one."""

@@ -1,4 +1,4 @@
-"""What a state directory knows of its generations: which one counts, and what it is made of.
+"""The record of generations in a state directory: the current one, and what it is made of.
 
 The number of the generation that counts is in the manifest, beside the job. So are the highest
 number that was ever given out, because one that was rolled back has left traces, too, and what the

@@ -117,7 +117,7 @@ class ReloadOperation(Operation):
         provide: Callable[[dict[str, Any]], Launch | None],
         smoke: SmokeTest | None,
     ) -> Future[Launch | None]:
-        """Do on a thread what takes long."""
+        """Prepare the new generation on a thread, because it takes long."""
         future: Future[Launch | None] = Future()
         current, boot, config = self._current, self._boot, self._config
         environment = self._environment

@@ -204,7 +204,7 @@ class Rollout:
             )
 
     def fail(self, reason: str) -> None:
-        """Something speaks against the new generation. Without effect once that is decided."""
+        """Report a reason against the new generation; without effect once it is decided."""
         if self.stage in _UNDECIDED:
             self.reason = reason
             self.stage = RolloutStage.RETURNING
@@ -222,7 +222,7 @@ class Rollout:
     # -- what is to be done --------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Step]:
-        """What is to be done now, in this order. To be called after any of the above."""
+        """Return what is to be done now, in this order. Call it after any of the above."""
         steps: list[Step] = []
         if self.stage is RolloutStage.PREPARING and self._prepared:
             self.stage = RolloutStage.STARTING

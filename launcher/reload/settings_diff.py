@@ -1,4 +1,4 @@
-"""What new settings mean for a pool that runs: which apply at once, which take new workers."""
+"""The effect of new settings on a running pool: which apply at once, which need new workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SettingsDiff:
 
 
 def compare(old: dict[str, Any], settings: dict[str, Any]) -> SettingsDiff:
-    """What it means to put `settings` over a configuration.
+    """Compare a configuration with the one that `settings` change it to.
 
     Args:
         old: the configuration's data, by dotted key.

@@ -80,7 +80,7 @@ class DeadLetterSource(Source):
         """Nothing to do: what was retried before is no dead letter any more, or a newer one."""
 
     def identity(self) -> Identity:
-        """What is in the dead letters says who they are."""
+        """The identity of this source: the state directory of the dead letters."""
         return {"kind": "dead-letters"}
 
     def check(self, identity: Identity) -> None:

@@ -175,7 +175,7 @@ class IterableSource(_PythonSource):
             self._offset += 1
 
     def _fail(self, error: Exception, index: int) -> None:
-        """Keep an exception of the iterable until what came before it has been handed out."""
+        """Keep an exception of the iterable until the elements before it were read."""
         self._failure = InputError(
             f"The input raised {type(error).__name__} at element {index}: {error}"
         )

@@ -1,4 +1,4 @@
-"""What sources of every kind of lines have in common: all that is the lines' business alone."""
+"""Common to all sources of lines."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def start_process(
 
 
 def kill_group(pid: int) -> None:
-    """Kill what a worker, dead or dying with its zygote, has left running in its process group."""
+    """Kill the processes that a dead worker has left in its process group."""
     with contextlib.suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
 

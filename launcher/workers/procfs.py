@@ -1,4 +1,4 @@
-"""What the kernel says of a process: whether it runs at all, and how much memory is its own.
+"""What the kernel reports of a process: its state and its own memory.
 
 *Memory of its own* is what would come free if the process ended, and not before: the unique set
 size (USS: private pages, clean and dirty), and what of it has been swapped out. The pages of LMDB's

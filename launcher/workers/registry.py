@@ -56,11 +56,11 @@ class WorkerHandle:
     heartbeat: dict[str, Any] | None = None
 
     def info(self, pid: int) -> WorkerInfo:
-        """What hooks are given of it."""
+        """The worker, as hooks receive it."""
         return WorkerInfo(*self.place, self.generation, pid)
 
     def exit_info(self, death: Death, *, expected: bool) -> WorkerExit:
-        """What hooks are given of its end."""
+        """The worker's end, as hooks receive it."""
         return WorkerExit(
             text=death.describe(),
             signal=death.signal,

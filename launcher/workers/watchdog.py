@@ -83,7 +83,7 @@ class WatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What can be seen of a worker at one moment.
+    """A sample of a worker's state.
 
     `fresh` is one that has just become ready and has nothing to do yet.
     `offset` is the input that its beacon names, `executing` for how many seconds (0.0 if it does
@@ -292,7 +292,7 @@ class Watchdog:
         return None
 
     def _kill(self, why: str) -> Action:
-        """Kill at once: what does not run writes no stacks.
+        """Kill at once: a process that does not run writes no stacks.
 
         An input may have done it (an action can stop its own process), but hardly ever has.
         """

@@ -126,7 +126,7 @@ class Ticket(NamedTuple):
         return CallRecord(*self[:-1], True, dumps(result), self.generation)
 
     def failed(self, error: Exception) -> CallRecord:
-        """The record of a call that raised; what cannot be pickled is told in words."""
+        """The record of a call that raised; one that cannot be pickled is recorded as text."""
         try:
             data = dumps(error)
             if type(loads(data)) is not type(error):
@@ -176,7 +176,7 @@ class CallLog:
             raise
 
     def error_of(self, record: CallRecord, cause: Exception) -> Exception:
-        """What to raise for a call that has just failed of `cause`: the same that a replay would.
+        """Return the exception for a call that has just failed of `cause`: the one a replay raises.
 
         That is `cause` itself, or where it cannot be pickled what stands in for it.
         """

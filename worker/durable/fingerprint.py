@@ -1,4 +1,4 @@
-"""What a durable call is: which function, with which arguments.
+"""The identity of a durable call: a fingerprint of function and arguments.
 
 A replay must recognise a call that it has on record, in another process and maybe another life of
 the job. Pickled arguments are the obvious identity, but pickles of equal values may differ: sets
@@ -77,7 +77,7 @@ class _Digest:
         self._above = above
 
     def digest(self) -> bytes:
-        """What has been added, in few bytes."""
+        """The digest of all that was added."""
         return self._hash.digest()
 
     def _say(self, tag: bytes, data: bytes = b"") -> None:
@@ -155,7 +155,7 @@ class _Digest:
     # -- functions ----------------------------------------------------------------------------
 
     def add_function(self, function: Callable[..., Any]) -> None:
-        """Add what is called, and what it carries with it."""
+        """Add the function that is called, and the values it carries."""
         name = function_name(function)
         self._say(b"f", name.encode())
         if isinstance(function, partial):
@@ -184,7 +184,7 @@ class _Digest:
                 self._say(b"e")
 
     def _add_carried(self, value: Any) -> None:
-        """Add what a function carries: by its contents if that can be, else by its type."""
+        """Add a value that a function carries: by its contents if possible, else by its type."""
         if isinstance(value, Resource):
             # Settings tell two models apart; what else one holds may change from use to use.
             texts = {name: item for name, item in value.__dict__.items() if type(item) is str}

@@ -188,7 +188,7 @@ class WorkerContext(RunnerContext):
 
     @property
     def action_config(self) -> dict[str, Any]:
-        """What was given to the action where it was declared."""
+        """The configuration given where the action was declared."""
         action = self._run.action
         return action.config if action is not None else {}
 
@@ -222,7 +222,7 @@ class WorkerContext(RunnerContext):
 
 
 class _EndedContext(WorkerContext):
-    """What a context becomes when its action has ended, and something may still be using it."""
+    """The class of a context whose action has ended: it refuses every use."""
 
     def send_event(self, event: Event) -> None:  # noqa: ARG002 (what it is does not matter)
         """Refuse. Raises RunError."""

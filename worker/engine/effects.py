@@ -1,4 +1,4 @@
-"""What one finished action of a run has done, as the journal keeps it.
+"""The effects of one finished action of a run, as the journal keeps them.
 
 A run of several actions puts each finished action's effects on record before the next one
 starts, so that recovery applies them and goes on there instead of running the action again.

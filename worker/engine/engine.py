@@ -1,4 +1,4 @@
-"""The worker's heart: inputs in, runs performed on the event loop, commits and answers out.
+"""The engine of a worker: takes inputs, performs runs on the event loop, commits, answers.
 
 An input joins its key's lane and, when the lane is free, becomes a run. A synchronous action is
 called right here; an asynchronous one becomes a task, and other lanes go on. When a run's last
@@ -160,7 +160,7 @@ class Engine:
     def _run_simply(
         self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
     ) -> bool:
-        """What `_run` comes to when inputs set off one synchronous action, without detours.
+        """Do the work of `_run` for inputs that start one synchronous action, without detours.
 
         Nearly all events per second are of this kind, so the loop spells out what `_take` and all
         behind it would do, in that order. A run that turns out to be more (it sends events, makes
@@ -206,13 +206,13 @@ class Engine:
         return exhausted
 
     def settle(self) -> None:
-        """Commit what has ended since the last time."""
+        """Commit the runs that have ended since the last call."""
         self._beacon[0] = 0
         self._group.flush()
         self._lanes.drop_idle(self._group.committed)
 
     def add_shard(self, writer: ShardWriter) -> None:
-        """A shard has been taken: carry on with the runs that nobody has finished in it."""
+        """Add a shard that was taken, with its unfinished runs."""
         self._journal.update(writer.shard.journal())
 
     def forget_shard(self, writer: ShardWriter) -> None:
@@ -222,7 +222,7 @@ class Engine:
             self._journal.pop(offset, None)
 
     def _pump(self, lane: Lane) -> None:
-        """Start what waits in a lane that has come free."""
+        """Start the next inputs of a lane that has become free."""
         queue = lane.queue
         while queue and lane.run is None and not self._halted:
             offset, payload, verdict = queue.popleft()
@@ -319,7 +319,7 @@ class Engine:
         self._complete(run)
 
     def _point_at(self, run: Run) -> None:
-        """Say whose code runs now, and since when: the time first, or it would be another's."""
+        """Write into the beacon whose code runs now, and since when: the time first."""
         if self._policy.timed:
             self._beacon[1] = time.monotonic_ns()
             self._beacon[3] = 0
@@ -338,7 +338,7 @@ class Engine:
             self._group.fail(error)
 
     def _settle(self, lane: Lane) -> None:
-        """What every callback from the loop ends with."""
+        """Finish a callback from the loop."""
         if lane.queue and lane.run is None:
             self._pump(lane)
         self._beacon[0] = 0
@@ -410,7 +410,7 @@ class Engine:
             self._dead_letter(run, dead_letter(run, error, self._policy.codec))
 
     def _outcome(self, run: Run, error: BaseException) -> Outcome:
-        """What follows this failure of a run."""
+        """Return what follows this failure of a run."""
         policy = self._policy
         if policy.on_error == "fail":
             return "fail"

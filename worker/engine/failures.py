@@ -1,4 +1,4 @@
-"""How a failed run is told: as a dead letter, as the pool's error, as a line in the log."""
+"""Reports of a failed run: a dead letter, the pool's error, a line in the log."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _advice(error: BaseException) -> str:
-    """What to do about a mistake that Python's own message does not explain to those who make it.
+    """Advice on a mistake that Python's own message does not explain.
 
     Plain actions are called from the event loop, so they cannot run another one.
     """

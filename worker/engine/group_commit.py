@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Changed(Protocol):
-    """What has changes for its shard writer's next commit: a lane."""
+    """A lane with uncommitted memory changes."""
 
     def write_changes(self, batch: Batch) -> None:
         """Put them into `batch`, and have none any more."""
@@ -195,7 +195,7 @@ class GroupCommit:
         self._loop.call_soon(self._publish)
 
     def fail(self, error: BaseException) -> None:
-        """Make no further commit, and say so once.
+        """Make no further commit, and report the error once.
 
         A later group may build upon what an earlier one has lost, so none may follow it.
         """

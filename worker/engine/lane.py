@@ -100,7 +100,7 @@ class Lane:
         self.memory = SpaceMemory(self.space, MemoryType.SHORT_TERM)
 
     def commit(self) -> None:
-        """Make what the run has changed the key's, and have the open group write it."""
+        """Make the run's changes the key's, and have the open group write them."""
         changes = self.space.commit()
         if not changes:
             return
@@ -111,7 +111,7 @@ class Lane:
             self.writer.changed.append(self)
 
     def write_changes(self, batch: Batch) -> None:
-        """Put what has changed since the last group into `batch`: the latest values only."""
+        """Put the changes since the last group into `batch`: the latest values only."""
         batch.put_fields(
             self.prefix,
             {

@@ -45,7 +45,7 @@ class WorkerCounter(Counter):
         return self._count
 
     def snapshot(self) -> int:
-        """What a heartbeat says."""
+        """The value that a heartbeat carries."""
         return self._count
 
 
@@ -79,7 +79,7 @@ class WorkerMeter(Meter):
         return self._count
 
     def snapshot(self) -> dict[str, float]:
-        """What a heartbeat says."""
+        """The value that a heartbeat carries."""
         return {"count": self._count, "rate": self.get_rate()}
 
 
@@ -100,7 +100,7 @@ class WorkerGauge(Gauge):
         return self._value
 
     def snapshot(self) -> float:
-        """What a heartbeat says."""
+        """The value that a heartbeat carries."""
         return self._value
 
 
@@ -140,7 +140,7 @@ class WorkerHistogram(Histogram):
         return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else 0
 
     def snapshot(self) -> dict[str, float]:
-        """What a heartbeat says."""
+        """The value that a heartbeat carries."""
         return {
             "count": self._count,
             "mean": self.get_mean(),
@@ -243,7 +243,7 @@ class WorkerMetrics:
         return self.agent.snapshot()
 
     def totals(self) -> dict[str, int]:
-        """What became of failing runs."""
+        """Counts of failures and of what followed them."""
         return {
             "failures": self.failures,
             "retries": self.retries,

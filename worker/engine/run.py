@@ -144,7 +144,7 @@ class Run:
         return self.lane.writer.generation
 
     def history(self) -> list[str]:
-        """What is on record of the run, for people: a line for each call and action."""
+        """The records of the run as text: a line for each call and action."""
         lines = []
         for entry in self.entries or ():
             if entry.kind == CALL:
@@ -168,7 +168,7 @@ class Run:
         self.log = CallLog(action.name, calls, self.lane.writer.generation) if calls else None
 
     def end_action(self) -> Effects | None:
-        """The current action has returned: queue what it caused.
+        """End the current action, which has returned: queue the events that it sent.
 
         Returns its effects when they must go on record because further steps follow, None when
         the run is complete.

@@ -70,7 +70,7 @@ def stacks_in_log() -> Iterator[None]:
 
 
 def _write_tasks(file: TextIOWrapper, loop: asyncio.AbstractEventLoop) -> None:
-    """Runs between any two instructions of somebody's code: nothing may come out of here."""
+    """Write the tasks' stacks; called between any two instructions, so it must not raise."""
     try:
         text = tasks_text(asyncio.all_tasks(loop))
         os.write(file.fileno(), f"\n{text}{END}".encode(errors="backslashreplace"))
@@ -135,7 +135,7 @@ def _short(waited: Any) -> str:
 
 
 def note_overdue(run: Run, task: asyncio.Task[None], limit: float) -> None:
-    """Keep what a run is doing that has waited for too long, for its dead letter, and log it.
+    """Log what an overdue run is doing, and keep it for the dead letter.
 
     That is its tasks, and all threads that work for actions, since it is not known which of those
     works for whom.

@@ -67,7 +67,7 @@ class Stepping(Coroutine[Any, Any, Any]):
 
 
 class TimedStepping(Stepping):
-    """The same where runs have a time limit: it also says since when, and that the loop waits."""
+    """The same where runs have a time limit: the beacon also shows since when."""
 
     __slots__ = ()
 

@@ -74,7 +74,7 @@ class FieldStore(Protocol):
 
 
 def thaw_record(record: bytes) -> Any:
-    """What a space keeps for an encoded value read from the store."""
+    """The form in which a space keeps an encoded value from the store."""
     return OBJECT if record == OBJECT_RECORD else Frozen(record)
 
 
@@ -263,7 +263,7 @@ class Space:
         return delta
 
     def replay(self, changes: dict[str, Any]) -> None:
-        """Take over what a finished action, by the journal, has changed."""
+        """Apply the changes of a finished action that are in the journal."""
         self._deletes = self._deletes or DELETED in changes.values()
         self._objects = None
         self.overlay.update(changes)

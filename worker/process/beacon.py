@@ -66,7 +66,7 @@ class Beacons:
         return bool(self.words(slot)[3])
 
     def pulse(self, slot: int) -> int:
-        """A number that changes every second while the loop is alive; 0 when that says nothing.
+        """A number that changes every second while the loop is alive; 0 when it is unknown.
 
         It says nothing while a synchronous action runs, which has the right to block the loop, and
         before the loop's first turn.

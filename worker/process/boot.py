@@ -1,4 +1,4 @@
-"""What a worker must know to come to life, as its launcher writes it down.
+"""The message with which a launcher starts its workers.
 
 `Boot` is the same for all workers of a generation and is given to its zygote once; `Assignment` is
 one incarnation of one slot. Both travel as JSON over the zygote's control socket. The one pickle in

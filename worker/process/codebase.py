@@ -49,12 +49,12 @@ def _digest(path: Path) -> str:
 
 
 def changed(known: dict[str, str]) -> list[str]:
-    """Those files whose content is not what the digests say, or that are gone."""
+    """The files whose content differs from the digests, or that do not exist any more."""
     return [file for file, digest in digests(known).items() if digest != known[file]]
 
 
 def forget_bytecode(files: Iterable[str]) -> None:
-    """Remove what Python has compiled of these files.
+    """Remove the compiled bytecode of these files.
 
     It would be used again if the new text has the length of the old one, and was written within the
     same second.

@@ -32,7 +32,7 @@ SPREAD: Final = "spread"
 
 @dataclass(frozen=True, slots=True)
 class KernelLimits:
-    """What the kernel is asked to keep a worker to; 0, or an empty text, is no limit.
+    """Kernel limits of a worker; 0, or an empty text, is no limit.
 
     `data` is in bytes, `cpus` as `parse_cpus` writes them.
     """
@@ -118,7 +118,7 @@ class Account:
 
     @classmethod
     def of(cls, config: Configuration) -> Account | None:
-        """The account that a configuration names; None if it names nobody else than who we are.
+        """The account that a configuration names; None if it is the present one.
 
         Raises:
             ConfigError: there is no such user, or only root could run workers as that one.

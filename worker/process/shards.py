@@ -65,7 +65,7 @@ class OwnedShards:
             self.writers[number] = self._open(number, wait=5.0)
 
     def announce(self) -> None:
-        """Tell what the outboxes of all these shards hold."""
+        """Announce the records in the outboxes of all these shards."""
         reach("announce.before")
         for writer in self.writers.values():
             self._announce(writer)
@@ -73,7 +73,7 @@ class OwnedShards:
     def serve(
         self, engine: Engine, group: GroupCommit, failed: Callable[[BaseException], None]
     ) -> None:
-        """From now on shards are moved; `failed` gets what a worker cannot survive."""
+        """Serve moves of shards from now on; `failed` receives errors that end the worker."""
         self._engine = engine
         self._group = group
         self._failed = failed
@@ -98,7 +98,7 @@ class OwnedShards:
     # -- letting go ----------------------------------------------------------------------------
 
     def release(self, number: int) -> None:
-        """Let go of a shard, of which nothing is under way, and say so when that is done."""
+        """Release a shard that has no run under way, and report when that is done."""
         writer = self.writers[number]
         self._group.join(writer)  # a trim may wait for a commit to come along
         self._group.when_committed(self._let_go, writer)
@@ -119,7 +119,7 @@ class OwnedShards:
     # -- taking --------------------------------------------------------------------------------
 
     def take(self, number: int) -> None:
-        """Take a shard that nobody has, or will have in a moment, and say so when that is done."""
+        """Acquire a shard that no worker owns, or soon none, and report when that is done."""
         reach("take.before")
         self._try_to_take(number, _FIRST_PAUSE, time.monotonic() + _STRANGE_SECONDS)
 
@@ -159,7 +159,7 @@ class OwnedShards:
             reach("announce.inside")
 
     def describe(self) -> dict[str, Any]:
-        """What there is to say when the worker is ready."""
+        """Fields of the READY message."""
         return {"shards": sorted(self.writers)}
 
     def close(self) -> None:

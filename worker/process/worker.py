@@ -2,7 +2,7 @@
 
 `run_worker` is what a freshly forked (or spawned) process does: put itself under its limits, take
 the leases of its shards, announce what it finds in their outboxes, work until it is told to stop.
-Meanwhile shards may be taken from it and given to it (`owned.py`).
+Meanwhile shards may be taken from it and given to it (`shards.py`).
 It returns the process's exit code.
 """
 
@@ -181,7 +181,7 @@ class Worker:
     # -- messages -----------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        """Take a turn; what goes wrong here has lost inputs, so the worker ends for it."""
+        """Take a turn; an error here has lost inputs, so it ends the worker."""
         if self._ended.done():
             return
         try:
@@ -239,7 +239,7 @@ class Worker:
             self._end(EXIT_OK)
 
     def _reconfigure(self, settings: dict[str, Any], on_error: str) -> None:
-        """Go by other values of options that may change; what is under way is not touched."""
+        """Apply new values of live options; runs under way are not changed."""
         for key, value in settings.items():
             self._plan.config.set(KNOWN_OPTIONS[key], value)
         self._engine.reconfigure(self._policy(on_error))
@@ -288,7 +288,7 @@ class Worker:
         self._beacon.release()
 
     def _fatal(self, error: BaseException) -> None:
-        """The worker cannot go on. What it has not committed, its successor will do again."""
+        """End the worker, which cannot go on; its successor repeats what is not committed."""
         if self._is_child:
             _LOG.error("a child that an action has forked came back from the action: it is ended")
             os._exit(EXIT_FATAL)
@@ -307,7 +307,7 @@ class Worker:
 
 
 def warm() -> None:
-    """Make the heap ready for forks: what lives now will live on, unwritten by the collector."""
+    """Prepare the heap for forks: the collector no longer writes to objects that live now."""
     gc.collect()
     gc.freeze()
     # What the worker itself makes is freed by reference counts; looking for cycles in it after

@@ -74,7 +74,7 @@ class Zygote:
         self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def main(self) -> int:
-        """Live until the launcher is gone, or says so."""
+        """Live until the launcher ends, or asks for the end."""
         self._boot = boot = Boot.decode(self._next_line())
         signal.signal(signal.SIGTERM, lambda *_: self._perish(orphaned=os.getppid() != boot.parent))
         die_with_parent(boot.parent, signal.SIGTERM)
