@@ -98,7 +98,7 @@ def _job(
     *,
     text: bool,
 ) -> tuple[str, dict[str, Any]]:
-    """The agent's name, and what the launcher is told (`bridge/task/job.py`)."""
+    """The agent's name, and the job for the launcher (`bridge/task/job.py`)."""
     settings = {PoolOptions.WORKERS.key: WORKERS, **config.data}
     job: dict[str, Any] = {
         "codec": "text" if text else "pickle-value",

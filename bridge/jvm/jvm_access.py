@@ -35,7 +35,7 @@ ANSWER_SECONDS: Final = 180.0
 
 
 class GivenJvm:
-    """A JVM that somebody else has started, and looks after."""
+    """A JVM that another process has started and owns."""
 
     def __init__(self, address: Address) -> None:
         self._address = address

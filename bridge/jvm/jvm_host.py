@@ -63,7 +63,7 @@ class JvmHost:
         signal.signal(signal.SIGTERM, lambda *_: self._leave())
 
     def run(self) -> None:
-        """Live as long as somebody needs the JVM."""
+        """Serve until no client needs the JVM."""
         self._deadline = time.monotonic() + GRACE_SECONDS
         while True:
             wait = None

@@ -28,7 +28,7 @@ EXIT_OUT_OF_MEMORY: Final = 3
 
 
 class KilledAtStartError(JvmError):
-    """Somebody has killed it before it was ready: it may be worth another try."""
+    """The JVM was killed before it was ready: another try may succeed."""
 
 
 class JvmProcess:

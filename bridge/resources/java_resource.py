@@ -43,7 +43,7 @@ class JavaResource(Resource, ABC):
             self._calls = calls_for(self._settings, self.get_resource)
 
     def close(self) -> None:
-        """Close what there is of it in Java, when its worker has no Java resource left."""
+        """Close its Java side, when its worker has no Java resource left."""
         if self._calls is not None and self.get_resource is not None:
             self._calls = None
             release(self._settings, self.get_resource)

@@ -169,7 +169,7 @@ class Session:
             _root.reset(token)
 
     def _lost(self) -> JvmError:
-        """The JVM is gone: say so to everybody."""
+        """The JVM is gone: fail all calls."""
         with self._lock:
             if self._error is None:
                 why = self._jvm.over(self._address.life)
@@ -224,11 +224,11 @@ class Session:
 
 
 def fail(future: Future[Answer], error: Exception) -> None:
-    """Have a call fail, if somebody still waits for it."""
+    """Fail a call, if its caller still waits."""
     with suppress(InvalidStateError):
         future.set_exception(error)
 
 
 def _another(error: JvmError) -> JvmError:
-    """The same once more, for somebody else to raise."""
+    """A copy of the error, for another caller to raise."""
     return JvmError(error.message, hint=error.hint)

@@ -80,7 +80,7 @@ class CheckpointReader:
             held.parts = self._parts(held.shards, keys)
 
     def next_parts(self, checkpoint: int) -> list[tuple[bytes, bytes]]:
-        """Some of the parts to come, with kind and body; the last one of all says so.
+        """The next parts, with kind and body; the last part of all marks the end.
 
         Of a checkpoint that is not known there is nothing but such an end, which says that, too.
         """

@@ -25,7 +25,7 @@ OLD_SECONDS: Final = 60.0
 
 
 def sweep(ours: Path) -> None:
-    """Remove the tasks' directories beside `ours` that belong to nobody any more."""
+    """Remove the directories beside `ours` whose tasks have ended."""
     for path in ours.parent.glob(f"{PREFIX}*"):
         with suppress(OSError):  # somebody else is removing it
             old = time.time() - path.stat().st_mtime > OLD_SECONDS

@@ -75,7 +75,7 @@ class TaskDelivery(Delivery):
 
     @property
     def is_saved(self) -> bool:
-        """Whether the workers have been told all that they may forget."""
+        """Whether all acknowledgements have been passed on to the workers."""
         return not self._new
 
     def save(self) -> dict[int, int]:

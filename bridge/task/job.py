@@ -1,4 +1,4 @@
-"""What the launcher under a Flink task is told before anything else."""
+"""The job of a launcher under a Flink task: its first message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PoolJob:
     """Where the agent's modules are."""
 
     def agent_spec(self) -> AgentSpec:
-        """The agent as the pool's workers are told of it."""
+        """The agent, as a job describes it to its workers."""
         return AgentSpec(
             self.name,
             target=self.target,

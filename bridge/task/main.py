@@ -118,7 +118,7 @@ class TaskPool:
         return self._early.pop(0)
 
     def _restore(self, state: StateDirectory) -> None:
-        """Take in what the task has of a checkpoint, up to its word to go on."""
+        """Restore the checkpoint that the task sends, up to the frame that ends it."""
         restore = Restore(state)
         try:
             while (frame := self._next()).kind != frames.GO:

@@ -26,7 +26,7 @@ _READ_BYTES: Final = 1 << 20
 
 
 class TaskEndedError(Exception):
-    """The task has closed its end, or is dead: there is nobody left to work for."""
+    """The task has closed its end, or is dead: the pool has no task to work for."""
 
 
 class Pipe:

@@ -93,7 +93,7 @@ class BaseClient(Generic[S]):
     # -- inside -------------------------------------------------------------------------------
 
     def _begin(self, key: object, value: object, sequence: int | None) -> tuple[S, bytes, bytes]:
-        """A new submission, not handed in yet, with what there is to hand in."""
+        """A new submission that is not sent yet, with its key and value."""
         encoded, data = encode_key(key), dumps_json(value)
         if len(encoded) > MAX_KEY or len(data) > MAX_VALUE:
             raise UsageError(
@@ -314,7 +314,7 @@ def _finished(
 
 
 def unreachable(where: str | Path, timeout: float) -> ServiceTimeoutError:
-    """What is raised when nobody answers."""
+    """The error for a service that does not answer."""
     hint = (
         "Is it running there, and does it know this client's key (tamias keys list)?"
         if "://" in str(where)

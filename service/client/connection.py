@@ -149,7 +149,7 @@ class Connection:
             self._wake()
 
     def look(self) -> None:
-        """Somebody who was told of room has not used it: let the next one know."""
+        """Wake the next waiting thread: the one that was woken has not used the room."""
         with self._lock:
             self._wakeup.wake()
 

@@ -80,7 +80,7 @@ class Submission:
             self._future.set_result(outcome)
 
     def fail(self, error: Exception) -> None:
-        """For the client: nobody will ever know."""
+        """Mark as failed; its outcome is unknown."""
         with suppress(InvalidStateError):
             self._future.set_exception(error)
 

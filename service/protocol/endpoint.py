@@ -81,7 +81,7 @@ def _refusal(folder: Path) -> str | None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove sockets behind which nobody is any more."""
+    """Remove sockets whose servers have ended."""
     for path in folder.glob("*.sock"):
         # One that is new may be bound and not listened on yet.
         with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:

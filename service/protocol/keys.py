@@ -1,4 +1,4 @@
-"""Keys of a service that is reached over TCP: who it is, and who may speak to it.
+"""Keys of a service over TCP: its own, and those of its clients.
 
 Both sides prove who they are with CURVE keys (ZeroMQ's, Curve25519), and all that they say is
 encrypted. The server's directory:

@@ -1,4 +1,4 @@
-"""The frontend: the thread with the sockets that clients speak to.
+"""The frontend: the thread with the sockets for clients.
 
 It has two doors. The local one is a Unix socket in a directory that only its user can enter. The
 other, if wanted, is a TCP address, open only to clients whose CURVE keys are known; a ZAP handler,
@@ -104,7 +104,7 @@ class Frontend:
         except BaseException:
             self._stack.close()
             raise
-        self._thread = threading.Thread(target=self._serve, name="tamias-front-door", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="tamias-frontend", daemon=True)
         self._thread.start()
 
     def drain(self) -> None:

@@ -62,7 +62,7 @@ class ServeSpec:
         return generation_record.agent_of(self.target)
 
     def agent_spec(self) -> AgentSpec:
-        """The agent as its workers are told of it."""
+        """The agent, as a job describes it to its workers."""
         return AgentSpec(
             self.agent,
             target=self.target,

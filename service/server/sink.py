@@ -103,7 +103,7 @@ class ReplySink(Sink):
         self._handoff.saved(outcomes)
 
     def _failure(self, offset: int) -> dict[str, Any]:
-        """What the client is told of a run without success."""
+        """The outcome that a client gets of a failed run."""
         key = self._request_log.key_of(offset)
         if key is not None:
             if self._reader is None:

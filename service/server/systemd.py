@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def notify(message: str) -> bool:
-    """Send `READY=1`, `STOPPING=1` or the like; False where nobody wants to know."""
+    """Send `READY=1`, `STOPPING=1` or the like; False where systemd does not ask for it."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
