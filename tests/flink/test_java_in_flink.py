@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
-from support.java import java_settings, jvms, needs_java
+from support.java import java_settings, marked_jvms, needs_java
 
 pytestmark = needs_java
 
@@ -15,12 +17,13 @@ PROGRAM = Path(__file__).parents[1] / "support" / "flink_java.py"
 
 
 def test_the_workers_use_the_resources_of_the_tasks_jvm() -> None:
-    before = {jvm.pid for jvm in jvms()}
+    mark = uuid4().hex
     done = subprocess.run(
         [sys.executable, str(PROGRAM), java_settings()["java-classpath"], "40"],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "TEST_MARK": mark},
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
@@ -33,4 +36,4 @@ def test_the_workers_use_the_resources_of_the_tasks_jvm() -> None:
     # One gateway for all, and so many calls at a time as there are keys.
     assert len({output["port"] for output in outputs} - {None}) == 1
     assert max(output["most"] for output in outputs) == 40
-    assert {jvm.pid for jvm in jvms()} - before == set()
+    assert marked_jvms(mark) == []

@@ -110,6 +110,21 @@ def jvms() -> list[psutil.Process]:
     return found
 
 
+def marked_jvms(mark: str) -> list[psutil.Process]:
+    """Those of `jvms` that have inherited the variable `TEST_MARK` of this value.
+
+    Other tests may start JVMs at the same time.
+    """
+    return [jvm for jvm in jvms() if _mark_of(jvm) == mark]
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("TEST_MARK")
+    except psutil.Error:
+        return None
+
+
 def is_gone(process: psutil.Process) -> bool:
     """Whether a process has ended; one that nobody has waited for yet has, too."""
     try:

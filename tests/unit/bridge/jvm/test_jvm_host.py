@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -19,7 +20,7 @@ from support.java import (
     is_gone,
     java_settings,
     jvm_of,
-    jvms,
+    marked_jvms,
     needs_java,
     registry,
 )
@@ -272,10 +273,11 @@ def test_a_jvm_that_is_given(
     given: tuple[JvmProcess, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jvm, _ = given
-    before = {each.pid for each in jvms()}
+    mark = uuid4().hex
+    monkeypatch.setenv("TEST_MARK", mark)
     with connected(java_call_timeout=5.0) as connection:
         assert connection.chat(said("x")).content == "x"
-        assert {each.pid for each in jvms()} == before
+        assert marked_jvms(mark) == []
         monkeypatch.setenv("TAMIAS_JVM_TOKEN", "wrong")
         with pytest.raises(BridgeError, match="does not accept the token"), connected():
             pass
