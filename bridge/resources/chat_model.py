@@ -23,7 +23,7 @@ class JavaChatModelConnection(JavaResource, BaseChatModelConnection):
     def chat(
         self, messages: Sequence[ChatMessage], tools: list[Tool] | None = None, **kwargs: Any
     ) -> ChatMessage:
-        """The model's answer. Raises as `tamias.bridge.resources.calls.Link.call`."""
+        """The model's answer. Raises as `tamias.bridge.resources.calls.JavaCalls.call`."""
         return convert.message(self.java_call("chat", **_args(messages, tools, kwargs)))
 
     async def achat(
@@ -45,7 +45,7 @@ class JavaChatModelSetup(JavaResource, BaseChatModelSetup):
         return {}
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
-        """The model's answer. Raises as `tamias.bridge.resources.calls.Link.call`."""
+        """The model's answer. Raises as `tamias.bridge.resources.calls.JavaCalls.call`."""
         args = {"messages": list(messages), "kwargs": kwargs}
         return convert.message(self.java_call("chat", **args))
 

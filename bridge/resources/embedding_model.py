@@ -19,7 +19,7 @@ class JavaEmbeddingModelConnection(JavaResource, BaseEmbeddingModelConnection):
     """A connection that lives in Java."""
 
     def embed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
-        """The vector or vectors. Raises as `tamias.bridge.resources.calls.Link.call`."""
+        """The vector or vectors. Raises as `tamias.bridge.resources.calls.JavaCalls.call`."""
         vectors: Vectors = self.java_call("embed", text=_given(text), kwargs=kwargs)
         return vectors
 
@@ -42,7 +42,7 @@ class JavaEmbeddingModelSetup(JavaResource, BaseEmbeddingModelSetup):
         return {}
 
     def embed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
-        """The vector or vectors. Raises as `tamias.bridge.resources.calls.Link.call`."""
+        """The vector or vectors. Raises as `tamias.bridge.resources.calls.JavaCalls.call`."""
         vectors: Vectors = self.java_call("embed", text=_given(text), kwargs=kwargs)
         return vectors
 

@@ -43,7 +43,7 @@ class JavaTool(JavaResource, Tool):
 
         Raises:
             UsageError: an argument has no name.
-            JavaCallError: the tool has failed; and as `tamias.bridge.resources.calls.Link.call`.
+            JavaCallError: the tool has failed; and as `JavaCalls.call`.
         """
         return self.java_call("call", **self._named(args, kwargs))
 

@@ -22,7 +22,7 @@ from .java_resource import JavaResource
 class JavaVectorStore(JavaResource, BaseVectorStore):
     """A vector store that lives in Java, and finds its embedding model there or here.
 
-    All methods raise as `tamias.bridge.resources.calls.Link.call`.
+    All methods raise as `tamias.bridge.resources.calls.JavaCalls.call`.
     """
 
     embedding_model: str = ""
