@@ -108,7 +108,7 @@ def make_hooks(
     for kind in kinds:
         try:
             hooks.append(kind())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _unusable(f"{kind.__module__}:{kind.__qualname__}", error) from error
     loaded = Hooks(base, hooks)
     loaded.errors = broken
@@ -135,7 +135,7 @@ def find_hooks(base: type[H], group: str, names: str = "") -> tuple[list[type[H]
     for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
         try:
             kinds.append(_checked(base, entry.load()))
-        except Exception:  # noqa: BLE001 (another package's mistake ends no pool)
+        except (Exception, SystemExit):  # noqa: BLE001 (another package's mistake ends no pool)
             broken += 1
             _LOG.exception("the hook %s (entry point %s) cannot be loaded", entry.value, entry.name)
     kinds += [_named(base, name) for name in names.split(",") if name]
@@ -149,11 +149,11 @@ def _named(base: type[H], name: str) -> type[H]:
         for part in attribute.split("."):
             found = getattr(found, part)
         return _checked(base, found)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _unusable(name, error) from error
 
 
-def _unusable(name: str, error: Exception) -> ConfigError:
+def _unusable(name: str, error: BaseException) -> ConfigError:
     return ConfigError(
         f"The hook {name} cannot be made: {type(error).__name__}: {error}",
         hint="A hook is given as module:Class; the module must be importable (PYTHONPATH).",

@@ -187,7 +187,7 @@ class Frontend:
         try:
             with self._stack:
                 self._loop()
-        except Exception as error:  # noqa: BLE001 - the pool must not go on without a door
+        except Exception as error:  # noqa: BLE001 - the pool must not go on without a frontend
             failure = (
                 error
                 if isinstance(error, TamiasError)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Handoff:
-    """The two threads' common ground.
+    """What both threads share.
 
     Attributes:
-        arrivals: rings for the pool when inputs were recorded, or the frontend has failed.
-        door: rings for the frontend.
+        arrivals: wakes the pool when inputs were recorded, or the frontend has failed.
+        frontend: wakes the frontend.
         failure: what has ended the frontend's thread, if it was not asked to end.
     """
 
@@ -47,30 +47,30 @@ class Handoff:
         return unsaved
 
     def unsaved(self) -> dict[int, bytes]:
-        """The pool: what is to be recorded; `saved` must follow."""
+        """For the pool: the outcomes to record; `saved` must follow."""
         with self._lock:
             return dict(self._unsaved)
 
     def saved(self, outcomes: dict[int, bytes]) -> None:
-        """The pool: these are in the request log."""
+        """For the pool: note that these are in the request log."""
         with self._lock:
             for offset in outcomes:
                 del self._unsaved[offset]
             self._bytes -= sum(map(len, outcomes.values()))
 
     def answered(self) -> list[int]:
-        """The door: offsets that have got an outcome since it last asked."""
+        """For the frontend: offsets that have got an outcome since the last call."""
         offsets: list[int] = []
         while self._answered:
             offsets += self._answered.popleft()
         return offsets
 
     def outcome(self, offset: int) -> bytes | None:
-        """The door: an outcome that may not be in the request log yet."""
+        """For the frontend: an outcome that may not be in the request log yet."""
         with self._lock:
             return self._unsaved.get(offset)
 
     def close(self) -> None:
-        """Let go of the bells, when both threads are done."""
+        """Close both descriptors, when both threads have ended."""
         self.arrivals.close()
         self.frontend.close()

@@ -359,7 +359,7 @@ class Sessions:
     # -- replies ------------------------------------------------------------------------------
 
     def answered(self, offsets: Iterable[int]) -> set[int]:
-        """These have an outcome now, which the book has; returns their clients."""
+        """Note that these have a recorded outcome; return their clients."""
         clients = set()
         for offset in offsets:
             found = self.waiting.pop(offset, None)

@@ -116,6 +116,20 @@ def test_a_name_that_is_no_hook_is_a_mistake(name: str) -> None:
     assert "no" not in sys.modules
 
 
+def test_a_module_that_ends_the_interpreter_ends_no_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hooks_that_exit.py").write_text("raise SystemExit('on import')")
+    metadata = tmp_path / "exiting_hooks-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Name: exiting-hooks\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\na = hooks_that_exit:Thing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert load_hooks(Base, GROUP).errors == 1
+    with pytest.raises(ConfigError, match="SystemExit: on import"):
+        load_hooks(Base, GROUP, "hooks_that_exit:Thing")
+
+
 def test_the_option_takes_a_list_or_commas() -> None:
     text = Configuration.from_yaml_text("launcher-hooks: 'a.b:C, d:E'")
     items = Configuration.from_yaml_text("launcher-hooks: [a.b:C, d:E]")
