@@ -42,11 +42,6 @@ def java() -> str:
     )
 
 
-def java_home() -> Path:
-    """The home of that runtime, as ``JAVA_HOME`` names it. Raises as `java`."""
-    return Path(java()).resolve().parent.parent
-
-
 def _candidates() -> Iterator[str]:
     named = os.environ.get("TAMIAS_JAVA")
     if named:

@@ -54,7 +54,7 @@ from __future__ import annotations
 import struct
 from array import array
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...store.shard.key_groups import KeyGroupEntry
 
@@ -247,35 +247,37 @@ def unpack_query(body: bytes) -> tuple[int, list[bytes]]:
 
 def pack_journal(records: Iterable[tuple[int, bytes, bytes]]) -> bytes:
     """The body of a `j` part, of offsets, stored keys and stored data."""
-    parts = []
-    for offset, key, data in records:
-        parts += [_JOURNAL.pack(offset, key, len(data)), data]
-    return b"".join(parts)
+    return _pack_records(_JOURNAL, records)
 
 
 def unpack_journal(body: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Inverse of `pack_journal`."""
-    position = 0
-    while position < len(body):
-        offset, key, length = _JOURNAL.unpack_from(body, position)
-        position += _JOURNAL.size
-        yield offset, key, body[position : position + length]
-        position += length
+    return _unpack_records(_JOURNAL, body)
 
 
 def pack_letters(letters: Iterable[tuple[int, int, bytes]]) -> bytes:
     """The body of a `d` part, of offsets, key groups and stored letters."""
-    parts = []
-    for offset, group, data in letters:
-        parts += [_LETTER.pack(offset, group, len(data)), data]
-    return b"".join(parts)
+    return _pack_records(_LETTER, letters)
 
 
 def unpack_letters(body: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Inverse of `pack_letters`."""
+    return _unpack_records(_LETTER, body)
+
+
+def _pack_records(head: struct.Struct, records: Iterable[tuple[int, Any, bytes]]) -> bytes:
+    """Records in a row: two fields and the length of the data, as `head`, then the data."""
+    parts = []
+    for first, second, data in records:
+        parts += [head.pack(first, second, len(data)), data]
+    return b"".join(parts)
+
+
+def _unpack_records(head: struct.Struct, body: bytes) -> Iterator[tuple[int, Any, bytes]]:
+    """Inverse of `_pack_records`."""
     position = 0
     while position < len(body):
-        offset, group, length = _LETTER.unpack_from(body, position)
-        position += _LETTER.size
-        yield offset, group, body[position : position + length]
+        first, second, length = head.unpack_from(body, position)
+        position += head.size
+        yield first, second, body[position : position + length]
         position += length

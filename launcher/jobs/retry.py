@@ -8,12 +8,12 @@ whatever is killed at whatever instant, a letter that is still there has not bee
 that is gone has its outputs in the outbox, from where the next life of the job, of whichever kind,
 delivers them.
 
-The retried input goes by a number of its own (`store.offsets`), made of its offset and the number
-of the retry. In records of outputs it tells the launcher not to ask the done offsets, which have
-the input's own since it died: its place in the outbox tells whether such a record was delivered
-(`Checkpoint.is_new_retry`). A round counter in the launcher's record
-would do the same, but would have to be kept in step with letters that fail again in the middle of
-an interrupted round.
+The retried input goes by a number of its own (`store.records.offsets`), made of its offset and the
+number of the retry. In records of outputs it tells the launcher not to ask the done offsets, which
+have the input's own since it died: its place in the outbox tells whether such a record was
+delivered (`Checkpoint.is_new_retry`). A round counter in the launcher's record would do the same,
+but would have to be kept in step with letters that fail again in the middle of an interrupted
+round.
 """
 
 from __future__ import annotations

@@ -22,12 +22,8 @@ if TYPE_CHECKING:
 
     from ...agent.errors import TamiasError
     from ...environments.launch import Launch
-    from ...store.state.directory import StateDirectory
     from ...worker.process.boot import Boot
     from .starter import Event, Starter
-
-
-_RECORD = "generation"
 
 
 @dataclass(slots=True)
@@ -91,22 +87,6 @@ class Generations:
         """End every process that is left, and wait for that."""
         for generation in self:
             self.remove(generation.number)
-
-
-def recorded_generation(state: StateDirectory) -> int:
-    """The number of the current generation as recorded; 0 in a new state directory."""
-    number = state.manifest.job.get(_RECORD, 0)
-    return number if isinstance(number, int) else 0
-
-
-def record_generation(state: StateDirectory, number: int) -> None:
-    """Put a generation on record as the current one, atomically.
-
-    Raises:
-        StoreFullError, StoreUnwritableError: the old one is still on record.
-    """
-    if number != recorded_generation(state):
-        state.save_job({**state.manifest.job, _RECORD: number})
 
 
 def make_starter(

@@ -211,7 +211,7 @@ class Client(BaseClient[Submission]):
 
         Args:
             key: as for any input: inputs of one key are run in order.
-            value: what JSON can say, or becomes (see `worker.encoding`).
+            value: what JSON can say, or becomes (see `store.encoding.json_text`).
             sequence: its number; None: the one after the highest so far.
             timeout: seconds to wait while the server is full; None: as long as it takes.
 

@@ -2,7 +2,7 @@
 
 A frame is one byte for its kind, the session's nonce, numbers of fixed width (little endian), and
 columns: integers first, then all bytes joined. Values are JSON text, keys are encoded as in
-`store.keys`. Nothing is a pickle, so no frame can make the other side run code.
+`store.encoding.keys`. Nothing is a pickle, so no frame can make the other side run code.
 
 | from a client | | from the server | |
 |---|---|---|---|

@@ -6,7 +6,7 @@ user code it writes the input's offset into its beacon, a store of eight bytes, 
 reads it when the worker is gone (or hangs).
 
 Only what is being executed is named: plain actions, and the steps of asynchronous ones (see
-`stepping.py`). Of runs that wait on the event loop none is more suspect than another, and the
+`task_tracking.py`). Of runs that wait on the event loop none is more suspect than another, and the
 beacon is zero. What runs in threads of its own is not named either.
 """
 
