@@ -8,7 +8,6 @@ is slower.
 from __future__ import annotations
 
 import select
-import socket
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +21,7 @@ from ..launcher.pool.status import PoolStatus
 from ..service.server.systemd import notify
 from ..store.faults import system_error
 from ..store.lease import Lease
+from ..store.wakeup import Wakeup
 from .pool_process import PoolProcess
 from .restarts import DrainProcess, KillProcess, RestartPolicy, StartProcess
 
@@ -86,9 +86,7 @@ class Supervisor:
         self._clock = time.monotonic
         self._asked = 0
         self._notified = False
-        self._bell, self._ringer = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ringer.setblocking(False)
+        self._wakeup = Wakeup()
 
     def run(self) -> int:
         """Run until every agent is over, or it was stopped. Only in the main thread.
@@ -101,8 +99,7 @@ class Supervisor:
             StoreUnwritableError: its directory cannot be made or written.
         """
         with ExitStack() as stack:
-            stack.callback(self._bell.close)
-            stack.callback(self._ringer.close)
+            stack.callback(self._wakeup.close)
             stack.callback(self._lock().close)
             stack.callback(self._end_all)
             stack.enter_context(Signals(self._asked_to_stop))
@@ -143,7 +140,7 @@ class Supervisor:
         deadline = self.policy.next_deadline()
         seconds = _TICK_SECONDS if deadline is None else min(_TICK_SECONDS, deadline - now)
         by_descriptor = {process.fileno(): name for name, process in self._processes.items()}
-        descriptors = [self._bell.fileno(), *by_descriptor]
+        descriptors = [self._wakeup.fileno(), *by_descriptor]
         poller = select.poll()
         for descriptor in descriptors:
             poller.register(descriptor, select.POLLIN)
@@ -151,7 +148,7 @@ class Supervisor:
             if descriptor in by_descriptor:
                 self._hear(by_descriptor[descriptor])
             else:
-                self._bell.recv(64)
+                self._wakeup.clear()
 
     # -- instructions -------------------------------------------------------------------------
 
@@ -230,13 +227,7 @@ class Supervisor:
 
     def _asked_to_stop(self) -> None:
         self._asked += 1
-        self._ring()
-
-    def _ring(self) -> None:
-        try:
-            self._ringer.send(b".")
-        except BlockingIOError:  # it rings anyway
-            return
+        self._wakeup.wake()
 
     def _end_all(self) -> None:
         """Nothing is left behind, even by a mistake of ours."""

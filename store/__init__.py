@@ -1,1 +1,1 @@
-"""What outlives a process: shards, the state directory, encodings. Knows no worker or launcher."""
+"""What outlives a process (shards, state), and OS helpers. Knows no worker or launcher."""

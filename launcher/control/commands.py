@@ -1,20 +1,19 @@
 """The commands of a running pool, and the mailbox for them, which any thread may use.
 
 `Mailbox.post` puts a command in and returns a future, which gets the answer (a JSON object) or a
-`TamiasError` when all that the command asks for has happened. The pool is woken by an eventfd, so a
+`TamiasError` when all that the command asks for has happened. A `Wakeup` wakes the pool, so an
 idle pool needs no polling, and a command is carried out at once.
 """
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import PoolError
+from ...store.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -92,8 +91,8 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._letters: list[tuple[Command, Answer]] = []
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._commands: list[tuple[Command, Answer]] = []
+        self._wakeup = Wakeup()
         self._closed = False
 
     def post(self, command: Command) -> Answer:
@@ -101,25 +100,24 @@ class Mailbox:
         answer: Answer = Future()
         with self._lock:
             if not self._closed:
-                self._letters.append((command, answer))
-                os.eventfd_write(self._bell, 1)
+                self._commands.append((command, answer))
+                self._wakeup.wake()
                 return answer
         answer.set_exception(ended())
         return answer
 
     def fileno(self) -> int:
         """A descriptor that is readable when there are commands."""
-        return self._bell
+        return self._wakeup.fileno()
 
     def receive(self) -> list[tuple[Command, Answer]]:
         """Return the commands since the last call, in order; never waits."""
-        if not self._letters:
+        if not self._commands:
             return []
         with self._lock:
-            letters, self._letters = self._letters, []
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._bell)
-        return letters
+            commands, self._commands = self._commands, []
+            self._wakeup.clear()
+        return commands
 
     def close(self) -> None:
         """Refuse further commands; those that are left are answered with an error."""
@@ -127,8 +125,8 @@ class Mailbox:
             if self._closed:
                 return
             self._closed = True
-            os.close(self._bell)
-        for _, answer in self._letters:
+            self._wakeup.close()
+        for _, answer in self._commands:
             fail(answer, ended())
 
 

@@ -1,7 +1,7 @@
-"""Unix sockets in folders of any depth.
+"""Unix sockets whose paths may be longer than the kernel takes (107 bytes).
 
-The kernel takes no more than 108 bytes for a socket's path, and state directories may lie deeper.
-So the folder is opened, and the socket named through the descriptor: `/proc/self/fd/7/control`.
+The folder is opened, and the socket is named through the descriptor: `/proc/self/fd/7/control`.
+ZeroMQ's sockets cannot do so; `service/protocol/endpoint.py` says why, and what they do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OWNER_ONLY: Final = 0o600
 
 @contextmanager
 def _within(path: Path) -> Iterator[str]:
-    """A short name for `path` that is good in this block."""
+    """Yield a short name for `path`, valid in this block."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"

@@ -10,7 +10,6 @@ while the pool is idle.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import threading
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 from measures import TARGET
+from woken_source import WokenSource
 
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
-from tamias.launcher.delivery.source import Position, Source
 from tamias.launcher.jobs.agent_spec import AgentSpec
 from tamias.launcher.jobs.job import Job
 from tamias.launcher.sinks.collect import CollectSink
@@ -31,32 +30,20 @@ from tamias.store.encoding.keys import encode_key
 from tamias.store.encoding.values import dumps
 
 if TYPE_CHECKING:
-    from tamias.launcher.delivery.source import Identity, Record
+    from tamias.launcher.delivery.source import Record
     from tamias.launcher.pool.status import PoolStatus
 
 INPUTS = 20_000
 IDLE = 10.0
 
 
-class Silent(Source):
-    """Some inputs, and then nothing until it is ended."""
-
-    codec = "pickle"
-
-    def __init__(self) -> None:
-        self._offset = 0
-        self._wait, self._bell = os.pipe()
-        os.set_blocking(self._wait, False)
+class Silent(WokenSource):
+    """Some inputs, and then nothing until `end` is called."""
 
     def end(self) -> None:
-        """That is all."""
+        """Give no more inputs."""
         self.exhausted = True
-        os.write(self._bell, b"x")
-
-    @property
-    def position(self) -> Position:
-        """As `Source.position`."""
-        return Position(self._offset)
+        self.wake()
 
     def read(self, limit: int) -> list[Record]:
         """As `Source.read`."""
@@ -64,22 +51,6 @@ class Silent(Source):
         self._offset = min(INPUTS, first + limit)
         value = dumps("hello")
         return [(encode_key(f"k{n % 5000}"), value, None) for n in range(first, self._offset)]
-
-    def fileno(self) -> int | None:
-        """As `Source.fileno`."""
-        return self._wait
-
-    def seek(self, position: Position) -> None:
-        """As `Source.seek`."""
-        self._offset = position.offset
-
-    def identity(self) -> Identity:
-        """As `Source.identity`."""
-        return {}
-
-    def check(self, identity: Identity) -> None:
-        """As `Source.check`."""
-        del identity
 
 
 def main() -> int:

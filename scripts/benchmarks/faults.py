@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from bell import BellSource
+from woken_source import WokenSource
 
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.jobs.agent_spec import AgentSpec
@@ -54,7 +54,7 @@ REST = 1.0
 """Seconds between two faults."""
 
 
-class Steady(BellSource):
+class Steady(WokenSource):
     """So many inputs per second, until it is closed; in between one that was asked for."""
 
     def __init__(self, rate: int) -> None:
@@ -70,8 +70,8 @@ class Steady(BellSource):
     def _tick(self) -> None:
         while self._open:
             time.sleep(TICK)
-            self.ring()
-        self.ring()
+            self.wake()
+        self.wake()
 
     def ask(self, kind: str) -> None:
         """Have one input of this kind come next."""
@@ -83,7 +83,7 @@ class Steady(BellSource):
 
     def read(self, limit: int) -> list[Record]:
         """As `Source.read`."""
-        self._due += self.rings() * int(self._rate * TICK)
+        self._due += self.wakes() * int(self._rate * TICK)
         if not self._due:
             return []
         if not self._open:

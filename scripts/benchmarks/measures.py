@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import zmq
-from bell import BellSource
 from counter_agent import Counter
+from woken_source import WokenSource
 
 from tamias import AgentsExecutionEnvironment
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
@@ -89,7 +89,7 @@ def rate(seconds: Callable[[int], float], events: int, few: int = 2000) -> float
     return (events - few) / (seconds(events) - seconds(few))
 
 
-class _OneAtATime(BellSource):
+class _OneAtATime(WokenSource):
     """Gives an input when the output of the one before has arrived."""
 
     def __init__(self, count: int, keys: int) -> None:
@@ -98,11 +98,11 @@ class _OneAtATime(BellSource):
         self._keys = [encode_key(f"key-{number}") for number in range(keys)]
         self.trips: list[float] = []
         self._sent = 0.0
-        self.ring()
+        self.wake()
 
     def read(self, limit: int) -> list[Record]:
         del limit
-        if not self.rings():
+        if not self.wakes():
             return []
         if not self._left:
             self.exhausted = True
@@ -115,7 +115,7 @@ class _OneAtATime(BellSource):
     def arrived(self) -> None:
         """The output is here."""
         self.trips.append((time.perf_counter() - self._sent) * 1e6)
-        self.ring()
+        self.wake()
 
 
 class _Echo(CollectSink):

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from ...agent.errors import ServiceError, UsageError
+from ...store.wakeup import Wakeup
 from ..protocol.endpoint import published
 from ..protocol.frames import MAX_CLIENT, NONCE, REPLACED
 from ..protocol.keys import client_keys
-from ..protocol.wakeup import Wakeup
 from .session import Answered, ClientSession, Closed, Opened, Reconnect
 
 if TYPE_CHECKING:

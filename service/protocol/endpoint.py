@@ -1,12 +1,17 @@
-"""Where a service can be reached: its local socket, and the file that says where that is.
+"""Where a service can be reached: its local socket, and the file `service.json` with its address.
 
-The path of a Unix socket ends at 107 bytes, and a state directory may lie as deep as it likes. So
-the socket has a short path in a directory of the user's own (mode 0700: that is what keeps others
-out), with a name made of the state directory's. The state directory's `service.json` tells it.
+The path of a Unix socket has at most 107 bytes, and the path of a state directory may be longer. So
+the socket has a short path in a directory that only this user can enter (mode 0700), with a name
+made from the path of the state directory. `service.json` in the state directory holds the address.
 
-Only the launcher that holds the state directory's lock makes the socket, so one that is there
-already was left by a launcher that was killed, and is replaced. Those of others that were killed,
-and have not come back, are swept out by the next service that starts.
+The control socket of a pool (`launcher/control/unix_socket.py`) has the same limit and another
+answer: it is in the state directory, and is bound and connected to through a descriptor of that
+directory, which is open only during the call. Here ZeroMQ binds and connects, and connects again by
+itself after a loss. It takes nothing but a path, which has to stay valid all the time.
+
+Only the launcher that holds the state directory's lock makes the socket, so one that exists already
+was left by a launcher that was killed, and is replaced. The next service that starts removes the
+sockets of other services that were killed and not started again.
 """
 
 from __future__ import annotations
@@ -33,7 +38,7 @@ _NAME: Final = "tamias"
 
 
 def socket_path(state: Path) -> Path:
-    """The path for the local socket of the service in a state directory; its directory exists.
+    """Return the path for the local socket of a service, in a directory that exists.
 
     Raises:
         PoolError: there is no directory that only this user can enter.
@@ -64,7 +69,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _refusal(folder: Path) -> str | None:
-    """Make the directory; returns what is wrong with it, if anything is."""
+    """Make the directory; return what is wrong with it, None if nothing is."""
     try:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -74,7 +79,7 @@ def _refusal(folder: Path) -> str | None:
     if not stat.S_ISDIR(status.st_mode):
         return f"{folder} is not a directory"
     if status.st_uid != os.getuid():
-        return f"{folder} belongs to somebody else"
+        return f"{folder} belongs to another user"
     if status.st_mode & 0o077:
         return f"{folder} can be entered by others (its mode is {status.st_mode & 0o777:o})"
     return None
@@ -83,7 +88,7 @@ def _refusal(folder: Path) -> str | None:
 def _sweep(folder: Path) -> None:
     """Remove sockets whose servers have ended."""
     for path in folder.glob("*.sock"):
-        # One that is new may be bound and not listened on yet.
+        # A new one may be bound and not listen yet.
         with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             if time.time() - path.stat().st_mtime > NEW_SECONDS:
                 try:
@@ -93,7 +98,7 @@ def _sweep(folder: Path) -> None:
 
 
 def remove_socket(path: Path) -> None:
-    """Leave nothing behind: not the socket, nor its directory if it is the last there."""
+    """Remove the socket, and its directory if that is empty then."""
     with suppress(OSError):
         path.unlink()
     with suppress(OSError):
@@ -101,10 +106,10 @@ def remove_socket(path: Path) -> None:
 
 
 def publish(state: Path, content: dict[str, Any]) -> None:
-    """Say in the state directory how to reach its service, and how it stands."""
+    """Write the address of the service and its counters to the state directory."""
     write_json(state / SERVICE_FILE, content, sync=False)
 
 
 def published(state: Path) -> dict[str, Any] | None:
-    """What the last service in this state directory has said; None if there was none."""
+    """Return what the last service in this state directory has published; None: there was none."""
     return read_json(state / SERVICE_FILE)

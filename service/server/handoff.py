@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ..protocol.wakeup import Wakeup
+from ...store.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from ...agent.errors import TamiasError

@@ -36,7 +36,7 @@ class RequestSource(Source):
         """As `Source.read`. Raises whatever has ended the frontend, too."""
         if self._handoff.failure is not None:
             raise self._handoff.failure
-        self._handoff.arrivals.clear()  # before reading: what comes later rings again
+        self._handoff.arrivals.clear()  # before reading: later inputs wake it again
         records: list[Record] = [*self._request_log.read(self._offset, limit)]
         self._offset += len(records)
         return records

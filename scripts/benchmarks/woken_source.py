@@ -1,39 +1,32 @@
-"""A source that makes its inputs when a bell rings, as the measurements need them."""
+"""A source that makes its inputs when it is woken, as the measurements need it."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from tamias.launcher.delivery.source import Position, Source
+from tamias.store.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from tamias.launcher.delivery.source import Identity
 
 
-class BellSource(Source):
-    """What such sources have in common; each says in `read` what there is.
-
-    The bell is a pipe, so that the pool's loop can wait for it.
-    """
+class WokenSource(Source):
+    """The common part of such sources; each makes its inputs in `read`."""
 
     codec = "pickle"
 
     def __init__(self) -> None:
         self._offset = 0
-        self._wait, self._bell = os.pipe()
-        os.set_blocking(self._wait, False)
+        self._wakeup = Wakeup()
 
-    def ring(self) -> None:
-        """Wake the pool."""
-        os.write(self._bell, b"x")
+    def wake(self) -> None:
+        """Make the pool read."""
+        self._wakeup.wake()
 
-    def rings(self) -> int:
-        """How often the bell has rung since this was last asked."""
-        try:
-            return len(os.read(self._wait, 1000))
-        except BlockingIOError:
-            return 0
+    def wakes(self) -> int:
+        """Return how often `wake` was called since the last call of this."""
+        return self._wakeup.clear()
 
     @property
     def position(self) -> Position:
@@ -42,7 +35,7 @@ class BellSource(Source):
 
     def fileno(self) -> int | None:
         """As `Source.fileno`."""
-        return self._wait
+        return self._wakeup.fileno()
 
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
