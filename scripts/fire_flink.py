@@ -9,8 +9,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from support.flink_cluster import cluster
-from support.flink_kills import Field, Outcome
+from support.flink.cluster import cluster
+from support.flink.kills import Field, Outcome
 
 KINDS = ("worker", "zygote", "launcher", "all of a pool", "task manager")
 COLUMNS = "{:>6} {:>7} {:>7} {:>9} {:>14} {:>13} {:>9} {:>8} {:>9} {:>8}  {}"

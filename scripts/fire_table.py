@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.fire import Outcome, Shape
-from support.fire_points import (
+from support.fire.points import (
     MOVED,
     POISONED,
     SHAPE,
@@ -25,7 +24,8 @@ from support.fire_points import (
     named_points,
     reached,
 )
-from support.fire_random import under_fire
+from support.fire.run import Outcome, Shape
+from support.fire.seeds import under_fire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

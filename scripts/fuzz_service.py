@@ -15,7 +15,7 @@ import psutil
 import zmq
 
 from support.cli import Folder
-from support.service import Service, serving
+from support.service.process import Service, serving
 from tamias import Client, ServiceTimeoutError
 from tamias.service.protocol import frames
 

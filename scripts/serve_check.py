@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from support.service import Service, serving
+from support.service.process import Service, serving
 from tamias import Client
 from tamias.store.state.reader import StoreReader
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.cli import Folder, is_dead, pool_of, wait_for
-from support.environments import (
+from support.environments.pythons import (
     HERE,
     from_folder,
     other_python,

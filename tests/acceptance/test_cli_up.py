@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from support.cli import AGENT, PATIENCE, Folder, interrupt, is_dead, pool_of, wait_for
-from support.environments import (
+from support.environments.pythons import (
     HERE,
     from_folder,
     other_python,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.source_tree import Module, SourceTree
+from support.house.source_tree import Module, SourceTree
 
 ROOT = Path(__file__).resolve().parents[2]
 

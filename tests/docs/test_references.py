@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from support.pages import (
+from support.house.pages import (
     PAGES,
     ROOMS,
     ROOT,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.pages import PAGES, Block, blocks, fits, transcript
+from support.house.pages import PAGES, Block, blocks, fits, transcript
 
 BIN = Path(sys.executable).parent
 PATIENCE = 240.0

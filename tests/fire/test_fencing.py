@@ -14,7 +14,7 @@ import pytest
 
 import tamias.launcher.workers.monitor as supervisor_module
 from support.cli import wait_for
-from support.trouble import Job
+from support.launcher.trouble import Job
 from tamias.launcher.workers import procfs
 from tamias.store.state.reader import StoreReader
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from support import flink_fire
-from support.flink_task import Job
+from support.flink import fire
+from support.flink.task import Job
 from support.profiles import examples
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("seed", range(2, 2 + examples(3)))
 def test_exact_through_kills_restores_and_rescalings(tmp_path: Path, seed: int) -> None:
-    done = flink_fire.run(tmp_path, seed, inputs=600, steps=16)
+    done = fire.run(tmp_path, seed, inputs=600, steps=16)
     assert done["checkpoint"] > 0
     assert done["built upon another"] > 0
 
@@ -47,7 +47,7 @@ def test_a_launcher_that_dies_in_the_middle_of_a_restore_is_no_success(tmp_path:
     job.fail(1)
     job.tasks[0].kill_launcher()
     job.finish()
-    flink_fire.judge([pickle.loads(output) for output in job.committed], 300)
+    fire.judge([pickle.loads(output) for output in job.committed], 300)
 
 
 def test_a_checkpoint_holds_what_was_there_at_the_barrier(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_checkpoint_holds_what_was_there_at_the_barrier(tmp_path: Path) -> Non
     assert len(job.committed) == 100
     job.fail(2)
     job.finish()
-    flink_fire.judge([pickle.loads(output) for output in job.committed], 400)
+    fire.judge([pickle.loads(output) for output in job.committed], 400)
 
 
 def test_a_checkpoint_is_built_upon_the_last_one(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_checkpoint_is_built_upon_the_last_one(tmp_path: Path) -> None:
     assert sizes[2] < sizes[0] / 2
     job.fail(2)
     job.finish()
-    flink_fire.judge([pickle.loads(output) for output in job.committed], 400)
+    fire.judge([pickle.loads(output) for output in job.committed], 400)
 
 
 def test_dead_letters_are_part_of_a_checkpoint(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_an_error_of_the_agent_reaches_the_task(tmp_path: Path) -> None:
 def test_nothing_outlives_the_task(tmp_path: Path, how: str) -> None:
     # The task is a process of its own here, whose death takes the pipe along.
     code = (
-        "import pickle, sys, time; from pathlib import Path; from support.flink_task import Job\n"
+        "import pickle, sys, time; from pathlib import Path; from support.flink.task import Job\n"
         "job = Job(Path(sys.argv[1]), [('k', pickle.dumps({'n': 0}))], config={'workers': 2})\n"
         "job.start(1); job.feed(1)\n"
         "while job.tasks[0].pending: job.listen()\n"

@@ -16,7 +16,7 @@ import lmdb
 import psutil
 import pytest
 
-from support.fire import Field, Shape, alive, children
+from support.fire.run import Field, Shape, alive, children
 from tamias.store.state.layout import StateLayout
 
 if TYPE_CHECKING:

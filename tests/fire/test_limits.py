@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.trouble import Job
+from support.launcher.trouble import Job
 from tamias.agent.errors import ConfigError, PoolError, WorkerStartError
 from tamias.store.state.layout import StateLayout
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import support.fire
+import support.fire.run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-HERE = Path(support.fire.__file__).parent
+HERE = Path(support.fire.run.__file__).parent
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     }
     plan = directory / "plan.json"
     plan.write_text(json.dumps({"spec": spec, "state": str(directory / "state")}))
-    subprocess.run([sys.executable, str(HERE / "fire_child.py"), str(plan)], check=True, timeout=90)
+    subprocess.run([sys.executable, str(HERE / "child.py"), str(plan)], check=True, timeout=90)
     outputs = map(json.loads, (directory / "out.jsonl").read_text().splitlines())
     return list(outputs), json.loads((directory / "report.json").read_text())
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fire import Field, Shape
+from support.fire.run import Field, Shape
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.fire import Field, Shape
-from support.fire_random import retried_under_fire, shape_of, under_fire
+from support.fire.run import Field, Shape
+from support.fire.seeds import retried_under_fire, shape_of, under_fire
 from support.profiles import examples
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.fire_points import (
+from support.fire.points import (
     AFTER_A_CRASH,
     CRASH_FIRST,
     MOVED,

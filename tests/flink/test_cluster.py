@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from support import flights, flink_outputs
+from support import flights
 from support.flights import EXAMPLE
+from support.flink import outputs
 
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
 
-from support.flink_cluster import SUPPORT, Cluster, cluster
-from support.java import java_settings
+from support.flink.cluster import SUPPORT, Cluster, cluster
+from support.java.settings import java_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-JOB = SUPPORT / "flink_job.py"
+JOB = SUPPORT / "job.py"
 KEYS = 30
 ENDLESS = 100_000
 
@@ -99,7 +100,7 @@ def test_a_worker_or_launcher_that_is_killed_is_none_of_flinks_business(
     flink.wait_for_checkpoint(job, more=2)
     assert flink.failures(job) == 0
     end(flink, job)
-    assert flink_outputs.check_exact(tmp_path, KEYS) > 0
+    assert outputs.check_exact(tmp_path, KEYS) > 0
 
 
 @pytest.mark.nightly
@@ -113,7 +114,7 @@ def test_a_launcher_that_hangs_is_replaced(flink: Cluster, tmp_path: Path) -> No
     flink.wait_for_checkpoint(job, more=2)
     assert flink.failures(job) == 0
     end(flink, job)
-    assert flink_outputs.check_exact(tmp_path, KEYS) > 0
+    assert outputs.check_exact(tmp_path, KEYS) > 0
 
 
 @pytest.mark.nightly
@@ -135,7 +136,7 @@ def test_a_launcher_that_dies_again_and_again_fails_the_task(
     assert "launcher was killed by signal 9" in told
     flink.wait_for_checkpoint(job, more=3)
     end(flink, job)
-    assert flink_outputs.check_exact(tmp_path, KEYS) > 0
+    assert outputs.check_exact(tmp_path, KEYS) > 0
 
 
 def test_task_managers_are_killed_and_their_disks_lost(flink: Cluster, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_task_managers_are_killed_and_their_disks_lost(flink: Cluster, tmp_path:
     flink.wait_for_checkpoint(job, more=3)
     assert flink.failures(job) >= 2
     end(flink, job)
-    assert flink_outputs.check_exact(tmp_path, KEYS) > 0
+    assert outputs.check_exact(tmp_path, KEYS) > 0
 
 
 def test_checkpoints_that_are_built_one_upon_the_other(flink: Cluster, tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_checkpoints_that_are_built_one_upon_the_other(flink: Cluster, tmp_path:
     flink.wait_for_checkpoint(job, more=4)
     flink.wait_for(some_are_small, 120)
     end(flink, job)
-    assert flink_outputs.check_exact(tmp_path, keys) > keys
+    assert outputs.check_exact(tmp_path, keys) > keys
 
 
 def test_a_savepoint_is_carried_on_at_another_parallelism(flink: Cluster, tmp_path: Path) -> None:
@@ -183,11 +184,11 @@ def test_a_savepoint_is_carried_on_at_another_parallelism(flink: Cluster, tmp_pa
     flink.wait_for(lambda: len(flink.workers()) == 2, 120)
     flink.wait_for_checkpoint(job, more=2)
     savepoint = flink.stop_with_savepoint(job)
-    some = flink_outputs.check_exact(tmp_path, KEYS)
+    some = outputs.check_exact(tmp_path, KEYS)
     assert 0 < some < count
     job = flink.submit(*arguments, 2000, savepoint=savepoint, parallelism=3)
     flink.wait_for_end(job)
-    assert flink_outputs.check_exact(tmp_path, KEYS, count) == count
+    assert outputs.check_exact(tmp_path, KEYS, count) == count
     assert flink.failures(job) == 0
 
 
@@ -201,17 +202,17 @@ def test_a_durable_call_before_the_checkpoint_is_not_made_again(
         *("--set", f"gate={gate}", "--set", f"calls={calls}", "--agent", "Waiting"),
     )
     flink.wait_for(lambda: calls.exists() and len(calls.read_text().splitlines()) > 20, 120)
-    made = set(flink_outputs.calls(calls))
+    made = set(outputs.calls(calls))
     flink.wait_for_checkpoint(job, more=2)
     kill_the_busy(flink)
     flink.wait_for(lambda: len(flink.workers()) == 1, 120)
     gate.touch()
     flink.wait_for_checkpoint(job, more=3)
     end(flink, job)
-    found = sorted(line["n"] for line in flink_outputs.lines(tmp_path / "out"))
+    found = sorted(line["n"] for line in outputs.lines(tmp_path / "out"))
     assert found == list(range(len(found)))
     assert len(found) >= len(made)
-    assert {call: len(flink_outputs.calls(calls)[call]) for call in made} == dict.fromkeys(made, 1)
+    assert {call: len(outputs.calls(calls)[call]) for call in made} == dict.fromkeys(made, 1)
 
 
 @pytest.mark.nightly
@@ -228,7 +229,7 @@ def test_slow_calls_hold_up_neither_each_other_nor_checkpoints(
     flink.wait_for_checkpoint(job, more=6)
     assert flink.checkpoints(job)["failed"] == before
     end(flink, job)
-    assert max(line["most"] for line in flink_outputs.lines(tmp_path)) == 100
+    assert max(line["most"] for line in outputs.lines(tmp_path)) == 100
 
 
 def test_a_segfault_costs_one_retry_and_no_task(flink: Cluster, tmp_path: Path) -> None:
@@ -240,7 +241,7 @@ def test_a_segfault_costs_one_retry_and_no_task(flink: Cluster, tmp_path: Path) 
     flink.wait_for_end(job)
     assert (tmp_path / "marker").exists()
     assert flink.failures(job) == 0
-    found = flink_outputs.lines(tmp_path / "out")
+    found = outputs.lines(tmp_path / "out")
     assert sorted(line["n"] for line in found) == list(range(600))
     for line in found:
         assert line["count"] == line["n"] // 6 + 1
@@ -262,7 +263,7 @@ def test_the_jvm_is_killed_in_the_middle_of_javas_calls(
     kill_the_busy(flink)
     flink.wait_for_end(job)
     assert flink.failures(job) >= 1
-    found = flink_outputs.lines(tmp_path)
+    found = outputs.lines(tmp_path)
     assert sorted(line["n"] for line in found) == list(range(count))
     for line in found:
         assert line["count"] == line["n"] // 10 + 1
@@ -291,7 +292,7 @@ def test_an_agents_error_fails_the_job_with_its_traceback(flink: Cluster, tmp_pa
     flink.wait_for(lambda: flink.failures(job) >= 1, 120)
     exceptions = json.dumps(flink.ask(f"/jobs/{job}/exceptions"))
     assert "LookupError: nothing of that name is in stock" in exceptions
-    assert "flink_agent.py" in exceptions
+    assert "agent.py" in exceptions
     end(flink, job)
 
 
@@ -304,4 +305,4 @@ def test_the_flights_agent_runs_on_the_cluster_unchanged(flink: Cluster, tmp_pat
             *(tmp_path / kind, "--data", data, "--from", kind, "--parallelism", 2),
         )
         flink.wait_for_end(job)
-        assert flights.by_key(flink_outputs.lines(tmp_path / kind)) == flights.expected(data)
+        assert flights.by_key(outputs.lines(tmp_path / kind)) == flights.expected(data)

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from uuid import uuid4
 
-from support.java import java_settings, marked_jvms, needs_java
+from support.java.settings import java_settings, marked_jvms, needs_java
 
 pytestmark = needs_java
 
-PROGRAM = Path(__file__).parents[1] / "support" / "flink_java.py"
+PROGRAM = Path(__file__).parents[1] / "support" / "flink" / "java_job.py"
 
 
 def test_the_workers_use_the_resources_of_the_tasks_jvm() -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from support import flights, flink_outputs
+from support import flights
+from support.flink import outputs
 
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
 
 pytestmark = pytest.mark.timeout(900)
 
-SUPPORT = Path(__file__).parents[1] / "support"
+SUPPORT = Path(__file__).parents[1] / "support" / "flink"
 
 
 def run(program: Path, *arguments: object) -> str:
@@ -39,19 +40,19 @@ def test_the_flights_agent_gives_the_same_as_without_flink(tmp_path: Path, kind:
     data = flights.write_data(tmp_path / "data", flights.random_rows(1500, 3))
     out = tmp_path / "out"
     run(flights.EXAMPLE / "flink.py", out, "--data", data, "--from", kind, "--parallelism", 2)
-    assert flights.by_key(flink_outputs.lines(out)) == flights.expected(data)
+    assert flights.by_key(outputs.lines(out)) == flights.expected(data)
 
 
 def test_inputs_and_outputs_of_all_forms(tmp_path: Path) -> None:
-    run(SUPPORT / "flink_inputs.py", tmp_path)
+    run(SUPPORT / "inputs_job.py", tmp_path)
     numbers = range(60)
 
     def counts(name: str) -> list[tuple[object, int]]:
-        found = [(line["key"], line["count"]) for line in flink_outputs.lines(tmp_path / name)]
+        found = [(line["key"], line["count"]) for line in outputs.lines(tmp_path / name)]
         return sorted(found, key=str)
 
     def values(name: str) -> list[object]:
-        found = [line["value"] for line in flink_outputs.lines(tmp_path / name)]
+        found = [line["value"] for line in outputs.lines(tmp_path / name)]
         return sorted(found, key=str)
 
     def expected(key: object = lambda n: n % 7) -> list[tuple[object, int]]:
@@ -70,7 +71,7 @@ def test_inputs_and_outputs_of_all_forms(tmp_path: Path) -> None:
 
 
 def test_the_agent_has_what_the_job_brings_along(tmp_path: Path) -> None:
-    found = json.loads(run(SUPPORT / "flink_dependencies.py", tmp_path).splitlines()[-1])
+    found = json.loads(run(SUPPORT / "dependencies_job.py", tmp_path).splitlines()[-1])
     brought = {
         "file": "shipped",
         "wheel": "installed",

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
 
-from support.flink_cluster import Cluster, cluster
-from support.old_state import Left
+from support.flink.cluster import Cluster, cluster
+from support.launcher.old_state import Left
 
 if TYPE_CHECKING:
     from pathlib import Path

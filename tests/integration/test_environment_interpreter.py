@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.environments import other_python, shared_cache
+from support.environments.pythons import other_python, shared_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from support.java import eventually, is_gone, java_settings, jvms, needs_java
-from support.java_pool import Awaiting, Durable, Failing, OverPython, Talking
+from support.java.agents import Awaiting, Durable, Failing, OverPython, Talking
+from support.java.settings import eventually, is_gone, java_settings, jvms, needs_java
 from support.openai_server import OpenAIServer, openai_server
 from tamias import AgentFailedError, AgentsExecutionEnvironment
 
@@ -102,8 +102,8 @@ def test_the_jvm_is_killed_again_and_again_under_durable_calls() -> None:
 
 SCRIPT = """
 import sys
-from support.java import java_settings
-from support.java_pool import Awaiting
+from support.java.settings import java_settings
+from support.java.agents import Awaiting
 from tamias import AgentsExecutionEnvironment
 env = AgentsExecutionEnvironment.get_execution_environment(workers=2, start_method=sys.argv[1])
 for key, value in java_settings().items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.launcher_hooks import METHODS, Recorder
+from support.launcher.hooks import METHODS, Recorder
 from tamias.launcher.control.client import ask
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.jobs.agent_spec import AgentSpec
@@ -38,7 +38,7 @@ class Echo(Agent):
         ctx.send_event(OutputEvent(output=event.input))
 """
 PATIENCE = 60.0
-HOOKS = "support.launcher_hooks:Evil,support.launcher_hooks:Recorder"
+HOOKS = "support.launcher.hooks:Evil,support.launcher.hooks:Recorder"
 
 
 class Hooked:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.moving import SHARDS, moving
+from support.launcher.moving import SHARDS, moving
 from tamias.agent.errors import ConfigError, PoolError, UsageError
 from tamias.launcher.control.commands import Describe, Drain, Scale, Swap
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from support.cli import is_dead, wait_for
-from support.environments import (
+from support.environments.pythons import (
     from_folder,
     other_python,
     shared_cache,

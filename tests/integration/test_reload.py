@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from support.reloading import code, descendants, reloadable, undisturbed, versions
+from support.launcher.reloading import code, descendants, reloadable, undisturbed, versions
 from tamias.agent.errors import ConfigError, ReloadError, UsageError
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from support.cli import PATIENCE, TAMIAS
-from support.reloading import code, reloadable, undisturbed, versions
+from support.launcher.reloading import code, reloadable, undisturbed, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.reloading import Reloadable
+    from support.launcher.reloading import Reloadable
 
 TELLING = code(
     "str([ctx.config.get_int('bonus', 0), os.environ.get('ONE'), os.environ.get('TWO')])"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.cli import PATIENCE, Folder
-from support.customers import Customer
-from support.fire_points import WHILE_RELOADING
-from support.reloading import code, undisturbed
-from support.service import serving, wait_for
+from support.fire.points import WHILE_RELOADING
+from support.launcher.reloading import code, undisturbed
+from support.service.customers import Customer
+from support.service.process import serving, wait_for
 from tamias.agent.errors import TamiasError
 from tamias.launcher.control.client import ask
 from tamias.store.state.manifest import Manifest

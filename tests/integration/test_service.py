@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.service import Service, serving, wait_for
+from support.service.process import Service, serving, wait_for
 from tamias import (
     AsyncClient,
     Client,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.cli import Folder
-from support.service import Service, serving, wait_for
+from support.service.process import Service, serving, wait_for
 from tamias import Client, ServiceTimeoutError, UsageError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.customers import Customer
-from support.reloading import code
-from support.service import serving
+from support.launcher.reloading import code
+from support.service.customers import Customer
+from support.service.process import serving
 from tamias import Client, SubmissionFailedError
 from tamias.agent.errors import ReloadError
 from tamias.launcher.control.client import ask

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.cli import PATIENCE, wait_for
-from support.old_state import Left
+from support.launcher.old_state import Left
 from tamias import Client, SubmissionFailedError
 
 if TYPE_CHECKING:

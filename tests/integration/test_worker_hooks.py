@@ -33,7 +33,7 @@ class Dying(Agent):
             os.kill(os.getpid(), signal.SIGKILL)
         ctx.send_event(OutputEvent(output=answer))
 """
-HOOKS = "support.worker_hooks:Evil,support.worker_hooks:Writer"
+HOOKS = "support.worker.hooks:Evil,support.worker.hooks:Writer"
 
 
 @pytest.fixture

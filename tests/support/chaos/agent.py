@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from support.chaos.kinds import BAD_CODE, link_after
-from support.trouble_agent import KINDS as TROUBLE
+from support.launcher.trouble_agent import KINDS as TROUBLE
 from tamias import Agent, Event, InputEvent, OutputEvent, RunnerContext, action
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ import psutil
 from support.chaos.findings import collect
 from support.chaos.history import Bounds, Fault, History, Leftover, Life, Operation, Sample
 from support.chaos.plan import BAD_CODES, LENGTHY
-from support.fire import alive, children
+from support.fire.run import alive, children
 from tamias.agent.errors import TamiasError
 from tamias.launcher.control.client import ask
 from tamias.store.state.layout import StateLayout

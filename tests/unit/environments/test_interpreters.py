@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.environments import HERE, other_python
+from support.environments.pythons import HERE, other_python
 from tamias import EnvironmentSetupError
 from tamias.environments.interpreters import find
 

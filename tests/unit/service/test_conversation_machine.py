@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from support.profiles import examples
-from support.service_world import World
+from support.service.world import World
 from tamias.service.server.sessions import Limits
 
 LIMITS = st.builds(

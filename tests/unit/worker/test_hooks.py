@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.bench import bench
-from support.durable import agent
 from support.loops import on_loop
-from support.worker_hooks import METHODS, Evil, Recorder
+from support.worker.bench import bench
+from support.worker.durable import agent
+from support.worker.hooks import METHODS, Evil, Recorder
 from tamias import InputEvent, OutputEvent, RunnerContext
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ async def test_a_hook_that_raises_is_counted_and_logged_once(
         life.metrics.hooks = life.hooks
         assert life.metrics.snapshot()[METRICS] == life.hooks.errors
     assert len(caplog.records) == 1
-    assert "support.worker_hooks:Evil failed in run_begun" in caplog.text
+    assert "support.worker.hooks:Evil failed in run_begun" in caplog.text
 
 
 @on_loop

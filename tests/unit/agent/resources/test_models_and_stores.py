@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from support.java_agents import PYTHON, PythonConnection, PythonSetup, PythonShelf, add
+from support.java.resources import PYTHON, PythonConnection, PythonSetup, PythonShelf, add
 from tamias import (
     AgentDefinitionError,
     BaseChatModelConnection,

@@ -14,7 +14,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from support.java import (
+from support.java.resources import echo, said
+from support.java.settings import (
     agents_jar,
     eventually,
     is_gone,
@@ -24,7 +25,6 @@ from support.java import (
     needs_java,
     registry,
 )
-from support.java_agents import echo, said
 from support.processes import line, python, run
 from tamias import (
     BaseChatModelConnection,
@@ -51,8 +51,8 @@ CONNECTION = ResourceType.CHAT_MODEL_CONNECTION
 
 USER = """
 import sys
-from support.java import registry
-from support.java_agents import echo, said
+from support.java.settings import registry
+from support.java.resources import echo, said
 from tamias import ResourceType
 declared = {ResourceType.CHAT_MODEL_CONNECTION: {"echo": echo()}}
 with registry(declared) as resources:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.java import agents_jar, needs_java
+from support.java.settings import agents_jar, needs_java
 from support.profiles import SHARED_FIXTURE, examples
 from tamias import (
     ChatMessage,

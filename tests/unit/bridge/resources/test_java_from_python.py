@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from support.java import needs_java, registry
-from support.java_agents import add, echo, said
+from support.java.resources import add, echo, said
+from support.java.settings import needs_java, registry
 from tamias import (
     AgentDefinitionError,
     BaseChatModelConnection,

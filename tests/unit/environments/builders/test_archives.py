@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.environments import other_python, tarred
+from support.environments.pythons import other_python, tarred
 from tamias import EnvironmentSetupError
 from tamias.environments.builders.archives import settle
 from tamias.environments.builders.unpacking import unpack

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.checkpoints import SavedCheckpoints
+from support.launcher.checkpoints import SavedCheckpoints
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.sinks.collect import CollectSink
 from tamias.launcher.sinks.jsonlines import JsonLinesSink

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.checkpoints import SavedCheckpoints
+from support.launcher.checkpoints import SavedCheckpoints
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.sinks.jsonlines import JsonLinesSink
 from tamias.store.records.offsets import retry_number

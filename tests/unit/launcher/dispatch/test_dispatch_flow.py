@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.dispatch_pool import Pool, item
+from support.dispatch.pool import Pool, item
 from tamias.launcher.dispatch.dispatcher import Dispatcher
 from tamias.launcher.dispatch.instructions import SendItems, StartWorker
 from tamias.launcher.dispatch.slot import Phase

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from support.dispatch_world import Input, Rules, World
+from support.dispatch.world import Input, Rules, World
 from support.profiles import examples
 
 # Few kinds of anything, and often: what goes wrong goes wrong in small worlds.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.dispatch_pool import Pool
+from support.dispatch.pool import Pool
 from tamias.launcher.dispatch.instructions import (
     ReleaseShard,
     SendItems,

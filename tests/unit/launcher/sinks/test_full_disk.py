@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.checkpoints import SavedCheckpoints
+from support.launcher.checkpoints import SavedCheckpoints
 from tamias.agent.errors import StoreFullError, StoreUnwritableError
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.sinks.collect import CollectSink

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tamias.worker.engine.context as context_module
-from support.bench import CrashError, bench
-from support.durable import CALLS, Calls, agent, coroutine, failing, once, only_once, plain
 from support.loops import on_loop
 from support.profiles import examples
+from support.worker.bench import CrashError, bench
+from support.worker.durable import CALLS, Calls, agent, coroutine, failing, once, only_once, plain
 from tamias import DivergenceError, OutputEvent
 
 if TYPE_CHECKING:

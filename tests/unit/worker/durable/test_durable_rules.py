@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.bench import bench
-from support.durable import CALLS, Calls, agent, coroutine, failing, once, only_once, plain
 from support.loops import on_loop
+from support.worker.bench import bench
+from support.worker.durable import CALLS, Calls, agent, coroutine, failing, once, only_once, plain
 from tamias import (
     DurableCallError,
     InputEvent,

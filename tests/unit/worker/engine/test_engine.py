@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import tamias.worker.engine.engine as engine_module
 import tamias.worker.engine.lane as lanes_module
-from support.agents import Counting, Middle
-from support.bench import bench
 from support.loops import on_loop
 from support.profiles import examples
+from support.worker.agents import Counting, Middle
+from support.worker.bench import bench
 from tamias import (
     Agent,
     Event,

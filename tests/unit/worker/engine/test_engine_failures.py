@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.agents import Counting, Middle
-from support.bench import bench
 from support.loops import on_loop
+from support.worker.agents import Counting, Middle
+from support.worker.bench import bench
 from tamias import Agent, InputEvent, OutputEvent, RunnerContext
 from tamias.store.encoding.keys import encode_key
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.bench import CrashError, bench
 from support.loops import on_loop
+from support.worker.bench import CrashError, bench
 from tamias import Agent, Event, InputEvent, MemoryRef, OutputEvent, RunnerContext, action
 
 if TYPE_CHECKING:

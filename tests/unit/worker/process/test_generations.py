@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.bench import bench
-from support.durable import CALLS, only_once, plain
 from support.loops import on_loop
+from support.worker.bench import bench
+from support.worker.durable import CALLS, only_once, plain
 from tamias import Agent, Event, InputEvent, OutputEvent
 from tamias.agent.errors import DivergenceError
 from tamias.store.encoding.values import dumps

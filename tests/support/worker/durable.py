@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from support.bench import bench
+from support.worker.bench import bench
 from tamias import Agent, InputEvent
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from support.flink_task import Job
+from support.flink.task import Job
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from support.java_agents import PythonConnection, add, echo
+from support.java.resources import PythonConnection, add, echo
 from tamias import (
     Agent,
     BaseChatModelSetup,

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from support import flink_outputs
-from support.flink_cluster import SUPPORT, Cluster
+from support.flink import outputs
+from support.flink.cluster import SUPPORT, Cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-JOB = SUPPORT / "flink_job.py"
+JOB = SUPPORT / "job.py"
 KEYS = 42
 """A multiple of any parallelism: so all inputs of a key come by one way, and in order."""
 RATE = 300
@@ -78,7 +78,7 @@ class Field:
         parallelism = self._chance.choice(PARALLELISM)
         self._half(steps, parallelism, None)
         savepoint = self.cluster.stop_with_savepoint(self._job)
-        flink_outputs.check_exact(self._folder / "out", KEYS)
+        outputs.check_exact(self._folder / "out", KEYS)
         self._half(steps, self._chance.choice(PARALLELISM), savepoint)
         self.cluster.wait_for_checkpoint(self._job, more=2)
         pools = [*self.cluster.launchers(), *self.cluster.workers()]
@@ -144,9 +144,9 @@ class Field:
         self.cluster.start_task_manager()
 
     def _judge(self) -> None:
-        self.outcome.outputs = flink_outputs.check_exact(self._folder / "out", KEYS)
+        self.outcome.outputs = outputs.check_exact(self._folder / "out", KEYS)
         assert self.outcome.outputs > 0
-        times = flink_outputs.calls(self._folder / "calls")
+        times = outputs.calls(self._folder / "calls")
         self.outcome.calls = len(times)
         for call, made in times.items():
             for first, again in pairwise(made):

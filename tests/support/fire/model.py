@@ -1,4 +1,4 @@
-"""What has to come out of `fire_agent.py`, computed without any of the code under test.
+"""What has to come out of `agent.py`, computed without any of the code under test.
 
 Outputs and memory are exact but for the tokens of durable calls, which stand as `Token(i, name)`
 and are compared with the call log: the token must be that of the *last* call with this name, since

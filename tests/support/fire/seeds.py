@@ -20,13 +20,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from support.fire import KINDS, Field, Shape, children
+from support.fire.run import KINDS, Field, Shape, children
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from support.fire import Outcome
+    from support.fire.run import Outcome
 
 MOST_SECONDS = 60.0
 REPAIRABLE = {"plain", "multi", "gather", "mixed", "call"}

@@ -1,4 +1,4 @@
-"""The launcher's process: `python fire_child.py PLAN`, PLAN being a JSON file.
+"""The launcher's process: `python child.py PLAN`, PLAN being a JSON file.
 
 Runs or resumes the job, or retries its dead letters, and leaves its report, and the launcher's peak
 of resident memory, beside the plan as `report.json`. With FIRE_SCALES in the environment the job is

@@ -1,7 +1,7 @@
 """The agent under fire: every kind of action, memory and durable call, and nothing random in it.
 
 What it does to an input follows from the input's `kind` and from the key's memory alone, so that
-`fire_model.py` can compute what has to come out. The only thing that differs from call to call is
+`model.py` can compute what has to come out. The only thing that differs from call to call is
 the *token* that the outside world gives to each durable call: it is written to the call log, and
 it reaches outputs and memory. So it shows whether a result came from the record or from a call
 that should not have been made.

@@ -1,4 +1,4 @@
-"""Judges what a job with the agent of `flink_agent` has left in an exactly-once file sink."""
+"""Judges what a job of `support.flink.agent` has left in an exactly-once file sink."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tamias
-from support.fire import Field, Shape
+from support.fire.run import Field, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from support.fire import Outcome
+    from support.fire.run import Outcome
 
 SHAPE = Shape(
     inputs=160,

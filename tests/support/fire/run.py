@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from support.fire_model import Model, Token, known
+from support.fire.model import Model, Token, known
 from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import StoreReader
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MOST_WRONG = 6
 HERE = Path(__file__).parent
-AGENT = HERE / "fire_agent.py"
+AGENT = HERE / "agent.py"
 KINDS = (
     ["plain"] * 20 + ["multi"] * 6 + ["gather"] * 3 + ["threads"] * 2 + ["mixed"] * 2
     + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2
@@ -115,7 +115,7 @@ class Field:
         self.report.unlink(missing_ok=True)
         with self.errors.open("ab") as errors:
             return subprocess.Popen(
-                [sys.executable, str(HERE / "fire_child.py"), str(self.plan)],
+                [sys.executable, str(HERE / "child.py"), str(self.plan)],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

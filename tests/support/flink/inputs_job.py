@@ -1,6 +1,6 @@
 """A Flink job, in a mini-cluster of this process, that has its inputs in all forms that there are.
 
-    flink_inputs.py FOLDER
+    inputs_job.py FOLDER
 
 Each form is read by an agent of its own that counts, and leaves its outputs in FOLDER/FORM.
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pyflink.common import Configuration, Row, Types
 from pyflink.common.serialization import Encoder
@@ -20,7 +20,7 @@ from pyflink.datastream import KeySelector, StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
-from support.flink_agent import Counting
+from support.flink.agent import Counting
 from tamias import AgentsExecutionEnvironment
 
 COUNT = 60

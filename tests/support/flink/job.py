@@ -1,6 +1,6 @@
 """A Flink job without any Python in the JVM: numbers, keyed in SQL, through the agent, to files.
 
-flink_job.py OUTPUT --count N --keys K --rate R [--agent NAME] [--set KEY=VALUE ...]
+job.py OUTPUT --count N --keys K --rate R [--agent NAME] [--set KEY=VALUE ...]
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pyflink.common import Types
 from pyflink.common.serialization import Encoder
@@ -17,7 +17,8 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink, RollingPolicy
 from pyflink.table import StreamTableEnvironment
 
-from support import flink_agent, java_pool
+from support.flink import agent as flink_agent
+from support.java import agents as java_agents
 from tamias import AgentsExecutionEnvironment
 
 
@@ -40,7 +41,7 @@ def main() -> None:
             'fields.n.kind' = 'sequence', 'fields.n.start' = '0',
             'fields.n.end' = '{args.count - 1}', 'scan.parallelism' = '1')"""
     )
-    agent = getattr(flink_agent, args.agent, None) or getattr(java_pool, args.agent)
+    agent = getattr(flink_agent, args.agent, None) or getattr(java_agents, args.agent)
     table = t_env.sql_query(
         f"SELECT CONCAT('key-', CAST(MOD(n, {args.keys}) AS STRING)) AS k, n FROM numbers"
     )

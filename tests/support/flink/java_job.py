@@ -1,6 +1,6 @@
 """A Flink job, in a mini-cluster of this process, whose agent uses Java resources both ways.
 
-    flink_java.py JAVA_CLASSPATH COUNT
+    java_job.py JAVA_CLASSPATH COUNT
 
 Prints the outputs as JSON: what Java said, how many calls were there at once, and what a
 Java setup made of a connection, a prompt and a tool of Python's.
@@ -14,13 +14,13 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pyflink.common import Configuration, Types
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
-from support.java_pool import Echoing, model_of
+from support.java.agents import Echoing, model_of
 from tamias import (
     AgentsExecutionEnvironment,
     BaseChatModelSetup,

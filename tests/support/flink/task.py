@@ -32,7 +32,7 @@ from tamias.store.records.outbox import decode_outputs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-AGENT = f"{Path(__file__).with_name('flink_agent.py')}:Chained"
+AGENT = f"{Path(__file__).with_name('agent.py')}:Chained"
 GROUPS = 12
 MOST = 4
 """Levels of a checkpoint, at most."""
@@ -105,7 +105,7 @@ class Task:
         self.step = step
         self.next = first
         self.job = {
-            "name": "flink_agent:Chained",
+            "name": "agent:Chained",
             "target": AGENT,
             "state": str(home / "state"),
             "first_group": groups.start,

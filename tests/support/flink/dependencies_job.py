@@ -1,6 +1,6 @@
 """A Flink job whose agent needs what the job brings along: a file, an archive, a requirement.
 
-    flink_dependencies.py FOLDER
+    dependencies_job.py FOLDER
 
 Makes all three in FOLDER, and prints as JSON what the agent's actions saw of them.
 """
@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pyflink.common import Configuration, Types
 from pyflink.datastream import StreamExecutionEnvironment

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tamias import ResourceType
 
 VERSION = "0.2.0"
-SOURCES = Path(__file__).parent / "java"
+SOURCES = Path(__file__).parent
 
 needs_java = [
     pytest.mark.skipif(

@@ -13,9 +13,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from .cli import Folder
+from support.cli import Folder
 
-BEFORE = Path(__file__).resolve().parents[1] / "fixtures" / "before_the_move"
+BEFORE = Path(__file__).resolve().parents[2] / "fixtures" / "before_the_move"
 TEXTS = {".json", ".log", ".jsonl"}
 
 
