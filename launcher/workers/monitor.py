@@ -151,16 +151,16 @@ class Monitor:
         watched.due = now + (QUICK_SECONDS if watched.watchdog.is_dying else pause)
 
     def _sample(self, worker: WorkerHandle, pid: int, watched: _Watched, now: float) -> Sample:
-        beacons, slot = self._registry.beacons, worker.assignment.slot
-        pulse = beacons.pulse(slot)
+        beacon = self._registry.beacons[worker.assignment.slot]
+        pulse = beacon.pulse
         asked = procfs.standing(pid) if watched.watchdog.is_silent(pulse) else None
         beat = worker.heartbeat
         return Sample(
             at=now,
             ready=worker.ready,
-            offset=beacons.executing(slot),
-            executing=beacons.executing_for(slot),
-            asynchronous=beacons.asynchronous(slot),
+            offset=beacon.offset,
+            executing=beacon.seconds,
+            asynchronous=beacon.is_async,
             pulse=pulse,
             state=asked.state if asked is not None else "",
             ticks=asked.ticks if asked is not None else 0,

@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ...store.state.layout import StateLayout
-from ...worker.process.beacon import Beacons
+from ...worker.beacon import Beacons
 from ...worker.process.boot import Assignment
 from ..dispatch.item import Death
 from ..hooks import WorkerExit, WorkerInfo
@@ -109,7 +109,7 @@ class WorkerRegistry:
         """Start a worker in place of the slot's last one."""
         slot = start.slot
         self.remove(slot)
-        self.beacons.clear(slot)
+        self.beacons[slot].clear()
         assignment = Assignment(slot, start.incarnation, token_hex(16), start.shards)
         worker = WorkerHandle(
             assignment, bytes.fromhex(assignment.identity), generation=start.generation
@@ -150,7 +150,7 @@ class WorkerRegistry:
             text=worker.killed_for or text,
             signal=number,
             exit_code=code,
-            suspect=self.beacons.executing(slot),
+            suspect=self.beacons[slot].offset,
             stacks=self._stacks(slot),
             worker_pid=event.pid,
             blameless=event.status is None or worker.blameless,

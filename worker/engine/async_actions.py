@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ...agent.action import Action
     from ...agent.event import Event
+    from ..beacon import Beacon
     from .context import Services
     from .policy import Policy
     from .run import Run
@@ -42,7 +43,7 @@ class AsyncActions:
     def __init__(
         self,
         services: Services,
-        beacon: memoryview,
+        beacon: Beacon,
         policy: Policy,
         *,
         finished: Finished,

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ...agent.resources.registry import ResourceRegistry
     from ...store.records.dead_letters import DeadLetter
     from ...store.records.journal import JournalEntry
+    from ..beacon import Beacon
     from ..hooks import Outcome
     from ..wire import InputBatch
     from .group_commit import GroupCommit, ShardWriter
@@ -70,7 +71,7 @@ class Engine:
         encode: Callable[[bytes, Any, int], bytes],
         resources: ResourceRegistry,
         metrics: WorkerMetrics,
-        beacon: memoryview,
+        beacon: Beacon,
         halt: Callable[[dict[str, Any]], None],
         hooks: Hooks[WorkerHook] | None = None,
     ) -> None:
@@ -166,7 +167,7 @@ class Engine:
         behind it would do, in that order. A run that turns out to be more (it sends events, makes
         durable calls, fails) goes on there.
         """
-        lanes, group, beacon = self._lanes, self._group, self._beacon
+        lanes, group, name_input = self._lanes, self._group, self._beacon.name_input
         decode, call, clock = self._decode, action.fn, time.monotonic
         executed, exhausted = 0, True
         for offset, key, payload in inputs:
@@ -176,7 +177,7 @@ class Engine:
                 continue
             run = Run(lane, offset, payload)
             run.action = action
-            beacon[0] = offset + 1
+            name_input(offset)
             try:
                 call(input_event(decode(payload), (key, offset, 0, 0)), WorkerContext(self, run))
             except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
@@ -207,7 +208,7 @@ class Engine:
 
     def settle(self) -> None:
         """Commit the runs that have ended since the last call."""
-        self._beacon[0] = 0
+        self._beacon.name_none()
         self._group.flush()
         self._lanes.drop_idle(self._group.committed)
 
@@ -319,11 +320,11 @@ class Engine:
         self._complete(run)
 
     def _point_at(self, run: Run) -> None:
-        """Write into the beacon whose code runs now, and since when: the time first."""
+        """Name the run's input in the beacon: its code is executed from now on."""
         if self._policy.timed:
-            self._beacon[1] = time.monotonic_ns()
-            self._beacon[3] = 0
-        self._beacon[0] = run.offset + 1
+            self._beacon.name_call(run.offset)
+        else:
+            self._beacon.name_input(run.offset)
 
     def _resume(self, run: Run) -> None:
         """A parked run's effects are on record, or a failed one is due again: go on with it."""
@@ -341,7 +342,7 @@ class Engine:
         """Finish a callback from the loop."""
         if lane.queue and lane.run is None:
             self._pump(lane)
-        self._beacon[0] = 0
+        self._beacon.name_none()
         self._group.schedule()
 
     def _action_finished(self, run: Run, action: Action, failure: BaseException | None) -> None:

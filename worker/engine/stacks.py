@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ...store.records.offsets import offset_of
-from .task_tracking import Stepping, offset_of_task
+from .task_tracking import TrackedCoroutine, offset_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,7 @@ def _chain(coroutine: Any) -> tuple[list[Any], Any]:
     """The frames of a coroutine and of what it awaits, and what the last of them waits for."""
     frames = []
     while coroutine is not None:
-        if isinstance(coroutine, Stepping):
+        if isinstance(coroutine, TrackedCoroutine):
             coroutine = coroutine.coroutine
         for prefix, following in (("cr", "await"), ("gi", "yieldfrom"), ("ag", "await")):
             if hasattr(coroutine, f"{prefix}_frame"):

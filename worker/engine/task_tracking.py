@@ -1,19 +1,18 @@
 """Naming a run in the beacon while one of its coroutines steps.
 
-The beacon (`beacon.py`) names the input whose code is executed, so that a death has a suspect. For
-a plain action the engine writes it down before the call. An asynchronous one is executed in steps,
-between which other runs have theirs, and who steps when is the event loop's business. So each
-coroutine of a run is wrapped into something that looks like one to the loop and says whose turn it
-is, at each step: the action itself, and, since tasks inherit the context of whoever makes them,
-every task that it starts (`gather`, `TaskGroup`, ...). It costs some tenths of a microsecond per
-step, and only asynchronous actions pay. Callbacks and threads are not named.
+The beacon (`worker/beacon.py`) names the input whose code is executed, so that a death has a
+suspect. For a plain action the engine names it before the call. An asynchronous action is executed
+in steps, other runs step in between, and the event loop decides on the order. So each coroutine of
+a run is wrapped into an object that is a coroutine to the loop and names the input in each step:
+the action itself, and every task that it starts (`gather`, `TaskGroup`, ...), since a task inherits
+the context of the code that makes it. That costs some tenths of a microsecond per step, of
+asynchronous actions only. Callbacks and threads are not tracked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
@@ -21,39 +20,41 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_word: ContextVar[int] = ContextVar("tamias-run", default=0)
-"""What the beacon says of the run that the current task belongs to: its offset + 1; 0 for none."""
+    from ..beacon import Beacon
+
+_offset: ContextVar[int | None] = ContextVar("tamias-run", default=None)
+"""The input whose run the current task belongs to; None for none."""
 
 
-class Stepping(Coroutine[Any, Any, Any]):
-    """A coroutine of the run of an input.
+class TrackedCoroutine(Coroutine[Any, Any, Any]):
+    """A coroutine of the run of an input, which the beacon names in each of its steps.
 
-    Everything that a debugger may want to know of a coroutine is that of the one inside.
+    All attributes that a debugger may look for are those of the coroutine inside.
     """
 
-    __slots__ = ("__weakref__", "_beacon", "_send", "coroutine", "word")
+    __slots__ = ("__weakref__", "_beacon", "_send", "coroutine", "offset")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], beacon: memoryview, word: int) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], beacon: Beacon, offset: int) -> None:
         self.coroutine = coroutine
-        self.word = word
+        self.offset = offset
         self._beacon = beacon
         self._send = coroutine.send
 
     def send(self, value: Any) -> Any:
-        """One step."""
-        self._beacon[0] = self.word
+        """Perform one step."""
+        self._beacon.name_input(self.offset)
         try:
             return self._send(value)
         finally:
-            self._beacon[0] = 0
+            self._beacon.name_none()
 
     def throw(self, *error: Any) -> Any:
-        """One step, which begins with an exception."""
-        self._beacon[0] = self.word
+        """Perform one step, which begins with an exception."""
+        self._beacon.name_input(self.offset)
         try:
             return self.coroutine.throw(*error)
         finally:
-            self._beacon[0] = 0
+            self._beacon.name_none()
 
     def close(self) -> None:
         """End it."""
@@ -66,69 +67,60 @@ class Stepping(Coroutine[Any, Any, Any]):
         return getattr(self.coroutine, name)
 
 
-class TimedStepping(Stepping):
-    """The same where runs have a time limit: the beacon also shows since when."""
+class TimedCoroutine(TrackedCoroutine):
+    """A tracked coroutine where runs have a time limit: the beacon also has the step's begin."""
 
     __slots__ = ()
 
     def send(self, value: Any) -> Any:
-        """As `Stepping.send`."""
-        beacon = self._beacon
-        # The time first, or it would be another's.
-        beacon[1] = time.monotonic_ns()
-        beacon[3] = 1
-        beacon[0] = self.word
+        """As `TrackedCoroutine.send`."""
+        self._beacon.name_step(self.offset)
         try:
             return self._send(value)
         finally:
-            beacon[0] = 0
-            beacon[3] = 0
+            self._beacon.end_step()
 
     def throw(self, *error: Any) -> Any:
-        """As `Stepping.throw`."""
-        beacon = self._beacon
-        beacon[1] = time.monotonic_ns()
-        beacon[3] = 1
-        beacon[0] = self.word
+        """As `TrackedCoroutine.throw`."""
+        self._beacon.name_step(self.offset)
         try:
             return self.coroutine.throw(*error)
         finally:
-            beacon[0] = 0
-            beacon[3] = 0
+            self._beacon.end_step()
 
 
 class TaskFactory:
     """Makes the tasks of a worker's event loop."""
 
-    def __init__(self, beacon: memoryview, *, timed: bool) -> None:
+    def __init__(self, beacon: Beacon, *, timed: bool) -> None:
         """`timed` tells whether runs have a time limit."""
         self._beacon = beacon
-        self._kind = TimedStepping if timed else Stepping
+        self._kind = TimedCoroutine if timed else TrackedCoroutine
 
     def __call__(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
     ) -> asyncio.Task[Any]:
-        """A task, named if the one who starts it is."""
-        word = _word.get()
-        if word and asyncio.iscoroutine(coroutine):
-            coroutine = self._kind(coroutine, self._beacon, word)
+        """Make a task; it belongs to the run of the code that starts it."""
+        offset = _offset.get()
+        if offset is not None and asyncio.iscoroutine(coroutine):
+            coroutine = self._kind(coroutine, self._beacon, offset)
         return asyncio.Task(coroutine, loop=loop, **options)
 
     def start(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], offset: int
     ) -> asyncio.Task[None]:
         """Start the task that performs an action of the run of an input."""
-        token = _word.set(offset + 1)
+        token = _offset.set(offset)
         try:
             return loop.create_task(coroutine)
         finally:
-            _word.reset(token)
+            _offset.reset(token)
 
 
 def offset_of_task(task: asyncio.Task[Any]) -> int | None:
-    """The input whose run a task belongs to."""
+    """The input whose run a task belongs to; None for none."""
     coroutine = task.get_coro()
-    return coroutine.word - 1 if isinstance(coroutine, Stepping) else None
+    return coroutine.offset if isinstance(coroutine, TrackedCoroutine) else None
 
 
 def has_begun(task: asyncio.Task[Any]) -> bool:

@@ -13,7 +13,6 @@ import gc
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,13 +28,13 @@ from ...store.crashpoints import reach
 from ...store.encoding.json_text import make_decoder, make_encoder
 from ...store.state.layout import StateLayout
 from .. import wire
+from ..beacon import Beacons
 from ..engine.engine import Engine
 from ..engine.group_commit import GroupCommit
 from ..engine.metrics import WorkerMetrics
 from ..engine.policy import Policy
 from ..engine.stacks import stacks_on_request
 from ..hooks import WorkerHook
-from .beacon import Beacons
 from .limits import KernelLimits
 from .shards import OwnedShards
 
@@ -139,7 +138,7 @@ class Worker:
             threaded=boot.durability == "machine",
             failed=self._fatal,
         )
-        self._beacon = Beacons(StateLayout(boot.state).beacons).words(assignment.slot)
+        self._beacon = Beacons(StateLayout(boot.state).beacons)[assignment.slot]
         os.register_at_fork(after_in_child=self._forked)
         self._engine = Engine(
             plan,
@@ -255,7 +254,7 @@ class Worker:
         self._send(wire.pack(kind, body))
 
     def _beat(self) -> None:
-        self._beacon[2] = time.monotonic_ns()
+        self._beacon.beat()
         self._tell_metrics()
         self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
 

@@ -15,6 +15,7 @@ from tamias.store.encoding.values import dumps, loads
 from tamias.store.records.outbox import decode_outputs
 from tamias.store.shard.shard import Shard
 from tamias.worker import wire
+from tamias.worker.beacon import Beacon
 from tamias.worker.engine.engine import Engine
 from tamias.worker.engine.group_commit import GroupCommit, ShardWriter
 from tamias.worker.engine.metrics import WorkerMetrics
@@ -93,7 +94,7 @@ class Bench:
         """Which generation's record they were in."""
         self.failed: list[BaseException] = []
         self.halted: list[dict[str, Any]] = []
-        self.beacon = memoryview(bytearray(32)).cast("Q")
+        self.beacon = Beacon()
         config = Configuration()
         for name, value in options.items():
             config.set_str(name.replace("_", "-"), str(value))

@@ -337,11 +337,11 @@ async def test_durability_machine_keeps_what_is_read_beside_a_commit(
 async def test_the_beacon_names_the_input_whose_code_runs(tmp_path: Path) -> None:
     seen = []
     agent = Agent()
-    agent.add_action("act", [InputEvent], lambda event, ctx: seen.append(life.beacon[0]))
+    agent.add_action("act", [InputEvent], lambda event, ctx: seen.append(life.beacon.offset))
     with bench(agent, tmp_path) as life:
         await life.run(("a", 1), ("b", 2), first=7)
-        assert seen == [8, 9]
-        assert life.beacon[0] == 0
+        assert seen == [7, 8]
+        assert life.beacon.offset is None
 
 
 class Probe(Resource):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tamias.worker.beacon import Beacon
 from tamias.worker.engine.stacks import END, stacks_on_request, task_text, tasks_text
 from tamias.worker.engine.task_tracking import TaskFactory, offset_of_task
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def run(
-    body: Callable[[TaskFactory, memoryview], Coroutine[Any, Any, None]], *, timed: bool = False
-) -> memoryview:
+    body: Callable[[TaskFactory, Beacon], Coroutine[Any, Any, None]], *, timed: bool = False
+) -> Beacon:
     """Run something on a loop whose tasks are made by a factory; returns the beacon."""
-    beacon = memoryview(bytearray(32)).cast("Q")
+    beacon = Beacon()
 
     async def main() -> None:
         factory = TaskFactory(beacon, timed=timed)
@@ -35,33 +36,34 @@ def run(
 
 @pytest.mark.parametrize("timed", [False, True])
 def test_each_run_is_named_in_its_own_steps(timed: bool) -> None:  # noqa: FBT001 - a parameter
-    seen: list[tuple[int, int, bool]] = []
+    seen: list[tuple[int, int | None, bool]] = []
 
-    async def body(factory: TaskFactory, beacon: memoryview) -> None:
+    async def body(factory: TaskFactory, beacon: Beacon) -> None:
         loop = asyncio.get_running_loop()
 
         async def action(offset: int) -> None:
             for _ in range(3):
-                seen.append((offset, beacon[0], bool(beacon[3])))
+                seen.append((offset, beacon.offset, beacon.is_async))
+                assert (beacon.seconds > 0) is timed
                 await asyncio.sleep(0)
                 assert asyncio.current_task() is tasks[offset]
 
         tasks = {offset: factory.start(loop, action(offset), offset) for offset in (7, 8)}
-        assert beacon[0] == 0
+        assert beacon.offset is None
         await asyncio.gather(*tasks.values())
 
     beacon = run(body, timed=timed)
-    assert seen == [(7, 8, timed), (8, 9, timed)] * 3
-    assert (beacon[0], beacon[3], beacon[1] > 0) == (0, 0, timed)
+    assert seen == [(7, 7, timed), (8, 8, timed)] * 3
+    assert (beacon.offset, beacon.is_async) == (None, False)
 
 
 def test_tasks_that_a_run_starts_are_named_and_others_are_not() -> None:
-    named: dict[str, int] = {}
+    named: dict[str, int | None] = {}
 
-    async def body(factory: TaskFactory, beacon: memoryview) -> None:
+    async def body(factory: TaskFactory, beacon: Beacon) -> None:
         async def note(name: str) -> None:
             await asyncio.sleep(0)
-            named[name] = beacon[0]
+            named[name] = beacon.offset
 
         async def grandparent() -> None:
             await asyncio.gather(note("child"), asyncio.create_task(parent()))
@@ -74,11 +76,11 @@ def test_tasks_that_a_run_starts_are_named_and_others_are_not() -> None:
         )
 
     run(body)
-    assert named == {"child": 42, "grandchild": 42, "stranger": 0}
+    assert named == {"child": 41, "grandchild": 41, "stranger": None}
 
 
 def test_results_exceptions_and_cancellation_pass_through() -> None:
-    async def body(factory: TaskFactory, _beacon: memoryview) -> None:
+    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
         loop = asyncio.get_running_loop()
         cleaned: list[str] = []
 
@@ -108,7 +110,7 @@ def test_results_exceptions_and_cancellation_pass_through() -> None:
 
 
 def test_a_wrapped_coroutine_looks_like_itself() -> None:
-    async def body(factory: TaskFactory, _beacon: memoryview) -> None:
+    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
         async def action() -> None:
             await asyncio.sleep(0)
 
@@ -138,7 +140,7 @@ async def outermost() -> None:
 
 
 def test_the_stack_of_a_task_goes_down_to_what_it_waits_for() -> None:
-    async def body(factory: TaskFactory, _beacon: memoryview) -> None:
+    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
         task = factory.start(asyncio.get_running_loop(), outermost(), 5)
         await asyncio.sleep(0)
         text = task_text(task)
@@ -152,7 +154,7 @@ def test_the_stack_of_a_task_goes_down_to_what_it_waits_for() -> None:
 
 
 def test_of_very_many_tasks_some_are_told() -> None:
-    async def body(factory: TaskFactory, _beacon: memoryview) -> None:
+    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
         loop = asyncio.get_running_loop()
         tasks = {factory.start(loop, outermost(), offset) for offset in range(100)}
         await asyncio.sleep(0)
@@ -168,7 +170,7 @@ def test_of_very_many_tasks_some_are_told() -> None:
 def test_a_signal_writes_threads_and_tasks(tmp_path: Path) -> None:
     path = tmp_path / "stacks"
 
-    async def body(factory: TaskFactory, _beacon: memoryview) -> None:
+    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
         loop = asyncio.get_running_loop()
         task = factory.start(loop, outermost(), 5)
         await asyncio.sleep(0)

@@ -1,0 +1,148 @@
+"""A few words of memory shared by launcher and worker, readable after the worker's death.
+
+A worker that is killed in the middle of an action cannot report which input it was working on, but
+the launcher has to know: that input is the prime suspect. So before a worker enters user code it
+writes the input's offset into its beacon, a store of eight bytes, and the launcher reads it when
+the worker is dead or hangs.
+
+Only what is being executed is named: plain actions, and the steps of asynchronous ones (see
+`engine/task_tracking.py`). Among the runs that wait on the event loop none is more suspect than
+another, so no input is named then. Code on threads of its own is not named either.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+_WORD_BYTES: Final = 8
+_BYTES_PER_SLOT: Final = 64
+
+_INPUT: Final = 0
+"""Offset + 1 of the input whose code is executed; 0 for none."""
+_BEGAN: Final = 1
+"""When that began, in monotonic nanoseconds; only kept up to date where runs have a time limit."""
+_BEAT: Final = 2
+"""When the event loop was last seen alive, in monotonic nanoseconds."""
+_IS_ASYNC: Final = 3
+"""1 while the code is a step of an asynchronous action."""
+_WORDS: Final = 4
+
+SLOTS: Final = 1024
+"""How many slots a pool may have at the same time."""
+
+
+class Beacon:
+    """The beacon of one slot: its worker writes it, and the launcher reads it."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, words: memoryview | None = None) -> None:
+        """`words` are four unsigned integers of eight bytes; without them the memory is private."""
+        if words is None:
+            words = memoryview(bytearray(_WORDS * _WORD_BYTES)).cast("Q")
+        self._words = words
+
+    # -- the worker's side --------------------------------------------------------------------
+
+    def name_input(self, offset: int) -> None:
+        """Name the input whose code is executed from now on."""
+        self._words[_INPUT] = offset + 1
+
+    def name_call(self, offset: int) -> None:
+        """Name an input and note the time: a plain action with a time limit begins."""
+        words = self._words
+        words[_BEGAN] = time.monotonic_ns()  # first, or the input would show with an older time
+        words[_IS_ASYNC] = 0
+        words[_INPUT] = offset + 1
+
+    def name_step(self, offset: int) -> None:
+        """Name an input and note the time: a step of an action with a time limit begins."""
+        words = self._words
+        words[_BEGAN] = time.monotonic_ns()
+        words[_IS_ASYNC] = 1
+        words[_INPUT] = offset + 1
+
+    def name_none(self) -> None:
+        """No user code is executed from now on."""
+        self._words[_INPUT] = 0
+
+    def end_step(self) -> None:
+        """End what `name_step` has begun."""
+        words = self._words
+        words[_INPUT] = 0
+        words[_IS_ASYNC] = 0
+
+    def beat(self) -> None:
+        """Record that the event loop is alive."""
+        self._words[_BEAT] = time.monotonic_ns()
+
+    def release(self) -> None:
+        """Give up the memory: every further use is a ValueError."""
+        self._words.release()
+
+    # -- the launcher's side ------------------------------------------------------------------
+
+    @property
+    def offset(self) -> int | None:
+        """The input whose code is executed (or was, if the worker is dead); None for none."""
+        word = self._words[_INPUT]
+        return word - 1 if word else None
+
+    @property
+    def seconds(self) -> float:
+        """Since when that is executed; 0.0 if nothing is, or runs have no time limit."""
+        began = self._words[_BEGAN]
+        return (time.monotonic_ns() - began) / 1e9 if self._words[_INPUT] and began else 0.0
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is a step of an asynchronous action, for which the loop waits."""
+        return bool(self._words[_IS_ASYNC])
+
+    @property
+    def pulse(self) -> int:
+        """A number that changes every second while the loop is alive; 0 when that is unknown.
+
+        It is unknown while a synchronous action runs, which has the right to block the loop, and
+        before the loop's first turn.
+        """
+        return 0 if self._words[_INPUT] else self._words[_BEAT]
+
+    def clear(self) -> None:
+        """Erase what a dead worker has left."""
+        for word in range(_WORDS):
+            self._words[word] = 0
+
+
+class Beacons:
+    """The beacons of all slots of a pool, in one small file."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the file, or open the one that is there; its content is kept.
+
+        It has room for `SLOTS` slots from the outset, because it cannot grow while other processes
+        have it mapped.
+        """
+        size = SLOTS * _BYTES_PER_SLOT
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(self._file, 0, size)  # a full disk must not become a SIGBUS later
+            self._map = mmap.mmap(self._file, size)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._view = memoryview(self._map).cast("Q")
+
+    def __getitem__(self, slot: int) -> Beacon:
+        first = slot * _BYTES_PER_SLOT // _WORD_BYTES
+        return Beacon(self._view[first : first + _WORDS])
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self._view.release()
+        self._map.close()
+        os.close(self._file)
