@@ -3,8 +3,8 @@
     async with AsyncClient("state") as client:
         outputs = await (await client.submit("key", value))
 
-The connection has a thread of its own, as with `Client`, so a busy loop holds nothing up, and any
-event loop will do.
+The connection has a thread of its own, as with `Client`, so a busy event loop does not delay it,
+and any event loop can be used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import ServiceError, ServiceTimeoutError
 from ...agent.naming.public import public
-from .client import CLOSE_SECONDS, BaseClient, no_room, not_on_record, unreachable
+from .client import CLOSE_SECONDS, BaseClient, not_on_record, server_full, unreachable
 from .submission import AsyncSubmission
 
 if TYPE_CHECKING:
@@ -53,9 +53,11 @@ class AsyncClient(BaseClient[AsyncSubmission]):
     async def connect(self) -> Self:
         """Wait for the service. Raises as `Client` does."""
         try:
-            await _wait(self._line.opened, self._timeout, unreachable(self._where, self._timeout))
+            await _wait(
+                self._connection.opened, self._timeout, unreachable(self._where, self._timeout)
+            )
         except BaseException:
-            self._line.close()
+            self._connection.close()
             raise
         return self
 
@@ -67,14 +69,14 @@ class AsyncClient(BaseClient[AsyncSubmission]):
         sequence: int | None = None,
         timeout: float | None = None,
     ) -> AsyncSubmission:
-        """Hand in an input, once there is room for it; as `Client.submit`."""
+        """Hand in an input as soon as the server has room; as `Client.submit`."""
         submission, encoded, data = self._begin(key, value, sequence)
         loop = asyncio.get_running_loop()
         until = None if timeout is None else loop.time() + timeout
         try:
-            while not self._line.submit(submission.sequence, encoded, data):
+            while not self._connection.submit(submission.sequence, encoded, data):
                 left = None if until is None else max(0.0, until - loop.time())
-                await _wait(self._line.room(), left, no_room(timeout))
+                await _wait(self._connection.window_open(), left, server_full(timeout))
         except BaseException:
             self._forget(submission)
             raise
@@ -87,12 +89,12 @@ class AsyncClient(BaseClient[AsyncSubmission]):
     async def stream(
         self, inputs: Iterable[tuple[object, object]] | AsyncIterable[tuple[object, object]]
     ) -> AsyncIterator[AsyncSubmission]:
-        """Hand in ``(key, value)`` pairs as there is room, and yield them as they are done."""
+        """Hand in ``(key, value)`` pairs as the server has room; yield them as they are done."""
         done: asyncio.Queue[AsyncSubmission | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         submitted = yielded = 0
 
-        def tell(submission: Any) -> None:
+        def put_done(submission: Any) -> None:
             loop.call_soon_threadsafe(done.put_nowait, submission)
 
         async def feed() -> None:
@@ -100,11 +102,11 @@ class AsyncClient(BaseClient[AsyncSubmission]):
             try:
                 if hasattr(inputs, "__aiter__"):
                     async for key, value in inputs:
-                        (await self.submit(key, value)).add_done_callback(tell)
+                        (await self.submit(key, value)).add_done_callback(put_done)
                         submitted += 1
                 else:
                     for key, value in inputs:
-                        (await self.submit(key, value)).add_done_callback(tell)
+                        (await self.submit(key, value)).add_done_callback(put_done)
                         submitted += 1
             finally:
                 done.put_nowait(None)
@@ -122,8 +124,8 @@ class AsyncClient(BaseClient[AsyncSubmission]):
             feeder.cancel()
 
     async def flush(self, timeout: float | None = None) -> None:
-        """Wait until all that was handed in is on the server's record; as `Client.flush`."""
-        await _wait(self._line.settled(), timeout, not_on_record(timeout))
+        """Wait until the server has recorded all that was handed in; as `Client.flush`."""
+        await _wait(self._connection.all_recorded(), timeout, not_on_record(timeout))
 
     async def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """As `Client.close`."""
@@ -132,9 +134,9 @@ class AsyncClient(BaseClient[AsyncSubmission]):
         except ServiceTimeoutError:
             raise
         except ServiceError:
-            pass  # it is over already
+            pass  # the connection has ended already
         finally:
-            await asyncio.get_running_loop().run_in_executor(None, self._line.close)
+            await asyncio.get_running_loop().run_in_executor(None, self._connection.close)
 
     async def __aenter__(self) -> Self:
         return await self.connect()
@@ -143,7 +145,7 @@ class AsyncClient(BaseClient[AsyncSubmission]):
         if kind is None:
             await self.close()
         else:
-            await asyncio.get_running_loop().run_in_executor(None, self._line.close)
+            await asyncio.get_running_loop().run_in_executor(None, self._connection.close)
 
 
 async def _wait(future: Future[None], timeout: float | None, error: ServiceTimeoutError) -> None:

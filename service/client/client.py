@@ -1,17 +1,17 @@
-"""`tamias.Client`: hands inputs to a service, and waits for what comes of them.
+"""`tamias.Client`: hands inputs to a service, and waits for their outputs.
 
     with Client("state", client_id="orders") as client:
         for done in client.stream(("key", value) for value in values):
             print(done.key, done.result())
             client.acknowledge(done)
 
-**Numbers.** Every submission has a sequence, from 1 on, and the server knows it again by client id
+**Numbers.** Every submission has a sequence, from 1 on, and the server identifies it by client id
 and sequence. So a program that is killed, started again with the same id, and hands in the same
 inputs in the same order, repeats its numbers: what was done is not done again, and its recorded
-outputs come back. `acknowledge` says from where on they are still needed. A client without an id
-gets one for its life, and acknowledges by itself.
+outputs come back. `acknowledge` tells the server which of them are no longer needed. A client
+without an id gets one for its life, and acknowledges by itself.
 
-**Pushing back.** The server says how many submissions may be under way (its window, and less when
+**Backpressure.** The server says how many submissions may be under way (its window, and less when
 it is full). Beyond that `submit` waits.
 """
 
@@ -45,7 +45,7 @@ CLOSE_SECONDS: Final = 5.0
 
 
 class BaseClient(Generic[S]):
-    """What both kinds of client have in common: numbers, and who waits for which."""
+    """The common part of both clients: numbers submissions, and matches outcomes to them."""
 
     _kind: type[S]
 
@@ -67,33 +67,33 @@ class BaseClient(Generic[S]):
         self._order: list[int] = []
         """A heap of the sequences not acknowledged yet, and of some that are."""
         self._finished: set[int] = set()
-        self._line = Connection(where, client_id, keys, self._answered, self._lost)
+        self._connection = Connection(where, client_id, keys, self._answered, self._lost)
 
     @property
     def acknowledged(self) -> int:
-        """The sequence up to which all was acknowledged, in earlier lives of this client too."""
-        return self._line.floor
+        """The sequence up to which all was acknowledged, also by earlier runs of this client."""
+        return self._connection.floor
 
     @property
     def recorded(self) -> int:
         """The highest sequence that the server had on record when this client connected."""
-        return self._line.last
+        return self._connection.last
 
     def acknowledge(self, *submissions: Submission) -> None:
-        """These are done with: their outputs are where they belong, and not needed again.
+        """Tell the server that the outputs of these submissions are no longer needed.
 
-        The server forgets them, as soon as all with lower sequences are acknowledged too. They
-        will not be run again, whoever submits them.
+        The server forgets them as soon as all with lower sequences are acknowledged, too. They
+        will not run again, even if they are submitted again.
         """
         with self._lock:
             floor = self._finish(submission.sequence for submission in submissions)
         if floor:
-            self._line.acknowledge(floor)
+            self._connection.acknowledge(floor)
 
     # -- inside -------------------------------------------------------------------------------
 
     def _begin(self, key: object, value: object, sequence: int | None) -> tuple[S, bytes, bytes]:
-        """A new submission that is not sent yet, with its key and value."""
+        """Return a new submission, not sent yet, with its encoded key and value."""
         encoded, data = encode_key(key), dumps_json(value)
         if len(encoded) > MAX_KEY or len(data) > MAX_VALUE:
             raise UsageError(
@@ -105,7 +105,7 @@ class BaseClient(Generic[S]):
             if not self._numbered:
                 self._numbered = True
                 if not self._repeat:
-                    self._next = max(self._next, self._line.last + 1)
+                    self._next = max(self._next, self._connection.last + 1)
             number = self._next if sequence is None else sequence
             if not 0 < number <= MAX_SEQUENCE:
                 raise UsageError(f"{number} is no sequence: they begin at 1.")
@@ -118,14 +118,14 @@ class BaseClient(Generic[S]):
         return submission, encoded, data
 
     def _forget(self, submission: S) -> None:
-        """It was not handed in after all; its number is free again if it was the last."""
+        """Remove a submission that was not handed in; reuse its number if it was the last."""
         with self._lock:
             self._open.pop(submission.sequence, None)
-            self._order.remove(submission.sequence)  # or it would hold the others up
+            self._order.remove(submission.sequence)  # or no later one could be acknowledged
             heapify(self._order)
             if self._next == submission.sequence + 1:
                 self._next = submission.sequence
-        self._line.look()
+        self._connection.wake_next()
 
     def _answered(self, sequence: int, outcome: bytes) -> None:
         with self._lock:
@@ -134,10 +134,10 @@ class BaseClient(Generic[S]):
         if submission is not None:
             submission.settle(outcome)
         if floor:
-            self._line.acknowledge(floor)
+            self._connection.acknowledge(floor)
 
     def _finish(self, sequences: Iterable[int]) -> int:
-        """These are done with; returns the sequence up to which all are, 0 if it is as before."""
+        """Mark as finished; return the sequence up to which all are, 0 if that has not changed."""
         finished, order = self._finished, self._order
         finished.update(sequences)
         floor = 0
@@ -156,22 +156,22 @@ class BaseClient(Generic[S]):
 
 @public
 class Client(BaseClient[Submission]):
-    """A client of a service, for plain programs; its methods may be called from any thread.
+    """A client of a service, without asyncio; its methods may be called from any thread.
 
     Args:
         where: the service's state directory, or its address (``tcp://HOST:PORT``).
-        client_id: by which the server knows this client again when it comes back; None: it will
-            not come back.
+        client_id: identifies this client to the server when it comes back; None: it will not
+            come back.
         keys: the client's key file (`tamias keys add`), for an address.
-        repeat: number submissions from 1, as a program does that repeats itself after a crash;
-            False: number on after those that the server has on record.
+        repeat: number submissions from 1, for a program that repeats its inputs after a crash;
+            False: continue after the highest number that the server has recorded.
         acknowledge: whether outcomes are acknowledged as soon as they arrive here. None: only if
-            there is no `client_id`, since then nobody could ask for them again.
+            there is no `client_id`, since then no later client can ask for them.
         timeout: seconds to wait for the service, which may still be starting.
 
     Raises:
-        ServiceTimeoutError: it was not to be reached.
-        ServiceError: it wants none of this client.
+        ServiceTimeoutError: it could not be reached.
+        ServiceError: it has rejected this client.
         UsageError: an address without keys, or the like.
     """
 
@@ -191,9 +191,9 @@ class Client(BaseClient[Submission]):
             where, client_id=client_id, keys=keys, repeat=repeat, acknowledge=acknowledge
         )
         try:
-            _wait(self._line.opened, timeout, unreachable(where, timeout))
+            _wait(self._connection.opened, timeout, unreachable(where, timeout))
         except BaseException:
-            self._line.close()
+            self._connection.close()
             raise
 
     def submit(
@@ -206,26 +206,26 @@ class Client(BaseClient[Submission]):
     ) -> Submission:
         """Hand in an input.
 
-        Returns as soon as there is room for it; that it is on the server's record is certain when
+        Returns as soon as the server has room for it. The server has recorded it for certain when
         it has a result, or after `flush`.
 
         Args:
             key: as for any input: inputs of one key are run in order.
-            value: what JSON can say, or becomes (see `store.encoding.json_text`).
+            value: anything that can be encoded as JSON (see `store.encoding.json_text`).
             sequence: its number; None: the one after the highest so far.
-            timeout: seconds to wait while the server is full; None: as long as it takes.
+            timeout: seconds to wait while the server is full; None: without a limit.
 
         Raises:
             ServiceTimeoutError: there was no room; nothing was handed in.
             InputError, UnserializableError, UsageError: the key or value cannot be sent.
-            ServiceError: the client is closed, or the server wants none of it.
+            ServiceError: the client is closed, or the server has rejected it.
         """
         submission, encoded, data = self._begin(key, value, sequence)
         until = None if timeout is None else time.monotonic() + timeout
         try:
-            while not self._line.submit(submission.sequence, encoded, data):
+            while not self._connection.submit(submission.sequence, encoded, data):
                 left = None if until is None else max(0.0, until - time.monotonic())
-                _wait(self._line.room(), left, no_room(timeout))
+                _wait(self._connection.window_open(), left, server_full(timeout))
         except BaseException:
             self._forget(submission)
             raise
@@ -242,7 +242,7 @@ class Client(BaseClient[Submission]):
     ) -> Iterator[Submission]:
         """Hand in ``(key, value)`` pairs, and yield them as they are done.
 
-        The inputs are drawn as the server has room, by the thread that draws from this.
+        Inputs are read as the server has room, in the thread that iterates over this.
 
         Args:
             inputs: may be endless.
@@ -260,34 +260,34 @@ class Client(BaseClient[Submission]):
             yield from _finished(waiting, done, ordered=ordered)
         while waiting:
             submission = next(iter(waiting.values())) if ordered else done.get()
-            _settle(submission)
+            _wait_until_done(submission)
             del waiting[submission.sequence]
             yield submission
 
     def flush(self, timeout: float | None = None) -> None:
-        """Wait until all that was handed in is on the server's record.
+        """Wait until the server has recorded all that was handed in.
 
         Raises:
-            ServiceTimeoutError: it is not yet.
+            ServiceTimeoutError: it has not yet.
         """
-        _wait(self._line.settled(), timeout, not_on_record(timeout))
+        _wait(self._connection.all_recorded(), timeout, not_on_record(timeout))
 
     def close(self, timeout: float = CLOSE_SECONDS) -> None:
-        """Wait until what was handed in is on record, and end the connection.
+        """Wait until the server has recorded all that was handed in, and end the connection.
 
-        Submissions that have no result by then get none here; at the server they go on.
+        Submissions without a result by then get none here; the server still runs them.
 
         Raises:
-            ServiceTimeoutError: some may not be on record; the connection is closed all the same.
+            ServiceTimeoutError: some may not be recorded; the connection is closed all the same.
         """
         try:
             self.flush(timeout)
         except ServiceTimeoutError:
             raise
         except ServiceError:
-            pass  # it is over already
+            pass  # the connection has ended already
         finally:
-            self._line.close()
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -296,13 +296,13 @@ class Client(BaseClient[Submission]):
         if kind is None:
             self.close()
         else:
-            self._line.close()
+            self._connection.close()
 
 
 def _finished(
     waiting: dict[int, Submission], done: SimpleQueue[Submission], *, ordered: bool
 ) -> Iterator[Submission]:
-    """Yield what is done by now, and need not wait for its turn."""
+    """Yield the submissions that are done and, if `ordered`, have no earlier one unfinished."""
     while not done.empty():
         submission = done.get()
         if not ordered:
@@ -325,8 +325,8 @@ def unreachable(where: str | Path, timeout: float) -> ServiceTimeoutError:
     )
 
 
-def no_room(timeout: float | None) -> ServiceTimeoutError:
-    """What is raised when the server stays full."""
+def server_full(timeout: float | None) -> ServiceTimeoutError:
+    """The error for a server that stays full."""
     return ServiceTimeoutError(
         f"The service has had no room for {timeout} s.",
         hint="Nothing was handed in: try again later.",
@@ -334,7 +334,7 @@ def no_room(timeout: float | None) -> ServiceTimeoutError:
 
 
 def not_on_record(timeout: float | None) -> ServiceTimeoutError:
-    """What is raised when the server does not confirm."""
+    """The error for a server that does not confirm."""
     return ServiceTimeoutError(f"Not all is on the server's record after {timeout} s.")
 
 
@@ -346,8 +346,8 @@ def _wait(future: Future[Any], timeout: float | None, error: ServiceTimeoutError
         raise error from None
 
 
-def _settle(submission: Submission) -> None:
-    """Wait until it is done, in whatever way."""
+def _wait_until_done(submission: Submission) -> None:
+    """Wait until it is done, with or without success."""
     event = threading.Event()
     submission.add_done_callback(lambda _: event.set())
     event.wait()

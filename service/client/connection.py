@@ -1,8 +1,8 @@
-"""A client's connection: the thread that carries out what the pure machine (`session`) says.
+"""A client's connection: the thread that carries out what the pure machine (`session`) decides.
 
-Both clients, for plain programs and for asyncio, are thin covers over this. The machine is used
-under a lock, by the program's threads to begin calls and by this thread for all else. It sleeps in
-one poll; with nothing under way that has no timeout.
+Both clients, with and without asyncio, are thin layers over this. The machine is used under a lock,
+by the program's threads to begin calls and by this thread for all else. The thread sleeps in one
+poll, which has no timeout while nothing is under way.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..protocol.keys import ClientKeys
-    from .session import Happening
+    from .session import SessionEvent
 
 FAREWELL_MS: Final = 200
 ADDRESS_SECONDS: Final = 0.2
-"""Between two looks for the address of a service that has not begun yet."""
+"""Between two reads of the address of a service that has not started yet."""
 
 
 class Connection:
@@ -42,13 +42,13 @@ class Connection:
 
     Args:
         where: a state directory, or a TCP address.
-        client: the client id; None makes one up.
+        client: the client id; None: a random one.
         keys: the client's key file, for TCP.
         answered: called in the thread with each sequence and its outcome.
-        lost: called in the thread, once, if the server wants none of this client any more.
+        lost: called in the thread, once, if the server has rejected this client.
 
     Raises:
-        UsageError: an address without keys, keys that are none, or an impossible client id.
+        UsageError: an address without keys, malformed keys, or an impossible client id.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Connection:
         answered: Callable[[int, bytes], None],
         lost: Callable[[ServiceError], None],
     ) -> None:
-        self._state, self._address = _place(where)
+        self._state, self._address = _parse_where(where)
         self._keys = client_keys(Path(keys)) if keys is not None else None
         if self._state is None and self._keys is None:
             raise UsageError(
@@ -77,8 +77,8 @@ class Connection:
             lambda: secrets.token_bytes(NONCE),
             anonymous=client is None,
         )
-        self._room: deque[Future[None]] = deque()
-        self._settled: list[Future[None]] = []
+        self._waiting_for_window: deque[Future[None]] = deque()
+        self._waiting_for_record: list[Future[None]] = []
         self._failure: ServiceError | None = None
         self._closing = False
         self.opened: Future[None] = Future()
@@ -99,19 +99,19 @@ class Connection:
 
     @property
     def last(self) -> int:
-        """The highest sequence on the server's record when the session began."""
+        """The highest sequence that the server had recorded when the session began."""
         return self._session.last
 
     def submit(self, sequence: int, key: bytes, value: bytes) -> bool:
-        """Begin a call; False if there is no room for it now.
+        """Begin a call; return False if the window is full.
 
         Raises:
-            ServiceError: the connection is over.
+            ServiceError: the connection has ended.
             UsageError: the sequence is under way.
         """
         with self._lock:
             self._check()
-            if self._session.room <= 0:
+            if self._session.free <= 0:
                 return False
             try:
                 self._session.submit(sequence, key, value, time.monotonic())
@@ -120,41 +120,41 @@ class Connection:
             self._wake()
         return True
 
-    def room(self) -> Future[None]:
-        """Done when there is room, maybe: look again then."""
+    def window_open(self) -> Future[None]:
+        """Return a future, done when the window may have room: try `submit` again then."""
         future: Future[None] = Future()
         with self._lock:
             self._check()
-            if self._session.room > 0:
+            if self._session.free > 0:
                 future.set_result(None)
             else:
-                self._room.append(future)
+                self._waiting_for_window.append(future)
         return future
 
-    def settled(self) -> Future[None]:
-        """Done when all that was submitted is on the server's record."""
+    def all_recorded(self) -> Future[None]:
+        """Return a future, done when the server has recorded all that was submitted."""
         future: Future[None] = Future()
         with self._lock:
             self._check()
             if self._session.unconfirmed:
-                self._settled.append(future)
+                self._waiting_for_record.append(future)
             else:
                 future.set_result(None)
         return future
 
     def acknowledge(self, sequence: int) -> None:
-        """All up to this sequence may be forgotten by the server."""
+        """Allow the server to forget all up to this sequence."""
         with self._lock:
             self._session.acknowledge(sequence)
             self._wake()
 
-    def look(self) -> None:
-        """Wake the next waiting thread: the one that was woken has not used the room."""
+    def wake_next(self) -> None:
+        """Wake the next thread that waits for the window: the one woken before has not used it."""
         with self._lock:
             self._wakeup.wake()
 
     def close(self) -> None:
-        """End the connection; what is under way stays under way at the server."""
+        """End the connection; the server still runs what was submitted."""
         with self._lock:
             self._closing = True
             self._wakeup.wake()
@@ -183,7 +183,7 @@ class Connection:
         context = zmq.Context(1)
         try:
             self._serve(context)
-        except Exception as error:  # noqa: BLE001 (whoever waits must hear of it)
+        except Exception as error:  # noqa: BLE001 (all waiting calls must get an error)
             self._fail(ServiceError(f"The connection has failed: {type(error).__name__}: {error}"))
         finally:
             self._fail(ServiceError("This client is closed."))
@@ -204,10 +204,10 @@ class Connection:
         with self._lock:
             self._session.start(time.monotonic())
         while True:
-            happened: list[Happening] = []
+            events: list[SessionEvent] = []
             with self._lock:
                 now = time.monotonic()
-                happened += self._session.tick(now)
+                events += self._session.tick(now)
                 unsent += self._session.outgoing()
                 deadline = self._session.deadline()
                 if self._closing:
@@ -215,8 +215,8 @@ class Connection:
                         unsent.append(self._session.farewell())
                     _send(socket, unsent)
                     return
-                self._asleep = not happened
-            if not happened:
+                self._asleep = not events
+            if not events:
                 poller.modify(socket, zmq.POLLIN | (0 if _send(socket, unsent) else zmq.POLLOUT))
                 timeout = None if deadline is None else max(0, int((deadline - now) * 1000) + 1)
                 with suppress(InterruptedError):
@@ -224,8 +224,8 @@ class Connection:
                 self._wakeup.clear()
                 with self._lock:
                     self._asleep = False
-                happened = self._receive(socket)
-            for event in happened:
+                events = self._receive(socket)
+            for event in events:
                 if isinstance(event, Reconnect):
                     poller.unregister(socket)
                     socket.close(linger=0)
@@ -235,11 +235,11 @@ class Connection:
                         return
                     socket = fresh
                     poller.register(socket, zmq.POLLIN)
-            if self._tell(happened):
+            if self._report(events):
                 return
 
-    def _receive(self, socket: zmq.Socket[bytes]) -> list[Happening]:
-        happened: list[Happening] = []
+    def _receive(self, socket: zmq.Socket[bytes]) -> list[SessionEvent]:
+        events: list[SessionEvent] = []
         for _ in range(64):
             try:
                 parts = socket.recv_multipart(zmq.NOBLOCK)
@@ -247,12 +247,12 @@ class Connection:
                 break
             if len(parts) == 1:
                 with self._lock:
-                    happened += self._session.receive(parts[0], time.monotonic())
-        return happened
+                    events += self._session.receive(parts[0], time.monotonic())
+        return events
 
-    def _tell(self, happened: list[Happening]) -> bool:
-        """Tell the program what has happened; True if that is the end."""
-        for event in happened:
+    def _report(self, events: list[SessionEvent]) -> bool:
+        """Report events to the program; return True if the connection has ended."""
+        for event in events:
             if isinstance(event, Answered):
                 self._answered(event.sequence, event.outcome)
             elif isinstance(event, Opened):
@@ -268,17 +268,17 @@ class Connection:
                 return True
         with self._lock:
             ready = []
-            if self._settled and not self._session.unconfirmed:
-                ready, self._settled = self._settled, []
-            # As many as fit are let go on; one that does not after all calls `look`.
-            room = self._session.room
-            while self._room and room > 0:
-                future = self._room.popleft()
+            if self._waiting_for_record and not self._session.unconfirmed:
+                ready, self._waiting_for_record = self._waiting_for_record, []
+            # Wake as many as fit; one that does not submit after all calls `wake_next`.
+            free = self._session.free
+            while self._waiting_for_window and free > 0:
+                future = self._waiting_for_window.popleft()
                 if not future.cancelled():
-                    room -= 1
+                    free -= 1
                     ready.append(future)
         for future in ready:
-            with suppress(InvalidStateError):  # given up at this very moment
+            with suppress(InvalidStateError):  # cancelled at this moment
                 future.set_result(None)
         return False
 
@@ -287,9 +287,9 @@ class Connection:
             if self._failure is not None:
                 return
             self._failure = error
-            waiting = [*self._room, *self._settled, self.opened]
-            self._room.clear()
-            self._settled.clear()
+            waiting = [*self._waiting_for_window, *self._waiting_for_record, self.opened]
+            self._waiting_for_window.clear()
+            self._waiting_for_record.clear()
         for future in waiting:
             with suppress(InvalidStateError):
                 future.set_exception(error)
@@ -298,7 +298,7 @@ class Connection:
     # -- connecting ---------------------------------------------------------------------------
 
     def _connect(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes] | None:
-        """A new socket; None if this was closed before there was an address."""
+        """Return a new socket; None if this was closed before there was an address."""
         while not self._closing:
             address = self._address
             if self._state is not None:
@@ -308,11 +308,11 @@ class Connection:
                 socket = self._socket = context.socket(zmq.DEALER)
                 socket.setsockopt(zmq.IMMEDIATE, 1)
                 socket.setsockopt(zmq.MAXMSGSIZE, -1)
-                socket.setsockopt(zmq.RCVHWM, 0)  # bounded by what is taken
+                socket.setsockopt(zmq.RCVHWM, 0)  # bounded: the server waits for `T` frames
                 socket.setsockopt(zmq.RECONNECT_IVL, 50)
                 socket.setsockopt(zmq.RECONNECT_IVL_MAX, 400)
                 if self._keys is not None:
-                    _use(socket, self._keys)
+                    _set_keys(socket, self._keys)
                 socket.connect(address)
                 return socket
             time.sleep(ADDRESS_SECONDS)
@@ -320,7 +320,7 @@ class Connection:
 
 
 def _send(socket: zmq.Socket[bytes], frames: deque[bytes]) -> bool:
-    """Send what can be sent; whether that was all."""
+    """Send what can be sent; return whether that was all."""
     while frames:
         try:
             socket.send(frames[0], zmq.NOBLOCK)
@@ -330,14 +330,14 @@ def _send(socket: zmq.Socket[bytes], frames: deque[bytes]) -> bool:
     return True
 
 
-def _use(socket: zmq.Socket[bytes], keys: ClientKeys) -> None:
+def _set_keys(socket: zmq.Socket[bytes], keys: ClientKeys) -> None:
     socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public)
     socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret)
     socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server)
 
 
-def _place(where: str | Path) -> tuple[Path | None, str | None]:
-    """A state directory, or an address."""
+def _parse_where(where: str | Path) -> tuple[Path | None, str | None]:
+    """Return the state directory or the address, whichever `where` is."""
     text = str(where)
     if "://" not in text:
         return Path(text).absolute(), None

@@ -1,14 +1,14 @@
 """A client's side of its conversation with the server, as a pure machine: no socket, no clock.
 
 The program's submissions are *calls*, each under its sequence, kept until there is an outcome.
-Whatever is lost on the way, or dies at the other end, the remedy is one: say hello under a new
-nonce, and once welcomed send every call again that has no outcome yet. The server tells what it has
-on record from what is new, so repeating is always right. What tells that it is needed: the server
-says that it does not know the session; the counts of frames that ping and pong carry do not agree;
-or nothing is heard at all, and then the shell is asked for a new connection too.
+After any loss, of a frame or of the server, the client does the same: it says hello under a new
+nonce, and once welcomed sends every call again that has no outcome yet. The server recognises the
+calls that it has recorded, so repeating is always safe. The client begins anew when the server does
+not know the session; when the frame counts of ping and pong do not agree; and when nothing arrives
+for some seconds, and then it asks its caller for a new connection, too.
 
 Times are seconds on any clock that only goes forward. With nothing under way there is no deadline:
-an idle client sends nothing and wakes up for nothing.
+an idle client sends nothing and does not wake up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..protocol.frames import (
     pack_submit,
     unpack_answer,
 )
-from ..protocol.frames import Rejected as ExpelledFrame
+from ..protocol.frames import Rejected as RejectedFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 HELLO_SECONDS: Final = 0.5
 """Between two hellos, while there is no answer."""
 QUIET_SECONDS: Final = 1.0
-"""After so long without a word, with calls under way, the server is pinged."""
+"""After so long without a frame, with calls under way, the server is pinged."""
 PATIENCE_SECONDS: Final = 4.0
-"""After so long without a word a new connection is made."""
+"""After so long without a frame a new connection is made."""
 RETRY_SECONDS: Final = 0.5
-"""After so long what was refused is sent again, if the server has not asked for it before."""
+"""After so long refused calls are sent again, if the server has not asked for them before."""
 
 SUBMIT_COUNT: Final = 512
 SUBMIT_BYTES: Final = 1 << 20
@@ -53,25 +53,25 @@ class Opened(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A call has an outcome, and is none any more."""
+    """A call has an outcome, and has ended."""
 
     sequence: int
     outcome: bytes
 
 
 class Closed(NamedTuple):
-    """The server wants none of this client; there will be no more."""
+    """The server has rejected this client; there will be no more events."""
 
     reason: int
     text: str
 
 
 class Reconnect(NamedTuple):
-    """A new connection is wanted: the present one says nothing."""
+    """A new connection is needed: nothing arrives on this one."""
 
 
 if TYPE_CHECKING:
-    Happening: TypeAlias = Opened | Answered | Closed | Reconnect
+    SessionEvent: TypeAlias = Opened | Answered | Closed | Reconnect
 
 
 class _Call:
@@ -84,13 +84,13 @@ class _Call:
 
 
 class ClientSession:
-    """One client.
+    """One client's side of its session with the server.
 
     Attributes:
         open: whether there is a session.
-        closed: whether the server has expelled this client.
-        floor: all up to this sequence was acknowledged, as the server or the program says.
-        last: the highest sequence on the server's record when the session began.
+        closed: whether the server has rejected this client.
+        floor: all up to this sequence was acknowledged, by the server's record or the program.
+        last: the highest sequence that the server had recorded when the session began.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class ClientSession:
     # -- the program --------------------------------------------------------------------------
 
     @property
-    def room(self) -> int:
+    def free(self) -> int:
         """How many more calls may be submitted now."""
         return self._window - len(self._calls)
 
@@ -137,7 +137,7 @@ class ClientSession:
 
     @property
     def unconfirmed(self) -> int:
-        """Calls of which it is not known that they are on record."""
+        """Calls that the server has not confirmed yet."""
         return self._unconfirmed
 
     @property
@@ -150,27 +150,27 @@ class ClientSession:
         if sequence in self._calls:
             raise KeyError(sequence)
         if not self._calls:
-            self._heard = self._pinged = now  # nobody had anything to say until now
+            self._heard = self._pinged = now  # silence counts from now: nothing was sent before
         self._calls[sequence] = _Call(key, value)
         self._unsent[sequence] = None
         self._unconfirmed += 1
 
     def acknowledge(self, sequence: int) -> None:
-        """All up to this one may be forgotten by the server."""
+        """Allow the server to forget all up to this sequence."""
         self.floor = max(self.floor, sequence)
 
     def farewell(self) -> bytes:
-        """The last frame."""
+        """Return the last frame of the session."""
         return pack_count(b"B", self._nonce)
 
     # -- the clock ----------------------------------------------------------------------------
 
     def start(self, now: float) -> None:
-        """Begin the conversation, or begin it anew on a new connection."""
-        self._say_hello(now)
+        """Begin a session."""
+        self._begin_session(now)
 
     def deadline(self) -> float | None:
-        """When `tick` is wanted; None: not before something happens."""
+        """Return when `tick` must be called; None: not before a frame arrives or a call begins."""
         if self.closed:
             return None
         if not self.open:
@@ -180,8 +180,8 @@ class ClientSession:
         due = max(self._heard, self._pinged) + QUIET_SECONDS
         return due if self._paused_until is None else min(due, self._paused_until)
 
-    def tick(self, now: float) -> list[Happening]:
-        """Time has passed."""
+    def tick(self, now: float) -> list[SessionEvent]:
+        """Check the deadlines; return what has happened."""
         if self.closed:
             return []
         if self._paused_until is not None and now >= self._paused_until:
@@ -191,11 +191,11 @@ class ClientSession:
                 self._tried = now
                 self._hello = True
                 if now >= self._heard + PATIENCE_SECONDS:
-                    self._say_hello(now)
+                    self._begin_session(now)
                     return [Reconnect()]
         elif self._calls:
             if now >= self._heard + PATIENCE_SECONDS:
-                self._say_hello(now)
+                self._begin_session(now)
                 return [Reconnect()]
             if now >= max(self._heard, self._pinged) + QUIET_SECONDS:
                 self._ping = True
@@ -205,7 +205,7 @@ class ClientSession:
     # -- frames -------------------------------------------------------------------------------
 
     def outgoing(self) -> list[bytes]:
-        """The frames to send now, in order."""
+        """Return the frames to send now, in order."""
         frames: list[bytes] = []
         if self.closed:
             return frames
@@ -259,8 +259,8 @@ class ClientSession:
         self._sent += 1
         return pack_submit(self._nonce, sequences, keys, values)
 
-    def receive(self, data: bytes, now: float) -> list[Happening]:
-        """Take in a frame."""
+    def receive(self, data: bytes, now: float) -> list[SessionEvent]:
+        """Process a frame; return what has happened."""
         try:
             frame = unpack_answer(data)
         except FrameError:
@@ -271,27 +271,27 @@ class ClientSession:
         if isinstance(frame, Replies):
             self._heard_frames += 1
             self._replies += 1
-            happened: list[Happening] = []
+            events: list[SessionEvent] = []
             for sequence, outcome in zip(frame.sequences, frame.outcomes, strict=True):
                 call = self._calls.pop(sequence, None)
                 if call is not None:
                     self._unsent.pop(sequence, None)
                     self._unconfirmed -= not call.confirmed
-                    happened.append(Answered(sequence, outcome))
-            return happened
+                    events.append(Answered(sequence, outcome))
+            return events
         if isinstance(frame, Numbers):
             self._heard_frames += 1
-            self._take_numbers(frame, now)
+            self._on_numbers(frame, now)
         elif isinstance(frame, CountFrame):
-            self._take_count(frame, now)
+            self._on_count(frame, now)
         elif isinstance(frame, Welcome):
             return self._welcome(frame)
-        elif isinstance(frame, ExpelledFrame):
+        elif isinstance(frame, RejectedFrame):
             self.closed, self.open = True, False
             return [Closed(frame.reason, frame.text)]
         return []
 
-    def _take_numbers(self, frame: Numbers, now: float) -> None:
+    def _on_numbers(self, frame: Numbers, now: float) -> None:
         calls = self._calls
         for sequence in frame.sequences:
             call = calls.get(sequence)
@@ -306,15 +306,15 @@ class ClientSession:
             self._unsent = dict.fromkeys(sorted(self._unsent))
             self._paused_until = now + RETRY_SECONDS
 
-    def _take_count(self, frame: CountFrame, now: float) -> None:
+    def _on_count(self, frame: CountFrame, now: float) -> None:
         if frame.kind == b"G":
             self._heard_frames += 1
             self._window = frame.number
             self._paused_until = None
         elif frame.kind == b"U" or frame.number != self._heard_frames:
-            self._say_hello(now)
+            self._begin_session(now)
 
-    def _welcome(self, frame: Welcome) -> list[Happening]:
+    def _welcome(self, frame: Welcome) -> list[SessionEvent]:
         self.open = True
         self._window = frame.window
         self._heard_frames = self._replies = self._taken = 0
@@ -325,7 +325,7 @@ class ClientSession:
         self._unsent = dict.fromkeys(sorted(self._calls))
         return [Opened(frame.floor, frame.last)]
 
-    def _say_hello(self, now: float) -> None:
+    def _begin_session(self, now: float) -> None:
         self.open = False
         self._nonce = self._nonces()
         self._attempt += 1

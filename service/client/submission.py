@@ -1,4 +1,4 @@
-"""A submission, as the program that made it holds it: a promise of outputs."""
+"""A submission, as the program that made it sees it: a future of its outputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Submission:
     """One input under way.
 
     Attributes:
-        sequence: its number, by which the server knows it again.
+        sequence: its number, which identifies it to the server.
         key: its key.
     """
 
@@ -34,19 +34,19 @@ class Submission:
         self._future: Future[bytes] = Future()
 
     def done(self) -> bool:
-        """Whether `result` would return, or raise, at once."""
+        """Whether `result` returns or raises at once."""
         return self._future.done()
 
     def result(self, timeout: float | None = None) -> list[Any]:
         """Wait for the outputs of the run.
 
         Args:
-            timeout: seconds; None: as long as it takes.
+            timeout: seconds; None: without a limit.
 
         Raises:
-            SubmissionFailedError: the run had no success.
-            ServiceTimeoutError: it is not done yet; it goes on, and this can be asked again.
-            ServiceError: the client was closed, or the server wants none of it.
+            SubmissionFailedError: the run has failed.
+            ServiceTimeoutError: it is not done yet; it goes on, and `result` may be called again.
+            ServiceError: the client was closed, or the server has rejected it.
         """
         try:
             return decoded(self._future.result(timeout), self.sequence)
@@ -60,7 +60,7 @@ class Submission:
 
     @property
     def generation(self) -> int | None:
-        """Which generation of code has done the run; None before it is done, or if not known."""
+        """The generation of code that did the run; None before it is done, or if not known."""
         if not self._future.done() or self._future.cancelled() or self._future.exception():
             return None
         outcome = self._future.result()
@@ -71,16 +71,16 @@ class Submission:
         return 0 if outcome[0] == OUTPUTS else None
 
     def add_done_callback(self, callback: Callable[[Submission], object]) -> None:
-        """Call back when it is done, from the client's thread; at once if it is."""
+        """Call `callback` when it is done, in the client's thread; at once if it is done."""
         self._future.add_done_callback(lambda _: callback(self))
 
     def settle(self, outcome: bytes) -> None:
-        """For the client: this is what came of it."""
-        with suppress(InvalidStateError):  # given up by whoever awaited it
+        """For the client: set the outcome."""
+        with suppress(InvalidStateError):  # cancelled by the task that awaited it
             self._future.set_result(outcome)
 
     def fail(self, error: Exception) -> None:
-        """Mark as failed; its outcome is unknown."""
+        """For the client: mark as failed; the outcome is unknown."""
         with suppress(InvalidStateError):
             self._future.set_exception(error)
 
@@ -103,10 +103,10 @@ class AsyncSubmission(Submission):
 
 
 def decoded(outcome: bytes, sequence: int) -> list[Any]:
-    """The outputs that an outcome holds.
+    """Return the outputs in an outcome.
 
     Raises:
-        SubmissionFailedError: it holds none.
+        SubmissionFailedError: it has none.
     """
     kind, body = outcome[0], outcome[1:]
     if kind == FORGOTTEN:

@@ -1,22 +1,22 @@
-"""What crosses the wire between a client and the frontend: one ZeroMQ message, one frame.
+"""The messages between a client and the frontend: one ZeroMQ message is one frame.
 
 A frame is one byte for its kind, the session's nonce, numbers of fixed width (little endian), and
 columns: integers first, then all bytes joined. Values are JSON text, keys are encoded as in
-`store.encoding.keys`. Nothing is a pickle, so no frame can make the other side run code.
+`store.encoding.keys`. Nothing is pickled, so no frame can make the other side run code.
 
 | from a client | | from the server | |
 |---|---|---|---|
-| `H` | hello: who I am | `W` | welcome: what is on record of you, and your window |
-| `S` | submissions | `C` | confirmed: these are on record |
+| `H` | hello: the client's id | `W` | welcome: what is recorded of the client, and its window |
+| `S` | submissions | `C` | confirmed: these are recorded |
 | `A` | acknowledge: forget all up to this one | `R` | replies: outcomes of these |
 | `T` | taken: so many `R` have arrived | `F` | refused for now: send these again later |
 | `P` | ping, with the number of frames sent | `O` | pong, with the number of frames sent |
 | `B` | bye | `G` | go on: there is room again |
 | | | `U` | unknown session: say hello again |
-| | | `X` | expelled, with the reason |
+| | | `X` | rejected, with the reason |
 
-Whatever does not fit to the byte is a `FrameError`, and nothing else is ever raised: bytes from
-outside meet no other code before they have passed here.
+Bytes that do not match exactly are a `FrameError`, and nothing else is ever raised: bytes from
+outside reach no other code before they have been checked here.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 NONCE: Final = 8
-"""Bytes that tell one session from another."""
+"""Bytes that identify a session."""
 MAX_FRAME: Final = 16 << 20
-"""Bytes of a frame, at most; the socket refuses what claims to be more (plus some slack)."""
+"""Bytes of a frame, at most; the socket refuses larger ones (with some slack)."""
 MAX_VALUE: Final = MAX_FRAME - (1 << 16)
 """Bytes of a submitted value in JSON, at most."""
 MAX_KEY: Final = 4096
@@ -56,23 +56,23 @@ FORGOTTEN: Final = 3
 MISMATCH: Final = 4
 RELOADED: Final = 5
 """The first byte of an outcome. `RELOADED` is outputs, with the number (`GENERATION`) of the
-generation that made them before them; without, it was the first one."""
+generation that made them in front; `OUTPUTS` is of the first generation."""
 
 GENERATION: Final = struct.Struct("<I")
 
 REPLACED: Final = 1
 UNWELCOME: Final = 2
-"""Reasons to be expelled."""
+"""Reasons for an `X`."""
 
 FULL: Final = 1
 DRAINING: Final = 2
-"""Reasons to be refused."""
+"""Reasons for an `F`."""
 
 _KNOWN_KEYS: Final = 1 << 16
 
 
 class FrameError(ValueError):
-    """These bytes are no frame."""
+    """The bytes are not a frame."""
 
 
 class Hello(NamedTuple):
@@ -80,12 +80,12 @@ class Hello(NamedTuple):
 
     nonce: bytes
     incarnation: int
-    """When the client began, in nanoseconds: of two with one id, the younger is right."""
+    """When the client began, in nanoseconds: of two clients with one id, the younger one stays."""
     attempt: int
-    """Which of this client's sessions it is to be: what was said for an earlier one may come late,
-    since ZeroMQ reads what a closed connection has left when it pleases."""
+    """The number of the session, of this client's sessions. A hello for an earlier one may arrive
+    late, since ZeroMQ may read the rest of a closed connection at any time."""
     anonymous: bool
-    """Whether nobody will come back under this id."""
+    """Whether the client will not come back under this id."""
     client: str
 
 
@@ -113,7 +113,7 @@ class Welcome(NamedTuple):
     floor: int
     """All up to this sequence were acknowledged and forgotten."""
     last: int
-    """The highest sequence on record; `floor` if there is none above it."""
+    """The highest recorded sequence; `floor` if there is none above it."""
     window: int
     """Submissions that may be unanswered at a time."""
 
@@ -128,7 +128,7 @@ class Numbers(NamedTuple):
 
 
 class Replies(NamedTuple):
-    """What came of submissions."""
+    """Outcomes of submissions."""
 
     nonce: bytes
     sequences: tuple[int, ...]
@@ -136,7 +136,7 @@ class Replies(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """The session is over, and the client is not to come back."""
+    """The session has ended, and the client must not come back."""
 
     nonce: bytes
     reason: int
@@ -151,7 +151,7 @@ _HELLO = struct.Struct(f"<c{NONCE}sBQIBH")
 _COLUMNS = struct.Struct(f"<c{NONCE}sBI")
 _COUNT = struct.Struct(f"<c{NONCE}sQ")
 _WELCOME = struct.Struct(f"<c{NONCE}sQQI")
-_EXPELLED = struct.Struct(f"<c{NONCE}sBH")
+_REJECTED = struct.Struct(f"<c{NONCE}sBH")
 
 _OF_CLIENTS = (b"A", b"T", b"P", b"B")
 _OF_SERVERS = (b"O", b"G", b"U")
@@ -217,17 +217,17 @@ def pack_replies(nonce: bytes, sequences: Sequence[int], outcomes: Sequence[byte
 def pack_rejected(nonce: bytes, reason: int, text: str) -> bytes:
     """An `X`."""
     data = text.encode()[: (1 << 16) - 1]
-    return _EXPELLED.pack(b"X", nonce, reason, len(data)) + data
+    return _REJECTED.pack(b"X", nonce, reason, len(data)) + data
 
 
 # ------------------------------------------------------------------ unpacking
 
 
 def unpack_request(data: bytes) -> Request:
-    """A client's frame.
+    """Decode a client's frame.
 
     Raises:
-        FrameError: it is none.
+        FrameError: the bytes are not one.
     """
     kind = data[:1]
     try:
@@ -243,10 +243,10 @@ def unpack_request(data: bytes) -> Request:
 
 
 def unpack_answer(data: bytes) -> Answer:
-    """A server's frame.
+    """Decode a server's frame.
 
     Raises:
-        FrameError: it is none.
+        FrameError: the bytes are not one.
     """
     kind = data[:1]
     try:
@@ -265,9 +265,9 @@ def unpack_answer(data: bytes) -> Answer:
         if kind in _OF_SERVERS:
             return Count(*_COUNT.unpack(data))
         if kind == b"X":
-            _, nonce, reason, length = _EXPELLED.unpack_from(data)
-            if len(data) == _EXPELLED.size + length:
-                return Rejected(nonce, reason, data[_EXPELLED.size :].decode())
+            _, nonce, reason, length = _REJECTED.unpack_from(data)
+            if len(data) == _REJECTED.size + length:
+                return Rejected(nonce, reason, data[_REJECTED.size :].decode())
     except (struct.error, UnicodeDecodeError) as error:
         raise FrameError(str(error)) from None
     raise FrameError("no such kind")
@@ -305,7 +305,7 @@ def _sequences(data: bytes, count: int) -> tuple[tuple[int, ...], int]:
 
 
 def _blobs(data: bytes, start: int, count: int, columns: int) -> list[list[bytes]]:
-    """Cut what is left of a frame into columns of byte strings, whose lengths come first."""
+    """Cut the rest of a frame into columns of byte strings, whose lengths come first."""
     table = struct.Struct(f"<{columns * count}I")
     lengths = table.unpack_from(data, start)
     start += table.size
@@ -319,7 +319,7 @@ def _blobs(data: bytes, start: int, count: int, columns: int) -> list[list[bytes
 
 
 _keys: set[bytes] = set()
-"""Keys that were sound lately."""
+"""Keys that were checked lately, and are valid."""
 
 
 def _check_key(key: bytes) -> None:
@@ -349,14 +349,14 @@ def _check_value(value: bytes) -> None:
 
 
 def outcome_of_outputs(outputs: Sequence[bytes | memoryview], generation: int = 0) -> bytes:
-    """The outcome of a run: its outputs, each as JSON text, and the generation that made them."""
+    """Encode a run's outputs, each as JSON text, and the generation that made them."""
     if generation:
         return b"\x05%b[%b]" % (GENERATION.pack(generation), b",".join(outputs))
     return b"\x01[%b]" % b",".join(outputs)
 
 
 def outcome_of_failure(report: dict[str, object]) -> bytes:
-    """The outcome of a run without success."""
+    """Encode the outcome of a failed run."""
     return b"\x02" + json.dumps(report).encode()
 
 

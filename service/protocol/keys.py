@@ -1,16 +1,16 @@
 """Keys of a service over TCP: its own, and those of its clients.
 
-Both sides prove who they are with CURVE keys (ZeroMQ's, Curve25519), and all that they say is
-encrypted. The server's directory:
+Both sides authenticate with CURVE keys (ZeroMQ's, Curve25519), and all frames are encrypted. The
+server's directory:
 
     server.json        its pair of keys (mode 0600)
-    clients/NAME.json  the public key of a client that is let in
+    clients/NAME.json  the public key of a client that may connect
 
 A client's file holds its own pair and the server's public key: all that it needs. It is written
-once, to be taken to where the client runs. Whoever has it is that client.
+once, to be copied to where the client runs. Every program that has the file can act as that client.
 
-The server looks at the directory again whenever it has changed, so `tamias keys add` and `revoke`
-take effect at once, on connections that are open too.
+The server reads the directory again whenever it has changed, so `tamias keys add` and `revoke` take
+effect at once, also on open connections.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PUBLIC: Final = re.compile(r"[!-~]{40}")
 
 @dataclass(frozen=True, slots=True)
 class ClientKeys:
-    """What a client needs to connect: its pair, and the public key of the server."""
+    """The keys that a client needs: its pair, and the public key of the server."""
 
     name: str
     public: bytes
@@ -42,7 +42,7 @@ class ClientKeys:
 
 
 def new_server(folder: Path) -> str:
-    """Make a server's directory; returns its public key.
+    """Make a server's directory; return its public key.
 
     Raises:
         UsageError: there is one already, or it cannot be written.
@@ -58,23 +58,23 @@ def new_server(folder: Path) -> str:
 
 
 def add_client(folder: Path, name: str, public: str | None, target: Path | None) -> Path | None:
-    """Let a client in.
+    """Permit a client.
 
     Args:
         folder: the server's directory.
-        name: what the client is to be called.
+        name: the client's name.
         public: its public key, if it has a pair already.
         target: where to write the client's file otherwise; None: `NAME.key` beside the directory.
 
     Returns:
-        The client's file, to be taken to it; None if it has its keys already.
+        The client's file, to be copied to it; None if it has its keys already.
 
     Raises:
         UsageError: the name is taken or malformed, or a file cannot be written.
     """
     server = _read(folder / "server.json", "tamias keys new")
-    place = _place(folder, name)
-    if place.exists():
+    path = _client_file(folder, name)
+    if path.exists():
         raise UsageError(
             f"There is a client {name} already.", hint="Revoke it first, or choose another name."
         )
@@ -83,7 +83,7 @@ def add_client(folder: Path, name: str, public: str | None, target: Path | None)
             raise UsageError(
                 "That is not a public key.", hint="It is 40 characters, in ZeroMQ's Z85 encoding."
             )
-        _write(place, {"public": public})
+        _write(path, {"public": public})
         return None
     mine, secret = zmq.curve_keypair()
     file = target if target is not None else folder.absolute().parent / f"{name}.key"
@@ -96,12 +96,12 @@ def add_client(folder: Path, name: str, public: str | None, target: Path | None)
             "server": server["public"],
         },
     )
-    _write(place, {"public": mine.decode()})
+    _write(path, {"public": mine.decode()})
     return file
 
 
 def list_clients(folder: Path) -> dict[str, str]:
-    """The clients that are let in, by name, with their public keys.
+    """Return the public keys of the permitted clients, by name.
 
     Raises:
         UsageError: this is not a server's directory.
@@ -111,14 +111,14 @@ def list_clients(folder: Path) -> dict[str, str]:
 
 
 def revoke_client(folder: Path, name: str) -> None:
-    """Let a client in no longer.
+    """Permit a client no longer.
 
     Raises:
         UsageError: there is no such client.
     """
     _read(folder / "server.json", "tamias keys new")
     try:
-        _place(folder, name).unlink()
+        _client_file(folder, name).unlink()
     except FileNotFoundError:
         raise UsageError(
             f"There is no client {name}.", hint="tamias keys list shows those there are."
@@ -146,7 +146,7 @@ def client_keys(file: Path) -> ClientKeys:
 
 
 class ServerKeys:
-    """A server's directory, as its frontend sees it.
+    """A server's directory, as its frontend reads it.
 
     Attributes:
         public, secret: the server's own pair.
@@ -166,7 +166,7 @@ class ServerKeys:
         self._names: dict[str, str] = {}
 
     def names(self) -> dict[str, str]:
-        """The clients that are let in now: names by public key."""
+        """Return the clients that are permitted now: names by public key."""
         try:
             changed: int | None = (self._folder / "clients").stat().st_mtime_ns
         except OSError:
@@ -189,7 +189,7 @@ def _clients(folder: Path) -> dict[str, str]:
     return found
 
 
-def _place(folder: Path, name: str) -> Path:
+def _client_file(folder: Path, name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a client's name.",

@@ -1,13 +1,13 @@
 """The frontend: the thread with the sockets for clients.
 
-It has two doors. The local one is a Unix socket in a directory that only its user can enter. The
-other, if wanted, is a TCP address, open only to clients whose CURVE keys are known; a ZAP handler,
-which is ZeroMQ's way to ask, decides at the handshake, and the name that it gives a client stands
-on each of its frames. A client's identity is that name and its client id, so nobody can speak for
-another, and a revoked key is refused in the middle of a conversation.
+It listens on one or two sockets. The local one is a Unix socket in a directory that only its user
+can enter. The other one is optional: a TCP address, open only to clients whose CURVE keys are
+known. A ZAP handler (ZeroMQ's protocol for that) checks the key at the handshake, and ZeroMQ puts
+the name that it returns on each frame of the client. A client's identity is that name and its
+client id, so no client can act as another, and a revoked key is refused in the middle of a session.
 
-One turn: take in frames, record what they ask for in one transaction, confirm, hand out replies.
-With nothing to do the thread sleeps in one poll, without a timeout but for the daily sweep.
+One turn: receive frames, record what they ask for in one transaction, confirm, send replies. With
+nothing to do the thread sleeps in one poll, whose only timeout is the next hourly sweep.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS: Final = 3600.0
 PUBLISH_SECONDS: Final = 1.0
-"""The least time between two notes of how things stand; none while nothing happens."""
+"""The least time between two writes of `service.json`; none while nothing changes."""
 AT_ONCE: Final = 256
-"""Frames of a socket in one turn."""
+"""Frames that are received from a socket in one turn."""
 BYTES_AT_ONCE: Final = 8 << 20
 SEND_QUEUE: Final = 1000
 """Frames that may wait in ZeroMQ for one client."""
@@ -54,11 +54,11 @@ class Frontend:
 
     Args:
         state: the state directory.
-        request log: where submissions are recorded.
+        request_log: where submissions are recorded.
         handoff: to and from the pool.
-        limits: how much is taken on.
+        limits: how much is accepted.
         listen: a TCP address, as ``tcp://127.0.0.1:7000``, or None; port 0 or ``*`` finds a port.
-        keys: who may come in there.
+        keys: the keys of the clients that may connect there.
         retention: seconds after which a client that does not come back is forgotten.
     """
 
@@ -86,14 +86,14 @@ class Frontend:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._drain = False
-        self._told: dict[str, Any] = {}
+        self._published: dict[str, Any] = {}
         self.address = ""
         self.listens_on: str | None = None
 
     # -- from other threads -------------------------------------------------------------------
 
     def start(self) -> None:
-        """Open the doors and begin to serve.
+        """Open the sockets and begin to serve.
 
         Raises:
             ConfigError: the TCP address cannot be listened on.
@@ -108,13 +108,13 @@ class Frontend:
         self._thread.start()
 
     def drain(self) -> None:
-        """Accept no more; go on answering."""
+        """Accept no more submissions; go on answering."""
         if not self._drain:
             self._drain = True
             self._handoff.frontend.wake()
 
     def stop(self) -> None:
-        """Send what is ready to be sent, and close; returns when that is done."""
+        """Send what is ready to be sent, and close; return when that is done."""
         self._drain = self._stopping = True
         if self._thread is not None:
             self._handoff.frontend.wake()
@@ -204,10 +204,12 @@ class Frontend:
     def _loop(self) -> None:
         sessions = self.sessions
         next_sweep = time.monotonic() + 60.0
-        next_note = 0.0
+        next_publish = 0.0
         while True:
             now = time.monotonic()
-            until = next_sweep if self._told == self._standing() else min(next_sweep, next_note)
+            until = (
+                next_sweep if self._published == self._counters() else min(next_sweep, next_publish)
+            )
             with suppress(InterruptedError):
                 self._poller.poll(max(0, int((until - now) * 1000) + 1))
             self._handoff.frontend.clear()
@@ -216,7 +218,7 @@ class Frontend:
             if self._zap is not None:
                 self._authorise(self._zap)
             for index, router in enumerate(self._sockets):
-                self._take(index, router)
+                self._receive(index, router)
             self._record()
             self._trim(touched)
             self._reply()
@@ -231,11 +233,11 @@ class Frontend:
                 self._send()
                 self._publish()
                 return
-            if now >= next_note and self._told != self._standing():
-                next_note = now + PUBLISH_SECONDS
+            if now >= next_publish and self._published != self._counters():
+                next_publish = now + PUBLISH_SECONDS
                 self._publish()
 
-    def _take(self, index: int, router: zmq.Socket[bytes]) -> None:
+    def _receive(self, index: int, router: zmq.Socket[bytes]) -> None:
         size = 0
         for _ in range(AT_ONCE):
             try:
@@ -255,13 +257,13 @@ class Frontend:
             size += len(data)
             try:
                 self.sessions.receive((index, parts[0].bytes), owner, data)
-            except StoreError as error:  # the client repeats itself, and maybe then there is room
+            except StoreError as error:  # the client sends it again, perhaps after a disk is freed
                 _LOG.warning("a frame cannot be served: %s", error)
             if size > BYTES_AT_ONCE:
                 return
 
     def _owner(self, frame: zmq.Frame) -> str:
-        """The name of a remote client, if it may still come in."""
+        """Return the name of a remote client; empty if its key is not known any more."""
         try:
             public = str(frame.get("User-Id"))
         except zmq.ZMQError:
@@ -269,7 +271,7 @@ class Frontend:
         return self._keys.names().get(public, "") if self._keys is not None else ""
 
     def _authorise(self, zap: zmq.Socket[bytes]) -> None:
-        """Answer ZeroMQ's questions on who may come in (RFC 27)."""
+        """Answer ZeroMQ's questions which clients may connect (RFC 27)."""
         while True:
             try:
                 parts = zap.recv_multipart(zmq.NOBLOCK)
@@ -286,7 +288,7 @@ class Frontend:
             zap.send_multipart([peer, empty, version, request, *verdict, b""])
 
     def _record(self) -> None:
-        batch = self.sessions.take_batch()
+        batch = self.sessions.next_batch()
         if not batch:
             return
         try:
@@ -305,7 +307,7 @@ class Frontend:
             if self._request_log.kept.get(client, 0) > limits.kept + limits.window:
                 floor = self._request_log.trim(client, limits.kept)
                 if floor is not None:
-                    self.sessions.floor_is(client, floor)
+                    self.sessions.raise_floor(client, floor)
 
     def _reply(self) -> None:
         for client, chosen, session in self.sessions.replies():
@@ -320,7 +322,7 @@ class Frontend:
             )
 
     def _outcomes(self, client: int, sequences: list[int]) -> dict[int, bytes]:
-        """What came of submissions, by sequence."""
+        """Return the outcomes of submissions, by sequence."""
         outcomes = {}
         for sequence, call in zip(
             sequences, self._request_log.find(client, sequences), strict=True
@@ -328,7 +330,7 @@ class Frontend:
             outcome = None
             if call is not None:
                 outcome = call.outcome or self._handoff.outcome(call.offset)
-                if outcome is None:  # it was saved between the two looks
+                if outcome is None:  # it was saved between the two lookups
                     call = self._request_log.find(client, [sequence])[0]  # noqa: PLW2901
                     outcome = None if call is None else call.outcome
             outcomes[sequence] = outcome or FORGOTTEN_OUTCOME
@@ -342,12 +344,12 @@ class Frontend:
             try:
                 self._sockets[index].send_multipart([identity, frame], zmq.NOBLOCK)
             except zmq.ZMQError:
-                # Nobody is there, or reads: the session begins anew if it ever does.
+                # The client is gone or does not read: its session begins anew if it comes back.
                 self.sessions.unreachable(peer)
 
-    # -- looking on ---------------------------------------------------------------------------
+    # -- publishing ---------------------------------------------------------------------------
 
-    def _standing(self) -> dict[str, Any]:
+    def _counters(self) -> dict[str, Any]:
         sessions = self.sessions
         return {
             "sessions": sessions.count,
@@ -362,12 +364,12 @@ class Frontend:
         }
 
     def _publish(self) -> None:
-        self._told = self._standing()
+        self._published = self._counters()
         content = {
             "address": self.address,
             "listen": self.listens_on,
             "pid": os.getpid(),
-            **self._told,
+            **self._published,
         }
         try:
             publish(self._state, content)

@@ -1,9 +1,9 @@
-"""What the pool's thread and the frontend's thread hand each other.
+"""What the pool's thread and the frontend's thread exchange.
 
-Inputs go by way of the request log: the frontend records them and wakes the pool, which reads.
-Outcomes go back as they arrive, before they are in the request log: they need not be there first,
-because what they come from is committed in its shard, and would come again. They stay here until
-they are.
+Inputs go through the request log: the frontend records them and wakes the pool, which reads them.
+Outcomes go back as they arrive, before they are in the request log: that is safe, because the run
+is committed in its shard, which would send them again after a crash. They stay here until they are
+in the request log.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Handoff:
-    """What both threads share.
+    """The state that both threads share.
 
     Attributes:
         arrivals: wakes the pool when inputs were recorded, or the frontend has failed.
         frontend: wakes the frontend.
-        failure: what has ended the frontend's thread, if it was not asked to end.
+        failure: the error that has ended the frontend's thread; None if there is none.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Handoff:
         return unsaved
 
     def unsaved(self) -> dict[int, bytes]:
-        """For the pool: the outcomes to record; `saved` must follow."""
+        """For the pool: return the outcomes to record; `saved` must follow."""
         with self._lock:
             return dict(self._unsaved)
 
@@ -59,14 +59,14 @@ class Handoff:
             self._bytes -= sum(map(len, outcomes.values()))
 
     def answered(self) -> list[int]:
-        """For the frontend: offsets that have got an outcome since the last call."""
+        """For the frontend: return the offsets that have got an outcome since the last call."""
         offsets: list[int] = []
         while self._answered:
             offsets += self._answered.popleft()
         return offsets
 
     def outcome(self, offset: int) -> bytes | None:
-        """For the frontend: an outcome that may not be in the request log yet."""
+        """For the frontend: return an outcome that may not be in the request log yet."""
         with self._lock:
             return self._unsaved.get(offset)
 

@@ -1,4 +1,4 @@
-"""The request log: what clients have handed in, and what came of it, in one LMDB environment.
+"""The request log: the submissions of clients and their outcomes, in one LMDB environment.
 
 | database | key | value |
 |---|---|---|
@@ -6,15 +6,16 @@
 | `calls` | client and sequence | offset (8), digest (8), then the outcome; none while it waits |
 | `clients` | owner, NUL, client id | number (4), anonymous (1), seen (8, seconds since the epoch) |
 | `floors` | number of a client | all up to this sequence were acknowledged |
-| `meta` | `offset`, `client` | the next ones |
+| `meta` | `offset`, `client` | the next number to be given |
 
 All integers are big endian, so that keys sort by number. An offset is the input's number in the
-pool's source, given once and for ever; (client, sequence) is the client's own number for it. An
-input is deleted as soon as a checkpoint covers it, since nobody will read it again; its call
-lives on, with the outcome, until the client acknowledges it.
+pool's source and never changes; (client, sequence) is the client's own number for it. An input is
+deleted as soon as a checkpoint covers it, since the pool will not read it again; its call stays,
+with the outcome, until the client acknowledges it.
 
-Two threads write: the frontend's `record`, `welcome` and their like, and the pool's `answer`.
-LMDB lets one in at a time. Each write is one transaction, so the log is right after any death.
+Two threads write: the frontend with `record`, `welcome`, `trim` and `expire`, the pool with
+`answer`. LMDB lets one write at a time. Each write is one transaction, so the log is consistent
+after any crash.
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ _U32 = struct.Struct(">I")
 _U16 = struct.Struct(">H")
 _HEAD = _CALL.size + _U16.size
 _AT_ONCE: Final = 20_000
-"""Records deleted in one transaction, so that the other writer need not wait long."""
+"""Records deleted in one transaction, so that the other thread need not wait long."""
 _READ_BYTES: Final = 4 << 20
 _SEEN_SECONDS: Final = 60.0
-"""How exactly it is kept when a client was seen."""
+"""The precision of the time at which a client was seen last."""
 
 
 class ClientRecord(NamedTuple):
-    """What is on record of a client."""
+    """A recorded client."""
 
     number: int
     floor: int
@@ -78,7 +79,7 @@ class RequestRecord(NamedTuple):
 
 
 def digest_of(key: bytes, value: bytes) -> bytes:
-    """Eight bytes that tell one submission from another."""
+    """Return a digest of eight bytes, by which two submissions are compared."""
     return blake2b(_U16.pack(len(key)) + key + value, digest_size=8).digest()
 
 
@@ -88,7 +89,7 @@ class RequestLog:
     def __init__(self, path: Path, environment: Environment) -> None:
         self.path = path
         self._environment = environment
-        self._write_lock = threading.Lock()  # waited for without the GIL, which LMDB's may not be
+        self._write_lock = threading.Lock()  # waits without the GIL; LMDB's own lock may not
         handle = environment.require()
         with self._writing() as transaction:
             self._inputs, self._calls, self._clients, self._floors, self._meta = (
@@ -97,19 +98,19 @@ class RequestLog:
             )
             found = transaction.get(b"offset", db=self._meta)
             self._next = _U64.unpack(found)[0] if found else 0
-        self.kept: dict[int, int] = self._count()
-        """How many calls there are of each client."""
+        self.kept: dict[int, int] = self._count_calls()
+        """The number of recorded calls of each client."""
 
     @classmethod
     def open(cls, path: Path, *, sync: bool) -> Self:
-        """Open the request log in the directory `path`, which is made if need be.
+        """Open the request log in the directory `path`, which is made if it is missing.
 
         Args:
             path: its directory.
-            sync: whether what is recorded must survive power loss.
+            sync: whether records must survive power loss.
 
         Raises:
-            StoreFullError, StoreUnwritableError, StoreError: it cannot be.
+            StoreFullError, StoreUnwritableError, StoreError: it cannot be opened.
         """
         try:
             path.mkdir(exist_ok=True)
@@ -123,15 +124,15 @@ class RequestLog:
             raise
 
     def close(self) -> None:
-        """Close it; harmless when repeated."""
+        """Close it; may be called again."""
         self._environment.close()
 
     # -- the frontend -----------------------------------------------------------------------
 
     def welcome(self, identity: bytes, *, anonymous: bool, most: int) -> ClientRecord | None:
-        """The client of this identity, who is new or has come back.
+        """Return the client of this identity, recorded now if it is new.
 
-        None if it is new, and `most` clients are on record already.
+        None if it is new, and `most` clients are recorded already.
         """
         now = time.time()
         with self._reading() as transaction:
@@ -155,7 +156,7 @@ class RequestLog:
             return ClientRecord(number, low, max(low, _last_of(cursor, number)))
 
     def find(self, client: int, sequences: Iterable[int]) -> list[RequestRecord | None]:
-        """What is on record under these sequences."""
+        """Return the records of these sequences, None for each that has none."""
         with self._reading() as transaction:
             found: list[RequestRecord | None] = []
             for sequence in sequences:
@@ -173,19 +174,19 @@ class RequestLog:
         floors: dict[int, int] | None = None,
         leaving: Iterable[tuple[bytes, int]] = (),
     ) -> int:
-        """Record submissions, acknowledgements and departures; returns the first one's offset.
+        """Record submissions, acknowledgements and departures; return the first one's offset.
 
         Args:
             entries: get offsets one after another.
             floors: by client, the sequence up to which all may be forgotten.
-            leaving: identity and number of clients of whom everything may be forgotten.
+            leaving: identity and number of clients of which everything may be forgotten.
 
         Raises:
             StoreFullError, StoreError: nothing was recorded.
         """
         first = self._next
         following = first + len(entries)
-        gone: dict[int, int] = {}
+        deleted: dict[int, int] = {}
         with self._writing() as transaction:
             if entries:
                 with transaction.cursor(db=self._inputs) as cursor:
@@ -218,42 +219,42 @@ class RequestLog:
                     )
                 transaction.put(b"offset", _U64.pack(following), db=self._meta)
             for client, floor in (floors or {}).items():
-                gone[client] = self._forget(transaction, client, floor)
+                deleted[client] = self._delete_calls(transaction, client, floor)
                 transaction.put(_U32.pack(client), _U64.pack(floor), db=self._floors)
             for identity, client in leaving:
-                gone[client] = self._drop(transaction, identity, client)
+                deleted[client] = self._delete_client(transaction, identity, client)
         self._next = following
         for entry in entries:
             self.kept[entry.client] = self.kept.get(entry.client, 0) + 1
-        for client, count in gone.items():
-            self._less(client, count)
+        for client, count in deleted.items():
+            self._subtract_kept(client, count)
         return first
 
     def trim(self, client: int, keep: int) -> int | None:
-        """Forget a client's oldest outcomes but the last `keep`; returns its new floor, if so."""
+        """Forget a client's outcomes but the last `keep`; return its new floor, None: unchanged."""
         surplus = min(self.kept.get(client, 0) - keep, _AT_ONCE)
         floor = None
         if surplus > 0:
             with self._writing() as transaction, transaction.cursor(db=self._calls) as cursor:
                 found = cursor.set_range(_CALL.pack(client, 0))
-                gone = 0
-                while found and gone < surplus:
+                deleted = 0
+                while found and deleted < surplus:
                     key, value = cursor.item()
                     number, sequence = _CALL.unpack(key)
                     if number != client or len(value) == _PLACE.size:
                         break
                     floor = sequence
                     found = cursor.delete()
-                    gone += 1
+                    deleted += 1
                 if floor is not None:
                     transaction.put(_U32.pack(client), _U64.pack(floor), db=self._floors)
-            self._less(client, gone)
+            self._subtract_kept(client, deleted)
         return floor
 
     def expire(self, before: float, present: set[int]) -> int:
-        """Forget clients not seen since `before` (seconds since the epoch); returns how many.
+        """Forget clients not seen since `before` (seconds since the epoch); return how many.
 
-        Those `present` have been seen now. No client goes whose submissions still wait.
+        Those `present` are recorded as seen now. Clients whose submissions still wait are kept.
         """
         now = time.time()
         with self._reading() as transaction, transaction.cursor(db=self._clients) as cursor:
@@ -277,7 +278,7 @@ class RequestLog:
 
     @property
     def first(self) -> int:
-        """The lowest offset whose input is still here, or else the next one to be given."""
+        """The lowest offset whose input is stored; if there is none, the next to be given."""
         with self._reading() as transaction, transaction.cursor(db=self._inputs) as cursor:
             if cursor.first():
                 return int(_U64.unpack(cursor.key())[0])
@@ -285,7 +286,7 @@ class RequestLog:
         return _U64.unpack(found)[0] if found else 0
 
     def read(self, offset: int, limit: int) -> list[tuple[bytes, bytes, None]]:
-        """Up to `limit` inputs from `offset` on, as records of a source."""
+        """Return up to `limit` inputs from `offset` on, as records of a source."""
         records: list[tuple[bytes, bytes, None]] = []
         size = 0
         with self._reading() as transaction, transaction.cursor(db=self._inputs) as cursor:
@@ -308,7 +309,7 @@ class RequestLog:
                     continue
                 call = head[: _CALL.size]
                 place = transaction.get(call, db=self._calls)
-                if place is not None:  # else nobody wants to know any more
+                if place is not None:  # else the client has acknowledged it, or was forgotten
                     transaction.put(call, place[: _PLACE.size] + outcome, db=self._calls)
             with transaction.cursor(db=self._inputs) as cursor:
                 bound = _U64.pack(below)
@@ -319,13 +320,13 @@ class RequestLog:
                     left -= 1
 
     def key_of(self, offset: int) -> bytes | None:
-        """The encoded key of an input that is still here."""
+        """Return the encoded key of an input; None if it was deleted."""
         with self._reading() as transaction:
             data = transaction.get(_U64.pack(offset), db=self._inputs)
         return None if data is None else data[_HEAD : _HEAD + _U16.unpack_from(data, _CALL.size)[0]]
 
     def unanswered(self) -> Iterator[tuple[int, int, int, int]]:
-        """Offset, client, sequence and size of each input that has no outcome on record."""
+        """Yield offset, client, sequence and size of each input without a recorded outcome."""
         with (
             self._reading() as transaction,
             transaction.cursor(db=self._inputs) as cursor,
@@ -338,31 +339,31 @@ class RequestLog:
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _forget(self, transaction: Any, client: int, floor: int) -> int:
-        """Delete a client's calls up to `floor`; returns how many."""
-        gone = 0
+    def _delete_calls(self, transaction: Any, client: int, floor: int) -> int:
+        """Delete a client's calls up to `floor`; return how many."""
+        deleted = 0
         with transaction.cursor(db=self._calls) as cursor:
             bound = _CALL.pack(client, floor)
             found = cursor.set_range(_CALL.pack(client, 0))
             while found and cursor.key() <= bound:
                 found = cursor.delete()
-                gone += 1
-        return gone
+                deleted += 1
+        return deleted
 
-    def _drop(self, transaction: Any, identity: bytes, client: int) -> int:
-        gone = self._forget(transaction, client, (1 << 64) - 1)
+    def _delete_client(self, transaction: Any, identity: bytes, client: int) -> int:
+        deleted = self._delete_calls(transaction, client, (1 << 64) - 1)
         transaction.delete(_U32.pack(client), db=self._floors)
         transaction.delete(identity, db=self._clients)
-        return gone
+        return deleted
 
-    def _less(self, client: int, count: int) -> None:
+    def _subtract_kept(self, client: int, count: int) -> None:
         left = self.kept.get(client, 0) - count
         if left > 0:
             self.kept[client] = left
         else:
             self.kept.pop(client, None)
 
-    def _count(self) -> dict[int, int]:
+    def _count_calls(self) -> dict[int, int]:
         counts: dict[int, int] = {}
         with self._reading() as transaction, transaction.cursor(db=self._calls) as cursor:
             for key in cursor.iternext(values=False):
@@ -391,7 +392,7 @@ class RequestLog:
 
 
 def _last_of(cursor: Any, client: int) -> int:
-    """The highest sequence on record of a client, 0 if there is none."""
+    """Return the highest recorded sequence of a client, 0 if there is none."""
     found = cursor.set_range(_CALL.pack(client + 1, 0))
     found = cursor.prev() if found else cursor.last()
     if not found:

@@ -1,8 +1,8 @@
-"""A service from its beginning to its end: request log, frontend, and a pool that has no end.
+"""A service from its beginning to its end: request log, frontend, and a pool with endless inputs.
 
-The pool is the same as for any job; what makes it a service is its source and its sink. A signal
-(or whatever drains the pool) ends it: no more is accepted, what is in flight is finished, answered
-and recorded, and the rest waits in the request log for the next life.
+The pool is the same as for any job; what makes it a service is its source and its sink. A signal or
+the command `drain` ends it: no more is accepted, what is in flight is finished, answered and
+recorded, and the rest waits in the request log for the next start.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ServeSpec:
     """The directory of the keys, without which there is no TCP."""
     config: dict[str, Any] = field(default_factory=dict)
     folder: str = ""
-    """Where the command was given: modules are looked for here, too."""
+    """The working directory of the command: modules are looked for here, too."""
     environment: dict[str, Any] = field(default_factory=dict)
     """The workers' environment, as for any job."""
 
@@ -62,7 +62,7 @@ class ServeSpec:
         return generation_record.agent_of(self.target)
 
     def agent_spec(self) -> AgentSpec:
-        """The agent, as a job describes it to its workers."""
+        """Return the agent, as a job describes it to its workers."""
         return AgentSpec(
             self.agent,
             target=self.target,
@@ -73,15 +73,15 @@ class ServeSpec:
         )
 
     def launch(self) -> Launch | None:
-        """How the workers' interpreter is started; raises as `JobSpec.launch`."""
+        """Return how the workers' interpreter is started; raises as `JobSpec.launch`."""
         return provide_launch(self.environment)
 
     @classmethod
     def recorded(cls, state: Path) -> ServeSpec:
-        """The service that a state directory was made for, as the last reload has left it.
+        """Return the service that a state directory was made for, as the last reload has left it.
 
         Raises:
-            StoreError: there is no such directory, or it is no service's.
+            StoreError: there is no such directory, or a service has not made it.
         """
         with StateDirectory.view(state) as view:
             service = view.manifest.job.get("service")
@@ -99,12 +99,12 @@ def serve(
     on_status: Callable[[PoolStatus], None] | None = None,
     handle_signals: bool = True,
 ) -> Report:
-    """Serve until a signal, or whatever else drains the pool, ends it.
+    """Serve until a signal or a command drains the pool.
 
     Args:
         spec: what to serve, and where.
-        state_path: the state directory; one that is there is carried on with.
-        on_ready: called once, when all workers are ready and clients can come.
+        state_path: the state directory; if it exists, the service continues from it.
+        on_ready: called once, when all workers are ready and clients can connect.
         on_status: as for `run_file_job`.
         handle_signals: whether SIGINT and SIGTERM drain it; only in the main thread.
 
@@ -148,12 +148,12 @@ def serve(
         stack.callback(frontend.stop)
         sink = ReplySink(request_log, handoff, state.path)
         notifier = _ReadinessNotifier(frontend, on_ready, on_status)
-        job = replace(job, on_status=notifier.look)
+        job = replace(job, on_status=notifier.update)
         return job.run(state, source, CheckpointedDelivery(sink, state.progress))
 
 
 class _ReadinessNotifier:
-    """Watches the pool, and tells the others when it is ready and when it ends."""
+    """Watches the pool; notifies systemd, the caller and the frontend of its start and end."""
 
     def __init__(
         self,
@@ -167,8 +167,8 @@ class _ReadinessNotifier:
         self._ready = False
         self._ending = False
 
-    def look(self, status: PoolStatus) -> None:
-        """The pool's state now."""
+    def update(self, status: PoolStatus) -> None:
+        """Process a status of the pool."""
         if not self._ready and all(worker.state == "ready" for worker in status.workers):
             self._ready = True
             notify("READY=1")
@@ -192,7 +192,7 @@ def _limits(config: Configuration) -> Limits:
 
 
 def _restore(frontend: Frontend, request_log: RequestLog, state: StateDirectory) -> None:
-    """Tell the sessions what an earlier life has accepted and not answered."""
+    """Give the sessions what an earlier run has accepted and not answered."""
     record = state.progress.load()
     done = Checkpoint.load(record).done if record is not None else ()
     for offset, client, sequence, size in request_log.unanswered():

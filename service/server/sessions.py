@@ -1,26 +1,26 @@
-"""The server's side of all conversations with clients, as a pure machine: no socket, no clock.
+"""The server's side of its sessions with all clients, as a pure machine: no socket, no clock.
 
-Frames go in (`receive`), frames come out (`outgoing`), and between them stands a *batch*: what is
-to be recorded in one transaction. Only when the shell says that it has been (`recorded`) are
-submissions confirmed and counted as accepted. What the machine must know of the past it reads from
-a `RequestReader`, which is the request log.
+Frames go in (`receive`) and come out (`out`); in between, the machine collects a *batch* of what is
+to be recorded in one transaction. Only when its caller has recorded that (`recorded`) are the
+submissions confirmed and counted as accepted. Earlier records are read with a `RequestReader`,
+which is the request log.
 
-**Once and only once.** A submission is known by (client, sequence). One that is on record is never
-recorded again, whoever repeats it and however often: it is confirmed, or answered at once if its
-outcome is there. A digest of key and value tells a repetition from a mistake in numbering. What a
-client has acknowledged is forgotten but for the *floor*, the sequence up to which all is done: what
-is below it is answered as forgotten, not run again.
+**Once and only once.** A submission is identified by (client, sequence). A recorded one is never
+recorded again, however often it is repeated: it is confirmed, or answered at once if it has an
+outcome. A digest of key and value distinguishes a repetition from a mistake in numbering. What a
+client has acknowledged is deleted; only the *floor* is kept, the sequence up to which all is done.
+A submission below it is answered as forgotten and does not run again.
 
-**Sessions.** A hello opens one, under a nonce that all further frames carry. Both sides count the
-frames of a session; a ping tells the client's count. If it is not what arrived here, something was
-lost on the way (or this server is a new one, and knows of no session): the client is told that it
-is unknown, says hello again and repeats what it has no answer for. So no single message matters,
-and there are no acknowledgements of acknowledgements. Of two with one client id the younger stays.
+**Sessions.** A hello opens a session, under a nonce that all further frames carry. Both sides count
+the frames of a session; a ping carries the client's count. If the count here differs, a frame was
+lost (or this server is a new process without that session): the client gets `unknown session`, says
+hello again and repeats what it has no answer for. So any single message may be lost, and there are
+no acknowledgements of acknowledgements. Of two clients with one id the younger one stays.
 
 **Bounded.** At most `window` submissions of a client wait for an outcome, at most `backlog` of all
-together (and `backlog_bytes`); more are refused, and told when there is room. Replies go out only
-as far as the client has taken those before, so a client that does not read costs no memory. A
-client that floods is forgotten, not served.
+clients (and `backlog_bytes`). More are refused, and their clients notified when there is room.
+Reply frames are sent only as far as the client has reported earlier ones as taken, so a client that
+does not read costs no memory. A client that lets too many replies wait loses its session.
 """
 
 from __future__ import annotations
@@ -56,29 +56,29 @@ if TYPE_CHECKING:
     from .request_log import ClientRecord, RequestRecord
 
 Peer: TypeAlias = "tuple[int, bytes]"
-"""A connection: which of the doors, and ZeroMQ's name for it there."""
+"""A connection: the index of the socket, and ZeroMQ's identity of the client there."""
 
 REPLY_FRAMES: Final = 8
-"""Reply frames that a client may have without having taken them."""
+"""Reply frames that may be sent to a client before it reports them as taken."""
 REPLY_COUNT: Final = 512
 REPLY_BYTES: Final = 1 << 20
 READY: Final = 1 << 17
-"""Replies that may wait for one client to take them; it can ask for others later."""
+"""Replies that may wait for one client; beyond, it has to ask again for all."""
 
 
 class RequestReader(Protocol):
-    """What the sessions reads; see `RequestLog`."""
+    """The part of `RequestLog` that the sessions read."""
 
     def welcome(self, identity: bytes, *, anonymous: bool, most: int) -> ClientRecord | None:
-        """The client of this identity; None if it is new and there are `most` already."""
+        """As `RequestLog.welcome`."""
 
     def find(self, client: int, sequences: Iterable[int]) -> list[RequestRecord | None]:
-        """What is on record."""
+        """As `RequestLog.find`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the sessions takes on."""
+    """How much the sessions accept."""
 
     window: int = 16_384
     """Submissions of one client without an outcome."""
@@ -88,9 +88,9 @@ class Limits:
     kept: int = 65_536
     """Outcomes kept for one client that it has not acknowledged."""
     sessions: int = 10_000
-    """Beyond, the one not heard of for longest makes room, and says hello again if it needs to."""
+    """Beyond, the session that was silent for longest is closed; its client may begin a new one."""
     clients: int = 100_000
-    """Clients on record; no new ones beyond."""
+    """Recorded clients; no new ones beyond."""
 
 
 @dataclass(slots=True)
@@ -119,7 +119,6 @@ class _Session:
         "attempt",
         "client",
         "floor",
-        "hungry",
         "identity",
         "incarnation",
         "nonce",
@@ -144,19 +143,18 @@ class _Session:
         self.sent = 0
         self.replied = 0
         self.taken = 0
-        self.hungry = False
         # Sequences to be answered, with the outcome if it is not the recorded one.
         self.ready: dict[int, bytes | None] = {}
 
 
 class Sessions:
-    """All conversations.
+    """The sessions with all clients.
 
     Attributes:
-        out: peers and frames that are to be sent; the shell takes them out.
+        out: peers and frames that are to be sent; the caller removes them.
         draining: whether no more is accepted.
-        malformed: frames that were none.
-        waiting: by offset, what has no outcome yet.
+        malformed: the number of malformed frames.
+        waiting: submissions without an outcome, by offset.
     """
 
     def __init__(self, requests: RequestReader, limits: Limits) -> None:
@@ -174,14 +172,14 @@ class Sessions:
         self._sessions: dict[Peer, _Session] = {}
         self._by_client: dict[int, _Session] = {}
         self._active: dict[_Session, None] = {}
-        self._hungry: dict[_Session, None] = {}
+        self._refused_sessions: dict[_Session, None] = {}
         self._batch = LogBatch()
         self._fresh: dict[tuple[int, int], bytes] = {}
 
     # -- frames -------------------------------------------------------------------------------
 
     def receive(self, peer: Peer, owner: str, data: bytes) -> None:
-        """Take in a frame. `owner` is who the peer has proved to be; empty: a local user."""
+        """Process a frame. `owner` is the name that the peer's key proves; empty: a local user."""
         try:
             frame = unpack_request(data)
         except FrameError:
@@ -194,11 +192,11 @@ class Sessions:
         if session is None or session.nonce != frame.nonce:
             self.out.append((peer, pack_count(b"U", frame.nonce)))
             return
-        self._sessions[peer] = self._sessions.pop(peer)  # the last one heard of
+        self._sessions[peer] = self._sessions.pop(peer)  # the latest one is last
         if isinstance(frame, Submit):
             self._submit(session, frame)
         else:
-            self._count(session, frame)
+            self._on_count(session, frame)
 
     def _hello(self, peer: Peer, owner: str, hello: Hello) -> None:
         identity = f"{owner}\0{hello.client}".encode()
@@ -206,23 +204,23 @@ class Sessions:
             identity, anonymous=hello.anonymous, most=self._limits.clients
         )
         if client is None:
-            self._expel(peer, hello.nonce, UNWELCOME, "too many clients are on record")
+            self._reject(peer, hello.nonce, UNWELCOME, "too many clients are on record")
             return
         other = self._by_client.get(client.number)
         if other is not None:
             if other.incarnation > hello.incarnation:
-                self._expel(peer, hello.nonce, REPLACED, "a younger client has the same id")
+                self._reject(peer, hello.nonce, REPLACED, "a younger client has the same id")
                 return
             if other.incarnation < hello.incarnation:
-                self._expel(other.peer, other.nonce, REPLACED, "a younger client has the same id")
+                self._reject(other.peer, other.nonce, REPLACED, "a younger client has the same id")
             elif other.attempt > hello.attempt:
-                return  # it has come late, and its sender has said hello again since
-            self._leave(other)
+                return  # this hello is late: its sender has sent another since
+            self._close_session(other)
         mine = self._sessions.get(peer)
         if mine is not None:
-            self._leave(mine)
+            self._close_session(mine)
         while len(self._sessions) >= self._limits.sessions:
-            self._leave(next(iter(self._sessions.values())))
+            self._close_session(next(iter(self._sessions.values())))
         floor = max(client.floor, self._batch.floors.get(client.number, 0))
         session = _Session(peer, hello, identity, client)
         session.floor = floor
@@ -230,7 +228,7 @@ class Sessions:
         last = max(client.last, floor)
         self.out.append((peer, pack_welcome(hello.nonce, floor, last, self._limits.window)))
 
-    def _expel(self, peer: Peer, nonce: bytes, reason: int, text: str) -> None:
+    def _reject(self, peer: Peer, nonce: bytes, reason: int, text: str) -> None:
         self.out.append((peer, pack_rejected(nonce, reason, text)))
 
     def _submit(self, session: _Session, frame: Submit) -> None:
@@ -238,7 +236,7 @@ class Sessions:
         client = session.client.number
         known = self._requests.find(client, frame.sequences)
         confirmed, refused = [], []
-        room = self._room(client)
+        free = self._free(client)
         for sequence, key, value, call in zip(
             frame.sequences, frame.keys, frame.values, known, strict=True
         ):
@@ -249,8 +247,8 @@ class Sessions:
             digest = digest_of(key, value)
             before = call.digest if call is not None else self._fresh.get((client, sequence))
             if before is None:
-                if room > 0:
-                    room -= 1
+                if free > 0:
+                    free -= 1
                     self._accept(NewRequest(client, sequence, digest, key, value))
                 else:
                     refused.append(sequence)
@@ -263,22 +261,21 @@ class Sessions:
             elif call is not None:
                 confirmed.append(sequence)
         if confirmed:
-            self._say(session, pack_numbers(b"C", session.nonce, confirmed))
+            self._send(session, pack_numbers(b"C", session.nonce, confirmed))
         if refused:
             self.refused += len(refused)
-            session.hungry = True
-            self._hungry[session] = None
+            self._refused_sessions[session] = None
             reason = DRAINING if self.draining else FULL
-            self._say(session, pack_numbers(b"F", session.nonce, refused, reason))
+            self._send(session, pack_numbers(b"F", session.nonce, refused, reason))
         if session.ready:
             self._active[session] = None
             if len(session.ready) > READY:
-                self._unknown(session)
+                self._reset(session)
 
-    def _count(self, session: _Session, frame: Count) -> None:
+    def _on_count(self, session: _Session, frame: Count) -> None:
         if frame.kind == b"P":
             if frame.number != session.received:
-                self._unknown(session)
+                self._reset(session)
             else:
                 self.out.append((session.peer, pack_count(b"O", session.nonce, session.sent)))
             return
@@ -292,13 +289,13 @@ class Sessions:
                 session.floor = frame.number
                 self._batch.floors[session.client.number] = frame.number
         else:  # bye
-            self._leave(session)
+            self._close_session(session)
             if session.anonymous:
                 self._batch.leaving.append((session.identity, session.client.number))
 
     # -- recording ----------------------------------------------------------------------------
 
-    def _room(self, client: int) -> int:
+    def _free(self, client: int) -> int:
         if self.draining or self._bytes >= self._limits.backlog_bytes:
             return 0
         fresh = len(self._batch.entries)
@@ -313,13 +310,13 @@ class Sessions:
         self._load[entry.client] = self._load.get(entry.client, 0) + 1
         self._bytes += len(entry.key) + len(entry.value)
 
-    def take_batch(self) -> LogBatch:
-        """What is to be recorded now; `recorded` or `unrecorded` must follow."""
+    def next_batch(self) -> LogBatch:
+        """Return what is to be recorded now; `recorded` or `unrecorded` must follow."""
         batch, self._batch = self._batch, LogBatch()
         return batch
 
     def recorded(self, batch: LogBatch, first: int) -> None:
-        """The batch is on record, its entries from the offset `first` on."""
+        """Note that the batch is recorded, its entries from the offset `first` on; confirm them."""
         self._fresh.clear()
         self.accepted += len(batch.entries)
         by_client: dict[int, list[int]] = {}
@@ -332,26 +329,26 @@ class Sessions:
             if session is not None:
                 for start in range(0, len(sequences), 4096):
                     part = sequences[start : start + 4096]
-                    self._say(session, pack_numbers(b"C", session.nonce, part))
+                    self._send(session, pack_numbers(b"C", session.nonce, part))
 
     def unrecorded(self, batch: LogBatch) -> None:
-        """The batch could not be recorded: it is refused, to be sent again."""
+        """Note that the batch could not be recorded; have its clients send it again."""
         self._fresh.clear()
         for entry in batch.entries:
-            self._lighten(entry.client, len(entry.key) + len(entry.value))
+            self._release(entry.client, len(entry.key) + len(entry.value))
         for client in {entry.client for entry in batch.entries} | set(batch.floors):
             session = self._by_client.get(client)
             if session is not None:
-                self._unknown(session)
+                self._reset(session)
 
     def restore(self, offset: int, client: int, sequence: int, size: int) -> None:
-        """At the beginning: an earlier life has accepted this, and it has no outcome yet."""
+        """Add a submission that an earlier run has accepted and not answered; before all frames."""
         self.waiting[offset] = PendingRequest(client, sequence, size)
         self._load[client] = self._load.get(client, 0) + 1
         self._bytes += size
 
-    def floor_is(self, client: int, floor: int) -> None:
-        """The oldest outcomes of a client were dropped, up to this sequence."""
+    def raise_floor(self, client: int, floor: int) -> None:
+        """Note that the oldest outcomes of a client were deleted, up to this sequence."""
         session = self._by_client.get(client)
         if session is not None:
             session.floor = max(session.floor, floor)
@@ -367,16 +364,16 @@ class Sessions:
                 continue
             client = found.client
             clients.add(client)
-            self._lighten(client, found.size)
+            self._release(client, found.size)
             session = self._by_client.get(client)
             if session is not None and found.sequence > session.floor:
                 session.ready[found.sequence] = None
                 self._active[session] = None
-        if self._hungry:
-            self._feed_hungry()
+        if self._refused_sessions:
+            self._invite_refused()
         return clients
 
-    def _lighten(self, client: int, size: int) -> None:
+    def _release(self, client: int, size: int) -> None:
         self._bytes -= size
         left = self._load.get(client, 0) - 1
         if left > 0:
@@ -384,22 +381,22 @@ class Sessions:
         else:
             self._load.pop(client, None)
 
-    def _feed_hungry(self) -> None:
-        """Tell those that were refused that there is room, once it is worth their while."""
+    def _invite_refused(self) -> None:
+        """Notify refused clients that there is room, once an eighth of the limits is free."""
         if self.draining or len(self.waiting) > self._limits.backlog * 7 // 8:
             return
         if self._bytes > self._limits.backlog_bytes * 7 // 8:
             return
         window = self._limits.window
-        for session in list(self._hungry):
+        for session in list(self._refused_sessions):
             if self._load.get(session.client.number, 0) <= window * 7 // 8:
-                del self._hungry[session]
-                self._say(session, pack_count(b"G", session.nonce, window))
+                del self._refused_sessions[session]
+                self._send(session, pack_count(b"G", session.nonce, window))
 
     def replies(self) -> Iterable[tuple[int, list[tuple[int, bytes | None]], _Session]]:
         """Yield client, sequences and session of each reply frame that may go out now.
 
-        For each one the shell looks the outcomes up and calls `reply`.
+        For each one the caller looks the outcomes up and calls `reply`.
         """
         while self._active:
             session = next(iter(self._active))
@@ -425,31 +422,31 @@ class Sessions:
             if size > REPLY_BYTES:
                 break
         session.replied += 1
-        self._say(session, pack_replies(session.nonce, sequences, blobs))
+        self._send(session, pack_replies(session.nonce, sequences, blobs))
 
     # -- sessions -----------------------------------------------------------------------------
 
-    def _say(self, session: _Session, frame: bytes) -> None:
+    def _send(self, session: _Session, frame: bytes) -> None:
         session.sent += 1
         self.out.append((session.peer, frame))
 
-    def _unknown(self, session: _Session) -> None:
-        self._leave(session)
+    def _reset(self, session: _Session) -> None:
+        self._close_session(session)
         self.out.append((session.peer, pack_count(b"U", session.nonce)))
 
     def unreachable(self, peer: Peer) -> None:
-        """A frame could not be sent: whatever it was, the session is no longer whole."""
+        """Note that a frame could not be sent: close the session, which has lost it."""
         session = self._sessions.get(peer)
         if session is not None:
-            self._leave(session)
+            self._close_session(session)
 
-    def _leave(self, session: _Session) -> None:
+    def _close_session(self, session: _Session) -> None:
         if self._sessions.get(session.peer) is session:
             del self._sessions[session.peer]
         if self._by_client.get(session.client.number) is session:
             del self._by_client[session.client.number]
         self._active.pop(session, None)
-        self._hungry.pop(session, None)
+        self._refused_sessions.pop(session, None)
 
     @property
     def present(self) -> set[int]:
@@ -458,5 +455,5 @@ class Sessions:
 
     @property
     def count(self) -> int:
-        """How many sessions there are."""
+        """The number of sessions."""
         return len(self._sessions)

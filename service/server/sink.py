@@ -1,11 +1,11 @@
-"""The pool's sink: what came of each input goes to the frontend, and into the request log.
+"""The pool's sink: the outcome of each input goes to the frontend, and into the request log.
 
 To the frontend at once, so that the client need not wait for a checkpoint; into the request log
-before each checkpoint. Recording an outcome again changes nothing, so there is nothing to cut back
+before each checkpoint. Recording an outcome again changes nothing, so nothing has to be cut back
 after a crash.
 
-A run without success has no outputs, but its client waits all the same: it is told why, as the dead
-letter says, which the worker has committed together with the record that comes here.
+A failed run has no outputs, but its client waits for an outcome, too. It gets the error from the
+dead letter, which the worker has committed together with the record that arrives here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ReplySink(Sink):
     """Answers the clients.
 
     Args:
-        request log: of the service.
+        request_log: of the service.
         handoff: to its frontend.
         state: the state directory, in whose shards the dead letters are.
     """
@@ -53,8 +53,7 @@ class ReplySink(Sink):
         """As `Sink.open`."""
         self.outputs = (recorded(position, "outputs") or 0) if position is not None else 0
         self._delivered = delivered
-        # The checkpoint that was loaded covers this much; `flush` is told of no other before
-        # the next one is saved.
+        # The checkpoint that was loaded covers this much, until the next one is saved.
         self._done = delivered.low
 
     def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
@@ -76,15 +75,14 @@ class ReplySink(Sink):
         return fresh
 
     def append(self, outputs: Outputs) -> None:
-        """Inputs that were retried out of the dead letters: their clients have had an answer."""
+        """As `Sink.append`: retried dead letters, whose clients have had an outcome before."""
         self.outputs += len(outputs.lengths)
 
     def flush(self) -> None:
         """As `Sink.flush`."""
         self._save()
         if self._delivered is not None:
-            # What is done now will be in the checkpoint that follows; so it is covered by the time
-            # of the next flush.
+            # The next checkpoint contains what is done now, so at the next flush it is covered.
             self._done = self._delivered.low
 
     def position(self) -> Position:
@@ -103,7 +101,7 @@ class ReplySink(Sink):
         self._handoff.saved(outcomes)
 
     def _failure(self, offset: int) -> dict[str, Any]:
-        """The outcome that a client gets of a failed run."""
+        """Return the outcome that a client gets for a failed run."""
         key = self._request_log.key_of(offset)
         if key is not None:
             if self._reader is None:

@@ -1,7 +1,7 @@
-"""The pool's source: what the frontend has recorded, in the order in which it was.
+"""The pool's source: the submissions that the frontend has recorded, in that order.
 
-It has no end. Inputs that every life of the pool is done with are gone from the request log, so a
-position may lie before the first that is left: then reading begins there.
+It has no end. Inputs that a checkpoint covers are deleted from the request log, so a position may
+be before the first one that is left: then reading begins with that one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RequestSource(Source):
         return Position(self._offset)
 
     def read(self, limit: int) -> list[Record]:
-        """As `Source.read`. Raises whatever has ended the frontend, too."""
+        """As `Source.read`. Also raises the error that has ended the frontend."""
         if self._handoff.failure is not None:
             raise self._handoff.failure
         self._handoff.arrivals.clear()  # before reading: later inputs wake it again

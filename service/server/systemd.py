@@ -1,4 +1,4 @@
-"""Telling systemd how the service stands: one datagram to the socket that it names."""
+"""Notifies systemd of the service's state: one datagram to the socket that systemd names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def notify(message: str) -> bool:
-    """Send `READY=1`, `STOPPING=1` or the like; False where systemd does not ask for it."""
+    """Send `READY=1` or `STOPPING=1`; return False if systemd does not ask for it."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False

@@ -64,7 +64,7 @@ class Program:
 
     def submit(self, count: int) -> None:
         """Hand in what comes next, as far as there is room."""
-        for _ in range(min(count, self.session.room)):
+        for _ in range(min(count, self.session.free)):
             key = encode_key(f"{self.name}-{self.next % 3}")
             value = json.dumps([self.name, self.next]).encode()
             self.session.submit(self.next, key, value, self.world.now)
@@ -95,14 +95,14 @@ class Program:
     def _happened(self, events: Sequence[object]) -> None:
         for event in events:
             if isinstance(event, Answered):
-                self._told(event.sequence, event.outcome)
+                self._answered(event.sequence, event.outcome)
             elif isinstance(event, Reconnect):
                 self.connect()
             elif isinstance(event, Closed):
                 self.replaced = True
         self.pump()
 
-    def _told(self, sequence: int, outcome: bytes) -> None:
+    def _answered(self, sequence: int, outcome: bytes) -> None:
         self.told.add(sequence)
         if outcome[0] == FORGOTTEN:
             assert sequence <= self.acknowledged
@@ -174,7 +174,7 @@ class World:
         for wire in self._wires[::-1] if newest_first else list(self._wires):
             for _ in range(min(frames, len(wire.up))):
                 self.sessions.receive(wire.peer, "", wire.up.popleft())
-        batch = self.sessions.take_batch()
+        batch = self.sessions.next_batch()
         if batch:
             first = self.request_log.record(batch.entries, batch.floors, batch.leaving)
             self.sessions.recorded(batch, first)
