@@ -11,19 +11,26 @@ journal, a dead letter) can be told from another generation's, launcher deaths o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from .spawn import SpawnStarter
 from .starter import Event, Starter
 from .zygote import ZygoteStarter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ...agent.errors import TamiasError
     from ...environments.launch import Launch
     from ...worker.process.boot import Boot
     from .starter import Event, Starter
+
+
+STARTERS: Final[dict[str, Callable[[Boot, IO[bytes] | int, Launch | None], Starter]]] = {
+    "zygote": ZygoteStarter,
+    "spawn": SpawnStarter,
+}
+"""What makes a generation's workers, by start method."""
 
 
 @dataclass(slots=True)
@@ -93,5 +100,4 @@ def make_starter(
     method: str, boot: Boot, log: IO[bytes] | int, launch: Launch | None = None
 ) -> Starter:
     """The starter for a start method: "zygote" or "spawn"; `launch` None is this interpreter."""
-    kind = ZygoteStarter if method == "zygote" else SpawnStarter
-    return kind(boot, log, launch)
+    return STARTERS[method](boot, log, launch)

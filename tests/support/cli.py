@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from typer.testing import CliRunner
+
+from tamias.cli.app import application
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +70,10 @@ not_an_agent = 3
 '''
 
 
+READING = (["inspect"], ["status"], ["keys"], ["dead-letters", "list"], ["dead-letters", "show"])
+"""Commands that start no process and need no terminal."""
+
+
 class Folder:
     """A working directory with the agent above in `agent.py`."""
 
@@ -91,21 +98,41 @@ class Folder:
     def tamias(
         self, *arguments: object, stdin: str | None = None, code: int | None = 0, **settings: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end, which must be with exit code `code` if that is no None."""
-        done = subprocess.run(
-            [TAMIAS, *map(str, arguments)],
-            cwd=self.path,
-            env={**os.environ, **settings},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
+        """Run the command to its end, which must be with exit code `code` if that is no None.
+
+        Commands that only read (`READING`) run in this process, all others in one of their own.
+        """
+        words = list(map(str, arguments))
+        if words[:1] in READING or words[:2] in READING:
+            done = self._in_this_process(words, settings)
+        else:
+            done = subprocess.run(
+                [TAMIAS, *words],
+                cwd=self.path,
+                env={**os.environ, **settings},
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE,
+            )
         assert code is None or done.returncode == code, (done.returncode, done.stderr, done.stdout)
         assert "launcher/cli" not in done.stderr, done.stderr  # no traceback of our own
         return done
+
+    def _in_this_process(
+        self, words: list[str], settings: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        before = Path.cwd()
+        os.chdir(self.path)
+        try:
+            done = CliRunner().invoke(
+                application(words[0]), words, env=settings, prog_name="tamias"
+            )
+        finally:
+            os.chdir(before)
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout, done.stderr)
 
     @contextmanager
     def started(self, *arguments: object, **settings: str) -> Iterator[subprocess.Popen[str]]:

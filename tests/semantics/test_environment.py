@@ -1,4 +1,4 @@
-"""The local environment with real processes: what goes in, what comes out, what is refused."""
+"""The local environment: what goes in, what comes out, what is refused."""
 
 from __future__ import annotations
 
@@ -275,12 +275,6 @@ def test_execute_in_another_thread() -> None:
     thread.start()
     thread.join()
     assert found == [[{n % 3: (n, n // 3 + 1)} for n in range(30)]]
-
-
-@pytest.mark.parametrize("option", [{"start_method": "spawn"}, {"durability": "machine"}])
-def test_other_ways_to_run(option: dict[str, Any]) -> None:
-    inputs = [{"key": n % 3, "value": n} for n in range(30)]
-    assert execute(inputs, Count, **option) == [{n % 3: (n, n // 3 + 1)} for n in range(30)]
 
 
 def test_metrics_are_in_the_report() -> None:
