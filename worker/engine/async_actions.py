@@ -13,7 +13,7 @@ from ...agent.errors import RunTimeoutError
 from .context import WorkerContext
 from .stacks import note_overdue
 from .task_tracking import TaskFactory, has_begun
-from .thread_pool import Threads
+from .thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class AsyncActions:
         self._loop = asyncio.get_running_loop()
         self._tasks = TaskFactory(beacon, timed=policy.timed)
         self._loop.set_task_factory(self._tasks)
-        self._threads = Threads(policy.threads, "tamias-action")
+        self._threads = ThreadPool(policy.threads, "tamias-action")
         self._closed = False
 
     def start(self, run: Run, event: Event, action: Action) -> None:

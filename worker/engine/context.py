@@ -15,7 +15,7 @@ from ...agent.memory import MemoryType
 from ..durable.call_log import entering, inside_durable_call, is_recordable
 from ..durable.fingerprint import call_fingerprint, function_name
 from ..hooks import RunInfo, WorkerHook
-from ..memory.memory import SpaceMemory
+from ..memory.memory import WorkerMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .metrics import WorkerMetrics
     from .recorder import Recorder
     from .run import Run
-    from .thread_pool import Threads
+    from .thread_pool import ThreadPool
 
 REPLAY_GRACE_SECONDS = 30.0
 """How long a concurrent call that is not on record waits for its siblings to claim theirs."""
@@ -50,14 +50,14 @@ class Services(Protocol):
     """None where no hook listens."""
 
     @property
-    def threads(self) -> Threads:
+    def threads(self) -> ThreadPool:
         """For durable calls of plain functions."""
 
 
 class WorkerContext(RunnerContext):
     """The context of one run. Its action changes from step to step."""
 
-    _sensory: SpaceMemory | None = None
+    _sensory: WorkerMemory | None = None
 
     def __init__(self, engine: Services, run: Run) -> None:
         self._engine = engine
@@ -81,7 +81,7 @@ class WorkerContext(RunnerContext):
         """
         lane = self._lane
         run = self._run
-        if lane.space.guards and inside_durable_call():
+        if lane.fields.is_guarded and inside_durable_call():
             raise MemoryAccessError(
                 "send_event cannot be used inside a durable function: a replay would not send the "
                 "event again. Return what it needs, and send it after the call"
@@ -107,7 +107,7 @@ class WorkerContext(RunnerContext):
     def sensory_memory(self) -> MemoryObject:
         """The run's memory, empty when the run begins."""
         if self._sensory is None:
-            self._sensory = SpaceMemory(self._run.sensory_space(), MemoryType.SENSORY)
+            self._sensory = WorkerMemory(self._run.sensory_fields(), MemoryType.SENSORY)
         return self._sensory
 
     # -- durable calls ------------------------------------------------------------------------
@@ -315,9 +315,9 @@ class _DurableCall:
         """Guard the run's memory in this block, and keep an exception that is to be recorded."""
         self._ticket = self.log.issue(self.name, self._fingerprint, own=self.own)
         self._began = time.perf_counter()
-        spaces = (self._run.lane.space, self._run.sensory_space())
-        for space in spaces:
-            space.guards += 1
+        memories = (self._run.lane.fields, self._run.sensory_fields())
+        for fields in memories:
+            fields.begin_durable_call()
         try:
             yield
         except Exception as error:
@@ -325,8 +325,8 @@ class _DurableCall:
                 raise
             self._cause = error
         finally:
-            for space in spaces:
-                space.guards -= 1
+            for fields in memories:
+                fields.end_durable_call()
 
     def outcome(self, result: Any) -> CallRecord:
         """The record of the call that has just been made.

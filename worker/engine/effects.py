@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...agent.errors import DivergenceError, UnserializableError
 from ...store.encoding.values import dumps, loads
-from ..memory.space import DELETED, thaw_record, to_record
+from ..memory.fields import DELETED, from_record, to_record
 
 if TYPE_CHECKING:
     from ...agent.event import Event
@@ -21,7 +21,7 @@ class Effects(NamedTuple):
 
     action: str
     short_term: dict[str, Any]
-    """Kept values by path, as in a space's delta."""
+    """Kept values by path, as in the delta of `MemoryFields`."""
     sensory: dict[str, Any]
     events: list[Event]
     outputs: list[bytes]
@@ -77,5 +77,5 @@ def _records(delta: dict[str, Any]) -> dict[str, bytes | None]:
 
 def _values(records: dict[str, bytes | None]) -> dict[str, Any]:
     return {
-        path: DELETED if record is None else thaw_record(record) for path, record in records.items()
+        path: DELETED if record is None else from_record(record) for path, record in records.items()
     }

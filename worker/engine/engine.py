@@ -31,7 +31,7 @@ from .failures import dead_letter, failure_report, is_final, log_ignored, verdic
 from .lane import Lanes
 from .recorder import Recorder
 from .run import Run
-from .thread_pool import Threads
+from .thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ class Engine:
         self.encode = encode
         self.resources = resources
         self.metrics = metrics
-        self.threads = Threads(policy.threads, "tamias-call")
+        self.threads = ThreadPool(policy.threads, "tamias-call")
         self._group = group
         self._policy = policy
         self._decode = decode
@@ -194,7 +194,7 @@ class Engine:
                     if not writer.is_open:
                         group.join(writer)
                     lane.group = group.group
-                    if lane.space.delta:
+                    if lane.fields.delta:
                         lane.commit()
                     outputs = run.outputs
                     writer.offsets.append(offset)
@@ -387,7 +387,7 @@ class Engine:
     def _fail(self, run: Run, error: BaseException) -> None:
         if self._group.is_broken:
             return  # the worker ends, and the run is another's
-        run.lane.space.roll_back()
+        run.lane.fields.roll_back()
         if run.expired:
             error = RunTimeoutError.after(self._policy.run_timeout)
         self.metrics.failures += 1

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ...agent.memory import MemoryType
 from ...store.encoding.keys import decode_key, key_prefix, shard_of
 from ...store.encoding.values import IMMUTABLE, dumps
-from ..memory.memory import SpaceMemory
-from ..memory.space import Space, thaw_record, to_record
+from ..memory.fields import MemoryFields, from_record, to_record
+from ..memory.memory import WorkerMemory
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -35,7 +35,7 @@ PREFETCH_FIELDS: Final = 64
 """A key with no more fields than this is cached whole when its lane opens."""
 
 
-class Occupant(Protocol):
+class CurrentRun(Protocol):
     """What keeps a lane busy: a run."""
 
     task: Task[None] | None
@@ -48,13 +48,13 @@ class Lane:
     __slots__ = (
         "_key",
         "changes",
+        "fields",
         "group",
         "key_bytes",
         "memory",
         "prefix",
         "queue",
         "run",
-        "space",
         "writer",
     )
 
@@ -64,17 +64,17 @@ class Lane:
         self.writer = writer
         self.prefix = key_prefix(key_bytes)
         self.queue: deque[Waiting] | None = None
-        self.run: Occupant | None = None
+        self.run: CurrentRun | None = None
         self.changes: dict[str, Any] = {}
         """Fields that committed runs have changed and the open group will write."""
         self.group = 0
         """Number of the commit group that holds this lane's latest changes."""
         self._key: Any = _UNKNOWN
         records, complete = writer.shard.fields(self.prefix, PREFETCH_FIELDS)
-        self.space = Space(None if complete else self)
+        self.fields = MemoryFields(None if complete else self)
         if records:
-            self.space.fields = {path: thaw_record(record) for path, record in records.items()}
-        self.memory = SpaceMemory(self.space, MemoryType.SHORT_TERM)
+            self.fields.committed = {path: from_record(record) for path, record in records.items()}
+        self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)
 
     @property
     def key(self) -> Any:
@@ -96,18 +96,18 @@ class Lane:
 
     def renew(self) -> None:
         """Take memory away from whatever the action that ends has left running."""
-        self.space = self.space.succeed()
-        self.memory = SpaceMemory(self.space, MemoryType.SHORT_TERM)
+        self.fields = self.fields.transfer()
+        self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)
 
     def commit(self) -> None:
         """Make the run's changes the key's, and have the open group write them."""
-        changes = self.space.commit()
+        changes = self.fields.commit()
         if not changes:
             return
         if self.changes:
             self.changes.update(changes)
         else:
-            self.changes = changes  # the space has made itself a new one
+            self.changes = changes  # `fields` has started a new dictionary
             self.writer.changed.append(self)
 
     def write_changes(self, batch: Batch) -> None:

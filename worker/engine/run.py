@@ -19,7 +19,7 @@ from ...agent.errors import DivergenceError
 from ...store.records.journal import ACTION, CALL, JournalEntry
 from ...store.records.offsets import offset_of
 from ..durable.call_log import CallLog, CallRecord, between
-from ..memory.space import Space
+from ..memory.fields import MemoryFields
 from .effects import Effects
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Run:
     step: int = 0
     """Number of the step that is being performed (or comes next)."""
     action: Action | None = None
-    sensory: Space | None = None
+    sensory: MemoryFields | None = None
     log: CallLog | None = None
     task: Task[None] | None = None
     timer: TimerHandle | None = None
@@ -186,7 +186,7 @@ class Run:
             return None
         effects = Effects(
             self.action.name,  # type: ignore[union-attr]
-            self.lane.space.end_action(),
+            self.lane.fields.end_action(),
             self.sensory.end_action() if self.sensory is not None else {},
             self.sent or [],
             self.outputs[self._settled :],
@@ -220,25 +220,25 @@ class Run:
         return None
 
     def _apply(self, effects: Effects) -> None:
-        self.lane.space.replay(effects.short_term)
+        self.lane.fields.replay(effects.short_term)
         if effects.sensory:
-            self.sensory_space().replay(effects.sensory)
+            self.sensory_fields().replay(effects.sensory)
         self.outputs.extend(effects.outputs)
         self._settled = len(self.outputs)
         self._queue(effects.events)
         self.step += 1
 
-    def sensory_space(self) -> Space:
+    def sensory_fields(self) -> MemoryFields:
         """The run's sensory memory, made when it is first wanted."""
         if self.sensory is None:
-            self.sensory = Space()
+            self.sensory = MemoryFields()
         return self.sensory
 
     def renew_memory(self) -> None:
         """Take memory away from whatever the action that ends has left running."""
         self.lane.renew()
         if self.sensory is not None:
-            self.sensory = self.sensory.succeed()
+            self.sensory = self.sensory.transfer()
 
     def call_log(self) -> CallLog:
         """The durable calls of the current action."""

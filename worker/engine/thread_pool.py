@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Threads:
+class ThreadPool:
     """At most `size` functions at a time, those apart that have been given up."""
 
     def __init__(self, size: int, name: str) -> None:

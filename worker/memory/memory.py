@@ -1,7 +1,7 @@
-"""The memory object that an action holds: a cursor into a `Space`.
+"""The memory object that an action holds: a place in its `MemoryFields`.
 
 This is the hottest code that users call, so `get` and `set` do the common case (a leaf of the
-current layers) inline and leave everything else to the space.
+current layers) inline and leave everything else to `MemoryFields`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ...agent.errors import MemoryAccessError
 from ...agent.memory import MemoryObject, MemoryRef, MemoryType
 from ...store.encoding.values import IMMUTABLE
 from ..durable.call_log import inside_durable_call
-from .space import MISSING, OBJECT, Frozen, Mark, Space, check_path
+from .fields import MISSING, OBJECT, MemoryFields, Pickled, Sentinel, check_path
 
 if TYPE_CHECKING:
     from typing import Final
@@ -25,32 +25,32 @@ _NESTED: Final = "NestedObject"
 """What `get_fields` shows for a nested object, as Flink Agents does."""
 
 
-class SpaceMemory(MemoryObject):
-    """A memory object at one place (the root or a nested object) of a space."""
+class WorkerMemory(MemoryObject):
+    """A memory object at one place (the root or a nested object) of a `MemoryFields`."""
 
-    __slots__ = ("_base", "_kind", "_references", "_space")
+    __slots__ = ("_base", "_fields", "_kind", "_references")
 
-    def __init__(self, space: Space, kind: MemoryType, base: str = "") -> None:
+    def __init__(self, fields: MemoryFields, kind: MemoryType, base: str = "") -> None:
         """`base` is empty for the root, else the object's path and a dot."""
-        self._space = space
+        self._fields = fields
         self._kind = kind
         self._base = base
         self._references = _REFERENCES[kind]
 
     def get(self, path_or_ref: str | MemoryRef) -> Any:
         """The value at a path or reference: a copy, a nested object, or None."""
-        space = self._space
-        if space.guards:
-            refuse_access(space)
+        fields = self._fields
+        if fields.is_guarded:
+            refuse_access(fields)
         if path_or_ref.__class__ is str:
             path = self._base + path_or_ref if self._base else path_or_ref
         else:
             path = self._referred(path_or_ref)
-        value = space.delta.get(path, MISSING)
+        value = fields.delta.get(path, MISSING)
         if value is MISSING:
-            value = MISSING if space.overlay else space.fields.get(path, MISSING)
+            value = MISSING if fields.overlay else fields.committed.get(path, MISSING)
             if value is MISSING:
-                value = space.below_delta(path)
+                value = fields.below_delta(path)
         if value.__class__ in IMMUTABLE:
             return value
         return self._present(path, value)
@@ -63,23 +63,23 @@ class SpaceMemory(MemoryObject):
                 value is a memory object.
             UnserializableError: the value cannot be pickled.
         """
-        space = self._space
-        if space.guards:
-            refuse_access(space)
+        fields = self._fields
+        if fields.is_guarded:
+            refuse_access(fields)
         if self._base:
             path = self._base + path
-        held = space.delta.get(path)
-        if held is None and not space.overlay:
-            held = space.fields.get(path)
-        if held is not None and held.__class__ is not Mark and value.__class__ in IMMUTABLE:
-            space.delta[path] = value  # known to be a leaf, and still one
+        held = fields.delta.get(path)
+        if held is None and not fields.overlay:
+            held = fields.committed.get(path)
+        if held is not None and held.__class__ is not Sentinel and value.__class__ in IMMUTABLE:
+            fields.delta[path] = value  # known to be a leaf, and still one
         elif isinstance(value, MemoryObject):
             raise MemoryAccessError(
                 f"a memory object cannot be stored at {path!r}; make a nested one there with "
                 "new_object() and set its fields"
             )
         else:
-            space.put(path, value)
+            fields.put(path, value)
         references = self._references
         reference = references.get(path)
         if reference is None:
@@ -88,10 +88,10 @@ class SpaceMemory(MemoryObject):
             reference = references[path] = MemoryRef(path, self._kind)
         return reference
 
-    def new_object(self, path: str, *, overwrite: bool = False) -> SpaceMemory:
+    def new_object(self, path: str, *, overwrite: bool = False) -> WorkerMemory:
         """Make (or, if it is there already, return) the nested object at `path`.
 
-        With `overwrite` whatever was there, value or object, is replaced by an empty object.
+        With `overwrite` a value or an object that is there is replaced by an empty object.
 
         Raises:
             MemoryAccessError: the path holds a value and `overwrite` is False, runs through a
@@ -99,14 +99,14 @@ class SpaceMemory(MemoryObject):
         """
         self._guard()
         path = self._base + path
-        self._space.put_object(path, overwrite=overwrite)
-        return SpaceMemory(self._space, self._kind, path + ".")
+        self._fields.put_object(path, overwrite=overwrite)
+        return WorkerMemory(self._fields, self._kind, path + ".")
 
     def is_exist(self, path: str) -> bool:
         """Whether `path` is a value or an object."""
         self._guard()
         path = self._base + path
-        return self._space.is_leaf(path) or self._space.is_object(path)
+        return self._fields.is_leaf(path) or self._fields.is_object(path)
 
     def get_field_names(self) -> list[str]:
         """Names directly below this object, sorted."""
@@ -122,7 +122,7 @@ class SpaceMemory(MemoryObject):
         self._guard()
         base = self._base
         children: dict[str, bool] = {}
-        for path, value in self._space.under(base[:-1]).items():
+        for path, value in self._fields.under(base[:-1]).items():
             if path.startswith(base) and len(path) > len(base):
                 name, dot, _ = path[len(base) :].partition(".")
                 children[name] = not dot and value is not OBJECT
@@ -141,21 +141,21 @@ class SpaceMemory(MemoryObject):
         return reference.path
 
     def _present(self, path: str, value: Any) -> Any:
-        if value.__class__ is Frozen:
-            return self._space.thaw(path, value)
-        if self._space.is_object(path):
-            return SpaceMemory(self._space, self._kind, f"{path}." if path else "")
+        if value.__class__ is Pickled:
+            return self._fields.unpickle(path, value)
+        if self._fields.is_object(path):
+            return WorkerMemory(self._fields, self._kind, f"{path}." if path else "")
         check_path(path)
         return None
 
     def _guard(self) -> None:
-        if self._space.guards:
-            refuse_access(self._space)
+        if self._fields.is_guarded:
+            refuse_access(self._fields)
 
 
-def refuse_access(space: Space) -> None:
-    """Raise MemoryAccessError inside a durable function, and when the space's action has ended."""
-    if space.ended:
+def refuse_access(fields: MemoryFields) -> None:
+    """Raise MemoryAccessError inside a durable function, and after the end of the action."""
+    if fields.ended:
         raise MemoryAccessError(
             "memory was used after the end of the action that it was given to, by a task or thread "
             "that the action had started: await everything that uses memory"

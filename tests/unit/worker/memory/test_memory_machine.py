@@ -27,7 +27,7 @@ from tamias.worker.engine.group_commit import ShardWriter
 from tamias.worker.engine.lane import Lane
 
 if TYPE_CHECKING:
-    from tamias.worker.memory.memory import SpaceMemory
+    from tamias.worker.memory.memory import WorkerMemory
 
 OBJECT = object()
 
@@ -110,7 +110,7 @@ class MemoryMachine(RuleBasedStateMachine):
         shutil.rmtree(self.directory)
 
     @property
-    def memory(self) -> SpaceMemory:
+    def memory(self) -> WorkerMemory:
         return self.lane.memory
 
     def at(self, path: str, depth: int) -> tuple[MemoryObject, str]:
@@ -185,7 +185,7 @@ class MemoryMachine(RuleBasedStateMachine):
 
     @rule()
     def end_action(self) -> None:
-        self.lane.space.end_action()
+        self.lane.fields.end_action()
 
     @rule()
     def take_memory_away(self) -> None:
@@ -203,7 +203,7 @@ class MemoryMachine(RuleBasedStateMachine):
 
     @rule()
     def fail_run(self) -> None:
-        self.lane.space.roll_back()
+        self.lane.fields.roll_back()
         self.model = Model(self.committed)
 
     @rule()
@@ -214,7 +214,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.fields == self.committed)
     @rule(shard=st.booleans())
     def reopen(self, *, shard: bool) -> None:
-        self.lane.space.roll_back()
+        self.lane.fields.roll_back()
         self.shard.commit(self.writer.seal())
         if shard:
             self.shard.close()

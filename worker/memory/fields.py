@@ -1,18 +1,18 @@
 """The fields of one memory, in layers: what a run changed over what is committed.
 
-A *space* maps dotted paths to values. Reads look through four layers, nearest first:
+`MemoryFields` maps dotted paths to values. Reads look through four layers, nearest first:
 
 1. `delta`: what the action that is running now has written;
 2. `overlay`: what the finished actions of the same run have written;
-3. `fields`: what is committed, as far as this process has it cached;
-4. the store behind `fields`, asked only while `complete` is False.
+3. `committed`: what is committed, as far as this process has it cached;
+4. the store behind `committed`, asked only while `complete` is False.
 
-An action that fails throws its delta away, a run that fails its overlay too, and a run that
-succeeds folds both into `fields`. Short-term memory keeps one space per key for as long as the
-key is cached; sensory memory makes a new one, complete and empty, for each run.
+A failed action loses its delta, a failed run its overlay too, and a run that succeeds folds both
+into `committed`. Short-term memory has one `MemoryFields` per key, kept as long as the key is
+cached; sensory memory has a new one, complete and empty, for each run.
 
-Values are kept so that nobody can change memory without `set`: immutable values as they are,
-everything else pickled (`Frozen`) and unpickled afresh for every reader.
+Memory changes by `set` only: immutable values are kept as they are, all others as their pickle
+(`Pickled`), which is unpickled anew for every reader.
 
 A path is a *leaf* when it holds a value and an *object* when it was made by `new_object` or when
 other fields live below it. It cannot be both.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @final
-class Mark:
+class Sentinel:
     """A value that stands for something other than a user's value."""
 
     __slots__ = ("_name",)
@@ -42,20 +42,18 @@ class Mark:
         return self._name
 
 
-MISSING: Final = Mark("MISSING")
-DELETED: Final = Mark("DELETED")
-OBJECT: Final = Mark("OBJECT")
+MISSING: Final = Sentinel("MISSING")
+DELETED: Final = Sentinel("DELETED")
+OBJECT: Final = Sentinel("OBJECT")
 
 OBJECT_RECORD: Final = b""
-"""How an explicit object is written in the store (no pickle is ever empty)."""
+"""An explicit object as the store has it; no pickle is empty."""
 
 _NOT_A_VALUE: Final = (MISSING, DELETED)
-_FOR_GOOD: Final = 1 << 40
-"""More guards than durable calls will ever take away."""
 
 
-class Frozen:
-    """A value that could be changed in place, kept as its encoding."""
+class Pickled:
+    """A value of a mutable type, kept as its pickle."""
 
     __slots__ = ("data",)
 
@@ -64,7 +62,7 @@ class Frozen:
 
 
 class FieldStore(Protocol):
-    """Where a space looks for committed fields that it has not cached."""
+    """The store behind a memory: its committed fields."""
 
     def field(self, path: str) -> bytes | None:
         """The encoded value at `path`, or None."""
@@ -73,14 +71,14 @@ class FieldStore(Protocol):
         """All `(path, encoded value)` at and below `under` (all of them for "")."""
 
 
-def thaw_record(record: bytes) -> Any:
-    """The form in which a space keeps an encoded value from the store."""
-    return OBJECT if record == OBJECT_RECORD else Frozen(record)
+def from_record(record: bytes) -> Any:
+    """The kept form of a record of the store."""
+    return OBJECT if record == OBJECT_RECORD else Pickled(record)
 
 
 def to_record(value: Any) -> bytes | None:
-    """What the store keeps for a value of a space; None deletes."""
-    if value.__class__ is Frozen:
+    """The store's record of a kept value; None deletes."""
+    if value.__class__ is Pickled:
         data: bytes = value.data
         return data
     if value is OBJECT:
@@ -90,17 +88,18 @@ def to_record(value: Any) -> bytes | None:
     return dumps(value)
 
 
-class Space:
-    """One memory's fields (see the module's text). Not safe for concurrent use."""
+class MemoryFields:
+    """The fields of one memory, in layers (see the module's text). Not for concurrent use."""
 
     __slots__ = (
+        "_calls",
         "_deletes",
         "_objects",
+        "committed",
         "complete",
         "delta",
         "ended",
-        "fields",
-        "guards",
+        "is_guarded",
         "overlay",
         "store",
     )
@@ -108,51 +107,53 @@ class Space:
     def __init__(self, store: FieldStore | None = None) -> None:
         self.delta: dict[str, Any] = {}
         self.overlay: dict[str, Any] = {}
-        self.fields: dict[str, Any] = {}
+        self.committed: dict[str, Any] = {}
         self.store = store
         self.complete = store is None
-        self.guards = 0
-        """Durable calls under way: above zero, each access is checked for coming from one."""
+        self.is_guarded = False
+        """Whether accesses have to be checked: a durable call is under way, or `ended`."""
+        self._calls = 0
+        """Number of durable calls under way."""
         self._deletes = False
         """Whether delta or overlay may hold DELETED."""
         self._objects: set[str] | None = None
-        """All paths that are above a field of any layer, or were; None until someone asks."""
+        """All paths that are or were above a field of any layer; None until first needed."""
         self.ended = False
-        """Whether another space has taken this one's place; `guards` then stay up for good."""
+        """Whether `transfer` has moved everything to a successor: all accesses are errors."""
 
     # -- reading ------------------------------------------------------------------------------
 
     def below_delta(self, path: str) -> Any:
-        """The kept value at `path` from every layer but the first; MISSING if there is none."""
+        """The kept value at `path` in the layers below the delta, or MISSING."""
         value = self.overlay.get(path, MISSING)
         if value is MISSING:
-            value = self.fields.get(path, MISSING)
+            value = self.committed.get(path, MISSING)
             if value is MISSING and not self.complete:
                 record = self.store.field(path) if self.store is not None else None
                 if record is not None:
-                    value = self.fields[path] = thaw_record(record)
+                    value = self.committed[path] = from_record(record)
         return value
 
-    def kept(self, path: str) -> Any:
-        """The kept value at `path`: immutable, `Frozen`, OBJECT, DELETED or MISSING."""
+    def lookup(self, path: str) -> Any:
+        """The kept value at `path`: immutable, `Pickled`, OBJECT, DELETED or MISSING."""
         value = self.delta.get(path, MISSING)
         return self.below_delta(path) if value is MISSING else value
 
-    def thaw(self, path: str, value: Frozen) -> Any:
-        """The user's value of a frozen one; an immutable one is cached as itself."""
+    def unpickle(self, path: str, value: Pickled) -> Any:
+        """Unpickle a value; an immutable one then replaces its pickle in the cache."""
         result = loads(value.data)
-        if result.__class__ in IMMUTABLE and self.fields.get(path) is value:
-            self.fields[path] = result
+        if result.__class__ in IMMUTABLE and self.committed.get(path) is value:
+            self.committed[path] = result
         return result
 
     def is_leaf(self, path: str) -> bool:
         """Whether `path` holds a value."""
-        value = self.kept(path)
+        value = self.lookup(path)
         return value is not OBJECT and value not in _NOT_A_VALUE
 
     def is_object(self, path: str) -> bool:
         """Whether `path` is an object: the root, an explicit one, or one with fields below."""
-        if not path or self.kept(path) is OBJECT:
+        if not path or self.lookup(path) is OBJECT:
             return True
         if path not in self._known_objects():
             if self.complete or self.store is None:
@@ -162,15 +163,15 @@ class Space:
         return any(found != path for found in self.under(path))
 
     def _known_objects(self) -> set[str]:
-        """Where there may be objects: asked first, this spares most walks over all fields."""
+        """Paths that may be objects; a look here first avoids most walks over all fields."""
         if self._objects is None:
             self._objects = set()
-            for layer in (self.fields, self.overlay, self.delta):
+            for layer in (self.committed, self.overlay, self.delta):
                 for path in layer:
-                    self._note_objects(path)
+                    self._add_objects(path)
         return self._objects
 
-    def _note_objects(self, path: str) -> None:
+    def _add_objects(self, path: str) -> None:
         if self._objects is not None:
             end = path.rfind(".")
             while end > 0 and path[:end] not in self._objects:
@@ -181,9 +182,9 @@ class Space:
         """All live `path -> kept value` at and below `path`, over all layers."""
         found: dict[str, Any] = {}
         if not self.complete and self.store is not None:
-            found.update((name, thaw_record(record)) for name, record in self.store.scan(path))
+            found.update((name, from_record(record)) for name, record in self.store.scan(path))
         prefix = f"{path}."
-        for layer in (self.fields, self.overlay, self.delta):
+        for layer in (self.committed, self.overlay, self.delta):
             if path:
                 found.update(
                     (name, value)
@@ -205,11 +206,11 @@ class Space:
         """
         if path not in self.delta or self.delta[path] in (DELETED, OBJECT):
             self._check_leaf_position(path)
-            self._note_objects(path)
-        self.delta[path] = value if value.__class__ in IMMUTABLE else Frozen(dumps(value))
+            self._add_objects(path)
+        self.delta[path] = value if value.__class__ in IMMUTABLE else Pickled(dumps(value))
 
     def put_object(self, path: str, *, overwrite: bool) -> None:
-        """Make `path` an object; with `overwrite` an empty one, whatever was there.
+        """Make `path` an object; with `overwrite`, an empty one that replaces a value or an object.
 
         Raises:
             MemoryAccessError: `path` holds a value and `overwrite` is False, or something above
@@ -226,7 +227,7 @@ class Space:
                 "call new_object(path, overwrite=True) to replace it"
             )
         self.delta[path] = OBJECT
-        self._note_objects(path)
+        self._add_objects(path)
 
     def _check_leaf_position(self, path: str) -> None:
         value = self.below_delta(path) if path not in self.delta else self.delta[path]
@@ -277,37 +278,47 @@ class Space:
             self.overlay = {}
         if changes:
             self.delta = {}
-            self.fields.update(changes)
+            self.committed.update(changes)
             if self._deletes:
                 self._deletes = False
                 if self.complete:
                     for path, value in changes.items():
                         if value is DELETED:
-                            del self.fields[path]
+                            del self.committed[path]
         return changes
 
     def roll_back(self) -> None:
-        """Forget all that the run has changed."""
+        """Drop all changes of the run."""
         self.delta = {}
         self.overlay = {}
 
-    def succeed(self) -> Space:
-        """A space with all that this one holds; this one is of no more use.
+    def begin_durable_call(self) -> None:
+        """Check accesses from now on, since they may come from inside a durable call."""
+        self._calls += 1
+        self.is_guarded = True
 
-        For an action that may have left tasks or threads running: what they still do to memory
-        must not get into the next action's, nor into the next run's.
+    def end_durable_call(self) -> None:
+        """End what `begin_durable_call` has begun."""
+        self._calls -= 1
+        self.is_guarded = self._calls > 0 or self.ended
+
+    def transfer(self) -> MemoryFields:
+        """Move everything to a new object, and refuse all further accesses to this one.
+
+        For an action that may have left tasks or threads running: their changes must not get into
+        the next action's memory, nor into the next run's.
         """
-        successor = Space(self.store)
+        successor = MemoryFields(self.store)
         successor.complete = self.complete
         successor._deletes = self._deletes
         successor._objects, self._objects = self._objects, None
-        successor.delta = self.delta.copy()  # a thread may just be writing to the original
+        successor.delta = self.delta.copy()  # a thread may be writing to the original
         successor.overlay = self.overlay
-        successor.fields = self.fields
-        self.delta, self.overlay, self.fields, self.store = {}, {}, {}, None
+        successor.committed = self.committed
+        self.delta, self.overlay, self.committed, self.store = {}, {}, {}, None
         self.complete = True
         self.ended = True
-        self.guards += _FOR_GOOD
+        self.is_guarded = True
         return successor
 
 
