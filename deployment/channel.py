@@ -1,4 +1,4 @@
-"""From a pool process to its supervisor: a socket pair of whole messages, each a JSON object.
+"""The channel from a pool process to its supervisor: a socket pair; each message is a JSON object.
 
     {"status": {...}}                 the status of the pool, a few times a second
     {"log": text}                     what the launcher logs
@@ -7,9 +7,9 @@
     {"error": {...}, "code": N}       the end: the error
     {"interrupted": true, "code": N}  the end: stopped before the pool ran
 
-A supervisor that does not read (it was stopped, or its terminal blocks it) must not block a pool,
-so nothing here waits: a message that finds no room is dropped. The next status replaces it. Only
-the last message waits for room, and not for long.
+A supervisor that does not read (it was stopped, or its terminal blocks it) must not block a pool.
+So nothing here waits: a message is dropped if the socket's buffer is full, and the next status
+replaces it. Only the last message waits for space, and for some seconds at most.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 _LARGEST: Final = 1 << 18
-"""More than the kernel lets through by default."""
+"""Larger than any message that the kernel accepts by default."""
 _SEND_SECONDS: Final = 5.0
 
 
@@ -33,33 +33,33 @@ class Channel:
 
     @classmethod
     def pair(cls) -> tuple[Channel, Channel]:
-        """Both ends."""
+        """Return both ends."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         return cls(ours), cls(theirs)
 
     @classmethod
     def inherited(cls, descriptor: int) -> Channel:
-        """The end that this process was started with; its children do not get it."""
+        """Return the end that this process was started with; children do not inherit it."""
         end = socket.socket(fileno=descriptor)
         end.set_inheritable(False)
         return cls(end)
 
     def fileno(self) -> int:
-        """What to poll."""
+        """Return the descriptor to poll."""
         return self._socket.fileno()
 
     def send(self, **message: Any) -> None:
-        """Send a message, if there is room."""
+        """Send a message, unless the buffer is full."""
         with suppress(OSError):
             self._socket.send(json.dumps(message, default=str).encode())
 
     def send_last(self, **message: Any) -> None:
-        """Send a message, waiting for room; it is lost only if the other end is gone."""
+        """Send a message; wait some seconds if the buffer is full."""
         self._socket.settimeout(_SEND_SECONDS)
         self.send(**message)
 
     def receive(self) -> tuple[list[dict[str, Any]], bool]:
-        """The messages that have arrived, and whether the other end is gone."""
+        """Return the messages that have arrived, and whether the other end is closed."""
         messages: list[dict[str, Any]] = []
         while True:
             try:
@@ -73,5 +73,5 @@ class Channel:
             messages.append(json.loads(data))
 
     def close(self) -> None:
-        """Let go of it; may be called again."""
+        """Close it; may be called again."""
         self._socket.close()

@@ -1,8 +1,8 @@
-"""What a pool process runs: a job or a service, as `tamias run` and `tamias serve` would.
+"""The program of a pool process: runs a job or a service, as `tamias run` and `tamias serve` do.
 
-It reads what to do from standard input, sends how it goes over a channel (`channel.py`), and prints
-nothing, unless it is broken: an exception that is no error of tamias's ends it without a word, as a
-signal would, with a traceback in its log.
+It reads what to run from standard input, reports over a channel (`channel.py`), and prints nothing.
+An exception that is not a `TamiasError` is a mistake in tamias: it ends the process without a
+report, as a signal would, with a traceback in its log.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Do what standard input says, for the parent that the arguments name."""
+    """Run what standard input describes, for the parent that the arguments name."""
     parent, descriptor = map(int, sys.argv[1:])
     die_with_parent(parent)
     channel = Channel.inherited(descriptor)
-    order = json.load(sys.stdin)
-    setproctitle.setproctitle(f"tamias: pool {order['name']}")
+    request = json.load(sys.stdin)
+    setproctitle.setproctitle(f"tamias: pool {request['name']}")
     log = logging.getLogger("tamias")
     log.addHandler(_ChannelHandler(channel))
     log.propagate = False
-    logging.getLogger("tamias.environments").setLevel(logging.INFO)  # it can take minutes
-    # Until the pool runs, which then drains, and after it.
+    logging.getLogger("tamias.environments").setLevel(logging.INFO)  # making one can take minutes
+    # Before and after the pool runs; the pool itself drains at SIGTERM.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        report, code = _perform(order, channel)
+        report, code = _perform(request, channel)
     except KeyboardInterrupt:
         channel.send_last(interrupted=True, code=INTERRUPTED)
     except TamiasError as error:
@@ -55,9 +55,9 @@ def main() -> None:
         channel.send_last(report=asdict(report), code=code)
 
 
-def _perform(order: dict[str, Any], channel: Channel) -> tuple[Report, int]:
-    """Run it to its end: what came of it, and its exit code."""
-    state = Path(order["state"])
+def _perform(request: dict[str, Any], channel: Channel) -> tuple[Report, int]:
+    """Run it to its end; return its report and its exit code."""
+    state = Path(request["state"])
 
     def on_status(status: PoolStatus) -> None:
         # The metrics are in the state directory, and may be large.
@@ -66,13 +66,13 @@ def _perform(order: dict[str, Any], channel: Channel) -> tuple[Report, int]:
     def on_ready(frontend: Frontend) -> None:
         channel.send(ready={"address": frontend.address, "listen": frontend.listens_on})
 
-    if order["kind"] == "service":
-        service = ServeSpec.recorded(state) if order["again"] else ServeSpec(**order["spec"])
+    if request["kind"] == "service":
+        service = ServeSpec.recorded(state) if request["again"] else ServeSpec(**request["spec"])
         service = replace(service, target=target_of(service))
         return serve(service, state, on_ready=on_ready, on_status=on_status), DONE
-    job = JobSpec.recorded(state) if order["again"] else JobSpec(**order["spec"])
+    job = JobSpec.recorded(state) if request["again"] else JobSpec(**request["spec"])
     job = replace(job, target=target_of(job))
-    report = run_file_job(job, state, overwrite=order["overwrite"], on_status=on_status)
+    report = run_file_job(job, state, overwrite=request["overwrite"], on_status=on_status)
     return report, report.exit_code
 
 

@@ -1,8 +1,8 @@
 """One pool process, as its supervisor sees it.
 
-A fresh interpreter (exec, so nothing of the supervisor's leaks in) in a session of its own: the
-terminal's Ctrl-C is for the supervisor, which passes on what is meant. The kernel kills it when the
-supervisor dies, and its zygote and workers with it.
+A fresh interpreter (exec, so nothing of the supervisor's state is inherited) in a session of its
+own: the terminal's Ctrl-C reaches only the supervisor, which then asks the pools to drain or to
+stop. The kernel kills the process when the supervisor dies, and with it its zygote and workers.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .channel import Channel
 if TYPE_CHECKING:
     from .spec import Member
 
-# The working directory is the user's, and what he calls `queue.py` is not for us to import.
+# The working directory is the user's: a `queue.py` in it must not be imported instead of Python's.
 _PROGRAM: Final = (
     "import sys; sys.path[:] = [path for path in sys.path if path]; "
     "from tamias.deployment.main import main; main()"
 )
-_LAST_LINES: Final = 15
-_LOG_END: Final = 1 << 14
+_TAIL_LINES: Final = 15
+_TAIL_BYTES: Final = 1 << 14
 
 
 class PoolProcess:
@@ -41,19 +41,19 @@ class PoolProcess:
     """
 
     def __init__(self, member: Member, folder: Path, *, again: bool) -> None:
-        """Start it; only in the main thread, with whose end the kernel ends it.
+        """Start it; only in the main thread: the kernel kills it when this thread ends.
 
         Args:
-            member: what it is to run.
+            member: what it runs.
             folder: its working directory.
-            again: whether its state directory says how to carry on.
+            again: whether it continues from what its state directory records.
 
         Raises:
             OSError: it cannot be started.
         """
         self._log = log_path(member)
         self._channel, theirs = Channel.pair()
-        order = {
+        request = {
             "name": member.name,
             "kind": "service" if isinstance(member.spec, ServeSpec) else "job",
             "spec": asdict(member.spec),
@@ -62,12 +62,12 @@ class PoolProcess:
             "again": again,
         }
         try:
-            # A file and not a pipe: nobody has to read it while we write.
+            # A file, not a pipe: writing to it does not wait for the process to read.
             with (
                 tempfile.TemporaryFile("w+", encoding="utf-8") as stdin,
                 self._log.open("ab") as log,
             ):
-                json.dump(order, stdin)
+                json.dump(request, stdin)
                 stdin.seek(0)
                 self._log_began = log.tell()
                 self._process = subprocess.Popen(
@@ -90,15 +90,15 @@ class PoolProcess:
         self.pid = self._process.pid
 
     def fileno(self) -> int:
-        """What to poll."""
+        """Return the descriptor to poll."""
         return self._channel.fileno()
 
     def receive(self) -> tuple[list[dict[str, Any]], bool]:
-        """What it has said, and whether it has ended."""
+        """Return its messages, and whether it has ended."""
         return self._channel.receive()
 
     def request_stop(self) -> None:
-        """As Ctrl-C for a single pool: the first time it drains, the second it stops."""
+        """Act as Ctrl-C for a single pool: at the first call it drains, at the second it stops."""
         self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -116,18 +116,18 @@ class PoolProcess:
                 return f"was killed by signal {-code}"
         return f"ended with exit code {code}"
 
-    def last_words(self) -> str:
-        """The end of what it has printed besides what it has said; usually nothing."""
+    def log_tail(self) -> str:
+        """Return the end of what this process has printed to its log; usually nothing."""
         with suppress(OSError), self._log.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             if end == 0:
                 self._log.unlink()
-            file.seek(max(self._log_began, end - _LOG_END))
+            file.seek(max(self._log_began, end - _TAIL_BYTES))
             lines = file.read().decode(errors="backslashreplace").splitlines()
-            return "\n".join(lines[-_LAST_LINES:])
+            return "\n".join(lines[-_TAIL_LINES:])
         return ""
 
 
 def log_path(member: Member) -> Path:
-    """Where a pool process prints what it has no better place for."""
+    """Return the log of a pool process, which has what it prints besides its messages."""
     return member.state.with_name(f"{member.name}.log")

@@ -1,18 +1,19 @@
-"""When the pool processes of a deployment are started, drained and killed: a pure machine.
+"""Decides when the pool processes of a deployment are started, drained and killed: a pure machine.
 
     WAITING ──start──► RUNNING ──reported how it ended──► OVER
        ▲                  │
        └── died without ──┘
            a report
 
-A pool process that reports how it has ended (finished, interrupted, an error) is believed: the pool
-has restarts, backoff and a breaker of its own, and what it gives up is given up. One that dies
-without a report, by SIGKILL or the kernel's memory killer for example, is started again and carries
-on where its state directory stands: at once the first time, after growing pauses from then on
-(`launcher/dispatch/backoff.py`). Any input that gets done ends the row of deaths. A process that
-finds its state directory in use, by `tamias dead-letters retry` for example, is treated the same.
+A pool process that reports how it has ended (finished, interrupted, an error) is not started again:
+the pool has restarts, backoff and a breaker of its own, so its report is final. One that dies
+without a report, by SIGKILL or the kernel's memory killer for example, is started again and
+continues from its state directory: at once the first time, after growing pauses from then on
+(`launcher/dispatch/backoff.py`). Any input that is finished resets the count of deaths. A process
+that finds its state directory in use, by `tamias dead-letters retry` for example, is treated the
+same.
 
-Agents do not affect each other: only the end looks at more than one of them.
+Agents do not affect each other: only the end of the deployment depends on all of them.
 
 Stopping has steps, as for a single pool: drain, stop at once, kill.
 """
@@ -50,7 +51,7 @@ class StartProcess:
 
     name: str
     again: bool
-    """Whether one has worked before, whose state directory says how to carry on."""
+    """Whether one has worked before, so that its state directory records what to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class DrainProcess:
 
 @dataclass(frozen=True, slots=True)
 class KillProcess:
-    """End a pool process that does not end."""
+    """Kill a pool process that does not end."""
 
     name: str
 
@@ -81,7 +82,7 @@ class _AgentState:
     """When to start it."""
     since: float = 0.0
     worked: bool = False
-    """Whether any of its processes has shown that the pool works."""
+    """Whether any of its processes has had a ready worker."""
     ready: bool = False
     """Whether the present process has."""
     events: int | None = None
@@ -101,7 +102,7 @@ class RestartPolicy:
     # -- events -------------------------------------------------------------------------------
 
     def works(self, name: str, events: int) -> None:
-        """Note that a pool works, and how many inputs it has done in all its lives."""
+        """Record that a pool works, and how many inputs it has finished in all its runs."""
         agent = self._agents[name]
         if not agent.ready:
             agent.ready = agent.worked = True
@@ -111,17 +112,17 @@ class RestartPolicy:
         agent.events = events
 
     def ended(self, name: str, code: int) -> None:
-        """A pool process has said how it ends, and does."""
+        """Record that a pool process has ended with a report."""
         agent = self._agents[name]
         agent.stage, agent.code = ProcessStage.OVER, code
 
     def died(self, name: str, now: float, code: int = FAILED) -> float | None:
-        """A pool process has ended without a word, or could not begin for a reason that passes.
+        """Record that a pool process has ended without a report, or found its state in use.
 
         Args:
             name: the agent.
             now: the time.
-            code: what becomes its exit code if that has happened too often.
+            code: the exit code of the agent if that has happened too often.
 
         Returns:
             Seconds until it is started again; None if it is not.
@@ -142,10 +143,10 @@ class RestartPolicy:
         return pause
 
     def stop(self, now: float) -> int:
-        """Stop everything: by draining, at the second call at once, at the third by force.
+        """Stop everything: the first call drains, the second stops at once, the third kills.
 
         Returns:
-            How often it has been asked.
+            The number of calls so far.
         """
         self._stops += 1
         if self._stops == 2:
@@ -160,7 +161,7 @@ class RestartPolicy:
     # -- instructions -------------------------------------------------------------------------
 
     def turn(self, now: float) -> list[Instruction]:
-        """What is to be done now."""
+        """Return what is to be done now."""
         steps: list[Instruction] = []
         for agent in self._agents.values():
             if agent.stage is ProcessStage.WAITING and now >= agent.at:
@@ -168,10 +169,10 @@ class RestartPolicy:
                 agent.events = None
                 steps.append(StartProcess(agent.name, again=agent.worked))
             elif agent.stage is ProcessStage.RUNNING:
-                steps += self._pressing(agent, now)
+                steps += self._stop_steps(agent, now)
         return steps
 
-    def _pressing(self, agent: _AgentState, now: float) -> list[Instruction]:
+    def _stop_steps(self, agent: _AgentState, now: float) -> list[Instruction]:
         steps: list[Instruction] = []
         while agent.stops_sent < min(self._stops, 2):
             agent.stops_sent += 1
@@ -182,7 +183,7 @@ class RestartPolicy:
         return steps
 
     def next_deadline(self) -> float | None:
-        """When there may be something to be done without an event."""
+        """Return when `turn` must be called even if nothing happens; None: not at all."""
         times = [agent.at for agent in self._agents.values() if agent.stage is ProcessStage.WAITING]
         if self._kill_at is not None:
             times += [
@@ -192,16 +193,16 @@ class RestartPolicy:
             ]
         return min(times, default=None)
 
-    # -- how things stand ---------------------------------------------------------------------
+    # -- state --------------------------------------------------------------------------------
 
     @property
     def is_over(self) -> bool:
-        """Whether all is done that there was to do."""
+        """Whether every agent has ended."""
         return all(agent.stage is ProcessStage.OVER for agent in self._agents.values())
 
     @property
     def is_up(self) -> bool:
-        """Whether every agent has got to work, or will not any more."""
+        """Whether every agent has begun to work, or has ended."""
         return all(
             agent.worked or agent.stage is ProcessStage.OVER for agent in self._agents.values()
         )
@@ -213,11 +214,11 @@ class RestartPolicy:
         return max(codes, key=_badness, default=DONE)
 
     def code(self, name: str) -> int | None:
-        """An agent's exit code, once it is over."""
+        """Return an agent's exit code; None until it has ended."""
         return self._agents[name].code
 
     def stage(self, name: str) -> ProcessStage:
-        """Where an agent is."""
+        """Return the stage of an agent."""
         return self._agents[name].stage
 
 

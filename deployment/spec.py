@@ -1,11 +1,10 @@
 """Deployment files: what they may contain, and the agents that they describe.
 
-Everything that can be told from the text alone is checked before anything is done, and every
-problem is told with its line: a slip in the file starts nothing. What is around an agent (its
-target, its input, its environment) is that agent's own affair, and is looked at in its own pool
-process, so that a file that is missing stops one agent and not its neighbours.
+Everything that the text alone can show is checked before anything is started, and every problem is
+reported with its line. What an agent needs besides (its target, its input, its environment) is
+checked in its own pool process, so that a missing file stops one agent and not the others.
 
-Paths are relative to the file, wherever the command is given.
+Paths are relative to the file, not to the working directory.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from ..agent.config.configuration import Configuration
 from ..agent.config.options import PoolOptions
 from ..agent.errors import ConfigError, InputError, UsageError
-from ..environments.spec import EnvironmentSpec
+from ..environments.spec import EnvironmentSpec, StrictModel
 from ..launcher.jobs.file_job import JobSpec
 from ..launcher.jobs.target import checked_target
 from ..service.protocol.keys import ServerKeys
@@ -40,24 +39,20 @@ _ELSEWHERE: Final = {
 
 
 def _empty(value: object) -> object:
-    """`serve:` with nothing behind it is a service with nothing special."""
+    """Read `serve:` without a value as a service with the default settings."""
     return {} if value is None else value
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ServeEntry(_Model):
-    """A service, and where it can be reached besides its state directory."""
+class ServeEntry(StrictModel):
+    """A service: its addresses besides the local socket."""
 
     listen: str | None = None
     """A TCP address, as ``tcp://127.0.0.1:7000``."""
     keys: str | None = None
-    """The directory of the keys, without which there is no TCP."""
+    """The directory of the keys; TCP needs one."""
 
 
-class AgentEntry(_Model):
+class AgentEntry(StrictModel):
     """One agent: from file to file, or as a service."""
 
     target: str
@@ -69,34 +64,34 @@ class AgentEntry(_Model):
     overwrite: bool = False
     serve: Annotated[ServeEntry | None, BeforeValidator(_empty)] = None
     workers: int | None = Field(None, ge=0)
-    environment: dict[str, Any] = {}
-    settings: dict[str, Any] = {}
+    environment: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
-class FileContent(_Model):
+class FileContent(StrictModel):
     """The whole file."""
 
     state: str | None = None
     """The directory of all state; default: beside the file, by its name."""
-    defaults: dict[str, Any] = {}
-    """Settings of every agent that does not say otherwise, and `environment`."""
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    """Settings for all agents, which their own override, and `environment`."""
     agents: dict[str, AgentEntry] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One agent of a deployment, as its pool process gets it. Paths are absolute."""
+    """One agent of a deployment, as its pool process runs it. Paths are absolute."""
 
     name: str
     spec: JobSpec | ServeSpec
     state: Path
-    """Its state directory, which is like any other."""
+    """Its state directory, as for any job or service."""
     overwrite: bool = False
     """Whether a new job may empty an output that exists."""
 
     @property
     def is_service(self) -> bool:
-        """Whether it has clients, and no end."""
+        """Whether it is a service."""
         return isinstance(self.spec, ServeSpec)
 
     @property
@@ -104,11 +99,11 @@ class Member:
         """The file that it writes; empty for a service."""
         return self.spec.output if isinstance(self.spec, JobSpec) else ""
 
-    def look_around(self) -> None:
-        """See whether what it needs is there: target, input, the output's folder, keys.
+    def check_files(self) -> None:
+        """Check that what it needs exists: target, input, the output's folder, keys.
 
         Raises:
-            UsageError: something is not. Its pool process would find out, too, if later.
+            UsageError: something does not. Its pool process would raise it, too, but later.
         """
         spec = self.spec
         target_of(spec)
@@ -126,7 +121,7 @@ class Member:
 
 
 def target_of(spec: JobSpec | ServeSpec) -> str:
-    """The target with an absolute path, if it is in a file.
+    """Return the target, with an absolute path if it is in a file.
 
     Raises:
         TargetError: there is no such file or module.
@@ -147,15 +142,15 @@ class Deployment:
 
     @property
     def folder(self) -> Path:
-        """Where relative paths begin."""
+        """The folder that relative paths start from."""
         return self.path.parent
 
     @classmethod
     def read(cls, path: Path) -> Deployment:
-        """The deployment that a file describes.
+        """Return the deployment that a file describes.
 
         Raises:
-            ConfigError: it cannot be read, or something in it is wrong: all of it is told.
+            ConfigError: it cannot be read, or something in it is wrong; with all problems.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -170,7 +165,7 @@ class Deployment:
 
 
 class _Reader:
-    """Collects what is wrong with a file, and puts together what is right."""
+    """Builds a deployment from a file's content, and collects the problems."""
 
     def __init__(self, path: Path, data: Any, lines: LineNumbers) -> None:
         self._path = path
@@ -180,7 +175,7 @@ class _Reader:
         self._problems: list[tuple[int, str]] = []
 
     def deployment(self) -> Deployment:
-        """Raises ConfigError if anything is wrong."""
+        """Return the deployment; raises ConfigError if there are problems."""
         for path, line in self._lines.repeated:
             self._problems.append((line, f"{_dotted(path)} is there twice"))
         content = self._content()
@@ -198,19 +193,19 @@ class _Reader:
                 ("agents", name),
             )
             members.append(self._member(name, entry, defaults, asked, state))
-        self._check_neighbours(members)
+        self._check_conflicts(members)
         if self._problems:
             raise self._error()
         return Deployment(self._path.absolute(), Path(state), tuple(members))
 
     def _content(self) -> FileContent | None:
         if not isinstance(self._data, Mapping):
-            self._tell((), "a deployment file has `agents:`, and below it one entry per agent")
+            self._report((), "a deployment file has `agents:`, and below it one entry per agent")
             return None
         try:
             return FileContent.model_validate(self._data)
         except ValidationError as error:
-            self._take(error, ())
+            self._report_invalid(error, ())
             return None
 
     def _member(
@@ -223,19 +218,21 @@ class _Reader:
     ) -> Member:
         where = ("agents", name)
         if not _NAME.fullmatch(name):
-            self._tell(where, "a name has letters, digits, - and _, and is a directory's name, too")
+            self._report(
+                where, "a name has letters, digits, - and _, and is a directory's name, too"
+            )
         self._check_settings(entry.settings, (*where, "settings"))
         self._check_shape(entry, where)
         settings = {**defaults, **entry.settings}
         if entry.workers is not None:
             settings[PoolOptions.WORKERS.key] = entry.workers
             if PoolOptions.WORKERS.key in entry.settings:
-                self._tell((*where, "settings", "workers"), "workers is there already, above")
+                self._report((*where, "settings", "workers"), "workers is there already, above")
         try:
             config = Configuration(settings)
             on_error = config.get(PoolOptions.ON_ERROR) or "dead-letter"
             data = config.data
-        except ConfigError:  # has been told, at its place
+        except ConfigError:  # reported by `_check_settings`
             on_error, data = "", {}
         return Member(
             name,
@@ -278,49 +275,53 @@ class _Reader:
     # -- checks -------------------------------------------------------------------------------
 
     def _check_shape(self, entry: AgentEntry, where: tuple[str, ...]) -> None:
-        """Whether it is a job or a service, and has what that needs."""
+        """Check that it is a job or a service, and has what that needs."""
         if entry.serve is not None:
             for name in ("input", "output", "key", "format", "ordered", "overwrite"):
                 if name in entry.model_fields_set:
-                    self._tell((*where, name), "a service has no such thing: its clients hand in")
+                    self._report((*where, name), "a service has no such thing: its clients hand in")
             if entry.serve.listen is not None and entry.serve.keys is None:
-                self._tell(
+                self._report(
                     (*where, "serve", "listen"),
                     "without keys it would be open to everybody (tamias keys makes some)",
                 )
         elif entry.input is None or entry.output is None:
-            self._tell(where, "it needs an input and an output, or serve for a service")
+            self._report(where, "it needs an input and an output, or serve for a service")
         for name, value in (("input", entry.input), ("output", entry.output)):
             if value == "-":
-                self._tell((*where, name), "agents that run side by side need files, not -")
+                self._report((*where, name), "agents that run side by side need files, not -")
 
     def _check_settings(self, settings: dict[str, Any], where: tuple[str, ...]) -> None:
-        """Whether each is an option with a right value, or the agent's own."""
+        """Check that each is an option with a valid value, or the agent's own."""
         bad = False
         for key, value in settings.items():
             name = str(key).partition(".")[0]
             if key in _ELSEWHERE or name == _ENVIRONMENT:
-                self._tell((*where, key), _ELSEWHERE.get(key, "an environment stands beside them"))
+                self._report(
+                    (*where, key), _ELSEWHERE.get(key, "an environment stands beside them")
+                )
                 continue
             try:
                 Configuration({key: value})
             except ConfigError as error:
                 bad = True
-                self._tell((*where, key), error.message.rstrip("."))
+                self._report((*where, key), error.message.rstrip("."))
         if not bad:
             try:
                 Configuration(settings)
             except ConfigError as error:  # given twice, nested and dotted
-                self._tell(where, error.message.rstrip("."))
+                self._report(where, error.message.rstrip("."))
 
     def _environment(
         self, below: dict[str, Any], holder: Mapping[str, Any], where: tuple[str, ...]
     ) -> EnvironmentSpec:
-        """The environment in `holder`, over the one of the defaults."""
+        """Return the environment in `holder`, over the one of the defaults."""
         asked = holder.get(_ENVIRONMENT) or {}
         where = (*where, _ENVIRONMENT)
         if not isinstance(asked, Mapping):
-            self._tell(where, "an environment has settings: " + ", ".join(_names(EnvironmentSpec)))
+            self._report(
+                where, "an environment has settings: " + ", ".join(_names(EnvironmentSpec))
+            )
             return EnvironmentSpec()
         merged = {**below, **asked}
         if isinstance(variables := asked.get("variables"), Mapping):
@@ -328,34 +329,34 @@ class _Reader:
         try:
             return EnvironmentSpec.model_validate(merged).at(self._folder)
         except ValidationError as error:
-            self._take(error, where, EnvironmentSpec)
+            self._report_invalid(error, where, EnvironmentSpec)
             return EnvironmentSpec()
 
-    def _check_neighbours(self, members: list[Member]) -> None:
-        """Whether agents are in each other's way."""
+    def _check_conflicts(self, members: list[Member]) -> None:
+        """Check that no two agents write one file or listen at one address."""
         writers: dict[str, str] = {}
-        doors: dict[str, str] = {}
+        listeners: dict[str, str] = {}
         for member in members:
             where = ("agents", member.name)
             if isinstance(member.spec, ServeSpec):
-                taken = doors.setdefault(member.spec.listen or member.name, member.name)
-                if taken != member.name:
-                    self._tell((*where, "serve", "listen"), f"{taken} listens there")
+                other = listeners.setdefault(member.spec.listen or member.name, member.name)
+                if other != member.name:
+                    self._report((*where, "serve", "listen"), f"{other} listens there")
             elif member.spec.output:
-                taken = writers.setdefault(os.path.realpath(member.spec.output), member.name)
-                if taken != member.name:
-                    self._tell((*where, "output"), f"{taken} writes that file")
+                other = writers.setdefault(os.path.realpath(member.spec.output), member.name)
+                if other != member.name:
+                    self._report((*where, "output"), f"{other} writes that file")
         for member in members:
             if isinstance(member.spec, JobSpec):
                 writer = writers.get(os.path.realpath(member.spec.input))
                 if writer is not None:
-                    self._tell(
+                    self._report(
                         ("agents", member.name, "input"),
                         f"{'it' if writer == member.name else writer} writes that file, and inputs "
                         "have to be complete",
                     )
 
-    # -- words and places ---------------------------------------------------------------------
+    # -- paths and problems -------------------------------------------------------------------
 
     def _place(self, path: str) -> str:
         return str(self._folder / Path(path).expanduser()) if path and path != "-" else path
@@ -367,10 +368,10 @@ class _Reader:
             return f"{self._place(location)}{colon}{name}"
         return target
 
-    def _tell(self, path: tuple[object, ...], what: str) -> None:
+    def _report(self, path: tuple[object, ...], what: str) -> None:
         self._problems.append((self._lines.of(path), f"{_dotted(path)}: {what}" if path else what))
 
-    def _take(
+    def _report_invalid(
         self,
         error: ValidationError,
         where: tuple[str, ...],
@@ -389,13 +390,13 @@ class _Reader:
             elif path:
                 message = message.replace("Input should", "it should", 1).partition(" or inst")[0]
                 message = f"{message[:1].lower()}{message[1:]}"
-            self._tell(path, message)
+            self._report(path, message)
 
     def _error(self) -> ConfigError:
-        told = [f"line {line}: {what}" for line, what in dict.fromkeys(sorted(self._problems))]
-        head = f"{self._path}, " if len(told) == 1 else f"{self._path} has mistakes:\n  "
+        lines = [f"line {line}: {what}" for line, what in dict.fromkeys(sorted(self._problems))]
+        head = f"{self._path}, " if len(lines) == 1 else f"{self._path} has mistakes:\n  "
         return ConfigError(
-            head + "\n  ".join(told) + ("." if len(told) == 1 else ""),
+            head + "\n  ".join(lines) + ("." if len(lines) == 1 else ""),
             hint="Nothing was started. What a file may say: tamias up --help.",
         )
 
@@ -405,7 +406,7 @@ def _names(model: type[BaseModel]) -> list[str]:
 
 
 def _model_at(path: tuple[object, ...]) -> type[BaseModel]:
-    """The model that lacks what the path leads to."""
+    """Return the model that has no field for the end of the path."""
     models: dict[int, type[BaseModel]] = {1: FileContent, 3: AgentEntry}
     return models.get(len(path), ServeEntry)
 

@@ -42,14 +42,14 @@ class DeploymentListener:
     def status(self, name: str, status: PoolStatus) -> None:
         """A pool has sent its status."""
 
-    def said(self, name: str, text: str) -> None:
+    def logged(self, name: str, text: str) -> None:
         """A pool's launcher has logged a line."""
 
     def ready(self, name: str, where: dict[str, Any]) -> None:
         """A service is open: `address` and `listen`."""
 
-    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
-        """A pool process has died; it is started again after `pause` seconds, or not (None)."""
+    def died(self, name: str, how: str, log_tail: str, pause: float | None) -> None:
+        """A pool process has died; it is started again after `pause` seconds; None: it is not."""
 
     def ended(self, name: str, report: Report, code: int) -> None:
         """A pool has ended and reported how."""
@@ -72,7 +72,7 @@ class Supervisor:
 
     Args:
         deployment: what to run.
-        listener: is told what happens, in this thread.
+        listener: its methods are called in this thread.
     """
 
     def __init__(self, deployment: Deployment, listener: DeploymentListener) -> None:
@@ -82,17 +82,17 @@ class Supervisor:
         self.policy = RestartPolicy(self._members)
         self._processes: dict[str, PoolProcess] = {}
         self._endings: dict[str, dict[str, Any]] = {}
-        """The last words of processes that have not ended yet."""
+        """The last messages of processes that have not ended yet."""
         self._clock = time.monotonic
-        self._asked = 0
+        self._stop_requests = 0
         self._notified = False
         self._wakeup = Wakeup()
 
     def run(self) -> int:
-        """Run until every agent is over, or it was stopped. Only in the main thread.
+        """Run until every agent has ended, or it was stopped. Only in the main thread.
 
         Returns:
-            The exit code, that of the agent that fared worst.
+            The exit code: the worst of the agents' codes.
 
         Raises:
             StoreLockedError: the deployment runs already.
@@ -102,7 +102,7 @@ class Supervisor:
             stack.callback(self._wakeup.close)
             stack.callback(self._lock().close)
             stack.callback(self._end_all)
-            stack.enter_context(Signals(self._asked_to_stop))
+            stack.enter_context(Signals(self._request_stop))
             self._loop()
         return self.policy.exit_code
 
@@ -124,8 +124,8 @@ class Supervisor:
     def _loop(self) -> None:
         while True:
             now = self._clock()
-            while self._asked:
-                self._asked -= 1
+            while self._stop_requests:
+                self._stop_requests -= 1
                 self._listener.stopping(self.policy.stop(now))
                 notify("STOPPING=1")
             for step in self.policy.turn(now):
@@ -146,7 +146,7 @@ class Supervisor:
             poller.register(descriptor, select.POLLIN)
         for descriptor, _ in poller.poll(max(0, int(seconds * 1000) + 1)):
             if descriptor in by_descriptor:
-                self._hear(by_descriptor[descriptor])
+                self._receive(by_descriptor[descriptor])
             else:
                 self._wakeup.clear()
 
@@ -164,7 +164,7 @@ class Supervisor:
         member = self._members[name]
         try:
             process = PoolProcess(member, self._deployment.folder, again=again)
-        except OSError as error:  # no more processes, no room for the log
+        except OSError as error:  # the process limit is reached, or the disk is full
             failure = WorkerStartError(f"its pool process cannot be started: {error}")
             self._report_end(
                 name, failure.message, "", {"error": error_to_json(failure), "code": FAILED}
@@ -175,20 +175,20 @@ class Supervisor:
 
     # -- events -------------------------------------------------------------------------------
 
-    def _hear(self, name: str) -> None:
+    def _receive(self, name: str) -> None:
         process = self._processes[name]
         messages, closed = process.receive()
         for message in messages:
-            self._take(name, message)
+            self._process(name, message)
         if closed:
             del self._processes[name]
             ending = self._endings.pop(name, None)
             how = f"its pool process {process.wait_for_end()}"
             if ending is not None and "error" in ending:
                 how = ending["error"]["message"].rstrip(".")
-            self._report_end(name, how, process.last_words(), ending)
+            self._report_end(name, how, process.log_tail(), ending)
 
-    def _take(self, name: str, message: dict[str, Any]) -> None:
+    def _process(self, name: str, message: dict[str, Any]) -> None:
         if "status" in message:
             status = PoolStatus.from_json(message["status"])
             if any(worker.state == "ready" for worker in status.workers):
@@ -196,17 +196,19 @@ class Supervisor:
             self._listener.status(name, status)
             self._notify_when_up()
         elif "log" in message:
-            self._listener.said(name, message["log"])
+            self._listener.logged(name, message["log"])
         elif "ready" in message:
             self._listener.ready(name, message["ready"])
         else:
             self._endings[name] = message
 
-    def _report_end(self, name: str, how: str, words: str, ending: dict[str, Any] | None) -> None:
-        """A process is no more; `ending` is what it has said of that."""
+    def _report_end(
+        self, name: str, how: str, log_tail: str, ending: dict[str, Any] | None
+    ) -> None:
+        """Report that a process has ended; `ending` is its last message, if it has sent one."""
         if ending is None or ending.get("error", {}).get("type") == StoreLockedError.__name__:
             pause = self.policy.died(name, self._clock(), ending["code"] if ending else FAILED)
-            self._listener.died(name, how, words, pause)
+            self._listener.died(name, how, log_tail, pause)
             return
         self.policy.ended(name, ending["code"])
         if "error" in ending:
@@ -218,19 +220,19 @@ class Supervisor:
         self._notify_when_up()
 
     def _notify_when_up(self) -> None:
-        """Tell systemd, once."""
+        """Notify systemd, once."""
         if not self._notified and self.policy.is_up:
             self._notified = True
             notify("READY=1")
 
     # -- the end ------------------------------------------------------------------------------
 
-    def _asked_to_stop(self) -> None:
-        self._asked += 1
+    def _request_stop(self) -> None:
+        self._stop_requests += 1
         self._wakeup.wake()
 
     def _end_all(self) -> None:
-        """Nothing is left behind, even by a mistake of ours."""
+        """Kill what still runs, also after an exception."""
         for process in self._processes.values():
             process.kill()
         for process in self._processes.values():

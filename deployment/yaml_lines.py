@@ -1,7 +1,7 @@
-"""YAML with places: what a text says, and on which line each part of it stands.
+"""Reads YAML with line numbers: the values of a text, and the line of each key and item.
 
-PyYAML forgets lines when it makes plain values, and takes the last of two equal keys without a
-word. Someone who has written a file by hand wants to be told of both.
+PyYAML drops line numbers when it makes plain values, and of two equal keys it silently uses the
+last. Both are needed for good error messages.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 class LineNumbers:
-    """On which line of a text a key or an item of a list stands; lines count from 1."""
+    """The lines of keys and list items in a text, counted from 1."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, ...], int] = {(): 1}
         self.repeated: list[tuple[tuple[str, ...], int]] = []
-        """Keys that one mapping has twice, and the line of the second."""
+        """Keys that a mapping has twice, and the line of the second."""
         self._seen: set[int] = set()
 
     def of(self, path: Sequence[object]) -> int:
-        """The line of what a path leads to, or of the nearest thing around it that has one."""
+        """Return the line of the part at a path, or of the nearest part around it that has one."""
         names = tuple(map(str, path))
         while names not in self._lines:
             names = names[:-1]
         return self._lines[names]
 
-    def note(self, node: yaml.Node, path: tuple[str, ...] = ()) -> None:
-        """Take in what a node holds. What an anchor repeats is noted where it stands first."""
+    def record(self, node: yaml.Node, path: tuple[str, ...] = ()) -> None:
+        """Record the lines of a node's parts; those that an anchor repeats, at the first place."""
         if id(node) in self._seen:
             return
         self._seen.add(id(node))
@@ -43,11 +43,11 @@ class LineNumbers:
             for number, item in enumerate(node.value):
                 place = (*path, str(number))
                 self._lines[place] = item.start_mark.line + 1
-                self.note(item, place)
+                self.record(item, place)
         elif isinstance(node, yaml.MappingNode):
-            self._note_mapping(node, path)
+            self._record_mapping(node, path)
 
-    def _note_mapping(self, node: yaml.MappingNode, path: tuple[str, ...]) -> None:
+    def _record_mapping(self, node: yaml.MappingNode, path: tuple[str, ...]) -> None:
         here: set[str] = set()
         for key, value in node.value:
             if key.tag == _MERGE or not isinstance(key, yaml.ScalarNode):
@@ -57,11 +57,11 @@ class LineNumbers:
                 self.repeated.append((inner, line))
             here.add(key.value)
             self._lines[inner] = line
-            self.note(value, inner)
+            self.record(value, inner)
 
 
 def parse(text: str, source: str) -> tuple[Any, LineNumbers]:
-    """What a YAML text holds, and where.
+    """Return the value of a YAML text, and its line numbers.
 
     Raises:
         ConfigError: it is not YAML; `source` names it.
@@ -72,7 +72,7 @@ def parse(text: str, source: str) -> tuple[Any, LineNumbers]:
         node = loader.get_single_node()
         if node is None:
             return None, lines
-        lines.note(node)
+        lines.record(node)
         return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

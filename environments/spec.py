@@ -95,11 +95,13 @@ def _texts(value: object) -> object:
     return texts
 
 
-class _Model(BaseModel):
+class StrictModel(BaseModel):
+    """A part of a file: unknown keys and values of another type are errors."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class FileEntry(_Model):
+class FileEntry(StrictModel):
     """A file, directory or archive, and what it is called in the environment."""
 
     path: str
@@ -123,7 +125,7 @@ Items = Annotated[
 ]
 
 
-class EnvironmentSpec(_Model):
+class EnvironmentSpec(StrictModel):
     """An environment, as it is asked for. Empty: the launcher's own."""
 
     python: Annotated[str, BeforeValidator(_python)] = ""
@@ -202,7 +204,7 @@ class EnvironmentSpec(_Model):
         try:
             spec = cls.model_validate(data)
         except ValidationError as error:
-            raise ConfigError(_told(error, where), hint=_known()) from None
+            raise ConfigError(_problems(error, where), hint=_known()) from None
         return spec.at(base or Path.cwd())
 
     def at(self, base: Path) -> EnvironmentSpec:
@@ -241,7 +243,7 @@ def _stem(path: str) -> str:
     return name
 
 
-def _told(error: ValidationError, where: str) -> str:
+def _problems(error: ValidationError, where: str) -> str:
     lines = []
     for problem in error.errors(include_url=False):
         path = ".".join([where, *(str(part) for part in problem["loc"] if part != "str")])

@@ -82,7 +82,7 @@ def _check(deployment: Deployment, *, as_json: bool) -> int:
     for member in deployment.members:
         problem: TamiasError | None = None
         try:
-            member.look_around()
+            member.check_files()
         except UsageError as error:
             problem, worst = error, WRONG
         if as_json:

@@ -96,9 +96,9 @@ class Views(DeploymentListener):
         agent.state, agent.status = status.phase, status
         agent.estimate.update(status)
 
-    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+    def died(self, name: str, how: str, log_tail: str, pause: float | None) -> None:
         """As `DeploymentListener.died`."""
-        del how, last_words
+        del how, log_tail
         agent = self.agents[name]
         agent.pid = None
         if pause is not None:
@@ -152,8 +152,8 @@ class LineViews(Views):
         super().started(name, pid, again=again)
         self.say(f"{name}: started{' again' if again else ''} (pid {pid})")
 
-    def said(self, name: str, text: str) -> None:
-        """As `DeploymentListener.said`."""
+    def logged(self, name: str, text: str) -> None:
+        """As `DeploymentListener.logged`."""
         self.say(f"{name}: {text}")
 
     def ready(self, name: str, where: dict[str, Any]) -> None:
@@ -161,16 +161,16 @@ class LineViews(Views):
         also = f", and at {where['listen']}" if where["listen"] else ""
         self.say(f"{name}: ready for clients{also}")
 
-    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+    def died(self, name: str, how: str, log_tail: str, pause: float | None) -> None:
         """As `DeploymentListener.died`."""
-        super().died(name, how, last_words, pause)
+        super().died(name, how, log_tail, pause)
         if pause is None:
             what = "it is not started again"
         elif pause < 0.05:
             what = "it is started again"
         else:
             what = f"it is started again in {duration(pause)}"
-        words = f"; the last that it printed:\n{last_words}" if last_words else ""
+        words = f"; the last that it printed:\n{log_tail}" if log_tail else ""
         self.say(f"{name}: {how}; {what}{words}")
 
     def ended(self, name: str, report: Report, code: int) -> None:
@@ -242,18 +242,18 @@ class JsonViews(Views):
         super().started(name, pid, again=again)
         self.print_event("started", agent=name, pid=pid, again=again)
 
-    def said(self, name: str, text: str) -> None:
-        """As `DeploymentListener.said`."""
+    def logged(self, name: str, text: str) -> None:
+        """As `DeploymentListener.logged`."""
         self.print_event("log", agent=name, text=text)
 
     def ready(self, name: str, where: dict[str, Any]) -> None:
         """As `DeploymentListener.ready`."""
         self.print_event("ready", agent=name, **where)
 
-    def died(self, name: str, how: str, last_words: str, pause: float | None) -> None:
+    def died(self, name: str, how: str, log_tail: str, pause: float | None) -> None:
         """As `DeploymentListener.died`."""
-        super().died(name, how, last_words, pause)
-        self.print_event("died", agent=name, how=how, printed=last_words, again_in=pause)
+        super().died(name, how, log_tail, pause)
+        self.print_event("died", agent=name, how=how, printed=log_tail, again_in=pause)
 
     def ended(self, name: str, report: Report, code: int) -> None:
         """As `DeploymentListener.ended`."""

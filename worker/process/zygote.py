@@ -90,7 +90,7 @@ class Zygote:
                 return 1
             setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
             warm()
-            self._say(
+            self._send(
                 ready={
                     "pid": os.getpid(),
                     "agent": plan.name,
@@ -121,7 +121,7 @@ class Zygote:
                 self._hooks = find_hooks(WorkerHook, HOOK_GROUP, names)
                 return plan
         except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
-            self._say(failed=error_to_json(error))
+            self._send(failed=error_to_json(error))
             return None
 
     # -- workers ------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ class Zygote:
         try:
             pid = os.fork()
         except OSError as error:
-            self._say(
+            self._send(
                 unforked=assignment.slot, incarnation=assignment.incarnation, error=str(error)
             )
             return
@@ -145,12 +145,12 @@ class Zygote:
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._workers.add(pid)
-        self._say(forked=pid, slot=assignment.slot, incarnation=assignment.incarnation)
+        self._send(forked=pid, slot=assignment.slot, incarnation=assignment.incarnation)
 
     def _be_worker(self, zygote: int, assignment: Assignment) -> NoReturn:
         code = 1
         try:
-            os.setpgid(0, 0)  # what the worker starts dies with it: see `_bury`
+            os.setpgid(0, 0)  # what the worker starts dies with it: see `_kill_group`
             die_with_parent(zygote)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -178,10 +178,10 @@ class Zygote:
             if pid == 0:
                 return
             if pid in self._workers:
-                self._bury(pid)
-                self._say(exit=pid, status=status)
+                self._kill_group(pid)
+                self._send(exit=pid, status=status)
 
-    def _bury(self, pid: int) -> None:
+    def _kill_group(self, pid: int) -> None:
         """Kill whatever a dead worker has left running in its process group."""
         self._workers.discard(pid)
         with contextlib.suppress(OSError):
@@ -236,7 +236,7 @@ class Zygote:
         *lines, self._buffer = self._buffer.split(b"\n")
         return [json.loads(line) for line in lines]
 
-    def _say(self, **message: Any) -> None:
+    def _send(self, **message: Any) -> None:
         with contextlib.suppress(OSError):  # its end will be read from the control socket
             self._control.sendall(json.dumps(message).encode() + b"\n")
 

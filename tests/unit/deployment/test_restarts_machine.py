@@ -21,14 +21,14 @@ NAMES = ["a", "b", "c"]
 CODES = [0, 3, 130, 2, 1]
 
 
-class RollMachine(RuleBasedStateMachine):
-    """A shell that carries out instructions, in a world in which anything may die."""
+class RestartMachine(RuleBasedStateMachine):
+    """Carries out the instructions of a policy, and lets any process die at any time."""
 
     @initialize()
     def begin(self) -> None:
         self.now = 100.0
         self.policy = RestartPolicy(NAMES, BACKOFF)
-        self.living: dict[str, int] = {}  # how often each has been told to stop
+        self.living: dict[str, int] = {}  # stop requests sent to each
         self.worked: dict[str, bool] = dict.fromkeys(NAMES, False)
         self.ready: set[str] = set()
         self.events = dict.fromkeys(NAMES, 0)
@@ -70,7 +70,7 @@ class RollMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), code=st.sampled_from(CODES))
     def end(self, name: str, code: int) -> None:
         if name in self.living:
-            self.gone(name)
+            self.remove(name)
             self.policy.ended(name, code)
             self.codes[name] = code
             self.turn()
@@ -79,7 +79,7 @@ class RollMachine(RuleBasedStateMachine):
     def die(self, name: str) -> None:
         if name not in self.living:
             return
-        self.gone(name)
+        self.remove(name)
         pause = self.policy.died(name, self.now)
         if pause is None:
             self.codes[name] = 130 if self.stops else 1
@@ -89,7 +89,7 @@ class RollMachine(RuleBasedStateMachine):
             self.due[name] = self.now + pause
         self.turn()
 
-    def gone(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         del self.living[name]
         self.ready.discard(name)
         self.killed.discard(name)
@@ -118,7 +118,7 @@ class RollMachine(RuleBasedStateMachine):
             self.turn()
 
     @invariant()
-    def everyone_is_somewhere(self) -> None:
+    def the_stages_are_those_of_the_processes(self) -> None:
         if not hasattr(self, "policy"):
             return
         for name in NAMES:
@@ -133,9 +133,9 @@ class RollMachine(RuleBasedStateMachine):
         assert self.policy.is_over == (len(self.codes) == len(NAMES))
 
     @invariant()
-    def whoever_lives_has_been_told(self) -> None:
+    def each_running_process_was_sent_the_stop_requests(self) -> None:
         if hasattr(self, "policy"):
-            assert all(told == min(self.stops, 2) for told in self.living.values())
+            assert all(sent == min(self.stops, 2) for sent in self.living.values())
 
     @invariant()
     def a_third_request_kills(self) -> None:
@@ -148,11 +148,11 @@ class RollMachine(RuleBasedStateMachine):
             assert self.policy.exit_code == max(self.codes.values(), key=CODES.index)
 
 
-TestRestartPolicy = RollMachine.TestCase
+TestRestartPolicy = RestartMachine.TestCase
 TestRestartPolicy.settings = settings(max_examples=examples(200), stateful_step_count=40)
 
 
-def test_deaths_in_a_row_are_met_with_growing_pauses_and_in_the_end_with_giving_up() -> None:
+def test_pauses_grow_with_deaths_in_a_row_until_it_gives_up() -> None:
     policy = RestartPolicy(["a", "b"], BACKOFF)
     pauses: list[float | None] = []
     now = 0.0
@@ -165,7 +165,7 @@ def test_deaths_in_a_row_are_met_with_growing_pauses_and_in_the_end_with_giving_
     assert (policy.code("a"), policy.stage("b")) == (1, ProcessStage.RUNNING)
 
 
-def test_an_input_that_gets_done_ends_the_row() -> None:
+def test_a_finished_input_resets_the_count_of_deaths() -> None:
     policy = RestartPolicy(["a"], BACKOFF)
     now = 0.0
     for _ in range(20):
@@ -176,7 +176,7 @@ def test_an_input_that_gets_done_ends_the_row() -> None:
         assert policy.died("a", now) == 0.0
 
 
-def test_one_that_never_gets_to_work_is_given_up_with_its_own_code() -> None:
+def test_an_agent_that_never_works_ends_with_its_own_code() -> None:
     policy = RestartPolicy(["a"], BACKOFF)
     now, pauses = 0.0, []
     for _ in range(3):
