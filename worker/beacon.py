@@ -6,7 +6,7 @@ writes the input's offset into its beacon, a store of eight bytes, and the launc
 the worker is dead or hangs.
 
 Only what is being executed is named: plain actions, and the steps of asynchronous ones (see
-`engine/task_tracking.py`). Among the runs that wait on the event loop none is more suspect than
+`tasks/tracking.py`). Among the runs that wait on the event loop none is more suspect than
 another, so no input is named then. Code on threads of its own is not named either.
 """
 

@@ -7,13 +7,15 @@ a time limit has one timer for all its actions; when it fires, the task is cance
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import RunTimeoutError
+from ...store.records.offsets import offset_of
+from ..tasks.stacks import busy_threads_text, tasks_text
+from ..tasks.thread_pool import ThreadPool
+from ..tasks.tracking import TaskFactory, has_begun, offset_of_task
 from .context import WorkerContext
-from .stacks import note_overdue
-from .task_tracking import TaskFactory, has_begun
-from .thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     Finished: TypeAlias = Callable[[Run, Action, BaseException | None], None]
 
+_LOG: Final = logging.getLogger("tamias.worker")
+
 
 class AsyncActions:
     """Performs actions as tasks.
@@ -37,7 +41,7 @@ class AsyncActions:
         beacon: the worker's.
         policy: the time limit, and the number of threads.
         finished: called when an action has ended, with its exception if it has raised.
-        failed: called with a mistake of tamias itself.
+        failed: called with an error of tamias itself.
     """
 
     def __init__(
@@ -91,14 +95,31 @@ class AsyncActions:
         # its first turn must not be cancelled: nothing of it would run, not even its end.
         run.expired = True
         if run.task is not None and has_begun(run.task):
-            note_overdue(run, run.task, self.policy.run_timeout)
+            _report_overdue(run, run.task, self.policy.run_timeout)
             run.task.cancel()
 
     def halt(self) -> None:
-        """Let actions that are cancelled from now on end without a word."""
+        """Have actions that are cancelled from now on end without a report."""
         self._closed = True
 
     def close(self) -> None:
         """Release the threads."""
         self._closed = True
         self._threads.close()
+
+
+def _report_overdue(run: Run, task: asyncio.Task[None], limit: float) -> None:
+    """Log that a run is cancelled, and keep the stacks of what it is doing for the dead letter.
+
+    They are those of its tasks, and of all threads that work for actions, since it is not known
+    for which run a thread works.
+    """
+    own = {task, *(other for other in asyncio.all_tasks() if offset_of_task(other) == run.offset)}
+    run.stacks = tasks_text(own) + busy_threads_text()
+    _LOG.warning(
+        "input %d (key %r) is cancelled in action %r: it has run for %s s (run-timeout)",
+        offset_of(run.offset),
+        run.lane.key,
+        run.action.name if run.action is not None else None,
+        f"{limit:g}",
+    )

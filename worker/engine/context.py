@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ...agent.resources.registry import ResourceRegistry
     from ...agent.resources.resource import Resource, ResourceType
     from ..durable.call_log import CallRecord
+    from ..tasks.thread_pool import ThreadPool
     from .metrics import WorkerMetrics
     from .recorder import Recorder
     from .run import Run
-    from .thread_pool import ThreadPool
 
 REPLAY_GRACE_SECONDS = 30.0
 """How long a concurrent call that is not on record waits for its siblings to claim theirs."""

@@ -33,8 +33,8 @@ from ..engine.engine import Engine
 from ..engine.group_commit import GroupCommit
 from ..engine.metrics import WorkerMetrics
 from ..engine.policy import Policy
-from ..engine.stacks import stacks_on_request
 from ..hooks import WorkerHook
+from ..tasks.stacks import stacks_on_request
 from .limits import KernelLimits
 from .shards import OwnedShards
 

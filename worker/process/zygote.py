@@ -43,8 +43,8 @@ from ...agent.error_json import error_to_json
 from ...agent.hooks import find_hooks
 from ...store.crashpoints import reach
 from ...store.state.layout import StateLayout
-from ..engine.stacks import stacks_in_log
 from ..hooks import HOOK_GROUP, WorkerHook
+from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .codebase import digests, own_files
 from .parent_death import die_with_parent

@@ -161,9 +161,8 @@ async def test_the_time_can_be_up_before_a_step_has_its_first_turn(tmp_path: Pat
     with bench(agent, tmp_path, max_attempts=1, run_timeout=60) as life:
         life.send(("k", 1), ("k", 2))
         run: Any = life.engine._lanes[encode_key("k")].run
-        life.engine._actions._expire(
-            run
-        )  # what the timer does: here between the start and the first turn
+        # What the timer does: here between the start and the first turn.
+        life.engine._driver._actions._expire(run)
         await life.until(0, 1)
         assert [letter.cause for letter in life.letters()] == ["timeout"]
         assert started == [2]

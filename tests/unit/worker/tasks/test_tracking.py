@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tamias.worker.beacon import Beacon
-from tamias.worker.engine.stacks import END, stacks_on_request, task_text, tasks_text
-from tamias.worker.engine.task_tracking import TaskFactory, offset_of_task
+from tamias.worker.tasks.stacks import END, stacks_on_request, task_text, tasks_text
+from tamias.worker.tasks.tracking import TaskFactory, offset_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import linecache
-import logging
 import os
 import signal
 import sys
@@ -23,16 +22,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ...store.records.offsets import offset_of
-from .task_tracking import TrackedCoroutine, offset_of_task
+from .tracking import TrackedCoroutine, offset_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import TextIOWrapper
     from pathlib import Path
 
-    from .run import Run
-
-_LOG: Final = logging.getLogger("tamias.worker")
 MOST_TASKS: Final = 64
 """Tasks that are written out."""
 LONGEST_WAITED: Final = 200
@@ -134,25 +130,8 @@ def _short(waited: Any) -> str:
     return text if len(text) <= LONGEST_WAITED else text[:LONGEST_WAITED] + "..."
 
 
-def note_overdue(run: Run, task: asyncio.Task[None], limit: float) -> None:
-    """Log what an overdue run is doing, and keep it for the dead letter.
-
-    That is its tasks, and all threads that work for actions, since it is not known which of those
-    works for whom.
-    """
-    own = {task, *(other for other in asyncio.all_tasks() if offset_of_task(other) == run.offset)}
-    run.stacks = tasks_text(own) + _busy_threads()
-    _LOG.warning(
-        "input %d (key %r) is cancelled in action %r: it has run for %s s (run-timeout)",
-        offset_of(run.offset),
-        run.lane.key,
-        run.action.name if run.action is not None else None,
-        f"{limit:g}",
-    )
-
-
-def _busy_threads() -> str:
-    """The stacks of the pools' threads that have something to do."""
+def busy_threads_text() -> str:
+    """The stacks of the pools' threads that execute a function now."""
     frames = sys._current_frames()  # noqa: SLF001 (documented)
     text = ""
     for thread in threading.enumerate():

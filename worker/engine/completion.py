@@ -1,0 +1,142 @@
+"""How runs end: committed, tried again, set aside, or with the whole job.
+
+A run that succeeds puts its memory changes, outputs and progress into the open commit group. One
+that fails is tried again up to `max-attempts` times; then the policy decides: dead-letter it,
+ignore it, or fail the job. In each case but the last its progress joins the group, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import DivergenceError, RunTimeoutError
+from ...store.records.offsets import LARGEST_OFFSET, offset_of
+from ..hooks import WorkerHook
+from .context import run_info
+from .failures import dead_letter, failure_report, is_final, log_ignored, verdict_letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...store.records.dead_letters import DeadLetter
+    from ..hooks import Outcome
+    from .context import Services
+    from .group_commit import GroupCommit
+    from .policy import Policy
+    from .run import Run
+
+
+class RunCompletion:
+    """Ends the runs of a worker.
+
+    Attributes:
+        policy: what follows a failure.
+        active: the number of runs under way.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        group: GroupCommit,
+        policy: Policy,
+        *,
+        halt: Callable[[dict[str, Any]], None],
+    ) -> None:
+        """`halt` gets the report when an action failed and the policy is to fail."""
+        self.policy = policy
+        self.active = 0
+        self._services = services
+        self._hooks = services.hooks
+        self._metrics = services.metrics
+        self._group = group
+        self._halt = halt
+
+    def occupy(self, run: Run) -> None:
+        """Make a run its lane's current one, until it has ended."""
+        run.lane.run = run
+        self.active += 1
+
+    def succeed(self, run: Run) -> None:
+        """End a run whose last action has returned."""
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.run_ended, run_info(run), len(run.outputs))
+        run.lane.commit()
+        run.lane.writer.outputs += run.outputs
+        self._close(run, len(run.outputs))
+
+    def fail(self, run: Run, error: BaseException) -> Run | None:
+        """End a failed attempt; return the next attempt, which is to be begun, if there is one."""
+        if self._group.is_broken:
+            return None  # the worker ends, and its successor repeats the run
+        run.lane.fields.roll_back()
+        if run.expired:
+            error = RunTimeoutError.after(self.policy.run_timeout)
+        self._metrics.failures += 1
+        outcome = self._outcome(run, error)
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.run_failed, run_info(run), error, outcome)
+        run.attempts += 1
+        if outcome == "retry":
+            return self._retry(run, error)
+        if outcome == "fail":
+            self._services.recorder.forget_calls(run, error)  # or the job would always fail
+            self._halt(failure_report(run, error))
+        elif outcome == "ignore":
+            self._metrics.ignored += 1
+            log_ignored(run, error)
+            run.lane.writer.failed.append(run.offset)
+            self._close(run, 0)
+        else:
+            self._dead_letter(run, dead_letter(run, error, self.policy.codec))
+        return None
+
+    def set_aside(self, run: Run, verdict: dict[str, Any]) -> None:
+        """Record as a dead letter an input that must not be run (again)."""
+        self.occupy(run)
+        self._dead_letter(run, verdict_letter(run, verdict, self.policy.codec))
+
+    def _outcome(self, run: Run, error: BaseException) -> Outcome:
+        """Return what follows this failure of a run."""
+        policy = self.policy
+        if policy.on_error == "fail":
+            return "fail"
+        if policy.on_error == "ignore" and not isinstance(error, DivergenceError):
+            return "ignore"
+        again = run.attempts + 1 < policy.max_attempts and not is_final(error)
+        return "retry" if again else "dead-letter"
+
+    def _retry(self, run: Run, error: BaseException) -> Run:
+        self.active -= 1
+        if run.timer is not None:
+            run.timer.cancel()
+        self._services.recorder.forget_calls(run, error)
+        run.log = None
+        self._metrics.retries += 1
+        again = run.again()
+        run.lane.run = again  # in its place, so that no later input of the key overtakes it
+        return again
+
+    def _dead_letter(self, run: Run, letter: DeadLetter) -> None:
+        self._metrics.dead_letters += 1
+        run.lane.writer.batch.dead.append(letter)
+        run.lane.writer.failed.append(run.offset)
+        self._close(run, 0)
+
+    def _close(self, run: Run, outputs: int) -> None:
+        """Free the lane, and put the run's progress into the open group."""
+        lane = run.lane
+        lane.run = None
+        run.log = None
+        self.active -= 1
+        if run.timer is not None:
+            run.timer.cancel()
+        writer = lane.writer
+        if not writer.is_open:
+            self._group.join(writer)
+        lane.group = self._group.group
+        writer.offsets.append(run.offset)
+        writer.counts.append(outputs)
+        if run.entries is not None:
+            writer.batch.finished.append(run.offset)
+        if run.offset > LARGEST_OFFSET:
+            writer.batch.retried.append(offset_of(run.offset))

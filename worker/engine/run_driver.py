@@ -1,0 +1,185 @@
+"""Performs runs step by step, from the first action to the end.
+
+A synchronous action is called right here; an asynchronous one becomes a task (`async_actions`). A
+run of several steps parks after each until its effects are on record. A run that fails is tried
+again on the spot, because the key's later inputs have to wait for it anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ...agent.errors import RunTimeoutError
+from ...agent.event import input_event
+from ..hooks import WorkerHook
+from .async_actions import AsyncActions
+from .context import WorkerContext, run_info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...agent.action import Action
+    from ...agent.event import Event
+    from ..beacon import Beacon
+    from .completion import RunCompletion
+    from .context import Services
+    from .lane import Lane
+    from .policy import Policy
+    from .run import Run
+
+
+class RunDriver:
+    """Performs the runs of a worker.
+
+    Args:
+        services: what the actions' contexts use.
+        completion: ends the runs.
+        policy: the time limit, and what runs on threads.
+        beacon: the worker's.
+        decode: of an input's payload.
+        yielded: called with the lane of a run that was continued by a callback of the event loop,
+            when that has been done.
+        broken: called with an error of tamias itself.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        completion: RunCompletion,
+        policy: Policy,
+        beacon: Beacon,
+        *,
+        decode: Callable[[bytes], Any],
+        yielded: Callable[[Lane], None],
+        broken: Callable[[BaseException], None],
+    ) -> None:
+        self._services = services
+        self._completion = completion
+        self._policy = policy
+        self._beacon = beacon
+        self._decode = decode
+        self._yielded = yielded
+        self._broken = broken
+        self._route = services.plan.route
+        self._recorder = services.recorder
+        self._hooks = services.hooks
+        self._executed = services.metrics.executed
+        self._loop = asyncio.get_running_loop()
+        self._actions = AsyncActions(
+            services, beacon, policy, finished=self._action_finished, failed=broken
+        )
+
+    def reconfigure(self, policy: Policy) -> None:
+        """Apply another policy from now on; running timers are not changed."""
+        self._policy = self._actions.policy = policy
+
+    def begin(self, run: Run) -> None:
+        """Begin a run and perform its first step."""
+        self._completion.occupy(run)
+        self._name_in_beacon(run)
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.run_begun, run_info(run))
+        try:
+            origin = (run.lane.key_bytes, run.offset, 0, 0)
+            run.begin(input_event(self._decode(run.payload), origin), self._route)
+        except Exception as error:  # noqa: BLE001 (unpickling runs code of the payload's classes)
+            self.fail(run, error)
+            return
+        self._step(run)
+
+    def _step(self, run: Run) -> None:
+        """Perform the next step: the run then parks, waits, fails or ends."""
+        if run.expired:
+            self.fail(run, RunTimeoutError())
+            return
+        try:
+            step = run.next_step()
+            if step is not None:
+                event, action = step
+                if self._hooks is not None:
+                    self._hooks.call(WorkerHook.action_begun, run_info(run), action.name, event)
+                if action.is_async or self._policy.sync_in_threads:
+                    self._actions.start(run, event, action)
+                    return
+                self._name_in_beacon(run)
+                self._call(run, action, event)
+                self._executed[action.name] += 1
+        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
+            self.fail(run, error)
+            return
+        if step is None:
+            self._completion.succeed(run)
+        else:
+            self.end_step(run)
+
+    def _call(self, run: Run, action: Action, event: Event) -> None:
+        """Call a plain action on the loop's thread."""
+        error: BaseException | None = None
+        try:
+            action.fn(event, WorkerContext(self._services, run))
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            if self._hooks is not None:
+                self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, error)
+
+    def end_step(self, run: Run) -> None:
+        """End the current action, which has returned: complete the run, or park it.
+
+        A parked run goes on when the action's effects are on record.
+        """
+        try:
+            effects = run.end_action()
+            if effects is not None:
+                self._recorder.record_effects(run, effects, self._resume)
+                return
+        except Exception as error:  # noqa: BLE001 (a divergence, or events that cannot be pickled)
+            self.fail(run, error)
+            return
+        self._completion.succeed(run)
+
+    def fail(self, run: Run, error: BaseException) -> None:
+        """End a failed attempt at a run, and schedule the next one if there is to be one."""
+        again = self._completion.fail(run, error)
+        if again is not None:
+            self._loop.call_soon(self._resume, again)
+
+    def _resume(self, run: Run) -> None:
+        """Go on with a run: a parked one, or the next attempt at a failed one."""
+        try:
+            self._name_in_beacon(run)
+            if run.steps is None:
+                self.begin(run)
+            else:
+                self._step(run)
+            self._yielded(run.lane)
+        except BaseException as error:  # noqa: BLE001 (not the user's: those are caught before)
+            self._broken(error)
+
+    def _action_finished(self, run: Run, action: Action, failure: BaseException | None) -> None:
+        """Go on with a run whose action, a task, has ended."""
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, failure)
+        if failure is None:
+            self._executed[action.name] += 1
+            self.end_step(run)
+        else:
+            self.fail(run, failure)
+        self._yielded(run.lane)
+
+    def _name_in_beacon(self, run: Run) -> None:
+        """Name the run's input in the beacon: its code is executed from now on."""
+        if self._policy.timed:
+            self._beacon.name_call(run.offset)
+        else:
+            self._beacon.name_input(run.offset)
+
+    def halt(self) -> None:
+        """Have actions that are cancelled from now on end without a report."""
+        self._actions.halt()
+
+    def close(self) -> None:
+        """Release the threads."""
+        self._actions.close()
