@@ -1,14 +1,14 @@
 """Hooks of a worker: small classes that are called when something happens to a run.
 
-A hook derives from `WorkerHook` and overrides what it is interested in; how hooks are found, and
-what becomes of their errors, is in `agent/hooks.py`. Their classes are imported before workers are
-forked; each worker makes objects of its own, after the fork.
+A hook derives from `WorkerHook` and overrides the methods it is interested in. How hooks are found,
+and how their errors are handled, is in `agent/hooks.py`. Their classes are imported before workers
+are forked; each worker makes its own objects after the fork.
 
-Methods are called by the thread that does what they tell of: the event loop's, or where a plain
-function runs on a thread, that one's. They are called between other things: they should be quick,
-and may not block. What has been told may happen again after a crash, until it is committed.
+Methods are called by the thread on which the event happens: the event loop's, or that of a plain
+function that runs on a thread. They must be quick and must not block. What was reported may happen
+again after a crash, until it is committed.
 
-An agent with one plain action per input takes a shorter way while no hook listens.
+An agent with one plain action per input runs on a shorter path while no hook listens.
 """
 
 from __future__ import annotations
@@ -65,22 +65,22 @@ class RunInfo:
 
 
 class WorkerHook:
-    """What happens in a worker. All methods do nothing: override what is of interest."""
+    """Base class of a worker's hooks. All methods do nothing: override those of interest."""
 
     def worker_started(self, slot: int, generation: int) -> None:
-        """The worker has its shards, and is about to get inputs."""
+        """The worker owns its shards, and is about to get inputs."""
 
     def worker_stopping(self) -> None:
-        """The worker has finished what it had, and is about to end."""
+        """The worker has finished its runs, and is about to end."""
 
     def run_begun(self, run: RunInfo) -> None:
-        """An attempt at a run begins, or a run goes on that another worker has begun."""
+        """An attempt at a run begins, or a run that another worker has begun goes on."""
 
     def run_ended(self, run: RunInfo, outputs: int) -> None:
-        """A run has succeeded, with so many outputs; it is about to be committed."""
+        """A run has succeeded with this number of outputs; it is about to be committed."""
 
     def run_failed(self, run: RunInfo, error: BaseException, outcome: Outcome) -> None:
-        """An attempt has failed, and this is what follows."""
+        """An attempt has failed; `outcome` is what follows."""
 
     def action_begun(self, run: RunInfo, action: str, event: Event) -> None:
         """An action is called, or its coroutine is started."""
@@ -88,11 +88,20 @@ class WorkerHook:
     def action_ended(self, run: RunInfo, action: str, error: BaseException | None) -> None:
         """An action has returned, or raised `error`."""
 
-    def call_made(self, run: RunInfo, name: str, seconds: float, error: Exception | None) -> None:
-        """A durable call was made, which took so long; its outcome is about to be recorded."""
+    def call_made(
+        self, run: RunInfo, name: str, fingerprint: bytes, seconds: float, error: Exception | None
+    ) -> None:
+        """A durable call was made, and its outcome is about to be recorded.
 
-    def call_replayed(self, run: RunInfo, name: str) -> None:
+        The fingerprint stands for the function and its arguments: it is the same where the same
+        call is made again, or replayed, in whatever process.
+        """
+
+    def call_replayed(self, run: RunInfo, name: str, fingerprint: bytes) -> None:
         """A durable call was answered from its record."""
 
-    def committed(self, runs: int, shards: int, seconds: float) -> None:
-        """A group was committed: so many runs that have ended, in so many shards."""
+    def committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
+        """A group was committed: runs that have ended, of some shards, in one transaction each.
+
+        `written` is the number of bytes in its records: memory, journal, outbox, dead letters.
+        """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..encoding.paths import MAX_ADDRESS, cut, encode_path
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from ..records.dead_letters import DeadLetter
 
 __all__ = ["Batch"]
+
+_SEQUENCE_BYTES: Final = 8
+_OFFSET_BYTES: Final = 8
 
 
 class Batch:
@@ -78,6 +81,14 @@ class Batch:
     def name_key(self, prefix: bytes, key_bytes: bytes) -> None:
         """Keep the full encoding of a key whose prefix is a hash, so that readers can name it."""
         self.names[prefix] = key_bytes
+
+    def size(self) -> int:
+        """How many bytes of records a commit adds: keys and values, without what LMDB needs."""
+        fields = (*self.memory.items(), *self.names.items(), *self.journal)
+        size = sum(len(key) + len(value) for key, value in fields if value is not None)
+        if self.outbox is not None:
+            size += _SEQUENCE_BYTES + len(self.outbox)
+        return size + sum(_OFFSET_BYTES + len(letter.encode()) for letter in self.dead)
 
     def __bool__(self) -> bool:
         return bool(

@@ -307,7 +307,9 @@ class _DurableCall:
     def replay(self, record: CallRecord) -> Any:
         """Return the recorded result, or raise the recorded exception."""
         if self._engine.hooks is not None:
-            self._engine.hooks.call(WorkerHook.call_replayed, run_info(self._run), self.name)
+            self._engine.hooks.call(
+                WorkerHook.call_replayed, run_info(self._run), self.name, self._fingerprint
+            )
         return self.log.replay(record)
 
     @contextmanager
@@ -341,7 +343,12 @@ class _DurableCall:
         if self._engine.hooks is not None:
             seconds = time.perf_counter() - self._began
             self._engine.hooks.call(
-                WorkerHook.call_made, run_info(self._run), self.name, seconds, self._cause
+                WorkerHook.call_made,
+                run_info(self._run),
+                self.name,
+                self._fingerprint,
+                seconds,
+                self._cause,
             )
         return self.record
 

@@ -1,14 +1,13 @@
 """Group commit: many runs' memory, outputs and progress in one transaction per shard.
 
 Runs that end, and records that must be on disk before something goes on, gather in the open group.
-`flush` commits the group, then lets the world see it: outputs leave only after their
-transaction, and whoever waited for a record goes on. Groups form by themselves: while one
-batch of inputs is worked through, or one commit is under way, everything that finishes joins
-the next group.
+`flush` commits the group and then publishes it: outputs are sent only after their transaction, and
+runs that wait for a record go on. Groups form by themselves: while one batch of inputs is worked
+through, or one commit is under way, everything that finishes joins the next group.
 
-With durability `machine` a commit waits for the disk, so it runs on a thread and the loop goes on
-with other keys meanwhile; groups are still committed one after the other. Otherwise a commit
-costs some microseconds and is done in place.
+With durability `machine` a commit waits for the disk, so it runs on a thread, and the loop goes on
+with other keys; groups are still committed one after the other. Otherwise a commit costs some
+microseconds and is done in place.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...store.crashpoints import reach
-from ...store.records.outbox import decode_outputs, encode_outputs
+from ...store.records.outbox import encode_outputs
 from ...store.shard.batch import Batch
 from ..wire import pack_done
 
@@ -32,19 +31,18 @@ if TYPE_CHECKING:
     from ...store.shard.shard import Shard
 
     Waiter = tuple[Callable[[Any], None], Any]
-    Sealed = list[tuple["ShardWriter", Batch]]
     Records = list[tuple[int, int, bytes]]
 
 
-class Changed(Protocol):
+class ChangedLane(Protocol):
     """A lane with uncommitted memory changes."""
 
     def write_changes(self, batch: Batch) -> None:
-        """Put them into `batch`, and have none any more."""
+        """Move them into `batch`."""
 
 
 class ShardWriter:
-    """A shard and what goes into its next commit."""
+    """A shard, and the content of its next commit."""
 
     __slots__ = (
         "batch",
@@ -69,7 +67,7 @@ class ShardWriter:
 
     def _renew(self) -> None:
         self.batch = Batch()
-        self.changed: list[Changed] = []
+        self.changed: list[ChangedLane] = []
         """Lanes with changes that this batch is to write."""
         self.offsets: list[int] = []
         self.counts: list[int] = []
@@ -90,12 +88,19 @@ class ShardWriter:
         return batch
 
 
-class _Landed(NamedTuple):
+class _SealedGroup(NamedTuple):
+    """A group that is to be committed."""
+
+    batches: list[tuple[ShardWriter, Batch]]
+    waiters: list[Waiter]
+    runs: int
+
+
+class _CommittedGroup(NamedTuple):
     """A group that is committed and not published yet."""
 
+    group: _SealedGroup
     records: Records
-    waiters: list[Waiter]
-    shards: int
     seconds: float
 
 
@@ -110,20 +115,20 @@ class GroupCommit:
         threaded: bool,
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`send` takes a `done` message; `failed` an error no commit can survive."""
+        """`send` gets a `D` message; `failed` an error after which no commit is possible."""
         self._send = send
         self._loop = loop
         self._failed = failed
         self._thread = ThreadPoolExecutor(1, "tamias-commit") if threaded else None
         self._writers: list[ShardWriter] = []
         self._waiters: list[Waiter] = []
-        self._landed: deque[_Landed] = deque()
-        self.on_commit: Callable[[int, int, float], None] | None = None
-        """Called with each group that was committed: its runs, its shards, seconds."""
+        self._unpublished: deque[_CommittedGroup] = deque()
+        self.on_commit: Callable[[int, int, int, float], None] | None = None
+        """Called with each group that was committed: its runs, shards, bytes, seconds."""
         self._scheduled = False
         self._under_way: Future[None] | None = None
         self._broken: BaseException | None = None
-        """Why there will be no further commit."""
+        """The error after which no commit is made."""
         self.events = 0
         """Runs that have ended."""
         self.group = 1
@@ -162,19 +167,19 @@ class GroupCommit:
         if self._thread is None:
             while (self._writers or self._waiters) and self._broken is None:
                 try:
-                    self._commit(*self._seal())
-                except BaseException as error:  # noqa: BLE001 (handed over whole)
+                    self._commit(self._seal())
+                except BaseException as error:  # noqa: BLE001 (reported as it is)
                     self.fail(error)
                     return
                 self._publish()
         elif self._broken is None and self._under_way is None and (self._writers or self._waiters):
-            self._under_way = self._thread.submit(self._commit, *self._seal())
+            self._under_way = self._thread.submit(self._commit, self._seal())
             self._under_way.add_done_callback(
                 lambda future: self._loop.call_soon_threadsafe(self._finish, future)
             )
 
     def flush_in_place(self) -> None:
-        """Commit the open group before returning; those who waited go on later, from the loop.
+        """Commit the open group before returning; it is published later, from the loop.
 
         For a synchronous durable call, which holds the loop's thread.
 
@@ -182,13 +187,13 @@ class GroupCommit:
             StoreError: it cannot be committed, or an earlier group could not.
         """
         if self._under_way is not None:
-            error = self._under_way.exception()  # waits; `_finish` publishes what came of it
+            error = self._under_way.exception()  # waits; `_finish` publishes the group
             if error is not None:
                 self.fail(error)
         if self._broken is not None:
             raise self._broken
         try:
-            self._commit(*self._seal())
+            self._commit(self._seal())
         except BaseException as error:
             self.fail(error)
             raise
@@ -212,33 +217,34 @@ class GroupCommit:
         self._publish()
         self.flush()
 
-    def _seal(self) -> tuple[Sealed, list[Waiter]]:
-        self.events += sum([len(writer.offsets) for writer in self._writers])
-        sealed = [(writer, writer.seal()) for writer in self._writers]
-        waiters = self._waiters
+    def _seal(self) -> _SealedGroup:
+        runs = sum([len(writer.offsets) for writer in self._writers])
+        batches = [(writer, writer.seal()) for writer in self._writers]
+        sealed = _SealedGroup(batches, self._waiters, runs)
+        self.events += runs
         self._writers = []
         self._waiters = []
         self.group += 1
-        return sealed, waiters
+        return sealed
 
-    def _commit(self, sealed: Sealed, waiters: list[Waiter]) -> None:
+    def _commit(self, sealed: _SealedGroup) -> None:
         records: Records = []
         began = time.perf_counter()
-        for writer, batch in sealed:
+        for writer, batch in sealed.batches:
             sequence = writer.shard.commit(batch)
             if sequence is not None and batch.outbox is not None:
                 records.append((writer.number, sequence, batch.outbox))
         seconds = time.perf_counter() - began
-        # Queued by whoever commits, so that groups are published in the order of their commits.
-        self._landed.append(_Landed(records, waiters, len(sealed), seconds))
+        # Queued by the thread that commits, so that groups are published in the order of commits.
+        self._unpublished.append(_CommittedGroup(sealed, records, seconds))
 
     def _publish(self) -> None:
-        while self._landed:
-            records, waiters, shards, seconds = self._landed.popleft()
+        while self._unpublished:
+            (batches, waiters, runs), records, seconds = self._unpublished.popleft()
             self.committed += 1
             if self.on_commit is not None:
-                runs = sum(len(decode_outputs(record).offsets) for *_, record in records)
-                self.on_commit(runs, shards, seconds)
+                written = sum(batch.size() for _, batch in batches)
+                self.on_commit(runs, len(batches), written, seconds)
             if records:
                 reach("send.before")
                 self._send(pack_done(records))
@@ -254,7 +260,7 @@ class GroupCommit:
     @property
     def idle(self) -> bool:
         """Whether nothing is open, waiting, under way or unpublished."""
-        return not (self._writers or self._waiters or self._under_way or self._landed)
+        return not (self._writers or self._waiters or self._under_way or self._unpublished)
 
     def close(self) -> None:
         """Release the thread."""

@@ -270,8 +270,8 @@ class Worker:
             },
         )
 
-    def _committed(self, runs: int, shards: int, seconds: float) -> None:
-        self._hooks.call(WorkerHook.committed, runs, shards, seconds)
+    def _committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
+        self._hooks.call(WorkerHook.committed, runs, shards, written, seconds)
 
     def _report_failure(self, report: dict[str, Any]) -> None:
         self._tell(wire.FAILED, report)

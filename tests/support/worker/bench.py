@@ -133,8 +133,8 @@ class Bench:
         )
         self._changed = asyncio.Event()
 
-    def _committed(self, runs: int, shards: int, seconds: float) -> None:
-        self.hooks.call(WorkerHook.committed, runs, shards, seconds)
+    def _committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
+        self.hooks.call(WorkerHook.committed, runs, shards, written, seconds)
 
     def _send(self, message: bytes) -> None:
         for _, _, record in wire.unpack_done(message):

@@ -22,6 +22,8 @@ def plain(value: object) -> object:
         return type(value).__name__
     if isinstance(value, float):
         return "seconds"
+    if isinstance(value, bytes):
+        return value.hex()
     return value if isinstance(value, (str, int, type(None))) else type(value).__name__
 
 

@@ -12,6 +12,8 @@ from support.worker.bench import bench
 from support.worker.durable import agent
 from support.worker.hooks import METHODS, Evil, Recorder
 from tamias import InputEvent, OutputEvent, RunnerContext
+from tamias.worker.durable.fingerprint import call_fingerprint
+from tamias.worker.hooks import WorkerHook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,8 +60,29 @@ async def test_a_run_is_told_from_its_beginning_to_its_commit(tmp_path: Path) ->
         ("action_begun", run, "act", "InputEvent"),
         ("action_ended", run, "act", None),
         ("run_ended", run, 1),
-        ("committed", 1, 1, "seconds"),
+        ("committed", 1, 1, hook.told[-1][3], "seconds"),
     ]
+    assert 0 < hook.told[-1][3] < 1000
+
+
+@on_loop
+async def test_a_commit_reports_the_bytes_that_it_writes(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    class Sizes(WorkerHook):
+        def committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
+            del runs, shards, seconds
+            sizes.append(written)
+
+    def act(event: InputEvent, ctx: RunnerContext) -> None:
+        ctx.short_term_memory.set("text", event.input)
+
+    with bench(agent(act), tmp_path, hooks=[Sizes()]) as life:
+        await life.run(("k", "x"))
+        await life.run(("k", "x" * 10_001), first=1)
+    small, large = sizes
+    assert large - small >= 10_000
+    assert small < 1000
 
 
 @on_loop
@@ -96,13 +119,21 @@ async def test_calls_are_made_in_one_life_and_replayed_in_the_next(tmp_path: Pat
     with bench(calling(), tmp_path, hooks=[hook], commits_left=1) as life:
         life.send(("k", "a"))
         await life.until(0)  # it dies before the second call is on record
-    assert [call[0] for call in hook.told if call[0].startswith("call")] == ["call_made"] * 2
+    made = [call for call in hook.told if call[0].startswith("call")]
+    first, second = (
+        call_fingerprint(function, (f"a {n}",), {}).hex()
+        for n, function in ((1, fetch), (2, plain))
+    )
+    assert made == [
+        ("call_made", [0, "k", 1], f"{__name__}.fetch", first, "seconds", None),
+        ("call_made", [0, "k", 1], f"{__name__}.plain", second, "seconds", None),
+    ]
     again = Recorder()
     with bench(calling(), tmp_path, hooks=[again]) as life:
         assert await life.run(("k", "a")) == [[["<a 1>", "<a 2>"]]]
     replayed = [call for call in again.told if call[0] == "call_replayed"]
-    assert len(replayed) == 1
-    assert len([call for call in again.told if call[0] == "call_made"]) == 1
+    assert replayed == [("call_replayed", [0, "k", 1], f"{__name__}.fetch", first)]
+    assert [call[3] for call in again.told if call[0] == "call_made"] == [second]
 
 
 @on_loop
