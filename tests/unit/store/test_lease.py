@@ -5,7 +5,6 @@ import fcntl
 import os
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -171,13 +170,43 @@ def test_a_file_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     assert Lease.last_holder(tmp_path / "missing" / "lease") is None
 
 
-def test_waiting_takes_as_long_as_asked(tmp_path: Path) -> None:
-    path = tmp_path / "lease"
-    lease = Lease.acquire(path)
-    start = time.monotonic()
+class Clock:
+    """Stands for the module `time`: nothing but `sleep` makes time pass."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.at: list[float] = []
+        """The moments after each sleep."""
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.at.append(self.now)
+
+
+def test_waiting_ends_with_an_error_at_the_first_attempt_after_the_given_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("tamias.store.lease.time", clock)
+    lease = Lease.acquire(tmp_path / "lease")
     with pytest.raises(LeaseHeldError):
-        Lease.acquire(path, wait=0.05)
-    assert time.monotonic() - start >= 0.05
+        Lease.acquire(tmp_path / "lease", wait=5.0)
+    assert clock.at[-2] < 105.0 <= clock.at[-1]
+    lease.close()
+
+
+def test_a_lease_that_is_not_waited_for_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("tamias.store.lease.time", clock)
+    lease = Lease.acquire(tmp_path / "lease")
+    with pytest.raises(LeaseHeldError):
+        Lease.acquire(tmp_path / "lease")
+    assert clock.at == []
     lease.close()
 
 
