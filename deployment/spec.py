@@ -34,7 +34,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _ENVIRONMENT: Final = "environment"
 _ELSEWHERE: Final = {
     PoolOptions.STATE_DIR.key: "state directories are below the deployment's, see `state`",
-    "agent": "settings stand here without such a section",
+    "agent": "settings are written here without such a section",
 }
 
 
@@ -177,7 +177,7 @@ class _Reader:
     def deployment(self) -> Deployment:
         """Return the deployment; raises ConfigError if there are problems."""
         for path, line in self._lines.repeated:
-            self._problems.append((line, f"{_dotted(path)} is there twice"))
+            self._problems.append((line, f"{_dotted(path)} is written twice"))
         content = self._content()
         if content is None:
             raise self._error()
@@ -227,7 +227,7 @@ class _Reader:
         if entry.workers is not None:
             settings[PoolOptions.WORKERS.key] = entry.workers
             if PoolOptions.WORKERS.key in entry.settings:
-                self._report((*where, "settings", "workers"), "workers is there already, above")
+                self._report((*where, "settings", "workers"), "workers is set twice")
         try:
             config = Configuration(settings)
             on_error = config.get(PoolOptions.ON_ERROR) or "dead-letter"
@@ -279,7 +279,9 @@ class _Reader:
         if entry.serve is not None:
             for name in ("input", "output", "key", "format", "ordered", "overwrite"):
                 if name in entry.model_fields_set:
-                    self._report((*where, name), "a service has no such thing: its clients hand in")
+                    self._report(
+                        (*where, name), "a service has no such key: its clients send the inputs"
+                    )
             if entry.serve.listen is not None and entry.serve.keys is None:
                 self._report(
                     (*where, "serve", "listen"),
@@ -298,7 +300,7 @@ class _Reader:
             name = str(key).partition(".")[0]
             if key in _ELSEWHERE or name == _ENVIRONMENT:
                 self._report(
-                    (*where, key), _ELSEWHERE.get(key, "an environment stands beside them")
+                    (*where, key), _ELSEWHERE.get(key, "write `environment` beside the settings")
                 )
                 continue
             try:
@@ -382,7 +384,7 @@ class _Reader:
             kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
             if kind == "extra_forbidden":
                 known = _names(model or _model_at(path))
-                message = f"there is no such thing; there are: {', '.join(known)}"
+                message = f"there is no such key; there are: {', '.join(known)}"
                 close = get_close_matches(str(path[-1]), known, n=1)
                 message += f" (did you mean {close[0]}?)" if close else ""
             elif kind == "missing":
@@ -397,7 +399,7 @@ class _Reader:
         head = f"{self._path}, " if len(lines) == 1 else f"{self._path} has mistakes:\n  "
         return ConfigError(
             head + "\n  ".join(lines) + ("." if len(lines) == 1 else ""),
-            hint="Nothing was started. What a file may say: tamias up --help.",
+            hint="Nothing was started. What a file may contain: tamias up --help.",
         )
 
 

@@ -1,19 +1,19 @@
-"""A folder of things that are costly to make, found again by what defines them.
+"""A folder of entries that are costly to make; each is found by the digest of its definition.
 
     CACHE/
-      env-3f2a...json          the marker of a finished entry: what it is, and the folder it is in
+      env-3f2a...json          the marker of a finished entry: its record, and the folder it is in
       env-3f2a...lock          taken exclusively to make or remove it, shared to use it
       env-3f2a...-x1y2z3/      what was made
 
-*Never half-made.* A builder works in a folder of a name of its own, while it holds the lock, and
-writes the marker last, by renaming. Who reads the marker sees an entry that is complete or none; so
-what a builder leaves that is killed is not an entry, and the next builder, who holds the lock then,
-clears it away. The folder keeps the name that it was made under, since what installers write into
-it (the first lines of scripts, say) has that name inside.
+*Never half-made.* A builder holds the lock, works in a folder of its own name, and writes the
+marker last, by renaming. So a reader of the marker finds a complete entry or none. What a killed
+builder leaves is not an entry, and the next builder, which holds the lock then, removes it. The
+folder is never renamed, since installers write its path into files (the first lines of scripts, for
+example).
 
-*In use.* A `Hold` keeps the lock shared for as long as it lives; the kernel releases it however its
-process ends. Only the holder of the exclusive lock removes a lock file, and after taking a lock the
-file is compared with the one that has its name now.
+*In use.* An `EntryLock` keeps the lock shared for as long as it lives; the kernel releases it
+however its process ends. Only the holder of the exclusive lock removes a lock file. So after
+locking, the file is compared with the one that has its name then.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _OURS: Final = re.compile(r"([a-z]+-[0-9a-f]+)(\.json|\.new|\.lock|-[0-9a-f]{12})")
-"""What files and folders of the cache are called: nothing else is ever removed."""
+"""The names of the cache's files and folders: nothing else is ever removed."""
 
 _LOG: Final = logging.getLogger("tamias.environments")
 
@@ -47,8 +47,8 @@ def default_cache() -> Path:
     return Path(named).absolute() if named else Path.home() / ".cache" / "tamias" / "environments"
 
 
-class Hold:
-    """Keeps an entry from being removed until it is released, or collected, or its process ends."""
+class EntryLock:
+    """Keeps an entry from being removed until it is released or collected, or its process ends."""
 
     __slots__ = ("_descriptor", "_owner")
 
@@ -69,37 +69,37 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class CachedFolder:
+class CacheEntry:
     """An entry of the cache."""
 
     name: str
     folder: Path
     record: dict[str, Any]
-    """What its maker has written down."""
+    """What its builder has recorded."""
     used: float
-    """When it was asked for last, in seconds since the epoch."""
-    hold: Hold | None = field(default=None, repr=False, compare=False)
+    """When it was obtained last, in seconds since the epoch."""
+    lock: EntryLock | None = field(default=None, repr=False, compare=False)
 
     @property
     def kind(self) -> str:
-        """The first part of its name."""
+        """The first part of its name, as "env"."""
         return self.name.partition("-")[0]
 
 
 class Cache:
-    """The entries below one folder, which need not exist."""
+    """The entries in one folder, which need not exist."""
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = default_cache() if root is None else root
 
-    def obtain(self, name: str, build: Callable[[Path, int], dict[str, Any]]) -> CachedFolder:
-        """The entry of a name, made if there is none; others who want it wait meanwhile.
+    def obtain(self, name: str, build: Callable[[Path, int], dict[str, Any]]) -> CacheEntry:
+        """Return the entry of a name; make it if there is none, while others that need it wait.
 
         Args:
-            name: must say all that the entry depends on, as a kind and a digest.
-            build: fills the empty folder that it is given and returns what is to be written down,
-                as JSON can express it. Its second argument is the lock's descriptor, for processes
-                that it starts to inherit: none of them can then go on when the lock is free.
+            name: a kind, and a digest of all that the entry depends on.
+            build: fills the empty folder that it is given, and returns what is to be recorded, as
+                JSON. Its second argument is the lock's descriptor, which the processes that it
+                starts inherit: so the lock is not free while one of them still runs.
 
         Raises:
             EnvironmentSetupError: the cache cannot be written.
@@ -115,7 +115,7 @@ class Cache:
                 hint="Check the disk and the rights, or name another folder in TAMIAS_CACHE.",
             ) from error
 
-    def _obtain(self, name: str, build: Callable[[Path, int], dict[str, Any]]) -> CachedFolder:
+    def _obtain(self, name: str, build: Callable[[Path, int], dict[str, Any]]) -> CacheEntry:
         while True:
             descriptor = self._locked(name, fcntl.LOCK_SH)
             try:
@@ -129,7 +129,7 @@ class Cache:
             os.close(descriptor)
             descriptor = self._locked(name, fcntl.LOCK_EX)
             try:
-                if self._read(name, None) is None:  # nobody was quicker
+                if self._read(name, None) is None:  # or another process was faster
                     self._build(name, build, descriptor)
             finally:
                 os.close(descriptor)
@@ -152,34 +152,34 @@ class Cache:
             self._clear(name)
             raise
 
-    def _read(self, name: str, descriptor: int | None) -> CachedFolder | None:
-        """The entry, if it is complete; it holds the lock if `descriptor` has it."""
+    def _read(self, name: str, descriptor: int | None) -> CacheEntry | None:
+        """Return the entry if it is complete; it keeps the lock if `descriptor` is given."""
         try:
             content = json.loads(self._marker(name).read_bytes())
             folder = self.root / content["folder"]
             record = content["record"]
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        if not folder.is_dir():  # somebody has tidied up by hand
+        if not folder.is_dir():  # it was removed by hand
             return None
         try:
             used = self._lock(name).stat().st_mtime
         except FileNotFoundError:
             used = content.get("made", 0.0)
-        hold = None if descriptor is None else Hold(descriptor)
-        return CachedFolder(name, folder, record, used, hold)
+        lock = None if descriptor is None else EntryLock(descriptor)
+        return CacheEntry(name, folder, record, used, lock)
 
-    # -- looking and tidying up ---------------------------------------------------------------
+    # -- listing and removing -----------------------------------------------------------------
 
-    def entries(self) -> Iterator[CachedFolder]:
-        """All complete entries."""
+    def entries(self) -> Iterator[CacheEntry]:
+        """Yield all complete entries."""
         for marker in sorted(self.root.glob("*.json")):
             entry = self._read(marker.stem, None)
             if entry is not None:
                 yield entry
 
     def in_use(self, name: str) -> bool:
-        """Whether a living process uses an entry, or makes or removes it."""
+        """Return whether a running process uses an entry, makes it or removes it."""
         try:
             descriptor = os.open(self._lock(name), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -193,7 +193,7 @@ class Cache:
         return False
 
     def size(self, name: str) -> int:
-        """Bytes on disk of what is there of a name."""
+        """Return the bytes on disk of a name's folders."""
         total = 0
         for path in self.root.glob(f"{name}-*"):
             for folder, _, files in os.walk(path):
@@ -203,14 +203,14 @@ class Cache:
         return total
 
     def names(self) -> list[str]:
-        """The names of all that is here, finished or not."""
+        """Return the names of all entries, complete or not."""
         if not self.root.is_dir():
             return []
         ours = (_OURS.fullmatch(path.name) for path in self.root.iterdir())
         return sorted({match[1] for match in ours if match is not None})
 
     def remove(self, name: str) -> bool:
-        """Remove an entry, or what is left of one, unless it is in use; whether it is gone."""
+        """Remove an entry, or what is left of one, unless it is in use; return whether it did."""
         try:
             descriptor = self._locked(name, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -223,7 +223,7 @@ class Cache:
         return True
 
     def _clear(self, name: str) -> None:
-        """Remove all there is of a name but the lock, the marker first."""
+        """Remove all files and folders of a name but the lock; the marker first."""
         self._marker(name).unlink(missing_ok=True)
         for path in self.root.glob(f"{name}-*"):
             remove_tree(path)
@@ -237,7 +237,7 @@ class Cache:
         return self.root / f"{name}.lock"
 
     def _locked(self, name: str, kind: int) -> int:
-        """A descriptor that has the lock. Raises BlockingIOError if asked not to wait."""
+        """Return a descriptor that has the lock. Raises BlockingIOError if asked not to wait."""
         path = self._lock(name)
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

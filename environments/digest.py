@@ -1,4 +1,4 @@
-"""What defines an environment, as a digest: contents and versions, never mere names."""
+"""Digests of what defines an environment: of contents and versions, not only of names."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LENGTH: Final = 20
-"""Hexadecimal digits: enough that no two environments of one user ever meet."""
+"""Hexadecimal digits: enough that no two environments of a user get the same digest."""
 _BLOCK: Final = 1 << 20
 _NESTED: Final = re.compile(r"(-r|-c|--requirement|--constraint)[\s=]*(.+)")
 _PROJECT: Final = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 def digest(content: Any) -> str:
-    """The digest of something that JSON can express."""
+    """Return the digest of a value that JSON can express."""
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 
 def content_of(path: Path) -> str:
-    """A digest of what is in a file, or in a folder and all below.
+    """Return a digest of the content of a file, or of all files in a folder.
 
     Raises:
         EnvironmentSetupError: it cannot be read.
@@ -62,7 +62,7 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def requirements_in(source: str | tuple[str, ...]) -> list[Any]:
-    """The lines of requirements, with the contents of the files that they refer to.
+    """Return the lines of requirements, with the contents of the files that they refer to.
 
     Raises:
         EnvironmentSetupError: a file cannot be read.
@@ -86,24 +86,24 @@ def _from_file(path: Path, above: frozenset[Path]) -> list[Any]:
 
 
 def _from_lines(lines: Iterable[str], base: Path, above: frozenset[Path]) -> list[Any]:
-    said: list[Any] = []
+    content: list[Any] = []
     for line in lines:
         plain = re.sub(r"(^|\s)#.*", "", line).strip()
         if not plain:
             continue
-        said.append(plain)
+        content.append(plain)
         nested = _NESTED.fullmatch(plain)
         if nested and "://" not in nested[2]:
-            said.append(_from_file(base / _unquoted(nested[2]), above))
+            content.append(_from_file(base / _unquoted(nested[2]), above))
             continue
         is_editable = plain.startswith(("-e", "--editable"))
         place = base / _unquoted(re.sub(r"^(-e|--editable)[\s=]*", "", plain).partition("[")[0])
         if place.is_file():
-            said.append(content_of(place))
+            content.append(content_of(place))
         elif place.is_dir():
             files = [place / name for name in _PROJECT] if is_editable else [place]
-            said.append([content_of(file) for file in files if file.exists()])
-    return said
+            content.append([content_of(file) for file in files if file.exists()])
+    return content
 
 
 def _unquoted(text: str) -> str:

@@ -1,7 +1,7 @@
-"""The Pythons of this machine: finding one of a version, and asking one what it is.
+"""Finds Python interpreters on this machine by path, name or version.
 
-Only an interpreter itself can say what it is, so each candidate is started before it is believed.
-A virtual environment is never the answer to a version: its packages are somebody else's.
+A file name does not prove a version, so each candidate is started and asked. A virtual environment
+is never used for a version: its packages are made for another purpose.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OLDEST: Final = (3, 10)
 NEWEST: Final = (3, 13)
 PATIENCE: Final = 60.0
-"""Seconds for an interpreter to say what it is: one from a cold disk can take a few."""
+"""Seconds for an interpreter to answer: one from a cold disk can take a few."""
 
 _ASK: Final = """
 import json, os, platform, sys, sysconfig
@@ -48,10 +48,10 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class PythonInfo:
-    """What an interpreter says of itself."""
+    """An interpreter's description of itself."""
 
     path: str
-    """As it is to be called: a link's own path tells a virtual environment."""
+    """The path to start it by; not resolved, since a virtual environment is found by its link."""
     version: str
     base: str
     """The executable of the installation that a virtual environment belongs to."""
@@ -70,27 +70,27 @@ class PythonInfo:
 
     @property
     def is_virtual(self) -> bool:
-        """Whether it is that of a virtual environment."""
+        """Whether it belongs to a virtual environment."""
         return self.prefix != self.base_prefix
 
     def identity(self) -> dict[str, Any]:
-        """What makes it another one."""
+        """Return all that distinguishes it from other interpreters."""
         return {**asdict(self), "real": os.path.realpath(self.path)}
 
 
 class UnusableInterpreterError(Exception):
-    """An executable that is no Python, or does not start. The text says why."""
+    """An executable is not a Python, or does not start. The text says why."""
 
 
 def ask(path: str, variables: Mapping[str, str] | None = None) -> PythonInfo:
-    """What the interpreter at `path` is.
+    """Start the interpreter at `path` and return its description.
 
     Args:
         path: the executable.
-        variables: environment variables for it besides a bare minimum.
+        variables: environment variables for it, over those of `tool_variables`.
 
     Raises:
-        UnusableInterpreterError: it does not start, or does not say.
+        UnusableInterpreterError: it does not start, or gives no description.
     """
     try:
         done = subprocess.run(
@@ -106,18 +106,18 @@ def ask(path: str, variables: Mapping[str, str] | None = None) -> PythonInfo:
     except OSError as error:
         raise UnusableInterpreterError(f"{path}: {error.strerror}") from error
     except subprocess.TimeoutExpired:
-        raise UnusableInterpreterError(f"{path} has said nothing for {PATIENCE:.0f} s") from None
+        raise UnusableInterpreterError(f"{path} has not answered for {PATIENCE:.0f} s") from None
     try:
-        said = json.loads(done.stdout)
+        answer = json.loads(done.stdout)
         return PythonInfo(
             path=path,
-            version=said["version"],
-            base=said["base"],
-            prefix=said["prefix"],
-            base_prefix=said["base_prefix"],
-            abi=said["abi"],
-            implementation=said["implementation"],
-            site=tuple(dict.fromkeys(said["site"])),
+            version=answer["version"],
+            base=answer["base"],
+            prefix=answer["prefix"],
+            base_prefix=answer["base_prefix"],
+            abi=answer["abi"],
+            implementation=answer["implementation"],
+            site=tuple(dict.fromkeys(answer["site"])),
         )
     except (ValueError, KeyError, TypeError):
         raise UnusableInterpreterError(
@@ -126,7 +126,7 @@ def ask(path: str, variables: Mapping[str, str] | None = None) -> PythonInfo:
 
 
 def tool_variables() -> dict[str, str]:
-    """The launcher's environment variables, without what would lead another Python astray."""
+    """Return the launcher's environment variables, without those of its own Python."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -135,7 +135,7 @@ def tool_variables() -> dict[str, str]:
 
 
 def last_lines(text: str, count: int = 15) -> str:
-    """The end of what a program has printed."""
+    """Return the last lines of what a program has printed."""
     return "\n".join(text.strip().splitlines()[-count:])
 
 
@@ -150,10 +150,10 @@ def check_version(interpreter: PythonInfo) -> None:
 
 
 def find(python: str) -> PythonInfo:
-    """The interpreter that a path, a name on PATH or a version means; empty: the launcher's.
+    """Return the interpreter of a path, a name on PATH or a version; empty: the launcher's.
 
     Raises:
-        EnvironmentSetupError: there is none, or it does not start, or is none that tamias runs on.
+        EnvironmentSetupError: there is none, it does not start, or tamias does not run on it.
     """
     if re.fullmatch(r"\d+\.\d+(\.\d+)?", python):
         found = _of_version(python)
@@ -170,7 +170,7 @@ def find(python: str) -> PythonInfo:
 
 
 def _own() -> PythonInfo:
-    """The launcher's interpreter, without its virtual environment."""
+    """Return the launcher's interpreter, without its virtual environment."""
     here = _asked(sys.executable)
     return _asked(here.base) if here.is_virtual else here
 
@@ -203,7 +203,7 @@ def _of_version(version: str) -> PythonInfo:
 
 
 def _candidates(minor: str) -> Iterator[str]:
-    """Executables that may be of a minor version, the likeliest first, newest patch first."""
+    """Yield executables that may have a minor version, the likeliest and newest first."""
     seen = set()
     for path in _places(minor):
         if path not in seen and os.access(path, os.X_OK):
@@ -227,9 +227,9 @@ def _numbers(path: Path) -> list[int]:
 
 
 def _path() -> Iterator[Path]:
-    """The folders of PATH, and those that should be on it.
+    """Yield the folders of PATH, and the usual ones.
 
-    Those of pyenv's shims are not: they start whichever version is chosen where they stand.
+    Without pyenv's shims, which start a version that depends on the working directory.
     """
     for entry in [
         *os.environ.get("PATH", os.defpath).split(os.pathsep),
@@ -242,7 +242,7 @@ def _path() -> Iterator[Path]:
 
 
 def _collections() -> Iterator[Path]:
-    """Where pyenv and uv keep the versions that they have installed."""
+    """Yield the folders where pyenv and uv install versions."""
     home = Path.home()
     yield Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
     data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
@@ -250,7 +250,7 @@ def _collections() -> Iterator[Path]:
 
 
 def offer() -> str:
-    """A sentence that says which versions there are, as far as names tell."""
+    """Return a sentence with the versions that seem to be installed, judged by file names."""
     versions = [
         f"{major}.{number}"
         for major, number in ((3, number) for number in range(OLDEST[1], NEWEST[1] + 1))

@@ -1,12 +1,11 @@
-"""How an interpreter is started: which one, with what around it, and how it gets tamias.
+"""How an interpreter is started: its executable, its surroundings, and how it imports tamias.
 
-An interpreter of another environment knows nothing of tamias, and must not get to know the
-packages of the launcher's. So it is not started with `-m`, but with a few lines that put the
-folders named in `Launch.paths` at the *end* of `sys.path`, where they hide nothing of the user's,
-and load tamias itself from there, even if the environment has a tamias of its own: both sides have
-to be of one version. The lines go with the command, so no file has to be found, and nothing about
-them is in the environment variables: what an agent starts with `sys.executable` sees the plain
-environment.
+Another environment does not contain tamias, and must not import the packages of the launcher's. So
+its interpreter is not started with `-m`, but with a few lines of Python. They put the folders of
+`Launch.paths` at the *end* of `sys.path`, where they hide no module of the user's, and load tamias
+from there, even if the environment has a tamias of its own: launcher and worker must have the same
+version. The lines are part of the command, so no file has to be found, and no environment variable
+is set: a process that an agent starts with `sys.executable` has the plain environment.
 """
 
 from __future__ import annotations
@@ -43,23 +42,23 @@ sys.exit(start())
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What it takes to start an interpreter of some environment."""
+    """All that is needed to start the interpreter of an environment."""
 
     python: str
     """The executable."""
     version: str = ""
     """Its version, as "3.12.1"; empty for that of the launcher."""
     paths: tuple[str, ...] = ()
-    """Folders for the end of `sys.path`: tamias, and what it needs where the environment has not
-    got it."""
+    """Folders for the end of `sys.path`: tamias, and the libraries that it needs, for environments
+    without them."""
     pythonpath: tuple[str, ...] = ()
     """The user's folders of modules, which children of the agent find, too."""
     variables: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    """All environment variables, but for PYTHONPATH."""
+    """All environment variables but PYTHONPATH."""
     folder: str | None = None
     """The working directory; None for the launcher's."""
-    hold: Any = field(default=None, repr=False, compare=False)
-    """Keeps the environment's files from being pruned, for as long as this object is there."""
+    locks: Any = field(default=None, repr=False, compare=False)
+    """Keeps the environment's files from being pruned, for as long as this object exists."""
 
     @property
     def minor(self) -> tuple[int, int]:
@@ -69,7 +68,7 @@ class Launch:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether code pickled by value in this process means nothing there."""
+        """Whether code pickled by value in this process cannot be loaded there."""
         return self.minor != sys.version_info[:2]
 
     @property
@@ -80,11 +79,11 @@ class Launch:
         return {**self.variables, "PYTHONPATH": os.pathsep.join(self.pythonpath)}
 
     def command(self, program: str, *arguments: str, folders: Sequence[str] = ()) -> list[str]:
-        """The command that imports a module and calls a function in it.
+        """Return the command that imports a module and calls a function in it.
 
         Args:
             program: `module:function`; without a function the module is only imported.
-            arguments: what it finds in `sys.argv`.
+            arguments: the rest of its `sys.argv`.
             folders: where the agent's modules are; they come before `paths` on `sys.path`.
         """
         paths = json.dumps([list(folders), self.paths])

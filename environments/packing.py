@@ -1,9 +1,8 @@
-"""What of this process can go to an interpreter of another version, or with other packages.
+"""Packs agents and inputs for an interpreter of another version, or with other packages.
 
-Values, and classes and functions of modules, are pickled by name, and names cross versions. What
-has no name elsewhere (classes and functions of `__main__`, lambdas, classes made in functions) is
-pickled by value, as compiled code, and that means something else to another minor version: at best
-it is refused there, at worst it crashes.
+Classes and functions of modules are pickled by name, and names are valid in every version. What has
+no importable name (classes and functions of `__main__`, lambdas, classes made in functions) is
+pickled by value, as compiled code. Another minor version refuses such code, or crashes.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _MAIN: Final = "__main__"
 
 
 class _ByNameOnly(pickle.Pickler):
-    """A pickler that refuses what is of `__main__`; what has no name at all fails by itself."""
+    """A pickler that refuses what belongs to `__main__`; what has no name fails anyway."""
 
     def reducer_override(self, value: Any) -> Any:
         if getattr(value, "__module__", None) == _MAIN and hasattr(value, "__qualname__"):
@@ -40,10 +39,10 @@ class _ByNameOnly(pickle.Pickler):
 
 
 def by_name(value: Any) -> bytes:
-    """A pickle of `value` that another minor version can load.
+    """Return a pickle of `value` that another minor version can load.
 
     Raises:
-        UsageError: there is something in it that could only go by value.
+        UsageError: a part of it can only be pickled by value.
     """
     file = io.BytesIO()
     try:
@@ -56,11 +55,11 @@ def by_name(value: Any) -> bytes:
 def packed_for(
     launch: Launch | None, agent: Agent | type[Agent], resources: dict[ResourceType, dict[str, Any]]
 ) -> str:
-    """An agent and resources as `Boot.agent` carries them to the interpreter of `launch`.
+    """Return an agent and resources, packed as `Boot.agent` for the interpreter of `launch`.
 
     Raises:
-        AgentDefinitionError: its version is another, and the agent is of `__main__`, or has parts
-            that are.
+        AgentDefinitionError: that has another version, and the agent or a part of it belongs to
+            `__main__`.
     """
     if launch is None or not launch.is_foreign:
         return pack_agent(agent, resources)
@@ -77,11 +76,11 @@ def packed_for(
 
 
 def portable_inputs(elements: Iterable[Any], launch: Launch | None) -> Iterable[Any]:
-    """The inputs, looked at on their way where they go to another version."""
-    return elements if launch is None or not launch.is_foreign else _looked_at(elements, launch)
+    """Return the inputs; each is checked when it is read, if it goes to another version."""
+    return elements if launch is None or not launch.is_foreign else _checked(elements, launch)
 
 
-def _looked_at(elements: Iterable[Any], launch: Launch) -> Iterator[Any]:
+def _checked(elements: Iterable[Any], launch: Launch) -> Iterator[Any]:
     for index, element in enumerate(elements):
         try:
             by_name(element)
@@ -99,17 +98,16 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def own_folders(launch: Launch | None) -> list[str]:
-    """The part of `sys.path` that a worker is to have, too.
+    """Return the part of `sys.path` that a worker must have, too.
 
-    In this interpreter's own environment that is all of it. In another one it is what the program
-    and its user have added; what this interpreter finds by itself, its packages above all, is not
-    the other's business.
+    In the launcher's own environment that is all of it. In another one it is what the program and
+    its user have added, without the folders of this interpreter and of its packages.
     """
     if launch is None:
         return sys.path
     code = "import json, sys; print(json.dumps(sys.path))"
-    said = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
     )
-    known = {*json.loads(said.stdout), site.getusersitepackages()}
+    known = {*json.loads(printed.stdout), site.getusersitepackages()}
     return [path for path in sys.path if path not in known]

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def provide_launch(environment: dict[str, Any]) -> Launch | None:
-    """Return how to start the interpreter of an environment; makes it if there is none, slowly.
+    """Return how to start the interpreter of an environment; make the environment if needed.
 
-    None, if nothing is asked for, is this interpreter.
+    None means the launcher's own interpreter, if nothing is asked for.
 
     Raises:
         EnvironmentSetupError: it cannot be made, or does not work.

@@ -1,11 +1,11 @@
-"""From what an environment is asked to be to what starts it: made, completed, checked.
+"""Turns an `EnvironmentSpec` into a `Launch`: makes the environment, completes it, checks it.
 
     spec ──► interpreter ──► files, venv, requirements ──► layer ──► check ──► Launch
                found           made once, in the cache      cached    always
 
-Everything that costs is in the cache under a digest of what defines it: contents of requirements,
-archives and files, version and place of the interpreter. So the same spec is the same environment
-for every launcher, and another content of the same file is another environment beside it.
+Everything that takes time is kept in the cache, under a digest of what defines it: contents of
+requirements, archives and files, version and path of the interpreter. So the same spec is the same
+environment for every launcher, and a changed file gives another environment, beside the first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..agent.errors import EnvironmentSetupError
-from .builders.archives import settle
+from .builders.archives import prepare_interpreter
 from .builders.installing import Installer
 from .builders.probe import check
 from .builders.runtime_layer import layer_entry, link_entry, needs
@@ -30,7 +30,7 @@ from .launch import Launch
 from .variables import worker_variables
 
 if TYPE_CHECKING:
-    from .cache import CachedFolder
+    from .cache import CacheEntry
     from .spec import EnvironmentSpec
 
 
@@ -41,16 +41,16 @@ _LOG: Final = logging.getLogger("tamias.environments")
 
 
 def provision(spec: EnvironmentSpec, cache: Path | None = None) -> Launch:
-    """Make an environment, or find it made, and check that it works.
+    """Return an environment, made if the cache has none, and check that it works.
 
-    The result keeps what it needs in the cache from being pruned, for as long as it exists.
+    The result keeps its entries in the cache from being pruned, for as long as it exists.
 
     Args:
-        spec: what it is to be.
-        cache: the folder of the cache; None for the usual one.
+        spec: describes it.
+        cache: the folder of the cache; None: the default one.
 
     Raises:
-        EnvironmentSetupError: it cannot be made, or does not work. What was there is untouched.
+        EnvironmentSetupError: it cannot be made, or does not work; nothing else is changed.
     """
     store = Cache(cache)
     entry = None
@@ -69,7 +69,7 @@ def provision(spec: EnvironmentSpec, cache: Path | None = None) -> Launch:
         python=interpreter.path,
         version=interpreter.version,
         paths=tuple(str(part.folder) for part in (link, layer) if part is not None),
-        pythonpath=tuple(_placed(spec, path, files) for path in spec.pythonpath),
+        pythonpath=tuple(_resolved(spec, path, files) for path in spec.pythonpath),
         variables=worker_variables(
             os.environ,
             spec.inherit,
@@ -77,24 +77,24 @@ def provision(spec: EnvironmentSpec, cache: Path | None = None) -> Launch:
             interpreter.path,
             is_virtual=interpreter.is_virtual,
         ),
-        folder=_placed(spec, spec.folder, files) if spec.folder else None,
-        hold=(entry, link, layer),
+        folder=_resolved(spec, spec.folder, files) if spec.folder else None,
+        locks=(entry, link, layer),
     )
-    _check_places(launch)
+    _check_folders(launch)
     check(launch, [] if layer is None else layer.record["packages"], [] if is_own else needs())
     return launch
 
 
 def _found(spec: EnvironmentSpec) -> PythonInfo:
-    """The interpreter of an environment that has nothing of its own; the launcher's by default."""
+    """Return the interpreter of an environment without files; the launcher's by default."""
     return find(spec.python or sys.executable)
 
 
-def _placed(spec: EnvironmentSpec, path: str, files: Path | None) -> str:
+def _resolved(spec: EnvironmentSpec, path: str, files: Path | None) -> str:
     return str(files / path) if files is not None and spec.is_inside(path) else path
 
 
-def _check_places(launch: Launch) -> None:
+def _check_folders(launch: Launch) -> None:
     for path in launch.pythonpath:
         if not Path(path).exists():
             raise EnvironmentSetupError(
@@ -107,8 +107,8 @@ def _check_places(launch: Launch) -> None:
         )
 
 
-def _made(spec: EnvironmentSpec, cache: Cache) -> tuple[CachedFolder, PythonInfo, dict[str, str]]:
-    """The environment's entry in the cache, its interpreter and what that needs."""
+def _made(spec: EnvironmentSpec, cache: Cache) -> tuple[CacheEntry, PythonInfo, dict[str, str]]:
+    """Return the environment's cache entry, its interpreter and the variables that needs."""
     is_packed = spec.is_inside(spec.python) and not spec.is_version
     base = None
     if not is_packed:
@@ -141,7 +141,7 @@ def _made(spec: EnvironmentSpec, cache: Cache) -> tuple[CachedFolder, PythonInfo
 def _build(
     spec: EnvironmentSpec, base: PythonInfo | None, folder: Path, lock: int
 ) -> dict[str, Any]:
-    """Fill an entry's folder; returns its record."""
+    """Fill an entry's folder; return its record."""
     files = folder / FILES
     left_out = []
     if spec.archives or spec.files:
@@ -154,7 +154,7 @@ def _build(
     variables: dict[str, str] = {}
     is_packed = base is None
     if base is None:
-        base, variables = settle(files, spec.python, left_out, lock)
+        base, variables = prepare_interpreter(files, spec.python, left_out, lock)
         check_version(base)
     python = base.path
     if spec.requirements and variables:
@@ -167,7 +167,7 @@ def _build(
         _LOG.info("making an environment of Python %s with %s", base.version, installer.name)
         python = installer.make_venv(base, folder / "venv")
         if is_packed or base.is_virtual:
-            installer.stand_upon(python, base.site)
+            installer.add_site_folders(python, base.site)
         arguments, where = _requirements(spec, folder)
         what = "install the requirements"
         installer.install(python, arguments, what, base=base.path, folder=where)
@@ -184,7 +184,7 @@ def _build(
 
 
 def _requirements(spec: EnvironmentSpec, folder: Path) -> tuple[list[str], Path]:
-    """The installer's arguments, and the folder where relative paths in them begin."""
+    """Return the installer's arguments, and the folder that relative paths in them start from."""
     if isinstance(spec.requirements, str):
         return ["-r", spec.requirements], Path(spec.requirements).parent
     file = folder / "requirements.txt"

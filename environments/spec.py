@@ -1,9 +1,9 @@
-"""What a user says of an environment, checked for form before anything is done with it.
+"""The description of an environment, checked for form before anything is made.
 
-The same words in a deployment file, in the configuration (section `environment`) and behind the
-flags of `tamias run`. Paths are made absolute here, against the folder of the file that
-names them; those that begin with the name of an archive stay as they are and are looked up inside
-it later.
+The keys are the same in a deployment file, in the configuration (section `environment`) and behind
+the flags of `tamias run`. Paths are made absolute here, starting from the folder of the file that
+names them; those that begin with the name of an archive stay relative, and are resolved inside it
+later.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ SUFFIXES: Final = (
     ".zip",
     ".whl",
 )
-"""How the name of an archive may end."""
+"""The endings of the names of archives."""
 
 _VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?")
 _NAME: Final = re.compile(r"[^/\0#]+")
 
 
 def _python(value: object) -> object:
-    """A version that YAML has taken for a number is one still, unless a digit has been lost."""
+    """Read a version that YAML has parsed as a number, unless a digit has been lost."""
     if isinstance(value, float):
         if len(str(value).partition(".")[2]) < 2:
             msg = f'write a version in quotes: "3.10" (without them it is the number {value})'
@@ -46,7 +46,7 @@ def _python(value: object) -> object:
 
 
 def _item(value: object) -> object:
-    """`PATH` or `PATH#NAME` as a mapping."""
+    """Read `PATH` or `PATH#NAME` as a mapping."""
     if isinstance(value, str):
         path, _, name = value.rpartition("#") if "#" in value else (value, "", "")
         return {"path": path, "name": name}
@@ -54,7 +54,7 @@ def _item(value: object) -> object:
 
 
 def _many(value: object) -> object:
-    """A list as a tuple, which is what strict validation takes."""
+    """Read a list as a tuple, which strict validation requires."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -78,7 +78,7 @@ def _folders(value: object) -> object:
 
 
 def _texts(value: object) -> object:
-    """Values of variables as text; a mapping in a mapping is a name with a dot in it."""
+    """Read values of variables as text; a nested mapping is a name with a dot."""
     if not isinstance(value, Mapping):
         return value
     texts: dict[str, Any] = {}
@@ -102,7 +102,7 @@ class StrictModel(BaseModel):
 
 
 class FileEntry(StrictModel):
-    """A file, directory or archive, and what it is called in the environment."""
+    """A file, directory or archive, and its name in the environment."""
 
     path: str
     name: str = ""
@@ -126,7 +126,7 @@ Items = Annotated[
 
 
 class EnvironmentSpec(StrictModel):
-    """An environment, as it is asked for. Empty: the launcher's own."""
+    """The description of an environment. Empty: the launcher's own."""
 
     python: Annotated[str, BeforeValidator(_python)] = ""
     """A version ("3.12"), a path, a name on PATH, or a path in an archive; empty for the launcher's
@@ -142,11 +142,11 @@ class EnvironmentSpec(StrictModel):
     pythonpath: Annotated[tuple[str, ...], BeforeValidator(_folders)] = ()
     """Folders of modules."""
     variables: Annotated[dict[str, str | None], BeforeValidator(_texts)] = {}
-    """Environment variables, over those inherited; None takes one away."""
+    """Environment variables, over the inherited ones; None removes one."""
     inherit: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
-    """Names of the launcher's variables that are inherited besides the usual; `*` is a wildcard."""
+    """Names of more variables to inherit from the launcher; `*` is a wildcard."""
     installer: Literal["auto", "uv", "pip"] = "auto"
-    """What installs requirements: "auto" is uv where it is found on PATH, and pip otherwise."""
+    """The installer: "auto" is uv if it is on PATH, and pip otherwise."""
 
     @model_validator(mode="after")
     def _consistent(self) -> EnvironmentSpec:
@@ -170,7 +170,7 @@ class EnvironmentSpec(StrictModel):
 
     @property
     def builds(self) -> bool:
-        """Whether there is something to make, besides finding an interpreter."""
+        """Whether files have to be made, besides finding an interpreter."""
         return bool(self.requirements or self.archives or self.files)
 
     @property
@@ -179,27 +179,27 @@ class EnvironmentSpec(StrictModel):
         return bool(_VERSION.fullmatch(self.python))
 
     def is_inside(self, path: str) -> bool:
-        """Whether a path is in one of the archives, or is one of the files."""
+        """Return whether a path is in one of the archives, or is one of the files."""
         first = path.partition("/")[0]
         return any(first == item.name for item in (*self.archives, *self.files))
 
     def to_mapping(self) -> dict[str, Any]:
-        """What `of` makes the same spec from; JSON can express it."""
+        """Return a mapping, as JSON can express it, from which `of` makes the same spec."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
     @classmethod
     def of(
         cls, data: Mapping[str, Any], base: Path | None = None, where: str = "environment"
     ) -> EnvironmentSpec:
-        """The spec that a mapping describes.
+        """Return the spec that a mapping describes.
 
         Args:
             data: as in YAML.
-            base: relative paths start here; None: in the working directory.
-            where: what to call the mapping in errors.
+            base: the start of relative paths; None: the working directory.
+            where: the mapping's name in errors.
 
         Raises:
-            ConfigError: an unknown name, or a value that cannot be one.
+            ConfigError: an unknown key, or an invalid value.
         """
         try:
             spec = cls.model_validate(data)
@@ -208,7 +208,7 @@ class EnvironmentSpec(StrictModel):
         return spec.at(base or Path.cwd())
 
     def at(self, base: Path) -> EnvironmentSpec:
-        """The same with absolute paths, where relative ones start at `base`."""
+        """Return a copy with absolute paths; relative ones start at `base`."""
 
         def place(path: str) -> str:
             return str(base / Path(path).expanduser()) if path else ""
@@ -235,7 +235,7 @@ class EnvironmentSpec(StrictModel):
 
 
 def _stem(path: str) -> str:
-    """The name of a file, without what tells that it is an archive."""
+    """Return the name of a file, without the ending of an archive."""
     name = Path(path).name
     for suffix in SUFFIXES:
         if name.endswith(suffix) and name != suffix:

@@ -18,8 +18,8 @@ INHERITED: Final = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     "TAMIAS_*",
 )
-"""Where programs, files and the network are, and which language to speak; no secrets, and nothing
-that is about another Python."""
+"""Variables for finding programs, files and the network, and for the language; no secrets, and
+nothing about another Python."""
 
 
 def worker_variables(
@@ -30,14 +30,14 @@ def worker_variables(
     *,
     is_virtual: bool,
 ) -> dict[str, str]:
-    """The environment variables of a worker.
+    """Return the environment variables of a worker.
 
     Args:
         ours: the launcher's.
-        inherit: patterns of names to be taken over besides `INHERITED`.
-        given: variables that the user has set; None takes one away.
+        inherit: more patterns of inherited names, besides `INHERITED`.
+        given: variables that the user has set; None removes one.
         python: the worker's interpreter: its folder is the first on PATH.
-        is_virtual: whether it is that of a virtual environment.
+        is_virtual: whether it belongs to a virtual environment.
     """
     patterns = (*INHERITED, *inherit)
     variables = {

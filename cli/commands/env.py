@@ -15,7 +15,7 @@ from ..json_text import json_line
 from ..text import count, duration, output_console, put, size
 
 if TYPE_CHECKING:
-    from ...environments.cache import CachedFolder
+    from ...environments.cache import CacheEntry
 
 app = typer.Typer(
     help="The Python environments made for workers: list them, remove those not in use.",
@@ -84,7 +84,7 @@ def prune(*, cache: Root = None, as_json: Json = False) -> int:
     return 0
 
 
-def _record(store: Cache, entry: CachedFolder) -> dict[str, Any]:
+def _record(store: Cache, entry: CacheEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "kind": entry.kind,

@@ -1,17 +1,17 @@
-"""Interpreters that come out of archives.
+"""Makes interpreters from archives work.
 
-What people pack is of three kinds, and all three are to work where they have been unpacked:
+Users pack three kinds, and all of them have to work where they have been unpacked:
 
 - *A virtual environment* has packages, but no standard library: it needs a base, an interpreter of
-  the same minor version on this machine. `pyvenv.cfg` and a link say where it was on the machine it
-  was made on. Where that is no use here, another is found, and both are written anew.
-- *A whole installation* (conda-pack, python-build-standalone, a pyenv version) finds its library by
-  its own place, mostly. Where it does not, PYTHONHOME tells it.
-- *A virtual environment that has lost its `pyvenv.cfg`* would start, and be the base without the
-  packages. It is given one.
+  the same minor version on this machine. Its `pyvenv.cfg` and a link name the base on the machine
+  where it was made. If that is not on this machine, another is found, and both are written anew.
+- *A whole installation* (conda-pack, python-build-standalone, a pyenv version) usually finds its
+  library by its own path. If it does not, PYTHONHOME is set.
+- *A virtual environment without its `pyvenv.cfg`* would start, but without its packages. A new
+  `pyvenv.cfg` is written.
 
-Nothing of this is decided by looks. The interpreter is started after each step, and is right when
-it says that its prefix is the folder it has been unpacked to.
+Which kind it is, is not guessed from files. The interpreter is started after each step, and works
+when its prefix is the folder that it has been unpacked to.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _CONFIG: Final = "pyvenv.cfg"
 
 
-def settle(
+def prepare_interpreter(
     root: Path, inside: str, left_out: Sequence[InterpreterLink], lock: int | None = None
 ) -> tuple[PythonInfo, dict[str, str]]:
     """Make an unpacked interpreter work.
@@ -42,11 +42,11 @@ def settle(
     Args:
         root: the folder of the archives.
         inside: the interpreter's path below it.
-        left_out: links that unpacking has not made.
+        left_out: the links that unpacking has left out.
         lock: for tools to inherit.
 
     Returns:
-        the interpreter, and the environment variables without which it is not right.
+        The interpreter, and the environment variables that it needs.
 
     Raises:
         EnvironmentSetupError: there is none, or it cannot be made to work.
@@ -96,7 +96,7 @@ def _working(path: Path, home: Path, version: str) -> tuple[PythonInfo, dict[str
 def _asked(
     path: Path, home: Path, variables: dict[str, str], problems: list[str]
 ) -> PythonInfo | None:
-    """What it says of itself, if it is right."""
+    """Return its description, None if its prefix is another folder; add the problem then."""
     try:
         found = ask(str(path), variables)
     except UnusableInterpreterError as error:
@@ -109,7 +109,7 @@ def _asked(
 
 
 def _version(home: Path) -> str:
-    """The minor version of an environment, as "3.12"; empty if nothing tells it."""
+    """Return the minor version of an environment, as "3.12"; empty if it is not known."""
     config = _config(home)
     version = config.get("version") or config.get("version_info") or ""
     match = re.match(r"\d+\.\d+", version)
@@ -120,7 +120,7 @@ def _version(home: Path) -> str:
 
 
 def _base(target: str, version: str) -> str:
-    """What a link to an interpreter is to point to: to what it did, if that is of its version."""
+    """Return the new target of a link: the old one, if that has the wanted version."""
     try:
         there = ask(target)
     except UnusableInterpreterError:

@@ -1,4 +1,4 @@
-"""Virtual environments and packages, by uv where it is found, by venv and pip otherwise."""
+"""Makes virtual environments and installs packages, with uv if it is found, else venv and pip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REMOTE: Final = (22, 3)
 """The first version of pip that can install for another interpreter."""
 
 PARENT: Final = "_tamias_parent.pth"
-"""Names the packages of the environment that a virtual environment stands upon."""
+"""The file that adds the packages of another environment to a virtual environment."""
 
 
 class Installer:
@@ -31,24 +31,23 @@ class Installer:
     """
 
     def __init__(self, wanted: str, lock: int | None = None) -> None:
-        """`wanted` as `EnvironmentSpec.installer`; `lock` is inherited by what it starts.
+        """`wanted` as `EnvironmentSpec.installer`; processes that it starts inherit `lock`.
 
         Raises:
-            EnvironmentSetupError: uv is wanted, and not there.
+            EnvironmentSetupError: uv is wanted, and not on PATH.
         """
         self._uv = None if wanted == "pip" else shutil.which("uv")
         self._lock = lock
         if wanted == "uv" and self._uv is None:
             raise EnvironmentSetupError(
-                "uv is not on PATH.", hint="Install it, or let pip do it (installer: pip)."
+                "uv is not on PATH.", hint="Install it, or use pip (installer: pip)."
             )
         self.name = "uv" if self._uv else "pip"
 
     def make_venv(self, interpreter: PythonInfo, folder: Path) -> str:
-        """Make a virtual environment in `folder`; returns the path of its interpreter.
+        """Make a virtual environment in `folder`; return the path of its interpreter.
 
-        It stands upon `interpreter`. If that is one with packages of its own, in a virtual
-        environment or out of an archive, they are visible in the new one, behind its own.
+        Its base is `interpreter`; `add_site_folders` adds the packages of that, if it has any.
         """
         what = f"make a virtual environment with {interpreter.path}"
         if self._uv:
@@ -60,7 +59,7 @@ class Installer:
             run_tool(command, what, lock=self._lock)
         return str(folder / "bin" / "python")
 
-    def stand_upon(self, python: str, site: Sequence[str]) -> None:
+    def add_site_folders(self, python: str, site: Sequence[str]) -> None:
         """Make the packages in the folders `site` visible to a virtual environment's `python`."""
         home = Path(python).parent.parent
         for folder in home.glob("lib/python*/site-packages"):
@@ -80,12 +79,13 @@ class Installer:
         """Install packages.
 
         Args:
-            python: the interpreter that they are for, and into whose environment they go,
+            python: the interpreter that they are for; they go into its environment, unless `target`
+                is given.
             arguments: requirements, or `-r FILE`.
             base: the interpreter that a new virtual environment was made with.
             what: for the error, as for `run_tool`.
-            target: ... unless this folder is given for them.
-            folder: where relative paths begin.
+            target: the folder to install into.
+            folder: the start of relative paths.
 
         Raises:
             EnvironmentSetupError: they cannot be installed, or there is no pip.
@@ -98,10 +98,10 @@ class Installer:
         run_tool(command, what, lock=self._lock, folder=folder)
 
     def _pip(self, python: str, base: str) -> list[str]:
-        """The command that is a pip for `python`.
+        """Return the command that runs pip for `python`.
 
-        A virtual environment needs none of its own: those of its base and of the launcher install
-        into any, and are there already.
+        A virtual environment needs no pip of its own: that of its base or of the launcher can
+        install into any environment.
         """
         if not base and _pip_version(python):
             return [python, "-m", "pip"]
@@ -119,7 +119,7 @@ class Installer:
 
 
 def _pip_version(python: str) -> tuple[int, ...]:
-    """The version of an interpreter's pip; empty if it has none."""
+    """Return the version of an interpreter's pip; empty if it has none."""
     done = subprocess.run(
         [python, "-c", "import pip; print(pip.__version__)"],
         env=tool_variables(),

@@ -1,8 +1,8 @@
-"""Does an environment work? Found out by starting it as a worker's is started.
+"""Checks that an environment works, by starting it as a worker is started.
 
-An environment's own packages come before those that tamias brings along. If one of them is too old
-for tamias, or for another that tamias brings, the error says so by name; importing would say it in
-the words of the module that fails.
+An environment's own packages come before those that tamias adds. If one of them is too old for
+tamias, or for a package that tamias adds, the error names it; importing alone would only give the
+error of the module that fails.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PATIENCE: Final = 120.0
 
 _MARK: Final = "tamias-check:"
 
-_LOOK: Final = """
+_FIND_PACKAGES: Final = """
 import json, sys
 from importlib import metadata
 paths, names, mark = map(json.loads, sys.argv[1:4])
@@ -48,14 +48,14 @@ def check(launch: Launch, packages: Iterable[str], needed: Sequence[Requirement]
 
     Args:
         launch: how workers will be started.
-        packages: names of all that tamias brings along.
+        packages: names of all packages that tamias adds.
         needed: what tamias itself needs.
 
     Raises:
         EnvironmentSetupError: a package is too old or too new, or the interpreter does not start,
             or cannot import tamias; with what it has printed.
     """
-    conflicts = _conflicts(_look(launch, list(packages)), needed, launch)
+    conflicts = _conflicts(_find_packages(launch, list(packages)), needed, launch)
     if conflicts:
         raise EnvironmentSetupError(
             f"The packages of {launch.python} do not agree with tamias: {'; '.join(conflicts)}.",
@@ -66,9 +66,9 @@ def check(launch: Launch, packages: Iterable[str], needed: Sequence[Requirement]
         raise _failed(launch, done, "cannot import tamias's worker")
 
 
-def _look(launch: Launch, names: list[str]) -> dict[str, Any]:
+def _find_packages(launch: Launch, names: list[str]) -> dict[str, Any]:
     arguments = map(json.dumps, (launch.paths, names, _MARK))
-    done = _run(launch, [launch.python, "-c", _LOOK, *arguments])
+    done = _run(launch, [launch.python, "-c", _FIND_PACKAGES, *arguments])
     for line in done.stdout.splitlines():
         if line.startswith(_MARK):
             found: dict[str, Any] = json.loads(line.removeprefix(_MARK))
@@ -112,11 +112,11 @@ def _failed(
 
 
 def _conflicts(found: dict[str, Any], needed: Sequence[Requirement], launch: Launch) -> list[str]:
-    """What does not fit, as `tamias needs a>=2, and there is a 1`."""
-    versions = {canonicalize_name(name): said[0] for name, said in found.items()}
-    brought = {name for name, said in found.items() if said[2].rstrip("/") in launch.paths}
+    """Return the conflicts, as `tamias needs a>=2, and there is a 1`."""
+    versions = {canonicalize_name(name): entry[0] for name, entry in found.items()}
+    added = {name for name, entry in found.items() if entry[2].rstrip("/") in launch.paths}
     claims = [("tamias", requirement) for requirement in needed]
-    for owner in brought:
+    for owner in added:
         for line in found[owner][1]:
             try:
                 claims.append((f"its {owner}", Requirement(line)))

@@ -1,10 +1,10 @@
-"""What tamias brings along into an environment that has none of it.
+"""Adds tamias, and the libraries that it needs, to an environment without them.
 
 Two entries of the cache, whose folders go to the end of `sys.path`: the *layer*, with the libraries
-that a worker needs, one per kind of interpreter and set of requirements; and a folder with nothing
-in it but a link `tamias` to this package, so that what else is installed beside it stays unseen.
+that a worker needs, one per kind of interpreter and set of requirements; and a folder that holds
+only a link `tamias` to this package, so that packages installed beside it are not importable.
 
-Names and bounds of the libraries are those of tamias's own metadata.
+Names and versions of the libraries are those of tamias's own metadata.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from ..digest import digest
 from .installing import Installer
 
 if TYPE_CHECKING:
-    from ..cache import Cache, CachedFolder
+    from ..cache import Cache, CacheEntry
     from ..interpreters import PythonInfo
 
 _LAUNCHER_ONLY: Final = frozenset({"typer", "rich", "packaging"})
 _QUICKER: Final = "uvloop"
-"""An extra that workers use where it is installed."""
+"""An extra that workers use if it is installed."""
 
 
 def package_folder() -> Path:
-    """The folder of the package `tamias`."""
+    """Return the folder of the package `tamias`."""
     return Path(__file__).resolve().parents[2]
 
 
 def needs() -> list[Requirement]:
-    """What a worker needs besides tamias itself.
+    """Return what a worker needs besides tamias itself.
 
     Raises:
-        EnvironmentSetupError: tamias is not installed, only found.
+        EnvironmentSetupError: tamias is importable, but not installed, so it has no metadata.
     """
     try:
         lines = importlib.metadata.requires("tamias") or []
@@ -66,8 +66,8 @@ def _is_here(name: str) -> bool:
     return True
 
 
-def link_entry(cache: Cache) -> CachedFolder:
-    """The folder with the link `tamias`."""
+def link_entry(cache: Cache) -> CacheEntry:
+    """Return the entry with the link `tamias`."""
     package = package_folder()
 
     def build(folder: Path, _lock: int) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def link_entry(cache: Cache) -> CachedFolder:
     return cache.obtain(f"tamias-{digest(str(package))}", build)
 
 
-def layer_entry(cache: Cache, interpreter: PythonInfo, installer: str) -> CachedFolder:
-    """The folder with the libraries for an interpreter.
+def layer_entry(cache: Cache, interpreter: PythonInfo, installer: str) -> CacheEntry:
+    """Return the entry with the libraries for an interpreter.
 
     Raises:
         EnvironmentSetupError: they cannot be installed.

@@ -1,8 +1,8 @@
-"""Running the tools that make environments, so that they end when their launcher does.
+"""Runs the tools that make environments, so that they end when the launcher does.
 
-Between a launcher and its tool stands a guard, a few lines of Python in a process group of its own.
-When the launcher dies, however it does, the kernel tells the guard, and that kills the group: the
-tool, and whatever compilers the tool has started.
+The launcher starts a guard, a few lines of Python in a process group of its own, and the guard
+starts the tool. When the launcher dies for any reason, the kernel signals the guard, and the guard
+kills the group: the tool, and the compilers that the tool has started.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ descriptors = [int(number) for number in sys.argv[2].split(",") if number]
 sys.exit(subprocess.call(sys.argv[3:], pass_fds=descriptors))
 """
 
-_NEWS: Final = ("Downloading ", "Building ", "Downloaded ", "Built ")
-"""How lines of pip and uv begin that tell why it takes so long."""
+_SLOW_STEPS: Final = ("Downloading ", "Building ", "Downloaded ", "Built ")
+"""The beginnings of pip's and uv's lines about steps that take long; they are logged."""
 
 
 def run_tool(
@@ -49,12 +49,12 @@ def run_tool(
 
     Args:
         command: the tool and its arguments.
-        what: what it is to do, for the error: "install the requirements".
+        what: its purpose, for the error: "install the requirements".
         lock: a descriptor that it inherits.
         folder: its working directory; None for the launcher's.
 
     Raises:
-        EnvironmentSetupError: it fails; with the end of what it has printed.
+        EnvironmentSetupError: it fails; with the last lines that it has printed.
     """
     held = "" if lock is None else str(lock)
     guarded = [sys.executable, "-I", "-c", _GUARD, str(os.getpid()), held, *command]
@@ -77,7 +77,7 @@ def run_tool(
             for line in process.stdout or ():
                 output.write(line)
                 text = line.strip()
-                level = logging.INFO if text.startswith(_NEWS) else logging.DEBUG
+                level = logging.INFO if text.startswith(_SLOW_STEPS) else logging.DEBUG
                 _LOG.log(level, "%s", text)
             code = process.wait()
         if code:
@@ -89,7 +89,7 @@ def run_tool(
 
 
 class _killed_with(contextlib.AbstractContextManager["_killed_with"]):  # noqa: N801
-    """Kills a process group when an exception passes, Ctrl-C for one."""
+    """Kills a process group at an exception, such as Ctrl-C."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process

@@ -1,12 +1,12 @@
-"""Unpacking archives that others have made, without letting them write or point elsewhere.
+"""Unpacks archives from others; no member can write, or link, outside of the folder.
 
-Zip and tar files are read by the standard library, and written here: member by member, into a
-folder that was empty, with nothing but plain files, folders and links. A member's folder is
-resolved before it is written to, so that no link can lead it out, and when all is there every link
-is resolved once more, since a later member may have bent an earlier link.
+Zip and tar files are read by the standard library, and written here: member by member, into an
+empty folder, and only plain files, folders and links. A member's folder is resolved before it is
+written to, so that no link leads out of the folder. In the end every link is resolved once more,
+since a later member may have changed where an earlier link leads.
 
-A virtual environment has one link that does lead out, to its interpreter. It is not made; where it
-was is returned to the caller, who knows which interpreter to put there.
+A virtual environment has one link that does lead out, to its interpreter. It is not made; its path
+is returned to the caller, which makes it with an interpreter of this machine.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _COPY: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class InterpreterLink:
-    """A link to an interpreter outside, which was in an archive and has not been made."""
+    """A link in an archive to an interpreter outside, which was not made."""
 
     path: Path
-    """Where it belongs."""
+    """The path of the link."""
     target: str
-    """Where it pointed to."""
+    """The target of the link in the archive."""
 
 
 def unpack(archive: Path, folder: Path) -> list[InterpreterLink]:
@@ -47,7 +47,7 @@ def unpack(archive: Path, folder: Path) -> list[InterpreterLink]:
     Returns the links to interpreters that were left out.
 
     Raises:
-        EnvironmentSetupError: it is no archive, is damaged, or a member would leave the folder.
+        EnvironmentSetupError: it is not an archive, is damaged, or a member would leave the folder.
     """
     folder.mkdir()
     unpacking = _Unpacking(archive, folder)
@@ -79,7 +79,7 @@ class _Unpacking:
         self.left_out: list[InterpreterLink] = []
 
     def place(self, name: str) -> Path:
-        """Where a member goes; its folder is there then, and nothing is in its way."""
+        """Return the path of a member; make its folder, and remove an earlier member there."""
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or "\0" in name:
             raise self._refused(name, "its name leads out of the archive")
@@ -103,9 +103,7 @@ class _Unpacking:
         with path.open("xb") as target:
             shutil.copyfileobj(content, target, _COPY)
         path.chmod(0o755 if mode & 0o100 else 0o644)
-        os.utime(
-            path, (modified, modified)
-        )  # compiled modules are valid for a time of their source
+        os.utime(path, (modified, modified))  # compiled modules check the time of their source
 
     def link(self, name: str, target: str) -> None:
         """Make a symbolic link."""
@@ -118,7 +116,7 @@ class _Unpacking:
         path.symlink_to(target)
         self._links.append(path)
 
-    def same(self, name: str, other: str) -> None:
+    def hard_link(self, name: str, other: str) -> None:
         """Make a hard link to an earlier member."""
         path = self.place(name)
         source = self._root.joinpath(*PurePosixPath(other).parts)
@@ -134,8 +132,8 @@ class _Unpacking:
                 name = str(path.relative_to(self._root))
                 raise self._refused(name, f"it is a link to {path.readlink()}, which is outside")
 
-    def other(self, name: str) -> None:
-        """Refuse what is neither file nor folder nor link."""
+    def refuse_other(self, name: str) -> None:
+        """Refuse a member that is neither file nor folder nor link."""
         raise self._refused(name, "it is a device or a pipe")
 
     def _is_inside(self, path: Path) -> bool:
@@ -144,7 +142,7 @@ class _Unpacking:
     def _refused(self, name: str, reason: str) -> EnvironmentSetupError:
         return EnvironmentSetupError(
             f"{self._archive} is not unpacked: {name!r} is not safe: {reason}.",
-            hint="Pack it again with nothing in it that leads outside.",
+            hint="Pack it again without members that lead outside.",
         )
 
 
@@ -156,11 +154,11 @@ def _untar(archive: Path, unpacking: _Unpacking) -> None:
             elif member.issym():
                 unpacking.link(member.name, member.linkname)
             elif member.islnk():
-                unpacking.same(member.name, member.linkname)
+                unpacking.hard_link(member.name, member.linkname)
             elif member.isreg() and (content := packed.extractfile(member)) is not None:
                 unpacking.file(member.name, content, member.mode, member.mtime)
             else:
-                unpacking.other(member.name)
+                unpacking.refuse_other(member.name)
 
 
 def _unzip(archive: Path, unpacking: _Unpacking) -> None:
@@ -176,11 +174,11 @@ def _unzip(archive: Path, unpacking: _Unpacking) -> None:
                 with packed.open(member) as content:
                     unpacking.file(member.filename, content, mode, modified)
             else:
-                unpacking.other(member.filename)
+                unpacking.refuse_other(member.filename)
 
 
 def interpreters_in(folder: Path) -> Iterator[Path]:
-    """The interpreters in an unpacked archive, for an error message that offers them."""
+    """Yield the interpreters in an unpacked archive, for an error message."""
     for path in sorted(folder.glob("**/bin")):
-        if any(member.name == "python" for member in path.iterdir()):  # a link to nothing, too
+        if any(member.name == "python" for member in path.iterdir()):  # also a broken link
             yield path.relative_to(folder) / "python"

@@ -347,6 +347,6 @@ def test_a_bad_file_is_one_error_and_nothing_is_begun(place: Place) -> None:
     for flag in ((), ("--check",), ("--json",)):
         done = place.tamias("up", "all.yaml", *flag, code=2)
         assert done.stdout == ""
-        assert "error: all.yaml, line 3: agents.a.worker: there is no such thing" in done.stderr
+        assert "error: all.yaml, line 3: agents.a.worker: there is no such key" in done.stderr
     assert "cannot be read" in place.tamias("up", "none.yaml", code=2).stderr
     assert place.everything() == before

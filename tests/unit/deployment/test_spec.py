@@ -126,19 +126,23 @@ OTHER = "  b: {target: b.py:B, input: i.jsonl, output: %s}\n"
         ("agents: [a]", 1, "agents: it should be a valid dictionary"),
         ("agents:\n  a: {target: a.py:A", 2, "this is not YAML"),
         ("agents:\n  a:\n\ttarget: a", 3, "this is not YAML"),
-        (with_agent("worker: 2"), 6, "agents.a.worker: there is no such thing; there are: target"),
+        (with_agent("worker: 2"), 6, "agents.a.worker: there is no such key; there are: target"),
         (with_agent("worker: 2"), 6, "did you mean workers?"),
         (with_agent("workers: two"), 6, "agents.a.workers: it should be a valid integer"),
         (with_agent("workers: -1"), 6, "agents.a.workers: it should be greater than"),
-        (with_agent("output: p.jsonl"), 6, "agents.a.output is there twice"),
-        (with_agent("serve: {}"), 4, "agents.a.input: a service has no such thing"),
+        (with_agent("output: p.jsonl"), 6, "agents.a.output is written twice"),
+        (with_agent("serve: {}"), 4, "agents.a.input: a service has no such key"),
         (with_agent("settings: {max-atempts: 3}"), 6, "Did you mean 'max-attempts'?"),
         (with_agent("settings:", "  nice: x"), 7, "agents.a.settings.nice: The setting 'nice' is"),
         (with_agent("settings: {durability: no}"), 6, "agents.a.settings.durability"),
         (with_agent("settings: {state-dir: x}"), 6, "below the deployment's"),
-        (with_agent("settings: {environment.python: x}"), 6, "an environment stands beside them"),
+        (
+            with_agent("settings: {environment.python: x}"),
+            6,
+            "write `environment` beside the settings",
+        ),
         (with_agent("settings: {a.b: 1, a: {b: 2}}"), 6, "given twice"),
-        (with_agent("workers: 1", "settings: {workers: 2}"), 7, "is there already"),
+        (with_agent("workers: 1", "settings: {workers: 2}"), 7, "workers is set twice"),
         (with_agent("environment:", "  python: 3.10"), 7, 'write a version in quotes: "3.10"'),
         (with_agent("environment: {pyton: x}"), 6, "did you mean python?"),
         (with_agent("environment: [numpy]"), 6, "agents.a.environment: it should be"),
@@ -150,13 +154,15 @@ OTHER = "  b: {target: b.py:B, input: i.jsonl, output: %s}\n"
         ("agents:\n  a: {target: a.py:A, serve: {port: 1}}", 2, "there are: listen, keys"),
         ("defaults: {max-atempts: 3}\n" + with_agent(), 1, "defaults.max-atempts"),
         ("defaults: {environment: 3}\n" + with_agent(), 1, "an environment has settings: python"),
-        ("stat: x\n" + with_agent(), 1, "stat: there is no such thing; there are: state"),
+        ("stat: x\n" + with_agent(), 1, "stat: there is no such key; there are: state"),
         (with_agent() + "\n" + OTHER % "o.jsonl", 6, "agents.b.output: a writes that file"),
         (with_agent() + "\n" + OTHER % "i.jsonl", 4, "agents.a.input: b writes that file"),
-        ("agents: &a\n  a: *a", 2, "agents.a.a: there is no such thing"),
+        ("agents: &a\n  a: *a", 2, "agents.a.a: there is no such key"),
     ],
 )
-def test_a_slip_is_told_with_its_line(tmp_path: Path, text: str, line: int, told: str) -> None:
+def test_a_mistake_is_reported_with_its_line(
+    tmp_path: Path, text: str, line: int, told: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, text)
     assert f"line {line}: " in caught.value.message

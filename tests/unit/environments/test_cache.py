@@ -159,8 +159,8 @@ def test_a_child_that_is_forked_does_not_outlive_the_use(tmp_path: Path) -> None
     entry = cache.obtain("env-1", _whole)
     with forked(lambda tell: (tell(), signal.pause())) as child:  # type: ignore[arg-type,func-returns-value]
         child.await_signals(1)
-        assert entry.hold is not None
-        entry.hold.release()
+        assert entry.lock is not None
+        entry.lock.release()
         assert not cache.in_use("env-1")
 
 

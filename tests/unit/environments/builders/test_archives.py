@@ -11,7 +11,7 @@ import pytest
 
 from support.environments.pythons import other_python, tarred
 from tamias import EnvironmentSetupError
-from tamias.environments.builders.archives import settle
+from tamias.environments.builders.archives import prepare_interpreter
 from tamias.environments.builders.unpacking import unpack
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ def _elsewhere(venv: Path) -> None:
             link.symlink_to("/nowhere/bin/python3")
 
 
-def _settled(archive: Path, folder: Path, inside: str = "env/bin/python") -> str:
+def _prepare_interpreterd(archive: Path, folder: Path, inside: str = "env/bin/python") -> str:
     """Unpack it, make it work, and tell where its own module is found."""
     folder.mkdir()
     left_out = unpack(archive, folder / "env")
-    interpreter, variables = settle(folder, inside, left_out)
+    interpreter, variables = prepare_interpreter(folder, inside, left_out)
     code = "import packed_module; print(packed_module.WHERE)"
     said = subprocess.run(
         [interpreter.path, "-c", code], env=variables, capture_output=True, text=True, check=True
@@ -60,7 +60,7 @@ def _settled(archive: Path, folder: Path, inside: str = "env/bin/python") -> str
 
 def test_a_packed_virtual_environment(base: PythonInfo, tmp_path: Path) -> None:
     venv = _venv(base, tmp_path / "venv")
-    where = _settled(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
+    where = _prepare_interpreterd(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
@@ -69,35 +69,35 @@ def test_one_that_was_made_on_a_machine_with_its_python_elsewhere(
 ) -> None:
     venv = _venv(base, tmp_path / "venv")
     _elsewhere(venv)
-    where = _settled(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
+    where = _prepare_interpreterd(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
 def test_one_with_a_copy_of_the_interpreter(base: PythonInfo, tmp_path: Path) -> None:
     venv = _venv(base, tmp_path / "venv", "--copies")
     _elsewhere(venv)
-    where = _settled(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
+    where = _prepare_interpreterd(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
 def test_one_that_has_lost_its_configuration(base: PythonInfo, tmp_path: Path) -> None:
     venv = _venv(base, tmp_path / "venv")
     (venv / "pyvenv.cfg").unlink()
-    where = _settled(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
+    where = _prepare_interpreterd(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
 def test_one_in_a_zip_file_that_knows_no_links(base: PythonInfo, tmp_path: Path) -> None:
     venv = _venv(base, tmp_path / "venv")
     archive = shutil.make_archive(str(tmp_path / "venv"), "zip", venv)
-    where = _settled(Path(archive), tmp_path / "out")
+    where = _prepare_interpreterd(Path(archive), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
 def test_a_folder_deep_in_an_archive(base: PythonInfo, tmp_path: Path) -> None:
     _venv(base, tmp_path / "tree" / "my" / "venv")
     archive = tarred(tmp_path / "tree", tmp_path / "tree.tar.gz")
-    where = _settled(archive, tmp_path / "out", "env/my/venv/bin/python")
+    where = _prepare_interpreterd(archive, tmp_path / "out", "env/my/venv/bin/python")
     assert where.startswith(str(tmp_path / "out" / "env" / "my"))
 
 
@@ -116,7 +116,7 @@ def _installation(base: PythonInfo, home: Path) -> Path:
 def test_a_whole_installation_finds_its_library_itself(base: PythonInfo, tmp_path: Path) -> None:
     home = _installation(base, tmp_path / "env")
     shutil.copy(Path(base.base).resolve(), home / "bin" / "python")
-    interpreter, variables = settle(tmp_path, "env/bin/python", [])
+    interpreter, variables = prepare_interpreter(tmp_path, "env/bin/python", [])
     assert variables == {}
     assert interpreter.prefix == str(home)
 
@@ -125,7 +125,7 @@ def test_one_that_does_not_is_told_where_it_is(base: PythonInfo, tmp_path: Path)
     home = _installation(base, tmp_path / "env")
     # It looks for its library beside the file that the link leads to.
     (home / "bin" / "python").symlink_to(Path(base.base).resolve())
-    interpreter, variables = settle(tmp_path, "env/bin/python", [])
+    interpreter, variables = prepare_interpreter(tmp_path, "env/bin/python", [])
     assert variables == {"PYTHONHOME": str(home)}
     assert interpreter.prefix == str(home)
 
@@ -133,7 +133,7 @@ def test_one_that_does_not_is_told_where_it_is(base: PythonInfo, tmp_path: Path)
 def test_an_interpreter_that_is_not_there_says_which_are(base: PythonInfo, tmp_path: Path) -> None:
     archive = tarred(_venv(base, tmp_path / "venv"), tmp_path / "venv.tar.gz")
     with pytest.raises(EnvironmentSetupError, match="no interpreter env/bin/pyhton") as caught:
-        _settled(archive, tmp_path / "out", "env/bin/pyhton")
+        _prepare_interpreterd(archive, tmp_path / "out", "env/bin/pyhton")
     assert "env/bin/python" in caught.value.hint
 
 
@@ -143,7 +143,7 @@ def test_a_version_that_this_machine_has_not_got_is_named(tmp_path: Path) -> Non
     (home / "pyvenv.cfg").write_text("home = /nowhere/bin\nversion = 3.99.1\n")
     (home / "bin" / "python").symlink_to("python3")
     with pytest.raises(EnvironmentSetupError, match=r"No Python 3\.99"):
-        settle(tmp_path, "env/bin/python", [])
+        prepare_interpreter(tmp_path, "env/bin/python", [])
 
 
 def test_what_cannot_be_made_to_work_says_why(tmp_path: Path) -> None:
@@ -152,5 +152,5 @@ def test_what_cannot_be_made_to_work_says_why(tmp_path: Path) -> None:
     fake.write_text("#!/bin/sh\necho 'cannot load libpython' >&2; exit 4\n")
     fake.chmod(0o755)
     with pytest.raises(EnvironmentSetupError, match="does not work here") as caught:
-        settle(tmp_path, "env/bin/python", [])
+        prepare_interpreter(tmp_path, "env/bin/python", [])
     assert "cannot load libpython" in caught.value.message
