@@ -50,7 +50,7 @@ def inside_durable_call() -> bool:
     return _INSIDE.get()
 
 
-class entering:  # noqa: N801 (a context manager, used as one)
+class durable_section:  # noqa: N801 (a context manager, used as one)
     """Marks the code in its block as running inside a durable function."""
 
     __slots__ = ("_token",)
@@ -89,7 +89,7 @@ class CallRecord(NamedTuple):
         """Inverse of `encode`."""
         return cls(number, *loads(data))
 
-    def give(self) -> Any:
+    def resolve(self) -> Any:
         """Return the recorded result, or raise the recorded exception.
 
         Raises:
@@ -108,7 +108,7 @@ class CallRecord(NamedTuple):
         raise outcome
 
 
-class Ticket(NamedTuple):
+class IssuedCall(NamedTuple):
     """A durable call under way."""
 
     number: int
@@ -152,7 +152,7 @@ class CallLog:
         self._next = 0
         self._last_own = -1
         self._raised: list[tuple[int, BaseException]] = []
-        self._unsound: DurableCallError | None = None
+        self._fatal_error: DurableCallError | None = None
         """What the action fails of, whatever it makes of it."""
 
     def claim(self, fingerprint: bytes) -> CallRecord | None:
@@ -164,12 +164,12 @@ class CallLog:
 
     def replay(self, record: CallRecord) -> Any:
         """Give the action a recorded outcome: return the result, or raise the exception."""
-        self.note(record)
+        self.mark_answered(record)
         try:
-            return record.give()
+            return record.resolve()
         except DivergenceError as error:
             error.replayed_by = self._generation
-            self._unsound = error
+            self._fatal_error = error
             raise
         except Exception as error:
             self._raised.append((record.number, error))
@@ -180,10 +180,10 @@ class CallLog:
 
         That is `cause` itself, or where it cannot be pickled what stands in for it.
         """
-        self.note(record)
+        self.mark_answered(record)
         error = cause
         try:
-            record.give()
+            record.resolve()
         except Exception as recorded:  # noqa: BLE001 (anything may be on record)
             if type(recorded) is not type(cause):
                 error = recorded
@@ -191,12 +191,12 @@ class CallLog:
         self._raised.append((record.number, error))
         return error
 
-    def note(self, record: CallRecord) -> None:
+    def mark_answered(self, record: CallRecord) -> None:
         """The action is about to learn the outcome of this call."""
         if record.own:
             self._last_own = max(self._last_own, record.number)
 
-    def to_forget(self, error: BaseException) -> set[int]:
+    def failed_calls(self, error: BaseException) -> set[int]:
         """Numbers of the recorded calls whose exceptions are why the action failed with `error`.
 
         They are to be made again when the action is. A call that failed and that the action then
@@ -221,26 +221,26 @@ class CallLog:
         """
         return own and any(record.own for record in self._unclaimed)
 
-    def issue(self, name: str, fingerprint: bytes, *, own: bool = True) -> Ticket:
+    def issue(self, name: str, fingerprint: bytes, *, own: bool = True) -> IssuedCall:
         """Begin a call that is not on record."""
         while self._next in self._used:
             self._next += 1
         self._used.add(self._next)
-        return Ticket(self._next, name, fingerprint, own, self._generation)
+        return IssuedCall(self._next, name, fingerprint, own, self._generation)
 
-    def record(self, ticket: Ticket, result: Any) -> CallRecord:
+    def record(self, issued: IssuedCall, result: Any) -> CallRecord:
         """The record of a call that returned `result`.
 
         Raises:
             DurableCallError: it cannot be pickled. The action fails, whatever it makes of this.
         """
         try:
-            return ticket.succeeded(result)
+            return issued.succeeded(result)
         except UnserializableError as error:
-            self._unsound = DurableCallError(
-                f"the result of the durable call {ticket.name} cannot be put on record: {error}"
+            self._fatal_error = DurableCallError(
+                f"the result of the durable call {issued.name} cannot be put on record: {error}"
             )
-            raise self._unsound from error
+            raise self._fatal_error from error
 
     def divergence(self, name: str | None = None) -> DivergenceError:
         """The error for a replay that made call `name` (None: ended) instead of a recorded one."""
@@ -263,8 +263,8 @@ class CallLog:
             DivergenceError: records are left that it did not claim.
             DurableCallError: a result could not be recorded.
         """
-        if self._unsound is not None:
-            raise self._unsound
+        if self._fatal_error is not None:
+            raise self._fatal_error
         if self._unclaimed:
             raise self.divergence()
 

@@ -80,7 +80,7 @@ class _Digest:
         """The digest of all that was added."""
         return self._hash.digest()
 
-    def _say(self, tag: bytes, data: bytes = b"") -> None:
+    def _update(self, tag: bytes, data: bytes = b"") -> None:
         self._hash.update(b"%b%d:%b" % (tag, len(data), data))
 
     def add(self, value: Any) -> None:
@@ -91,26 +91,26 @@ class _Digest:
         """
         kind = type(value)
         if kind is str:
-            self._say(b"s", value.encode("utf-8", "surrogatepass"))
+            self._update(b"s", value.encode("utf-8", "surrogatepass"))
         elif kind is bytes:
-            self._say(b"b", value)
+            self._update(b"b", value)
         elif value is None or kind in (int, float, complex, bool):
-            self._say(kind.__name__.encode(), repr(value).encode())
+            self._update(kind.__name__.encode(), repr(value).encode())
         elif isinstance(value, type):
-            self._say(b"c", _type_name(value).encode())
+            self._update(b"c", _type_name(value).encode())
         elif isinstance(value, ModuleType):
-            self._say(b"m", value.__name__.encode())
+            self._update(b"m", value.__name__.encode())
         else:
             self._add_compound(value, kind)
 
     def _add_compound(self, value: Any, kind: type) -> None:
         if id(value) in self._above:
-            self._say(b"^", b"%d" % self._above[id(value)])
+            self._update(b"^", b"%d" % self._above[id(value)])
             return
         self._above[id(value)] = len(self._above)
         try:
             if kind in (list, tuple):
-                self._say(b"l" if kind is list else b"t", b"%d" % len(value))
+                self._update(b"l" if kind is list else b"t", b"%d" % len(value))
                 for item in value:
                     self.add(item)
             elif kind in (set, frozenset):
@@ -133,10 +133,10 @@ class _Digest:
             for part in entry:
                 digest.add(part)
             digests.append(digest.digest())
-        self._say(tag, b"".join(sorted(digests)))
+        self._update(tag, b"".join(sorted(digests)))
 
     def _add_object(self, value: Any, kind: type) -> None:
-        self._say(b"o", _type_name(kind).encode())
+        self._update(b"o", _type_name(kind).encode())
         try:
             reducer = copyreg.dispatch_table.get(kind)
             reduced: Any = value.__reduce_ex__(4) if reducer is None else reducer(value)
@@ -157,7 +157,7 @@ class _Digest:
     def add_function(self, function: Callable[..., Any]) -> None:
         """Add the function that is called, and the values it carries."""
         name = function_name(function)
-        self._say(b"f", name.encode())
+        self._update(b"f", name.encode())
         if isinstance(function, partial):
             self.add_function(function.func)
             self.add((function.args, function.keywords))
@@ -181,7 +181,7 @@ class _Digest:
             try:
                 self._add_carried(cell.cell_contents)
             except ValueError:  # not filled yet
-                self._say(b"e")
+                self._update(b"e")
 
     def _add_carried(self, value: Any) -> None:
         """Add a value that a function carries: by its contents if possible, else by its type."""
@@ -198,7 +198,7 @@ class _Digest:
             except (UnserializableError, RecursionError):
                 self.add(type(value))
             else:
-                self._say(b"v", carried.digest())
+                self._update(b"v", carried.digest())
 
 
 def _type_name(kind: type) -> str:

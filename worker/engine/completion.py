@@ -79,7 +79,7 @@ class RunCompletion:
         if outcome == "retry":
             return self._retry(run, error)
         if outcome == "fail":
-            self._services.recorder.forget_calls(run, error)  # or the job would always fail
+            self._services.recorder.drop_failed_calls(run, error)  # or the job would always fail
             self._halt(failure_report(run, error))
         elif outcome == "ignore":
             self._metrics.ignored += 1
@@ -109,10 +109,10 @@ class RunCompletion:
         self.active -= 1
         if run.timer is not None:
             run.timer.cancel()
-        self._services.recorder.forget_calls(run, error)
+        self._services.recorder.drop_failed_calls(run, error)
         run.log = None
         self._metrics.retries += 1
-        again = run.again()
+        again = run.next_attempt()
         run.lane.run = again  # in its place, so that no later input of the key overtakes it
         return again
 

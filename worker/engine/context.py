@@ -12,7 +12,7 @@ from ...agent.context import RunnerContext
 from ...agent.errors import DurableCallError, MemoryAccessError, RunError
 from ...agent.event import ORIGIN, Event, OutputEvent
 from ...agent.memory import MemoryType
-from ..durable.call_log import entering, inside_durable_call, is_recordable
+from ..durable.call_log import durable_section, inside_durable_call, is_recordable
 from ..durable.fingerprint import call_fingerprint, function_name
 from ..hooks import RunInfo, WorkerHook
 from ..memory.memory import WorkerMemory
@@ -126,7 +126,7 @@ class WorkerContext(RunnerContext):
         if call.log.replaying:
             raise call.log.divergence(call.name)
         result: Any = None
-        with call.under_way(), entering():
+        with call.under_way(), durable_section():
             result = func(*args, **kwargs)
         self._engine.recorder.record_call_now(self._run, call.log, call.outcome(result))
         return call.answer(result)
@@ -151,12 +151,12 @@ class WorkerContext(RunnerContext):
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         if inspect.iscoroutinefunction(func):
-            with entering():
+            with durable_section():
                 return await func(*args, **kwargs)
-        with entering():
+        with durable_section():
             result = await self._engine.threads.run(func, *args, **kwargs)
         if inspect.isawaitable(result):  # a lambda around a coroutine function, for example
-            with entering():
+            with durable_section():
                 return await result
         return result
 
@@ -277,8 +277,8 @@ class _DurableCall:
         "_cause",
         "_engine",
         "_fingerprint",
+        "_issued",
         "_run",
-        "_ticket",
         "log",
         "name",
         "own",
@@ -315,7 +315,7 @@ class _DurableCall:
     @contextmanager
     def under_way(self) -> Iterator[None]:
         """Guard the run's memory in this block, and keep an exception that is to be recorded."""
-        self._ticket = self.log.issue(self.name, self._fingerprint, own=self.own)
+        self._issued = self.log.issue(self.name, self._fingerprint, own=self.own)
         self._began = time.perf_counter()
         memories = (self._run.lane.fields, self._run.sensory_fields())
         for fields in memories:
@@ -337,9 +337,9 @@ class _DurableCall:
             DurableCallError: the result cannot be pickled.
         """
         if self._cause is not None:
-            self.record = self._ticket.failed(self._cause)
+            self.record = self._issued.failed(self._cause)
         else:
-            self.record = self.log.record(self._ticket, result)
+            self.record = self.log.record(self._issued, result)
         if self._engine.hooks is not None:
             seconds = time.perf_counter() - self._began
             self._engine.hooks.call(
@@ -357,7 +357,7 @@ class _DurableCall:
         assert self.record is not None  # noqa: S101 (see `outcome`)
         if self._cause is not None:
             raise self.log.error_of(self.record, self._cause)
-        self.log.note(self.record)
+        self.log.mark_answered(self.record)
         return result
 
 

@@ -133,7 +133,7 @@ class Engine:
             if not exhausted:
                 break
             self._batches.popleft()
-        self.settle()
+        self.commit_ended()
         return bool(self._batches)
 
     def _run(
@@ -220,7 +220,7 @@ class Engine:
         while queue and lane.run is None and not self._halted:
             self._start(lane, *queue.popleft())
 
-    def settle(self) -> None:
+    def commit_ended(self) -> None:
         """Commit the runs that have ended since the last call."""
         self._beacon.name_none()
         self._group.flush()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...store.records.dead_letters import Cause
     from .run import Run
 
-_ROOMS: Final = tuple(
+_OWN_FOLDERS: Final = tuple(
     f"{Path(__file__).parents[2] / room}{os.sep}" for room in ("agent", "store", "worker")
 )
 _LOOP_IN_LOOP: Final = (
@@ -31,19 +31,19 @@ _LOG: Final = logging.getLogger("tamias.worker")
 def user_traceback(error: BaseException) -> str:
     """The traceback as the user's code caused it: without the frames of tamias around and below."""
     shown = traceback.TracebackException.from_exception(error)
-    _only_theirs(shown, set())
+    _drop_own_frames(shown, set())
     return "".join(shown.format())
 
 
-def _only_theirs(shown: traceback.TracebackException, seen: set[int]) -> None:
+def _drop_own_frames(shown: traceback.TracebackException, seen: set[int]) -> None:
     """Take the frames of tamias out of an exception's traceback and those of its causes."""
     seen.add(id(shown))
-    theirs = [frame for frame in shown.stack if not frame.filename.startswith(_ROOMS)]
-    if theirs:
-        shown.stack = traceback.StackSummary.from_list(theirs)
+    frames = [frame for frame in shown.stack if not frame.filename.startswith(_OWN_FOLDERS)]
+    if frames:
+        shown.stack = traceback.StackSummary.from_list(frames)
     for other in (shown.__cause__, shown.__context__):
         if other is not None and id(other) not in seen:
-            _only_theirs(other, seen)
+            _drop_own_frames(other, seen)
 
 
 def one_line(error: BaseException) -> str:

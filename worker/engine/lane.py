@@ -94,7 +94,7 @@ class Lane:
         """Whether nothing runs or waits here."""
         return self.run is None and not self.queue
 
-    def renew(self) -> None:
+    def renew_memory(self) -> None:
         """Take memory away from whatever the action that ends has left running."""
         self.fields = self.fields.transfer()
         self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)

@@ -226,7 +226,7 @@ class WorkerMetrics:
         self.dead_letters = 0
         self.hooks: Hooks[WorkerHook] | None = None
         """Their errors are counted as `hookErrors`, where there are hooks."""
-        self._shown: dict[str, int] = {}
+        self._published: dict[str, int] = {}
 
     def of_action(self, name: str) -> WorkerMetricGroup:
         """The metric group of one action."""
@@ -234,12 +234,12 @@ class WorkerMetrics:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything, by public name."""
-        self._show(self.agent, "", "numOfEventProcessed", self.events)
-        self._show(self.agent, "", "numOfActionsExecuted", sum(self.executed.values()))
+        self._publish(self.agent, "", "numOfEventProcessed", self.events)
+        self._publish(self.agent, "", "numOfActionsExecuted", sum(self.executed.values()))
         for name, count in self.executed.items():
-            self._show(self.of_action(name), name, "numOfActionsExecuted", count)
+            self._publish(self.of_action(name), name, "numOfActionsExecuted", count)
         if self.hooks:
-            self._show(self.agent, "", "hookErrors", self.hooks.errors)
+            self._publish(self.agent, "", "hookErrors", self.hooks.errors)
         return self.agent.snapshot()
 
     def totals(self) -> dict[str, int]:
@@ -251,8 +251,8 @@ class WorkerMetrics:
             "dead_letters": self.dead_letters,
         }
 
-    def _show(self, group: WorkerMetricGroup, action: str, name: str, count: int) -> None:
-        new = count - self._shown.get(f"{action}/{name}", 0)
-        self._shown[f"{action}/{name}"] = count
+    def _publish(self, group: WorkerMetricGroup, action: str, name: str, count: int) -> None:
+        new = count - self._published.get(f"{action}/{name}", 0)
+        self._published[f"{action}/{name}"] = count
         group.get_counter(name).inc(new)
         group.get_meter(f"{name}PerSec").mark(new)

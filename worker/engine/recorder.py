@@ -53,9 +53,9 @@ class Recorder:
         else:
             asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
 
-    def forget_calls(self, run: Run, error: BaseException) -> None:
+    def drop_failed_calls(self, run: Run, error: BaseException) -> None:
         """Take the calls that an action failed of out of the journal, to be made again."""
-        for entry in run.forget(error):
+        for entry in run.drop_failed_calls(error):
             run.lane.writer.batch.journal.append((entry.key, None))
             self._group.join(run.lane.writer)
 
@@ -63,7 +63,7 @@ class Recorder:
         writer = run.lane.writer
         writer.batch.journal.append((entry.key, entry.data))
         self._group.join(writer)
-        run.note(entry)
+        run.add_entry(entry)
 
 
 def _refuse_late(run: Run, log: CallLog, call: CallRecord) -> None:

@@ -69,7 +69,7 @@ class Run:
         self.payload = payload
         self.outputs: list[bytes] = []
 
-    def again(self) -> Run:
+    def next_attempt(self) -> Run:
         """A run of the same input for its next attempt.
 
         What the journal has stays on record: finished actions are not run again.
@@ -79,12 +79,12 @@ class Run:
         run.entries = self.entries
         return run
 
-    def forget(self, error: BaseException) -> list[JournalEntry]:
+    def drop_failed_calls(self, error: BaseException) -> list[JournalEntry]:
         """Give up the records of calls that the current action failed of, or it always would.
 
         Returns them, to be taken out of the journal.
         """
-        calls = self.log.to_forget(error) if self.log is not None else ()
+        calls = self.log.failed_calls(error) if self.log is not None else ()
         if not calls or self.entries is None:
             return []
         lost = [
@@ -95,7 +95,7 @@ class Run:
         self.entries = [entry for entry in self.entries if entry not in lost]
         return lost
 
-    def note(self, entry: JournalEntry) -> None:
+    def add_entry(self, entry: JournalEntry) -> None:
         """Remember an entry that is going into the journal."""
         if self.entries is None:
             self.entries = []
@@ -236,7 +236,7 @@ class Run:
 
     def renew_memory(self) -> None:
         """Take memory away from whatever the action that ends has left running."""
-        self.lane.renew()
+        self.lane.renew_memory()
         if self.sensory is not None:
             self.sensory = self.sensory.transfer()
 

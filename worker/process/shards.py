@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _FIRST_PAUSE: Final = 0.0005
 _LONGEST_PAUSE: Final = 0.02
 """Seconds between attempts to take a shard that somebody still has."""
-_STRANGE_SECONDS: Final = 5.0
+_WARN_SECONDS: Final = 5.0
 """When that is worth a line in the log."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
@@ -54,7 +54,7 @@ class OwnedShards:
         self._send = send
         self.writers: dict[int, ShardWriter] = {}
 
-    def acquire(self, numbers: Sequence[int]) -> None:
+    def acquire_initial(self, numbers: Sequence[int]) -> None:
         """Become the holder of the shards to start with.
 
         Raises:
@@ -70,7 +70,7 @@ class OwnedShards:
         for writer in self.writers.values():
             self._announce(writer)
 
-    def serve(
+    def attach(
         self, engine: Engine, group: GroupCommit, failed: Callable[[BaseException], None]
     ) -> None:
         """Serve moves of shards from now on; `failed` receives errors that end the worker."""
@@ -89,7 +89,7 @@ class OwnedShards:
             if writer.is_open or sequence % 64 == 0:
                 self._group.join(writer)
 
-    def finish(self) -> None:
+    def commit_trims(self) -> None:
         """Nothing more will come: leave no record behind that the sink has for good."""
         for writer in self.writers.values():
             if writer.batch.trim is not None:
@@ -101,10 +101,10 @@ class OwnedShards:
         """Release a shard that has no run under way, and report when that is done."""
         writer = self.writers[number]
         self._group.join(writer)  # a trim may wait for a commit to come along
-        self._group.when_committed(self._let_go, writer)
+        self._group.when_committed(self._close_and_report, writer)
         self._group.flush()
 
-    def _let_go(self, writer: ShardWriter) -> None:
+    def _close_and_report(self, writer: ShardWriter) -> None:
         try:
             reach("release.before")
             self._engine.forget_shard(writer)
@@ -118,20 +118,20 @@ class OwnedShards:
 
     # -- taking --------------------------------------------------------------------------------
 
-    def take(self, number: int) -> None:
+    def acquire_when_free(self, number: int) -> None:
         """Acquire a shard that no worker owns, or soon none, and report when that is done."""
         reach("take.before")
-        self._try_to_take(number, _FIRST_PAUSE, time.monotonic() + _STRANGE_SECONDS)
+        self._try_acquire(number, _FIRST_PAUSE, time.monotonic() + _WARN_SECONDS)
 
-    def _try_to_take(self, number: int, pause: float, strange: float) -> None:
+    def _try_acquire(self, number: int, pause: float, warn_at: float) -> None:
         try:
             writer = self._open(number, wait=0.0)
         except LeaseHeldError as error:
-            if time.monotonic() > strange:
+            if time.monotonic() > warn_at:
                 _LOG.warning("shard %d cannot be taken yet: %s", number, error)
-                strange = float("inf")
+                warn_at = float("inf")
             longer = min(2 * pause, _LONGEST_PAUSE)
-            self._loop.call_later(pause, self._try_to_take, number, longer, strange)
+            self._loop.call_later(pause, self._try_acquire, number, longer, warn_at)
             return
         except BaseException as error:  # noqa: BLE001 (not the user's)
             self._failed(error)

@@ -126,7 +126,7 @@ class Worker:
 
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
-        self._owned.acquire(assignment.shards)
+        self._owned.acquire_initial(assignment.shards)
         self._metrics = WorkerMetrics(plan.actions)
         self._resources = ResourceRegistry(plan.providers, plan.config)
         kinds, broken = self._hook_classes
@@ -156,13 +156,13 @@ class Worker:
         )
         if self._hooks.wants(WorkerHook.committed):
             self._group.on_commit = self._committed
-        self._owned.serve(self._engine, self._group, self._fatal)
+        self._owned.attach(self._engine, self._group, self._fatal)
         self._owned.announce()
-        self._tell(wire.READY, {"pid": os.getpid(), **self._owned.describe()})
+        self._send_json(wire.READY, {"pid": os.getpid(), **self._owned.describe()})
         reach("announce.after")
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
         self._loop.add_reader(self._socket.FD, self._turn)
-        self._beat()
+        self._heartbeat()
         self._turn()
 
     def _stop(self) -> None:
@@ -184,11 +184,11 @@ class Worker:
         if self._ended.done():
             return
         try:
-            self._take_messages()
+            self._process_messages()
         except BaseException as error:  # noqa: BLE001 (not the user's: the engine catches his)
             self._fatal(error)
 
-    def _take_messages(self) -> None:
+    def _process_messages(self) -> None:
         """Read what is there (the descriptor tells of new messages only once, so: all of it)."""
         self._turn_scheduled = False
         socket = self._socket
@@ -201,9 +201,9 @@ class Worker:
         if self._engine.work():
             self._turn_soon()
         else:
-            self._look_again()
+            self._check_for_messages()
 
-    def _look_again(self) -> None:
+    def _check_for_messages(self) -> None:
         """Have `_turn` called if there is something to read.
 
         Due after every use of the socket: sending, too, takes in what has arrived, and with that
@@ -228,13 +228,13 @@ class Worker:
         elif kind == wire.RELEASE:
             self._owned.release(wire.unpack(message)["shard"])
         elif kind == wire.TAKE:
-            self._owned.take(wire.unpack(message)["shard"])
+            self._owned.acquire_when_free(wire.unpack(message)["shard"])
         elif kind == wire.CONFIGURE:
             self._reconfigure(**wire.unpack(message))
         elif kind == wire.STOP:
-            self._owned.finish()
+            self._owned.commit_trims()
             self._group.flush()
-            self._tell_metrics(last=True)
+            self._send_metrics(last=True)
             self._end(EXIT_OK)
 
     def _reconfigure(self, settings: dict[str, Any], on_error: str) -> None:
@@ -248,19 +248,19 @@ class Worker:
 
     def _send(self, message: bytes) -> None:
         self._socket.send(message)
-        self._look_again()
+        self._check_for_messages()
 
-    def _tell(self, kind: bytes, body: dict[str, Any]) -> None:
+    def _send_json(self, kind: bytes, body: dict[str, Any]) -> None:
         self._send(wire.pack(kind, body))
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         self._beacon.beat()
-        self._tell_metrics()
-        self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
+        self._send_metrics()
+        self._loop.call_later(HEARTBEAT_SECONDS, self._heartbeat)
 
-    def _tell_metrics(self, *, last: bool = False) -> None:
+    def _send_metrics(self, *, last: bool = False) -> None:
         self._metrics.events = self._group.events
-        self._tell(
+        self._send_json(
             wire.METRICS,
             {
                 "active": self._engine.active,
@@ -274,7 +274,7 @@ class Worker:
         self._hooks.call(WorkerHook.committed, runs, shards, written, seconds)
 
     def _report_failure(self, report: dict[str, Any]) -> None:
-        self._tell(wire.FAILED, report)
+        self._send_json(wire.FAILED, report)
 
     def _forked(self) -> None:
         """Runs in each child that the user's code forks: a child must not go on as this worker.
@@ -297,7 +297,7 @@ class Worker:
             error,
             exc_info=None if isinstance(error, TamiasError) else error,
         )
-        self._tell(wire.FATAL, error_to_json(error, with_traceback=False))
+        self._send_json(wire.FATAL, error_to_json(error, with_traceback=False))
         self._end(EXIT_FATAL)
 
     def _end(self, code: int) -> None:
@@ -305,7 +305,7 @@ class Worker:
             self._ended.set_result(code)
 
 
-def warm() -> None:
+def freeze_heap() -> None:
     """Prepare the heap for forks: the collector no longer writes to objects that live now."""
     gc.collect()
     gc.freeze()

@@ -48,7 +48,7 @@ from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .codebase import digests, own_files
 from .parent_death import die_with_parent
-from .worker import run_worker, warm
+from .worker import freeze_heap, run_worker
 
 if TYPE_CHECKING:
     from ...agent.plan import AgentPlan
@@ -75,8 +75,10 @@ class Zygote:
 
     def main(self) -> int:
         """Live until the launcher ends, or asks for the end."""
-        self._boot = boot = Boot.decode(self._next_line())
-        signal.signal(signal.SIGTERM, lambda *_: self._perish(orphaned=os.getppid() != boot.parent))
+        self._boot = boot = Boot.decode(self._read_first_line())
+        signal.signal(
+            signal.SIGTERM, lambda *_: self._exit_with_workers(orphaned=os.getppid() != boot.parent)
+        )
         die_with_parent(boot.parent, signal.SIGTERM)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -89,7 +91,7 @@ class Zygote:
             if plan is None:
                 return 1
             setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
-            warm()
+            freeze_heap()
             self._send(
                 ready={
                     "pid": os.getpid(),
@@ -140,14 +142,14 @@ class Zygote:
             return
         if pid == 0:
             reach("fork.child")
-            self._be_worker(zygote, assignment)
+            self._run_worker(zygote, assignment)
         reach("fork.parent")
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._workers.add(pid)
         self._send(forked=pid, slot=assignment.slot, incarnation=assignment.incarnation)
 
-    def _be_worker(self, zygote: int, assignment: Assignment) -> NoReturn:
+    def _run_worker(self, zygote: int, assignment: Assignment) -> NoReturn:
         code = 1
         try:
             os.setpgid(0, 0)  # what the worker starts dies with it: see `_kill_group`
@@ -187,7 +189,7 @@ class Zygote:
         with contextlib.suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
 
-    def _perish(self, *, orphaned: bool = True) -> NoReturn:
+    def _exit_with_workers(self, *, orphaned: bool = True) -> NoReturn:
         """Go, and take everything along: the launcher is gone, or all of us are to end.
 
         While the launcher lives its temporary files are in use, and its own to remove.
@@ -199,7 +201,7 @@ class Zygote:
             time.sleep(DYING_SECONDS)
             orphaned = os.getppid() != self._boot.parent
         if orphaned:
-            _sweep(StateLayout(self._boot.state).control_socket)
+            _remove_stale_socket(StateLayout(self._boot.state).control_socket)
         scratch = self._boot.scratch if orphaned else None
         for _ in range(DELETIONS):
             if not scratch or not os.path.exists(scratch):  # noqa: PTH110
@@ -217,7 +219,7 @@ class Zygote:
 
     # -- the control socket -------------------------------------------------------------------
 
-    def _next_line(self) -> bytes:
+    def _read_first_line(self) -> bytes:
         while b"\n" not in self._buffer:
             data = self._control.recv(1 << 20)
             if not data:
@@ -229,7 +231,7 @@ class Zygote:
     def _receive(self) -> None:
         data = self._control.recv(1 << 16)
         if not data:
-            self._perish()
+            self._exit_with_workers()
         self._buffer += data
 
     def _messages(self) -> list[dict[str, Any]]:
@@ -241,7 +243,7 @@ class Zygote:
             self._control.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _sweep(path: Path) -> None:
+def _remove_stale_socket(path: Path) -> None:
     """Remove the control socket of a launcher that was killed; not that of one that lives."""
     with contextlib.suppress(OSError):
         os.chdir(path.parent)  # a socket's path must be short

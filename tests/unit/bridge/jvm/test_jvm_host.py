@@ -38,7 +38,7 @@ from tamias.bridge.jvm.jars import flink_jar
 from tamias.bridge.jvm.jvm_access import GivenJvm
 from tamias.bridge.jvm.process import JvmProcess
 from tamias.bridge.jvm.settings import JvmSettings, api_jar, jvm_command, user_classpath
-from tamias.worker.durable.call_log import entering
+from tamias.worker.durable.call_log import durable_section
 from tamias.worker.process.worker import POOL_VARIABLE
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def test_out_of_memory(shared: BaseChatModelConnection) -> None:
 
 def test_a_durable_call_is_made_again(shared: BaseChatModelConnection) -> None:
     jvm = jvm_of(shared)
-    with soon(jvm.kill), entering():
+    with soon(jvm.kill), durable_section():
         assert shared.chat(said("sleep 1000")).content == "sleep 1000"
     assert jvm_of(shared).pid != jvm.pid
 

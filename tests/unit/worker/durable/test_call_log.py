@@ -14,7 +14,7 @@ from tamias import DivergenceError, DurableCallError, MemoryAccessError
 from tamias.worker.durable.call_log import (
     CallLog,
     CallRecord,
-    entering,
+    durable_section,
     inside_durable_call,
     is_recordable,
 )
@@ -30,7 +30,7 @@ def test_a_record_survives_the_journal() -> None:
     record = made(CallLog("act"), "pay", {"paid": 1}, own=False)
     copy = CallRecord.decode(record.number, record.encode())
     assert copy == record
-    assert copy.give() == {"paid": 1}
+    assert copy.resolve() == {"paid": 1}
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=8), st.data())
@@ -44,7 +44,7 @@ def test_calls_in_a_row_replay_up_to_any_crash(names: list[str], data: st.DataOb
         assert (record is not None) is (position < crash)
         if record is None:
             record = made(replay, name, position)
-        assert record.give() == position
+        assert record.resolve() == position
         assert record.number == position
     replay.end()
 
@@ -55,8 +55,8 @@ def test_concurrent_calls_replay_whichever_had_been_answered(
 ) -> None:
     """Siblings issue their calls in one order, finish in another, and the crash takes some."""
     log = CallLog("act")
-    tickets = [log.issue(name, name.encode(), own=False) for name in names]
-    answered = data.draw(st.lists(st.sampled_from(tickets), unique=True))
+    issued = [log.issue(name, name.encode(), own=False) for name in names]
+    answered = data.draw(st.lists(st.sampled_from(issued), unique=True))
     replay = CallLog("act", [ticket.succeeded(ticket.name) for ticket in answered])
     waiting = data.draw(st.permutations(names))
     made_again = 0
@@ -66,7 +66,7 @@ def test_concurrent_calls_replay_whichever_had_been_answered(
         if record is None:
             made_again += 1
             record = made(replay, name, name, own=False)
-        assert record.give() == name
+        assert record.resolve() == name
     assert made_again == len(names) - len(answered)
     replay.end()
 
@@ -135,7 +135,7 @@ def test_exceptions_that_do_not_pickle_are_told_in_words(error: Exception) -> No
     log = CallLog("act")
     record = log.issue("oven", b"oven").failed(error)
     with pytest.raises(DurableCallError, match=r"oven raised .*(too hot|1 and 2)"):
-        record.give()
+        record.resolve()
     first = log.error_of(record, error)
     assert isinstance(first, DurableCallError)
     assert first.__cause__ is error
@@ -170,32 +170,32 @@ def failed(log: CallLog, name: str, error: Exception, *, own: bool = True) -> Ca
 
 def test_the_call_that_an_action_failed_of_is_forgotten() -> None:
     log = CallLog("act")
-    log.note(made(log, "a"))
+    log.mark_answered(made(log, "a"))
     error = ValueError()
     record = failed(log, "b", error)
-    assert log.to_forget(error) == {record.number}
+    assert log.failed_calls(error) == {record.number}
     outer = RuntimeError()
     outer.__cause__ = error
-    assert log.to_forget(outer) == {record.number}
-    assert log.to_forget(RuntimeError()) == set()
+    assert log.failed_calls(outer) == {record.number}
+    assert log.failed_calls(RuntimeError()) == set()
 
 
 def test_a_call_whose_failure_led_to_further_calls_is_not() -> None:
     log = CallLog("act")
     error = ValueError()
     failed(log, "b", error)
-    log.note(made(log, "fallback"))
-    assert log.to_forget(error) == set()
+    log.mark_answered(made(log, "fallback"))
+    assert log.failed_calls(error) == set()
 
 
 def test_of_concurrent_calls_the_failed_ones_are() -> None:
     log = CallLog("act")
     first, second = ValueError(), KeyError()
     numbers = {failed(log, "a", first, own=False).number}
-    log.note(made(log, "b", own=False))
+    log.mark_answered(made(log, "b", own=False))
     numbers.add(failed(log, "c", second, own=False).number)
     second.__context__ = first
-    assert log.to_forget(second) == numbers
+    assert log.failed_calls(second) == numbers
 
 
 def test_a_replayed_failure_can_be_forgotten_too() -> None:
@@ -205,7 +205,7 @@ def test_a_replayed_failure_can_be_forgotten_too() -> None:
     assert claimed is not None
     with pytest.raises(ValueError) as caught:
         log.replay(claimed)
-    assert log.to_forget(caught.value) == {record.number}
+    assert log.failed_calls(caught.value) == {record.number}
 
 
 # -- knowing where one is -----------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_being_inside_follows_threads_and_tasks() -> None:
         return inside_durable_call()
 
     async def main() -> list[bool]:
-        with entering():
+        with durable_section():
             tasks = [asyncio.create_task(child()), asyncio.ensure_future(child())]
             thread = asyncio.to_thread(inside_durable_call)
             found = [inside_durable_call(), await thread]

@@ -282,5 +282,5 @@ def test_of_the_errors_of_tamias_what_came_of_the_call_is_recorded(
     assert is_recordable(error) is is_outcome
     record = CallLog("act").issue("f", b"").failed(error)
     with pytest.raises(type(error)) as caught:
-        record.give()
+        record.resolve()
     assert vars(caught.value) == vars(error)

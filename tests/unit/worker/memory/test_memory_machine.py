@@ -190,7 +190,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @rule()
     def take_memory_away(self) -> None:
         left_over = self.memory
-        self.lane.renew()
+        self.lane.renew_memory()
         with pytest.raises(MemoryAccessError, match="after the end"):
             left_over.set("a", 1)
         with pytest.raises(MemoryAccessError, match="after the end"):

@@ -129,7 +129,7 @@ def test_an_outcome_that_cannot_be_read_is_no_exception_of_the_call() -> None:
         replay.replay(claimed)
     assert (caught.value.recorded_by, caught.value.replayed_by) == (1, 2)
     # An action that catches it fails of it all the same, and the call is not made again.
-    assert replay.to_forget(caught.value) == set()
+    assert replay.failed_calls(caught.value) == set()
     with pytest.raises(DivergenceError, match="cannot be read"):
         replay.end()
 
