@@ -1,7 +1,7 @@
 """The command and its subcommands.
 
-Each subcommand is in a module of its own, which is imported when the subcommand is the one that is
-asked for: what `tamias status` needs is a third of what `tamias run` does.
+Each subcommand is in a module of its own, which is imported only when that subcommand is called:
+`tamias status` needs a third of the modules that `tamias run` needs.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .errors import guarded
 
 
 class Subcommand(NamedTuple):
-    """Where a subcommand is, and how the list of all of them describes it.
+    """The module of a subcommand, and its line in the list of all.
 
     Attributes:
         module: of this package.
         function: the command; without one, `app` of the module is a group of commands.
-        help: in few words; a group has its own.
+        help: a short description; a group has its own.
     """
 
     module: str
@@ -33,7 +33,7 @@ class Subcommand(NamedTuple):
 SUBCOMMANDS: Final = {
     "run": Subcommand("run", "run", "Run an agent over an input, or carry on with it."),
     "resume": Subcommand("run", "resume", "Carry on with an interrupted job."),
-    "serve": Subcommand("serve", "run_service", "Serve an agent to clients, until told to stop."),
+    "serve": Subcommand("serve", "run_service", "Serve an agent to clients, until it is stopped."),
     "up": Subcommand("up", "up", "Run the agents of a deployment file side by side."),
     "keys": Subcommand("keys"),
     "status": Subcommand("status", "status", "Show whether a job is running, and how it stands."),
@@ -70,7 +70,7 @@ def _main(
 
 
 def application(asked: str | None = None) -> typer.Typer:
-    """The command, with the subcommand that is asked for; with all of them, if it is none."""
+    """Return the command with the subcommand `asked`; with all of them, if there is no such one."""
     app = typer.Typer(
         name="tamias",
         help="Run event-driven agents in a crash-proof pool of processes, exactly once.",

@@ -73,9 +73,9 @@ class EnvironmentFlags:
 
 
 def takes_environment(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command the flags of an environment; their values are its argument `asked`.
+    """Add the flags of an environment to a command; their values are its argument `asked`.
 
-    To typer, which goes by a function's signature, each of them is a parameter.
+    Typer reads a function's signature, so each flag becomes a parameter of it.
     """
     hints = get_type_hints(EnvironmentFlags, include_extras=True)
     names = [field.name for field in fields(EnvironmentFlags)]
@@ -106,30 +106,30 @@ def takes_environment(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def environment_spec(config: Configuration, flags: EnvironmentFlags) -> EnvironmentSpec:
-    """What flags ask for, over what the section `environment` of the configuration does.
+    """Return the environment of the flags, over the section `environment` of the configuration.
 
     Raises:
         ConfigError: something in it is malformed.
         UsageError: a variable has no value here.
     """
-    said = asdict(flags)
+    given = asdict(flags)
     asked = config.section("environment")
-    variables = dict(map(_variable, said.pop("variables") or ()))
-    asked.update({name: value for name, value in said.items() if value})
+    variables = dict(map(_variable, given.pop("variables") or ()))
+    asked.update({name: value for name, value in given.items() if value})
     if variables:
         asked["variables"] = {**asked.get("variables", {}), **variables}
     return EnvironmentSpec.of(asked, Path.cwd())
 
 
 def shown_environment(job: dict[str, Any]) -> dict[str, Any]:
-    """The environment in a manifest's job, empty if there is none. Of variables only the names."""
+    """Return the environment in a manifest's job, with variables' names only; empty: none."""
     found = recorded_environment(job)
     variables = found.get("variables")
     return {**found, "variables": sorted(variables)} if variables else found
 
 
 def described(environment: Mapping[str, Any]) -> str:
-    """An environment in a line: `Python 3.12, requirements of all.txt, 1 archive`."""
+    """Describe an environment in a line: `Python 3.12, requirements of all.txt, 1 archive`."""
     parts = [f"Python {environment.get('python') or 'of the launcher'}"]
     requirements = environment.get("requirements", ())
     if isinstance(requirements, str):

@@ -1,6 +1,6 @@
-"""What every command is wrapped in: errors become one message on stderr and an exit code.
+"""Wraps every command: errors become one message on stderr and an exit code.
 
-Nobody is shown a traceback of tamias itself; with TAMIAS_DEBUG=1 in the environment it comes before
+A traceback of tamias itself is not shown; with TAMIAS_DEBUG=1 in the environment it comes before
 the message. A traceback of the user's own code is part of the message.
 """
 
@@ -28,7 +28,7 @@ P = ParamSpec("P")
 
 
 def guarded(command: Callable[P, int]) -> Callable[P, None]:
-    """A command for typer from a function that returns an exit code."""
+    """Return a command for typer, made from a function that returns an exit code."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **options: P.kwargs) -> None:
@@ -36,21 +36,21 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
             code = command(*args, **options)
             sys.stdout.flush()
         except (BrokenPipeError, OutputClosedError):
-            # `tamias ... | head` has seen enough. What is left in the buffer has nowhere to go.
+            # `tamias ... | head` has closed the pipe: drop the rest of the buffer.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 1
         except KeyboardInterrupt:
-            say_error("Interrupted.")
+            print_error("Interrupted.")
             code = INTERRUPTED
         except TamiasError as error:
             _debug()
-            _say(error)
+            _print_tamias_error(error)
             code = error.exit_code
         except typer.Exit:
             raise
-        except Exception as error:  # noqa: BLE001 (the last line of defence)
+        except Exception as error:  # noqa: BLE001 (no traceback is shown to users)
             _debug()
-            say_error(
+            print_error(
                 f"{type(error).__name__}: {error}",
                 "This is a mistake in tamias itself; with TAMIAS_DEBUG=1 in the environment it "
                 "says where.",
@@ -61,7 +61,7 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
     return wrapped
 
 
-def say_error(
+def print_error(
     message: str, hint: str = "", details: str = "", console: Console | None = None
 ) -> None:
     """Write an error message to stderr: what happened, the details, what to do."""
@@ -74,9 +74,9 @@ def say_error(
         console.print(hint, markup=False)
 
 
-def _say(error: TamiasError) -> None:
+def _print_tamias_error(error: TamiasError) -> None:
     details = error.user_traceback if isinstance(error, AgentFailedError) else ""
-    say_error(error.message, error.hint, details)
+    print_error(error.message, error.hint, details)
 
 
 def _debug() -> None:

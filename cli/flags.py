@@ -1,4 +1,4 @@
-"""Flags that more than one command has."""
+"""Flags that several commands have."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ Report = Annotated[bool, typer.Option("--json", help="Print a report as JSON in 
 Events = Annotated[
     bool, typer.Option("--json", help="Print what happens to stdout, as JSON lines.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]

@@ -1,6 +1,6 @@
 """JSON for scripts, of values that an agent has stored: anything an output may hold, and bytes.
 
-What has no JSON form is shown as its `repr`: someone is looking, and wants to see the rest.
+A value without a JSON form is shown as its `repr`, so that the rest of the output can be read.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ..store.encoding.values import loads
 
 
 def json_line(value: Any) -> str:
-    """The value as JSON, on one line."""
+    """Return the value as JSON, on one line."""
     return dumps_json(value).decode()
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON would have it, `repr` where it has nothing for it."""
+    """Return the value as plain JSON types; parts without a JSON form as their `repr`."""
     try:
         return json.loads(dumps_json(value))
     except TamiasError:
@@ -35,9 +35,9 @@ def plain(value: Any) -> Any:
 
 
 def stored(data: bytes) -> Any:
-    """A stored value as JSON would have it.
+    """Return a stored value as plain JSON types.
 
-    A value whose class is only known where the agent runs is shown as a remark.
+    A value whose class cannot be imported here is shown as the error.
     """
     try:
         return plain(loads(data))
@@ -46,5 +46,5 @@ def stored(data: bytes) -> Any:
 
 
 def shown_key(key: bytes) -> Any:
-    """An encoded key as JSON would have it; None where there is none."""
+    """Return an encoded key as plain JSON types; None if there is none."""
     return plain(decode_key(key)) if key else None

@@ -1,8 +1,8 @@
-"""Where a job's input, output and state are.
+"""The paths of a job's input, output and state.
 
-A job needs a state directory. One that writes a file has it beside the file, so that repeating the
-command finds it; one that writes to standard output has a temporary one, which is deleted unless
-there is something in it to come back to.
+A job needs a state directory. If it writes to a file, the directory is beside the file, so that
+repeating the command finds it. If it writes to standard output, the directory is temporary, and is
+deleted unless the job can be resumed or has dead letters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SUFFIX = ".tamias"
 
 
 def place(path: str) -> str:
-    """A path that means the same from anywhere; standard input and output stay `-`."""
+    """Return the absolute path; `-` for standard input and output stays."""
     return path if path == "-" else str(Path(path).absolute())
 
 
@@ -47,10 +47,10 @@ def check_output(source: str, output: str) -> None:
 
 
 class StatePlace:
-    """Where a job's state is; deletes a temporary one in the end, unless `keep` was called."""
+    """The state directory of a job; deleted in the end if temporary, unless `keep` was called."""
 
     def __init__(self, state: str | None, output: str, durability: str = "process") -> None:
-        """`state` was asked for, if it is not None; `output` is as `place` made it."""
+        """`state` is what the user has named, or None; `output` is the result of `place`."""
         self.scratch: Path | None = None
         if state:
             self.path = Path(state).absolute()
@@ -63,16 +63,16 @@ class StatePlace:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the user has not named this place."""
+        """Whether it is a temporary directory."""
         return self.scratch is not None
 
     @property
     def is_kept(self) -> bool:
-        """Whether it will be there afterwards."""
+        """Whether it exists and will not be deleted."""
         return self._kept and self.path.exists()
 
     def keep(self) -> None:
-        """There is something in it to come back to."""
+        """Do not delete it: the job can be resumed, or has dead letters."""
         self._kept = True
 
     def __enter__(self) -> Self:

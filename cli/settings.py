@@ -1,7 +1,6 @@
-"""From flags, --set and --config to the configuration of a job.
+"""Makes the configuration of a job from flags, --set and --config.
 
-A flag is one more way to give an option of the same name, and stands above --set, which stands
-above the file.
+A flag sets the option of the same name. Flags override --set, which overrides the file.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 def configuration(
     file: Path | None, assignments: list[str] | None, flags: dict[str, Any]
 ) -> Configuration:
-    """The configuration; flags that are None were not given.
+    """Return the configuration; flags that are None were not given.
 
     Raises:
-        ConfigError: something in it is malformed, or no value for its option.
+        ConfigError: something in it is malformed, or not a value of its option.
     """
     config = Configuration()
     if file is not None:
@@ -35,7 +34,7 @@ def configuration(
 
 
 def for_workers(config: Configuration) -> dict[str, Any]:
-    """The settings of a job, without those of its state directory and environment."""
+    """Return the settings of a job, without its state directory and environment."""
     return {
         name: value
         for name, value in config.data.items()

@@ -1,4 +1,4 @@
-"""What `tamias doctor` looks at: one function per thing, each with a verdict in a line."""
+"""The checks of `tamias doctor`; each yields findings of one line."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ REQUIRED = (
 OPTIONAL = ("uvloop",)
 
 _SCARCE = 256 << 20
-"""Bytes of memory or disk below which it is worth a remark."""
+"""Bytes of free memory or disk below which a note is made."""
 _FEW_FILES = 256
 _EVENTS = 2000
 _KEYS = 50
 
 
 class Finding(NamedTuple):
-    """What was found about one thing."""
+    """The result of one check."""
 
     verdict: Literal["ok", "note", "bad"]
     name: str
@@ -64,7 +64,7 @@ class Finding(NamedTuple):
 
 
 def machine() -> Iterator[Finding]:
-    """The interpreter, the libraries, the resources."""
+    """Check the interpreter, the libraries, the resources."""
     enough = sys.version_info >= (3, 10)
     yield Finding(
         "ok" if enough else "bad",
@@ -90,8 +90,8 @@ def machine() -> Iterator[Finding]:
         "memory",
         f"{size(memory.available)} free of {size(memory.total)}",
     )
-    yield _room("disk", Path.cwd())
-    yield _room("temporary", Path(tempfile.gettempdir()))
+    yield _free_space("disk", Path.cwd())
+    yield _free_space("temporary", Path(tempfile.gettempdir()))
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     yield Finding(
         "ok" if files >= _FEW_FILES else "note", "open files", f"{files:,} allowed per process"
@@ -99,15 +99,15 @@ def machine() -> Iterator[Finding]:
 
 
 def kernel() -> Iterator[Finding]:
-    """What tamias asks of the operating system."""
+    """Check what tamias needs of the operating system."""
     yield _tried("fork", _fork, "processes can be forked")
-    yield _tried("parent death", _death_signal, "children can be told of their parent's death")
+    yield _tried("parent death", _death_signal, "children can be signalled when their parent dies")
     yield _tried("sockets", _abstract_socket, "abstract Unix sockets work")
     yield _tried("locks", _lock, "record locks work in the temporary directory")
 
 
 def pool() -> Iterator[Finding]:
-    """A pool from its start to its end, with a tiny agent."""
+    """Run a pool from its start to its end, with a tiny agent."""
     began = time.monotonic()
     inputs = [{"key": f"k{n % _KEYS}", "value": n} for n in range(_EVENTS)]
     environment = LocalExecutionEnvironment()
@@ -129,7 +129,7 @@ def pool() -> Iterator[Finding]:
 
 
 def state(path: Path) -> Iterator[Finding]:
-    """Whether a state directory is sound."""
+    """Check a state directory."""
     try:
         with StateDirectory.view(path) as view:
             manifest = view.manifest
@@ -151,7 +151,7 @@ def state(path: Path) -> Iterator[Finding]:
         yield Finding("bad", "state", str(error))
         return
     yield from _shards(path)
-    yield _room("room", path)
+    yield _free_space("room", path)
     if not os.access(path, os.W_OK):
         yield Finding("bad", "rights", f"{shown(path)} cannot be written by this user")
 
@@ -190,7 +190,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _room(name: str, path: Path) -> Finding:
+def _free_space(name: str, path: Path) -> Finding:
     free = free_bytes(path)
     return Finding("ok" if free > _SCARCE else "note", name, f"{size(free)} free at {shown(path)}")
 
@@ -233,7 +233,7 @@ class CheckupAgent(Agent):
     @action(InputEvent)
     @staticmethod
     def count(event: InputEvent, ctx: RunnerContext) -> None:
-        """Record a finding and print it."""
+        """Send how often this key was seen."""
         del event
         seen = (ctx.short_term_memory.get("seen") or 0) + 1
         ctx.short_term_memory.set("seen", seen)

@@ -26,24 +26,24 @@ def scale(
     answer = ask(state, "scale", {"workers": workers})
     pause = answer["longest_pause"] * 1000
     moved = f"{answer['moves']} shards moved, {pause:.0f} ms at most"
-    say(answer, f"{workers} workers; {moved}", as_json=as_json)
+    print_answer(answer, f"{workers} workers; {moved}", as_json=as_json)
     return 0
 
 
 def drain(state: State, *, as_json: Json = False) -> int:
     """Read no more inputs, finish those that have been read, and end. Resumable."""
-    say(ask(state, "drain", {}), "drained, and ended", as_json=as_json)
+    print_answer(ask(state, "drain", {}), "drained, and ended", as_json=as_json)
     return 0
 
 
 def stop(state: State, *, as_json: Json = False) -> int:
     """Finish what is in flight, and end. Resumable."""
-    say(ask(state, "stop", {}), "stopped", as_json=as_json)
+    print_answer(ask(state, "stop", {}), "stopped", as_json=as_json)
     return 0
 
 
-def say(answer: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Tell a person, on stderr; or a script, on stdout."""
+def print_answer(answer: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Print an answer as text on stderr, or as JSON on stdout."""
     if as_json:
         put(json.dumps(answer))
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`tamias dead-letters`: list what was set aside, look at one, try it again."""
+"""`tamias dead-letters`: list the inputs that were set aside, show one, run them again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(
-    help="Inputs that were set aside: list them, look at one, run them again.",
+    help="Inputs that were set aside: list them, show one, run them again.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -135,7 +135,7 @@ def retry(
     """
     if every == bool(offsets):
         raise UsageError(
-            "Say which dead letters to retry.", hint="Give their offsets, or --all, and not both."
+            "No dead letters are named.", hint="Give their offsets, or --all, and not both."
         )
     _refuse_service(state)
     spec = JobSpec.recorded(state)
@@ -151,14 +151,14 @@ def retry(
             )
         )
     if not quiet:
-        _tell(report, spec, state)
+        _print_report(report, spec, state)
     if not report.finished:
         return INTERRUPTED
     return DEAD_LETTERS if report.failed or report.malformed else 0
 
 
 def _refuse_service(state: Path) -> None:
-    """Refuse a service: each submission has one outcome, which is on record and was sent."""
+    """Refuse a service: each submission has one outcome, which was recorded and sent."""
     with StateDirectory.view(state) as view:
         if _is_service(view):
             raise UsageError(
@@ -172,7 +172,7 @@ def _is_service(view: StateView) -> bool:
     return "service" in view.manifest.job
 
 
-def _tell(report: RetryReport, spec: JobSpec, state: Path) -> None:
+def _print_report(report: RetryReport, spec: JobSpec, state: Path) -> None:
     console = error_console()
     tried = len(report.succeeded) + len(report.failed)
     if not tried and not report.untried and not report.malformed:
@@ -206,7 +206,7 @@ def _rows(reader: StoreReader) -> Iterator[dict[str, Any]]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[Text]:
-    """The rows in columns, the error last and as long as it is."""
+    """Format the rows in columns; the error is last, in full length."""
     cells = [("offset", "tries", "key", "cause", "error")]
     for row in rows:
         key = row["key"] if isinstance(row["key"], str) else json_line(row["key"])
@@ -223,7 +223,7 @@ def _table(rows: list[dict[str, Any]]) -> Iterator[Text]:
 
 
 def _row(letter: DeadLetter) -> dict[str, Any]:
-    """What a list says of a letter: no payload, no long texts."""
+    """Return the fields of a letter for a list: no payload, no long texts."""
     return {
         "offset": letter.offset,
         "key": shown_key(letter.key),
@@ -270,10 +270,10 @@ def _signal_name(number: int) -> str:
 
 
 def _value(letter: DeadLetter) -> Any:
-    """The input as JSON would have it; the raw text if it is malformed."""
+    """Return the input as plain JSON types; the raw text if it is malformed."""
     try:
         return plain(make_decoder(letter.codec)(letter.payload))
-    except Exception:  # noqa: BLE001 (malformed, or a class only known where the agent runs)
+    except Exception:  # noqa: BLE001 (malformed, or a class that cannot be imported here)
         return letter.payload.decode(errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""`tamias doctor`: does tamias work here, and is a state directory sound?"""
+"""`tamias doctor`: checks that tamias works here, or that a state directory is sound."""
 
 from __future__ import annotations
 

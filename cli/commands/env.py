@@ -34,7 +34,7 @@ _KINDS = {"env": "environment", "layer": "libraries of tamias", "tamias": "link 
 
 
 def listed(*, cache: Root = None, as_json: Json = False) -> int:
-    """List what is in the cache: path, Python, size, when it was used last, and whether it is."""
+    """List the cache: path, Python, size, the last use, and whether it is in use."""
     store = Cache(cache)
     records = [_record(store, entry) for entry in store.entries()]
     if as_json:
@@ -64,18 +64,18 @@ def listed(*, cache: Root = None, as_json: Json = False) -> int:
 def prune(*, cache: Root = None, as_json: Json = False) -> int:
     """Remove what no launcher uses now, and what interrupted ones have left half-made.
 
-    What is needed again is made again.
+    What is needed later is made again.
     """
     store = Cache(cache)
     freed = removed = kept = 0
     for name in store.names():
         there = store.size(name)
-        gone = store.remove(name)
-        removed += gone
-        kept += not gone
-        freed += there if gone else 0
+        is_removed = store.remove(name)
+        removed += is_removed
+        kept += not is_removed
+        freed += there if is_removed else 0
         if as_json:
-            put(json_line({"name": name, "removed": gone, "size": there}))
+            put(json_line({"name": name, "removed": is_removed, "size": there}))
     if not as_json:
         text = f"removed {count(removed, 'entry', 'entries')} ({size(freed)})"
         if kept:

@@ -1,4 +1,4 @@
-"""`tamias inspect`: what is in a state directory, while workers write to it or afterwards."""
+"""`tamias inspect`: shows the content of a state directory, also while workers write to it."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def _memory(reader: StoreReader, text: str, *, as_json: bool) -> None:
         put(json_line({"key": plain(key), "short_term": memory}))
         return
     tree = Tree(f"[bold]{_escaped(plain(key))}[/]", guide_style="dim")
-    _grow(tree, memory)
+    _add_branches(tree, memory)
     output_console().print(tree)
 
 
 def _find(reader: StoreReader, text: str) -> tuple[Any, dict[str, Any]]:
-    """The key that a text means, and its memory."""
+    """Return the key that a text means, and its memory."""
     candidates: list[Any] = [text]
     try:
         value = json.loads(text)
@@ -77,10 +77,10 @@ def _find(reader: StoreReader, text: str) -> tuple[Any, dict[str, Any]]:
     )
 
 
-def _grow(tree: Tree, memory: dict[str, Any]) -> None:
+def _add_branches(tree: Tree, memory: dict[str, Any]) -> None:
     for name, value in memory.items():
         if isinstance(value, dict) and value:
-            _grow(tree.add(f"[bold]{_escaped(name)}[/]"), value)
+            _add_branches(tree.add(f"[bold]{_escaped(name)}[/]"), value)
         else:
             text = json_line(value)
             if len(text) > _LONGEST:
@@ -125,7 +125,7 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
 
 
 def _keys(reader: StoreReader) -> int:
-    """How many keys have memory."""
+    """Return the number of keys with memory."""
     keys = 0
     for number in range(reader.view.manifest.shards):
         with reader.shard(number) as snapshot:
@@ -175,7 +175,7 @@ def _journal(overview: dict[str, Any]) -> str:
 
 
 def _bytes(view: StateView) -> int:
-    """What the directory takes on disk: its files are sparse."""
+    """Return the bytes of the directory on disk, which are fewer than its sparse files' sizes."""
     total = 0
     for path in view.path.rglob("*"):
         try:

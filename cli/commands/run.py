@@ -1,4 +1,4 @@
-"""`tamias run` and `tamias resume`: a job from here to its end."""
+"""`tamias run` and `tamias resume`: run a job to its end."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(
     ] = None,
     input_format: Annotated[
         str | None,
-        typer.Option(metavar="json|csv|tsv", help="Where the input's name does not say it."),
+        typer.Option(metavar="json|csv|tsv", help="For an input whose name does not show it."),
     ] = None,
     ordered: Annotated[
         bool, typer.Option("--ordered", help="Write outputs in the order of the inputs.")
@@ -140,7 +140,7 @@ def run(
 
 
 def resume(
-    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", help="As run has said it.")],
+    state: Annotated[Path, typer.Argument(metavar="STATE_DIR", help="As run has printed it.")],
     *,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", metavar="N", help="Another number of them.")

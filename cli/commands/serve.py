@@ -71,16 +71,16 @@ def run_service(
         folder=str(Path.cwd()),
         environment=environment.to_mapping(),
     )
-    voice = _Voice(as_json=as_json, quiet=quiet)
+    printer = _EventPrinter(as_json=as_json, quiet=quiet)
     if not quiet:
-        logging.getLogger("tamias").addHandler(voice)
+        logging.getLogger("tamias").addHandler(printer)
     try:
         report = serve(
-            spec, Path(place).absolute(), on_ready=lambda frontend: voice.ready(frontend, place)
+            spec, Path(place).absolute(), on_ready=lambda frontend: printer.ready(frontend, place)
         )
     finally:
-        logging.getLogger("tamias").removeHandler(voice)
-    voice.print_event(
+        logging.getLogger("tamias").removeHandler(printer)
+    printer.print_event(
         {"event": "stopped", **asdict(report)},
         f"stopped after {duration(report.seconds)}: "
         f"{count(report.events - report.resumed_at, 'input')} done, "
@@ -89,8 +89,8 @@ def run_service(
     return 0
 
 
-class _Voice(logging.Handler):
-    """Tells people, or a script, what happens."""
+class _EventPrinter(logging.Handler):
+    """Prints the events of a service, as text or JSON, and warnings."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         super().__init__(logging.WARNING)
@@ -102,7 +102,7 @@ class _Voice(logging.Handler):
         error_console().print(record.getMessage(), markup=False)
 
     def ready(self, frontend: Frontend, place: str) -> None:
-        """The service is open."""
+        """Print that the service is open."""
         also = f" and {frontend.listens_on}" if frontend.listens_on else ""
         self.print_event(
             {"event": "ready", "address": frontend.address, "listen": frontend.listens_on},

@@ -1,4 +1,4 @@
-"""`tamias status`: whether a job runs, and how it stood last."""
+"""`tamias status`: shows whether a job runs, and its last status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...store.state.directory import StateView
 
 _WIDEST = 100
-"""Columns that are enough where there is no terminal."""
+"""The largest width."""
 _OVER = ("finished", "interrupted", "failed")
 
 
@@ -42,7 +42,7 @@ def status(
 
 
 def _last(view: StateView) -> PoolStatus | None:
-    """The last status; None if there is none, or another version wrote it."""
+    """Return the last status; None if there is none, or if another version wrote it."""
     try:
         content = view.status()
         return None if content is None else PoolStatus.from_json(content)
@@ -92,7 +92,7 @@ def _ended(last: PoolStatus | None) -> str:
     if last is None:
         return "not running"
     when = duration(max(0.0, time.time() - last.started - last.elapsed))
-    # A launcher that was killed could not say so.
+    # A launcher that was killed has not recorded its end.
     how = last.phase if last.phase in _OVER else "killed"
     parts = [f"{how} {when} ago", f"{count(last.events, 'input')} done"]
     if last.deaths:

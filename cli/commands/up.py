@@ -14,7 +14,7 @@ from ...deployment.supervisor import Supervisor
 from ...launcher.jobs.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from .. import flags
 from ..environment_flags import described
-from ..errors import say_error
+from ..errors import print_error
 from ..text import count, error_console, output_console, put, shown, typed
 from ..views.deployment import JsonViews, results, views
 
@@ -27,7 +27,7 @@ def up(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The deployment file, in YAML.")],
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Only say whether the file is in order; start nothing.")
+        bool, typer.Option("--check", help="Only check the file; start nothing.")
     ] = False,
     as_json: flags.Events = False,
     quiet: flags.Quiet = False,
@@ -51,11 +51,13 @@ def up(
         codes = {name: supervisor.policy.code(name) for name in watch.agents}
         watch.print_event("over", exit_code=code, agents=codes)
     else:
-        _sum_up(deployment, watch, supervisor, quiet=quiet)
+        _print_results(deployment, watch, supervisor, quiet=quiet)
     return code
 
 
-def _sum_up(deployment: Deployment, watch: Views, supervisor: Supervisor, *, quiet: bool) -> None:
+def _print_results(
+    deployment: Deployment, watch: Views, supervisor: Supervisor, *, quiet: bool
+) -> None:
     console = error_console()
     if not quiet:
         console.print(results(deployment, watch))
@@ -89,13 +91,13 @@ def _check(deployment: Deployment, *, as_json: bool) -> int:
             wrong = None if problem is None else {"message": problem.message, "hint": problem.hint}
             put(json.dumps({"agent": member.name, "state": str(member.state), "problem": wrong}))
         elif problem is None:
-            console.print(f"{member.name}: {_told(member)}", markup=False)
+            console.print(f"{member.name}: {_description(member)}", markup=False)
         else:
-            say_error(f"{member.name}: {problem.message}", problem.hint)
+            print_error(f"{member.name}: {problem.message}", problem.hint)
     return worst
 
 
-def _told(member: Member) -> str:
+def _description(member: Member) -> str:
     spec = member.spec
     what = (
         f"{spec.agent}, a service"

@@ -1,6 +1,6 @@
-"""Shows a running deployment: a table that moves on a terminal, lines elsewhere, JSON for scripts.
+"""Shows a running deployment: a live table on a terminal, else lines; JSON for scripts.
 
-All of them are listeners of the supervisor and are called in its loop.
+All of them are listeners of the supervisor, which calls them in its loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...deployment.supervisor import DeploymentListener
-from ..errors import say_error
+from ..errors import print_error
 from ..text import count, duration, error_console, put, rate, shown
 from .estimate import Estimate
 from .progress import LINE_SECONDS, progress
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ...launcher.pool.status import PoolStatus
 
 SERVICE_LINE_SECONDS: Final = 60.0
-"""Between two lines about a service, whose log may be kept for years."""
+"""Between two lines about a service, whose log may become long."""
 JSON_SECONDS: Final = 1.0
 
 _COLOURS: Final = {
@@ -46,27 +46,27 @@ _COLOURS: Final = {
 
 @dataclass(slots=True)
 class AgentView:
-    """What is known of an agent."""
+    """The state of an agent, as it is shown."""
 
     name: str
     state: str = "waiting"
-    """As for people: "preparing", a phase of its pool, "restarting", or how it has ended."""
+    """As it is shown: "preparing", a phase of its pool, "restarting", or how it has ended."""
     status: PoolStatus | None = None
     estimate: Estimate = field(default_factory=Estimate)
     pid: int | None = None
     restarts: int = 0
     report: Report | None = None
     error: dict[str, Any] | None = None
-    told: tuple[Any, ...] = ()
-    told_at: float = float("-inf")
+    printed: tuple[Any, ...] = ()
+    printed_at: float = float("-inf")
 
 
 class Views(DeploymentListener):
-    """Knows how all agents stand, and says nothing: the base of those that do.
+    """Keeps the state of all agents, and prints only errors: the base of the other views.
 
     Attributes:
         agents: by name, in the file's order.
-        console: where things are said to people.
+        console: for messages, stderr.
     """
 
     def __init__(self, deployment: Deployment) -> None:
@@ -79,7 +79,7 @@ class Views(DeploymentListener):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to take away."""
+        """As `__enter__`; nothing has to be cleaned up."""
 
     def started(self, name: str, pid: int, *, again: bool) -> None:
         """As `DeploymentListener.started`."""
@@ -92,7 +92,7 @@ class Views(DeploymentListener):
         """As `DeploymentListener.status`."""
         agent = self.agents[name]
         if agent.state == "preparing":
-            agent.told_at = time.monotonic()
+            agent.printed_at = time.monotonic()
         agent.state, agent.status = status.phase, status
         agent.estimate.update(status)
 
@@ -119,7 +119,7 @@ class Views(DeploymentListener):
         del code
         agent = self.agents[name]
         agent.pid, agent.error, agent.state = None, error, "failed"
-        say_error(f"{name}: {error['message']}", error["hint"], error["traceback"], self.console)
+        print_error(f"{name}: {error['message']}", error["hint"], error["traceback"], self.console)
 
     def interrupted(self, name: str) -> None:
         """As `DeploymentListener.interrupted`."""
@@ -141,25 +141,25 @@ class Views(DeploymentListener):
 
 
 class LineViews(Views):
-    """Lines with the time of day: what happens when it happens, and how it goes now and then."""
+    """Prints lines with the time: each event at once, and the progress now and then."""
 
-    def say(self, text: str) -> None:
-        """A line."""
+    def print_line(self, text: str) -> None:
+        """Print a line with the time of day."""
         self.console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
 
     def started(self, name: str, pid: int, *, again: bool) -> None:
         """As `DeploymentListener.started`."""
         super().started(name, pid, again=again)
-        self.say(f"{name}: started{' again' if again else ''} (pid {pid})")
+        self.print_line(f"{name}: started{' again' if again else ''} (pid {pid})")
 
     def logged(self, name: str, text: str) -> None:
         """As `DeploymentListener.logged`."""
-        self.say(f"{name}: {text}")
+        self.print_line(f"{name}: {text}")
 
     def ready(self, name: str, where: dict[str, Any]) -> None:
         """As `DeploymentListener.ready`."""
         also = f", and at {where['listen']}" if where["listen"] else ""
-        self.say(f"{name}: ready for clients{also}")
+        self.print_line(f"{name}: ready for clients{also}")
 
     def died(self, name: str, how: str, log_tail: str, pause: float | None) -> None:
         """As `DeploymentListener.died`."""
@@ -171,17 +171,17 @@ class LineViews(Views):
         else:
             what = f"it is started again in {duration(pause)}"
         words = f"; the last that it printed:\n{log_tail}" if log_tail else ""
-        self.say(f"{name}: {how}; {what}{words}")
+        self.print_line(f"{name}: {how}; {what}{words}")
 
     def ended(self, name: str, report: Report, code: int) -> None:
         """As `DeploymentListener.ended`."""
         super().ended(name, report, code)
-        self.say(f"{name}: {self.agents[name].state}{figures(report)}")
+        self.print_line(f"{name}: {self.agents[name].state}{figures(report)}")
 
     def interrupted(self, name: str) -> None:
         """As `DeploymentListener.interrupted`."""
         super().interrupted(name)
-        self.say(f"{name}: interrupted before it began")
+        self.print_line(f"{name}: interrupted before it began")
 
     def stopping(self, times: int) -> None:
         """As `DeploymentListener.stopping`."""
@@ -189,9 +189,9 @@ class LineViews(Views):
         running = sum(agent.pid is not None for agent in self.agents.values())
         if times == 1:
             what = f"stopping {count(running, 'agent')} after what is in flight"
-            self.say(f"{what}; interrupt again to stop at once")
+            self.print_line(f"{what}; interrupt again to stop at once")
         else:
-            self.say("stopping at once" if times == 2 else "killing what is left")
+            self.print_line("stopping at once" if times == 2 else "killing what is left")
 
     def refresh(self) -> None:
         """As `DeploymentListener.refresh`."""
@@ -201,15 +201,15 @@ class LineViews(Views):
             if status is None or agent.state != "running":
                 continue
             pause = SERVICE_LINE_SECONDS if agent.name in self._services else LINE_SECONDS
-            if now >= agent.told_at + pause:
-                agent.told_at = now
-                if agent.name not in self._services or agent.told != (status.events,):
-                    agent.told = (status.events,)
-                    self.say(f"{agent.name}: {progress(status, agent.estimate)}")
+            if now >= agent.printed_at + pause:
+                agent.printed_at = now
+                if agent.name not in self._services or agent.printed != (status.events,):
+                    agent.printed = (status.events,)
+                    self.print_line(f"{agent.name}: {progress(status, agent.estimate)}")
 
 
 class TableViews(LineViews):
-    """A table that is drawn over and over, below the lines of what happens."""
+    """A table that is redrawn all the time, below the lines of events."""
 
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(deployment)
@@ -217,7 +217,7 @@ class TableViews(LineViews):
 
     def __enter__(self) -> Self:
         self._live.start()
-        self.console.show_cursor()  # or it would be gone for good if we were killed
+        self.console.show_cursor()  # or it would stay hidden if this process is killed
         return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
@@ -225,15 +225,15 @@ class TableViews(LineViews):
 
     def refresh(self) -> None:
         """As `DeploymentListener.refresh`."""
-        room = self.console.size.height - 2
-        self._live.update(table(list(self.agents.values()), room), refresh=True)
+        max_lines = self.console.size.height - 2
+        self._live.update(table(list(self.agents.values()), max_lines), refresh=True)
 
 
 class JsonViews(Views):
-    """What happens, as JSON lines on stdout."""
+    """Prints events as JSON lines on stdout."""
 
     def print_event(self, event: str, **more: Any) -> None:
-        """A line."""
+        """Print one event."""
         put(json.dumps({"event": event, **more}))
         sys.stdout.flush()
 
@@ -280,16 +280,20 @@ class JsonViews(Views):
         now = time.monotonic()
         for agent in self.agents.values():
             status = agent.status
-            if status is None or agent.state != status.phase or now < agent.told_at + JSON_SECONDS:
+            if (
+                status is None
+                or agent.state != status.phase
+                or now < agent.printed_at + JSON_SECONDS
+            ):
                 continue
             ready = sum(worker.state == "ready" for worker in status.workers)
             figures = {
                 name: getattr(status, name)
                 for name in ("phase", "events", "outputs", "retries", "deaths", "dead_letters")
             }
-            told = (*figures.values(), ready)
-            if told != agent.told:
-                agent.told, agent.told_at = told, now
+            fields = (*figures.values(), ready)
+            if fields != agent.printed:
+                agent.printed, agent.printed_at = fields, now
                 self.print_event(
                     "status",
                     agent=agent.name,
@@ -303,7 +307,7 @@ class JsonViews(Views):
 
 
 def views(deployment: Deployment, *, as_json: bool, quiet: bool) -> Views:
-    """What shows it where stderr goes, or to a script."""
+    """Return the view for a script, or the one that suits stderr."""
     if as_json:
         return JsonViews(deployment)
     if quiet:
@@ -313,15 +317,15 @@ def views(deployment: Deployment, *, as_json: bool, quiet: bool) -> Views:
     return TableViews(deployment) if on_terminal else LineViews(deployment)
 
 
-def table(agents: list[AgentView], room: int) -> Table:
-    """How all agents stand, one per line, in at most `room` lines."""
+def table(agents: list[AgentView], max_lines: int) -> Table:
+    """Return the state of all agents, one per line, in at most `max_lines` lines."""
     numbers = ("inputs", "done", "rate", "left", "workers", "retries", "deaths", "dead", "starts")
     table = _table("state", numbers)
-    most = max(1, room - 2)
-    for agent in agents[:most]:
+    max_rows = max(1, max_lines - 2)
+    for agent in agents[:max_rows]:
         table.add_row(agent.name, _state(agent), *_progress(agent), str(agent.restarts + 1))
-    if len(agents) > most:
-        table.add_row("...", f"{len(agents) - most} more")
+    if len(agents) > max_rows:
+        table.add_row("...", f"{len(agents) - max_rows} more")
     return table
 
 
@@ -343,7 +347,7 @@ def _progress(agent: AgentView) -> list[str]:
 
 
 def results(deployment: Deployment, views: Views) -> Table:
-    """What has come of all agents."""
+    """Return the results of all agents."""
     table = _table("result", ("inputs", "outputs", "dead letters", "starts"))
     table.add_column("written to")
     for member in deployment.members:

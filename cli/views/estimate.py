@@ -1,4 +1,4 @@
-"""How much of a job is done, and how long the rest will take."""
+"""Estimates how much of a job is done, and how long the rest will take."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _SAMPLES = 60
 
 
 class Estimate:
-    """Follows a pool's status.
+    """The estimate, updated with each status of a pool.
 
     Attributes:
         done: from 0 to 1; None where the length of the input is not known.
-        seconds_left: None while nobody can say.
+        seconds_left: None while it is not known.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class Estimate:
         self._samples: deque[tuple[float, float]] = deque(maxlen=_SAMPLES)
 
     def update(self, status: PoolStatus) -> None:
-        """Take a status in."""
+        """Process a status."""
         if status.fraction is None:
             self.done = self.seconds_left = None
             return
-        # The source is read ahead: what was read but is not done has to be taken off.
+        # The source is read ahead: subtract what was read but is not done.
         pending = sum(worker.in_flight + worker.waiting for worker in status.workers)
         read = status.events + pending
         self.done = status.fraction * status.events / read if read else status.fraction

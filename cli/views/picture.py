@@ -1,4 +1,4 @@
-"""A job as a picture for a terminal: a bar, the counts, a line for each worker."""
+"""Draws a job for a terminal: a progress bar, the counts, a line for each worker."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 _COLOURS = {"ready": "green", "starting": "yellow", "asked": "yellow", "down": "red"}
-_AROUND = 4
-"""Lines of the picture that are not about a worker."""
+_OTHER_LINES = 4
+"""Lines of the picture besides those of workers."""
 
 
-def picture(status: PoolStatus, estimate: Estimate, title: str, room: int) -> RenderableType:
-    """The picture, in at most `room` lines; the title may be empty."""
+def picture(status: PoolStatus, estimate: Estimate, title: str, max_lines: int) -> RenderableType:
+    """Return the picture, in at most `max_lines` lines; the title may be empty."""
     return Group(
         _head(status, estimate, title),
         _counts(status),
-        _workers(status.workers, max(1, room - _AROUND)),
+        _workers(status.workers, max(1, max_lines - _OTHER_LINES)),
     )
 
 
@@ -73,14 +73,14 @@ def _counts(status: PoolStatus) -> RenderableType:
     return line
 
 
-def _workers(workers: list[WorkerStatus], room: int) -> RenderableType:
+def _workers(workers: list[WorkerStatus], max_rows: int) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("worker")
     table.add_column("pid", justify="right")
     table.add_column("state", min_width=8)
     for name in ("in flight", "waiting", "starts"):
         table.add_column(name, justify="right")
-    shown = workers if len(workers) <= room else workers[: room - 1]
+    shown = workers if len(workers) <= max_rows else workers[: max_rows - 1]
     for worker in shown:
         table.add_row(
             str(worker.slot),

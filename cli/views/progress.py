@@ -1,7 +1,7 @@
-"""Shows a running job on stderr: a picture that moves on a terminal, log lines elsewhere.
+"""Shows a running job on stderr: a live picture on a terminal, log lines elsewhere.
 
-Both are fed by the pool's own loop, a few times a second; there is no thread. What the launcher
-logs (a worker that died, say) appears between, in order.
+The pool's loop updates both, a few times a second; there is no thread. What the launcher logs (the
+death of a worker, for example) appears between, in order.
 """
 
 from __future__ import annotations
@@ -25,32 +25,34 @@ if TYPE_CHECKING:
     from ...launcher.pool.status import PoolStatus
 
 LINE_SECONDS = 5.0
-"""Between two lines where there is no terminal."""
+"""Between two lines, if there is no terminal."""
 
 
 class Watcher:
-    """Shows nothing: the base of those that do."""
+    """Shows nothing: the base of the other watchers."""
 
     def show(self, status: PoolStatus) -> None:
-        """The pool's state now."""
+        """Show a status of the pool."""
 
-    def say(self, text: str) -> None:
-        """A line to the people."""
+    def print_line(self, text: str) -> None:
+        """Print a line for the user."""
 
     def __enter__(self) -> Self:
-        self._handler = _Relay(self)
+        self._handler = _WatcherHandler(self)
         log = logging.getLogger("tamias")
         log.addHandler(self._handler)
         log.propagate = False
-        logging.getLogger("tamias.environments").setLevel(logging.INFO)  # it can take minutes
+        logging.getLogger("tamias.environments").setLevel(
+            logging.INFO
+        )  # making one can take minutes
         return self
 
     def __exit__(self, *_: object) -> None:
         logging.getLogger("tamias").removeHandler(self._handler)
 
 
-class _Relay(logging.Handler):
-    """Hands what the launcher logs to a watcher."""
+class _WatcherHandler(logging.Handler):
+    """Passes the launcher's log lines to a watcher."""
 
     def __init__(self, watch: Watcher) -> None:
         super().__init__()
@@ -58,32 +60,32 @@ class _Relay(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """As `logging.Handler.emit`."""
-        self._watch.say(record.getMessage())
+        self._watch.print_line(record.getMessage())
 
 
-class _Talker(Watcher):
-    """Common to the views that print lines."""
+class _LinePrinter(Watcher):
+    """The common part of the watchers that print lines."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._drains = False
+        self._is_drain_reported = False
 
-    def say(self, text: str) -> None:
-        """A line with the time of day."""
+    def print_line(self, text: str) -> None:
+        """Print a line with the time of day."""
         self._console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
 
-    def _tell_of_drain(self, status: PoolStatus) -> None:
-        if status.phase == "draining" and not self._drains:
-            self._drains = True
-            flying = sum(worker.in_flight for worker in status.workers)
-            self.say(
-                f"stopping after {count(flying, 'input')} in flight; "
+    def _report_drain(self, status: PoolStatus) -> None:
+        if status.phase == "draining" and not self._is_drain_reported:
+            self._is_drain_reported = True
+            in_flight = sum(worker.in_flight for worker in status.workers)
+            self.print_line(
+                f"stopping after {count(in_flight, 'input')} in flight; "
                 "interrupt again to stop at once"
             )
 
 
-class LineWatcher(_Talker):
-    """A line every few seconds."""
+class LineWatcher(_LinePrinter):
+    """Prints a line every few seconds."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -93,16 +95,16 @@ class LineWatcher(_Talker):
 
     def show(self, status: PoolStatus) -> None:
         """As `Watcher.show`."""
-        self._tell_of_drain(status)
+        self._report_drain(status)
         self._estimate.update(status)
         now = time.monotonic()
         if now >= self._next and status.phase in ("starting", "running"):
             self._next = now + LINE_SECONDS
-            self.say(progress(status, self._estimate))
+            self.print_line(progress(status, self._estimate))
 
 
-class PictureWatcher(_Talker):
-    """A picture that is drawn over and over, and gone in the end."""
+class PictureWatcher(_LinePrinter):
+    """Redraws a picture all the time, and removes it in the end."""
 
     def __init__(self, console: Console, title: str) -> None:
         super().__init__(console)
@@ -112,14 +114,14 @@ class PictureWatcher(_Talker):
 
     def show(self, status: PoolStatus) -> None:
         """As `Watcher.show`."""
-        self._tell_of_drain(status)
+        self._report_drain(status)
         self._estimate.update(status)
-        room = self._console.size.height - 1
-        self._live.update(picture(status, self._estimate, self._title, room), refresh=True)
+        max_lines = self._console.size.height - 1
+        self._live.update(picture(status, self._estimate, self._title, max_lines), refresh=True)
 
     def __enter__(self) -> Self:
         self._live.start()
-        self._console.show_cursor()  # or it would be gone for good if we were killed
+        self._console.show_cursor()  # or it would stay hidden if this process is killed
         return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
@@ -128,7 +130,7 @@ class PictureWatcher(_Talker):
 
 
 def progress(status: PoolStatus, estimate: Estimate) -> str:
-    """How a pool stands, in a line."""
+    """Describe the progress of a pool in a line."""
     parts = [f"{count(status.events, 'input')} done"]
     if estimate.done is not None:
         parts[0] += f" ({estimate.done:.0%})"
@@ -150,11 +152,11 @@ def progress(status: PoolStatus, estimate: Estimate) -> str:
 
 
 def watcher(spec: JobSpec, *, quiet: bool) -> Watcher:
-    """The watcher for where stderr goes."""
+    """Return the watcher that suits stderr."""
     console = error_console()
     if quiet:
         return Watcher()
-    mixed = spec.output == "-" and sys.stdout.isatty()  # a picture amid the outputs
+    mixed = spec.output == "-" and sys.stdout.isatty()  # a picture would be mixed with the outputs
     if console.is_terminal and not console.is_dumb_terminal and not mixed:
         return PictureWatcher(console, spec.agent)
     return LineWatcher(console)

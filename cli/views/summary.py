@@ -1,4 +1,4 @@
-"""What is said at the end of a job: what it came to, where everything is, what to do next."""
+"""The summary at the end of a job: its counts, its files, and what to do next."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def how_to_go_on(spec: JobSpec, state: StatePlace) -> str:
-    """A sentence on how to carry an interrupted or failed job on."""
+    """Return a sentence on how to resume an interrupted or failed job."""
     feed = " with the same input on stdin" if spec.input == "-" else ""
     return f"To carry on{feed}: tamias resume {typed(state.path)}"
 
 
 def job_ended(spec: JobSpec, state: StatePlace, report: Report, *, quiet: bool) -> None:
-    """Tell on stderr how a life of a job has ended; if `quiet`, only what is left to do."""
+    """Print on stderr how a run of a job has ended; if `quiet`, only what is left to do."""
     console = error_console()
     if not quiet:
-        _tell(console, spec, state, report)
+        _print_summary(console, spec, state, report)
     if not report.finished:
         console.print(f"Nothing is lost. {how_to_go_on(spec, state)}", markup=False)
     if report.dead_letters:
@@ -36,7 +36,7 @@ def job_ended(spec: JobSpec, state: StatePlace, report: Report, *, quiet: bool) 
         )
 
 
-def _tell(console: Console, spec: JobSpec, state: StatePlace, report: Report) -> None:
+def _print_summary(console: Console, spec: JobSpec, state: StatePlace, report: Report) -> None:
     word = "[bold green]done[/]" if report.finished else "[bold yellow]interrupted[/]"
     console.print(f"{word}{figures(report)}")
     if spec.output != "-":
@@ -46,7 +46,7 @@ def _tell(console: Console, spec: JobSpec, state: StatePlace, report: Report) ->
 
 
 def figures(report: Report) -> str:
-    """What a life of a job has done, to be put behind how it has ended."""
+    """Return the counts of a run of a job, to follow the word for how it has ended."""
     done = report.events - report.resumed_at
     if report.finished and not done and report.resumed_at:
         return f" before: {count(report.events, 'input')}; nothing is new"

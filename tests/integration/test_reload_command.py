@@ -72,7 +72,7 @@ def test_mistakes_in_the_command_are_told_and_change_nothing(tmp_path: Path) -> 
             assert told in command(job, *arguments, exit_code=2)
         assert job.pids() == before
         assert job.manifest.job["lineage"]["last"] == 0
-        assert "goes by the new settings: max-attempts" in command(job, "--set", "max-attempts=2")
+        assert "uses the new settings: max-attempts" in command(job, "--set", "max-attempts=2")
         job.finish()
 
 

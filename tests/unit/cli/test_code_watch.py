@@ -27,8 +27,8 @@ class Editor:
 
     def settled(self) -> list[str]:
         """What a watch sees when nobody writes for a while."""
-        self.watch.look(self.record)
-        return self.watch.look(self.record)
+        self.watch.scan(self.record)
+        return self.watch.scan(self.record)
 
     def roll_back(self) -> None:
         """It is tried, and is no good."""
@@ -60,8 +60,8 @@ def test_an_edit_counts_once_it_stands_still(editor: Editor) -> None:
     assert editor.settled() == []
     for text in ("two", "three", "four"):
         editor.agent.write_text(text)
-        assert editor.watch.look(editor.record) == []
-    assert editor.watch.look(editor.record) == [str(editor.agent)]
+        assert editor.watch.scan(editor.record) == []
+    assert editor.watch.scan(editor.record) == [str(editor.agent)]
 
 
 def test_what_was_edited_before_the_watch_began_counts(editor: Editor) -> None:
