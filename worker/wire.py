@@ -2,9 +2,9 @@
 
 A message is one frame (behind the routing id, on the launcher's side) and its first byte is its
 kind. Nothing on this wire is a pickle: the launcher must be able to read what a worker sends
-although user code ran in that worker, and the worker must be able to cut a batch into inputs
-without building one object more than it needs. So batches travel as *columns*: integers of fixed
-width, and all the bytes joined, cut apart again with slices.
+although user code ran in that worker, and a worker must cut a batch into inputs without making
+more objects than it needs. So batches are sent as *columns*: integers of fixed width, then all the
+bytes joined; slices cut them apart.
 
 Kinds from the launcher:
 

@@ -1,9 +1,9 @@
-"""The message with which a launcher starts its workers.
+"""The messages with which a launcher starts its workers.
 
-`Boot` is the same for all workers of a generation and is given to its zygote once; `Assignment` is
-one incarnation of one slot. Both travel as JSON over the zygote's control socket. The one pickle in
-here is the agent itself, when it was handed over as an object: it comes from the launcher's own
-process and goes into a worker, never the other way.
+`Boot` is the same for all workers of a generation and is sent to its zygote once; `Assignment` is
+one incarnation of one slot. Both are sent as JSON over the zygote's control socket. The only pickle
+in them is the agent, where the program has it as an object: it is sent from the launcher to a
+worker, never the other way.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """A pool's common ground."""
+    """Settings that all workers of a generation share."""
 
     parent: int
-    """The launcher's process id: nothing outlives it."""
+    """The launcher's process id: workers and zygotes die with it."""
     address: str
     """The launcher's ROUTER endpoint."""
     state: str
@@ -46,7 +46,7 @@ class Boot:
     agent: str | None = None
     """The pickled agent and its environment's resources, base64."""
     sys_path: list[str] = field(default_factory=list)
-    """Appended to the zygote's own, for modules that only the launcher's process could find."""
+    """Appended to the zygote's `sys.path`, so that it finds the launcher's modules, too."""
     scratch: str | None = None
     """A temporary state directory to delete if the launcher dies."""
     generation: int = 0
@@ -76,7 +76,7 @@ class Boot:
 
 
 def pack_agent(agent: Agent | type[Agent], resources: dict[ResourceType, dict[str, Any]]) -> str:
-    """An agent object as `Boot.agent` carries it; classes of `__main__` go by value."""
+    """Pickle an agent object for `Boot.agent`; classes of `__main__` are pickled by value."""
     return base64.b64encode(dumps_by_value((agent, resources))).decode()
 
 
@@ -87,6 +87,6 @@ class Assignment:
     slot: int
     incarnation: int
     identity: str
-    """Routing id, hex: random, so that only this process can speak for the slot."""
+    """Routing id, hex: random, so that no other process can send messages as this worker."""
     shards: list[int]
-    """The shards that it starts with."""
+    """The shards that it acquires at the start."""

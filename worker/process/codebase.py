@@ -1,9 +1,9 @@
-"""Which files an agent's code is in, and whether they have changed.
+"""The files of an agent's own code, and whether they have changed.
 
-The agent's own code is what has been imported and is neither Python's, nor installed, nor tamias
-itself: the files that someone edits and then wants to see at work. They are found where the agent
-is imported, in the zygote, and told apart by what is in them, so that a file which was only
-touched, or checked out again, counts as the same.
+The agent's own code is all imported modules that are neither Python's, nor installed, nor part of
+tamias: the files that its developers edit. They are listed in the zygote, where the agent is
+imported, and compared by content, so that a file that was only touched or checked out again counts
+as unchanged.
 """
 
 from __future__ import annotations
@@ -64,4 +64,4 @@ def forget_bytecode(files: Iterable[str]) -> None:
             try:
                 compiled.unlink()
             except OSError:
-                continue  # not ours to remove: then nobody of ours has written it either
+                continue  # no permission: then no process of this user has written it

@@ -1,16 +1,16 @@
-"""The limits that a worker puts itself under, by the kernel's means, before it does anything.
+"""Kernel limits that a worker sets for itself before it does anything else.
 
-They hold for the process and for what its actions start. Whether they can be kept is checked in the
-launcher already, so that a mistake is one error at once and not a worker that does not start:
+They hold for the process and for all processes that its actions start. The launcher checks first
+whether they can be set, so that a mistake is one error at once and not a worker that cannot start:
 
 - `memory-kernel-limit`: RLIMIT_DATA, which counts private writable memory, touched or not. Not
   RLIMIT_AS, since each shard maps a terabyte of address space.
 - `open-files`: RLIMIT_NOFILE, the soft and the hard one.
 - `cpu-affinity`: some CPUs, or with `spread` one for each worker, by slot. A worker that stays on
-  its CPU keeps its caches; on a machine that does other things too, it cannot get out of the way.
+  its CPU keeps its caches; but it also stays there when other processes use that CPU.
 - `nice`: added to the launcher's.
-- `user`: this one is for the zygote, which is started as that user. So no line of the agent is ever
-  run as root, not even its import.
+- `user`: holds for the zygote, which is started as that user. So no line of the agent is ever run
+  as root, not even its import.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class KernelLimits:
         )
 
     def check(self) -> None:
-        """Find out whether a process started by this one could put itself under these.
+        """Check that a process started by this one could set these limits.
 
         Raises:
-            ConfigError: it could not; names the setting.
+            ConfigError: it could not; the message names the setting.
         """
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         if self.open_files and _above(self.open_files, most) and os.geteuid() != 0:
@@ -79,7 +79,7 @@ class KernelLimits:
             )
 
     def apply(self, slot: int) -> None:
-        """Put this process, the worker of `slot`, under them.
+        """Set the limits for this process, the worker of `slot`.
 
         Raises:
             OSError, ValueError: the kernel refuses.
@@ -108,7 +108,7 @@ def _above(number: int, limit: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user of this machine whom workers run as."""
+    """The user of this machine as whom workers run."""
 
     name: str
     user: int
@@ -118,7 +118,7 @@ class Account:
 
     @classmethod
     def of(cls, config: Configuration) -> Account | None:
-        """The account that a configuration names; None if it is the present one.
+        """The account that a configuration names; None if this process runs as that user.
 
         Raises:
             ConfigError: there is no such user, or only root could run workers as that one.
@@ -146,12 +146,12 @@ class Account:
         return cls(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir)
 
     def variables(self) -> dict[str, str]:
-        """Environment variables that tell a program whose process it is."""
+        """Environment variables that name the user."""
         return {"HOME": self.home, "USER": self.name, "LOGNAME": self.name}
 
 
 def give_to_user(path: Path, config: dict[str, Any]) -> None:
-    """Make the directory and all that is in it the property of the user that workers run as."""
+    """Make the user as whom workers run the owner of a directory and of all that is in it."""
     account = Account.of(Configuration(config))
     if account is None:
         return

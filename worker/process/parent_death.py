@@ -1,8 +1,7 @@
-"""Dying with one's parent.
+"""The kernel's signal to a process whose parent has died.
 
-On Linux the kernel is asked to kill the process when the thread that made it ends
-(`PR_SET_PDEATHSIG`, see prctl(2)). Elsewhere the zygote's control socket does it, which closes with
-its launcher.
+It comes when the thread that made the process ends (`PR_SET_PDEATHSIG`, see prctl(2)). Without
+Linux there is no such signal, and only the zygote's control socket shows that the launcher is dead.
 """
 
 from __future__ import annotations

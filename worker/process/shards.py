@@ -1,13 +1,14 @@
-"""The shards that a worker holds: those it starts with, and those it takes and gives back later.
+"""The shards that a worker owns: those it starts with, and those it takes and releases later.
 
-The launcher moves a shard by telling one worker to let go of it and then another to take it. It
-says the first only when all inputs of the shard that it has sent are committed, so there is nothing
-to finish here: what may be left is a trim that no commit has carried yet, and journal records of
-runs that an earlier worker could not finish, which are in the shard for whoever has it next.
+The launcher moves a shard by ordering one worker to release it and then another to take it. It
+orders the first only when all inputs of the shard that it has sent are committed, so no run is left
+to finish here. What may be left is a trim that waits for a commit, and journal records of runs that
+an earlier worker could not finish; they stay in the shard for its next owner.
 
-A shard is taken in the same way at the start and later: acquire its lease, announce what is in its
-outbox, say so. If somebody still has the lease (a predecessor that takes long to die) that is tried
-again, at the start by waiting and later from time to time, since the worker has other shards.
+A shard is taken in the same way at the start and later: acquire its lease, announce the records in
+its outbox, and report that. If another process still has the lease (a predecessor that takes long
+to die), the worker tries again: at the start it waits, later it tries from time to time, since it
+has other shards to work for.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE: Final = 0.0005
 _LONGEST_PAUSE: Final = 0.02
-"""Seconds between attempts to take a shard that somebody still has."""
+"""Seconds between attempts to take a shard whose lease another process has."""
 _WARN_SECONDS: Final = 5.0
-"""When that is worth a line in the log."""
+"""After how long that is logged."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
 
@@ -55,10 +56,10 @@ class OwnedShards:
         self.writers: dict[int, ShardWriter] = {}
 
     def acquire_initial(self, numbers: Sequence[int]) -> None:
-        """Become the holder of the shards to start with.
+        """Acquire the shards to start with.
 
         Raises:
-            LeaseHeldError: somebody else did not let go of one.
+            LeaseHeldError: another process did not release one in time.
             StoreError: see `Shard.acquire`.
         """
         for number in numbers:
@@ -73,7 +74,7 @@ class OwnedShards:
     def attach(
         self, engine: Engine, group: GroupCommit, failed: Callable[[BaseException], None]
     ) -> None:
-        """Serve moves of shards from now on; `failed` receives errors that end the worker."""
+        """Set the engine and commits to use for moves; `failed` gets errors that end the worker."""
         self._engine = engine
         self._group = group
         self._failed = failed
@@ -90,17 +91,17 @@ class OwnedShards:
                 self._group.join(writer)
 
     def commit_trims(self) -> None:
-        """Nothing more will come: leave no record behind that the sink has for good."""
+        """Commit all trims that wait for a commit, since no further input comes."""
         for writer in self.writers.values():
             if writer.batch.trim is not None:
                 self._group.join(writer)
 
-    # -- letting go ----------------------------------------------------------------------------
+    # -- releasing ----------------------------------------------------------------------------
 
     def release(self, number: int) -> None:
         """Release a shard that has no run under way, and report when that is done."""
         writer = self.writers[number]
-        self._group.join(writer)  # a trim may wait for a commit to come along
+        self._group.join(writer)  # a trim may be waiting for a commit
         self._group.when_committed(self._close_and_report, writer)
         self._group.flush()
 
@@ -163,6 +164,6 @@ class OwnedShards:
         return {"shards": sorted(self.writers)}
 
     def close(self) -> None:
-        """Give all shards back."""
+        """Close all shards, which frees their leases."""
         for writer in self.writers.values():
             writer.shard.close()

@@ -1,7 +1,7 @@
 """Finds the agent that a TARGET string names: ``package.module:name`` or ``path/to/file.py:name``.
 
-The name may be dotted, and may be left out where a module defines just one agent. It is resolved in
-the worker's own process and Python environment (and in its zygote), never in the launcher's.
+The name may be dotted, and may be omitted where a module defines only one agent. It is resolved in
+the worker's (or zygote's) process and Python environment, never in the launcher's.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def load_target(target: str, folder: Path | None = None) -> Agent | type[Agent]:
             does; None: the working directory.
 
     Raises:
-        TargetError: it cannot be imported (with the user's own part of the traceback), there is no
-            such name, or it is no agent.
+        TargetError: it cannot be imported (with the user's part of the traceback), there is no such
+            name, or it is no agent.
     """
     folder = Path.cwd() if folder is None else folder
     location, _, name = _split(target)

@@ -1,9 +1,9 @@
 """A worker process from its first instruction to its last.
 
-`run_worker` is what a freshly forked (or spawned) process does: put itself under its limits, take
-the leases of its shards, announce what it finds in their outboxes, work until it is told to stop.
-Meanwhile shards may be taken from it and given to it (`shards.py`).
-It returns the process's exit code.
+`run_worker` is the life of a newly forked (or spawned) process: set its limits, acquire the leases
+of its shards, announce the records in their outboxes, and work until the launcher sends STOP.
+Meanwhile it may have to release shards and take others (`shards.py`). It returns the process's exit
+code.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .shards import OwnedShards
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
 try:  # here, so that the zygote pays for the import and not each worker
     import uvloop
-except ImportError:  # an extra
+except ImportError:  # an optional extra
     _new_loop = asyncio.new_event_loop
 else:
     _new_loop = uvloop.new_event_loop
@@ -56,10 +56,10 @@ EXIT_FATAL: Final = 1
 
 HEARTBEAT_SECONDS: Final = 1.0
 POOL_VARIABLE: Final = "TAMIAS_POOL"
-"""The environment variable that tells what runs in a worker, and what that starts, which pool it
-belongs to: the launcher's process id, a colon, and the state directory."""
+"""An environment variable of workers and of all that they start, which names their pool: the
+launcher's process id, a colon, and the state directory."""
 MESSAGES_PER_TURN: Final = 8
-"""Input batches taken from the socket before what they caused is committed."""
+"""Messages read from the socket before their runs are committed."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
 
@@ -67,9 +67,9 @@ _LOG: Final = logging.getLogger("tamias.worker")
 def run_worker(
     boot: Boot, plan: AgentPlan, assignment: Assignment, hooks: HookClasses = ((), 0)
 ) -> int:
-    """Work for the pool until told to stop; see the module's text.
+    """Work for the pool until it sends STOP; see the module's text.
 
-    `hooks` are the classes of hooks, and how many could not be imported.
+    `hooks` are the classes of hooks, and the number of those that could not be imported.
     """
     setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
@@ -113,7 +113,7 @@ class Worker:
         self._is_child = False
 
     async def serve(self) -> int:
-        """Come up, work, go down; the exit code."""
+        """Start, work and stop; return the exit code."""
         try:
             self._start()
         except (TamiasError, OSError) as error:
@@ -122,7 +122,7 @@ class Worker:
         self._stop()
         return code
 
-    # -- up and down --------------------------------------------------------------------------
+    # -- start and stop --------------------------------------------------------------------------
 
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
@@ -180,16 +180,19 @@ class Worker:
     # -- messages -----------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        """Take a turn; an error here has lost inputs, so it ends the worker."""
+        """Process messages and run inputs; an error here has lost inputs, so it ends the worker."""
         if self._ended.done():
             return
         try:
             self._process_messages()
-        except BaseException as error:  # noqa: BLE001 (not the user's: the engine catches his)
+        except BaseException as error:  # noqa: BLE001 (not the user's: the engine catches those)
             self._fatal(error)
 
     def _process_messages(self) -> None:
-        """Read what is there (the descriptor tells of new messages only once, so: all of it)."""
+        """Read messages and run inputs; schedule another turn if either are left.
+
+        The descriptor becomes readable only once for new messages, so all must be read.
+        """
         self._turn_scheduled = False
         socket = self._socket
         for _ in range(MESSAGES_PER_TURN):
@@ -204,10 +207,10 @@ class Worker:
             self._check_for_messages()
 
     def _check_for_messages(self) -> None:
-        """Have `_turn` called if there is something to read.
+        """Schedule a turn if messages are waiting.
 
-        Due after every use of the socket: sending, too, takes in what has arrived, and with that
-        the descriptor's only hint at it (see zmq_getsockopt(3), ZMQ_FD).
+        Needed after every use of the socket: sending, too, receives messages into ZeroMQ's queue,
+        for which the descriptor does not become readable again (see zmq_getsockopt(3), ZMQ_FD).
         """
         events = self._socket.getsockopt(zmq.EVENTS)
         if events & zmq.POLLIN:  # type: ignore[arg-type,operator]
@@ -277,11 +280,11 @@ class Worker:
         self._send_json(wire.FAILED, report)
 
     def _forked(self) -> None:
-        """Runs in each child that the user's code forks: a child must not go on as this worker.
+        """Run in each child that the user's code forks: a child must not go on as this worker.
 
         It shares the worker's sockets and its event queue in the kernel, and would take messages
-        and wake-ups away. One that returns or raises out of the action comes upon the beacon
-        next, which is now useless, and that ends it.
+        and wake-ups away from it. A child that returns or raises out of the action uses the beacon
+        next, which is released here, and that error ends the child.
         """
         self._is_child = True
         self._beacon.release()
@@ -306,9 +309,9 @@ class Worker:
 
 
 def freeze_heap() -> None:
-    """Prepare the heap for forks: the collector no longer writes to objects that live now."""
+    """Prepare the heap for forks: keep the garbage collector from writing to its objects."""
     gc.collect()
     gc.freeze()
-    # What the worker itself makes is freed by reference counts; looking for cycles in it after
-    # every seven hundred objects would cost a fifth of its time.
+    # The worker's own objects are freed by reference counts; a search for cycles after every seven
+    # hundred objects would cost a fifth of its time.
     gc.set_threshold(20_000, 20, 50)

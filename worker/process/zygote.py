@@ -1,21 +1,20 @@
 """The zygote: a warm interpreter that forks workers.
 
-One per Python environment, started with `exec` so that nothing of the launcher leaks into it. It
-imports the agent and everything a worker needs, freezes the heap, and then only waits: single
-threaded, without a ZeroMQ context or a store handle, so that a fork copies nothing that must not
-be copied. A fork costs milliseconds where a fresh interpreter costs hundreds of them.
+A generation has one, started with `exec` so that nothing of the launcher leaks into it. It imports
+the agent and everything a worker needs, freezes the heap, and then only waits: with one thread, no
+ZeroMQ context and no open store, so that a fork copies nothing that must not be copied. A fork
+costs milliseconds where a new interpreter costs hundreds of them.
 
 Its control socket carries JSON lines. From the launcher: first a `Boot`, then
 `{"fork": Assignment}` any number of times, at last `{"leave": true}`. To the launcher:
 `{"ready": {...}}` or `{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
 
-When the control socket closes, the launcher is gone. Then the zygote kills every worker with all
-that it has started, removes the launcher's temporary files, and goes too.
+When the control socket closes, the launcher is dead. Then the zygote kills every worker with all
+processes that it has started, removes the launcher's temporary files, and exits.
 
-*Cold*, it does not import the agent: each worker does that itself, after the fork. This is the
-start method for agents whose imports do not survive a fork. Such a zygote has one worker and is
-there for one thing only, to clean up behind it: a worker that is killed cannot, and a launcher that
-is killed cannot either.
+A *cold* zygote does not import the agent: its worker does that itself, after the fork. This is the
+start method for agents whose imports do not survive a fork. Such a zygote has one worker and only
+cleans up after it: neither a killed worker nor a killed launcher can do that.
 
     python -m tamias.worker.process.zygote FD [cold]
 """
@@ -58,11 +57,11 @@ if TYPE_CHECKING:
 DELETIONS: Final = 50
 DELETION_PAUSE: Final = 0.02
 DYING_SECONDS: Final = 0.5
-"""What a launcher with much memory may take to die."""
+"""How long a launcher with much memory may take to die."""
 
 
 class Zygote:
-    """The state of a zygote; see the module's text."""
+    """A zygote; see the module's text."""
 
     def __init__(self, control: socket.socket, *, cold: bool) -> None:
         self._control = control
@@ -74,7 +73,7 @@ class Zygote:
         self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def main(self) -> int:
-        """Live until the launcher ends, or asks for the end."""
+        """Serve the launcher until it dies, or sends `leave`."""
         self._boot = boot = Boot.decode(self._read_first_line())
         signal.signal(
             signal.SIGTERM, lambda *_: self._exit_with_workers(orphaned=os.getppid() != boot.parent)
@@ -152,7 +151,7 @@ class Zygote:
     def _run_worker(self, zygote: int, assignment: Assignment) -> NoReturn:
         code = 1
         try:
-            os.setpgid(0, 0)  # what the worker starts dies with it: see `_kill_group`
+            os.setpgid(0, 0)  # its children die with it: see `_kill_group`
             die_with_parent(zygote)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -184,20 +183,21 @@ class Zygote:
                 self._send(exit=pid, status=status)
 
     def _kill_group(self, pid: int) -> None:
-        """Kill whatever a dead worker has left running in its process group."""
+        """Kill all processes that a dead worker has left in its process group."""
         self._workers.discard(pid)
         with contextlib.suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
 
     def _exit_with_workers(self, *, orphaned: bool = True) -> NoReturn:
-        """Go, and take everything along: the launcher is gone, or all of us are to end.
+        """Kill all workers, clean up, and exit: the launcher is dead, or sent SIGTERM.
 
-        While the launcher lives its temporary files are in use, and its own to remove.
+        As long as the launcher lives, it uses its temporary files and removes them itself.
         """
         self._kill_workers()
         if not orphaned:
-            # Perhaps it is dying: its threads go one after the other, the kernel tells us of each
-            # that we descend from, and until the last it is our parent. Then this is called again.
+            # The launcher may be dying: its threads end one after the other, the kernel signals the
+            # end of each that this process descends from, and until the last has ended `getppid`
+            # names the launcher. Each further signal calls this again.
             time.sleep(DYING_SECONDS)
             orphaned = os.getppid() != self._boot.parent
         if orphaned:
@@ -206,7 +206,7 @@ class Zygote:
         for _ in range(DELETIONS):
             if not scratch or not os.path.exists(scratch):  # noqa: PTH110
                 break
-            # Not all workers need be dead yet: what they are just creating is met the next time.
+            # Workers that are not dead yet may create files: the next round removes them.
             shutil.rmtree(scratch, ignore_errors=True)
             time.sleep(DELETION_PAUSE)
         os._exit(0)
@@ -244,7 +244,7 @@ class Zygote:
 
 
 def _remove_stale_socket(path: Path) -> None:
-    """Remove the control socket of a launcher that was killed; not that of one that lives."""
+    """Remove the control socket of a killed launcher; one on which a launcher listens is kept."""
     with contextlib.suppress(OSError):
         os.chdir(path.parent)  # a socket's path must be short
         for _ in range(DELETIONS):

@@ -1,11 +1,11 @@
-"""What a worker is doing, as text: the stacks of its threads and of its tasks.
+"""Stacks of a worker's threads and tasks, as text.
 
-SIGUSR2 asks for them, and so does the launcher with it before it kills a worker that hangs.
-Threads are written by `faulthandler`, in C, from inside the signal: that works even if the
+SIGUSR2 asks for them; the launcher sends it before it kills a worker that hangs. Stacks of threads
+are written by `faulthandler`, in C, from inside the signal handler: that works even if the
 interpreter is stuck in a C function. Tasks are Python objects, so a second handler, in Python,
-writes those; it runs as soon as the interpreter comes to its next instruction, if it ever does. A
-task that waits has no stack of its own. It is a chain of coroutines each of which awaits the next,
-down to something that is not one: a future, a lock, a sleep.
+writes those; it runs at the interpreter's next instruction, if there is one. A task that waits has
+no stack. It is a chain of coroutines, each of which awaits the next, and the last awaits something
+else: a future, a lock, a sleep.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_TASKS: Final = 64
-"""Tasks that are written out."""
+"""How many tasks are written."""
 LONGEST_WAITED: Final = 200
-"""Characters of what a task waits for."""
+"""How many characters of the awaited object are written."""
 END: Final = "End of stacks.\n"
 
 
 @contextmanager
 def stacks_on_request(path: Path, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """While this lasts, a crash or SIGUSR2 writes stacks into the file, which begins empty."""
+    """In this block a crash or SIGUSR2 writes stacks into the file, which is emptied first."""
     with path.open("w", encoding="utf-8") as file:
         faulthandler.enable(file)
-        # faulthandler's handler goes first and calls this one, which the interpreter runs later.
+        # faulthandler's handler runs first; the interpreter runs this one later.
         signal.signal(signal.SIGUSR2, lambda *_: _write_tasks(file, loop))
         faulthandler.register(signal.SIGUSR2, file, all_threads=True, chain=True)
         try:
@@ -54,7 +54,7 @@ def stacks_on_request(path: Path, loop: asyncio.AbstractEventLoop) -> Iterator[N
 
 @contextmanager
 def stacks_in_log() -> Iterator[None]:
-    """The same while the agent is imported: into stderr, which is the pool's log, and no tasks."""
+    """The same while the agent is imported: threads only, into stderr, which is the pool's log."""
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     try:
@@ -66,27 +66,29 @@ def stacks_in_log() -> Iterator[None]:
 
 
 def _write_tasks(file: TextIOWrapper, loop: asyncio.AbstractEventLoop) -> None:
-    """Write the tasks' stacks; called between any two instructions, so it must not raise."""
+    """Write the tasks' stacks; must not raise, since it runs between any two instructions."""
     try:
         text = tasks_text(asyncio.all_tasks(loop))
         os.write(file.fileno(), f"\n{text}{END}".encode(errors="backslashreplace"))
-    except Exception:  # noqa: BLE001, S110 (it was a try)
+    except Exception:  # noqa: BLE001, S110 (the stacks are an extra)
         pass
 
 
 def tasks_text(tasks: set[asyncio.Task[Any]]) -> str:
     """The stacks of the tasks that belong to runs, by offset, and then of all others."""
     named = [(offset_of_task(task), task) for task in tasks]
-    ours = [task for offset, task in named if offset is None]
-    theirs = sorted((offset, task.get_name(), task) for offset, task in named if offset is not None)
-    listed = [task for _, _, task in theirs] + ours
+    others = [task for offset, task in named if offset is None]
+    of_runs = sorted(
+        (offset, task.get_name(), task) for offset, task in named if offset is not None
+    )
+    listed = [task for _, _, task in of_runs] + others
     text = "".join(task_text(task) + "\n" for task in listed[:MOST_TASKS])
     more = len(listed) - MOST_TASKS
     return f"{text}... and {more:,} more tasks\n" if more > 0 else text
 
 
 def task_text(task: asyncio.Task[Any]) -> str:
-    """A task's stack, the most recent call last, and what it waits for."""
+    """A task's stack, the most recent call last, and the object that it waits for."""
     offset = offset_of_task(task)
     whose = "" if offset is None else f" of input {offset_of(offset)}"
     lines = [f"Task {task.get_name()!r}{whose} (most recent call last):\n"]
@@ -97,7 +99,7 @@ def task_text(task: asyncio.Task[Any]) -> str:
         source = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals).strip()
         if source:
             lines.append(f"    {source}\n")
-    # What the last of the chain awaits is often only a future's iterator, which says nothing.
+    # The last coroutine often awaits a future's iterator, whose text is of no use.
     waited = getattr(task, "_fut_waiter", None) or waited
     if waited is not None:
         lines.append(f"  waits for {_short(waited)}\n")
@@ -105,7 +107,7 @@ def task_text(task: asyncio.Task[Any]) -> str:
 
 
 def _chain(coroutine: Any) -> tuple[list[Any], Any]:
-    """The frames of a coroutine and of what it awaits, and what the last of them waits for."""
+    """The frames of a chain of coroutines, and the object that the last of them awaits."""
     frames = []
     while coroutine is not None:
         if isinstance(coroutine, TrackedCoroutine):
@@ -125,7 +127,7 @@ def _chain(coroutine: Any) -> tuple[list[Any], Any]:
 def _short(waited: Any) -> str:
     try:
         text = repr(waited)
-    except Exception:  # noqa: BLE001 (it may be anybody's)
+    except Exception:  # noqa: BLE001 (a class of the user's may raise anything)
         text = f"<{type(waited).__name__}>"
     return text if len(text) <= LONGEST_WAITED else text[:LONGEST_WAITED] + "..."
 
@@ -138,7 +140,7 @@ def busy_threads_text() -> str:
         frame = frames.get(thread.ident or 0)
         if frame is not None and thread.name.startswith(("tamias-call", "tamias-action")):
             stack = traceback.extract_stack(frame)
-            if stack[-1].name != "_worker":  # which waits for work
+            if stack[-1].name != "_worker":  # an idle thread
                 lines = "".join(traceback.format_list(stack))
                 text += f"Thread {thread.name!r} (most recent call last):\n{lines}\n"
     return text

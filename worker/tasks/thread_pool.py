@@ -1,10 +1,10 @@
-"""Threads for functions that block, and that may never come back.
+"""Threads for functions that block, and that may never return.
 
-A run that takes too long is cancelled, but nobody can stop a thread: what runs in it goes on, for
-ever perhaps. In a pool of a fixed number of threads each such function takes one away, until none
-is left and every innocent call waits for its own timeout. So a pool that is left with a thread that
-nobody waits for any more is replaced. Its other threads finish what they have; there is nothing
-that waits in it, since calls wait at a gate in front of the pools.
+A run that takes too long is cancelled, but a thread cannot be stopped: its function goes on,
+perhaps for ever. In a pool of a fixed number of threads each such function would occupy one, until
+none is left and every other call waits for its own timeout. So when a call is cancelled while its
+function runs, the pool is replaced. The other threads of the old one finish their functions; no
+call is queued in it, since calls wait at a semaphore in front of the pools.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class ThreadPool:
-    """At most `size` functions at a time, those apart that have been given up."""
+    """A pool of threads for at most `size` functions at a time, not counting cancelled ones."""
 
     def __init__(self, size: int, name: str) -> None:
-        """`name` is what thread names begin with."""
+        """`name` is the prefix of the threads' names."""
         self._size = size
         self._name = name
         self._gate = asyncio.Semaphore(size)
@@ -44,7 +44,7 @@ class ThreadPool:
                 raise
 
     def close(self) -> None:
-        """Start nothing more; what runs is left alone."""
+        """Start no further function; those that run go on."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _new_pool(self) -> ThreadPoolExecutor:

@@ -90,10 +90,10 @@ class TimedCoroutine(TrackedCoroutine):
 
 
 class TaskFactory:
-    """Makes the tasks of a worker's event loop."""
+    """Makes the tasks of a worker's event loop; those of runs are tracked."""
 
     def __init__(self, beacon: Beacon, *, timed: bool) -> None:
-        """`timed` tells whether runs have a time limit."""
+        """`timed`: whether runs have a time limit."""
         self._beacon = beacon
         self._kind = TimedCoroutine if timed else TrackedCoroutine
 
