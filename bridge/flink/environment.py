@@ -5,8 +5,8 @@
     outputs = agents.from_datastream(stream, key_selector).apply(MyAgent()).to_datastream()
     agents.execute()
 
-The same agent, pool, workers and store as on one machine; what Flink adds are its sources and
-sinks, its checkpoints and its machines. How that works is in `operator` and in docs/flink.md.
+Agent, pool, workers and store are the same as on one machine. Flink adds its sources and sinks, its
+checkpoints and its machines. How that works is in `operator` and in docs/flink.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...agent.agent import Agent
 
 try:
-    import pyflink.datastream  # noqa: F401  (or the environment could not be found out to be unusable)
+    import pyflink.datastream  # noqa: F401  (to fail here, where PyFlink is missing)
 except ImportError as error:  # pragma: no cover (needs an installation without the extra)
     raise MissingExtraError(
         f"PyFlink cannot be imported: {error}.", hint="Install it: pip install 'tamias[flink]'"
@@ -59,7 +59,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
         return self._config
 
     def from_list(self, input: list[dict[str, Any]]) -> AgentBuilder:
-        """The local environment's business."""
+        """Supported by the local environment only."""
         del input
         raise UsageError(
             "from_list belongs to the environment without Flink.",
@@ -105,7 +105,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
         """Run the Flink job, and wait for its end.
 
         Raises:
-            UsageError: called before, or an input has no agent yet.
+            UsageError: it was called before, or an input has no agent.
         """
         if self._executed:
             raise UsageError(
@@ -149,7 +149,7 @@ class FlinkAgentBuilder(AgentBuilder):
         return self
 
     def to_list(self) -> list[dict[Any, Any]]:
-        """The local environment's business."""
+        """Supported by the local environment only."""
         raise UsageError(
             "to_list belongs to the environment without Flink.",
             hint="Use to_datastream(), and a sink or execute_and_collect().",
@@ -186,7 +186,7 @@ class FlinkAgentBuilder(AgentBuilder):
         Raises:
             UsageError: there is no table environment, or no agent yet.
         """
-        tables = self._environment._tables()  # noqa: SLF001 (of one family)
+        tables = self._environment._tables()  # noqa: SLF001 (a class of the same module)
         return tables.from_data_stream(self.to_datastream(output_type), schema)
 
     def _stream(self, *, text: bool) -> Any:

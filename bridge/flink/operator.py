@@ -1,7 +1,7 @@
 """From a keyed stream and an agent to the Java operator that runs the agent's pool.
 
 The operator's classes are compiled when the first job needs them (`bridge/jvm/compiling.py`) and
-travel with the job as a jar. What the pool has to do travels with the operator, as JSON.
+travel with the job as a jar. The description of the pool's job travels with the operator, as JSON.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .streams import KeyedInput
 
 WORKERS: Final = 1
-"""Of the pool under a task, where the configuration does not say: parallelism is Flink's."""
+"""Workers of the pool under a task, by default: Flink has the parallelism."""
 _DEPENDENCIES: Final = ("python.files", "python.archives", "python.requirements")
 
 
@@ -74,14 +74,14 @@ def attach(
         _dependencies(java_environment),
     )
     transformed = java_stream.transform(f"agent {name}", output_type, operator)
-    # Where nobody says otherwise, so that a savepoint's state is found again in a changed job.
+    # A fixed uid, so that the state of a savepoint is found again in a changed job.
     return DataStream(transformed.uid(f"tamias-{name}-{number}"))
 
 
 def _without_state_backend(java_stream: Any) -> Any:
-    """A keyed stream as one that is only partitioned: its operator gets no keyed state backend.
+    """A keyed stream as a partitioned one, so that its operator gets no keyed state backend.
 
-    The pool is one, and what checkpoints have of it would not be to the other's taste.
+    The pool has the state, and a state backend of Flink's could not read its checkpoints.
     """
     from pyflink.java_gateway import get_gateway  # noqa: PLC0415 (an extra)
 
@@ -109,13 +109,13 @@ def _job(
     if isinstance(agent, str):
         job |= {"name": agent_of(agent), "target": agent}
     else:
-        plan = AgentPlan.compile(agent, config, resources)  # complain here, not in a task
+        plan = AgentPlan.compile(agent, config, resources)  # to fail here, not in a task
         job |= {"name": plan.name, "agent": pack_agent(agent, resources)}
     return job["name"].rpartition(":")[2], job
 
 
 def _ship(java_environment: Any, jar: str) -> None:
-    """Have a jar travel with the job."""
+    """Add a jar to the job."""
     from pyflink.java_gateway import get_gateway  # noqa: PLC0415 (an extra)
 
     jvm = get_gateway().jvm

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def to_type(output_type: Any) -> Callable[[Any], Any]:
-    """The function that makes an element of `output_type` of an output: rows of mappings."""
+    """The function that converts an output to `output_type`: mappings become rows."""
     from pyflink.common.typeinfo import RowTypeInfo  # noqa: PLC0415 (an extra)
 
     if not isinstance(output_type, RowTypeInfo):
@@ -18,7 +18,7 @@ def to_type(output_type: Any) -> Callable[[Any], Any]:
         from pyflink.common import Row  # noqa: PLC0415 (an extra)
 
         row = Row(*values)
-        row.set_field_names(names)  # for functions that PyFlink runs in one go with this one
+        row.set_field_names(names)  # for functions that PyFlink chains to this one
         return row
 
     def to_row(output: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Inputs: PyFlink's streams and tables, keyed, in the form in which the operator takes them.
+"""Inputs: PyFlink's streams and tables, keyed, in the form that the operator needs.
 
 Where a callable or KeySelector gives the key, PyFlink runs it, in Python beside the JVM, and hands
 on rows of key and value. Where the key is a field of the element's row, Java takes it out by
@@ -26,7 +26,7 @@ class KeyedInput:
     """A keyed stream."""
 
     java_stream: Callable[[], Any]
-    """Makes Flink's KeyedStream, once all jars are where the JVM can find them."""
+    """Makes Flink's KeyedStream; call it when the JVM can find all jars."""
     key_type: Any
     """Java's TypeInformation of the key."""
     value_type: Any
@@ -74,7 +74,7 @@ def from_table(t_env: Any, table: Any, key_selector: Any) -> KeyedInput:
 
 
 def _keyed(stream: Any) -> KeyedInput:
-    """What `key_by` of PyFlink has made: rows of key and value."""
+    """The input for the result of PyFlink's `key_by`: rows of key and value."""
     java_stream = stream._j_data_stream  # noqa: SLF001 (PyFlink has no other way)
     row = java_stream.getType()
     return KeyedInput(lambda: java_stream, row.getTypeAt(0), row.getTypeAt(1), key_in_front=True)

@@ -1,10 +1,10 @@
-"""Our Java sources as a jar, compiled on the machine that needs them, without a JDK.
+"""Compiles our Java sources to a jar, on the machine that needs it, without a JDK.
 
-The sources are part of the package; class files would have to be built, kept in step and shipped
-for no gain. Flink carries a compiler anyway, Janino, for the code that its SQL planner writes. It
-knows Java without lambdas and mostly ignores type parameters, which is enough for what is here. A
-JVM of its own compiles everything in about a second, once: the jar is kept in the user's cache
-under the digest of what it was made of.
+The package contains the sources, so no class files have to be built and shipped. Flink brings a
+compiler, Janino, for the code that its SQL planner generates. Janino knows Java without lambdas and
+ignores most type parameters, which is enough for these sources. A JVM of its own compiles them in
+about a second, once: the jar stays in the user's cache, named by a digest of the sources and the
+class path.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SOURCES: Final = Path(__file__).parents[1] / "java"
 
 
 def compiled(package: str, classpath: Sequence[Path], folder: Path = SOURCES) -> Path:
-    """The jar of one of our Java packages, compiled now if it has not been before.
+    """The jar of one of our Java packages, compiled if it is not in the cache.
 
     Args:
         package: its folder below that of all sources, as ``tamias/flink``.
@@ -50,7 +50,7 @@ def compiled(package: str, classpath: Sequence[Path], folder: Path = SOURCES) ->
             _compile(sources, classpath, classes)
             made = Path(scratch) / "made.jar"
             _pack(classes, made)
-            made.replace(target)  # at once, so that nobody meets half a jar
+            made.replace(target)  # atomic, so that no other process reads an incomplete jar
     return target
 
 

@@ -1,4 +1,4 @@
-"""The jars that Python packages bring along, found without importing the packages."""
+"""Finds the jars in Python packages, without importing the packages."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""A process's hold on the JVM: the one that its pool has, or one that is given.
+"""A process's access to its JVM: the one of its pool, or one that the environment names.
 
-Given is one with ``TAMIAS_JVM_PORT`` and ``TAMIAS_JVM_TOKEN`` in the environment: the address of a
-py4j gateway, with `tamias.resources.Resources` as its entry point, on the loopback interface unless
-``TAMIAS_JVM_HOST`` says another. So it is inside Flink. Otherwise the pool's host process has one.
+``TAMIAS_JVM_PORT`` and ``TAMIAS_JVM_TOKEN`` name a py4j gateway with `tamias.resources.Resources`
+as its entry point, on the loopback interface unless ``TAMIAS_JVM_HOST`` names another. The
+operator of a Flink task sets them. Without them, the host process of the pool (`jvm_host`) has the
+JVM.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ TOKEN: Final = "TAMIAS_JVM_TOKEN"  # noqa: S105 (the name of a variable)
 HOST: Final = "TAMIAS_JVM_HOST"
 
 ANSWER_SECONDS: Final = 180.0
-"""The longest a host process may take: a JVM's start, behind another one's."""
+"""The longest time for an answer: a host process may start two JVMs, one after the other."""
 
 
 class GivenJvm:
@@ -42,10 +43,10 @@ class GivenJvm:
 
     @classmethod
     def from_environment(cls) -> GivenJvm | None:
-        """The one that the environment names.
+        """The JVM that the environment names, if it names one.
 
         Raises:
-            ConfigError: the port is none, or there is no token.
+            ConfigError: the port is not a number, or there is no token.
         """
         port, token = os.environ.get(PORT), os.environ.get(TOKEN)
         if port is None:
@@ -58,11 +59,11 @@ class GivenJvm:
         return cls(Address(os.environ.get(HOST, "127.0.0.1"), int(port), token, life="given"))
 
     def address(self) -> Address:
-        """Where it is."""
+        """Its address."""
         return self._address
 
-    def over(self, life: str) -> str:  # noqa: ARG002 (it has but one)
-        """Why it cannot be talked to."""
+    def end_reason(self, life: str) -> str:  # noqa: ARG002 (it has one life only)
+        """Why it cannot be reached."""
         return f"nothing answers at port {self._address.port} (see {PORT})"
 
     def leave(self) -> None:
@@ -70,20 +71,20 @@ class GivenJvm:
 
 
 class SharedJvm:
-    """The JVM of this pool. Outside of a pool this process counts as one."""
+    """The JVM of this pool; outside of a pool, of this process."""
 
     def __init__(self, settings: JvmSettings) -> None:
         """Raises as `jvm_command`."""
         self._command = jvm_command(settings)
         pool = os.environ.get(POOL_VARIABLE) or f"{os.getpid()}:"
         self._launcher = pool.partition(":")[0]
-        who = f"{os.geteuid()} {pool} {self._command.digest()}"
-        self._name = f"tamias-jvm-{blake2b(who.encode(), digest_size=16).hexdigest()}"
+        identity = f"{os.geteuid()} {pool} {self._command.digest()}"
+        self._name = f"tamias-jvm-{blake2b(identity.encode(), digest_size=16).hexdigest()}"
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
     def address(self) -> Address:
-        """Where it is; starts it if there is none.
+        """Its address; starts it if there is none.
 
         Raises:
             JvmError: it does not start.
@@ -93,15 +94,15 @@ class SharedJvm:
             raise JvmError(answer["error"], hint=answer["hint"])
         return Address(*answer["address"])
 
-    def over(self, life: str) -> str:
-        """Why a life of it is over, which now it is."""
+    def end_reason(self, life: str) -> str:
+        """End this life of the JVM, if it has not ended; return the reason."""
         try:
             return str(self._ask({"over": life})["why"])
         except JvmError:
             return "its host process is gone"
 
     def leave(self) -> None:
-        """This process does not need it any more."""
+        """Give it up: this process does not need it any more."""
         with self._lock:
             if self._socket is not None:
                 with contextlib.suppress(OSError):
@@ -119,14 +120,14 @@ class SharedJvm:
                         self._socket = self._connect(deadline)
                     self._socket.sendall(line)
                     return _answer(self._socket)
-                except OSError as error:  # it was killed, or was just leaving
+                except OSError as error:  # it was killed, or was about to end
                     if self._socket is not None:
                         self._socket.close()
                         self._socket = None
                     if time.monotonic() > deadline:
                         raise JvmError(
                             f"The host process of the JVM does not answer: {error}.",
-                            hint="Look into the pool's log for what it says.",
+                            hint="Look into the pool's log for its messages.",
                         ) from None
                     time.sleep(0.02)
 
@@ -147,19 +148,19 @@ class SharedJvm:
 
 def _start_host(name: str, launcher: str, command: JvmCommand) -> None:
     arguments = [name, launcher, json.dumps(command.to_json())]
-    # A session of its own: it is to outlive this worker, whose process group is killed with it.
+    # A session of its own, because the process group of this worker is killed with the worker.
     done = subprocess.run(
         [sys.executable, "-m", "tamias.bridge.jvm.jvm_host", *arguments],
         check=False,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        # What this process can import, that one can, wherever it is from.
+        # It can import all that this process can import.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     if done.returncode:
         raise JvmError(
             f"The host process of the JVM ended with status {done.returncode}.",
-            hint="Look into the pool's log for what it says.",
+            hint="Look into the pool's log for its messages.",
         )
 
 

@@ -1,19 +1,19 @@
-"""The host process: has the JVM of a pool, and looks after it as a launcher looks after workers.
+"""The host process of a pool's JVM: starts it, watches it, and reports why it ended.
 
-The first worker that needs the JVM starts a host process, which binds an abstract Unix socket under
-a name that stands for the pool and the JVM's settings. There can be one socket of a name, so there
-is one host process, whoever else has tried; and the kernel takes the name away when the host
-process dies.
+The first worker that needs the JVM starts a host process, which binds an abstract Unix socket
+under a name made from the pool and the JVM's settings. Only one socket can have a name, so there
+is one host process, even if several workers start one at the same time. The kernel frees the name
+when the host process dies.
 
-Over that socket come JSON lines. ``{"want": true}`` is answered with the address of the JVM, which
-is started if there is none; ``{"over": LIFE}`` with why that life of it is over. Before the answer
-it is ended, if it has not ended by itself: whoever asks cannot talk to it. ``{"bye": true}`` says
-that a client leaves, and is not about to be replaced by another.
+Requests are JSON lines. ``{"want": true}`` is answered with the address of the JVM, which is
+started if there is none. ``{"over": LIFE}`` is answered with the reason why that life of it ended;
+if it has not ended by itself, it is killed first, because the client cannot reach it.
+``{"bye": true}`` says that the client ends as planned, so that no successor of it will come.
 
-A connection is a lease: when the last one goes, so does the JVM; at once after a ``bye``, or else
-in two seconds, in which a crashed worker's successor may come. It also goes at once when the pool's
-launcher dies. The JVM gets SIGKILL from the kernel when the host process dies, and sees its input
-close.
+A connection is a lease: the JVM ends when the last one is closed: at once after a ``bye``, else
+after two seconds, in which the successor of a crashed worker may connect. It also ends at once when
+the pool's launcher dies. When the host process dies, the JVM gets SIGKILL from the kernel, and its
+standard input is closed.
 
     python -m tamias.bridge.jvm.jvm_host NAME LAUNCHER_PID COMMAND
 """
@@ -41,26 +41,26 @@ from .settings import JvmCommand
 GRACE_SECONDS: Final = 2.0
 START_ATTEMPTS: Final = 3
 DEATH_SECONDS: Final = 2.0
-"""What a JVM gets to end by itself, of whose end a client has heard before the kernel told us."""
+"""The time to wait for the exit status of a JVM that a client has found dead."""
 
 
 class JvmHost:
-    """The JVM, and who needs it."""
+    """A pool's JVM, and the connections of the processes that need it."""
 
     def __init__(self, listener: socket.socket, launcher: int, command: JvmCommand) -> None:
         self._listener = listener
         self._command = command
         self._jvm: JvmProcess | None = None
-        self._ends: dict[str, str] = {}
+        self._end_reasons: dict[str, str] = {}
         self._clients: dict[socket.socket, bytes] = {}
         self._deadline: float | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
-        with contextlib.suppress(OSError):  # an older kernel: the leases have to do
+        with contextlib.suppress(OSError):  # an older kernel; the connections are enough
             if launcher:
                 descriptor = os.pidfd_open(launcher)
-                self._selector.register(descriptor, selectors.EVENT_READ, self._leave)
-        signal.signal(signal.SIGTERM, lambda *_: self._leave())
+                self._selector.register(descriptor, selectors.EVENT_READ, self._exit)
+        signal.signal(signal.SIGTERM, lambda *_: self._exit())
 
     def run(self) -> None:
         """Serve until no client needs the JVM."""
@@ -70,7 +70,7 @@ class JvmHost:
             if self._deadline is not None:
                 wait = self._deadline - time.monotonic()
                 if wait <= 0:
-                    self._leave()
+                    self._exit()
             for key, _ in self._selector.select(wait):
                 key.data() if key.fileobj not in self._clients else key.data(key.fileobj)
 
@@ -99,8 +99,8 @@ class JvmHost:
             if "bye" in message:
                 self._drop(client, at_once=True)
                 return
-            answer = self._over(message["over"]) if "over" in message else self._want()
-            with contextlib.suppress(OSError):  # its end will be read from the socket
+            answer = self._end_reason(message["over"]) if "over" in message else self._provide()
+            with contextlib.suppress(OSError):  # a client that has ended is found by `recv`
                 client.sendall(json.dumps(answer).encode() + b"\n")
 
     def _drop(self, client: socket.socket, *, at_once: bool) -> None:
@@ -109,14 +109,14 @@ class JvmHost:
         client.close()
         if not self._clients:
             if at_once:
-                self._leave()
+                self._exit()
             self._deadline = time.monotonic() + GRACE_SECONDS
 
     # -- the JVM ------------------------------------------------------------------------------
 
-    def _want(self) -> dict[str, Any]:
+    def _provide(self) -> dict[str, Any]:
         if self._jvm is not None and self._jvm.ended():
-            self._bury(self._jvm)
+            self._reap(self._jvm)
         attempts = START_ATTEMPTS
         while self._jvm is None:
             attempts -= 1
@@ -127,22 +127,22 @@ class JvmHost:
                     return {"error": error.message, "hint": error.hint}
         return {"address": self._jvm.address}
 
-    def _over(self, life: str) -> dict[str, Any]:
+    def _end_reason(self, life: str) -> dict[str, Any]:
         jvm = self._jvm
         if jvm is not None and jvm.address.life == life:
             if not jvm.ended(wait=DEATH_SECONDS):
                 jvm.kill("it did not answer, and was killed")
-            self._bury(jvm)
-        return {"why": self._ends.get(life, "it is gone")}
+            self._reap(jvm)
+        return {"why": self._end_reasons.get(life, "it is gone")}
 
-    def _bury(self, jvm: JvmProcess) -> None:
-        self._ends[jvm.address.life] = jvm.bury()
+    def _reap(self, jvm: JvmProcess) -> None:
+        self._end_reasons[jvm.address.life] = jvm.reap()
         self._jvm = None
 
-    def _leave(self) -> None:
+    def _exit(self) -> None:
         if self._jvm is not None:
-            self._jvm.kill("nobody needs it")
-            self._jvm.bury()
+            self._jvm.kill("no process needs it")
+            self._jvm.reap()
         os._exit(0)
 
 
@@ -152,14 +152,14 @@ def _peer(client: socket.socket) -> int:
 
 
 def main() -> int:
-    """The module's entry point: returns when the socket is there, and goes on in the background."""
+    """Bind the socket and return; a forked child goes on as the host process."""
     name, launcher, command = sys.argv[1:]
     listener = socket.socket(socket.AF_UNIX)
     try:
         listener.bind(f"\0{name}")
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return 0  # somebody else was faster
+            return 0  # another host process was faster
         raise
     listener.listen(128)
     if os.fork():

@@ -1,4 +1,4 @@
-"""One JVM, from its start to its end, and why it has ended."""
+"""One JVM process: start, watch, end, and the reason of its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from ...agent.errors import BridgeError, JvmError
 from ...worker.process.parent_death import die_with_parent
-from .py4j_client import Address, LineDownError, Py4jClient
+from .py4j_client import Address, JvmUnreachableError, Py4jClient
 
 if TYPE_CHECKING:
     from .settings import JvmCommand
@@ -32,24 +32,24 @@ class KilledAtStartError(JvmError):
 
 
 class JvmProcess:
-    """A JVM with our entry point, under watch.
+    """A JVM with our entry point.
 
-    Two threads belong to it: one passes on what it prints, one asks for a sign of life every second
-    and kills it if there is none for long.
+    It has two threads: one copies what it prints; one pings it every second, and kills it if it
+    does not answer within the hang timeout.
 
     Attributes:
-        address: where its entry point is.
+        address: the address of its entry point.
     """
 
     def __init__(self, command: JvmCommand) -> None:
         """Start it.
 
         Raises:
-            JvmError: it does not start, or does not have what we need.
+            JvmError: it does not start, or lacks our entry point.
         """
         self._hang_timeout = command.hang_timeout
         self._why = ""
-        self._said: deque[str] = deque(maxlen=20)
+        self._last_lines: deque[str] = deque(maxlen=20)
         parent = os.getpid()
         try:
             self._process = subprocess.Popen(
@@ -69,21 +69,21 @@ class JvmProcess:
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._over = threading.Event()
-        self.address = self._find()
+        self._ending = threading.Event()
+        self.address = self._find_entry_point()
         self._client = Py4jClient(self.address)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
-    def _find(self) -> Address:
+    def _find_entry_point(self) -> Address:
         try:
-            port, token = self._told()
+            port, token = self._port_and_token()
             client = Py4jClient(Address("127.0.0.1", int(port), token))
             try:
                 target = client.static(ENTRY_POINT, "instance", timeout=START_SECONDS)
             finally:
                 client.close()
-        except (BridgeError, LineDownError) as error:
+        except (BridgeError, JvmUnreachableError) as error:
             killed = self.ended(wait=1.0) and self._process.returncode < 0
             self._process.kill()
             self._end()
@@ -95,39 +95,39 @@ class JvmProcess:
         life = f"{self._process.pid}-{uuid4().hex}"
         return Address("127.0.0.1", int(port), token, target, life)
 
-    def _told(self) -> list[str]:
+    def _port_and_token(self) -> list[str]:
         if self._ready.wait(START_SECONDS) and len(self._printed) == 2:
             return self._printed
         raise BridgeError
 
     def _not_started(self, why: str) -> JvmError:
-        said = "\n".join(filter(None, [why, *self._said]))
+        output = "\n".join(filter(None, [why, *self._last_lines]))
         return JvmError(
-            f"The JVM for Java resources does not start: {said or 'it said nothing'}",
+            f"The JVM for Java resources does not start: {output or 'it printed nothing'}",
             hint="Check the options java-options and java-classpath.",
         )
 
     # -- threads ------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        """Take the port and the token, and pass on the rest of what it prints."""
+        """Read the port and the token, and copy all else that it prints to standard error."""
         for line in self._process.stdout or ():
             if len(self._printed) < 2 and (self._printed or line.strip().isdigit()):
                 self._printed.append(line.strip())
                 if len(self._printed) == 2:
                     self._ready.set()
                 continue
-            self._said.append(line.rstrip())
+            self._last_lines.append(line.rstrip())
             with suppress(OSError, ValueError):
                 sys.stderr.write(line)
                 sys.stderr.flush()
         self._ready.set()
 
     def _watch(self) -> None:
-        while not self._over.wait(PING_SECONDS):
+        while not self._ending.wait(PING_SECONDS):
             try:
                 self._client.call("ping", timeout=self._hang_timeout)
-            except (LineDownError, BridgeError) as error:
+            except (JvmUnreachableError, BridgeError) as error:
                 if getattr(error, "late", False):
                     self.kill(f"it hung for {self._hang_timeout:g} seconds, and was killed")
                 return
@@ -135,7 +135,7 @@ class JvmProcess:
     # -- the end ------------------------------------------------------------------------------
 
     def ended(self, wait: float = 0.0) -> bool:
-        """Whether it has ended, of itself or not; waits for that so many seconds."""
+        """Whether it has ended; waits up to `wait` seconds for that."""
         deadline = time.monotonic() + wait
         while self._process.poll() is None:
             if time.monotonic() >= deadline:
@@ -144,14 +144,14 @@ class JvmProcess:
         return True
 
     def kill(self, why: str) -> None:
-        """Kill it, if it lives, for a reason."""
+        """Kill it, if it is alive; `why` becomes the reason of its end."""
         if self._process.poll() is None:
             self._why = self._why or why
             self._process.kill()
 
-    def bury(self) -> str:
-        """Wait for its end, and say why it came, as the end of the sentence "The JVM has died"."""
-        self._over.set()
+    def reap(self) -> str:
+        """Wait for its end; return the reason, which can follow "The JVM has died: "."""
+        self._ending.set()
         status = self._end()
         self._watcher.join()
         self._client.close()

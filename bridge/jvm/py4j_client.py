@@ -1,9 +1,8 @@
 """Calls of our Java entry point over py4j: text in, text out.
 
-py4j's own client hides why a call has failed, and may send it again by itself. So this is made of
-its lower half: its connections, which authenticate themselves, and its protocol. A connection is
-used by one call at a time, as many as there are calls at once, and one that has failed is not used
-again.
+py4j's own client hides why a call has failed, and may send it again by itself. So this one uses
+only py4j's connections, which authenticate themselves, and its protocol. A connection serves one
+call at a time, so there are as many as concurrent calls. One that has failed is not used again.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ CONNECT_SECONDS = 30.0
 
 
 class Address(NamedTuple):
-    """Where an entry point is to be had."""
+    """The address of an entry point."""
 
     host: str
     port: int
@@ -31,11 +30,11 @@ class Address(NamedTuple):
     target: str = "t"
     """py4j's name of the object; ``t`` is the entry point of the gateway."""
     life: str = ""
-    """Tells one JVM from the next; begins with its process id."""
+    """Identifies one run of the JVM; begins with its process id."""
 
 
-class LineDownError(Exception):
-    """The other end is gone, or does not answer in time."""
+class JvmUnreachableError(Exception):
+    """The JVM is gone, or does not answer in time (`late`)."""
 
     def __init__(self, cause: BaseException, *, late: bool) -> None:
         super().__init__(str(cause) or type(cause).__name__)
@@ -43,7 +42,7 @@ class LineDownError(Exception):
 
 
 class Py4jClient:
-    """Calls of one entry point. May be used from several threads."""
+    """Calls the methods of one entry point; can be used from several threads."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -52,11 +51,11 @@ class Py4jClient:
         self._closed = False
 
     def call(self, method: str, *args: str | int, timeout: float) -> str:
-        """What a method of the entry point returns.
+        """Call a method of the entry point, and return its result.
 
         Raises:
-            LineDownError: the JVM is gone, or has not answered within `timeout` seconds.
-            BridgeError: it has no such entry point, or will not have us.
+            JvmUnreachableError: the JVM is gone, or has not answered within `timeout` seconds.
+            BridgeError: it has no such entry point, or refuses the token.
             MissingExtraError: py4j is not installed.
         """
         return str(self._send(self._address.target, method, args, timeout))
@@ -69,7 +68,7 @@ class Py4jClient:
         return str(self._send(f"z:{clazz}", method, (), timeout))
 
     def close(self) -> None:
-        """Close what connections there are; those in use, when they are not any more."""
+        """Close all connections; those in use are closed when their calls end."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -87,9 +86,9 @@ class Py4jClient:
         except network_error as error:
             _close(connection)
             cause = error.cause or error
-            raise LineDownError(cause, late=isinstance(cause, TimeoutError)) from None
+            raise JvmUnreachableError(cause, late=isinstance(cause, TimeoutError)) from None
         except BaseException:
-            _close(connection)  # an answer may still come: the next call must not get it
+            _close(connection)  # its answer may still come, and the next call must not get it
             raise
         self._give_back(connection)
         kind, text = answer[:2], answer[2:]
@@ -137,7 +136,7 @@ class Py4jClient:
             ) from None
         except Py4JNetworkError as error:
             _close(connection)
-            raise LineDownError(error.cause or error, late=False) from None
+            raise JvmUnreachableError(error.cause or error, late=False) from None
         return connection
 
 
@@ -149,7 +148,7 @@ def _close(connection: GatewayConnection) -> None:
 
 @cache
 def _py4j() -> tuple[Any, Any]:
-    """py4j's protocol, and its error. It would log whatever we raise: that is not for the log."""
+    """py4j's protocol and its error. Its log is disabled: it would log errors that we handle."""
     try:
         from py4j import java_gateway, protocol  # noqa: PLC0415 (an extra)
     except ImportError:

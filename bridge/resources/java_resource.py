@@ -1,4 +1,4 @@
-"""`JavaResource`: what all resources have in common whose class is one of Java's."""
+"""`JavaResource`: the base class of resources whose class is a Java class."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class JavaResource(Resource, ABC):
-    """A resource that lives in a JVM. It is made there when it is first used.
+    """A resource that lives in a JVM, and is made there when it is first used.
 
-    ``java_clazz`` is its class. With ``java_method`` it is what that static method of the class
-    returns, which may also be the description of a resource. All further arguments are those of the
-    Java class.
+    ``java_clazz`` is its class. With ``java_method`` the resource is the result of that static
+    method of the class, which may also be the description of a resource. All further arguments are
+    passed to the Java class.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -36,14 +36,14 @@ class JavaResource(Resource, ABC):
     _settings: JvmSettings = PrivateAttr(default=JvmSettings())
 
     def provided(self, name: str, config: Configuration) -> None:
-        """Remember what Java knows it by, and where Java is to be had."""
+        """Set its name and the settings of the JVM."""
         self._name = name
         self._settings = JvmSettings.of(config)
         if self.get_resource is not None and self._calls is None:
             self._calls = calls_for(self._settings, self.get_resource)
 
     def close(self) -> None:
-        """Close its Java side, when its worker has no Java resource left."""
+        """Give Java up; the last Java resource of a worker ends the session."""
         if self._calls is not None and self.get_resource is not None:
             self._calls = None
             release(self._settings, self.get_resource)
@@ -55,7 +55,7 @@ class JavaResource(Resource, ABC):
 
     @property
     def java_description(self) -> dict[str, Any]:
-        """What Java makes it from."""
+        """The class and arguments from which Java makes it."""
         ours = {"get_resource", "java_clazz", "java_method"}
         given = (self.model_fields_set | set(self.model_extra or ())) - ours
         return {
@@ -65,12 +65,12 @@ class JavaResource(Resource, ABC):
         }
 
     def java_call(self, method: str, **args: Any) -> Any:
-        """What a method of the Java object returns. Raises as `JavaCalls.call`."""
+        """Call a method of the Java object, and return its result. Raises as `JavaCalls.call`."""
         calls, request = self._java_request(method, args)
         return self._java_value(calls.call(request))
 
     async def java_acall(self, method: str, **args: Any) -> Any:
-        """The awaitable form of `java_call`: other keys go on meanwhile, however long it takes."""
+        """The awaitable form of `java_call`; other keys go on meanwhile."""
         calls, request = self._java_request(method, args)
         return self._java_value(await calls.acall(request))
 

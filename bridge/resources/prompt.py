@@ -1,4 +1,4 @@
-"""Prompts that are Java's."""
+"""Prompts whose class is a Java class."""
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
-"""A session: one life of a JVM, as one set of Python resources uses it.
+"""A session: the calls between one set of Python resources and one run of a JVM.
 
-A call that waits (`Session.call`) is sent and answered over one connection. What Java asks
-meanwhile comes back in place of the outcome, and is answered by the thread that has made the call.
-So nobody has to be called, and a chain of calls from language to language, however long, takes one
-thread on this side.
+A blocking call (`Session.call`) uses one connection. If Java has a question for Python during the
+call, it returns the question instead of the outcome, and the thread that has made the call answers
+it. So Java never has to connect to Python, and a chain of calls between the languages, however
+long, needs one thread here.
 
-A call that is awaited (`Session.submit`) is only begun. Its outcome comes to the session's
-listener, a thread that asks Java what there is to be told: outcomes, of any number of calls, and
-questions, which are answered in threads of their own.
+An awaited call (`Session.submit`) is only begun. The session's listener, a thread, polls Java for
+events: outcomes of all such calls, and questions, which are answered in threads of their own.
 
-A session ends with its JVM: then all of its calls fail with the same `JvmError`.
+When the JVM dies, all calls of the session fail with the same `JvmError`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 from ...agent.errors import BridgeError, JvmError
-from ..jvm.py4j_client import LineDownError, Py4jClient
+from ..jvm.py4j_client import JvmUnreachableError, Py4jClient
 from .convert import from_text, to_text
 
 if TYPE_CHECKING:
@@ -35,25 +34,25 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 5.0
 MARGIN_SECONDS: Final = 3.0
-"""A hung JVM is found so by its JVM host, who knows what to say of it; clients wait longer."""
+"""Clients wait this much longer than the JVM host, which can report why a JVM hung."""
 
 _root: ContextVar[str | None] = ContextVar("tamias-java-root", default=None)
-"""What the calls have in common that one call has led to, here and in Java."""
+"""Identifies the first call of a chain of calls, here and in Java."""
 
 
 class Jvm(Protocol):
-    """Who knows why a JVM is gone."""
+    """Reports why a JVM has ended."""
 
-    def over(self, life: str) -> str:
-        """Why this life of it is over."""
+    def end_reason(self, life: str) -> str:
+        """The reason why this life of it has ended."""
 
 
 Answer = dict[str, Any]
-"""An outcome as it comes from Java: ``{"done": ...}`` or ``{"failed": {...}}``, with metrics."""
+"""An outcome as Java sends it: ``{"done": ...}`` or ``{"failed": {...}}``, with metrics."""
 
 
 class Session:
-    """Calls of one JVM; see the module's text.
+    """A session with one JVM.
 
     Attributes:
         alive: false once its JVM is known to be gone.
@@ -67,7 +66,7 @@ class Session:
         *,
         patience: float,
     ) -> None:
-        """`answer` is for Java's questions; `patience` what a JVM gets to say anything at all."""
+        """`answer` answers Java's questions; `patience` is the hang timeout in seconds."""
         self.alive = True
         self._address = address
         self._jvm = jvm
@@ -87,11 +86,11 @@ class Session:
     # -- calls --------------------------------------------------------------------------------
 
     def call(self, request: dict[str, Any], timeout: float) -> Answer | None:
-        """The outcome of a request, waited for; None if it does not come in time.
+        """Make a request and wait for its outcome; None if it does not come in time.
 
         Raises:
             JvmError: the JVM is gone.
-            UnserializableError: the request is not what JSON knows.
+            UnserializableError: the request has a value that JSON does not know.
         """
         number = self._number()
         millis = int(timeout * 1000)
@@ -109,7 +108,7 @@ class Session:
     def submit(self, request: dict[str, Any], future: Future[Answer], context: Context) -> str:
         """Begin a request; the number by which it can be cancelled.
 
-        `future` gets the outcome, or a `JvmError`; `context` is what questions are answered in.
+        `future` gets the outcome, or a `JvmError`; questions are answered in `context`.
 
         Raises as `call`.
         """
@@ -122,16 +121,16 @@ class Session:
         return number
 
     def cancel(self, number: str) -> None:
-        """Forget a request that was submitted, and interrupt it."""
+        """Interrupt a submitted request, and drop its outcome."""
         with self._lock:
             self._pending.pop(number, None)
         self._cancel(number)
 
     def close(self) -> None:
-        """End it, and have Java close its resources."""
+        """End the session; Java closes its resources."""
         if self.alive:
             self.alive = False
-            with suppress(LineDownError, BridgeError):
+            with suppress(JvmUnreachableError, BridgeError):
                 self._client.call("close", self._id, timeout=self._patience)
             self._listener.join(POLL_SECONDS)
         self._client.close()
@@ -150,15 +149,15 @@ class Session:
         self._check()
         try:
             return self._client.call(method, self._id, *args, timeout=wait)
-        except LineDownError:
+        except JvmUnreachableError:
             raise self._lost() from None
 
     def _check(self) -> None:
         if self._error is not None:
-            raise _another(self._error)
+            raise _copy_of(self._error)
 
     def _cancel(self, number: str) -> None:
-        with suppress(LineDownError, BridgeError):  # then there is nothing to interrupt
+        with suppress(JvmUnreachableError, BridgeError):  # then there is nothing to interrupt
             self._client.call("cancel", self._id, number, timeout=self._patience)
 
     def _in_root(self, question: dict[str, Any]) -> Answer:
@@ -172,7 +171,7 @@ class Session:
         """The JVM is gone: fail all calls."""
         with self._lock:
             if self._error is None:
-                why = self._jvm.over(self._address.life)
+                why = self._jvm.end_reason(self._address.life)
                 self._error = JvmError(
                     f"The JVM has died in the middle of a call: {why}.",
                     hint="The next call gets another one. See its output in the pool's log, and"
@@ -181,8 +180,8 @@ class Session:
             self.alive = False
             pending, self._pending = self._pending, {}
         for future, _ in pending.values():
-            fail(future, _another(self._error))
-        return _another(self._error)
+            fail(future, _copy_of(self._error))
+        return _copy_of(self._error)
 
     # -- the listener -------------------------------------------------------------------------
 
@@ -192,21 +191,21 @@ class Session:
             try:
                 wait = POLL_SECONDS + self._patience
                 text = self._client.call("poll", self._id, millis, timeout=wait)
-            except (LineDownError, BridgeError):
+            except (JvmUnreachableError, BridgeError):
                 if self.alive:
                     self._lost()
                 return
             for event in from_text(text):
-                self._take(event)
+                self._process(event)
 
-    def _take(self, event: dict[str, Any]) -> None:
+    def _process(self, event: dict[str, Any]) -> None:
         asked = "question" in event
         with self._lock:
             find = self._pending.get if asked else self._pending.pop
             future, context = find(event.get("call"), (None, None))
         if asked:
             context = context.copy() if context is not None else copy_context()
-            # One for each: with a fixed number, answers might wait for each other's threads.
+            # A thread for each: with a fixed number, answers that depend on each other could block.
             threading.Thread(
                 target=context.run,
                 args=(self._reply, event),
@@ -214,21 +213,21 @@ class Session:
                 daemon=True,
             ).start()
         elif future is not None:
-            with suppress(InvalidStateError):  # nobody waits for it any more
+            with suppress(InvalidStateError):  # its caller has cancelled it
                 future.set_result(event)
 
     def _reply(self, event: dict[str, Any]) -> None:
         reply = to_text(self._in_root(event["ask"]))
-        with suppress(LineDownError, BridgeError):  # the listener will hear of it
+        with suppress(JvmUnreachableError, BridgeError):  # the listener finds that, too
             self._client.call("reply", self._id, event["question"], reply, timeout=self._patience)
 
 
 def fail(future: Future[Answer], error: Exception) -> None:
-    """Fail a call, if its caller still waits."""
+    """Fail a call, if it has no outcome yet."""
     with suppress(InvalidStateError):
         future.set_exception(error)
 
 
-def _another(error: JvmError) -> JvmError:
+def _copy_of(error: JvmError) -> JvmError:
     """A copy of the error, for another caller to raise."""
     return JvmError(error.message, hint=error.hint)

@@ -1,4 +1,4 @@
-"""Tools that are Java's."""
+"""Tools whose class is a Java class, and static methods as tools."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .java_resource import JavaResource
 class JavaTool(JavaResource, Tool):
     """A tool that lives in Java: a static method, or a subclass of Java's ``Tool``.
 
-    For a method give ``java_clazz`` and ``java_method``. What a model is told of it is what the
-    annotations ``@Tool`` and ``@ToolParam`` say.
+    For a method give ``java_clazz`` and ``java_method``. Its description for models is taken from
+    the annotations ``@Tool`` and ``@ToolParam``.
     """
 
     _metadata: dict[str, Any] | None = PrivateAttr(default=None)

@@ -1,4 +1,4 @@
-"""Vector stores whose class is one of Java's."""
+"""Vector stores whose class is a Java class."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class JavaVectorStore(JavaResource, BaseVectorStore):
 
     @property
     def store_kwargs(self) -> dict[str, Any]:
-        """None that Python knows of: Java has them."""
+        """Empty: only Java knows the arguments."""
         return {}
 
     def add(
@@ -38,7 +38,7 @@ class JavaVectorStore(JavaResource, BaseVectorStore):
         collection_name: str | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Keep documents, and return their ids."""
+        """Add documents, and return their ids."""
         ids: list[str] = self.java_call("add", **_added(documents, collection_name, kwargs))
         return ids
 
@@ -53,13 +53,13 @@ class JavaVectorStore(JavaResource, BaseVectorStore):
     def get(
         self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
     ) -> list[Document]:
-        """The documents with these ids, or without ids all."""
+        """The documents with these ids; all, without ids."""
         return convert.documents(self.java_call("get", **_named(ids, collection_name, kwargs)))
 
     def delete(
         self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
     ) -> None:
-        """Forget the documents with these ids, or without ids all."""
+        """Delete the documents with these ids; all, without ids."""
         self.java_call("delete", **_named(ids, collection_name, kwargs))
 
     async def aadd(

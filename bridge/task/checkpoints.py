@@ -1,17 +1,18 @@
-"""Checkpoints of a pool that goes on working: what the store held when a barrier came by.
+"""Checkpoints of a running pool: the content of the store at a barrier.
 
-The launcher reads inputs in order, and nothing that it has not read can have had an effect. So at
-the moment when it reads a barrier, the store holds effects of inputs before the barrier only; of
-some of them, which is as it should be: the task puts those that it has no outcome of into the
-checkpoint, too. All there is to do is to open a read transaction on each shard. LMDB keeps the
-pages of that moment for as long as the transaction is open, and the workers notice nothing.
+The launcher reads inputs in order, and an input that it has not read can have had no effect. So
+when it reads a barrier, the store has effects of inputs before the barrier only. It need not have
+the
+effects of all of them: the task puts the inputs without an outcome into the checkpoint, too. So the
+snapshot is one read transaction on each shard. LMDB keeps the pages of that moment while the
+transaction is open, and the workers go on.
 
-A task that has written the state of an earlier moment needs only what has changed since. It says
-of which keys that is, since nothing but an input changes a key's memory.
+A task that has written an earlier checkpoint needs only the memory that has changed since. It sends
+the keys, because only an input changes a key's memory.
 
-The parts are made when the task asks for them, a portion at a time, between two turns of the
-launcher's loop. So a slow checkpoint storage slows the checkpoint and nothing else, and memory is
-bounded by a portion.
+The parts are made when the task asks for them, one portion at a time, between two turns of the
+launcher's loop. So a slow checkpoint storage slows only the checkpoint, and the memory needed is
+that of one portion.
 """
 
 from __future__ import annotations
@@ -36,60 +37,60 @@ if TYPE_CHECKING:
     Parts: TypeAlias = Generator[tuple[bytes, bytes], None, None]
 
 PORTION_BYTES: Final = 256 << 10
-"""A portion is complete when it has so many bytes: for so long the loop is held up."""
+"""The size of a portion; the loop stands still while one is made."""
 KEPT_SECONDS: Final = 3600.0
-"""A checkpoint that nobody asks for any more is given up: it pins pages."""
+"""A checkpoint older than this is dropped, because it keeps old pages in the store."""
 
 
 @dataclass(slots=True)
-class _Held:
-    """A checkpoint that is being read out."""
+class _OpenCheckpoint:
+    """A checkpoint that the task is reading."""
 
     shards: list[Snapshot | None]
     parts: Parts
     stack: ExitStack
-    """Holds the snapshots."""
+    """Closes the snapshots."""
     since: float
 
 
 class CheckpointReader:
-    """The checkpoints that are being read out."""
+    """Opens checkpoints at barriers, and makes their parts for the task."""
 
     def __init__(self, reader: StoreReader, shards: int, groups: Sequence[int]) -> None:
         """`groups` are the key groups that the pool's inputs belong to."""
         self._reader = reader
         self._shards = shards
         self._groups = groups
-        self._open: dict[int, _Held] = {}
+        self._open: dict[int, _OpenCheckpoint] = {}
 
-    def hold(self, checkpoint: int) -> None:
-        """A barrier has come by: keep what the store holds now."""
-        self._forget_old()
+    def open(self, checkpoint: int) -> None:
+        """Keep a snapshot of what the store has now, at a barrier."""
+        self._drop_old()
         stack = ExitStack()
         shards = [stack.enter_context(self._reader.shard(n)) for n in range(self._shards)]
         parts = self._parts(shards, None)
-        self._open[checkpoint] = _Held(shards, parts, stack, time.monotonic())
+        self._open[checkpoint] = _OpenCheckpoint(shards, parts, stack, time.monotonic())
 
-    def narrow(self, checkpoint: int, keys: list[bytes]) -> None:
-        """Of memory only that of these keys is wanted, which are in the order of their groups.
+    def restrict(self, checkpoint: int, keys: list[bytes]) -> None:
+        """Give memory of these keys only; they must be in the order of their groups.
 
-        To be called before the first parts are asked for.
+        Call it before the first `next_parts`.
         """
-        held = self._open.get(checkpoint)
-        if held is not None:
-            held.parts = self._parts(held.shards, keys)
+        found = self._open.get(checkpoint)
+        if found is not None:
+            found.parts = self._parts(found.shards, keys)
 
     def next_parts(self, checkpoint: int) -> list[tuple[bytes, bytes]]:
-        """The next parts, with kind and body; the last part of all marks the end.
+        """The next parts (kind, body); the last part of all is an `END`.
 
-        Of a checkpoint that is not known there is nothing but such an end, which says that, too.
+        For an unknown checkpoint that is the only part, with the body `unknown`.
         """
-        held = self._open.get(checkpoint)
-        if held is None:
+        found = self._open.get(checkpoint)
+        if found is None:
             return [(frames.END, b"unknown")]
         parts = []
         size = 0
-        for part in held.parts:
+        for part in found.parts:
             parts.append(part)
             size += len(part[1])
             if size >= PORTION_BYTES:
@@ -98,21 +99,21 @@ class CheckpointReader:
         return [*parts, (frames.END, b"")]
 
     def drop(self, checkpoint: int) -> None:
-        """No more of this checkpoint is wanted."""
-        held = self._open.pop(checkpoint, None)
-        if held is not None:
-            held.parts.close()
-            held.stack.close()
+        """Close a checkpoint."""
+        found = self._open.pop(checkpoint, None)
+        if found is not None:
+            found.parts.close()
+            found.stack.close()
 
     def close(self) -> None:
-        """Let go of all."""
+        """Close all checkpoints."""
         for checkpoint in list(self._open):
             self.drop(checkpoint)
 
-    def _forget_old(self) -> None:
+    def _drop_old(self) -> None:
         now = time.monotonic()
-        for checkpoint, held in list(self._open.items()):
-            if now - held.since > KEPT_SECONDS:
+        for checkpoint, found in list(self._open.items()):
+            if now - found.since > KEPT_SECONDS:
                 self.drop(checkpoint)
 
     def _parts(self, shards: list[Snapshot | None], keys: list[bytes] | None) -> Parts:

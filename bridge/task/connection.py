@@ -1,9 +1,10 @@
-"""The connection to the Flink task: one pipe, whose frames go where they belong.
+"""The connection to the Flink task: reads its frames and passes each to its receiver.
 
-Inputs and everything else that the task says come over one pipe, in order, and the order matters: a
-barrier stands between the inputs that are part of a checkpoint and those that are not. So this is
-the only place that reads the pipe while the pool works, and it reads no further than the next
-inputs: what comes behind them is acted upon when they have been handed on.
+Inputs and all other frames of the task come over one pipe, and their order matters: a barrier
+separates the inputs that are part of a checkpoint from those that are not. So only this module
+reads
+the pipe while the pool works, and it reads no further than the next inputs: the frames behind them
+are processed when the source has passed these inputs on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TaskConnection:
-    """Receives the task's frames and hands each to its receiver."""
+    """Receives the task's frames and passes each to its receiver."""
 
     def __init__(
         self,
@@ -32,18 +33,18 @@ class TaskConnection:
         checkpoints: CheckpointReader,
         early: Iterable[Frame],
     ) -> None:
-        """`early` are frames that have been read before."""
+        """`early` are frames that were read before this object existed."""
         self._pipe = pipe
         self._delivery = delivery
         self._checkpoints = checkpoints
         self._frames: deque[Frame] = deque(early)
 
     def fileno(self) -> int | None:
-        """What to wait for before `next_inputs` has more; None: it need not be waited for."""
+        """The descriptor to wait for before `next_inputs`; None: there are frames already."""
         return None if self._frames else self._pipe.fileno()
 
     def next_inputs(self) -> Inputs | None:
-        """Act upon what the task has sent, up to the next inputs; None: there are none yet.
+        """Process frames up to the next inputs, and return these; None if there are none yet.
 
         Never waits.
 
@@ -64,9 +65,9 @@ class TaskConnection:
         if kind == frames.ACKNOWLEDGE:
             self._delivery.acknowledge(frames.number_of(body))
         elif kind == frames.BARRIER:
-            self._checkpoints.hold(frames.number_of(body))
+            self._checkpoints.open(frames.number_of(body))
         elif kind == frames.QUERY:
-            self._checkpoints.narrow(*frames.unpack_query(body))
+            self._checkpoints.restrict(*frames.unpack_query(body))
         elif kind == frames.PULL:
             parts = self._checkpoints.next_parts(frames.number_of(body))
             self._pipe.send(frames.pack(frames.PARTS, body[:8], frames.pack_parts(parts)))

@@ -1,8 +1,9 @@
 """Delivery to the Flink task: outbox records go out, the task's acknowledgements come back.
 
-The task knows which inputs it has no outcome of yet, and takes nothing else; so nothing is filtered
-here, and the launcher keeps no checkpoint of its own. A record may be forgotten by its worker when
-the task has emitted what is in it and says so. Until then it comes again from whoever finds it.
+The task knows which inputs have no outcome yet, and ignores outcomes of others. So nothing is
+filtered here, and the launcher has no checkpoint of its own. A worker may remove a record when the
+task has emitted its outputs and acknowledged it. Until then the next worker of the shard sends it
+again.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class TaskDelivery(Delivery):
-    """Hands outbox records to the task."""
+    """Sends outbox records to the task."""
 
     def __init__(self, codec: str, pipe: Pipe) -> None:
-        """`codec` is one of `make_encoder`'s that encode an output alone."""
+        """`codec` is one of those of `make_encoder` that encode each output by itself."""
         self.codec = codec
         self._pipe = pipe
         self._number = 0
@@ -53,7 +54,7 @@ class TaskDelivery(Delivery):
         del position
 
     def accept(self, shard: int, sequence: int, data: bytes | memoryview) -> Outputs:
-        """Hand a record to the task, and return it decoded.
+        """Send a record to the task, and return it decoded.
 
         Raises:
             TaskEndedError: the task is gone.
@@ -67,7 +68,7 @@ class TaskDelivery(Delivery):
         return outputs
 
     def acknowledge(self, number: int) -> None:
-        """Take note that the task is done with all records up to this one."""
+        """Mark all records up to this number as emitted by the task."""
         sent, new = self._sent, self._new
         while sent and sent[0][0] <= number:
             _, shard, sequence = sent.popleft()
@@ -79,7 +80,7 @@ class TaskDelivery(Delivery):
         return not self._new
 
     def save(self) -> dict[int, int]:
-        """As `Delivery.save`: the task is what saves."""
+        """As `Delivery.save`; the checkpoint itself is the task's."""
         new, self._new = self._new, {}
         self._acknowledged.update(new)
         return new

@@ -1,4 +1,4 @@
-"""What a Flink task and its pool's launcher say to each other: frames over a pipe.
+"""The frames between a Flink task and its pool's launcher, over a pipe.
 
 A frame is its length (u32, of all that follows), one byte for its kind, and a body. All integers
 are little endian, as in the outbox records that most of the traffic consists of.
@@ -16,17 +16,17 @@ From the task:
       of each payload (u32), then the keys, then the payloads; offsets go up by the configured step
 `A`   acknowledge: number (u64); the task is done with records up to this one
 `B`   barrier: checkpoint (u64); what was sent before is part of it, what comes after is not
-`Q`   queried: checkpoint (u64), count (u32), then the length of each key (u32), then the keys, in
-      the order of their groups: of memory only what belongs to these keys is wanted
-`P`   pull: checkpoint (u64); the next parts of it are wanted
-`D`   drop: checkpoint (u64); no more of it is wanted
+`Q`   query: checkpoint (u64), count (u32), then the length of each key (u32), then the keys, in
+      the order of their groups: only the memory of these keys is needed
+`P`   pull: checkpoint (u64); send the next parts of it
+`D`   drop: checkpoint (u64); no more of it is needed
 ====  ==================================================================================
 
 From the launcher:
 
 ====  ==================================================================================
-`K`   all that was to be restored is in the store, whatever becomes of the launcher
-`O`   outputs: number (u64) and an outbox record, as it is
+`K`   restored: all of it is in the store, and stays there if the launcher dies
+`O`   outputs: number (u64) and an outbox record, unchanged
 `S`   parts of a checkpoint: checkpoint (u64), then of each part its kind (one byte, see below), its
       length (u32) and its body
 `M`   metrics and heartbeat: JSON
@@ -41,8 +41,8 @@ Kinds of parts, in this order:
 `d`   dead letters: `(offset u64, group u16, length u32, data)` one after another
 `m`   memory: group (u16), count (u32), so many prefixes of keys `(length u8, prefix)`, then entries
       `(which u8, key length u32, value length u32, key, value)`; `which` is 0 for memory, 1 for
-      names. The prefixes are those of the keys of which only some were asked for; there may be no
-      entry to one. What belongs to a key may go on in the next part.
+      names. If only some keys were asked for, the prefixes are theirs; a prefix may have no entry.
+      The entries of a key may continue in the next part.
 `e`   the end
 ====  ==================================================================================
 
@@ -100,7 +100,7 @@ _LETTER: Final = struct.Struct("<QHI")
 
 
 class Frame(NamedTuple):
-    """One frame, taken apart from its neighbours."""
+    """One frame of the stream."""
 
     kind: int
     body: bytes
@@ -122,13 +122,13 @@ class Inputs(NamedTuple):
 
 
 class Deframer:
-    """Cuts a stream of bytes into frames."""
+    """Splits a stream of bytes into frames."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take in what has arrived; returns the frames that are complete."""
+        """Add received bytes; return the frames that are complete."""
         buffer = self._buffer
         buffer += data
         frames = []
@@ -146,7 +146,7 @@ class Deframer:
 
 
 def pack(kind: bytes, *parts: bytes | memoryview) -> list[bytes | memoryview]:
-    """A frame, as the pieces to be written one after another."""
+    """A frame, as the pieces to write one after another."""
     return [_LENGTH.pack(1 + sum(map(len, parts))), kind, *parts]
 
 
@@ -162,7 +162,7 @@ def number_of(body: bytes) -> int:
 
 
 def unpack_inputs(body: bytes) -> Inputs:
-    """What an `I` frame brings."""
+    """The inputs of an `I` frame."""
     first, count, key_bytes = _BATCH.unpack_from(body)
     start = _BATCH.size
     lengths = array("I", body[start : start + 8 * count])
@@ -184,7 +184,7 @@ def unpack_inputs(body: bytes) -> Inputs:
 
 
 def pack_parts(parts: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Parts, of kind and body, as they stand in an `S` frame."""
+    """Parts (kind, body), as an `S` frame carries them."""
     packed: list[bytes] = []
     for kind, body in parts:
         packed += (kind, _LENGTH.pack(len(body)), body)
@@ -231,13 +231,13 @@ def unpack_memory(body: bytes) -> Memory:
 
 
 def unpack_restored(body: bytes) -> tuple[int, Memory]:
-    """The age and the memory that an `R` frame brings."""
+    """The age and the memory in an `R` frame."""
     (age,) = _AGE.unpack_from(body)
     return age, unpack_memory(body[_AGE.size :])
 
 
 def unpack_query(body: bytes) -> tuple[int, list[bytes]]:
-    """The checkpoint and the keys that a `Q` frame brings."""
+    """The checkpoint and the keys in a `Q` frame."""
     checkpoint, count = _QUERY.unpack_from(body)
     start = _QUERY.size + 4 * count
     lengths = array("I", body[_QUERY.size : start])

@@ -14,7 +14,7 @@ from ...launcher.jobs.agent_spec import AgentSpec
 
 @dataclass(frozen=True, slots=True)
 class PoolJob:
-    """A pool's job: the program that makes the Flink job writes most of it, the task the rest."""
+    """A pool's job; the Flink program writes most of it, the task adds the rest."""
 
     name: str
     """The agent's identity."""
@@ -24,7 +24,7 @@ class PoolJob:
     last_group: int
     """The key groups whose keys the task gets, both included."""
     step: int
-    """Between the offsets of the task's inputs."""
+    """The distance between the offsets of two inputs of the task."""
     agent: str | None = None
     """The agent with its resources, pickled, base64."""
     target: str | None = None
@@ -50,7 +50,7 @@ class PoolJob:
 
     @classmethod
     def decode(cls, body: bytes) -> PoolJob:
-        """From JSON; what this version does not know is left out.
+        """From JSON; fields that this version does not know are ignored.
 
         Raises:
             BridgeError: parts are missing.

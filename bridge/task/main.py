@@ -2,16 +2,17 @@
 
 Its life:
 
-1. Standard input and output become the pipe; what anybody prints goes to the task manager's log.
-2. The task tells what to run (`C`), and what a checkpoint holds, if it begins from one.
-3. A pool like any other works until the pipe is closed, which is how the task ends it, and what the
-   kernel does for a task that dies. Then everything here dies at once: what is in flight is in the
-   task's last checkpoint, and nobody is left who would take an outcome.
+1. Standard input and output become the pipe; what the process prints goes to the task manager's
+   log.
+2. The task sends what to run (`C`), and the content of a checkpoint, if it begins from one.
+3. The pool works until the pipe is closed. The task closes it to end the pool; if the task dies,
+   the kernel does. Then all processes here end at once: the task's last checkpoint has what is in
+   flight, and no process is left that could emit an outcome.
 
-If the launcher dies and the task does not, the task starts another one in the same state directory
-and sends again what it has no outcome of; the outboxes have the rest. Only one that dies before it
-has said that everything is restored leaves half a state behind: then the task fails, too, and Flink
-begins again from the checkpoint.
+If only the launcher dies, the task starts another one in the same state directory and sends again
+the inputs without an outcome; the outboxes have the rest. A launcher that dies before it has sent
+RESTORED leaves an incomplete state: then the task fails, too, and Flink starts it again from the
+checkpoint.
 """
 
 from __future__ import annotations
@@ -53,16 +54,16 @@ METRICS_SECONDS: Final = 1.0
 
 
 def main() -> int:
-    """Work for the task that has started this process; its exit code."""
+    """Run the pool of the task that has started this process; return the exit code."""
     die_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that runs the job
-    pipe = Pipe.take_over()
+    pipe = Pipe.of_standard_streams()
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     try:
         TaskPool(pipe).run()
     except TaskEndedError:
         return 0
-    except Exception as error:  # noqa: BLE001 (the task is told, whatever it is)
+    except Exception as error:  # noqa: BLE001 (the task gets any error)
         with suppress(TaskEndedError):
             pipe.send(frames.pack(frames.ERROR, json.dumps(error_to_json(error)).encode()))
         return 1
@@ -108,10 +109,10 @@ class TaskPool:
                 TaskConnection(self._pipe, delivery, checkpoints, self._early), task.step
             )
             job.run(state, source, delivery)
-        raise PoolError("The pool was told to stop, and the Flink task has not ended with it.")
+        raise PoolError("The pool was stopped, but the Flink task has not ended.")
 
     def _next(self) -> Frame:
-        """The next frame, waited for."""
+        """Wait for the next frame."""
         while not self._early:
             select.select([self._pipe.fileno()], [], [])
             self._early += self._pipe.receive()
@@ -122,7 +123,7 @@ class TaskPool:
         restore = Restore(state)
         try:
             while (frame := self._next()).kind != frames.GO:
-                restore.take(frame)
+                restore.apply(frame)
         finally:
             restore.close()
 
@@ -148,7 +149,7 @@ class TaskPool:
 
 
 def _log_to_stderr(state: StateDirectory) -> None:
-    """Have what workers print go where the launcher's own messages go: to the task's log."""
+    """Send what workers print to standard error, as the launcher's messages: to the task's log."""
     log = state.layout.pool_log
     log.parent.mkdir(exist_ok=True)
     with suppress(FileExistsError):

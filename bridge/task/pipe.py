@@ -1,9 +1,9 @@
 """The launcher's end of the pipe to its Flink task.
 
-Standard input and output are the pipe: it is there from the first instant to the last, nothing has
-to be found, listened on or cleaned up, nobody else can speak on it, and whoever dies closes it. So
-what anybody *prints* must go elsewhere: the descriptors are taken over, and standard output is made
-another name of standard error, which the task writes to its own log.
+Standard input and output are the pipe. It exists for the whole life of the process, needs no
+address and no cleaning up, no third process can write to it, and the death of either side closes
+it. What code in this process *prints* must go elsewhere: the pipe gets descriptors of its own, and
+standard output becomes a duplicate of standard error, which the task copies to its log.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ _READ_BYTES: Final = 1 << 20
 
 
 class TaskEndedError(Exception):
-    """The task has closed its end, or is dead: the pool has no task to work for."""
+    """The task has closed its end of the pipe, or is dead."""
 
 
 class Pipe:
     """Frames in both directions; used by one thread."""
 
     def __init__(self, incoming: int, outgoing: int) -> None:
-        """Take over two descriptors, of which `incoming` will not wait any more."""
+        """Own two descriptors; `incoming` is made non-blocking."""
         self._incoming = incoming
         self._outgoing = outgoing
         self._deframer = Deframer()
         for descriptor in (incoming, outgoing):
             try:
                 fcntl.fcntl(descriptor, _F_SETPIPE_SZ, _PIPE_BYTES)
-            except OSError:  # the user's pipes have used up what the kernel gives them
+            except OSError:  # the kernel's limit for pipes of this user is reached
                 continue
         os.set_blocking(incoming, False)
 
     @classmethod
-    def take_over(cls) -> Self:
-        """Take standard input and output away from everybody else in this process."""
+    def of_standard_streams(cls) -> Self:
+        """Use standard input and output; nothing else in this process can use them any more."""
         incoming, outgoing = os.dup(0), os.dup(1)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -56,14 +56,14 @@ class Pipe:
         return cls(incoming, outgoing)
 
     def fileno(self) -> int:
-        """What is readable when there are frames."""
+        """The descriptor that is readable when frames have arrived."""
         return self._incoming
 
     def receive(self) -> list[Frame]:
-        """The frames that have arrived completely. Never waits.
+        """Return the frames that have arrived completely; never wait.
 
         Raises:
-            TaskEndedError: there will be no more.
+            TaskEndedError: the task has closed the pipe.
         """
         try:
             data = os.read(self._incoming, _READ_BYTES)
@@ -74,10 +74,10 @@ class Pipe:
         return self._deframer.feed(data)
 
     def send(self, pieces: list[bytes | memoryview]) -> None:
-        """Write a frame; waits while the pipe is full.
+        """Write a frame; wait while the pipe is full.
 
         Raises:
-            TaskEndedError: nobody reads any more.
+            TaskEndedError: the task has closed the pipe.
         """
         data = b"".join(pieces)
         view = memoryview(data)

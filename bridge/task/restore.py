@@ -1,10 +1,9 @@
-"""Writing what a checkpoint holds into the shards of a new state directory, before workers come.
+"""Writes a checkpoint into the shards of a new state directory, before workers start.
 
-Memory goes in as it was read out: addresses say nothing of the shard that they are in, so the
-number of shards may be another one. It comes key group by key group, and in each from the newest
-checkpoint to older ones: what a newer one has of a key is all that there was, so what older ones
-have of that key is left out. Journal records and dead letters go to the shard of their key
-group.
+Memory is written as it was read: stored addresses do not contain the shard, so the number of shards
+may have changed. It comes key group by key group, and in each group from the newest checkpoint to
+older ones. A newer checkpoint has all memory of the keys that it has, so what older ones have of
+these keys is left out. Journal records and dead letters go to the shard of their key group.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ COMMIT_ENTRIES: Final = 50_000
 
 
 class Restore:
-    """Takes `R`, `J` and `L` frames; to be closed before the pool begins.
+    """Writes `R`, `J` and `L` frames into shards; close it before the pool starts.
 
     Raises:
         StoreError: as `Shard.acquire` and `Shard.commit`.
@@ -41,12 +40,12 @@ class Restore:
         self._ages: dict[bytes, int] = {}
         """By a key's prefix, the age of the newest checkpoint that has that key of the group."""
 
-    def take(self, frame: Frame) -> None:
-        """Take one frame in."""
+    def apply(self, frame: Frame) -> None:
+        """Write one frame; it is committed at the latest by `close`."""
         if frame.kind == frames.RESTORE_MEMORY:
-            self._take_memory(*frames.unpack_restored(frame.body))
+            self._apply_memory(*frames.unpack_restored(frame.body))
         elif frame.kind == frames.RESTORE_JOURNAL:
-            # Its shard comes in front: a record does not say which key it belongs to.
+            # The key group is in front, because a record does not contain its key.
             group = int.from_bytes(frame.body[:2], "little")
             batch = self._batch(group)
             batch.journal += [(key, data) for _, key, data in frames.unpack_journal(frame.body[2:])]
@@ -55,7 +54,7 @@ class Restore:
                 self._batch(group).dead.append(DeadLetter.decode(data))
         self._commit(COMMIT_ENTRIES)
 
-    def _take_memory(self, age: int, memory: frames.Memory) -> None:
+    def _apply_memory(self, age: int, memory: frames.Memory) -> None:
         if memory.group != self._group:
             self._group = memory.group
             self._ages.clear()
@@ -68,7 +67,7 @@ class Restore:
                 (batch.memory if which == IN_MEMORY else batch.names)[key] = value
 
     def close(self) -> None:
-        """Write the rest, and give the shards back."""
+        """Commit the rest, and release the shards."""
         self._commit(1)
         self._stack.close()
 

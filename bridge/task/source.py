@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class TaskSource(Source):
-    """Reads what the task sends; `receive` is when the task is listened to."""
+    """Inputs that the task sends; `receive` reads its frames."""
 
     codec = "pickle"
 
     def __init__(self, connection: TaskConnection, step: int) -> None:
-        """`step` is between the offsets of inputs."""
+        """`step` is the distance between the offsets of two inputs."""
         self.step = step
         self._connection = connection
         self._waiting: Inputs | None = None
 
     def receive(self) -> None:
-        """As `Source.receive`: act upon all that comes before the next inputs.
+        """As `Source.receive`: process all frames before the next inputs.
 
         Raises:
             TaskEndedError: the task is gone.
@@ -34,7 +34,7 @@ class TaskSource(Source):
 
     @property
     def position(self) -> Position:
-        """As `Source.position`; of no meaning while nothing has been received."""
+        """As `Source.position`; without a meaning before the first inputs."""
         return Position(self._waiting.first if self._waiting is not None else 0)
 
     def read(self, limit: int) -> list[Record]:
@@ -56,8 +56,8 @@ class TaskSource(Source):
         """Nothing to seek: the task sends again what has to be read again."""
 
     def identity(self) -> Identity:
-        """What tells this input from another."""
+        """As `Source.identity`."""
         return {"kind": "task"}
 
     def check(self, identity: Identity) -> None:
-        """There is only one."""
+        """Nothing to check: there is one such source only."""

@@ -1,6 +1,6 @@
 package tamias.flink;
 
-/** Inputs that go to the pool in one frame, in columns; see bridge/task/frames.py. */
+/** Inputs for one frame to the pool, in columns; see bridge/task/frames.py. */
 final class Batch {
     static final int MOST = 256;
     private static final int MOST_BYTES = 1 << 20;
@@ -17,8 +17,8 @@ final class Batch {
         this.step = step;
     }
 
-    /** Whether the entry can be in one frame with those that are here. */
-    boolean takes(Entry entry) {
+    /** Whether the entry can be in the same frame as the entries here. */
+    boolean hasRoomFor(Entry entry) {
         return count == 0
             || count < MOST && entry.offset == first + count * step && payloads.size < MOST_BYTES;
     }

@@ -2,7 +2,7 @@ package tamias.flink;
 
 import java.util.Arrays;
 
-/** A buffer that grows; integers are written little endian, as everything between us and Python is. */
+/** A buffer that grows; integers are little endian, as in all frames to and from Python. */
 final class Bytes {
     byte[] data;
     int size;
@@ -46,7 +46,7 @@ final class Bytes {
         u32((int) (value >>> 32));
     }
 
-    /** Big endian, as pickle writes floating point numbers and only those. */
+    /** Big endian: pickle writes only floating point numbers in this order. */
     void f64(double value) {
         long bits = Double.doubleToLongBits(value);
         room(8);

@@ -5,10 +5,10 @@ import java.util.Arrays;
 import java.util.HashSet;
 
 /**
- * The keys whose memory may have changed since some barrier: those that had an input since, or
- * had one pending at it. Nothing but a run changes a key's memory.
+ * The keys whose memory may have changed since a barrier: those with an input since then, or with one
+ * pending at the barrier. Only a run changes a key's memory.
  *
- * Beyond a number of keys it says "all of them": a set for so many would cost more than it saves.
+ * With too many keys it stands for all keys: so large a set would cost more than it saves.
  */
 final class Changes {
     private static final int MOST = 1 << 18;
@@ -16,7 +16,7 @@ final class Changes {
     private HashSet keys = new HashSet();
     private boolean all;
 
-    /** What is pending at a barrier may change memory behind it. */
+    /** Begins with the inputs pending at the barrier, which may change memory later. */
     Changes(Entry[] pending) {
         for (int i = 0; i < pending.length; i++) {
             add(pending[i]);
@@ -30,7 +30,7 @@ final class Changes {
         }
     }
 
-    /** The encoded keys, in order and so by their groups; null for all that there are. */
+    /** The encoded keys, sorted, and so by their groups; null stands for all keys. */
     byte[][] sorted() {
         if (all) {
             return null;

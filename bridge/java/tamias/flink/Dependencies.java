@@ -11,9 +11,9 @@ import org.apache.flink.python.env.PythonDependencyInfo;
 import org.apache.flink.python.env.process.ProcessPythonEnvironmentManager;
 
 /**
- * The job's Python files, archives and requirements on this task manager, by Flink's own means: what
- * `python.files`, `python.archives` and `python.requirements` name is unpacked and installed as for
- * PyFlink's own functions, and the launcher is started in what comes of it.
+ * The job's Python files, archives and requirements on this task manager. Flink unpacks and installs
+ * what `python.files`, `python.archives` and `python.requirements` name, as for PyFlink's own
+ * functions, and the launcher is started in the resulting environment.
  */
 public final class Dependencies implements Serializable {
     private final Configuration config;
@@ -25,7 +25,7 @@ public final class Dependencies implements Serializable {
         this.any = any;
     }
 
-    /** The environment variables that make them known to Python. */
+    /** Prepare them; returns the environment variables by which Python finds them. */
     Map open(String[] folders, DistributedCache cache, JobID job) throws Exception {
         if (!any) {
             return new HashMap();

@@ -5,9 +5,9 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 
 /**
- * An input that the pool has been sent, and whose outcome the task does not have yet.
+ * An input that was sent to the pool, and of which the task has no outcome yet.
  *
- * In a checkpoint it may come with its outputs: the pool had committed them, and they had not arrived.
+ * In a checkpoint it may have outputs, which the pool had committed and the task had not received.
  */
 final class Entry {
     final long offset;
@@ -16,7 +16,7 @@ final class Entry {
     final byte[] payload;
     final boolean timed;
     final long timestamp;
-    /** Null: not known to be done. */
+    /** Null if no outcome is known. */
     byte[][] outputs;
 
     Entry(long offset, int group, byte[] key, byte[] payload, boolean timed, long timestamp) {

@@ -3,7 +3,7 @@ package tamias.flink;
 import org.apache.flink.api.java.functions.KeySelector;
 import org.apache.flink.types.Row;
 
-/** Keys rows by one of their fields, without a step of Python in between. */
+/** Takes the key from a field of a row, without a Python function. */
 public final class FieldKey implements KeySelector {
     private final int position;
     private final String name;

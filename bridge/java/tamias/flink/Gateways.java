@@ -3,8 +3,8 @@ package tamias.flink;
 import java.util.Map;
 
 /**
- * Lets the pool's workers reach Java resources in this JVM, if the job brings any: its jars have the
- * class `tamias.resources.Gateway` then (bridge/flink/operator.py ships it with `java-classpath`).
+ * Lets the pool's workers reach Java resources in this JVM, if the job has any. Then its jars have the
+ * class `tamias.resources.Gateway` (bridge/flink/operator.py adds it where `java-classpath` is set).
  */
 final class Gateways {
     private static final String NAME = "tamias.resources.Gateway";
@@ -12,7 +12,7 @@ final class Gateways {
 
     private Gateways() {}
 
-    /** Open the gateway, and put into `variables` by which environment variables it is found. */
+    /** Open the gateway, and put the environment variables with its address into `variables`. */
     static void open(ClassLoader loader, Map variables) throws Exception {
         try {
             variables.putAll((Map) call(loader, "open"));

@@ -12,10 +12,10 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
 /**
- * The pool's metrics in Flink's: gauges that show the last value heard, under the agent's own names.
+ * The pool's metrics as Flink's gauges: each shows the last value received, under the agent's name for it.
  *
- * A name with dots becomes nested groups, as Flink Agents nests them. Of a meter or histogram, each of
- * its numbers is a gauge.
+ * A name with dots becomes nested groups, as in Flink Agents. Each number of a meter or histogram is a
+ * gauge.
  */
 final class Gauges {
     private final MetricGroup group;
@@ -39,7 +39,7 @@ final class Gauges {
             }
             nested("", (JsonNode) all.path("metrics"));
         } catch (IOException e) {
-            return; // the next one will do
+            return; // wait for the next one
         }
     }
 

@@ -3,8 +3,8 @@ package tamias.flink;
 import org.apache.flink.runtime.state.StreamStateHandle;
 
 /**
- * One file of a checkpoint's memory: all of a task's keys, or those that had changed since the level
- * below it. Of each key group it says where in the file that is; -1 where there is nothing.
+ * One file of a checkpoint's memory: all keys of a task, or those changed since the level below it.
+ * `starts` has the position of each key group in the file; -1 if the file has nothing of it.
  */
 final class Level {
     final String name;

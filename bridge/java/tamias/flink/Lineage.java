@@ -6,16 +6,16 @@ import java.util.UUID;
 import org.apache.flink.runtime.checkpoint.SnapshotType;
 
 /**
- * What the next checkpoint of a task can be built upon.
+ * The files that the next checkpoint of a task can use again.
  *
  * A checkpoint's memory is a stack of levels: at the bottom all keys, above it those that changed from
- * one checkpoint to the next. The files of the last checkpoint are used again, and only one for what
- * has changed is added, if that checkpoint is known to be complete: what was aborted is deleted, and
- * of what the job manager has not told of yet nobody knows. Otherwise, and when the levels above have
- * grown to half of the bottom, so that restoring does not get slower and slower, all is written anew.
+ * one checkpoint to the next. If the last checkpoint is known to be complete, its files are used again,
+ * and only one for the changes is added. Files of an aborted checkpoint are deleted, and whether one is
+ * complete is unknown until the job manager reports it; in both cases all memory is written anew. So it
+ * is when the levels above have grown to half of the bottom: otherwise restores would get slower.
  *
- * A savepoint stands for itself, and leaves no trace here. The task that begins from a checkpoint
- * writes all anew once: the files may belong to somebody else then.
+ * A savepoint has files of its own, and changes nothing here. A task that begins from a checkpoint
+ * writes all memory anew once, because another job may own the files of that checkpoint.
  */
 final class Lineage {
     private static final int MOST_LEVELS = 16;
@@ -26,14 +26,14 @@ final class Lineage {
     private boolean complete;
     private ArrayList levels;
 
-    /** An input goes to the pool: whatever it does, it does to its key. */
+    /** Record that an input was sent to the pool: it may change the memory of its key. */
     void sent(Entry entry) {
         if (changes != null) {
             changes.add(entry);
         }
     }
 
-    /** A barrier: which levels to build upon, if any. */
+    /** Plan the checkpoint of a barrier: the levels to use again, if any. */
     synchronized Plan next(long checkpoint, Entry[] pending, SnapshotType type) {
         SnapshotType.SharingFilesStrategy sharing = type.getSharingFilesStrategy();
         if (sharing == SnapshotType.SharingFilesStrategy.NO_SHARING) {
@@ -60,7 +60,7 @@ final class Lineage {
         return levels.isEmpty() || 2 * above <= ((Level) levels.get(0)).size;
     }
 
-    /** A checkpoint has been written, from another thread. */
+    /** Record the levels of a checkpoint that has been written; called by another thread. */
     synchronized void written(long checkpoint, ArrayList found) {
         if (checkpoint == last) {
             levels = found;
@@ -73,7 +73,7 @@ final class Lineage {
         }
     }
 
-    /** What a checkpoint consists of: these levels, and one of the changes; or, without, one of all. */
+    /** A checkpoint: these levels, and one with `changes`; if that is null, one with all memory. */
     static final class Plan {
         /** Whether later checkpoints may use the files, too. */
         final boolean shared;

@@ -7,10 +7,10 @@ import java.nio.file.Files;
 import java.util.UUID;
 
 /**
- * A task's directory on this machine, for as long as the task lives; its pool's store is in it.
+ * A task's directory on this machine, with its pool's store; it is deleted when the task ends.
  *
- * The task holds a lock on a file in it. So when a task manager was killed and could not clean up,
- * the next pool on the machine can tell what it has left behind (bridge/task/cleanup.py).
+ * The task holds a lock on a file in it. If a task manager is killed, the directory stays without a
+ * lock, and the next pool on the machine deletes it (bridge/task/cleanup.py).
  */
 final class LocalState {
     final File folder;
@@ -24,9 +24,9 @@ final class LocalState {
         RandomAccessFile file = null;
         try {
             file = new RandomAccessFile(new File(folder, "task.lock"), "rw");
-            // Not `lock`, which gives up, and closes the file, in a task that is being cancelled.
+            // Not `lock`, which throws, and closes the file, when the task is being cancelled.
             if (file.getChannel().tryLock() == null) {
-                throw new IOException("Somebody else has locked " + folder + ", which is new.");
+                throw new IOException("Another process has locked " + folder + ", which is new.");
             }
         } catch (IOException e) {
             remove(folder);

@@ -6,7 +6,7 @@ import java.util.Arrays;
 /**
  * An outbox record, run by run: the offset, then the outputs one by one. See store/records/outbox.py.
  *
- * Records are read where they lie in a frame; only the outputs themselves are copied out.
+ * Records are read in place; only the outputs are copied.
  */
 final class Outputs {
     private final byte[] data;
@@ -19,7 +19,7 @@ final class Outputs {
     private int run = -1;
     private int output;
 
-    /** Of the present run. */
+    /** The offset and the number of outputs of the present run. */
     long offset;
     int count;
 
@@ -37,7 +37,7 @@ final class Outputs {
         blob = lengths + 8 * total + 8 * failed;
     }
 
-    /** Go to the next run; its outputs have to be taken or skipped before the one after it. */
+    /** Go to the next run; its outputs must be read or skipped before the next call. */
     boolean next() {
         run++;
         if (run >= runs) {
@@ -48,11 +48,11 @@ final class Outputs {
         return true;
     }
 
-    byte[] take() {
+    byte[] read() {
         int length = (int) Bytes.int64(data, lengths + 8 * output++);
-        byte[] taken = Arrays.copyOfRange(data, blob, blob + length);
+        byte[] output = Arrays.copyOfRange(data, blob, blob + length);
         blob += length;
-        return taken;
+        return output;
     }
 
     void skip() {
@@ -61,10 +61,10 @@ final class Outputs {
         }
     }
 
-    byte[][] takeAll() {
+    byte[][] readAll() {
         byte[][] all = new byte[count][];
         for (int i = 0; i < count; i++) {
-            all[i] = take();
+            all[i] = read();
         }
         return all;
     }

@@ -1,13 +1,13 @@
 package tamias.flink;
 
-/** The parts of a checkpoint, one after another, as the pool gives them; see bridge/task/frames.py. */
+/** The parts of a checkpoint, read from the pool one after another; see bridge/task/frames.py. */
 final class Parts {
     private final Pool pool;
     private final long checkpoint;
     private byte[] following;
     private int next;
 
-    /** The present part: its kind, and where in `data` its body is. */
+    /** The present part: its kind, and the position of its body in `data`. */
     char kind;
     byte[] data;
     int start;
@@ -34,7 +34,7 @@ final class Parts {
         return end - start;
     }
 
-    /** Of a part that is a key group's memory. */
+    /** The key group of a part with memory. */
     int group() {
         return (data[start] & 0xff) | (data[start + 1] & 0xff) << 8;
     }

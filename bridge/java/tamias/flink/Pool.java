@@ -22,15 +22,15 @@ import org.slf4j.Logger;
 /**
  * One life of a pool's launcher, and the pipe to it.
  *
- * The task's thread never waits here: what it sends is put into frames and written by a thread of
- * their own, and what the launcher says is read by another one and fetched by the task with `poll`.
- * How much can pile up is bounded by the task, which sends no more inputs than it may have pending.
- * Parts of a checkpoint go to whoever has asked for them, past the task.
+ * The task's thread never waits here: one thread writes the frames that it sends, and another one reads
+ * those of the launcher, which the task gets with `poll`. The number of waiting frames is bounded,
+ * because the task sends no more inputs than it may have pending. Parts of a checkpoint do not pass
+ * through the task: the thread that has asked for them gets them.
  */
 final class Pool {
     static final byte[] GONE = new byte[0];
     private static final int LONGEST_LINE = 8192;
-    /** Waiting to be written while a state is restored; each has a quarter of a megabyte, or little more. */
+    /** The most frames waiting to be written during a restore; each has about 256 kB. */
     private static final int MOST_FRAMES = 64;
 
     private final Process process;
@@ -48,7 +48,7 @@ final class Pool {
     volatile long heard = System.nanoTime();
     volatile boolean beating;
 
-    /** `wake` is called, from another thread, whenever there is something to poll. */
+    /** `wake` is called, by another thread, when a frame has arrived. */
     Pool(String[] command, Map variables, File folder, long step, Logger log, Runnable wake)
         throws IOException {
         this.step = step;
@@ -76,10 +76,10 @@ final class Pool {
 
     // -- from the task ------------------------------------------------------------------------
 
-    /** Send an input; `alone` if nothing else is pending, so that it need not wait for company. */
+    /** Send an input; `alone` if nothing else is pending, so that it is not kept for a larger batch. */
     void send(Entry entry, boolean alone) {
         synchronized (lock) {
-            if (!batch.takes(entry)) {
+            if (!batch.hasRoomFor(entry)) {
                 closeBatch();
             }
             batch.add(entry);
@@ -102,7 +102,7 @@ final class Pool {
         }
     }
 
-    /** For a lot of frames, from a thread that may wait: there are never many in memory. */
+    /** Send one of many frames, by a thread that may wait: few of them are in memory at once. */
     void sendSlowly(char kind, byte[] body) throws InterruptedException {
         synchronized (lock) {
             while (frames.size() >= MOST_FRAMES && !gone) {
@@ -118,7 +118,7 @@ final class Pool {
         send(kind, out.data);
     }
 
-    /** What has arrived: a frame without its length; GONE when the launcher has ended; or null. */
+    /** The next frame, without its length; GONE when the launcher has ended; null if none has arrived. */
     byte[] poll() {
         return (byte[]) arrived.poll();
     }
@@ -132,14 +132,14 @@ final class Pool {
 
     // -- checkpoints, from any thread ---------------------------------------------------------
 
-    /** A barrier: what was sent before is part of the checkpoint. */
+    /** Send a barrier: inputs sent before it are part of the checkpoint. */
     void barrier(long checkpoint) {
         parts.put(Long.valueOf(checkpoint), new LinkedBlockingQueue());
         send('B', checkpoint);
     }
 
-    /** Of memory only that of these keys is wanted, which are in the order of their groups. */
-    void only(long checkpoint, byte[][] keys) {
+    /** Ask for the memory of these keys only, which are in the order of their groups. */
+    void restrict(long checkpoint, byte[][] keys) {
         Bytes body = new Bytes(12 + 32 * keys.length);
         body.u64(checkpoint);
         body.u32(keys.length);
@@ -152,7 +152,7 @@ final class Pool {
         send('Q', body.copy());
     }
 
-    /** The next parts of a checkpoint: the frame that they are in. */
+    /** Ask for the next parts of a checkpoint, and return the frame with them. */
     byte[] pull(long checkpoint) throws CheckpointException, InterruptedException {
         LinkedBlockingQueue queue = (LinkedBlockingQueue) parts.get(Long.valueOf(checkpoint));
         if (queue == null || gone) {
@@ -172,7 +172,7 @@ final class Pool {
         }
     }
 
-    /** Flink takes the next checkpoint instead, and does not hold it against the job. */
+    /** A reason for which Flink declines the checkpoint without counting it as a failure. */
     private static CheckpointException lost() {
         return new CheckpointException("the pool's launcher has died while its state was read out",
             CheckpointFailureReason.CHECKPOINT_DECLINED_TASK_NOT_READY);
@@ -190,7 +190,7 @@ final class Pool {
                         lock.wait();
                     }
                     if (frames.isEmpty() && !batch.isFull() && !lone && !closed) {
-                        lock.wait(1); // for company
+                        lock.wait(1); // more inputs may come
                     }
                     if (frames.isEmpty()) {
                         closeBatch();
@@ -210,7 +210,7 @@ final class Pool {
                 out.flush();
             }
         } catch (IOException e) {
-            return; // it has died: the reader has seen it, too
+            return; // the launcher has died; the reading thread reports it
         } catch (InterruptedException e) {
             return;
         } finally {
@@ -222,7 +222,7 @@ final class Pool {
         try {
             stream.close();
         } catch (IOException e) {
-            return; // there is nobody at the other end
+            return; // the other end is closed
         }
     }
 
@@ -294,7 +294,7 @@ final class Pool {
 
     // -- the end ------------------------------------------------------------------------------
 
-    /** How it has ended, in words. */
+    /** How the process has ended, as the end of a sentence. */
     String ending() {
         try {
             if (process.waitFor(5, TimeUnit.SECONDS)) {
@@ -311,7 +311,7 @@ final class Pool {
         process.destroyForcibly();
     }
 
-    /** End it: by closing the pipe, and if that does not help, by force. */
+    /** End it by closing the pipe; kill it if it has not ended after five seconds. */
     void close() {
         synchronized (lock) {
             closed = true;

@@ -5,7 +5,7 @@ import java.nio.charset.StandardCharsets;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
-/** What has ended a pool, as it says: the agent's own error with its Python traceback, or another. */
+/** The error with which a pool has ended; one of the agent's code has the Python traceback. */
 public final class PoolException extends Exception {
     PoolException(byte[] frame) {
         super(text(frame));

@@ -42,20 +42,20 @@ import org.apache.flink.util.function.ThrowingRunnable;
  * Runs an agent's pool under a Flink task.
  *
  * An input is *pending* from when it is sent to the pool until its outputs have been emitted. Each has
- * an offset, by which the pool knows it: offsets go up, and none is ever given twice in the life of a
- * job, whatever its parallelism. That is all there is to exactness: an outcome of an input that is not
- * pending is dropped, and what is pending is sent again to the pool's next life, or put into the
- * checkpoint.
+ * an offset, which identifies it in the pool: offsets increase, and none is used twice in the life of a
+ * job, also if its parallelism changes. Exactly once follows from two rules: the outcome of an input
+ * that is not pending is dropped, and pending inputs are sent again to the next launcher, or put into
+ * the checkpoint.
  *
- * Everything here happens on the task's thread. Outcomes come in as mails. A task with as many inputs
- * pending as it may have works through mails until there is room, which is how a slow agent slows
- * Flink; it never waits for a run. Watermarks wait for the inputs before them.
+ * All code here runs on the task's thread. Outcomes arrive as mails. A task with the most pending
+ * inputs allowed processes mails until there is room: so a slow agent slows Flink. It never blocks on a
+ * run. Watermarks wait for the inputs before them.
  */
 public final class PoolOperator extends AbstractStreamOperator implements OneInputStreamOperator {
     private static final long MOST_BYTES = 32L << 20;
     private static final int MOST_DEATHS = 10;
     private static final long QUIET_NANOS = 30L * 1000 * 1000 * 1000;
-    private static final long LOOK_MILLIS = 1000;
+    private static final long CHECK_MILLIS = 1000;
 
     private final String job;
     private final String[] command;
@@ -85,17 +85,17 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private transient Map variables;
     private transient int deaths;
     private transient boolean ended;
-    /** Whether the pool's state directory has all that a checkpoint held. */
-    private transient boolean whole;
+    /** Whether the pool's state directory has all that was in the checkpoint. */
+    private transient boolean complete;
     private transient Gauges gauges;
 
     /**
-     * @param job what the pool is to do, a JSON object that is completed here
+     * @param job the job of the pool, a JSON object that is completed here
      * @param command the command that starts the launcher
-     * @param selector what takes the key out of an element
+     * @param selector gives the key of an element
      * @param keyType the type of the key
      * @param inputType the type of the elements
-     * @param keyInFront whether elements are rows of the key and the value
+     * @param keyInFront whether elements are rows of a key and a value
      * @param text whether outputs are texts; otherwise they are pickles
      * @param capacity how many inputs may be pending
      */
@@ -148,7 +148,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
             folders, getRuntimeContext().getDistributedCache(), getContainingTask().getEnvironment().getJobID());
         Gateways.open(getUserCodeClassloader(), variables);
         start();
-        whole = !context.isRestored();
+        complete = !context.isRestored();
         Restore restore = new Restore(range, pool, restored);
         for (Iterator handles = handles().iterator(); handles.hasNext();) {
             restore.read((KeyedStateHandle) handles.next());
@@ -157,13 +157,13 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     }
 
     /**
-     * What checkpoints have of this task's key groups. Flink would give them to a keyed state
-     * backend, which this operator does not have: its pool is one.
+     * The handles of checkpoints for this task's key groups. Flink passes them to a keyed state backend;
+     * this operator has none, because its pool has the state.
      */
     private Collection handles() {
         List places = getContainingTask().getEnvironment().getTaskStateManager()
             .prioritizedOperatorState(getOperatorID()).getPrioritizedManagedKeyedState();
-        // The last one is what the job manager has; any before it are copies on this machine.
+        // The last one is that of the job manager; those before it are copies on this machine.
         return places.isEmpty() ? new ArrayList() : (Collection) places.get(places.size() - 1);
     }
 
@@ -177,10 +177,10 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
             }
         });
         String path = state.store.getAbsolutePath().replace("\\", "\\\\").replace("\"", "\\\"");
-        String told = "{\"state\": \"" + path + "\", \"first_group\": " + range.getStartKeyGroup()
+        String configuration = "{\"state\": \"" + path + "\", \"first_group\": " + range.getStartKeyGroup()
             + ", \"last_group\": " + range.getEndKeyGroup() + ", \"step\": " + step + ", "
             + job.substring(1);
-        pool.send('C', told.getBytes(StandardCharsets.UTF_8));
+        pool.send('C', configuration.getBytes(StandardCharsets.UTF_8));
         LOG.info("started pool {} in {}", Long.valueOf(pool.pid()), path);
     }
 
@@ -209,9 +209,9 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         restored = null;
         getProcessingTimeService().scheduleAtFixedRate(new ProcessingTimeCallback() {
             public void onProcessingTime(long timestamp) {
-                look();
+                checkHeartbeat();
             }
-        }, LOOK_MILLIS, LOOK_MILLIS);
+        }, CHECK_MILLIS, CHECK_MILLIS);
     }
 
     // -- inputs -------------------------------------------------------------------------------
@@ -292,11 +292,11 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         byte[] frame = pool.poll();
         while (frame != null && !ended) {
             if (frame == Pool.GONE) {
-                died();
+                replaceLauncher();
             } else if (frame[0] == 'O') {
-                take(frame);
+                processOutputs(frame);
             } else if (frame[0] == 'K') {
-                whole = true;
+                complete = true;
             } else if (frame[0] == 'M') {
                 gauges.update(frame);
             } else if (frame[0] == 'E') {
@@ -310,7 +310,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         }
     }
 
-    private void take(byte[] frame) throws Exception {
+    private void processOutputs(byte[] frame) throws Exception {
         Outputs outputs = new Outputs(frame, 9);
         while (outputs.next()) {
             Entry entry = (Entry) pending.remove(Long.valueOf(outputs.offset));
@@ -321,7 +321,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
             deaths = 0;
             pendingBytes -= entry.size();
             for (int i = 0; i < outputs.count; i++) {
-                emit(entry, outputs.take());
+                emit(entry, outputs.read());
             }
         }
         pool.send('A', Bytes.int64(frame, 1));
@@ -334,11 +334,11 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
 
     // -- the pool's death ---------------------------------------------------------------------
 
-    /** Its launcher is gone, and has not said why: start another one where it was. */
-    private void died() throws Exception {
+    /** Start another launcher in the same directory: the last one is gone, without an error frame. */
+    private void replaceLauncher() throws Exception {
         deaths++;
         String how = pool.ending();
-        if (!whole) {
+        if (!complete) {
             ended = true;
             throw new IOException("The pool's launcher " + how + " before its state was restored.");
         }
@@ -347,11 +347,11 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
             throw new IOException("The pool's launcher " + how + ", " + deaths + " times in a row. What"
                 + " it has printed is in the task manager's log.");
         }
-        LOG.warn("pool " + pool.pid() + " " + how + ": another one takes its place, and is sent "
+        LOG.warn("pool " + pool.pid() + " " + how + ": another one is started, and is sent "
             + pending.size() + " inputs again");
         pool.close();
         if (deaths > 1) {
-            Thread.sleep(Math.min(2000L, 50L << deaths)); // in a row, without any success
+            Thread.sleep(Math.min(2000L, 50L << deaths)); // repeated deaths, without an outcome in between
         }
         start();
         pool.send('G', new byte[0]);
@@ -360,10 +360,10 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         }
     }
 
-    /** A launcher that says nothing any more, not even that it lives, is as good as dead. */
-    private void look() {
+    /** Kill a launcher that has sent nothing, not even a heartbeat, for 30 seconds. */
+    private void checkHeartbeat() {
         if (pool.beating && System.nanoTime() - pool.heard > QUIET_NANOS) {
-            LOG.warn("pool {} has not been heard of for 30 s: it is killed", Long.valueOf(pool.pid()));
+            LOG.warn("pool {} has sent nothing for 30 s: it is killed", Long.valueOf(pool.pid()));
             pool.kill();
         }
     }

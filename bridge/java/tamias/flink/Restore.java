@@ -15,18 +15,18 @@ import org.apache.flink.runtime.state.KeyedStateHandle;
 import org.apache.flink.runtime.state.StreamStateHandle;
 
 /**
- * Reads what Snapshot has written, and of it what belongs to a task: what the pool keeps goes to the
- * pool, and what was pending to the task.
+ * Reads what Snapshot has written for the key groups of a task. Memory, journals and dead letters go to
+ * the pool, pending inputs to the task.
  *
- * Memory goes key group by key group, and in each from the newest level to the oldest. So the pool
- * knows, when it sees a key in an older level, whether there was something newer.
+ * Memory is sent key group by key group, and in each from the newest level to the oldest. So when the
+ * pool receives a key of an older level, it knows whether a newer level has that key.
  */
 final class Restore {
     private final KeyGroupRange range;
     private final Pool pool;
     private final ArrayList pending;
 
-    /** `pending` is where inputs go. */
+    /** `pending` gets the inputs. */
     Restore(KeyGroupRange range, Pool pool, ArrayList pending) {
         this.range = range;
         this.pool = pool;

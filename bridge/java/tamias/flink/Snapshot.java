@@ -23,13 +23,13 @@ import org.apache.flink.runtime.state.StreamStateHandle;
 /**
  * Writes the state of a task as of a barrier, while the task goes on.
  *
- * Two files. The first has memory, key group by key group, in parts as the pool gives them: all of it,
- * or that of the keys which have changed, on top of the files of the checkpoint before (Lineage).
- * The second says which files of memory belong to the checkpoint, and has the rest of each key group:
- * what is on record of its unfinished runs, its dead letters, and its inputs that had no outcome at
- * the barrier, those with their outputs of which the pool knew one already.
+ * It writes two files. The first has memory, key group by key group, in the parts that the pool sends:
+ * all memory, or that of the keys that have changed, in addition to the files of the last checkpoint
+ * (Lineage). The second lists the files with memory that belong to the checkpoint, and has the rest of
+ * each key group: the journals of unfinished runs, dead letters, and the inputs that had no outcome at
+ * the barrier. If the pool had already committed outputs of such an input, it comes with them.
  *
- * The whole travels as what Flink calls an incremental handle, so that it counts who uses the files.
+ * Flink gets them as an incremental handle, so that it counts which checkpoints use a file.
  */
 final class Snapshot implements Callable {
     static final int VERSION = 2;
@@ -75,12 +75,12 @@ final class Snapshot implements Callable {
         byte[][] changed = plan.changes == null ? null : plan.changes.sorted();
         boolean above = changed != null;
         if (above) {
-            pool.only(checkpoint, changed);
+            pool.restrict(checkpoint, changed);
         }
         Parts parts = new Parts(pool, checkpoint);
         parts.advance();
         while (parts.kind != 'm' && parts.kind != 'e') {
-            take(parts);
+            collect(parts);
             parts.advance();
         }
         if (parts.kind == 'e' && parts.length() > 0) {
@@ -125,7 +125,7 @@ final class Snapshot implements Callable {
         return IncrementalKeyedStateHandle.HandleAndLocalPath.of(handle, name);
     }
 
-    /** The job manager has this file; and if the checkpoint comes to nothing, it must not be deleted. */
+    /** Stands for a file that the job manager has; it is not deleted if this checkpoint is aborted. */
     private static StreamStateHandle standIn(StreamStateHandle file) {
         return new PlaceholderStreamStateHandle(file.getStreamStateHandleID(), file.getStateSize(),
             FileMergingSnapshotManager.isFileMergingHandle(file));
@@ -153,7 +153,7 @@ final class Snapshot implements Callable {
                 parts.advance();
             }
             if (parts.kind != 'e') {
-                throw new IOException("The pool has given something else among memory.");
+                throw new IOException("The pool has sent a part of another kind among those with memory.");
             }
             out.writeByte('e');
             out.flush();
@@ -222,15 +222,15 @@ final class Snapshot implements Callable {
         }
     }
 
-    /** What concerns single inputs, sorted by the key groups of these. */
-    private void take(Parts parts) throws IOException {
+    /** Collect records of single inputs by key group. */
+    private void collect(Parts parts) throws IOException {
         byte[] part = parts.data;
         int at = parts.start;
         if (parts.kind == 'o') {
             Outputs outputs = new Outputs(part, at);
             while (outputs.next()) {
                 if (byOffset.containsKey(Long.valueOf(outputs.offset))) {
-                    answered.put(Long.valueOf(outputs.offset), outputs.takeAll());
+                    answered.put(Long.valueOf(outputs.offset), outputs.readAll());
                 } else {
                     outputs.skip();
                 }

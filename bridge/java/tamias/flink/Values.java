@@ -24,9 +24,9 @@ import org.apache.flink.types.Row;
 /**
  * Flink's values as pickles, and its keys in the encoding of the store (store/encoding/keys.py).
  *
- * A pickle because Python reads nothing faster, and because what PyFlink calls a pickled byte array is
- * one already and goes through as it is. Written are opcodes of protocol 4, without memo: values are
- * trees. Rows become tamias.agent.row.Row, by their names.
+ * Pickles, because Python reads them fastest, and because PyFlink's pickled byte arrays are pickles
+ * already and are passed on unchanged. They are of protocol 4, without memo, because values are trees.
+ * Rows become tamias.agent.row.Row, with their field names.
  */
 final class Values implements Serializable {
     private static final byte[] ROW = ascii("ctamias.agent.row\nRow\n)\u0081");
@@ -114,7 +114,7 @@ final class Values implements Serializable {
         out.u8('u');
     }
 
-    /** A pickle inside of a pickle: what it makes is made there. */
+    /** A pickle inside a pickle: it is loaded where it stands. */
     private static void nested(Bytes out, byte[] pickle) {
         out.put(LOADS);
         bytes(out, pickle);
@@ -261,10 +261,10 @@ final class Values implements Serializable {
     }
 
     /**
-     * A key as the store knows it, with its key group in front.
+     * A key in the encoding of the store, with its key group in front.
      *
-     * Pickled texts and whole numbers become what they are, so that the same key is the same whether
-     * it came as a Java or a Python object; other pickles are keys by their bytes.
+     * Pickled texts and whole numbers are decoded, so that a key is the same as a Java and as a Python
+     * object; other pickles are keys by their bytes.
      */
     byte[] key(Object key, int group) throws IOException {
         Object plain = key;
@@ -363,7 +363,7 @@ final class Values implements Serializable {
         out.put(pickle);
     }
 
-    /** Whether nothing more comes but, maybe, a memo that nobody will ask for. */
+    /** Whether the pickle ends here, except perhaps for a memo that is not used. */
     private static boolean ends(byte[] pickle, int at) {
         if (at < pickle.length && (pickle[at] & 0xff) == 0x94) {
             at++;

@@ -13,11 +13,11 @@ import java.util.concurrent.TimeUnit;
 /**
  * One request of Python, performed by a thread of its own.
  *
- * <p>What it needs of Python meanwhile it asks. The caller of a direct call is given the question
- * instead of the outcome, answers it, and is given the next one. So the Python thread that made the
- * call is the one that answers, nobody has to listen for calls from here, and no chain of calls
- * between the two languages can run out of threads. The others' outcomes and questions are told to
- * the session.
+ * <p>If it needs Python in between, it asks a question. The caller of a direct call gets the question
+ * in place of the outcome, answers it, and then gets the next question or the outcome. So the Python
+ * thread that made the call answers, Python needs no server for calls from Java, and no chain of
+ * calls between the languages can run out of threads. Outcomes and questions of other calls become
+ * events of the session.
  */
 final class Call implements Runnable {
     private static final ThreadLocal CURRENT = new ThreadLocal();
@@ -56,7 +56,7 @@ final class Call implements Runnable {
         return (Call) CURRENT.get();
     }
 
-    /** What all calls have in common that one has led to. */
+    /** Identifies the first call of a chain of calls; all calls in the chain have the same root. */
     static String root() {
         Call call = current();
         return call == null ? "thread-" + Thread.currentThread().getId() : call.root;
@@ -90,14 +90,14 @@ final class Call implements Runnable {
             outcome.put("metrics", this.metrics);
         }
         this.session.ended(this);
-        say(outcome);
+        send(outcome);
     }
 
     private synchronized void begun(Thread thread) {
         this.thread = thread;
     }
 
-    /** From here on nobody interrupts the thread, which is about to do something else. */
+    /** From here on the thread is not interrupted: it will perform other calls. */
     private synchronized void ended() {
         this.ended = true;
         Thread.interrupted();
@@ -107,15 +107,15 @@ final class Call implements Runnable {
         this.metrics.add(what);
     }
 
-    private void say(Map event) {
+    private void send(Map event) {
         if (this.direct) {
             this.turns.add(Json.write(event));
         } else {
-            this.session.tell(event);
+            this.session.enqueue(event);
         }
     }
 
-    /** The caller's part: what comes next, an outcome or a question. */
+    /** Wait for the next turn: an outcome, or a question. */
     String turn(int millis) {
         try {
             String turn = (String) this.turns.poll(millis, TimeUnit.MILLISECONDS);
@@ -142,7 +142,7 @@ final class Call implements Runnable {
         Map event = new HashMap();
         event.put("call", this.id);
         event.put("ask", question);
-        say(event);
+        send(event);
         try {
             return Failure.value((Map) Json.read((String) this.answers.take()));
         } catch (InterruptedException end) {

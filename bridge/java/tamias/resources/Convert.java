@@ -19,14 +19,14 @@ import org.apache.flink.agents.api.vectorstores.VectorStoreQueryResult;
 
 /**
  * The values of the API as JSON trees (maps, lists, strings, numbers, booleans, null), and back.
- * Python's side of this is `bridge/resources/convert.py`, which says what the trees look like.
+ * Python's side is `bridge/resources/convert.py`, which has a table of the trees.
  */
 final class Convert {
     private Convert() {}
 
     // ------------------------------------------------------------------ from Java
 
-    /** The tree of any value. What is of no kind that Python knows becomes its text. */
+    /** The tree of any value. A value of a type that Python does not know becomes its text. */
     static Object plain(Object value) {
         if (value == null || value instanceof Number || value instanceof Boolean) {
             return value;
@@ -106,7 +106,7 @@ final class Convert {
         return tree;
     }
 
-    /** Each as the double that has exactly its value. */
+    /** Each number as the double with exactly its value. */
     private static List numbers(float[] vector) {
         List tree = new ArrayList(vector.length);
         for (int i = 0; i < vector.length; i++) {
@@ -208,7 +208,7 @@ final class Convert {
         return new LocalTemplate(tree.get("template")).prompt;
     }
 
-    /** A prompt that Python has as plain data. Java's own does not show its template. */
+    /** A local prompt of Python's, with its template, which Java's own class does not expose. */
     private static final class LocalTemplate {
         final Object template;
         final Prompt prompt;

@@ -6,11 +6,11 @@ import java.lang.reflect.InvocationTargetException;
 import java.util.HashMap;
 import java.util.Map;
 
-/** How an exception crosses from one language into the other. */
+/** Exceptions as JSON, from one language to the other. */
 final class Failure {
     private Failure() {}
 
-    /** For Python: what was thrown, and which of Python's own exceptions it goes back to. */
+    /** An exception for Python, with the id of the Python exception that caused it, if one did. */
     static Map of(Throwable error) {
         while (error instanceof InvocationTargetException && error.getCause() != null) {
             error = error.getCause();
@@ -39,7 +39,7 @@ final class Failure {
         return outcome;
     }
 
-    /** Python's answer to a question, or what it raised. */
+    /** The value of Python's answer to a question; throws what Python has raised. */
     static Object value(Map answer) {
         Map failed = (Map) answer.get("failed");
         if (failed == null) {

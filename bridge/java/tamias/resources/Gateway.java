@@ -6,8 +6,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * A py4j gateway to `Resources`, in a JVM that is not tamias's own, as a TaskManager is. All of a
- * class loader share one; it is there from the first `open` to the last `close`.
+ * A py4j gateway to `Resources`, in a JVM that another program has started, such as a TaskManager. All
+ * tasks with the same class loader share one, from the first `open` to the last `close`.
  */
 public final class Gateway {
     private static final String[] PACKAGES = {
@@ -21,8 +21,8 @@ public final class Gateway {
     private Gateway() {}
 
     /**
-     * The environment variables by which the workers of a pool find it; none if no py4j is to be
-     * found here, in which case they start a JVM of their own.
+     * The environment variables by which the workers of a pool find it. Without py4j here there are
+     * none, and the workers start a JVM of their own.
      */
     public static synchronized Map open() throws Exception {
         if (users == 0) {
@@ -32,7 +32,7 @@ public final class Gateway {
         return variables;
     }
 
-    /** The pool does not need it any more. */
+    /** Give it up for one pool; the last one ends it. */
     public static synchronized void close() throws Exception {
         users--;
         if (users == 0) {

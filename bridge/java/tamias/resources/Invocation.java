@@ -21,7 +21,7 @@ import org.apache.flink.agents.api.tools.ToolResponse;
 import org.apache.flink.agents.api.vectorstores.BaseVectorStore;
 import org.apache.flink.agents.api.vectorstores.CollectionManageableVectorStore;
 
-/** Calls the method of a resource that a request names, with the request's arguments. */
+/** Calls the method that a request names, with the request's arguments. */
 final class Invocation {
     private Invocation() {}
 

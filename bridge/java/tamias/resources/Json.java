@@ -7,8 +7,8 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadCon
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
 /**
- * JSON as Python's `json` module writes and reads it: ASCII, so that it passes for any text, NaN
- * and infinities included, without limits on length.
+ * JSON as Python's `json` module writes and reads it: in ASCII, with NaN and infinities, and without
+ * limits on length.
  */
 final class Json {
     private static final ObjectMapper MAPPER = mapper();
@@ -36,7 +36,7 @@ final class Json {
         }
     }
 
-    /** Of what `Convert.plain` gives. */
+    /** The JSON of a tree, as `Convert.plain` makes it. */
     static String write(Object value) {
         try {
             return MAPPER.writeValueAsString(value);

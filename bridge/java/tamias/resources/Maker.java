@@ -12,7 +12,7 @@ import org.apache.flink.agents.api.resource.ResourceDescriptor;
 import org.apache.flink.agents.api.resource.ResourceType;
 import org.apache.flink.agents.plan.tools.FunctionTool;
 
-/** Makes resources as Python describes them: of a Java class, or standing for one of Python's. */
+/** Makes resources from Python's description: of a Java class, or proxies for Python's. */
 final class Maker {
     private Maker() {}
 
@@ -69,7 +69,7 @@ final class Maker {
         }
     }
 
-    /** A static method is a tool itself, or gives the resource or the description of it. */
+    /** A static method is a tool itself, or returns the resource or its description. */
     private static Object called(
             Session session, String name, String method, ResourceType type, Map arguments)
             throws Exception {

@@ -11,8 +11,8 @@ import org.apache.flink.metrics.HistogramStatistics;
 import org.apache.flink.metrics.Meter;
 
 /**
- * Metrics of Java resources, which go to Python with the outcome of the call that they are reported
- * in: `[path, kind, name, number]`. What is reported outside of a call is nobody's.
+ * Metrics of Java resources. Those reported during a call go to Python with its outcome, as
+ * `[path, kind, name, number]`; those reported outside of a call are dropped.
  */
 final class Metrics implements FlinkAgentsMetricGroup {
     static final Metrics ROOT = new Metrics(new ArrayList());
@@ -53,7 +53,7 @@ final class Metrics implements FlinkAgentsMetricGroup {
         return getHistogram(name);
     }
 
-    /** A gauge; the others report as it does. */
+    /** A gauge; the other kinds of metrics report through one. */
     static class Measure implements UpdatableGauge {
         private final List path;
         private final String kind;

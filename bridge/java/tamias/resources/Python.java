@@ -7,7 +7,7 @@ import org.apache.flink.agents.api.resource.Resource;
 import org.apache.flink.agents.api.resource.ResourceDescriptor;
 import org.apache.flink.agents.api.resource.ResourceType;
 
-/** A resource that lives in a Python process, as the Java object that stands for it calls it. */
+/** Calls of a resource in a Python process, for the Java object that is its proxy. */
 final class Python {
     private final Session session;
     private final String name;
@@ -19,7 +19,7 @@ final class Python {
         this.type = type.getValue();
     }
 
-    /** The Java object that stands for one of Python's, by what Python says of it. */
+    /** The proxy for a resource of Python's, made from its description. */
     static Resource resource(Session session, String name, ResourceType type, Map description) {
         Python python = new Python(session, name, type);
         Map fields = (Map) description.get("python");

@@ -11,7 +11,7 @@ import org.apache.flink.agents.api.chat.model.BaseChatModelConnection;
 import org.apache.flink.agents.api.resource.ResourceDescriptor;
 import org.apache.flink.agents.api.tools.Tool;
 
-/** A chat model connection of Python's. */
+/** A proxy for a chat model connection of Python's. */
 final class PythonChatModelConnection extends BaseChatModelConnection {
     private final Python python;
 

@@ -9,7 +9,7 @@ import org.apache.flink.agents.api.chat.messages.ChatMessage;
 import org.apache.flink.agents.api.chat.model.BaseChatModelSetup;
 import org.apache.flink.agents.api.resource.ResourceDescriptor;
 
-/** A chat model setup of Python's: its prompt, tools and connection are looked up over there. */
+/** A proxy for a chat model setup of Python's, which finds prompt, tools and connection in Python. */
 final class PythonChatModelSetup extends BaseChatModelSetup {
     private final Python python;
 

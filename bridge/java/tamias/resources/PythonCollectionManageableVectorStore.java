@@ -7,7 +7,7 @@ import java.util.function.BiFunction;
 import org.apache.flink.agents.api.resource.ResourceDescriptor;
 import org.apache.flink.agents.api.vectorstores.CollectionManageableVectorStore;
 
-/** A vector store of Python's that has collections. */
+/** A proxy for a vector store of Python's with collections. */
 final class PythonCollectionManageableVectorStore extends PythonVectorStore
         implements CollectionManageableVectorStore {
 

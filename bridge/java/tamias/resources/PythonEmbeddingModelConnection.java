@@ -9,7 +9,7 @@ import java.util.function.BiFunction;
 import org.apache.flink.agents.api.embedding.model.BaseEmbeddingModelConnection;
 import org.apache.flink.agents.api.resource.ResourceDescriptor;
 
-/** An embedding model connection of Python's. */
+/** A proxy for an embedding model connection of Python's. */
 final class PythonEmbeddingModelConnection extends BaseEmbeddingModelConnection {
     private final Python python;
 

@@ -9,7 +9,7 @@ import java.util.function.BiFunction;
 import org.apache.flink.agents.api.embedding.model.BaseEmbeddingModelSetup;
 import org.apache.flink.agents.api.resource.ResourceDescriptor;
 
-/** An embedding model setup of Python's. */
+/** A proxy for an embedding model setup of Python's. */
 final class PythonEmbeddingModelSetup extends BaseEmbeddingModelSetup {
     private final Python python;
 

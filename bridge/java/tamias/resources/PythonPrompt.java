@@ -7,7 +7,7 @@ import java.util.Map;
 import org.apache.flink.agents.api.chat.messages.MessageRole;
 import org.apache.flink.agents.api.prompt.Prompt;
 
-/** A prompt of Python's that is more than a template. */
+/** A proxy for a prompt of Python's whose class is not LocalPrompt. */
 final class PythonPrompt extends Prompt {
     private final transient Python python;
 

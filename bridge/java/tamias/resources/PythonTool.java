@@ -11,7 +11,7 @@ import org.apache.flink.agents.api.tools.ToolParameters;
 import org.apache.flink.agents.api.tools.ToolResponse;
 import org.apache.flink.agents.api.tools.ToolType;
 
-/** A tool of Python's. */
+/** A proxy for a tool of Python's. */
 final class PythonTool extends Tool {
     private final transient Python python;
 
@@ -20,7 +20,7 @@ final class PythonTool extends Tool {
         this.python = python;
     }
 
-    /** The tool that has the name of its resource. */
+    /** A tool whose resource has the same name. */
     PythonTool(Session session, ToolMetadata metadata) {
         this(new Python(session, metadata.getName(), ResourceType.TOOL), metadata);
     }

@@ -10,7 +10,7 @@ import org.apache.flink.agents.api.vectorstores.BaseVectorStore;
 import org.apache.flink.agents.api.vectorstores.VectorStoreQuery;
 import org.apache.flink.agents.api.vectorstores.VectorStoreQueryResult;
 
-/** A vector store of Python's: it embeds over there. */
+/** A proxy for a vector store of Python's, which computes embeddings in Python. */
 class PythonVectorStore extends BaseVectorStore {
     final Python python;
 

@@ -10,16 +10,16 @@ import org.apache.flink.agents.api.resource.Resource;
 import org.apache.flink.agents.api.resource.ResourceType;
 
 /**
- * What Python talks to: the entry point of a py4j gateway, whichever package py4j is in.
+ * The entry point of a py4j gateway, for calls from Python; it uses no class of py4j.
  *
- * <p>All methods take and give strings, JSON where they are more than a name, and none throws. A
- * session is a Python process with its resources; it begins with the first call that names it, and
- * ends with `close`, or when nothing has been heard of it for a minute.
+ * <p>Arguments and results are strings: ids, or JSON. No method throws. A session is a Python process
+ * with its resources; it begins with the first call that names it, and ends with `close`, or after a
+ * minute without a call.
  */
 public final class Resources {
     private static final Resources INSTANCE = new Resources();
 
-    private static final long SILENCE_MILLIS = 60000;
+    private static final long IDLE_MILLIS = 60000;
 
     private final Map sessions = new ConcurrentHashMap();
 
@@ -27,48 +27,48 @@ public final class Resources {
 
     private Resources() {}
 
-    /** The one instance of this class loader. */
+    /** The only instance in this class loader. */
     public static Resources instance() {
         return INSTANCE;
     }
 
-    /** Says that this JVM lives. */
+    /** Answers that this JVM is alive. */
     public String ping() {
         return "pong";
     }
 
     /**
-     * Perform a request; the answer is its outcome, or a question that has to be answered with
-     * `resume` first.
+     * Perform a request; returns its outcome, or a question that has to be answered with `resume`
+     * first.
      */
     public String call(String session, String request, int millis) {
         return session(session).begin(request, true).turn(millis);
     }
 
-    /** Go on with a call, given the answer to its question. As `call`. */
+    /** Go on with a call, with the answer to its question. Returns as `call`. */
     public String resume(String session, String call, String answer, int millis) {
         Call found = session(session).call(call);
         return found == null ? Call.unknown(call) : found.resume(answer, millis);
     }
 
-    /** Begin a request whose outcome, and whose questions, `poll` gives. */
+    /** Begin a request; `poll` returns its outcome and its questions. */
     public String submit(String session, String request) {
         session(session).begin(request, false);
         return "";
     }
 
-    /** What there is to tell a session, as a JSON array; waits for the first thing. */
+    /** The events for a session, as a JSON array; waits for the first one. */
     public String poll(String session, int millis) {
         return session(session).poll(millis);
     }
 
-    /** The answer to a question that came by `poll`. */
+    /** Answer a question that `poll` has returned. */
     public String reply(String session, String question, String answer) {
         session(session).reply(question, answer);
         return "";
     }
 
-    /** Interrupt a call that nobody waits for any more. */
+    /** Interrupt a call whose outcome is not needed any more. */
     public String cancel(String session, String call) {
         Call found = session(session).call(call);
         if (found != null) {
@@ -86,7 +86,7 @@ public final class Resources {
         return "";
     }
 
-    /** A value to Java and back: a diagnosis of the conversions. */
+    /** Convert a value to Java and back, to test the conversions. */
     public String echo(String kind, String json) {
         try {
             Object made = Convert.make(kind, Json.read(json));
@@ -97,8 +97,8 @@ public final class Resources {
     }
 
     /**
-     * A resource of a Python process, for Java code that no call from Python has led to. Which
-     * process is left open where there are several.
+     * A resource of a Python process, for Java code outside of a call from Python. If there are several
+     * processes, it may be of any of them.
      */
     public Resource resource(String name, ResourceType type) throws Exception {
         Iterator all = this.sessions.values().iterator();
@@ -120,7 +120,7 @@ public final class Resources {
         if (found == null) {
             found = opened(id);
         }
-        found.heard();
+        found.touch();
         return found;
     }
 
@@ -142,7 +142,7 @@ public final class Resources {
         return found;
     }
 
-    /** Ends with the last session: a thread that stays would keep a Flink job's classes loaded. */
+    /** Ends with the last session: a thread that stays would keep the classes of a Flink job loaded. */
     private void reap() {
         boolean going = true;
         while (going) {
@@ -154,7 +154,7 @@ public final class Resources {
             List all = new ArrayList(this.sessions.values());
             for (int i = 0; i < all.size(); i++) {
                 Session each = (Session) all.get(i);
-                if (each.silence() > SILENCE_MILLIS) {
+                if (each.idleMillis() > IDLE_MILLIS) {
                     close(each.id);
                 }
             }

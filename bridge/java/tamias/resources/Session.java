@@ -13,7 +13,7 @@ import java.util.function.BiFunction;
 import org.apache.flink.agents.api.resource.Resource;
 import org.apache.flink.agents.api.resource.ResourceType;
 
-/** One Python process: its resources, the calls that it has made, what is to be told to it. */
+/** One Python process: its resources, its calls, and the events for it. */
 final class Session implements BiFunction {
     private static final int MOST_EVENTS = 256;
 
@@ -24,7 +24,7 @@ final class Session implements BiFunction {
     private final Map questions = new ConcurrentHashMap();
     private final LinkedBlockingQueue events = new LinkedBlockingQueue();
     private final AtomicLong counter = new AtomicLong();
-    private volatile long heard = System.nanoTime();
+    private volatile long lastContact = System.nanoTime();
     private volatile boolean polling;
     private volatile boolean closed;
 
@@ -32,12 +32,12 @@ final class Session implements BiFunction {
         this.id = id;
     }
 
-    void heard() {
-        this.heard = System.nanoTime();
+    void touch() {
+        this.lastContact = System.nanoTime();
     }
 
-    long silence() {
-        return this.polling ? 0 : (System.nanoTime() - this.heard) / 1000000;
+    long idleMillis() {
+        return this.polling ? 0 : (System.nanoTime() - this.lastContact) / 1000000;
     }
 
     // ------------------------------------------------------------------ calls
@@ -57,7 +57,7 @@ final class Session implements BiFunction {
         this.calls.remove(call.id);
     }
 
-    void tell(Map event) {
+    void enqueue(Map event) {
         this.events.add(Json.write(event));
     }
 
@@ -74,7 +74,7 @@ final class Session implements BiFunction {
             Thread.currentThread().interrupt();
         } finally {
             this.polling = false;
-            heard();
+            touch();
         }
         StringBuilder text = new StringBuilder("[");
         for (int i = 0; i < found.size(); i++) {
@@ -85,7 +85,7 @@ final class Session implements BiFunction {
 
     // ------------------------------------------------------------------ questions
 
-    /** What Python answers to a question: by way of the present call, or by `poll`. */
+    /** Ask Python, as an answer to the present call if there is one, otherwise by an event; returns the answer. */
     Object ask(Map question) {
         Call call = Call.current();
         if (call != null && call.session == this) {
@@ -102,7 +102,7 @@ final class Session implements BiFunction {
         event.put("ask", question);
         event.put("question", number);
         event.put("call", call);
-        tell(event);
+        enqueue(event);
         try {
             while (!this.closed) {
                 Object answer = box.poll(1, TimeUnit.SECONDS);
@@ -128,7 +128,7 @@ final class Session implements BiFunction {
 
     // ------------------------------------------------------------------ resources
 
-    /** `getResource` of every resource that is made here. */
+    /** The `getResource` of resources that are made here. */
     public Object apply(Object name, Object type) {
         try {
             return resource((String) name, (ResourceType) type);
@@ -139,7 +139,7 @@ final class Session implements BiFunction {
         }
     }
 
-    /** The resource of that name: made here once, or what stands here for one of Python's. */
+    /** The resource of that name: a Java resource, made once, or a proxy for one of Python's. */
     Resource resource(String name, ResourceType type) throws Exception {
         String key = type.getValue() + "/" + name;
         Holder made = new Holder();
@@ -165,7 +165,7 @@ final class Session implements BiFunction {
         this.closed = true;
         Map last = new HashMap();
         last.put("closed", Boolean.TRUE);
-        tell(last);
+        enqueue(last);
         List all = new ArrayList(this.holders.values());
         for (int i = 0; i < all.size(); i++) {
             Resource resource = ((Holder) all.get(i)).resource;
@@ -183,12 +183,12 @@ final class Session implements BiFunction {
         }
     }
 
-    /** A resource that is there, is being made (by the calls of a root), or is to be made. */
+    /** A resource: made, being made (by calls with that root), or not made yet. */
     private static final class Holder {
         Resource resource;
         private String root;
 
-        /** The resource; or null, and it is the caller's to make it and to call `settle`. */
+        /** The resource; if null, the caller has to make it and then to call `settle`. */
         synchronized Resource claim(String root, ResourceType type, String name)
                 throws InterruptedException {
             while (this.root != null) {

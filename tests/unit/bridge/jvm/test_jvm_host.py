@@ -239,7 +239,7 @@ def test_every_class_of_ours_passes_the_verifier() -> None:
         gateway.close()
     finally:
         jvm.kill("the test is done")
-        jvm.bury()
+        jvm.reap()
 
 
 @pytest.fixture(params=["with Flink's py4j", "with py4j's own"])
@@ -266,7 +266,7 @@ def given(
     yield jvm, ours
     gateway.close()
     jvm.kill("the test is done")
-    jvm.bury()
+    jvm.reap()
 
 
 def test_a_jvm_that_is_given(

@@ -51,7 +51,7 @@ def through() -> Iterator[Callable[[str, Any], Any]]:
     yield pass_through
     line.close()
     jvm.kill("the tests are done")
-    jvm.bury()
+    jvm.reap()
 
 
 # Any text, lone surrogates included: users' data is not always what it should be.

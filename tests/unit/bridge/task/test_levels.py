@@ -86,16 +86,16 @@ class Levels(RuleBasedStateMachine):
     def checkpoint(self, *, whole: bool) -> None:
         """All of it, or what has changed since the last one."""
         reader = StoreReader(self.state.path)
-        held = CheckpointReader(reader, len(self.shards), range(GROUPS))
-        held.hold(1)
+        checkpoints = CheckpointReader(reader, len(self.shards), range(GROUPS))
+        checkpoints.open(1)
         if whole or not self.levels:
             self.levels = []
         else:
-            held.narrow(1, sorted(self.changed))
+            checkpoints.restrict(1, sorted(self.changed))
         level = []
         kind = b""
         while kind != frames.END:
-            for kind, body in held.next_parts(1):
+            for kind, body in checkpoints.next_parts(1):
                 if kind == frames.MEMORY:
                     level.append(body)
         reader.close()
@@ -114,7 +114,7 @@ class Levels(RuleBasedStateMachine):
                     for part in level:
                         if frames.unpack_memory(part).group == group:
                             body = struct.pack("<I", age) + part
-                            restore.take(frames.Frame(frames.RESTORE_MEMORY, body))
+                            restore.apply(frames.Frame(frames.RESTORE_MEMORY, body))
             restore.close()
             assert self.found(state.path, range(shards)) == self.at_checkpoint
 

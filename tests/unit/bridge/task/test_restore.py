@@ -42,7 +42,7 @@ def left_behind(folder: Path) -> list[Frame]:
         shard.close()
         with StoreReader(state.path) as reader:
             checkpoints = CheckpointReader(reader, 1, range(GROUP + 1))
-            checkpoints.hold(1)
+            checkpoints.open(1)
             parts = checkpoints.next_parts(1)
             checkpoints.close()
     restored = []
@@ -61,7 +61,7 @@ def test_journal_and_dead_letters_are_restored(tmp_path: Path, shards: int) -> N
     with StateDirectory.open(tmp_path / "after", "agent", shards, "none", {}) as state:
         restore = Restore(state)
         for frame in restored:
-            restore.take(frame)
+            restore.apply(frame)
         restore.close()
         number = GROUP % shards
         shard = Shard.acquire(state.layout.shard(number), number, "none")
