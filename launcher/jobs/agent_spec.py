@@ -1,4 +1,4 @@
-"""Which agent the workers of a job run, under which settings, in which interpreter."""
+"""Describes the agent that the workers of a job run: its target, settings and environment."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """An agent as a launcher knows it: by name or pickled, never imported here.
+    """An agent, by name or pickled; the launcher never imports it.
 
     Exactly one of `target` and `pickled` is set.
     """
 
     name: str
-    """The agent's identity, which a state directory belongs to."""
+    """The agent's identity; a state directory belongs to one."""
     target: str | None = None
     """`package.module:name`, or `/path/to/file.py:name`."""
     pickled: str | None = None
@@ -26,6 +26,6 @@ class AgentSpec:
     on_error: str = "dead-letter"
     """What happens to an input whose run fails: `fail`, `dead-letter` or `ignore`."""
     sys_path: Sequence[str] = ()
-    """Folders where the agent's modules are looked for."""
+    """Folders with the agent's modules."""
     environment: dict[str, Any] = field(default_factory=dict)
     """The workers' environment, as `EnvironmentSpec.of` takes it; empty: the launcher's."""

@@ -1,4 +1,4 @@
-"""The exit codes of the command; those of errors are with the errors."""
+"""The exit codes of the command; each error class has its own in `agent/errors.py`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ DONE: Final = 0
 FAILED: Final = 1
 """The agent or the pool has failed."""
 WRONG: Final = 2
-"""Usage, configuration, environment or state that does not fit."""
+"""Usage, configuration, environment or state is wrong."""
 DEAD_LETTERS: Final = 3
 """Done, but some inputs are in the dead letters."""
 INTERRUPTED: Final = 130
-"""Nothing is lost, and it can be resumed."""
+"""Interrupted without loss; it can be resumed."""

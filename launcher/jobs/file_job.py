@@ -40,9 +40,9 @@ class JobSpec:
     on_error: str = "dead-letter"
     config: dict[str, Any] = field(default_factory=dict)
     folder: str = ""
-    """Where the command was given: modules are looked for here, too."""
+    """The working directory of the command: modules are looked for here, too."""
     environment: dict[str, Any] = field(default_factory=dict)
-    """The workers' environment, as `EnvironmentSpec.of` takes it; empty for the launcher's."""
+    """The workers' environment, as `EnvironmentSpec.of` reads it; empty: the launcher's."""
 
     @property
     def agent(self) -> str:
@@ -50,7 +50,7 @@ class JobSpec:
         return generation_record.agent_of(self.target)
 
     def agent_spec(self) -> AgentSpec:
-        """The agent as its workers get it."""
+        """Return the agent, as its workers get it."""
         return AgentSpec(
             self.agent,
             target=self.target,
@@ -61,7 +61,7 @@ class JobSpec:
         )
 
     def launch(self) -> Launch | None:
-        """How the workers' interpreter is started: its environment is made, if need be.
+        """Return how the workers' interpreter is started; make its environment if it is missing.
 
         Raises:
             EnvironmentSetupError: it cannot be made, or does not work.
@@ -70,10 +70,10 @@ class JobSpec:
 
     @classmethod
     def recorded(cls, state: Path) -> JobSpec:
-        """The job that a state directory was made for.
+        """Return the job that a state directory was made for.
 
         Raises:
-            StoreError: there is no such directory, or its job did not come from a command.
+            StoreError: there is no such directory, or a program has made it, not a command.
         """
         with StateDirectory.view(state) as view:
             job = _recorded(view)
@@ -89,18 +89,18 @@ def run_file_job(
     scratch: Path | None = None,
     on_status: Callable[[PoolStatus], None] | None = None,
 ) -> Report:
-    """Run a job from file to file, or carry on with it.
+    """Run a job from file to file, or resume it.
 
     Args:
         spec: the job.
         state_path: its state directory, which need not exist.
         overwrite: allow a new job to empty an output file that exists.
-        scratch: what to delete if this process is killed, where the state is temporary.
-        on_status: called a few times a second, between other things: it should be quick.
+        scratch: the folder to delete if this process is killed, for temporary state.
+        on_status: called a few times a second in the pool's loop: it should be quick.
 
     Raises:
-        TamiasError: as `Pool.run`, and whatever is wrong with the state, input or output. A job
-            that could not begin for a mistake of its caller's leaves nothing behind.
+        TamiasError: as `Pool.run`, or an error of the state, input or output. A job that could not
+            begin because of a mistake in the command leaves no files.
     """
     job = Job(
         spec.agent_spec(),
@@ -113,9 +113,9 @@ def run_file_job(
     with (
         open_source(spec.input, spec.key, spec.input_format) as source,
         job.open_state(state_path, {"spec": asdict(spec), "input": source.identity()}) as state,
-        _nothing_left_of_mistakes(state, spec.output),
+        _undone_after_mistakes(state, spec.output),
     ):
-        _agree(spec, state)
+        _check_same_job(spec, state)
         source.check(state.manifest.job["input"])
         if state.manifest.job["spec"] != asdict(spec):
             state.save_job({**state.manifest.job, "spec": asdict(spec)})
@@ -129,17 +129,17 @@ def run_file_job(
 
 
 @contextmanager
-def _nothing_left_of_mistakes(state: StateDirectory, output: str) -> Iterator[None]:
-    """Remove what a job has created that ends before it begins, by a mistake in the command.
+def _undone_after_mistakes(state: StateDirectory, output: str) -> Iterator[None]:
+    """Remove what a job has created, if a mistake in the command ends it before it begins.
 
-    An agent that is misspelt or does not import, an output that is in the way: the next, corrected
-    command is to find things as the first one did, and not a state directory of another agent.
+    For example, the agent's name is misspelt, or the output exists. The corrected command must not
+    find a state directory that was made for another agent.
     """
     new_output = output != "-" and not Path(output).exists()
     try:
         yield
     except (UsageError, StoreError):
-        if not any(state.layout.shards.iterdir()):  # no worker has ever come to life
+        if not any(state.layout.shards.iterdir()):  # no worker has ever run
             if new_output:
                 with suppress(OSError):
                     Path(output).unlink()
@@ -148,7 +148,7 @@ def _nothing_left_of_mistakes(state: StateDirectory, output: str) -> Iterator[No
 
 
 def _recorded(view: StateView) -> dict[str, Any]:
-    """The job in a state directory's manifest, as a command has put it there."""
+    """Return the job that a command has recorded in a state directory's manifest."""
     spec = view.manifest.job.get("spec")
     if not isinstance(spec, dict):
         raise StoreError(
@@ -158,7 +158,7 @@ def _recorded(view: StateView) -> dict[str, Any]:
     return spec
 
 
-def _agree(spec: JobSpec, state: StateDirectory) -> None:
+def _check_same_job(spec: JobSpec, state: StateDirectory) -> None:
     """Refuse a command that would mix another job into the state directory."""
     recorded = _recorded(state)
     for name in ("input", "output", "key", "input_format", "ordered"):

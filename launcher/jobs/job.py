@@ -1,14 +1,14 @@
 """A job: one agent between a source and a delivery, over one state directory.
 
-Every pool of tamias is put together here, whatever feeds it: a file, a Python list, clients of a
-service, dead letters, a Flink task, the smoke inputs of a reload. One life of a job:
+Every pool of tamias is put together here, for every kind of source: a file, a Python list, clients
+of a service, dead letters, a Flink task, the smoke inputs of a reload. One run of a job:
 
 1. `open_state` locks the state directory, or makes it.
-2. `run` opens the delivery, which says where the source has to be read again from.
-3. The pool works until the source is exhausted, or until something ends it early.
-4. `run` closes the delivery and reports what this life has done.
+2. `run` opens the delivery, which returns the position from which the source is read.
+3. The pool works until the source is exhausted, or until a command, signal or error ends it early.
+4. `run` closes the delivery and reports what this run has done.
 
-The next life of the same state directory goes on where this one ended.
+The next run with the same state directory continues where this one has ended.
 """
 
 from __future__ import annotations
@@ -55,27 +55,27 @@ if TYPE_CHECKING:
     from .agent_spec import AgentSpec
 
 _THRESHOLDS: Final = (50_000, 50, 1000)
-"""Thresholds of the garbage collector while a pool works. The launcher makes one container for each
-input under way; none of them is garbage, and collections at the usual rate double its work."""
+"""Thresholds of the garbage collector while a pool works. The launcher makes a container for each
+input under way; none of them is garbage, and collections at the usual rate double its CPU time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One agent, ready to be run over a source and a delivery; see the module's text."""
+    """An agent with all that is needed to run it; see the module's text."""
 
     agent: AgentSpec
     launch: Launch | None = None
     """The workers' interpreter; None for this one."""
     scratch: Path | None = None
-    """What a surviving process deletes if this one is killed, where the state is temporary."""
+    """The folder that another process deletes if this one is killed, for temporary state."""
     controllable: bool = True
     """Whether the pool has a control socket and generations, and can be reloaded."""
     smoke: SmokeRunner | None = None
-    """Runs smoke inputs through new code before a reload; None: no reload is given any."""
+    """Runs smoke inputs through new code before a reload; None: a reload cannot have any."""
     time_limit: float | None = None
     """Seconds after which the pool is ended at once, resumably; None for no limit."""
     on_status: Callable[[PoolStatus], None] | None = None
-    """Called a few times a second, between other things: it should be quick."""
+    """Called a few times a second in the pool's loop: it should be quick."""
     observed: bool = True
     """Whether the configured and the installed hooks are called."""
     handle_signals: bool = True
@@ -87,7 +87,7 @@ class Job:
         return Configuration(self.agent.config)
 
     def open_state(self, path: Path, record: dict[str, Any]) -> StateDirectory:
-        """The state directory, locked; `record` describes the job in a new one's manifest.
+        """Return the state directory, locked; `record` describes the job in a new one's manifest.
 
         Raises:
             StoreError: as `StateDirectory.open`.
@@ -102,7 +102,7 @@ class Job:
         )
 
     def run(self, state: StateDirectory, source: Source, delivery: Delivery) -> Report:
-        """One life: recover, run, report.
+        """Run the job once: recover, run, report.
 
         Args:
             state: locked.
@@ -156,7 +156,7 @@ class Job:
         )
 
     def boot(self, state: StateDirectory, input_codec: str, output_codec: str) -> Boot:
-        """What the workers of this life run."""
+        """Return what the workers of this run need to start."""
         agent = self.agent
         return Boot(
             parent=os.getpid(),
@@ -210,7 +210,7 @@ class Job:
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Collect garbage rarely in this block, as before after it."""
+    """Collect garbage rarely in this block, and as before after it."""
     before = gc.get_threshold()
     if 0 < before[0] < _THRESHOLDS[0]:
         gc.set_threshold(*_THRESHOLDS)
@@ -222,7 +222,7 @@ def rare_collections() -> Iterator[None]:
 
 @contextmanager
 def ended_after(seconds: float, pool: Pool) -> Iterator[None]:
-    """End a pool at once if this block is not over after so many seconds."""
+    """Stop a pool at once if this block has not ended after so many seconds."""
 
     def stop() -> None:
         for _ in range(2):  # the second one does not wait for what is in flight

@@ -1,4 +1,4 @@
-"""What a job reports before its temporary state is deleted."""
+"""Reports dead letters and workers' output, before a job's temporary state is deleted."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _letters(reader: StoreReader) -> Iterator[DeadLetter]:
 
 
 def last_words(log: Path) -> str:
-    """The end of what the workers printed, for an error's hint."""
+    """Return the end of what the workers have printed, for an error's hint."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _LOG_END))
         lines = file.read().decode(errors="backslashreplace").splitlines()

@@ -1,8 +1,8 @@
 """The local execution environment: the pool on this machine, behind Flink Agents' API.
 
-The same execution core as everything else: a list source, a collecting sink, and the pool between
-them. The state directory is temporary unless the option `state-dir` names one; then a program that
-is killed and started again carries on, and still returns all outputs.
+It uses the same job and pool as the command line, with a list source and a collecting sink. The
+state directory is temporary unless the option `state-dir` names one; then a program that is killed
+and started again continues, and still returns all outputs.
 
 Workers run in this program's interpreter and environment, unless the section `environment` of the
 configuration asks for another one.
@@ -48,10 +48,10 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         self._builder: LocalAgentBuilder | None = None
         self._executed = False
         self.report: Report | None = None
-        """What `execute` has come to, once it has returned."""
+        """The report of `execute`, once it has returned."""
 
     def get_config(self, path: str | None = None) -> Configuration:
-        """The configuration, to be read and set; a YAML file at `path` is loaded into it."""
+        """Return the configuration, to be read and set; a YAML file at `path` is loaded into it."""
         if path is not None:
             self._config.load_file(path)
         return self._config
@@ -71,12 +71,12 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         return self._builder
 
     def from_datastream(self, input: Any, key_selector: Any = None) -> AgentBuilder:
-        """A Flink environment's business."""
+        """Raise UsageError: only a Flink environment has this."""
         del input, key_selector
         raise _needs_flink("from_datastream")
 
     def from_table(self, input: Any, key_selector: Any = None) -> AgentBuilder:
-        """A Flink environment's business."""
+        """Raise UsageError: only a Flink environment has this."""
         del input, key_selector
         raise _needs_flink("from_table")
 
@@ -89,7 +89,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         Raises:
             UsageError: called before, or there is no input or agent yet.
             AgentFailedError: an action failed (unless the option `on-error` says otherwise).
-            TamiasError: whatever else ends a pool.
+            TamiasError: any other error that ends a pool.
         """
         if self._executed:
             raise UsageError(
@@ -110,7 +110,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
             )
 
     def _target(self, agent: Agent | type[Agent] | str) -> str:
-        """The agent's name; raises what a worker would raise."""
+        """Return the agent's name; raises the error that a worker would raise."""
         if not isinstance(agent, str):
             return AgentPlan.compile(agent, self._config, self.resources).name
         if any(self.resources.values()):
@@ -170,7 +170,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 builder.output.extend(sink.results())
                 return report
         except WorkerStartError as error:
-            if scratch is not None:  # the log that the error points to goes in a moment
+            if scratch is not None:  # the log that the hint names is deleted below
                 error.hint = last_words(StateLayout(state_path).pool_log)
             raise
         finally:
@@ -179,7 +179,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
 
 
 class LocalAgentBuilder(AgentBuilder):
-    """Joins the list with an agent and a list of outputs."""
+    """Holds the inputs, the agent and the list of outputs."""
 
     def __init__(self, input: Any) -> None:
         self.input = input
@@ -189,7 +189,7 @@ class LocalAgentBuilder(AgentBuilder):
     def apply(self, agent: Agent | type[Agent] | str) -> LocalAgentBuilder:
         """Set the agent, itself or by name: `package.module:name`, or `path/to/file.py:name`.
 
-        One that is named is imported by the workers alone, in their own environment.
+        An agent given by name is imported only by the workers, in their own environment.
 
         Raises:
             UsageError: there is one already.
@@ -203,22 +203,22 @@ class LocalAgentBuilder(AgentBuilder):
         return self
 
     def to_list(self) -> list[dict[Any, Any]]:
-        """The list that `execute` will fill with `{key: output}`, in input order."""
+        """Return the list that `execute` fills with `{key: output}`, in input order."""
         return self.output
 
     def to_datastream(self, output_type: Any = None) -> Any:
-        """A Flink environment's business."""
+        """Raise UsageError: only a Flink environment has this."""
         del output_type
         raise _needs_flink("to_datastream")
 
     def to_table(self, schema: Any, output_type: Any) -> Any:
-        """A Flink environment's business."""
+        """Raise UsageError: only a Flink environment has this."""
         del schema, output_type
         raise _needs_flink("to_table")
 
 
 def create(env: Any = None, t_env: Any = None, **options: Any) -> LocalExecutionEnvironment:
-    """The factory behind the entry point `local`; options go into the configuration.
+    """Return an environment for the entry point `local`; options go into the configuration.
 
     The option `environment` is a mapping: the workers' Python environment.
     """

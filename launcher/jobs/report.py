@@ -1,4 +1,4 @@
-"""What one life of a job has done."""
+"""The report of one run of a job."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from .exit_codes import DEAD_LETTERS, DONE, INTERRUPTED
 
 @dataclass(slots=True)
 class Report:
-    """The result of one life of a job. Totals are over all lives."""
+    """The result of one run of a job. Totals are over all runs with its state directory."""
 
     finished: bool
-    """False when it was interrupted; the same command carries on."""
+    """False if it was interrupted; the same command resumes it."""
     events: int
     outputs: int
     dead_letters: int
     ignored: int
-    """Inputs that failed and were passed over, as `on-error` wanted it; in this life."""
+    """Inputs that failed and were ignored, as `on-error` asks; in this run."""
     retries: int
-    """Attempts beyond an input's first, in this life."""
+    """Attempts beyond an input's first, in this run."""
     deaths: int
-    """Workers that died, in this life."""
+    """Workers that died, in this run."""
     resumed_at: int
-    """Inputs that earlier lives had done."""
+    """Inputs that earlier runs had finished."""
     seconds: float
     state: str
     metrics: dict[str, Any] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a job that has an end."""
+        """The exit code of a finished or interrupted job."""
         if not self.finished:
             return INTERRUPTED
         return DEAD_LETTERS if self.dead_letters else DONE

@@ -1,19 +1,18 @@
 """Retrying dead letters: the inputs that a job has set aside are run once more, exactly once.
 
-A retry is a life of the job with another source: its inputs come out of the dead letters. What
-makes it exactly once is that all it needs to know is in the letter, and the letter goes with the
-commit of the run. One transaction of the worker's holds the run's memory changes and outputs and
-removes the letter; or, if the run fails again, replaces it by one that counts a retry more. So
-whatever is killed at whatever instant, a letter that is still there has not been retried, and one
-that is gone has its outputs in the outbox, from where the next life of the job, of whichever kind,
+A retry is a run of the job with another source: its inputs come from the dead letters. It is
+exactly once, because the letter holds all that a retry needs, and is removed in the commit of the
+run. One transaction of the worker stores the run's memory changes and outputs and removes the
+letter; or, if the run fails again, replaces it by one with a higher number of retries. So,
+whichever process is killed at any instant, a letter that exists has not been retried, and for one
+that was removed the outputs are in the outbox. The next run of the job, a normal one or a retry,
 delivers them.
 
-The retried input goes by a number of its own (`store.records.offsets`), made of its offset and the
-number of the retry. In records of outputs it tells the launcher not to ask the done offsets, which
-have the input's own since it died: its place in the outbox tells whether such a record was
-delivered (`Checkpoint.is_new_retry`). A round counter in the launcher's record would do the same,
-but would have to be kept in step with letters that fail again in the middle of an interrupted
-round.
+The retried input has a number of its own (`store.records.offsets`), made of its offset and the
+number of the retry. The done offsets contain the input's own offset since it became a dead letter,
+so they cannot show whether a retry's outputs were delivered; the position of the record in the
+outbox does (`Checkpoint.is_new_retry`). A counter of rounds in the launcher's record would do, too,
+but it would have to stay consistent with letters that fail again in an interrupted round.
 """
 
 from __future__ import annotations
@@ -44,15 +43,15 @@ class RetryReport:
     """The result of a retry."""
 
     finished: bool
-    """False when it was interrupted; the same command carries on."""
+    """False if it was interrupted; the same command resumes it."""
     succeeded: list[int]
     """Offsets of inputs whose runs have succeeded."""
     failed: list[int]
     """Offsets of those that are dead letters again."""
     untried: list[int]
-    """Offsets of those that an interruption has spared."""
+    """Offsets of those that were not run before an interruption."""
     malformed: list[int]
-    """Offsets of records that could not be read as inputs, so there is nothing to run."""
+    """Offsets of records that cannot be read as inputs, so they cannot be run."""
     job: Report | None
     """None if there was nothing to do."""
 
@@ -66,7 +65,7 @@ def retry_dead_letters(
 ) -> RetryReport:
     """Run inputs out of the dead letters again, and append their outputs to the job's output.
 
-    An exception sets the input aside again, whatever the job's policy is: it was given up before.
+    An exception makes the input a dead letter again, also if the job's `on-error` says otherwise.
 
     Args:
         spec: the job that the state directory belongs to.
@@ -75,7 +74,7 @@ def retry_dead_letters(
         on_status: as for `run_file_job`.
 
     Raises:
-        UsageError: one of the offsets is of no dead letter.
+        UsageError: one of the offsets has no dead letter.
         TamiasError: as `run_file_job`.
     """
     job = Job(
@@ -109,7 +108,7 @@ def retry_dead_letters(
 
 
 def _undelivered(reader: StoreReader) -> list[int]:
-    """Offsets of inputs that an interrupted retry has retried, but whose outputs are still here."""
+    """Return the offsets of retried inputs whose outputs an interrupted retry did not deliver."""
     record = reader.view.progress.load()
     checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
     return [
@@ -126,7 +125,7 @@ def _choose(
 ) -> tuple[list[RetryCandidate], list[int], str]:
     """Find the letters: those to be retried, the malformed among them, and their codec.
 
-    An offset in `left` was a letter when the command was first given.
+    An offset in `left` was a letter when an interrupted retry began.
     """
     wanted = None if offsets is None else set(offsets)
     chosen: list[RetryCandidate] = []

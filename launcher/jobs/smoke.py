@@ -1,7 +1,6 @@
-"""Smoke inputs: new code runs a few inputs in a store of its own before it is given real ones.
+"""Smoke inputs: new code runs a few inputs in a store of its own before it gets real ones.
 
-A whole job in miniature: one worker, temporary state, no output. It passes when all inputs
-get through.
+It is a small job: one worker, temporary state, no output. It succeeds if all inputs do.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 def smoke_runner(key: str | None = None, input_format: str | None = None) -> SmokeRunner:
     """Make a function that runs a file of smoke inputs, read as `open_source` reads it.
 
-    It raises ReloadError if not all inputs get through within `reload-check-timeout`,
-    AgentFailedError if an action lets an exception out, and whatever is wrong with file or agent.
+    It raises ReloadError if not all inputs are done within `reload-check-timeout`, AgentFailedError
+    if an action raises, and the errors of the file and of the agent's import.
     """
 
     def run(boot: Boot, launch: Launch | None, config: Configuration, path: str) -> None:

@@ -1,7 +1,7 @@
-"""A first look at TARGET, before anything is created: is there such a file or module?
+"""Checks that the file or module of TARGET exists, before anything is created.
 
-Nothing is imported: that is the workers' business, in their own interpreter. What cannot be told
-without importing passes here, and fails there.
+Nothing is imported: only the workers import the agent, in their own interpreter. An error that
+needs an import to be found is reported by them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ...agent.errors import TargetError
 
 
 def checked_target(target: str, *, elsewhere: bool = False, folder: Path | None = None) -> str:
-    """`target` with an absolute path, if it is in a file.
+    """Return `target`, with an absolute path if it is in a file.
 
     Args:
-        target: as it was given.
-        elsewhere: whether modules are those of another Python environment, and unknown here.
+        target: as the user has given it.
+        elsewhere: whether modules belong to another Python environment, and cannot be checked here.
         folder: where files and modules are looked for; None: the working directory.
 
     Raises:
@@ -68,11 +68,11 @@ def _check_module(module: str, folder: Path) -> None:
 
 
 def _is_below(folders: list[Path], names: list[str]) -> bool:
-    """Whether a package in these folders can have such a module, as far as files tell."""
+    """Return whether a package in these folders seems to have such a module."""
     if not names:
         return True
     if not all(folder.is_dir() for folder in folders):
-        return True  # in an archive, say
+        return True  # in an archive, for example
     name, *rest = names
     if not rest and any(any(folder.glob(f"{name}.*")) for folder in folders):
         return True

@@ -1,12 +1,12 @@
-"""A file that only grows, written so that an interrupted job can cut it back to a known length.
+"""A file that only grows, and that an interrupted job can cut back to a known length.
 
-The job's checkpoint records the length that it covers. What a crash left behind that length is cut
-off on resume, and the outputs concerned are written again from the outbox: so the file needs no
-markers inside and no renaming at the end, and a reader may follow it while it grows.
+The job's checkpoint records the length that it covers. What is behind that length after a crash is
+cut off on resume, and those outputs are written again from the outbox. So the file needs no markers
+inside and no renaming at the end, and a reader may follow it while it grows.
 
-Not every path is a file: a terminal, a pipe or ``/dev/null`` cannot be cut back. Such an output is
-written all the same, `length` is None, and what was written after the last checkpoint before a
-crash is written again on resume.
+Not every path is a file: a terminal, a pipe or ``/dev/null`` cannot be cut back. For such an output
+`length` is None, and what was written between the last checkpoint and a crash is written again on
+resume.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class OutputClosedError(RunError):
-    """The reader of a pipe went away (as `head` does when it has enough): stop quietly."""
+    """The reader of a pipe has closed it (as `head` does): the command ends without a message."""
 
 
 class AppendFile:
@@ -34,14 +34,14 @@ class AppendFile:
 
     Args:
         path: the file to write, or ``-``.
-        length: how long the file is according to the checkpoint, which cuts off what follows; None
-            for a new job, which creates the file or takes an empty one.
+        length: the file's length in the checkpoint; what follows is cut off. None for a new job,
+            which creates the file or uses an empty one.
         overwrite: whether a new job may empty a file that is not.
         sync: whether `flush` waits until the bytes are on the disk.
 
     Raises:
         UsageError: a new job would overwrite a file, or another job is writing it.
-        InputError: the file is missing, or shorter than `length`: someone changed it.
+        InputError: the file is missing, or shorter than `length`: it was changed.
         StoreUnwritableError: the file cannot be opened for writing.
     """
 
@@ -61,14 +61,14 @@ class AppendFile:
 
     @property
     def length(self) -> int | None:
-        """Bytes written so far, in all of the job's lives; None if it cannot be cut back."""
+        """Bytes written so far, in all runs of the job; None if it cannot be cut back."""
         return self._length if self._regular else None
 
     def write(self, data: bytes | memoryview) -> None:
         """Append all of `data`, or nothing.
 
         Raises:
-            StoreFullError: no room; what was half written is cut off again.
+            StoreFullError: the disk is full; a half-written part is cut off again.
             OutputClosedError: no process reads the pipe any more.
             StoreUnwritableError: any other failure of the device.
         """
@@ -87,7 +87,7 @@ class AppendFile:
         reach("sink.write.after")
 
     def flush(self) -> None:
-        """On return what was written is as safe as the durability asks."""
+        """Return when what was written is as safe as the durability demands."""
         if self._sync and self._regular:
             try:
                 os.fsync(self._fd)
@@ -95,7 +95,7 @@ class AppendFile:
                 raise self._explained(error) from error
 
     def close(self) -> None:
-        """Let go of the file; harmless when done before."""
+        """Close the file; may be called again."""
         if self._owned:
             self._owned = False
             os.close(self._fd)
@@ -103,7 +103,7 @@ class AppendFile:
     def _write_some(self, view: memoryview) -> int:
         try:
             return os.write(self._fd, view)
-        except BlockingIOError:  # a pipe that someone else made non-blocking
+        except BlockingIOError:  # another process has made the pipe non-blocking
             ready = select.poll()
             ready.register(self._fd, select.POLLOUT)
             ready.poll()
@@ -159,7 +159,7 @@ class AppendFile:
 
 
 def _sync_directory(path: Path) -> None:
-    """Make a new file's name as durable as its content will be."""
+    """Sync the directory, so that a new file's name survives a power loss."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,12 +1,12 @@
 """Outputs as a Python list, in the order of their inputs, for `to_list`.
 
-They are decoded as they arrive, while the workers are busy with the next ones: that is quicker
-than to begin when all is done. The process is that of the program that wants the list, so its own
-classes are what is rebuilt; an output that cannot be is an error when the list is asked for.
+They are decoded as they arrive, while the workers run the next inputs: that is faster than to
+decode all in the end. This is the process of the user's program, so outputs become instances of its
+own classes; one that cannot be decoded is an error when the list is asked for.
 
-A job that can be resumed also writes them to a spool file (outbox records, each behind its length),
-so that the outputs of an earlier life of the job are there again when a later one ends, by the same
-rule as for any file: cut back to the checkpoint's length, then read.
+A job that can be resumed also writes them to a spool file (outbox records, each after its length),
+so that a later run of the job has the outputs of earlier ones, too. As any output file, it is cut
+back to the checkpoint's length, and then read.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ if TYPE_CHECKING:
 
 _LENGTH = struct.Struct("<Q")
 _BY_VALUE = b"cloudpickle.cloudpickle"
-"""Stands in every pickle that has code in it: the module of the functions that make it again."""
+"""The module of the functions that rebuild code: every pickle with code in it contains this."""
 
 
 class CollectSink(Sink):
     """Keeps all outputs; each arrives as ``{key: output}`` in pickle form.
 
     Args:
-        spool: where a resumable job keeps them, or None: in memory only.
+        spool: the file in which a resumable job keeps them; None: in memory only.
         sync: make `flush` wait for the disk.
-        foreign: the workers' Python is of another version, whose compiled code is not loaded here.
+        foreign: whether the workers' Python has another version, whose compiled code cannot be
+            loaded here.
     """
 
     codec: str = "pickle"
@@ -60,7 +61,7 @@ class CollectSink(Sink):
         if self._spool is None:
             return
         length = None if position is None else recorded(position, "length")
-        # The spool is this job's own: a new one may empty what is left of one that died too early.
+        # The spool belongs to this job: a new job may empty what a killed one has left.
         self._file = AppendFile(str(self._spool), length=length, overwrite=True, sync=self._sync)
         if length:
             self._load(self._spool.read_bytes())
@@ -96,7 +97,7 @@ class CollectSink(Sink):
             self._file.close()
 
     def results(self) -> list[Any]:
-        """All outputs as ``{key: output}``, in input order.
+        """Return all outputs as ``{key: output}``, in input order.
 
         Raises:
             UnserializableError: an output's class cannot be imported here.
@@ -135,7 +136,7 @@ def _refuse_code(blob: bytes) -> None:
 
 
 def _output_offsets(outputs: Outputs) -> list[int]:
-    """The input offset of each output."""
+    """Return the input offset of each output."""
     counts = outputs.counts
     if max(counts) == min(counts) == 1:
         return outputs.offsets
@@ -143,7 +144,7 @@ def _output_offsets(outputs: Outputs) -> list[int]:
 
 
 def _in_order(offsets: list[int], outputs: list[Any]) -> list[Any]:
-    """`outputs` sorted by the offset of each; those of one offset keep their order."""
+    """Return `outputs` sorted by the offset of each; those of one offset keep their order."""
     count = len(outputs)
     if count and len(set(offsets)) == count == max(offsets) + 1:
         ordered: list[Any] = [None] * count  # one output per input, the usual case: no need to sort
@@ -154,7 +155,7 @@ def _in_order(offsets: list[int], outputs: list[Any]) -> list[Any]:
 
 
 def _only(outputs: Outputs, wanted: set[int]) -> Outputs:
-    """The part of a record that belongs to the `wanted` inputs."""
+    """Return the part of a record that belongs to the `wanted` inputs."""
     kept = [(offset, values) for offset, values in outputs.each() if offset in wanted]
     return Outputs(
         [offset for offset, _ in kept],

@@ -1,7 +1,7 @@
 """Outputs as JSON lines, ``{"key": ..., "output": ..., "offset": N}``, in a file or a stream.
 
-Lines of one key stand in the order of their inputs, because runs of one key do. Lines of different
-keys stand in the order in which they were finished, or, when `ordered`, in input order.
+Lines of one key are in the order of their inputs, because runs of one key are. Lines of different
+keys are in the order in which their runs finished, or, if `ordered`, in input order.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class JsonLinesSink(Sink):
         self._opened.flush()
 
     def position(self) -> Position:
-        """The file's length, and how many lines of outputs it has."""
+        """Return the file's length, and the number of outputs."""
         return {"length": self._opened.length, "outputs": self.outputs}
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class JsonLinesSink(Sink):
     ) -> Sequence[int]:
         for offset, lines, count in parts:
             order.put(offset, lines, count)
-        offsets, blob, total = order.take()
+        offsets, blob, total = order.pop_ready()
         self._append(blob, total)
         return offsets
 

@@ -1,8 +1,8 @@
 """Puts the outputs of inputs back into the order of the inputs.
 
-Inputs finish out of order; what comes too early waits here, encoded, until everything before it has
-come. How much waits is bounded from outside: the pool stops reading while `size` is too large, and
-what is already under way bounds the rest.
+Inputs finish out of order; an output that is too early waits here, encoded, until all before it
+have arrived. The pool bounds how much waits: it stops reading inputs while `size` is too large, and
+only the inputs already under way can add more.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from ...store.records.outbox import Outputs
 
 
-# What an input without outputs costs to keep, so that those too are counted.
+# The bytes of an entry without outputs, so that those are counted, too.
 _OVERHEAD = 100
 
 
 class ReorderBuffer:
-    """Outputs by input offset, handed out from `next` upwards without gaps.
+    """Outputs by input offset, returned from `next` upwards without gaps.
 
     Attributes:
-        next: the offset that is waited for; all below have been handed out.
+        next: the lowest offset that has not been returned.
         size: bytes held, roughly.
     """
 
@@ -35,13 +35,13 @@ class ReorderBuffer:
         self._waiting: dict[int, tuple[bytes, int]] = {}
 
     def put(self, offset: int, data: bytes, count: int) -> None:
-        """Keep the outputs of one input, `count` in number; ignored if they were put before."""
+        """Add the outputs of one input, `count` in number; ignored if they were added before."""
         if offset >= self.next and offset not in self._waiting:
             self._waiting[offset] = data, count
             self.size += len(data) + _OVERHEAD
 
-    def take(self) -> tuple[range, bytes, int]:
-        """Take out what can go now: the offsets, their outputs one after another, how many."""
+    def pop_ready(self) -> tuple[range, bytes, int]:
+        """Remove and return what is next in order: the offsets, their joined outputs, how many."""
         waiting = self._waiting
         parts: list[bytes] = []
         total = 0
@@ -57,7 +57,7 @@ class ReorderBuffer:
 
 
 def by_input(outputs: Outputs) -> Iterator[tuple[int, bytes, int]]:
-    """Yield each input's offset, its outputs one after another, and their number."""
+    """Yield each input's offset, its joined outputs, and their number."""
     blob = bytes(outputs.blob)
     lengths = outputs.lengths
     start = position = 0

@@ -1,15 +1,15 @@
 """CSV files with a header line: each row becomes a JSON object of strings, empty cells become null.
 
 Rows are parsed as RFC 4180 says: a quoted cell may hold commas, doubled quotes and line breaks.
-Numbers stay strings, because only the agent knows that a postcode is not one. A row with another
-number of cells than the header, broken quoting or undecodable bytes is malformed. Blank lines are
-no rows.
+Numbers stay strings: a postcode, for example, must keep its zeros. A row is malformed if its number
+of cells differs from the header's, or if it has broken quoting or undecodable bytes. Blank lines
+are skipped.
 
-Python's `csv` does the parsing, fed by an iterator that remembers the lines of the row being read.
-That serves two purposes. A pipe may run dry in the middle of a row: the lines are kept and parsed
-again when more has come. And an opening quote that is never closed would swallow the rest of the
-file: when it has swallowed too much, or the end is reached, only the line it stands in is set aside
-and parsing begins anew with the next.
+Python's `csv` parses the lines of an iterator that keeps the lines of the current row, for two
+reasons. A pipe may have no more data in the middle of a row: then the lines are kept, and parsed
+again when more has arrived. And an opening quote that is never closed would include the rest of the
+file: when the row is too long, or the file ends, only the line with the quote is set aside, and
+parsing continues with the next line.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LINES = 256
 _BATCH_BYTES = 1 << 18
 _LONGEST_ROW = 1 << 23
-"""Bytes that a row of several lines may have; one line may be of any length."""
+"""The largest size of a row of several lines; a single line may have any length."""
 
 
 class CsvSource(LineSource):
@@ -41,11 +41,11 @@ class CsvSource(LineSource):
     Args:
         path: the file; gzip if it ends in ``.gz``.
         key: the column that holds the key; None: the column ``key``.
-        delimiter: what separates cells.
+        delimiter: the character between cells.
 
     Raises:
         InputError: the file cannot be opened, has no header, or its header has no such column or
-            one column twice. Of a stream, only `read` can tell.
+            one column twice. For a stream, `read` raises it.
     """
 
     codec = "json-object"
@@ -57,7 +57,7 @@ class CsvSource(LineSource):
         self._feed = _Feed(self._lines)
         self._rows = csv.reader(self._feed, delimiter=delimiter, strict=True)
         self._header: list[str] | None = None
-        # A stream's header, and what an earlier life has read, are passed before the first record.
+        # A stream's header, and what an earlier run has read, are skipped before the first record.
         self._resume: Position | None = None
         self._began = not self._lines.is_stream
         if self._began:
@@ -76,7 +76,7 @@ class CsvSource(LineSource):
 
     def read(self, limit: int) -> list[Record]:
         """As `Source.read`."""
-        # The limit on cells belongs to the whole process: lift it only while it is ours to use.
+        # The limit on cells is global to the process: lift it only during this call.
         cell_limit = csv.field_size_limit(sys.maxsize)
         records: list[Record] = []
         try:
@@ -93,28 +93,28 @@ class CsvSource(LineSource):
         self._offset = position.offset
         if not self._began:
             self._resume = position
-        elif position.byte > self._feed.byte:  # else the header comes after it, and has been read
+        elif position.byte > self._feed.byte:  # else it is in the header, which has been read
             self._feed.seek(position)
 
     def _begin(self) -> bool:
-        """Get a stream to its first record; False if that has not arrived yet."""
+        """Read a stream up to its first record; return False if that has not arrived yet."""
         if self._header is None and not self._read_header():
             return False
         if self._resume is not None:
-            if self._resume.byte and not self._feed.pass_over(self._resume.byte):
+            if self._resume.byte and not self._feed.skip_to(self._resume.byte):
                 return False
             self._resume = None
         self._began = True
         return True
 
     def _read_header(self) -> bool:
-        """Read the first row; False if it has not arrived yet."""
+        """Read the first row; return False if it has not arrived yet."""
         header: list[str] = []
         while not header:
             self._feed.begin_row()
             try:
                 header = next(self._rows)
-            except _NothingThereError:
+            except _NoDataYetError:
                 self._feed.go_back(0)
                 return False
             except StopIteration:
@@ -166,11 +166,11 @@ class CsvSource(LineSource):
             except StopIteration:
                 self.exhausted = True
                 return
-            except _NothingThereError:
+            except _NoDataYetError:
                 feed.go_back(0)
                 return
             except csv.Error as error:
-                # Whatever it was, it began in the row's first line.
+                # The error began in the row's first line.
                 feed.go_back(1)
                 append(self._malformed(f"not CSV: {error}", len(records)))
             except TypeError:
@@ -185,15 +185,15 @@ def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
 
 
-class _NothingThereError(Exception):
-    """A stream has nothing to read at the moment."""
+class _NoDataYetError(Exception):
+    """A stream has no data at the moment."""
 
 
 class _Feed:
-    """The iterator that `csv.reader` draws lines from: text, each with its line break.
+    """The iterator from which `csv.reader` reads lines: text, each with its line break.
 
-    Bytes that are not UTF-8 become lone surrogates, which no JSON encoder accepts: so they cost
-    nothing to look for, and spoil only the row they are in.
+    Bytes that are not UTF-8 become lone surrogates, which the JSON encoder refuses. So no extra
+    check is needed, and only the row with such bytes is malformed.
     """
 
     def __init__(self, lines: LineReader) -> None:
@@ -202,7 +202,7 @@ class _Feed:
         self._first = 0
         self._next = 0
         self._size = 0
-        # Where the row being read begins, and where the line after it does.
+        # The start of the current row, and of the line after the last one read.
         self._first_byte = self._first_line = 0
         self.byte = self.line = 0
 
@@ -211,7 +211,7 @@ class _Feed:
 
     def __next__(self) -> str:
         if self._next == len(self._queue):
-            self._draw()
+            self._fill()
         line = self._queue[self._next]
         if self._next > self._first and self._size > _LONGEST_ROW:
             raise csv.Error("a quoted cell does not end")
@@ -225,35 +225,35 @@ class _Feed:
         return line.decode("utf-8", "surrogateescape") + "\n"
 
     def begin_row(self) -> None:
-        """The next line is the first of a row."""
+        """Begin a row with the next line."""
         self._first, self._first_byte, self._first_line = self._next, self.byte, self.line
         self._size = 0
 
     def go_back(self, keep: int) -> None:
-        """Take back what was drawn for the row, but for `keep` lines."""
+        """Put back the lines that were read for the row, except the first `keep`."""
         if self._next - self._first > keep:
             self._next = self._first + keep
             self.line = self._first_line + keep
-            taken = self._queue[self._first : self._next]
-            self.byte = self._first_byte + sum(map(len, taken)) + len(taken)
+            kept = self._queue[self._first : self._next]
+            self.byte = self._first_byte + sum(map(len, kept)) + len(kept)
 
     def row(self) -> tuple[bytes, int]:
-        """The raw lines drawn for the row, and the number of the first, counted from 1."""
+        """Return the raw lines of the row, and the number of the first, counted from 1."""
         return b"\n".join(self._queue[self._first : self._next]), self._first_line + 1
 
     def seek(self, position: Position) -> None:
-        """Go to a `position` of a file; nothing drawn before is kept."""
+        """Go to a `position` of a file, and drop the lines that were read."""
         self._lines.seek(position.byte, position.line)
         self._queue, self._first, self._next = [], 0, 0
         self.byte, self.line = position.byte, position.line
 
-    def pass_over(self, byte: int) -> bool:
-        """Draw the lines of a stream up to `byte`; False if they have not arrived yet."""
+    def skip_to(self, byte: int) -> bool:
+        """Skip the lines of a stream up to `byte`; return False if they have not arrived yet."""
         while self.byte < byte:
             self.begin_row()
             try:
                 next(self)
-            except _NothingThereError:
+            except _NoDataYetError:
                 return False
             except StopIteration:
                 break
@@ -261,12 +261,12 @@ class _Feed:
             raise self._lines.other_stream()
         return True
 
-    def _draw(self) -> None:
-        more = self._lines.take(_LINES)
+    def _fill(self) -> None:
+        more = self._lines.read_lines(_LINES)
         if not more:
             if self._lines.exhausted:
                 raise StopIteration
-            raise _NothingThereError
+            raise _NoDataYetError
         del self._queue[: self._first]
         self._next -= self._first
         self._first = 0

@@ -1,8 +1,8 @@
 """Dead letters as a source: inputs that were set aside are read again, to be retried.
 
-Only their numbers are kept; a letter's payload is fetched from the store when it is its turn, so a
-store full of large letters costs no memory. A letter that is gone by then was revived by the worker
-just now, from what an earlier, interrupted retry had left, and is passed over.
+Only their numbers are kept in memory; a letter's payload is read from the store when it is needed,
+so many large letters cost no memory. A letter that no longer exists then is skipped: a worker has
+just retried it, from what an earlier, interrupted retry had left.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class RetryCandidate(NamedTuple):
-    """A dead letter that is to be retried, in the order in which that happens."""
+    """A dead letter that is to be retried; candidates sort in the order of their retries."""
 
     retries: int
-    """How often it was retried before."""
+    """The number of earlier retries."""
     offset: int
     shard: int
 
     @property
     def number(self) -> int:
-        """Of the retry that is to come."""
+        """The number of the retry."""
         return retry_number(self.offset, self.retries + 1)
 
 
@@ -37,30 +37,30 @@ class DeadLetterSource(Source):
     """The inputs of dead letters, under the numbers of their next retries.
 
     Args:
-        reader: the store; it stays the caller's.
-        letters: which ones.
-        codec: how their payloads are encoded.
+        reader: the store; the caller closes it.
+        letters: the letters to retry.
+        codec: the encoding of their payloads.
     """
 
     def __init__(self, reader: StoreReader, letters: Sequence[RetryCandidate], codec: str) -> None:
         self.codec = codec
         self._reader = reader
-        # Ascending by number, which is what a source's records must be.
-        self._letters = sorted(letters)
+        # A source's records must be ascending by number.
+        self._candidates = sorted(letters)
         self._next = 0
         self.exhausted = not letters
 
     @property
     def position(self) -> Position:
-        """The next letter's number; there are no bytes or lines."""
-        return Position(self._letters[min(self._next, len(self._letters) - 1)].number)
+        """The next letter's number, without bytes or lines."""
+        return Position(self._candidates[min(self._next, len(self._candidates) - 1)].number)
 
     def read(self, limit: int) -> list[Record]:
         """As `Source.read`: letters with consecutive numbers, so often only one."""
         records: list[Record] = []
         first = self.position.offset
-        while self._next < len(self._letters) and len(records) < limit:
-            waiting = self._letters[self._next]
+        while self._next < len(self._candidates) and len(records) < limit:
+            waiting = self._candidates[self._next]
             if waiting.number != first + len(records):
                 break
             with self._reader.shard(waiting.shard) as snapshot:
@@ -73,19 +73,19 @@ class DeadLetterSource(Source):
                 continue
             records.append((letter.key, letter.payload, None))
             self._next += 1
-        self.exhausted = self._next == len(self._letters)
+        self.exhausted = self._next == len(self._candidates)
         return records
 
     def seek(self, position: Position) -> None:
-        """Nothing to do: what was retried before is no dead letter any more, or a newer one."""
+        """Do nothing: what was retried before is no dead letter now, or a newer one."""
 
     def identity(self) -> Identity:
         """The identity of this source: the state directory of the dead letters."""
         return {"kind": "dead-letters"}
 
     def check(self, identity: Identity) -> None:
-        """They are of the job whose store they are in."""
+        """Accept any: the letters are in the store of their job."""
 
     def fraction(self) -> float | None:
         """As `Source.fraction`."""
-        return self._next / len(self._letters) if self._letters else 1.0
+        return self._next / len(self._candidates) if self._candidates else 1.0

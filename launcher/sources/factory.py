@@ -1,4 +1,4 @@
-"""Choose the source for a file, a list or an iterable."""
+"""Chooses the source for a file, a list or an iterable."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def open_source(path: str, key: str | None = None, input_format: str | None = No
     """Open a file, or standard input for ``-``, as a source.
 
     Args:
-        path: the input; what ends in ``.gz`` is decompressed.
+        path: the input; a file that ends in ``.gz`` is decompressed.
         key: the field or column with the key; see the formats for what None means.
-        input_format: ``json`` (lines), ``csv`` or ``tsv``; None: what the path's suffix says, or
-            else ``json``.
+        input_format: ``json`` (lines), ``csv`` or ``tsv``; None: by the path's suffix, else
+            ``json``.
 
     Raises:
         InputError: it cannot be opened, or is not in the format.
@@ -37,7 +37,7 @@ def open_source(path: str, key: str | None = None, input_format: str | None = No
 
 
 def python_source(elements: object) -> Source:
-    """The source for what `from_list` was given: a list or tuple, or any iterable.
+    """Return the source for the argument of `from_list`: a list or tuple, or any iterable.
 
     Raises:
         InputError: it is neither.

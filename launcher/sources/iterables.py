@@ -1,8 +1,8 @@
-"""Inputs from Python: a list, which is read where it stands, or any other iterable, pulled lazily.
+"""Inputs from Python: a list, which is read without a copy, or any other iterable, read lazily.
 
-Each element is a dict ``{"key": ..., "value": ...}``, or ``k`` and ``v``. Without a key the
-element gets a made-up one of its own. Elements are a program's own data, so an unusable one is an
-error that names its index, not a record to be set aside.
+Each element is a dict ``{"key": ..., "value": ...}``, or ``k`` and ``v``. An element without a key
+gets a generated one of its own. Elements are a program's own data, so an unusable one is an error
+that names its index, not a dead letter.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 _MISSING = object()
 
 _PATIENCE = 0.01
-"""Seconds after which a slow iterable's batch goes out as it is."""
+"""Seconds after which a batch from a slow iterable is returned as it is."""
 
 
 class _PythonSource(Source):
-    """What a list and an iterable have in common: turning elements into records."""
+    """The common part of lists and iterables: turns elements into records."""
 
     codec = "pickle"
 
@@ -40,7 +40,7 @@ class _PythonSource(Source):
         return Position(self._offset)
 
     def identity(self) -> Identity:
-        """Nothing is known of Python objects that would still hold in another process."""
+        """As `Source.identity`: Python objects have none that another process could check."""
         return {"kind": "python"}
 
     def check(self, identity: Identity) -> None:
@@ -52,7 +52,7 @@ class _PythonSource(Source):
             )
 
     def _record(self, element: Any, index: int) -> Record:
-        """The record of an element that is not of the usual kind. Raises InputError."""
+        """Return the record of an element that is not of the usual kind. Raises InputError."""
         if not isinstance(element, Mapping):
             raise InputError(
                 f"Element {index} of the input is of type {type(element).__qualname__}.",
@@ -84,7 +84,7 @@ def _first(element: Mapping[Any, Any], *names: str) -> Any:
 
 
 class ListSource(_PythonSource):
-    """A sequence of elements; it may grow while it is read, at its end."""
+    """A sequence of elements, which may grow at its end while it is read."""
 
     def __init__(self, elements: Sequence[Any]) -> None:
         super().__init__()
@@ -94,13 +94,13 @@ class ListSource(_PythonSource):
         """As `Source.read`. Raises InputError for an unusable element."""
         start = self._offset
         elements = self._elements[start : start + limit]
-        # For every input of a job: the usual element must pass through undisturbed.
+        # This loop runs for every input: the usual element has the shortest path.
         records: list[Record] = []
         append, keys = records.append, self._keys
         for element in elements:
             try:
                 append((keys[element["key"]], dumps(element["value"]), None))
-            except Exception:  # noqa: BLE001 - whatever it is, the second look will say
+            except Exception:  # noqa: BLE001 - `_record` reports the error
                 append(self._record(element, start + len(records)))
         self._offset += len(records)
         self.exhausted = self._offset >= len(self._elements)
@@ -122,10 +122,10 @@ class ListSource(_PythonSource):
 
 
 class IterableSource(_PythonSource):
-    """An iterable, which is pulled when there is room for more and never twice.
+    """An iterable, which is read as the pool has room, and only once.
 
-    The pool waits while it is pulled. An iterable that takes its time is asked for one element at a
-    time, so that what it has given goes on at once.
+    The pool waits during the read. From a slow iterable a read takes only what has arrived within
+    some milliseconds, so that these elements are processed at once.
     """
 
     def __init__(self, elements: Iterable[Any]) -> None:
@@ -162,7 +162,7 @@ class IterableSource(_PythonSource):
         return records
 
     def seek(self, position: Position) -> None:
-        """Pull and drop what an earlier life has done."""
+        """Read and drop the elements that an earlier run has finished."""
         while self._offset < position.offset:
             try:
                 next(self._elements)

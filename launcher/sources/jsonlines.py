@@ -1,7 +1,7 @@
 """JSON lines: one input per line, ``{"key": ..., "value": ...}`` or any object with a key field.
 
-The launcher parses a line only for its key and to know that it is sound; the payload is the line as
-it stands, and the worker takes the value out of it. Blank lines are no records.
+The launcher parses a line only to get its key and to check it; the payload is the whole line, from
+which the worker reads the value. Blank lines are skipped.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class JsonLinesSource(LineSource):
     @property
     def position(self) -> Position:
         """As `Source.position`."""
-        if self._lines.passing_over:
+        if self._lines.is_skipping:
             return self._resume
         return Position(self._offset, self._lines.byte, self._lines.line)
 
     def read(self, limit: int) -> list[Record]:
         """As `Source.read`."""
         records: list[Record] = []
-        # A batch of nothing but blank lines is not the end.
-        while not records and (lines := self._lines.take(limit)):
+        # A batch that has only blank lines is not the end.
+        while not records and (lines := self._lines.read_lines(limit)):
             self._parse(lines, records)
         self._offset += len(records)
         self.exhausted = self._lines.exhausted
@@ -63,7 +63,7 @@ class JsonLinesSource(LineSource):
         self._offset = position.offset
 
     def _parse(self, lines: list[bytes], records: list[Record]) -> None:
-        # This loop runs for every input of a job: the usual line must pass through it undisturbed.
+        # This loop runs for every input of a job: the usual line has the shortest path.
         append, keys, loads = records.append, self._keys, orjson.loads
         field = self._key if self._key is not None else "key"
         pair = self._key is None
@@ -73,16 +73,16 @@ class JsonLinesSource(LineSource):
                 key = keys[document[field]]
                 if pair:
                     document["value"]
-            except Exception:  # noqa: BLE001 - whatever it is, the second look will say
+            except Exception:  # noqa: BLE001 - `_parse_unusual` reports the error
                 number = self._lines.line - len(lines) + index + 1
-                record = self._look_again(line, number, self._offset + len(records))
+                record = self._parse_unusual(line, number, self._offset + len(records))
                 if record is not None:
                     append(record)
             else:
                 append((key, line, None))
 
-    def _look_again(self, line: bytes, number: int, offset: int) -> Record | None:
-        """Read a line that is not of the usual kind: unusual, malformed, or blank (None)."""
+    def _parse_unusual(self, line: bytes, number: int, offset: int) -> Record | None:
+        """Parse a line again that is unusual, malformed, or blank (None)."""
         line = line.rstrip(b"\r")
         if not line or line.isspace():
             return None
@@ -124,7 +124,7 @@ def _kind(value: Any) -> str:
 
 
 def _explained(error: ValueError) -> str:
-    """A JSON or UTF-8 error in one line; the line number it knows is always 1."""
+    """Describe a JSON or UTF-8 error in one line, without its line number, which is always 1."""
     if isinstance(error, orjson.JSONDecodeError):
         return f"not JSON: {error.msg} (column {error.colno})"
     return f"not JSON: {error}"

@@ -1,4 +1,4 @@
-"""Encoded keys by key, so that encoding a key costs a dict lookup when it was met lately."""
+"""Caches encoded keys, so that encoding a recent key is only a dict lookup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...store.encoding.keys import encode_key
 _ENTRIES = 1 << 16
 _LONGEST = 256
 
-# From here on a float may be an integer that orjson has rounded.
+# Above this, a float may be an integer that orjson has rounded.
 _EXACT = float(1 << 63)
 
 
@@ -20,15 +20,15 @@ class RoundedKeyError(ValueError):
 class KeyCache(dict[Any, bytes]):
     """``cache[key]`` is the encoded key, for any key.
 
-    Only strings are kept (``1``, ``1.0`` and ``True`` are one key to a dict and three to us), short
-    ones, and all are forgotten when there are too many, so that the memory is bounded.
+    Only short strings are kept: ``1``, ``1.0`` and ``True`` are one key of a dict, but three keys
+    here. All are dropped when there are too many, so that the memory is bounded.
 
     Args:
         from_json: keys were read by orjson, which rounds integers beyond 64 bits.
 
     Raises:
-        InputError, TypeError: this cannot be a key.
-        RoundedKeyError: `from_json`, and the key is suspect.
+        InputError, TypeError: the value cannot be a key.
+        RoundedKeyError: `from_json`, and the key may have been rounded.
     """
 
     def __init__(self, *, from_json: bool = False) -> None:

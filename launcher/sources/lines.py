@@ -1,10 +1,9 @@
-"""Lines of a file or stream, with the byte position of each, without ever waiting for a stream.
+"""Reads lines of a file or stream, with the byte position of each, and never waits for a stream.
 
-Regular files are read in chunks and can be sought; gzip files too, where seeking is reading past.
-Pipes, terminals and sockets are read only when the kernel says that something is there: that takes
-no thread, and does not switch the descriptor to non-blocking, which others who share it would
-notice. They cannot be sought: to resume, the same stream is read again and what was done is passed
-over.
+Regular files are read in chunks and can be sought; gzip files, too, but there a seek reads all in
+between. Pipes, terminals and sockets are read only when `poll` reports data. That needs no thread,
+and leaves the descriptor blocking, as other processes that share it expect. Streams cannot be
+sought: to resume, the same stream is read again, and the part that was done is skipped.
 
 Memory: one chunk and the longest line.
 """
@@ -35,11 +34,11 @@ class LineReader:
     """Reads `path`, or standard input for ``-``, line by line.
 
     Attributes:
-        byte: where the next line begins (in the uncompressed text).
-        line: how many lines come before it.
-        mark: size of the byte order mark before the first line, once that has been taken.
-        exhausted: whether all lines have been taken.
-        is_stream: whether the input cannot be sought and may keep its reader waiting.
+        byte: the start of the next line (in the uncompressed text).
+        line: the number of lines before it.
+        mark: size of the byte order mark before the first line, once that has been read.
+        exhausted: whether all lines have been read.
+        is_stream: whether the input cannot be sought, and may have no data yet.
 
     Raises:
         InputError: (every method) the file cannot be read; the message says which, and why.
@@ -50,8 +49,8 @@ class LineReader:
         self.line = 0
         self.mark = 0
         self.exhausted = False
-        # What an earlier life has read of a stream, in bytes; 0 when it is behind.
-        self._pass_until = 0
+        # The bytes of a stream that an earlier run has read; 0 once they are skipped.
+        self._skip_until = 0
         self._path = path
         self._fd = 0 if path == "-" else _open(path)
         self._closed = path == "-"
@@ -60,7 +59,7 @@ class LineReader:
             self.close()
             raise InputError(f"The input {path} is a directory.", hint="Name a file.")
         self.is_stream = path == "-" or not stat.S_ISREG(mode)
-        self._dry = False
+        self._is_empty = False
         self._gzip: gzip.GzipFile | None = None
         if not self.is_stream and path.endswith(".gz"):
             self._gzip = gzip.GzipFile(path, "rb")
@@ -70,35 +69,35 @@ class LineReader:
 
     @property
     def name(self) -> str:
-        """The input's name for people."""
+        """The input's name, for messages."""
         return "standard input" if self._path == "-" else self._path
 
     def fileno(self) -> int | None:
-        """The descriptor to wait for if the last `take` found nothing there; None otherwise."""
-        return self._fd if self._dry else None
+        """Return the descriptor to wait for if the last read found no data; None otherwise."""
+        return self._fd if self._is_empty else None
 
     @property
-    def passing_over(self) -> bool:
-        """Whether a stream has yet to come to the position it was sought to."""
-        return self.byte < self._pass_until
+    def is_skipping(self) -> bool:
+        """Whether a stream has not reached the position yet that it was sought to."""
+        return self.byte < self._skip_until
 
-    def take(self, limit: int) -> list[bytes]:
-        """Up to `limit` lines without their newline; none if `exhausted` or nothing is there."""
-        while self.byte < self._pass_until:
-            if not self._take(1):
+    def read_lines(self, limit: int) -> list[bytes]:
+        """Return up to `limit` lines without newline; none if `exhausted` or without data yet."""
+        while self.byte < self._skip_until:
+            if not self._next_lines(1):
                 if self.exhausted:
                     raise self.other_stream()
                 return []
-        if self._pass_until:
-            if self.byte != self._pass_until:
+        if self._skip_until:
+            if self.byte != self._skip_until:
                 raise self.other_stream()
-            self._pass_until = 0
-        return self._take(limit)
+            self._skip_until = 0
+        return self._next_lines(limit)
 
     def seek(self, byte: int, line: int) -> None:
         """Go to the line that begins at `byte` and has `line` lines before it."""
         if self.is_stream:
-            self._pass_until = byte
+            self._skip_until = byte
             return
         try:
             if self._gzip is not None:
@@ -117,7 +116,7 @@ class LineReader:
         self.byte, self.line = byte, line
 
     def identity(self) -> Identity:
-        """Path, size and a hash of the file's beginning."""
+        """Return the path, the size and a hash of the file's beginning."""
         if self.is_stream:
             return {"path": self._path}
         size = os.fstat(self._fd).st_size
@@ -130,7 +129,7 @@ class LineReader:
         }
 
     def check(self, identity: Identity) -> None:
-        """Raise InputError unless `identity` was taken of this file, or of its beginning."""
+        """Raise InputError unless `identity` is of this file, or of its beginning."""
         if self.is_stream == ("head" in identity) or "path" not in identity:
             begun_with = identity.get("path", "a Python list")
             raise InputError(
@@ -153,7 +152,7 @@ class LineReader:
             )
 
     def fraction(self) -> float | None:
-        """How much of the file has been taken; None for streams and compressed files."""
+        """Return which part of the file has been read; None for streams and compressed files."""
         if self.is_stream or self._gzip is not None:
             return None
         size = os.fstat(self._fd).st_size
@@ -175,7 +174,7 @@ class LineReader:
         self._terminated = True
         self.exhausted = False
 
-    def _take(self, limit: int) -> list[bytes]:
+    def _next_lines(self, limit: int) -> list[bytes]:
         while self._next == len(self._lines):
             if self._ended:
                 self.exhausted = True
@@ -196,7 +195,7 @@ class LineReader:
         return lines
 
     def _refill(self) -> bool:
-        """Read a chunk on, or find the end; False if nothing is there at the moment."""
+        """Read the next chunk, or find the end; return False if there is no data at the moment."""
         data = self._read()
         if data is None:
             return False
@@ -222,18 +221,18 @@ class LineReader:
         try:
             if self._gzip is not None:
                 return self._gzip.read(_CHUNK)
-            self._dry = self.is_stream and not self._poll.poll(0)
-            if self._dry:
+            self._is_empty = self.is_stream and not self._poll.poll(0)
+            if self._is_empty:
                 return None
             return os.read(self._fd, _CHUNK)
         except BlockingIOError:
-            self._dry = True
+            self._is_empty = True
             return None
         except (OSError, EOFError, zlib.error) as error:
             raise self._unreadable(error) from error
 
     def other_stream(self) -> InputError:
-        """The error for a stream in which an earlier life's position is not where a line begins."""
+        """Return the error for a stream that has no line start at an earlier run's position."""
         return InputError(
             f"What comes from {self.name} is not what this job was begun with.",
             hint="Feed the same input again, from its beginning, or name an empty state directory.",
