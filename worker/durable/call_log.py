@@ -1,4 +1,4 @@
-"""Calls that happen once: recording, replaying, and telling divergence from concurrency.
+"""Durable calls: recording, replaying, and telling divergence from concurrency.
 
 A durable call's outcome is on record before the action goes on. When the action runs again after
 a crash it makes the same calls, and each takes its outcome from the record.
@@ -14,20 +14,18 @@ action that took another path (changed code, a clock, a random number), or one o
 concurrent calls that had not finished at the crash. Each record says whether the action itself
 made the call, or a task that it had started. The action itself makes its calls one after the
 other. So if it makes one that is not on record while one of its own is unclaimed, that is a
-divergence, reported at once, before the function is called. In all other cases the newcomer waits
-for its siblings to claim their records first: how long they take to get there is theirs to
-decide, so the wait is long, and only then it is a divergence too. Records left over when the
-action ends are a divergence as well. The error names the first call that is on record and was not
-made.
+divergence, reported at once, before the function is called. In all other cases the new call first
+waits for its siblings to claim their records: they may take long, so the wait is long, and only
+after it that is a divergence, too. Records that are left when the action ends are also a
+divergence. The error names the first call that is on record and was not made.
 
-Whether two calls *overlapped* at the first execution says nothing: one that had been answered
-before the other was made may well come after it in a replay.
+Whether two calls *overlapped* at the first execution does not matter: one that was answered before
+the other was made may come after it in a replay.
 
 A call whose outcome cannot be put on record fails its action, even if the action catches the error:
 without the record it would be made again after a crash.
 
-`KeyboardInterrupt`, `SystemExit` and cancellation say nothing about the call and are never
-recorded.
+`KeyboardInterrupt`, `SystemExit` and cancellation are no outcome of a call and are never recorded.
 """
 
 from __future__ import annotations
@@ -46,7 +44,7 @@ _INSIDE: Final[ContextVar[bool]] = ContextVar("tamias_inside_durable_call", defa
 
 
 def inside_durable_call() -> bool:
-    """Whether the caller runs inside a durable function (follows threads and tasks)."""
+    """Whether the caller runs inside a durable function, on whatever thread or task of it."""
     return _INSIDE.get()
 
 
@@ -63,7 +61,7 @@ class durable_section:  # noqa: N801 (a context manager, used as one)
 
 
 class CallRecord(NamedTuple):
-    """One durable call as it stands in the journal."""
+    """The journal's record of one durable call."""
 
     number: int
     """Position in the order in which the action issued its calls."""
@@ -75,12 +73,12 @@ class CallRecord(NamedTuple):
     outcome: bytes
     """The encoded result, or the encoded exception."""
     generation: int = 0
-    """Of the code that made the call."""
+    """The generation whose code made the call."""
 
     def encode(self) -> bytes:
         """The journal's bytes; the number is in the journal's key.
 
-        Generation 0 is left out: that is how records looked before there were generations.
+        Generation 0 is omitted: so are the records of versions without generations.
         """
         return dumps(tuple(self[1:] if self.generation else self[1:-1]))
 
@@ -93,7 +91,7 @@ class CallRecord(NamedTuple):
         """Return the recorded result, or raise the recorded exception.
 
         Raises:
-            DivergenceError: it cannot be read: of a class, say, that the code does not have now.
+            DivergenceError: it cannot be read, for example because the code lacks its class.
         """
         try:
             outcome = loads(self.outcome)
@@ -109,7 +107,7 @@ class CallRecord(NamedTuple):
 
 
 class IssuedCall(NamedTuple):
-    """A durable call under way."""
+    """A durable call under way, which has its number."""
 
     number: int
     name: str
@@ -153,10 +151,10 @@ class CallLog:
         self._last_own = -1
         self._raised: list[tuple[int, BaseException]] = []
         self._fatal_error: DurableCallError | None = None
-        """What the action fails of, whatever it makes of it."""
+        """The error with which the action fails, even if it catches it."""
 
     def claim(self, fingerprint: bytes) -> CallRecord | None:
-        """The earliest unclaimed record of this call, now claimed."""
+        """Claim the earliest unclaimed record of this call, and return it."""
         for position, record in enumerate(self._unclaimed):
             if record.fingerprint == fingerprint:
                 return self._unclaimed.pop(position)
@@ -176,9 +174,9 @@ class CallLog:
             raise
 
     def error_of(self, record: CallRecord, cause: Exception) -> Exception:
-        """Return the exception for a call that has just failed of `cause`: the one a replay raises.
+        """Return the exception for a call that has just failed: the one that a replay raises.
 
-        That is `cause` itself, or where it cannot be pickled what stands in for it.
+        That is `cause` itself, or the one recorded in its place if it cannot be pickled.
         """
         self.mark_answered(record)
         error = cause
@@ -192,15 +190,15 @@ class CallLog:
         return error
 
     def mark_answered(self, record: CallRecord) -> None:
-        """The action is about to learn the outcome of this call."""
+        """Record that the action gets the outcome of this call now."""
         if record.own:
             self._last_own = max(self._last_own, record.number)
 
     def failed_calls(self, error: BaseException) -> set[int]:
-        """Numbers of the recorded calls whose exceptions are why the action failed with `error`.
+        """Numbers of the recorded calls whose exceptions made the action fail with `error`.
 
-        They are to be made again when the action is. A call that failed and that the action then
-        lived with stays on record, because what it did next is on record, too.
+        They are made again in the next attempt. A call whose exception the action handled stays on
+        record, because the calls that followed are on record, too.
         """
         causes = list(_causes(error))
         return {
@@ -217,7 +215,7 @@ class CallLog:
     def is_divergence(self, *, own: bool) -> bool:
         """Whether a call that is not on record cannot be a concurrent one that was cut off.
 
-        `own` tells whether the action itself makes it.
+        `own`: whether the action itself makes the call.
         """
         return own and any(record.own for record in self._unclaimed)
 
@@ -232,7 +230,7 @@ class CallLog:
         """The record of a call that returned `result`.
 
         Raises:
-            DurableCallError: it cannot be pickled. The action fails, whatever it makes of this.
+            DurableCallError: it cannot be pickled. The action fails, even if it catches this.
         """
         try:
             return issued.succeeded(result)
@@ -257,7 +255,7 @@ class CallLog:
         )
 
     def end(self) -> None:
-        """The action has returned.
+        """End the log: the action has returned.
 
         Raises:
             DivergenceError: records are left that it did not claim.
@@ -270,14 +268,14 @@ class CallLog:
 
 
 def between(recorded: int, replayed: int) -> str:
-    """A remark for people, where the code that made a record is not that which replays it."""
+    """Name both generations for an error message, if they differ; else an empty text."""
     if recorded == replayed:
         return ""
     return f" (by generation {recorded}; this is generation {replayed})"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception with all that led to it, members of groups among them."""
+    """The exception, its causes and contexts, and the members of exception groups among them."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -1,17 +1,15 @@
 """The identity of a durable call: a fingerprint of function and arguments.
 
-A replay must recognise a call that it has on record, in another process and maybe another life of
-the job. Pickled arguments are the obvious identity, but pickles of equal values may differ: sets
-iterate in hash order, which for strings changes from process to process; the pickler writes a
-back-reference where two equal strings happen to be one object; and a class of `__main__` travels
-by value under an id drawn at random. So a value is taken apart, by the same protocol that pickle
-uses, and digested in a form that says what is in it and nothing else.
+A replay must recognise a recorded call, in another process and perhaps another life of the job.
+Pickled arguments are the obvious identity, but pickles of equal values may differ: sets iterate in
+hash order, which for strings changes from process to process; the pickler writes a back-reference
+where two equal strings are one object; and a class of `__main__` is pickled by value under a random
+id. So a value is taken apart, by the protocol that pickle uses, and only its contents are digested.
 
-Arguments are identified by what they contain, all of it. What a function carries with it (the
-object of a bound method, the variables of a closure) is so often a client, a model or the context
-itself that contents cannot be demanded: as far as it can be taken apart it counts, and beyond that
-its type does. A lambda has no name of its own, so the names and constants in its code stand in for
-one.
+Arguments are identified by all of their contents. A value that a function carries (the object of a
+bound method, the variables of a closure) is often a client, a model or the context, which cannot be
+taken apart: it is identified by its contents if possible, else by its type. A lambda has no name,
+so the names and constants in its code are used in place of one.
 """
 
 from __future__ import annotations
@@ -155,14 +153,14 @@ class _Digest:
     # -- functions ----------------------------------------------------------------------------
 
     def add_function(self, function: Callable[..., Any]) -> None:
-        """Add the function that is called, and the values it carries."""
+        """Add the called function, and the values that it carries."""
         name = function_name(function)
         self._update(b"f", name.encode())
         if isinstance(function, partial):
             self.add_function(function.func)
             self.add((function.args, function.keywords))
         elif isinstance(function, FunctionType):
-            if "<" in name:  # a lambda, or made by another function each time that runs
+            if "<" in name:  # a lambda, or one that another function makes when it runs
                 self._add_local(function)
         elif isinstance(function, (MethodType, BuiltinFunctionType)):
             self._add_carried(function.__self__)
@@ -186,7 +184,7 @@ class _Digest:
     def _add_carried(self, value: Any) -> None:
         """Add a value that a function carries: by its contents if possible, else by its type."""
         if isinstance(value, Resource):
-            # Settings tell two models apart; what else one holds may change from use to use.
+            # Settings identify a model; its other attributes may change from use to use.
             texts = {name: item for name, item in value.__dict__.items() if type(item) is str}
             self.add((type(value), texts))
         elif isinstance(value, (RunnerContext, MemoryObject)):

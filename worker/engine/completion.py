@@ -1,8 +1,9 @@
 """How runs end: committed, tried again, set aside, or with the whole job.
 
-A run that succeeds puts its memory changes, outputs and progress into the open commit group. One
-that fails is tried again up to `max-attempts` times; then the policy decides: dead-letter it,
-ignore it, or fail the job. In each case but the last its progress joins the group, too.
+A run that succeeds puts its memory changes, outputs and progress into the open commit group. What
+follows a failure is a matter of policy: fail the job, ignore the input, or try again until
+`max-attempts` is reached and then set the input aside as a dead letter. A run that is ignored or
+set aside puts its progress into the group, too.
 """
 
 from __future__ import annotations

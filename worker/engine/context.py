@@ -1,4 +1,4 @@
-"""What an action receives as `ctx`: the run it works for, and the worker behind it."""
+"""The context of an action: its run, and the services of the worker."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ REPLAY_GRACE_SECONDS = 30.0
 
 
 class Services(Protocol):
-    """What a context needs of the worker behind it: the engine."""
+    """The services of a worker that contexts and runs use; the engine provides them."""
 
     plan: AgentPlan
     encode: Callable[[bytes, Any, int], bytes]
-    """Of (key, output, input offset), for the pool's sink."""
+    """Encodes (key, output, input offset) for the pool's sink."""
     resources: ResourceRegistry
     metrics: WorkerMetrics
     recorder: Recorder
@@ -51,7 +51,7 @@ class Services(Protocol):
 
     @property
     def threads(self) -> ThreadPool:
-        """For durable calls of plain functions."""
+        """The threads for durable calls of plain functions."""
 
 
 class WorkerContext(RunnerContext):
@@ -113,7 +113,7 @@ class WorkerContext(RunnerContext):
     # -- durable calls ------------------------------------------------------------------------
 
     def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Call `func` once, whatever crashes; see `RunnerContext.durable_execute`."""
+        """Call `func` once, also across crashes; see `RunnerContext.durable_execute`."""
         self._refuse_nesting(func)
         name = function_name(func)
         if inspect.iscoroutinefunction(func):
@@ -181,14 +181,14 @@ class WorkerContext(RunnerContext):
     def get_resource(
         self, name: str, type: ResourceType, metric_group: MetricGroup | None = None
     ) -> Resource:
-        """The worker's instance of a resource, made when it is first asked for."""
+        """The worker's instance of a resource, made at the first use."""
         resource = self._engine.resources.get(name, type)
         resource.set_metric_group(metric_group or self.action_metric_group)
         return resource
 
     @property
     def action_config(self) -> dict[str, Any]:
-        """The configuration given where the action was declared."""
+        """The configuration in the action's declaration."""
         action = self._run.action
         return action.config if action is not None else {}
 
@@ -216,7 +216,7 @@ class WorkerContext(RunnerContext):
         """Nothing to do: the worker closes what it made for the agent."""
 
     def end(self) -> None:
-        """Make this context useless for tasks and threads that its action has left running."""
+        """Refuse all further uses, by tasks and threads that the action has left running."""
         self.__class__ = _EndedContext
         self._run.renew_memory()
 
@@ -224,7 +224,7 @@ class WorkerContext(RunnerContext):
 class _EndedContext(WorkerContext):
     """The class of a context whose action has ended: it refuses every use."""
 
-    def send_event(self, event: Event) -> None:  # noqa: ARG002 (what it is does not matter)
+    def send_event(self, event: Event) -> None:  # noqa: ARG002 (refused whatever it is)
         """Refuse. Raises RunError."""
         raise self._ended("an event")
 
@@ -266,10 +266,10 @@ def _is_own(run: Run) -> bool:
 
 
 class _DurableCall:
-    """One durable call, as far as its synchronous and its asynchronous form are alike.
+    """One durable call: the part that its synchronous and its asynchronous form share.
 
-    Either `replay` a call that is on record; or make it in the block of `under_way`, put `outcome`
-    on record, and return `answer`.
+    Either `replay` a call that is on record; or make it in the block of `under_way`, record
+    `outcome`, and return `answer`.
     """
 
     __slots__ = (
@@ -302,7 +302,7 @@ class _DurableCall:
         """Whether the action itself makes the call, and not a task that it has started."""
         self.log = run.call_log()
         self.record = self.log.claim(self._fingerprint)
-        """What is on record of the call, claimed."""
+        """The call's record, claimed; None if it is not on record."""
 
     def replay(self, record: CallRecord) -> Any:
         """Return the recorded result, or raise the recorded exception."""
@@ -314,7 +314,7 @@ class _DurableCall:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Guard the run's memory in this block, and keep an exception that is to be recorded."""
+        """Guard the run's memory in this block, and catch an exception that is to be recorded."""
         self._issued = self.log.issue(self.name, self._fingerprint, own=self.own)
         self._began = time.perf_counter()
         memories = (self._run.lane.fields, self._run.sensory_fields())
@@ -353,7 +353,7 @@ class _DurableCall:
         return self.record
 
     def answer(self, result: Any) -> Any:
-        """Give the action the outcome, which is on record now: `result`, or its exception."""
+        """Return `result`, or raise the call's exception; the outcome is on record now."""
         assert self.record is not None  # noqa: S101 (see `outcome`)
         if self._cause is not None:
             raise self.log.error_of(self.record, self._cause)

@@ -27,7 +27,7 @@ class Effects(NamedTuple):
     outputs: list[bytes]
     """Encoded for the pool's sink."""
     generation: int = 0
-    """Of the code that the action is part of."""
+    """The generation whose code has the action."""
 
     def encode(self) -> bytes:
         """The journal's bytes.
@@ -42,7 +42,7 @@ class Effects(NamedTuple):
                 f"action {self.action!r} sent an event that cannot be put on record: {error}"
             ) from error
         short_term, sensory = _records(self.short_term), _records(self.sensory)
-        # Generation 0 is left out: that is how records looked before there were generations.
+        # Generation 0 is omitted: so are the records of versions without generations.
         generation = (self.generation,) if self.generation else ()
         return dumps((self.action, short_term, sensory, events, self.outputs, *generation))
 
@@ -51,7 +51,7 @@ class Effects(NamedTuple):
         """Inverse of `encode`.
 
         Raises:
-            DivergenceError: an event cannot be read: its class, say, is not in the code any more.
+            DivergenceError: an event cannot be read, for example because the code lacks its class.
         """
         action, short_term, sensory, pickled, outputs, *generation = loads(data)
         try:
@@ -66,7 +66,7 @@ class Effects(NamedTuple):
 
     @staticmethod
     def origin(data: bytes) -> tuple[str, int]:
-        """The action that a record is of, and the generation that made it."""
+        """The action of a record, and the generation that made the record."""
         action, _, _, _, _, *generation = loads(data)
         return action, generation[0] if generation else 0
 

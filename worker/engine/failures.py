@@ -29,7 +29,7 @@ _LOG: Final = logging.getLogger("tamias.worker")
 
 
 def user_traceback(error: BaseException) -> str:
-    """The traceback as the user's code caused it: without the frames of tamias around and below."""
+    """The traceback of the user's code, without the frames of tamias around and below it."""
     shown = traceback.TracebackException.from_exception(error)
     _drop_own_frames(shown, set())
     return "".join(shown.format())
@@ -49,7 +49,7 @@ def _drop_own_frames(shown: traceback.TracebackException, seen: set[int]) -> Non
 def one_line(error: BaseException) -> str:
     """The exception as `Type: message`, on one line."""
     if isinstance(error, TamiasError):
-        text = f"{type(error).__name__}: {error}"  # where it is defined is no news
+        text = f"{type(error).__name__}: {error}"  # without its module
     else:
         text = "".join(traceback.format_exception_only(type(error), error)) + _advice(error)
     return " ".join(text.split())
@@ -75,19 +75,19 @@ def cause_of(error: BaseException) -> Cause:
     if isinstance(error, MemoryError):
         return "memory"
     if isinstance(error, UnserializableError) or isinstance(error.__cause__, UnserializableError):
-        return "unserializable"  # or a durable call's result that is
+        return "unserializable"  # or a durable call's result is
     if isinstance(error, DivergenceError):
         return "divergence"
     return "exception"
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether another attempt can only end in the same way: other code has begun the run."""
+    """Whether another attempt must fail, too: code of another generation has begun the run."""
     return isinstance(error, DivergenceError) and error.is_between_generations
 
 
 def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
-    """The letter of an input whose run raised `error` at its last attempt."""
+    """The dead letter of an input whose run raised `error` at its last attempt."""
     divergence = error if isinstance(error, DivergenceError) else None
     return DeadLetter(
         offset=offset_of(run.offset),
@@ -110,7 +110,7 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
 
 
 def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
-    """The letter of an input that the launcher condemned."""
+    """The dead letter of an input that the launcher has condemned."""
     return DeadLetter(
         offset=offset_of(run.offset),
         retries=retries_of(run.offset),
@@ -123,7 +123,7 @@ def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
 
 
 def failure_report(run: Run, error: BaseException) -> dict[str, Any]:
-    """What the launcher needs to raise AgentFailedError."""
+    """The fields of `AgentFailedError`, which the launcher raises."""
     return {
         "offset": offset_of(run.offset),
         "key": repr(run.lane.key),
@@ -134,7 +134,7 @@ def failure_report(run: Run, error: BaseException) -> dict[str, Any]:
 
 
 def log_ignored(run: Run, error: BaseException) -> None:
-    """One line for an input that was given up under `on-error: ignore`."""
+    """Log that an input was given up under `on-error: ignore`."""
     _LOG.warning(
         "ignored input %d (key %r): %s", offset_of(run.offset), run.lane.key, one_line(error)
     )

@@ -1,9 +1,8 @@
-"""Everything a worker holds for one key while it is in use: a lane of strictly ordered runs.
+"""Lanes: the state of a key that is in use, with its runs in strict order.
 
 One lane runs one run at a time; further inputs of the key wait in its queue. Lanes of different
-keys are independent and interleave on the event loop. A lane is opened with one look at the
-store, which for most keys brings all of their fields, and dropped again when it has been idle
-and the cache is full.
+keys are independent and interleave on the event loop. A lane is opened with one read of the store,
+which for most keys gets all of their fields, and dropped when it is idle and the cache is full.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ PREFETCH_FIELDS: Final = 64
 
 
 class CurrentRun(Protocol):
-    """What keeps a lane busy: a run."""
+    """The run that a lane is busy with, as far as lanes know it."""
 
     task: Task[None] | None
-    """What performs its asynchronous action, if that is what it is doing."""
+    """The task of its asynchronous action, if it performs one."""
 
 
 class Lane:
@@ -78,7 +77,7 @@ class Lane:
 
     @property
     def key(self) -> Any:
-        """The key as the user knows it."""
+        """The decoded key."""
         if self._key is _UNKNOWN:
             self._key = decode_key(self.key_bytes)
         return self._key
@@ -91,16 +90,16 @@ class Lane:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing runs or waits here."""
+        """Whether no run is under way and no input waits."""
         return self.run is None and not self.queue
 
     def renew_memory(self) -> None:
-        """Take memory away from whatever the action that ends has left running."""
+        """Take memory away from tasks and threads that the action has left running."""
         self.fields = self.fields.transfer()
         self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)
 
     def commit(self) -> None:
-        """Make the run's changes the key's, and have the open group write them."""
+        """Fold the run's changes into the key's memory, and have the open group write them."""
         changes = self.fields.commit()
         if not changes:
             return
@@ -111,7 +110,7 @@ class Lane:
             self.writer.changed.append(self)
 
     def write_changes(self, batch: Batch) -> None:
-        """Put the changes since the last group into `batch`: the latest values only."""
+        """Move the changes since the last group into `batch`: the latest values only."""
         batch.put_fields(
             self.prefix,
             {
@@ -123,7 +122,7 @@ class Lane:
 
     @property
     def is_hashed(self) -> bool:
-        """Whether the key is too long to stand in the store's keys, so that it has to be named."""
+        """Whether the key is too long for the store's keys, so that a hash stands for it there."""
         return self.prefix[0] == 0xFF
 
     def field(self, path: str) -> bytes | None:
@@ -143,7 +142,7 @@ class Lanes(dict[bytes, Lane]):
     """``lanes[key]`` is the lane of an encoded key, opened on demand."""
 
     def __init__(self, writers: Mapping[int, ShardWriter], shards: int) -> None:
-        """`writers` are the shards that the worker owns, of `shards` in all."""
+        """`writers` are the worker's shards by number, of `shards` in all."""
         super().__init__()
         self._writers = writers
         self._shards = shards
@@ -156,7 +155,7 @@ class Lanes(dict[bytes, Lane]):
         return lane
 
     def drop_writer(self, writer: ShardWriter) -> None:
-        """Drop all lanes of a shard that the worker lets go of."""
+        """Drop all lanes of a shard that the worker releases."""
         for key in [key for key, lane in self.items() if lane.writer is writer]:
             del self[key]
 
@@ -167,4 +166,4 @@ class Lanes(dict[bytes, Lane]):
         for key in list(islice(self, LANES_KEPT // 4)):
             lane = self.pop(key)
             if not lane.idle or lane.group >= committed:
-                self[key] = lane  # at the end: the next look is at others
+                self[key] = lane  # at the end: the next search begins with others

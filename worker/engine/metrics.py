@@ -1,9 +1,9 @@
-"""Metrics as a worker counts them: plain numbers, shown to the launcher once a second.
+"""Metrics of a worker: plain numbers, reported to the launcher once a second.
 
-An update is an addition in this process and nothing else; nobody is told at that moment. With
-each heartbeat the worker sends a snapshot of everything, as totals, so that a lost one loses
-nothing. Names are Flink Agents': `numOfEventProcessed`, `numOfActionsExecuted` and their
-`...PerSec` for the agent, the latter two again under `action.<name>`.
+An update is only an addition in this process. With each heartbeat the worker sends a snapshot of
+all metrics, as totals, so that a lost heartbeat loses nothing. Names are those of Flink Agents:
+`numOfEventProcessed`, `numOfActionsExecuted` and their `...PerSec` for the agent, the latter two
+also under `action.<name>`.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class WorkerMetricGroup(MetricGroup):
         return self._get(name, WorkerGauge, WorkerGauge)
 
     def get_histogram(self, name: str, window_size: int = 100) -> WorkerHistogram:
-        """The histogram of that name; the window counts only when it is made."""
+        """The histogram of that name; `window_size` is used only when it is made."""
         return self._get(name, WorkerHistogram, lambda: WorkerHistogram(window_size))
 
     def _get(self, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -> _Kind:
@@ -197,7 +197,7 @@ class WorkerMetricGroup(MetricGroup):
         return metric
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything below this group, flat, by dotted name."""
+        """All values below this group, by dotted name."""
         flat: dict[str, Any] = {
             name: metric.snapshot() for name, metric in list(self._metrics.items())
         }
@@ -225,7 +225,7 @@ class WorkerMetrics:
         self.ignored = 0
         self.dead_letters = 0
         self.hooks: Hooks[WorkerHook] | None = None
-        """Their errors are counted as `hookErrors`, where there are hooks."""
+        """The hooks whose errors are reported as `hookErrors`; None for none."""
         self._published: dict[str, int] = {}
 
     def of_action(self, name: str) -> WorkerMetricGroup:
@@ -233,7 +233,7 @@ class WorkerMetrics:
         return self.agent.get_sub_group("action", name)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything, by public name."""
+        """All values, by public name."""
         self._publish(self.agent, "", "numOfEventProcessed", self.events)
         self._publish(self.agent, "", "numOfActionsExecuted", sum(self.executed.values()))
         for name, count in self.executed.items():
@@ -243,7 +243,7 @@ class WorkerMetrics:
         return self.agent.snapshot()
 
     def totals(self) -> dict[str, int]:
-        """Counts of failures and of what followed them."""
+        """Counts of failures, and of their consequences."""
         return {
             "failures": self.failures,
             "retries": self.retries,

@@ -1,4 +1,4 @@
-"""What a worker does about failures, slowness and threads: the pool's options, as it needs them."""
+"""A worker's options on failures, time limits and threads."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Options of a worker; when they change, all of it is replaced."""
+    """Options of a worker; a change replaces the whole object."""
 
     on_error: str
-    """"fail", "dead-letter" or "ignore": what becomes of an input whose run keeps failing."""
+    """"fail", "dead-letter" or "ignore": what follows a failed run (see `completion.py`)."""
     max_attempts: int
     run_timeout: float
     """Seconds, 0 for none."""

@@ -1,6 +1,6 @@
-"""Puts records of runs into the journal: outcomes of durable calls, and effects of actions.
+"""Writes records of runs to the journal: outcomes of durable calls, and effects of actions.
 
-A record joins the open group; what waits for it goes on when the group is committed.
+A record joins the open group; the run that waits for it goes on when the group is committed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """The journal of a worker's runs, for writing; made on the event loop's thread."""
+    """Writes the journal of a worker's runs; to be made on the event loop's thread."""
 
     def __init__(self, group: GroupCommit) -> None:
         self._group = group
@@ -30,12 +30,12 @@ class Recorder:
         self._thread = threading.get_ident()
 
     def record_effects(self, run: Run, effects: Effects, then: Callable[[Run], None]) -> None:
-        """Put a finished action on record; `then` is called when it is there."""
+        """Record a finished action; `then` is called when the record is committed."""
         self._record(run, JournalEntry(run.offset, run.step - 1, ACTION, 0, effects.encode()))
         self._group.when_committed(then, run)
 
     async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
-        """Put a durable call on record; returns when it is there.
+        """Record a durable call; return when the record is committed.
 
         Raises:
             DurableCallError: the action that made it has ended.
@@ -45,7 +45,7 @@ class Recorder:
         await self._group.recorded()
 
     def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
-        """The same for a synchronous call: blocks until the record is there."""
+        """Record a synchronous durable call; blocks until the record is committed."""
         if threading.get_ident() == self._thread:
             _refuse_late(run, log, call)
             self._record(run, _entry(run, call))
@@ -54,7 +54,7 @@ class Recorder:
             asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
 
     def drop_failed_calls(self, run: Run, error: BaseException) -> None:
-        """Take the calls that an action failed of out of the journal, to be made again."""
+        """Remove the calls that made an action fail from the journal, so that they are repeated."""
         for entry in run.drop_failed_calls(error):
             run.lane.writer.batch.journal.append((entry.key, None))
             self._group.join(run.lane.writer)

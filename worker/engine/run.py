@@ -3,11 +3,11 @@
 A run is a queue of *steps*, each one action to be called with one event. Events that an action
 sends are routed when it ends, and their steps join the end of the queue, so for given inputs the
 order of steps is fixed: first in, first out, actions of one event in declaration order. Steps are
-numbered from 0. The run knows nothing about loops, sockets or transactions: the engine asks it
-for the next step, performs it and tells it that the step ended.
+numbered from 0. The run knows nothing about loops, sockets or transactions: `RunDriver` asks it for
+the next step, performs it and reports its end.
 
-Recovery: a run that begins with journal entries skips the steps that are on record, taking over
-their effects, and gives the step after them the durable calls that it had on record.
+Recovery: a run that begins with journal entries skips the steps that are on record and applies
+their effects; the step after them gets its recorded durable calls.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Step = tuple["Event", "Action"]
 class Run:
     """The state of one run.
 
-    Most runs are one action with nothing to recover, so what those do not need stays a class
-    attribute until it is first written.
+    Most runs are one action with nothing to recover, so the attributes that those do not need are
+    class attributes until they are first written.
     """
 
     attempts: int = 0
@@ -50,17 +50,17 @@ class Run:
     timer: TimerHandle | None = None
     expired: bool = False
     stacks: str = ""
-    """What it was doing when it expired."""
+    """The stacks of its tasks when it expired."""
     sent: list[Event] | None = None
-    """Events that the current action has sent, outputs apart."""
+    """Events that the current action has sent, without outputs."""
     steps: deque[Step] | None = None
-    """What is still to be performed."""
+    """The steps that are still to be performed."""
     route: Callable[[Event], tuple[Action, ...]]
-    """The plan's; set before anything is routed."""
+    """The plan's `route`; set before the first event is routed."""
     _settled: int = 0
     """How many of the outputs belong to finished actions."""
     entries: list[JournalEntry] | None = None
-    """What the journal has of this run; None when it has nothing."""
+    """The journal's entries of this run; None if it has none."""
 
     def __init__(self, lane: Lane, offset: int, payload: bytes) -> None:
         """`payload` is kept for a retry, and for the dead letters."""
@@ -72,7 +72,7 @@ class Run:
     def next_attempt(self) -> Run:
         """A run of the same input for its next attempt.
 
-        What the journal has stays on record: finished actions are not run again.
+        Its journal entries stay on record: finished actions are not run again.
         """
         run = Run(self.lane, self.offset, self.payload)
         run.attempts = self.attempts
@@ -80,9 +80,9 @@ class Run:
         return run
 
     def drop_failed_calls(self, error: BaseException) -> list[JournalEntry]:
-        """Give up the records of calls that the current action failed of, or it always would.
+        """Drop the records of calls that made the current action fail, so that they are repeated.
 
-        Returns them, to be taken out of the journal.
+        Returns them, to be removed from the journal.
         """
         calls = self.log.failed_calls(error) if self.log is not None else ()
         if not calls or self.entries is None:
@@ -96,7 +96,7 @@ class Run:
         return lost
 
     def add_entry(self, entry: JournalEntry) -> None:
-        """Remember an entry that is going into the journal."""
+        """Add an entry that is about to be written to the journal."""
         if self.entries is None:
             self.entries = []
         self.entries.append(entry)
@@ -104,7 +104,7 @@ class Run:
     # -- steps --------------------------------------------------------------------------------
 
     def next_step(self) -> Step | None:
-        """The step to perform now, its action made current; None when the run is complete.
+        """Make the next step current and return it; None when the run is complete.
 
         Raises:
             DivergenceError: the journal has another action at this place.
@@ -229,13 +229,13 @@ class Run:
         self.step += 1
 
     def sensory_fields(self) -> MemoryFields:
-        """The run's sensory memory, made when it is first wanted."""
+        """The run's sensory memory, made at the first use."""
         if self.sensory is None:
             self.sensory = MemoryFields()
         return self.sensory
 
     def renew_memory(self) -> None:
-        """Take memory away from whatever the action that ends has left running."""
+        """Take memory away from tasks and threads that the action has left running."""
         self.lane.renew_memory()
         if self.sensory is not None:
             self.sensory = self.sensory.transfer()

@@ -175,7 +175,7 @@ class Bench:
 
     async def until_recorded(self, records: int = 1) -> None:
         """Wait for so many records in the journal."""
-        while self.journal() < records:  # noqa: ASYNC110 (nobody tells)
+        while self.journal() < records:  # noqa: ASYNC110 (there is no event to wait for)
             await asyncio.sleep(0.001)
 
     async def until(self, *offsets: int) -> None:

@@ -71,7 +71,7 @@ class Group:
         self.commit.when_committed(callback, name)
 
     async def idle(self) -> None:
-        while not self.commit.idle and not self.failed:  # noqa: ASYNC110 (nobody tells)
+        while not self.commit.idle and not self.failed:  # noqa: ASYNC110 (there is no event to wait for)
             await asyncio.sleep(0)
 
     def close(self) -> None:

@@ -75,7 +75,7 @@ async def test_a_divergence_between_generations_is_set_aside_at_once_and_tells_b
     (line,) = letter.recorded
     assert line.startswith("step 0, call 0: ")
     assert line.endswith("plain returned (generation 3)")
-    assert CALLS.count == {"Ann": 1}  # nobody has paid for Bob
+    assert CALLS.count == {"Ann": 1}  # Bob's call was not made
 
 
 @on_loop
