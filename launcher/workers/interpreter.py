@@ -1,4 +1,4 @@
-"""One child interpreter that makes workers, and the control socket to it."""
+"""A child interpreter that forks workers, and the control socket to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PROGRAM: Final = "tamias.worker.process.zygote"
 
 
 class Interpreter:
-    """One child interpreter running `worker.process.zygote`, and the control socket to it."""
+    """A child interpreter that runs `worker.process.zygote`, and the control socket to it."""
 
     def __init__(
         self, boot: Boot, log: IO[bytes] | int, *options: str, launch: Launch | None = None
@@ -46,7 +46,7 @@ class Interpreter:
         self._socket = ours
         self._buffer = b""
         self.closed = False
-        """Whether the other end is gone."""
+        """Whether the other end is closed."""
         self._write(boot.encode())
         ours.setblocking(False)
 
@@ -56,7 +56,7 @@ class Interpreter:
         return self._process.pid
 
     def fileno(self) -> int:
-        """What to poll for messages."""
+        """Return the descriptor to poll for messages."""
         return self._socket.fileno()
 
     def send(self, **message: Any) -> None:
@@ -70,7 +70,7 @@ class Interpreter:
             self._socket.setblocking(False)
 
     def receive(self) -> list[dict[str, Any]]:
-        """The messages that have arrived."""
+        """Return the messages that have arrived."""
         while not self.closed:
             try:
                 data = self._socket.recv(1 << 16)
@@ -85,7 +85,7 @@ class Interpreter:
         return [json.loads(line) for line in lines]
 
     def wait(self, timeout: float | None) -> int | None:
-        """The exit code as Popen gives it, or None after `timeout` seconds."""
+        """Return the exit code as Popen gives it, or None after `timeout` seconds."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -96,7 +96,7 @@ class Interpreter:
         self._process.kill()
 
     def close(self) -> None:
-        """Let it end (its workers with it) and wait for that; may be called again."""
+        """Make it end, with its workers, and wait for that; may be called again."""
         self.send(leave=True)
         self._socket.close()
         if self.wait(5.0) is None:
@@ -136,7 +136,7 @@ def start_process(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # the terminal's Ctrl-C is for the launcher alone
+            start_new_session=True,  # the terminal's Ctrl-C must reach only the launcher
         )
     except OSError as error:
         whose = "" if account is None else f" as {account.name}"

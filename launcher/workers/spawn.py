@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Spawned:
-    """A worker in an interpreter of its own, behind its guardian."""
+    """A worker in an interpreter of its own, and its guardian."""
 
     __slots__ = ("assignment", "guardian", "pid")
 
@@ -24,7 +24,7 @@ class _Spawned:
         self.guardian = guardian
         self.assignment = assignment
         self.pid = 0
-        """The worker's, once it is known."""
+        """The worker's process id; 0 until it is known."""
 
 
 class SpawnStarter(Starter):
@@ -39,7 +39,7 @@ class SpawnStarter(Starter):
 
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
-        guardian = Interpreter(self._boot, self._log, "cold", launch=self._launch)
+        guardian = Interpreter(self._boot, self._log, "guardian", launch=self._launch)
         guardian.send(fork=asdict(assignment))
         self._spawned.append(_Spawned(guardian, assignment))
 
@@ -51,7 +51,7 @@ class SpawnStarter(Starter):
         """As `Starter.poll`."""
         events: list[Event] = []
         for spawned in list(self._spawned):
-            ended = self._listen(spawned, events)
+            ended = self._receive(spawned, events)
             if spawned.guardian.closed and not ended:
                 events.append(self._orphaned(spawned))
                 ended = True
@@ -60,8 +60,8 @@ class SpawnStarter(Starter):
                 self._spawned.remove(spawned)
         return events
 
-    def _listen(self, spawned: _Spawned, events: list[Event]) -> bool:
-        """Turn the guardian's messages into events; returns whether its worker has ended."""
+    def _receive(self, spawned: _Spawned, events: list[Event]) -> bool:
+        """Turn the guardian's messages into events; return whether its worker has ended."""
         assignment = spawned.assignment
         ended = False
         for message in spawned.guardian.receive():
@@ -79,7 +79,7 @@ class SpawnStarter(Starter):
         return ended
 
     def _orphaned(self, spawned: _Spawned) -> Event:
-        """The guardian is dead, and the kernel has killed its worker with it."""
+        """Return the event for a dead guardian, with which the kernel has killed its worker."""
         code = spawned.guardian.wait(5.0)
         if not spawned.pid:
             return StartFailed(
@@ -95,5 +95,5 @@ class SpawnStarter(Starter):
 
     @property
     def pids(self) -> Sequence[int]:
-        """The guardians'."""
+        """The guardians' process ids."""
         return [spawned.guardian.pid for spawned in self._spawned]

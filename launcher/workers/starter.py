@@ -3,10 +3,10 @@
 Two start methods, one interface. `ZygoteStarter` forks all workers from one warm interpreter;
 `SpawnStarter` gives each worker a fresh one, for agents whose imports do not survive a fork
 (threads started on import, some GPU libraries). Both run `worker.process.zygote`, the
-second one per worker.
+second starts one for each worker.
 
-The launcher is never a worker's parent, so deaths are reported: `poll` returns them as events.
-Without a `Launch` an interpreter is the launcher's own, in the launcher's environment.
+The launcher is never a worker's parent, so the parent reports deaths: `poll` returns them as
+events. Without a `Launch`, workers run in the launcher's own interpreter and environment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A worker's process exists."""
+    """A worker's process was started."""
 
     assignment: Assignment
     pid: int
@@ -35,7 +35,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class StartFailed:
-    """A worker's process could not be made."""
+    """A worker's process could not be started."""
 
     assignment: Assignment
     text: str
@@ -43,7 +43,7 @@ class StartFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A worker's process has ended; `status` is what waitpid says, None when that is unknown."""
+    """A worker's process has ended; `status` is that of waitpid, None if it is unknown."""
 
     assignment: Assignment
     pid: int
@@ -66,15 +66,15 @@ Event = Started | StartFailed | Exited | BootFailed
 
 
 class Starter(ABC):
-    """Makes workers and reports their deaths."""
+    """Starts workers and reports their deaths."""
 
     @abstractmethod
     def start(self, assignment: Assignment) -> None:
-        """Start a worker; `Started`, `StartFailed` or `BootFailed` tells what came of it."""
+        """Start a worker; `Started`, `StartFailed` or `BootFailed` reports the result."""
 
     @abstractmethod
     def descriptors(self) -> Sequence[int]:
-        """What to poll; `poll` is due when one is readable."""
+        """Return the descriptors to poll; call `poll` when one is readable."""
 
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
@@ -83,22 +83,22 @@ class Starter(ABC):
 
     @property
     def is_warm(self) -> bool:
-        """Whether a worker could be started right now, as far as can be known before."""
+        """Whether a worker can probably be started at once."""
         return True
 
     def give_up(self, why: str) -> None:
-        """Start no other interpreter when this one, which does not come up, is killed."""
+        """Start no other interpreter when this one, which does not get ready, is killed."""
         self._given_up = why
 
     @abstractmethod
     def poll(self) -> list[Event]:
-        """What has happened since the last call. Never waits."""
+        """Return the events since the last call. Never waits."""
 
     @abstractmethod
     def close(self) -> None:
-        """End every process that is left, and wait for that."""
+        """End every process that still runs, and wait for that."""
 
     @property
     @abstractmethod
     def pids(self) -> Sequence[int]:
-        """Processes that are neither launcher nor worker."""
+        """The process ids of interpreters that fork workers."""

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 ZYGOTE_STARTS: Final = 3
-"""A zygote may be killed by accident while it imports the agent; the import may also be what kills
-it. So many in a row are taken for the latter."""
+"""The number of zygotes in a row that may die while they start. One may be killed by accident; if
+all of them die, importing the agent is the cause."""
 
-_WHERE_STACKS_ARE: Final = (
+_START_HINT: Final = (
     "Its stacks are in logs/pool.log of the state directory. Import the agent in a plain Python; if"
     " that only takes long, raise start-timeout."
 )
 
 
 class ZygoteStarter(Starter):
-    """Forks workers from one warm interpreter, and makes a new one when that dies."""
+    """Forks workers from one warm interpreter, and starts a new one when that dies."""
 
     def __init__(self, boot: Boot, log: IO[bytes] | int, launch: Launch | None = None) -> None:
         super().__init__()
@@ -35,13 +35,13 @@ class ZygoteStarter(Starter):
         self._log = log
         self._launch = launch
         self._zygote = Interpreter(boot, log, launch=launch)
-        self._asked: dict[tuple[int, int], Assignment] = {}
-        self._living: dict[int, Assignment] = {}
+        self._requested: dict[tuple[int, int], Assignment] = {}
+        self._running: dict[int, Assignment] = {}
         self._ready = False
         self._failed = False
-        """Whether the agent does not load: another zygote would not load it either."""
-        self._stillborn = 0
-        """Zygotes in a row that died before they were ready."""
+        """Whether the agent cannot be loaded: another zygote could not load it either."""
+        self._failed_starts = 0
+        """The number of zygotes in a row that died before they were ready."""
 
     @property
     def is_warm(self) -> bool:
@@ -50,7 +50,7 @@ class ZygoteStarter(Starter):
 
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
-        self._asked[assignment.slot, assignment.incarnation] = assignment
+        self._requested[assignment.slot, assignment.incarnation] = assignment
         self._zygote.send(fork=asdict(assignment))
 
     def descriptors(self) -> Sequence[int]:
@@ -63,44 +63,44 @@ class ZygoteStarter(Starter):
         for message in self._zygote.receive():
             if "ready" in message:
                 self._ready = True
-                self._stillborn = 0
+                self._failed_starts = 0
                 self.files = message["ready"]["files"]
             elif "failed" in message:
                 self._failed = True
                 events.append(BootFailed.from_json(message["failed"]))
                 return events
             elif "forked" in message:
-                assignment = self._asked.pop((message["slot"], message["incarnation"]))
-                self._living[message["forked"]] = assignment
+                assignment = self._requested.pop((message["slot"], message["incarnation"]))
+                self._running[message["forked"]] = assignment
                 events.append(Started(assignment, message["forked"]))
             elif "unforked" in message:
-                assignment = self._asked.pop((message["unforked"], message["incarnation"]))
+                assignment = self._requested.pop((message["unforked"], message["incarnation"]))
                 events.append(StartFailed(assignment, message["error"]))
             else:
-                assignment = self._living.pop(message["exit"])
+                assignment = self._running.pop(message["exit"])
                 events.append(Exited(assignment, message["exit"], message["status"]))
         if self._zygote.closed and not self._failed:
             events.extend(self._replace())
         return events
 
     def _replace(self) -> list[Event]:
-        """The zygote is dead, and the kernel has killed all of its workers with it."""
+        """Replace a dead zygote, with which the kernel has killed all of its workers."""
         code = self._zygote.wait(5.0)
         self._zygote.close()
-        self._stillborn += not self._ready
-        if self._stillborn >= ZYGOTE_STARTS or (self._given_up and not self._ready):
+        self._failed_starts += not self._ready
+        if self._failed_starts >= ZYGOTE_STARTS or (self._given_up and not self._ready):
             self._failed = True
             why = f"was killed: {self._given_up}" if self._given_up else how_it_ended(code)
             message = f"the zygote {why} while it started (importing the agent, most likely)"
-            return [BootFailed(WorkerStartError(message, hint=_WHERE_STACKS_ARE))]
-        living, self._living = self._living, {}
-        for pid in living:
+            return [BootFailed(WorkerStartError(message, hint=_START_HINT))]
+        running, self._running = self._running, {}
+        for pid in running:
             kill_group(pid)
         self._ready = False
         self._zygote = Interpreter(self._boot, self._log, launch=self._launch)
-        for assignment in self._asked.values():
+        for assignment in self._requested.values():
             self._zygote.send(fork=asdict(assignment))
-        return [Exited(assignment, pid, None) for pid, assignment in living.items()]
+        return [Exited(assignment, pid, None) for pid, assignment in running.items()]
 
     def close(self) -> None:
         """As `Starter.close`."""
@@ -108,5 +108,5 @@ class ZygoteStarter(Starter):
 
     @property
     def pids(self) -> Sequence[int]:
-        """The zygote's."""
+        """The zygote's process id."""
         return [self._zygote.pid]

@@ -12,11 +12,12 @@ Its control socket carries JSON lines. From the launcher: first a `Boot`, then
 When the control socket closes, the launcher is dead. Then the zygote kills every worker with all
 processes that it has started, removes the launcher's temporary files, and exits.
 
-A *cold* zygote does not import the agent: its worker does that itself, after the fork. This is the
-start method for agents whose imports do not survive a fork. Such a zygote has one worker and only
-cleans up after it: neither a killed worker nor a killed launcher can do that.
+A *guardian* is a zygote that does not import the agent: its worker does that itself, after the
+fork. This is the start method `spawn`, for agents whose imports do not survive a fork. A guardian
+has one worker and only cleans up after it: neither a killed worker nor a killed launcher can do
+that.
 
-    python -m tamias.worker.process.zygote FD [cold]
+    python -m tamias.worker.process.zygote FD [guardian]
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ DYING_SECONDS: Final = 0.5
 class Zygote:
     """A zygote; see the module's text."""
 
-    def __init__(self, control: socket.socket, *, cold: bool) -> None:
+    def __init__(self, control: socket.socket, *, is_guardian: bool) -> None:
         self._control = control
-        self._cold = cold
+        self._is_guardian = is_guardian
         self._plan: AgentPlan | None = None
         self._hooks: HookClasses = ((), 0)
         self._buffer = b""
@@ -83,7 +84,7 @@ class Zygote:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
         sys.path.extend(path for path in boot.sys_path if path not in sys.path)
-        if self._cold:
+        if self._is_guardian:
             setproctitle.setproctitle("tamias guardian")
         else:
             self._plan = plan = self._compile()
@@ -264,7 +265,7 @@ def main() -> int:
     )
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
-    return Zygote(control, cold="cold" in sys.argv[2:]).main()
+    return Zygote(control, is_guardian="guardian" in sys.argv[2:]).main()
 
 
 if __name__ == "__main__":
