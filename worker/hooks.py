@@ -52,7 +52,7 @@ class RunInfo:
 
     @property
     def retry(self) -> int:
-        """How often the input was taken out of the dead letters before."""
+        """How often the input was retried from the dead letters before."""
         return retries_of(self.number)
 
     @property
@@ -94,7 +94,7 @@ class WorkerHook:
         """A durable call was made, and its outcome is about to be recorded.
 
         The fingerprint stands for the function and its arguments: it is the same where the same
-        call is made again, or replayed, in whatever process.
+        call is made again or replayed, in any process.
         """
 
     def call_replayed(self, run: RunInfo, name: str, fingerprint: bytes) -> None:

@@ -11,10 +11,10 @@ Kinds from the launcher:
 ====  ==================================================================================
 `I`   inputs: counts, then offsets, key lengths, payload lengths, keys, payloads, verdicts (JSON)
 `A`   acknowledgement: JSON `{shard: sequence}`, outbox records the sink has for good
-`L`   let go of a shard, of which everything sent has been answered: JSON `{"shard": n}`
+`L`   release a shard, all sent inputs of which are done: JSON `{"shard": n}`
 `T`   take a shard: JSON `{"shard": n}`
-`C`   configure: JSON `{"settings": {key: value}, "on_error": ...}`, options that change now
-`S`   stop: everything sent has been answered; close the shards and leave
+`C`   configure: JSON `{"settings": {key: value}, "on_error": ...}`, new values of live options
+`S`   stop: all sent inputs are done; close the shards and exit
 ====  ==================================================================================
 
 Kinds from a worker:
@@ -23,7 +23,7 @@ Kinds from a worker:
 `O`   found in the outbox of a shard that it has just taken; as `D`
 `R`   ready: JSON; its leases are held, and all it found in its outboxes has been sent
 `D`   done: a count, then `(shard, sequence, length)` triples, then the outbox records
-`l`   it has let go of a shard: JSON `{"shard": n}`
+`l`   it has released a shard: JSON `{"shard": n}`
 `t`   it has taken a shard, and all it found in its outbox has been sent: JSON `{"shard": n}`
 `E`   an action failed and the pool's policy is to fail: JSON with the user's traceback
 `M`   metrics and heartbeat: JSON

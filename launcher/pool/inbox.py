@@ -1,4 +1,4 @@
-"""Receives the messages of workers, and hands each to the part of the pool that it concerns.
+"""Receives the messages of workers, and passes each to the part of the pool that handles it.
 
 An outbox record goes to the delivery, and its offsets to the dispatcher as completed. Records that
 a worker finds in the outbox of a shard that it takes are kept until it has announced all of them.
@@ -45,7 +45,7 @@ class Inbox:
         *,
         hooks: Hooks[LauncherHook],
     ) -> None:
-        """`fail` is called with an error that ends the pool, and the generation it is of."""
+        """`fail` is called with an error that ends the pool, and the generation that caused it."""
         self._transport = transport
         self._registry = registry
         self._dispatcher = dispatcher
@@ -54,7 +54,7 @@ class Inbox:
         self._hooks = hooks
         self.announced_shards: set[int] = set()
         self.on_ready: Callable[[WorkerHandle, float], None] | None = None
-        """Called with each worker that has just become ready, before it has anything to do."""
+        """Called with each worker that has become ready, before it gets inputs."""
         self.pending_settings: dict[int, bytes] = {}
         """By generation, changed settings that its workers get before their first inputs."""
 
@@ -99,11 +99,11 @@ class Inbox:
         for shard, sequence, record in wire.unpack_done(message):
             outputs = self._delivery.accept(shard, sequence, record)
             if outputs.failed:
-                self._failed(worker, outputs.failed)
+                self._report_failed(worker, outputs.failed)
             self._dispatcher.completed(*worker.place, outputs.offsets)
 
-    def _failed(self, worker: WorkerHandle, offsets: list[int]) -> None:
-        """Inputs that a worker still has in flight have failed for good."""
+    def _report_failed(self, worker: WorkerHandle, offsets: list[int]) -> None:
+        """Count and report inputs that have failed for good; the worker has them in flight."""
         self._dispatcher.counters.of(worker.generation).failed += len(offsets)
         items = (self._dispatcher.flying(worker.assignment.slot, offset) for offset in offsets)
         self._hooks.call(
@@ -111,8 +111,8 @@ class Inbox:
             Counter(item.verdict.cause if item and item.verdict else "failed" for item in items),
         )
 
-    def _found_failed(self, worker: WorkerHandle, completed: list[int]) -> None:
-        """A worker has found in outboxes that these inputs are done: some may have failed."""
+    def _report_found_failed(self, worker: WorkerHandle, completed: list[int]) -> None:
+        """Report those inputs that a worker found to be done in outboxes and that have failed."""
         failed = worker.found_failed.intersection(completed)
         if failed:
             self._hooks.call(LauncherHook.dead_letters, {"failed": len(failed)})
@@ -130,8 +130,10 @@ class Inbox:
         if worker.generation in self.pending_settings:
             self._transport.send(worker.identity, self.pending_settings[worker.generation])
         done = self._dispatcher.ready(*worker.place, chain.from_iterable(found.values()))
-        self._found_failed(worker, done)
-        if worker.pid is not None:  # else when the starter tells of it: first born, then ready
+        self._report_found_failed(worker, done)
+        if (
+            worker.pid is not None
+        ):  # else when the starter reports its start: hooks see a start first
             self._hooks.call(LauncherHook.worker_ready, worker.info(worker.pid))
 
     def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:
@@ -139,11 +141,11 @@ class Inbox:
         moves = self._dispatcher.moves
         before = moves.last
         done = self._dispatcher.taken(*worker.place, shard, now, worker.found.pop(shard, ()))
-        self._found_failed(worker, done)
+        self._report_found_failed(worker, done)
         if moves.last is not before and moves.last is not None:
             self._hooks.call(LauncherHook.shard_moved, *moves.last)
         level = self._delivery.acknowledged(shard)
-        if level is not None:  # what was saved while no worker had the shard
+        if level is not None:  # saved while no worker had the shard
             self._transport.send(worker.identity, wire.pack(wire.ACKNOWLEDGE, {shard: level}))
 
     def _agent_failed(self, worker: WorkerHandle, report: dict[str, Any], now: float) -> None:
@@ -155,7 +157,7 @@ class Inbox:
             key=report["key"],
         )
         self._fail(error, worker.generation)
-        # It has halted. If the pool goes on, its inputs are another worker's.
+        # The worker has halted. If the pool goes on, another worker gets its inputs.
         worker.blameless = True
         self._transport.request_stop(worker, now)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 _OWN_FOLDERS: Final = tuple(
-    f"{Path(__file__).parents[2] / room}{os.sep}" for room in ("agent", "store", "worker")
+    f"{Path(__file__).parents[2] / folder}{os.sep}" for folder in ("agent", "store", "worker")
 )
 _LOOP_IN_LOOP: Final = (
     "cannot be called from a running event loop",  # asyncio.run, asyncio.Runner.run

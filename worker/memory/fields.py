@@ -163,7 +163,7 @@ class MemoryFields:
         return any(found != path for found in self.under(path))
 
     def _known_objects(self) -> set[str]:
-        """Paths that may be objects; a look here first avoids most walks over all fields."""
+        """Paths that may be objects; asking here first avoids most walks over all fields."""
         if self._objects is None:
             self._objects = set()
             for layer in (self.committed, self.overlay, self.delta):

@@ -1,9 +1,9 @@
 """The shards that a worker owns: those it starts with, and those it takes and releases later.
 
-The launcher moves a shard by ordering one worker to release it and then another to take it. It
-orders the first only when all inputs of the shard that it has sent are committed, so no run is left
-to finish here. What may be left is a trim that waits for a commit, and journal records of runs that
-an earlier worker could not finish; they stay in the shard for its next owner.
+The launcher moves a shard by asking one worker to release it and then another to take it. It asks
+the first only when all inputs of the shard that it has sent are committed, so no run is left to
+finish here. What may be left is a trim that waits for a commit, and journal records of runs that an
+earlier worker could not finish; they stay in the shard for its next owner.
 
 A shard is taken in the same way at the start and later: acquire its lease, announce the records in
 its outbox, and report that. If another process still has the lease (a predecessor that takes long

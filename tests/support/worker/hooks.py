@@ -1,4 +1,4 @@
-"""Hooks of workers for tests: one that remembers, one that writes to a file, one that raises."""
+"""Hooks of workers for tests: one that keeps calls, one that writes to a file, one that raises."""
 
 from __future__ import annotations
 
@@ -46,24 +46,24 @@ def _raises(name: str) -> Callable[..., None]:
 
 def _remembers(name: str) -> Callable[..., None]:
     def remember(hook: Recorder, *arguments: object) -> None:
-        hook.told.append((name, *map(plain, arguments)))
+        hook.calls.append((name, *map(plain, arguments)))
 
     return remember
 
 
 class Recorder(WorkerHook):
-    """Keeps all that it is told, in a list."""
+    """Keeps all calls of its methods, in a list."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
 
 class Writer(WorkerHook):
-    """Writes a line to the file named by HOOKS_SAW for all that it is told."""
+    """Writes a line to the file named by HOOKS_SAW for each call of its methods."""
 
 
 class Evil(WorkerHook):
-    """Raises whatever it is told."""
+    """Raises in each of its methods."""
 
 
 for _name in METHODS:

@@ -1,4 +1,4 @@
-"""What hooks of a worker are told, and that they can do no harm."""
+"""What is reported to hooks of a worker, and that they can do no harm."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ def calling() -> Agent:
 
 
 @on_loop
-async def test_a_run_is_told_from_its_beginning_to_its_commit(tmp_path: Path) -> None:
+async def test_a_run_is_reported_from_its_beginning_to_its_commit(tmp_path: Path) -> None:
     hook = Recorder()
     with bench(doubling(), tmp_path, hooks=[hook]) as life:
         assert await life.run(("k", 4)) == [[8]]
     run = [0, "k", 1]
-    assert hook.told == [
+    assert hook.calls == [
         ("run_begun", run),
         ("action_begun", run, "act", "InputEvent"),
         ("action_ended", run, "act", None),
         ("run_ended", run, 1),
-        ("committed", 1, 1, hook.told[-1][3], "seconds"),
+        ("committed", 1, 1, hook.calls[-1][3], "seconds"),
     ]
-    assert 0 < hook.told[-1][3] < 1000
+    assert 0 < hook.calls[-1][3] < 1000
 
 
 @on_loop
@@ -86,12 +86,14 @@ async def test_a_commit_reports_the_bytes_that_it_writes(tmp_path: Path) -> None
 
 
 @on_loop
-async def test_each_attempt_is_told_and_what_follows_it(tmp_path: Path) -> None:
+async def test_each_attempt_is_reported_with_what_follows_it(tmp_path: Path) -> None:
     hook = Recorder()
     with bench(doubling(), tmp_path, hooks=[hook], max_attempts=2) as life:
         assert await life.run(("k", "bad")) == [[]]
-    told = [call for call in hook.told if call[0] in {"run_begun", "action_ended", "run_failed"}]
-    assert told == [
+    reported = [
+        call for call in hook.calls if call[0] in {"run_begun", "action_ended", "run_failed"}
+    ]
+    assert reported == [
         ("run_begun", [0, "k", 1]),
         ("action_ended", [0, "k", 1], "act", "ValueError"),
         ("run_failed", [0, "k", 1], "ValueError", "retry"),
@@ -102,13 +104,13 @@ async def test_each_attempt_is_told_and_what_follows_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("on_error", "outcome"), [("ignore", "ignore"), ("fail", "fail")])
-def test_the_policy_is_told(tmp_path: Path, on_error: str, outcome: str) -> None:
+def test_the_outcome_of_a_failure_is_reported(tmp_path: Path, on_error: str, outcome: str) -> None:
     @on_loop
     async def check() -> None:
         hook = Recorder()
         with bench(doubling(), tmp_path, hooks=[hook], on_error=on_error) as life:
             life.send(("k", "bad"))
-            assert ("run_failed", [0, "k", 1], "ValueError", outcome) in hook.told
+            assert ("run_failed", [0, "k", 1], "ValueError", outcome) in hook.calls
 
     check()
 
@@ -119,7 +121,7 @@ async def test_calls_are_made_in_one_life_and_replayed_in_the_next(tmp_path: Pat
     with bench(calling(), tmp_path, hooks=[hook], commits_left=1) as life:
         life.send(("k", "a"))
         await life.until(0)  # it dies before the second call is on record
-    made = [call for call in hook.told if call[0].startswith("call")]
+    made = [call for call in hook.calls if call[0].startswith("call")]
     first, second = (
         call_fingerprint(function, (f"a {n}",), {}).hex()
         for n, function in ((1, fetch), (2, plain))
@@ -131,9 +133,9 @@ async def test_calls_are_made_in_one_life_and_replayed_in_the_next(tmp_path: Pat
     again = Recorder()
     with bench(calling(), tmp_path, hooks=[again]) as life:
         assert await life.run(("k", "a")) == [[["<a 1>", "<a 2>"]]]
-    replayed = [call for call in again.told if call[0] == "call_replayed"]
+    replayed = [call for call in again.calls if call[0] == "call_replayed"]
     assert replayed == [("call_replayed", [0, "k", 1], f"{__name__}.fetch", first)]
-    assert [call[3] for call in again.told if call[0] == "call_made"] == [second]
+    assert [call[3] for call in again.calls if call[0] == "call_made"] == [second]
 
 
 @on_loop
@@ -145,7 +147,7 @@ async def test_a_hook_that_raises_is_counted_and_logged_once(
     with bench(calling(), tmp_path, hooks=[Evil(), hook]) as life:
         outputs = await life.run(("k", "b"), ("k", "c"))
         assert outputs == [[["<b 1>", "<b 2>"]], [["<c 1>", "<c 2>"]]]
-        assert life.hooks.errors == len(hook.told) > 10
+        assert life.hooks.errors == len(hook.calls) > 10
         life.metrics.hooks = life.hooks
         assert life.metrics.snapshot()[METRICS] == life.hooks.errors
     assert len(caplog.records) == 1
@@ -153,7 +155,7 @@ async def test_a_hook_that_raises_is_counted_and_logged_once(
 
 
 @on_loop
-async def test_the_short_way_is_taken_only_while_no_hook_listens(tmp_path: Path) -> None:
+async def test_the_short_path_is_taken_only_while_no_hook_listens(tmp_path: Path) -> None:
     with bench(doubling(), tmp_path / "without") as life:
         assert life.engine._simple is not None
     with bench(doubling(), tmp_path / "with", hooks=[Recorder()]) as life:

@@ -96,16 +96,16 @@ async def test_equal_calls_are_two_calls(tmp_path: Path) -> None:
 @on_loop
 async def test_exceptions_are_recorded_and_raised_again(tmp_path: Path) -> None:
     async def act(event: Any, ctx: RunnerContext) -> None:
-        told = []
+        raised = []
         for call in (ctx.durable_execute, ctx.durable_execute_async):
             try:
                 result = call(failing, call.__name__)
                 if asyncio.iscoroutine(result):
                     await result
             except LookupError as error:
-                told.append(error.args)
+                raised.append(error.args)
         ctx.durable_execute(plain, "after")
-        ctx.send_event(OutputEvent(output=told))
+        ctx.send_event(OutputEvent(output=raised))
 
     output, _ = await crash_everywhere(tmp_path, act)
     assert output == [("durable_execute",), ("durable_execute_async",)]

@@ -130,7 +130,7 @@ def misuses(ctx: RunnerContext, nested: Any) -> dict[str, Callable[[], Any]]:
 async def test_a_durable_function_cannot_reach_around(tmp_path: Path, way: str) -> None:
     async def act(event: Any, ctx: RunnerContext) -> None:
         nested = ctx.short_term_memory.new_object("nested")
-        told = {}
+        refused = {}
         for name, misuse in misuses(ctx, nested).items():
 
             async def on_loop(misuse: Callable[[], Any] = misuse) -> None:
@@ -147,14 +147,14 @@ async def test_a_durable_function_cannot_reach_around(tmp_path: Path, way: str) 
                     function: Any = {"thread": misuse, "coroutine": on_loop, "task": in_task}[way]
                     await ctx.durable_execute_async(function)
             except MemoryAccessError as error:
-                told[name] = "inside a durable" in str(error)
+                refused[name] = "inside a durable" in str(error)
         ctx.short_term_memory.set("still", "usable")
-        ctx.send_event(OutputEvent(output=told))
+        ctx.send_event(OutputEvent(output=refused))
 
     with bench(agent(act), tmp_path, max_attempts=1) as life:
-        ((told,),) = await life.run(("k", None))
-        assert len(told) == 10
-        assert all(told.values()), told
+        ((refused,),) = await life.run(("k", None))
+        assert len(refused) == 10
+        assert all(refused.values()), refused
         assert life.memory("k") == {"nested": None, "still": "usable"}
         assert life.journal() == 0
 

@@ -410,13 +410,13 @@ async def test_settings_and_metrics(tmp_path: Path) -> None:
 @on_loop
 async def test_a_worker_that_closes_cancels_what_runs(tmp_path: Path) -> None:
     agent = Agent()
-    told: list[str] = []
+    cancelled: list[str] = []
 
     async def act(event: Any, ctx: RunnerContext) -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            told.append("cancelled")
+            cancelled.append("task")
             raise
 
     agent.add_action("act", [InputEvent], act)
@@ -424,7 +424,7 @@ async def test_a_worker_that_closes_cancels_what_runs(tmp_path: Path) -> None:
         life.send(("k", 1))
         await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert told == ["cancelled"]
+    assert cancelled == ["task"]
     assert not life.done
     assert not life.halted
     assert sys.exc_info() == (None, None, None)

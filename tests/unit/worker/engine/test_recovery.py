@@ -200,7 +200,7 @@ def two_steps(second: str | None) -> Agent:
 
 
 @pytest.mark.parametrize(
-    ("second", "told"),
+    ("second", "message"),
     [
         ("renamed", "on record as action 'second', but the agent now runs 'renamed' there"),
         (None, "on record as action 'second', but the agent now ends there"),
@@ -208,7 +208,7 @@ def two_steps(second: str | None) -> Agent:
 )
 @on_loop
 async def test_actions_that_have_changed_diverge(
-    tmp_path: Path, second: str | None, told: str
+    tmp_path: Path, second: str | None, message: str
 ) -> None:
     with bench(two_steps("second"), tmp_path) as life:
         life.send(("k", 1))
@@ -218,6 +218,6 @@ async def test_actions_that_have_changed_diverge(
         await life.until(0)
         (report,) = life.halted
         assert report["error"].startswith("DivergenceError")
-        assert told in report["error"]
+        assert message in report["error"]
         assert "step 1" in report["error"]
         assert life.journal() == 2

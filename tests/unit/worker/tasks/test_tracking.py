@@ -1,4 +1,4 @@
-"""Whose coroutine steps is in the beacon; the stacks of tasks can be told."""
+"""The beacon names the run whose coroutine steps; stacks of tasks as text."""
 
 from __future__ import annotations
 
@@ -61,18 +61,18 @@ def test_tasks_that_a_run_starts_are_named_and_others_are_not() -> None:
     named: dict[str, int | None] = {}
 
     async def body(factory: TaskFactory, beacon: Beacon) -> None:
-        async def note(name: str) -> None:
+        async def record(name: str) -> None:
             await asyncio.sleep(0)
             named[name] = beacon.offset
 
         async def grandparent() -> None:
-            await asyncio.gather(note("child"), asyncio.create_task(parent()))
+            await asyncio.gather(record("child"), asyncio.create_task(parent()))
 
         async def parent() -> None:
-            await asyncio.wait_for(note("grandchild"), 5)
+            await asyncio.wait_for(record("grandchild"), 5)
 
         await asyncio.gather(
-            factory.start(asyncio.get_running_loop(), grandparent(), 41), note("stranger")
+            factory.start(asyncio.get_running_loop(), grandparent(), 41), record("stranger")
         )
 
     run(body)
@@ -153,7 +153,7 @@ def test_the_stack_of_a_task_goes_down_to_what_it_waits_for() -> None:
     run(body)
 
 
-def test_of_very_many_tasks_some_are_told() -> None:
+def test_of_very_many_tasks_some_are_written() -> None:
     async def body(factory: TaskFactory, _beacon: Beacon) -> None:
         loop = asyncio.get_running_loop()
         tasks = {factory.start(loop, outermost(), offset) for offset in range(100)}
