@@ -131,9 +131,8 @@ class Inbox:
             self._transport.send(worker.identity, self.pending_settings[worker.generation])
         done = self._dispatcher.ready(*worker.place, chain.from_iterable(found.values()))
         self._report_found_failed(worker, done)
-        if (
-            worker.pid is not None
-        ):  # else when the starter reports its start: hooks see a start first
+        # Hooks see the start of a process first: without a pid it is not reported yet.
+        if worker.pid is not None:
             self._hooks.call(LauncherHook.worker_ready, worker.info(worker.pid))
 
     def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:

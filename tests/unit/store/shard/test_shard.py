@@ -44,6 +44,20 @@ def put(shard: Shard, *fields: tuple[str, bytes | None], prefix: bytes = A) -> N
     shard.commit(batch)
 
 
+def test_the_size_of_a_batch_is_that_of_the_records_it_adds() -> None:
+    batch = Batch()
+    assert batch.size() == 0
+    batch.memory = {b"a": b"12", b"deleted": None}
+    batch.names = {b"bc": b"345", b"deleted": None}
+    batch.journal = [(b"def", b"6789"), (b"taken back", None)]
+    assert batch.size() == 3 + 5 + 7
+    batch.outbox = b"x" * 50
+    assert batch.size() == 15 + 58
+    letter = DeadLetter(offset=1, key=b"k", payload=b"p", codec="json", cause="crash")
+    batch.dead = [letter]
+    assert batch.size() == 15 + 58 + 8 + len(letter.encode())
+
+
 def reopened(shard: Shard) -> Shard:
     shard.close()
     return Shard.acquire(shard.directory, shard.number, wait=0)
