@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SUFFIX = ".tamias"
 
 
-def place(path: str) -> str:
+def absolute(path: str) -> str:
     """Return the absolute path; `-` for standard input and output stays."""
     return path if path == "-" else str(Path(path).absolute())
 
@@ -50,7 +50,7 @@ class StatePlace:
     """The state directory of a job; deleted in the end if temporary, unless `keep` was called."""
 
     def __init__(self, state: str | None, output: str, durability: str = "process") -> None:
-        """`state` is what the user has named, or None; `output` is the result of `place`."""
+        """`state` is what the user has named, or None; `output` is the result of `absolute`."""
         self.scratch: Path | None = None
         if state:
             self.path = Path(state).absolute()

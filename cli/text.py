@@ -26,7 +26,7 @@ def output_console() -> Console:
     return console
 
 
-def put(line: str) -> None:
+def write_line(line: str) -> None:
     """Write a line to stdout, for a script."""
     sys.stdout.write(line + "\n")
 

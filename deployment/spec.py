@@ -181,7 +181,7 @@ class _Reader:
         content = self._content()
         if content is None:
             raise self._error()
-        state = self._place(content.state or self._path.stem + STATE_SUFFIX)
+        state = self._absolute(content.state or self._path.stem + STATE_SUFFIX)
         shared = self._environment({}, content.defaults, ("defaults",))
         defaults = {key: value for key, value in content.defaults.items() if key != _ENVIRONMENT}
         self._check_settings(defaults, ("defaults",))
@@ -248,8 +248,8 @@ class _Reader:
     ) -> JobSpec:
         return JobSpec(
             target=self._target(entry.target),
-            input=self._place(entry.input or ""),
-            output=self._place(entry.output or ""),
+            input=self._absolute(entry.input or ""),
+            output=self._absolute(entry.output or ""),
             key=entry.key,
             input_format=entry.format,
             ordered=entry.ordered,
@@ -266,7 +266,7 @@ class _Reader:
         return ServeSpec(
             target=self._target(entry.target),
             listen=serve.listen,
-            keys=self._place(serve.keys) if serve.keys is not None else None,
+            keys=self._absolute(serve.keys) if serve.keys is not None else None,
             config=data,
             folder=str(self._folder),
             environment=environment.to_mapping(),
@@ -360,14 +360,14 @@ class _Reader:
 
     # -- paths and problems -------------------------------------------------------------------
 
-    def _place(self, path: str) -> str:
+    def _absolute(self, path: str) -> str:
         return str(self._folder / Path(path).expanduser()) if path and path != "-" else path
 
     def _target(self, target: str) -> str:
         location, colon, name = target.rpartition(":")
         location, name = (location, name) if colon else (name, "")
         if location.endswith(".py") or "/" in location:
-            return f"{self._place(location)}{colon}{name}"
+            return f"{self._absolute(location)}{colon}{name}"
         return target
 
     def _report(self, path: tuple[object, ...], what: str) -> None:

@@ -210,20 +210,20 @@ class EnvironmentSpec(StrictModel):
     def at(self, base: Path) -> EnvironmentSpec:
         """Return a copy with absolute paths; relative ones start at `base`."""
 
-        def place(path: str) -> str:
+        def absolute(path: str) -> str:
             return str(base / Path(path).expanduser()) if path else ""
 
         def maybe_inside(path: str) -> str:
-            return path if self.is_inside(path) else place(path)
+            return path if self.is_inside(path) else absolute(path)
 
         def moved(items: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
-            return tuple(FileEntry(path=place(item.path), name=item.name) for item in items)
+            return tuple(FileEntry(path=absolute(item.path), name=item.name) for item in items)
 
         is_path = "/" in self.python or self.python.startswith("~")
         return self.model_copy(
             update={
                 "python": maybe_inside(self.python) if is_path else self.python,
-                "requirements": place(self.requirements)
+                "requirements": absolute(self.requirements)
                 if isinstance(self.requirements, str)
                 else self.requirements,
                 "archives": moved(self.archives),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ...launcher.control.client import ask
-from ..text import error_console, put
+from ..text import error_console, write_line
 
 State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -45,7 +45,7 @@ def stop(state: State, *, as_json: Json = False) -> int:
 def print_answer(answer: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Print an answer as text on stderr, or as JSON on stdout."""
     if as_json:
-        put(json.dumps(answer))
+        write_line(json.dumps(answer))
         sys.stdout.flush()
     else:
         error_console().print(text, markup=False)

@@ -21,7 +21,7 @@ from ...store.state.reader import StoreReader
 from ..errors import guarded
 from ..flags import Quiet
 from ..json_text import json_line, plain, shown_key
-from ..text import count, error_console, output_console, put, shown, size, typed
+from ..text import count, error_console, output_console, shown, size, typed, write_line
 from ..views.progress import watcher
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def list_letters(state: State, *, as_json: Json = False) -> int:
         again = not _is_service(reader.view)
     if as_json:
         for row in rows:
-            put(json_line(row))
+            write_line(json_line(row))
         return 0
     if not rows:
         error_console().print("There are no dead letters.")
@@ -99,7 +99,7 @@ def show_letter(
             "stacks": letter.stacks,
             "input": _value(letter),
         }
-        put(json_line({**_row(letter), **more}))
+        write_line(json_line({**_row(letter), **more}))
         return 0
     console = output_console()
     for name, text in _facts(letter):
@@ -145,7 +145,7 @@ def retry(
         report = retry_dead_letters(spec, state, None if every else offsets, on_status=watch.show)
     if as_json:
         fields = asdict(report)
-        put(
+        write_line(
             json_line(
                 {"finished": fields.pop("finished"), "revived": fields.pop("succeeded"), **fields}
             )

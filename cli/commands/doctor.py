@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..json_text import json_line
-from ..text import error_console, output_console, put
+from ..text import error_console, output_console, write_line
 from . import checks
 
 _STYLES = {"ok": "green", "note": "yellow", "bad": "bold red"}
@@ -36,7 +36,7 @@ def doctor(
     for finding in findings:
         bad += finding.verdict == "bad"
         if as_json:
-            put(json_line(finding._asdict()))
+            write_line(json_line(finding._asdict()))
             continue
         row = Table.grid(padding=(0, 1, 0, 0))
         row.add_column(width=4)

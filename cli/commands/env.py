@@ -12,7 +12,7 @@ from rich.table import Table
 from ...environments.cache import Cache
 from ..errors import guarded
 from ..json_text import json_line
-from ..text import count, duration, output_console, put, size
+from ..text import count, duration, output_console, size, write_line
 
 if TYPE_CHECKING:
     from ...environments.cache import CacheEntry
@@ -39,7 +39,7 @@ def listed(*, cache: Root = None, as_json: Json = False) -> int:
     records = [_record(store, entry) for entry in store.entries()]
     if as_json:
         for record in records:
-            put(json_line(record))
+            write_line(json_line(record))
         return 0
     table = Table(box=None, pad_edge=False)
     for heading in ("kind", "python", "size", "last used", "in use", "path"):
@@ -75,7 +75,7 @@ def prune(*, cache: Root = None, as_json: Json = False) -> int:
         kept += not is_removed
         freed += there if is_removed else 0
         if as_json:
-            put(json_line({"name": name, "removed": is_removed, "size": there}))
+            write_line(json_line({"name": name, "removed": is_removed, "size": there}))
     if not as_json:
         text = f"removed {count(removed, 'entry', 'entries')} ({size(freed)})"
         if kept:

@@ -15,7 +15,7 @@ from ...agent.errors import UsageError
 from ...launcher.delivery.checkpoint import Checkpoint
 from ...store.state.reader import StoreReader
 from ..json_text import json_line, plain, stored
-from ..text import count, error_console, output_console, put, shown, size, typed
+from ..text import count, error_console, output_console, shown, size, typed, write_line
 
 if TYPE_CHECKING:
     from ...store.state.directory import StateView
@@ -48,7 +48,7 @@ def inspect(
 def _memory(reader: StoreReader, text: str, *, as_json: bool) -> None:
     key, memory = _find(reader, text)
     if as_json:
-        put(json_line({"key": plain(key), "short_term": memory}))
+        write_line(json_line({"key": plain(key), "short_term": memory}))
         return
     tree = Tree(f"[bold]{_escaped(plain(key))}[/]", guide_style="dim")
     _add_branches(tree, memory)
@@ -119,7 +119,7 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
         "first_keys": first,
     }
     if as_json:
-        put(json_line(overview))
+        write_line(json_line(overview))
     else:
         _print(overview, view)
 

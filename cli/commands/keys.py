@@ -10,7 +10,7 @@ import typer
 
 from ...service.protocol.keys import add_client, list_clients, new_server, revoke_client
 from ..errors import guarded
-from ..text import error_console, put, shown
+from ..text import error_console, shown, write_line
 
 app = typer.Typer(help="Keys of a service that is reached over TCP.", no_args_is_help=True)
 
@@ -60,7 +60,7 @@ def show(
 ) -> int:
     """List the clients that are let in."""
     for name, public in sorted(list_clients(folder).items()):
-        put(json.dumps({"name": name, "public": public}) if as_json else f"{name}  {public}")
+        write_line(json.dumps({"name": name, "public": public}) if as_json else f"{name}  {public}")
     return 0
 
 

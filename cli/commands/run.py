@@ -16,9 +16,9 @@ from ...launcher.jobs.target import checked_target
 from ...launcher.sinks.appendfile import OutputClosedError
 from .. import flags
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
-from ..paths import StatePlace, check_output, place
+from ..paths import StatePlace, absolute, check_output
 from ..settings import configuration, for_workers
-from ..text import put
+from ..text import write_line
 from ..views.progress import watcher
 from ..views.summary import how_to_go_on, job_ended
 
@@ -120,8 +120,8 @@ def run(
     environment = environment_spec(settled, asked)
     spec = JobSpec(
         target=checked_target(target, elsewhere=bool(environment)),
-        input=place(source),
-        output=place(output),
+        input=absolute(source),
+        output=absolute(output),
         key=key,
         input_format=input_format,
         ordered=ordered,
@@ -176,7 +176,9 @@ def _perform(
         state.keep()
     job_ended(spec, state, report, quiet=quiet)
     if as_json:
-        put(json.dumps({**asdict(report), "output": spec.output, "exit_code": report.exit_code}))
+        write_line(
+            json.dumps({**asdict(report), "output": spec.output, "exit_code": report.exit_code})
+        )
     return report.exit_code
 
 

@@ -18,7 +18,7 @@ from ...service.server.service import ServeSpec, serve
 from .. import flags
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
 from ..settings import configuration, for_workers
-from ..text import count, duration, error_console, put, shown
+from ..text import count, duration, error_console, shown, write_line
 
 if TYPE_CHECKING:
     from ...service.server.frontend import Frontend
@@ -112,7 +112,7 @@ class _EventPrinter(logging.Handler):
     def print_event(self, record: dict[str, Any], text: str) -> None:
         """Print one event."""
         if self._as_json:
-            put(json.dumps(record))
+            write_line(json.dumps(record))
             sys.stdout.flush()
         elif not self._quiet:
             error_console().print(text, markup=False)

@@ -13,7 +13,7 @@ from ...launcher.pool.status import PoolStatus
 from ...store.state.directory import StateDirectory
 from ..environment_flags import described, shown_environment
 from ..json_text import json_line
-from ..text import count, duration, output_console, put, rate, shown
+from ..text import count, duration, output_console, rate, shown, write_line
 from ..views.estimate import Estimate
 from ..views.picture import picture
 
@@ -35,7 +35,7 @@ def status(
         pid = view.launcher_pid()
         last = _last(view)
         if as_json:
-            put(json_line(_record(view, pid, last)))
+            write_line(json_line(_record(view, pid, last)))
         else:
             _print(view, pid, last)
     return 0

@@ -15,7 +15,7 @@ from ...launcher.jobs.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from .. import flags
 from ..environment_flags import described
 from ..errors import print_error
-from ..text import count, error_console, output_console, put, shown, typed
+from ..text import count, error_console, output_console, shown, typed, write_line
 from ..views.deployment import JsonViews, results, views
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def _check(deployment: Deployment, *, as_json: bool) -> int:
             problem, worst = error, WRONG
         if as_json:
             wrong = None if problem is None else {"message": problem.message, "hint": problem.hint}
-            put(json.dumps({"agent": member.name, "state": str(member.state), "problem": wrong}))
+            write_line(
+                json.dumps({"agent": member.name, "state": str(member.state), "problem": wrong})
+            )
         elif problem is None:
             console.print(f"{member.name}: {_description(member)}", markup=False)
         else:

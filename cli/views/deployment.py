@@ -17,7 +17,7 @@ from rich.text import Text
 
 from ...deployment.supervisor import DeploymentListener
 from ..errors import print_error
-from ..text import count, duration, error_console, put, rate, shown
+from ..text import count, duration, error_console, rate, shown, write_line
 from .estimate import Estimate
 from .progress import LINE_SECONDS, progress
 from .summary import figures
@@ -234,7 +234,7 @@ class JsonViews(Views):
 
     def print_event(self, event: str, **more: Any) -> None:
         """Print one event."""
-        put(json.dumps({"event": event, **more}))
+        write_line(json.dumps({"event": event, **more}))
         sys.stdout.flush()
 
     def started(self, name: str, pid: int, *, again: bool) -> None:

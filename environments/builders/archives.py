@@ -72,18 +72,18 @@ def prepare_interpreter(
 
 def _working(path: Path, home: Path, version: str) -> tuple[PythonInfo, dict[str, str]]:
     problems: list[str] = []
-    found = _asked(path, home, {}, problems)
+    found = _checked(path, home, {}, problems)
     if found is not None:
         return found, {}
     library = next(home.glob("lib/python3*/os.py"), None)
     if library is not None:
         variables = {"PYTHONHOME": str(home)}
-        found = _asked(path, home, variables, problems)
+        found = _checked(path, home, variables, problems)
         if found is not None:
             return found, variables
     elif version:
         _configure(home, find(version))
-        found = _asked(path, home, {}, problems)
+        found = _checked(path, home, {}, problems)
         if found is not None:
             return found, {}
     raise EnvironmentSetupError(
@@ -93,7 +93,7 @@ def _working(path: Path, home: Path, version: str) -> tuple[PythonInfo, dict[str
     )
 
 
-def _asked(
+def _checked(
     path: Path, home: Path, variables: dict[str, str], problems: list[str]
 ) -> PythonInfo | None:
     """Return its description, None if its prefix is another folder; add the problem then."""

@@ -78,7 +78,7 @@ class _Unpacking:
         self._links: list[Path] = []
         self.left_out: list[InterpreterLink] = []
 
-    def place(self, name: str) -> Path:
+    def path_of(self, name: str) -> Path:
         """Return the path of a member; make its folder, and remove an earlier member there."""
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or "\0" in name:
@@ -95,11 +95,11 @@ class _Unpacking:
 
     def folder(self, name: str) -> None:
         """Make a folder."""
-        self.place(name).mkdir(exist_ok=True)
+        self.path_of(name).mkdir(exist_ok=True)
 
     def file(self, name: str, content: IO[bytes], mode: int, modified: float) -> None:
         """Write a file. Of its mode only the right to execute is kept, for all users or none."""
-        path = self.place(name)
+        path = self.path_of(name)
         with path.open("xb") as target:
             shutil.copyfileobj(content, target, _COPY)
         path.chmod(0o755 if mode & 0o100 else 0o644)
@@ -107,7 +107,7 @@ class _Unpacking:
 
     def link(self, name: str, target: str) -> None:
         """Make a symbolic link."""
-        path = self.place(name)
+        path = self.path_of(name)
         if PurePosixPath(target).is_absolute():
             if path.parent.name == "bin" and _INTERPRETER.fullmatch(path.name):
                 self.left_out.append(InterpreterLink(path, target))
@@ -118,7 +118,7 @@ class _Unpacking:
 
     def hard_link(self, name: str, other: str) -> None:
         """Make a hard link to an earlier member."""
-        path = self.place(name)
+        path = self.path_of(name)
         source = self._root.joinpath(*PurePosixPath(other).parts)
         real = Path(os.path.realpath(source))
         if ".." in PurePosixPath(other).parts or not self._is_inside(real) or not real.is_file():

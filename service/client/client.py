@@ -132,7 +132,7 @@ class BaseClient(Generic[S]):
             submission = self._open.pop(sequence, None)
             floor = self._finish([sequence]) if self._acknowledges else 0
         if submission is not None:
-            submission.settle(outcome)
+            submission.set_outcome(outcome)
         if floor:
             self._connection.acknowledge(floor)
 

@@ -74,7 +74,7 @@ class Submission:
         """Call `callback` when it is done, in the client's thread; at once if it is done."""
         self._future.add_done_callback(lambda _: callback(self))
 
-    def settle(self, outcome: bytes) -> None:
+    def set_outcome(self, outcome: bytes) -> None:
         """For the client: set the outcome."""
         with suppress(InvalidStateError):  # cancelled by the task that awaited it
             self._future.set_result(outcome)

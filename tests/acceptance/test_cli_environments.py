@@ -181,7 +181,9 @@ def test_a_mistake_leaves_nothing_behind(folder: Folder, cache: str) -> None:
         assert folder.everything() == there
 
 
-def test_an_agent_that_does_not_import_there_says_so(folder: Folder, cache: str) -> None:
+def test_an_agent_that_does_not_import_in_its_environment_is_an_error(
+    folder: Folder, cache: str
+) -> None:
     folder.inputs([1])
     there = folder.everything()
     python = "{}.{}".format(*other_python().minor)

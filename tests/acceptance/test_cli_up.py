@@ -172,7 +172,7 @@ def test_two_interpreters_with_two_versions_of_a_package_beside_one_that_cannot_
     assert not place.state("with3").exists()
 
 
-def test_the_death_of_a_pool_and_of_a_worker_are_nothing_to_the_neighbours(place: Place) -> None:
+def test_the_death_of_a_pool_or_a_worker_does_not_affect_other_agents(place: Place) -> None:
     values: list[Any] = [*range(40), "wait", *range(40)]
     place.deploy(place.agent("a", values), place.agent("b", values))
     with place.started("up", "all.yaml", "--json") as process:
@@ -298,7 +298,7 @@ def test_a_pool_that_comes_again_has_what_it_was_reloaded_to(place: Place) -> No
         assert told(process)[-1]["exit_code"] == 0
 
 
-def test_a_supervisor_that_stands_still_holds_nobody_up(place: Place) -> None:
+def test_a_stopped_supervisor_delays_no_pool(place: Place) -> None:
     place.deploy(place.agent("a", ["wait", *range(40)]))
     with place.started("up", "all.yaml", "--json") as process:
         wait_for(lambda: place.waits("a"))

@@ -67,7 +67,7 @@ def test_asyncio(service: Service) -> None:
     asyncio.run(main())
 
 
-def test_a_failed_run_is_told_with_its_cause(service: Service) -> None:
+def test_a_failed_run_is_reported_with_its_cause(service: Service) -> None:
     with Client(service.state) as client:
         with pytest.raises(SubmissionFailedError, match="ValueError: this is trouble") as raised:
             client.submit("f", "raise").result()
@@ -244,7 +244,7 @@ def test_a_full_server_pushes_back(tmp_path: Path) -> None:
         assert client.submit("w", 6).result()[0][0] == 6
 
 
-def test_readiness_is_told_to_systemd(tmp_path: Path) -> None:
+def test_systemd_is_notified_of_readiness(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(path)

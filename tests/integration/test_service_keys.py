@@ -103,5 +103,5 @@ def test_a_revoked_key_is_refused_in_the_middle_of_a_conversation(service: Servi
         (("serve", "agent.py:Counter"), "needs a state directory"),
     ],
 )
-def test_mistakes_are_told(service: Service, arguments: tuple[str, ...], message: str) -> None:
+def test_mistakes_are_reported(service: Service, arguments: tuple[str, ...], message: str) -> None:
     assert message in service.folder.tamias(*arguments, code=2).stderr

@@ -47,7 +47,7 @@ def test_clients_notice_nothing_but_the_new_code(tmp_path: Path) -> None:
         service.end()
 
 
-def test_a_failed_run_tells_its_generation_too(tmp_path: Path) -> None:
+def test_a_failed_run_has_its_generation_too(tmp_path: Path) -> None:
     settings = [word for setting in QUICK for word in ("--set", setting)]
     with (
         serving(tmp_path, *settings, agent=code(0)) as service,

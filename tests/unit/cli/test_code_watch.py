@@ -103,7 +103,7 @@ def test_other_files_of_the_command_count_too(editor: Editor) -> None:
     assert editor.settled() == []
 
 
-def test_a_file_that_is_gone_is_an_edit_and_so_is_its_return(editor: Editor) -> None:
+def test_a_deleted_file_is_an_edit_and_so_is_its_return(editor: Editor) -> None:
     editor.agent.unlink()
     assert editor.settled() == [str(editor.agent)]
     editor.roll_back()

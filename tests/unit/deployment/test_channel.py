@@ -5,7 +5,7 @@ from __future__ import annotations
 from tamias.deployment.channel import Channel
 
 
-def test_what_is_said_is_heard_in_order_until_the_end() -> None:
+def test_messages_arrive_in_order_until_the_end() -> None:
     here, there = Channel.pair()
     assert here.receive() == ([], False)
     for number in range(3):
@@ -17,7 +17,7 @@ def test_what_is_said_is_heard_in_order_until_the_end() -> None:
     here.close()
 
 
-def test_nobody_waits_for_one_who_does_not_listen() -> None:
+def test_sending_does_not_wait_for_a_reader() -> None:
     here, there = Channel.pair()
     for number in range(10_000):
         there.send(log="x" * 1000, number=number)

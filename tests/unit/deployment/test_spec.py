@@ -176,7 +176,7 @@ def test_two_services_at_one_address_are_refused(tmp_path: Path) -> None:
         read(tmp_path, f"agents:\n  a: {serve}\n  b: {serve}")
 
 
-def test_all_slips_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, with_agent("worker: 2", "ordered: true", "ordered: true"))
     told = caught.value.message.splitlines()[1:]

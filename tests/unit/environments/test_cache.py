@@ -106,7 +106,7 @@ def test_pruning_clears_what_a_dead_builder_leaves_too(tmp_path: Path) -> None:
     assert _names(tmp_path) == set()
 
 
-def test_what_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+def test_other_files_in_the_folder_are_not_removed(tmp_path: Path) -> None:
     (tmp_path / "my-data").mkdir()
     (tmp_path / "notes-2024.txt").touch()
     cache = Cache(tmp_path)
@@ -145,7 +145,7 @@ def test_what_is_in_use_is_kept(tmp_path: Path) -> None:
     assert list(cache.entries()) == []
 
 
-def test_it_is_in_use_for_as_long_as_the_entry_lives(tmp_path: Path) -> None:
+def test_it_is_in_use_as_long_as_the_entry_exists(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     entry = cache.obtain("env-1", _whole)
     assert cache.in_use("env-1")
@@ -164,7 +164,7 @@ def test_a_child_that_is_forked_does_not_outlive_the_use(tmp_path: Path) -> None
         assert not cache.in_use("env-1")
 
 
-def test_what_somebody_has_tidied_up_by_hand_is_made_anew(tmp_path: Path) -> None:
+def test_an_entry_that_was_removed_by_hand_is_made_again(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     first = cache.obtain("env-1", _whole).folder
     (first / "file").unlink()

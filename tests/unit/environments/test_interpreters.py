@@ -55,14 +55,14 @@ def test_one_of_another_version_does_not_hide_what_it_was_made_with(
     assert find("python").base == other.base  # by name it is the one on PATH
 
 
-def test_a_name_is_looked_up_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_searched_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mypython").symlink_to(find("").path)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     assert find("mypython").path == str(tmp_path / "mypython")
 
 
 @pytest.mark.parametrize("version", ["3.99", "2.5", "3.11.99"])
-def test_a_version_that_is_not_here_says_which_are(version: str) -> None:
+def test_the_error_for_a_missing_version_lists_those_that_exist(version: str) -> None:
     with pytest.raises(EnvironmentSetupError, match=f"No Python {version}") as caught:
         find(version)
     assert f"{HERE}" in caught.value.hint
@@ -83,7 +83,7 @@ def test_a_path_to_nothing() -> None:
         ("not a program", "format error"),
     ],
 )
-def test_what_is_no_python_says_so(tmp_path: Path, text: str, told: str) -> None:
+def test_a_program_that_is_not_python_is_an_error(tmp_path: Path, text: str, told: str) -> None:
     fake = tmp_path / "python"
     fake.write_text(text)
     fake.chmod(0o755)
@@ -92,7 +92,7 @@ def test_what_is_no_python_says_so(tmp_path: Path, text: str, told: str) -> None
     assert told in caught.value.message
 
 
-def test_what_may_not_be_executed_says_so(tmp_path: Path) -> None:
+def test_a_file_without_execute_permission_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "python").write_text("")
     with pytest.raises(EnvironmentSetupError, match="Permission denied"):
         find(str(tmp_path / "python"))

@@ -71,7 +71,7 @@ def test_an_agent_of_main_does_not_go_to_another_version() -> None:
     assert "package.module:name" in caught.value.hint
 
 
-def test_inputs_are_looked_at_only_where_they_go_to_another_version() -> None:
+def test_inputs_are_checked_only_if_they_go_to_another_version() -> None:
     elements = [{"value": 1}, {"value": lambda: 1}]
     assert portable_inputs(elements, None) is elements
     assert portable_inputs(elements, HERE) is elements

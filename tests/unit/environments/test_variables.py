@@ -30,7 +30,7 @@ def test_a_clean_base_and_what_is_added() -> None:
     }
 
 
-def test_what_the_user_says_goes_over_everything() -> None:
+def test_the_users_variables_override_all_others() -> None:
     given = {"HOME": "/elsewhere", "LC_ALL": None, "MISSING": None, "NEW": "new"}
     assert worker_variables(OURS, ["AWS_*", "API_KEY"], given, PYTHON, is_virtual=False) == {
         "PATH": "/env/bin:/usr/bin",

@@ -46,7 +46,7 @@ def _elsewhere(venv: Path) -> None:
             link.symlink_to("/nowhere/bin/python3")
 
 
-def _prepare_interpreterd(archive: Path, folder: Path, inside: str = "env/bin/python") -> str:
+def _unpacked_interpreter(archive: Path, folder: Path, inside: str = "env/bin/python") -> str:
     """Unpack it, make it work, and tell where its own module is found."""
     folder.mkdir()
     left_out = unpack(archive, folder / "env")
@@ -60,7 +60,7 @@ def _prepare_interpreterd(archive: Path, folder: Path, inside: str = "env/bin/py
 
 def test_a_packed_virtual_environment(base: PythonInfo, tmp_path: Path) -> None:
     venv = _venv(base, tmp_path / "venv")
-    where = _prepare_interpreterd(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
+    where = _unpacked_interpreter(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
@@ -69,35 +69,35 @@ def test_one_that_was_made_on_a_machine_with_its_python_elsewhere(
 ) -> None:
     venv = _venv(base, tmp_path / "venv")
     _elsewhere(venv)
-    where = _prepare_interpreterd(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
+    where = _unpacked_interpreter(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
 def test_one_with_a_copy_of_the_interpreter(base: PythonInfo, tmp_path: Path) -> None:
     venv = _venv(base, tmp_path / "venv", "--copies")
     _elsewhere(venv)
-    where = _prepare_interpreterd(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
+    where = _unpacked_interpreter(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
 def test_one_that_has_lost_its_configuration(base: PythonInfo, tmp_path: Path) -> None:
     venv = _venv(base, tmp_path / "venv")
     (venv / "pyvenv.cfg").unlink()
-    where = _prepare_interpreterd(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
+    where = _unpacked_interpreter(tarred(venv, tmp_path / "venv.tar.gz"), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
 def test_one_in_a_zip_file_that_knows_no_links(base: PythonInfo, tmp_path: Path) -> None:
     venv = _venv(base, tmp_path / "venv")
     archive = shutil.make_archive(str(tmp_path / "venv"), "zip", venv)
-    where = _prepare_interpreterd(Path(archive), tmp_path / "out")
+    where = _unpacked_interpreter(Path(archive), tmp_path / "out")
     assert where.startswith(str(tmp_path / "out" / "env" / "lib"))
 
 
 def test_a_folder_deep_in_an_archive(base: PythonInfo, tmp_path: Path) -> None:
     _venv(base, tmp_path / "tree" / "my" / "venv")
     archive = tarred(tmp_path / "tree", tmp_path / "tree.tar.gz")
-    where = _prepare_interpreterd(archive, tmp_path / "out", "env/my/venv/bin/python")
+    where = _unpacked_interpreter(archive, tmp_path / "out", "env/my/venv/bin/python")
     assert where.startswith(str(tmp_path / "out" / "env" / "my"))
 
 
@@ -121,7 +121,9 @@ def test_a_whole_installation_finds_its_library_itself(base: PythonInfo, tmp_pat
     assert interpreter.prefix == str(home)
 
 
-def test_one_that_does_not_is_told_where_it_is(base: PythonInfo, tmp_path: Path) -> None:
+def test_an_interpreter_that_does_not_find_its_library_gets_pythonhome(
+    base: PythonInfo, tmp_path: Path
+) -> None:
     home = _installation(base, tmp_path / "env")
     # It looks for its library beside the file that the link leads to.
     (home / "bin" / "python").symlink_to(Path(base.base).resolve())
@@ -130,10 +132,12 @@ def test_one_that_does_not_is_told_where_it_is(base: PythonInfo, tmp_path: Path)
     assert interpreter.prefix == str(home)
 
 
-def test_an_interpreter_that_is_not_there_says_which_are(base: PythonInfo, tmp_path: Path) -> None:
+def test_the_error_for_a_missing_interpreter_lists_those_in_the_archive(
+    base: PythonInfo, tmp_path: Path
+) -> None:
     archive = tarred(_venv(base, tmp_path / "venv"), tmp_path / "venv.tar.gz")
     with pytest.raises(EnvironmentSetupError, match="no interpreter env/bin/pyhton") as caught:
-        _prepare_interpreterd(archive, tmp_path / "out", "env/bin/pyhton")
+        _unpacked_interpreter(archive, tmp_path / "out", "env/bin/pyhton")
     assert "env/bin/python" in caught.value.hint
 
 
@@ -146,7 +150,7 @@ def test_a_version_that_this_machine_has_not_got_is_named(tmp_path: Path) -> Non
         prepare_interpreter(tmp_path, "env/bin/python", [])
 
 
-def test_what_cannot_be_made_to_work_says_why(tmp_path: Path) -> None:
+def test_the_error_for_an_unusable_interpreter_gives_the_reason(tmp_path: Path) -> None:
     (tmp_path / "env" / "bin").mkdir(parents=True)
     fake = tmp_path / "env" / "bin" / "python"
     fake.write_text("#!/bin/sh\necho 'cannot load libpython' >&2; exit 4\n")

@@ -134,7 +134,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "b").read_text() == "new"
 
 
-def test_a_link_to_an_interpreter_is_left_out_and_told(tmp_path: Path) -> None:
+def test_a_link_to_an_interpreter_is_left_out_and_returned(tmp_path: Path) -> None:
     members = [("link", "bin/python3.12", "/opt/python/bin/python3.12")]
     (left,) = unpack(_tar(tmp_path / "venv.tar", members), tmp_path / "out")
     assert left.path == tmp_path / "out" / "bin" / "python3.12"

@@ -50,7 +50,7 @@ def test_submissions_are_there_after_reopening(tmp_path: Path) -> None:
         request_log.close()
 
 
-def test_offsets_are_never_given_twice_though_all_inputs_are_gone(tmp_path: Path) -> None:
+def test_an_offset_is_never_given_twice_even_after_all_inputs_are_deleted(tmp_path: Path) -> None:
     request_log = RequestLog.open(tmp_path / "intake", sync=False)
     client = come(request_log, b"\0a").number
     request_log.record(entries(client, 1, 2))
