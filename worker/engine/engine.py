@@ -50,7 +50,7 @@ SLICE_SECONDS: Final = 0.02
 
 
 class Engine:
-    """Drives the runs of one worker."""
+    """Takes a worker's inputs, has them run, and commits."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class Engine:
         verdicts: dict[int, dict[str, Any]],
         until: float,
     ) -> bool:
-        """Run inputs until there are no more, or it is later than `until`; whether the former."""
+        """Run inputs until none is left, or `until` has passed; return whether none is left."""
         for offset, key, payload in inputs:
             lane, verdict = self._lanes[key], verdicts.get(offset)
             if lane.run is not None or lane.queue or self._halted:
@@ -156,11 +156,11 @@ class Engine:
     def _run_simply(
         self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
     ) -> bool:
-        """Do the work of `_run` for inputs that start one synchronous action, without detours.
+        """Do the work of `_run` for inputs that start one synchronous action, on a shorter path.
 
-        Nearly all events per second are of this kind, so the loop spells out what `_start` and all
-        behind it would do, in that order. A run that turns out to be more (it sends events, makes
-        durable calls, fails) goes on there.
+        Where throughput matters nearly all inputs are of this kind, so the loop does inline, in the
+        same order, the work of `_start` and of the functions behind it. A run that needs more (it
+        sends events, makes durable calls, fails) continues in the `RunDriver`.
         """
         lanes, group, name_input = self._lanes, self._group, self._beacon.name_input
         decode, call, clock = self._decode, action.fn, time.monotonic
