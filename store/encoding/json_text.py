@@ -23,14 +23,16 @@ value                                       in JSON
 pydantic model, dataclass, any mapping      object
 tuple, named tuple, deque                   array
 set, frozenset                              array, sorted (by `repr` if it cannot be sorted)
-numpy scalar or array                       number, or nested arrays
+numpy scalar or array                       number, or nested arrays; see `numpy_json`
 datetime, date, time                        string, ISO 8601
 timedelta                                   number of seconds
+NaT and NA of pandas                        null
 UUID, Decimal, path                         string
 Enum                                        its value
 NaN, Infinity                               null: JSON has no such numbers
 integer beyond 64 bits                      number, all its digits
 object key that is not a string             its JSON text as a string (``1`` -> ``"1"``)
+two keys of the same text                   an error: one would be lost
 ==========================================  ===================================================
 
 Anything else, bytes among it, is an `UnserializableError` that says where in the output it stands.
@@ -56,6 +58,7 @@ from pydantic import BaseModel
 from ...agent.errors import UnserializableError
 from ..records.offsets import LARGEST_OFFSET
 from .keys import decode_key
+from .numpy_json import from_numpy, is_numpy, plain_of
 from .values import dumps_object, dumps_pickle, loads
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ if TYPE_CHECKING:
 JSON_CODECS: Final = frozenset({"json", "json-object", "json-value"})
 """The input codecs whose payload is readable JSON text."""
 
-_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
+_OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS
 
 # Finds integers that orjson might round, without a regular expression (which costs four times as
 # much): digits become zeros, the rest blanks, and 19 zeros in a row are the shortest suspect.
@@ -75,6 +78,10 @@ _DIGITS: Final = bytes(
     ord("0") if chr(code).isdecimal() and code < 128 else 32 for code in range(256)
 )
 _SUSPECT: Final = b"0" * 19
+
+_SECOND: Final = dt.timedelta(seconds=1)
+_MISSING: Final = frozenset({"NaTType", "NAType"})
+"""Classes of pandas' marks for what is missing. `NaT` passes for a datetime."""
 
 _CACHED_KEYS: Final = 1 << 16
 _CACHED_KEY_SIZE: Final = 256
@@ -200,7 +207,13 @@ def _encode_pickle_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa
 
 def _encode_text(key: bytes, output: Any, offset: int) -> bytes:
     if isinstance(output, str):
-        return output.encode("utf-8", "replace")
+        try:
+            return output.encode()
+        except UnicodeEncodeError as error:
+            raise UnserializableError(
+                f"output holds half a surrogate pair at character {error.start}, which is no text:"
+                " replace it before the output is sent"
+            ) from None
     return _encode_json_alone(key, output, offset)
 
 
@@ -240,14 +253,20 @@ def _convert(value: Any) -> Any:
         return dict(value)
     if isinstance(value, (Decimal, PurePath, UUID)):
         return str(value)
-    if isinstance(value, dt.timedelta):
-        return value.total_seconds()
-    if isinstance(value, (dt.date, dt.time)):
-        return value.isoformat()
     if isinstance(value, Enum):
         return value.value
-    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return value.tolist()  # not contiguous, or of a type orjson does not know
+    if is_numpy(value):
+        return from_numpy(value)
+    if type(value).__name__ in _MISSING and type(value).__module__.startswith("pandas."):
+        return None
+    return _convert_time(value)
+
+
+def _convert_time(value: Any) -> float | str:
+    if isinstance(value, dt.timedelta):
+        return value / _SECOND  # pandas' own `total_seconds` leaves out nanoseconds
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
     raise TypeError(type(value).__qualname__)
 
 
@@ -276,20 +295,36 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {
-            _plain_key(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()
-        }
+        return _plain_dict(value, where)
     if isinstance(value, list):
         return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, orjson.Fragment):
+        return plain_of(value)
     try:
         converted = _convert(value)
-    except TypeError:
+    except TypeError as error:
         kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+        if is_numpy(value):
+            kind = str(error)
         raise UnserializableError(
             f"{where} is of type {kind}, which has no JSON form: send plain data (numbers, strings,"
             " lists, dicts), a pydantic model or a dataclass instead"
         ) from None
     return _plain(converted, where)
+
+
+def _plain_dict(value: dict[Any, Any], where: str) -> dict[str, Any]:
+    plain = {
+        _plain_key(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()
+    }
+    if len(plain) == len(value):
+        return plain
+    texts = [_plain_key(key, where) for key in value]
+    twice = next(text for text in texts if texts.count(text) > 1)
+    raise UnserializableError(
+        f"several keys of {where} are {json.dumps(twice)} in JSON, and all but one would be lost:"
+        " use keys whose texts differ"
+    )
 
 
 def _plain_key(key: Any, where: str) -> str:
