@@ -54,6 +54,10 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Let a new job empty an existing output.")
     ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Remove the state and output of earlier runs; begin anew."),
+    ] = False,
     workers: flags.Workers = None,
     state: Annotated[
         str | None,
@@ -136,7 +140,9 @@ def run(
         spec.output,
         settled.get(PoolOptions.DURABILITY),
     ) as state_place:
-        return _perform(spec, state_place, overwrite=overwrite, as_json=as_json, quiet=quiet)
+        return _perform(
+            spec, state_place, overwrite=overwrite, fresh=fresh, as_json=as_json, quiet=quiet
+        )
 
 
 def resume(
@@ -156,16 +162,27 @@ def resume(
         given = configuration(None, None, {"workers": workers}).data
         spec = replace(spec, config={**spec.config, **given})
     with StatePlace(str(state), spec.output) as state_place:
-        return _perform(spec, state_place, overwrite=False, as_json=as_json, quiet=quiet)
+        return _perform(spec, state_place, as_json=as_json, quiet=quiet)
 
 
 def _perform(
-    spec: JobSpec, state: StatePlace, *, overwrite: bool, as_json: bool, quiet: bool
+    spec: JobSpec,
+    state: StatePlace,
+    *,
+    overwrite: bool = False,
+    fresh: bool = False,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     with watcher(spec, quiet=quiet) as watch:
         try:
             report = run_file_job(
-                spec, state.path, overwrite=overwrite, scratch=state.scratch, on_status=watch.show
+                spec,
+                state.path,
+                overwrite=overwrite,
+                fresh=fresh,
+                scratch=state.scratch,
+                on_status=watch.show,
             )
         except TamiasError as error:
             if error.exit_code == 1 and not isinstance(error, OutputClosedError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..text import count, duration, error_console, rate, shown, typed
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ...launcher.jobs.file_job import JobSpec
     from ...launcher.jobs.report import Report
     from ..paths import StatePlace
+
+
+_MOST: Final = 4
+"""Things that a list names."""
 
 
 def how_to_go_on(spec: JobSpec, state: StatePlace) -> str:
@@ -25,6 +29,16 @@ def job_ended(spec: JobSpec, state: StatePlace, report: Report, *, quiet: bool) 
     console = error_console()
     if not quiet:
         _print_summary(console, spec, state, report)
+    if report.left:
+        console.print(
+            f"{report.left} When it is completed, the same command reads it.", markup=False
+        )
+    if report.changed and report.finished and report.events == report.resumed_at:
+        console.print(
+            f"Changed since it was done: {_files(report.changed)}. What is done is not done again; "
+            "--fresh begins anew.",
+            markup=False,
+        )
     if not report.finished:
         console.print(f"Nothing is lost. {how_to_go_on(spec, state)}", markup=False)
     if report.dead_letters:
@@ -34,6 +48,11 @@ def job_ended(spec: JobSpec, state: StatePlace, report: Report, *, quiet: bool) 
             f"tamias dead-letters list {typed(state.path)}",
             markup=False,
         )
+
+
+def _files(changed: list[str]) -> str:
+    names = [shown(name) if name.startswith("/") else name for name in changed]
+    return ", ".join(names[:_MOST]) + (" ..." if len(names) > _MOST else "")
 
 
 def _print_summary(console: Console, spec: JobSpec, state: StatePlace, report: Report) -> None:

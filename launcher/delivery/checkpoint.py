@@ -50,12 +50,14 @@ class Checkpoint:
         done: the inputs that are done and delivered.
         totals: counts; `events` follows `delivered`, `outputs` is set from outside.
         sink: the sink's position that was last taken, or loaded; None in a new job.
+        read: what the source says of the part that it has read; None if it says nothing.
     """
 
     def __init__(self) -> None:
         self.done = DoneOffsets()
         self.totals = Totals()
         self.sink: dict[str, object] | None = None
+        self.read: dict[str, object] | None = None
         self._marks: deque[Position] = deque([Position(0)])
         # Per shard: (sequence, `waits_for`), ascending.
         self._pending: dict[int, deque[tuple[int, int]]] = {}
@@ -127,6 +129,7 @@ class Checkpoint:
         return {
             "watermark": self.done.to_json(),
             "source": list(self.position()),
+            "read": self.read,
             "sink": sink,
             "totals": asdict(self.totals),
             "trims": {
@@ -159,6 +162,7 @@ class Checkpoint:
         checkpoint = cls()
         checkpoint.done = DoneOffsets.from_json(record["watermark"])
         checkpoint.sink = record["sink"]
+        checkpoint.read = record.get("read")
         known = {field.name for field in fields(Totals)}
         checkpoint.totals = Totals(**{k: v for k, v in record["totals"].items() if k in known})
         checkpoint._marks = deque([Position(*record["source"])])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...store.records.outbox import Outputs
     from .done_offsets import DoneOffsets
     from .sink import Sink
-    from .source import Position
+    from .source import Position, Source
 
 
 class Progress(Protocol):
@@ -40,17 +40,20 @@ class CheckpointedDelivery(Delivery):
     Args:
         sink: not yet opened.
         progress: where checkpoints are kept; the last one is what this life begins from.
+        source: is told what earlier lives have read of it, and says what this one has; None where
+            the inputs are others than the job's own.
 
     Attributes:
         sink: the sink.
         checkpoint: what is done and delivered.
     """
 
-    def __init__(self, sink: Sink, progress: Progress) -> None:
+    def __init__(self, sink: Sink, progress: Progress, source: Source | None = None) -> None:
         record = progress.load()
         self.codec = sink.codec
         self.sink = sink
         self._progress = progress
+        self._source = source
         self._is_new = record is None
         self.checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
         self._done = self.checkpoint.done
@@ -77,6 +80,8 @@ class CheckpointedDelivery(Delivery):
         The first checkpoint makes the output this job's own: after a crash before the second one
         the sink knows that it may cut the file back.
         """
+        if self._source is not None and self.checkpoint.read is not None:
+            self._source.expect(self.checkpoint.read)
         self.sink.open(self.checkpoint.sink, self._done)
         self._changed = True
         self.save()
@@ -119,6 +124,8 @@ class CheckpointedDelivery(Delivery):
             return {}
         self.sink.flush()
         self.checkpoint.totals.outputs = self.sink.outputs
+        if self._source is not None:
+            self.checkpoint.read = self._source.read_so_far()
         state = self.checkpoint.take(self.sink.position())
         reach("checkpoint.before")
         self._progress.save(state)

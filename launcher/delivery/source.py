@@ -103,6 +103,26 @@ class Source(ABC):
             InputError: it is another one.
         """
 
+    def read_so_far(self) -> Identity | None:
+        """What tells the part that has been read from another, as JSON; None if nothing can.
+
+        It goes into every checkpoint, and is never about less than `expect` was given.
+        """
+        return None
+
+    def expect(self, read: Identity) -> None:
+        """Make sure that the part an earlier life has read is still the same. Before `seek`.
+
+        Raises:
+            InputError: it is not; where inputs can be read once only, `read` raises it.
+        """
+        del read
+
+    @property
+    def left(self) -> str:
+        """Why the end of the input was left for the next life; empty if it was not."""
+        return ""
+
     def fraction(self) -> float | None:
         """How much of the input has been read, from 0 to 1; None if unknown."""
         return None

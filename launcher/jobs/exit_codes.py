@@ -10,6 +10,6 @@ FAILED: Final = 1
 WRONG: Final = 2
 """Usage, configuration, environment or state is wrong."""
 DEAD_LETTERS: Final = 3
-"""Done, but some inputs are in the dead letters."""
+"""Done, but some inputs are in the dead letters, or the input's last line has no end yet."""
 INTERRUPTED: Final = 130
 """Interrupted without loss; it can be resumed."""

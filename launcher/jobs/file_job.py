@@ -86,6 +86,7 @@ def run_file_job(
     state_path: Path,
     *,
     overwrite: bool = False,
+    fresh: bool = False,
     scratch: Path | None = None,
     on_status: Callable[[PoolStatus], None] | None = None,
 ) -> Report:
@@ -95,6 +96,7 @@ def run_file_job(
         spec: the job.
         state_path: its state directory, which need not exist.
         overwrite: allow a new job to empty an output file that exists.
+        fresh: remove the state and outputs of earlier runs, and begin anew.
         scratch: the folder to delete if this process is killed, for temporary state.
         on_status: called a few times a second in the pool's loop: it should be quick.
 
@@ -102,6 +104,8 @@ def run_file_job(
         TamiasError: as `Pool.run`, or an error of the state, input or output. A job that could not
             begin because of a mistake in the command leaves no files.
     """
+    if fresh and state_path.exists():
+        overwrite |= _remove(state_path, spec.output)
     job = Job(
         spec.agent_spec(),
         spec.launch(),
@@ -125,7 +129,7 @@ def run_file_job(
             sync=state.manifest.durability == "machine",
             overwrite=overwrite,
         )
-        return job.run(state, source, CheckpointedDelivery(sink, state.progress))
+        return job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
 
 
 @contextmanager
@@ -145,6 +149,18 @@ def _undone_after_mistakes(state: StateDirectory, output: str) -> Iterator[None]
                     Path(output).unlink()
             state.destroy()
         raise
+
+
+def _remove(path: Path, output: str) -> bool:
+    """Remove the state directory of a file job; return whether this is the output it has written.
+
+    Raises:
+        StoreError: it is something else, or in use.
+    """
+    with StateDirectory.view(path) as view:
+        was_written = _recorded(view).get("output") == output
+    StateDirectory.remove(path)
+    return was_written
 
 
 def _recorded(view: StateView) -> dict[str, Any]:

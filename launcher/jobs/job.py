@@ -120,6 +120,7 @@ class Job:
         try:
             position = delivery.open()
             resumed_at = delivery.events
+            changed = self._differences(state) if resumed_at else []
             if position is not None:
                 source.seek(position)
             boot = self.boot(state, source.codec, delivery.codec)
@@ -152,6 +153,8 @@ class Job:
             resumed_at=resumed_at,
             seconds=time.monotonic() - began,
             state=str(state.path),
+            left=source.left,
+            changed=changed,
             metrics=pool.status.metrics,
         )
 
@@ -174,10 +177,15 @@ class Job:
             scratch=None if self.scratch is None else str(self.scratch),
         )
 
-    def _generation(self, state: StateDirectory) -> int:
+    def _definition(self) -> dict[str, Any]:
         python = generation_record.python_of(self.launch)
-        made_of = generation_record.definition_of(self.agent.target, self.config.data, python)
-        return generation_record.begin(state, made_of)
+        return generation_record.definition_of(self.agent.target, self.config.data, python)
+
+    def _generation(self, state: StateDirectory) -> int:
+        return generation_record.begin(state, self._definition())
+
+    def _differences(self, state: StateDirectory) -> list[str]:
+        return generation_record.differences(state, self._definition())
 
     def _pool_settings(self, config: Configuration, shards: int) -> PoolSettings:
         workers = config.get(PoolOptions.WORKERS) or min(shards, len(os.sched_getaffinity(0)))

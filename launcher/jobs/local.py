@@ -156,7 +156,9 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
             job = self._job(agent, scratch)
             launch = job.launch
             with (
-                python_source(portable_inputs(builder.input, launch)) as source,
+                python_source(
+                    portable_inputs(builder.input, launch), compared=bool(named)
+                ) as source,
                 job.open_state(state_path, {}) as state,
             ):
                 sink = CollectSink(
@@ -164,7 +166,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     sync=state.manifest.durability == "machine",
                     foreign=launch is not None and launch.is_foreign,
                 )
-                report = job.run(state, source, CheckpointedDelivery(sink, state.progress))
+                report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
                 if report.dead_letters:
                     warn_of_dead_letters(state.path, report.dead_letters)
                 builder.output.extend(sink.results())

@@ -27,6 +27,10 @@ class Report:
     """Inputs that earlier runs had finished."""
     seconds: float
     state: str
+    left: str = ""
+    """Why the last line of the input was left for the next life; empty if it was not."""
+    changed: list[str] = field(default_factory=list)
+    """What has changed since earlier lives of the job: files of the agent's code, settings."""
     metrics: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -34,4 +38,4 @@ class Report:
         """The exit code of a finished or interrupted job."""
         if not self.finished:
             return INTERRUPTED
-        return DEAD_LETTERS if self.dead_letters else DONE
+        return DEAD_LETTERS if self.dead_letters or self.left else DONE

@@ -75,6 +75,19 @@ def begin(state: StateDirectory, definition: dict[str, Any]) -> int:
     return number
 
 
+def differences(state: StateDirectory, definition: dict[str, Any]) -> list[str]:
+    """What is not as it was for the generation that counts: files of its code, and settings."""
+    record = _record(state)
+    known = record.get("definition")
+    if not isinstance(known, dict):
+        return []
+    old, new = known.get("config", {}), definition["config"]
+    settings = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    names = {"target": "the agent", "python": "the Python"}
+    others = [text for name, text in names.items() if known.get(name) != definition[name]]
+    return [*changed(record.get("files", {})), *others, *settings]
+
+
 def plan(state: StateDirectory) -> int:
     """A number for a new generation, which no other has had or will get.
 

@@ -7,6 +7,10 @@ inside and no renaming at the end, and a reader may follow it while it grows.
 Not every path is a file: a terminal, a pipe or ``/dev/null`` cannot be cut back. For such an output
 `length` is None, and what was written between the last checkpoint and a crash is written again on
 resume.
+
+A file that somebody has edited or replaced meanwhile must be neither cut nor appended to. So the
+checkpoint has a digest of the end of what it covers, and what lies behind that is only cut off if
+the job may have written it.
 """
 
 from __future__ import annotations
@@ -17,11 +21,21 @@ import fcntl
 import os
 import select
 import stat
+from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...agent.errors import InputError, RunError, StoreFullError, StoreUnwritableError, UsageError
 from ...store.crashpoints import reach
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_COVERED = 1 << 16
+"""Bytes that the digest is of."""
+_LONGEST_TAIL = 1 << 24
+"""Bytes behind the checkpoint that are looked at before they are cut off."""
+_PUT_BACK = "Put the old file back, or begin anew with an empty state directory."
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -36,25 +50,43 @@ class AppendFile:
         path: the file to write, or ``-``.
         length: the file's length in the checkpoint; what follows is cut off. None for a new job,
             which creates the file or uses an empty one.
+        digest: of the end of that part, as it was then; None if that is not known.
+        is_own: whether bytes that follow may have been written by this job, before it was killed.
         overwrite: whether a new job may empty a file that is not.
         sync: whether `flush` waits until the bytes are on the disk.
 
     Raises:
         UsageError: a new job would overwrite a file, or another job is writing it.
-        InputError: the file is missing, or shorter than `length`: it was changed.
+        InputError: the file is missing, shorter than `length`, or not as this job has left it.
         StoreUnwritableError: the file cannot be opened for writing.
     """
 
     def __init__(
-        self, path: str, *, length: int | None, overwrite: bool = False, sync: bool = False
+        self,
+        path: str,
+        *,
+        length: int | None,
+        digest: str | None = None,
+        is_own: Callable[[bytes], bool] = lambda _: True,
+        overwrite: bool = False,
+        sync: bool = False,
     ) -> None:
         self.name = "standard output" if path == "-" else path
         self._sync = sync
         self._owned = path != "-"
         self._fd = _open(path, create=not length) if self._owned else 1
+        self._reading: int | None = None
         try:
             self._regular = self._owned and stat.S_ISREG(os.fstat(self._fd).st_mode)
-            self._length = self._begin(length, overwrite=overwrite) if self._regular else 0
+            self._length = 0
+            if self._regular:
+                with contextlib.suppress(OSError):  # it may be written, and not read
+                    self._reading = os.open(f"/proc/self/fd/{self._fd}", os.O_RDONLY | os.O_CLOEXEC)
+                self._lock()
+                if length is None:
+                    self._begin(overwrite=overwrite)
+                else:
+                    self._go_on(length, digest, is_own)
         except BaseException:
             self.close()
             raise
@@ -63,6 +95,14 @@ class AppendFile:
     def length(self) -> int | None:
         """Bytes written so far, in all runs of the job; None if it cannot be cut back."""
         return self._length if self._regular else None
+
+    def digest(self) -> str | None:
+        """Of the end of what was written; None if the file cannot be read."""
+        if self._reading is None:
+            return None
+        start = max(0, self._length - _COVERED)
+        data = os.pread(self._reading, self._length - start, start)
+        return blake2b(data, digest_size=16).hexdigest()
 
     def write(self, data: bytes | memoryview) -> None:
         """Append all of `data`, or nothing.
@@ -99,6 +139,8 @@ class AppendFile:
         if self._owned:
             self._owned = False
             os.close(self._fd)
+            if self._reading is not None:
+                os.close(self._reading)
 
     def _write_some(self, view: memoryview) -> int:
         try:
@@ -109,7 +151,7 @@ class AppendFile:
             ready.poll()
             return 0
 
-    def _begin(self, length: int | None, *, overwrite: bool) -> int:
+    def _lock(self) -> None:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -118,29 +160,49 @@ class AppendFile:
             ) from None
         except OSError:
             pass  # a file system without locks
+
+    def _begin(self, *, overwrite: bool) -> None:
+        """Begin an empty file."""
+        if os.fstat(self._fd).st_size and not overwrite:
+            raise UsageError(
+                f"The output {self.name} exists and is not empty.",
+                hint="Name another output, remove it, or allow it with --overwrite. To carry "
+                "an interrupted job on, name that job's state directory.",
+            )
+        self._cut()
+
+    def _go_on(self, length: int, digest: str | None, is_own: Callable[[bytes], bool]) -> None:
+        """Cut the file back to what the checkpoint covers, if it is this job's."""
         size = os.fstat(self._fd).st_size
-        if length is None:
-            if size and not overwrite:
-                raise UsageError(
-                    f"The output {self.name} exists and is not empty.",
-                    hint="Name another output, remove it, or allow it with --overwrite. To carry "
-                    "an interrupted job on, name that job's state directory.",
-                )
-            length = 0
-        elif size < length:
+        if size < length:
             raise InputError(
                 f"The output {self.name} is {size} bytes long, but this job had written {length}: "
                 "it was changed or replaced meanwhile.",
-                hint="Put the old file back, or begin anew with an empty state directory.",
+                hint=_PUT_BACK,
             )
-        if size > length:
+        self._length = length
+        if digest is not None and self.digest() not in (digest, None):
+            raise InputError(
+                f"The output {self.name} is not as this job has left it: its last lines, up to "
+                f"byte {length}, were changed, or the file was replaced.",
+                hint=_PUT_BACK,
+            )
+        if self._reading is not None and not is_own(os.pread(self._reading, _LONGEST_TAIL, length)):
+            raise InputError(
+                f"The output {self.name} has lines after byte {length} that this job has not "
+                "written.",
+                hint=_PUT_BACK,
+            )
+        self._cut()
+
+    def _cut(self) -> None:
+        if os.fstat(self._fd).st_size > self._length:
             reach("sink.truncate.before")
-            os.ftruncate(self._fd, length)
+            os.ftruncate(self._fd, self._length)
             reach("sink.truncate.after")
-        os.lseek(self._fd, length, os.SEEK_SET)
+        os.lseek(self._fd, self._length, os.SEEK_SET)
         if self._sync:
             _sync_directory(Path(self.name).parent)
-        return length
 
     def _explained(self, error: OSError) -> Exception:
         if error.errno in _FULL:

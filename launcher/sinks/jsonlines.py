@@ -6,7 +6,8 @@ keys are in the order in which their runs finished, or, if `ordered`, in input o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import InputError
 from ..delivery.sink import Sink, recorded
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from ...store.records.outbox import Outputs
     from ..delivery.done_offsets import DoneOffsets
     from ..delivery.sink import Position
+
+
+_BEGINNING: Final = b'{"key":'
+_LINE: Final = re.compile(rb'\{"key":.*,"offset":[0-9]+\}')
 
 
 class JsonLinesSink(Sink):
@@ -59,8 +64,14 @@ class JsonLinesSink(Sink):
                     hint="Repeat the command as it was.",
                 )
             self._order = ReorderBuffer(delivered.low)
+        digest = None if position is None else position.get("digest")
         self._file = AppendFile(
-            self.path, length=length, overwrite=self._overwrite, sync=self._sync
+            self.path,
+            length=length,
+            digest=digest if isinstance(digest, str) else None,
+            is_own=_are_lines,
+            overwrite=self._overwrite,
+            sync=self._sync,
         )
 
     def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
@@ -90,8 +101,9 @@ class JsonLinesSink(Sink):
         self._opened.flush()
 
     def position(self) -> Position:
-        """Return the file's length, and the number of outputs."""
-        return {"length": self._opened.length, "outputs": self.outputs}
+        """The file's length, how many lines of outputs it has, and a digest of the last ones."""
+        file = self._opened
+        return {"length": file.length, "outputs": self.outputs, "digest": file.digest()}
 
     def close(self) -> None:
         """As `Sink.close`."""
@@ -117,3 +129,9 @@ class JsonLinesSink(Sink):
         if self._file is None:
             raise RuntimeError("the sink is not open")
         return self._file
+
+
+def _are_lines(data: bytes) -> bool:
+    """Whether all lines have the form of this sink's; the last one may be cut short."""
+    *lines, last = data.split(b"\n")
+    return all(map(_LINE.fullmatch, lines)) and last[: len(_BEGINNING)] == _BEGINNING[: len(last)]

@@ -27,6 +27,7 @@ from .keycache import KeyCache
 from .linesource import LineSource
 
 if TYPE_CHECKING:
+    from ..delivery.source import Identity
     from .lines import LineReader
 
 _LINES = 256
@@ -57,6 +58,8 @@ class CsvSource(LineSource):
         self._feed = _Feed(self._lines)
         self._rows = csv.reader(self._feed, delimiter=delimiter, strict=True)
         self._header: list[str] | None = None
+        self._in_quotes = False
+        """Whether the file has ended inside a quoted cell, which may go on when the file grows."""
         # A stream's header, and what an earlier run has read, are skipped before the first record.
         self._resume: Position | None = None
         self._began = not self._lines.is_stream
@@ -87,6 +90,11 @@ class CsvSource(LineSource):
             csv.field_size_limit(cell_limit)
             self._offset += len(records)
         return records
+
+    def read_so_far(self) -> Identity | None:
+        """As `Source.read_so_far`."""
+        read = self._lines.read_so_far(self._feed.byte)
+        return {**read, "ended": False} if self._in_quotes else read
 
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
@@ -162,6 +170,8 @@ class CsvSource(LineSource):
                     append((keys[document[key_name]], dumps(document), None))
                 elif row:
                     fault = f"{len(row)} cells where the header has {width}"
+                    if self._is_left(fault):
+                        return
                     append(self._malformed(fault, len(records)))
             except StopIteration:
                 self.exhausted = True
@@ -170,11 +180,27 @@ class CsvSource(LineSource):
                 feed.go_back(0)
                 return
             except csv.Error as error:
+                if self._is_left(f"not CSV: {error}"):
+                    return
+                self._in_quotes |= feed.at_end and not self._lines.is_stream
                 # The error began in the row's first line.
                 feed.go_back(1)
                 append(self._malformed(f"not CSV: {error}", len(records)))
             except TypeError:
+                if self._is_left("it is not UTF-8"):
+                    return
                 append(self._malformed("it is not UTF-8", len(records)))
+
+    def _is_left(self, fault: str) -> bool:
+        """Whether a malformed row is the last line of a file, without an end: then leave it."""
+        feed = self._feed
+        line, number = feed.row()
+        if not (feed.at_end and self._lines.at_unended_line) or b"\n" in line:
+            return False
+        feed.go_back(0)
+        self._leave(line, f"line {number}: {fault}")
+        self.exhausted = True
+        return True
 
     def _malformed(self, reason: str, index: int) -> Record:
         raw, first = self._feed.row()
@@ -223,6 +249,11 @@ class _Feed:
         else:
             self.byte += len(line) + 1
         return line.decode("utf-8", "surrogateescape") + "\n"
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all lines of the input have been drawn."""
+        return self._next == len(self._queue) and self._lines.exhausted
 
     def begin_row(self) -> None:
         """Begin a row with the next line."""

@@ -36,16 +36,18 @@ def open_source(path: str, key: str | None = None, input_format: str | None = No
     raise UsageError(f"There is no input format {input_format!r}.", hint="Use json, csv or tsv.")
 
 
-def python_source(elements: object) -> Source:
+def python_source(elements: object, *, compared: bool = False) -> Source:
     """Return the source for the argument of `from_list`: a list or tuple, or any iterable.
+
+    If `compared`, a later life refuses other elements than those that an earlier one has read.
 
     Raises:
         InputError: it is neither.
     """
     if isinstance(elements, (list, tuple)):
-        return ListSource(elements)
+        return ListSource(elements, compared=compared)
     try:
-        return IterableSource(elements)  # type: ignore[arg-type]
+        return IterableSource(elements, compared=compared)  # type: ignore[arg-type]
     except TypeError:
         raise UsageError(
             f"The input is of type {type(elements).__qualname__}.",

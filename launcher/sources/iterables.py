@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from ...agent.errors import InputError, TamiasError
 from ...store.encoding.values import dumps
 from ..delivery.source import Position, Record, Source, generated_key
+from .input_digest import InputDigest
 from .keycache import KeyCache
 
 if TYPE_CHECKING:
     from ..delivery.source import Identity
 
-_MISSING = object()
+_MISSING = object()  # not plain data: what is missing has a digest of its own
 
 _PATIENCE = 0.01
 """Seconds after which a batch from a slow iterable is returned as it is."""
@@ -30,8 +31,10 @@ class _PythonSource(Source):
 
     codec = "pickle"
 
-    def __init__(self) -> None:
+    def __init__(self, *, compared: bool) -> None:
         self._offset = 0
+        self._digest = InputDigest() if compared else None
+        self._expected: Identity | None = None
         self._keys = KeyCache()
 
     @property
@@ -50,6 +53,38 @@ class _PythonSource(Source):
                 f"This job was begun with the input {identity.get('path')}, not with a list.",
                 hint="Read the same input, or name an empty state directory.",
             )
+
+    def read_so_far(self) -> Identity | None:
+        """As `Source.read_so_far`: how many elements, and their digest."""
+        digest = self._digest
+        if digest is None:
+            return None
+        return self._expected or {"count": digest.count, "digest": digest.hexdigest()}
+
+    def expect(self, read: Identity) -> None:
+        """As `Source.expect`."""
+        if self._digest is not None and read.get("count"):
+            self._expected = read
+
+    def _compare(self, elements: Iterable[Any], index: int) -> None:
+        """Take elements from `index` on into the digest; compare it where an earlier life was."""
+        digest = self._digest
+        if digest is None:
+            return
+        for number, element in enumerate(elements, index):
+            if number < digest.count:
+                continue
+            digest.add([_first(element, "key", "k"), _first(element, "value", "v")])
+            expected = self._expected
+            if expected is not None and digest.count == expected["count"]:
+                self._expected = None
+                if digest.hexdigest() != expected["digest"]:
+                    raise InputError(
+                        f"The first {digest.count} elements of the input are not those that this "
+                        "job was begun with; outputs of the old ones are in its state directory.",
+                        hint="Give it the same elements (more may follow them), or an empty state "
+                        "directory.",
+                    )
 
     def _record(self, element: Any, index: int) -> Record:
         """Return the record of an element that is not of the usual kind. Raises InputError."""
@@ -86,9 +121,18 @@ def _first(element: Mapping[Any, Any], *names: str) -> Any:
 class ListSource(_PythonSource):
     """A sequence of elements, which may grow at its end while it is read."""
 
-    def __init__(self, elements: Sequence[Any]) -> None:
-        super().__init__()
+    def __init__(self, elements: Sequence[Any], *, compared: bool = False) -> None:
+        super().__init__(compared=compared)
         self._elements = elements
+
+    def expect(self, read: Identity) -> None:
+        """As `Source.expect`: compares at once."""
+        super().expect(read)
+        count = read.get("count")
+        if self._expected is not None and isinstance(count, int):
+            self._compare(self._elements[:count], 0)
+            if self._expected is not None:
+                raise self._shorter(count)
 
     def read(self, limit: int) -> list[Record]:
         """As `Source.read`. Raises InputError for an unusable element."""
@@ -102,6 +146,7 @@ class ListSource(_PythonSource):
                 append((keys[element["key"]], dumps(element["value"]), None))
             except Exception:  # noqa: BLE001 - `_record` reports the error
                 append(self._record(element, start + len(records)))
+        self._compare(elements, start)
         self._offset += len(records)
         self.exhausted = self._offset >= len(self._elements)
         return records
@@ -109,12 +154,15 @@ class ListSource(_PythonSource):
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
         if position.offset > len(self._elements):
-            raise InputError(
-                f"The input has {len(self._elements)} elements, but this job had arrived at "
-                f"element {position.offset}: it is not the same input.",
-                hint="Give it the same list, or an empty state directory.",
-            )
+            raise self._shorter(position.offset)
         self._offset = position.offset
+
+    def _shorter(self, arrived: int) -> InputError:
+        return InputError(
+            f"The input has {len(self._elements)} elements, but this job had arrived at "
+            f"element {arrived}: it is not the same input.",
+            hint="Give it the same list, or an empty state directory.",
+        )
 
     def fraction(self) -> float | None:
         """As `Source.fraction`."""
@@ -128,8 +176,8 @@ class IterableSource(_PythonSource):
     some milliseconds, so that these elements are processed at once.
     """
 
-    def __init__(self, elements: Iterable[Any]) -> None:
-        super().__init__()
+    def __init__(self, elements: Iterable[Any], *, compared: bool = False) -> None:
+        super().__init__(compared=compared)
         self._elements = iter(elements)
         self._failure: InputError | None = None
 
@@ -145,6 +193,9 @@ class IterableSource(_PythonSource):
             try:
                 element = next(self._elements)
             except StopIteration:
+                if self._expected is not None:
+                    self._failure = self._shorter(index, self._expected["count"])
+                    break
                 self.exhausted = True
                 break
             except Exception as error:  # noqa: BLE001 - the user's own code
@@ -154,6 +205,7 @@ class IterableSource(_PythonSource):
                 records.append((keys[element["key"]], dumps(element["value"]), None))
             except Exception:  # noqa: BLE001 - as for a list
                 records.append(self._record(element, index))
+            self._compare((element,), index)
             if time.monotonic() > until:
                 break
         self._offset += len(records)
@@ -165,14 +217,18 @@ class IterableSource(_PythonSource):
         """Read and drop the elements that an earlier run has finished."""
         while self._offset < position.offset:
             try:
-                next(self._elements)
+                element = next(self._elements)
             except StopIteration:
-                raise InputError(
-                    f"The input ended after {self._offset} elements, but this job had arrived at "
-                    f"element {position.offset}: it is not the same input.",
-                    hint="Give it the same elements, or an empty state directory.",
-                ) from None
+                raise self._shorter(self._offset, position.offset) from None
+            self._compare((element,), self._offset)
             self._offset += 1
+
+    def _shorter(self, ended: int, arrived: object) -> InputError:
+        return InputError(
+            f"The input ended after {ended} elements, but this job had arrived at element "
+            f"{arrived}: it is not the same input.",
+            hint="Give it the same elements, or an empty state directory.",
+        )
 
     def _fail(self, error: Exception, index: int) -> None:
         """Keep an exception of the iterable until the elements before it were read."""

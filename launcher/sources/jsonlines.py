@@ -38,6 +38,8 @@ class JsonLinesSource(LineSource):
         self._key = key
         self._keys = KeyCache(from_json=True)
         self._resume = Position(0)
+        self._cut = False
+        """Whether the last malformed line was no JSON: one that is has no more to come."""
 
     @property
     def position(self) -> Position:
@@ -52,6 +54,10 @@ class JsonLinesSource(LineSource):
         # A batch that has only blank lines is not the end.
         while not records and (lines := self._lines.read_lines(limit)):
             self._parse(lines, records)
+            if self._lines.at_unended_line and records and records[-1][2] and self._cut:
+                _, line, fault = records.pop()
+                self._leave(line, str(fault))
+                break
         self._offset += len(records)
         self.exhausted = self._lines.exhausted
         return records
@@ -89,6 +95,7 @@ class JsonLinesSource(LineSource):
         try:
             return self._key_of(line), line, None
         except (ValueError, InputError) as error:
+            self._cut = not isinstance(error, InputError)
             reason = error.message if isinstance(error, InputError) else _explained(error)
             return generated_key(offset), line, f"line {number}: {reason}"
 

@@ -17,7 +17,7 @@ import stat
 import zlib
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import InputError
 
@@ -32,6 +32,10 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 class LineReader:
     """Reads `path`, or standard input for ``-``, line by line.
+
+    The last line of a file need not have a newline. Perhaps its writer has not come to it yet, so
+    what has been read is recorded with its end, and a later life refuses a line that it finds
+    completed.
 
     Attributes:
         byte: the start of the next line (in the uncompressed text).
@@ -60,6 +64,8 @@ class LineReader:
             raise InputError(f"The input {path} is a directory.", hint="Name a file.")
         self.is_stream = path == "-" or not stat.S_ISREG(mode)
         self._is_empty = False
+        self._digest = blake2b(digest_size=16) if self.is_stream else None
+        self._expected: Identity | None = None
         self._gzip: gzip.GzipFile | None = None
         if not self.is_stream and path.endswith(".gz"):
             self._gzip = gzip.GzipFile(path, "rb")
@@ -80,6 +86,59 @@ class LineReader:
     def is_skipping(self) -> bool:
         """Whether a stream has not reached the position yet that it was sought to."""
         return self.byte < self._skip_until
+
+    @property
+    def at_unended_line(self) -> bool:
+        """Whether the line that was taken last is the last of a file, without a newline."""
+        return not (self._terminated or self.is_stream) and self.exhausted
+
+    def give_back(self, line: bytes) -> None:
+        """Leave the line that was taken last, and is not ended, to a later life."""
+        self.byte -= len(line)
+        self.line -= 1
+        self._terminated = True
+
+    def read_so_far(self, byte: int | None = None) -> Identity:
+        """Where reading has come to, a hash of what is before it, and whether a line ends there.
+
+        If `byte` is given, it is the end of what counts of a file, where a line ends.
+        """
+        if self._expected is not None:
+            return self._expected
+        if self._digest is not None:
+            return {"byte": self.byte, "digest": self._digest.hexdigest(), "ended": True}
+        ended = self._terminated or byte not in (None, self.byte)
+        byte = self.byte if byte is None else byte
+        packed: Any = self._gzip
+        raw = byte if packed is None else packed.fileobj.tell()
+        return {"byte": byte, "ended": ended, "raw": raw, "digest": self._hash_before(raw)}
+
+    def expect(self, read: Identity) -> None:
+        """Raise InputError unless the file still has what an earlier life has read of it.
+
+        Of a stream, `read_lines` raises it.
+        """
+        if self.is_stream:
+            self._expected = read if read["byte"] else None
+            return
+        here = self.byte, self.line
+        byte, raw = int(str(read["byte"])), int(str(read["raw"]))
+        self.seek(byte, 0)
+        after = self._read()
+        self.seek(*here)
+        if self._hash_before(raw) != read["digest"]:
+            raise InputError(
+                f"The input {self.name} is not what it was: what this job has read of it, up to "
+                f"byte {byte}, has been changed.",
+                hint="Put the old file back, or begin anew with an empty state directory.",
+            )
+        after = (after or b"").lstrip(b" \t\r")
+        if not read["ended"] and after and not after.startswith(b"\n"):
+            raise InputError(
+                f"The last line of {self.name} had no end when this job read it, and has been "
+                f"completed since: what there was up to byte {byte} was taken for the whole line.",
+                hint="Begin anew with an empty state directory; let lines be written whole.",
+            )
 
     def read_lines(self, limit: int) -> list[bytes]:
         """Return up to `limit` lines without newline; none if `exhausted` or without data yet."""
@@ -178,9 +237,13 @@ class LineReader:
         while self._next == len(self._lines):
             if self._ended:
                 self.exhausted = True
+                if self._expected is not None:
+                    raise self.other_stream()
                 return []
             if not self._refill():
                 return []
+        if self._expected is not None:
+            limit = 1  # so as to stop where the earlier life was
         lines = self._lines[self._next : self._next + limit]
         self._next += len(lines)
         if self.byte == 0:
@@ -192,7 +255,21 @@ class LineReader:
             self.exhausted = True
             if not self._terminated:
                 self.byte -= 1
+        if self._digest is not None:
+            self._digest.update(b"".join(line + b"\n" for line in lines))
+            if self._expected is not None:
+                self._compare(self._digest.hexdigest(), self._expected)
         return lines
+
+    def _compare(self, digest: str, expected: Identity) -> None:
+        """Compare what has come from a stream with what an earlier life was given."""
+        byte = int(str(expected["byte"]))
+        if self.byte < byte and not self.exhausted:
+            return
+        # One byte more: the newline of what was the last line, now that another follows.
+        if digest != expected["digest"] or not byte <= self.byte <= byte + 1:
+            raise self.other_stream()
+        self._expected = None
 
     def _refill(self) -> bool:
         """Read the next chunk, or find the end; return False if there is no data at the moment."""
@@ -248,8 +325,16 @@ class LineReader:
         self.mark = len(_BOM)
         return line[len(_BOM) :]
 
-    def _hash(self, size: int) -> str:
-        return blake2b(os.pread(self._fd, size, 0), digest_size=16).hexdigest()
+    def _hash(self, size: int, start: int = 0) -> str:
+        try:
+            data = os.pread(self._fd, size, start)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return blake2b(data, digest_size=16).hexdigest()
+
+    def _hash_before(self, end: int) -> str:
+        start = max(0, end - _HEAD)
+        return self._hash(end - start, start)
 
     def _unreadable(self, error: Exception) -> InputError:
         return InputError(

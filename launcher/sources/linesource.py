@@ -21,6 +21,7 @@ class LineSource(Source):
     def __init__(self, path: str) -> None:
         self._lines = LineReader(path)
         self._offset = 0
+        self._left = ""
 
     def fileno(self) -> int | None:
         """As `Source.fileno`."""
@@ -33,6 +34,27 @@ class LineSource(Source):
     def check(self, identity: Identity) -> None:
         """As `Source.check`."""
         self._lines.check(identity)
+
+    def read_so_far(self) -> Identity | None:
+        """As `Source.read_so_far`."""
+        return self._lines.read_so_far()
+
+    def expect(self, read: Identity) -> None:
+        """As `Source.expect`."""
+        self._lines.expect(read)
+
+    @property
+    def left(self) -> str:
+        """As `Source.left`: the last line may be malformed because its end is not there yet."""
+        return self._left
+
+    def _leave(self, line: bytes, fault: str) -> None:
+        """Leave the last line of a file, malformed and without an end, to a later life."""
+        self._lines.give_back(line)
+        self._left = (
+            f"The last line of {self._lines.name} was left: it has no end yet, and is not sound "
+            f"without ({fault})."
+        )
 
     def fraction(self) -> float | None:
         """As `Source.fraction`."""

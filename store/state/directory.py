@@ -167,6 +167,23 @@ class StateDirectory(StateView):
             )
         return StateView(directory, manifest, ProgressLog.view(StateLayout(directory).progress))
 
+    @staticmethod
+    def remove(path: str | os.PathLike[str]) -> None:
+        """Delete a state directory that no launcher uses.
+
+        Raises:
+            StoreFormatError: it is not a state directory, or of a newer format.
+            StoreLockedError: a living launcher uses it.
+        """
+        with StateDirectory.view(path) as view:
+            lease = _lock(view.path)
+        try:
+            shutil.rmtree(view.path)
+        except OSError as error:
+            raise system_error(error, view.path) from error
+        finally:
+            lease.close()
+
     def save_job(self, job: dict[str, Any]) -> None:
         """Replace the job in the manifest, atomically."""
         manifest = replace(self.manifest, job=job)

@@ -351,3 +351,16 @@ def test_a_hundred_keys_wait_for_a_server_side_by_side() -> None:
         inputs = [{"key": n, "value": echo.port} for n in range(keys)]
         outputs = execute(inputs, agent_of(act))
     assert outputs == [{n: [f"HELLO {n}", f"AGAIN {n}"]} for n in range(keys)]
+
+
+def test_another_list_than_the_one_a_state_directory_knows_is_refused(tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    inputs = [{"key": n, "value": n} for n in range(5)]
+    first = execute(inputs, Count, state_dir=state)
+    assert execute(inputs, Count, state_dir=state) == first
+    assert len(execute([*inputs, {"key": 9, "value": 9}], Count, state_dir=state)) == 6
+    for changed in ([{"key": 0, "value": 1}, *inputs[1:]], inputs[::-1], inputs[:4]):
+        with pytest.raises(UsageError, match=r"not those|not the same"):
+            execute(changed, Count, state_dir=state)
+        with pytest.raises(UsageError, match=r"not those|not the same"):
+            execute(iter(changed), Count, state_dir=state)

@@ -164,18 +164,21 @@ def test_nothing_is_saved_when_nothing_changed(tmp_path: Path) -> None:
     delivery.close()
 
 
+LINE = b'{"key":1,"output":1,"offset":0}\n'
+
+
 def test_a_crash_before_the_first_outputs_are_covered_leaves_a_resumable_job(
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "out"
     first = Life(tmp_path, JsonLinesSink(str(out))).delivery
-    first.accept(0, 1, encode_outputs([0], [1], [b"line\n"]))
+    first.accept(0, 1, encode_outputs([0], [1], [LINE]))
     first.close()
     second = Life(tmp_path, JsonLinesSink(str(out))).delivery
     assert out.read_bytes() == b""
-    second.accept(0, 1, encode_outputs([0], [1], [b"line\n"]))
+    second.accept(0, 1, encode_outputs([0], [1], [LINE]))
     second.close()
-    assert out.read_bytes() == b"line\n"
+    assert out.read_bytes() == LINE
 
 
 def test_an_output_that_is_too_much_for_one_pickle_frame_comes_back_whole(tmp_path: Path) -> None:

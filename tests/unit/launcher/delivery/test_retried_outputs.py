@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _record(*numbers: int) -> bytes:
-    lines = [b'{"offset":%d}\n' % (number & 0xFFFF) for number in numbers]
+    lines = [b'{"key":1,"output":1,"offset":%d}\n' % (number & 0xFFFF) for number in numbers]
     return encode_outputs(list(numbers), [1] * len(numbers), lines)
 
 

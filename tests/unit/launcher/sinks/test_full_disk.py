@@ -63,7 +63,7 @@ def fill(sink: Sink, records: list[bytes], saved: SavedCheckpoints) -> None:
 def test_lines_go_on_when_there_is_room_again(disk: Path, ordered: bool) -> None:  # noqa: FBT001
     ballast, out = disk / "ballast", disk / "out.jsonl"
     ballast.write_bytes(bytes(100 * 1024))
-    lines = [b"%06d %b\n" % (n, b"x" * 993) for n in range(200)]
+    lines = [b'{"key":"%b","output":1,"offset":%06d}\n' % (b"x" * 964, n) for n in range(200)]
     records = [encode_outputs([n, n + 1], [1, 1], lines[n : n + 2]) for n in range(0, 200, 2)]
     saved = SavedCheckpoints()
     with pytest.raises(StoreFullError, match=r"No room to write .*make room and repeat"):

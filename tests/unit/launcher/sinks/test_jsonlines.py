@@ -41,7 +41,8 @@ def test_a_record_is_written_as_it_is(out: Path) -> None:
     outputs = record(3, 1, per_input=2)
     assert sink.write(outputs, outputs.offsets) is outputs.offsets
     assert out.read_bytes() == b"3.0\n3.1\n1.0\n1.1\n"
-    assert sink.position() == {"length": 16, "outputs": 4}
+    position = sink.position()
+    assert (position["length"], position["outputs"]) == (16, 4)
     sink.close()
 
 
@@ -67,19 +68,68 @@ def test_ordered_lines_wait_for_their_turn(out: Path) -> None:
     sink.close()
 
 
-def test_coming_back_cuts_off_what_is_behind_the_position(out: Path) -> None:
+def line(offset: int) -> bytes:
+    return b'{"key":"k","output":{"a":%d},"offset":%d}\n' % (offset, offset)
+
+
+def written(out: Path, *offsets: int) -> dict[str, object]:
+    """Write lines, the last of which the position returned does not cover."""
     sink = opened(out)
-    sink.write(record(0), [0])
     position = sink.position()
-    sink.write(record(1), [1])
+    for offset in offsets:
+        position = sink.position()
+        sink.write(decode_outputs(encode_outputs([offset], [1], [line(offset)])), [offset])
     sink.close()
+    return position
+
+
+@pytest.mark.parametrize("cut", range(1, len(line(1)) + 1))
+def test_coming_back_cuts_off_what_is_behind_the_position(out: Path, cut: int) -> None:
+    position = written(out, 0, 1)
+    out.write_bytes(out.read_bytes()[: len(line(0)) + cut])  # the crash came in the middle
     again = JsonLinesSink(str(out))
     again.open(position, DoneOffsets(1))
-    assert out.read_bytes() == b"0.0\n"
+    assert out.read_bytes() == line(0)
     again.write(record(2), [2])
-    assert out.read_bytes() == b"0.0\n2.0\n"
+    assert out.read_bytes() == line(0) + b"2.0\n"
     assert again.outputs == 2
     again.close()
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        line(0) + line(1) + b"# checked by hand\n",
+        line(0) + b"\n" + line(1),
+        line(0) + b'{"key":1}\n',
+        line(0) + b"{}",
+        line(7) + line(1),
+        b"#" + line(0)[1:],
+        line(0)[:5],
+    ],
+)
+def test_a_file_that_somebody_has_edited_is_left_alone(out: Path, edited: bytes) -> None:
+    position = written(out, 0, 1)
+    out.write_bytes(edited)
+    with pytest.raises(InputError, match="Put the old file back"):
+        JsonLinesSink(str(out)).open(position, DoneOffsets(1))
+    assert out.read_bytes() == edited
+
+
+def test_a_file_replaced_by_an_equal_one_goes_on(out: Path) -> None:
+    position = written(out, 0, 1)
+    content = out.read_bytes()
+    out.unlink()
+    out.write_bytes(content)
+    JsonLinesSink(str(out)).open(position, DoneOffsets(1))
+    assert out.read_bytes() == line(0)
+
+
+def test_a_file_that_may_not_be_read_is_cut_as_before(out: Path) -> None:
+    position = written(out, 0, 1)
+    position["digest"] = None
+    JsonLinesSink(str(out)).open(position, DoneOffsets(1))
+    assert out.read_bytes() == line(0)
 
 
 def test_a_file_that_is_not_empty_is_not_overwritten(out: Path) -> None:
@@ -158,7 +208,7 @@ def test_devices_are_written_and_never_cut() -> None:
     sink.write(record(0), [0])
     sink.flush()
     position = sink.position()
-    assert position == {"length": None, "outputs": 1}
+    assert position == {"length": None, "outputs": 1, "digest": None}
     sink.close()
     sink = JsonLinesSink("/dev/null")
     sink.open(position, DoneOffsets(1))
@@ -225,4 +275,4 @@ sink.close()
 print(sink.position())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert done.stdout == b"line\n{'length': None, 'outputs': 1}\n"
+    assert done.stdout == b"line\n{'length': None, 'outputs': 1, 'digest': None}\n"

@@ -132,7 +132,7 @@ def test_reading_on_from_any_position_gives_the_rest(
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerows([["id", "x"], *table])
     path = tmp_path / "any.csv"
-    path.write_bytes(text.getvalue().encode() + b"\n".join(broken))
+    path.write_bytes(text.getvalue().encode() + b"\n".join((*broken, b"")))
     with CsvSource(str(path), "id") as source:
         whole = drain(source)
     if not broken:
