@@ -1,14 +1,13 @@
-"""Places where tests kill the process, to prove that no instant of death loses or doubles anything.
+"""Places where tests kill the process, to show that no death loses or repeats an effect.
 
-Code calls `reach("commit.before")` around everything whose half-way state could matter. Unarmed,
-which is always outside of tests, `reach` is an empty function. It is armed by the environment,
-read once at import:
+Code calls `reach("commit.before")` before and after each write whose half-way state could matter.
+Outside of tests `reach` is an empty function. Environment variables, read once at import, arm it:
 
 - `TAMIAS_CRASH=name:count:flagfile`: the process that reaches `name` for the `count`-th time
-  (counted per process) and manages to unlink `flagfile` kills itself with SIGKILL. Unlinking is the
-  atomic claim: of all processes with the same environment exactly one dies, exactly once.
-- `TAMIAS_CRASH_LOG=file`: each reach appends its name and a newline to `file`. A first run in this
-  mode tells a test which points exist and how often each is reached.
+  (counted per process) and then can unlink `flagfile` kills itself with SIGKILL. Only one process
+  can unlink it, so of all processes with the same environment exactly one dies, exactly once.
+- `TAMIAS_CRASH_LOG=file`: each reach appends its name and a newline to `file`. In a first
+  run a test learns which points exist and how often each is reached.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def _record(log: str, name: str) -> None:
 
 def _claim(flag: str) -> bool:
     try:
-        os.unlink(flag)  # noqa: PTH108 - os.unlink is one system call, and that is the point
+        os.unlink(flag)  # noqa: PTH108 (this must be one system call)
     except FileNotFoundError:
         return False
     return True

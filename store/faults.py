@@ -1,4 +1,4 @@
-"""Turn errors of the operating system and of LMDB into errors that say what to do."""
+"""Converts errors of the operating system and of LMDB to errors with a hint what to do."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = ["free_bytes", "lmdb_error", "system_error"]
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NEARLY_FULL = 1 << 16
-"""A failed write with fewer bytes free than this failed for want of room: LMDB reports a write cut
-short by a full disk as an input/output error."""
+"""A failed write with fewer bytes free is reported as a full disk: LMDB reports a write that a full
+disk cuts short as an input/output error."""
 
 _DAMAGED = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
 
 
 def free_bytes(path: Path) -> int:
-    """Return the bytes an ordinary user may still write on the file system of `path`."""
+    """Return the bytes that an ordinary user may still write on the file system of `path`."""
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize
 
@@ -53,7 +53,7 @@ def unwritable(path: Path, reason: str) -> StoreUnwritableError:
 
 
 def system_error(error: OSError, path: Path) -> StoreError:
-    """Return the error to raise for an `OSError` met while working on `path`."""
+    """Return the error to raise for an `OSError` at `path`."""
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         return full(path)
@@ -63,7 +63,7 @@ def system_error(error: OSError, path: Path) -> StoreError:
 
 
 def lmdb_error(error: lmdb.Error, path: Path) -> StoreError:
-    """Return the error to raise for an error of LMDB met in the environment at `path`."""
+    """Return the error to raise for an error of LMDB in the environment at `path`."""
     text = str(error)
     if isinstance(error, lmdb.MapFullError):
         return StoreFullError(

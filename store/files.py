@@ -1,4 +1,4 @@
-"""Small files, written whole or not at all."""
+"""Small files, replaced atomically."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def write_json(path: Path, content: dict[str, Any], *, sync: bool) -> None:
     """Replace the file at `path` atomically: a reader sees the old or the new content.
 
     Args:
-        path: the file; `<path>.new` is used on the way.
-        content: what JSON can express.
+        path: the file; `<path>.new` is written first.
+        content: values that JSON knows.
         sync: whether it must survive power loss when this returns.
 
     Raises:
@@ -70,7 +70,7 @@ def _damaged(path: Path, reason: str) -> StoreCorruptError:
 
 
 def sync_directories(*directories: Path) -> None:
-    """Put directories' entries on disk: a file that power loss unlinks holds nothing."""
+    """Write the entries of directories to disk; without it a power loss can lose a new file."""
     for path in directories:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,6 +1,6 @@
-"""The lease: a lock that its holder's death releases, whatever kills it.
+"""The lease: a lock that the kernel releases when its holder dies.
 
-It is a POSIX record lock, because of the three kernel locks only this one belongs to the process:
+It is a POSIX record lock, the only one of the three kernel locks that belongs to the process:
 
 - `flock` and open-file-description locks belong to the open file, which forked children share. A
   child that outlives the holder would keep the shard locked, without a writer.
@@ -8,20 +8,19 @@ It is a POSIX record lock, because of the three kernel locks only this one belon
 
 Record locks have two traps, which this module closes:
 
-- They do not exclude within one process. So the process keeps a table of what it holds.
+- They do not exclude threads of one process. So the process keeps a table of its leases.
 - Closing *any* descriptor of the file drops them. So the file is never opened while the table says
-  that this process holds it, and nothing but this module opens such files. Should somebody's
-  backup do it nevertheless, from inside the holder, the fencing epoch still keeps writers apart.
+  that this process holds it, and only this module opens such files. If other code in the holder
+  opens and closes it nevertheless, the fencing epoch still excludes a second writer.
 
-The file holds the pid of the last holder, for error messages; it is never removed, since whoever
-removes a lock file may be removing another's.
+The file holds the pid of the last holder, for error messages. It is never removed, because another
+process could have locked it just before.
 
-One case needs more: a holder that lives and cannot be killed (it sleeps in the kernel, or is in a
-frozen control group), and may come back some day. Its lease is *broken*: another file takes the
-place of the one that it has locked, so the lease is free, whatever becomes of the old lock. From
-then on two processes may believe that they hold it. So only what has a second guard may be broken,
-as a shard has in its fencing epoch; and only by whoever may decide it, the launcher that holds the
-lease of the whole directory.
+A holder that cannot be killed (it sleeps in the kernel, or is in a frozen control group), and may
+go on later, needs more. Its lease is *broken*: a new file replaces the one that it has locked, so
+the lease is free, whatever happens to the old lock. From then on two processes may believe that
+they hold it. So only a lease with a second protection may be broken, as a shard has one in its
+fencing epoch, and only by the launcher that holds the lease of the whole directory.
 """
 
 from __future__ import annotations
@@ -46,11 +45,11 @@ __all__ = ["Lease"]
 
 _FIRST_PAUSE = 0.0005
 _LONGEST_PAUSE = 0.01
-"""Seconds between attempts: a dead worker's successor should not wait noticeably."""
+"""Seconds between attempts; short, because the successor of a dead worker waits for this."""
 
 
 class Lease:
-    """The exclusive right to something, held from `acquire` to `close` or the holder's death.
+    """An exclusive lock, held from `acquire` to `close` or the holder's death.
 
     Attributes:
         path: the lock file.
@@ -69,7 +68,7 @@ class Lease:
 
         Args:
             path: the lock file; its directory must exist.
-            wait: seconds to wait for a living holder to let go.
+            wait: seconds to wait for a living holder to release it.
 
         Raises:
             LeaseHeldError: a process, named by its pid, still holds it.
@@ -110,11 +109,11 @@ class Lease:
         status = os.fstat(descriptor)
         identity = status.st_dev, status.st_ino
         if identity in _held or _identity(path) != identity:
-            # The file was replaced between our two looks at it.
+            # The file was replaced after it was opened.
             os.close(descriptor)
             return None
         with contextlib.suppress(OSError):
-            # On a full disk the lock still locks; only its message will be poorer.
+            # On a full disk the lock still works; only the pid is missing in messages.
             os.ftruncate(descriptor, os.pwrite(descriptor, b"%d\n" % os.getpid(), 0))
         lease = cls(path, descriptor, identity)
         _held[identity] = lease
@@ -122,18 +121,18 @@ class Lease:
 
     @staticmethod
     def break_(path: Path) -> None:
-        """Free the lease of `path` although its holder lives; see the module's text for what for.
+        """Free the lease of `path` although its holder is alive; see the module's text.
 
         Raises:
             StoreUnwritableError: the directory does not let the file be replaced.
             StoreFullError: there is no room for another file.
         """
-        # Under a unique name, and empty: so there is no last holder.
+        # It has a unique name, and is empty, so it has no last holder.
         replacement = path.with_name(f"{path.name}.{os.getpid()}")
         try:
             with _guard:
                 os.close(os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
-                with contextlib.suppress(OSError):  # another user's, if we are root
+                with contextlib.suppress(OSError):  # only root can keep another user as the owner
                     status = path.stat()
                     os.chown(replacement, status.st_uid, status.st_gid)
                 replacement.replace(path)
@@ -155,7 +154,7 @@ class Lease:
     def is_held(path: Path) -> bool:
         """Return whether a living process, this one included, holds the lease of `path`.
 
-        Needs only permission to read. The answer may be out of date when it arrives.
+        Needs only permission to read. The answer may be out of date when it is returned.
         """
         with _guard:
             if _identity(path) in _held:
@@ -178,7 +177,7 @@ class Lease:
         return _held.get(self._identity) is self
 
     def close(self) -> None:
-        """Give the lease back; does nothing if it is not held."""
+        """Release the lease; does nothing if it is not held."""
         with _guard:
             if _held.get(self._identity) is self:
                 del _held[self._identity]
@@ -199,10 +198,10 @@ _held: dict[tuple[int, int], Lease] = {}
 
 def _forget_after_fork() -> None:
     """Empty a forked child's table: record locks are not inherited."""
-    global _guard  # noqa: PLW0603 - the parent's lock may be held by a thread that is not here
+    global _guard  # noqa: PLW0603 (a thread of the parent may hold it)
     _guard = threading.Lock()
     for lease in _held.values():
-        os.close(lease._descriptor)  # noqa: SLF001 - drops no lock: this process has none
+        os.close(lease._descriptor)  # noqa: SLF001 (releases no lock: this process has none)
     _held.clear()
 
 

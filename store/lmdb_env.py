@@ -1,12 +1,12 @@
-"""Opening LMDB environments: flags, sharing within a process, and what a fork may not carry over.
+"""Opens LMDB environments: flags, sharing within a process, and forks.
 
 LMDB's locks belong to the process, so a process must not open one environment twice: closing one
-would drop the locks of the other. A worker that reads its own shards, or a launcher that inspects
-the store it runs, is in that position; so readers share the environment that is already open.
+would drop the locks of the other. A worker may read its own shards, and a launcher its own store,
+so readers share an environment that is already open.
 
-A child of a fork must not touch its parent's environments, nor even release them: ending a read
-transaction in the child would clear the parent's slot in the shared reader table. So a child
-forgets them all; every handle it inherited says so when used.
+A forked child must neither use nor close its parent's environments: ending a read transaction in
+the child would clear the parent's slot in the shared reader table. So a child drops them all, and
+using an inherited handle is an error.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ __all__ = ["Environment", "has_data", "open_reader", "open_writer"]
 MAX_READERS = 1024
 _MAX_DATABASES = 16
 _MAP_SIZES = tuple(1 << bits for bits in (40, 38, 36, 34, 32, 30))
-"""Sizes of the sparse map, in bytes, largest first: a smaller one is taken only where the process
-may not have that much address space. Large enough, no process ever has to resize its map."""
+"""Sizes of the sparse map, in bytes, in the order to try; a smaller one is used only if the address
+space of the process is limited. They are so large that no process has to resize its map."""
 
 _LOCK_FILE_SIZE = 17 << 12
 """Bytes reserved for the reader table: `MAX_READERS` slots of 64 bytes, and its header."""
@@ -70,7 +70,7 @@ class Environment:
         return self.handle
 
     def close(self) -> None:
-        """Give the share back; the last one closes the environment."""
+        """Close the share; the last one closes the environment."""
         with _guard:
             handle, self.handle = self.handle, None
             if handle is None:
@@ -111,7 +111,7 @@ def open_writer(path: Path, *, sync: bool) -> Environment:
 
 
 def has_data(path: Path) -> bool:
-    """Return whether there is an environment in `path`; an empty file was cut off at its birth."""
+    """Return whether there is an environment in `path`; an empty file is no data."""
     try:
         return (path / "data.mdb").stat().st_size > 0
     except FileNotFoundError:
@@ -121,8 +121,8 @@ def has_data(path: Path) -> bool:
 def open_reader(path: Path) -> Environment:
     """Open the environment in the directory `path` for reading, beside its writer.
 
-    Where the reader table cannot be written (a read-only file system, another user's store), it
-    is read without taking part in the table; that is safe as long as no process writes to it.
+    If the reader table cannot be written (a read-only file system, another user's store), the
+    environment is read without an entry there; that is safe if no process writes to it.
 
     Raises:
         StoreError: there is none, or LMDB cannot open it.
@@ -142,10 +142,10 @@ def open_reader(path: Path) -> Environment:
 
 
 def _reserve(path: Path) -> None:
-    """Allocate the reader table's file, or raise an error where LMDB would die of SIGBUS.
+    """Allocate the reader table's file, or raise an error where LMDB would get SIGBUS.
 
     LMDB writes to that file through a map. If the disk is full when a page of it is first touched,
-    the kernel has no way to report that but a signal.
+    the kernel can report that only by a signal.
     """
     lock = path / "lock.mdb"
     try:
@@ -160,17 +160,17 @@ def _reserve(path: Path) -> None:
             elif os.fstat(descriptor).st_size == 0:
                 os.write(descriptor, bytes(_LOCK_FILE_SIZE))
         finally:
-            # Drops this process's locks on the file, of which there are none: see `_open`.
+            # This would drop locks of this process on the file, but it has none: see `_open`.
             os.close(descriptor)
     except OSError as error:
         raise system_error(error, path) from error
 
 
 def _check_length(path: Path, handle: lmdb.Environment, *, extend: bool) -> None:
-    """Raise an error for a file that was cut short, where touching its end would be SIGBUS.
+    """Raise an error for a file that is too short, where reading its end would cause SIGBUS.
 
-    The last few pages may rightly be missing: pages that were taken and freed within one commit are
-    never written. The writer fills them in.
+    A few pages at the end may be missing in a sound file: pages that were allocated and freed
+    within one commit are never written. The writer adds them.
     """
     try:
         page = handle.stat()["psize"]
@@ -192,7 +192,7 @@ def _check_length(path: Path, handle: lmdb.Environment, *, extend: bool) -> None
 
 
 def _lockable(path: Path) -> bool:
-    """Return whether a reader of `path` can take part in the reader table."""
+    """Return whether a reader of `path` can use the reader table."""
     if not has_data(path):
         raise StoreError(f"{path} holds no data.", hint="Give the path of a state directory.")
     try:
@@ -250,7 +250,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _forget_after_fork() -> None:
-    global _guard  # noqa: PLW0603 - the parent's lock may be held by a thread that is not here
+    global _guard  # noqa: PLW0603 (a thread of the parent may hold it)
     _guard = threading.Lock()
     for shares in _open.values():
         for share in shares:

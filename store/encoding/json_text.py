@@ -1,11 +1,11 @@
-"""What goes in and comes out of an agent run, as bytes.
+"""Inputs and outputs of agent runs as bytes.
 
-Payloads reach a worker in the form in which their source found them, so that the launcher never
-re-encodes an input, and outputs leave it in the form in which their sink keeps them, so that the
-launcher never unpacks an output. Both conversions happen here, in the worker's process.
+A worker gets payloads in the form that they have in the source, so the launcher never re-encodes an
+input. It sends outputs in the form that they have in the sink, so the launcher never decodes an
+output. Both conversions happen here, in the worker's process.
 
 *Input codecs* (`make_decoder`): ``pickle`` is an object of the Python list source; ``json-object``
-(or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object that carries
+(or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object with
 the value under ``value`` (or ``v``).
 
 *Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
@@ -13,9 +13,9 @@ is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the outp
 clients of a service. Alone, too, are ``pickle-value``, a plain pickle, and ``text``: a text as it
 is, and anything else as JSON.
 
-JSON is read and written by orjson, with the standard library behind it for what orjson cannot do
-or would do silently wrong: it reads integers beyond 64 bits as rounded floats, and refuses NaN and
-Infinity. What is written beyond plain JSON:
+JSON is read and written by orjson, and by the standard library where orjson fails or would be
+wrong: it reads integers beyond 64 bits as rounded floats, and refuses NaN and Infinity. Values
+that JSON does not have are written so:
 
 ==========================================  ===================================================
 value                                       in JSON
@@ -35,7 +35,7 @@ object key that is not a string             its JSON text as a string (``1`` -> 
 two keys of the same text                   an error: one would be lost
 ==========================================  ===================================================
 
-Anything else, bytes among it, is an `UnserializableError` that says where in the output it stands.
+Any other type, such as bytes, is an `UnserializableError` that names its place in the output.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     Encoder = Callable[[bytes, Any, int], bytes]
 
 JSON_CODECS: Final = frozenset({"json", "json-object", "json-value"})
-"""The input codecs whose payload is readable JSON text."""
+"""The input codecs with JSON payloads."""
 
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS
 
@@ -93,18 +93,18 @@ def loads_json(data: bytes) -> Any:
     Accepts NaN, Infinity and -Infinity, as Python's own JSON does.
 
     Raises:
-        ValueError: not JSON, or not UTF-8; the message says where.
+        ValueError: not JSON, or not UTF-8; the message has the position.
     """
     if data.translate(_DIGITS).find(_SUSPECT) < 0:
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError as error:
-            return _loads_strange(data, error)
-    return _loads_strange(data, None)
+            return _loads_with_json(data, error)
+    return _loads_with_json(data, None)
 
 
-def _loads_strange(data: bytes, refusal: ValueError | None) -> Any:
-    """Read what orjson refused or would round; report orjson's own `refusal` if it stays bad."""
+def _loads_with_json(data: bytes, refusal: ValueError | None) -> Any:
+    """Read what orjson refused or would round; raise orjson's `refusal` if this fails, too."""
     try:
         return json.loads(data.decode())
     except RecursionError:
@@ -114,7 +114,7 @@ def _loads_strange(data: bytes, refusal: ValueError | None) -> Any:
 
 
 def make_decoder(codec: str) -> Decoder:
-    """The function that turns a payload of `codec` into the input's value."""
+    """The function that converts a payload of `codec` to the input's value."""
     if codec == "pickle":
         return loads
     if codec == "json-value":
@@ -133,9 +133,9 @@ def _decode_value(data: bytes) -> Any:
 
 
 def make_encoder(codec: str) -> Encoder:
-    """The function that turns ``(key bytes, output, input's number)`` into bytes for a sink.
+    """The function that converts ``(key bytes, output, input's number)`` to bytes for a sink.
 
-    What is written of the number (`store.records.offsets`) is the input's offset.
+    Of the number (`store.records.offsets`) only the input's offset is written.
 
     Raises:
         UnserializableError: (the function) the output has no form in this codec.
@@ -158,15 +158,15 @@ def encode_json_line(key_json: bytes, output: Any, offset: int) -> bytes:
 
 
 def dumps_json(value: Any) -> bytes:
-    """JSON text of `value` in UTF-8, without blanks; conversions as this module says.
+    """JSON text of `value` in UTF-8, without blanks; see the module's text for conversions.
 
     Raises:
-        UnserializableError: naming the type that has no JSON form, and where it stands.
+        UnserializableError: a type has no JSON form; names it and its place.
     """
     try:
         return orjson.dumps(value, _convert, _OPTIONS)
     except TypeError:
-        return _dumps_strange(value)
+        return _dumps_with_json(value)
 
 
 def key_to_json(key: bytes) -> bytes:
@@ -183,7 +183,7 @@ def _key_value(key: Any) -> Any:
 
 
 class _KeyCache(dict[bytes, Any]):
-    """Decoded keys, made on demand; forgets all when full, so its memory is bounded."""
+    """Decoded keys, made on demand; cleared when full, so its memory is bounded."""
 
     def __init__(self, decode: Callable[[bytes], Any]) -> None:
         self._decode = decode
@@ -237,7 +237,7 @@ def _pickle_encoder() -> Encoder:
 
 
 def _convert(value: Any) -> Any:
-    """One step towards JSON, for what orjson does not know. Raises TypeError."""
+    """Convert a value that orjson does not know by one step. Raises TypeError."""
     if isinstance(value, BaseModel):
         return value.model_dump(warnings=False)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -270,8 +270,8 @@ def _convert_time(value: Any) -> float | str:
     raise TypeError(type(value).__qualname__)
 
 
-def _dumps_strange(value: Any) -> bytes:
-    """The same text by way of plain objects, for what orjson refuses."""
+def _dumps_with_json(value: Any) -> bytes:
+    """The JSON text of a value that orjson refuses, by way of plain objects."""
     try:
         plain = _plain(value, "output")
         text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Keys as bytes: the identity of an agent's partition, the same in every process and version.
+"""Keys as bytes, the same in every process and version.
 
 A key's encoding starts with one byte for its type, so that `1`, `True`, `1.0` and `"1"` are four
 keys. Encodings are stored, hashed to shards and compared as bytes; they must never change.
@@ -13,10 +13,10 @@ keys. Encodings are stored, hashed to shards and compared as bytes; they must ne
 | `bytes` | `b`, then the bytes |
 | `tuple` | `(`, then for each item its encoding's length (u32 big endian) and encoding |
 | any, of a group | `g`, the group (u16 big endian), then the encoding of the key itself |
-| another object | `p`, then a pickle: the key is every object that pickles to these bytes |
+| another object | `p`, then its pickle; objects with the same pickle are the same key |
 
-The last two come from outside, where another system has partitioned the keys: Flink, into key
-groups. All keys of a group are then in one shard, so that the group can be moved as a whole.
+Only Flink makes keys of the last two kinds: it partitions keys into key groups. All keys of a group
+are in one shard, so that the group can be moved as a whole.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from .moved_classes import loads_pickle
 __all__ = ["decode_key", "encode_key", "group_of", "key_prefix", "prefix_of", "shard_of"]
 
 GROUP = b"g"
-"""What a key of a group begins with."""
+"""The first byte of a key with a group."""
 
 _MAX_PLAIN = 200
-"""Longest key, encoded, that prefixes its memory fields in full."""
+"""The longest encoded key that is used as a prefix in full; longer ones are hashed."""
 
 _HASHED = 0xFF
 _HASHED_LENGTH = 17
@@ -51,7 +51,7 @@ _unpack_length = struct.Struct(">I").unpack_from
 def encode_key(key: Any) -> bytes:
     """Return the encoding of a key: str, bytes, bool, int, float, None, or a tuple of those.
 
-    Instances of subclasses, and integers of other libraries, count as what they derive from.
+    Instances of subclasses, and integers of other libraries, are encoded as their base types.
 
     Raises:
         InputError: the key is of another type.
@@ -136,8 +136,8 @@ def _decode_items(data: bytes) -> tuple[Any, ...]:
 def shard_of(key_bytes: bytes, shards: int) -> int:
     """Return the number of the shard, below `shards`, that an encoded key belongs to.
 
-    CRC-32, because it is in zlib everywhere, the same everywhere, and costs 0.1 microseconds.
-    Groups are shared out in turn: few consecutive ones are to be as many on each shard.
+    CRC-32, because zlib has it everywhere, with the same result, at 0.1 microseconds. Groups go to
+    shards in turn, so that each shard gets as many of a task's consecutive groups.
     """
     if key_bytes[:1] == GROUP:
         return group_of(key_bytes) % shards
@@ -152,8 +152,8 @@ def group_of(key_bytes: bytes) -> int:
 def key_prefix(key_bytes: bytes) -> bytes:
     """Return the prefix under which an encoded key's memory is stored.
 
-    Prefixes are prefix-free: none is the beginning of another, so one range scan finds exactly one
-    key's fields. A key too long for the index is replaced by a 128-bit hash; the shard keeps its
+    No prefix is the beginning of another, so one range scan finds the fields of exactly one
+    key. A key too long for the index is replaced by a 128-bit hash; the shard keeps its
     full encoding beside it (`Batch.name_key`).
     """
     length = len(key_bytes)

@@ -1,18 +1,18 @@
-"""Classes of `__main__`, pickled by value and yet the same class wherever and whenever they arrive.
+"""Pickles classes of `__main__` by value, so that they are still the same class in another process.
 
 A class of a script or a notebook cannot be imported by other processes, so its definition travels
-with every value. cloudpickle does that, and recognises a class that it has met by an id drawn at
-random in the process that first pickled it. So what an earlier life of a job has stored comes back
-as an instance of a stranger that merely looks the same: `isinstance` says no, `except` does not
-catch it, an event of it reaches no action.
+with every value. cloudpickle does that, and recognises a class by an id that is random in each
+process. So a value that an earlier life of a job has stored would be loaded as an instance of
+another class that only looks the same: `isinstance` is false, `except` does not catch it, and no
+action gets an event of it.
 
-Here a class of `__main__` goes by its name as well, as classes of modules do. Whoever loads it
-takes the class of that name that is there, from `__main__` itself or from what was loaded before,
-and makes one from the definition only when there is none. A worker loads its agent first, so it has
-the classes of the current program, and of all that is stored those that the program has dropped.
+Here a class of `__main__` is also identified by its name, as classes of modules are. Loading a
+value uses the class of that name, from `__main__` or from what was loaded before; only if there is
+none, the class is made from the definition. A worker loads its agent first, so it uses the classes
+of the current program, and definitions from the store only for classes that the program does not
+have any more.
 
-Classes made inside functions have no such name (there may be several); they stay as cloudpickle
-has them.
+Classes made inside functions have no unique name; they are pickled as cloudpickle does it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = ["dumps_by_value"]
 _loaded: dict[str, type] = {}
 """Classes made from their definitions, by qualified name."""
 _empty: set[type] = set()
-"""Those of them whose bodies have not arrived yet."""
+"""Those of them that have no body yet."""
 
 
 def dumps_by_value(value: Any) -> bytes:
-    """A pickle of `value` in which functions and classes of `__main__` are written out.
+    """A pickle of `value` with the definitions of functions and classes of `__main__`.
 
-    Raises whatever the parts of `value` raise when they are pickled.
+    Raises the errors that parts of `value` raise when they are pickled.
     """
     file = io.BytesIO()
     _Pickler(file, 5).dump(value)
@@ -58,11 +58,11 @@ def _is_named(clazz: type) -> bool:
 
 
 def _find(name: str) -> type | None:
-    """The class of `__main__` that goes by this name here."""
+    """The class of `__main__` with this name in this process."""
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     found: Any = None
-    if spec is None or not spec.name.startswith("tamias."):  # the program's, and not our own
+    if spec is None or not spec.name.startswith("tamias."):  # a user's program
         found = main
         for part in name.split("."):
             found = getattr(found, part, None)

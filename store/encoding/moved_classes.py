@@ -1,4 +1,4 @@
-"""Read pickles of older versions, which name modules of tamias that have moved since."""
+"""Reads pickles of older versions, which name modules of tamias that have moved since."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["loads_pickle"]
 
 
 def loads_pickle(data: bytes | bytearray | memoryview, buffers: Iterable[Any] = ()) -> Any:
-    """Return what `pickle.loads` does; reads a pickle of an older version as well.
+    """Load a pickle, as `pickle.loads` does, also one of an older version.
 
-    Pickles of this version cost no more than `pickle.loads`: names are looked up in the table of
-    what has moved only after a name was not found.
+    Pickles of this version cost no more than with `pickle.loads`: the table of moved names is used
+    only after a name was not found.
     """
     buffers = tuple(buffers)
     try:
@@ -27,7 +27,7 @@ def loads_pickle(data: bytes | bytearray | memoryview, buffers: Iterable[Any] = 
     except (ImportError, AttributeError) as error:
         try:
             return _Unpickler(io.BytesIO(data), buffers=buffers).load()
-        except Exception:  # noqa: BLE001 - the first error is the one that says what is missing
+        except Exception:  # noqa: BLE001 (the first error names what is missing)
             raise error from None
 
 

@@ -1,7 +1,7 @@
 """Addresses of memory fields: the key's prefix, then the field's dotted path in UTF-8.
 
-LMDB's index takes keys up to 511 bytes. A longer address is cut, and told apart by a digest of the
-whole:
+LMDB's index takes keys up to 511 bytes. A longer address is cut, and a digest of the whole
+address is added:
 
     first 483 bytes of the address | 0xFF | BLAKE2b-128 of the address        (500 bytes)
 
@@ -16,16 +16,16 @@ from hashlib import blake2b
 __all__ = ["CUT", "MAX_ADDRESS", "address", "cut", "decode_path", "encode_path", "is_cut"]
 
 MAX_ADDRESS = 500
-"""Longest address in bytes that is stored as it is, and the length of all that are not."""
+"""Longest address in bytes that is stored in full, and the length of all cut addresses."""
 
 CUT = 483
-"""How much of a longer address is kept, in bytes."""
+"""The number of bytes that are kept of a longer address."""
 
 _MARK = 0xFF
 
 
 def encode_path(path: str) -> bytes:
-    """Return a path in UTF-8; lone surrogates, which JSON can produce, pass."""
+    """Return a path in UTF-8; lone surrogates, which JSON can contain, are allowed."""
     try:
         return path.encode()
     except UnicodeEncodeError:
@@ -33,7 +33,7 @@ def encode_path(path: str) -> bytes:
 
 
 def decode_path(data: bytes) -> str:
-    """Return the path that `encode_path` turned into `data`."""
+    """Inverse of `encode_path`."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -47,7 +47,7 @@ def address(prefix: bytes, path: str) -> bytes:
 
 
 def cut(full: bytes) -> bytes:
-    """Return what stands for an address of more than `MAX_ADDRESS` bytes."""
+    """Return the stored form of an address of more than `MAX_ADDRESS` bytes."""
     return full[:CUT] + b"\xff" + blake2b(full, digest_size=16).digest()
 
 

@@ -1,4 +1,4 @@
-"""Finding which part of a value cannot be pickled, for an error message worth reading."""
+"""Finds the part of a value that cannot be pickled, for error messages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["find_culprit"]
 
 _MAX_DEPTH = 20
 _MAX_PARTS = 1000
-"""Parts looked at in one container: the search is for a message, it need not be complete."""
+"""The most parts to try in one container; for a message the search need not be complete."""
 
 
 def find_culprit(value: Any) -> tuple[str, str]:
-    """Return where in `value` the part is that cannot be pickled, and that part's type.
+    """Return the place in `value` of the part that cannot be pickled, and the type of that part.
 
     The place is empty if it is `value` itself, else like ` (found at ["a"][0].lock)`.
     """
@@ -40,7 +40,7 @@ def _full_name(kind: type) -> str:
 
 
 def _parts(value: Any) -> Iterable[tuple[str, Any]]:
-    """Return up to `_MAX_PARTS` parts of a value, each with how one gets there."""
+    """Return up to `_MAX_PARTS` parts of a value, each with the expression that leads to it."""
     if isinstance(value, dict):
         parts = [(f"[{key!r}]", part) for key, part in value.items()]
     elif isinstance(value, (list, tuple)):
@@ -60,6 +60,6 @@ def _parts(value: Any) -> Iterable[tuple[str, Any]]:
 def _can_pickle(value: Any) -> bool:
     try:
         cloudpickle.dumps(value, 5)
-    except Exception:  # noqa: BLE001 - whatever it is, it is the culprit
+    except Exception:  # noqa: BLE001 (any error means no)
         return False
     return True

@@ -1,19 +1,19 @@
-"""Values as bytes: pickle protocol 5, cloudpickle for what only it can do.
+"""Values as bytes: pickle protocol 5, and cloudpickle where it is needed.
 
-The first byte tells the form:
+The first byte is the form:
 
 - `0x80`, with which every pickle begins: a plain pickle.
-- `0xB4`: a text, in UTF-8 behind it: texts are what most inputs are, and this costs a third of a
-  pickle. (One with half a surrogate pair has no UTF-8, and is pickled.)
+- `0xB4`: a text, in UTF-8 behind it. Most inputs are texts, and this costs a third of a pickle. (A
+  text with half a surrogate pair has no UTF-8, and is pickled.)
 - `0xB5`: a container, for values that hold large buffers (numpy arrays and the like): the pickle
   followed by the buffers out of band, each at a multiple of 64 bytes, so that loading need not copy
   them. Layout: `B5`, version, reserved(2), buffer count (u32), pickle length (u64), then per buffer
   its length (u64) and whether it was writable (u64), then the pickle, then the buffers.
 
-Functions and classes of `__main__` mean something else in another process, so what mentions them is
-pickled by value (`mainclasses`). Searching the result for `__main__` costs less than 0.1
-microseconds, where asking at each object would cost more than pickling; a text that happens to
-contain the word is merely pickled by the slower way.
+`__main__` is another module in another process, so values with its functions and classes are
+pickled by value (`main_classes`). Searching the pickle for `__main__` costs less than 0.1
+microseconds; a check of each object would cost more than pickling. A value with a text that
+contains the word is pickled the slower way, too.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def dumps(value: Any) -> bytes:
     """Return `value` as bytes.
 
     Raises:
-        UnserializableError: `value` contains something that cannot be pickled; names it.
+        UnserializableError: a part of `value` cannot be pickled; names it.
     """
     kind = value.__class__
     if kind is str:
@@ -70,7 +70,7 @@ def dumps(value: Any) -> bytes:
 
 
 def dumps_object(value: Any) -> bytes:
-    """What `dumps` does for a value that is not of an immutable type. Raises the same."""
+    """As `dumps`, for a value that is not of an immutable type."""
     data = dumps_pickle(value)
     if len(data) >= _LARGE:
         return _out_of_band(value, data)
@@ -78,10 +78,10 @@ def dumps_object(value: Any) -> bytes:
 
 
 def dumps_pickle(value: Any) -> bytes:
-    """What `dumps_object` does, always as one plain pickle, which anybody can load."""
+    """As `dumps_object`, but always as one plain pickle, which needs no tamias to be loaded."""
     try:
         data = _pickle(value, 5)
-    except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
+    except Exception:  # noqa: BLE001 (a user's __reduce__ may raise anything)
         return _by_value(value)
     if data.find(_MAIN) >= 0:  # `in` would first try it as a number, and clear the error
         return _by_value(value)
@@ -104,13 +104,13 @@ def _by_value(value: Any) -> bytes:
 def _out_of_band(value: Any, data: bytes) -> bytes:
     """Return the container form of `value`, or `data` as it is if it has no large buffers."""
     if data.find(b"buffer") < 0:
-        # numpy and pyarrow name their rebuilding functions so: pickling again would find none.
+        # The functions with which numpy and pyarrow load buffers have this word in their names.
         return data
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(value, 5, buffer_callback=buffers.append)
     try:
         views = [buffer.raw() for buffer in buffers]
-    except BufferError:  # not contiguous: in band it is
+    except BufferError:  # not contiguous: keep it in the pickle
         return data
     if sum(map(len, views)) < _LARGE // 2:
         return data
@@ -126,7 +126,7 @@ def _out_of_band(value: Any, data: bytes) -> bytes:
 
 
 def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any:
-    """Return the value of which `data` is the encoding.
+    """Inverse of `dumps`.
 
     Large buffers are views into `data`, without copying, if `data` itself is writable or the
     original was not. Otherwise, with `writable`, they are copied once, so that an array read back
@@ -151,7 +151,7 @@ def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any
 
 
 def loads_all(blob: bytes, lengths: Sequence[int]) -> list[Any]:
-    """Return the values whose encodings, of these lengths, stand one after another in `blob`.
+    """Return the values whose encodings, of these lengths, are joined in `blob`.
 
     Raises:
         UnserializableError: as `loads`.
@@ -160,7 +160,7 @@ def loads_all(blob: bytes, lengths: Sequence[int]) -> list[Any]:
     places = list(zip([0, *ends], ends, strict=False))
     try:
         return [_unpickle(blob[start:end]) for start, end in places]
-    except Exception:  # noqa: BLE001 - not all are plain pickles, or one is broken: the slow way
+    except Exception:  # noqa: BLE001 (not all are plain pickles, or one is damaged: load one by one)
         return [loads(blob[start:end]) for start, end in places]
 
 

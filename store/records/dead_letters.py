@@ -1,7 +1,7 @@
-"""Dead letters: inputs that were set aside, with all that is known about why.
+"""Dead letters: inputs that failed for good, with all that is known of the reason.
 
-Stored under the input's offset as one JSON header line and the payload's bytes: the header can be
-listed and searched without touching the payload, which only the agent's own environment can load.
+They are stored under the input's offset as one JSON header line and the payload's bytes. So headers
+can be listed and searched without the payload, which only the agent's own environment can load.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["Cause", "DeadLetter"]
 Cause = Literal[
     "exception", "crash", "timeout", "memory", "bad-input", "unserializable", "divergence"
 ]
-"""Why an input was set aside."""
+"""Why an input failed for good."""
 
 
 @dataclass(slots=True)
 class DeadLetter:
-    """One input that was set aside.
+    """One input that failed for good.
 
     Attributes:
         offset: the input's position.
@@ -31,20 +31,20 @@ class DeadLetter:
         codec: how the source encoded the payload: "pickle", "json-object" or "json-value".
         cause: "exception" of an action, "crash" of the worker, "timeout", "memory" limit exceeded,
             "bad-input" that could not be read, "unserializable" output or memory, "divergence"
-            of a replay from what is on record.
+            of a replay from its record.
         attempts: how often it was tried.
-        error: one line.
+        error: the error, in one line.
         traceback: the user's traceback; empty if there is none.
         action: name of the action that failed, if known.
         signal: number of the signal that ended the worker, if one did.
         stacks: dump of the worker's stacks when it was stopped; empty if there is none.
         worker_pid: process in which the last attempt ran, 0 if none.
         at: seconds since the epoch.
-        retries: how often it was taken out of the dead letters and has come back.
-        generation: of the worker that set it aside.
-        recorded_by: the generation that had begun the run, where that is why it diverged.
-        recorded: what the run had on record then, a line for each call and action. It is no
-            longer in the journal.
+        retries: how often it was retried from the dead letters, and failed again.
+        generation: the generation of the worker that recorded it.
+        recorded_by: the generation that had begun the run, if that is why it diverged.
+        recorded: the journal of the run then, a line for each call and action. The journal
+            itself has been deleted.
     """
 
     offset: int

@@ -1,6 +1,6 @@
-"""Journal records: what a run has done so far, so that its replay does not do it again.
+"""Journal records: the finished steps of a run, which its replay does not repeat.
 
-A run's records live under its input's offset until the run is finished and its effects are
+A run's records are stored under its input's offset until the run is finished and its effects are
 committed. Their keys sort by (offset, action, kind, index), which is the order of replay: a call's
 result before the effects of the action that made it.
 """
@@ -32,7 +32,7 @@ class JournalEntry:
         action: how many actions of the run were started before this one.
         kind: `CALL` or `ACTION`.
         index: number of the call within its action; 0 for `ACTION`.
-        data: the record itself, encoded by its writer.
+        data: the record, encoded by its writer.
     """
 
     offset: int

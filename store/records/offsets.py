@@ -1,14 +1,13 @@
-"""The number of an input: its position in the source, and how often it was retried since it died.
+"""The number of an input: its position in the source, and how often it was retried.
 
-All that a worker and a launcher know of an input goes by one number: its journal, its place in an
-outbox record, its events' ids. In the first life of an input that number is its offset. An input
-that is taken out of the dead letters is run anew, and must not be taken for the one that was done
-with long ago: so the number of its n-th retry carries n above the offset's 48 bits. People only
-ever see the offset.
+Worker and launcher identify an input by one number: in its journal, in outbox records, in the ids
+of its events. For an ordinary run that number is the input's offset. A retried dead letter is run
+again, and must not be confused with its first run, which is done. So the number of its n-th retry
+has n above the 48 bits of the offset. Users only see the offset.
 
-How often an input was retried stands in its dead letter, which the commit of its run removes or
-replaces. So a retry that is interrupted, and begun again, goes by the same number: what its journal
-has is not done twice.
+The dead letter has the count of retries, and the commit of the run removes or replaces it. So a
+retry that is interrupted and begun again has the same number, and steps in its journal are not
+repeated.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ __all__ = ["LARGEST_OFFSET", "MOST_RETRIES", "offset_of", "retries_of", "retry_n
 
 _BITS: Final = 48
 LARGEST_OFFSET: Final = (1 << _BITS) - 1
-"""Numbers above it are of retries."""
+"""Larger numbers are those of retries."""
 
 MOST_RETRIES: Final = (1 << 15) - 1
 
 
 def retry_number(offset: int, retries: int) -> int:
-    """The number of an input at its `retries`-th retry; its offset if that is 0.
+    """The number of the `retries`-th retry of an input; its offset if that is 0.
 
     Raises:
         ValueError: it was retried more than `MOST_RETRIES` times.
@@ -41,5 +40,5 @@ def offset_of(number: int) -> int:
 
 
 def retries_of(number: int) -> int:
-    """Which retry it is; 0 for the ordinary run."""
+    """The number of the retry; 0 for the ordinary run."""
     return number >> _BITS

@@ -1,15 +1,15 @@
 """Outbox records: the outputs of one commit, kept until the sink has them.
 
-One record holds the outputs of a group of runs, in columns, because a commit carries hundreds of
-runs and the launcher only wants to know which offsets are done and to hand bytes on:
+One record has the outputs of a group of runs, in columns, because a commit has hundreds of runs and
+the launcher only needs to know which offsets are done and to pass bytes on:
 
     magic "TO", version, reserved | runs, outputs, generation, failed (u32) | offset of each run
     (u64) | number of outputs of each run (u32) | length of each output (u64) | offset of each run
     that failed (u64) | the outputs, one after another
 
-All integers are little endian. A run without outputs still has its offset here: that is how the
-launcher learns that it is done. The outputs themselves are opaque. Records of version 1, which had
-neither generation nor failed runs, can still be read.
+All integers are little endian. A run without outputs has its offset here, too: so the launcher
+knows that it is done. The outputs are opaque bytes. Records of version 1, which had neither
+generation nor failed runs, can still be read.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Outputs:
         counts: how many outputs each run has, in the order of `offsets`.
         lengths: size of each output in bytes, in order.
         blob: the outputs, one after another.
-        generation: the code and configuration that the runs were made by.
-        failed: offsets of the runs that had no success: set aside as dead letters, or passed over.
+        generation: the generation of the worker that made the runs.
+        failed: offsets of the runs that failed for good: they became dead letters, or were ignored.
     """
 
     offsets: list[int]
@@ -82,16 +82,16 @@ def encode_outputs(
         offsets: the input offset of each run (below 2**64).
         counts: how many of `outputs` belong to each run, in the order of `offsets`.
         outputs: all outputs, run by run.
-        generation: of the worker.
-        failed: those of `offsets` whose run had no success.
+        generation: the generation of the worker.
+        failed: those of `offsets` whose run failed for good.
     """
     columns = array("Q", offsets), array("I", counts), array("Q", map(len, outputs))
-    losses = array("Q", failed)
+    failures = array("Q", failed)
     if _SWAP:
-        for column in (*columns, losses):
+        for column in (*columns, failures):
             column.byteswap()
-    header = _pack_header(_MAGIC, _VERSION, len(offsets), len(outputs), generation, len(losses))
-    return b"".join((header, *columns, losses, *outputs))
+    header = _pack_header(_MAGIC, _VERSION, len(offsets), len(outputs), generation, len(failures))
+    return b"".join((header, *columns, failures, *outputs))
 
 
 def decode_outputs(data: bytes | memoryview) -> Outputs:
@@ -121,7 +121,7 @@ def decode_outputs(data: bytes | memoryview) -> Outputs:
 
 
 def _decode_header(view: memoryview) -> tuple[int, int, int, int, int]:
-    """Runs, outputs, generation, failed runs, and where the columns begin."""
+    """Runs, outputs, generation, failed runs, and the position of the columns."""
     try:
         magic, version, runs, total = _HEADER_1.unpack_from(view)
         if magic == _MAGIC and version == 1:

@@ -1,6 +1,6 @@
-"""Writing a batch into a transaction: the order of things within a commit.
+"""Writes a batch into a transaction, in a fixed order.
 
-The caller's transaction makes it atomic; nothing here commits.
+The caller commits the transaction, which makes the batch atomic.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _write(
 ) -> None:
     """Put all values and delete what is None.
 
-    Sorting first would cost more than it saves: LMDB copies a page once, whenever it comes to it.
+    They are not sorted first, which would cost more than it saves: LMDB copies a page only once.
     """
     values: Any = changes
     deleted = [key for key, value in changes.items() if value is None]
@@ -62,7 +62,7 @@ def _write(
 
 
 def _write_journal(transaction: lmdb.Transaction[bytes], database: Any, batch: Batch) -> None:
-    """Drop the records of finished runs; add the records of others and take some back."""
+    """Delete the records of finished runs; add and delete records of others."""
     finished = set(map(journal_prefix, batch.finished))
     if finished:
         cursor = transaction.cursor(database)
@@ -82,7 +82,7 @@ def _write_journal(transaction: lmdb.Transaction[bytes], database: Any, batch: B
 def _trim(
     transaction: lmdb.Transaction[bytes], databases: Databases, last: int, sequence: int
 ) -> None:
-    """Drop outbox records up to number `last`; `sequence` is the next number to be given out."""
+    """Delete outbox records up to number `last`; `sequence` is the next number to be used."""
     cursor = transaction.cursor(databases.outbox)
     trimmed = False
     while cursor.first() and int.from_bytes(cursor.key(), "big") <= last:
@@ -90,7 +90,7 @@ def _trim(
         trimmed = True
     if trimmed:
         reach("trim.inside")
-        # An emptied outbox no longer tells which numbers are used up.
+        # An empty outbox does not show which numbers have been used.
         transaction.put(b"sequence", (sequence - 1).to_bytes(8, "big"), db=databases.meta)
 
 

@@ -1,4 +1,4 @@
-"""A batch: everything one commit changes in a shard."""
+"""A batch: all changes of one commit in a shard."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _OFFSET_BYTES: Final = 8
 
 
 class Batch:
-    """Changes to be committed together, all or nothing.
+    """Changes to be committed atomically.
 
-    A batch is filled by a worker run by run and handed to `Shard.commit`. Its attributes are open
-    to its caller, because this is the busiest place of the store.
+    A worker adds run after run to a batch and passes it to `Shard.commit`. The worker changes its
+    attributes directly, because this is the busiest code of the store.
 
     Attributes:
         memory: value of each memory field by its address, None to delete it; see `put_field`.
-        names: what hashed keys and cut addresses stand for; None to delete.
-        journal: journal records to add, as (key, data), or with None to take back; see
+        names: the full form of hashed keys and cut addresses; None to delete it.
+        journal: journal records to add, as (key, data), or with None to delete; see
             `journal.journal_key`.
         finished: offsets of runs whose journal is dropped, after `journal` is applied.
         outbox: a record for the outbox, or None.
         trim: outbox records up to and including this sequence number are dropped; None drops none.
-        dead: inputs set aside.
+        dead: dead letters to add.
         retried: offsets of dead letters to remove, before `dead` are added.
     """
 
@@ -79,7 +79,7 @@ class Batch:
                 memory[full] = value
 
     def name_key(self, prefix: bytes, key_bytes: bytes) -> None:
-        """Keep the full encoding of a key whose prefix is a hash, so that readers can name it."""
+        """Store the full encoding of a key whose prefix is a hash, for readers."""
         self.names[prefix] = key_bytes
 
     def size(self) -> int:

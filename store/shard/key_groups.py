@@ -1,10 +1,10 @@
-"""Key groups in a shard: reading one out, without reading the others.
+"""Reads one key group of a shard, without reading the others.
 
 A field's address begins with the length of its key and then the key itself, which begins with its
 group (`keys`). So the fields of a group are one contiguous range for each length of key that
-occurs, and the next such range is one seek away: a group costs its own entries and a few seeks,
-however large the shard is. Keys that are too long to stand in an address are hashed, and `names`
-says which they are; these few are sorted out once for the whole snapshot.
+occurs, and each range is found by one seek: reading a group costs its own entries and a few seeks,
+however large the shard is. Keys that are too long for an address are hashed, and `names` has them
+in full; these few are assigned to groups once per snapshot.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class KeyGroupEntry(NamedTuple):
 
     Attributes:
         which: the database, `IN_MEMORY` or `IN_NAMES`.
-        key, value: what stands there.
+        key, value: the stored bytes.
     """
 
     which: int
@@ -54,14 +54,14 @@ def group_entries(
     group: int,
     hashed: Mapping[int, Sequence[bytes]],
 ) -> Iterator[KeyGroupEntry]:
-    """Everything that belongs to the keys of a group.
+    """All entries of the keys of a group.
 
     Args:
         transaction: a read transaction.
         memory: the shard's database of that name.
         names: the shard's database of that name.
         group: the group's number.
-        hashed: what `hashed_prefixes` has returned in this transaction.
+        hashed: the result of `hashed_prefixes` in this transaction.
     """
     mark = GROUP + group.to_bytes(2, "big")
     for which, database in ((IN_MEMORY, memory), (IN_NAMES, names)):
@@ -74,7 +74,7 @@ def group_entries(
 def key_entries(
     transaction: lmdb.Transaction[bytes], memory: Any, names: Any, prefix: bytes
 ) -> Iterator[KeyGroupEntry]:
-    """Everything that belongs to one key, whose prefix (`keys.key_prefix`) is given."""
+    """All entries of one key, by its prefix (`keys.key_prefix`)."""
     for which, database in ((IN_MEMORY, memory), (IN_NAMES, names)):
         with transaction.cursor(database) as cursor:
             yield from _range(cursor, which, prefix)
@@ -83,7 +83,7 @@ def key_entries(
 def hashed_prefixes(
     transaction: lmdb.Transaction[bytes], memory: Any, names: Any
 ) -> dict[int, list[bytes]]:
-    """By group, the prefixes of the keys that are hashed."""
+    """The prefixes of hashed keys, by group."""
     found: defaultdict[int, list[bytes]] = defaultdict(list)
     with transaction.cursor(memory) as cursor:
         present = cursor.set_range(_HASHED)
@@ -103,8 +103,7 @@ def _plain(cursor: lmdb.Cursor[bytes], which: int, mark: bytes) -> Iterator[KeyG
         if not cursor.set_range(prefix):
             return
         yield from _from_here(cursor, which, prefix)
-        # The next length that there is, as far as is known: from here to the next key there is
-        # none.
+        # The cursor is at the next key, so no key has a length in between.
         length = max(length + 1, (cursor.key() or _HASHED)[0])
 
 

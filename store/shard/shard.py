@@ -1,29 +1,30 @@
 """A shard: the durable state of a group of keys, written by one process at a time.
 
 **One environment per shard.** LMDB allows one write transaction per environment at a time, across
-all processes. With an environment per shard, workers commit side by side without ever waiting for
-each other; moving a group of keys to another worker is closing here and opening there, no data
-moves; and damage, should there be any, ends at the shard. The price is a file pair and a map per
-shard, which is address space and not memory.
+all processes. With an environment per shard, workers commit at the same time and never wait for
+each other; a shard moves to another worker by closing it here and opening it there, without
+copying data; and damage is limited to one shard. The price is two files and a map per shard, which
+needs address space but no memory.
 
-**What a commit contains.** One LMDB transaction carries memory, journal, outbox, dead letters and
-what is to be dropped from them. An input is therefore either not done, with its memory untouched
-and nothing in the outbox, or done, with its outputs kept until the launcher says the sink has
-them. There is no instant in between, so recovery has nothing to repair: it reads the journal and
-the outbox and goes on. LMDB writes new pages beside the old and switches by writing one meta page,
-so a SIGKILL leaves the last commit, whole. Only `machine` durability makes each commit wait for the
-disk; below it the system's page cache holds the data, which survives any process but not the power.
+**What a commit contains.** One LMDB transaction has the changes of memory, journal, outbox and
+dead letters, deletions included. So an input is either not done, with its memory unchanged and
+nothing in the outbox, or done, with its outputs kept until the launcher acknowledges that the sink
+has them.
+There is no state in between, so recovery has nothing to repair: it reads the journal and the outbox
+and goes on. LMDB writes new pages beside the old ones and switches by writing one meta page, so
+after a SIGKILL the store has the last commit, complete. Only with durability `machine` a commit
+waits for the disk; otherwise the data is in the system's page cache, which outlives processes but
+no power loss.
 
 **Why no WRITEMAP.** It would save a copy per page, but map the store writable into a process that
-runs users' extension modules. A wild write of one of those could then silently change the state of
-any key. As it is, it gets SIGSEGV, and a dead worker is what this house is built for.
+runs users' extension modules. A stray write of one of these could then silently change the state of
+any key. Without it, a stray write gets SIGSEGV, and the death of a worker does no harm.
 
 **Why fencing on top of a kernel lease.** The lease (`lease.Lease`) keeps two processes from opening
 a shard for writing, and dies with its holder. But a record lock can be lost by its living holder:
-when anything in that process closes another descriptor of the lock file, or when a network file
-system forgets. So each acquisition raises the epoch in the shard, and each commit compares it
-inside its own transaction, where no other process can write: a fenced writer cannot change
-a byte.
+when code in that process closes another descriptor of the lock file, or when a network file system
+loses it. So each acquisition raises the epoch in the shard, and each commit compares it inside its
+own transaction, where no other process can write: a writer with an old epoch cannot change a byte.
 """
 
 from __future__ import annotations
@@ -56,14 +57,14 @@ if TYPE_CHECKING:
 __all__ = ["SHARD_FORMAT", "Durability", "Shard"]
 
 Durability = Literal["none", "process", "machine"]
-"""What a returned commit survives: nothing is promised, the death of any process, or power loss."""
+"""What a commit survives: nothing for sure, the death of any process, or power loss."""
 
 SHARD_FORMAT = 1
 
 _ALL = 1 << 62
 
 _COMMITS_PER_CHECK = 1024
-"""How often the slots of killed readers are looked for; until then their snapshots pin pages."""
+"""Commits between searches for slots of killed readers, whose snapshots keep old pages in use."""
 
 
 class Shard:
@@ -73,18 +74,18 @@ class Shard:
 
     1. `acquire` takes the lease, opens the environment, clears reader slots that dead processes
        left behind, raises the epoch and commits it.
-    2. The worker reads the journal and the outbox to recover what its predecessor had begun.
-    3. It reads memory of keys it meets, and commits batches.
-    4. `close` gives the lease back. A killed process does that by dying.
+    2. The worker reads the journal and the outbox, to continue the work of its predecessor.
+    3. It reads memory of keys, and commits batches.
+    4. `close` releases the lease; if the process is killed, the kernel does.
 
     One thread at a time may commit, and any thread may read memory while it does: a reader sees the
-    last commit that had returned, or a later one. In a forked child all raise `StoreError`.
+    last commit that had returned, or a later one. In a forked child all methods raise `StoreError`.
 
     Attributes:
-        directory: where the shard lives.
+        directory: the shard's directory.
         number: its number in the store.
-        epoch: the fencing epoch of this writer; higher than that of all before it.
-        next_sequence: the sequence number the next outbox record will get; the first ever is 1.
+        epoch: the fencing epoch of this writer; higher than those of all writers before.
+        next_sequence: the sequence number of the next outbox record; the first of a shard has 1.
     """
 
     __slots__ = (
@@ -132,7 +133,7 @@ class Shard:
         Args:
             directory: the shard's own directory.
             number: the shard's number.
-            durability: what a returned commit survives.
+            durability: what a commit survives.
             wait: seconds to wait for the lease.
 
         Raises:
@@ -151,7 +152,7 @@ class Shard:
             environment = open_writer(directory, sync=durability == "machine")
             shard = cls(directory, number, lease, environment)
             if durability == "machine":
-                shard.sync()  # what was committed under another durability
+                shard.sync()  # commits under another durability
                 sync_directories(directory, directory.parent)
         except BaseException as error:
             if environment is not None:
@@ -258,22 +259,22 @@ class Shard:
     # ------------------------------------------------------------------ writing
 
     def commit(self, batch: Batch) -> int | None:
-        """Write a batch, all or nothing.
+        """Write a batch atomically.
 
-        On return it survives what the shard's durability promises.
+        On return it survives what the shard's durability names.
 
         Returns:
             The sequence number of the outbox record, None if the batch has none.
 
         Raises:
             FencedError: another process has acquired the shard since; nothing was written, and
-                this object is of no more use.
+                this object cannot be used any more.
             StoreFullError: no room; nothing was written, and the same batch can be tried again.
             StoreError: another failure of disk or LMDB; nothing was written.
         """
         reach("commit.before")
         handle = self._environment.require()
-        # A snapshot left open would pin all pages freed from here on, until the next read.
+        # An open snapshot would keep pages in use that are freed from here on.
         self._drop_snapshot()
         self._commits += 1
         try:
@@ -291,7 +292,7 @@ class Shard:
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
         reach("commit.after")
-        self._drop_snapshot()  # one that another thread has opened meanwhile is out of date now
+        self._drop_snapshot()  # one that another thread has opened meanwhile is out of date
         if batch.outbox is None:
             return None
         sequence = self.next_sequence
@@ -313,14 +314,14 @@ class Shard:
             )
 
     def sync(self) -> None:
-        """Write everything committed to the disk, whatever the durability."""
+        """Write all commits to the disk, with any durability."""
         try:
             self._environment.require().sync(True)
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
     def close(self) -> None:
-        """Give the shard back; does nothing if that has been done."""
+        """Close the environment and release the lease; may be called again."""
         self._drop_snapshot()
         self._environment.close()
         self._lease.close()
@@ -334,7 +335,7 @@ _inherited: list[Snapshot] = []
 
 
 def _forget_after_fork() -> None:
-    """Keep a forked child from ending its parent's transactions; see `lmdbenv`."""
+    """Keep a forked child from ending its parent's transactions; see `lmdb_env`."""
     for shard in _live:
         if shard._snapshot is not None:  # noqa: SLF001
             _inherited.append(shard._snapshot)  # noqa: SLF001

@@ -1,8 +1,8 @@
-"""A snapshot: one shard as one committed transaction left it.
+"""A snapshot: the state of one shard after one commit.
 
-Both the shard's writer and readers elsewhere read through this. A snapshot is one LMDB read
-transaction: it sees whole commits only, waits for no writer and blocks none. While it is open,
-pages it can see are not reused, so a snapshot that stays open makes the file grow.
+The shard's writer and all other readers use it. A snapshot is one LMDB read transaction: it sees
+whole commits only, waits for no writer and blocks none. Pages that it can see are not reused while
+it is open, so a snapshot that stays open makes the file grow.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Databases:
 
 
 class Snapshot:
-    """What a shard holds at one commit; for one thread at a time."""
+    """The content of a shard at one commit; for one thread at a time."""
 
     __slots__ = ("_cursor", "_databases", "_get", "_hashed", "_transaction")
 
@@ -79,7 +79,7 @@ class Snapshot:
         found: dict[str, bytes] = {}
         if not cursor.set_range(prefix):
             return found, True
-        # Stepping by hand is faster than an iterator here, where most keys have a field or two.
+        # Faster than an iterator, because most keys have one or two fields.
         stored = cursor.key()
         start = len(prefix)
         while stored.startswith(prefix):
@@ -141,14 +141,14 @@ class Snapshot:
                 present = cursor.set_range(prefix + b"\xff")
 
     def key_of(self, prefix: bytes) -> bytes | None:
-        """Return the encoded key a prefix stands for, None if it is hashed and was never named."""
+        """Return the encoded key of a prefix, None if it is a hash that `names` does not have."""
         if prefix[0] == _HASHED_PREFIX:
             key: bytes | None = self._get(prefix, None, self._databases.names)
             return key
         return prefix[1:]
 
     def group_entries(self, group: int) -> Iterator[KeyGroupEntry]:
-        """Yield all memory of the keys of one key group, as it is stored (`keygroups`)."""
+        """Yield all memory of the keys of one key group, as it is stored (`key_groups`)."""
         databases = self._databases
         if self._hashed is None:
             self._hashed = hashed_prefixes(self._transaction, databases.memory, databases.names)
@@ -157,7 +157,7 @@ class Snapshot:
         )
 
     def key_entries(self, prefix: bytes) -> Iterator[KeyGroupEntry]:
-        """Yield all memory of one key, as it is stored (`keygroups`)."""
+        """Yield all memory of one key, as it is stored (`key_groups`)."""
         databases = self._databases
         return key_entries(self._transaction, databases.memory, databases.names, prefix)
 
@@ -191,7 +191,7 @@ class Snapshot:
         return int.from_bytes(self._get(name, b"", self._databases.meta), "big")
 
     def last_sequence(self) -> int:
-        """Return the highest sequence number the outbox has given out, 0 if none."""
+        """Return the highest sequence number that the outbox has used, 0 if none."""
         trimmed = self.number(b"sequence")
         with self._transaction.cursor(self._databases.outbox) as cursor:
             return int.from_bytes(cursor.key(), "big") if cursor.last() else trimmed

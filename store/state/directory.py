@@ -1,8 +1,8 @@
-"""The state directory: where a pool keeps everything that outlives it.
+"""The state directory: all that outlives a pool.
 
-`StateLayout` says what is where. The manifest is written first and whole, so a directory either has
-one and is a state directory, or has none and is empty but for the lock. Everything else is created
-when it is missing.
+`StateLayout` has its paths. The manifest is written first, and atomically, so a directory with a
+manifest is a state directory, and one without may have only the lock. All else is created when it
+is missing.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ __all__ = ["StateDirectory", "StateView"]
 
 _NAMES = StateLayout("")
 _BEFORE_MANIFEST = frozenset({_NAMES.launcher_lock.name, f"{_NAMES.manifest.name}.new"})
-"""What a launcher that died while creating the directory may have left."""
+"""The files that a launcher may have left that died while creating the directory."""
 
 _LEAST_FREE = 1 << 20
 """Bytes that must be free before a state directory is created."""
 
 
 class StateView:
-    """A state directory seen from outside: nothing is locked, nothing is written.
+    """A state directory open for reading: it is neither locked nor written.
 
     Attributes:
         path: the directory.
@@ -71,7 +71,7 @@ class StateView:
         return read_json(self.layout.status)
 
     def close(self) -> None:
-        """Close what is open; does nothing if that has been done."""
+        """Close the progress log; may be called again."""
         self.progress.close()
 
     def __enter__(self) -> Self:
@@ -85,9 +85,9 @@ class StateView:
 
 
 class StateDirectory(StateView):
-    """A state directory in the hands of the one launcher that may write to it.
+    """A state directory locked by the only launcher that may write to it.
 
-    It is given back by `close`, or by the launcher's death.
+    `close`, or the launcher's death, unlocks it.
     """
 
     __slots__ = ("_lease",)
@@ -111,12 +111,12 @@ class StateDirectory(StateView):
             path: the directory.
             agent: the agent it must belong to, as `AgentPlan.name`.
             shards: number of shards of a new directory; an existing one keeps its own.
-            durability: what commits shall survive from now on.
-            job: what a new directory's manifest gets as its job; an existing one keeps its own,
+            durability: the durability of commits from now on.
+            job: the job in the manifest of a new directory; an existing one keeps its own,
                 see `save_job`.
 
         Raises:
-            StoreFormatError: the directory holds something else, or is of a newer format.
+            StoreFormatError: the directory has other content, or is of a newer format.
             ForeignStoreError: it belongs to another agent.
             StoreLockedError: a living launcher uses it.
             StoreUnwritableError: it cannot be written.
@@ -195,12 +195,12 @@ class StateDirectory(StateView):
         write_json(self.layout.status, status, sync=False)
 
     def close(self) -> None:
-        """Give the directory back; does nothing if that has been done."""
+        """Unlock the directory; may be called again."""
         super().close()
         self._lease.close()
 
     def destroy(self) -> None:
-        """Close the directory and delete it with all it holds."""
+        """Close the directory and delete it."""
         self.progress.close()
         shutil.rmtree(self.path, ignore_errors=True)
         self._lease.close()
@@ -211,7 +211,7 @@ def _inspect(directory: Path) -> Manifest | None:
     manifest = Manifest.read(directory)
     if manifest is None:
         try:
-            strangers = sorted({entry.name for entry in directory.iterdir()} - _BEFORE_MANIFEST)
+            foreign = sorted({entry.name for entry in directory.iterdir()} - _BEFORE_MANIFEST)
         except FileNotFoundError:
             return None
         except NotADirectoryError as error:
@@ -220,10 +220,10 @@ def _inspect(directory: Path) -> Manifest | None:
             ) from error
         except OSError as error:
             raise system_error(error, directory) from error
-        if strangers:
+        if foreign:
             raise StoreFormatError(
                 f"{directory} is not a state directory, and it is not empty: it holds "
-                f"{', '.join(strangers[:3])}{' ...' if len(strangers) > 3 else ''}.",
+                f"{', '.join(foreign[:3])}{' ...' if len(foreign) > 3 else ''}.",
                 hint="Choose an empty or a new directory.",
             )
     return manifest

@@ -1,14 +1,14 @@
-"""`StateLayout`: where everything is in a state directory.
+"""`StateLayout`: the paths in a state directory.
 
 tamias.json      the manifest: format, number of shards, agent, durability, job
-launcher.lock    lease of the one launcher that may use the directory
+launcher.lock    lease of the launcher that uses the directory
 progress/        the launcher's progress log (LMDB)
 shards/00/ ...   one shard each (LMDB and its write lease)
-intake/          what clients of a service have submitted
+intake/          requests of a service's clients
 outputs/         outputs of a program that reads them as a list
-logs/pool.log    what workers print
-status.json      the last status a launcher wrote, for other commands to show
-run/             what only a running pool needs: the control socket, beacons, stacks of threads
+logs/pool.log    output of the workers
+status.json      the last status, for other commands
+run/             files of a running pool: control socket, beacons, stacks of threads
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ class StateLayout:
 
     @property
     def pool_log(self) -> Path:
-        """The file of what workers print."""
+        """The file of output of the workers."""
         return self.logs / "pool.log"
 
     @property
     def run(self) -> Path:
-        """The directory of what only a running pool needs."""
+        """The directory of files that only a running pool needs."""
         return self.path / "run"
 
     @property
@@ -95,5 +95,5 @@ class StateLayout:
         return self.run / "beacons"
 
     def stacks(self, slot: int) -> Path:
-        """The file for the stacks of a slot's worker when it crashes, or is asked for them."""
+        """The file for the stacks of a slot's worker, written at a crash or on request."""
         return self.run / f"stacks-{slot}"

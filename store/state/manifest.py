@@ -1,4 +1,4 @@
-"""The manifest: what a state directory says about itself, in `tamias.json`."""
+"""The manifest of a state directory: `tamias.json`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a state directory is.
+    """The description of a state directory.
 
     Attributes:
         agent: the agent it belongs to, as `AgentPlan.name`.
         shards: number of shards, fixed for the life of the directory.
         durability: what commits survive.
-        job: what the launcher needs to resume: its own business, JSON.
+        job: what the launcher needs to resume; JSON, read only by the launcher.
         tamias: the version that wrote it.
         created: seconds since the epoch.
         format: version of the layout.
@@ -49,7 +49,7 @@ class Manifest:
 
         Raises:
             StoreFormatError: a newer version of tamias wrote it.
-            StoreCorruptError: it cannot be understood.
+            StoreCorruptError: it is damaged.
         """
         path = StateLayout(directory).manifest
         content = read_json(path)
@@ -62,7 +62,7 @@ class Manifest:
                 f"{content.get('tamias', '(unknown)')}; this version knows formats up to {FORMAT}.",
                 hint="Use that version of tamias, or another state directory.",
             )
-        if not _makes_sense(content):
+        if not _is_valid(content):
             raise StoreCorruptError(
                 f"{path} makes no sense.", hint="Restore the state directory from a copy."
             )
@@ -87,8 +87,8 @@ class Manifest:
         write_json(StateLayout(directory).manifest, asdict(self), sync=sync)
 
 
-def _makes_sense(content: dict[str, Any]) -> bool:
-    """Return whether the content of a manifest is what this version writes."""
+def _is_valid(content: dict[str, Any]) -> bool:
+    """Return whether the content of a manifest has the form that this version writes."""
     shards = content.get("shards")
     return (
         content.keys() >= {f.name for f in fields(Manifest)}

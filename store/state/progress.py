@@ -1,4 +1,4 @@
-"""The progress log: what the launcher must remember, as one record that is replaced atomically.
+"""The progress log: the launcher's checkpoint, one record that is replaced atomically.
 
 It is an LMDB environment and not a file, because replacing a record there takes microseconds, needs
 no fsync to be atomic, and never leaves a half-written file on a full disk.
@@ -25,10 +25,10 @@ _RECORD = b"progress"
 
 
 class ProgressLog:
-    """The launcher's record: a dict of what JSON can express.
+    """The launcher's record: a dict of values that JSON knows.
 
     Attributes:
-        path: the directory it lives in.
+        path: its directory.
     """
 
     __slots__ = ("_environment", "_writable", "path")
@@ -40,7 +40,7 @@ class ProgressLog:
 
     @classmethod
     def open(cls, path: Path, *, sync: bool) -> ProgressLog:
-        """Open for writing; the caller must be the only one, by the launcher's lease.
+        """Open for writing; the caller must hold the launcher's lease.
 
         Args:
             path: its directory, created if need be.
@@ -80,7 +80,7 @@ class ProgressLog:
         return record
 
     def save(self, record: dict[str, Any]) -> None:
-        """Replace the record; on return it survives what the store's durability promises.
+        """Replace the record; on return it is as durable as the store.
 
         Raises:
             StoreFullError: no room; the old record is still there.
@@ -101,6 +101,6 @@ class ProgressLog:
         reach("progress.after")
 
     def close(self) -> None:
-        """Close the log; does nothing if that has been done."""
+        """Close the log; may be called again."""
         if self._environment is not None:
             self._environment.close()

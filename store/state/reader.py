@@ -1,7 +1,7 @@
-"""Reading a store from anywhere, while its workers write.
+"""Reads a store from any process, while its workers write.
 
-Each question is answered from one read transaction of each shard it concerns, so an answer about a
-key is one commit's state, never half of another. Answers about many shards are exact for each.
+Each method uses one read transaction per shard. So the answer about a key is the state of one
+commit; an answer about many shards may have states of different moments.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ShardReader:
     """One shard, open for reading beside its writer.
 
     Attributes:
-        directory: where the shard lives.
+        directory: the shard's directory.
     """
 
     __slots__ = ("_databases", "_environment", "directory")
@@ -49,9 +49,9 @@ class ShardReader:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot | None]:
-        """Give the last commit's state; None if the shard has never been committed to.
+        """Give the state of the last commit; None if there was none.
 
-        Keep it short: while it is open, space that the writer frees is not used again.
+        Close it soon: while it is open, space that the writer frees is not used again.
 
         Raises:
             StoreError: the reader was closed, or LMDB failed.
@@ -73,7 +73,7 @@ class ShardReader:
             raise lmdb_error(error, self.directory) from error
 
     def close(self) -> None:
-        """Close the reader; does nothing if that has been done."""
+        """Close the reader; may be called again."""
         self._environment.close()
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class ShardReader:
 
 
 class StoreReader:
-    """A state directory's shards, open for reading, for `inspect` and its like.
+    """A state directory's shards, open for reading, for commands such as `inspect`.
 
     Attributes:
         view: the directory with its manifest and progress.
@@ -133,10 +133,10 @@ class StoreReader:
 
         Args:
             key: the key.
-            decode: turns a stored value into what to show.
+            decode: converts a stored value to the one returned.
 
         Raises:
-            InputError: no key can look like this.
+            InputError: the value cannot be a key.
             UnserializableError: a value cannot be rebuilt here (with the default `decode`).
         """
         encoded = encode_key(key)
@@ -180,7 +180,7 @@ class StoreReader:
         return total
 
     def close(self) -> None:
-        """Close all that is open; does nothing if that has been done."""
+        """Close all readers; may be called again."""
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
@@ -198,7 +198,7 @@ def nest(fields: Iterable[tuple[str, bytes]], decode: Callable[[bytes], Any]) ->
 
     Args:
         fields: paths and encoded values, parents before what is below them; `b""` marks an object.
-        decode: turns an encoded value into what to show.
+        decode: converts an encoded value to the one returned.
     """
     root: dict[str, Any] = {}
     objects: dict[str, dict[str, Any]] = {"": root}
@@ -213,7 +213,7 @@ def nest(fields: Iterable[tuple[str, bytes]], decode: Callable[[bytes], Any]) ->
 
 
 def _object(objects: dict[str, dict[str, Any]], path: str) -> dict[str, Any]:
-    """Return the dict for the object at `path`, made with all above it if there is none yet."""
+    """Return the dict for the object at `path`; makes it, and those above it, if need be."""
     found = objects.get(path)
     if found is None:
         above, _, name = path.rpartition(".")
