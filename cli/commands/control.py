@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ...launcher.control.client import ask
+from ...launcher.control.client import send_request
 from ..text import error_console, write_line
 
 State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
@@ -23,7 +23,7 @@ def scale(
     as_json: Json = False,
 ) -> int:
     """Have more or fewer workers from now on; nothing is interrupted."""
-    answer = ask(state, "scale", {"workers": workers})
+    answer = send_request(state, "scale", {"workers": workers})
     pause = answer["longest_pause"] * 1000
     moved = f"{answer['moves']} shards moved, {pause:.0f} ms at most"
     print_answer(answer, f"{workers} workers; {moved}", as_json=as_json)
@@ -32,13 +32,13 @@ def scale(
 
 def drain(state: State, *, as_json: Json = False) -> int:
     """Read no more inputs, finish those that have been read, and end. Resumable."""
-    print_answer(ask(state, "drain", {}), "drained, and ended", as_json=as_json)
+    print_answer(send_request(state, "drain", {}), "drained, and ended", as_json=as_json)
     return 0
 
 
 def stop(state: State, *, as_json: Json = False) -> int:
     """Finish what is in flight, and end. Resumable."""
-    print_answer(ask(state, "stop", {}), "stopped", as_json=as_json)
+    print_answer(send_request(state, "stop", {}), "stopped", as_json=as_json)
     return 0
 
 

@@ -10,7 +10,7 @@ import typer
 
 from ...agent.errors import ConfigError, TamiasError, UsageError
 from ...environments.spec import EnvironmentSpec
-from ...launcher.control.client import NoAnswerError, ask
+from ...launcher.control.client import NoAnswerError, send_request
 from ...launcher.jobs.target import checked_target
 from ...launcher.reload import generation_record
 from ...store.state.directory import StateDirectory
@@ -70,7 +70,7 @@ def reload(
         also = [config, smoke, Path(asked.requirements) if asked.requirements else None]
         _watch(state, arguments, [path for path in also if path is not None], as_json=as_json)
     else:
-        _print_result(ask(state, "reload", arguments()), as_json=as_json)
+        _print_result(send_request(state, "reload", arguments()), as_json=as_json)
     return 0
 
 
@@ -121,7 +121,7 @@ def _watch(
     """Reload whenever the code has been edited, until Ctrl-C or the pool's end."""
     launcher = _read_pool(state)[0]
     if launcher is None:
-        ask(state, "status")  # raises an error with a hint
+        send_request(state, "status")  # raises an error with a hint
     watch = CodeWatch(also)
     due = any(arguments().values())
     first = True
@@ -163,7 +163,7 @@ def _once(
     the first time is a mistake in the command.
     """
     try:
-        answer = ask(state, "reload", arguments())
+        answer = send_request(state, "reload", arguments())
     except NoAnswerError:
         return False  # the next scan finds whether the pool has ended
     except TamiasError as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NoAnswerError(PoolError):
-    """No launcher uses the state directory, or it does not listen."""
+    """No launcher uses the state directory, or it does not answer."""
 
 
 class _Connection(HTTPConnection):
@@ -31,25 +31,25 @@ class _Connection(HTTPConnection):
         self.sock = connect_to(self._path, self.timeout)
 
 
-def ask(
+def send_request(
     state: Path,
-    question: str,
+    name: str,
     arguments: dict[str, Any] | None = None,
     *,
     wait: float | None = None,
 ) -> dict[str, Any]:
-    """The answer of the pool that works in a state directory.
+    """Send a request to the pool of a state directory, and return its answer.
 
     Args:
         state: the state directory.
-        question: `status`, `scale`, `reload`, ...
-        arguments: of the question; None (and no question but `status`) makes it a GET.
-        wait: the longest to wait for the answer, in seconds; None: any time.
+        name: the request: `status`, `scale`, `reload`, ...
+        arguments: of the request; None, only for `status`, sends a GET.
+        wait: seconds to wait for the answer; None: without a limit.
 
     Raises:
         StoreFormatError: there is no such state directory.
-        NoAnswerError: no launcher listens, or the answer did not come.
-        TamiasError: what the pool answers.
+        NoAnswerError: no launcher listens, or no answer has arrived.
+        TamiasError: the error that the pool answers with.
     """
     with StateDirectory.view(state) as view:
         pid = view.launcher_pid()
@@ -62,15 +62,15 @@ def ask(
     connection = _Connection(path, wait)
     try:
         if arguments is None:
-            connection.request("GET", f"/{question}")
+            connection.request("GET", f"/{name}")
         else:
-            connection.request("POST", f"/{question}", json.dumps(arguments))
+            connection.request("POST", f"/{name}", json.dumps(arguments))
         answer = json.loads(connection.getresponse().read())
     except (OSError, HTTPException, ValueError) as error:
         raise NoAnswerError(
             f"The launcher of {state} (pid {pid}) does not answer: "
             f"{str(error) or type(error).__name__}.",
-            hint="It may just be starting or ending; tamias status tells.",
+            hint="It may just be starting or ending; tamias status shows it.",
         ) from error
     finally:
         connection.close()

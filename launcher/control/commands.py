@@ -1,7 +1,7 @@
 """The commands of a running pool, and the mailbox for them, which any thread may use.
 
-`Mailbox.post` puts a command in and returns a future, which gets the answer (a JSON object) or a
-`TamiasError` when all that the command asks for has happened. A `Wakeup` wakes the pool, so an
+`Mailbox.post` adds a command and returns a future, which gets the answer (a JSON object) or a
+`TamiasError` when the command is done. A `Wakeup` wakes the pool, so an
 idle pool needs no polling, and a command is carried out at once.
 """
 
@@ -27,7 +27,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Describe(Command):
-    """Describe the pool: answered at once, with the fields of a `PoolStatus`."""
+    """Describe the pool; answered at once with the fields of a `PoolStatus`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ class Swap(Command):
 class Reload(Command):
     """Replace all workers by a new generation; answered when it is promoted or rolled back.
 
-    What it may change: `settings` of the configuration, by key (None takes one back); the `target`;
-    the `environment`, whole (None: as it is). The agent's code is what is on disk now. `smoke` is a
-    file with inputs that it must get through before it is given real ones. If nothing has changed
-    but options that a running pool can change, it does that at once, with the workers that it has.
+    It may change `settings` of the configuration, by key (None removes one); the `target`; the
+    whole `environment` (None: no change). The agent's code is read again from disk. `smoke` is a
+    file of inputs that the new code must process before it gets real ones. If the only changes are
+    options that a running pool can change, they are changed at once, and the workers stay.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class RecordFiles(Command):
 
 @dataclass(frozen=True, slots=True)
 class Rollback(Command):
-    """Take back the reload that is under way; answered at once."""
+    """Roll back the reload that is under way; answered at once."""
 
 
 Answer: TypeAlias = "Future[dict[str, Any]]"
@@ -96,7 +96,7 @@ class Mailbox:
         self._closed = False
 
     def post(self, command: Command) -> Answer:
-        """Put a command in. Thread-safe; also before the pool runs."""
+        """Add a command. Thread-safe; also possible before the pool runs."""
         answer: Answer = Future()
         with self._lock:
             if not self._closed:
@@ -107,7 +107,7 @@ class Mailbox:
         return answer
 
     def fileno(self) -> int:
-        """A descriptor that is readable when there are commands."""
+        """Return a descriptor that is readable when there are commands."""
         return self._wakeup.fileno()
 
     def receive(self) -> list[tuple[Command, Answer]]:
@@ -120,7 +120,7 @@ class Mailbox:
         return commands
 
     def close(self) -> None:
-        """Refuse further commands; those that are left are answered with an error."""
+        """Refuse further commands; answer the remaining ones with an error."""
         with self._lock:
             if self._closed:
                 return
@@ -131,19 +131,19 @@ class Mailbox:
 
 
 def fail(answer: Answer, error: BaseException) -> None:
-    """Answer with an error, unless there is an answer, or none is waited for."""
+    """Answer with an error, unless the command was answered or cancelled."""
     if not answer.done():
         answer.set_exception(error)
 
 
 def succeed(answer: Answer, result: dict[str, Any]) -> None:
-    """Answer, unless there is an answer, or none is waited for."""
+    """Answer with a result, unless the command was answered or cancelled."""
     if not answer.done():
         answer.set_result(result)
 
 
 def ended() -> PoolError:
-    """The error for commands that come too late."""
+    """Return the error for commands that arrive too late."""
     return PoolError(
         "The pool has ended before it could do that.", hint="Start it again, and repeat it."
     )

@@ -1,9 +1,9 @@
-"""Carrying out commands: which at once, which one after the other, and who gets the answer.
+"""Carries out commands, some at once and some one after the other, and answers them.
 
-Commands that change which workers there are (scaling, swapping, reloading) are *operations*: they
-take a while, in which the pool goes on, and would trip over one another, so there is one at a time
-and the others wait for their turn. An operation is a small state machine that is asked again in
-each turn of the pool's loop, thus after everything that happens.
+Commands that start or end workers (scaling, swapping, reloading) are *operations*. They take some
+time, during which the pool works on, and two of them would conflict. So only one is under way, and
+the others wait. An operation is a small state machine, whose `step` is called in each turn of the
+pool's loop, so after each event.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Operation(ABC):
         Called every tenth of a second at least. `now` is monotonic seconds.
 
         Raises:
-            TamiasError: it cannot be done, which ends it.
+            TamiasError: it has failed and ended.
         """
 
 
@@ -51,7 +51,7 @@ class CommandQueue:
         self._instant[command] = do
 
     def one_by_one(self, command: type[Command], make: Callable[[Any], Operation]) -> None:
-        """Make such commands into operations, one after the other."""
+        """Turn such commands into operations, which run one after the other."""
         self._lengthy[command] = make
 
     @property
@@ -72,7 +72,7 @@ class CommandQueue:
         while self._current is not None or self._waiting:
             if self._current is None and not self._begin():
                 continue
-            if not self._go_on(now):
+            if not self._step(now):
                 return
 
     def _do(
@@ -99,7 +99,7 @@ class CommandQueue:
             return False
         return True
 
-    def _go_on(self, now: float) -> bool:
+    def _step(self, now: float) -> bool:
         """Continue the current operation; return whether it has ended."""
         assert self._current is not None  # noqa: S101 (see `turn`)
         operation, answer = self._current
@@ -116,7 +116,7 @@ class CommandQueue:
         return True
 
     def close(self, result: dict[str, Any] | None, error: BaseException | None = None) -> None:
-        """The pool has ended: with `result`, for those who have asked for that, or by an error."""
+        """Answer all commands at the pool's end; those that wait for it get `result` or `error`."""
         self._mailbox.close()
         for answer in self._at_end:
             if result is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...store.state.directory import StateDirectory
     from .commands import Command
 
-QUESTIONS: Final = {
+METHODS: Final = {
     "status": "GET",
     "scale": "POST",
     "swap": "POST",
@@ -42,26 +42,26 @@ def control_socket(
 ) -> Iterator[None]:
     """Serve a control socket in this block; `post` hands each command to the pool."""
 
-    def ask(question: str, arguments: dict[str, Any]) -> Future[dict[str, Any]]:
-        return post(command_of(question, arguments))
+    def handle(name: str, arguments: dict[str, Any]) -> Future[dict[str, Any]]:
+        return post(command_of(name, arguments))
 
-    with Control(state.path, QUESTIONS, ask):
+    with Control(state.path, METHODS, handle):
         yield
 
 
-def command_of(question: str, arguments: dict[str, Any]) -> Command:
-    """Make a command of a request.
+def command_of(name: str, arguments: dict[str, Any]) -> Command:
+    """Return the command for a request.
 
     Raises:
-        UsageError: the arguments do not belong to it.
+        UsageError: its arguments are wrong.
     """
-    if question == "scale":
+    if name == "scale":
         return Scale(_number(arguments, "workers"))
-    if question == "swap":
+    if name == "swap":
         return Swap(_number(arguments, "slot"))
-    if question == "reload":
+    if name == "reload":
         return _reload(arguments)
-    return _PLAIN[question]
+    return _PLAIN[name]
 
 
 def _number(arguments: dict[str, Any], name: str) -> int:
@@ -69,7 +69,7 @@ def _number(arguments: dict[str, Any], name: str) -> int:
         return int(arguments[name])
     except (KeyError, TypeError, ValueError):
         raise UsageError(
-            f"{arguments.get(name)!r} is no number for {name!r}.", hint=f"Say {name}=N."
+            f"{arguments.get(name)!r} is not a number for {name!r}.", hint=f"Write {name}=N."
         ) from None
 
 

@@ -1,18 +1,18 @@
 """The control socket, through which other processes query and command a running pool.
 
-HTTP/1.1 over the Unix socket `STATE_DIR/run/control`, for its owner alone: what the `tamias`
-command speaks, and curl:
+HTTP/1.1 over the Unix socket `STATE_DIR/run/control`, which only its owner can use, with the
+`tamias` command or with curl:
 
     curl --unix-socket STATE_DIR/run/control http://tamias/status
     curl --unix-socket STATE_DIR/run/control -X POST 'http://tamias/scale?workers=4'
 
 Arguments come in the query or as a JSON object in the body. Answers are JSON objects; an error is
 `{"error": {"type": ..., "message": ..., "hint": ...}}`. A request may take long (a reload is
-answered when it is decided), and does so on a thread of its own; the pool's loop sees no more of
-it than one command. Between requests one thread sleeps in `accept`.
+answered when it has succeeded or failed), so each has a thread of its own; the pool's loop gets
+only one command from it. Between requests one thread sleeps in `accept`.
 
-Whoever holds the state directory's lock owns the socket, so one that is found there was left by a
-launcher that was killed.
+Only the process that holds the state directory's lock makes the socket, so one that exists already
+was left by a launcher that was killed.
 """
 
 from __future__ import annotations
@@ -41,57 +41,57 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    Ask = Callable[[str, dict[str, Any]], "Future[dict[str, Any]]"]
-    """Puts a question, a path such as `scale` with its arguments, to the pool."""
+    Handle = Callable[[str, dict[str, Any]], "Future[dict[str, Any]]"]
+    """Passes a request, a path such as `scale` and its arguments, to the pool."""
 
 LARGEST_BODY: Final = 16 << 20
 READ_SECONDS: Final = 10.0
-"""What a client gets to send its request."""
+"""The time that a client has to send its request."""
 FAREWELL_SECONDS: Final = 1.0
-"""What answers under way get when the pool ends."""
+"""The time for answers under way when the pool ends."""
 
 _LOG: Final = logging.getLogger("tamias.control")
 
 
 class Control:
-    """Serves the control socket while in its block.
+    """Serves the control socket in its block.
 
     Args:
         state: the state directory, which this process has locked.
-        questions: what may be asked: by path without the slash, the method ("GET" or "POST").
-        ask: see `Ask`. It may raise TamiasError, as may the future.
+        methods: the requests: by path without the slash, the method ("GET" or "POST").
+        handle: see `Handle`. It may raise TamiasError, as may the future.
     """
 
-    def __init__(self, state: Path, questions: dict[str, str], ask: Ask) -> None:
-        self.questions = questions
-        self.ask = ask
+    def __init__(self, state: Path, methods: dict[str, str], handle: Handle) -> None:
+        self.methods = methods
+        self.handle = handle
         self._path = StateLayout(state).control_socket
         self._threads: set[threading.Thread] = set()
 
     def __enter__(self) -> Self:
-        self._inbox: socket.socket | None
+        self._listener: socket.socket | None
         try:
             self._path.parent.mkdir(exist_ok=True)
-            self._inbox = listen_at(self._path)
-        except OSError as error:  # a file system without sockets is no reason not to work
+            self._listener = listen_at(self._path)
+        except OSError as error:  # the file system has no sockets: go on without
             _LOG.warning("there is no control socket: %s", error)
-            self._inbox = None
+            self._listener = None
         else:
             self._acceptor = threading.Thread(
-                target=self._serve, args=[self._inbox], name="tamias-control", daemon=True
+                target=self._serve, args=[self._listener], name="tamias-control", daemon=True
             )
             self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._inbox is not None:
+        if self._listener is not None:
             with suppress(OSError):
                 self._path.unlink()
             with suppress(OSError):
-                self._inbox.shutdown(socket.SHUT_RDWR)  # wakes `accept`
-            self._acceptor.join()  # from now on, no more threads are begun
-            self._inbox.close()
-        until = time.monotonic() + FAREWELL_SECONDS  # the answer to "stop", say, is on its way
+                self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+            self._acceptor.join()  # no more threads are started after this
+            self._listener.close()
+        until = time.monotonic() + FAREWELL_SECONDS  # for example, the answer to "stop"
         for thread in list(self._threads):
             thread.join(max(0.0, until - time.monotonic()))
 
@@ -102,18 +102,21 @@ class Control:
             except OSError:
                 return
             thread = threading.Thread(
-                target=self._converse, args=[connection], name="tamias-control", daemon=True
+                target=self._handle_connection,
+                args=[connection],
+                name="tamias-control",
+                daemon=True,
             )
             self._threads.add(thread)
             thread.start()
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _handle_connection(self, connection: socket.socket) -> None:
         try:
             with connection:
                 connection.settimeout(READ_SECONDS)
                 _Handler(connection, ("", 0), self)  # type: ignore[arg-type]
         except OSError:
-            pass  # the client has gone
+            pass  # the client has closed the connection
         finally:
             self._threads.discard(threading.current_thread())
 
@@ -127,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Control  # type: ignore[assignment]
 
     def do_GET(self) -> None:
-        """Answer a question."""
+        """Answer a query."""
         self._answer()
 
     def do_POST(self) -> None:
@@ -141,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         except TamiasError as error:
             status, body = _status_of(error), described(error)
         except ValueError as error:
-            self.close_connection = True  # what is left of the request is not to be read as another
+            self.close_connection = True  # the rest of this request must not be read as another
             status = HTTPStatus.BAD_REQUEST
             body = described(UsageError(f"The request makes no sense: {error}."))
         content = json.dumps(body, default=str).encode() + b"\n"
@@ -152,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _arguments(self, query: str) -> dict[str, Any]:
-        """Those of the query, and those of the body above them."""
+        """Return the arguments: those of the query, overridden by those of the body."""
         arguments: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
         length = int(self.headers.get("Content-Length") or 0)
         if "chunked" in (self.headers.get("Transfer-Encoding") or ""):
@@ -167,18 +170,18 @@ class _Handler(BaseHTTPRequestHandler):
             arguments.update(content)
         return arguments
 
-    def _reply(self, question: str, arguments: dict[str, Any]) -> tuple[HTTPStatus, dict[str, Any]]:
+    def _reply(self, name: str, arguments: dict[str, Any]) -> tuple[HTTPStatus, dict[str, Any]]:
         control = self.server
-        method = control.questions.get(question)
+        method = control.methods.get(name)
         if method is None:
-            offer = ", ".join(f"{method} /{name}" for name, method in control.questions.items())
-            error = UsageError(f"There is no /{question} here.", hint=f"There are: {offer}.")
+            offer = ", ".join(f"{method} /{name}" for name, method in control.methods.items())
+            error = UsageError(f"There is no /{name} here.", hint=f"There are: {offer}.")
             return HTTPStatus.NOT_FOUND, described(error)
         if method != self.command:
-            error = UsageError(f"/{question} is for {method}.", hint=f"Use -X {method}.")
+            error = UsageError(f"/{name} is for {method}.", hint=f"Use -X {method}.")
             return HTTPStatus.METHOD_NOT_ALLOWED, described(error)
         try:
-            return HTTPStatus.OK, control.ask(question, arguments).result()
+            return HTTPStatus.OK, control.handle(name, arguments).result()
         except CancelledError:
             raise PoolError("The pool has ended before it could answer.") from None
 

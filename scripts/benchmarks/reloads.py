@@ -25,7 +25,7 @@ from typing import NamedTuple
 import psutil
 
 from tamias.agent.errors import TamiasError
-from tamias.launcher.control.client import ask
+from tamias.launcher.control.client import send_request
 
 TAMIAS = Path(sys.executable).with_name("tamias")
 KEYS = 1000
@@ -128,7 +128,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> int:
             for version in range(1, arguments.reloads + 1):
                 agent.write_text(AGENT.format(version=version))
                 began = time.monotonic()
-                answer = ask(state, "reload", {})
+                answer = send_request(state, "reload", {})
                 rounds.append(look(process.pid, began, answer["longest_pause"]))
                 time.sleep(1.0)
         finally:
@@ -146,7 +146,7 @@ def wait_until_calm(state: Path) -> None:
     """Until the pool runs, and has caught up with what was written while it started."""
     while True:
         with suppress(TamiasError):
-            if ask(state, "status")["events"] > 0:
+            if send_request(state, "status")["events"] > 0:
                 break
         time.sleep(0.1)
     time.sleep(3.0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.launcher.hooks import METHODS, Recorder
-from tamias.launcher.control.client import ask
+from tamias.launcher.control.client import send_request
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.jobs.agent_spec import AgentSpec
 from tamias.launcher.jobs.job import Job
@@ -74,7 +74,7 @@ class Hooked:
 
     def ask(self, question: str, **arguments: Any) -> dict[str, Any]:
         """What the pool answers."""
-        return ask(self.folder / "state", question, arguments, wait=PATIENCE)
+        return send_request(self.folder / "state", question, arguments, wait=PATIENCE)
 
     def until(self, reached: Callable[[], bool]) -> None:
         """Wait until something has come about."""
@@ -118,7 +118,7 @@ def test_a_hook_sees_a_death_a_move_a_reload_and_a_dead_letter_behind_one_that_r
         pool.until(lambda: bool(_calls("dead_letters")))
         assert pool.ask("scale", workers=3)["moves"] == len(_calls("shard_moved")) == 1
         assert pool.ask("reload")["outcome"] == "promoted"
-        errors = ask(tmp_path / "state", "status", wait=PATIENCE)["hook_errors"]
+        errors = send_request(tmp_path / "state", "status", wait=PATIENCE)["hook_errors"]
 
     names = [call[0] for call in Recorder.seen]
     (gone, exit_), *others = _calls("worker_gone")

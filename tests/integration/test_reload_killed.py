@@ -16,7 +16,7 @@ from support.launcher.reloading import code, undisturbed
 from support.service.customers import Customer
 from support.service.process import serving, wait_for
 from tamias.agent.errors import TamiasError
-from tamias.launcher.control.client import ask
+from tamias.launcher.control.client import send_request
 from tamias.store.state.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def kill_while(state: Path, stage: str, process: subprocess.Popen[str], delay: f
 
     def reload() -> None:
         with suppress(TamiasError):
-            ask(state, "reload", {}, wait=PATIENCE)
+            send_request(state, "reload", {}, wait=PATIENCE)
 
     thread = threading.Thread(target=reload)
     thread.start()
@@ -41,7 +41,7 @@ def kill_while(state: Path, stage: str, process: subprocess.Popen[str], delay: f
     def reached() -> bool:
         if stage in STAGES:
             with suppress(TamiasError):
-                told = ask(state, "status", wait=PATIENCE)["reload"] or {}
+                told = send_request(state, "status", wait=PATIENCE)["reload"] or {}
                 return told.get("stage") == stage or not thread.is_alive()
         return process.poll() is not None  # by itself, at a point
 
@@ -72,7 +72,7 @@ def test_a_service_goes_on_exactly_and_in_the_generation_that_the_manifest_says(
         crash = f"{instant}:1:{tmp_path / 'flag'}" if instant in WHILE_RELOADING else ""
         armed = {"TAMIAS_CRASH": crash} if crash else {}
         with serving(tmp_path, *SLOW, agent=code(version), **armed) as service:
-            assert ask(state, "status")["generation"] == expected == counting(state)[0]
+            assert send_request(state, "status")["generation"] == expected == counting(state)[0]
             if not customers:
                 customers += [Customer(state, name) for name in ("anna", "bert")]
             for customer in customers:
@@ -107,7 +107,7 @@ def test_a_job_is_resumed_with_the_code_that_is_there(tmp_path: Path) -> None:
 
         def begun() -> bool:
             with suppress(TamiasError):
-                return bool(ask(state, "status")["events"] > 100)
+                return bool(send_request(state, "status")["events"] > 100)
             return False
 
         wait_for(begun)

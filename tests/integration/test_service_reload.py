@@ -11,7 +11,7 @@ from support.service.customers import Customer
 from support.service.process import serving
 from tamias import Client, SubmissionFailedError
 from tamias.agent.errors import ReloadError
-from tamias.launcher.control.client import ask
+from tamias.launcher.control.client import send_request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,12 +31,12 @@ def test_clients_notice_nothing_but_the_new_code(tmp_path: Path) -> None:
         all_go_on()
         for version in (1, 2):
             service.folder.write("agent.py", code(version))
-            answer = ask(service.state, "reload", {})
+            answer = send_request(service.state, "reload", {})
             assert (answer["generation"], answer["outcome"]) == (version, "promoted")
             all_go_on()
         service.folder.write("agent.py", "import nothing_of_the_kind")
         with pytest.raises(ReloadError, match="nothing_of_the_kind"):
-            ask(service.state, "reload", {})
+            send_request(service.state, "reload", {})
         all_go_on()
         for customer in customers:
             customer.finish()
@@ -54,7 +54,7 @@ def test_a_failed_run_has_its_generation_too(tmp_path: Path) -> None:
         Client(service.state) as client,
     ):
         service.folder.write("agent.py", code(1, "if event.input == 'bad': raise ValueError"))
-        ask(service.state, "reload", {})
+        send_request(service.state, "reload", {})
         bad = client.submit("key", "bad")
         with pytest.raises(SubmissionFailedError):
             bad.result()

@@ -27,7 +27,7 @@ from support.chaos.history import Bounds, Fault, History, Leftover, Life, Operat
 from support.chaos.plan import BAD_CODES, LENGTHY
 from support.fire.run import alive, children
 from tamias.agent.errors import TamiasError
-from tamias.launcher.control.client import ask
+from tamias.launcher.control.client import send_request
 from tamias.store.state.layout import StateLayout
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ class Ground:
                 arguments = self._bad_code(code)
             at = time.monotonic_ns()
             try:
-                answer = ask(self.state, question, arguments, wait=60)
+                answer = send_request(self.state, question, arguments, wait=60)
                 outcome = str(answer.get("outcome", "done"))
             except (TamiasError, OSError) as error:
                 outcome = f"{type(error).__name__}: {error}"
@@ -295,7 +295,7 @@ class Ground:
         until = time.monotonic() + 10
         while time.monotonic() < until and not (self._settling and self.launcher is None):
             with suppress(TamiasError, OSError):
-                ask(self.state, "status", wait=5)
+                send_request(self.state, "status", wait=5)
                 return True
             time.sleep(0.02)
         return False

@@ -19,7 +19,7 @@ from itertools import cycle
 from pathlib import Path
 
 from tamias.agent.errors import TamiasError
-from tamias.launcher.control.client import ask
+from tamias.launcher.control.client import send_request
 from tamias.launcher.jobs.file_job import JobSpec, run_file_job
 from tamias.launcher.jobs.retry import retry_dead_letters
 
@@ -28,7 +28,7 @@ def scale(state: Path) -> None:
     """Have workers come and go, as long as there is a pool."""
     for workers in cycle((1, 3, 2)):
         with suppress(TamiasError):  # there is no pool yet, or no longer
-            ask(state, "scale", {"workers": workers}, wait=30)
+            send_request(state, "scale", {"workers": workers}, wait=30)
         time.sleep(0.01)
 
 

@@ -13,7 +13,7 @@ import psutil
 
 from support.cli import PATIENCE, TAMIAS
 from tamias.agent.errors import StoreFormatError
-from tamias.launcher.control.client import NoAnswerError, ask
+from tamias.launcher.control.client import NoAnswerError, send_request
 from tamias.store.state.manifest import Manifest
 from tamias.store.state.reader import StoreReader
 
@@ -80,11 +80,11 @@ class Reloadable:
 
     def ask(self, question: str, **arguments: Any) -> dict[str, Any]:
         """What the pool answers."""
-        return ask(self.state, question, arguments, wait=60)
+        return send_request(self.state, question, arguments, wait=60)
 
     def status(self) -> dict[str, Any]:
         """How it stands."""
-        return ask(self.state, "status", wait=60)
+        return send_request(self.state, "status", wait=60)
 
     def until(self, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait for a status that has reached something."""

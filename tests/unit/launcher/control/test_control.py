@@ -16,7 +16,7 @@ import pytest
 
 from support.processes import line, python
 from tamias.agent.errors import PoolError, StoreFormatError, UsageError
-from tamias.launcher.control.client import NoAnswerError, ask
+from tamias.launcher.control.client import NoAnswerError, send_request
 from tamias.launcher.control.server import Control
 from tamias.launcher.control.unix_socket import connect_to
 from tamias.store.state.directory import StateDirectory
@@ -56,20 +56,20 @@ def curl(state: Path, *arguments: str) -> str:
 
 def test_questions_are_answered(tmp_path: Path) -> None:
     with pool(tmp_path / "s"):
-        assert ask(tmp_path / "s", "status") == {"question": "status"}
-        asked = ask(tmp_path / "s", "scale", {"workers": 4})
+        assert send_request(tmp_path / "s", "status") == {"question": "status"}
+        asked = send_request(tmp_path / "s", "scale", {"workers": 4})
         assert asked == {"question": "scale", "workers": 4}
 
 
 def test_errors_come_back_as_they_were(tmp_path: Path) -> None:
     with pool(tmp_path / "s"):
         with pytest.raises(PoolError, match="it was rolled back") as caught:
-            ask(tmp_path / "s", "reload", {})
+            send_request(tmp_path / "s", "reload", {})
         assert caught.value.hint == "Repair it."
         with pytest.raises(UsageError, match="no number"):
-            ask(tmp_path / "s", "scale", {"workers": "none"})
+            send_request(tmp_path / "s", "scale", {"workers": "none"})
         with pytest.raises(UsageError, match="There is no /dance here") as offered:
-            ask(tmp_path / "s", "dance", {})
+            send_request(tmp_path / "s", "dance", {})
         assert "POST /scale" in offered.value.hint
 
 
@@ -89,7 +89,7 @@ def test_curl_works(tmp_path: Path) -> None:
 def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
     state = tmp_path / ("d" * 100) / ("e" * 100) / "s"
     with pool(state):
-        assert ask(state, "status") == {"question": "status"}
+        assert send_request(state, "status") == {"question": "status"}
 
 
 def test_it_is_for_its_owner_alone_and_gone_in_the_end(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_it_is_for_its_owner_alone_and_gone_in_the_end(tmp_path: Path) -> None:
         assert stat.S_IMODE(mode) == 0o600
     assert not StateLayout(tmp_path).control_socket.exists()
     with pytest.raises(NoAnswerError, match="No launcher is at work"):
-        ask(tmp_path, "status")
+        send_request(tmp_path, "status")
     assert not [t for t in threading.enumerate() if t.name == "tamias-control" and t.is_alive()]
 
 
@@ -123,9 +123,9 @@ time.sleep(100)
     StateDirectory.open(tmp_path / "s", "an:agent", 4, "process", {}).close()
     (tmp_path / "old").rename(tmp_path / "s" / "run")
     with pytest.raises(NoAnswerError):
-        ask(tmp_path / "s", "status")
+        send_request(tmp_path / "s", "status")
     with pool(tmp_path / "s"):
-        assert ask(tmp_path / "s", "status") == {"question": "status"}
+        assert send_request(tmp_path / "s", "status") == {"question": "status"}
 
 
 def test_a_launcher_that_does_not_answer_is_told_from_none(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_a_launcher_that_does_not_answer_is_told_from_none(tmp_path: Path) -> No
         StateDirectory.open(tmp_path, "an:agent", 4, "process", {}),
         pytest.raises(NoAnswerError, match=f"pid {os.getpid()}"),
     ):
-        ask(tmp_path, "status")
+        send_request(tmp_path, "status")
     with pytest.raises(StoreFormatError, match="not a state directory"):
-        ask(tmp_path / "nothing", "status")
+        send_request(tmp_path / "nothing", "status")
 
 
 def test_a_pool_that_ends_is_an_answer_too(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_pool_that_ends_is_an_answer_too(tmp_path: Path) -> None:
     ):
         future.cancel()
         with pytest.raises(PoolError, match="has ended before"):
-            ask(tmp_path, "stop", {})
+            send_request(tmp_path, "stop", {})
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_nonsense_is_answered_and_harms_nobody(tmp_path: Path, request_: bytes) 
             connection.shutdown(socket.SHUT_WR)
             with connection.makefile("rb") as reader:
                 assert b"400" in reader.read()
-        assert ask(tmp_path, "status") == {"question": "status"}
+        assert send_request(tmp_path, "status") == {"question": "status"}
