@@ -79,7 +79,7 @@ class _AgentState:
     failures: FailureStreak
     stage: ProcessStage = ProcessStage.WAITING
     at: float = 0.0
-    """When to start it."""
+    """The time to start it."""
     since: float = 0.0
     worked: bool = False
     """Whether any of its processes has had a ready worker."""

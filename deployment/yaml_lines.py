@@ -79,7 +79,7 @@ def parse(text: str, source: str) -> tuple[Any, LineNumbers]:
         where = f"{source}, line {mark.line + 1}" if mark is not None else source
         what = ", ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(f"{where}: this is not YAML: {what}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an invalid date
         raise ConfigError(f"{source} is not YAML: {error}.") from None
     finally:
         loader.dispose()

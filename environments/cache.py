@@ -75,9 +75,9 @@ class CacheEntry:
     name: str
     folder: Path
     record: dict[str, Any]
-    """What its builder has recorded."""
+    """The record that its builder has made."""
     used: float
-    """When it was obtained last, in seconds since the epoch."""
+    """The time of its last use, in seconds since the epoch."""
     lock: EntryLock | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -60,7 +60,7 @@ class PythonInfo:
     abi: str
     implementation: str
     site: tuple[str, ...]
-    """Where its packages are."""
+    """The folders of its packages."""
 
     @property
     def minor(self) -> tuple[int, int]:
@@ -153,7 +153,7 @@ def find(python: str) -> PythonInfo:
     """Return the interpreter of a path, a name on PATH or a version; empty: the launcher's.
 
     Raises:
-        EnvironmentSetupError: there is none, it does not start, or tamias does not run on it.
+        EnvironmentSetupError: it does not exist, it does not start, or tamias does not run on it.
     """
     if re.fullmatch(r"\d+\.\d+(\.\d+)?", python):
         found = _of_version(python)

@@ -1,4 +1,4 @@
-"""How an interpreter is started: its executable, its surroundings, and how it imports tamias.
+"""Starts the interpreter of an environment: its command, its variables, its import of tamias.
 
 Another environment does not contain tamias, and must not import the packages of the launcher's. So
 its interpreter is not started with `-m`, but with a few lines of Python. They put the folders of

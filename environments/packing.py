@@ -68,8 +68,8 @@ def packed_for(
     except UsageError as error:
         raise AgentDefinitionError(
             f"The agent cannot go from Python {_dotted(sys.version_info[:2])} to Python "
-            f"{_dotted(launch.minor)}: {error.message}, so it would go as compiled code, which "
-            "does not cross versions.",
+            f"{_dotted(launch.minor)}: {error.message}, so it would be pickled as compiled code, "
+            "which another version cannot load.",
             hint="Put it into a module and import it, or name it: "
             'apply("path/to/file.py:name") or apply("package.module:name").',
         ) from error

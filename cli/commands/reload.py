@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...agent.config.configuration import Configuration
 
 SCAN_SECONDS: Final = 0.5
-"""Between two scans of the files; a file that does not change meanwhile is complete."""
+"""The time between two scans of the files; one that does not change meanwhile is complete."""
 
 
 @takes_environment

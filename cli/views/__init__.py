@@ -1,1 +1,1 @@
-"""What a terminal shows of running jobs and deployments. Knows no command."""
+"""Shows running jobs and deployments on a terminal. Knows no command."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ...launcher.pool.status import PoolStatus
 
 SERVICE_LINE_SECONDS: Final = 60.0
-"""Between two lines about a service, whose log may become long."""
+"""The time between two lines about a service, whose log may become long."""
 JSON_SECONDS: Final = 1.0
 
 _COLOURS: Final = {

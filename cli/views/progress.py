@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...launcher.pool.status import PoolStatus
 
 LINE_SECONDS = 5.0
-"""Between two lines, if there is no terminal."""
+"""The time between two lines, if there is no terminal."""
 
 
 class Watcher:

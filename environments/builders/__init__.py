@@ -1,1 +1,1 @@
-"""What an environment is made with: archives, installers, a layer, a probe. Knows no spec."""
+"""Builds environments: archives, installers, a layer, a probe. Knows no spec."""

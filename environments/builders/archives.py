@@ -49,7 +49,7 @@ def prepare_interpreter(
         The interpreter, and the environment variables that it needs.
 
     Raises:
-        EnvironmentSetupError: there is none, or it cannot be made to work.
+        EnvironmentSetupError: it does not exist, or cannot be made to work.
     """
     path = root / inside
     home = path.parent.parent

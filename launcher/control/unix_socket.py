@@ -55,7 +55,7 @@ def connect_to(path: Path, timeout: float | None) -> socket.socket:
         timeout: seconds for this and for everything that is done with the socket; None: any time.
 
     Raises:
-        OSError: there is none, or no process listens there.
+        OSError: there is no socket, or no process listens there.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

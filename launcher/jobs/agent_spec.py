@@ -24,7 +24,7 @@ class AgentSpec:
     """The agent with its resources, pickled, in base64."""
     config: dict[str, Any] = field(default_factory=dict)
     on_error: str = "dead-letter"
-    """What happens to an input whose run fails: `fail`, `dead-letter` or `ignore`."""
+    """The policy for an input whose run fails: `fail`, `dead-letter` or `ignore`."""
     sys_path: Sequence[str] = ()
     """Folders with the agent's modules."""
     environment: dict[str, Any] = field(default_factory=dict)

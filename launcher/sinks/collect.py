@@ -129,7 +129,7 @@ class CollectSink(Sink):
 def _refuse_code(blob: bytes) -> None:
     if _BY_VALUE in blob:
         raise UnserializableError(
-            "An output holds a function or class that only goes by value, as compiled code, from "
+            "An output holds a function or class that was pickled by value, as compiled code, by "
             "a Python of another version.",
             hint="Send plain data, or classes of a module that can be imported here, too.",
         )

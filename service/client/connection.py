@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 FAREWELL_MS: Final = 200
 ADDRESS_SECONDS: Final = 0.2
-"""Between two reads of the address of a service that has not started yet."""
+"""The time between two reads of the address of a service that has not started yet."""
 
 
 class Connection:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 HELLO_SECONDS: Final = 0.5
-"""Between two hellos, while there is no answer."""
+"""The time between two hellos, while there is no answer."""
 QUIET_SECONDS: Final = 1.0
 """After so long without a frame, with calls under way, the server is pinged."""
 PATIENCE_SECONDS: Final = 4.0
@@ -127,7 +127,7 @@ class ClientSession:
 
     @property
     def free(self) -> int:
-        """How many more calls may be submitted now."""
+        """The number of further calls that may be submitted now."""
         return self._window - len(self._calls)
 
     @property

@@ -1,1 +1,1 @@
-"""What both sides of a service share: frames, endpoints, keys. Knows no server or client."""
+"""The common part of both sides: frames, endpoints, keys. Knows no server or client."""

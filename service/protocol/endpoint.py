@@ -1,4 +1,4 @@
-"""Where a service can be reached: its local socket, and the file `service.json` with its address.
+"""The address of a service: its local socket, and the file `service.json` that names it.
 
 The path of a Unix socket has at most 107 bytes, and the path of a state directory may be longer. So
 the socket has a short path in a directory that only this user can enter (mode 0700), with a name

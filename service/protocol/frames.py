@@ -80,7 +80,7 @@ class Hello(NamedTuple):
 
     nonce: bytes
     incarnation: int
-    """When the client began, in nanoseconds: of two clients with one id, the younger one stays."""
+    """The client's start in nanoseconds: of two clients with one id, the younger one stays."""
     attempt: int
     """The number of the session, of this client's sessions. A hello for an earlier one may arrive
     late, since ZeroMQ may read the rest of a closed connection at any time."""

@@ -129,7 +129,7 @@ def client_keys(file: Path) -> ClientKeys:
     """Read a client's file.
 
     Raises:
-        UsageError: there is none, or it is not one.
+        UsageError: there is no such file, or it is not a key file.
     """
     content = _read(file, "tamias keys add")
     try:

@@ -1,4 +1,4 @@
-"""What the pool's thread and the frontend's thread exchange.
+"""Passes inputs and outcomes between the pool's thread and the frontend's thread.
 
 Inputs go through the request log: the frontend records them and wakes the pool, which reads them.
 Outcomes go back as they arrive, before they are in the request log: that is safe, because the run

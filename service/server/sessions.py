@@ -78,7 +78,7 @@ class RequestReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the sessions accept."""
+    """Limits on what the sessions accept."""
 
     window: int = 16_384
     """Submissions of one client without an outcome."""
@@ -95,7 +95,7 @@ class Limits:
 
 @dataclass(slots=True)
 class LogBatch:
-    """What is to be recorded in one transaction."""
+    """The submissions, acknowledgements and departures to record in one transaction."""
 
     entries: list[NewRequest] = field(default_factory=list)
     floors: dict[int, int] = field(default_factory=dict)
