@@ -1,20 +1,20 @@
-"""What the launcher must know to carry a job on, and when it may let the workers forget.
+"""The launcher's checkpoint: what it needs to resume a job, and which outbox records it covers.
 
-A checkpoint says: these inputs are done, their outputs are in the sink up to this
-position, and reading may begin again here. It is one small record, saved atomically, and everything
-that it covers can be dropped elsewhere: so it also says up to which record each shard's outbox is
-no longer needed. The order is what makes it safe:
+A checkpoint has the inputs that are done, the position of the sink with all their outputs, and the
+position from which the source has to be read again. It is one small record, saved atomically. All
+that it covers may be removed elsewhere, so it also has, for each shard, the outbox record up to
+which records are not needed any more. The order of steps makes it safe:
 
-    1. the sink takes a record's outputs, `done` gets its offsets       `delivered`, `received`
-    2. the sink is flushed; the state is taken                            `Sink.flush`, `take`
+    1. the sink writes a record's outputs, `done` gets its offsets        `delivered`, `received`
+    2. the sink is flushed; the state is captured                         `Sink.flush`, `capture`
     3. the state is saved                                                 `ProgressLog.save`
-    4. only now the outboxes may be trimmed to what step 2 covered        `saved`, `acknowledged`
+    4. only now the outbox records that step 2 covered may be removed     `saved`, `acknowledged`
 
-A crash before 3 finds the old checkpoint, cuts the sink back to it, and gets from the outboxes
-again all that is missing. A crash after 3 finds that some outbox records come once more; their
-offsets are known to be done.
+After a crash before 3 there is the old checkpoint: the sink is cut back to it, and the outboxes
+still have all that is missing. After a crash after 3 some outbox records come again; their offsets
+are done already.
 
-No I/O here: `delivery` calls in this order.
+This module does no I/O; `checkpointed` calls it in this order.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MARKS = 2048
 class Totals:
     """Counts over all lives of a job, exact at each checkpoint.
 
-    `events` inputs are done, in whatever way; `outputs` were delivered.
+    `events` inputs are done, failed ones included; `outputs` were delivered.
     """
 
     events: int = 0
@@ -44,13 +44,13 @@ class Totals:
 
 
 class Checkpoint:
-    """The state of a running job, from which checkpoints are taken.
+    """The state of a running job, from which checkpoints are made.
 
     Attributes:
         done: the inputs that are done and delivered.
-        totals: counts; `events` follows `delivered`, `outputs` is set from outside.
-        sink: the sink's position that was last taken, or loaded; None in a new job.
-        read: what the source says of the part that it has read; None if it says nothing.
+        totals: counts; `delivered` counts `events`, the caller sets `outputs`.
+        sink: the sink's position in the last checkpoint; None in a new job.
+        read: the source's `read_so_far`, if it has one.
     """
 
     def __init__(self) -> None:
@@ -61,12 +61,12 @@ class Checkpoint:
         self._marks: deque[Position] = deque([Position(0)])
         # Per shard: (sequence, `waits_for`), ascending.
         self._pending: dict[int, deque[tuple[int, int]]] = {}
-        self._taken: dict[int, int] = {}
+        self._captured: dict[int, int] = {}
         self._acknowledged: dict[int, int] = {}
         self._retried: dict[int, int] = {}
 
     def mark(self, position: Position) -> None:
-        """Remember that a batch read from the source began here; in reading order."""
+        """Record the position at which a batch begins; in reading order."""
         marks = self._marks
         if position.offset <= marks[-1].offset:
             return
@@ -74,21 +74,21 @@ class Checkpoint:
         if len(marks) > _MARKS:
             self._drop_marks()
             if len(marks) > _MARKS // 2:
-                # One input holds everything up: half the marks serve as well, at the price of
-                # reading a little more again.
+                # One input takes long: keep half of the marks, at the price of reading a little
+                # more again.
                 self._marks = deque(list(marks)[::2])
 
     def delivered(self, offsets: Sequence[int]) -> None:
-        """Inputs are done, which were not before, and the sink has all their outputs."""
+        """Record inputs that have become done; the sink has all their outputs."""
         self.done.add(offsets)
         self.totals.events += len(offsets)
 
     def received(self, shard: int, sequence: int, waits_for: int = 0) -> None:
-        """The sink has taken in an outbox record, which can be dropped once it is delivered.
+        """Record that the sink has an outbox record, which may be removed once it is delivered.
 
         That is now, or, if the sink holds some of it back, when all offsets below `waits_for` are
         done. Records of one shard come in ascending sequence; those that come again after a crash
-        are passed over.
+        are ignored.
         """
         pending = self._pending.get(shard)
         if pending is None:
@@ -98,10 +98,10 @@ class Checkpoint:
             pending.append((sequence, waits_for))
 
     def is_new_retry(self, shard: int, sequence: int) -> bool:
-        """Whether an outbox record of retried inputs has not been delivered before; now it is.
+        """Whether an outbox record of retried inputs is new; records it as delivered.
 
-        They are delivered as they come, in no order, so their record's number tells; their
-        offsets are done since from their first life.
+        The record's sequence decides that, because the offsets have been done since the inputs
+        failed.
         """
         if sequence <= self._retried.get(shard, -1):
             return False
@@ -109,14 +109,14 @@ class Checkpoint:
         return True
 
     def position(self) -> Position:
-        """Where the source must be read again from: at or before the first input not done."""
+        """The position from which to read again: at or before the first input that is not done."""
         self._drop_marks()
         return self._marks[0]
 
-    def take(self, sink: dict[str, object]) -> dict[str, Any]:
+    def capture(self, sink: dict[str, object]) -> dict[str, Any]:
         """The state to save, given the sink's position after its `flush`; a JSON object."""
         self.sink = sink
-        self._taken = {}
+        self._captured = {}
         low = self.done.low
         for shard, pending in self._pending.items():
             done = None
@@ -125,7 +125,7 @@ class Checkpoint:
                     break
                 done = sequence
             if done is not None:
-                self._taken[shard] = done
+                self._captured[shard] = done
         return {
             "watermark": self.done.to_json(),
             "source": list(self.position()),
@@ -133,31 +133,32 @@ class Checkpoint:
             "sink": sink,
             "totals": asdict(self.totals),
             "trims": {
-                str(shard): level for shard, level in {**self._acknowledged, **self._taken}.items()
+                str(shard): level
+                for shard, level in {**self._acknowledged, **self._captured}.items()
             },
             "retried": {str(shard): level for shard, level in self._retried.items()},
         }
 
     def saved(self) -> dict[int, int]:
-        """What was taken last has been saved: returns the trim levels that are new, by shard."""
-        taken, self._taken = self._taken, {}
-        for shard, level in taken.items():
+        """Record that the last `capture` is saved; return the new acknowledged levels by shard."""
+        captured, self._captured = self._captured, {}
+        for shard, level in captured.items():
             pending = self._pending[shard]
             while pending and pending[0][0] <= level:
                 pending.popleft()
             self._acknowledged[shard] = level
-        return taken
+        return captured
 
     @property
     def acknowledged(self) -> dict[int, int]:
-        """By shard, the outbox sequence up to which records may be dropped."""
+        """By shard, the sequence up to which outbox records may be removed."""
         return self._acknowledged
 
     @classmethod
     def load(cls, record: dict[str, Any]) -> Checkpoint:
-        """The state that `take` returned in an earlier life.
+        """The state that `capture` returned in an earlier life.
 
-        `done`, `totals`, `sink` and `position` are as they were.
+        It has the same `done`, `totals`, `sink` and `position`.
         """
         checkpoint = cls()
         checkpoint.done = DoneOffsets.from_json(record["watermark"])

@@ -1,10 +1,10 @@
-"""Delivery to a sink, with checkpoints of the launcher's own.
+"""Delivery to a sink, with checkpoints of the launcher.
 
-Joins the sink and the checkpoint in the only order that loses and doubles nothing. The checkpoint's
-`done` tells which inputs of a record are new.
+Uses the sink and the checkpoint in the only order in which no output is lost or repeated. Inputs
+of a record are new if their offsets are not in the checkpoint's `done`.
 
-Outputs of retried dead letters take a way of their own: their offsets have been done since the
-input was set aside, so the record's place in the outbox tells whether it was delivered before.
+Outputs of retried dead letters are handled apart: their offsets have been done since the input
+failed, so the record's sequence in the outbox decides whether it was delivered before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Where checkpoints are kept: see `ProgressLog`."""
+    """The storage of checkpoints: see `ProgressLog`."""
 
     def load(self) -> dict[str, Any] | None:
         """The last checkpoint; None if there is none."""
@@ -35,13 +35,13 @@ class Progress(Protocol):
 
 
 class CheckpointedDelivery(Delivery):
-    """Hands outputs to a sink and saves checkpoints.
+    """Writes outputs to a sink and saves checkpoints.
 
     Args:
         sink: not yet opened.
-        progress: where checkpoints are kept; the last one is what this life begins from.
-        source: is told what earlier lives have read of it, and says what this one has; None where
-            the inputs are others than the job's own.
+        progress: the storage of checkpoints; this life begins from the last one.
+        source: the source, whose `read_so_far` goes into checkpoints; None if the inputs are not
+            those of the job.
 
     Attributes:
         sink: the sink.
@@ -75,10 +75,10 @@ class CheckpointedDelivery(Delivery):
         return self.sink.backlog
 
     def open(self) -> Position | None:
-        """Open the sink where the checkpoint left it, and save a first checkpoint.
+        """Open the sink at the position of the checkpoint, and save a first checkpoint.
 
-        The first checkpoint makes the output this job's own: after a crash before the second one
-        the sink knows that it may cut the file back.
+        The first checkpoint records that the output belongs to this job: after a crash before the
+        second one the sink knows that it may cut the file back.
         """
         if self._source is not None and self.checkpoint.read is not None:
             self._source.expect(self.checkpoint.read)
@@ -96,7 +96,7 @@ class CheckpointedDelivery(Delivery):
         """As `Delivery.accept`."""
         outputs = decode_outputs(data)
         self._changed = True
-        if outputs.offsets and retries_of(outputs.offsets[0]):  # all of a record are of one kind
+        if outputs.offsets and retries_of(outputs.offsets[0]):  # then all of them are retries
             self._accept_retried(shard, sequence, outputs)
             return outputs
         fresh = self._done.filter(outputs.offsets)
@@ -115,7 +115,7 @@ class CheckpointedDelivery(Delivery):
 
     @property
     def is_saved(self) -> bool:
-        """Whether the last checkpoint has all that there is."""
+        """Whether nothing has changed since the last checkpoint."""
         return not self._changed
 
     def save(self) -> dict[int, int]:
@@ -126,7 +126,7 @@ class CheckpointedDelivery(Delivery):
         self.checkpoint.totals.outputs = self.sink.outputs
         if self._source is not None:
             self.checkpoint.read = self._source.read_so_far()
-        state = self.checkpoint.take(self.sink.position())
+        state = self.checkpoint.capture(self.sink.position())
         reach("checkpoint.before")
         self._progress.save(state)
         reach("checkpoint.after")

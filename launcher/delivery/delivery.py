@@ -1,12 +1,11 @@
-"""The contract between a pool and what takes its outputs.
+"""The contract between a pool and the receiver of its outputs.
 
-A pool hands each outbox record of its workers to a delivery, and tells the workers from time to
-time which records they may forget. Whether outputs go into a sink with checkpoints of the
-launcher's own (`checkpointed`), or to a Flink task that has checkpoints itself, is the delivery's
-business.
+A pool passes each outbox record of its workers to a delivery, and from time to time acknowledges to
+the workers the records that they may remove. The delivery decides where outputs go: to a sink, with
+checkpoints of the launcher (`checkpointed`), or to a Flink task, which has checkpoints of its own.
 
-Any record may come more than once: a worker died, or the launcher did, before the record was
-forgotten. A delivery passes on what is new in it.
+A record may come more than once, if a worker or the launcher died before the record was removed. A
+delivery passes on only the new outputs in it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Delivery(ABC):
-    """Takes the outputs of one life of a job. Used by one thread.
+    """The receiver of the outputs of one life of a job; used by one thread.
 
     A life: `open` once, then `reading` for each batch that is read and `accept` for each outbox
     record, in any order, `save` from time to time, `close`.
@@ -47,9 +46,9 @@ class Delivery(ABC):
 
     @abstractmethod
     def open(self) -> Position | None:
-        """Open what outputs go to, and return where the source has to be read again from.
+        """Open the receiver, and return the position from which to read the source again.
 
-        None: the source stands where it should.
+        None: the source is at the right position already.
 
         Raises:
             TamiasError: the outputs cannot be delivered there.
@@ -57,15 +56,15 @@ class Delivery(ABC):
 
     @abstractmethod
     def reading(self, position: Position) -> DoneOffsets | None:
-        """Note that a batch of inputs is read from here; batches come in reading order.
+        """Record the position at which a batch of inputs begins; batches come in reading order.
 
         Returns:
-            The offsets that an earlier life has done; None if none of the batch can be among them.
+            The offsets done in earlier lives; None if none of the batch can be among them.
         """
 
     @abstractmethod
     def accept(self, shard: int, sequence: int, data: bytes | memoryview) -> Outputs:
-        """Take in an outbox record of a shard, and return it decoded.
+        """Deliver an outbox record of a shard, and return it decoded.
 
         Raises:
             StoreFullError, OutputClosedError, ...: nothing of the record counts as delivered; the
@@ -79,11 +78,11 @@ class Delivery(ABC):
 
     @abstractmethod
     def save(self) -> dict[int, int]:
-        """Make safe what was delivered.
+        """Save which outputs have been delivered.
 
         Returns:
-            By shard, the outbox sequence up to which the worker may forget its records; only what
-            is new.
+            By shard, the sequence up to which the worker may remove its outbox records; only shards
+            where it has changed.
         """
 
     @abstractmethod
@@ -92,4 +91,4 @@ class Delivery(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close what is open, without saving, because the caller may be failing."""
+        """Close the receiver, without saving, because the caller may be failing."""

@@ -1,11 +1,11 @@
-"""Which inputs are done: a set of input offsets, small because nearly all of it is one interval.
+"""The offsets of inputs that are done: a set that is small, because most of it is one interval.
 
-Every offset below ``low`` is in the set. Above it the inputs finish out of order, a few thousand at
-a time under way, so the set is kept in two more parts: offsets added lately, as a plain set, and
-older ones as sorted disjoint intervals. Adding is one `set.update` and a walk of ``low``; only when
-one input holds ``low`` up for long (a run of minutes, while others go by) are the lately added
-folded into the intervals. Their number is that of the gaps, that is of the inputs still under way,
-however many offsets lie between: memory follows the gaps and not the input.
+All offsets below ``low`` are in the set. Inputs above it finish out of order, a few thousand at a
+time. Their offsets are in two parts: recent ones in a plain set, older ones as sorted disjoint
+intervals. Adding is one `set.update` and a loop that raises ``low``. Only if one input keeps
+``low`` down for long (a run of minutes), the recent offsets are merged into the intervals. There
+are as many intervals as gaps, which are the unfinished inputs: so the size depends on
+these, and not on the number of inputs.
 
 A bitmap, or intervals alone, would be simpler; both cost several times as much per offset in
 Python, and this is done for every input.
@@ -41,7 +41,7 @@ class DoneOffsets:
         self._fold_at = _FOLD_AT
 
     def add(self, offsets: Sequence[int]) -> None:
-        """Put `offsets`, in any order and new or not, into the set."""
+        """Add `offsets`, in any order; some may be in the set already."""
         if not offsets:
             return
         low = self.low
@@ -52,7 +52,7 @@ class DoneOffsets:
         recent = self._recent
         recent.update(offsets)
         high = max(offsets) + 1
-        if high > self.high:  # noqa: PLR1730 - twice as quick as max
+        if high > self.high:  # noqa: PLR1730 (twice as fast as max)
             self.high = high
         while True:
             while low in recent:
@@ -89,7 +89,7 @@ class DoneOffsets:
         return index >= 0 and offset < self._ends[index]
 
     def intervals(self) -> list[tuple[int, int]]:
-        """What is in the set above `low`: ascending, disjoint, half open."""
+        """The part of the set above `low`: intervals, ascending, disjoint, half open."""
         self._fold()
         return list(zip(self._starts, self._ends, strict=True))
 
@@ -108,10 +108,10 @@ class DoneOffsets:
 
     @classmethod
     def from_json(cls, record: dict[str, object]) -> DoneOffsets:
-        """The set that `to_json` recorded."""
+        """Inverse of `to_json`."""
         low, flat = record["low"], record["done"]
         if not isinstance(low, int) or not isinstance(flat, list):
-            raise TypeError("not a record of a watermark")
+            raise TypeError("not a record of done offsets")
         done = cls(low)
         done._starts = flat[::2]
         done._ends = flat[1::2]
@@ -119,23 +119,23 @@ class DoneOffsets:
         return done
 
     def _fold(self) -> None:
-        """Merge what was added lately into the intervals."""
+        """Merge the recent offsets into the intervals."""
         if not self._recent:
             return
-        lately = _runs(sorted(self._recent))
+        recent = _runs(sorted(self._recent))
         self._recent.clear()
         old = zip(self._starts, self._ends, strict=True)
         starts: list[int] = []
         ends: list[int] = []
-        # Both are nearly sorted sequences of runs, which is what Python's sort is quickest at.
-        for start, end in sorted([*old, *lately]):
+        # Both are sorted, which makes Python's sort fast.
+        for start, end in sorted([*old, *recent]):
             if ends and start <= ends[-1]:
                 ends[-1] = max(ends[-1], end)
             else:
                 starts.append(start)
                 ends.append(end)
         self._starts, self._ends = starts, ends
-        # Folding costs as much as there are intervals: do it less often when there are many.
+        # The cost grows with the number of intervals, so merge less often when there are many.
         self._fold_at = max(_FOLD_AT, 2 * len(starts))
 
 

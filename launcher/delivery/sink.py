@@ -1,10 +1,10 @@
-"""What the pool asks of a place where outputs go.
+"""The contract between a delivery and the place where outputs go.
 
-A sink gets outbox records as the workers wrote them: each output is already encoded in the sink's
-`codec`, and all of a record's outputs lie one after another, so the usual case is one write of a
-whole record. The pool drops nothing and orders nothing itself; it tells the sink which inputs were
-delivered before, and learns from `write` which inputs the sink now has. Only those go into the
-checkpoint: what a sink holds back to put it in order must come again from the outbox after a crash.
+A sink gets outbox records as the workers wrote them: outputs are encoded in the sink's `codec`, and
+those of a record are joined, so usually a record is one write. The sink filters and orders: it is
+passed the inputs that were not delivered before, and `write` returns the inputs that it now has.
+Only those go into the checkpoint: outputs that a sink holds back to keep the order must come again
+from the outbox after a crash.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 
 class Sink(ABC):
-    """Where the outputs of a job go. Used by one thread.
+    """The place where the outputs of a job go; used by one thread.
 
     A life: `open` once (new, or at a position), then `write` and `append` in any order, `flush` and
     `position` for each checkpoint, `close`.
     """
 
     codec: str
-    """Names the encoder that workers use: see `store.encoding.json_text.make_encoder`."""
+    """The encoder that workers use: see `store.encoding.json_text.make_encoder`."""
 
     ordered: bool = False
-    """Whether outputs leave in the order of their inputs."""
+    """Whether outputs are written in the order of their inputs."""
 
     outputs: int = 0
     """How many outputs have been delivered, in all of the job's lives."""
 
     @abstractmethod
     def open(self, position: Position | None, delivered: DoneOffsets) -> None:
-        """Begin, anew if `position` is None, or else at what the checkpoint recorded.
+        """Begin at the checkpoint's `position`; None: begin empty.
 
-        Anything that the sink has beyond `position` is dropped. `delivered` is the checkpoint's:
-        the inputs whose outputs are in the sink up to `position`.
+        The sink drops all that it has beyond `position`. `delivered` are the inputs whose outputs
+        it has up to there.
         """
 
     @abstractmethod
     def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
-        """Take a record in, and return the offsets whose outputs are now delivered.
+        """Write a record, and return the offsets whose outputs are now delivered.
 
         Args:
             outputs: the record. Its blob is not kept beyond the call unless the sink copies it.
@@ -59,31 +59,31 @@ class Sink(ABC):
 
     @abstractmethod
     def append(self, outputs: Outputs) -> None:
-        """Take in outputs of inputs that were retried out of the dead letters: in no order."""
+        """Write outputs of retried dead letters, in no order."""
 
     @property
     def backlog(self) -> int:
-        """Bytes held back for the sake of the order; the pool stops reading when it is too much."""
+        """Bytes held back to keep the order; the pool stops reading when there are too many."""
         return 0
 
     @abstractmethod
     def flush(self) -> None:
-        """Make what was delivered as safe as the durability level asks."""
+        """Make written outputs as safe as the durability demands."""
 
     @abstractmethod
     def position(self) -> Position:
-        """What `open` needs, as a JSON object, to come back to what is delivered now."""
+        """The present position, as a JSON object for `open` in a later life."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close what the sink has open; harmless when repeated."""
+        """Close the sink; may be called again."""
 
 
 def recorded(position: Position, name: str) -> int | None:
-    """A number of a recorded position.
+    """A number in a recorded position.
 
     Raises:
-        StoreCorruptError: it is something else.
+        StoreCorruptError: it is not a number.
     """
     number = position.get(name)
     if number is not None and not isinstance(number, int):

@@ -1,12 +1,12 @@
-"""What the pool asks of a place where inputs come from.
+"""The contract between a pool and the place where inputs come from.
 
-A source is read in short batches, by the pool's own thread, whenever there is room for more. Its
-records are numbered from 0 in the order of the source: that number, the offset, is an input's
-identity through all of the job's lives. So a source must give the same records in the same order
-when it is read again, and says so clearly when it cannot.
+The pool's thread reads a source in short batches, when there is room for more. Records are numbered
+from 0 in the order of the source: that number, the offset, identifies an input in all lives of the
+job. So a source must return the same records in the same order when it is read again, and raise an
+error when it cannot.
 
-A record that is malformed is a record all the same: it has an offset, a made-up key, its raw bytes
-as payload, and a `fault` that says what is wrong. The pool sets it aside and goes on.
+A malformed record is a record, too: it has an offset, a generated key, its raw bytes as payload,
+and a `fault` that describes the error. It becomes a dead letter, and the pool goes on.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ if TYPE_CHECKING:
     Identity = dict[str, object]
 
 Record: TypeAlias = "tuple[bytes, bytes, str | None]"
-"""``(key, payload, fault)``: the encoded key, the value in the source's codec, and what is wrong
-with the record, or None. A plain tuple, because one is made for every input."""
+"""``(key, payload, fault)``: the encoded key, the value in the source's codec, and the fault of a
+malformed record, else None. A plain tuple, because one is made for every input."""
 
 
 class Position(NamedTuple):
-    """Where reading can go on. JSON keeps it as a list: ``Position(*record)`` brings it back."""
+    """A position in a source. In JSON it is a list; ``Position(*record)`` is the inverse."""
 
     offset: int
-    """Of the next record."""
+    """The offset of the next record."""
     byte: int = 0
-    """Of the next record's beginning, in the uncompressed file; 0 where there are no bytes."""
+    """Where the next record begins in the uncompressed file; 0 if the source has no bytes."""
     line: int = 0
     """Lines before the next record."""
 
 
 class Source(ABC):
-    """Where the inputs of a job come from. Used by one thread."""
+    """The place where the inputs of a job come from; used by one thread."""
 
     codec: str
     """How payloads are encoded: see `store.encoding.json_text.make_decoder`."""
 
     exhausted: bool = False
-    """Whether `read` has returned all there is."""
+    """Whether `read` has returned all records."""
 
     step: int = 1
-    """From the offset of one record of a batch to that of the next."""
+    """The distance between the offsets of two records of a batch."""
 
     def receive(self) -> None:
-        """Receive what has arrived, where inputs come over a connection. Never waits.
+        """Receive inputs that have arrived, if they come over a connection. Never waits.
 
         The pool calls it before it asks for `position` and reads.
         """
@@ -67,7 +67,7 @@ class Source(ABC):
     def read(self, limit: int) -> list[Record]:
         """Return up to `limit` records, numbered from ``position.offset``.
 
-        Fewer than `limit` is no sign of the end.
+        Fewer than `limit` does not mean the end.
 
         Never waits for a pipe or terminal. An empty list means that the source is `exhausted`, or
         else that nothing has arrived yet: then wait until `fileno` is readable.
@@ -77,41 +77,41 @@ class Source(ABC):
         """
 
     def fileno(self) -> int | None:
-        """What to wait for, if the last `read` found that no more has arrived yet.
+        """The descriptor to wait for, if the last `read` found that no more has arrived yet.
 
-        None when there is no need to wait: the next `read` has something, or finds the end.
+        None if the next `read` returns records or finds the end.
         """
         return None
 
     @abstractmethod
     def seek(self, position: Position) -> None:
-        """Go on at a `position` of an earlier life. Only before the first `read`.
+        """Go on at a `position` of an earlier life; only before the first `read`.
 
         Raises:
-            InputError: there is no such position any more.
+            InputError: the source does not have that position any more.
         """
 
     @abstractmethod
     def identity(self) -> Identity:
-        """What tells this input from another, as a JSON object for the job's manifest."""
+        """The identity of this input, as a JSON object for the job's manifest."""
 
     @abstractmethod
     def check(self, identity: Identity) -> None:
-        """Make sure that this is the input whose `identity` was recorded. It may have grown.
+        """Check that this is the input with the recorded `identity`; it may have grown.
 
         Raises:
             InputError: it is another one.
         """
 
     def read_so_far(self) -> Identity | None:
-        """What tells the part that has been read from another, as JSON; None if nothing can.
+        """The identity of the part that has been read, as JSON; None if it has none.
 
-        It goes into every checkpoint, and is never about less than `expect` was given.
+        It goes into every checkpoint, and never covers less than the one given to `expect`.
         """
         return None
 
     def expect(self, read: Identity) -> None:
-        """Make sure that the part an earlier life has read is still the same. Before `seek`.
+        """Check that the part that an earlier life has read is unchanged; before `seek`.
 
         Raises:
             InputError: it is not; where inputs can be read once only, `read` raises it.
@@ -120,7 +120,7 @@ class Source(ABC):
 
     @property
     def left(self) -> str:
-        """Why the end of the input was left for the next life; empty if it was not."""
+        """Why the end of the input was left to the next life; empty if it was not."""
         return ""
 
     def fraction(self) -> float | None:
@@ -128,7 +128,7 @@ class Source(ABC):
         return None
 
     def close(self) -> None:
-        """Close what the source has open; harmless when repeated."""
+        """Close the source; may be called again."""
         return
 
     def __enter__(self) -> Self:
@@ -139,5 +139,5 @@ class Source(ABC):
 
 
 def generated_key(offset: int) -> bytes:
-    """The encoded key of a record that has none: the same whenever the record is read."""
+    """The encoded key of a record without one; the same each time the record is read."""
     return encode_key(f"input#{offset}")

@@ -8,7 +8,7 @@ Not every path is a file: a terminal, a pipe or ``/dev/null`` cannot be cut back
 `length` is None, and what was written between the last checkpoint and a crash is written again on
 resume.
 
-A file that somebody has edited or replaced meanwhile must be neither cut nor appended to. So the
+A file that was edited or replaced meanwhile must be neither cut nor appended to. So the
 checkpoint has a digest of the end of what it covers, and what lies behind that is only cut off if
 the job may have written it.
 """

@@ -1,6 +1,6 @@
 """CSV files with a header line: each row becomes a JSON object of strings, empty cells become null.
 
-Rows are parsed as RFC 4180 says: a quoted cell may hold commas, doubled quotes and line breaks.
+Rows are parsed as in RFC 4180: a quoted cell may hold commas, doubled quotes and line breaks.
 Numbers stay strings: a postcode, for example, must keep its zeros. A row is malformed if its number
 of cells differs from the header's, or if it has broken quoting or undecodable bytes. Blank lines
 are skipped.

@@ -1,8 +1,8 @@
 """A digest of the inputs that a program has given, by which a later life knows them again.
 
 Python's own `hash` and pickles differ from process to process for equal values: sets have no order,
-and a pickle says which objects are shared. `marshal` in version 2 writes plain data alike whatever
-is shared. Values that are not plain data count by their type alone, sets by their size.
+and a pickle records which objects are shared. `marshal` in version 2 writes equal plain data alike,
+shared or not. Values that are not plain data count by their type alone, sets by their size.
 """
 
 from __future__ import annotations

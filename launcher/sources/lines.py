@@ -45,7 +45,7 @@ class LineReader:
         is_stream: whether the input cannot be sought, and may have no data yet.
 
     Raises:
-        InputError: (every method) the file cannot be read; the message says which, and why.
+        InputError: (every method) the file cannot be read; the message has its name and the reason.
     """
 
     def __init__(self, path: str) -> None:

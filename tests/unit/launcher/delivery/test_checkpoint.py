@@ -9,7 +9,7 @@ from tamias.launcher.delivery.source import Position
 
 
 def reloaded(checkpoint: Checkpoint) -> Checkpoint:
-    return Checkpoint.load(json.loads(json.dumps(checkpoint.take({"length": 7}))))
+    return Checkpoint.load(json.loads(json.dumps(checkpoint.capture({"length": 7}))))
 
 
 def test_a_new_job_reads_from_the_beginning() -> None:
@@ -44,7 +44,7 @@ def test_everything_comes_back_from_the_record() -> None:
     checkpoint.delivered([0, 1, 2, 3, 4, 6])
     checkpoint.totals.outputs = 2
     checkpoint.received(3, 8)
-    checkpoint.take({})
+    checkpoint.capture({})
     checkpoint.saved()
     again = reloaded(checkpoint)
     assert again.done.low == 5
@@ -57,7 +57,7 @@ def test_everything_comes_back_from_the_record() -> None:
 
 
 def test_records_of_other_versions_may_have_more_totals() -> None:
-    record = Checkpoint().take({})
+    record = Checkpoint().capture({})
     record["totals"]["unheard_of"] = 1
     assert Checkpoint.load(record).totals.events == 0
 
@@ -65,12 +65,12 @@ def test_records_of_other_versions_may_have_more_totals() -> None:
 def test_outbox_records_are_dropped_only_after_the_checkpoint_that_covers_them_is_saved() -> None:
     checkpoint = Checkpoint()
     checkpoint.received(0, 1)
-    checkpoint.take({})
+    checkpoint.capture({})
     checkpoint.received(0, 2)
     assert checkpoint.acknowledged == {}
     assert checkpoint.saved() == {0: 1}
     assert checkpoint.saved() == {}
-    checkpoint.take({})
+    checkpoint.capture({})
     assert checkpoint.saved() == {0: 2}
     assert checkpoint.acknowledged == {0: 2}
 
@@ -82,10 +82,10 @@ def test_a_record_that_waits_holds_back_its_shard_and_no_other() -> None:
     checkpoint.received(0, 3, 3)
     checkpoint.received(1, 1, 2)
     checkpoint.delivered(range(3))
-    checkpoint.take({})
+    checkpoint.capture({})
     assert checkpoint.saved() == {0: 1, 1: 1}
     checkpoint.delivered(range(3, 6))
-    checkpoint.take({})
+    checkpoint.capture({})
     assert checkpoint.saved() == {0: 3}
 
 
@@ -93,10 +93,10 @@ def test_records_that_come_again_are_counted_once() -> None:
     checkpoint = Checkpoint()
     checkpoint.received(0, 1)
     checkpoint.received(0, 2)
-    checkpoint.take({})
+    checkpoint.capture({})
     checkpoint.saved()
     checkpoint.received(0, 1)
     checkpoint.received(0, 2)
     checkpoint.received(0, 3)
-    checkpoint.take({})
+    checkpoint.capture({})
     assert checkpoint.saved() == {0: 3}
