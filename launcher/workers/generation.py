@@ -1,11 +1,11 @@
 """Generations: versions of code, configuration and interpreter that a pool's workers come from.
 
-A pool begins with one. While it is reloaded there are two: the new one's workers come up beside the
-old one's, shards move, and in the end one of the two leaves. A generation is a `Boot`, which says
-what its workers run, and a starter, which makes them; its slots are the dispatcher's business.
+A pool begins with one. During a reload there are two: the new one's workers start beside the old
+one's, shards move, and in the end one of the two is removed. A generation has a `Boot`, which
+describes what its workers run, and a starter, which starts them; the dispatcher has its slots.
 
-Numbers go up and are kept in the state directory, so that what a run has left behind (outputs, its
-journal, a dead letter) can be told from another generation's, launcher deaths or not.
+Numbers only grow, and are kept in the state directory, so that the records of a run (outputs, its
+journal, a dead letter) name their generation, also after the launcher was killed.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ STARTERS: Final[dict[str, Callable[[Boot, IO[bytes] | int, Launch | None], Start
     "zygote": ZygoteStarter,
     "spawn": SpawnStarter,
 }
-"""What makes a generation's workers, by start method."""
+"""The starters, by start method."""
 
 
 @dataclass(slots=True)
 class Generation:
     """One of a pool's generations.
 
-    While it is on trial, whatever would end the pool (its agent does not load, an action fails and
-    the policy is to fail) is left in `failure` instead.
+    While it is on trial, an error that would end the pool (its agent cannot be loaded, or an action
+    fails and the policy is to fail) is kept in `failure` instead.
     """
 
     number: int
@@ -71,7 +71,7 @@ class Generations:
         return generation
 
     def remove(self, number: int) -> None:
-        """End a generation with all processes that it still has; waits for that."""
+        """End a generation with all its processes, and wait for that."""
         self._by_number.pop(number).starter.close()
 
     def take_out(self, number: int) -> Generation:
@@ -79,7 +79,7 @@ class Generations:
         return self._by_number.pop(number)
 
     def descriptors(self) -> list[int]:
-        """What to poll; `poll` is due when one is readable."""
+        """Return the descriptors to poll; call `poll` when one is readable."""
         return [
             descriptor
             for generation in self._by_number.values()
@@ -87,11 +87,11 @@ class Generations:
         ]
 
     def poll(self) -> list[tuple[Generation, Event]]:
-        """The events since the last call, each with its generation. Never waits."""
+        """Return the events since the last call, each with its generation. Never waits."""
         return [(generation, event) for generation in self for event in generation.starter.poll()]
 
     def close(self) -> None:
-        """End every process that is left, and wait for that."""
+        """End every process that still runs, and wait for that."""
         for generation in self:
             self.remove(generation.number)
 

@@ -2,11 +2,11 @@
 
 `watchdog.py` decides what a sample means; the monitor takes the samples and acts. A sample costs a
 few microseconds per worker and second: the beacon is read from shared memory, and the kernel is
-only asked about a worker that shows no sign of life, or whose memory has a limit. Zygotes are
-sampled, too: a stopped one makes no workers, and one that hangs in the agent's import never will.
+only asked about a worker whose pulse has not changed, or whose memory has a limit. Zygotes are
+sampled, too: a stopped zygote forks no workers, nor does one that hangs in the agent's import.
 
-The pool itself does what concerns it as a whole: replace a worker without interrupting it, go on
-without one that does not die, end.
+The pool carries out the actions that concern it as a whole: replace a worker without interrupting
+it, continue without one that does not die, end.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from .starter import Starter
 
 EXACT_SECONDS: Final = 1.0
-"""How often a worker's memory is measured exactly, at most."""
+"""The least time between two exact measurements of a worker's memory."""
 QUICK_SECONDS: Final = 0.02
-"""Between two samples of a worker that is being killed."""
+"""The time between two samples of a worker that is being killed."""
 
 _LOG: Final = logging.getLogger("tamias.pool")
 
@@ -53,7 +53,7 @@ class _Watched:
     due: float
     pid: int | None = None
     bound: int = 0
-    """What its memory was at most, when it was measured exactly last."""
+    """The upper bound of its memory at the last exact measurement."""
     measured: int = 0
     measured_at: float = float("-inf")
 
@@ -78,9 +78,9 @@ class Monitor:
     ) -> None:
         """Watch the workers of a registry.
 
-        `state` is the state directory, in which leases are broken if need be. `replace_slot` has a
-        slot's worker replaced between two runs, `abandon` goes on as if a worker had just been
-        killed though it is not dead, `fail` ends the pool.
+        `state` is the state directory, in which leases are broken if necessary. `replace_slot`
+        replaces a slot's worker between two runs, `abandon` treats a worker that cannot die as
+        killed, `fail` ends the pool.
         """
         self._registry = registry
         self._dispatcher = dispatcher
@@ -95,7 +95,7 @@ class Monitor:
 
     @property
     def limits(self) -> WatchLimits:
-        """The limits on each worker. May be set at any time, and hold at once."""
+        """The limits on each worker. May be set at any time, with effect at once."""
         return self._limits
 
     @limits.setter
@@ -153,7 +153,7 @@ class Monitor:
     def _sample(self, worker: WorkerHandle, pid: int, watched: _Watched, now: float) -> Sample:
         beacon = self._registry.beacons[worker.assignment.slot]
         pulse = beacon.pulse
-        asked = procfs.standing(pid) if watched.watchdog.is_silent(pulse) else None
+        asked = procfs.process_state(pid) if watched.watchdog.is_silent(pulse) else None
         beat = worker.heartbeat
         return Sample(
             at=now,
@@ -169,7 +169,7 @@ class Monitor:
         )
 
     def _memory(self, pid: int, watched: _Watched, now: float) -> int:
-        """The worker's memory; 0 if it is surely below all limits, or has just been measured."""
+        """Return the worker's memory; 0 if it is below all limits, or was measured just before."""
         limit = min(filter(None, (self._limits.memory, self._limits.memory_soft)))
         bound = procfs.memory_at_most(pid)
         if bound <= limit:
@@ -185,10 +185,10 @@ class Monitor:
     def _carry_out(self, action: Action, worker: WorkerHandle, pid: int, now: float) -> None:
         slot = worker.assignment.slot
         if action.do == "dump":
-            self._condemn(worker, action)
+            self._record_cause(worker, action)
             _send(pid, signal.SIGUSR2)
         elif action.do == "kill":
-            self._condemn(worker, action)
+            self._record_cause(worker, action)
             _send(pid, signal.SIGKILL)
         elif action.do == "fence":
             self._fence(worker, pid, now)
@@ -202,8 +202,8 @@ class Monitor:
             hint = "Raise the limit, or leave it out."
             self._fail(ConfigError(f"{action.why[:1].upper()}{action.why[1:]}.", hint=hint))
 
-    def _condemn(self, worker: WorkerHandle, action: Action) -> None:
-        """Record why it is killed, as its dead letter will have it."""
+    def _record_cause(self, worker: WorkerHandle, action: Action) -> None:
+        """Record why it is killed, for its dead letter."""
         if not worker.killed_for:
             what = self._under_way(worker.assignment.slot, action) if worker.ready else "starting"
             worker.killed_for = f"was killed: {action.why}, {what}"
@@ -220,7 +220,7 @@ class Monitor:
         return f"with {count} input{'' if count == 1 else 's'} in flight, executing none"
 
     def _fence(self, worker: WorkerHandle, pid: int, now: float) -> None:
-        """Break the leases of a process that cannot die, and go on without it."""
+        """Break the leases of a process that cannot die, and continue without it."""
         slot = worker.assignment.slot
         _LOG.error(
             "worker %d (pid %d) does not die: its leases are broken, and if it comes back it will"
@@ -257,7 +257,7 @@ class Monitor:
             self.next_inspection = min(self.next_inspection, watched.due)
 
     def _inspect_zygote(self, pid: int, starter: Starter, watched: _Watched, now: float) -> None:
-        asked = procfs.standing(pid)
+        asked = procfs.process_state(pid)
         if asked is None:
             return
         action = watched.watchdog.process(
@@ -279,7 +279,7 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 
 def watch_limits(config: Configuration) -> WatchLimits:
-    """The limits that a configuration puts on each worker.
+    """Return the limits that a configuration sets on each worker.
 
     Raises:
         ConfigError: the soft limit on memory is above the hard one.

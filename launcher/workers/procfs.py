@@ -1,13 +1,12 @@
-"""What the kernel reports of a process: its state and its own memory.
+"""Reads from /proc what the kernel reports of a process: its state and its own memory.
 
-*Memory of its own* is what would come free if the process ended, and not before: the unique set
-size (USS: private pages, clean and dirty), and what of it has been swapped out. The pages of LMDB's
-maps are left out. They are the system's page cache, which gives them back by itself
-when memory is short; yet the kernel counts those that only one process maps as that process's own,
-so that a worker with a large store would seem to grow for ever.
+*Own memory* is what becomes free when the process ends: the unique set size (USS: private pages,
+clean and dirty), and the part that was swapped out. The pages of LMDB's maps are left out. They are
+page cache, which the kernel frees when memory is short. But it counts pages that only one process
+maps as that process's own, so a worker with a large store would seem to grow for ever.
 
-The exact number costs the kernel a walk through all pages. `memory_at_most` is an upper bound that
-costs next to nothing: as long as it is below a limit there is no need to look closer.
+For the exact number the kernel walks through all pages. `memory_at_most` is an upper bound that
+costs almost nothing: while it is below a limit, the exact number is not needed.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ _BOUNDING: Final = frozenset((b"RssAnon", b"RssShmem", b"RssFile", b"VmSwap", b"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What the scheduler knows of a process.
+class ProcessState:
+    """The state of a process in the scheduler.
 
     `state` is the letter of proc(5): R runs, S sleeps, D sleeps and cannot be woken (disk, network
     file system, swap, a frozen group), T is stopped, t is held by a debugger, Z is dead. `ticks`
-    is the processor time it has had so far.
+    is the processor time that it has used.
     """
 
     state: str
     ticks: int
 
 
-def standing(pid: int) -> Standing | None:
-    """How the process stands now; None if there is none, or the system does not tell."""
+def process_state(pid: int) -> ProcessState | None:
+    """Return the state of a process; None if there is none, or if it cannot be read."""
     try:
         data = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -45,16 +44,18 @@ def standing(pid: int) -> Standing | None:
     # The name, in parentheses, may contain anything.
     name_ends = data.rfind(b")")
     fields = [b"", b"", *data[name_ends + 1 :].split()]
-    return Standing(fields[_STATE].decode(), int(fields[_USER_TICKS]) + int(fields[_KERNEL_TICKS]))
+    return ProcessState(
+        fields[_STATE].decode(), int(fields[_USER_TICKS]) + int(fields[_KERNEL_TICKS])
+    )
 
 
 def memory_at_most(pid: int) -> int:
-    """Bytes that `memory` would surely not exceed, cheaply; 0 if there is no such process."""
+    """Return an upper bound of `memory`, cheaply; 0 if there is no such process."""
     return 1024 * _sum_of(_read(f"/proc/{pid}/status"), _BOUNDING)
 
 
 def memory(pid: int) -> int:
-    """Bytes of memory that are the process's own; 0 if there is none, or it may not be asked."""
+    """Return the bytes of a process's own memory; 0 if there is none, or it cannot be read."""
     total = 0
     for mapping in _mappings(_read(f"/proc/{pid}/smaps")):
         total += _sum_of(mapping, _OWN)
@@ -62,7 +63,7 @@ def memory(pid: int) -> int:
 
 
 def _mappings(data: bytes) -> list[bytes]:
-    """The parts of a smaps file about single mappings, those of a store apart."""
+    """Return the parts of a smaps file about single mappings, without those of a store."""
     parts: list[list[bytes]] = []
     for line in data.splitlines():
         name, colon, _ = line.partition(b":")

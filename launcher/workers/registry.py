@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .starter import Exited, Started, Starter
 
 STACKS_BYTES: Final = 1 << 16
-"""How much of a worker's stack dump goes into a dead letter."""
+"""The largest part of a worker's stack dump that a dead letter holds."""
 
 
 @dataclass(slots=True)
@@ -44,15 +44,15 @@ class WorkerHandle:
     found: dict[int, list[int]] = field(default_factory=dict)
     """Offsets that it has announced, by shard, until it says that it has the shard."""
     found_failed: set[int] = field(default_factory=set)
-    """Those of them that failed for good."""
+    """Those of them that have failed finally."""
     blameless: bool = False
-    """Whether no input is a suspect when it ends."""
+    """Whether its death suspects no input."""
     stop_by: float = 0.0
-    """When it is killed if it has not ended by itself; 0.0 if it was not asked to end."""
+    """The time at which it is killed if it still runs; 0.0 if it was not asked to end."""
     killed_for: str = ""
-    """Why the monitor has killed it; empty if it has not."""
+    """The reason for which the monitor has killed it; empty if it has not."""
     killed_cause: Literal["crash", "timeout", "memory"] = "crash"
-    """The cause that a dead letter gives for that."""
+    """The cause of that in a dead letter."""
     heartbeat: dict[str, Any] | None = None
 
     def info(self, pid: int) -> WorkerInfo:
@@ -72,7 +72,7 @@ class WorkerHandle:
 
     @property
     def sent_last_heartbeat(self) -> bool:
-        """Whether the heartbeat is the one that it sends when it leaves in order."""
+        """Whether the heartbeat is the last one of a worker that ends normally."""
         return self.heartbeat is not None and self.heartbeat["last"]
 
     @property
@@ -85,14 +85,14 @@ class WorkerRegistry:
     """The workers of one pool."""
 
     def __init__(self, state: Path) -> None:
-        """`state` is the state directory, in which beacons and stack dumps live."""
+        """`state` is the state directory, which holds beacons and stack dumps."""
         self.state = state
         self.beacons = Beacons(StateLayout(state).beacons)
-        """What each worker is executing, in shared memory that outlives it."""
+        """The input that each worker executes, in shared memory that outlives it."""
         self._by_slot: dict[int, WorkerHandle] = {}
         self._by_identity: dict[bytes, WorkerHandle] = {}
         self._former: Counter[str] = Counter()
-        """What former workers have counted."""
+        """The counts of former workers."""
 
     def __iter__(self) -> Iterator[WorkerHandle]:
         return iter(self._by_slot.values())
@@ -128,7 +128,7 @@ class WorkerRegistry:
             self._former.update(old.heartbeat["totals"])
 
     def record_start(self, event: Started) -> WorkerHandle | None:
-        """A process that was asked for exists; returns it if it is its slot's current one."""
+        """Record the pid of a started worker; return it if it is its slot's current one."""
         worker = self._by_slot.get(event.assignment.slot)
         if worker is None or worker.assignment != event.assignment:
             return None
@@ -177,9 +177,9 @@ class WorkerRegistry:
                     os.kill(worker.pid, signal.SIGKILL)
 
     def totals(self) -> Counter[str]:
-        """What all workers have counted of failures, as of their last heartbeats.
+        """Return the failures that all workers have counted, as of their last heartbeats.
 
-        The workers count what only they can know: tries of actions, inputs set aside or ignored.
+        Only the workers can count these: tries of actions, inputs set aside or ignored.
         """
         totals = self._former.copy()
         for worker in self:
@@ -188,7 +188,7 @@ class WorkerRegistry:
         return totals
 
     def heartbeats(self) -> list[dict[str, Any]]:
-        """The last heartbeat of each slot's worker."""
+        """Return the last heartbeat of each slot's worker."""
         return [worker.heartbeat for worker in self if worker.heartbeat is not None]
 
     def close(self) -> None:
@@ -203,7 +203,7 @@ class WorkerRegistry:
 
 
 def _describe(status: int | None) -> tuple[str, int | None, int | None]:
-    """How a process ended: in words, by which signal, with which code."""
+    """Describe how a process ended; return the text, the signal and the exit code."""
     if status is None:
         return "died with its zygote", None, None
     if os.WIFSIGNALED(status):

@@ -1,32 +1,29 @@
-"""Watching one worker: samples go in, actions come out.
+"""Watches one worker, as a pure machine: samples go in, actions come out.
 
-A pure machine: it reads no clock and no /proc. `monitor.py` takes a `Sample` a few times a second
-at most, and carries out the `Action` that comes of it.
+It reads no clock and no /proc. `monitor.py` makes a `Sample` a few times a second at most, and
+carries out the `Action` that `process` returns.
 
-**Things that stand still are not all the same**, and each has its own words, because what to do
-about them differs:
+**A worker can hang in four ways.** Each has a name of its own, because the remedy differs:
 
 - *timeout*: a plain action has held the worker's thread for longer than `run-timeout`. The action
-  is at work, or waits for something that does not come.
-- *blocked*: an asynchronous action, or something it has left on the event loop, does not give the
-  loop back. All other runs of the worker wait for it. (One that waits properly, for too long, is no
-  business of ours: its worker cancels it.)
-- *stopped*: it has received SIGSTOP, or the terminal has stopped it. Nothing in it runs at all.
+  runs, or waits for something that does not happen.
+- *blocked*: an asynchronous action, or a task that it has left on the event loop, blocks the loop.
+  All other runs of the worker wait for it. (An action that awaits something for too long is not
+  handled here: its worker cancels it.)
+- *stopped*: it has received SIGSTOP, or the terminal has stopped it. None of its threads runs.
 - *stalled*: the process sleeps inside the kernel and cannot be woken: a dead disk or network file
   system, endless swapping, a frozen control group. It may not even die when it is killed.
 
-A process under a debugger (state `t`) is none of these, and is left alone.
+A process under a debugger (state `t`) is none of these; no action is taken.
 
-**Time without samples does not count.** If the launcher itself was stopped, or the container was
-frozen with everyone in it, the clock has gone on, and all workers would seem overdue at the first
-sample afterwards. So intervals are added up from sample to sample, and a gap counts as two usual
-ones.
+**Time without samples does not count.** If the launcher itself was stopped, or the whole container
+was frozen, the clock has gone on, and all workers would seem overdue at the first sample
+afterwards. So intervals are added up from sample to sample, and a gap counts as two usual ones.
 
-**A killing has steps.** First the worker is asked to write down the stacks of its threads and tasks
-(`dump`), shortly after it is killed (`kill`). If its death is not reported within some seconds, it
-cannot die now, but might come back later: then it is *fenced* (`fence`), which means that its
-leases are broken, and its successors raise the epoch of its shards: nothing that it writes
-afterwards counts.
+**A kill has steps.** First the worker is asked to write the stacks of its threads and tasks
+(`dump`); shortly after, it is killed (`kill`). If its death is not reported within some seconds, it
+cannot die now, but may continue later. Then it is *fenced* (`fence`): its leases are broken, and
+its successors raise the epoch of its shards, so that its later writes are refused.
 """
 
 from __future__ import annotations
@@ -47,10 +44,10 @@ FENCE_SECONDS: Final = 5.0
 BEAT_SECONDS: Final = 1.0
 """How often a worker's loop shows that it is alive."""
 ASK_AGAIN_SECONDS: Final = 60.0
-"""A worker that was to be replaced and still is there is asked for again after this."""
+"""The time after which the replacement of a worker that still runs is requested again."""
 
 Cause = Literal["timeout", "memory", "crash"]
-"""Causes of a death, as a dead letter tells them."""
+"""Causes of a death, as in dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class WatchLimits:
         return bool(self.memory or self.memory_soft)
 
     def pause(self, *, working: bool) -> float:
-        """Seconds until the next sample of a worker that has, or has not, something to do."""
+        """Return the seconds until the next sample of a worker with or without inputs."""
         pause = INSPECTION_SECONDS
         if working and self.on_memory:
             pause = min(pause, MEMORY_SECONDS)
@@ -85,11 +82,11 @@ class WatchLimits:
 class Sample:
     """A sample of a worker's state.
 
-    `fresh` is one that has just become ready and has nothing to do yet.
+    `fresh`: the worker has just become ready and has no inputs yet.
     `offset` is the input that its beacon names, `executing` for how many seconds (0.0 if it does
     not say), `asynchronous` whether a step of an asynchronous action is meant. `pulse` changes
     while the event loop is alive, and is 0 when that says nothing. `state` and `ticks` are those of
-    `procfs.Standing`, empty if not asked for. `memory` is in bytes, 0 if not measured.
+    `procfs.ProcessState`, empty if not asked for. `memory` is in bytes, 0 if not measured.
     """
 
     at: float
@@ -120,11 +117,11 @@ class Action:
     offset: int | None = None
     """The input that was being executed."""
     seconds: float = 0.0
-    """For how long that had been seen, at least."""
+    """The least time for which it was executed."""
 
 
 class Watchdog:
-    """One worker, from the moment it was asked for."""
+    """Watches one worker, from its start."""
 
     __slots__ = (
         "_action",
@@ -148,7 +145,7 @@ class Watchdog:
         """May be set at any time."""
         self._born = self._at = at
         self._step = 0.0
-        """Seconds that the present sample adds to whatever lasts."""
+        """Seconds that the present sample adds to each lasting condition."""
         self._starting = self._blocked = self._stopped = self._stalled = 0.0
         self._offset: int | None = None
         self._seen = 0.0
@@ -156,11 +153,11 @@ class Watchdog:
         self._pulse = 0
         self._ticks = -1
         self._action: Action | None = None
-        """What is under way against it: the last action, with the time in `_asked_at`."""
+        """The last action that is under way; its time is `_asked_at`."""
         self._asked_at = 0.0
 
     def is_silent(self, pulse: int) -> bool:
-        """Whether it shows no sign of life, so that the kernel should be asked for its state."""
+        """Return whether its pulse has not changed: then the kernel is asked for its state."""
         return pulse in (0, self._pulse)
 
     @property
@@ -175,8 +172,8 @@ class Watchdog:
         self._step = min(elapsed, self._longest_step())
         self._follow(sample)
         if self.is_dying:
-            return self._go_on(sample.at)
-        action = self._judge(sample)
+            return self._next_step(sample.at)
+        action = self._check(sample)
         if action is None:
             return None
         again = action.do == "replace" and self._action is not None
@@ -208,19 +205,19 @@ class Watchdog:
         if sample.state:
             self._ticks = sample.ticks
 
-    def _judge(self, sample: Sample) -> Action | None:
-        """The first reason to do something about it."""
+    def _check(self, sample: Sample) -> Action | None:
+        """Return the first action for which there is a reason."""
         if sample.state == "t":
             return None
         return (
-            self._judge_standing()
-            or self._judge_start(sample)
-            or self._judge_memory(sample)
-            or self._judge_time(sample)
-            or self._judge_age(sample)
+            self._check_hang()
+            or self._check_start(sample)
+            or self._check_memory(sample)
+            or self._check_time(sample)
+            or self._check_age(sample)
         )
 
-    def _judge_standing(self) -> Action | None:
+    def _check_hang(self) -> Action | None:
         limit = self.limits.stop_timeout
         if not limit:
             return None
@@ -235,14 +232,14 @@ class Watchdog:
             )
         return None
 
-    def _judge_start(self, sample: Sample) -> Action | None:
+    def _check_start(self, sample: Sample) -> Action | None:
         limit = self.limits.start_timeout
         if limit and not sample.ready and self._starting > limit:
             why = f"it was not ready within start-timeout ({limit:g} s)"
             return Action("dump", why, "timeout")
         return None
 
-    def _judge_memory(self, sample: Sample) -> Action | None:
+    def _check_memory(self, sample: Sample) -> Action | None:
         hard, soft = self.limits.memory, self.limits.memory_soft
         if not sample.memory or not sample.ready:
             return None
@@ -260,12 +257,12 @@ class Watchdog:
             return Action("replace", why, "memory", sample.offset, self._lasted(sample))
         return None
 
-    def _judge_time(self, sample: Sample) -> Action | None:
+    def _check_time(self, sample: Sample) -> Action | None:
         limit = self.limits.run_timeout
         if not limit or not sample.ready:
             return None
         if sample.state == "T" and self.limits.stop_timeout:
-            return None  # it is not the run that takes so long
+            return None  # the process is stopped: not the run is slow
         # The beacon is exact, but also counts time in which no process ran.
         lasted = min(sample.executing, self._seen + self._longest_step())
         if sample.offset is not None and lasted > limit:
@@ -281,7 +278,7 @@ class Watchdog:
         why = f"{what} longer than run-timeout ({limit:g} s)"
         return Action("dump", why, "timeout", sample.offset, sample.executing)
 
-    def _judge_age(self, sample: Sample) -> Action | None:
+    def _check_age(self, sample: Sample) -> Action | None:
         limits = self.limits
         if not sample.ready:
             return None
@@ -294,12 +291,12 @@ class Watchdog:
     def _kill(self, why: str) -> Action:
         """Kill at once: a process that does not run writes no stacks.
 
-        An input may have done it (an action can stop its own process), but hardly ever has.
+        An input can be the cause (an action can stop its own process), but rarely is.
         """
         return Action("kill", why, offset=self._offset, seconds=self._seen)
 
-    def _go_on(self, at: float) -> Action | None:
-        """The next step of a killing."""
+    def _next_step(self, at: float) -> Action | None:
+        """Return the next step of a kill, once it is due."""
         action = self._action
         waited = at - self._asked_at
         if action is None or waited < (DUMP_SECONDS if action.do == "dump" else FENCE_SECONDS):

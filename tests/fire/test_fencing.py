@@ -122,7 +122,7 @@ def test_one_that_is_stopped_replaced_and_continued_writes_nothing(
         assert spared
         # It still has inputs, and thinks that it holds its leases.
         os.kill(victims[0], signal.SIGCONT)
-        wait_for(lambda: procfs.standing(victims[0]) is None)
+        wait_for(lambda: procfs.process_state(victims[0]) is None)
 
     with meanwhile(disturb):
         job.run(
@@ -173,10 +173,10 @@ def test_one_that_cannot_be_killed_is_fenced_and_the_rest_goes_on(
         victim = busy(job)
         with frozen(victim):
             wait_for(lambda: replaced(job, victim))
-            standing = procfs.standing(victim)
+            standing = procfs.process_state(victim)
             assert standing is not None
             assert standing.state == "D"
-        wait_for(lambda: procfs.standing(victim) is None)  # of the SIGKILL that was waiting
+        wait_for(lambda: procfs.process_state(victim) is None)  # of the SIGKILL that was waiting
 
     with meanwhile(freeze):
         job.run(dict.fromkeys(range(INPUTS), "nap"), INPUTS, agent="Simple", stop_timeout="300ms")
@@ -190,7 +190,7 @@ def test_a_stopped_zygote_is_replaced(job: Job) -> None:
     def stop() -> None:
         zygote = int(Path(f"/proc/{busy(job)}/stat").read_text().rpartition(")")[2].split()[1])
         os.kill(zygote, signal.SIGSTOP)
-        wait_for(lambda: procfs.standing(zygote) is None)
+        wait_for(lambda: procfs.process_state(zygote) is None)
 
     with meanwhile(stop):
         job.run(dict.fromkeys(range(INPUTS), "nap"), INPUTS, agent="Simple", stop_timeout="300ms")

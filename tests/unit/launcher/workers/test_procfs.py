@@ -34,17 +34,17 @@ def wait(tell: Callable[[], None]) -> None:
 def test_states_of_a_process() -> None:
     with forked(wait) as child:
         child.await_signals(1)
-        while procfs.standing(child.pid).state != "S":  # type: ignore[union-attr]
+        while procfs.process_state(child.pid).state != "S":  # type: ignore[union-attr]
             time.sleep(0.001)
         os.kill(child.pid, signal.SIGSTOP)
         os.waitpid(child.pid, os.WUNTRACED)
-        stopped = procfs.standing(child.pid)
+        stopped = procfs.process_state(child.pid)
         assert stopped is not None
         assert stopped.state == "T"
         assert stopped.ticks >= 0
-    assert procfs.standing(child.pid) is None
+    assert procfs.process_state(child.pid) is None
     assert procfs.memory(child.pid) == procfs.memory_at_most(child.pid) == 0
-    own = procfs.standing(os.getpid())
+    own = procfs.process_state(os.getpid())
     assert own is not None
     assert own.state == "R"
 
