@@ -1,4 +1,4 @@
-"""The JVM is one per pool, is replaced when it is lost, and goes when nobody needs it."""
+"""The JVM is one per pool, is replaced when it is lost, and ends when no process needs it."""
 
 from __future__ import annotations
 

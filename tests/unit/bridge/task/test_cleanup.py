@@ -27,7 +27,7 @@ def make(parent: Path, name: str, *, old: bool = True) -> Path:
     return folder
 
 
-def test_a_directory_that_nobody_holds_is_removed(tmp_path: Path) -> None:
+def test_a_directory_without_a_held_lock_is_removed(tmp_path: Path) -> None:
     ours, left = make(tmp_path, "ours"), make(tmp_path, "left")
     sweep(ours)
     assert not left.exists()

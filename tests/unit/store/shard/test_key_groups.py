@@ -43,7 +43,7 @@ def fill(shard: Shard, fields: dict[tuple[int, object], dict[str, bytes]]) -> No
         batch.put_fields(prefix, dict(values))
         if prefix[0] == 0xFF:
             batch.name_key(prefix, encoded)
-    # What has no group is nobody's business here.
+    # Keys without a group, which no group may contain.
     batch.put_fields(key_prefix(encode_key("g of no group")), {"a": b"1"})
     batch.put_fields(key_prefix(encode_key("x" * 300)), {"a": b"1"})
     batch.name_key(key_prefix(encode_key("x" * 300)), encode_key("x" * 300))

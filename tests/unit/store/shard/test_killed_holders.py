@@ -61,7 +61,7 @@ def watch(directory: Path, tell: Callable[[], None]) -> None:
 @pytest.mark.parametrize("writing", [True, False])
 def test_writers(tmp_path: Path, writing: bool) -> None:  # noqa: FBT001 - a parameter
     Shard.acquire(tmp_path, 0).close()
-    # As long as somebody has the environment open, LMDB does not start with a fresh reader table.
+    # As long as a process has the environment open, LMDB does not start with a fresh reader table.
     with forked(lambda tell: watch(tmp_path, tell)) as spectator:
         spectator.await_signals(1)
         kill_a_hundred(tmp_path, spectator.pid, writing=writing)

@@ -302,7 +302,7 @@ sys.stdin.readline()
     @pytest.mark.process
     def test_a_writer_whose_lease_was_lost_cannot_write(self, shard: Shard) -> None:
         put(shard, ("x", b"first"))
-        (shard.directory / "lease").unlink()  # as somebody's clean-up would
+        (shard.directory / "lease").unlink()  # as a clean-up script would
         with python(self.SUCCESSOR, shard.directory) as successor:
             assert line(successor) == "2"
             for _ in range(2):
@@ -341,7 +341,7 @@ class TestDamage:
         with pytest.raises(StoreCorruptError):
             Shard.acquire(shard.directory, 3, wait=0)
 
-    def test_pages_missing_at_the_end_are_found_by_whoever_needs_them(self, shard: Shard) -> None:
+    def test_pages_missing_at_the_end_are_found_when_they_are_read(self, shard: Shard) -> None:
         data = self.fill(shard)
         os.truncate(data, data.stat().st_size - 500_000)
         with pytest.raises(StoreCorruptError):  # noqa: PT012 - somewhere in here

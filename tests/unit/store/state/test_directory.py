@@ -60,7 +60,7 @@ class TestCreation:
         (tmp_path / "tamias.json.new").write_text('{"forma')
         opened(tmp_path).close()
 
-    def test_somebody_elses_directory_is_left_alone(self, tmp_path: Path) -> None:
+    def test_a_foreign_directory_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.tex").touch()
         with pytest.raises(StoreFormatError, match=r"not empty: it holds thesis\.tex\. Choose"):
             opened(tmp_path)
@@ -143,7 +143,7 @@ class TestRefusal:
         with opened(tmp_path):
             with pytest.raises(StoreLockedError, match=f"in use by process {os.getpid()}"):
                 opened(tmp_path)
-            # Another agent is told about the agent, not about the lock.
+            # For another agent the error names the agent, not the lock.
             with pytest.raises(ForeignStoreError):
                 opened(tmp_path, "m:B")
         opened(tmp_path).close()
