@@ -1,4 +1,4 @@
-"""A digest of the inputs that a program has given, by which a later life knows them again.
+"""A digest of a program's inputs, by which a later life recognises them.
 
 Python's own `hash` and pickles differ from process to process for equal values: sets have no order,
 and a pickle records which objects are shared. `marshal` in version 2 writes equal plain data alike,

@@ -20,7 +20,7 @@ from .keycache import KeyCache
 if TYPE_CHECKING:
     from ..delivery.source import Identity
 
-_MISSING = object()  # not plain data: what is missing has a digest of its own
+_MISSING = object()  # not plain data, so its digest is different from those of values
 
 _PATIENCE = 0.01
 """Seconds after which a batch from a slow iterable is returned as it is."""
@@ -67,7 +67,7 @@ class _PythonSource(Source):
             self._expected = read
 
     def _compare(self, elements: Iterable[Any], index: int) -> None:
-        """Take elements from `index` on into the digest; compare it where an earlier life was."""
+        """Add elements from `index` on to the digest; compare it where an earlier life ended."""
         digest = self._digest
         if digest is None:
             return
@@ -170,7 +170,7 @@ class ListSource(_PythonSource):
 
 
 class IterableSource(_PythonSource):
-    """An iterable, which is read as the pool has room, and only once.
+    """An iterable, which is read when the pool has room, and only once.
 
     The pool waits during the read. From a slow iterable a read takes only what has arrived within
     some milliseconds, so that these elements are processed at once.

@@ -33,9 +33,8 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 class LineReader:
     """Reads `path`, or standard input for ``-``, line by line.
 
-    The last line of a file need not have a newline. Perhaps its writer has not come to it yet, so
-    what has been read is recorded with its end, and a later life refuses a line that it finds
-    completed.
+    The last line of a file need not have a newline. Its writer may not have finished it, so the end
+    of what was read is recorded, and it is an error if a later life finds that line longer.
 
     Attributes:
         byte: the start of the next line (in the uncompressed text).
@@ -84,24 +83,24 @@ class LineReader:
 
     @property
     def is_skipping(self) -> bool:
-        """Whether a stream has not reached the position yet that it was sought to."""
+        """Whether a stream is still before the position of `seek`."""
         return self.byte < self._skip_until
 
     @property
     def at_unended_line(self) -> bool:
-        """Whether the line that was taken last is the last of a file, without a newline."""
+        """Whether the line read last is the last one of a file, without a newline."""
         return not (self._terminated or self.is_stream) and self.exhausted
 
     def give_back(self, line: bytes) -> None:
-        """Leave the line that was taken last, and is not ended, to a later life."""
+        """Leave the line read last, which has no newline, to a later life."""
         self.byte -= len(line)
         self.line -= 1
         self._terminated = True
 
     def read_so_far(self, byte: int | None = None) -> Identity:
-        """Where reading has come to, a hash of what is before it, and whether a line ends there.
+        """The present position, a hash of the bytes before it, and whether a line ends there.
 
-        If `byte` is given, it is the end of what counts of a file, where a line ends.
+        `byte`, if given, is the position to use in place of the present one; a line ends there.
         """
         if self._expected is not None:
             return self._expected
@@ -114,9 +113,9 @@ class LineReader:
         return {"byte": byte, "ended": ended, "raw": raw, "digest": self._hash_before(raw)}
 
     def expect(self, read: Identity) -> None:
-        """Raise InputError unless the file still has what an earlier life has read of it.
+        """Raise InputError unless the part of the file that an earlier life has read is unchanged.
 
-        Of a stream, `read_lines` raises it.
+        For a stream, `read_lines` raises it.
         """
         if self.is_stream:
             self._expected = read if read["byte"] else None
@@ -243,7 +242,7 @@ class LineReader:
             if not self._refill():
                 return []
         if self._expected is not None:
-            limit = 1  # so as to stop where the earlier life was
+            limit = 1  # to stop at the position of the earlier life
         lines = self._lines[self._next : self._next + limit]
         self._next += len(lines)
         if self.byte == 0:
@@ -262,7 +261,7 @@ class LineReader:
         return lines
 
     def _compare(self, digest: str, expected: Identity) -> None:
-        """Compare what has come from a stream with what an earlier life was given."""
+        """Compare the part read from a stream with the part that an earlier life has read."""
         byte = int(str(expected["byte"]))
         if self.byte < byte and not self.exhausted:
             return

@@ -1,4 +1,4 @@
-"""Common to all sources of lines."""
+"""`LineSource`: the common part of all sources of lines."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class LineSource(Source):
 
     @property
     def left(self) -> str:
-        """As `Source.left`: the last line may be malformed because its end is not there yet."""
+        """As `Source.left`: the last line may be malformed because it is not complete."""
         return self._left
 
     def _leave(self, line: bytes, fault: str) -> None:
-        """Leave the last line of a file, malformed and without an end, to a later life."""
+        """Leave the last line of a file, malformed and without a newline, to a later life."""
         self._lines.give_back(line)
         self._left = (
             f"The last line of {self._lines.name} was left: it has no end yet, and is not sound "
