@@ -25,6 +25,7 @@ from .agent.decorators import (
 )
 from .agent.environment import AgentBuilder, AgentsExecutionEnvironment
 from .agent.errors import (
+    ActionResultError,
     AgentDefinitionError,
     AgentFailedError,
     BridgeError,
@@ -131,6 +132,7 @@ __getattr__ = lazily(
 
 __all__ = [
     "Action",
+    "ActionResultError",
     "Agent",
     "AgentBuilder",
     "AgentDefinitionError",

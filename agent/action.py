@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .errors import AgentDefinitionError
-from .event import Event  # noqa: TC001 (an annotation of a public class)
+from .errors import ActionResultError, AgentDefinitionError
+from .event import Event
 from .naming.public import public
 
 __all__ = ["Action"]
@@ -53,6 +53,30 @@ class Action:
             raise AgentDefinitionError(msg, hint="Send events with ctx.send_event() instead.")
         _check_signature(name, fn)
         return cls(name, fn, inspect.iscoroutinefunction(body), dict(config), listens)
+
+    def check_result(self, result: object) -> None:
+        """Make sure that a call has done all that it was to do; most return None.
+
+        Raises:
+            ActionResultError: it returned an event, which is not sent by that, or a coroutine or
+                generator, which has not run.
+        """
+        several = isinstance(result, (list, tuple))
+        for item in result if several else (result,):  # type: ignore[attr-defined]
+            if isinstance(item, Event):
+                raise ActionResultError(
+                    f"The action {self.name!r} returned an {type(item).__qualname__}, which sends "
+                    "nothing.",
+                    hint="Send it with ctx.send_event(event).",
+                )
+            if inspect.iscoroutine(item):
+                item.close()
+            if inspect.isawaitable(item) or inspect.isgenerator(item) or inspect.isasyncgen(item):
+                raise ActionResultError(
+                    f"The action {self.name!r} returned a {type(item).__qualname__} that has not "
+                    "run to its end.",
+                    hint="Declare the action (and what wraps it) `async def`, and await it.",
+                )
 
 
 def _body(fn: Any) -> Any:

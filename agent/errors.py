@@ -16,6 +16,7 @@ from __future__ import annotations
 from .naming.public import public
 
 __all__ = [
+    "ActionResultError",
     "AgentDefinitionError",
     "AgentFailedError",
     "BridgeError",
@@ -203,6 +204,11 @@ class AgentFailedError(RunError):
     def __str__(self) -> str:
         text = super().__str__()
         return f"{text}\n\n{self.user_traceback.rstrip()}" if self.user_traceback else text
+
+
+@public
+class ActionResultError(RunError, TypeError):
+    """An action returned what it should have sent (an event) or awaited (a coroutine)."""
 
 
 @public

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config.configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
+from .errors import AgentDefinitionError
 from .event import Event, InputEvent
 from .naming.public import public
 
@@ -83,10 +84,27 @@ class AgentPlan:
             Configuration() if config is None else config.copy(),
         )
 
-    @property
-    def handles_input(self) -> bool:
-        """Whether any action is set off by an input; without one, no input has an effect."""
-        return bool(self.route(InputEvent(input=None)))
+    def check_handles_input(self) -> None:
+        """Make sure that inputs have an effect: some action is set off by them.
+
+        Raises:
+            AgentDefinitionError: none is.
+        """
+        if self.route(InputEvent(input=None)):
+            return
+        if not self.actions:
+            raise AgentDefinitionError(
+                f"The agent {self.name} has no action, so no input would have an effect.",
+                hint="Declare one: @action(InputEvent) above a static method of (event, ctx).",
+            )
+        heard = ", ".join(
+            name if isinstance(name, str) else name.__qualname__ for name in self.routes
+        )
+        raise AgentDefinitionError(
+            f"No action of the agent {self.name} listens to InputEvent, so no input would have an "
+            f"effect; its actions listen to {heard}.",
+            hint="Have one of them listen to InputEvent.",
+        )
 
     def route(self, event: Event) -> tuple[Action, ...]:
         """The actions that ``event`` sets off, in the order they run."""

@@ -97,6 +97,9 @@ class LauncherHook:
         "bad-input"), and "failed" where the worker has.
         """
 
+    def noticed(self, text: str) -> None:
+        """A worker has noticed a probable mistake of the agent, the first time in this pool."""
+
     def degraded(self, why: str) -> None:
         """Workers fail too often and restarts wait; `why` is empty when that is over."""
 
@@ -111,6 +114,10 @@ class LoggingHook(LauncherHook):
         """As `LauncherHook.worker_gone`."""
         if not exit_.expected:
             _POOL_LOG.warning("worker %d (pid %d) %s", worker.slot, worker.pid, exit_.text)
+
+    def noticed(self, text: str) -> None:
+        """As `LauncherHook.noticed`."""
+        _POOL_LOG.warning("%s", text)
 
     def degraded(self, why: str) -> None:
         """As `LauncherHook.degraded`."""

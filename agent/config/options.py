@@ -195,6 +195,15 @@ class PoolOptions:
         description="The user to run workers as when the launcher is root, by name or number;"
         " the state directory becomes that user's. Empty for the launcher's.",
     )
+    MALFORMED_LIMIT = ConfigOption(
+        "malformed-limit",
+        int,
+        100,
+        minimum=0,
+        fixed=True,
+        description="So many malformed records at the beginning of an input, without a sound one,"
+        " end the job: the key field or the format is another. 0 for no limit.",
+    )
     BREAKER_FAILURES = ConfigOption(
         "breaker-failures",
         int,

@@ -110,6 +110,7 @@ def _job(
         job |= {"name": agent_of(agent), "target": agent}
     else:
         plan = AgentPlan.compile(agent, config, resources)  # to fail here, not in a task
+        plan.check_handles_input()
         job |= {"name": plan.name, "agent": pack_agent(agent, resources)}
     return job["name"].rpartition(":")[2], job
 

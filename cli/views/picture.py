@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..text import count, duration, rate
+from .summary import failures
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 _COLOURS = {"ready": "green", "starting": "yellow", "asked": "yellow", "down": "red"}
-_OTHER_LINES = 4
+_OTHER_LINES = 5
 """Lines of the picture besides those of workers."""
 
 
@@ -27,6 +28,7 @@ def picture(status: PoolStatus, estimate: Estimate, title: str, max_lines: int) 
     return Group(
         _head(status, estimate, title),
         _counts(status),
+        *_problems(status),
         _workers(status.workers, max(1, max_lines - _OTHER_LINES)),
     )
 
@@ -71,6 +73,12 @@ def _counts(status: PoolStatus) -> RenderableType:
     if status.degraded:
         line.append(f", degraded: {status.degraded}", "red")
     return line
+
+
+def _problems(status: PoolStatus) -> list[RenderableType]:
+    """A line on the most frequent failure, if there is any."""
+    lines = failures(status.failures)[:1]
+    return [Text(line, "red", no_wrap=True, overflow="ellipsis") for line in lines]
 
 
 def _workers(workers: list[WorkerStatus], max_rows: int) -> RenderableType:

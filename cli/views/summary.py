@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..text import count, duration, error_console, rate, shown, typed
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 _MOST: Final = 4
-"""Things that a list names."""
+"""Things that a list names, and kinds of failures."""
 
 
 def how_to_go_on(spec: JobSpec, state: StatePlace) -> str:
@@ -56,12 +56,38 @@ def _files(changed: list[str]) -> str:
 
 
 def _print_summary(console: Console, spec: JobSpec, state: StatePlace, report: Report) -> None:
-    word = "[bold green]done[/]" if report.finished else "[bold yellow]interrupted[/]"
-    console.print(f"{word}{figures(report)}")
+    console.print(f"{_outcome(report)}{figures(report)}")
+    for text in failures(report.failures):
+        console.print(f"  {text}", style="red", markup=False)
+    for text, times in report.notices.items():
+        console.print("  [yellow]warning:[/] ", end="")
+        console.print(text + (f" ({times:,} times)" if times > 1 else ""), markup=False)
     if spec.output != "-":
         _line(console, "outputs", f"{shown(spec.output)} ({count(report.outputs, 'line')})")
     if state.is_kept:
         _line(console, "state", shown(state.path))
+
+
+def _outcome(report: Report) -> str:
+    if not report.finished:
+        return "[bold yellow]interrupted[/]"
+    return "[bold red]failed[/]" if all_failed(report) else "[bold green]done[/]"
+
+
+def all_failed(report: Report) -> bool:
+    """Whether a run of a job has done inputs, and none of them has succeeded."""
+    return 0 < report.events - report.resumed_at <= report.failed
+
+
+def failures(kinds: dict[str, list[Any]]) -> list[str]:
+    """Return a line for each of the most frequent kinds of failure, with its first input."""
+    lines = []
+    for kind, (number, offset, error) in list(kinds.items())[:_MOST]:
+        place = kind.partition(" (")[2].rpartition(")")[0]
+        at = f" ({shown(place)})" if place else ""
+        lines.append(f"{number:,} failed, first input {offset}: {error}{at}")
+    left = sum(number for number, _, _ in list(kinds.values())[_MOST:])
+    return [*lines, f"{left:,} failed otherwise"] if left else lines
 
 
 def figures(report: Report) -> str:
@@ -69,7 +95,10 @@ def figures(report: Report) -> str:
     done = report.events - report.resumed_at
     if report.finished and not done and report.resumed_at:
         return f" before: {count(report.events, 'input')}; nothing is new"
-    parts = [f"{count(done, 'input')} in {duration(report.seconds)}"]
+    inputs = count(done, "input")
+    if report.failed:
+        inputs = f"{report.failed:,} of {inputs}" if all_failed(report) else inputs
+    parts = [f"{inputs} in {duration(report.seconds)}"]
     if report.seconds > 0 and done:
         parts[0] += f" ({rate(done / report.seconds)})"
     if report.resumed_at:
@@ -78,6 +107,8 @@ def figures(report: Report) -> str:
         parts.append(count(report.retries, "retry", "retries"))
     if report.deaths:
         parts.append(count(report.deaths, "worker death"))
+    if report.failed and not all_failed(report):
+        parts.append(f"{report.failed:,} failed")
     if report.ignored:
         parts.append(f"{report.ignored:,} ignored")
     return f": {', '.join(parts)}"

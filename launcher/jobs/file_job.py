@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...agent.config.options import PoolOptions
 from ...agent.errors import StoreError, UsageError
 from ...environments.provide import provide_launch
 from ...store.state.directory import StateDirectory, StateView
 from ..delivery.checkpointed import CheckpointedDelivery
+from ..pool.reader import check_beginning
 from ..reload import generation_record
 from ..sinks.jsonlines import JsonLinesSink
 from ..sources.factory import open_source
@@ -121,6 +123,8 @@ def run_file_job(
     ):
         _check_same_job(spec, state)
         source.check(state.manifest.job["input"])
+        if state.progress.load() is None:
+            _check_beginning(spec, job.config.get(PoolOptions.MALFORMED_LIMIT))
         if state.manifest.job["spec"] != asdict(spec):
             state.save_job({**state.manifest.job, "spec": asdict(spec)})
         sink = JsonLinesSink(
@@ -149,6 +153,19 @@ def _undone_after_mistakes(state: StateDirectory, output: str) -> Iterator[None]
                     Path(output).unlink()
             state.destroy()
         raise
+
+
+def _check_beginning(spec: JobSpec, limit: int) -> None:
+    """Make sure that not all records at the beginning of a file are malformed.
+
+    A stream cannot be read twice, so only its reader can find that.
+
+    Raises:
+        InputError: they are.
+    """
+    if limit and Path(spec.input).is_file():
+        with open_source(spec.input, spec.key, spec.input_format) as source:
+            check_beginning(source.read(limit), limit)
 
 
 def _remove(path: Path, output: str) -> bool:

@@ -153,6 +153,8 @@ class Job:
             resumed_at=resumed_at,
             seconds=time.monotonic() - began,
             state=str(state.path),
+            failures=pool.status.failures,
+            notices=pool.status.notices,
             left=source.left,
             changed=changed,
             metrics=pool.status.metrics,
@@ -199,6 +201,7 @@ class Job:
             slots=workers,
             window=config.get(PoolOptions.WINDOW),
             batch=config.get(PoolOptions.BATCH_SIZE),
+            malformed_limit=config.get(PoolOptions.MALFORMED_LIMIT),
             max_attempts=config.get(PoolOptions.MAX_ATTEMPTS),
             limits=watch_limits(config),
             breaker=BreakerRule(

@@ -112,7 +112,9 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
     def _target(self, agent: Agent | type[Agent] | str) -> str:
         """Return the agent's name; raises the error that a worker would raise."""
         if not isinstance(agent, str):
-            return AgentPlan.compile(agent, self._config, self.resources).name
+            plan = AgentPlan.compile(agent, self._config, self.resources)
+            plan.check_handles_input()
+            return plan.name
         if any(self.resources.values()):
             raise UsageError(
                 "An agent that is only named cannot be given resources of this environment.",

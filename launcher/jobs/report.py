@@ -27,11 +27,20 @@ class Report:
     """Inputs that earlier runs had finished."""
     seconds: float
     state: str
+    failures: dict[str, list[Any]] = field(default_factory=dict)
+    """As `PoolStatus.failures`."""
+    notices: dict[str, int] = field(default_factory=dict)
+    """As `PoolStatus.notices`."""
     left: str = ""
     """Why the last line of the input was left for the next life; empty if it was not."""
     changed: list[str] = field(default_factory=list)
     """What has changed since earlier lives of the job: files of the agent's code, settings."""
     metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> int:
+        """Inputs that have failed for good, in this life."""
+        return sum(count for count, _, _ in self.failures.values())
 
     @property
     def exit_code(self) -> int:

@@ -18,7 +18,7 @@ from ...worker import wire
 from ..hooks import LauncherHook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ...agent.errors import TamiasError
     from ...agent.hooks import Hooks
@@ -52,6 +52,7 @@ class Inbox:
         self._delivery = delivery
         self._fail = fail
         self._hooks = hooks
+        self._noticed: set[str] = set()
         self.announced_shards: set[int] = set()
         self.on_ready: Callable[[WorkerHandle, float], None] | None = None
         """Called with each worker that has become ready, before it gets inputs."""
@@ -75,9 +76,18 @@ class Inbox:
                 self._done(worker, message)
             elif kind == wire.METRICS:
                 worker.heartbeat = heartbeat = wire.unpack(message)
+                if heartbeat["notices"]:
+                    self._notice(heartbeat["notices"])
                 self._dispatcher.observed(*worker.place, heartbeat["active"])
             else:
                 self._process_rare(worker, kind, message, now)
+
+    def _notice(self, texts: Iterable[str]) -> None:
+        """Report each notice of workers once."""
+        for text in texts:
+            if text not in self._noticed:
+                self._noticed.add(text)
+                self._hooks.call(LauncherHook.noticed, text)
 
     def _process_rare(self, worker: WorkerHandle, kind: bytes, message: bytes, now: float) -> None:
         if kind == wire.FOUND:

@@ -74,6 +74,8 @@ class Observer:
         status.retries = counters.retries + counts["retries"]
         status.dead_letters = counts["dead_letters"]
         status.ignored = counts["ignored"]
+        status.failures = registry.failures()
+        status.notices = registry.notices()
         status.moves = dispatcher.moves.done
         status.longest_pause = dispatcher.moves.longest
         status.metrics = merge_metrics([beat["metrics"] for beat in registry.heartbeats()])

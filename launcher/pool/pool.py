@@ -93,7 +93,7 @@ class Pool:
             max_attempts=settings.max_attempts,
             breaker=Breaker(settings.breaker),
         )
-        self._reader = Reader(source, delivery, self.dispatcher)
+        self._reader = Reader(source, delivery, self.dispatcher, settings.malformed_limit)
         self.generations = Generations()
         self.current_generation = boot.generation
         self._mailbox = Mailbox()

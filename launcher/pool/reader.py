@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from ...agent.errors import InputError
 from ..dispatch.item import Item, Verdict
 
 if TYPE_CHECKING:
     from ..delivery.delivery import Delivery
-    from ..delivery.source import Source
+    from ..delivery.source import Record, Source
     from ..dispatch.dispatcher import Dispatcher
 
 READ_AT_ONCE: Final = 1024
@@ -27,11 +28,17 @@ class Reader:
         starved: whether inputs are wanted, but none has arrived.
     """
 
-    def __init__(self, source: Source, delivery: Delivery, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, source: Source, delivery: Delivery, dispatcher: Dispatcher, malformed_limit: int = 0
+    ) -> None:
+        """`malformed_limit` is of `check_beginning`."""
         self._source = source
         self._delivery = delivery
         self._dispatcher = dispatcher
         self._shard_of = dispatcher.placement.shard_of
+        self._malformed_limit = malformed_limit
+        self._malformed = 0
+        """Malformed records at the beginning of the input, without a sound one."""
         self.closed = False
         self.starved = False
 
@@ -52,6 +59,8 @@ class Reader:
             if not records:
                 self.starved = not source.exhausted
                 return
+            if self._malformed == position.offset < self._malformed_limit:
+                self._malformed += check_beginning(records, self._malformed_limit, self._malformed)
             done = delivery.reading(position)
             shard_of = self._shard_of
             items = [
@@ -67,3 +76,29 @@ class Reader:
             self._dispatcher.submit(items)
             if self._dispatcher.moves.under_way:
                 return  # a moving shard waits for the next turn of the loop
+
+
+def check_beginning(records: list[Record], limit: int, before: int = 0) -> int:
+    """Return how many of the first records of an input are malformed.
+
+    Args:
+        records: the next ones.
+        limit: so many malformed records without a sound one are too many.
+        before: malformed records that came before these, without a sound one.
+
+    Raises:
+        InputError: there are as many as `limit`.
+    """
+    malformed = 0
+    for _, _, fault in records:
+        if fault is None:
+            break
+        malformed += 1
+        if before + malformed >= limit:
+            raise InputError(
+                f"The first {limit} records of the input are all malformed; the last of them: "
+                f"{fault}.",
+                hint="Name the field that holds the key (--key), or the format (--input-format). "
+                "To have malformed records set aside, however many: --set malformed-limit=0.",
+            )
+    return malformed

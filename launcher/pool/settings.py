@@ -26,6 +26,8 @@ class PoolSettings:
     window: int = 4096
     batch: int = 256
     max_attempts: int = 3
+    malformed_limit: int = 0
+    """See `check_beginning`; 0 for no limit."""
     limits: WatchLimits = field(default_factory=WatchLimits)
     breaker: BreakerRule = field(default_factory=BreakerRule)
     start_method: str = "zygote"

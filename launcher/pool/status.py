@@ -52,6 +52,11 @@ class PoolStatus:
     dead_letters: int = 0
     """Inputs set aside in this life, as counted in the workers' heartbeats."""
     ignored: int = 0
+    failures: dict[str, list[Any]] = field(default_factory=dict)
+    """Inputs that have failed for good in this life, by kind, the most frequent first: the count,
+    and offset and error of the first."""
+    notices: dict[str, int] = field(default_factory=dict)
+    """Probable mistakes of the agent, by text: how often each was noticed."""
     moves: int = 0
     """How many shards have moved from one worker to another."""
     longest_pause: float = 0.0

@@ -93,6 +93,8 @@ class WorkerRegistry:
         self._by_identity: dict[bytes, WorkerHandle] = {}
         self._former: Counter[str] = Counter()
         """The counts of former workers."""
+        self._former_failures: dict[str, list[Any]] = {}
+        self._former_notices: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[WorkerHandle]:
         return iter(self._by_slot.values())
@@ -126,6 +128,10 @@ class WorkerRegistry:
         self._by_identity.pop(old.identity, None)
         if old.heartbeat is not None:
             self._former.update(old.heartbeat["totals"])
+            self._former_notices.update(old.heartbeat["notices"])
+            self._former_failures = merge_failures(
+                [self._former_failures, old.heartbeat["failures"]]
+            )
 
     def record_start(self, event: Started) -> WorkerHandle | None:
         """Record the pid of a started worker; return it if it is its slot's current one."""
@@ -187,6 +193,19 @@ class WorkerRegistry:
                 totals.update(worker.heartbeat["totals"])
         return totals
 
+    def failures(self) -> dict[str, list[Any]]:
+        """The inputs that have failed for good in this pool, by kind: see `FailureKinds`."""
+        return merge_failures(
+            [self._former_failures, *(beat["failures"] for beat in self.heartbeats())]
+        )
+
+    def notices(self) -> dict[str, int]:
+        """How often workers have noticed each probable mistake of the agent, by text."""
+        notices = self._former_notices.copy()
+        for beat in self.heartbeats():
+            notices.update(beat["notices"])
+        return dict(notices)
+
     def heartbeats(self) -> list[dict[str, Any]]:
         """Return the last heartbeat of each slot's worker."""
         return [worker.heartbeat for worker in self if worker.heartbeat is not None]
@@ -200,6 +219,18 @@ class WorkerRegistry:
             return StateLayout(self.state).stacks(slot).read_text(errors="replace")[:STACKS_BYTES]
         except OSError:
             return ""
+
+
+def merge_failures(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    """The sum of several workers' failures, the most frequent kind first."""
+    merged: dict[str, list[Any]] = {}
+    for part in parts:
+        for kind, (count, offset, error) in part.items():
+            known = merged.setdefault(kind, [0, offset, error])
+            known[0] += count
+            if offset < known[1]:
+                known[1:] = [offset, error]
+    return dict(sorted(merged.items(), key=lambda item: -item[1][0]))
 
 
 def _describe(status: int | None) -> tuple[str, int | None, int | None]:

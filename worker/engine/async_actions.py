@@ -73,12 +73,15 @@ class AsyncActions:
         context = WorkerContext(self._services, run)
         failure: BaseException | None = None
         try:
+            result = None
             if run.expired:
                 failure = RunTimeoutError()
             elif action.is_async:
-                await action.fn(event, context)
+                result = await action.fn(event, context)
             else:
-                await self._threads.run(action.fn, event, context)
+                result = await self._threads.run(action.fn, event, context)
+            if result is not None:
+                action.check_result(result)
         except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
             if self._closed and isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                 return

@@ -14,7 +14,15 @@ from ...agent.errors import DivergenceError, RunTimeoutError
 from ...store.records.offsets import LARGEST_OFFSET, offset_of
 from ..hooks import WorkerHook
 from .context import run_info
-from .failures import dead_letter, failure_report, is_final, log_ignored, verdict_letter
+from .failure_kinds import kind_of_error, kind_of_verdict
+from .failures import (
+    dead_letter,
+    failure_report,
+    is_final,
+    log_ignored,
+    one_line,
+    verdict_letter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,17 +92,25 @@ class RunCompletion:
             self._halt(failure_report(run, error))
         elif outcome == "ignore":
             self._metrics.ignored += 1
+            self._count_failure(run, kind_of_error(error), one_line(error))
             log_ignored(run, error)
             run.lane.writer.failed.append(run.offset)
             self._close(run, 0)
         else:
-            self._dead_letter(run, dead_letter(run, error, self.policy.codec))
+            letter = dead_letter(run, error, self.policy.codec)
+            self._count_failure(run, kind_of_error(error), letter.error)
+            self._dead_letter(run, letter)
         return None
+
+    def _count_failure(self, run: Run, kind: str, error: str) -> None:
+        self._metrics.failure_kinds.add(kind, offset_of(run.offset), error)
 
     def set_aside(self, run: Run, verdict: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""
         self.occupy(run)
-        self._dead_letter(run, verdict_letter(run, verdict, self.policy.codec))
+        letter = verdict_letter(run, verdict, self.policy.codec)
+        self._count_failure(run, kind_of_verdict(letter.cause, letter.error), letter.error)
+        self._dead_letter(run, letter)
 
     def _outcome(self, run: Run, error: BaseException) -> Outcome:
         """Return what follows this failure of a run."""

@@ -49,6 +49,9 @@ class Services(Protocol):
     hooks: Hooks[WorkerHook] | None
     """None where no hook listens."""
 
+    def unheard(self, event: Event, sender: str) -> None:
+        """Notice an event that no action listens to."""
+
     @property
     def threads(self) -> ThreadPool:
         """The threads for durable calls of plain functions."""

@@ -15,9 +15,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.event import InputEvent, input_event
+from ...agent.event import Event, InputEvent, input_event
 from ...store.crashpoints import reach
 from ...store.records.offsets import LARGEST_OFFSET
+from ..notices import unheard
 from ..tasks.thread_pool import ThreadPool
 from .completion import RunCompletion
 from .context import WorkerContext
@@ -174,7 +175,10 @@ class Engine:
             run.action = action
             name_input(offset)
             try:
-                call(input_event(decode(payload), (key, offset, 0, 0)), WorkerContext(self, run))
+                event = input_event(decode(payload), (key, offset, 0, 0))
+                result = call(event, WorkerContext(self, run))
+                if result is not None:
+                    action.check_result(result)
             except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
                 self._completion.occupy(run)
                 self._driver.fail(run, error)
@@ -183,6 +187,7 @@ class Engine:
                 if run.sent is not None or run.log is not None:
                     self._completion.occupy(run)
                     run.route = self.plan.route
+                    run.unheard = self.unheard
                     self._driver.end_step(run)
                 else:
                     writer = lane.writer
@@ -232,6 +237,10 @@ class Engine:
             self._start_waiting(lane)
         self._beacon.name_none()
         self._group.schedule()
+
+    def unheard(self, event: Event, sender: str) -> None:
+        """Notice an event that no action listens to."""
+        self.metrics.notices.add(unheard(self.plan, event, sender))
 
     # -- shards and settings ------------------------------------------------------------------
 

@@ -6,20 +6,23 @@ import logging
 import os
 import time
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.errors import DivergenceError, RunTimeoutError, TamiasError, UnserializableError
+from ...agent.errors import (
+    ActionResultError,
+    DivergenceError,
+    RunTimeoutError,
+    TamiasError,
+    UnserializableError,
+)
 from ...store.records.dead_letters import DeadLetter
 from ...store.records.offsets import offset_of, retries_of
+from ..own_code import OWN_FOLDERS
 
 if TYPE_CHECKING:
     from ...store.records.dead_letters import Cause
     from .run import Run
 
-_OWN_FOLDERS: Final = tuple(
-    f"{Path(__file__).parents[2] / folder}{os.sep}" for folder in ("agent", "store", "worker")
-)
 _LOOP_IN_LOOP: Final = (
     "cannot be called from a running event loop",  # asyncio.run, asyncio.Runner.run
     "while another loop is running",
@@ -38,7 +41,7 @@ def user_traceback(error: BaseException) -> str:
 def _drop_own_frames(shown: traceback.TracebackException, seen: set[int]) -> None:
     """Take the frames of tamias out of an exception's traceback and those of its causes."""
     seen.add(id(shown))
-    frames = [frame for frame in shown.stack if not frame.filename.startswith(_OWN_FOLDERS)]
+    frames = [frame for frame in shown.stack if not frame.filename.startswith(OWN_FOLDERS)]
     if frames:
         shown.stack = traceback.StackSummary.from_list(frames)
     for other in (shown.__cause__, shown.__context__):
@@ -82,7 +85,9 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether another attempt must fail, too: code of another generation has begun the run."""
+    """Whether another attempt must fail, too: the code is wrong, or another than began the run."""
+    if isinstance(error, ActionResultError):
+        return True
     return isinstance(error, DivergenceError) and error.is_between_generations
 
 

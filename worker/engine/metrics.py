@@ -13,6 +13,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
+from ..notices import Notices
+from .failure_kinds import FailureKinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -213,7 +215,7 @@ class WorkerMetrics:
     of their public names when a snapshot is taken.
     """
 
-    def __init__(self, actions: Iterable[str]) -> None:
+    def __init__(self, actions: Iterable[str], notices: Notices | None = None) -> None:
         """`actions` are the names of the agent's actions."""
         self.agent = WorkerMetricGroup()
         self.executed = dict.fromkeys(actions, 0)
@@ -224,6 +226,9 @@ class WorkerMetrics:
         self.retries = 0
         self.ignored = 0
         self.dead_letters = 0
+        self.failure_kinds = FailureKinds()
+        """The inputs that have failed for good, by kind."""
+        self.notices = Notices() if notices is None else notices
         self.hooks: Hooks[WorkerHook] | None = None
         """The hooks whose errors are reported as `hookErrors`; None for none."""
         self._published: dict[str, int] = {}

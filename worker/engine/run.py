@@ -57,6 +57,8 @@ class Run:
     """The steps that are still to be performed."""
     route: Callable[[Event], tuple[Action, ...]]
     """The plan's `route`; set before the first event is routed."""
+    unheard: Callable[[Event, str], None]
+    """Called with an event that no action listens to, and its sender; set with `route`."""
     _settled: int = 0
     """How many of the outputs belong to finished actions."""
     entries: list[JournalEntry] | None = None
@@ -196,15 +198,26 @@ class Run:
         return effects
 
     def _queue(self, events: list[Event]) -> None:
-        steps = [(event, action) for event in events for action in self.route(event)]
+        steps = []
+        for event in events:
+            actions = self.route(event)
+            if not actions and self.action is not None:
+                self.unheard(event, self.action.name)
+            steps += [(event, action) for action in actions]
         if steps:
             if self.steps is None:
                 self.steps = deque()
             self.steps.extend(steps)
 
-    def begin(self, event: Event, route: Callable[[Event], tuple[Action, ...]]) -> None:
+    def begin(
+        self,
+        event: Event,
+        route: Callable[[Event], tuple[Action, ...]],
+        unheard: Callable[[Event, str], None],
+    ) -> None:
         """Queue the first steps."""
         self.route = route
+        self.unheard = unheard
         self._queue([event])
 
     # -- recovery -----------------------------------------------------------------------------

@@ -62,6 +62,7 @@ class RunDriver:
         self._yielded = yielded
         self._broken = broken
         self._route = services.plan.route
+        self._unheard = services.unheard
         self._recorder = services.recorder
         self._hooks = services.hooks
         self._executed = services.metrics.executed
@@ -82,7 +83,7 @@ class RunDriver:
             self._hooks.call(WorkerHook.run_begun, run_info(run))
         try:
             origin = (run.lane.key_bytes, run.offset, 0, 0)
-            run.begin(input_event(self._decode(run.payload), origin), self._route)
+            run.begin(input_event(self._decode(run.payload), origin), self._route, self._unheard)
         except Exception as error:  # noqa: BLE001 (unpickling runs code of the payload's classes)
             self.fail(run, error)
             return
@@ -117,7 +118,9 @@ class RunDriver:
         """Call a plain action on the loop's thread."""
         error: BaseException | None = None
         try:
-            action.fn(event, WorkerContext(self._services, run))
+            result = action.fn(event, WorkerContext(self._services, run))
+            if result is not None:
+                action.check_result(result)
         except BaseException as caught:
             error = caught
             raise

@@ -70,9 +70,12 @@ class Boot:
         """
         config = Configuration(self.config)
         if self.agent is None:
-            return AgentPlan.compile(load_target(self.target or ""), config)
-        agent, resources = loads_pickle(base64.b64decode(self.agent))
-        return AgentPlan.compile(agent, config, resources)
+            plan = AgentPlan.compile(load_target(self.target or ""), config)
+        else:
+            agent, resources = loads_pickle(base64.b64decode(self.agent))
+            plan = AgentPlan.compile(agent, config, resources)
+        plan.check_handles_input()
+        return plan
 
 
 def pack_agent(agent: Agent | type[Agent], resources: dict[ResourceType, dict[str, Any]]) -> str:

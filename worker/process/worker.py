@@ -34,6 +34,7 @@ from ..engine.group_commit import GroupCommit
 from ..engine.metrics import WorkerMetrics
 from ..engine.policy import Policy
 from ..hooks import WorkerHook
+from ..notices import Notices, notice_warnings
 from ..tasks.stacks import stacks_on_request
 from .limits import KernelLimits
 from .shards import OwnedShards
@@ -80,7 +81,9 @@ def run_worker(
     try:
         asyncio.set_event_loop(loop)
         with stacks_on_request(StateLayout(boot.state).stacks(assignment.slot), loop):
-            return loop.run_until_complete(Worker(boot, plan, assignment, loop, hooks).serve())
+            worker = Worker(boot, plan, assignment, loop, hooks)
+            notice_warnings(worker.notices)
+            return loop.run_until_complete(worker.serve())
     finally:
         loop.close()
 
@@ -101,6 +104,7 @@ class Worker:
         self._assignment = assignment
         self._loop = loop
         self._hook_classes = hooks
+        self.notices = Notices()
         self._ended = loop.create_future()
         self._owned = OwnedShards(boot, loop, self._send)
         self._context = zmq.Context(1)
@@ -127,7 +131,7 @@ class Worker:
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
         self._owned.acquire_initial(assignment.shards)
-        self._metrics = WorkerMetrics(plan.actions)
+        self._metrics = WorkerMetrics(plan.actions, self.notices)
         self._resources = ResourceRegistry(plan.providers, plan.config)
         kinds, broken = self._hook_classes
         self._hooks = make_hooks(WorkerHook, kinds, broken)
@@ -268,6 +272,8 @@ class Worker:
             {
                 "active": self._engine.active,
                 "totals": self._metrics.totals(),
+                "failures": self._metrics.failure_kinds.counts(),
+                "notices": self._metrics.notices.counts(),
                 "metrics": self._metrics.snapshot(),
                 "last": last,
             },

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tamias import (
     Agent,
+    AgentDefinitionError,
     AgentPlan,
     Configuration,
     Event,
@@ -107,10 +108,12 @@ def test_inputs_and_outputs_have_a_type_too() -> None:
 
 
 def test_a_plan_knows_whether_inputs_have_an_effect() -> None:
-    assert AgentPlan.compile(agent_of([InputEvent])).handles_input
-    assert AgentPlan.compile(agent_of(["_input_event"])).handles_input
-    assert not AgentPlan.compile(agent_of([A])).handles_input
-    assert not AgentPlan.compile(Agent()).handles_input
+    AgentPlan.compile(agent_of([InputEvent])).check_handles_input()
+    AgentPlan.compile(agent_of(["_input_event"])).check_handles_input()
+    with pytest.raises(AgentDefinitionError, match=r"listens to InputEvent.*listen to A"):
+        AgentPlan.compile(agent_of([A])).check_handles_input()
+    with pytest.raises(AgentDefinitionError, match="has no action"):
+        AgentPlan.compile(Agent()).check_handles_input()
 
 
 def test_unheard_of_types_take_no_memory() -> None:
