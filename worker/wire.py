@@ -9,7 +9,7 @@ bytes joined; slices cut them apart.
 Kinds from the launcher:
 
 ====  ==================================================================================
-`I`   inputs: counts, then offsets, key lengths, payload lengths, keys, payloads, verdicts (JSON)
+`I`   inputs: counts, then offsets, key lengths, payload lengths, keys, payloads, rejections (JSON)
 `A`   acknowledgement: JSON `{shard: sequence}`, outbox records the sink has for good
 `L`   release a shard, all sent inputs of which are done: JSON `{"shard": n}`
 `T`   take a shard: JSON `{"shard": n}`
@@ -66,7 +66,7 @@ class InputBatch(NamedTuple):
     offsets: list[int]
     keys: list[bytes]
     payloads: list[bytes]
-    verdicts: dict[int, dict[str, Any]]
+    rejections: dict[int, dict[str, Any]]
     """Inputs that must not be run but set aside, by offset: the cause, error and attempts."""
 
 
@@ -79,7 +79,7 @@ def pack_inputs(
     offsets: Sequence[int],
     keys: Sequence[bytes],
     payloads: Sequence[bytes],
-    verdicts: dict[int, dict[str, Any]] | None = None,
+    rejections: dict[int, dict[str, Any]] | None = None,
 ) -> bytes:
     """An `I` message. The three sequences run in parallel."""
     columns = array("Q", offsets)
@@ -88,7 +88,7 @@ def pack_inputs(
     all_keys = b"".join(keys)
     head = bytearray(_COUNTS.pack(len(offsets), len(all_keys)))
     head[:1] = INPUTS
-    tail = pack_json(verdicts) if verdicts else b""
+    tail = pack_json(rejections) if rejections else b""
     return b"".join((head, columns, all_keys, *payloads, tail))
 
 
@@ -104,9 +104,12 @@ def unpack_inputs(message: bytes) -> InputBatch:
     keys = [message[start:end] for start, end in pairwise(key_ends)]
     payloads = [message[start:end] for start, end in pairwise(payload_ends)]
     tail = message[payload_ends[-1] :]
-    verdicts = json.loads(tail) if tail else {}
+    rejections = json.loads(tail) if tail else {}
     return InputBatch(
-        offsets, keys, payloads, {int(offset): verdict for offset, verdict in verdicts.items()}
+        offsets,
+        keys,
+        payloads,
+        {int(offset): rejection for offset, rejection in rejections.items()},
     )
 
 

@@ -6,7 +6,7 @@ so it never waits. Everything else is the worker's own trouble, and trouble that
 any sign of life is met with growing pauses and finally with giving up:
 
 - a worker that dies before it is ready (a start failure);
-- a ready worker that dies though nothing was in flight, or nothing that could be blamed.
+- a ready worker that dies though nothing was in flight, or no item that could be a suspect.
 
 The first restart after a death is immediate: most deaths are accidents and the next event should
 not wait for a rule about the rare ones. The other way round, one that does not even start has
@@ -24,7 +24,7 @@ class Backoff:
 
     `starts` start failures in a row, or `deaths` unexplained deaths in a row, end the pool. A row
     of deaths is broken by any completed input, and by a life of at least `steady` seconds (so that
-    someone who kills an idle worker now and then does not end the pool).
+    an operator who kills an idle worker now and then does not end the pool).
     """
 
     first: float = 0.05

@@ -22,7 +22,7 @@ class GenerationCounts:
     """Deaths of workers that had been ready."""
     start_failures: int = 0
     """Workers that could not be started, or ended before they were ready."""
-    condemned: int = 0
+    rejected: int = 0
     """Inputs that were found to kill workers, and sent to be set aside."""
     last_death: str = ""
     """How the last of the workers ended, or did not start."""
@@ -65,6 +65,6 @@ class Counters:
         return sum(counts.start_failures for counts in self.generations.values())
 
     @property
-    def condemned(self) -> int:
+    def rejected(self) -> int:
         """Condemned inputs in all generations."""
-        return sum(counts.condemned for counts in self.generations.values())
+        return sum(counts.rejected for counts in self.generations.values())

@@ -60,7 +60,7 @@ class Dispatcher:
     `shards` is how many shards they share (default: one each). `window` and `window_bytes` bound
     what is in flight per slot, `batch` the items per message, `queue` the waiting items per slot
     (default: four windows) and `queue_bytes` the waiting bytes of all slots together.
-    `max_attempts` deaths are needed to condemn an item.
+    `max_attempts` deaths are needed to reject an item.
     """
 
     def __init__(
@@ -270,7 +270,7 @@ class Dispatcher:
         state.phase = Phase.DOWN
         state.counts.deaths += 1
         state.counts.last_death = death.describe()
-        explained = self._quarantine.judge(state.return_flight(), death, state.generation)
+        explained = self._quarantine.record_death(state.return_flight(), death, state.generation)
         state.count_suspects()
         pause = state.failures.died(lived=now - state.started_at, explained=explained)
         self._restart(
@@ -321,7 +321,7 @@ class Dispatcher:
         self._states[slot].retiring = self._leaving = True
 
     def allow_attempts(self, number: int) -> None:
-        """So many deaths are needed from now on to condemn an item."""
+        """So many deaths are needed from now on to reject an item."""
         self._quarantine.allow_attempts(number)
 
     def move(self, shard: int, slot: int, *, at_once: bool = False) -> None:
@@ -385,7 +385,7 @@ class Dispatcher:
         while queue:
             if state.suspects:
                 batch = state.next_suspects(self._batch, self._window_bytes, self._quarantine)
-                self._count_condemned(state, batch)
+                self._count_rejected(state, batch)
             else:
                 # A full pipe is refilled in gulps.
                 credit = state.window - len(state.flight)
@@ -403,14 +403,14 @@ class Dispatcher:
         state.interrupted -= again
         state.counts.retries += len(again)
 
-    def _count_condemned(self, state: Slot, batch: list[Item]) -> None:
-        # Counted when they go out, not when they are judged: a worker may turn out to have
-        # committed one in the very life that ended in the verdict.
+    def _count_rejected(self, state: Slot, batch: list[Item]) -> None:
+        # Counted when they go out, not when they are rejected: a worker may turn out to have
+        # committed one in the very life that ended in the rejection.
         for item in batch:
             suspicion = item.suspicion
-            if item.verdict is not None and suspicion is not None and not suspicion.sent:
+            if item.rejection is not None and suspicion is not None and not suspicion.sent:
                 suspicion.sent = True
-                state.counts.condemned += 1
+                state.counts.rejected += 1
 
     # -- queries -------------------------------------------------------------------------------
 

@@ -1,23 +1,23 @@
-"""Finding the input that kills its worker, without ever blaming another.
+"""Finds the input that kills its worker, and sets no other input aside.
 
-A worker holds up to a window of inputs (1024) when it dies. One of them may be poison: it will
-kill the next worker too, and the one after. Or none is: somebody ran `kill -9`, the kernel was
-short of memory. All that can be observed is whether a set of inputs kills, and every observation
-of a yes costs a worker.
+A worker holds up to a window of inputs (1024) when it dies. One of them may be poisonous: it kills
+the next worker too, and the one after. Or none is, for example because an operator ran `kill -9`, or
+the kernel was short of memory. All that can be observed is whether a set of inputs kills, and every
+observation of a yes costs a worker.
 
 This is adaptive group testing. Dorfman (1943) tested the blood of recruits in pools, and each
-member of a positive pool alone; Li (1962) went through several stages with pools that shrink by a
-constant factor, which finds one defective among n in about log n positive tests; Hwang (1972) cut
-the pools in halves. We take Li's stages, for three reasons that blood does not have:
+member of a positive pool alone; Li (1962) used several stages with pools that shrink by a constant
+factor, which finds one defective among n in about log n positive tests; Hwang (1972) cut the pools
+in halves. We use Li's stages, for three reasons that blood tests do not have:
 
-- A test is not free of effects. Whatever survives a test *is done*: its memory and output are
-  committed. So nothing is ever tested twice for the sake of the search, and the innocent are
-  cleared simply by completing.
+- A test has effects. An input that survives a test *is done*: its memory and output are committed.
+  So nothing is tested twice for the sake of the search, and harmless inputs are cleared by
+  completing.
 - Order. The inputs of one key must run in their order, so a pool is always a run of neighbours
-  from the head of the queue; we may not pick and shuffle.
+  from the head of the queue; inputs cannot be picked and shuffled.
 - A positive test costs some tens of milliseconds and the work in flight; a small pool costs
   concurrency as long as it lasts. Halving has cheap steps but ten of them. Going to single inputs
-  at once (what most queues with a redelivery count do) would run a whole window one by one, which
+  at once (as most queues with a redelivery count do) would run a whole window one by one, which
   for inputs that each wait a second for a model is a quarter of an hour.
 
 So every item carries a *level* (`Item.deaths`), the number of deaths it was a suspect in, and a
@@ -29,35 +29,34 @@ search as a whole: the in-flight set must be no larger than the smallest company
 and a suspect at the head of the queue waits until that is so. Two poisonous inputs, or ten, need no
 rule of their own.
 
-The worker usually knows better. It writes the offset that it is executing to shared memory before
+The worker usually knows more. It writes the offset that it is executing to shared memory before
 it enters user code, and the launcher reads this beacon after the death. Such a *hint* sends the
 named item straight to company 1 and leaves the others at their level. A hint is not proof (an
 input can corrupt memory over which another then falls, or crash in a thread while another runs; the
-kill may have come from outside), so nobody is condemned by hints in a crowd. Nor can wrong hints
-stall the search. An item is named in a crowd at most once, since from then on it goes alone, and
-either it is cleared by completing or it dies alone. And a wrongly named item, waiting for its turn
-alone, is a barrier in the queue: what was in front of it is retried without what was behind, so
-that a poison in front ends up in ever smaller company, as in a search with random pivots.
+kill may have come from outside), so no item is rejected because of hints alone. Wrong hints cannot
+stop the search either. An item is named in a crowd at most once, since from then on it goes alone,
+and either it is cleared by completing or it dies alone. And a wrongly named item that waits for its
+turn alone is a barrier in the queue: the items in front of it are retried without those behind it,
+so that a poisonous input in front ends up in ever smaller company, as in a search with random pivots.
 
-*Guilty* is an item that was alone in flight at the death, was a suspect in at least
+*Proved* is an item that was alone in flight at the death, was a suspect in at least
 `max_attempts` deaths, and was alone in at least two of them (one if `max_attempts` is below
-three). The second lonely death is there for the innocent: once the search has isolated a few
+three). The second lone death protects harmless inputs: once the search has isolated a few
 dozen items, a single further accident would hit one of them alone. With hints this costs nothing
-(1 hinted, 2 alone); without, a poison takes five deaths.
+(1 hinted, 2 alone); without, a poisonous input takes five deaths.
 
-SIGKILL is weaker evidence than any other death: code hardly ever sends it to itself, operators,
+SIGKILL is weaker evidence than any other death: code hardly ever sends it to itself, but operators,
 container managers and a kernel short of memory do, and they may do so again and again while the
-same input is being retried. So it takes five lonely ones. (Nobody knows better: whether the kernel
-killed for want of memory cannot be seen from inside a container, and the input may well be what
-wanted the memory, so such a death is no proof of innocence either.)
+same input is being retried. So it takes five lone ones. (The launcher cannot know more: whether the
+kernel killed for want of memory cannot be seen from inside a container, and the input may well be
+what wanted the memory, so such a death does not clear it either.)
 
-All of this is evidence against an item *and the code that ran it*. So what was held against it
-under another generation's code counts for nothing but its company: else an accident under good
-code, and two deaths under bad code that is about to be rolled back, would condemn it.
+All of this is evidence against an item *and the code that ran it*. So deaths under another
+generation's code count for nothing but the item's company: else an accident under good code, and
+two deaths under bad code that is about to be rolled back, would reject it.
 
-A condemned item is harmless, since it is never run again: it has full company and is nobody's
-suspect. Nor is anyone suspected of a death that the shell knows to come from outside
-(`Death.blameless`).
+A rejected item is harmless, since it is never run again: it has full company and is never a
+suspect. A death that the shell knows to come from outside (`Death.unrelated`) makes no suspects.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Final
 
-from .item import Suspicion, Verdict
+from .item import Rejection, Suspicion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,11 +72,11 @@ if TYPE_CHECKING:
     from .item import Death, Item
 
 KILLED_ALONE: Final = 5
-"""Lonely deaths that condemn an item, if the last was a SIGKILL that the pool did not send."""
+"""Lone deaths that reject an item, if the last was a SIGKILL that the pool did not send."""
 
 
 class Quarantine:
-    """Decides which inputs are suspects, which fly together, and which is guilty."""
+    """Decides which inputs are suspects, which are in flight together, and which is rejected."""
 
     __slots__ = ("_alone_needed", "_companies", "_max_attempts", "_window")
 
@@ -92,47 +91,47 @@ class Quarantine:
         self.allow_attempts(max_attempts)
 
     def allow_attempts(self, number: int) -> None:
-        """So many deaths are needed for a verdict from now on."""
+        """Require so many deaths for a rejection from now on."""
         self._max_attempts = number
         self._alone_needed = 2 if number >= 3 else 1
 
     def company(self, item: Item) -> int:
         """The largest in-flight set this item may be part of, itself included."""
-        if item.verdict is not None:
+        if item.rejection is not None:
             return self._window
         return self._companies[min(item.deaths, len(self._companies) - 1)]
 
-    def judge(self, items: Sequence[Item], death: Death, generation: int = 0) -> bool:
-        """Raise suspicions over a death with these items in flight, and condemn the proved one.
+    def record_death(self, items: Sequence[Item], death: Death, generation: int = 0) -> bool:
+        """Record a death with these items in flight: make suspects, and reject the proved one.
 
         The death is that of a worker of this generation.
-        Returns whether the death is explained: whether there was anyone to suspect.
+        Returns whether the death is explained: whether there was an item to suspect.
         """
-        if death.blameless:
+        if death.unrelated:
             return False
         # A hint at an item that is not in flight is old: that one is done, and it says nothing.
         named = [item for item in items if item.offset == death.suspect] or items
-        suspects = [item for item in named if item.verdict is None]
+        suspects = [item for item in named if item.rejection is None]
         for item in suspects:
             if item.suspicion is None:
                 item.suspicion = Suspicion(generation)
             elif item.suspicion.generation != generation:
-                item.suspicion.acquit(generation)
+                item.suspicion.reset(generation)
             item.suspicion.attempts += 1
             item.deaths += 1
             if len(named) == 1:  # named by the hint, or by being alone
                 item.deaths = max(item.deaths, len(self._companies) - 1)
             if len(items) == 1:
-                self._judge_alone(item, item.suspicion, death)
+                self._count_lone_death(item, item.suspicion, death)
         return bool(suspects)
 
-    def _judge_alone(self, item: Item, suspicion: Suspicion, death: Death) -> None:
+    def _count_lone_death(self, item: Item, suspicion: Suspicion, death: Death) -> None:
         suspicion.alone += 1
         killed = death.signal == signal.SIGKILL and death.cause == "crash"
         needed = KILLED_ALONE if killed else self._alone_needed
         if suspicion.alone < needed or suspicion.attempts < self._max_attempts:
             return
-        item.verdict = Verdict(
+        item.rejection = Rejection(
             cause=death.cause,
             error=f"killed its worker {suspicion.attempts} times, {suspicion.alone} of them"
             f" alone in flight: {death.describe()}",

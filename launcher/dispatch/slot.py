@@ -112,7 +112,7 @@ class Slot(InputQueue):
         return batch
 
     def next_suspects(self, limit: int, window_bytes: int, quarantine: Quarantine) -> list[Item]:
-        """The same while suspects are around: never more in flight than anyone's company allows."""
+        """The same while there are suspects: never more in flight than the smallest company."""
         flying = len(self.flight)
         company = quarantine.company
         # With a suspect in flight the set is small; without one the head decides first.

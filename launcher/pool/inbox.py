@@ -118,7 +118,9 @@ class Inbox:
         items = (self._dispatcher.flying(worker.assignment.slot, offset) for offset in offsets)
         self._hooks.call(
             LauncherHook.dead_letters,
-            Counter(item.verdict.cause if item and item.verdict else "failed" for item in items),
+            Counter(
+                item.rejection.cause if item and item.rejection else "failed" for item in items
+            ),
         )
 
     def _report_found_failed(self, worker: WorkerHandle, completed: list[int]) -> None:
@@ -167,7 +169,7 @@ class Inbox:
         )
         self._fail(error, worker.generation)
         # The worker has halted. If the pool goes on, another worker gets its inputs.
-        worker.blameless = True
+        worker.unrelated = True
         self._transport.request_stop(worker, now)
 
     def _fatal(self, worker: WorkerHandle, body: dict[str, Any], now: float) -> None:
@@ -177,4 +179,4 @@ class Inbox:
             self._dispatcher.start_failed(*worker.place, now, str(error))
         else:
             self._fail(error, worker.generation)
-            worker.blameless = True
+            worker.unrelated = True

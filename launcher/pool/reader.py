@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import InputError
-from ..dispatch.item import Item, Verdict
+from ..dispatch.item import Item, Rejection
 
 if TYPE_CHECKING:
     from ..delivery.delivery import Delivery
@@ -66,7 +66,9 @@ class Reader:
             items = [
                 Item(offset, key, payload, shard_of[key])
                 if fault is None
-                else Item(offset, key, payload, shard_of[key], verdict=Verdict("bad-input", fault))
+                else Item(
+                    offset, key, payload, shard_of[key], rejection=Rejection("bad-input", fault)
+                )
                 for offset, (key, payload, fault) in zip(
                     count(position.offset, source.step), records, strict=False
                 )

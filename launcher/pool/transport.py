@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from typing import Any
 
-    from ..dispatch.item import Item, Verdict
+    from ..dispatch.item import Item, Rejection
     from ..workers.registry import WorkerHandle
 
 STOP_SECONDS: Final = 10.0
@@ -67,16 +67,16 @@ def pack_items(items: list[Item]) -> bytes:
         [item.offset for item in items],
         [item.key for item in items],
         [item.payload for item in items],
-        {item.offset: _described(item.verdict) for item in items if item.verdict is not None},
+        {item.offset: _described(item.rejection) for item in items if item.rejection is not None},
     )
 
 
-def _described(verdict: Verdict) -> dict[str, Any]:
+def _described(rejection: Rejection) -> dict[str, Any]:
     return {
-        "cause": verdict.cause,
-        "error": verdict.error,
-        "attempts": verdict.attempts,
-        "signal": verdict.signal,
-        "stacks": verdict.stacks,
-        "worker_pid": verdict.worker_pid,
+        "cause": rejection.cause,
+        "error": rejection.error,
+        "attempts": rejection.attempts,
+        "signal": rejection.signal,
+        "stacks": rejection.stacks,
+        "worker_pid": rejection.worker_pid,
     }

@@ -45,7 +45,7 @@ class WorkerHandle:
     """Offsets that it has announced, by shard, until it says that it has the shard."""
     found_failed: set[int] = field(default_factory=set)
     """Those of them that have failed finally."""
-    blameless: bool = False
+    unrelated: bool = False
     """Whether its death suspects no input."""
     stop_by: float = 0.0
     """The time at which it is killed if it still runs; 0.0 if it was not asked to end."""
@@ -159,14 +159,14 @@ class WorkerRegistry:
             suspect=self.beacons[slot].offset,
             stacks=self._stacks(slot),
             worker_pid=event.pid,
-            blameless=event.status is None or worker.blameless,
+            unrelated=event.status is None or worker.unrelated,
         )
 
     def kill_generation(self, generation: int) -> None:
         """Kill the workers of a generation; no input is a suspect because of that."""
         for worker in self:
             if worker.generation == generation and worker.pid is not None:
-                worker.blameless = True
+                worker.unrelated = True
                 with suppress(OSError):
                     os.kill(worker.pid, signal.SIGKILL)
 

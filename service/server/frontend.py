@@ -284,8 +284,8 @@ class Frontend:
             known = self._keys is not None and public in self._keys.names()
             if not known:
                 self._unauthorised += 1
-            verdict = (b"200", b"OK", public.encode()) if known else (b"400", b"unknown key", b"")
-            zap.send_multipart([peer, empty, version, request, *verdict, b""])
+            rejection = (b"200", b"OK", public.encode()) if known else (b"400", b"unknown key", b"")
+            zap.send_multipart([peer, empty, version, request, *rejection, b""])
 
     def _record(self) -> None:
         batch = self.sessions.next_batch()

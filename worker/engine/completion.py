@@ -14,14 +14,14 @@ from ...agent.errors import DivergenceError, RunTimeoutError
 from ...store.records.offsets import LARGEST_OFFSET, offset_of
 from ..hooks import WorkerHook
 from .context import run_info
-from .failure_kinds import kind_of_error, kind_of_verdict
+from .failure_kinds import kind_of_error, kind_of_rejection
 from .failures import (
     dead_letter,
     failure_report,
     is_final,
     log_ignored,
     one_line,
-    verdict_letter,
+    rejection_letter,
 )
 
 if TYPE_CHECKING:
@@ -105,11 +105,11 @@ class RunCompletion:
     def _count_failure(self, run: Run, kind: str, error: str) -> None:
         self._metrics.failure_kinds.add(kind, offset_of(run.offset), error)
 
-    def set_aside(self, run: Run, verdict: dict[str, Any]) -> None:
+    def set_aside(self, run: Run, rejection: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""
         self.occupy(run)
-        letter = verdict_letter(run, verdict, self.policy.codec)
-        self._count_failure(run, kind_of_verdict(letter.cause, letter.error), letter.error)
+        letter = rejection_letter(run, rejection, self.policy.codec)
+        self._count_failure(run, kind_of_rejection(letter.cause, letter.error), letter.error)
         self._dead_letter(run, letter)
 
     def _outcome(self, run: Run, error: BaseException) -> Outcome:

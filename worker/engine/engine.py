@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from .policy import Policy
 
 PendingBatch = tuple["Iterator[tuple[int, bytes, bytes]]", "dict[int, dict[str, Any]]", bool]
-"""What is left of a batch: (offset, key, payload) of inputs; verdicts by offset; whether the batch
-has neither verdicts nor retried dead letters."""
+"""What is left of a batch: (offset, key, payload) of inputs; rejections by offset; whether the batch
+has neither rejections nor retried dead letters."""
 
 SLICE_SECONDS: Final = 0.02
 
@@ -114,8 +114,8 @@ class Engine:
     def receive(self, batch: InputBatch) -> None:
         """Queue a batch of inputs for `work`."""
         inputs = zip(batch.offsets, batch.keys, batch.payloads, strict=True)
-        plain = not batch.verdicts and batch.offsets[0] <= LARGEST_OFFSET
-        self._batches.append((inputs, batch.verdicts, plain))
+        plain = not batch.rejections and batch.offsets[0] <= LARGEST_OFFSET
+        self._batches.append((inputs, batch.rejections, plain))
 
     def work(self) -> bool:
         """Run what has been received, for one time slice, and commit what has ended.
@@ -125,10 +125,10 @@ class Engine:
         """
         until = time.monotonic() + SLICE_SECONDS
         while self._batches:
-            inputs, verdicts, plain = self._batches[0]
+            inputs, rejections, plain = self._batches[0]
             simple = self._simple if plain and not (self._journal or self._halted) else None
             if simple is None:
-                exhausted = self._run(inputs, verdicts, until)
+                exhausted = self._run(inputs, rejections, until)
             else:
                 exhausted = self._run_simply(inputs, simple, until)
             if not exhausted:
@@ -140,16 +140,16 @@ class Engine:
     def _run(
         self,
         inputs: Iterator[tuple[int, bytes, bytes]],
-        verdicts: dict[int, dict[str, Any]],
+        rejections: dict[int, dict[str, Any]],
         until: float,
     ) -> bool:
         """Run inputs until none is left, or `until` has passed; return whether none is left."""
         for offset, key, payload in inputs:
-            lane, verdict = self._lanes[key], verdicts.get(offset)
+            lane, rejection = self._lanes[key], rejections.get(offset)
             if lane.run is not None or lane.queue or self._halted:
-                lane.wait(offset, payload, verdict)
+                lane.wait(offset, payload, rejection)
             else:
-                self._start(lane, offset, payload, verdict)
+                self._start(lane, offset, payload, rejection)
             if time.monotonic() > until:
                 return False
         return True
@@ -207,17 +207,17 @@ class Engine:
         return exhausted
 
     def _start(
-        self, lane: Lane, offset: int, payload: bytes, verdict: dict[str, Any] | None
+        self, lane: Lane, offset: int, payload: bytes, rejection: dict[str, Any] | None
     ) -> None:
         """Begin the run of an input whose lane is free, or set the input aside."""
         run = Run(lane, offset, payload)
         if self._journal:
             run.entries = self._journal.pop(offset, None)
-        if verdict is None:
+        if rejection is None:
             self._driver.begin(run)
         else:
             reach("aside.before")
-            self._completion.set_aside(run, verdict)
+            self._completion.set_aside(run, rejection)
 
     def _start_waiting(self, lane: Lane) -> None:
         """Start the next inputs of a lane that has become free."""

@@ -47,7 +47,7 @@ def kind_of_error(error: BaseException) -> str:
     return f"{name} ({place})" if place else name
 
 
-def kind_of_verdict(cause: str, error: str) -> str:
+def kind_of_rejection(cause: str, error: str) -> str:
     """The kind of a failure that the launcher has found: the text without its numbers."""
     return f"{cause}: {_NUMBERS.sub('N', error)}"[:_LONGEST] if error else cause
 

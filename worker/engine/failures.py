@@ -114,8 +114,8 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
     )
 
 
-def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
-    """The dead letter of an input that the launcher has condemned."""
+def rejection_letter(run: Run, rejection: dict[str, Any], codec: str) -> DeadLetter:
+    """The dead letter of an input that the launcher has rejected."""
     return DeadLetter(
         offset=offset_of(run.offset),
         retries=retries_of(run.offset),
@@ -123,7 +123,7 @@ def verdict_letter(run: Run, verdict: dict[str, Any], codec: str) -> DeadLetter:
         payload=run.payload,
         codec=codec,
         at=time.time(),
-        **{"generation": run.lane.writer.generation, **verdict},
+        **{"generation": run.lane.writer.generation, **rejection},
     )
 
 

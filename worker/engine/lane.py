@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 Waiting = tuple[int, bytes, "dict[str, Any] | None"]
-"""An input in a lane's queue: its offset, payload and, if it must not be run, verdict."""
+"""An input in a lane's queue: its offset, payload and, if it must not be run, rejection."""
 
 _UNKNOWN: Final = object()
 
@@ -82,11 +82,11 @@ class Lane:
             self._key = decode_key(self.key_bytes)
         return self._key
 
-    def wait(self, offset: int, payload: bytes, verdict: dict[str, Any] | None) -> None:
+    def wait(self, offset: int, payload: bytes, rejection: dict[str, Any] | None) -> None:
         """Queue an input behind the run that is under way."""
         if self.queue is None:
             self.queue = deque()
-        self.queue.append((offset, payload, verdict))
+        self.queue.append((offset, payload, rejection))
 
     @property
     def idle(self) -> bool:

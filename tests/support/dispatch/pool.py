@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from tamias.launcher.dispatch.dispatcher import Dispatcher
 from tamias.launcher.dispatch.instructions import Instruction, SendItems, StartWorker
-from tamias.launcher.dispatch.item import Death, Item, Verdict
+from tamias.launcher.dispatch.item import Death, Item, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def item(offset: int, key: str = "k", *, shard: int = 0, size: int = 1, bad: bool = False) -> Item:
-    verdict = Verdict("bad-input", "not JSON") if bad else None
-    return Item(offset, key.encode(), b"x" * size, shard, verdict=verdict)
+    rejection = Rejection("bad-input", "not JSON") if bad else None
+    return Item(offset, key.encode(), b"x" * size, shard, rejection=rejection)
 
 
 class Pool:

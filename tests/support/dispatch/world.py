@@ -20,7 +20,7 @@ from tamias.launcher.dispatch.instructions import (
     StopWorker,
     TakeShard,
 )
-from tamias.launcher.dispatch.item import Death, Item, Verdict
+from tamias.launcher.dispatch.item import Death, Item, Rejection
 from tamias.store.encoding.keys import shard_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ NEVER = 1_000_000
 
 @dataclass
 class Input:
-    """One planned input: kind is plain, poison (kills whoever runs it), malformed (comes condemned)
+    """One planned input: kind is plain, poison (kills its worker), malformed (comes rejected)
     or earlier (committed in a former life of the whole pool, its record still in the outbox)."""
 
     offset: int
@@ -128,11 +128,11 @@ class World:
         count = min(count, wanted, len(self.plan))
         items = []
         for each in self.plan[:count]:
-            verdict = Verdict("bad-input", "not JSON") if each.kind == "malformed" else None
+            rejection = Rejection("bad-input", "not JSON") if each.kind == "malformed" else None
             payload = b"x" * each.size
             key = b"%d" % each.key
             shard = self.dispatcher.placement.shard_of[key]
-            items.append(Item(each.offset, key, payload, shard, verdict=verdict))
+            items.append(Item(each.offset, key, payload, shard, rejection=rejection))
         del self.plan[:count]
         before = [self.dispatcher.waiting(slot) for slot in range(len(self.slots))]
         self.submitted.update((item.offset, item) for item in items)
@@ -172,7 +172,7 @@ class World:
         if isinstance(instruction, SendItems):
             self.receive(slot, instruction)
         elif isinstance(instruction, StopWorker):
-            assert slot.retiring, "nobody has retired it"
+            assert slot.retiring, "it is not retiring"
             work = (slot.shards, slot.flight, slot.orders)
             assert not any(work), "stopped with work to do"
             slot.phase = "stopping"
@@ -195,9 +195,9 @@ class World:
                 if earlier.key == item.key and earlier.offset < offset:
                     known = earlier.offset in self.finished or earlier.offset in slot.flight
                     assert known, f"{item} overtook {earlier}"
-            if item.verdict is not None and self.kinds[offset] != "malformed":
-                assert self.kinds[offset] == "poison", "an innocent was condemned"
-                assert item.verdict.attempts >= self.rules.max_attempts
+            if item.rejection is not None and self.kinds[offset] != "malformed":
+                assert self.kinds[offset] == "poison", "a harmless input was rejected"
+                assert item.rejection.attempts >= self.rules.max_attempts
             slot.flight[offset] = item
             slot.pending.append(item)
             self.check_credit(slot)
@@ -210,7 +210,7 @@ class World:
 
     def company(self, item: Item) -> int:
         level = self.levels.get(item.offset, 0)
-        if level == 0 or item.verdict is not None:
+        if level == 0 or item.rejection is not None:
             return self.rules.window
         return max(1, self.rules.window >> (4 * level - 2))
 
@@ -300,10 +300,10 @@ class World:
     def execute(self, number: int, item: Item, suspect: int | None = None) -> None:
         """Run one item: commit it, or die of it."""
         slot = self.slots[number]
-        if self.kinds[item.offset] == "poison" and item.verdict is None:
+        if self.kinds[item.offset] == "poison" and item.rejection is None:
             self.die(number, suspect)
             return
-        if item.verdict is not None:
+        if item.rejection is not None:
             self.dead_letters.add(item.offset)
         outbox = self.outboxes[self.shard(item.key)]
         assert item.offset not in outbox, "executed twice"
@@ -322,27 +322,27 @@ class World:
             del slot.flight[offset]
         slot.unreported = [offset for offset in slot.unreported if offset not in new]
 
-    def die(self, number: int, suspect: int | None = None, *, blameless: bool = False) -> None:
+    def die(self, number: int, suspect: int | None = None, *, unrelated: bool = False) -> None:
         slot = self.slots[number]
-        flight = {} if blameless else slot.flight
+        flight = {} if unrelated else slot.flight
         solo = next(n for n in range(1, 99) if self.rules.window >> (4 * n - 2) <= 1)
         named = [suspect] if suspect in flight else list(flight)
         for offset in named:
             assert offset is not None
-            if flight[offset].verdict is None:
+            if flight[offset].rejection is None:
                 level = self.levels.get(offset, 0) + 1
                 self.levels[offset] = max(solo, level) if len(named) == 1 else level
-        death = Death(signal=11, suspect=suspect, blameless=blameless)
+        death = Death(signal=11, suspect=suspect, unrelated=unrelated)
         slot.lose()
         self.dispatcher.died(number, slot.incarnation, self.now, death)
 
     def may_have_an_accident(self, number: int) -> bool:
-        """Whether an accident here leaves the innocent in peace: nobody is alone in two of them."""
+        """Whether an accident here leaves harmless inputs alone: none is alone in two of them."""
         flight = self.slots[number].flight
         if len(flight) != 1:
             return True
         (offset,) = flight
-        if self.kinds[offset] == "poison" or flight[offset].verdict is not None:
+        if self.kinds[offset] == "poison" or flight[offset].rejection is not None:
             return True
         return self.rules.max_attempts >= 3 and offset not in self.lonely_accidents
 
@@ -432,10 +432,10 @@ class World:
         assert self.settled(), "a move or a retirement never ended"
         assert not self.plan, "the source was never asked for more"
         assert self.finished == set(self.kinds)
-        guilty = {o for o, kind in self.kinds.items() if kind in ("poison", "malformed")}
-        assert self.dead_letters == guilty
+        poisonous = {o for o, kind in self.kinds.items() if kind in ("poison", "malformed")}
+        assert self.dead_letters == poisonous
         poison = [offset for offset, kind in self.kinds.items() if kind == "poison"]
-        assert self.dispatcher.counters.condemned == len(poison)
+        assert self.dispatcher.counters.rejected == len(poison)
 
     def settled(self) -> bool:
         """Whether every shard is with a slot that stays, and all others are gone."""

@@ -156,13 +156,13 @@ class Bench:
         self.halted.append(report)
         self._changed.set()
 
-    def send(self, *inputs: tuple[Any, Any], first: int = 0, verdicts: Any = None) -> None:
+    def send(self, *inputs: tuple[Any, Any], first: int = 0, rejections: Any = None) -> None:
         """Hand the engine a batch of (key, value) inputs, from offset `first`, and let it work."""
-        self.hand_in(*inputs, first=first, verdicts=verdicts)
+        self.hand_in(*inputs, first=first, rejections=rejections)
         while self.engine.work():
             pass
 
-    def hand_in(self, *inputs: tuple[Any, Any], first: int = 0, verdicts: Any = None) -> None:
+    def hand_in(self, *inputs: tuple[Any, Any], first: int = 0, rejections: Any = None) -> None:
         """The same, without having it work."""
         entries = [
             (offset, encode_key(key), dumps(value))
@@ -170,7 +170,7 @@ class Bench:
             if offset not in self.recovered
         ]
         offsets, keys, payloads = zip(*entries, strict=True)
-        message = wire.pack_inputs(offsets, keys, payloads, verdicts)
+        message = wire.pack_inputs(offsets, keys, payloads, rejections)
         self.engine.receive(wire.unpack_inputs(message))
 
     async def until_recorded(self, records: int = 1) -> None:

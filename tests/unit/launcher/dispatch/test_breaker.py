@@ -72,8 +72,8 @@ def _lives(dispatcher: Dispatcher, *, most: int) -> tuple[int, float, GiveUp | N
                 dispatcher.started(instruction.slot, instruction.incarnation)
                 dispatcher.ready(instruction.slot, instruction.incarnation)
             elif isinstance(instruction, SendItems) and dispatcher.in_flight(0):
-                bad = [item for item in instruction.items if item.verdict is None]
-                good = [item.offset for item in instruction.items if item.verdict is not None]
+                bad = [item for item in instruction.items if item.rejection is None]
+                good = [item.offset for item in instruction.items if item.rejection is not None]
                 place = instruction.slot, instruction.incarnation
                 dispatcher.completed(*place, good)
                 if bad:

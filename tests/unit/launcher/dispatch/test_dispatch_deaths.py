@@ -1,4 +1,4 @@
-"""Deaths: what is retried, in which company, who is condemned, and when a worker starts again."""
+"""Deaths: what is retried, in which company, who is rejected, and when a worker starts again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tamias.launcher.dispatch.instructions import GiveUp, SendItems, StartWorker
 from tamias.launcher.dispatch.item import Death, Item
 
 
-def condemned(pool: Pool) -> list[Item]:
+def rejected(pool: Pool) -> list[Item]:
     """The items to be sent now that are to be set aside."""
     sends = [send for send in pool.tick() if isinstance(send, SendItems)]
-    return [each for send in sends for each in send.items if each.verdict is not None]
+    return [each for send in sends for each in send.items if each.rejection is not None]
 
 
 class TestRetry:
@@ -72,7 +72,7 @@ class TestCompany:
         pool.complete(4, 5)
         assert pool.sent() == [6, 7]
         pool.complete(6, 7)
-        assert pool.sent() == list(range(8, 16))  # nobody here was suspected: a full window
+        assert pool.sent() == list(range(8, 16))  # none of these was a suspect: a full window
 
     def test_an_unsuspected_item_does_not_join_a_suspect_beyond_its_company(self) -> None:
         pool = Pool(window=8)
@@ -85,7 +85,7 @@ class TestCompany:
         pool.complete(0)
         assert pool.sent() == [3, 4]
 
-    def test_a_named_suspect_waits_for_its_turn_alone_and_nobody_else_has_to(self) -> None:
+    def test_a_named_suspect_waits_for_its_turn_alone_and_no_other_has_to(self) -> None:
         pool = Pool(window=8)
         pool.submit(range(8))
         pool.tick()
@@ -104,12 +104,12 @@ class TestCompany:
         pool.complete(0)
         assert pool.crash(suspect=0) == [1, 2]
 
-    def test_a_blameless_death_makes_nobody_a_suspect(self) -> None:
+    def test_an_unrelated_death_makes_no_suspect(self) -> None:
         pool = Pool(window=8)
         pool.submit(range(8))
         pool.tick()
         for _ in range(9):
-            assert pool.crash(suspect=0, blameless=True) == list(range(8))
+            assert pool.crash(suspect=0, unrelated=True) == list(range(8))
         assert pool.starts() == []
 
     def test_messages_to_suspects_respect_bytes_too(self) -> None:
@@ -132,14 +132,14 @@ class TestGuilt:
         assert pool.crash(suspect=1, signal=11) == [1]
         pool.die(suspect=1, signal=11, stacks="main: f()", worker_pid=77)
         pool.restart()
-        (guilty,) = condemned(pool)
-        verdict = guilty.verdict
-        assert verdict is not None
-        assert guilty.offset == 1
-        assert (verdict.cause, verdict.attempts, verdict.signal) == ("crash", 3, 11)
-        assert (verdict.stacks, verdict.worker_pid) == ("main: f()", 77)
-        assert "3 times" in verdict.error
-        assert "signal 11" in verdict.error
+        (poisonous,) = rejected(pool)
+        rejection = poisonous.rejection
+        assert rejection is not None
+        assert poisonous.offset == 1
+        assert (rejection.cause, rejection.attempts, rejection.signal) == ("crash", 3, 11)
+        assert (rejection.stacks, rejection.worker_pid) == ("main: f()", 77)
+        assert "3 times" in rejection.error
+        assert "signal 11" in rejection.error
 
     @pytest.mark.parametrize(("cause", "deaths"), [("crash", 6), ("timeout", 3)])
     def test_a_kill_that_may_have_come_from_anywhere_proves_less(
@@ -155,8 +155,8 @@ class TestGuilt:
             assert pool.crash(suspect=1, signal=9, cause=cause) == [1]
         pool.die(suspect=1, signal=9, cause=cause)
         pool.restart()
-        (guilty,) = condemned(pool)
-        assert guilty.offset == 1
+        (poisonous,) = rejected(pool)
+        assert poisonous.offset == 1
 
     def test_a_hint_in_a_crowd_is_no_proof(self) -> None:
         pool = Pool(max_attempts=1)
@@ -164,10 +164,10 @@ class TestGuilt:
         pool.tick()
         pool.die(suspect=0)
         pool.restart()
-        assert condemned(pool) == []
+        assert rejected(pool) == []
         assert pool.complete(0) == [0]
 
-    def test_a_condemned_item_holds_up_nobody(self) -> None:
+    def test_a_rejected_item_delays_no_other(self) -> None:
         pool = Pool(max_attempts=1)
         pool.submit([0])
         pool.tick()
@@ -177,7 +177,7 @@ class TestGuilt:
         assert pool.sent() == [0, 1, 2]
         assert pool.complete(2, 1, 0) == [2, 1, 0]
         assert pool.dispatcher.idle
-        assert pool.dispatcher.counters.condemned == 1
+        assert pool.dispatcher.counters.rejected == 1
 
     @pytest.mark.parametrize("poison", [0, 1, 300, 1023])
     def test_without_hints_a_poison_in_a_full_window_takes_five_deaths(self, poison: int) -> None:
@@ -190,13 +190,13 @@ class TestGuilt:
                 each for send in pool.tick() if isinstance(send, SendItems) for each in send.items
             ]
             for each in sent:
-                if each.offset == poison and each.verdict is None:
+                if each.offset == poison and each.rejection is None:
                     deaths += 1
                     pool.die()
                     pool.restart()
                     break
             else:  # all of these survive
-                set_aside += [each.offset for each in sent if each.verdict is not None]
+                set_aside += [each.offset for each in sent if each.rejection is not None]
                 pool.complete(*[each.offset for each in sent])
         assert (set_aside, deaths) == ([poison], 5)
 
@@ -207,7 +207,7 @@ class TestGuilt:
         assert len(pool.crash()) == 16
         assert len(pool.crash()) == 1
         assert pool.crash() == [0]
-        assert condemned(pool) == []
+        assert rejected(pool) == []
         assert pool.complete(0) == [0]
 
     @pytest.mark.parametrize(("max_attempts", "deaths"), [(1, 1), (2, 2), (3, 3), (5, 5)])
@@ -217,10 +217,10 @@ class TestGuilt:
         pool = Pool(max_attempts=max_attempts)
         pool.submit([0])
         for _ in range(deaths):
-            assert condemned(pool) == []
+            assert rejected(pool) == []
             pool.die()
             pool.restart()
-        assert [each.offset for each in condemned(pool)] == [0]
+        assert [each.offset for each in rejected(pool)] == [0]
 
     def test_a_hang_is_set_aside_as_a_timeout(self) -> None:
         pool = Pool(max_attempts=1)
@@ -228,10 +228,10 @@ class TestGuilt:
         pool.tick()
         pool.die(cause="timeout", text="ran for more than 30 s")
         pool.restart()
-        (guilty,) = condemned(pool)
-        assert guilty.verdict is not None
-        assert guilty.verdict.cause == "timeout"
-        assert guilty.verdict.error.endswith("ran for more than 30 s")
+        (poisonous,) = rejected(pool)
+        assert poisonous.rejection is not None
+        assert poisonous.rejection.cause == "timeout"
+        assert poisonous.rejection.error.endswith("ran for more than 30 s")
 
     def test_a_condemned_item_that_turns_out_committed_is_not_set_aside(self) -> None:
         pool = Pool(max_attempts=1)
@@ -241,7 +241,7 @@ class TestGuilt:
         pool.die()
         assert pool.restart(recovered=[0]) == [0]
         assert pool.dispatcher.idle
-        assert pool.dispatcher.counters.condemned == 0
+        assert pool.dispatcher.counters.rejected == 0
 
 
 class TestRestart:
@@ -327,7 +327,7 @@ class TestRestart:
         pool.submit([0])
         assert pool.sent() == [0]
 
-    def test_a_worker_that_dies_of_setting_aside_is_given_up_and_blames_nobody(self) -> None:
+    def test_a_worker_that_dies_of_setting_aside_is_given_up_and_makes_no_suspect(self) -> None:
         pool = Pool(backoff=Backoff(deaths=3))
         pool.dispatcher.submit([item(0, bad=True)])
         for _ in range(2):
@@ -336,4 +336,4 @@ class TestRestart:
             pool.restart()
         pool.die(suspect=0, text="disk full")
         assert pool.tick() == [GiveUp(0, "worker 0 died 3 times in a row: disk full")]
-        assert pool.dispatcher.counters.condemned == 0
+        assert pool.dispatcher.counters.rejected == 0

@@ -112,9 +112,9 @@ def test_an_item_that_comes_condemned_is_sent_like_any_other() -> None:
     pool.dispatcher.submit([item(0), item(1, bad=True), item(2)])
     (send,) = pool.tick()
     assert isinstance(send, SendItems)
-    assert [each.verdict is not None for each in send.items] == [False, True, False]
+    assert [each.rejection is not None for each in send.items] == [False, True, False]
     assert pool.complete(0, 1, 2) == [0, 1, 2]
-    assert pool.dispatcher.counters.condemned == 0  # the dispatcher found nobody guilty
+    assert pool.dispatcher.counters.rejected == 0  # the dispatcher rejected none
 
 
 class TestWanted:

@@ -156,13 +156,13 @@ class DispatchMachine(RuleBasedStateMachine):
         self.world.tick()
 
     @precondition(lambda self: self.any_phase("ready"))
-    @rule(data=st.data(), blameless=st.sampled_from([False, False, True]))
-    def accident(self, data: st.DataObject, *, blameless: bool) -> None:
-        """A worker dies of something else; the beacon may name whoever was being executed."""
+    @rule(data=st.data(), unrelated=st.sampled_from([False, False, True]))
+    def accident(self, data: st.DataObject, *, unrelated: bool) -> None:
+        """A worker dies of something else; the beacon may name the input that was being executed."""
         number = self.slot(data, "ready")
         assert number is not None
-        if blameless:
-            self.world.die(number, blameless=True)
+        if unrelated:
+            self.world.die(number, unrelated=True)
         elif self.world.may_have_an_accident(number):
             slot = self.world.slots[number]
             suspects = [None, 2, *[item.offset for item in slot.heads()], *slot.unreported[:1]]
@@ -224,7 +224,7 @@ def test_a_long_life_under_fire(seed: int) -> None:
                 world.execute(number, item, suspect)
             world.report(number, [each for each in slot.unreported if dice.random() < 0.8])
             if slot.phase == "ready" and dice.random() < 0.01:
-                world.die(number, blameless=True)
+                world.die(number, unrelated=True)
             elif (
                 slot.phase == "ready"
                 and dice.random() < accidents

@@ -172,7 +172,7 @@ def test_deaths_under_other_code_prove_nothing_against_an_item() -> None:
     pool.tick()
 
     def die(slot: int, to: int) -> bool:
-        """Die with the item alone in flight, while its shard moves; whether it is condemned now."""
+        """Die with the item alone in flight, while its shard moves; whether it is rejected now."""
         if slot != to:
             pool.dispatcher.move(0, to)
             pool.tick()
@@ -183,7 +183,7 @@ def test_deaths_under_other_code_prove_nothing_against_an_item() -> None:
         if slot != to:
             pool.take(to, 0)
         (send,) = [order for order in pool.tick() if isinstance(order, SendItems)]
-        return send.items[0].verdict is not None
+        return send.items[0].rejection is not None
 
     # An accident, two under bad code that is rolled back then, and two more accidents.
     assert [die(0, new), die(new, new), die(new, 0), die(0, 0), die(0, 0)] == [False] * 5

@@ -1,4 +1,4 @@
-"""Runs through a real engine on a real shard: kinds of actions, order, failures, verdicts."""
+"""Runs through a real engine on a real shard: kinds of actions, order, failures, rejections."""
 
 from __future__ import annotations
 

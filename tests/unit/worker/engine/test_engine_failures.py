@@ -1,4 +1,4 @@
-"""Runs that fail: dead letters, retries, time limits, verdicts, a store that cannot be written."""
+"""Runs that fail: dead letters, retries, time limits, rejections, a store that cannot be written."""
 
 from __future__ import annotations
 
@@ -169,10 +169,16 @@ async def test_the_time_can_be_up_before_a_step_has_its_first_turn(tmp_path: Pat
 
 
 @on_loop
-async def test_verdicts_set_inputs_aside_in_their_turn(tmp_path: Path) -> None:
-    verdict = {"cause": "crash", "error": "it kills", "attempts": 3, "signal": 11, "worker_pid": 7}
+async def test_rejections_set_inputs_aside_in_their_turn(tmp_path: Path) -> None:
+    rejection = {
+        "cause": "crash",
+        "error": "it kills",
+        "attempts": 3,
+        "signal": 11,
+        "worker_pid": 7,
+    }
     with bench(Counting, tmp_path) as life:
-        life.send(("k", 1), ("k", 2), ("k", 3), verdicts={1: verdict})
+        life.send(("k", 1), ("k", 2), ("k", 3), rejections={1: rejection})
         await life.until(0, 1, 2)
         assert life.done == {0: [1], 1: [], 2: [2]}
         (letter,) = life.letters()
