@@ -55,8 +55,8 @@ class Item:
     `offset` is the position in the source, `shard` that of the key, `size` the payload's length in
     bytes. `deaths` is the level of suspicion: 0 for nearly all items, and
     the higher it is the smaller the company in which the item is retried (`quarantine.py`). It and
-    `suspicion` belong to the dispatcher. An item with a `rejection` is never run: the worker records
-    it as a dead letter.
+    `suspicion` belong to the dispatcher. An item with a `rejection` is never run: the worker
+    records it as a dead letter.
 
     A plain class, because one is made for every input: the fields that only a suspect needs live in
     an object of their own.

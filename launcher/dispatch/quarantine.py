@@ -1,8 +1,8 @@
 """Finds the input that kills its worker, and sets no other input aside.
 
 A worker holds up to a window of inputs (1024) when it dies. One of them may be poisonous: it kills
-the next worker too, and the one after. Or none is, for example because an operator ran `kill -9`, or
-the kernel was short of memory. All that can be observed is whether a set of inputs kills, and every
+the next worker too, and the one after. Or none is: perhaps an operator ran `kill -9`, or the kernel
+was short of memory. All that can be observed is whether a set of inputs kills, and every
 observation of a yes costs a worker.
 
 This is adaptive group testing. Dorfman (1943) tested the blood of recruits in pools, and each
@@ -37,7 +37,8 @@ kill may have come from outside), so no item is rejected because of hints alone.
 stop the search either. An item is named in a crowd at most once, since from then on it goes alone,
 and either it is cleared by completing or it dies alone. And a wrongly named item that waits for its
 turn alone is a barrier in the queue: the items in front of it are retried without those behind it,
-so that a poisonous input in front ends up in ever smaller company, as in a search with random pivots.
+so that a poisonous input in front ends up in ever smaller company, as in a search with random
+pivots.
 
 *Proved* is an item that was alone in flight at the death, was a suspect in at least
 `max_attempts` deaths, and was alone in at least two of them (one if `max_attempts` is below

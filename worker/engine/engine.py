@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from .policy import Policy
 
 PendingBatch = tuple["Iterator[tuple[int, bytes, bytes]]", "dict[int, dict[str, Any]]", bool]
-"""What is left of a batch: (offset, key, payload) of inputs; rejections by offset; whether the batch
-has neither rejections nor retried dead letters."""
+"""What is left of a batch: (offset, key, payload) of inputs; rejections by offset; whether the
+batch has neither rejections nor retried dead letters."""
 
 SLICE_SECONDS: Final = 0.02
 

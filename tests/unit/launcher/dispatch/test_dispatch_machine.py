@@ -158,7 +158,7 @@ class DispatchMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.any_phase("ready"))
     @rule(data=st.data(), unrelated=st.sampled_from([False, False, True]))
     def accident(self, data: st.DataObject, *, unrelated: bool) -> None:
-        """A worker dies of something else; the beacon may name the input that was being executed."""
+        """A worker dies of something else; the beacon may name the executed input."""
         number = self.slot(data, "ready")
         assert number is not None
         if unrelated:

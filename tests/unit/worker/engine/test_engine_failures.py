@@ -1,4 +1,4 @@
-"""Runs that fail: dead letters, retries, time limits, rejections, a store that cannot be written."""
+"""Runs that fail: dead letters, retries, time limits, rejections, an unwritable store."""
 
 from __future__ import annotations
 
