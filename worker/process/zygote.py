@@ -48,11 +48,13 @@ from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .codebase import digests, own_files
 from .parent_death import die_with_parent
+from .random_state import find_generators, renew_generators
 from .worker import freeze_heap, run_worker
 
 if TYPE_CHECKING:
     from ...agent.plan import AgentPlan
     from ..hooks import HookClasses
+    from .random_state import Generators
 
 
 DELETIONS: Final = 50
@@ -69,6 +71,7 @@ class Zygote:
         self._is_guardian = is_guardian
         self._plan: AgentPlan | None = None
         self._hooks: HookClasses = ((), 0)
+        self._generators: Generators = []
         self._buffer = b""
         self._workers: set[int] = set()
         self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -121,6 +124,7 @@ class Zygote:
                 plan = self._boot.compile()
                 names = plan.config.get(PoolOptions.WORKER_HOOKS)
                 self._hooks = find_hooks(WorkerHook, HOOK_GROUP, names)
+                self._generators = find_generators()
                 return plan
         except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
             self._send(failed=error_to_json(error))
@@ -162,6 +166,7 @@ class Zygote:
             plan = self._plan or self._compile()
             self._control.close()
             if plan is not None:
+                renew_generators(self._generators)
                 code = run_worker(self._boot, plan, assignment, self._hooks)
         except BaseException:  # noqa: BLE001 (nothing may unwind into the zygote's own frames)
             traceback.print_exc()
