@@ -20,7 +20,7 @@ from ..errors import print_error
 from ..text import count, duration, error_console, rate, shown, write_line
 from .estimate import Estimate
 from .progress import LINE_SECONDS, progress
-from .summary import figures
+from .summary import all_failed, figures, remarks
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -176,7 +176,10 @@ class LineViews(Views):
     def ended(self, name: str, report: Report, code: int) -> None:
         """As `DeploymentListener.ended`."""
         super().ended(name, report, code)
-        self.print_line(f"{name}: {self.agents[name].state}{figures(report)}")
+        word = "failed" if all_failed(report) else self.agents[name].state
+        self.print_line(f"{name}: {word}{figures(report)}")
+        for text in remarks(report):
+            self.print_line(f"{name}: {text}")
 
     def interrupted(self, name: str) -> None:
         """As `DeploymentListener.interrupted`."""

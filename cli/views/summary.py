@@ -57,11 +57,8 @@ def _files(changed: list[str]) -> str:
 
 def _print_summary(console: Console, spec: JobSpec, state: StatePlace, report: Report) -> None:
     console.print(f"{_outcome(report)}{figures(report)}")
-    for text in failures(report.failures):
-        console.print(f"  {text}", style="red", markup=False)
-    for text, times in report.notices.items():
-        console.print("  [yellow]warning:[/] ", end="")
-        console.print(text + (f" ({times:,} times)" if times > 1 else ""), markup=False)
+    for text in remarks(report):
+        console.print(f"  {text}", style="yellow", markup=False)
     if spec.output != "-":
         _line(console, "outputs", f"{shown(spec.output)} ({count(report.outputs, 'line')})")
     if state.is_kept:
@@ -77,6 +74,15 @@ def _outcome(report: Report) -> str:
 def all_failed(report: Report) -> bool:
     """Whether a run of a job has done inputs, and none of them has succeeded."""
     return 0 < report.events - report.resumed_at <= report.failed
+
+
+def remarks(report: Report) -> list[str]:
+    """Return lines on what a run of a job has met: kinds of failures, and warnings."""
+    warnings = [
+        f"warning: {text}" + (f" ({times:,} times)" if times > 1 else "")
+        for text, times in report.notices.items()
+    ]
+    return [*failures(report.failures), *warnings]
 
 
 def failures(kinds: dict[str, list[Any]]) -> list[str]:

@@ -24,6 +24,7 @@ def notices() -> Iterator[Notices]:
     found = Notices()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
+        warnings.showwarning = lambda *_: None
         notice_warnings(found)
         yield found
     sys.set_coroutine_origin_tracking_depth(0)
