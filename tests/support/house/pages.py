@@ -17,17 +17,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-ROOMS = (
-    "agent",
-    "store",
-    "worker",
-    "environments",
-    "launcher",
-    "service",
-    "deployment",
-    "cli",
-    "bridge",
-)
+ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 PAGES = ("README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
 
 _FENCE = re.compile(r"^```(\w+)?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
