@@ -3,72 +3,43 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...agent.config.options import PoolOptions
 from ...agent.errors import StoreError, UsageError
-from ...environments.provide import provide_launch
 from ...store.state.directory import StateDirectory, StateView
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..pool.reader import check_beginning
-from ..reload import generation_record
 from ..sinks.jsonlines import JsonLinesSink
 from ..sources.factory import open_source
-from .agent_spec import AgentSpec
+from .command_spec import CommandSpec
 from .job import Job
 from .smoke import smoke_runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ...environments.launch import Launch
     from ..pool.status import PoolStatus
     from .report import Report
 
 
-@dataclass(frozen=True, slots=True)
-class JobSpec:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec(CommandSpec):
     """A file job as the command line describes it. Paths are absolute, or "-"."""
 
-    target: str
-    """`package.module:name`, or `/path/to/file.py:name`."""
     input: str
     output: str = "-"
     key: str | None = None
     input_format: str | None = None
     ordered: bool = False
     on_error: str = "dead-letter"
-    config: dict[str, Any] = field(default_factory=dict)
-    folder: str = ""
-    """The working directory of the command: modules are looked for here, too."""
-    environment: dict[str, Any] = field(default_factory=dict)
-    """The workers' environment, as `EnvironmentSpec.of` reads it; empty: the launcher's."""
 
     @property
-    def agent(self) -> str:
-        """The agent's identity: a file's stem, or a module, and the name in it."""
-        return generation_record.agent_of(self.target)
-
-    def agent_spec(self) -> AgentSpec:
-        """Return the agent, as its workers get it."""
-        return AgentSpec(
-            self.agent,
-            target=self.target,
-            config=self.config,
-            on_error=self.on_error,
-            sys_path=[self.folder] if self.folder else [],
-            environment=self.environment,
-        )
-
-    def launch(self) -> Launch | None:
-        """Return how the workers' interpreter is started; make its environment if it is missing.
-
-        Raises:
-            EnvironmentSetupError: it cannot be made, or does not work.
-        """
-        return provide_launch(self.environment)
+    def failure_policy(self) -> str:
+        """As `CommandSpec.failure_policy`."""
+        return self.on_error
 
     @classmethod
     def recorded(cls, state: Path) -> JobSpec:
@@ -78,9 +49,7 @@ class JobSpec:
             StoreError: there is no such directory, or a program has made it, not a command.
         """
         with StateDirectory.view(state) as view:
-            job = _recorded(view)
-        known = {spec_field.name for spec_field in fields(cls)}
-        return cls(**{name: value for name, value in job.items() if name in known})
+            return cls.of_record(_recorded(view))
 
 
 def run_file_job(

@@ -74,7 +74,10 @@ def file_to_file(events: int, keys: int, workers: int) -> float:
             for record in inputs(events, keys):
                 lines.write(json.dumps(record) + "\n")
         spec = JobSpec(
-            TARGET, str(source), str(Path(folder) / "out.jsonl"), config={"workers": workers}
+            target=TARGET,
+            input=str(source),
+            output=str(Path(folder) / "out.jsonl"),
+            config={"workers": workers},
         )
         began = time.perf_counter()
         report = run_file_job(spec, Path(folder) / "state")

@@ -68,7 +68,9 @@ def main() -> int:
             "memory-limit": "400MiB",
         }
         began = time.monotonic()
-        report = run_file_job(JobSpec(AGENT, str(source), str(output), config=config), state)
+        report = run_file_job(
+            JobSpec(target=AGENT, input=str(source), output=str(output), config=config), state
+        )
         seconds = time.monotonic() - began
         done = [json.loads(line) for line in output.read_text().splitlines()]
         with StoreReader(state) as reader:

@@ -8,20 +8,18 @@ recorded, and the rest waits in the request log for the next start.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions, ServiceOptions
 from ...agent.errors import ConfigError, StoreError
-from ...environments.provide import provide_launch
 from ...launcher.delivery.checkpoint import Checkpoint
 from ...launcher.delivery.checkpointed import CheckpointedDelivery
-from ...launcher.jobs.agent_spec import AgentSpec
+from ...launcher.jobs.command_spec import CommandSpec
 from ...launcher.jobs.job import Job
 from ...launcher.jobs.smoke import smoke_runner
-from ...launcher.reload import generation_record
 from ...store.state.directory import StateDirectory
 from ..protocol.keys import ServerKeys
 from .frontend import Frontend
@@ -35,46 +33,23 @@ from .systemd import notify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...environments.launch import Launch
     from ...launcher.jobs.report import Report
     from ...launcher.pool.status import PoolStatus
 
 
-@dataclass(frozen=True, slots=True)
-class ServeSpec:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSpec(CommandSpec):
     """A service as the command line describes it. Paths are absolute."""
 
-    target: str
-    """`package.module:name`, or `/path/to/file.py:name`."""
     listen: str | None = None
     """A TCP address to serve besides the local socket, as ``tcp://127.0.0.1:7000``."""
     keys: str | None = None
     """The directory of the keys, without which there is no TCP."""
-    config: dict[str, Any] = field(default_factory=dict)
-    folder: str = ""
-    """The working directory of the command: modules are looked for here, too."""
-    environment: dict[str, Any] = field(default_factory=dict)
-    """The workers' environment, as for any job."""
 
     @property
-    def agent(self) -> str:
-        """The agent's identity, as for any job."""
-        return generation_record.agent_of(self.target)
-
-    def agent_spec(self) -> AgentSpec:
-        """Return the agent, as a job describes it to its workers."""
-        return AgentSpec(
-            self.agent,
-            target=self.target,
-            config=self.config,
-            on_error=Configuration(self.config).get(PoolOptions.ON_ERROR) or "dead-letter",
-            sys_path=[self.folder] if self.folder else [],
-            environment=self.environment,
-        )
-
-    def launch(self) -> Launch | None:
-        """Return how the workers' interpreter is started; raises as `JobSpec.launch`."""
-        return provide_launch(self.environment)
+    def failure_policy(self) -> str:
+        """As `CommandSpec.failure_policy`."""
+        return Configuration(self.config).get(PoolOptions.ON_ERROR) or "dead-letter"
 
     @classmethod
     def recorded(cls, state: Path) -> ServeSpec:
@@ -87,8 +62,7 @@ class ServeSpec:
             service = view.manifest.job.get("service")
         if not isinstance(service, dict):
             raise StoreError(f"{state} was not made by a service.")
-        known = {spec_field.name for spec_field in fields(cls)}
-        return cls(**{name: value for name, value in service.items() if name in known})
+        return cls.of_record(service)
 
 
 def serve(

@@ -69,9 +69,9 @@ class Job:
         config = {name.replace("_", "-"): value for name, value in settings.items()}
         output = self.directory / "out.jsonl"
         spec = JobSpec(
-            target or f"{AGENT}:{agent}",
-            str(source),
-            str(output),
+            target=target or f"{AGENT}:{agent}",
+            input=str(source),
+            output=str(output),
             config={"workers": 2, **config},
         )
         self.report = run_file_job(spec, self.state, on_status=self._look)
