@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..service.server.service import ServeSpec
+from ..worker.process.machine import POOLS_VARIABLE
 from .channel import Channel
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ class PoolProcess:
         pid: its process id.
     """
 
-    def __init__(self, member: Member, folder: Path, *, again: bool) -> None:
+    def __init__(self, member: Member, folder: Path, *, again: bool, pools: int) -> None:
         """Start it; only in the main thread: the kernel kills it when this thread ends.
 
         Args:
             member: what it runs.
             folder: its working directory.
             again: whether it continues from what its state directory records.
+            pools: how many pools share the memory of the machine.
 
         Raises:
             OSError: it cannot be started.
@@ -73,9 +75,7 @@ class PoolProcess:
                 self._process = subprocess.Popen(
                     [sys.executable, "-c", _PROGRAM, str(os.getpid()), str(theirs.fileno())],
                     cwd=folder,
-                    env={
-                        name: text for name, text in os.environ.items() if name != "NOTIFY_SOCKET"
-                    },
+                    env=_environment(pools),
                     stdin=stdin,
                     stdout=log,
                     stderr=log,
@@ -126,6 +126,12 @@ class PoolProcess:
             lines = file.read().decode(errors="backslashreplace").splitlines()
             return "\n".join(lines[-_TAIL_LINES:])
         return ""
+
+
+def _environment(pools: int) -> dict[str, str]:
+    """Return the environment of a pool process, one of so many."""
+    inherited = {name: text for name, text in os.environ.items() if name != "NOTIFY_SOCKET"}
+    return {**inherited, POOLS_VARIABLE: str(pools)}
 
 
 def log_path(member: Member) -> Path:

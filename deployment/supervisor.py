@@ -163,7 +163,9 @@ class Supervisor:
     def _start(self, name: str, *, again: bool) -> None:
         member = self._members[name]
         try:
-            process = PoolProcess(member, self._deployment.folder, again=again)
+            process = PoolProcess(
+                member, self._deployment.folder, again=again, pools=len(self._members)
+            )
         except OSError as error:  # the process limit is reached, or the disk is full
             failure = WorkerStartError(f"its pool process cannot be started: {error}")
             self._report_end(

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from ..naming.public import public
 from .option import ConfigOption
-from .values import parse_cpus, parse_duration, parse_names, parse_size
+from .values import (
+    AUTO,
+    parse_cpus,
+    parse_duration,
+    parse_names,
+    parse_size,
+    parse_size_or_auto,
+)
 
 __all__ = [
     "KNOWN_OPTIONS",
@@ -105,14 +112,15 @@ class PoolOptions:
         live=True,
         description="The longest a run may take, as 30s or 5min; 0 for no limit.",
     )
-    MEMORY_LIMIT = ConfigOption(
+    MEMORY_LIMIT: ConfigOption[int | str] = ConfigOption(
         "memory-limit",
         int,
-        0,
-        parse=parse_size,
+        AUTO,
+        parse=parse_size_or_auto,
         live=True,
         description="A worker that has more memory for itself alone than this (USS and swap,"
-        " without the pages of its store) is killed, as 512MiB or 2g; 0 for no limit.",
+        " without the pages of its store) is killed, as 512MiB or 2g; 0 for no limit. 'auto' is a"
+        " share for each worker of four fifths of what the machine, or its control group, has.",
     )
     MEMORY_SOFT_LIMIT = ConfigOption(
         "memory-soft-limit",

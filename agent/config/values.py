@@ -17,17 +17,22 @@ from enum import Enum
 from typing import Any
 
 __all__ = [
+    "AUTO",
     "converter",
     "parse_cpus",
     "parse_duration",
     "parse_names",
     "parse_size",
+    "parse_size_or_auto",
     "to_bool",
     "to_enum",
     "to_float",
     "to_int",
     "to_str",
 ]
+
+AUTO = "auto"
+"""The value of a setting that tamias derives from the machine."""
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -120,6 +125,16 @@ def parse_size(value: object) -> int:
         return size
     msg = "a size in bytes, such as 1048576, 512MiB or 1g"
     raise ValueError(msg)
+
+
+def parse_size_or_auto(value: object) -> int | str:
+    """Bytes, as `parse_size`, or "auto"."""
+    if isinstance(value, str) and value.strip().lower() == AUTO:
+        return AUTO
+    try:
+        return parse_size(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {AUTO}") from None
 
 
 def parse_duration(value: object) -> float:

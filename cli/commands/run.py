@@ -76,7 +76,8 @@ def run(
     memory_limit: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE", help="A worker with more memory is killed, as 512MiB. Default: any."
+            metavar="SIZE",
+            help="A worker with more memory is killed, as 512MiB. Default: its share of 80 %.",
         ),
     ] = None,
     memory_soft_limit: Annotated[

@@ -15,17 +15,20 @@ import logging
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from ...agent.config.options import PoolOptions
+from ...agent.config.values import AUTO
 from ...agent.errors import ConfigError, TamiasError
 from ...store.encoding.keys import decode_key
 from ...store.lease import Lease
 from ...store.records.offsets import offset_of
 from ...store.state.layout import StateLayout
+from ...worker.process.machine import pool_memory
 from . import procfs
-from .watchdog import INSPECTION_SECONDS, Action, Sample, Watchdog, WatchLimits
+from .footprint import EXACT_SECONDS, Footprint
+from .watchdog import INSPECTION_SECONDS, Action, Sample, Watchdog, WatchLimits, mebibytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,9 +40,7 @@ if TYPE_CHECKING:
     from .registry import WorkerHandle, WorkerRegistry
     from .starter import Starter
 
-EXACT_SECONDS: Final = 1.0
-"""The least time between two exact measurements of a worker's memory."""
-QUICK_SECONDS: Final = 0.02
+QUICK_SECONDS: Final = 0.01
 """The time between two samples of a worker that is being killed."""
 
 _LOG: Final = logging.getLogger("tamias.pool")
@@ -52,10 +53,7 @@ class _Watched:
     watchdog: Watchdog
     due: float
     pid: int | None = None
-    bound: int = 0
-    """The upper bound of its memory at the last exact measurement."""
-    measured: int = 0
-    measured_at: float = float("-inf")
+    footprint: Footprint = field(default_factory=Footprint)
 
 
 class Monitor:
@@ -91,6 +89,8 @@ class Monitor:
         self._fail = fail
         self._workers: dict[bytes, _Watched] = {}
         self._zygotes: dict[int, _Watched] = {}
+        self._summed_at = 0.0
+        """When all workers were measured together."""
         self.next_inspection = 0.0
 
     @property
@@ -108,6 +108,7 @@ class Monitor:
     def inspect(self, now: float, generations: Iterable[Generation]) -> None:
         """Sample all processes that are due."""
         self.next_inspection = now + INSPECTION_SECONDS
+        self._share_memory()
         workers = {worker.identity: worker for worker in self._registry}
         for identity in [known for known in self._workers if known not in workers]:
             del self._workers[identity]
@@ -116,6 +117,7 @@ class Monitor:
             if now >= watched.due:
                 self._inspect(worker, watched, now)
             self.next_inspection = min(self.next_inspection, watched.due)
+        self._check_together(now)
         self._inspect_zygotes(generations, now)
 
     def inspect_ready(self, worker: WorkerHandle, now: float) -> None:
@@ -148,6 +150,8 @@ class Monitor:
         if action is not None:
             self._carry_out(action, worker, worker.pid, now)
         pause = self._limits.pause(working=working)
+        if working and self._limits.memory:
+            pause = min(pause, watched.footprint.pause(self._limits.memory))
         watched.due = now + (QUICK_SECONDS if watched.watchdog.is_dying else pause)
 
     def _sample(self, worker: WorkerHandle, pid: int, watched: _Watched, now: float) -> Sample:
@@ -170,17 +174,53 @@ class Monitor:
 
     def _memory(self, pid: int, watched: _Watched, now: float) -> int:
         """Return the worker's memory; 0 if it is below all limits, or was measured just before."""
-        limit = min(filter(None, (self._limits.memory, self._limits.memory_soft)))
-        bound = procfs.memory_at_most(pid)
-        if bound <= limit:
-            return 0
-        highest = max(self._limits.memory, self._limits.memory_soft)
-        grown = watched.measured + bound - watched.bound > highest
-        if now - watched.measured_at < EXACT_SECONDS and not grown:
-            return 0
-        watched.bound, watched.measured_at = bound, now
-        watched.measured = procfs.memory(pid)
-        return watched.measured
+        limits, footprint = self._limits, watched.footprint
+        set_limits = [limit for limit in (limits.memory, limits.memory_soft) if limit]
+        memory = footprint.measure(
+            pid, now, min(set_limits), max(set_limits), children=limits.auto is not None
+        )
+        return footprint.estimate if watched.watchdog.is_dying else memory
+
+    def _share_memory(self) -> None:
+        """Divide the memory that the pool may have between as many workers as there are."""
+        slots = self._dispatcher.slots()
+        generations = {self._dispatcher.generation(slot) for slot in slots}
+        limits = self._limits.with_share(len(slots) // max(1, len(generations)))
+        if limits is not self._limits:
+            self.limits = limits
+
+    def _check_together(self, now: float) -> None:
+        """Kill the largest worker if all together have more than the pool may have.
+
+        That is only possible where shares cannot be smaller. No input is suspected, because each
+        worker is within its limit.
+        """
+        auto = self._limits.auto
+        if auto is None or now - self._summed_at < EXACT_SECONDS:
+            return
+        watched = [known for known in self._workers.values() if known.pid is not None]
+        if sum(known.footprint.estimate for known in watched) <= auto.together:
+            return
+        self._summed_at = now
+        sizes = {
+            identity: known.footprint.measure_exactly(known.pid, now)
+            for identity, known in self._workers.items()
+            if known.pid is not None
+        }
+        together = sum(sizes.values())
+        if together <= auto.together:
+            return
+        largest = max(sizes, key=sizes.__getitem__)
+        for worker in self._registry:
+            if worker.identity == largest and worker.pid is not None and not worker.killed_for:
+                worker.unrelated = True
+                worker.killed_cause = "memory"
+                worker.killed_for = (
+                    f"was killed: all workers together had {mebibytes(together)} of memory, more"
+                    f" than the {mebibytes(auto.together)} that a pool may have here, and it had"
+                    f" the most ({mebibytes(sizes[largest])})"
+                )
+                _send(worker.pid, signal.SIGKILL)
 
     def _carry_out(self, action: Action, worker: WorkerHandle, pid: int, now: float) -> None:
         slot = worker.assignment.slot
@@ -241,7 +281,9 @@ class Monitor:
 
     def _inspect_zygotes(self, generations: Iterable[Generation], now: float) -> None:
         limits = WatchLimits(
-            start_timeout=self._limits.start_timeout, stop_timeout=self._limits.stop_timeout
+            start_timeout=self._limits.start_timeout,
+            stop_timeout=self._limits.stop_timeout,
+            auto=self._limits.auto,
         )
         living = {pid: gen.starter for gen in generations for pid in gen.starter.pids}
         for pid in [known for known in self._zygotes if known not in living]:
@@ -260,8 +302,18 @@ class Monitor:
         asked = procfs.process_state(pid)
         if asked is None:
             return
+        auto = self._limits.auto
+        memory = 0 if auto is None else procfs.memory_at_most(pid)
+        if auto is not None and memory > auto.together:
+            memory = procfs.memory(pid)
         action = watched.watchdog.process(
-            Sample(now, ready=starter.is_warm, state=asked.state, ticks=asked.ticks)
+            Sample(
+                now,
+                ready=starter.is_warm,
+                state=asked.state,
+                ticks=asked.ticks,
+                memory=memory if auto is not None and memory > auto.together else 0,
+            )
         )
         if action is None:
             return
@@ -284,9 +336,11 @@ def watch_limits(config: Configuration) -> WatchLimits:
     Raises:
         ConfigError: the soft limit on memory is above the hard one.
     """
-    hard = config.get(PoolOptions.MEMORY_LIMIT)
+    limit = config.get(PoolOptions.MEMORY_LIMIT)
     soft = config.get(PoolOptions.MEMORY_SOFT_LIMIT)
-    if hard and soft > hard:
+    auto = pool_memory() if limit == AUTO else None
+    hard = auto.share(1) if auto is not None else int(limit)
+    if auto is None and hard and soft > hard:
         raise ConfigError(
             f"memory-soft-limit ({soft}) is above memory-limit ({hard}).",
             hint="A worker is to be replaced before it is killed: make it smaller.",
@@ -297,6 +351,7 @@ def watch_limits(config: Configuration) -> WatchLimits:
         stop_timeout=config.get(PoolOptions.STOP_TIMEOUT),
         memory=hard,
         memory_soft=soft,
+        auto=auto,
         recycle_runs=config.get(PoolOptions.RECYCLE_RUNS),
         recycle_after=config.get(PoolOptions.RECYCLE_AFTER),
     )

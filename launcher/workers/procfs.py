@@ -49,6 +49,19 @@ def process_state(pid: int) -> ProcessState | None:
     )
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the living processes that descend from a process, as far as the kernel lists them."""
+    found = [pid]
+    for parent in found:  # which grows
+        try:
+            threads = list(Path(f"/proc/{parent}/task").iterdir())
+        except OSError:
+            continue
+        for thread in threads:
+            found += map(int, _read(f"{thread}/children").split())
+    return found[1:]
+
+
 def memory_at_most(pid: int) -> int:
     """Return an upper bound of `memory`, cheaply; 0 if there is no such process."""
     return 1024 * _sum_of(_read(f"/proc/{pid}/status"), _BOUNDING)

@@ -28,8 +28,11 @@ its successors raise the epoch of its shards, so that its later writes are refus
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from ...worker.process.machine import PoolMemory
 
 INSPECTION_SECONDS: Final = 1.0
 """The usual time between two samples."""
@@ -61,6 +64,8 @@ class WatchLimits:
     memory_soft: int = 0
     recycle_runs: int = 0
     recycle_after: float = 0.0
+    auto: PoolMemory | None = None
+    """The memory that `memory` is a share of; None if it was set."""
 
     @property
     def on_memory(self) -> bool:
@@ -76,6 +81,19 @@ class WatchLimits:
             if limit:
                 pause = min(pause, limit / 10)
         return max(pause, LEAST_SECONDS)
+
+    def with_share(self, workers: int) -> WatchLimits:
+        """Return the limits where so many workers share the memory that the pool may have."""
+        if self.auto is None:
+            return self
+        # A soft limit that was set is not to be above it.
+        share = max(self.auto.share(workers), self.memory_soft * 5 // 4)
+        return self if share == self.memory else replace(self, memory=share)
+
+    def described(self, limit: int) -> str:
+        """Return the limit on memory in words."""
+        share = "auto: " if self.auto is not None else ""
+        return f"{share}{mebibytes(limit)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +143,7 @@ class Watchdog:
 
     __slots__ = (
         "_action",
+        "_allowed",
         "_asked_at",
         "_at",
         "_blocked",
@@ -144,6 +163,8 @@ class Watchdog:
         self.limits = limits
         """May be set at any time."""
         self._born = self._at = at
+        self._allowed = 0
+        """Memory that it had before it did anything, if that was more than its share."""
         self._step = 0.0
         """Seconds that the present sample adds to each lasting condition."""
         self._starting = self._blocked = self._stopped = self._stalled = 0.0
@@ -172,7 +193,7 @@ class Watchdog:
         self._step = min(elapsed, self._longest_step())
         self._follow(sample)
         if self.is_dying:
-            return self._next_step(sample.at)
+            return self._next_step(sample)
         action = self._check(sample)
         if action is None:
             return None
@@ -240,22 +261,34 @@ class Watchdog:
         return None
 
     def _check_memory(self, sample: Sample) -> Action | None:
-        hard, soft = self.limits.memory, self.limits.memory_soft
-        if not sample.memory or not sample.ready:
+        hard, soft = self._hard_limit(sample), self.limits.memory_soft
+        if not sample.memory or not (sample.ready or self.limits.auto):
             return None
-        size = _mebibytes(sample.memory)
-        if sample.fresh:
+        size = mebibytes(sample.memory)
+        if sample.fresh and self.limits.auto:
+            self._allowed = sample.memory if sample.memory > hard else 0
+        elif sample.fresh:
             for name, limit in (("memory-limit", hard), ("memory-soft-limit", soft)):
                 if limit and sample.memory > limit:
                     why = f"a worker has {size} of memory before it has done anything, and {name}"
-                    return Action("limit_too_low", f"{why} is {_mebibytes(limit)}", "memory")
+                    return Action("limit_too_low", f"{why} is {mebibytes(limit)}", "memory")
         elif hard and sample.memory > hard:
-            why = f"it had {size} of memory, more than memory-limit ({_mebibytes(hard)})"
+            why = f"it had {size} of memory, more than memory-limit ({self.limits.described(hard)})"
             return Action("dump", why, "memory", sample.offset, self._lasted(sample))
         elif soft and sample.memory > soft:
-            why = f"it has {size} of memory, more than memory-soft-limit ({_mebibytes(soft)})"
+            why = f"it has {size} of memory, more than memory-soft-limit ({mebibytes(soft)})"
             return Action("replace", why, "memory", sample.offset, self._lasted(sample))
         return None
+
+    def _hard_limit(self, sample: Sample) -> int:
+        """Return the limit on memory of this worker.
+
+        A share is no limit on what the agent itself needs before it does anything: a pool of such
+        workers has always worked, or the kernel has ended it.
+        """
+        if self.limits.auto is not None and not sample.ready:
+            return self.limits.auto.together
+        return self.limits.memory + self._allowed
 
     def _check_time(self, sample: Sample) -> Action | None:
         limit = self.limits.run_timeout
@@ -295,11 +328,18 @@ class Watchdog:
         """
         return Action("kill", why, offset=self._offset, seconds=self._seen)
 
-    def _next_step(self, at: float) -> Action | None:
+    def _next_step(self, sample: Sample) -> Action | None:
         """Return the next step of a kill, once it is due."""
-        action = self._action
+        action, at = self._action, sample.at
+        if action is None:
+            return None
         waited = at - self._asked_at
-        if action is None or waited < (DUMP_SECONDS if action.do == "dump" else FENCE_SECONDS):
+        if action.do == "dump":
+            # One that goes on to take memory gets no time.
+            urgent = action.cause == "memory" and sample.memory > 9 * self._hard_limit(sample) // 8
+            if waited < DUMP_SECONDS and not urgent:
+                return None
+        elif waited < FENCE_SECONDS:
             return None
         following: Literal["kill", "fence"] = "kill" if action.do == "dump" else "fence"
         self._action = Action(following, action.why, action.cause, action.offset, action.seconds)
@@ -313,5 +353,6 @@ class Watchdog:
         return sample.executing or self._seen
 
 
-def _mebibytes(size: int) -> str:
+def mebibytes(size: int) -> str:
+    """Describe a size."""
     return f"{size / (1 << 20):,.0f} MiB"

@@ -16,6 +16,7 @@ import pytest
 from support.launcher.trouble import Job
 from tamias.agent.errors import ConfigError, PoolError, WorkerStartError
 from tamias.store.state.layout import StateLayout
+from tamias.worker.process.machine import POOL_PERCENT, POOLS_VARIABLE, memory_total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,52 @@ def test_memory_bombs_are_killed_and_set_aside(job: Job) -> None:
     assert re.search(pattern.replace("{}", "120"), job.dead[120].error)
     assert "fill_the_memory" in job.dead[50].stacks
     assert "fill_the_memory" in job.dead[120].stacks
+
+
+def test_without_a_limit_each_worker_has_a_share_of_the_machine(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools = memory_total() * POOL_PERCENT // 100 // (400 << 20)
+    monkeypatch.setenv(POOLS_VARIABLE, str(pools))  # so a share is 200 MiB
+    job.run({50: "bomb", 120: "child-bomb", 150: "greedy"}, max_attempts=2)
+    assert job.causes() == {50: "memory", 120: "memory", 150: "memory"}
+    pattern = r"it had [\d,]+ MiB of memory, more than memory-limit \(auto: 20\d MiB\)"
+    assert re.search(pattern + r", executing input 50 \(key 'k10'\)", job.dead[50].error)
+    assert re.search(pattern + r", executing input 120 \(key 'k0'\)", job.dead[120].error)
+    assert "fill_the_memory" in job.dead[50].stacks
+    assert "MemoryError" in job.dead[150].error
+
+
+def test_workers_that_are_too_large_only_together_are_replaced_and_no_input_is_suspected(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools = memory_total() * POOL_PERCENT // 100 // (200 << 20)
+    monkeypatch.setenv(POOLS_VARIABLE, str(pools))  # 200 MiB together, 100 MiB at least for each
+    specials = {offset: "leak" if offset < 80 else "doze" for offset in range(160)}
+    job.run(specials, 160, keys=40, agent="Simple", workers=8)
+    assert "all workers together had" in job.said
+    assert job.dead == {}
+
+
+def test_the_kernel_chooses_workers_before_launcher_and_zygote(job: Job) -> None:
+    path = job.write(
+        "expendable.py",
+        """
+import os
+from pathlib import Path
+from tamias import Agent, InputEvent, OutputEvent, action
+def adjusted(process):
+    return int(Path(f"/proc/{process}/oom_score_adj").read_text())
+class Expendable(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def tell(event, ctx):
+        ctx.send_event(OutputEvent(output=[adjusted("self"), adjusted(os.getppid())]))
+""",
+    )
+    job.run({}, 4, target=f"{path}:Expendable")
+    own = int(Path("/proc/self/oom_score_adj").read_text())
+    assert {tuple(line["output"]) for line in job.lines} == {(min(1000, own + 900), own)}
 
 
 def test_the_kernel_s_limit_raises_memory_error(job: Job) -> None:

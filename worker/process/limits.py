@@ -5,6 +5,9 @@ whether they can be set, so that a mistake is one error at once and not a worker
 
 - `memory-kernel-limit`: RLIMIT_DATA, which counts private writable memory, touched or not. Not
   RLIMIT_AS, since each shard maps a terabyte of address space.
+- with `memory-limit: auto` a worker can reserve, besides what it has inherited from its zygote, no
+  more than its pool may have together, and 4 GiB at least. So an action that asks for more than
+  there can be gets a MemoryError, even if no process is watching.
 - `open-files`: RLIMIT_NOFILE, the soft and the hard one.
 - `cpu-affinity`: some CPUs, or with `spread` one for each worker, by slot. A worker that stays on
   its CPU keeps its caches; but it also stays there when other processes use that CPU.
@@ -22,7 +25,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
+from ...agent.config.values import AUTO
 from ...agent.errors import ConfigError
+from .machine import pool_memory, reserved_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +43,8 @@ class KernelLimits:
     """
 
     data: int = 0
+    more_data: int = 0
+    """As `data`, but added to what the process has reserved at its start."""
     open_files: int = 0
     cpus: str = ""
     nice: int = 0
@@ -45,8 +52,11 @@ class KernelLimits:
     @classmethod
     def of(cls, config: Configuration) -> KernelLimits:
         """The limits that a configuration describes."""
+        data = config.get(PoolOptions.MEMORY_KERNEL_LIMIT)
+        is_auto = not data and config.get(PoolOptions.MEMORY_LIMIT) == AUTO
         return cls(
-            config.get(PoolOptions.MEMORY_KERNEL_LIMIT),
+            data,
+            pool_memory().reserve if is_auto else 0,
             config.get(PoolOptions.OPEN_FILES),
             config.get(PoolOptions.CPU_AFFINITY),
             config.get(PoolOptions.NICE),
@@ -94,6 +104,11 @@ class KernelLimits:
             os.nice(self.nice)
         if self.data:  # the last, since the others may need memory
             resource.setrlimit(resource.RLIMIT_DATA, (self.data, self.data))
+        elif self.more_data:
+            _, most = resource.getrlimit(resource.RLIMIT_DATA)
+            data = reserved_data() + self.more_data
+            if not _above(data, most):
+                resource.setrlimit(resource.RLIMIT_DATA, (data, most))
 
     def _cpus_of(self, slot: int) -> set[int]:
         if self.cpus != SPREAD:

@@ -37,6 +37,7 @@ from ..hooks import WorkerHook
 from ..notices import Notices, notice_warnings
 from ..tasks.stacks import stacks_on_request
 from .limits import KernelLimits
+from .machine import be_expendable
 from .shards import OwnedShards
 
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
@@ -76,6 +77,7 @@ def run_worker(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ[POOL_VARIABLE] = f"{boot.parent}:{boot.state}"
+    be_expendable()
     KernelLimits.of(plan.config).apply(assignment.slot)
     loop = _new_loop()
     try:

@@ -12,6 +12,8 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -35,6 +37,12 @@ def fill_the_memory(most: int = MOST, pause: float = 0.002) -> None:
     for _ in range(most // STEP):
         taken.append(bytearray(b"x") * STEP)
         time.sleep(pause)
+
+
+def child_that_fills_the_memory() -> None:
+    """Have another program take memory, and wait for it."""
+    program = f"import sys; taken = [bytearray(b'x') * {STEP} for _ in range({MOST // STEP})]"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def overflow_the_stack() -> None:
@@ -77,6 +85,8 @@ KINDS: dict[str, Callable[[], object]] = {
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "spin": spin_around,
     "bomb": fill_the_memory,
+    "child-bomb": child_that_fills_the_memory,
+    "greedy": lambda: bytearray(64 << 40),
     "leak": leak,
     "overflow": overflow_the_stack,
     "raise": lambda: 1 // 0,
@@ -84,6 +94,7 @@ KINDS: dict[str, Callable[[], object]] = {
     "second-of-two": lambda: pair(first=False),
     "sleep": lambda: time.sleep(3600),
     "nap": lambda: time.sleep(0.002),
+    "doze": lambda: time.sleep(0.15),
     "wait": wait_at_the_gate,
     "loop": lambda: asyncio.run(asyncio.sleep(0)),
     "unpicklable": threading.Lock,

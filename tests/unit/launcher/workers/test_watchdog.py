@@ -19,6 +19,7 @@ from tamias.launcher.workers.watchdog import (
     Watchdog,
     WatchLimits,
 )
+from tamias.worker.process.machine import PoolMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,6 +235,43 @@ def test_looks_are_frequent_enough_for_each_limit(
     pause = limits.pause(working=False)
     assert LEAST_SECONDS <= pause <= INSPECTION_SECONDS
     assert not limit or pause <= max(LEAST_SECONDS, limit / 10)
+
+
+def test_a_share_is_no_limit_on_what_an_agent_needs_before_it_does_anything() -> None:
+    share = PoolMemory(2000 * MIB)  # 1600 together, 800 for each of two
+    limits = WatchLimits(auto=share).with_share(2)
+    assert limits.memory == 800 * MIB
+    assert limits.with_share(2) is limits
+    watch = Watchdog(limits, 0.0)
+    assert watch.process(Sample(0.5, ready=False, memory=1500 * MIB)) is None
+    assert watch.process(Sample(1.0, fresh=True, memory=900 * MIB)) is None
+    assert watch.process(Sample(2.0, memory=1600 * MIB)) is None
+    order = watch.process(Sample(3.0, memory=1701 * MIB, offset=7))
+    assert order is not None
+    assert (order.do, order.cause, order.offset) == ("dump", "memory", 7)
+    assert "more than memory-limit (auto: 1,700 MiB)" in order.why
+
+
+def test_a_worker_that_takes_all_memory_while_it_starts_is_killed() -> None:
+    limits = WatchLimits(auto=PoolMemory(2000 * MIB)).with_share(2)
+    order = Watchdog(limits, 0.0).process(Sample(1.0, ready=False, memory=1601 * MIB))
+    assert order is not None
+    assert (order.do, order.cause) == ("dump", "memory")
+
+
+def test_one_that_goes_on_taking_memory_gets_no_time_for_its_stacks() -> None:
+    watch = Watchdog(WatchLimits(memory=800), 0.0)
+    assert watch.process(Sample(1.0, memory=801)).do == "dump"  # type: ignore[union-attr]
+    assert watch.process(Sample(1.01, memory=850)) is None
+    assert watch.process(Sample(1.02, memory=901)).do == "kill"  # type: ignore[union-attr]
+
+
+def test_shares_of_many_workers_are_not_too_small_for_one() -> None:
+    assert PoolMemory(10_000 * MIB).share(4) == 2000 * MIB
+    assert PoolMemory(10_000 * MIB).share(64) == 512 * MIB
+    assert PoolMemory(1000 * MIB).share(64) == 400 * MIB
+    soft = WatchLimits(auto=PoolMemory(1000 * MIB), memory_soft=600 * MIB).with_share(2)
+    assert soft.memory == 750 * MIB  # a soft limit that was set is still below it
 
 
 class Machine(RuleBasedStateMachine):
