@@ -108,8 +108,12 @@ class AgentsExecutionEnvironment(ABC):
         """Read inputs from a Flink Table."""
 
     @abstractmethod
-    def execute(self) -> None:
-        """Run until all inputs are processed. Only once in the life of an environment."""
+    def execute(self, job_name: str | None = None) -> None:
+        """Run until all inputs are processed. Only once in the life of an environment.
+
+        Args:
+            job_name: the name of the job where it is shown; None: the agent's.
+        """
 
 
 def _factory(name: str) -> Callable[..., AgentsExecutionEnvironment]:

@@ -141,10 +141,11 @@ class MemoryObject(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def get(self, path_or_ref: str | MemoryRef) -> Any:
-        """The value at a path, or what a reference points at.
+    def get(self, path_or_ref: str | MemoryRef, default: Any = None) -> Any:
+        """Return the value at a path, or the value that a reference points at.
 
-        A value for a direct field, a `MemoryObject` for an indirect one, ``None`` where nothing is.
+        A value for a direct field, a `MemoryObject` for an indirect one, ``default`` where nothing
+        is. A stored ``None`` is a value.
         """
 
     @abstractmethod

@@ -203,6 +203,13 @@ class PoolOptions:
         description="The user to run workers as when the launcher is root, by name or number;"
         " the state directory becomes that user's. Empty for the launcher's.",
     )
+    PROGRESS = ConfigOption(
+        "progress",
+        bool,
+        False,
+        fixed=True,
+        description="Whether execute() shows its progress on stderr, as tamias run does.",
+    )
     MALFORMED_LIMIT = ConfigOption(
         "malformed-limit",
         int,

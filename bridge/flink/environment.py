@@ -101,8 +101,11 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
             )
         return self._t_env
 
-    def execute(self) -> None:
+    def execute(self, job_name: str | None = None) -> None:
         """Run the Flink job, and wait for its end.
+
+        Args:
+            job_name: the name that Flink shows for the job; None: Flink's default.
 
         Raises:
             UsageError: it was called before, or an input has no agent.
@@ -118,7 +121,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
                 hint="Call from_datastream(stream, key).apply(agent).to_datastream() first.",
             )
         self._executed = True
-        self._env.execute()
+        self._env.execute(job_name)
 
 
 class FlinkAgentBuilder(AgentBuilder):

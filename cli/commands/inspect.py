@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.tree import Tree
 
 from ...agent.errors import UsageError
 from ...launcher.delivery.checkpoint import Checkpoint
 from ...store.state.reader import StoreReader
 from ..json_text import json_line, plain, stored
 from ..text import count, error_console, output_console, shown, size, typed, write_line
+from ..views.fitting import folded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ...store.state.directory import StateView
 
+_NARROWEST = 20
+"""Columns for a value, at least."""
 _LONGEST = 200
 """Characters of a value that are shown in a tree."""
 
@@ -30,7 +35,7 @@ def inspect(
     key: Annotated[
         str | None,
         typer.Option(
-            metavar="KEY", help="Show this key's memory. Text, or else JSON: 42, true, null."
+            metavar="KEY", help="Show this key's memory. Text, or JSON: 42, true, null, '\"null\"'."
         ),
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=0, help="Show so many keys.")] = 10,
@@ -41,22 +46,36 @@ def inspect(
         if key is None:
             _overview(reader, limit, as_json=as_json)
         else:
-            _memory(reader, key, as_json=as_json)
+            for found, memory in _find(reader, key):
+                _print_memory(found, memory, as_json=as_json)
     return 0
 
 
-def _memory(reader: StoreReader, text: str, *, as_json: bool) -> None:
-    key, memory = _find(reader, text)
+def _print_memory(key: Any, memory: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         write_line(json_line({"key": plain(key), "short_term": memory}))
         return
-    tree = Tree(f"[bold]{_escaped(plain(key))}[/]", guide_style="dim")
-    _add_branches(tree, memory)
-    output_console().print(tree)
+    console = output_console()
+    width = console.width if console.is_terminal else 0
+    console.print(f"[bold]{escape(_key_name(plain(key)))}[/]")
+    for guide, name, text in _branches(memory):
+        head = f"{_escaped(name)} [dim]=[/] " if text else f"[bold]{_escaped(name)}[/]"
+        first, *more = _lines(text, len(guide) + len(name) + len(" = "), width)
+        console.print(f"[dim]{guide}[/]{head}{escape(first)}")
+        for line in more:
+            console.print(f"[dim]{_below(guide)}[/]    {escape(line)}")
 
 
-def _find(reader: StoreReader, text: str) -> tuple[Any, dict[str, Any]]:
-    """Return the key that a text means, and its memory."""
+def _lines(text: str, before: int, width: int) -> list[str]:
+    """Break a value into lines for a terminal; `before` columns are used on the first one."""
+    return folded(text, max(width - before, _NARROWEST)) if width else [text]
+
+
+def _find(reader: StoreReader, text: str) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the keys that a text means, with their memory.
+
+    They are two if there is a text of that name, and a value that is written so in JSON.
+    """
     candidates: list[Any] = [text]
     try:
         value = json.loads(text)
@@ -67,25 +86,44 @@ def _find(reader: StoreReader, text: str) -> tuple[Any, dict[str, Any]]:
             candidates.append(value)
         elif isinstance(value, (str, list)):
             candidates.append(tuple(value) if isinstance(value, list) else value)
-    for key in candidates:
-        memory = reader.memory(key, stored)
-        if memory is not None:
-            return key, memory
+    found = [(key, reader.memory(key, stored)) for key in candidates]
+    known = [(key, memory) for key, memory in found if memory is not None]
+    if known:
+        return known
     raise UsageError(
         f"There is no memory of a key {text!r}.",
         hint=f"tamias inspect {typed(reader.view.path)} shows some of the keys that there are.",
     )
 
 
-def _add_branches(tree: Tree, memory: dict[str, Any]) -> None:
-    for name, value in memory.items():
+def _branches(memory: dict[str, Any], above: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield the lines of a tree: the guide, the field's name, and its value; empty for objects."""
+    for number, (name, value) in enumerate(memory.items()):
+        is_last = number + 1 == len(memory)
+        guide = above + ("└── " if is_last else "├── ")
         if isinstance(value, dict) and value:
-            _add_branches(tree.add(f"[bold]{_escaped(name)}[/]"), value)
+            yield guide, name, ""
+            yield from _branches(value, _below(guide))
         else:
             text = json_line(value)
             if len(text) > _LONGEST:
                 text = f"{text[:_LONGEST]} ... ({len(text):,} characters)"
-            tree.add(f"{_escaped(name)} [dim]=[/] {escape(text)}")
+            yield guide, name, text
+
+
+def _below(guide: str) -> str:
+    """Return the guide of the lines below a line."""
+    return guide[:-4] + ("    " if guide.endswith("└── ") else "│   ")
+
+
+def _key_name(key: Any) -> str:
+    """Return a key as it is given to `--key`; a text that is also JSON has quotes."""
+    if not isinstance(key, str):
+        return json_line(key)
+    with suppress(ValueError):
+        json.loads(key)
+        return json.dumps(key, ensure_ascii=False)
+    return key
 
 
 def _escaped(name: Any) -> str:
@@ -155,7 +193,7 @@ def _print(overview: dict[str, Any], view: StateView) -> None:
     if overview["first_keys"]:
         rest = overview["keys"] - len(overview["first_keys"])
         more = f" and {rest:,} more" if rest else ""
-        keys = ", ".join(map(_escaped, overview["first_keys"]))
+        keys = ", ".join(escape(_key_name(key)) for key in overview["first_keys"])
         console.print(f"[dim]{'keys':13}[/]{keys}{more}")
         error_console().print(
             f"A key's memory: tamias inspect {typed(view.path)} --key KEY", style="dim"

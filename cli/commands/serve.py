@@ -19,8 +19,11 @@ from .. import flags
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
 from ..settings import configuration, for_workers
 from ..text import count, duration, error_console, shown, write_line
+from ..views.failures import FailureReporter
+from ..views.summary import failures
 
 if TYPE_CHECKING:
+    from ...launcher.pool.status import PoolStatus
     from ...service.server.frontend import Frontend
 
 
@@ -76,7 +79,10 @@ def run_service(
         logging.getLogger("tamias").addHandler(printer)
     try:
         report = serve(
-            spec, Path(place).absolute(), on_ready=lambda frontend: printer.ready(frontend, place)
+            spec,
+            Path(place).absolute(),
+            on_ready=lambda frontend: printer.ready(frontend, place),
+            on_status=printer.report_failures,
         )
     finally:
         logging.getLogger("tamias").removeHandler(printer)
@@ -96,6 +102,7 @@ class _EventPrinter(logging.Handler):
         super().__init__(logging.WARNING)
         self._as_json = as_json
         self._quiet = quiet
+        self._failures = FailureReporter()
 
     def emit(self, record: logging.LogRecord) -> None:
         """As `logging.Handler.emit`."""
@@ -108,6 +115,15 @@ class _EventPrinter(logging.Handler):
             {"event": "ready", "address": frontend.address, "listen": frontend.listens_on},
             f"ready: tamias.Client({shown(Path(place).absolute())!r}){also}",
         )
+
+    def report_failures(self, status: PoolStatus) -> None:
+        """Print the kinds of failures that are new, or have become more."""
+        due = self._failures.update(status.failures)
+        for (kind, (number, offset, error)), text in zip(due.items(), failures(due), strict=False):
+            self.print_event(
+                {"event": "failed", "kind": kind, "count": number, "first": offset, "error": error},
+                text,
+            )
 
     def print_event(self, record: dict[str, Any], text: str) -> None:
         """Print one event."""

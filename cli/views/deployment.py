@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from ...deployment.supervisor import DeploymentListener
 from ..errors import print_error
 from ..text import count, duration, error_console, rate, shown, write_line
 from .estimate import Estimate
+from .fitting import Column, FittingTable
 from .progress import LINE_SECONDS, progress
 from .summary import all_failed, figures, remarks
 
@@ -292,7 +292,15 @@ class JsonViews(Views):
             ready = sum(worker.state == "ready" for worker in status.workers)
             figures = {
                 name: getattr(status, name)
-                for name in ("phase", "events", "outputs", "retries", "deaths", "dead_letters")
+                for name in (
+                    "phase",
+                    "events",
+                    "outputs",
+                    "retries",
+                    "requeued",
+                    "deaths",
+                    "dead_letters",
+                )
             }
             fields = (*figures.values(), ready)
             if fields != agent.printed:
@@ -320,10 +328,23 @@ def views(deployment: Deployment, *, as_json: bool, quiet: bool) -> Views:
     return TableViews(deployment) if on_terminal else LineViews(deployment)
 
 
-def table(agents: list[AgentView], max_lines: int) -> Table:
+def table(agents: list[AgentView], max_lines: int) -> FittingTable:
     """Return the state of all agents, one per line, in at most `max_lines` lines."""
-    numbers = ("inputs", "done", "rate", "left", "workers", "retries", "deaths", "dead", "starts")
-    table = _table("state", numbers)
+    table = FittingTable(
+        [
+            Column("agent"),
+            Column("state      "),
+            Column("inputs", is_number=True),
+            Column("done", is_number=True, rank=2),
+            Column("rate", is_number=True, rank=4),
+            Column("left", is_number=True, rank=3),
+            Column("workers", is_number=True, rank=5),
+            Column("retries", is_number=True, rank=7),
+            Column("deaths", is_number=True, rank=6),
+            Column("dead", is_number=True, rank=1),
+            Column("starts", is_number=True, rank=8),
+        ]
+    )
     max_rows = max(1, max_lines - 2)
     for agent in agents[:max_rows]:
         table.add_row(agent.name, _state(agent), *_progress(agent), str(agent.restarts + 1))
@@ -349,10 +370,19 @@ def _progress(agent: AgentView) -> list[str]:
     return [f"{status.events:,}", *now, *(f"{number:,}" for number in counts)]
 
 
-def results(deployment: Deployment, views: Views) -> Table:
+def results(deployment: Deployment, views: Views) -> FittingTable:
     """Return the results of all agents."""
-    table = _table("result", ("inputs", "outputs", "dead letters", "starts"))
-    table.add_column("written to")
+    table = FittingTable(
+        [
+            Column("agent"),
+            Column("result     "),
+            Column("inputs", is_number=True),
+            Column("outputs", is_number=True),
+            Column("dead letters", is_number=True),
+            Column("starts", is_number=True, rank=1),
+            Column("written to", rank=2),
+        ]
+    )
     for member in deployment.members:
         agent = views.agents[member.name]
         known = agent.report or agent.status
@@ -361,15 +391,6 @@ def results(deployment: Deployment, views: Views) -> Table:
             counts = [f"{n:,}" for n in (known.events, known.outputs, known.dead_letters)]
         output = Text("" if agent.report is None or member.is_service else shown(member.output))
         table.add_row(agent.name, _state(agent), *counts, str(agent.restarts + 1), output)
-    return table
-
-
-def _table(second: str, numbers: tuple[str, ...]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("agent", no_wrap=True)
-    table.add_column(second, min_width=11)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 

@@ -10,15 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from ..text import count, duration, rate
+from .fitting import Column, FittingLine, FittingTable
 from .summary import failures
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from ...launcher.pool.status import PoolStatus, WorkerStatus
     from .estimate import Estimate
 
 _COLOURS = {"ready": "green", "starting": "yellow", "asked": "yellow", "down": "red"}
+_NARROW = 60
 _OTHER_LINES = 5
 """Lines of the picture besides those of workers."""
 
@@ -26,11 +28,29 @@ _OTHER_LINES = 5
 def picture(status: PoolStatus, estimate: Estimate, title: str, max_lines: int) -> RenderableType:
     """Return the picture, in at most `max_lines` lines; the title may be empty."""
     return Group(
-        _head(status, estimate, title),
+        _Head(status, estimate, title),
         _counts(status),
         *_problems(status),
         _workers(status.workers, max(1, max_lines - _OTHER_LINES)),
     )
+
+
+class _Head:
+    """The first line: title, bar, rate and time; only the numbers if the terminal is narrow."""
+
+    def __init__(self, status: PoolStatus, estimate: Estimate, title: str) -> None:
+        self._status = status
+        self._estimate = estimate
+        self._title = title
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width >= _NARROW:
+            yield _head(self._status, self._estimate, self._title)
+            return
+        done = self._estimate.done
+        parts = [] if done is None else [Text(f"{int(done * 100)}%")]
+        parts += [Text(rate(self._status.rate)), Text(_left(self._status, self._estimate))]
+        yield FittingLine(parts)
 
 
 def _head(status: PoolStatus, estimate: Estimate, title: str) -> RenderableType:
@@ -62,17 +82,18 @@ def _left(status: PoolStatus, estimate: Estimate) -> str:
 
 
 def _counts(status: PoolStatus) -> RenderableType:
-    line = Text(f"{status.events:,} done, {count(status.outputs, 'output')}")
+    parts = [Text(f"{status.events:,} done"), Text(count(status.outputs, "output"))]
     for number, one, many, style in (
         (status.retries, "retry", "retries", "yellow"),
         (status.deaths, "death", "", "yellow"),
         (status.dead_letters, "dead letter", "", "red"),
     ):
-        line.append(", ")
-        line.append(count(number, one, many or f"{one}s"), style if number else "dim")
+        parts.append(Text(count(number, one, many or f"{one}s"), style if number else "dim"))
+    if status.requeued:
+        parts.append(Text(f"{status.requeued:,} requeued", "yellow"))
     if status.degraded:
-        line.append(f", degraded: {status.degraded}", "red")
-    return line
+        parts.append(Text(f"degraded: {status.degraded}", "red"))
+    return FittingLine(parts)
 
 
 def _problems(status: PoolStatus) -> list[RenderableType]:
@@ -82,12 +103,16 @@ def _problems(status: PoolStatus) -> list[RenderableType]:
 
 
 def _workers(workers: list[WorkerStatus], max_rows: int) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("worker")
-    table.add_column("pid", justify="right")
-    table.add_column("state", min_width=8)
-    for name in ("in flight", "waiting", "starts"):
-        table.add_column(name, justify="right")
+    table = FittingTable(
+        [
+            Column("worker"),
+            Column("pid", is_number=True, rank=1),
+            Column("state   "),
+            Column("in flight", is_number=True, rank=2),
+            Column("waiting", is_number=True, rank=3),
+            Column("starts", is_number=True, rank=4),
+        ]
+    )
     shown = workers if len(workers) <= max_rows else workers[: max_rows - 1]
     for worker in shown:
         table.add_row(
@@ -99,5 +124,5 @@ def _workers(workers: list[WorkerStatus], max_rows: int) -> RenderableType:
             str(worker.incarnation),
         )
     if len(shown) < len(workers):
-        table.add_row("...", "", f"{len(workers) - len(shown)} more", "", "", "")
+        table.add_row("...", "", f"{len(workers) - len(shown)} more")
     return table

@@ -41,14 +41,16 @@ class Watcher:
         self._handler = _WatcherHandler(self)
         log = logging.getLogger("tamias")
         log.addHandler(self._handler)
-        log.propagate = False
+        self._propagated, log.propagate = log.propagate, False
         logging.getLogger("tamias.environments").setLevel(
             logging.INFO
         )  # making one can take minutes
         return self
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("tamias").removeHandler(self._handler)
+        log = logging.getLogger("tamias")
+        log.removeHandler(self._handler)
+        log.propagate = self._propagated
 
 
 class _WatcherHandler(logging.Handler):
@@ -142,6 +144,7 @@ def progress(status: PoolStatus, estimate: Estimate) -> str:
     for number, one, many in (
         (status.retries, "retry", "retries"),
         (status.deaths, "worker death", ""),
+        (status.requeued, "requeued", "requeued"),
         (status.dead_letters, "dead letter", ""),
     ):
         if number:
@@ -153,10 +156,15 @@ def progress(status: PoolStatus, estimate: Estimate) -> str:
 
 def watcher(spec: JobSpec, *, quiet: bool) -> Watcher:
     """Return the watcher that suits stderr."""
-    console = error_console()
     if quiet:
         return Watcher()
     mixed = spec.output == "-" and sys.stdout.isatty()  # a picture would be mixed with the outputs
-    if console.is_terminal and not console.is_dumb_terminal and not mixed:
-        return PictureWatcher(console, spec.agent)
+    return LineWatcher(error_console()) if mixed else program_watcher(spec.agent)
+
+
+def program_watcher(title: str) -> Watcher:
+    """Return the watcher that suits stderr, for a job that writes nothing to stdout itself."""
+    console = error_console()
+    if console.is_terminal and not console.is_dumb_terminal:
+        return PictureWatcher(console, title)
     return LineWatcher(console)

@@ -113,6 +113,8 @@ def figures(report: Report) -> str:
         parts.append(count(report.retries, "retry", "retries"))
     if report.deaths:
         parts.append(count(report.deaths, "worker death"))
+    if report.requeued:
+        parts.append(f"{report.requeued:,} requeued")
     if report.failed and not all_failed(report):
         parts.append(f"{report.failed:,} failed")
     if report.ignored:

@@ -17,7 +17,10 @@ class GenerationCounts:
     failed: int = 0
     """Of these, the ones that were set aside as dead letters, or passed over."""
     retries: int = 0
-    """Inputs sent again after a death interrupted them."""
+    """Inputs tried again alone, because they are suspected of having killed their worker."""
+    requeued: int = 0
+    """Inputs sent again because the worker that they had been sent to died, without a suspicion
+    against them in particular: most had not begun."""
     deaths: int = 0
     """Deaths of workers that had been ready."""
     start_failures: int = 0
@@ -53,6 +56,11 @@ class Counters:
     def retries(self) -> int:
         """Retries in all generations."""
         return sum(counts.retries for counts in self.generations.values())
+
+    @property
+    def requeued(self) -> int:
+        """Inputs that were sent again, in all generations."""
+        return sum(counts.requeued for counts in self.generations.values())
 
     @property
     def deaths(self) -> int:

@@ -395,13 +395,19 @@ class Dispatcher:
             if not batch:
                 return
             if state.interrupted:
-                self._count_retries(state, batch)
+                self._count_sent_again(state, batch)
             out.append(SendItems(state.number, state.incarnation, batch))
 
-    def _count_retries(self, state: Slot, batch: list[Item]) -> None:
-        again = state.interrupted.intersection([item.offset for item in batch])
-        state.interrupted -= again
-        state.counts.retries += len(again)
+    def _count_sent_again(self, state: Slot, batch: list[Item]) -> None:
+        again = [item for item in batch if item.offset in state.interrupted]
+        state.interrupted.difference_update([item.offset for item in again])
+        for item in again:
+            if item.rejection is not None:
+                continue  # it is not run again
+            if self._quarantine.company(item) == 1:
+                state.counts.retries += 1
+            else:
+                state.counts.requeued += 1
 
     def _count_rejected(self, state: Slot, batch: list[Item]) -> None:
         # Counted when they go out, not when they are rejected: a worker may turn out to have

@@ -149,6 +149,7 @@ class Job:
             dead_letters=dead_letters,
             ignored=pool.status.ignored,
             retries=pool.status.retries,
+            requeued=pool.status.requeued,
             deaths=pool.status.deaths,
             resumed_at=resumed_at,
             seconds=time.monotonic() - began,

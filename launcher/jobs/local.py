@@ -11,6 +11,7 @@ configuration asks for another one.
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,9 +34,14 @@ from .agent_spec import AgentSpec
 from .job import Job
 from .last_words import last_words, warn_of_dead_letters
 from .smoke import smoke_runner
+from .target import checked_target
+from .watching import program_watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...agent.agent import Agent
+    from ..pool.status import PoolStatus
     from .report import Report
 
 
@@ -80,11 +86,14 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         del input, key_selector
         raise _needs_flink("from_table")
 
-    def execute(self) -> None:
+    def execute(self, job_name: str | None = None) -> None:
         """Run the agent over the whole input; `to_list`'s list is filled when this returns.
 
         Inputs that were set aside have no outputs in it: there is a warning for each of the first
         of them, and `report.dead_letters` is their number.
+
+        Args:
+            job_name: the name that the progress shows (option `progress`); None: the agent's.
 
         Raises:
             UsageError: called before, or there is no input or agent yet.
@@ -102,7 +111,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 hint="Call from_list(inputs).apply(agent) first.",
             )
         self._executed = True
-        self.report = self._run(self._builder.agent, self._builder)
+        self.report = self._watched(self._builder.agent, self._builder, job_name)
         if not self.report.finished:
             raise PoolError(
                 f"The job was interrupted after {self.report.events} inputs.",
@@ -120,14 +129,26 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 "An agent that is only named cannot be given resources of this environment.",
                 hint="Add them to the agent itself, in its module.",
             )
-        location, colon, name = agent.rpartition(":") if ":" in agent else (agent, "", "")
-        if location.endswith(".py"):
-            location = str(Path(location).absolute())
-        return location + colon + name
+        if agent.partition(":")[0] in sys.modules:
+            return agent
+        return checked_target(agent, elsewhere=bool(self._config.section("environment")))
 
-    def _job(self, agent: Agent | type[Agent] | str, scratch: Path | None) -> Job:
-        config = self._config
+    def _watched(
+        self, agent: Agent | type[Agent] | str, builder: LocalAgentBuilder, job_name: str | None
+    ) -> Report:
         target = self._target(agent)
+        title = job_name or generation_record.agent_of(target)
+        with program_watcher(title, progress=self._config.get(PoolOptions.PROGRESS)) as watcher:
+            return self._run(agent, target, builder, watcher.show)
+
+    def _job(
+        self,
+        agent: Agent | type[Agent] | str,
+        target: str,
+        scratch: Path | None,
+        on_status: Callable[[PoolStatus], None],
+    ) -> Job:
+        config = self._config
         environment = config.section("environment")
         launch = provide_launch(environment)
         packed = None if isinstance(agent, str) else packed_for(launch, agent, self.resources)
@@ -146,16 +167,23 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
             scratch=scratch,
             controllable=scratch is None,
             smoke=smoke_runner(),
+            on_status=on_status,
             handle_signals=threading.current_thread() is threading.main_thread(),
         )
 
-    def _run(self, agent: Agent | type[Agent] | str, builder: LocalAgentBuilder) -> Report:
+    def _run(
+        self,
+        agent: Agent | type[Agent] | str,
+        target: str,
+        builder: LocalAgentBuilder,
+        on_status: Callable[[PoolStatus], None],
+    ) -> Report:
         config = self._config
         named = config.get(PoolOptions.STATE_DIR)
         scratch = None if named else make_scratch(config.get(PoolOptions.DURABILITY))
         state_path = Path(named) if scratch is None else scratch / "state"
         try:
-            job = self._job(agent, scratch)
+            job = self._job(agent, target, scratch, on_status)
             launch = job.launch
             with (
                 python_source(

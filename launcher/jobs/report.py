@@ -27,6 +27,8 @@ class Report:
     """Inputs that earlier runs had finished."""
     seconds: float
     state: str
+    requeued: int = 0
+    """Inputs sent again because their worker died, in this run: most had not begun."""
     failures: dict[str, list[Any]] = field(default_factory=dict)
     """As `PoolStatus.failures`."""
     notices: dict[str, int] = field(default_factory=dict)

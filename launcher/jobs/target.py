@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from ...agent.errors import TargetError
+from ...worker.process.target_names import meant_target
 
 
 def checked_target(target: str, *, elsewhere: bool = False, folder: Path | None = None) -> str:
@@ -35,18 +36,24 @@ def checked_target(target: str, *, elsewhere: bool = False, folder: Path | None 
     folder = folder or Path.cwd()
     if not (location.endswith(".py") or "/" in location):
         if not elsewhere:
-            _check_module(location, folder)
+            _check_module(location, target, folder)
         return target
     path = folder / Path(location).expanduser()
     if not path.is_file():
         raise TargetError(
             f"There is no file {location}.",
-            hint="Name the agent as path/to/file.py:name, or as package.module:name.",
+            hint=_meant(target, folder)
+            or "Name the agent as path/to/file.py:name, or as package.module:name.",
         )
     return f"{path}{colon}{name}"
 
 
-def _check_module(module: str, folder: Path) -> None:
+def _meant(target: str, folder: Path) -> str:
+    meant = meant_target(target, folder)
+    return f"Did you mean {meant}?" if meant else ""
+
+
+def _check_module(module: str, target: str, folder: Path) -> None:
     first, *inner = module.split(".")
     here = str(folder)
     sys.path.insert(0, here)
@@ -59,11 +66,10 @@ def _check_module(module: str, folder: Path) -> None:
     finally:
         sys.path.remove(here)
     if not found:
-        file = module.replace(".", "/") + ".py"
-        meant = f" There is a file {file}: write {file}:name." if (folder / file).is_file() else ""
         raise TargetError(
             f"There is no module {module}.",
-            hint="Name the agent as package.module:name, or as path/to/file.py:name." + meant,
+            hint=_meant(target, folder)
+            or "Name the agent as package.module:name, or as path/to/file.py:name.",
         )
 
 

@@ -72,6 +72,7 @@ class Observer:
         status.deaths = counters.deaths
         counts = registry.totals()
         status.retries = counters.retries + counts["retries"]
+        status.requeued = counters.requeued
         status.dead_letters = counts["dead_letters"]
         status.ignored = counts["ignored"]
         status.failures = registry.failures()

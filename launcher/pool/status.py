@@ -48,6 +48,9 @@ class PoolStatus:
     rate: float = 0.0
     """Inputs per second, over the last few seconds."""
     retries: int = 0
+    """Attempts beyond an input's first: it failed, or is suspected of having killed its worker."""
+    requeued: int = 0
+    """Inputs sent again because the worker that they had been sent to died."""
     deaths: int = 0
     dead_letters: int = 0
     """Inputs set aside in this life, as counted in the workers' heartbeats."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import ServiceError, ServiceTimeoutError
 from ...agent.naming.public import public
-from .client import CLOSE_SECONDS, BaseClient, not_on_record, server_full, unreachable
+from .client import CLOSE_SECONDS, BaseClient, not_on_record, server_full
+from .opening import steps
 from .submission import AsyncSubmission
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class AsyncClient(BaseClient[AsyncSubmission]):
         keys: str | Path | None = None,
         repeat: bool = True,
         acknowledge: bool | None = None,
-        timeout: float = 30.0,
+        timeout: float | None = None,
     ) -> None:
         super().__init__(
             where, client_id=client_id, keys=keys, repeat=repeat, acknowledge=acknowledge
@@ -53,13 +54,26 @@ class AsyncClient(BaseClient[AsyncSubmission]):
     async def connect(self) -> Self:
         """Wait for the service. Raises as `Client` does."""
         try:
-            await _wait(
-                self._connection.opened, self._timeout, unreachable(self._where, self._timeout)
-            )
+            await self._wait_until_open()
         except BaseException:
             self._connection.close()
             raise
         return self
+
+    async def _wait_until_open(self) -> None:
+        loop = asyncio.get_running_loop()
+        opened = asyncio.wrap_future(self._connection.opened)
+        try:
+            for step in steps(self._where, self._timeout):
+                try:
+                    return await asyncio.wait_for(asyncio.shield(opened), step.seconds)
+                except asyncio.TimeoutError:
+                    error = await loop.run_in_executor(None, step.error)
+                    if error is not None:
+                        raise error from None
+            return None
+        finally:
+            opened.cancel()  # or its exception would never be retrieved
 
     async def submit(
         self,

@@ -30,6 +30,7 @@ from ...store.encoding.json_text import dumps_json
 from ...store.encoding.keys import encode_key
 from ..protocol.frames import MAX_KEY, MAX_SEQUENCE, MAX_VALUE
 from .connection import Connection
+from .opening import steps
 from .submission import Submission
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ class Client(BaseClient[Submission]):
             False: continue after the highest number that the server has recorded.
         acknowledge: whether outcomes are acknowledged as soon as they arrive here. None: only if
             there is no `client_id`, since then no later client can ask for them.
-        timeout: seconds to wait for the service, which may still be starting.
+        timeout: seconds to wait for the service. None: 30, since it may still be starting; 10 if
+            its state directory is not in use, 5 if there is no such directory, or no listener.
 
     Raises:
         ServiceTimeoutError: it could not be reached.
@@ -185,16 +187,26 @@ class Client(BaseClient[Submission]):
         keys: str | Path | None = None,
         repeat: bool = True,
         acknowledge: bool | None = None,
-        timeout: float = 30.0,
+        timeout: float | None = None,
     ) -> None:
         super().__init__(
             where, client_id=client_id, keys=keys, repeat=repeat, acknowledge=acknowledge
         )
         try:
-            _wait(self._connection.opened, timeout, unreachable(where, timeout))
+            self._wait_until_open(where, timeout)
         except BaseException:
             self._connection.close()
             raise
+
+    def _wait_until_open(self, where: str | Path, timeout: float | None) -> None:
+        for step in steps(where, timeout):
+            try:
+                return self._connection.opened.result(step.seconds)
+            except FutureTimeoutError:
+                error = step.error()
+                if error is not None:
+                    raise error from None
+        return None
 
     def submit(
         self,
@@ -311,18 +323,6 @@ def _finished(
     while ordered and waiting and (first := next(iter(waiting.values()))).done():
         del waiting[first.sequence]
         yield first
-
-
-def unreachable(where: str | Path, timeout: float) -> ServiceTimeoutError:
-    """The error for a service that does not answer."""
-    hint = (
-        "Is it running there, and does it know this client's key (tamias keys list)?"
-        if "://" in str(where)
-        else "Start it: tamias serve TARGET --state DIR."
-    )
-    return ServiceTimeoutError(
-        f"The service at {where} has not answered for {timeout} s.", hint=hint
-    )
 
 
 def server_full(timeout: float | None) -> ServiceTimeoutError:

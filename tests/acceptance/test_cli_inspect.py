@@ -46,6 +46,23 @@ def test_keys_are_text_first_and_json_second(folder: Folder) -> None:
     assert "no memory of a key" in folder.tamias("inspect", STATE, "--key", "44", code=2).stderr
 
 
+def test_a_key_that_is_both_a_text_and_json_shows_both(folder: Folder) -> None:
+    lines = [{"key": None, "value": 1}, {"key": "null", "value": 2}]
+    folder.write("in.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    folder.tamias(*RUN)
+    done = folder.tamias("inspect", STATE, "--key", "null", "--json")
+    text, none = (json.loads(line) for line in done.stdout.splitlines())
+    assert (text["key"], text["short_term"]["last"]["value"]) == ("null", 2)
+    assert (none["key"], none["short_term"]["last"]["value"]) == (None, 1)
+    done = folder.tamias("inspect", STATE, "--key", '"null"', "--json")
+    assert json.loads(done.stdout)["key"] == "null"
+    assert folder.tamias("inspect", STATE, "--key", "null").stdout == (
+        '"null"\n├── last\n│   └── value = 2\n└── n = 1\n'
+        "null\n├── last\n│   └── value = 1\n└── n = 1\n"
+    )
+    assert '"null", null' in folder.tamias("inspect", STATE).stdout
+
+
 def test_values_that_json_does_not_know(folder: Folder) -> None:
     folder.write(
         "odd.py",

@@ -253,3 +253,15 @@ def test_systemd_is_notified_of_readiness(tmp_path: Path) -> None:
             assert ear.recv(100) == b"READY=1"
             service.end()
             assert ear.recv(100) == b"STOPPING=1"
+
+
+def test_failures_are_printed_while_it_runs(tmp_path: Path) -> None:
+    with serving(tmp_path) as service:
+        with Client(service.state) as client, pytest.raises(SubmissionFailedError):
+            client.submit("f", "raise").result()
+        assert service.process.stdout is not None
+        told = json.loads(service.process.stdout.readline())
+        assert (told["event"], told["count"], told["first"]) == ("failed", 1, 0)
+        assert told["error"] == "ValueError: this is trouble"
+        assert "agent.py" in told["kind"]
+        service.end()

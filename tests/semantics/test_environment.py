@@ -65,6 +65,35 @@ def test_outputs_come_in_the_order_of_their_inputs() -> None:
     ]
 
 
+def test_what_is_not_in_memory_is_the_default() -> None:
+    def act(event: Event, ctx: RunnerContext) -> None:
+        memory = ctx.short_term_memory
+        before = [memory.get("n", 5), memory.get("none", 5), memory.get("a.b", default=[])]
+        memory.set("n", memory.get("n", 5) + 1)
+        memory.set("none", None)
+        memory.set("a.b", [1])
+        ctx.send_event(OutputEvent(output=[*before, ctx.sensory_memory.get("gone", "x")]))
+
+    assert execute([{"key": 1, "value": 0}] * 2, agent_of(act), workers=1) == [
+        {1: [5, 5, [], "x"]},
+        {1: [6, None, [1], "x"]},
+    ]
+
+
+def test_a_job_may_have_a_name() -> None:
+    env = environment(workers=1)
+    out = env.from_list([{"key": 1, "value": 2}]).apply(Count()).to_list()
+    env.execute("nightly totals")
+    assert out == [{1: (2, 1)}]
+
+
+def test_a_name_of_an_agent_is_checked_before_anything_starts() -> None:
+    env = environment(workers=1)
+    env.from_list([{"key": 1, "value": 2}]).apply("nosuch.module:Agent").to_list()
+    with pytest.raises(UsageError, match=r"There is no module nosuch\.module"):
+        env.execute()
+
+
 def test_the_list_is_read_when_it_is_executed_and_spelled_in_either_way() -> None:
     inputs: list[dict[str, Any]] = []
     env = environment(workers=1)

@@ -37,8 +37,8 @@ class WorkerMemory(MemoryObject):
         self._base = base
         self._references = _REFERENCES[kind]
 
-    def get(self, path_or_ref: str | MemoryRef) -> Any:
-        """The value at a path or reference: a copy, a nested object, or None."""
+    def get(self, path_or_ref: str | MemoryRef, default: Any = None) -> Any:
+        """Return the value at a path or reference: a copy, a nested object, or the default."""
         fields = self._fields
         if fields.is_guarded:
             refuse_access(fields)
@@ -53,7 +53,7 @@ class WorkerMemory(MemoryObject):
                 value = fields.below_delta(path)
         if value.__class__ in IMMUTABLE:
             return value
-        return self._present(path, value)
+        return self._present(path, value, default)
 
     def set(self, path: str, value: Any) -> MemoryRef:
         """Write a leaf; objects above it come into being as needed.
@@ -140,13 +140,13 @@ class WorkerMemory(MemoryObject):
             )
         return reference.path
 
-    def _present(self, path: str, value: Any) -> Any:
+    def _present(self, path: str, value: Any, default: Any) -> Any:
         if value.__class__ is Pickled:
             return self._fields.unpickle(path, value)
         if self._fields.is_object(path):
             return WorkerMemory(self._fields, self._kind, f"{path}." if path else "")
         check_path(path)
-        return None
+        return default
 
     def _guard(self) -> None:
         if self._fields.is_guarded:

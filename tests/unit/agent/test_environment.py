@@ -39,7 +39,7 @@ class Fake(AgentsExecutionEnvironment):
     def from_table(self, input: Any, key_selector: Any = None) -> AgentBuilder:
         raise NotImplementedError
 
-    def execute(self) -> None:
+    def execute(self, job_name: str | None = None) -> None:
         raise NotImplementedError
 
 

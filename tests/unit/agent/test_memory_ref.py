@@ -31,7 +31,7 @@ class Flat(MemoryObject):
     def __init__(self, **fields: Any) -> None:
         self.fields = fields
 
-    def get(self, path_or_ref: str | MemoryRef) -> Any:
+    def get(self, path_or_ref: str | MemoryRef, default: Any = None) -> Any:
         return self.fields.get(
             path_or_ref.path if isinstance(path_or_ref, MemoryRef) else path_or_ref
         )

@@ -51,6 +51,28 @@ class TestRetry:
         assert pool.dispatcher.in_flight(1) == 1
 
 
+class TestCounts:
+    def test_inputs_that_had_not_begun_are_requeued_and_the_suspect_is_retried(self) -> None:
+        pool = Pool(window=8)
+        pool.submit(range(8))
+        pool.tick()
+        assert pool.crash(suspect=0) == [0]
+        counters = pool.dispatcher.counters
+        assert (counters.retries, counters.requeued) == (1, 0)
+        pool.complete(0)
+        assert pool.sent() == list(range(1, 8))
+        assert (counters.retries, counters.requeued) == (1, 7)
+
+    def test_an_input_that_is_rejected_is_neither(self) -> None:
+        pool = Pool(window=8)
+        pool.submit([0])
+        pool.tick()
+        for _ in range(2):
+            assert pool.crash(suspect=0) == [0]
+        assert pool.crash(suspect=0) == [0]  # to be recorded as a dead letter
+        assert (pool.dispatcher.counters.retries, pool.dispatcher.counters.requeued) == (2, 0)
+
+
 class TestCompany:
     def test_each_death_in_company_makes_the_next_company_smaller(self) -> None:
         pool = Pool(window=1024)

@@ -190,7 +190,7 @@ class TestRecovered:
         pool.die()
         assert pool.restart(recovered=[1]) == [1]
         assert pool.sent() == [0, 2]
-        assert pool.dispatcher.counters.retries == 2
+        assert pool.dispatcher.counters.requeued == 2
 
     def test_what_was_completed_before_is_not_completed_again(self) -> None:
         pool = Pool()

@@ -96,7 +96,7 @@ def test_the_death_of_the_old_worker_sets_its_shard_free_in_order() -> None:
     assert pool.take(1, 0, 1) == [1]
     (send,) = [order for order in pool.tick() if isinstance(order, SendItems)]
     assert [(item.offset, item.deaths) for item in send.items] == [(2, 1), (3, 0)]
-    assert pool.dispatcher.counters.of(0).retries == 1
+    assert pool.dispatcher.counters.of(0).requeued == 1
 
 
 def test_the_death_of_the_new_worker_makes_its_successor_take_the_shard() -> None:
