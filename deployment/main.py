@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import setproctitle
 
-from ..agent.error_json import error_to_json
 from ..agent.errors import TamiasError
+from ..agent.failures.error_json import error_to_json
 from ..launcher.jobs.exit_codes import DONE, INTERRUPTED
 from ..launcher.jobs.file_job import JobSpec, run_file_job
 from ..service.server.service import ServeSpec, serve

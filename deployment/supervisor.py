@@ -12,8 +12,8 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
-from ..agent.error_json import error_to_json
 from ..agent.errors import LeaseHeldError, StoreLockedError, WorkerStartError
+from ..agent.failures.error_json import error_to_json
 from ..launcher.jobs.exit_codes import FAILED
 from ..launcher.jobs.report import Report
 from ..launcher.pool.signals import Signals

@@ -28,8 +28,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ...agent.error_json import error_to_json
 from ...agent.errors import PoolError
+from ...agent.failures.error_json import error_to_json
 from ...environments.provide import provide_launch
 from ...launcher.jobs.job import Job
 from ...launcher.jobs.smoke import smoke_runner

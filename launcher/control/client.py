@@ -6,8 +6,8 @@ import json
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any
 
-from ...agent.error_json import error_from_json
 from ...agent.errors import PoolError
+from ...agent.failures.error_json import error_from_json
 from ...store.state.directory import StateDirectory
 from .unix_socket import connect_to
 

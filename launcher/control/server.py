@@ -29,8 +29,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from ...agent.error_json import error_to_json
 from ...agent.errors import PoolError, TamiasError, UsageError
+from ...agent.failures.error_json import error_to_json
 from ...store.state.layout import StateLayout
 from .unix_socket import listen_at
 

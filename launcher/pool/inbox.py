@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from ...agent.error_json import error_from_json
 from ...agent.errors import AgentFailedError, LeaseHeldError
+from ...agent.failures.error_json import error_from_json
 from ...worker import wire
 from ..hooks import LauncherHook
 

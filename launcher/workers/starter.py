@@ -15,8 +15,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...agent.error_json import error_from_json
 from ...agent.errors import WorkerStartError
+from ...agent.failures.error_json import error_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

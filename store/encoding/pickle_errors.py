@@ -9,7 +9,7 @@ import cloudpickle
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["find_culprit"]
+__all__ = ["find_culprit", "full_name"]
 
 _MAX_DEPTH = 20
 _MAX_PARTS = 1000
@@ -30,12 +30,13 @@ def find_culprit(value: Any) -> tuple[str, str]:
                 break
         else:
             break
-    kind = type(value)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
-    return (f" (found at {path})" if path else ""), name
+    return (f" (found at {path})" if path else ""), full_name(type(value))
 
 
-def _full_name(kind: type) -> str:
+def full_name(kind: type) -> str:
+    """The name of a class, with its module if that is not `builtins`."""
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -48,7 +49,10 @@ def _parts(value: Any) -> Iterable[tuple[str, Any]]:
     elif isinstance(value, (set, frozenset)):
         parts = [(" (an element)", part) for part in value]
     else:
-        attributes = getattr(value, "__dict__", None)
+        try:
+            attributes = getattr(value, "__dict__", None)
+        except Exception:  # noqa: BLE001 (`__getattr__` may raise anything)
+            attributes = None
         parts = (
             [(f".{name}", part) for name, part in attributes.items()]
             if isinstance(attributes, dict) and not isinstance(value, type)

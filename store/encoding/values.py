@@ -24,14 +24,23 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import UnserializableError
+from ...agent.failures.error_text import one_line
 from .main_classes import dumps_by_value
 from .moved_classes import loads_pickle
-from .pickle_errors import find_culprit
+from .pickle_errors import find_culprit, full_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["IMMUTABLE", "dumps", "dumps_object", "dumps_pickle", "loads", "loads_all"]
+__all__ = [
+    "IMMUTABLE",
+    "dumps",
+    "dumps_checked",
+    "dumps_object",
+    "dumps_pickle",
+    "loads",
+    "loads_all",
+]
 
 IMMUTABLE: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes, complex})
 """Types whose values can be shared without copying: compare with `type(value) in IMMUTABLE`."""
@@ -39,6 +48,8 @@ IMMUTABLE: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes
 _TEXT = 0xB4
 _TEXT_HEAD = bytes([_TEXT])
 _MAIN = b"__main__"
+_NAMED = pickle.STACK_GLOBAL
+"""In each pickle that loads classes or functions, and in few others."""
 _LARGE = 65536
 """Pickles below this size, in bytes, are not searched for large buffers."""
 
@@ -69,6 +80,30 @@ def dumps(value: Any) -> bytes:
     return dumps_object(value)
 
 
+def dumps_checked(value: Any) -> bytes:
+    """As `dumps`, for a value that others will need: it is also read back.
+
+    Some values can be pickled and not unpickled, such as an exception whose class wants more
+    arguments than it passes on. That is an error of the code that makes the value, and not of the
+    code that would read it later.
+
+    Raises:
+        UnserializableError: as `dumps`, or the value cannot be read back.
+    """
+    data = dumps(value)
+    if value.__class__ not in IMMUTABLE and data.find(_NAMED) >= 0:
+        try:
+            loads(data, writable=False)
+        except UnserializableError as error:
+            cause = error.__cause__ or error
+            raise UnserializableError(
+                f"A value of type {full_name(type(value))} can be pickled, but not be read back: "
+                f"{one_line(cause)}. Keep it out of memory, events and outputs, or give its class "
+                "a __reduce__ method that does what its constructor needs."
+            ) from error
+    return data
+
+
 def dumps_object(value: Any) -> bytes:
     """As `dumps`, for a value that is not of an immutable type."""
     data = dumps_pickle(value)
@@ -95,7 +130,7 @@ def _by_value(value: Any) -> bytes:
         where, culprit = find_culprit(value)
         raise UnserializableError(
             f"A value of type {culprit} cannot be stored or sent{where}: "
-            f"{type(error).__name__}: {error}. Keep it out of memory, events and outputs, or "
+            f"{one_line(error)}. Keep it out of memory, events and outputs, or "
             "give its class a __reduce__ method."
         ) from error
     return data
@@ -143,9 +178,11 @@ def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any
         if form == _TEXT:
             return str(data[1:], "utf-8")
         return _unpack(memoryview(data), writable=writable)
-    except Exception as error:
+    except MemoryError:
+        raise
+    except BaseException as error:  # SystemExit, too: a pickle may call anything
         raise UnserializableError(
-            f"A stored value cannot be read back: {type(error).__name__}: {error}. Make the "
+            f"A stored value cannot be read back: {one_line(error)}. Make the "
             "modules importable that defined its classes when it was stored."
         ) from error
 

@@ -9,6 +9,13 @@ first depends on how long things took. So a call is recognised by its fingerprin
 arguments), and equal calls of one action are interchangeable. Records are still numbered in the
 order in which calls were issued, which for deterministic code is the same in every execution.
 
+A carried value that changes with each use, such as a client with a counter, is another one in a
+replay, because the calls that changed it are not made. So a call whose identity differs from a
+record's in such a value only (or in code that cannot be compared) takes that record if both are at
+the same *place*: the n-th call of the action itself, or the n-th call of a task that it has
+started, where tasks are known by the order in which each has started others. Deterministic code
+makes the same calls at the same places.
+
 *Divergence.* A call that is not on record while other records are still unclaimed is either an
 action that took another path (changed code, a clock, a random number), or one of several
 concurrent calls that had not finished at the crash. Each record says whether the action itself
@@ -30,15 +37,21 @@ without the record it would be made again after a crash.
 
 from __future__ import annotations
 
-import traceback
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...agent.errors import DivergenceError, DurableCallError, TamiasError, UnserializableError
-from ...store.encoding.values import dumps, loads
+from ...agent.failures.error_text import exceptions_in, is_of, one_line
+from ...store.encoding.values import dumps, dumps_checked, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    from .fingerprint import CallIdentity
+
+    Place: TypeAlias = tuple[int, ...]
+    """Which task, by the numbers of it and of those that started it, and which call of it."""
 
 _INSIDE: Final[ContextVar[bool]] = ContextVar("tamias_inside_durable_call", default=False)
 
@@ -74,18 +87,50 @@ class CallRecord(NamedTuple):
     """The encoded result, or the encoded exception."""
     generation: int = 0
     """The generation whose code made the call."""
+    code: bytes = b""
+    stable: bytes = b""
+    place: Place | None = None
+    """Its place, for a call of a task."""
+    changed: bool = False
+    """Whether its arguments had other contents when it returned."""
 
     def encode(self) -> bytes:
         """The journal's bytes; the number is in the journal's key.
 
-        Generation 0 is omitted: so are the records of versions without generations.
+        The last fields are omitted where they have their defaults: so are the records of older
+        versions.
         """
-        return dumps(tuple(self[1:] if self.generation else self[1:-1]))
+        fields = list(self[1:])
+        for default in reversed(tuple(self._field_defaults.values())):
+            if fields[-1] != default:
+                break
+            fields.pop()
+        return dumps(tuple(fields))
 
     @classmethod
     def decode(cls, number: int, data: bytes) -> CallRecord:
         """Inverse of `encode`."""
         return cls(number, *loads(data))
+
+    def is_of(self, call: CallIdentity) -> bool:
+        """Whether this is a record of the call, wherever that is made.
+
+        Records of older versions have no code, and are matched as those versions did.
+        """
+        return self.fingerprint == call.fingerprint and self.code in (call.code, b"")
+
+    def may_be_of(self, call: CallIdentity) -> bool:
+        """Whether this is a record of the call if that is made at the record's place.
+
+        Lambdas have nothing but their code to be recognised by; code of functions that have a name
+        may have been edited.
+        """
+        comparable = self.code[:2] == call.code[:2] and b"L" in (self.code[2:3], call.code[2:3])
+        if comparable and self.code != call.code:
+            return False
+        return self.fingerprint == call.fingerprint or bool(
+            self.stable and self.stable == call.stable
+        )
 
     def resolve(self) -> Any:
         """Return the recorded result, or raise the recorded exception.
@@ -95,10 +140,10 @@ class CallRecord(NamedTuple):
         """
         try:
             outcome = loads(self.outcome)
-        except Exception as error:
+        except UnserializableError as error:
             raise DivergenceError(
                 f"the outcome of the durable call {self.name} is on record, but cannot be read by "
-                f"the code there is now: {type(error).__name__}: {error}",
+                f"the code there is now: {error}",
                 recorded_by=self.generation,
             ) from error
         if self.succeeded:
@@ -111,19 +156,20 @@ class IssuedCall(NamedTuple):
 
     number: int
     name: str
-    fingerprint: bytes
+    identity: CallIdentity
     own: bool
     generation: int = 0
+    place: Place | None = None
 
-    def succeeded(self, result: Any) -> CallRecord:
+    def succeeded(self, result: Any, *, changed: bool = False) -> CallRecord:
         """The record of a call that returned `result`.
 
         Raises:
-            UnserializableError: the result cannot be pickled.
+            UnserializableError: the result cannot be pickled, or not be read back.
         """
-        return CallRecord(*self[:-1], True, dumps(result), self.generation)
+        return self._record(dumps_checked(result), succeeded=True, changed=changed)
 
-    def failed(self, error: Exception) -> CallRecord:
+    def failed(self, error: Exception, *, changed: bool = False) -> CallRecord:
         """The record of a call that raised; one that cannot be pickled is recorded as text."""
         try:
             data = dumps(error)
@@ -132,9 +178,16 @@ class IssuedCall(NamedTuple):
         except Exception:  # noqa: BLE001 (an exception's own pickling may raise anything)
             data = b""
         if not data:
-            text = "".join(traceback.format_exception_only(type(error), error)).strip()
-            data = dumps(DurableCallError(f"{self.name} raised {text}"))
-        return CallRecord(*self[:-1], False, data, self.generation)
+            data = dumps(DurableCallError(f"{self.name} raised {one_line(error)}"))
+        return self._record(data, succeeded=False, changed=changed)
+
+    def _record(self, outcome: bytes, *, succeeded: bool, changed: bool) -> CallRecord:
+        fingerprint, code, stable = self.identity
+        place = None if self.own else self.place
+        return CallRecord(
+            *(self.number, self.name, fingerprint, self.own, succeeded, outcome, self.generation),
+            *(code, stable, place if code or stable else None, changed),
+        )
 
 
 class CallLog:
@@ -145,7 +198,12 @@ class CallLog:
     ) -> None:
         self._action = action
         self._generation = generation
-        self._unclaimed = sorted(recorded)
+        self._unclaimed = sorted(recorded, key=lambda record: record.number)
+        self._own = [record for record in self._unclaimed if record.own]
+        self._own_calls = 0
+        """How many calls the action itself has made."""
+        self._changed = next((record for record in self._unclaimed if record.changed), None)
+        """The first call that changed its arguments."""
         self._used = {record.number for record in self._unclaimed}
         self._next = 0
         self._last_own = -1
@@ -153,12 +211,29 @@ class CallLog:
         self._fatal_error: DurableCallError | None = None
         """The error with which the action fails, even if it catches it."""
 
-    def claim(self, fingerprint: bytes) -> CallRecord | None:
-        """Claim the earliest unclaimed record of this call, and return it."""
-        for position, record in enumerate(self._unclaimed):
-            if record.fingerprint == fingerprint:
-                return self._unclaimed.pop(position)
-        return None
+    def claim(
+        self, call: CallIdentity, *, own: bool = True, place: Place | None = None
+    ) -> CallRecord | None:
+        """Claim the record of this call, and return it; None if it is not on record.
+
+        To be called once for each call that is made. Of the action itself the record at the call's
+        place is tried first. In tasks it is tried last, because which task makes a call may
+        depend on how long others took.
+        """
+        found = None
+        if own:
+            if self._own_calls < len(self._own):
+                found = self._own[self._own_calls]
+            self._own_calls += 1
+        elif place is not None:
+            found = next((record for record in self._unclaimed if record.place == place), None)
+        if found is None or not found.may_be_of(call) or found not in self._unclaimed:
+            found = None
+        if found is None or not own:
+            found = next((record for record in self._unclaimed if record.is_of(call)), found)
+        if found is not None:
+            self._unclaimed.remove(found)
+        return found
 
     def replay(self, record: CallRecord) -> Any:
         """Give the action a recorded outcome: return the result, or raise the exception."""
@@ -200,7 +275,7 @@ class CallLog:
         They are made again in the next attempt. A call whose exception the action handled stays on
         record, because the calls that followed are on record, too.
         """
-        causes = list(_causes(error))
+        causes = list(exceptions_in(error))
         return {
             number
             for number, raised in self._raised
@@ -219,39 +294,55 @@ class CallLog:
         """
         return own and any(record.own for record in self._unclaimed)
 
-    def issue(self, name: str, fingerprint: bytes, *, own: bool = True) -> IssuedCall:
+    def issue(
+        self, name: str, call: CallIdentity, *, own: bool = True, place: Place | None = None
+    ) -> IssuedCall:
         """Begin a call that is not on record."""
         while self._next in self._used:
             self._next += 1
         self._used.add(self._next)
-        return IssuedCall(self._next, name, fingerprint, own, self._generation)
+        return IssuedCall(self._next, name, call, own, self._generation, place)
 
-    def record(self, issued: IssuedCall, result: Any) -> CallRecord:
+    def record(self, issued: IssuedCall, result: Any, *, changed: bool = False) -> CallRecord:
         """The record of a call that returned `result`.
 
         Raises:
             DurableCallError: it cannot be pickled. The action fails, even if it catches this.
         """
         try:
-            return issued.succeeded(result)
+            return issued.succeeded(result, changed=changed)
         except UnserializableError as error:
             self._fatal_error = DurableCallError(
                 f"the result of the durable call {issued.name} cannot be put on record: {error}"
             )
             raise self._fatal_error from error
 
-    def divergence(self, name: str | None = None) -> DivergenceError:
+    def divergence(
+        self, name: str | None = None, call: CallIdentity | None = None
+    ) -> DivergenceError:
         """The error for a replay that made call `name` (None: ended) instead of a recorded one."""
         expected = self._unclaimed[0]
-        instead = f"called {name} with arguments that are not on record" if name else "ended"
+        instead = f"called {name} {_difference(expected, name, call)}" if name else "ended"
         return DivergenceError(
             f"the replay of action {self._action!r} diverged at durable call {expected.number}: "
             f"{expected.name} is on record{between(expected.generation, self._generation)}, but "
-            f"the action {instead}. An action must make the same durable calls each time it runs "
-            "on the same input: take clocks, random numbers and changed code out of its path, or "
-            "make them durable calls themselves",
+            f"the action {instead}. {self._advice()}",
             recorded_by=expected.generation,
             replayed_by=self._generation,
+        )
+
+    def _advice(self) -> str:
+        changed = self._changed
+        if changed is not None:
+            return (
+                f"Durable call {changed.number}, {changed.name}, has changed its arguments in "
+                "place, and a replay, which does not call it, leaves them as they are: have it "
+                "return what is new, and make the change in the action"
+            )
+        return (
+            "An action must make the same durable calls each time it runs "
+            "on the same input: take clocks, random numbers and changed code out of its path, or "
+            "make them durable calls themselves"
         )
 
     def end(self) -> None:
@@ -274,20 +365,21 @@ def between(recorded: int, replayed: int) -> str:
     return f" (by generation {recorded}; this is generation {replayed})"
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception, its causes and contexts, and the members of exception groups among them."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        found = waiting.pop()
-        if found is not None and id(found) not in seen:
-            seen.add(id(found))
-            yield found
-            waiting += (found.__cause__, found.__context__, *getattr(found, "exceptions", ()))
+def _difference(expected: CallRecord, name: str, call: CallIdentity | None) -> str:
+    """What keeps a call from being the recorded one, as far as that is known."""
+    if call is not None and expected.name == name:
+        recorded, made = expected.code, call.code
+        if recorded and made and recorded[:2] != made[:2]:
+            return "in another version of Python, where its code cannot be compared"
+        if expected.stable and expected.stable == call.stable:
+            return "with an object that has changed since"
+        if expected.fingerprint == call.fingerprint:
+            return "with other code"
+    return "with arguments that are not on record"
 
 
 def is_recordable(error: BaseException) -> bool:
     """Whether an exception is the outcome of the call itself."""
-    if isinstance(error, TamiasError):
-        return error.is_outcome
-    return isinstance(error, Exception)
+    if is_of(error, TamiasError):
+        return error.is_outcome  # type: ignore[attr-defined,no-any-return]
+    return is_of(error, Exception)

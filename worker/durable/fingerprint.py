@@ -8,20 +8,39 @@ id. So a value is taken apart, by the protocol that pickle uses, and only its co
 
 Arguments are identified by all of their contents. A value that a function carries (the object of a
 bound method, the variables of a closure) is often a client, a model or the context, which cannot be
-taken apart: it is identified by its contents if possible, else by its type. A lambda has no name,
-so the names and constants in its code are used in place of one.
+taken apart, or which has other contents after each use. So a call has up to three digests:
+
+- `fingerprint`: with the contents of carried values if possible, else with their types. A lambda
+  has no name, so the names and constants in its code are used in place of one. All versions of
+  tamias have recorded this digest, so it never changes.
+- `stable`, where a carried value can change: with the types of such values instead.
+- `code`, where a function has no name of its own: with its bytecode, too. Two lambdas may differ
+  in nothing else, as `lambda: x + y` and `lambda: x - y`. Bytecode is the same in all processes of
+  one version of Python, and only there, so it comes with that version's mark.
+
+How they decide whether a record is of a call: see `CallRecord`.
 """
 
 from __future__ import annotations
 
 import copyreg
+import dataclasses
+import datetime as dt
+import importlib.util
+import re
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 from functools import partial
 from hashlib import blake2b
+from pathlib import PurePath
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
 
 from ...agent.context import RunnerContext
 from ...agent.errors import UnserializableError
+from ...agent.failures.error_text import one_line
 from ...agent.memory import MemoryObject
 from ...agent.naming.moved import first_module, former_module
 from ...agent.resources.resource import Resource
@@ -32,6 +51,41 @@ if TYPE_CHECKING:
 DIGEST_BYTES: Final = 16
 
 _FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, MethodType, partial)
+
+_SCALARS: Final = frozenset({str, bytes, int, float, complex, bool, type(None)})
+
+_IMMUTABLE: Final = (
+    *(tuple, frozenset, range, Enum, UUID, PurePath, Decimal, Fraction, re.Pattern),
+    *(dt.date, dt.time, dt.timedelta, dt.tzinfo),
+)
+"""Types whose values stay what they are; what a tuple contains is looked at, too."""
+
+PYTHON: Final = importlib.util.MAGIC_NUMBER[:2]
+"""The mark of this version's bytecode."""
+
+
+class CallIdentity(NamedTuple):
+    """What a durable call is recognised by; see the module's text."""
+
+    fingerprint: bytes
+    code: bytes = b""
+    """`PYTHON`, then `L` if there is a lambda and `F` otherwise, then a digest."""
+    stable: bytes = b""
+
+
+class _Walk:
+    """What counts while a call is taken apart, and what was found."""
+
+    __slots__ = ("code", "found_function", "found_lambda", "found_state", "inside", "stateless")
+
+    def __init__(self, *, stateless: bool = False, code: bool = False) -> None:
+        self.stateless = stateless
+        self.code = code
+        self.inside = 0
+        """How many carried values are being taken apart, one inside another."""
+        self.found_function = False
+        self.found_lambda = False
+        self.found_state = False
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -47,31 +101,76 @@ def function_name(function: Callable[..., Any]) -> str:
     return f"{former_module(module or type(function).__module__)}.{function.__qualname__}"
 
 
-def call_fingerprint(
+def identify_call(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> bytes:
-    """Sixteen bytes that stand for a call of `function` with these arguments.
+) -> CallIdentity:
+    """The identity of a call of `function` with these arguments.
 
     Raises:
         UnserializableError: an argument cannot be pickled.
     """
-    digest = _Digest({})
+    walk = _Walk()
     try:
-        digest.add_function(function)
-        digest.add(args)
-        digest.add(kwargs)
+        fingerprint = _digest_call(walk, function, args, kwargs)
+        code = stable = b""
+        if walk.found_function:
+            kind = b"L" if walk.found_lambda else b"F"
+            with_code = _Walk(stateless=True, code=True)
+            code = PYTHON + kind + _digest_call(with_code, function, args, kwargs)
+        if walk.found_state:
+            stable = _digest_call(_Walk(stateless=True), function, args, kwargs)
     except RecursionError:
         raise UnserializableError(
             f"the arguments of {function_name(function)} are nested too deeply to be told apart"
         ) from None
+    except UnserializableError:
+        raise
+    except Exception as error:
+        raise UnserializableError(
+            f"the arguments of {function_name(function)} cannot be told apart: {one_line(error)}"
+        ) from error
+    return CallIdentity(fingerprint, code, stable)
+
+
+def has_changed(
+    call: CallIdentity,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> bool:
+    """Whether the arguments of a call have other contents than when it was identified."""
+    if all(value.__class__ in _SCALARS for value in (*args, *kwargs.values())):
+        return False
+    try:
+        now = identify_call(function, args, kwargs)
+    except UnserializableError:
+        return True
+    return now.stable != call.stable if call.stable else now.fingerprint != call.fingerprint
+
+
+def call_fingerprint(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bytes:
+    """The `fingerprint` of `identify_call`: sixteen bytes that all versions of tamias agree on."""
+    return identify_call(function, args, kwargs).fingerprint
+
+
+def _digest_call(
+    walk: _Walk, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> bytes:
+    digest = _Digest(walk, {})
+    digest.add_function(function)
+    digest.add(args)
+    digest.add(kwargs)
     return digest.digest()
 
 
 class _Digest:
     """A digest in the making. `above` holds, by id, the objects that are being taken apart."""
 
-    def __init__(self, above: dict[int, int]) -> None:
+    def __init__(self, walk: _Walk, above: dict[int, int]) -> None:
         self._hash = blake2b(digest_size=DIGEST_BYTES)
+        self._walk = walk
         self._above = above
 
     def digest(self) -> bytes:
@@ -102,6 +201,11 @@ class _Digest:
             self._add_compound(value, kind)
 
     def _add_compound(self, value: Any, kind: type) -> None:
+        if self._walk.inside and not _is_immutable(value, kind):
+            self._walk.found_state = True
+            if self._walk.stateless:
+                self.add(kind)
+                return
         if id(value) in self._above:
             self._update(b"^", b"%d" % self._above[id(value)])
             return
@@ -119,6 +223,8 @@ class _Digest:
                 self.add_function(value)
             elif isinstance(value, CodeType):
                 self.add((value.co_names, value.co_freevars, value.co_consts))
+                if self._walk.code:
+                    self._add_bytecode(value)
             else:
                 self._add_object(value, kind)
         finally:
@@ -127,7 +233,7 @@ class _Digest:
     def _add_unordered(self, tag: bytes, entries: list[tuple[Any, ...]]) -> None:
         digests = []
         for entry in entries:
-            digest = _Digest(self._above)
+            digest = _Digest(self._walk, self._above)
             for part in entry:
                 digest.add(part)
             digests.append(digest.digest())
@@ -145,7 +251,7 @@ class _Digest:
         except Exception as error:
             raise UnserializableError(
                 f"a durable call is told from others by its arguments, and one of type "
-                f"{_type_name(kind)} cannot be pickled: {type(error).__name__}: {error}. Pass "
+                f"{_type_name(kind)} cannot be pickled: {one_line(error)}. Pass "
                 "plain data, and let the function find the rest itself"
             ) from error
         self.add(reduced)
@@ -161,15 +267,23 @@ class _Digest:
             self.add((function.args, function.keywords))
         elif isinstance(function, FunctionType):
             if "<" in name:  # a lambda, or one that another function makes when it runs
+                self._walk.found_function = True
                 self._add_local(function)
+            elif function.__closure__:  # it has taken its name from another function
+                self._walk.found_function = True
+                if self._walk.code:
+                    self._add_local(function)
         elif isinstance(function, (MethodType, BuiltinFunctionType)):
             self._add_carried(function.__self__)
         elif not isinstance(function, type):
             self._add_carried(function)
 
     def _add_local(self, function: FunctionType) -> None:
-        if function.__name__ == "<lambda>":
-            self.add(function.__code__)
+        code = function.__code__
+        if code.co_name == "<lambda>":
+            self._walk.found_lambda = True
+        if self._walk.code or function.__name__ == "<lambda>":
+            self.add(code)
         for default in function.__defaults__ or ():
             self._add_carried(default)
         for name, default in (function.__kwdefaults__ or {}).items():
@@ -181,6 +295,10 @@ class _Digest:
             except ValueError:  # not filled yet
                 self._update(b"e")
 
+    def _add_bytecode(self, code: CodeType) -> None:
+        counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+        self.add((code.co_code, code.co_varnames, counts))
+
     def _add_carried(self, value: Any) -> None:
         """Add a value that a function carries: by its contents if possible, else by its type."""
         if isinstance(value, Resource):
@@ -190,13 +308,24 @@ class _Digest:
         elif isinstance(value, (RunnerContext, MemoryObject)):
             self.add(type(value))
         else:
-            carried = _Digest(dict(self._above))
+            carried = _Digest(self._walk, dict(self._above))
+            self._walk.inside += 1
             try:
                 carried.add(value)
             except (UnserializableError, RecursionError):
                 self.add(type(value))
             else:
                 self._update(b"v", carried.digest())
+            finally:
+                self._walk.inside -= 1
+
+
+def _is_immutable(value: Any, kind: type) -> bool:
+    """Whether a value, apart from what it contains, stays what it is."""
+    if isinstance(value, (*_FUNCTIONS, CodeType)) or issubclass(kind, _IMMUTABLE):
+        return True
+    parameters = getattr(kind, "__dataclass_params__", None)
+    return dataclasses.is_dataclass(kind) and bool(parameters and parameters.frozen)
 
 
 def _type_name(kind: type) -> str:

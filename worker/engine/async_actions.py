@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import RunTimeoutError
+from ...agent.failures.error_text import is_of
 from ...store.records.offsets import offset_of
 from ..tasks.stacks import busy_threads_text, tasks_text
 from ..tasks.thread_pool import ThreadPool
@@ -83,7 +84,7 @@ class AsyncActions:
             if result is not None:
                 action.check_result(result)
         except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
-            if self._closed and isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            if self._closed and is_of(error, (asyncio.CancelledError, GeneratorExit)):
                 return
             failure = error
         try:

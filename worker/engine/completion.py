@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...agent.errors import DivergenceError, RunTimeoutError
+from ...agent.errors import RunTimeoutError
 from ...store.records.offsets import LARGEST_OFFSET, offset_of
 from ..hooks import WorkerHook
 from .context import run_info
 from .failure_kinds import kind_of_error, kind_of_rejection
 from .failures import (
     dead_letter,
+    divergence_in,
     failure_report,
     is_final,
     log_ignored,
@@ -117,7 +118,7 @@ class RunCompletion:
         policy = self.policy
         if policy.on_error == "fail":
             return "fail"
-        if policy.on_error == "ignore" and not isinstance(error, DivergenceError):
+        if policy.on_error == "ignore" and divergence_in(error) is None:
             return "ignore"
         again = run.attempts + 1 < policy.max_attempts and not is_final(error)
         return "retry" if again else "dead-letter"

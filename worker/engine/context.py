@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...agent.context import RunnerContext
 from ...agent.errors import DurableCallError, MemoryAccessError, RunError
 from ...agent.event import ORIGIN, Event, OutputEvent
 from ...agent.memory import MemoryType
 from ..durable.call_log import durable_section, inside_durable_call, is_recordable
-from ..durable.fingerprint import call_fingerprint, function_name
+from ..durable.fingerprint import function_name, has_changed, identify_call
 from ..hooks import RunInfo, WorkerHook
 from ..memory.memory import WorkerMemory
+from ..tasks.tracking import next_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from .metrics import WorkerMetrics
     from .recorder import Recorder
     from .run import Run
+
+_CHANGING: Final[set[str]] = set()
+"""Functions that have changed their arguments, which has been logged."""
+_LOG: Final = logging.getLogger("tamias.worker")
 
 REPLAY_GRACE_SECONDS = 30.0
 """How long a concurrent call that is not on record waits for its siblings to claim theirs."""
@@ -127,7 +133,7 @@ class WorkerContext(RunnerContext):
         if call.record is not None:
             return call.replay(call.record)
         if call.log.replaying:
-            raise call.log.divergence(call.name)
+            raise call.log.divergence(call.name, call.identity)
         result: Any = None
         with call.under_way(), durable_section():
             result = func(*args, **kwargs)
@@ -143,7 +149,7 @@ class WorkerContext(RunnerContext):
         if call.record is not None:
             return call.replay(call.record)
         if call.log.replaying:
-            await self._wait_for_siblings(call.name, own=call.own)
+            await self._wait_for_siblings(call)
         result: Any = None
         with call.under_way():
             result = await self._perform(func, args, kwargs)
@@ -163,13 +169,13 @@ class WorkerContext(RunnerContext):
                 return await result
         return result
 
-    async def _wait_for_siblings(self, name: str, *, own: bool) -> None:
-        log = self._run.call_log()
+    async def _wait_for_siblings(self, call: _DurableCall) -> None:
+        log = call.log
         loop = asyncio.get_running_loop()
         deadline = loop.time() + REPLAY_GRACE_SECONDS
         while log.replaying:
-            if log.is_divergence(own=own) or loop.time() > deadline:
-                raise log.divergence(name)
+            if log.is_divergence(own=call.own) or loop.time() > deadline:
+                raise log.divergence(call.name, call.identity)
             await asyncio.sleep(0.001)
 
     def _refuse_nesting(self, func: Callable[..., Any]) -> None:
@@ -276,12 +282,14 @@ class _DurableCall:
     """
 
     __slots__ = (
+        "_arguments",
         "_began",
         "_cause",
         "_engine",
-        "_fingerprint",
         "_issued",
+        "_place",
         "_run",
+        "identity",
         "log",
         "name",
         "own",
@@ -300,25 +308,27 @@ class _DurableCall:
         self._run = run
         self._cause: Exception | None = None
         self.name = function_name(func)
-        self._fingerprint = call_fingerprint(func, args, kwargs)
+        self._arguments = func, args, kwargs
+        self.identity = identify_call(func, args, kwargs)
         self.own = _is_own(run)
         """Whether the action itself makes the call, and not a task that it has started."""
+        self._place = None if self.own else next_place(run.offset)
         self.log = run.call_log()
-        self.record = self.log.claim(self._fingerprint)
+        self.record = self.log.claim(self.identity, own=self.own, place=self._place)
         """The call's record, claimed; None if it is not on record."""
 
     def replay(self, record: CallRecord) -> Any:
         """Return the recorded result, or raise the recorded exception."""
         if self._engine.hooks is not None:
             self._engine.hooks.call(
-                WorkerHook.call_replayed, run_info(self._run), self.name, self._fingerprint
+                WorkerHook.call_replayed, run_info(self._run), self.name, self.identity.fingerprint
             )
         return self.log.replay(record)
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
         """Guard the run's memory in this block, and catch an exception that is to be recorded."""
-        self._issued = self.log.issue(self.name, self._fingerprint, own=self.own)
+        self._issued = self.log.issue(self.name, self.identity, own=self.own, place=self._place)
         self._began = time.perf_counter()
         memories = (self._run.lane.fields, self._run.sensory_fields())
         for fields in memories:
@@ -339,17 +349,25 @@ class _DurableCall:
         Raises:
             DurableCallError: the result cannot be pickled.
         """
+        changed = has_changed(self.identity, *self._arguments)
+        if changed and self.name not in _CHANGING:
+            _CHANGING.add(self.name)
+            _LOG.warning(
+                "the durable call %s has changed its arguments in place: a replay, which does not "
+                "call it, leaves them as they are. Have it return what is new instead",
+                self.name,
+            )
         if self._cause is not None:
-            self.record = self._issued.failed(self._cause)
+            self.record = self._issued.failed(self._cause, changed=changed)
         else:
-            self.record = self.log.record(self._issued, result)
+            self.record = self.log.record(self._issued, result, changed=changed)
         if self._engine.hooks is not None:
             seconds = time.perf_counter() - self._began
             self._engine.hooks.call(
                 WorkerHook.call_made,
                 run_info(self._run),
                 self.name,
-                self._fingerprint,
+                self.identity.fingerprint,
                 seconds,
                 self._cause,
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from ...agent.failures.error_text import traceback_of
 from ..own_code import OWN_FOLDERS
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class FailureKinds:
 def kind_of_error(error: BaseException) -> str:
     """The type of an exception, and where the user's code has raised it."""
     name = type(error).__qualname__
-    place = _place(error.__traceback__)
+    place = _place(traceback_of(error))
     return f"{name} ({place})" if place else name
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import (
@@ -15,6 +14,8 @@ from ...agent.errors import (
     TamiasError,
     UnserializableError,
 )
+from ...agent.failures import error_text
+from ...agent.failures.error_text import full_text, is_of, message_of
 from ...store.records.dead_letters import DeadLetter
 from ...store.records.offsets import offset_of, retries_of
 from ..own_code import OWN_FOLDERS
@@ -33,29 +34,14 @@ _LOG: Final = logging.getLogger("tamias.worker")
 
 def user_traceback(error: BaseException) -> str:
     """The traceback of the user's code, without the frames of tamias around and below it."""
-    shown = traceback.TracebackException.from_exception(error)
-    _drop_own_frames(shown, set())
-    return "".join(shown.format())
-
-
-def _drop_own_frames(shown: traceback.TracebackException, seen: set[int]) -> None:
-    """Take the frames of tamias out of an exception's traceback and those of its causes."""
-    seen.add(id(shown))
-    frames = [frame for frame in shown.stack if not frame.filename.startswith(OWN_FOLDERS)]
-    if frames:
-        shown.stack = traceback.StackSummary.from_list(frames)
-    for other in (shown.__cause__, shown.__context__):
-        if other is not None and id(other) not in seen:
-            _drop_own_frames(other, seen)
+    return full_text(error, keep=lambda file: not file.startswith(OWN_FOLDERS))
 
 
 def one_line(error: BaseException) -> str:
     """The exception as `Type: message`, on one line."""
-    if isinstance(error, TamiasError):
-        text = f"{type(error).__name__}: {error}"  # without its module
-    else:
-        text = "".join(traceback.format_exception_only(type(error), error)) + _advice(error)
-    return " ".join(text.split())
+    if is_of(error, TamiasError):
+        return " ".join(f"{type(error).__name__}: {message_of(error)}".split())  # without a module
+    return error_text.one_line(error) + _advice(error)
 
 
 def _advice(error: BaseException) -> str:
@@ -63,9 +49,9 @@ def _advice(error: BaseException) -> str:
 
     Plain actions are called from the event loop, so they cannot run another one.
     """
-    if isinstance(error, RuntimeError) and any(text in str(error) for text in _LOOP_IN_LOOP):
+    if is_of(error, RuntimeError) and any(text in message_of(error) for text in _LOOP_IN_LOOP):
         return (
-            "(A plain action is called from the worker's event loop: declare it `async def` and"
+            " (A plain action is called from the worker's event loop: declare it `async def` and"
             " await instead of running another loop.)"
         )
     return ""
@@ -73,27 +59,33 @@ def _advice(error: BaseException) -> str:
 
 def cause_of(error: BaseException) -> Cause:
     """The dead letter's cause."""
-    if isinstance(error, RunTimeoutError):
+    if is_of(error, RunTimeoutError):
         return "timeout"
-    if isinstance(error, MemoryError):
+    if is_of(error, MemoryError):
         return "memory"
-    if isinstance(error, UnserializableError) or isinstance(error.__cause__, UnserializableError):
+    if is_of(error, UnserializableError) or is_of(error_text.cause_of(error), UnserializableError):
         return "unserializable"  # or a durable call's result is
-    if isinstance(error, DivergenceError):
+    if is_of(error, DivergenceError):
         return "divergence"
     return "exception"
 
 
+def divergence_in(error: BaseException) -> DivergenceError | None:
+    """The error itself if it is a divergence."""
+    return error if is_of(error, DivergenceError) else None  # type: ignore[return-value]
+
+
 def is_final(error: BaseException) -> bool:
     """Whether another attempt must fail, too: the code is wrong, or another than began the run."""
-    if isinstance(error, ActionResultError):
+    if is_of(error, ActionResultError):
         return True
-    return isinstance(error, DivergenceError) and error.is_between_generations
+    divergence = divergence_in(error)
+    return divergence is not None and divergence.is_between_generations
 
 
 def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
     """The dead letter of an input whose run raised `error` at its last attempt."""
-    divergence = error if isinstance(error, DivergenceError) else None
+    divergence = divergence_in(error)
     return DeadLetter(
         offset=offset_of(run.offset),
         retries=retries_of(run.offset),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.agent import Agent
 from ...agent.errors import TargetError
+from ...agent.failures.error_text import own_lines
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -190,7 +191,7 @@ def _failed(what: str, error: BaseException) -> TargetError:
         if "importlib" not in frame.filename and frame.filename != __file__
     ]
     lines = traceback.format_list(frames)
-    lines += traceback.format_exception_only(type(error), error)
+    lines.append(own_lines(error))
     return TargetError(
         f"{what} cannot be imported:\n" + "".join(lines).rstrip() + "\n", hint="Repair the code."
     )

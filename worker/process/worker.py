@@ -20,8 +20,8 @@ import setproctitle
 import zmq
 
 from ...agent.config.options import KNOWN_OPTIONS
-from ...agent.error_json import error_to_json
 from ...agent.errors import TamiasError
+from ...agent.failures.error_json import error_to_json
 from ...agent.hooks import make_hooks
 from ...agent.resources.registry import ResourceRegistry
 from ...store.crashpoints import reach

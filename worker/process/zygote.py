@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import setproctitle
 
 from ...agent.config.options import PoolOptions
-from ...agent.error_json import error_to_json
+from ...agent.failures.error_json import error_to_json
 from ...agent.hooks import find_hooks
 from ...store.crashpoints import reach
 from ...store.state.layout import StateLayout

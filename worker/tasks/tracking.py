@@ -32,13 +32,43 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
     All attributes that a debugger may look for are those of the coroutine inside.
     """
 
-    __slots__ = ("__weakref__", "_beacon", "_send", "coroutine", "offset")
+    __slots__ = (
+        "__weakref__",
+        "_beacon",
+        "_calls",
+        "_children",
+        "_send",
+        "coroutine",
+        "offset",
+        "path",
+    )
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], beacon: Beacon, offset: int) -> None:
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        beacon: Beacon,
+        offset: int,
+        path: tuple[int, ...] | None,
+    ) -> None:
         self.coroutine = coroutine
         self.offset = offset
+        self.path = path
+        """Which task of the action it is: the how manieth that its parent has started, after the
+        parent's own path. None if that is not known: a callback has started it."""
+        self._children = 0
+        self._calls = 0
         self._beacon = beacon
         self._send = coroutine.send
+
+    def next_child(self) -> tuple[int, ...] | None:
+        """The path of the next task that it starts."""
+        self._children += 1
+        return None if self.path is None else (*self.path, self._children)
+
+    def next_call(self) -> tuple[int, ...] | None:
+        """The place of the next durable call that it makes."""
+        self._calls += 1
+        return None if self.path is None else (*self.path, self._calls)
 
     def send(self, value: Any) -> Any:
         """Perform one step."""
@@ -103,7 +133,9 @@ class TaskFactory:
         """Make a task; it belongs to the run of the code that starts it."""
         offset = _offset.get()
         if offset is not None and asyncio.iscoroutine(coroutine):
-            coroutine = self._kind(coroutine, self._beacon, offset)
+            parent = _current(offset)
+            path = None if parent is None else parent.next_child()
+            coroutine = self._kind(coroutine, self._beacon, offset, path)
         return asyncio.Task(coroutine, loop=loop, **options)
 
     def start(
@@ -112,9 +144,27 @@ class TaskFactory:
         """Start the task that performs an action of the run of an input."""
         token = _offset.set(offset)
         try:
-            return loop.create_task(coroutine)
+            return asyncio.Task(self._kind(coroutine, self._beacon, offset, ()), loop=loop)
         finally:
             _offset.reset(token)
+
+
+def _current(offset: int) -> TrackedCoroutine | None:
+    """The coroutine of the task that is running, if it is of the run of this input."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # in a thread
+        return None
+    coroutine = None if task is None else task.get_coro()
+    if isinstance(coroutine, TrackedCoroutine) and coroutine.offset == offset:
+        return coroutine
+    return None
+
+
+def next_place(offset: int) -> tuple[int, ...] | None:
+    """The place of a durable call that the current task makes for the run of an input."""
+    coroutine = _current(offset)
+    return None if coroutine is None else coroutine.next_call()
 
 
 def offset_of_task(task: asyncio.Task[Any]) -> int | None:

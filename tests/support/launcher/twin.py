@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tamias.agent.config.options import PoolOptions
-from tamias.agent.error_json import error_to_json
+from tamias.agent.failures.error_json import error_to_json
 from tamias.agent.hooks import find_hooks
 from tamias.launcher.workers.generation import STARTERS
 from tamias.launcher.workers.starter import (

@@ -18,12 +18,13 @@ from tamias.worker.durable.call_log import (
     inside_durable_call,
     is_recordable,
 )
+from tamias.worker.durable.fingerprint import CallIdentity
 
 
 def made(log: CallLog, name: str, result: Any = None, *, own: bool = True) -> CallRecord:
     """A call that is not on record, made and recorded."""
-    assert log.claim(name.encode()) is None
-    return log.record(log.issue(name, name.encode(), own=own), result)
+    assert log.claim(CallIdentity(name.encode())) is None
+    return log.record(log.issue(name, CallIdentity(name.encode()), own=own), result)
 
 
 def test_a_record_survives_the_journal() -> None:
@@ -40,7 +41,7 @@ def test_calls_in_a_row_replay_up_to_any_crash(names: list[str], data: st.DataOb
     crash = data.draw(st.integers(0, len(names)))
     replay = CallLog("act", data.draw(st.permutations(records[:crash])))
     for position, name in enumerate(names):
-        record = replay.claim(name.encode())
+        record = replay.claim(CallIdentity(name.encode()))
         assert (record is not None) is (position < crash)
         if record is None:
             record = made(replay, name, position)
@@ -55,14 +56,14 @@ def test_concurrent_calls_replay_whichever_had_been_answered(
 ) -> None:
     """Siblings issue their calls in one order, finish in another, and the crash takes some."""
     log = CallLog("act")
-    issued = [log.issue(name, name.encode(), own=False) for name in names]
+    issued = [log.issue(name, CallIdentity(name.encode()), own=False) for name in names]
     answered = data.draw(st.lists(st.sampled_from(issued), unique=True))
     replay = CallLog("act", [ticket.succeeded(ticket.name) for ticket in answered])
     waiting = data.draw(st.permutations(names))
     made_again = 0
     for name in waiting:
         assert not replay.is_divergence(own=False)
-        record = replay.claim(name.encode())
+        record = replay.claim(CallIdentity(name.encode()))
         if record is None:
             made_again += 1
             record = made(replay, name, name, own=False)
@@ -75,8 +76,8 @@ def test_numbers_are_never_given_twice() -> None:
     log = CallLog("act")
     records = [made(log, name) for name in "abcd"]
     replay = CallLog("act", [records[1], records[3]])
-    replay.claim(b"b")
-    replay.claim(b"d")
+    replay.claim(CallIdentity(b"b"))
+    replay.claim(CallIdentity(b"d"))
     assert [made(replay, name).number for name in "acef"] == [0, 2, 4, 5]
 
 
@@ -84,8 +85,8 @@ def test_what_the_action_itself_calls_diverges_at_once() -> None:
     log = CallLog("act")
     records = [made(log, "a"), made(log, "b")]
     replay = CallLog("act", records)
-    assert replay.claim(b"a") is not None
-    assert replay.claim(b"other") is None
+    assert replay.claim(CallIdentity(b"a")) is not None
+    assert replay.claim(CallIdentity(b"other")) is None
     assert replay.replaying
     assert replay.is_divergence(own=True)
     assert not replay.is_divergence(own=False)
@@ -104,7 +105,7 @@ def test_records_that_are_left_over_are_a_divergence() -> None:
 
 def test_further_calls_after_the_records_are_none() -> None:
     replay = CallLog("act", [made(CallLog("act"), "a")])
-    replay.claim(b"a")
+    replay.claim(CallIdentity(b"a"))
     assert not replay.replaying
     assert made(replay, "b").number == 1
     replay.end()
@@ -113,7 +114,7 @@ def test_further_calls_after_the_records_are_none() -> None:
 def test_a_result_that_cannot_be_recorded_fails_the_action_for_good() -> None:
     log = CallLog("act")
     with pytest.raises(DurableCallError, match="a cannot be put on record"):
-        log.record(log.issue("a", b"a"), threading.Lock())
+        log.record(log.issue("a", CallIdentity(b"a")), threading.Lock())
     with pytest.raises(DurableCallError, match="cannot be put on record"):
         log.end()
 
@@ -133,7 +134,7 @@ class LopsidedError(Exception):
 @pytest.mark.parametrize("error", [UnpicklableError("too hot"), LopsidedError(1, 2)], ids=repr)
 def test_exceptions_that_do_not_pickle_are_told_in_words(error: Exception) -> None:
     log = CallLog("act")
-    record = log.issue("oven", b"oven").failed(error)
+    record = log.issue("oven", CallIdentity(b"oven")).failed(error)
     with pytest.raises(DurableCallError, match=r"oven raised .*(too hot|1 and 2)"):
         record.resolve()
     first = log.error_of(record, error)
@@ -144,7 +145,7 @@ def test_exceptions_that_do_not_pickle_are_told_in_words(error: Exception) -> No
 def test_exceptions_that_do_are_raised_as_they_are() -> None:
     log = CallLog("act")
     error = ValueError("odd", 3)
-    record = log.issue("a", b"a").failed(error)
+    record = log.issue("a", CallIdentity(b"a")).failed(error)
     assert log.error_of(record, error) is error
     with pytest.raises(ValueError, match="odd") as caught:
         log.replay(CallRecord.decode(record.number, record.encode()))
@@ -163,7 +164,7 @@ def test_what_says_nothing_about_the_call_is_not_recorded() -> None:
 
 
 def failed(log: CallLog, name: str, error: Exception, *, own: bool = True) -> CallRecord:
-    record = log.issue(name, name.encode(), own=own).failed(error)
+    record = log.issue(name, CallIdentity(name.encode()), own=own).failed(error)
     assert log.error_of(record, error) is error
     return record
 
@@ -201,7 +202,7 @@ def test_of_concurrent_calls_the_failed_ones_are() -> None:
 def test_a_replayed_failure_can_be_forgotten_too() -> None:
     record = failed(CallLog("act"), "a", ValueError())
     log = CallLog("act", [record])
-    claimed = log.claim(b"a")
+    claimed = log.claim(CallIdentity(b"a"))
     assert claimed is not None
     with pytest.raises(ValueError) as caught:
         log.replay(claimed)

@@ -21,6 +21,7 @@ from tamias import (
     OutputEvent,
 )
 from tamias.worker.durable.call_log import CallLog, is_recordable
+from tamias.worker.durable.fingerprint import CallIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -280,7 +281,7 @@ def test_of_the_errors_of_tamias_what_came_of_the_call_is_recorded(
     error: TamiasError, *, is_outcome: bool
 ) -> None:
     assert is_recordable(error) is is_outcome
-    record = CallLog("act").issue("f", b"").failed(error)
+    record = CallLog("act").issue("f", CallIdentity(b"")).failed(error)
     with pytest.raises(type(error)) as caught:
         record.resolve()
     assert vars(caught.value) == vars(error)

@@ -229,7 +229,7 @@ def test_names() -> None:
 PROGRAM = """
 from dataclasses import dataclass
 from functools import partial
-from tamias.worker.durable.fingerprint import call_fingerprint
+from tamias.worker.durable.fingerprint import call_fingerprint, identify_call
 @dataclass
 class Order:
     tags: set
@@ -239,6 +239,7 @@ arguments = words, Order(words), {w: {w} for w in words}
 print(call_fingerprint(pay, arguments, {"deep": [frozenset(words)]}).hex())
 print(call_fingerprint(partial(pay, words), (), {}).hex())
 print(call_fingerprint(lambda: (words, "x" in {"x", "y", "z"}), (), {}).hex())
+print(identify_call(lambda: (words, "x" in {"x", "y", "z"}), (), {}).code.hex())
 """
 
 
@@ -246,4 +247,4 @@ print(call_fingerprint(lambda: (words, "x" in {"x", "y", "z"}), (), {}).hex())
 def test_fingerprints_hold_in_other_processes() -> None:
     found = {run(PROGRAM, PYTHONHASHSEED=str(seed)).stdout for seed in range(4)}
     assert len(found) == 1
-    assert len(found.pop().split()) == 3
+    assert len(found.pop().split()) == 4

@@ -14,6 +14,7 @@ from tamias import Agent, Event, InputEvent, OutputEvent
 from tamias.agent.errors import DivergenceError
 from tamias.store.encoding.values import dumps
 from tamias.worker.durable.call_log import CallLog, CallRecord
+from tamias.worker.durable.fingerprint import CallIdentity
 from tamias.worker.engine.effects import Effects
 
 if TYPE_CHECKING:
@@ -102,9 +103,9 @@ async def test_a_divergence_within_a_generation_is_tried_again(tmp_path: Path) -
 
 
 def test_records_of_generation_0_look_as_they_always_have() -> None:
-    call = CallLog("act").issue("f", b"print").succeeded(1)
+    call = CallLog("act").issue("f", CallIdentity(b"print")).succeeded(1)
     assert call.encode() == dumps(("f", b"print", True, True, call.outcome))
-    later = CallLog("act", generation=7).issue("f", b"print").succeeded(1)
+    later = CallLog("act", generation=7).issue("f", CallIdentity(b"print")).succeeded(1)
     assert later.generation == 7
     assert CallRecord.decode(0, later.encode()) == later
     assert CallRecord.decode(0, call.encode()) == call
@@ -120,10 +121,10 @@ class Gone:
 
 
 def test_an_outcome_that_cannot_be_read_is_no_exception_of_the_call() -> None:
-    record = CallLog("act", generation=1).issue("f", b"print").succeeded(Gone())
+    record = CallLog("act", generation=1).issue("f", CallIdentity(b"print")).succeeded(Gone())
     gone = record._replace(outcome=record.outcome.replace(b"Gone", b"Lost"))
     replay = CallLog("act", [gone], generation=2)
-    claimed = replay.claim(b"print")
+    claimed = replay.claim(CallIdentity(b"print"))
     assert claimed is not None
     with pytest.raises(DivergenceError, match="cannot be read") as caught:
         replay.replay(claimed)

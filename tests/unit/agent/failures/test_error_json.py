@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tamias import AgentFailedError, ConfigError, PoolError, TamiasError, WorkerStartError
-from tamias.agent.error_json import error_from_json, error_to_json
+from tamias.agent.failures.error_json import error_from_json, error_to_json
 
 
 def sent(error: BaseException, *, with_traceback: bool = True) -> TamiasError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any
 
-from . import errors
-from .errors import AgentFailedError, PoolError, TamiasError
+from .. import errors
+from ..errors import AgentFailedError, PoolError, TamiasError
+from .error_text import full_text, is_of, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +22,15 @@ def error_to_json(error: BaseException, *, with_traceback: bool = True) -> dict[
     """
     name = type(error).__name__
     trace = ""
-    if isinstance(error, TamiasError):
+    if is_of(error, TamiasError):
+        assert isinstance(error, TamiasError)  # noqa: S101 (for the type checker)
         body = {"type": name, "message": error.message, "hint": error.hint}
         if isinstance(error, AgentFailedError):
             trace = error.user_traceback
     else:
-        body = {"type": name, "message": f"{name}: {error}", "hint": ""}
+        body = {"type": name, "message": f"{name}: {message_of(error)}", "hint": ""}
         if with_traceback:
-            trace = "".join(traceback.format_exception(error))
+            trace = full_text(error)
     if with_traceback:
         body["traceback"] = trace
     return body
