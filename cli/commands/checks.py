@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import resource
+import signal
 import socket
 import sys
 import tempfile
@@ -23,13 +24,16 @@ from ...agent.event import InputEvent, OutputEvent
 from ...launcher.jobs.local import LocalExecutionEnvironment
 from ...store.faults import free_bytes
 from ...store.lease import Lease
+from ...store.lmdb_env import has_data
+from ...store.state.deep import read_environment, read_shard
 from ...store.state.directory import StateDirectory
+from ...store.state.layout import StateLayout
 from ...store.state.reader import StoreReader
 from ..environment_flags import described, shown_environment
 from ..text import count, shown, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ...agent.context import RunnerContext
 
@@ -156,6 +160,49 @@ def state(path: Path) -> Iterator[Finding]:
         yield Finding("bad", "rights", f"{shown(path)} cannot be written by this user")
 
 
+def deep(path: Path) -> Iterator[Finding]:
+    """Read all of a state directory, each part in a process of its own: damage may end that."""
+    layout = StateLayout(path)
+    try:
+        with StateDirectory.view(path) as view:
+            manifest = view.manifest
+    except TamiasError:
+        return  # `state` reports it
+    yield _read("progress log", read_environment, layout.progress)
+    if has_data(layout.intake):
+        yield _read("request log", read_environment, layout.intake)
+    for number in range(manifest.shards):
+        shard = layout.shard(number)
+        if manifest.complete or has_data(shard):
+            identity = manifest.identity if manifest.complete else None
+            yield _read(f"shard {number}", read_shard, shard, number, manifest.shards, identity)
+
+
+def _read(name: str, read: Callable[..., str], *arguments: object) -> Finding:
+    """Return what reading a part of the state in a child process has found."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        verdict = "bad"
+        try:
+            text = read(*arguments)
+            verdict = "ok"
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it is the finding)
+            text = str(error) or type(error).__name__
+        with os.fdopen(writer, "w", encoding="utf-8", errors="replace") as pipe:
+            pipe.write(f"{verdict} {text}")
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        verdict, _, text = pipe.read().partition(" ")
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
+        number = signal.Signals(os.WTERMSIG(status)).name
+        return Finding("bad", name, f"{arguments[0]} is damaged: reading it ended with {number}.")
+    return Finding("ok" if verdict == "ok" else "bad", name, text)
+
+
 def _shards(path: Path) -> Iterator[Finding]:
     sound = used = 0
     totals = dict.fromkeys(("memory", "journal", "outbox", "dead"), 0)
@@ -211,9 +258,9 @@ def _fork() -> None:
 
 
 def _death_signal() -> None:
-    signal = ctypes.c_int()
+    number = ctypes.c_int()
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(2, ctypes.byref(signal), 0, 0, 0):  # PR_GET_PDEATHSIG
+    if libc.prctl(2, ctypes.byref(number), 0, 0, 0):  # PR_GET_PDEATHSIG
         raise OSError(ctypes.get_errno(), "prctl(PR_GET_PDEATHSIG) failed")
 
 

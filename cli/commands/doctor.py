@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from ...agent.errors import UsageError
 from ..json_text import json_line
 from ..text import error_console, output_console, write_line
 from . import checks
@@ -20,17 +21,24 @@ _STYLES = {"ok": "green", "note": "yellow", "bad": "bold red"}
 def doctor(
     state: Annotated[Path | None, typer.Argument(metavar="[STATE_DIR]", show_default=False)] = None,
     *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read all of the state directory, and check each record.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> int:
     """Check this machine from end to end, or, given one, a state directory.
 
     The exit code is 1 if something is bad.
     """
+    if deep and state is None:
+        raise UsageError(
+            "--deep reads a state directory.", hint="Name one: doctor --deep STATE_DIR."
+        )
     console = output_console()
     findings = (
         chain(checks.machine(), checks.kernel(), checks.pool())
         if state is None
-        else checks.state(state)
+        else chain(checks.state(state), checks.deep(state) if deep else ())
     )
     bad = 0
     for finding in findings:

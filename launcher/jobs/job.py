@@ -168,6 +168,7 @@ class Job:
             parent=os.getpid(),
             address=f"ipc://@tamias-{os.getpid()}-{token_hex(8)}",
             state=str(state.path),
+            store=state.manifest.store,
             shards=state.manifest.shards,
             durability=state.manifest.durability,
             on_error=agent.on_error,

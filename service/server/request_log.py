@@ -7,6 +7,7 @@
 | `clients` | owner, NUL, client id | number (4), anonymous (1), seen (8, seconds since the epoch) |
 | `floors` | number of a client | all up to this sequence were acknowledged |
 | `meta` | `offset`, `client` | the next number to be given |
+| `meta` | `store`, `count` | the store that the log belongs to |
 
 All integers are big endian, so that keys sort by number. An offset is the input's number in the
 pool's source and never changes; (client, sequence) is the client's own number for it. An input is
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
+
+    from ...store.identity import StoreIdentity
 
 _CALL = struct.Struct(">IQ")
 _PLACE = struct.Struct(">Q8s")
@@ -86,7 +89,9 @@ def digest_of(key: bytes, value: bytes) -> bytes:
 class RequestLog:
     """The request log of one service, open for writing; its caller holds the launcher's lease."""
 
-    def __init__(self, path: Path, environment: Environment) -> None:
+    def __init__(
+        self, path: Path, environment: Environment, identity: StoreIdentity | None = None
+    ) -> None:
         self.path = path
         self._environment = environment
         self._write_lock = threading.Lock()  # waits without the GIL; LMDB's own lock may not
@@ -96,20 +101,26 @@ class RequestLog:
                 handle.open_db(name, txn=transaction)
                 for name in (b"inputs", b"calls", b"clients", b"floors", b"meta")
             )
+            if identity is not None and not identity.check(
+                transaction, self._meta, path, required=False
+            ):
+                identity.record(transaction, self._meta)
             found = transaction.get(b"offset", db=self._meta)
             self._next = _U64.unpack(found)[0] if found else 0
         self.kept: dict[int, int] = self._count_calls()
         """The number of recorded calls of each client."""
 
     @classmethod
-    def open(cls, path: Path, *, sync: bool) -> Self:
+    def open(cls, path: Path, *, sync: bool, identity: StoreIdentity | None = None) -> Self:
         """Open the request log in the directory `path`, which is made if it is missing.
 
         Args:
             path: its directory.
             sync: whether records must survive power loss.
+            identity: the store that it must belong to; None for any.
 
         Raises:
+            ForeignStoreError: it belongs to another store.
             StoreFullError, StoreUnwritableError, StoreError: it cannot be opened.
         """
         try:
@@ -118,7 +129,7 @@ class RequestLog:
             raise system_error(error, path) from error
         environment = open_writer(path, sync=sync)
         try:
-            return cls(path, environment)
+            return cls(path, environment, identity)
         except BaseException:
             environment.close()
             raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions, ServiceOptions
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from ...launcher.jobs.report import Report
     from ...launcher.pool.status import PoolStatus
+
+_REQUEST_LOG: Final = "request log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +102,14 @@ def serve(
         state = stack.enter_context(job.open_state(state_path, record))
         handoff = Handoff()
         stack.callback(handoff.close)
+        state.check_part(_REQUEST_LOG, state.layout.intake)
         request_log = RequestLog.open(
-            state.layout.intake, sync=state.manifest.durability == "machine"
+            state.layout.intake,
+            sync=state.manifest.durability == "machine",
+            identity=state.manifest.identity,
         )
         stack.callback(request_log.close)
+        state.record_part(_REQUEST_LOG)
         source = RequestSource(request_log, handoff)
         source.check(state.manifest.job.get("input", {}))
         if {**state.manifest.job, **record} != state.manifest.job:

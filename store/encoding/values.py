@@ -19,6 +19,7 @@ contains the word is pickled the slower way, too.
 from __future__ import annotations
 
 import pickle
+import pickletools
 import struct
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IMMUTABLE",
+    "check_form",
     "dumps",
     "dumps_checked",
     "dumps_object",
@@ -45,6 +47,7 @@ __all__ = [
 IMMUTABLE: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes, complex})
 """Types whose values can be shared without copying: compare with `type(value) in IMMUTABLE`."""
 
+_PICKLE = 0x80
 _TEXT = 0xB4
 _TEXT_HEAD = bytes([_TEXT])
 _MAIN = b"__main__"
@@ -173,7 +176,7 @@ def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any
     """
     try:
         form = data[0]
-        if form == 0x80:
+        if form == _PICKLE:
             return loads_pickle(data)
         if form == _TEXT:
             return str(data[1:], "utf-8")
@@ -201,7 +204,37 @@ def loads_all(blob: bytes, lengths: Sequence[int]) -> list[Any]:
         return [loads(blob[start:end]) for start, end in places]
 
 
+def check_form(data: bytes) -> None:
+    """Check the form of an encoded value, as far as that is possible without its classes.
+
+    Raises:
+        ValueError: no value has this form.
+    """
+    form = data[0]
+    if form == _TEXT:
+        str(data[1:], "utf-8")
+        return
+    head = data if form == _PICKLE else bytes(_parts(memoryview(data))[0])
+    *_, (_, _, end) = pickletools.genops(head)
+    if end != len(head) - 1:
+        raise ValueError("there are bytes behind the end of the pickle")
+
+
 def _unpack(view: memoryview, *, writable: bool) -> Any:
+    head, parts = _parts(view)
+    buffers: list[memoryview | bytearray] = []
+    for buffer, was_writable in parts:
+        if not was_writable:
+            buffers.append(buffer.toreadonly())
+        elif writable and view.readonly:
+            buffers.append(bytearray(buffer))
+        else:
+            buffers.append(buffer)
+    return loads_pickle(head, buffers)
+
+
+def _parts(view: memoryview) -> tuple[memoryview, list[tuple[memoryview, int]]]:
+    """Return the pickle of a container, and its buffers, each with whether it was writable."""
     kind, version, count, length = _HEADER.unpack_from(view)
     if kind != _CONTAINER or version != _VERSION:
         raise ValueError(f"unknown encoding {kind:#x}, version {version}")
@@ -210,17 +243,12 @@ def _unpack(view: memoryview, *, writable: bool) -> Any:
     position += _ENTRY.size * count
     head = view[position : position + length]
     position += length
-    buffers: list[memoryview | bytearray] = []
+    buffers = []
     for size, was_writable in entries:
         position += -position % _ALIGNMENT
         buffer = view[position : position + size]
         if len(buffer) != size:
             raise ValueError("the encoding is cut short")
         position += size
-        if not was_writable:
-            buffers.append(buffer.toreadonly())
-        elif writable and view.readonly:
-            buffers.append(bytearray(buffer))
-        else:
-            buffers.append(buffer)
-    return loads_pickle(head, buffers)
+        buffers.append((buffer, was_writable))
+    return head, buffers

@@ -40,16 +40,18 @@ from ...agent.errors import FencedError, StoreFormatError
 from ..crashpoints import reach
 from ..faults import lmdb_error, system_error
 from ..files import sync_directories
+from ..identity import check_present
 from ..lease import Lease
 from ..lmdb_env import Environment, open_writer
 from .applying import apply
-from .snapshot import Databases, Snapshot
+from .snapshot import Databases, Snapshot, misplaced
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
 
+    from ..identity import StoreIdentity
     from ..records.dead_letters import DeadLetter
     from ..records.journal import JournalEntry
     from .batch import Batch
@@ -104,7 +106,14 @@ class Shard:
     )
 
     def __init__(
-        self, directory: Path, number: int, lease: Lease, environment: Environment
+        self,
+        directory: Path,
+        number: int,
+        lease: Lease,
+        environment: Environment,
+        store: StoreIdentity | None = None,
+        *,
+        create: bool = True,
     ) -> None:
         self.directory = directory
         self.number = number
@@ -119,6 +128,10 @@ class Shard:
         with handle.begin(write=True) as transaction:
             self._databases = Databases.open(handle, transaction, create=True)
             self.epoch = self._raise_epoch(transaction)
+            if store is not None and not store.check(
+                transaction, self._databases.meta, directory, required=not create
+            ):
+                store.record(transaction, self._databases.meta)
         reach("acquire.after")
         self._epoch_bytes = self.epoch.to_bytes(8, "big")
         self.next_sequence = self._view().last_sequence() + 1
@@ -126,21 +139,35 @@ class Shard:
 
     @classmethod
     def acquire(
-        cls, directory: Path, number: int, durability: Durability = "process", wait: float = 5.0
+        cls,
+        directory: Path,
+        number: int,
+        durability: Durability = "process",
+        wait: float = 5.0,
+        store: StoreIdentity | None = None,
+        *,
+        create: bool = True,
     ) -> Self:
-        """Become the writer of the shard in `directory`, which is created if need be.
+        """Become the writer of the shard in `directory`.
 
         Args:
             directory: the shard's own directory.
             number: the shard's number.
             durability: what a commit survives.
             wait: seconds to wait for the lease.
+            store: the store that it must belong to; None for any.
+            create: whether the shard is made if it is missing, and one that names no store becomes
+                part of `store`.
 
         Raises:
             LeaseHeldError: another process kept the lease for all of `wait`.
             StoreFormatError: a newer version wrote the shard, or it is another shard than `number`.
-            StoreFullError, StoreUnwritableError, StoreCorruptError: see there.
+            ForeignStoreError: it belongs to another store.
+            StoreCorruptError: it is damaged, or missing and not to be made.
+            StoreFullError, StoreUnwritableError: see there.
         """
+        if not create:
+            check_present(directory, f"Shard {number}")
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -150,7 +177,7 @@ class Shard:
         environment = None
         try:
             environment = open_writer(directory, sync=durability == "machine")
-            shard = cls(directory, number, lease, environment)
+            shard = cls(directory, number, lease, environment, store, create=create)
             if durability == "machine":
                 shard.sync()  # commits under another durability
                 sync_directories(directory, directory.parent)
@@ -179,10 +206,7 @@ class Shard:
                 hint="Use the version of tamias that wrote it.",
             )
         if number(b"shard", self.number) != self.number:
-            raise StoreFormatError(
-                f"{self.directory} holds shard {number(b'shard', 0)}, not {self.number}.",
-                hint="Put the shards' directories back in their places.",
-            )
+            raise misplaced(self.directory, number(b"shard", 0), self.number)
         epoch = number(b"epoch", 0) + 1
         values = {b"format": SHARD_FORMAT, b"shard": self.number, b"epoch": epoch}
         for name, value in values.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from ...agent.errors import StoreFormatError
 from ..encoding.keys import prefix_of
 from ..encoding.paths import CUT, MAX_ADDRESS, address, decode_path, encode_path
 from ..records.dead_letters import DeadLetter
@@ -18,14 +19,24 @@ from .key_groups import group_entries, hashed_prefixes, key_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import lmdb
 
+    from ..identity import StoreIdentity
     from .key_groups import KeyGroupEntry
 
 __all__ = ["Databases", "Snapshot"]
 
 _HASHED_PREFIX = 0xFF
+
+
+def misplaced(directory: Path, found: int, wanted: int) -> StoreFormatError:
+    """Return the error for a directory that has another shard than the wanted one."""
+    return StoreFormatError(
+        f"{directory} holds shard {found}, not {wanted}.",
+        hint="Put the shards' directories back in their places.",
+    )
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,7 +49,8 @@ class Databases:
         journal: `journal.journal_key` -> record.
         outbox: sequence number (u64 big endian) -> record.
         dead: offset (u64 big endian) -> dead letter.
-        meta: "format", "epoch", "sequence", "shard" -> u64 big endian.
+        meta: "format", "epoch", "sequence", "shard", "count" -> u64 big endian; "store" -> the
+            identity of the store.
     """
 
     memory: Any
@@ -190,11 +202,29 @@ class Snapshot:
         """Return a number of the database `meta`, 0 if it is not there."""
         return int.from_bytes(self._get(name, b"", self._databases.meta), "big")
 
+    def check_identity(self, store: StoreIdentity, number: int, directory: Path) -> None:
+        """Check that this is the shard of that number in that store.
+
+        Raises:
+            ForeignStoreError, StoreFormatError: it is not.
+        """
+        store.check(self._transaction, self._databases.meta, directory, required=True)
+        found = self.number(b"shard")
+        if found != number:
+            raise misplaced(directory, found, number)
+
     def last_sequence(self) -> int:
         """Return the highest sequence number that the outbox has used, 0 if none."""
         trimmed = self.number(b"sequence")
         with self._transaction.cursor(self._databases.outbox) as cursor:
             return int.from_bytes(cursor.key(), "big") if cursor.last() else trimmed
+
+    def first_sequence(self) -> int:
+        """Return the lowest sequence number that is still in the outbox, or the next to be used."""
+        with self._transaction.cursor(self._databases.outbox) as cursor:
+            if cursor.first():
+                return int.from_bytes(cursor.key(), "big")
+        return self.last_sequence() + 1
 
     def counts(self) -> dict[str, int]:
         """Return the number of entries of each database."""

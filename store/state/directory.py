@@ -21,9 +21,11 @@ from ...agent.errors import (
 )
 from ..faults import free_bytes, full, system_error
 from ..files import read_json, sync_directories, write_json
+from ..identity import check_present
 from ..lease import Lease
 from .layout import StateLayout
 from .manifest import Manifest
+from .parts import check, complete, open_progress
 from .progress import ProgressLog
 
 if TYPE_CHECKING:
@@ -117,11 +119,11 @@ class StateDirectory(StateView):
 
         Raises:
             StoreFormatError: the directory has other content, or is of a newer format.
-            ForeignStoreError: it belongs to another agent.
+            ForeignStoreError: it, or a part of it, belongs to another agent or store.
             StoreLockedError: a living launcher uses it.
             StoreUnwritableError: it cannot be written.
             StoreFullError: there is no room to create it.
-            StoreCorruptError: its manifest is damaged.
+            StoreCorruptError: its manifest is damaged, or a part of it is lost.
         """
         directory = Path(path).absolute()
         manifest = _inspect(directory)
@@ -142,7 +144,15 @@ class StateDirectory(StateView):
             layout = StateLayout(directory)
             for folder in (layout.shards, layout.logs):
                 _make(folder)
-            progress = ProgressLog.open(layout.progress, sync=durability == "machine")
+            progress = open_progress(directory, manifest)
+            try:
+                if manifest.complete:
+                    check(directory, manifest, progress)
+                else:
+                    manifest = complete(directory, manifest, progress)
+            except BaseException:
+                progress.close()
+                raise
             if durability == "machine":
                 sync_directories(layout.progress, directory, directory.parent)
         except BaseException:
@@ -156,7 +166,7 @@ class StateDirectory(StateView):
 
         Raises:
             StoreFormatError: it is not a state directory, or of a newer format.
-            StoreCorruptError: its manifest is damaged.
+            StoreCorruptError: its manifest is damaged, or its progress log is lost.
         """
         directory = Path(path).absolute()
         manifest = Manifest.read(directory) if directory.is_dir() else None
@@ -165,7 +175,10 @@ class StateDirectory(StateView):
                 f"{directory} is not a state directory.",
                 hint="Give the directory that a run was started with (--state).",
             )
-        return StateView(directory, manifest, ProgressLog.view(StateLayout(directory).progress))
+        path = StateLayout(directory).progress
+        if manifest.complete:
+            check_present(path, "The progress log")
+        return StateView(directory, manifest, ProgressLog.view(path))
 
     @staticmethod
     def remove(path: str | os.PathLike[str]) -> None:
@@ -187,6 +200,23 @@ class StateDirectory(StateView):
     def save_job(self, job: dict[str, Any]) -> None:
         """Replace the job in the manifest, atomically."""
         manifest = replace(self.manifest, job=job)
+        manifest.write(self.path)
+        self.manifest = manifest
+
+    def check_part(self, name: str, path: Path) -> None:
+        """Check that a part that was recorded is there.
+
+        Raises:
+            StoreCorruptError: it is lost.
+        """
+        if name in self.manifest.parts:
+            check_present(path, f"The {name} of this state")
+
+    def record_part(self, name: str) -> None:
+        """Record that a further part of the store has been made: from now on it must be there."""
+        if name in self.manifest.parts:
+            return
+        manifest = replace(self.manifest, parts=[*self.manifest.parts, name])
         manifest.write(self.path)
         self.manifest = manifest
 

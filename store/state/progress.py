@@ -19,6 +19,8 @@ from ..lmdb_env import Environment, has_data, open_reader, open_writer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..identity import StoreIdentity
+
 __all__ = ["ProgressLog"]
 
 _RECORD = b"progress"
@@ -99,6 +101,34 @@ class ProgressLog:
         except lmdb.Error as error:
             raise lmdb_error(error, self.path) from error
         reach("progress.after")
+
+    def record(self, identity: StoreIdentity) -> None:
+        """Record which store the log belongs to.
+
+        Raises:
+            ForeignStoreError, StoreFormatError: it belongs to another one.
+        """
+        self._with_identity(identity, write=True)
+
+    def check(self, identity: StoreIdentity) -> None:
+        """Check that the log belongs to this store.
+
+        Raises:
+            ForeignStoreError, StoreFormatError: it does not.
+        """
+        self._with_identity(identity, write=False)
+
+    def _with_identity(self, identity: StoreIdentity, *, write: bool) -> None:
+        if self._environment is None:
+            return
+        handle = self._environment.require()
+        try:
+            with handle.begin(write=write) as transaction:
+                known = identity.check(transaction, None, self.path, required=not write)
+                if not known:
+                    identity.record(transaction, None)
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.path) from error
 
     def close(self) -> None:
         """Close the log; may be called again."""

@@ -18,6 +18,7 @@ from ..lmdb_env import has_data, open_reader
 from ..records.outbox import decode_outputs
 from ..shard.snapshot import Databases, Snapshot
 from .directory import StateDirectory
+from .parts import opened_snapshot
 
 if TYPE_CHECKING:
     import os
@@ -107,7 +108,10 @@ class StoreReader:
         reader = self._readers.get(number)
         if reader is None:
             directory = self.view.layout.shard(number)
-            if not has_data(directory):
+            if self.view.manifest.complete:
+                with opened_snapshot(directory, number, self.view.manifest.identity):
+                    pass
+            elif not has_data(directory):
                 yield None
                 return
             reader = self._readers[number] = ShardReader(directory)

@@ -141,3 +141,21 @@ def test_the_doctor_finds_a_damaged_shard(folder: Folder) -> None:
     done = folder.tamias("doctor", STATE, code=1)
     assert "shard 3" in done.stdout
     assert "15 of 16 sound" in done.stdout
+
+
+def test_the_doctor_reads_all_records_when_asked_to(folder: Folder) -> None:
+    folder.inputs(list(range(200)))
+    folder.tamias(*RUN)
+    done = folder.tamias("doctor", "--deep", STATE)
+    assert "shard 0" in done.stdout
+    assert "records read" in done.stdout
+    shard = folder.path / STATE / "shards" / "00" / "data.mdb"
+    with shard.open("r+b") as file:
+        for page in range(2, shard.stat().st_size // 4096):
+            file.seek(page * 4096 + 200)
+            file.write(b"\xa5" * 3800)
+    done = folder.tamias("doctor", "--deep", "--json", STATE, code=1)
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    (found,) = (each for each in findings if each["name"] == "shard 0" and "read" in each["text"])
+    assert found["verdict"] == "bad"
+    assert "damaged" in found["text"]

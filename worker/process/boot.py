@@ -35,6 +35,8 @@ class Boot:
     """The launcher's ROUTER endpoint."""
     state: str
     """The state directory."""
+    store: str
+    """The identity of the store in it."""
     shards: int
     durability: Durability
     on_error: str

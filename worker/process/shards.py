@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import LeaseHeldError
 from ...store.crashpoints import reach
+from ...store.identity import StoreIdentity
 from ...store.shard.shard import Shard
 from ...store.state.layout import StateLayout
 from .. import wire
@@ -151,8 +152,10 @@ class OwnedShards:
 
     def _open(self, number: int, wait: float) -> ShardWriter:
         directory = StateLayout(self._boot.state).shard(number)
-        shard = Shard.acquire(directory, number, self._boot.durability, wait)
-        return ShardWriter(shard, self._boot.generation)
+        boot = self._boot
+        identity = StoreIdentity(boot.store, boot.shards)
+        shard = Shard.acquire(directory, number, boot.durability, wait, identity, create=False)
+        return ShardWriter(shard, boot.generation)
 
     def _announce(self, writer: ShardWriter) -> None:
         for sequence, record in writer.shard.outbox():

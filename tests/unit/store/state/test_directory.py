@@ -188,6 +188,9 @@ class TestViewing:
         opened(tmp_path).close()
         for file in (tmp_path / "progress").iterdir():
             file.unlink()
+        with pytest.raises(StoreCorruptError, match="The progress log is empty"):
+            StateDirectory.view(tmp_path)
+        edit(tmp_path, complete=False)  # the launcher died before it had made all parts
         with StateDirectory.view(tmp_path) as view:
             assert view.progress.load() is None
             assert view.status() is None
