@@ -19,7 +19,8 @@ import yaml
 
 from ...agent.config.configuration import Configuration
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
-from ...agent.errors import ConfigError, MissingExtraError, UsageError
+from ...agent.errors import ConfigError, MissingExtraError, PoolError, UsageError
+from .minicluster import check_interpreter, is_minicluster, reason, set_defaults
 from .operator import attach
 from .streams import KeyedInput, from_stream, from_table
 
@@ -45,6 +46,9 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
         self._config = Configuration()
         self._executed = False
         self._builders: list[FlinkAgentBuilder] = []
+        self._is_local = is_minicluster(env)
+        if self._is_local:
+            set_defaults(env)
         section = _settings_of_cluster()
         if section:
             self._config.load_yaml_text(yaml.safe_dump({"agent": section}), "FLINK_CONF_DIR")
@@ -109,6 +113,8 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
 
         Raises:
             UsageError: it was called before, or an input has no agent.
+            ConfigError: in a mini-cluster, the interpreter for Python functions cannot run them.
+            PoolError: the job has failed because a pool could not go on; the message says why.
         """
         if self._executed:
             raise UsageError(
@@ -121,7 +127,15 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
                 hint="Call from_datastream(stream, key).apply(agent).to_datastream() first.",
             )
         self._executed = True
-        self._env.execute(job_name)
+        if self._is_local:
+            check_interpreter(self._env)
+        try:
+            self._env.execute(job_name)
+        except Exception as error:
+            text = reason(error)
+            if text:
+                raise PoolError(f"The pool of a task has ended: {text}") from None
+            raise
 
 
 class FlinkAgentBuilder(AgentBuilder):

@@ -28,7 +28,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ...agent.errors import PoolError
+from ...agent.errors import EnvironmentSetupError, PoolError, UsageError
 from ...agent.failures.error_json import error_to_json
 from ...environments.provide import provide_launch
 from ...launcher.jobs.job import Job
@@ -65,9 +65,18 @@ def main() -> int:
         return 0
     except Exception as error:  # noqa: BLE001 (the task gets any error)
         with suppress(TaskEndedError):
-            pipe.send(frames.pack(frames.ERROR, json.dumps(error_to_json(error)).encode()))
+            body = {**error_to_json(error), "permanent": is_permanent(error)}
+            pipe.send(frames.pack(frames.ERROR, json.dumps(body).encode()))
         return 1
     return 0
+
+
+def is_permanent(error: Exception) -> bool:
+    """Whether the next attempt must fail, too: the agent or the settings are wrong.
+
+    Another environment may be made the next time: a package index may be reached then.
+    """
+    return isinstance(error, UsageError) and not isinstance(error, EnvironmentSetupError)
 
 
 class TaskPool:

@@ -23,16 +23,22 @@ SUPPORT = Path(__file__).parents[1] / "support" / "flink"
 
 def run(program: Path, *arguments: object) -> str:
     """What the program prints."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
+    done = started(program, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def started(program: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a program whose environment is not activated: `python` on the PATH is another one."""
+    own = str(Path(sys.executable).parent)
+    path = os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if p != own)
+    return subprocess.run(
         [sys.executable, str(program), *map(str, arguments)],
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize("kind", ["table", pytest.param("stream", marks=pytest.mark.nightly)])
@@ -79,3 +85,41 @@ def test_the_agent_has_what_the_job_brings_along(tmp_path: Path) -> None:
         "started by": "archive",
     }
     assert sorted(found, key=lambda told: told["n"]) == [{**brought, "n": n} for n in range(3)]
+
+
+FAILING = """
+import sys
+from pyflink.common import Types
+from pyflink.datastream import StreamExecutionEnvironment
+from tamias import AgentsExecutionEnvironment
+
+env = StreamExecutionEnvironment.get_execution_environment()
+env.set_parallelism(1)
+env.enable_checkpointing(500)
+if sys.argv[1] == "interpreter":
+    env.set_python_executable("/usr/bin/no-such-python")
+agents = AgentsExecutionEnvironment.get_execution_environment(env=env)
+stream = env.from_collection([{"n": n} for n in range(10)])
+agents.from_datastream(stream, lambda value: value["n"]).apply(
+    "broken.py:Agent"
+).to_datastream(Types.STRING()).print()
+agents.execute()
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("agent", "PoolError: The pool of a task has ended: TargetError"),
+        ("interpreter", "ConfigError: python.executable is /usr/bin/no-such-python"),
+    ],
+)
+def test_what_cannot_start_fails_once_and_says_why(tmp_path: Path, kind: str, says: str) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_module\n")
+    program = tmp_path / "job.py"
+    program.write_text(FAILING.replace("broken.py", str(tmp_path / "broken.py")))
+    done = started(program, kind)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert kind == "interpreter" or "No module named 'no_such_module'" in done.stderr
+    assert "at org.apache.flink" not in done.stderr

@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pyflink.common import Configuration, Row, Types
+from pyflink.common import Row, Types
 from pyflink.common.serialization import Encoder
 from pyflink.datastream import KeySelector, StreamExecutionEnvironment
 from pyflink.datastream.connectors.file_system import FileSink
@@ -38,10 +38,7 @@ class Remainder(KeySelector):  # type: ignore[misc]  # PyFlink has no types
 def main() -> None:
     """Run the job."""
     folder = Path(sys.argv[1])
-    config = Configuration()
-    config.set_string("python.executable", sys.executable)
-    config.set_string("python.client.executable", sys.executable)
-    env = StreamExecutionEnvironment.get_execution_environment(config)
+    env = StreamExecutionEnvironment.get_execution_environment()
     env.set_parallelism(1)
     t_env = StreamTableEnvironment.create(env)
     agents = AgentsExecutionEnvironment.get_execution_environment(env=env, t_env=t_env)

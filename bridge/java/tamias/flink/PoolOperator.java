@@ -301,7 +301,7 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
                 gauges.update(frame);
             } else if (frame[0] == 'E') {
                 ended = true;
-                throw new PoolException(frame);
+                throw PoolException.of(frame);
             }
             frame = pool.poll();
         }

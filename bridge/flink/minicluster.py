@@ -1,0 +1,86 @@
+"""What a job in a mini-cluster needs that a real cluster's operators would have set.
+
+A program that is simply started (`python job.py`) runs its job in a cluster within its own process.
+PyFlink then starts `python` for the job's Python functions, whatever that is on the PATH; and with
+checkpoints on, Flink restarts a job that fails again and again, and prints nothing. So here the
+functions get the interpreter that runs the program, and a job that fails is restarted a few times
+only. What the user has set counts.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any, Final
+
+from ...agent.errors import ConfigError
+
+_EXECUTABLE: Final = "python.executable"
+_CLIENT: Final = "python.client.executable"
+_RESTARTS: Final = {
+    "restart-strategy.type": "fixed-delay",
+    "restart-strategy.fixed-delay.attempts": "3",
+    "restart-strategy.fixed-delay.delay": "1 s",
+}
+_IMPORT_SECONDS: Final = 60.0
+
+
+def is_minicluster(env: Any) -> bool:
+    """Whether a StreamExecutionEnvironment runs its jobs in this process."""
+    java: str = env._j_stream_execution_environment.getClass().getSimpleName()  # noqa: SLF001
+    return java == "LocalStreamEnvironment"
+
+
+def set_defaults(env: Any) -> None:
+    """Set what a job in a mini-cluster needs, unless it is set."""
+    settings = _settings(env)
+    for name in (_EXECUTABLE, _CLIENT):
+        if not settings.containsKey(name):
+            settings.setString(name, sys.executable)
+    if not settings.containsKey("restart-strategy.type"):
+        for name, value in _RESTARTS.items():
+            settings.setString(name, value)
+
+
+def check_interpreter(env: Any) -> None:
+    """Make sure that the interpreter for the job's Python functions can run them.
+
+    Raises:
+        ConfigError: it cannot import PyFlink, or is none.
+    """
+    executable = str(_settings(env).getString(_EXECUTABLE, sys.executable))
+    if executable == sys.executable:
+        return
+    try:
+        done = subprocess.run(
+            [executable, "-c", "import pyflink"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_IMPORT_SECONDS,
+        )
+        problem = done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        problem = str(error)
+    if problem:
+        raise ConfigError(
+            f"{_EXECUTABLE} is {executable}, which cannot run Python functions of Flink: {problem}",
+            hint="Name an interpreter that has PyFlink, or leave the setting out: then it is "
+            f"{sys.executable}.",
+        )
+
+
+def reason(error: Exception) -> str:
+    """Why a pool of the job has ended, if that is why the job has failed; else an empty text."""
+    cause = getattr(error, "java_exception", None)
+    while cause is not None:
+        if cause.getClass().getName() == "tamias.flink.PoolException":
+            return str(cause.getMessage())
+        cause = cause.getCause()
+    return ""
+
+
+def _settings(env: Any) -> Any:
+    from pyflink.util.java_utils import get_j_env_configuration  # noqa: PLC0415 (an extra)
+
+    return get_j_env_configuration(env._j_stream_execution_environment)  # noqa: SLF001
