@@ -72,7 +72,8 @@ def own_lines(error: BaseException) -> str:
     except BaseException:  # noqa: BLE001 (attributes may raise anything)
         kind = type(error)
         module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-        text = f"{module}{kind.__qualname__}: {message_of(error)}"
+        message = message_of(error)
+        text = f"{module}{kind.__qualname__}" + (f": {message}" if message else "")
     return _printable(text, LONGEST_LINE)
 
 

@@ -200,6 +200,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 if report.dead_letters:
                     warn_of_dead_letters(state.path, report.dead_letters)
                 builder.output.extend(sink.results())
+                sink.check_readable()
                 return report
         except WorkerStartError as error:
             if scratch is not None:  # the log that the hint names is deleted below

@@ -2,7 +2,7 @@
 
 They are decoded as they arrive, while the workers run the next inputs: that is faster than to
 decode all in the end. This is the process of the user's program, so outputs become instances of its
-own classes; one that cannot be decoded is an error when the list is asked for.
+own classes; of one that cannot be decoded the error is kept, and the others are in the list.
 
 A job that can be resumed also writes them to a spool file (outbox records, each after its length),
 so that a later run of the job has the outputs of earlier ones, too. As any output file, it is cut
@@ -16,7 +16,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import UnserializableError
-from ...store.encoding.values import loads_all
+from ...store.encoding.values import loads, loads_all
 from ...store.records.outbox import Outputs, decode_outputs, encode_outputs
 from ..delivery.sink import Sink, recorded
 from .appendfile import AppendFile
@@ -54,7 +54,8 @@ class CollectSink(Sink):
         self._file: AppendFile | None = None
         self._offsets: list[int] = []
         self._values: list[Any] = []
-        self._unreadable: UnserializableError | None = None
+        self._unreadable: list[tuple[int, UnserializableError]] = []
+        """Outputs that cannot be decoded: the inputs' offsets, and why."""
 
     def open(self, position: Position | None, delivered: DoneOffsets) -> None:  # noqa: ARG002
         """Begin empty, or with the outputs that the spool file holds up to `position`."""
@@ -97,14 +98,22 @@ class CollectSink(Sink):
             self._file.close()
 
     def results(self) -> list[Any]:
-        """Return all outputs as ``{key: output}``, in input order.
+        """Return all outputs that can be decoded, as ``{key: output}``, in input order."""
+        return _in_order(self._offsets, self._values)
+
+    def check_readable(self) -> None:
+        """Raise an error if there are outputs that are not among the results.
 
         Raises:
-            UnserializableError: an output's class cannot be imported here.
+            UnserializableError: for example, an output's class cannot be imported here.
         """
-        if self._unreadable is not None:
-            raise self._unreadable
-        return _in_order(self._offsets, self._values)
+        if self._unreadable:
+            offset, error = min(self._unreadable, key=lambda found: found[0])
+            raise UnserializableError(
+                f"{len(self._unreadable)} of {self.outputs} outputs cannot be read here, the first "
+                f"of input {offset}; the list has all others. {error.message}",
+                hint=error.hint,
+            ) from error
 
     def _load(self, data: bytes) -> None:
         start = 0
@@ -116,14 +125,30 @@ class CollectSink(Sink):
 
     def _keep(self, outputs: Outputs) -> None:
         self.outputs += len(outputs.lengths)
-        self._offsets += _output_offsets(outputs)
+        offsets = _output_offsets(outputs)
         blob = bytes(outputs.blob)
         try:
             if self._foreign:
                 _refuse_code(blob)
-            self._values += loads_all(blob, outputs.lengths)
-        except UnserializableError as error:
-            self._unreadable = self._unreadable or error
+            values = loads_all(blob, outputs.lengths)
+        except UnserializableError:
+            self._keep_readable(offsets, outputs)
+        else:
+            self._offsets += offsets
+            self._values += values
+
+    def _keep_readable(self, offsets: list[int], outputs: Outputs) -> None:
+        encoded = (bytes(output) for _, values in outputs.each() for output in values)
+        for offset, data in zip(offsets, encoded, strict=True):
+            try:
+                if self._foreign:
+                    _refuse_code(data)
+                value = loads(data)
+            except UnserializableError as error:
+                self._unreadable.append((offset, error))
+            else:
+                self._offsets.append(offset)
+                self._values.append(value)
 
 
 def _refuse_code(blob: bytes) -> None:

@@ -56,10 +56,12 @@ import orjson
 from pydantic import BaseModel
 
 from ...agent.errors import UnserializableError
+from ...agent.failures.error_text import one_line
 from ..records.offsets import LARGEST_OFFSET
 from .keys import decode_key
 from .numpy_json import from_numpy, is_numpy, plain_of
-from .values import dumps_object, dumps_pickle, loads
+from .pickle_errors import full_name
+from .values import IMMUTABLE, check_readable, dumps_object, dumps_pickle, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +168,16 @@ def dumps_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value, _convert, _OPTIONS)
     except TypeError:
+        pass
+    try:
         return _dumps_with_json(value)
+    except UnserializableError:
+        raise
+    except Exception as error:  # attributes and methods of the value's class may raise anything
+        raise UnserializableError(
+            f"an output of type {full_name(type(value))} cannot be written as JSON: "
+            f"{one_line(error)}"
+        ) from error
 
 
 def key_to_json(key: bytes) -> bytes:
@@ -202,7 +213,8 @@ def _encode_json_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: 
 
 
 def _encode_pickle_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (as above)
-    return dumps_pickle(output)
+    data = dumps_pickle(output)
+    return data if output.__class__ in IMMUTABLE else check_readable(data, output)
 
 
 def _encode_text(key: bytes, output: Any, offset: int) -> bytes:
@@ -231,7 +243,8 @@ def _pickle_encoder() -> Encoder:
     keys = _KeyCache(decode_key)
 
     def encode(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (an Encoder)
-        return dumps_object({keys[key]: output})
+        data = dumps_object({keys[key]: output})
+        return data if output.__class__ in IMMUTABLE else check_readable(data, output)
 
     return encode
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IMMUTABLE",
     "check_form",
+    "check_readable",
     "dumps",
     "dumps_checked",
     "dumps_object",
@@ -72,7 +73,7 @@ def dumps(value: Any) -> bytes:
     Raises:
         UnserializableError: a part of `value` cannot be pickled; names it.
     """
-    kind = value.__class__
+    kind = type(value)
     if kind is str:
         try:
             return _TEXT_HEAD + value.encode()  # type: ignore[no-any-return]
@@ -94,7 +95,16 @@ def dumps_checked(value: Any) -> bytes:
         UnserializableError: as `dumps`, or the value cannot be read back.
     """
     data = dumps(value)
-    if value.__class__ not in IMMUTABLE and data.find(_NAMED) >= 0:
+    return data if type(value) in IMMUTABLE else check_readable(data, value)
+
+
+def check_readable(data: bytes, value: Any) -> bytes:
+    """Return `data`, the encoded `value`, if that can be read back.
+
+    Raises:
+        UnserializableError: it cannot.
+    """
+    if data.find(_NAMED) >= 0:
         try:
             loads(data, writable=False)
         except UnserializableError as error:
@@ -181,7 +191,7 @@ def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any
         if form == _TEXT:
             return str(data[1:], "utf-8")
         return _unpack(memoryview(data), writable=writable)
-    except MemoryError:
+    except (MemoryError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit, too: a pickle may call anything
         raise UnserializableError(
@@ -200,7 +210,9 @@ def loads_all(blob: bytes, lengths: Sequence[int]) -> list[Any]:
     places = list(zip([0, *ends], ends, strict=False))
     try:
         return [_unpickle(blob[start:end]) for start, end in places]
-    except Exception:  # noqa: BLE001 (not all are plain pickles, or one is damaged: load one by one)
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException:  # noqa: BLE001 (not all are plain pickles, or one is damaged: one by one)
         return [loads(blob[start:end]) for start, end in places]
 
 

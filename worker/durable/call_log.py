@@ -41,7 +41,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...agent.errors import DivergenceError, DurableCallError, TamiasError, UnserializableError
-from ...agent.failures.error_text import exceptions_in, is_of, one_line
+from ...agent.failures.error_text import exceptions_in, is_of, message_of, one_line
 from ...store.encoding.values import dumps, dumps_checked, loads
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class IssuedCall(NamedTuple):
             data = dumps(error)
             if type(loads(data)) is not type(error):
                 data = b""
-        except Exception:  # noqa: BLE001 (an exception's own pickling may raise anything)
+        except BaseException:  # noqa: BLE001 (an exception's own pickling may raise anything)
             data = b""
         if not data:
             data = dumps(DurableCallError(f"{self.name} raised {one_line(error)}"))
@@ -311,9 +311,10 @@ class CallLog:
         """
         try:
             return issued.succeeded(result, changed=changed)
-        except UnserializableError as error:
+        except BaseException as error:  # pickling runs code of the value's class
             self._fatal_error = DurableCallError(
-                f"the result of the durable call {issued.name} cannot be put on record: {error}"
+                f"the result of the durable call {issued.name} cannot be put on record: "
+                f"{message_of(error) if is_of(error, TamiasError) else one_line(error)}"
             )
             raise self._fatal_error from error
 

@@ -84,7 +84,7 @@ class RunDriver:
         try:
             origin = (run.lane.key_bytes, run.offset, 0, 0)
             run.begin(input_event(self._decode(run.payload), origin), self._route, self._unheard)
-        except Exception as error:  # noqa: BLE001 (unpickling runs code of the payload's classes)
+        except BaseException as error:  # noqa: BLE001 (unpickling runs code of its classes)
             self.fail(run, error)
             return
         self._step(run)
@@ -138,7 +138,7 @@ class RunDriver:
             if effects is not None:
                 self._recorder.record_effects(run, effects, self._resume)
                 return
-        except Exception as error:  # noqa: BLE001 (a divergence, or events that cannot be pickled)
+        except BaseException as error:  # noqa: BLE001 (a divergence, or pickling events)
             self.fail(run, error)
             return
         self._completion.succeed(run)

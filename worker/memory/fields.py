@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from ...agent.errors import MemoryAccessError
-from ...store.encoding.values import IMMUTABLE, dumps, loads
+from ...store.encoding.values import IMMUTABLE, dumps, dumps_checked, loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -202,12 +202,12 @@ class MemoryFields:
 
         Raises:
             MemoryAccessError: `path` is an object, or something above it is a leaf.
-            UnserializableError: `value` cannot be pickled.
+            UnserializableError: `value` cannot be pickled, or not be read back.
         """
         if path not in self.delta or self.delta[path] in (DELETED, OBJECT):
             self._check_leaf_position(path)
             self._add_objects(path)
-        self.delta[path] = value if value.__class__ in IMMUTABLE else Pickled(dumps(value))
+        self.delta[path] = value if value.__class__ in IMMUTABLE else Pickled(dumps_checked(value))
 
     def put_object(self, path: str, *, overwrite: bool) -> None:
         """Make `path` an object; with `overwrite`, an empty one that replaces a value or an object.

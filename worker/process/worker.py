@@ -22,6 +22,7 @@ import zmq
 from ...agent.config.options import KNOWN_OPTIONS
 from ...agent.errors import TamiasError
 from ...agent.failures.error_json import error_to_json
+from ...agent.failures.error_text import full_text, one_line
 from ...agent.hooks import make_hooks
 from ...agent.resources.registry import ResourceRegistry
 from ...store.crashpoints import reach
@@ -85,9 +86,32 @@ def run_worker(
         with stacks_on_request(StateLayout(boot.state).stacks(assignment.slot), loop):
             worker = Worker(boot, plan, assignment, loop, hooks)
             notice_warnings(worker.notices)
-            return loop.run_until_complete(worker.serve())
+            loop.set_exception_handler(_log_unhandled)
+            return _serve(worker, loop)
     finally:
         loop.close()
+
+
+def _serve(worker: Worker, loop: asyncio.AbstractEventLoop) -> int:
+    """Run the worker to its end.
+
+    A callback of user code that raises SystemExit ends the loop, but must not end the worker.
+    """
+    serving = loop.create_task(worker.serve())
+    while True:
+        try:
+            return loop.run_until_complete(serving)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if serving.done():
+                raise
+            _LOG.error("a callback of the event loop has raised %s: it is ignored", one_line(error))
+
+
+def _log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what a task or callback of user code has raised, whatever its class does."""
+    error = context.get("exception")
+    detail = f"\n{full_text(error).rstrip()}" if error is not None else ""
+    _LOG.error("%s%s", context.get("message", "unhandled exception"), detail)
 
 
 class Worker:

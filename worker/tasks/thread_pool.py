@@ -32,7 +32,7 @@ class ThreadPool:
     async def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call the function in a thread, in a copy of the caller's context, and await its end."""
         context = contextvars.copy_context()
-        call = functools.partial(context.run, function, *args, **kwargs)
+        call = functools.partial(context.run, _call, function, args, kwargs)
         async with self._gate:
             work = self._pool.submit(call)
             try:
@@ -49,3 +49,14 @@ class ThreadPool:
 
     def _new_pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._size, self._name)
+
+
+def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function; a StopIteration becomes a RuntimeError, as it does in a coroutine.
+
+    A future cannot hold one: whoever awaits it would wait for ever.
+    """
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("the function raised StopIteration") from error

@@ -15,7 +15,10 @@ import asyncio
 import inspect
 from collections.abc import Coroutine
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ...agent.errors import RunError
+from ...agent.failures.error_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 _offset: ContextVar[int | None] = ContextVar("tamias-run", default=None)
 """The input whose run the current task belongs to; None for none."""
+
+
+_ENDS_LOOP: Final = (SystemExit, KeyboardInterrupt)
+"""Exceptions with which a task ends the whole event loop, and so the worker."""
 
 
 class TrackedCoroutine(Coroutine[Any, Any, Any]):
@@ -75,6 +82,8 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         self._beacon.name_input(self.offset)
         try:
             return self._send(value)
+        except _ENDS_LOOP as error:
+            raise _harmless(error) from error
         finally:
             self._beacon.name_none()
 
@@ -83,6 +92,8 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         self._beacon.name_input(self.offset)
         try:
             return self.coroutine.throw(*error)
+        except _ENDS_LOOP as raised:
+            raise _harmless(raised) from raised
         finally:
             self._beacon.name_none()
 
@@ -107,6 +118,8 @@ class TimedCoroutine(TrackedCoroutine):
         self._beacon.name_step(self.offset)
         try:
             return self._send(value)
+        except _ENDS_LOOP as error:
+            raise _harmless(error) from error
         finally:
             self._beacon.end_step()
 
@@ -115,6 +128,8 @@ class TimedCoroutine(TrackedCoroutine):
         self._beacon.name_step(self.offset)
         try:
             return self.coroutine.throw(*error)
+        except _ENDS_LOOP as raised:
+            raise _harmless(raised) from raised
         finally:
             self._beacon.end_step()
 
@@ -147,6 +162,11 @@ class TaskFactory:
             return asyncio.Task(self._kind(coroutine, self._beacon, offset, ()), loop=loop)
         finally:
             _offset.reset(token)
+
+
+def _harmless(error: BaseException) -> RunError:
+    """The exception for a task of a run in place of one that would end the worker."""
+    return RunError(f"a task that the action had started has raised {one_line(error)}")
 
 
 def _current(offset: int) -> TrackedCoroutine | None:
