@@ -55,7 +55,7 @@ def test_the_others_are_in_the_list(tmp_path: Path, bad: bytes, spooled: bool) -
         sink.open(position, None)  # type: ignore[arg-type]
         sink.close()
     assert sink.results() == [{"k": offset} for offset in range(10) if offset != 7]
-    with pytest.raises(UnserializableError, match="2 of 11 outputs .* the first of input 4"):
+    with pytest.raises(UnserializableError, match=r"2 of 11 outputs .* the first of input 4"):
         sink.check_readable()
 
 
