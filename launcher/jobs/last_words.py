@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from heapq import nsmallest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...store.encoding.keys import decode_key
 from ...store.state.reader import StoreReader
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 LETTERS_LOGGED: Final = 5
 LINES_LOGGED: Final = 20
 _LOG_END: Final = 1 << 16
+_STEPS: Final = re.compile(r'^ *File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
 
 _LOG: Final = logging.getLogger("tamias")
 
@@ -34,14 +36,29 @@ def warn_of_dead_letters(state: Path, count: int) -> None:
         logged = nsmallest(LETTERS_LOGGED, _letters(reader), key=lambda letter: letter.offset)
     for letter in logged:
         _LOG.warning(
-            "input %d (key %s) was set aside: %s: %s",
+            "input %d (key %s) was set aside: %s: %s%s",
             letter.offset,
             repr(decode_key(letter.key)) if letter.key else "unknown",
             letter.cause,
             letter.error,
+            _place(letter.traceback),
         )
     if count > len(logged):
         _LOG.warning("%d further inputs were set aside", count - len(logged))
+
+
+def warn_of_ignored(failures: dict[str, list[Any]]) -> None:
+    """Log a warning for each kind of failure that was ignored; `failures` are the report's."""
+    for kind, (number, offset, error) in list(failures.items())[:LETTERS_LOGGED]:
+        place = kind.partition(" (")[2].rpartition(")")[0]
+        at = f" ({place})" if place else ""
+        _LOG.warning("%d failed and ignored, first input %d: %s%s", number, offset, error, at)
+
+
+def _place(traceback: str) -> str:
+    """Return the file and line of the last step of a traceback, to follow the error."""
+    steps = _STEPS.findall(traceback)
+    return " ({}:{} in {})".format(*steps[-1]) if steps else ""
 
 
 def _letters(reader: StoreReader) -> Iterator[DeadLetter]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
-from ...agent.errors import PoolError, UsageError, WorkerStartError
+from ...agent.errors import AgentFailedError, PoolError, UsageError, WorkerStartError
 from ...agent.plan import AgentPlan
 from ...environments.packing import own_folders, packed_for, portable_inputs
 from ...environments.provide import provide_launch
@@ -32,7 +32,7 @@ from ..sinks.collect import CollectSink
 from ..sources.factory import python_source
 from .agent_spec import AgentSpec
 from .job import Job
-from .last_words import last_words, warn_of_dead_letters
+from .last_words import last_words, warn_of_dead_letters, warn_of_ignored
 from .smoke import smoke_runner
 from .target import checked_target
 from .watching import program_watcher
@@ -111,7 +111,11 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 hint="Call from_list(inputs).apply(agent) first.",
             )
         self._executed = True
-        self.report = self._watched(self._builder.agent, self._builder, job_name)
+        try:
+            self.report = self._watched(self._builder.agent, self._builder, job_name)
+        except AgentFailedError as error:
+            # The traceback that matters is that of the action, which is part of the message.
+            raise error.with_traceback(None) from None
         if not self.report.finished:
             raise PoolError(
                 f"The job was interrupted after {self.report.events} inputs.",
@@ -199,6 +203,8 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
                 if report.dead_letters:
                     warn_of_dead_letters(state.path, report.dead_letters)
+                elif report.ignored:
+                    warn_of_ignored(report.failures)
                 builder.output.extend(sink.results())
                 sink.check_readable()
                 return report

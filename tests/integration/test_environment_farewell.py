@@ -67,8 +67,10 @@ def test_of_many_only_the_first_are_told_of(caplog: pytest.LogCaptureFixture) ->
     env, _ = environment(act, 8, on_error="dead-letter", max_attempts=1)
     env.execute()
     *letters, rest = warnings(caplog)
+    place = f"{__file__}:{act.__code__.co_firstlineno + 1} in act"
     assert letters == [
-        f"input {n} (key 'k{n}') was set aside: exception: ValueError: {n}" for n in range(5)
+        f"input {n} (key 'k{n}') was set aside: exception: ValueError: {n} ({place})"
+        for n in range(5)
     ]
     assert rest == "3 further inputs were set aside"
 
@@ -119,3 +121,15 @@ def test_state_that_need_not_survive_is_in_memory_where_there_is_room(
     folder = tmp_path if in_memory else Path(tempfile.gettempdir())
     assert Path(env.report.state).parent.parent == folder
     assert list(tmp_path.iterdir()) == []
+
+
+def test_inputs_that_are_ignored_are_told_of_by_kind(caplog: pytest.LogCaptureFixture) -> None:
+    def act(event: Any, ctx: RunnerContext) -> None:
+        raise ValueError(event.input)
+
+    env, _ = environment(act, 8, on_error="ignore")
+    env.execute()
+    place = f"{__file__}:{act.__code__.co_firstlineno + 1} in act"
+    (warning,) = warnings(caplog)
+    assert warning.startswith("8 failed and ignored, first input ")
+    assert warning.endswith(f"({place})")
