@@ -2,7 +2,8 @@
 
 Everything that the text alone can show is checked before anything is started, and every problem is
 reported with its line. What an agent needs besides (its target, its input, its environment) is
-checked in its own pool process, so that a missing file stops one agent and not the others.
+checked in its own pool process, so that a missing file stops one agent and not the others;
+`checks.py` checks it without starting any.
 
 Paths are relative to the file, not to the working directory.
 """
@@ -11,71 +12,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..agent.config.configuration import Configuration
 from ..agent.config.options import PoolOptions
-from ..agent.errors import ConfigError, InputError, UsageError
-from ..environments.spec import EnvironmentSpec, StrictModel
+from ..agent.errors import ConfigError
+from ..environments.spec import EnvironmentSpec
 from ..launcher.jobs.file_job import JobSpec
 from ..launcher.jobs.target import checked_target
-from ..service.protocol.keys import ServerKeys
 from ..service.server.service import ServeSpec
+from .file_content import AgentEntry, FileContent, ServeEntry, without
 from .yaml_lines import LineNumbers, parse
 
 STATE_SUFFIX: Final = ".tamias"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _ENVIRONMENT: Final = "environment"
+_MOST_ROUNDS: Final = 5
+"""How often invalid parts are removed until the rest is understood."""
 _ELSEWHERE: Final = {
     PoolOptions.STATE_DIR.key: "state directories are below the deployment's, see `state`",
     "agent": "settings are written here without such a section",
 }
-
-
-def _empty(value: object) -> object:
-    """Read `serve:` without a value as a service with the default settings."""
-    return {} if value is None else value
-
-
-class ServeEntry(StrictModel):
-    """A service: its addresses besides the local socket."""
-
-    listen: str | None = None
-    """A TCP address, as ``tcp://127.0.0.1:7000``."""
-    keys: str | None = None
-    """The directory of the keys; TCP needs one."""
-
-
-class AgentEntry(StrictModel):
-    """One agent: from file to file, or as a service."""
-
-    target: str
-    input: str | None = None
-    output: str | None = None
-    key: str | None = None
-    format: str | None = None
-    ordered: bool = False
-    overwrite: bool = False
-    serve: Annotated[ServeEntry | None, BeforeValidator(_empty)] = None
-    workers: int | None = Field(None, ge=0)
-    environment: dict[str, Any] = Field(default_factory=dict)
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-
-class FileContent(StrictModel):
-    """The whole file."""
-
-    state: str | None = None
-    """The directory of all state; default: beside the file, by its name."""
-    defaults: dict[str, Any] = Field(default_factory=dict)
-    """Settings for all agents, which their own override, and `environment`."""
-    agents: dict[str, AgentEntry] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +62,6 @@ class Member:
         """The file that it writes; empty for a service."""
         return self.spec.output if isinstance(self.spec, JobSpec) else ""
 
-    def check_files(self) -> None:
-        """Check that what it needs exists: target, input, the output's folder, keys.
-
-        Raises:
-            UsageError: something does not. Its pool process would raise it, too, but later.
-        """
-        spec = self.spec
-        target_of(spec)
-        if isinstance(spec, ServeSpec):
-            if spec.keys is not None:
-                ServerKeys(Path(spec.keys))
-            return
-        if not Path(spec.input).exists():
-            raise InputError(f"There is no file {spec.input}.", hint="Give it another input.")
-        if not Path(spec.output).parent.is_dir():
-            raise UsageError(
-                f"There is no directory {Path(spec.output).parent} for the output.",
-                hint="Create it, or name another output.",
-            )
-
 
 def target_of(spec: JobSpec | ServeSpec) -> str:
     """Return the target, with an absolute path if it is in a file.
@@ -129,6 +72,43 @@ def target_of(spec: JobSpec | ServeSpec) -> str:
     return checked_target(
         spec.target, elsewhere=bool(spec.environment), folder=Path(spec.folder or ".").absolute()
     )
+
+
+def worker_problem(config: Mapping[str, Any], shards: int | None = None) -> str:
+    """Return what is wrong with the number of workers; empty if nothing is.
+
+    Args:
+        config: the settings of the agent.
+        shards: those of its state directory; None: as the settings say.
+    """
+    settings = Configuration(config)
+    shards = settings.get(PoolOptions.SHARDS) if shards is None else shards
+    workers = settings.get(PoolOptions.WORKERS)
+    if workers <= shards:
+        return ""
+    return f"{workers} workers cannot share {shards} shards: each needs at least one"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file as far as it can be understood.
+
+    Attributes:
+        path: the file.
+        state: the directory with the state directories.
+        members: the agents, without what could not be understood.
+        problems: a line and a text each, in the order of the lines.
+    """
+
+    path: Path
+    state: Path
+    members: tuple[Member, ...]
+    problems: tuple[tuple[int, str], ...]
+    lines: LineNumbers
+
+    def problem(self, place: Sequence[str], what: str) -> tuple[int, str]:
+        """Return a problem at a place in the file, to be added to the others."""
+        return self.lines.of(place), f"{_dotted(tuple(place))}: {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +132,18 @@ class Deployment:
         Raises:
             ConfigError: it cannot be read, or something in it is wrong; with all problems.
         """
+        draft = cls.draft(path)
+        if draft.problems:
+            raise problems_error(path, draft.problems)
+        return cls(path.absolute(), draft.state, draft.members)
+
+    @staticmethod
+    def draft(path: Path) -> Draft:
+        """Return what can be understood of a file, with all problems that its text shows.
+
+        Raises:
+            ConfigError: it cannot be read, or is not YAML.
+        """
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -161,7 +153,17 @@ class Deployment:
                 hint="Give the path of a readable YAML file.",
             ) from None
         data, lines = parse(text, str(path))
-        return _Reader(path, data, lines).deployment()
+        return _Reader(path, data, lines).draft()
+
+
+def problems_error(path: Path, problems: Iterable[tuple[int, str]]) -> ConfigError:
+    """Return the error for the problems of a file: a line and a text each."""
+    lines = [f"line {line}: {what}" for line, what in dict.fromkeys(sorted(problems))]
+    head = f"{path}, " if len(lines) == 1 else f"{path} has mistakes:\n  "
+    return ConfigError(
+        head + "\n  ".join(lines) + ("." if len(lines) == 1 else ""),
+        hint="Nothing was started. What a file may contain: tamias up --help.",
+    )
 
 
 class _Reader:
@@ -174,14 +176,22 @@ class _Reader:
         self._lines = lines
         self._problems: list[tuple[int, str]] = []
 
-    def deployment(self) -> Deployment:
-        """Return the deployment; raises ConfigError if there are problems."""
+    def draft(self) -> Draft:
+        """Return what can be understood, and the problems."""
         for path, line in self._lines.repeated:
             self._problems.append((line, f"{_dotted(path)} is written twice"))
         content = self._content()
-        if content is None:
-            raise self._error()
-        state = self._absolute(content.state or self._path.stem + STATE_SUFFIX)
+        state = self._absolute((content and content.state) or self._path.stem + STATE_SUFFIX)
+        members = [] if content is None else self._members(content, state)
+        return Draft(
+            self._path.absolute(),
+            Path(state),
+            tuple(members),
+            tuple(sorted(self._problems)),
+            self._lines,
+        )
+
+    def _members(self, content: FileContent, state: str) -> list[Member]:
         shared = self._environment({}, content.defaults, ("defaults",))
         defaults = {key: value for key, value in content.defaults.items() if key != _ENVIRONMENT}
         self._check_settings(defaults, ("defaults",))
@@ -194,19 +204,21 @@ class _Reader:
             )
             members.append(self._member(name, entry, defaults, asked, state))
         self._check_conflicts(members)
-        if self._problems:
-            raise self._error()
-        return Deployment(self._path.absolute(), Path(state), tuple(members))
+        return members
 
     def _content(self) -> FileContent | None:
         if not isinstance(self._data, Mapping):
             self._report((), "a deployment file has `agents:`, and below it one entry per agent")
             return None
-        try:
-            return FileContent.model_validate(self._data)
-        except ValidationError as error:
-            self._report_invalid(error, ())
-            return None
+        data: Any = self._data
+        for number in range(_MOST_ROUNDS):
+            try:
+                return FileContent.model_validate(data)
+            except ValidationError as error:
+                if number == 0:  # later ones are consequences of what was removed
+                    self._report_invalid(error, ())
+                data = without(data, [problem["loc"] for problem in error.errors()])
+        return None
 
     def _member(
         self,
@@ -234,6 +246,7 @@ class _Reader:
             data = config.data
         except ConfigError:  # reported by `_check_settings`
             on_error, data = "", {}
+        self._check_workers(data, entry, where)
         return Member(
             name,
             self._service(entry, data, environment)
@@ -242,6 +255,15 @@ class _Reader:
             Path(state) / name,
             entry.overwrite,
         )
+
+    def _check_workers(
+        self, data: dict[str, Any], entry: AgentEntry, where: tuple[str, ...]
+    ) -> None:
+        problem = worker_problem(data)
+        if problem:
+            key = PoolOptions.WORKERS.key
+            named = entry.workers is not None
+            self._report((*where, key) if named else (*where, "settings", key), problem)
 
     def _job(
         self, entry: AgentEntry, on_error: str, data: dict[str, Any], environment: EnvironmentSpec
@@ -393,14 +415,6 @@ class _Reader:
                 message = message.replace("Input should", "it should", 1).partition(" or inst")[0]
                 message = f"{message[:1].lower()}{message[1:]}"
             self._report(path, message)
-
-    def _error(self) -> ConfigError:
-        lines = [f"line {line}: {what}" for line, what in dict.fromkeys(sorted(self._problems))]
-        head = f"{self._path}, " if len(lines) == 1 else f"{self._path} has mistakes:\n  "
-        return ConfigError(
-            head + "\n  ".join(lines) + ("." if len(lines) == 1 else ""),
-            hint="Nothing was started. What a file may contain: tamias up --help.",
-        )
 
 
 def _names(model: type[BaseModel]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...agent.errors import TamiasError, UsageError
-from ...deployment.spec import Deployment
+from ...deployment.checks import check_members
+from ...deployment.spec import Deployment, problems_error
 from ...deployment.supervisor import Supervisor
 from ...launcher.jobs.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
 from .. import flags
@@ -27,7 +27,7 @@ def up(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The deployment file, in YAML.")],
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Only check the file; start nothing.")
+        bool, typer.Option("--check", help="Only check the file and what it names; start nothing.")
     ] = False,
     as_json: flags.Events = False,
     quiet: flags.Quiet = False,
@@ -41,9 +41,9 @@ def up(
     overwrite) or serve (listen, keys), and perhaps workers, environment and settings; besides,
     `state:`, the directory for all state, and `defaults:`, settings for all.
     """
-    deployment = Deployment.read(file)
     if check:
-        return _check(deployment, as_json=as_json)
+        return _check(file, as_json=as_json)
+    deployment = Deployment.read(file)
     with views(deployment, as_json=as_json, quiet=quiet) as watch:
         supervisor = Supervisor(deployment, watch)
         code = supervisor.run()
@@ -77,26 +77,34 @@ def _print_results(
         console.print(f"When it is repaired, to carry on: {again}", markup=False)
 
 
-def _check(deployment: Deployment, *, as_json: bool) -> int:
-    """Print what the file describes, and what it names that does not exist."""
+def _check(file: Path, *, as_json: bool) -> int:
+    """Print what the file describes, and all that is wrong with it, in one round.
+
+    Raises:
+        ConfigError: the text itself has mistakes; with those of the agents' files.
+    """
+    draft = Deployment.draft(file)
+    problems = check_members(draft.members)
+    if draft.problems:
+        found = [
+            draft.problem(("agents", agent, *place), f"{error.message.rstrip('.')}. {error.hint}")
+            for agent, place, error in problems
+        ]
+        raise problems_error(file, [*draft.problems, *found])
     console = output_console()
-    worst = DONE
-    for member in deployment.members:
-        problem: TamiasError | None = None
-        try:
-            member.check_files()
-        except UsageError as error:
-            problem, worst = error, WRONG
+    for member in draft.members:
+        own = [problem for problem in problems if problem.agent == member.name]
         if as_json:
-            wrong = None if problem is None else {"message": problem.message, "hint": problem.hint}
-            write_line(
-                json.dumps({"agent": member.name, "state": str(member.state), "problem": wrong})
-            )
-        elif problem is None:
+            wrong = [{"message": error.message, "hint": error.hint} for _, _, error in own]
+            first = wrong[0] if wrong else None
+            record = {"agent": member.name, "state": str(member.state), "problem": first}
+            write_line(json.dumps({**record, "problems": wrong}))
+        elif not own:
             console.print(f"{member.name}: {_description(member)}", markup=False)
-        else:
-            print_error(f"{member.name}: {problem.message}", problem.hint)
-    return worst
+        for _, place, error in [] if as_json else own:
+            line, _ = draft.problem(("agents", member.name, *place), "")
+            print_error(f"{member.name}: {error.message}", f"{error.hint} (line {line})".strip())
+    return WRONG if problems else DONE
 
 
 def _description(member: Member) -> str:

@@ -90,7 +90,7 @@ def run_file_job(
         job.open_state(state_path, {"spec": asdict(spec), "input": source.identity()}) as state,
         _undone_after_mistakes(state, spec.output),
     ):
-        _check_same_job(spec, state)
+        check_same_job(spec, state)
         source.check(state.manifest.job["input"])
         if state.progress.load() is None:
             _check_beginning(spec, job.config.get(PoolOptions.MALFORMED_LIMIT))
@@ -160,7 +160,7 @@ def _recorded(view: StateView) -> dict[str, Any]:
     return spec
 
 
-def _check_same_job(spec: JobSpec, state: StateDirectory) -> None:
+def check_same_job(spec: JobSpec, state: StateView) -> None:
     """Refuse a command that would mix another job into the state directory."""
     recorded = _recorded(state)
     for name in ("input", "output", "key", "input_format", "ordered"):
