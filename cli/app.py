@@ -37,6 +37,7 @@ SUBCOMMANDS: Final = {
     "up": Subcommand("up", "up", "Run the agents of a deployment file side by side."),
     "keys": Subcommand("keys"),
     "status": Subcommand("status", "status", "Show whether a job is running, and how it stands."),
+    "logs": Subcommand("logs", "logs", "Show what the workers of a job have printed."),
     "reload": Subcommand("reload", "reload", "Go over to new code without losing an input."),
     "scale": Subcommand("control", "scale", "Have more or fewer workers."),
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),

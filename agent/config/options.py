@@ -196,6 +196,21 @@ class PoolOptions:
         description="A worker is replaced, between two runs, when it is so old, as 12h; 0 for"
         " never.",
     )
+    LOG_LIMIT = ConfigOption(
+        "log-limit",
+        int,
+        64 << 20,
+        parse=parse_size,
+        fixed=True,
+        description="Of what the workers print, about so much is kept, as 64MiB; 0 for all.",
+    )
+    SHOW_LOGS = ConfigOption(
+        "show-logs",
+        bool,
+        False,
+        fixed=True,
+        description="Show on standard error what the workers print.",
+    )
     USER = ConfigOption(
         "user",
         str,

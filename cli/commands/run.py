@@ -12,6 +12,7 @@ import typer
 from ...agent.config.options import PoolOptions
 from ...agent.errors import AgentFailedError, TamiasError, UsageError
 from ...launcher.jobs.file_job import JobSpec, run_file_job
+from ...launcher.jobs.last_words import keep_output
 from ...launcher.jobs.target import checked_target
 from ...launcher.sinks.appendfile import OutputClosedError
 from .. import flags
@@ -99,6 +100,9 @@ def run(
         ),
     ] = None,
     asked: EnvironmentFlags,
+    logs: Annotated[
+        bool | None, typer.Option("--logs", help="Show what the workers print.")
+    ] = None,
     as_json: flags.Report = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -116,6 +120,7 @@ def run(
         "user": user,
         "max-attempts": max_attempts,
         "on-error": on_error,
+        "show-logs": logs,
     }
     settled = configuration(config, settings, given)
     if as_json and output == "-":
@@ -184,11 +189,14 @@ def _perform(
                 fresh=fresh,
                 scratch=state.scratch,
                 on_status=watch.show,
+                on_output=watch.print_line,
             )
         except TamiasError as error:
             if error.exit_code == 1 and not isinstance(error, OutputClosedError):
                 state.keep()
                 error.hint = f"{error.hint} {_advice(error)}{how_to_go_on(spec, state)}".strip()
+            elif state.is_temporary:
+                keep_output(state.path, error)
             raise
     if not report.finished or report.dead_letters:
         state.keep()

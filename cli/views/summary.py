@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..text import count, duration, error_console, rate, shown, typed
+from ..text import count, duration, error_console, rate, shown, size, typed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,6 +64,18 @@ def _print_summary(console: Console, spec: JobSpec, state: StatePlace, report: R
         _line(console, "outputs", f"{shown(spec.output)} ({count(report.outputs, 'line')})")
     if state.is_kept:
         _line(console, "state", shown(state.path))
+    if report.log:
+        _line(console, "log", _log(Path(report.log), state))
+
+
+def _log(log: Path, state: StatePlace) -> str:
+    if not state.is_kept:
+        return "deleted with the temporary state; --logs shows what the workers print"
+    try:
+        length = f" ({size(log.stat().st_size)})"
+    except OSError:
+        length = ""
+    return f"{shown(log)}{length}"
 
 
 def _outcome(report: Report) -> str:

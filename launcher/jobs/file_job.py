@@ -16,6 +16,7 @@ from ..sinks.jsonlines import JsonLinesSink
 from ..sources.factory import open_source
 from .command_spec import CommandSpec
 from .job import Job
+from .last_words import keep_output
 from .smoke import smoke_runner
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run_file_job(
     fresh: bool = False,
     scratch: Path | None = None,
     on_status: Callable[[PoolStatus], None] | None = None,
+    on_output: Callable[[str], None] | None = None,
 ) -> Report:
     """Run a job from file to file, or resume it.
 
@@ -70,6 +72,7 @@ def run_file_job(
         fresh: remove the state and outputs of earlier runs, and begin anew.
         scratch: the folder to delete if this process is killed, for temporary state.
         on_status: called a few times a second in the pool's loop: it should be quick.
+        on_output: called with each line that workers print, under the option `show-logs`.
 
     Raises:
         TamiasError: as `Pool.run`, or an error of the state, input or output. A job that could not
@@ -84,6 +87,7 @@ def run_file_job(
         controllable=scratch is None,
         smoke=smoke_runner(spec.key, spec.input_format),
         on_status=on_status,
+        on_output=on_output,
     )
     with (
         open_source(spec.input, spec.key, spec.input_format) as source,
@@ -115,11 +119,12 @@ def _undone_after_mistakes(state: StateDirectory, output: str) -> Iterator[None]
     new_output = output != "-" and not Path(output).exists()
     try:
         yield
-    except (UsageError, StoreError):
+    except (UsageError, StoreError) as error:
         if not any(state.layout.shards.iterdir()):  # no worker has ever run
             if new_output:
                 with suppress(OSError):
                     Path(output).unlink()
+            keep_output(state.path, error)
             state.destroy()
         raise
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -40,6 +41,7 @@ from ..reload import generation_record
 from ..reload.current import CurrentGeneration
 from ..reload.reloader import Reloader
 from ..workers.monitor import watch_limits
+from .log_reader import LogReader
 from .report import Report
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class Job:
     """Seconds after which the pool is ended at once, resumably; None for no limit."""
     on_status: Callable[[PoolStatus], None] | None = None
     """Called a few times a second in the pool's loop: it should be quick."""
+    on_output: Callable[[str], object] | None = None
+    """Called with each line that workers print, under the option `show-logs`; None: stderr."""
     observed: bool = True
     """Whether the configured and the installed hooks are called."""
     handle_signals: bool = True
@@ -114,7 +118,9 @@ class Job:
             TamiasError: as `Pool.run`.
         """
         config = self.config
-        settings = self._pool_settings(config, state.manifest.shards)
+        log = state.layout.pool_log
+        show_output = self._output_shower(log)
+        settings = self._pool_settings(config, state.manifest.shards, show_output)
         KernelLimits.of(config).check()
         began = time.monotonic()
         try:
@@ -137,7 +143,10 @@ class Job:
                     stack.enter_context(control_socket(pool.post, state))
                 if self.time_limit is not None:
                     stack.enter_context(ended_after(self.time_limit, pool))
-                finished = pool.run()
+                try:
+                    finished = pool.run()
+                finally:
+                    show_output()
         finally:
             delivery.close()
         with StoreReader(state.path) as reader:
@@ -154,6 +163,7 @@ class Job:
             resumed_at=resumed_at,
             seconds=time.monotonic() - began,
             state=str(state.path),
+            log=str(log) if log.exists() and log.stat().st_size else "",
             failures=pool.status.failures,
             notices=pool.status.notices,
             left=source.left,
@@ -191,7 +201,27 @@ class Job:
     def _differences(self, state: StateDirectory) -> list[str]:
         return generation_record.differences(state, self._definition())
 
-    def _pool_settings(self, config: Configuration, shards: int) -> PoolSettings:
+    def _output_shower(self, log: Path) -> Callable[[], None]:
+        """Return a function that shows what workers have printed since its last call."""
+        if not self.config.get(PoolOptions.SHOW_LOGS):
+            return lambda: None
+        reader = LogReader(log, from_end=True)
+        write = self.on_output or (lambda text: sys.stderr.write(f"{text}\n"))
+
+        def show() -> None:
+            for line in reader.lines():
+                write(line.text)
+
+        return show
+
+    def _pool_settings(
+        self, config: Configuration, shards: int, show_output: Callable[[], None]
+    ) -> PoolSettings:
+        def on_status(status: PoolStatus) -> None:
+            show_output()
+            if self.on_status is not None:
+                self.on_status(status)
+
         workers = config.get(PoolOptions.WORKERS) or min(shards, len(os.sched_getaffinity(0)))
         if workers > shards:
             raise ConfigError(
@@ -206,6 +236,7 @@ class Job:
             malformed_limit=config.get(PoolOptions.MALFORMED_LIMIT),
             max_attempts=config.get(PoolOptions.MAX_ATTEMPTS),
             limits=watch_limits(config),
+            log_limit=config.get(PoolOptions.LOG_LIMIT),
             breaker=BreakerRule(
                 config.get(PoolOptions.BREAKER_FAILURES),
                 config.get(PoolOptions.BREAKER_SECONDS),
@@ -213,7 +244,7 @@ class Job:
             ),
             start_method=config.get(PoolOptions.START_METHOD),
             launch=self.launch,
-            on_status=self.on_status,
+            on_status=on_status,
             handle_signals=self.handle_signals,
             hooks=load_launcher_hooks(config.get(PoolOptions.LAUNCHER_HOOKS))
             if self.observed

@@ -8,12 +8,15 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Final
 
 from ...store.encoding.keys import decode_key
+from ...store.state.layout import StateLayout
 from ...store.state.reader import StoreReader
+from .log_reader import keep_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ...agent.errors import TamiasError
     from ...store.records.dead_letters import DeadLetter
 
 
@@ -66,6 +69,19 @@ def _letters(reader: StoreReader) -> Iterator[DeadLetter]:
         with reader.shard(number) as snapshot:
             if snapshot is not None:
                 yield from snapshot.dead_letters()
+
+
+def keep_output(state: Path, error: TamiasError) -> None:
+    """Keep what workers have printed, of a state directory that is deleted; tell where in a hint.
+
+    Args:
+        state: the directory.
+        error: the one that ends the job.
+    """
+    kept = keep_log(StateLayout(state).pool_log)
+    if kept is not None:
+        gap = "\n" if "\n" in error.hint else " "
+        error.hint = f"{error.hint}{gap}What the workers printed is in {kept}.".strip()
 
 
 def last_words(log: Path) -> str:

@@ -10,17 +10,24 @@ configuration asks for another one.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
-from ...agent.errors import AgentFailedError, PoolError, UsageError, WorkerStartError
+from ...agent.errors import (
+    AgentFailedError,
+    PoolError,
+    TamiasError,
+    UsageError,
+    WorkerStartError,
+)
 from ...agent.plan import AgentPlan
 from ...environments.packing import own_folders, packed_for, portable_inputs
 from ...environments.provide import provide_launch
@@ -32,7 +39,8 @@ from ..sinks.collect import CollectSink
 from ..sources.factory import python_source
 from .agent_spec import AgentSpec
 from .job import Job
-from .last_words import last_words, warn_of_dead_letters, warn_of_ignored
+from .last_words import keep_output, last_words, warn_of_dead_letters, warn_of_ignored
+from .log_reader import keep_log
 from .smoke import smoke_runner
 from .target import checked_target
 from .watching import program_watcher
@@ -43,6 +51,9 @@ if TYPE_CHECKING:
     from ...agent.agent import Agent
     from ..pool.status import PoolStatus
     from .report import Report
+
+
+_LOG: Final = logging.getLogger("tamias")
 
 
 class LocalExecutionEnvironment(AgentsExecutionEnvironment):
@@ -205,12 +216,19 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     warn_of_dead_letters(state.path, report.dead_letters)
                 elif report.ignored:
                     warn_of_ignored(report.failures)
+                if scratch is not None:  # it is deleted below
+                    kept = keep_log(state.layout.pool_log) if report.dead_letters else None
+                    report.log = str(kept or "")
+                if report.log and report.dead_letters:
+                    _LOG.warning("what the workers printed is in %s", report.log)
                 builder.output.extend(sink.results())
                 sink.check_readable()
                 return report
-        except WorkerStartError as error:
-            if scratch is not None:  # the log that the hint names is deleted below
-                error.hint = last_words(StateLayout(state_path).pool_log)
+        except TamiasError as error:
+            if scratch is not None:  # the log is deleted below
+                if isinstance(error, WorkerStartError):
+                    error.hint = last_words(StateLayout(state_path).pool_log)
+                keep_output(state_path, error)
             raise
         finally:
             if scratch is not None:

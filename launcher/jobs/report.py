@@ -27,6 +27,8 @@ class Report:
     """Inputs that earlier runs had finished."""
     seconds: float
     state: str
+    log: str = ""
+    """The file with what the workers have printed; empty if they printed nothing."""
     requeued: int = 0
     """Inputs sent again because their worker died, in this run: most had not begun."""
     failures: dict[str, list[Any]] = field(default_factory=dict)

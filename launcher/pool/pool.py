@@ -38,6 +38,7 @@ from .shutdown import stop_workers
 from .signals import Signals
 from .transport import WorkerTransport
 from .worker_control import WorkerControl
+from .worker_log import WorkerLog
 
 if TYPE_CHECKING:
     from ...agent.errors import TamiasError
@@ -165,7 +166,9 @@ class Pool:
         self._state.layout.run.mkdir(exist_ok=True)
         self._transport = WorkerTransport(self._boot.address, stack)
         self._poller = Poller(self._transport.socket, self._mailbox)
-        self._log = stack.enter_context(self._state.layout.pool_log.open("ab"))
+        self._log = stack.enter_context(
+            WorkerLog(self._state.layout.pool_log, self._settings.log_limit)
+        )
         stack.callback(self.generations.close)
         self.add_generation(self._boot, self._settings.start_method, self._settings.launch)
         self._registry = WorkerRegistry(state)
@@ -300,7 +303,7 @@ class Pool:
         """
         if on_trial:
             self.dispatcher.on_trial.add(boot.generation)
-        starter = make_starter(start_method, boot, self._log, launch)
+        starter = make_starter(start_method, boot, self._log.file, launch)
         return self.generations.add(Generation(boot.generation, boot, starter))
 
     def send_settings(self, generation: int, message: bytes) -> None:
@@ -351,5 +354,6 @@ class Pool:
 
     def _report(self, phase: str) -> None:
         now = self._clock()
+        self._log.bound()
         self._next_status = now + STATUS_SECONDS
         self._observer.publish(phase, self.current_generation, self._registry, now)

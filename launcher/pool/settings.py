@@ -29,6 +29,8 @@ class PoolSettings:
     malformed_limit: int = 0
     """See `check_beginning`; 0 for no limit."""
     limits: WatchLimits = field(default_factory=WatchLimits)
+    log_limit: int = 0
+    """About how many bytes of the workers' output are kept; 0 for all."""
     breaker: BreakerRule = field(default_factory=BreakerRule)
     start_method: str = "zygote"
     launch: Launch | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from tamias import (
     Agent,
+    AgentFailedError,
     AgentsExecutionEnvironment,
     InputEvent,
     OutputEvent,
@@ -96,9 +98,44 @@ def test_the_last_words_of_workers_are_kept(tmp_path: Path, *, named: bool) -> N
     if named:
         assert str(StateLayout(state).pool_log) in caught.value.hint
     else:
-        first, *lines = caught.value.hint.splitlines()
+        first, *lines, last = caught.value.hint.splitlines()
         assert first == "The last that the workers printed:"
-        assert lines == [f"line {n}" for n in range(10, 30)]
+        assert lines == [f"[zygote] line {n}" for n in range(10, 30)]
+        kept = Path(last.removeprefix("What the workers printed is in ").removesuffix("."))
+        assert "line 0" in kept.read_text()
+        kept.unlink()
+
+
+def test_what_was_printed_is_shown_on_request(capfd: pytest.CaptureFixture[str]) -> None:
+    def act(event: Any, ctx: RunnerContext) -> None:
+        sys.stdout.write(f"seen {event.input}\n")
+        ctx.send_event(OutputEvent(output=event.input))
+
+    env, _ = environment(act, 2, show_logs=True)
+    env.execute()
+    shown = sorted(line for line in capfd.readouterr().err.splitlines() if "seen" in line)
+    assert [line.partition(", ")[2] for line in shown] == [
+        "input 0, key 'k0'] seen 0",
+        "input 1, key 'k1'] seen 1",
+    ]
+
+
+def test_what_was_printed_is_kept_when_the_job_fails(caplog: pytest.LogCaptureFixture) -> None:
+    def act(event: Any, ctx: RunnerContext) -> None:
+        sys.stdout.write(f"seen {event.input}\n")
+        raise ValueError(event.input)
+
+    env, _ = environment(act, 1)
+    with pytest.raises(AgentFailedError) as caught:
+        env.execute()
+    failed = Path(caught.value.hint.rpartition("What the workers printed is in ")[2].rstrip("."))
+    env, _ = environment(act, 1, on_error="dead-letter", max_attempts=1)
+    env.execute()
+    assert env.report is not None
+    assert warnings(caplog)[-1] == f"what the workers printed is in {env.report.log}"
+    for kept in (failed, Path(env.report.log)):
+        assert kept.read_text().endswith("input 0, key 'k0'] seen 0\n")
+        kept.unlink()
 
 
 @pytest.mark.parametrize(

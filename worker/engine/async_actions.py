@@ -63,9 +63,12 @@ class AsyncActions:
         self._loop.set_task_factory(self._tasks)
         self._threads = ThreadPool(policy.threads, "tamias-action")
         self._closed = False
+        self.keys: dict[int, bytes] = {}
+        """The keys of the inputs whose actions are under way."""
 
     def start(self, run: Run, event: Event, action: Action) -> None:
         """Start an action of a run, which has no other under way."""
+        self.keys[run.offset] = run.lane.key_bytes
         run.task = self._tasks.start(self._loop, self._perform(run, event, action), run.offset)
         if self.policy.timed and run.timer is None:
             run.timer = self._loop.call_later(self.policy.run_timeout, self._expire, run)
@@ -89,6 +92,7 @@ class AsyncActions:
             failure = error
         try:
             run.task = None
+            self.keys.pop(run.offset, None)
             context.end()
             self._finished(run, action, failure)
         except BaseException as error:  # noqa: BLE001 (not the action's: that one is `failure`)

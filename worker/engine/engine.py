@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from .metrics import WorkerMetrics
     from .policy import Policy
 
-PendingBatch = tuple["Iterator[tuple[int, bytes, bytes]]", "dict[int, dict[str, Any]]", bool]
-"""What is left of a batch: (offset, key, payload) of inputs; rejections by offset; whether the
-batch has neither rejections nor retried dead letters."""
+PendingBatch = tuple["Iterator[tuple[int, bytes, bytes]]", "InputBatch", bool]
+"""What is left of a batch: (offset, key, payload) of inputs; the batch; whether it has neither
+rejections nor retried dead letters."""
 
 SLICE_SECONDS: Final = 0.02
 
@@ -109,13 +109,22 @@ class Engine:
         """The number of runs under way."""
         return self._completion.active
 
+    def key_of(self, offset: int) -> bytes | None:
+        """Return the key of an input that is executed now; None if it is not found."""
+        key = self._driver.key_of(offset)
+        if key is None and self._batches:
+            _, batch, _ = self._batches[0]
+            if offset in batch.offsets:
+                key = batch.keys[batch.offsets.index(offset)]
+        return key
+
     # -- inputs -------------------------------------------------------------------------------
 
     def receive(self, batch: InputBatch) -> None:
         """Queue a batch of inputs for `work`."""
         inputs = zip(batch.offsets, batch.keys, batch.payloads, strict=True)
         plain = not batch.rejections and batch.offsets[0] <= LARGEST_OFFSET
-        self._batches.append((inputs, batch.rejections, plain))
+        self._batches.append((inputs, batch, plain))
 
     def work(self) -> bool:
         """Run what has been received, for one time slice, and commit what has ended.
@@ -125,10 +134,10 @@ class Engine:
         """
         until = time.monotonic() + SLICE_SECONDS
         while self._batches:
-            inputs, rejections, plain = self._batches[0]
+            inputs, batch, plain = self._batches[0]
             simple = self._simple if plain and not (self._journal or self._halted) else None
             if simple is None:
-                exhausted = self._run(inputs, rejections, until)
+                exhausted = self._run(inputs, batch.rejections, until)
             else:
                 exhausted = self._run_simply(inputs, simple, until)
             if not exhausted:

@@ -67,6 +67,8 @@ class RunDriver:
         self._hooks = services.hooks
         self._executed = services.metrics.executed
         self._loop = asyncio.get_running_loop()
+        self._named: Run | None = None
+        """The run that was named in the beacon last."""
         self._actions = AsyncActions(
             services, beacon, policy, finished=self._action_finished, failed=broken
         )
@@ -74,6 +76,13 @@ class RunDriver:
     def reconfigure(self, policy: Policy) -> None:
         """Apply another policy from now on; running timers are not changed."""
         self._policy = self._actions.policy = policy
+
+    def key_of(self, offset: int) -> bytes | None:
+        """Return the key of an input whose action is under way; None if it has none here."""
+        run = self._named
+        if run is not None and run.offset == offset:
+            return run.lane.key_bytes
+        return self._actions.keys.get(offset)
 
     def begin(self, run: Run) -> None:
         """Begin a run and perform its first step."""
@@ -174,6 +183,7 @@ class RunDriver:
 
     def _name_in_beacon(self, run: Run) -> None:
         """Name the run's input in the beacon: its code is executed from now on."""
+        self._named = run
         if self._policy.timed:
             self._beacon.name_call(run.offset)
         else:

@@ -13,6 +13,7 @@ import gc
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,8 @@ from ...agent.hooks import make_hooks
 from ...agent.resources.registry import ResourceRegistry
 from ...store.crashpoints import reach
 from ...store.encoding.json_text import make_decoder, make_encoder
+from ...store.encoding.keys import decode_key
+from ...store.records.offsets import offset_of
 from ...store.state.layout import StateLayout
 from .. import wire
 from ..beacon import Beacons
@@ -37,8 +40,10 @@ from ..engine.policy import Policy
 from ..hooks import WorkerHook
 from ..notices import Notices, notice_warnings
 from ..tasks.stacks import stacks_on_request
+from ..tasks.tracking import current_offset
 from .limits import KernelLimits
 from .machine import be_expendable
+from .output import change_label
 from .shards import OwnedShards
 
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
@@ -78,6 +83,7 @@ def run_worker(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ[POOL_VARIABLE] = f"{boot.parent}:{boot.state}"
+    change_label(lambda: f"worker {assignment.slot}")
     be_expendable()
     KernelLimits.of(plan.config).apply(assignment.slot)
     loop = _new_loop()
@@ -184,6 +190,7 @@ class Worker:
             halt=self._report_failure,
             hooks=self._hooks or None,
         )
+        change_label(self._label)
         if self._hooks.wants(WorkerHook.committed):
             self._group.on_commit = self._committed
         self._owned.attach(self._engine, self._group, self._fatal)
@@ -206,6 +213,18 @@ class Worker:
         self._owned.close()
         self._socket.close()
         self._context.term()
+
+    def _label(self) -> str:
+        """Return the label of a line that is printed now."""
+        text = f"worker {self._assignment.slot}"
+        offset = current_offset()
+        if offset is None and threading.current_thread() is threading.main_thread():
+            offset = self._beacon.offset
+        if offset is None:
+            return text
+        key = self._engine.key_of(offset)
+        named = "" if key is None else f", key {decode_key(key)!r}"
+        return f"{text}, input {offset_of(offset)}{named}"
 
     # -- messages -----------------------------------------------------------------------------
 
@@ -319,6 +338,7 @@ class Worker:
         next, which is released here, and that error ends the child.
         """
         self._is_child = True
+        change_label(lambda: f"worker {self._assignment.slot}")
         self._beacon.release()
 
     def _fatal(self, error: BaseException) -> None:

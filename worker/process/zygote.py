@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import select
 import shutil
@@ -47,6 +46,7 @@ from ..hooks import HOOK_GROUP, WorkerHook
 from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .codebase import digests, own_files
+from .output import label_output, log_to_output, settle_logging
 from .parent_death import die_with_parent
 from .random_state import find_generators, renew_generators
 from .worker import freeze_heap, run_worker
@@ -125,6 +125,7 @@ class Zygote:
                 names = plan.config.get(PoolOptions.WORKER_HOOKS)
                 self._hooks = find_hooks(WorkerHook, HOOK_GROUP, names)
                 self._generators = find_generators()
+                settle_logging()
                 return plan
         except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
             self._send(failed=error_to_json(error))
@@ -265,9 +266,8 @@ def _remove_stale_socket(path: Path) -> None:
 
 def main() -> int:
     """The module's entry point."""
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(process)d %(name)s %(message)s", level=logging.INFO
-    )
+    label_output(lambda: "zygote")
+    log_to_output()
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     return Zygote(control, is_guardian="guardian" in sys.argv[2:]).main()

@@ -187,6 +187,11 @@ def next_place(offset: int) -> tuple[int, ...] | None:
     return None if coroutine is None else coroutine.next_call()
 
 
+def current_offset() -> int | None:
+    """The input whose run the code belongs to that calls this, in a task or on a thread."""
+    return _offset.get()
+
+
 def offset_of_task(task: asyncio.Task[Any]) -> int | None:
     """The input whose run a task belongs to; None for none."""
     coroutine = task.get_coro()
