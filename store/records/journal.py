@@ -10,12 +10,15 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-__all__ = ["ACTION", "CALL", "JournalEntry", "journal_key", "journal_prefix"]
+__all__ = ["ACTION", "CALL", "CHANGED", "JournalEntry", "journal_key", "journal_prefix"]
 
 CALL = 0
 """The result (or exception) of one durable call."""
 ACTION = 1
 """A finished action: its memory changes and the events it sent."""
+CHANGED = 2
+"""Another run has changed the memory of a key, which is the data, since this run has begun: see
+`worker.engine.unfinished`. Such records have action 0."""
 
 _KEY = struct.Struct(">QIBI")
 _OFFSET = struct.Struct(">Q")
@@ -30,8 +33,8 @@ class JournalEntry:
     Attributes:
         offset: the input's position, 0 or more.
         action: how many actions of the run were started before this one.
-        kind: `CALL` or `ACTION`.
-        index: number of the call within its action; 0 for `ACTION`.
+        kind: `CALL`, `ACTION` or `CHANGED`.
+        index: number of the call within its action; 0 for `ACTION`; counts records of `CHANGED`.
         data: the record, encoded by its writer.
     """
 

@@ -207,6 +207,8 @@ class CallLog:
         self._used = {record.number for record in self._unclaimed}
         self._next = 0
         self._last_own = -1
+        self.memory_has_changed = False
+        """Whether a dead letter of the key was retried after the calls on record were made."""
         self._raised: list[tuple[int, BaseException]] = []
         self._fatal_error: DurableCallError | None = None
         """The error with which the action fails, even if it catches it."""
@@ -333,6 +335,12 @@ class CallLog:
         )
 
     def _advice(self) -> str:
+        if self.memory_has_changed:
+            return (
+                "A dead letter of this key was retried while this run was interrupted, and has "
+                "changed the memory that the recorded calls were made of: resume a job to its end "
+                "before its dead letters are retried"
+            )
         changed = self._changed
         if changed is not None:
             return (

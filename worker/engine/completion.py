@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .group_commit import GroupCommit
     from .policy import Policy
     from .run import Run
+    from .unfinished import UnfinishedRuns
 
 
 class RunCompletion:
@@ -50,6 +51,7 @@ class RunCompletion:
         group: GroupCommit,
         policy: Policy,
         *,
+        unfinished: UnfinishedRuns,
         halt: Callable[[dict[str, Any]], None],
     ) -> None:
         """`halt` gets the report when an action failed and the policy is to fail."""
@@ -59,6 +61,7 @@ class RunCompletion:
         self._hooks = services.hooks
         self._metrics = services.metrics
         self._group = group
+        self._unfinished = unfinished
         self._halt = halt
 
     def occupy(self, run: Run) -> None:
@@ -70,6 +73,8 @@ class RunCompletion:
         """End a run whose last action has returned."""
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_ended, run_info(run), len(run.outputs))
+        if self._unfinished and run.lane.fields.has_changes:
+            self._unfinished.mark_changed(run.offset, run.lane)
         run.lane.commit()
         run.lane.writer.outputs += run.outputs
         self._close(run, len(run.outputs))

@@ -26,6 +26,7 @@ from .lane import Lanes
 from .recorder import Recorder
 from .run import Run
 from .run_driver import RunDriver
+from .unfinished import UnfinishedRuns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from ...agent.hooks import Hooks
     from ...agent.plan import AgentPlan
     from ...agent.resources.registry import ResourceRegistry
-    from ...store.records.journal import JournalEntry
     from ..beacon import Beacon
     from ..hooks import WorkerHook
     from ..wire import InputBatch
@@ -88,7 +88,10 @@ class Engine:
         self._halt = halt
         self._halted = False
         self._lanes = Lanes(writers, shards)
-        self._completion = RunCompletion(self, group, policy, halt=self._stop_runs)
+        unfinished = UnfinishedRuns(group)
+        self._completion = RunCompletion(
+            self, group, policy, unfinished=unfinished, halt=self._stop_runs
+        )
         self._driver = RunDriver(
             self,
             self._completion,
@@ -100,7 +103,7 @@ class Engine:
         )
         self._simple = self._find_simple_action()
         self._batches: deque[PendingBatch] = deque()
-        self._journal: dict[int, list[JournalEntry]] = {}
+        self._unfinished = unfinished
         for writer in writers.values():
             self.add_shard(writer)
 
@@ -135,7 +138,7 @@ class Engine:
         until = time.monotonic() + SLICE_SECONDS
         while self._batches:
             inputs, batch, plain = self._batches[0]
-            simple = self._simple if plain and not (self._journal or self._halted) else None
+            simple = self._simple if plain and not (self._unfinished or self._halted) else None
             if simple is None:
                 exhausted = self._run(inputs, batch.rejections, until)
             else:
@@ -220,8 +223,8 @@ class Engine:
     ) -> None:
         """Begin the run of an input whose lane is free, or set the input aside."""
         run = Run(lane, offset, payload)
-        if self._journal:
-            run.entries = self._journal.pop(offset, None)
+        if self._unfinished:
+            self._unfinished.begin(run)
         if rejection is None:
             self._driver.begin(run)
         else:
@@ -255,13 +258,12 @@ class Engine:
 
     def add_shard(self, writer: ShardWriter) -> None:
         """Add a shard that was acquired, with its unfinished runs."""
-        self._journal.update(writer.shard.journal())
+        self._unfinished.add(writer)
 
     def forget_shard(self, writer: ShardWriter) -> None:
         """Drop all that is cached of a shard, which has no run under way."""
         self._lanes.drop_writer(writer)
-        for offset in writer.shard.journal():
-            self._journal.pop(offset, None)
+        self._unfinished.forget(writer)
 
     def reconfigure(self, policy: Policy) -> None:
         """Apply another policy from now on; running timers are not changed."""

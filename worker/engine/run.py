@@ -63,6 +63,8 @@ class Run:
     """How many of the outputs belong to finished actions."""
     entries: list[JournalEntry] | None = None
     """The journal's entries of this run; None if it has none."""
+    memory_has_changed: bool = False
+    """Whether its effects were on record, and were dropped: see `unfinished`."""
 
     def __init__(self, lane: Lane, offset: int, payload: bytes) -> None:
         """`payload` is kept for a retry, and for the dead letters."""
@@ -79,6 +81,7 @@ class Run:
         run = Run(self.lane, self.offset, self.payload)
         run.attempts = self.attempts
         run.entries = self.entries
+        run.memory_has_changed = self.memory_has_changed
         return run
 
     def drop_failed_calls(self, error: BaseException) -> list[JournalEntry]:
@@ -168,6 +171,8 @@ class Run:
             if entry.action == self.step and entry.kind == CALL
         ]
         self.log = CallLog(action.name, calls, self.lane.writer.generation) if calls else None
+        if self.log is not None:
+            self.log.memory_has_changed = self.memory_has_changed
 
     def end_action(self) -> Effects | None:
         """End the current action, which has returned: queue the events that it sent.

@@ -269,6 +269,11 @@ class MemoryFields:
         self._objects = None
         self.overlay.update(changes)
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether the run has changed something."""
+        return bool(self.delta or self.overlay)
+
     def commit(self) -> dict[str, Any]:
         """Fold everything into the committed fields and return what changed."""
         changes = self.delta
