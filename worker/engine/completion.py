@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
 from ...store.records.offsets import LARGEST_OFFSET, offset_of
+from ..failure_kinds import kind_of_error, kind_of_rejection
 from ..hooks import WorkerHook
 from .context import run_info
-from .failure_kinds import kind_of_error, kind_of_rejection
 from .failures import (
     dead_letter,
     divergence_in,

@@ -13,8 +13,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
+from ..failure_kinds import FailureKinds
 from ..notices import Notices
-from .failure_kinds import FailureKinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.failures.error_text import traceback_of
-from ..own_code import OWN_FOLDERS
+from ..agent.failures.error_text import traceback_of
+from .own_code import OWN_FOLDERS
 
 if TYPE_CHECKING:
     from types import TracebackType
