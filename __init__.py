@@ -99,12 +99,14 @@ if TYPE_CHECKING:
     from .bridge.resources.prompt import JavaPrompt
     from .bridge.resources.tool import JavaTool
     from .bridge.resources.vector_store import JavaCollectionManageableVectorStore, JavaVectorStore
+    from .launcher.jobs.in_process import AgentRun, FailedInput, run_agent
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
     from .service.client.submission import AsyncSubmission, Submission
 
 __getattr__ = lazily(
     __name__,
+    AgentRun=".launcher.jobs.in_process",
     AsyncClient=".service.client.aioclient",
     AsyncSubmission=".service.client.submission",
     BaseChatModelConnection=".agent.resources.chat_model",
@@ -116,6 +118,7 @@ __getattr__ = lazily(
     Collection=".agent.resources.vector_store",
     CollectionManageableVectorStore=".agent.resources.vector_store",
     Document=".agent.resources.vector_store",
+    FailedInput=".launcher.jobs.in_process",
     JavaChatModelConnection=".bridge.resources.chat_model",
     JavaChatModelSetup=".bridge.resources.chat_model",
     JavaCollectionManageableVectorStore=".bridge.resources.vector_store",
@@ -128,6 +131,7 @@ __getattr__ = lazily(
     VectorStoreQuery=".agent.resources.vector_store",
     VectorStoreQueryMode=".agent.resources.vector_store",
     VectorStoreQueryResult=".agent.resources.vector_store",
+    run_agent=".launcher.jobs.in_process",
 )
 
 __all__ = [
@@ -139,6 +143,7 @@ __all__ = [
     "AgentExecutionOptions",
     "AgentFailedError",
     "AgentPlan",
+    "AgentRun",
     "AgentsExecutionEnvironment",
     "AsyncClient",
     "AsyncSubmission",
@@ -161,6 +166,7 @@ __all__ = [
     "DurableCallError",
     "EnvironmentSetupError",
     "Event",
+    "FailedInput",
     "FencedError",
     "ForeignStoreError",
     "FunctionTool",
@@ -231,6 +237,7 @@ __all__ = [
     "parse_duration",
     "parse_size",
     "prompt",
+    "run_agent",
     "tool",
     "vector_store",
 ]

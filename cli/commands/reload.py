@@ -14,11 +14,11 @@ from ...launcher.control.client import NoAnswerError, send_request
 from ...launcher.jobs.target import checked_target
 from ...launcher.reload import generation_record
 from ...store.state.directory import StateDirectory
+from ..code_watch import CodeWatch
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
 from ..flags import Config, Settings
 from ..settings import configuration, for_workers
 from ..text import count, duration, error_console, shown
-from .code_watch import CodeWatch
 from .control import Json, State, print_answer
 
 if TYPE_CHECKING:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from ..delivery.source import Source
     from ..pool.status import PoolStatus
     from ..reload.reloader import SmokeRunner
+    from ..workers.starter import Starter
     from .agent_spec import AgentSpec
 
 _THRESHOLDS: Final = (50_000, 50, 1000)
@@ -84,6 +85,8 @@ class Job:
     """Whether the configured and the installed hooks are called."""
     handle_signals: bool = True
     """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
+    make_starter: Callable[[Boot], Starter] | None = None
+    """Makes the starter of workers; None: as the option `start-method` says."""
 
     @property
     def config(self) -> Configuration:
@@ -243,6 +246,7 @@ class Job:
                 stops=config.get(PoolOptions.ON_BREAKER) == "stop",
             ),
             start_method=config.get(PoolOptions.START_METHOD),
+            make_starter=self.make_starter,
             launch=self.launch,
             on_status=on_status,
             handle_signals=self.handle_signals,

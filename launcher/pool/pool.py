@@ -303,7 +303,8 @@ class Pool:
         """
         if on_trial:
             self.dispatcher.on_trial.add(boot.generation)
-        starter = make_starter(start_method, boot, self._log.file, launch)
+        make = self._settings.make_starter
+        starter = make(boot) if make else make_starter(start_method, boot, self._log.file, launch)
         return self.generations.add(Generation(boot.generation, boot, starter))
 
     def send_settings(self, generation: int, message: bytes) -> None:

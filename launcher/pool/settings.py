@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from ...agent.hooks import Hooks
     from ...environments.launch import Launch
+    from ...worker.process.boot import Boot
     from ..hooks import LauncherHook
+    from ..workers.starter import Starter
     from .status import PoolStatus
 
 
@@ -33,6 +35,8 @@ class PoolSettings:
     """About how many bytes of the workers' output are kept; 0 for all."""
     breaker: BreakerRule = field(default_factory=BreakerRule)
     start_method: str = "zygote"
+    make_starter: Callable[[Boot], Starter] | None = None
+    """Makes the starter of workers; None: as `start_method` says."""
     launch: Launch | None = None
     """The workers' interpreter; None for the launcher's."""
     on_status: Callable[[PoolStatus], None] | None = None

@@ -70,7 +70,14 @@ not_an_agent = 3
 '''
 
 
-READING = (["inspect"], ["status"], ["keys"], ["dead-letters", "list"], ["dead-letters", "show"])
+READING = (
+    ["inspect"],
+    ["new"],
+    ["status"],
+    ["keys"],
+    ["dead-letters", "list"],
+    ["dead-letters", "show"],
+)
 """Commands that start no process and need no terminal."""
 
 

@@ -228,6 +228,15 @@ class Worker:
 
     # -- messages -----------------------------------------------------------------------------
 
+    def abandon(self) -> None:
+        """Give up what the kernel takes from a dead process, for a worker that is a thread.
+
+        Nothing is committed, and nothing is sent.
+        """
+        self._owned.close()
+        self._socket.close(linger=0)
+        self._context.term()
+
     def _turn(self) -> None:
         """Process messages and run inputs; an error here has lost inputs, so it ends the worker."""
         if self._ended.done():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tamias.cli.commands.code_watch import CodeWatch
+from tamias.cli.code_watch import CodeWatch
 from tamias.worker.process.codebase import digests
 
 if TYPE_CHECKING:

@@ -1,0 +1,150 @@
+"""`tamias.run_agent`: runs an agent inside this process, for tests of it.
+
+It is the same pool as everywhere, with the same store and engine, but its workers are threads: it
+takes a tenth of a second, a debugger stops in actions, coverage counts them, and what a test
+replaces with `monkeypatch` is replaced for them, too. It is no isolation: an action that crashes or
+hangs does so to the test.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...agent.config.configuration import Configuration
+from ...agent.config.options import PoolOptions
+from ...agent.naming.public import public
+from ...agent.plan import AgentPlan
+from ...store.encoding.keys import decode_key
+from ...store.state.reader import StoreReader
+from ...store.state.scratch import make_scratch
+from ...worker.process.target_loader import load_target
+from ..delivery.checkpointed import CheckpointedDelivery
+from ..sinks.collect import CollectSink
+from ..sources.factory import python_source
+from ..workers.threads import ThreadStarter
+from .agent_spec import AgentSpec
+from .job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ...agent.agent import Agent
+    from ...agent.resources.resource import ResourceType
+
+
+@public
+@dataclass(frozen=True)
+class FailedInput:
+    """An input that was set aside, as a dead letter."""
+
+    offset: int
+    """Its position among the inputs, from 0."""
+    key: Any
+    cause: str
+    """"exception", "timeout", "unserializable", "bad-input" or "divergence"."""
+    error: str
+    """The error, in one line."""
+    traceback: str
+    """The traceback of the action; empty if there is none."""
+
+
+@public
+@dataclass(frozen=True)
+class AgentRun:
+    """What has come of the inputs that `run_agent` has given to an agent."""
+
+    outputs: list[dict[Any, Any]]
+    """Each as `{key: output}`, in the order of the inputs: what `to_list` gives."""
+    memory: dict[Any, dict[str, Any]]
+    """The short-term memory at the end: key to nested fields."""
+    failures: list[FailedInput] = field(default_factory=list)
+    """The inputs that were set aside, with `on_error="dead-letter"`."""
+    retries: int = 0
+    """Attempts beyond an input's first."""
+    notices: dict[str, int] = field(default_factory=dict)
+    """Probable mistakes of the agent, by text: how often each was noticed."""
+
+    def outputs_of(self, key: Any) -> list[Any]:
+        """Return the outputs of one key."""
+        return [output for pair in self.outputs for own, output in pair.items() if own == key]
+
+
+def run_agent(
+    agent: Agent | type[Agent] | str,
+    inputs: Iterable[tuple[Any, Any] | Mapping[str, Any]],
+    *,
+    on_error: str = "fail",
+    state: str | Path | None = None,
+    config: Mapping[str, Any] | None = None,
+    resources: Mapping[ResourceType, Mapping[str, Any]] | None = None,
+) -> AgentRun:
+    """Run an agent inside this process, over some inputs; for tests.
+
+    Args:
+        agent: an agent, its class, or its name (`package.module:name`, `path/to/file.py:name`).
+        inputs: pairs of a key and a value, or dicts as `from_list` takes them.
+        on_error: what an exception of an action leads to: "fail" raises it here, with
+            "dead-letter" it is tried `max-attempts` times and then listed in `failures`.
+        state: a state directory to begin from, or to be made; None: a temporary one.
+        config: settings, by name: options of tamias, and the agent's own.
+        resources: resources of the environment, by type and name.
+
+    Raises:
+        AgentDefinitionError: the agent is declared in a way that cannot run.
+        AgentFailedError: an action has raised an exception, and `on_error` is "fail".
+        TamiasError: any other error that ends a pool.
+    """
+    durability = {PoolOptions.DURABILITY.key: "none"} if state is None else {}
+    settings = Configuration(
+        {"workers": 1, **durability, **(config or {}), PoolOptions.ON_ERROR.key: on_error}
+    )
+    loaded = load_target(agent) if isinstance(agent, str) else agent
+    plan = AgentPlan.compile(loaded, settings, resources)
+    plan.check_handles_input()
+    elements = [
+        {"key": element[0], "value": element[1]} if isinstance(element, tuple) else element
+        for element in inputs
+    ]
+    scratch = None if state is not None else make_scratch("none")
+    path = Path(state) if state is not None else (scratch or Path()) / "state"
+    try:
+        return _run(plan, settings, elements, path, scratch)
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run(
+    plan: AgentPlan, config: Configuration, elements: list[Any], path: Path, scratch: Path | None
+) -> AgentRun:
+    job = Job(
+        AgentSpec(plan.name, config=config.data, on_error=config.get(PoolOptions.ON_ERROR) or ""),
+        scratch=scratch,
+        controllable=False,
+        handle_signals=False,
+        make_starter=lambda boot: ThreadStarter(boot, plan),
+    )
+    is_kept = scratch is None
+    with (
+        python_source(elements, compared=is_kept) as source,
+        job.open_state(path, {}) as state,
+    ):
+        sink = CollectSink(state.layout.outputs if is_kept else None)
+        report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
+        outputs = sink.results()
+    with StoreReader(path) as reader:
+        memory = {key: reader.memory(key) or {} for key in list(reader.keys())}
+        failures = [
+            FailedInput(
+                letter.offset,
+                decode_key(letter.key) if letter.key else None,
+                letter.cause,
+                letter.error,
+                letter.traceback,
+            )
+            for letter in reader.dead_letters()
+        ]
+    return AgentRun(outputs, memory, failures, report.retries, report.notices)
