@@ -79,7 +79,7 @@ _INPUTS: Final = """{"key": "ada", "value": 30}
 {"key": "ada", "value": 12}
 """
 
-_DEPLOYMENT: Final = """# tamias up deployment.yaml; with --check it only says whether all is in order
+_DEPLOYMENT: Final = """# tamias up deployment.yaml (--check: only say whether all is in order)
 defaults:                             # settings of every agent
   workers: 2
 agents:

@@ -36,7 +36,8 @@ def test_a_new_project_runs_and_its_tests_pass(tmp_path: Path) -> None:
     assert "3 passed" in tests.stdout, tests.stdout
     assert "shop-totals" in original
     assert "class ShopTotalsAgent(Agent):" in original
-    assert "PLACEHOLDER" not in "".join(path.read_text() for path in project.glob("*.*"))
+    texts = [path.read_text() for path in project.iterdir() if path.is_file()]
+    assert "PLACEHOLDER" not in "".join(texts)
 
 
 @pytest.mark.parametrize("name", ["1st", "a b", "..", "naïve"])

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.launcher.twin import ThreadStarter, in_threads
+from support.launcher.twin import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tamias.launcher.workers.threads import ThreadStarter
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,7 +91,7 @@ def count(event: Event, ctx: RunnerContext) -> None:
 
 def test_settings_and_resources() -> None:
     def act(event: Event, ctx: RunnerContext) -> None:
-        double = ctx.get_resource("double", ResourceType.TOOL)
+        double: Any = ctx.get_resource("double", ResourceType.TOOL)
         output = double.call(number=event.input) + ctx.config.get_int("bonus", 0)
         ctx.send_event(OutputEvent(output=output))
 
