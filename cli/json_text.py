@@ -11,7 +11,6 @@ from typing import Any
 from ..agent.errors import TamiasError
 from ..store.encoding.json_text import dumps_json
 from ..store.encoding.keys import decode_key
-from ..store.encoding.values import loads
 
 
 def json_line(value: Any) -> str:
@@ -31,18 +30,11 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
-    return repr(value)
-
-
-def stored(data: bytes) -> Any:
-    """Return a stored value as plain JSON types.
-
-    A value whose class cannot be imported here is shown as the error.
-    """
     try:
-        return plain(loads(data))
-    except Exception as error:  # noqa: BLE001 (unpickling runs the class's own code)
-        return f"<{type(error).__name__}: {error}>"
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 (`__repr__` may raise anything)
+        kind = type(value)
+        return f"<{kind.__module__}.{kind.__qualname__}, whose repr raises {type(error).__name__}>"
 
 
 def shown_key(key: bytes) -> Any:

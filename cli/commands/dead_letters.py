@@ -15,12 +15,12 @@ from ...agent.errors import UsageError
 from ...launcher.jobs.exit_codes import DEAD_LETTERS, INTERRUPTED
 from ...launcher.jobs.file_job import JobSpec
 from ...launcher.jobs.retry import retry_dead_letters
-from ...store.encoding.json_text import make_decoder
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
+from ..agent_code import AgentCode
 from ..errors import guarded
 from ..flags import Quiet
-from ..json_text import json_line, plain, shown_key
+from ..json_text import json_line, shown_key
 from ..text import count, error_console, output_console, shown, size, typed, write_line
 from ..views.progress import watcher
 
@@ -85,19 +85,21 @@ def show_letter(
     """Show all that is known of one: traceback, stacks, the input."""
     with StoreReader(state) as reader:
         found = reader.dead_letter(offset)
+        code = AgentCode(reader.view.manifest)
     if found is None:
         raise UsageError(
             f"There is no dead letter of input {offset}.",
             hint=f"tamias dead-letters list {typed(state)} says which there are.",
         )
     _, letter = found
+    value = code.payload(letter.codec, letter.payload)
     if as_json:
         more = {
             "recorded_by": letter.recorded_by,
             "recorded": letter.recorded,
             "traceback": letter.traceback,
             "stacks": letter.stacks,
-            "input": _value(letter),
+            "input": value,
         }
         write_line(json_line({**_row(letter), **more}))
         return 0
@@ -114,7 +116,7 @@ def show_letter(
             console.print(f"\n[dim]{name}[/]")
             console.print(text.rstrip(), markup=False)
     console.print("\n[dim]input[/]")
-    console.print(_preview(letter), markup=False)
+    console.print(_preview(value, len(letter.payload)), markup=False)
     return 0
 
 
@@ -269,20 +271,11 @@ def _signal_name(number: int) -> str:
         return "unknown"
 
 
-def _value(letter: DeadLetter) -> Any:
-    """Return the input as plain JSON types; the raw text if it is malformed."""
-    try:
-        return plain(make_decoder(letter.codec)(letter.payload))
-    except Exception:  # noqa: BLE001 (malformed, or a class that cannot be imported here)
-        return letter.payload.decode(errors="backslashreplace")
-
-
-def _preview(letter: DeadLetter) -> str:
-    value = _value(letter)
+def _preview(value: Any, length: int) -> str:
     text = value if isinstance(value, str) else json_line(value)
     if len(text) <= _PREVIEW:
         return text
-    return f"{text[:_PREVIEW]}\n... ({size(len(letter.payload))} in all)"
+    return f"{text[:_PREVIEW]}\n... ({size(length)} in all)"
 
 
 app.command("list")(guarded(list_letters))

@@ -14,7 +14,8 @@ from rich.markup import escape
 from ...agent.errors import UsageError
 from ...launcher.delivery.checkpoint import Checkpoint
 from ...store.state.reader import StoreReader
-from ..json_text import json_line, plain, stored
+from ..agent_code import AgentCode
+from ..json_text import json_line, plain
 from ..text import count, error_console, output_console, shown, size, typed, write_line
 from ..views.fitting import folded
 
@@ -86,7 +87,8 @@ def _find(reader: StoreReader, text: str) -> list[tuple[Any, dict[str, Any]]]:
             candidates.append(value)
         elif isinstance(value, (str, list)):
             candidates.append(tuple(value) if isinstance(value, list) else value)
-    found = [(key, reader.memory(key, stored)) for key in candidates]
+    code = AgentCode(reader.view.manifest)
+    found = [(key, reader.memory(key, code.stored)) for key in candidates]
     known = [(key, memory) for key, memory in found if memory is not None]
     if known:
         return known
