@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from operator import index
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ...agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 from ..failure_kinds import FailureKinds
@@ -26,6 +27,31 @@ RATE_SECONDS = 60.0
 """A meter's rate is the mean over this long, as in Flink."""
 
 
+_LARGEST: Final = 1 << 63
+
+
+def _number(value: Any) -> Any:
+    """Return a value as an int or float that a heartbeat can carry.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is none. That is an error of the action that gives
+            it to a metric; it must not be one of the heartbeat.
+    """
+    kind = type(value)
+    if kind is float:
+        return value
+    if kind is not int:
+        if issubclass(kind, (str, bytes)):
+            raise TypeError(f"a metric takes numbers, not {kind.__qualname__}")
+        try:
+            value = index(value)  # a bool, or an integer of numpy
+        except TypeError:
+            return float(value)
+    if not -_LARGEST <= value <= _LARGEST:
+        raise OverflowError("a metric takes integers of at most 64 bits")
+    return value
+
+
 class WorkerCounter(Counter):
     """A number that goes up and down."""
 
@@ -36,11 +62,11 @@ class WorkerCounter(Counter):
 
     def inc(self, n: int = 1) -> None:
         """Add n."""
-        self._count += n
+        self._count += _number(n)
 
     def dec(self, n: int = 1) -> None:
         """Subtract n."""
-        self._count -= n
+        self._count -= _number(n)
 
     def get_count(self) -> int:
         """The current number."""
@@ -63,7 +89,7 @@ class WorkerMeter(Meter):
 
     def mark(self, n: int = 1) -> None:
         """Count n events."""
-        self._count += n
+        self._count += _number(n)
 
     def get_rate(self) -> float:
         """Events per second."""
@@ -95,7 +121,7 @@ class WorkerGauge(Gauge):
 
     def update(self, value: float) -> None:
         """Set the value."""
-        self._value = value
+        self._value = _number(value)
 
     def get_value(self) -> float:
         """The latest value."""
@@ -117,7 +143,7 @@ class WorkerHistogram(Histogram):
 
     def update(self, value: float) -> None:
         """Add a value; the oldest one beyond the window is forgotten."""
-        self._window.append(value)
+        self._window.append(_number(value))
         self._count += 1
 
     def get_mean(self) -> float:
@@ -166,7 +192,7 @@ class WorkerMetricGroup(MetricGroup):
 
     def get_sub_group(self, name: str, value: str | None = None) -> WorkerMetricGroup:
         """The group of that name below this one; with `value`, the pair `name.value`."""
-        group = self._groups.setdefault(name, WorkerMetricGroup())
+        group = self._groups.setdefault(str(name), WorkerMetricGroup())
         return group if value is None else group.get_sub_group(value)
 
     def get_counter(self, name: str) -> WorkerCounter:
@@ -186,6 +212,7 @@ class WorkerMetricGroup(MetricGroup):
         return self._get(name, WorkerHistogram, lambda: WorkerHistogram(window_size))
 
     def _get(self, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -> _Kind:
+        name = str(name)  # a heartbeat carries names as text
         metric = self._metrics.get(name)
         if metric is None:
             metric = self._metrics[name] = make()
