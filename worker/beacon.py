@@ -112,6 +112,11 @@ class Beacon:
         """
         return 0 if self._words[_INPUT] else self._words[_BEAT]
 
+    @property
+    def beat_at(self) -> int:
+        """When the loop was last seen alive, in monotonic nanoseconds, whatever is executed."""
+        return self._words[_BEAT]
+
     def clear(self) -> None:
         """Erase what a dead worker has left."""
         for word in range(_WORDS):

@@ -157,6 +157,15 @@ class PoolOptions:
         description="A worker that was stopped (SIGSTOP), or stands still in the kernel (a dead"
         " disk, swap), for longer than this is replaced; 0 for never.",
     )
+    DRAIN_TIMEOUT = ConfigOption(
+        "drain-timeout",
+        float,
+        30.0,
+        parse=parse_duration,
+        fixed=True,
+        description="How long a pool that was asked to end (SIGTERM, Ctrl-C) waits for inputs in"
+        " flight; then it ends, and the next life does them again. 0 for any time.",
+    )
     OPEN_FILES = ConfigOption(
         "open-files",
         int,

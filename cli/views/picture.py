@@ -27,12 +27,29 @@ _OTHER_LINES = 5
 
 def picture(status: PoolStatus, estimate: Estimate, title: str, max_lines: int) -> RenderableType:
     """Return the picture, in at most `max_lines` lines; the title may be empty."""
+    held = _held(status.workers)[: max(0, max_lines - _OTHER_LINES - 1)]
     return Group(
         _Head(status, estimate, title),
         _counts(status),
         *_problems(status),
-        _workers(status.workers, max(1, max_lines - _OTHER_LINES)),
+        *held,
+        _workers(status.workers, max(1, max_lines - _OTHER_LINES - len(held))),
     )
+
+
+def _held(workers: list[WorkerStatus]) -> list[Text]:
+    """Return a line for each worker whose event loop stands still."""
+    return [
+        Text(f"worker {worker.slot} {worker.held}", "red", no_wrap=True, overflow="ellipsis")
+        for worker in workers
+        if worker.held
+    ]
+
+
+def _state(worker: WorkerStatus) -> Text:
+    if worker.held:
+        return Text("held", "red")
+    return Text(worker.state, _COLOURS.get(worker.state, ""))
 
 
 class _Head:
@@ -118,7 +135,7 @@ def _workers(workers: list[WorkerStatus], max_rows: int) -> RenderableType:
         table.add_row(
             str(worker.slot),
             str(worker.pid or ""),
-            Text(worker.state, _COLOURS.get(worker.state, "")),
+            _state(worker),
             f"{worker.in_flight:,}",
             f"{worker.waiting:,}",
             str(worker.incarnation),

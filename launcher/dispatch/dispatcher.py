@@ -28,7 +28,7 @@ while a suspect is around.
 
 from __future__ import annotations
 
-from itertools import repeat
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, cast
 
 from .backoff import Backoff
@@ -463,6 +463,10 @@ class Dispatcher:
     def flying(self, slot: int, offset: int) -> Item | None:
         """The item of this offset, if the slot's worker has it."""
         return self._states[slot].flight.get(offset)
+
+    def flights(self, slot: int, most: int) -> list[Item]:
+        """Up to so many of the items that the slot's worker has, the oldest first."""
+        return list(islice(self._states[slot].flight.values(), most))
 
     def in_flight(self, slot: int) -> int:
         """How many items the slot's worker has now."""

@@ -239,6 +239,7 @@ class Job:
             malformed_limit=config.get(PoolOptions.MALFORMED_LIMIT),
             max_attempts=config.get(PoolOptions.MAX_ATTEMPTS),
             limits=watch_limits(config),
+            drain_timeout=config.get(PoolOptions.DRAIN_TIMEOUT),
             log_limit=config.get(PoolOptions.LOG_LIMIT),
             breaker=BreakerRule(
                 config.get(PoolOptions.BREAKER_FAILURES),

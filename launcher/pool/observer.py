@@ -115,4 +115,5 @@ class Observer:
             beat["active"] if beat else 0,
             dispatcher.generation(slot),
             len(dispatcher.shards_of(slot)),
+            worker.held if worker is not None else "",
         )

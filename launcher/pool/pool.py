@@ -102,6 +102,7 @@ class Pool:
         self._register_commands()
         self._failure: TamiasError | None = None
         self._signals = 0
+        self._drain_until = float("inf")
         self._finishing = False
         """Whether no more inputs are read: a command wants the pool to end with those it has."""
         self._draining = False
@@ -135,7 +136,7 @@ class Pool:
         try:
             with ExitStack() as stack:
                 if self._settings.handle_signals:
-                    stack.enter_context(Signals(self._drain))
+                    stack.enter_context(Signals(self._drain, self._settings.drain_timeout))
                 self._open(stack)
                 finished = self._live()
             return finished
@@ -150,6 +151,8 @@ class Pool:
         try:
             self._loop()
             self._report("stopping")
+            if self._draining and self._clock() >= self._drain_until:
+                self.monitor.report_left()
             self.hooks.call(LauncherHook.pool_stopping)
             self._stop_workers()
             if self._failure is not None:
@@ -236,7 +239,7 @@ class Pool:
     def _at_end(self) -> bool:
         dispatcher = self.dispatcher
         if self._draining:
-            return self._signals > 1 or dispatcher.quiet
+            return self._ends_at_once or dispatcher.quiet
         if self._finishing and dispatcher.idle:
             return True
         # Outboxes may hold outputs of inputs that no source has any more: dead letters that an
@@ -337,8 +340,15 @@ class Pool:
 
     # -- the end ------------------------------------------------------------------------------
 
+    @property
+    def _ends_at_once(self) -> bool:
+        """Whether nothing is waited for: a second signal, or `drain-timeout` has passed."""
+        return self._signals > 1 or self._clock() >= self._drain_until
+
     def _drain(self) -> None:
         self._signals += 1
+        if not self._draining and self._settings.drain_timeout:
+            self._drain_until = self._clock() + self._settings.drain_timeout
         self._draining = self._reader.closed = True
         self.dispatcher.drain()
 
@@ -348,7 +358,7 @@ class Pool:
             self.generations,
             self._transport,
             self._inbox,
-            lambda: self._signals > 1,
+            lambda: self._ends_at_once,
         )
         for event in exits:
             self._workers.record_exit(event, expected=True)

@@ -31,6 +31,8 @@ class PoolSettings:
     malformed_limit: int = 0
     """See `check_beginning`; 0 for no limit."""
     limits: WatchLimits = field(default_factory=WatchLimits)
+    drain_timeout: float = 0.0
+    """The longest to wait for inputs in flight after a signal; 0 for any time."""
     log_limit: int = 0
     """About how many bytes of the workers' output are kept; 0 for all."""
     breaker: BreakerRule = field(default_factory=BreakerRule)

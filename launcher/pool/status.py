@@ -26,6 +26,8 @@ class WorkerStatus:
     generation: int = 0
     shards: int = 0
     """How many shards it has."""
+    held: str = ""
+    """What holds its event loop for longer than a minute; empty if nothing does."""
 
 
 @dataclass(slots=True)

@@ -28,7 +28,17 @@ from ...store.state.layout import StateLayout
 from ...worker.process.machine import pool_memory
 from . import procfs
 from .footprint import EXACT_SECONDS, Footprint
-from .watchdog import INSPECTION_SECONDS, Action, Sample, Watchdog, WatchLimits, mebibytes
+from .held import held_place, held_stack, own_frames
+from .watchdog import (
+    DUMP_SECONDS,
+    HELD_SECONDS,
+    INSPECTION_SECONDS,
+    Action,
+    Sample,
+    Watchdog,
+    WatchLimits,
+    mebibytes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +50,8 @@ if TYPE_CHECKING:
     from .registry import WorkerHandle, WorkerRegistry
     from .starter import Starter
 
+MOST_NAMED: Final = 3
+"""Inputs in flight that a message names."""
 QUICK_SECONDS: Final = 0.01
 """The time between two samples of a worker that is being killed."""
 
@@ -53,6 +65,8 @@ class _Watched:
     watchdog: Watchdog
     due: float
     pid: int | None = None
+    report: Action | None = None
+    """The report that is due when the worker has written its stacks."""
     footprint: Footprint = field(default_factory=Footprint)
 
 
@@ -147,6 +161,16 @@ class Monitor:
         working = bool(self._dispatcher.in_flight(slot) or self._dispatcher.waiting(slot))
         sample = self._sample(worker, worker.pid, watched, now)
         action = watched.watchdog.process(replace(sample, fresh=True) if fresh else sample)
+        if watched.report is not None:
+            self._report_held(worker, watched.report)
+            watched.report = None
+        if watched.watchdog.held < HELD_SECONDS:
+            worker.held = ""
+        if action is not None and action.do == "report":
+            watched.report = action
+            self._request_stacks(slot, worker.pid)
+            watched.due = now + DUMP_SECONDS
+            return
         if action is not None:
             self._carry_out(action, worker, worker.pid, now)
         pause = self._limits.pause(working=working)
@@ -166,6 +190,7 @@ class Monitor:
             executing=beacon.seconds,
             asynchronous=beacon.is_async,
             pulse=pulse,
+            beat=beacon.beat_at,
             state=asked.state if asked is not None else "",
             ticks=asked.ticks if asked is not None else 0,
             runs=beat["metrics"]["numOfEventProcessed"] if beat is not None else 0,
@@ -257,7 +282,55 @@ class Monitor:
             seconds = f" for {action.seconds:.1f} s" if action.seconds else ""
             return f"executing input {offset_of(action.offset)}{key}{seconds}"
         count = self._dispatcher.in_flight(slot)
-        return f"with {count} input{'' if count == 1 else 's'} in flight, executing none"
+        named = [
+            f"{offset_of(item.offset)} (key {decode_key(item.key)!r})"
+            for item in self._dispatcher.flights(slot, MOST_NAMED)
+        ]
+        names = f" ({', '.join(named)}{', ...' if count > MOST_NAMED else ''})" if named else ""
+        return f"with {count} input{'' if count == 1 else 's'} in flight{names}, executing none"
+
+    def _request_stacks(self, slot: int, pid: int) -> None:
+        """Have a worker that goes on write its stacks, and nothing else into that file."""
+        if procfs.catches(pid, signal.SIGUSR2):  # or user code has replaced the handler
+            with suppress(OSError):
+                os.truncate(StateLayout(self._state).stacks(slot), 0)
+            _send(pid, signal.SIGUSR2)
+
+    def _report_held(self, worker: WorkerHandle, action: Action) -> None:
+        """Report what holds a worker's event loop, and where."""
+        slot = worker.assignment.slot
+        stack = held_stack(self._registry.stacks(slot))
+        if action.offset is None:
+            what = "something that was left on the event loop"
+        else:
+            item = self._dispatcher.flying(slot, action.offset)
+            key = f" (key {decode_key(item.key)!r})" if item is not None else ""
+            what = f"input {offset_of(action.offset)}{key}"
+        place = held_place(stack)
+        worker.held = f"held by {what} for {action.seconds:.0f} s{', ' + place if place else ''}"
+        _LOG.warning(
+            "worker %d (pid %d) does nothing else: %s. Nothing ends that without run-timeout.%s",
+            slot,
+            worker.pid,
+            worker.held,
+            "".join(f"\n{line}" for line in own_frames(stack)),
+        )
+
+    def report_left(self) -> None:
+        """Report the inputs that are in flight when `drain-timeout` has passed."""
+        for worker in self._registry:
+            slot = worker.assignment.slot
+            if worker.pid is None or not self._dispatcher.in_flight(slot):
+                continue
+            beacon = self._registry.beacons[slot]
+            action = Action("report", "", offset=beacon.offset, seconds=beacon.seconds)
+            _LOG.warning(
+                "worker %d (pid %d) is ended after drain-timeout, %s; they are done again when the"
+                " job is resumed",
+                slot,
+                worker.pid,
+                worker.held or self._under_way(slot, action),
+            )
 
     def _fence(self, worker: WorkerHandle, pid: int, now: float) -> None:
         """Break the leases of a process that cannot die, and continue without it."""

@@ -49,6 +49,14 @@ def process_state(pid: int) -> ProcessState | None:
     )
 
 
+def catches(pid: int, number: int) -> bool:
+    """Return whether a process has a handler for a signal."""
+    for line in _read(f"/proc/{pid}/status").splitlines():
+        if line.startswith(b"SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
 def descendants(pid: int) -> list[int]:
     """Return the living processes that descend from a process, as far as the kernel lists them."""
     found = [pid]

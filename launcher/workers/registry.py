@@ -54,6 +54,8 @@ class WorkerHandle:
     killed_cause: Literal["crash", "timeout", "memory"] = "crash"
     """The cause of that in a dead letter."""
     heartbeat: dict[str, Any] | None = None
+    held: str = ""
+    """What holds its event loop, and for how long, if it stands still."""
 
     def info(self, pid: int) -> WorkerInfo:
         """The worker, as hooks receive it."""
@@ -157,7 +159,7 @@ class WorkerRegistry:
             signal=number,
             exit_code=code,
             suspect=self.beacons[slot].offset,
-            stacks=self._stacks(slot),
+            stacks=self.stacks(slot),
             worker_pid=event.pid,
             unrelated=event.status is None or worker.unrelated,
         )
@@ -214,7 +216,8 @@ class WorkerRegistry:
         """Close the beacons; the starter ends the processes."""
         self.beacons.close()
 
-    def _stacks(self, slot: int) -> str:
+    def stacks(self, slot: int) -> str:
+        """Return the stacks that a slot's worker has written."""
         try:
             return StateLayout(self.state).stacks(slot).read_text(errors="replace")[:STACKS_BYTES]
         except OSError:

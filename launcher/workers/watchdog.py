@@ -46,6 +46,10 @@ FENCE_SECONDS: Final = 5.0
 """The time that a killed worker gets to die."""
 BEAT_SECONDS: Final = 1.0
 """How often a worker's loop shows that it is alive."""
+HELD_SECONDS: Final = 60.0
+"""How long a loop may stand still until that is reported."""
+HELD_AGAIN_SECONDS: Final = 600.0
+"""The time until it is reported again."""
 ASK_AGAIN_SECONDS: Final = 60.0
 """The time after which the replacement of a worker that still runs is requested again."""
 
@@ -103,7 +107,8 @@ class Sample:
     `fresh`: the worker has just become ready and has no inputs yet.
     `offset` is the input that its beacon names, `executing` for how many seconds (0.0 if it does
     not say), `asynchronous` whether a step of an asynchronous action is meant. `pulse` changes
-    while the event loop is alive, and is 0 when that says nothing. `state` and `ticks` are those of
+    while the event loop is alive, and is 0 when that says nothing; `beat` changes with each turn of
+    it in any case, about once a second. `state` and `ticks` are those of
     `procfs.ProcessState`, empty if not asked for. `memory` is in bytes, 0 if not measured.
     """
 
@@ -114,6 +119,7 @@ class Sample:
     executing: float = 0.0
     asynchronous: bool = False
     pulse: int = 0
+    beat: int = 0
     state: str = ""
     ticks: int = 0
     runs: int = 0
@@ -124,12 +130,13 @@ class Sample:
 class Action:
     """What to do about a worker, and why.
 
+    `"report"`: it stands still, and no limit ends that: have it write its stacks, and report them.
     `"dump"`: have it write its stacks, with SIGUSR2. `"kill"`: SIGKILL it. `"fence"`: it does not
     die, so break its leases and go on without it. `"replace"`: start a successor, and let it go
     when its runs are done. `"limit_too_low"`: no worker can stay within this limit; end the pool.
     """
 
-    do: Literal["dump", "kill", "fence", "replace", "limit_too_low"]
+    do: Literal["report", "dump", "kill", "fence", "replace", "limit_too_low"]
     why: str
     cause: Cause = "crash"
     offset: int | None = None
@@ -146,16 +153,19 @@ class Watchdog:
         "_allowed",
         "_asked_at",
         "_at",
+        "_beat",
         "_blocked",
         "_born",
         "_offset",
         "_pulse",
+        "_report_at",
         "_seen",
         "_stalled",
         "_starting",
         "_step",
         "_stopped",
         "_ticks",
+        "held",
         "limits",
     )
 
@@ -168,6 +178,11 @@ class Watchdog:
         self._step = 0.0
         """Seconds that the present sample adds to each lasting condition."""
         self._starting = self._blocked = self._stopped = self._stalled = 0.0
+        self.held = 0.0
+        """How long its event loop has stood still."""
+        self._beat = 0
+        self._report_at = HELD_SECONDS
+        """The length of standing still at which it is reported next."""
         self._offset: int | None = None
         self._seen = 0.0
         """How long `_offset` has been seen in the beacon."""
@@ -196,7 +211,7 @@ class Watchdog:
             return self._next_step(sample)
         action = self._check(sample)
         if action is None:
-            return None
+            return self._check_held(sample)
         again = action.do == "replace" and self._action is not None
         if again and sample.at - self._asked_at < ASK_AGAIN_SECONDS:
             return None
@@ -210,6 +225,9 @@ class Watchdog:
             self._seen = min(sample.executing, self._step)
         elif sample.offset is not None:
             self._seen += self._step
+        stands = sample.ready and sample.beat == self._beat and sample.beat
+        self.held = self.held + self._step if stands and sample.state not in ("T", "t") else 0.0
+        self._beat = sample.beat
         alive = not self.is_silent(sample.pulse)
         self._starting = 0.0 if sample.ready else self._starting + self._step
         waits = sample.ready and sample.pulse and not alive and sample.offset is None
@@ -252,6 +270,16 @@ class Watchdog:
                 f" stop-timeout ({limit:g} s)"
             )
         return None
+
+    def _check_held(self, sample: Sample) -> Action | None:
+        """Report a loop that stands still, where no limit ends that."""
+        if self.held < HELD_SECONDS:
+            self._report_at = HELD_SECONDS
+            return None
+        if self.held < self._report_at:
+            return None
+        self._report_at = self.held + HELD_AGAIN_SECONDS
+        return Action("report", "its event loop stands still", "timeout", sample.offset, self.held)
 
     def _check_start(self, sample: Sample) -> Action | None:
         limit = self.limits.start_timeout

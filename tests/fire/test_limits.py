@@ -15,6 +15,7 @@ import pytest
 
 from support.launcher.trouble import Job
 from tamias.agent.errors import ConfigError, PoolError, WorkerStartError
+from tamias.launcher.workers import monitor, watchdog
 from tamias.store.state.layout import StateLayout
 from tamias.worker.process.machine import POOL_PERCENT, POOLS_VARIABLE, memory_total
 
@@ -127,6 +128,23 @@ def test_things_that_stand_still_have_each_their_word(job: Job) -> None:
     assert "of input 60" in dead[60].stacks
     for text in ("of input 100", "in wait_for_ever", "waits for <Future pending"):
         assert text in dead[100].stacks
+
+
+@pytest.mark.parametrize(("kind", "action"), [("spin", "first"), ("async-spin", "second")])
+def test_an_action_that_holds_its_worker_is_reported_with_its_stack(
+    job: Job, monkeypatch: pytest.MonkeyPatch, kind: str, action: str
+) -> None:
+    for module in (watchdog, monitor):
+        monkeypatch.setattr(module, "HELD_SECONDS", 1.0)
+    job.run({60: kind}, run_timeout="4s", max_attempts=1)
+    said = next(line for line in job.said.splitlines() if "does nothing else" in line)
+    assert re.search(r"held by input 60 \(key 'k0'\) for \d s, in ", said)
+    assert re.search(rf"in {action} \(trouble_agent.py:\d+\), now in spin_around \(", said)
+    assert re.search(r'\n  File ".*trouble_agent.py", line \d+ in spin_around\n', job.said)
+    assert job.held
+    assert "held by input 60" in job.held[0]
+    assert job.last_status is not None
+    assert all(not worker.held for worker in job.last_status.workers)
 
 
 def test_an_input_that_kills_in_an_asynchronous_step_is_named(job: Job) -> None:

@@ -39,7 +39,8 @@ END: Final = "End of stacks.\n"
 @contextmanager
 def stacks_on_request(path: Path, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     """In this block a crash or SIGUSR2 writes stacks into the file, which is emptied first."""
-    with path.open("w", encoding="utf-8") as file:
+    path.write_bytes(b"")
+    with path.open("a", encoding="utf-8") as file:  # the launcher may empty it
         faulthandler.enable(file)
         # faulthandler's handler runs first; the interpreter runs this one later.
         signal.signal(signal.SIGUSR2, lambda *_: _write_tasks(file, loop))

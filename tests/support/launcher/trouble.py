@@ -28,6 +28,7 @@ class Job:
         report: of the last life.
         lines: of the output.
         dead: the dead letters by offset.
+        held: what the statuses have said of workers that stand still.
         degraded: what the statuses have said about that, in turn.
         last_status: a copy of the last one.
     """
@@ -39,6 +40,7 @@ class Job:
         self.state = directory / "state"
         self.lines: list[dict[str, Any]] = []
         self.dead: dict[int, DeadLetter] = {}
+        self.held: list[str] = []
         self.degraded: list[str] = []
         self.last_status: PoolStatus | None = None
         self._caplog = caplog
@@ -102,4 +104,5 @@ class Job:
 
     def _look(self, status: PoolStatus) -> None:
         self.degraded.append(status.degraded)
+        self.held += [worker.held for worker in status.workers if worker.held]
         self.last_status = copy(status)

@@ -132,6 +132,30 @@ def test_a_run_that_holds_the_thread(asynchronous: bool, word: str) -> None:  # 
     assert order.seconds == seconds
 
 
+def test_a_loop_that_stands_still_is_reported_once_in_a_while_without_any_limit() -> None:
+    world = World()
+    world.process(offset=7, beat=5)
+    took, order = world.until_ordered(offset=7, beat=5)
+    assert 60.0 <= took < 62.0
+    assert (order.do, order.offset) == ("report", 7)
+    assert order.seconds >= 60.0
+    took, order = world.until_ordered(1000.0, offset=8, beat=5)
+    assert 600.0 <= took < 602.0
+    assert order.do == "report"
+    world.process(offset=8, beat=6)  # it has gone on
+    took, order = world.until_ordered(offset=None, pulse=3, beat=6)
+    assert 60.0 <= took < 62.0
+    assert order.offset is None
+
+
+def test_a_loop_that_turns_or_has_not_begun_to_is_not_reported() -> None:
+    world = World()
+    assert all(world.process(offset=7, beat=beat) is None for beat in range(1, 1000))
+    assert World().never(offset=7, beat=0)
+    assert World().never(ready=False, beat=5)
+    assert World().never(beat=5, state="T", pulse=3)
+
+
 def test_a_loop_that_is_blocked_by_nobody_known() -> None:
     world = World(run_timeout=1.0)
     took, order = world.until_ordered(pulse=5, state="R")
