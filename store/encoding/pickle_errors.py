@@ -21,6 +21,13 @@ def find_culprit(value: Any) -> tuple[str, str]:
 
     The place is empty if it is `value` itself, else like ` (found at ["a"][0].lock)`.
     """
+    try:
+        return _search(value)
+    except Exception:  # noqa: BLE001 (methods of the value's class may raise anything)
+        return "", full_name(type(value))
+
+
+def _search(value: Any) -> tuple[str, str]:
     path = ""
     for _ in range(_MAX_DEPTH):
         for step, part in _parts(value):

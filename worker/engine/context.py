@@ -321,7 +321,7 @@ class _DurableCall:
         """Return the recorded result, or raise the recorded exception."""
         if self._engine.hooks is not None:
             self._engine.hooks.call(
-                WorkerHook.call_replayed, run_info(self._run), self.name, self.identity.fingerprint
+                WorkerHook.call_replayed, run_info(self._run), self.name, record.fingerprint
             )
         return self.log.replay(record)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.agent import Agent
 from ...agent.errors import TargetError
-from ...agent.failures.error_text import own_lines
+from ...agent.failures.error_text import own_lines, traceback_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -187,7 +187,7 @@ def _failed(what: str, error: BaseException) -> TargetError:
     """The error for code that raised while it was imported, with its own frames only."""
     frames = [
         frame
-        for frame in traceback.extract_tb(error.__traceback__)
+        for frame in traceback.extract_tb(traceback_of(error))
         if "importlib" not in frame.filename and frame.filename != __file__
     ]
     lines = traceback.format_list(frames)
