@@ -13,6 +13,8 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from ..store.standard_streams import open_standard_streams
+from ..worker.importing.guard import is_importing_here, refuse_during_import
 from .errors import guarded
 
 
@@ -100,5 +102,8 @@ def application(asked: str | None = None) -> typer.Typer:
 
 def main() -> None:
     """The entry point of the command `tamias`."""
+    if is_importing_here():  # as an exception, which reaches the importer
+        refuse_during_import("A command of tamias")
+    open_standard_streams()
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     application(asked)(prog_name="tamias")

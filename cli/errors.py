@@ -17,6 +17,7 @@ import typer
 from ..agent.errors import AgentFailedError, TamiasError
 from ..launcher.jobs.exit_codes import INTERRUPTED
 from ..launcher.sinks.appendfile import OutputClosedError
+from ..worker.importing.guard import refuse_during_import
 from .text import error_console
 
 if TYPE_CHECKING:
@@ -33,11 +34,12 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
     @functools.wraps(command)
     def wrapped(*args: P.args, **options: P.kwargs) -> None:
         try:
+            refuse_during_import("A command of tamias")
             code = command(*args, **options)
-            sys.stdout.flush()
+            code = _flush_output(code)
         except (BrokenPipeError, OutputClosedError):
             # `tamias ... | head` has closed the pipe: drop the rest of the buffer.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _drop_output()
             code = 1
         except KeyboardInterrupt:
             print_error("Interrupted.")
@@ -59,6 +61,24 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
         raise typer.Exit(code)
 
     return wrapped
+
+
+def _flush_output(code: int) -> int:
+    """Flush stdout; return the exit code, which is 1 if what was printed cannot be written."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print_error(f"Cannot write to standard output: {error.strerror}.")
+        _drop_output()
+        return code or 1
+    return code
+
+
+def _drop_output() -> None:
+    """Have the interpreter drop what is left in stdout's buffer when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def print_error(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..agent.errors import UsageError
+from ..store.standard_streams import can_read_input, can_write_output
 from ..store.state.scratch import make_scratch
 from .text import shown
 
@@ -43,6 +44,18 @@ def check_output(source: str, output: str) -> None:
     ):
         raise UsageError(
             f"The output {shown(output)} is the input.", hint="Name another file to write to."
+        )
+
+
+def check_streams(source: str, output: str) -> None:
+    """Raise UsageError if the job would use a standard stream that is closed."""
+    if source == "-" and not can_read_input():
+        raise UsageError(
+            "Standard input is closed, and is the input.", hint="Name a file with --input."
+        )
+    if output == "-" and not can_write_output():
+        raise UsageError(
+            "Standard output is closed, and is the output.", hint="Name a file with --output."
         )
 
 

@@ -15,12 +15,12 @@ _WIDE = 400
 
 def error_console() -> Console:
     """Return the console for stderr: progress and messages. The terminal wraps long lines."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def output_console() -> Console:
     """Return the console for stdout: the command's result."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     if not console.is_terminal:
         console.width = _WIDE
     return console

@@ -22,7 +22,7 @@ from ..agent.failures.error_json import error_to_json
 from ..launcher.jobs.exit_codes import DONE, INTERRUPTED
 from ..launcher.jobs.file_job import JobSpec, run_file_job
 from ..service.server.service import ServeSpec, serve
-from ..worker.process.parent_death import die_with_parent
+from ..worker.process.reaper import die_with_parent
 from .channel import Channel
 from .spec import target_of
 

@@ -17,6 +17,7 @@ from ..agent.errors import TargetError
 from ..agent.failures.error_json import error_from_json, error_to_json
 from ..agent.plan import AgentPlan
 from ..environments.launch import Launch
+from ..worker.importing.guard import importing_agent
 from ..worker.process.target_loader import load_target
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def main() -> None:
     result = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
-        agent = load_target(request["target"])
+        with importing_agent(request["target"]):
+            agent = load_target(request["target"])
         AgentPlan.compile(agent, Configuration(request["config"])).check_handles_input()
         error = None
     except BaseException as raised:  # noqa: BLE001 (user code may raise anything)

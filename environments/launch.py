@@ -6,6 +6,12 @@ its interpreter is not started with `-m`, but with a few lines of Python. They p
 from there, even if the environment has a tamias of its own: launcher and worker must have the same
 version. The lines are part of the command, so no file has to be found, and no environment variable
 is set: a process that an agent starts with `sys.executable` has the plain environment.
+
+The launcher's own interpreter is started in the same way, for another reason: the working directory
+and the folders of PYTHONPATH are the user's, and a `queue.py` in one of them must not be imported
+instead of Python's. So they are on `sys.path` only after tamias and all that it needs are loaded.
+
+A zygote runs below a reaper (`worker/process/reaper.py`), which is forked first.
 """
 
 from __future__ import annotations
@@ -22,19 +28,34 @@ if TYPE_CHECKING:
 _START: Final = """\
 import sys
 def start():
-    from importlib import import_module, machinery, util
+    import os
+    library = os.path.dirname(os.__file__)
+    place = sys.path.index(library) if library in sys.path else 0
+    users = [path for path in sys.path[:place] if not path.endswith(".zip")]
+    given = sys.path[:] = [path for path in sys.path if path and path not in users]
+    from importlib import import_module, util
+    from importlib.machinery import PathFinder
     from json import loads
-    from os import getcwd
-    first, last = loads(sys.argv.pop(1))
+    first, last, has_reaper = loads(sys.argv.pop(1))
     module, _, function = sys.argv.pop(1).partition(":")
-    if sys.path[:1] == [""]:
-        sys.path[0] = getcwd()
-    sys.path += dict.fromkeys(path for path in first + last if path not in sys.path)
-    spec = machinery.PathFinder.find_spec("tamias", last)
-    if spec is not None:
+    own = [path for path in dict.fromkeys(last) if path not in given]
+    sys.path += own
+    spec = PathFinder.find_spec("tamias", last) or util.find_spec("tamias")
+    if spec is None:
+        sys.path += users
+        spec = util.find_spec("tamias")
+    if has_reaper:
+        reaper = os.path.join(spec.submodule_search_locations[0], "worker/process/reaper.py")
+        found = util.spec_from_file_location("_tamias_reaper", reaper)
+        module_of = util.module_from_spec(found)
+        found.loader.exec_module(module_of)
+        module_of.fork_zygote(sys.argv[1])
+    if "tamias" not in sys.modules:
         sys.modules["tamias"] = tamias = util.module_from_spec(spec)
         spec.loader.exec_module(tamias)
     found = import_module(module)
+    sys.path[:] = [path or os.getcwd() for path in users] + given
+    sys.path += dict.fromkeys(path for path in [*first, *own] if path not in sys.path)
     return getattr(found, function)() if function else 0
 sys.exit(start())
 """
@@ -78,13 +99,20 @@ class Launch:
             return self.variables
         return {**self.variables, "PYTHONPATH": os.pathsep.join(self.pythonpath)}
 
-    def command(self, program: str, *arguments: str, folders: Sequence[str] = ()) -> list[str]:
+    def command(
+        self,
+        program: str,
+        *arguments: str,
+        folders: Sequence[str] = (),
+        has_reaper: bool = False,
+    ) -> list[str]:
         """Return the command that imports a module and calls a function in it.
 
         Args:
             program: `module:function`; without a function the module is only imported.
             arguments: the rest of its `sys.argv`.
             folders: where the agent's modules are; they come before `paths` on `sys.path`.
+            has_reaper: whether the first of `arguments` is for a reaper, which is forked first.
         """
-        paths = json.dumps([list(folders), self.paths])
+        paths = json.dumps([list(folders), self.paths, has_reaper])
         return [self.python, "-c", _START, paths, program, *arguments]

@@ -20,6 +20,7 @@ import yaml
 from ...agent.config.configuration import Configuration
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
 from ...agent.errors import ConfigError, MissingExtraError, PoolError, UsageError
+from ...worker.importing.guard import refuse_during_import
 from .minicluster import check_interpreter, is_minicluster, reason, set_defaults
 from .operator import attach
 from .streams import KeyedInput, from_stream, from_table
@@ -116,6 +117,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
             ConfigError: in a mini-cluster, the interpreter for Python functions cannot run them.
             PoolError: the job has failed because a pool could not go on; the message says why.
         """
+        refuse_during_import("execute()")
         if self._executed:
             raise UsageError(
                 "execute can be called once in the life of an environment.",

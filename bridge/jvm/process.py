@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from ...agent.errors import BridgeError, JvmError
-from ...worker.process.parent_death import die_with_parent
+from ...worker.process.reaper import die_with_parent
 from .py4j_client import Address, JvmUnreachableError, Py4jClient
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from ...environments.provide import provide_launch
 from ...launcher.jobs.job import Job
 from ...launcher.jobs.smoke import smoke_runner
 from ...store.state.reader import StoreReader
-from ...worker.process.parent_death import die_with_parent
+from ...worker.process.reaper import die_with_parent
 from . import frames
 from .checkpoints import CheckpointReader
 from .cleanup import sweep

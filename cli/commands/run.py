@@ -17,7 +17,7 @@ from ...launcher.jobs.target import checked_target
 from ...launcher.sinks.appendfile import OutputClosedError
 from .. import flags
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
-from ..paths import StatePlace, absolute, check_output
+from ..paths import StatePlace, absolute, check_output, check_streams
 from ..settings import configuration, for_workers
 from ..text import write_line
 from ..views.progress import watcher
@@ -180,6 +180,7 @@ def _perform(
     as_json: bool,
     quiet: bool,
 ) -> int:
+    check_streams(spec.input, spec.output)
     with watcher(spec, quiet=quiet) as watch:
         try:
             report = run_file_job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.config.options import PoolOptions
 from ...agent.errors import StoreError, UsageError
+from ...store.lease import Lease
 from ...store.state.directory import StateDirectory, StateView
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..pool.reader import check_beginning
@@ -120,13 +122,19 @@ def _undone_after_mistakes(state: StateDirectory, output: str) -> Iterator[None]
     try:
         yield
     except (UsageError, StoreError) as error:
-        if not any(state.layout.shards.iterdir()):  # no worker has ever run
+        if not _has_had_workers(state):
             if new_output:
                 with suppress(OSError):
                     Path(output).unlink()
             keep_output(state.path, error)
             state.destroy()
         raise
+
+
+def _has_had_workers(state: StateDirectory) -> bool:
+    """Whether a worker has ever had one of the shards, which this process has made."""
+    holders = (Lease.last_holder(path / "lease") for path in state.layout.shards.iterdir())
+    return any(holder not in (None, os.getpid()) for holder in holders)
 
 
 def _check_beginning(spec: JobSpec, limit: int) -> None:

@@ -29,6 +29,7 @@ from ...agent.errors import ConfigError
 from ...environments.provide import provide_launch
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
+from ...worker.importing.guard import refuse_during_import
 from ...worker.process.boot import Boot
 from ...worker.process.limits import KernelLimits
 from ..control.commands import Stop
@@ -98,7 +99,9 @@ class Job:
 
         Raises:
             StoreError: as `StateDirectory.open`.
+            UsageError: an agent is being imported.
         """
+        refuse_during_import("A job")
         config = self.config
         return StateDirectory.open(
             path,

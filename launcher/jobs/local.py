@@ -33,6 +33,7 @@ from ...environments.packing import own_folders, packed_for, portable_inputs
 from ...environments.provide import provide_launch
 from ...store.state.layout import StateLayout
 from ...store.state.scratch import make_scratch
+from ...worker.importing.guard import refuse_during_import
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..reload import generation_record
 from ..sinks.collect import CollectSink
@@ -111,6 +112,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
             AgentFailedError: an action failed (unless the option `on-error` says otherwise).
             TamiasError: any other error that ends a pool.
         """
+        refuse_during_import("execute()")
         if self._executed:
             raise UsageError(
                 "execute can be called once in the life of an environment.",

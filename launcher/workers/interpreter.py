@@ -1,4 +1,7 @@
-"""A child interpreter that forks workers, and the control socket to it."""
+"""A child interpreter that forks workers, its reaper, and the sockets to both.
+
+The child of this process is the reaper; the interpreter is the reaper's child.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from ...agent.config.configuration import Configuration
 from ...agent.errors import WorkerStartError
+from ...environments.launch import Launch
+from ...store.state.layout import StateLayout
 from ...worker.process.limits import Account
+from ...worker.process.reaper import EXIT_DESCRIPTORS_CLOSED, LEAVE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...environments.launch import Launch
     from ...worker.process.boot import Boot
 
 
@@ -29,22 +32,43 @@ class Interpreter:
     """A child interpreter that runs `worker.process.zygote`, and the control socket to it."""
 
     def __init__(
-        self, boot: Boot, log: IO[bytes] | int, *options: str, launch: Launch | None = None
+        self,
+        boot: Boot,
+        log: IO[bytes] | int,
+        *,
+        spawn: bool = False,
+        launch: Launch | None = None,
     ) -> None:
         """Start it. What it and its workers print goes to `log`.
+
+        With `spawn` it becomes the worker itself.
 
         Raises:
             WorkerStartError: there is no such executable, or no such working directory.
         """
         ours, theirs = socket.socketpair()
+        leash, self._leash = os.pipe()
         with theirs:
             try:
-                self._process = start_process(boot, theirs.fileno(), options, log, launch)
+                given = {
+                    "control": theirs.fileno(),
+                    "leash": leash,
+                    "parent": boot.parent,
+                    "socket": str(StateLayout(boot.state).control_socket),
+                    "scratch": boot.scratch,
+                    "spawn": spawn,
+                }
+                self._process = start_process(boot, given, log, launch)
             except BaseException:
                 ours.close()
+                os.close(self._leash)
                 raise
+            finally:
+                os.close(leash)
         self._socket = ours
         self._buffer = b""
+        self._pid = 0
+        self._status: int | None = None
         self.closed = False
         """Whether the other end is closed."""
         self._write(boot.encode())
@@ -52,8 +76,13 @@ class Interpreter:
 
     @property
     def pid(self) -> int:
-        """The interpreter's process id."""
-        return self._process.pid
+        """The interpreter's process id; the reaper's as long as that has not reported it."""
+        return self._pid or self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """The interpreter's status of waitpid, as the reaper has reported it; None before."""
+        return self._status
 
     def fileno(self) -> int:
         """Return the descriptor to poll for messages."""
@@ -82,44 +111,63 @@ class Interpreter:
                 self.closed = True
             self._buffer += data
         *lines, self._buffer = self._buffer.split(b"\n")
-        return [json.loads(line) for line in lines]
+        messages = []
+        for line in lines:
+            message = _parse(line)
+            if "zygote" in message:
+                self._pid = message["zygote"]
+            elif "ended" in message:
+                self._status = message["ended"]
+            elif message:
+                messages.append(message)
+        return messages
 
     def wait(self, timeout: float | None) -> int | None:
-        """Return the exit code as Popen gives it, or None after `timeout` seconds."""
+        """Wait for its end; return its exit code as Popen gives it, None after `timeout` seconds.
+
+        If the reaper has been killed, it is the reaper's, with which the kernel kills the other.
+        """
         try:
-            return self._process.wait(timeout)
+            code = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
-
-    def kill(self) -> None:
-        """SIGKILL it."""
-        self._process.kill()
+        return code if self._status is None else os.waitstatus_to_exitcode(self._status)
 
     def close(self) -> None:
         """Make it end, with its workers, and wait for that; may be called again."""
-        self.send(leave=True)
+        if self._leash >= 0:
+            with contextlib.suppress(OSError):  # it has ended
+                os.write(self._leash, LEAVE)
+            os.close(self._leash)
+            self._leash = -1
         self._socket.close()
         if self.wait(5.0) is None:
             self._process.kill()
             self._process.wait()
 
 
+def _parse(line: bytes) -> dict[str, Any]:
+    """Return a message; an empty one for a line that its sender died over."""
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError):
+        return {}
+
+
 def start_process(
-    boot: Boot,
-    control: int,
-    options: Sequence[str],
-    log: IO[bytes] | int,
-    launch: Launch | None,
+    boot: Boot, given: dict[str, Any], log: IO[bytes] | int, launch: Launch | None
 ) -> subprocess.Popen[bytes]:
-    """Start the interpreter's process.
+    """Start the reaper's process; `given` is what reaper and interpreter get.
 
     Raises:
         WorkerStartError: there is no such executable, or no such working directory.
     """
-    if launch is None:
-        command = [sys.executable, "-m", _PROGRAM, str(control), *options]
-    else:
-        command = launch.command(f"{_PROGRAM}:main", str(control), *options, folders=boot.sys_path)
+    command = (launch or Launch(sys.executable)).command(
+        f"{_PROGRAM}:main",
+        json.dumps(given),
+        folders=() if launch is None else boot.sys_path,
+        has_reaper=True,
+    )
     account = Account.of(Configuration(boot.config))
     environment = None if launch is None else launch.environ
     if account is not None:
@@ -132,7 +180,7 @@ def start_process(
             user=None if account is None else account.user,
             group=None if account is None else account.group,
             extra_groups=None if account is None else account.groups,
-            pass_fds=[control],
+            pass_fds=[given["control"], given["leash"]],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -158,5 +206,15 @@ def how_it_ended(code: int | None) -> str:
     if code is None:
         return "closed its control socket"
     if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
+        return f"was killed by {signal_name(-code)}"
+    if code == EXIT_DESCRIPTORS_CLOSED:
+        return "lost its descriptors: the agent has closed them (os.closerange?)"
     return f"exited with code {code}"
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal; its number for one without, as those of real time."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

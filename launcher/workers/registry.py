@@ -19,6 +19,8 @@ from ...worker.beacon import Beacons
 from ...worker.process.boot import Assignment
 from ..dispatch.item import Death
 from ..hooks import WorkerExit, WorkerInfo
+from .interpreter import signal_name
+from .starter import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,8 +242,10 @@ def _describe(status: int | None) -> tuple[str, int | None, int | None]:
     """Describe how a process ended; return the text, the signal and the exit code."""
     if status is None:
         return "died with its zygote", None, None
+    if status == UNKNOWN:
+        return "died, and other code in its zygote has taken its exit status", None, None
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return f"was killed by {signal.Signals(number).name}", number, None
+        return f"was killed by {signal_name(number)}", number, None
     code = os.WEXITSTATUS(status)
     return f"exited with code {code}", None, code

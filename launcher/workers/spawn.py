@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class _Spawned:
-    """A worker in an interpreter of its own, and its guardian."""
+    """A worker in an interpreter of its own."""
 
-    __slots__ = ("assignment", "guardian", "pid")
+    __slots__ = ("assignment", "interpreter", "pid")
 
-    def __init__(self, guardian: Interpreter, assignment: Assignment) -> None:
-        self.guardian = guardian
+    def __init__(self, interpreter: Interpreter, assignment: Assignment) -> None:
+        self.interpreter = interpreter
         self.assignment = assignment
         self.pid = 0
         """The worker's process id; 0 until it is known."""
@@ -39,51 +39,47 @@ class SpawnStarter(Starter):
 
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
-        guardian = Interpreter(self._boot, self._log, "guardian", launch=self._launch)
-        guardian.send(fork=asdict(assignment))
-        self._spawned.append(_Spawned(guardian, assignment))
+        interpreter = Interpreter(self._boot, self._log, spawn=True, launch=self._launch)
+        interpreter.send(fork=asdict(assignment))
+        self._spawned.append(_Spawned(interpreter, assignment))
 
     def descriptors(self) -> Sequence[int]:
         """As `Starter.descriptors`."""
-        return [spawned.guardian.fileno() for spawned in self._spawned]
+        return [spawned.interpreter.fileno() for spawned in self._spawned]
 
     def poll(self) -> list[Event]:
         """As `Starter.poll`."""
         events: list[Event] = []
         for spawned in list(self._spawned):
             ended = self._receive(spawned, events)
-            if spawned.guardian.closed and not ended:
+            if spawned.interpreter.closed and not ended:
                 events.append(self._orphaned(spawned))
                 ended = True
             if ended:
-                spawned.guardian.close()
+                spawned.interpreter.close()
                 self._spawned.remove(spawned)
         return events
 
     def _receive(self, spawned: _Spawned, events: list[Event]) -> bool:
-        """Turn the guardian's messages into events; return whether its worker has ended."""
+        """Turn the interpreter's messages into events; return whether its worker has ended."""
         assignment = spawned.assignment
-        ended = False
-        for message in spawned.guardian.receive():
+        for message in spawned.interpreter.receive():
             if "failed" in message:
                 events.append(BootFailed.from_json(message["failed"]))
             elif "forked" in message:
                 spawned.pid = message["forked"]
                 events.append(Started(assignment, spawned.pid))
-            elif "unforked" in message:
-                events.append(StartFailed(assignment, message["error"]))
-                ended = True
-            else:
-                events.append(Exited(assignment, message["exit"], message["status"]))
-                ended = True
-        return ended
+        if spawned.pid and spawned.interpreter.status is not None:
+            events.append(Exited(assignment, spawned.pid, spawned.interpreter.status))
+            return True
+        return False
 
     def _orphaned(self, spawned: _Spawned) -> Event:
-        """Return the event for a dead guardian, with which the kernel has killed its worker."""
-        code = spawned.guardian.wait(5.0)
+        """Return the event for a worker that died before it was ready, or whose reaper has died."""
+        code = spawned.interpreter.wait(5.0)
         if not spawned.pid:
             return StartFailed(
-                spawned.assignment, f"its guardian {how_it_ended(code)} while it started"
+                spawned.assignment, f"its interpreter {how_it_ended(code)} while it started"
             )
         kill_group(spawned.pid)
         return Exited(spawned.assignment, spawned.pid, None)
@@ -91,9 +87,9 @@ class SpawnStarter(Starter):
     def close(self) -> None:
         """As `Starter.close`."""
         for spawned in self._spawned:
-            spawned.guardian.close()
+            spawned.interpreter.close()
 
     @property
     def pids(self) -> Sequence[int]:
-        """The guardians' process ids."""
-        return [spawned.guardian.pid for spawned in self._spawned]
+        """The process ids of interpreters that are no workers yet."""
+        return [spawned.interpreter.pid for spawned in self._spawned if not spawned.pid]

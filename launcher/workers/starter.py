@@ -5,15 +5,16 @@ Two start methods, one interface. `ZygoteStarter` forks all workers from one war
 (threads started on import, some GPU libraries). Both run `worker.process.zygote`, the
 second starts one for each worker.
 
-The launcher is never a worker's parent, so the parent reports deaths: `poll` returns them as
-events. Without a `Launch`, workers run in the launcher's own interpreter and environment.
+The launcher is never a worker's parent, so the parent reports deaths, and the launcher looks itself
+in case it does not (`deaths.py`): `poll` returns them as events. Without a `Launch`, workers run in
+the launcher's own interpreter and environment.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import WorkerStartError
 from ...agent.failures.error_json import error_from_json
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from ...agent.errors import TamiasError
     from ...worker.process.boot import Assignment
+
+
+UNKNOWN: Final = -1
+"""The status of a worker that has ended, if other code in its parent has collected it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,10 @@ class StartFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A worker's process has ended; `status` is that of waitpid, None if it is unknown."""
+    """A worker's process has ended.
+
+    `status` is that of waitpid, or `UNKNOWN`; None if it has died with its zygote.
+    """
 
     assignment: Assignment
     pid: int

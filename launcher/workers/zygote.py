@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from ...agent.errors import WorkerStartError
+from .deaths import DeathWatch
 from .interpreter import Interpreter, how_it_ended, kill_group
-from .starter import BootFailed, Event, Exited, Started, Starter, StartFailed
+from .starter import UNKNOWN, BootFailed, Event, Exited, Started, Starter, StartFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,7 @@ ZYGOTE_STARTS: Final = 3
 """The number of zygotes in a row that may die while they start. One may be killed by accident; if
 all of them die, importing the agent is the cause."""
 
+_LOG: Final = logging.getLogger("tamias.pool")
 _START_HINT: Final = (
     "Its stacks are in logs/pool.log of the state directory. Import the agent in a plain Python; if"
     " that only takes long, raise start-timeout."
@@ -37,7 +40,9 @@ class ZygoteStarter(Starter):
         self._zygote = Interpreter(boot, log, launch=launch)
         self._requested: dict[tuple[int, int], Assignment] = {}
         self._running: dict[int, Assignment] = {}
+        self._deaths = DeathWatch()
         self._ready = False
+        self._warned = False
         self._failed = False
         """Whether the agent cannot be loaded: another zygote could not load it either."""
         self._failed_starts = 0
@@ -62,9 +67,7 @@ class ZygoteStarter(Starter):
         events: list[Event] = []
         for message in self._zygote.receive():
             if "ready" in message:
-                self._ready = True
-                self._failed_starts = 0
-                self.files = message["ready"]["files"]
+                self._on_ready(message["ready"])
             elif "failed" in message:
                 self._failed = True
                 events.append(BootFailed.from_json(message["failed"]))
@@ -72,16 +75,30 @@ class ZygoteStarter(Starter):
             elif "forked" in message:
                 assignment = self._requested.pop((message["slot"], message["incarnation"]))
                 self._running[message["forked"]] = assignment
+                self._deaths.add(message["forked"])
                 events.append(Started(assignment, message["forked"]))
             elif "unforked" in message:
                 assignment = self._requested.pop((message["unforked"], message["incarnation"]))
                 events.append(StartFailed(assignment, message["error"]))
-            else:
-                assignment = self._running.pop(message["exit"])
-                events.append(Exited(assignment, message["exit"], message["status"]))
+            elif message["exit"] in self._running:
+                self._deaths.remove(message["exit"])
+                status = UNKNOWN if message["status"] is None else message["status"]
+                events.append(Exited(self._running.pop(message["exit"]), message["exit"], status))
+        for pid in self._deaths.unreported():
+            kill_group(pid)
+            events.append(Exited(self._running.pop(pid), pid, UNKNOWN))
         if self._zygote.closed and not self._failed:
             events.extend(self._replace())
         return events
+
+    def _on_ready(self, report: dict[str, Any]) -> None:
+        self._ready = True
+        self._failed_starts = 0
+        self.files = report["files"]
+        if not self._warned:  # a zygote that is started again would say the same
+            self._warned = True
+            for warning in report["warnings"]:
+                _LOG.warning("%s", warning)
 
     def _replace(self) -> list[Event]:
         """Replace a dead zygote, with which the kernel has killed all of its workers."""
@@ -94,6 +111,7 @@ class ZygoteStarter(Starter):
             message = f"the zygote {why} while it started (importing the agent, most likely)"
             return [BootFailed(WorkerStartError(message, hint=_START_HINT))]
         running, self._running = self._running, {}
+        self._deaths.close()
         for pid in running:
             kill_group(pid)
         self._ready = False
@@ -104,6 +122,7 @@ class ZygoteStarter(Starter):
 
     def close(self) -> None:
         """As `Starter.close`."""
+        self._deaths.close()
         self._zygote.close()
 
     @property

@@ -185,10 +185,10 @@ def test_the_death_of_a_pool_or_a_worker_does_not_affect_other_agents(place: Pla
         assert place.family("b") == was_b
         record = until(process, "died", "a")
         assert record["how"] == "its pool process was killed by SIGKILL"
-        wait_for(lambda: len(place.family("a")) == 4)
+        wait_for(lambda: len(place.family("a")) == 5)
         now_a = place.family("a")
         was_b[-1].kill()
-        wait_for(lambda: len(place.family("b")) == 4 and was_b[-1] not in place.family("b"))
+        wait_for(lambda: len(place.family("b")) == 5 and was_b[-1] not in place.family("b"))
         assert place.family("b")[:2] == was_b[:2]
         assert place.family("a") == now_a
         status = json.loads(place.tamias("status", place.state("a"), "--json").stdout)
@@ -211,7 +211,7 @@ def test_the_death_of_the_launcher_leaves_no_process_and_all_carry_on(place: Pla
         until(process, "ended", "b")
         wait_for(lambda: place.waits("a"))
         everybody = pool_of(process)
-        assert len(everybody) == 4
+        assert len(everybody) == 5
         process.kill()
         wait_for(lambda: all(map(is_dead, everybody)))
     before = (place.path / "b/out.jsonl").read_bytes()

@@ -137,7 +137,7 @@ def test_nothing_outlives_the_task(tmp_path: Path, how: str) -> None:
         assert task.stdout is not None
         launcher = psutil.Process(int(task.stdout.readline()))
         family = [launcher, *launcher.children(recursive=True)]
-        assert len(family) == 4  # launcher, zygote, two workers
+        assert len(family) == 5  # launcher, reaper, zygote, two workers
         if how == "stopped":
             launcher.send_signal(signal.SIGSTOP)
         if how == "closed":

@@ -16,7 +16,7 @@ import lmdb
 import psutil
 import pytest
 
-from support.fire.run import Field, Shape, alive, children
+from support.fire.run import Field, Shape, alive, children, workers_below
 from tamias.store.state.layout import StateLayout
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_nothing_outlives_a_killed_launcher(tmp_path: Path, method: str) -> None
     assert not [path for path in field.state.rglob("*") if path.is_socket()]
 
 
-@pytest.mark.parametrize("victim", ["worker", "zygote"])
+@pytest.mark.parametrize("victim", ["worker", "zygote", "reaper"])
 @pytest.mark.parametrize("method", ["zygote", "spawn"])
 def test_what_an_action_has_started_dies_with_its_worker(
     tmp_path: Path, method: str, victim: str
@@ -85,11 +85,12 @@ def test_what_an_action_has_started_dies_with_its_worker(
     launcher = field.start(workers=1)
     try:
         assert wait_for(lambda: len(descendants(launcher.pid)) >= 5, 30)
-        (zygote,) = children(launcher.pid)
-        (worker,) = children(zygote)
+        (reaper,) = children(launcher.pid)
+        (worker,) = workers_below(launcher.pid)
         started = children(worker)
         assert started
-        field.shoot(worker if victim == "worker" else zygote, victim)
+        shot = {"worker": worker, "zygote": psutil.Process(worker).ppid(), "reaper": reaper}
+        field.shoot(shot[victim], victim)
         assert wait_for(lambda: not any(map(alive, started)), 2)
     finally:
         launcher.kill()
@@ -128,7 +129,7 @@ def test_a_hundred_killed_workers(tmp_path: Path) -> None:
     while field.kills["worker"] < 100:
         before = written()
         descriptors.append(psutil.Process(launcher.pid).num_fds())
-        workers = [worker for zygote in children(launcher.pid) for worker in children(zygote)]
+        workers = workers_below(launcher.pid)
         if workers:
             field.shoot(chance.choice(workers), "worker")
         # Only what gets on is worth killing again: wait for the next output.

@@ -60,7 +60,7 @@ def kill_a_launcher(flink: Cluster) -> None:
 def kill_a_zygote(flink: Cluster) -> None:
     before = {worker.pid for worker in flink.workers()}
     launcher = flink.launchers()[0]
-    below = {process.name(): process for process in launcher.children()}
+    below = {process.name(): process for process in launcher.children(recursive=True)}
     next(process for name, process in below.items() if name.startswith("tamias zygote")).kill()
     kill_a_worker(flink)  # its successor needs a zygote
     assert {worker.pid for worker in flink.workers()} - before

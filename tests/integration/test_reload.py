@@ -47,7 +47,7 @@ def test_reload_after_reload_leaves_nothing_of_the_old_code(tmp_path: Path) -> N
         os.utime(job.agent, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
         job.reload()
         job.until_events(20)
-        assert len(job.pids()) == len(first) == 3  # a zygote and two workers
+        assert len(job.pids()) == len(first) == 4  # a zygote, its reaper and two workers
         assert not set(first) & set(job.pids())
         # From elsewhere, and from there on: the second waits for the first.
         (tmp_path / "new").mkdir()
@@ -63,7 +63,7 @@ def test_reload_after_reload_leaves_nothing_of_the_old_code(tmp_path: Path) -> N
         for thread in threads:
             thread.join(60)
         assert sorted(answer["generation"] for answer in answers) == [2, 3]
-        assert len(job.pids()) == 3
+        assert len(job.pids()) == 4
         job.until_events(20)
         outputs = job.finish()
     assert undisturbed(outputs)
@@ -91,7 +91,7 @@ def test_bad_code_is_rolled_back_with_the_reason(tmp_path: Path) -> None:
             assert status["generation"] == 0
             assert reason in status["reload"]["reason"]
             assert {worker["generation"] for worker in status["workers"]} == {0}
-            assert len(job.pids()) == 3
+            assert len(job.pids()) == 4
         # A number is given out once, and the next code may be better.
         assert job.reload(code(3))["generation"] == len(BAD) + 1
         job.until_events(50)

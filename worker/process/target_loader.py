@@ -9,17 +9,24 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.agent import Agent
-from ...agent.errors import TargetError
+from ...agent.errors import TamiasError, TargetError
 from ...agent.failures.error_text import own_lines, traceback_of
+from ..importing.name_clashes import name_clash
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+_OWN_FOLDERS: Final = tuple(
+    f"{Path(__file__).parents[2] / room}{os.sep}"
+    for room in ("agent", "store", "worker", "environments", "launcher", "service", "cli", "bridge")
+)
 
 
 def load_target(target: str, folder: Path | None = None) -> Agent | type[Agent]:
@@ -188,10 +195,18 @@ def _failed(what: str, error: BaseException) -> TargetError:
     frames = [
         frame
         for frame in traceback.extract_tb(traceback_of(error))
-        if "importlib" not in frame.filename and frame.filename != __file__
+        if "importlib" not in frame.filename and not frame.filename.startswith(_OWN_FOLDERS)
     ]
     lines = traceback.format_list(frames)
-    lines.append(own_lines(error))
+    hint = "Repair the code."
+    if isinstance(error, TamiasError):  # without its module, and the hint where hints are
+        lines.append(f"{type(error).__name__}: {error.message}")
+        hint = error.hint or hint
+    else:
+        lines.append(own_lines(error))
+    if isinstance(error, SystemExit):
+        hint = "It has called sys.exit: put that below " + 'if __name__ == "__main__":'
     return TargetError(
-        f"{what} cannot be imported:\n" + "".join(lines).rstrip() + "\n", hint="Repair the code."
+        f"{what} cannot be imported:\n" + "".join(lines).rstrip() + "\n",
+        hint=name_clash(error) or hint,
     )

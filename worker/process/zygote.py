@@ -6,33 +6,30 @@ ZeroMQ context and no open store, so that a fork copies nothing that must not be
 costs milliseconds where a new interpreter costs hundreds of them.
 
 Its control socket carries JSON lines. From the launcher: first a `Boot`, then
-`{"fork": Assignment}` any number of times, at last `{"leave": true}`. To the launcher:
-`{"ready": {...}}` or `{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
+`{"fork": Assignment}` any number of times. To the launcher: `{"ready": {...}}` or
+`{"failed": {...}}`, `{"forked": pid, ...}`, `{"exit": pid, "status": n}`.
 
-When the control socket closes, the launcher is dead. Then the zygote kills every worker with all
-processes that it has started, removes the launcher's temporary files, and exits.
+**The agent's code may have changed anything** that belongs to the process: signal handlers,
+streams, functions of the standard library. So the zygote sees the deaths of its workers by
+descriptors of the processes (pidfd_open(2)), needs no signal, sets back what the import has changed
+(`import_effects.py`), and calls only functions that it had before. All clean-up is the work of its
+parent, the reaper (`reaper.py`), where the agent's code never runs.
 
-A *guardian* is a zygote that does not import the agent: its worker does that itself, after the
-fork. This is the start method `spawn`, for agents whose imports do not survive a fork. A guardian
-has one worker and only cleans up after it: neither a killed worker nor a killed launcher can do
-that.
-
-    python -m tamias.worker.process.zygote FD [guardian]
+With the start method `spawn` there is no fork: the process itself becomes the one worker, and
+imports the agent only then. That is for agents whose imports do not survive a fork.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
-import time
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import setproctitle
@@ -41,105 +38,126 @@ from ...agent.config.options import PoolOptions
 from ...agent.failures.error_json import error_to_json
 from ...agent.hooks import find_hooks
 from ...store.crashpoints import reach
-from ...store.state.layout import StateLayout
 from ..hooks import HOOK_GROUP, WorkerHook
+from ..importing.effects import ImportEffects, buffer_native_lines, flush_streams
+from ..importing.guard import importing_agent
 from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .codebase import digests, own_files
 from .output import label_output, log_to_output, settle_logging
-from .parent_death import die_with_parent
 from .random_state import find_generators, renew_generators
+from .reaper import EXIT_DESCRIPTORS_CLOSED, descendants, die_with_parent
 from .worker import freeze_heap, run_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...agent.plan import AgentPlan
     from ..hooks import HookClasses
     from .random_state import Generators
 
+LOOK_SECONDS: Final = 0.5
+"""Between two looks at workers, on a system without descriptors of processes."""
 
-DELETIONS: Final = 50
-DELETION_PAUSE: Final = 0.02
-DYING_SECONDS: Final = 0.5
-"""How long a launcher with much memory may take to die."""
+_LOG: Final = logging.getLogger("tamias.worker")
+
+# As they are before the agent is imported, which may replace them.
+_fork: Final = os.fork
+_waitpid: Final = os.waitpid
+_pidfd_open: Final[Callable[[int], int] | None] = getattr(os, "pidfd_open", None)
+_poll: Final = select.poll
 
 
 class Zygote:
     """A zygote; see the module's text."""
 
-    def __init__(self, control: socket.socket, *, is_guardian: bool) -> None:
+    def __init__(self, control: socket.socket, *, spawn: bool) -> None:
         self._control = control
-        self._is_guardian = is_guardian
+        self._spawn = spawn
         self._plan: AgentPlan | None = None
         self._hooks: HookClasses = ((), 0)
         self._generators: Generators = []
         self._buffer = b""
-        self._workers: set[int] = set()
-        self._wakeup, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._workers: dict[int, int] = {}
+        """Descriptors of the living workers, by process id; -1 where the system has none."""
 
     def main(self) -> int:
-        """Serve the launcher until it dies, or sends `leave`."""
-        self._boot = boot = Boot.decode(self._read_first_line())
-        signal.signal(
-            signal.SIGTERM, lambda *_: self._exit_with_workers(orphaned=os.getppid() != boot.parent)
-        )
-        die_with_parent(boot.parent, signal.SIGTERM)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._alarm, warn_on_full_buffer=False)
+        """Serve the launcher until the reaper kills this process."""
+        self._boot = boot = Boot.decode(self._read_line())
         sys.path.extend(path for path in boot.sys_path if path not in sys.path)
-        if self._is_guardian:
-            setproctitle.setproctitle("tamias guardian")
-        else:
-            self._plan = plan = self._compile()
-            if plan is None:
-                return 1
-            setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
-            freeze_heap()
-            self._send(
-                ready={
-                    "pid": os.getpid(),
-                    "agent": plan.name,
-                    "actions": list(plan.actions),
-                    "files": digests(own_files()),
-                }
-            )
+        buffer_native_lines()
+        if self._spawn:
+            self._become_worker(Assignment(**json.loads(self._read_line())["fork"]))
+        effects = ImportEffects()
+        self._plan = plan = self._compile()
+        if plan is None:
+            return 1
+        effects.undo()
+        effects.end_forked_child()
+        if not self._is_connected():
+            return EXIT_DESCRIPTORS_CLOSED
+        setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
+        freeze_heap()
+        self._send(
+            ready={
+                "pid": os.getpid(),
+                "agent": plan.name,
+                "actions": list(plan.actions),
+                "files": digests(own_files()),
+                "warnings": effects.warnings(plan.name.partition(":")[0], descendants(os.getpid())),
+            }
+        )
         while True:
             for message in self._messages():
-                if "leave" in message:
-                    self._kill_workers()
-                    return 0
                 self._fork(Assignment(**message["fork"]))
-            waiting: list[socket.socket | int] = [self._control, self._wakeup]
-            readable, _, _ = select.select(waiting, [], [])
-            if self._wakeup in readable:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._wakeup, 4096)
-                self._reap()
-            if self._control in readable:
+            if self._control.fileno() in self._wait():
                 self._receive()
+            self._collect()
 
     def _compile(self) -> AgentPlan | None:
+        process = os.getpid()
         try:
-            with stacks_in_log():
+            with stacks_in_log(), importing_agent(self._boot.target):
                 plan = self._boot.compile()
                 names = plan.config.get(PoolOptions.WORKER_HOOKS)
                 self._hooks = find_hooks(WorkerHook, HOOK_GROUP, names)
                 self._generators = find_generators()
                 settle_logging()
                 return plan
-        except BaseException as error:  # noqa: BLE001 (importing user code may do anything)
+        except BaseException as error:
+            if os.getpid() != process:
+                raise  # in a child that the import has forked
             self._send(failed=error_to_json(error))
             return None
+
+    def _is_connected(self) -> bool:
+        try:
+            os.fstat(self._control.fileno())
+        except OSError:
+            _LOG.error(
+                "importing the agent has closed all descriptors of its process (os.closerange?)"
+            )
+            return False
+        return True
+
+    def _wait(self) -> list[int]:
+        """Wait for a message or the death of a worker; return the descriptors that are readable."""
+        poll = _poll()
+        poll.register(self._control, select.POLLIN)
+        for descriptor in self._workers.values():
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
+        limit = LOOK_SECONDS * 1000 if -1 in self._workers.values() else None
+        return [descriptor for descriptor, _ in poll.poll(limit)]
 
     # -- workers ------------------------------------------------------------------------------
 
     def _fork(self, assignment: Assignment) -> None:
         zygote = os.getpid()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_streams()
         reach("fork.before")
         try:
-            pid = os.fork()
+            pid = _fork()
         except OSError as error:
             self._send(
                 unforked=assignment.slot, incarnation=assignment.incarnation, error=str(error)
@@ -151,7 +169,7 @@ class Zygote:
         reach("fork.parent")
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
-        self._workers.add(pid)
+        self._workers[pid] = _descriptor_of(pid)
         self._send(forked=pid, slot=assignment.slot, incarnation=assignment.incarnation)
 
     def _run_worker(self, zygote: int, assignment: Assignment) -> NoReturn:
@@ -159,74 +177,54 @@ class Zygote:
         try:
             os.setpgid(0, 0)  # its children die with it: see `_kill_group`
             die_with_parent(zygote)
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.close(self._wakeup)
-            os.close(self._alarm)
-            plan = self._plan or self._compile()
+            for descriptor in filter(lambda number: number >= 0, self._workers.values()):
+                os.close(descriptor)
+            self._control.close()
+            if self._plan is not None:
+                renew_generators(self._generators)
+                code = run_worker(self._boot, self._plan, assignment, self._hooks)
+        except BaseException:  # noqa: BLE001 (nothing may unwind into the zygote's own frames)
+            traceback.print_exc()
+        finally:
+            flush_streams()
+            os._exit(code)
+
+    def _become_worker(self, assignment: Assignment) -> NoReturn:
+        """Import the agent and work, in this process."""
+        code = 1
+        try:
+            self._send(forked=os.getpid(), slot=assignment.slot, incarnation=assignment.incarnation)
+            effects = ImportEffects()
+            plan = self._compile()
+            effects.undo()
+            effects.end_forked_child()
             self._control.close()
             if plan is not None:
                 renew_generators(self._generators)
                 code = run_worker(self._boot, plan, assignment, self._hooks)
-        except BaseException:  # noqa: BLE001 (nothing may unwind into the zygote's own frames)
+        except BaseException:  # noqa: BLE001 (as above)
             traceback.print_exc()
         finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
+            flush_streams()
             os._exit(code)
 
-    def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid in self._workers:
-                self._kill_group(pid)
-                self._send(exit=pid, status=status)
-
-    def _kill_group(self, pid: int) -> None:
-        """Kill all processes that a dead worker has left in its process group."""
-        self._workers.discard(pid)
-        with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
-
-    def _exit_with_workers(self, *, orphaned: bool = True) -> NoReturn:
-        """Kill all workers, clean up, and exit: the launcher is dead, or sent SIGTERM.
-
-        As long as the launcher lives, it uses its temporary files and removes them itself.
-        """
-        self._kill_workers()
-        if not orphaned:
-            # The launcher may be dying: its threads end one after the other, the kernel signals the
-            # end of each that this process descends from, and until the last has ended `getppid`
-            # names the launcher. Each further signal calls this again.
-            time.sleep(DYING_SECONDS)
-            orphaned = os.getppid() != self._boot.parent
-        if orphaned:
-            _remove_stale_socket(StateLayout(self._boot.state).control_socket)
-        scratch = self._boot.scratch if orphaned else None
-        for _ in range(DELETIONS):
-            if not scratch or not os.path.exists(scratch):  # noqa: PTH110
-                break
-            # Workers that are not dead yet may create files: the next round removes them.
-            shutil.rmtree(scratch, ignore_errors=True)
-            time.sleep(DELETION_PAUSE)
-        os._exit(0)
-
-    def _kill_workers(self) -> None:
-        for pid in self._workers:
-            for kill in (os.killpg, os.kill):
-                with contextlib.suppress(OSError):
-                    kill(pid, signal.SIGKILL)
+    def _collect(self) -> None:
+        """Report the workers that have died."""
+        for pid in list(self._workers):
+            status: int | None = None  # if other code in this process has collected it
+            with contextlib.suppress(ChildProcessError):
+                ended, status = _waitpid(pid, os.WNOHANG)
+                if ended == 0:
+                    continue
+            descriptor = self._workers.pop(pid)
+            if descriptor >= 0:
+                os.close(descriptor)
+            _kill_group(pid)
+            self._send(exit=pid, status=status)
 
     # -- the control socket -------------------------------------------------------------------
 
-    def _read_first_line(self) -> bytes:
+    def _read_line(self) -> bytes:
         while b"\n" not in self._buffer:
             data = self._control.recv(1 << 20)
             if not data:
@@ -238,7 +236,7 @@ class Zygote:
     def _receive(self) -> None:
         data = self._control.recv(1 << 16)
         if not data:
-            self._exit_with_workers()
+            os._exit(0)  # the launcher is dead: the reaper kills the workers
         self._buffer += data
 
     def _messages(self) -> list[dict[str, Any]]:
@@ -250,28 +248,25 @@ class Zygote:
             self._control.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _remove_stale_socket(path: Path) -> None:
-    """Remove the control socket of a killed launcher; one on which a launcher listens is kept."""
+def _descriptor_of(pid: int) -> int:
+    """Open a descriptor that is readable when the process has ended; -1 if there are none."""
+    if _pidfd_open is not None:
+        with contextlib.suppress(OSError):
+            return _pidfd_open(pid)
+    return -1
+
+
+def _kill_group(pid: int) -> None:
+    """Kill all processes that a dead worker has left in its process group."""
     with contextlib.suppress(OSError):
-        os.chdir(path.parent)  # a socket's path must be short
-        for _ in range(DELETIONS):
-            with socket.socket(socket.AF_UNIX) as probe:
-                try:
-                    probe.connect(path.name)
-                except ConnectionRefusedError:
-                    Path(path.name).unlink()
-                    return
-            time.sleep(DELETION_PAUSE)
+        os.killpg(pid, signal.SIGKILL)
 
 
 def main() -> int:
-    """The module's entry point."""
+    """The module's entry point; the process is below a reaper."""
     label_output(lambda: "zygote")
     log_to_output()
-    control = socket.socket(fileno=int(sys.argv[1]))
+    given = json.loads(sys.argv[1])
+    control = socket.socket(fileno=given["control"])
     control.set_inheritable(False)
-    return Zygote(control, is_guardian="guardian" in sys.argv[2:]).main()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return Zygote(control, spawn=given["spawn"]).main()

@@ -25,7 +25,7 @@ import psutil
 from support.chaos.findings import collect
 from support.chaos.history import Bounds, Fault, History, Leftover, Life, Operation, Sample
 from support.chaos.plan import BAD_CODES, LENGTHY
-from support.fire.run import alive, children
+from support.fire.run import alive, workers_below, zygotes_below
 from tamias.agent.errors import TamiasError
 from tamias.launcher.control.client import send_request
 from tamias.store.state.layout import StateLayout
@@ -190,11 +190,11 @@ class Ground:
 
     def workers(self) -> list[int]:
         """The living workers' pids."""
-        return [worker for zygote in self.zygotes() for worker in children(zygote)]
+        return workers_below(self.launcher.pid) if self.launcher is not None else []
 
     def zygotes(self) -> list[int]:
-        """The living zygotes' pids."""
-        return children(self.launcher.pid) if self.launcher is not None else []
+        """The pids of the living zygotes and their reapers."""
+        return zygotes_below(self.launcher.pid) if self.launcher is not None else []
 
     # -- faults -------------------------------------------------------------------------------
 

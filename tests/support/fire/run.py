@@ -255,6 +255,31 @@ def children(pid: int) -> list[int]:
     return [child for child in found if alive(child)]
 
 
+def workers_below(launcher: int) -> list[int]:
+    """Pids of the workers below a launcher."""
+    return [pid for pid in _below(launcher) if _is_worker(pid)]
+
+
+def zygotes_below(launcher: int) -> list[int]:
+    """Pids of the zygotes below a launcher, and of their reapers."""
+    parents = [pid for child in children(launcher) for pid in (child, *children(child))]
+    return [pid for pid in parents if not _is_worker(pid)]
+
+
+def _below(launcher: int) -> list[int]:
+    found = []
+    for reaper in children(launcher):
+        for zygote in children(reaper):
+            found += [zygote, *children(zygote)]
+    return found
+
+
+def _is_worker(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().startswith("tamias worker")
+    return False
+
+
 def alive(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
     try:

@@ -1,8 +1,8 @@
 """Kill at seeded random instants until the job is done, then judge.
 
-What is killed: workers, the zygote (in the case of spawned workers: a guardian), the launcher, all
-of them at once. Some launchers are drained, and some processes of all sorts stopped for a while,
-which is no kill but has to come out the same.
+What is killed: workers, the zygote or its reaper, the launcher, all of them at once. Some launchers
+are drained, and some processes of all sorts stopped for a while, which is no kill but has to come
+out the same.
 
 A seed fixes the inputs, the shape of the job (batch, window, shards, order, caches) and the
 schedule of kills: how long to wait, and what to kill then. Instants are of the wall clock, so a
@@ -20,7 +20,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from support.fire.run import KINDS, Field, Shape, children
+from support.fire.run import KINDS, Field, Shape, workers_below, zygotes_below
 
 if TYPE_CHECKING:
     import subprocess
@@ -135,7 +135,7 @@ def _fire(field: Field, launcher: subprocess.Popen[bytes], plan: _Plan, deadline
     """Shoot at one life of a launcher until it ends; whether it was the launcher that was hit."""
     chance = plan.chance
     if chance.random() < 0.8:
-        while launcher.poll() is None and not _workers(launcher.pid):
+        while launcher.poll() is None and not workers_below(launcher.pid):
             time.sleep(0.003)
     while time.monotonic() < deadline and sum(field.kills.values()) < plan.most:
         wait = chance.expovariate(1 / plan.pace)
@@ -167,10 +167,10 @@ def _targets(what: str, launcher: int) -> list[int]:
     """The processes of a kind."""
     kinds = {
         "launcher": lambda: [launcher],
-        "zygote": lambda: children(launcher),
-        "worker": lambda: _workers(launcher),
-        "all": lambda: [launcher, *children(launcher), *_workers(launcher)],
-        "pause": lambda: [launcher, *children(launcher), *_workers(launcher)],
+        "zygote": lambda: zygotes_below(launcher),
+        "worker": lambda: workers_below(launcher),
+        "all": lambda: [launcher, *zygotes_below(launcher), *workers_below(launcher)],
+        "pause": lambda: [launcher, *zygotes_below(launcher), *workers_below(launcher)],
     }
     return kinds[what]()
 
@@ -185,7 +185,3 @@ def _pause(pid: int, seconds: float) -> None:
 def _go_on(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
-
-
-def _workers(launcher: int) -> list[int]:
-    return [worker for parent in children(launcher) for worker in children(parent)]

@@ -115,7 +115,7 @@ class Reloadable:
         return self.ask("reload", **arguments)
 
     def pids(self) -> list[int]:
-        """Of all processes that the pool has, zygotes and workers, when none is still starting."""
+        """Pids of all processes below the launcher, when none is still starting."""
         self.until(lambda status: all(each["state"] == "ready" for each in status["workers"]))
         return sorted(process.pid for process in descendants(self.process.pid))
 
