@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
+import typer.main
 
+import tamias
 from support.house.pages import (
     PAGES,
     ROOMS,
@@ -18,6 +21,7 @@ from support.house.pages import (
     table_under,
 )
 from tamias.agent.config.options import KNOWN_OPTIONS
+from tamias.cli.app import application
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -57,6 +61,48 @@ def test_messages_that_are_explained_are_messages_of_the_code() -> None:
     ]
     assert told
     assert [message for message in told if not is_said(message)] == []
+
+
+def test_messages_of_the_faq_are_messages_of_the_code() -> None:
+    heads = re.findall(r"^\*\*(.+?)\*\*", read("docs/faq.md"), re.MULTILINE | re.DOTALL)
+    told = [
+        message
+        for head in heads
+        for message in re.findall(r"`([^`]+)`", head)
+        if " " in message and not message.startswith("done: ")
+    ]
+    assert len(told) >= 10
+    assert [message for message in told if not is_said(message)] == []
+
+
+def test_the_reference_has_every_public_name() -> None:
+    directive = r"^\.\. auto(?:class|function|exception):: tamias\.(\w+)$"
+    named = re.findall(directive, read("docs/api.md"), re.MULTILINE)
+    assert sorted(named) == sorted(tamias.__all__)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_that_are_shown_exist(page: str) -> None:
+    commands: Any = typer.main.get_command(application())
+    wrong = []
+    for line in re.findall(r"^(?:\$| {4}) *(tamias [a-z].*)$", read(page), re.MULTILINE):
+        words = re.split(r"[\s\[\]|]+", line.partition(" #")[0])[1:]
+        command = commands
+        flags = set()
+        for word in words:
+            if hasattr(command, "commands"):
+                command = command.commands.get(word)
+        if command is None:
+            wrong.append(line)
+            continue
+        for parameter in command.params:
+            flags.update(parameter.opts)
+        wrong += [
+            f"{line}: {word}"
+            for word in words
+            if re.fullmatch(r"--?[a-z][a-z-]*", word) and word not in {*flags, "--help"}
+        ]
+    assert wrong == []
 
 
 def test_what_nobody_says_is_noticed() -> None:
