@@ -38,6 +38,8 @@ class Acting(Agent):
             loop.call_soon(sys.exit, 4)
             loop.call_soon(show_nothing)
             await asyncio.sleep(0.05)
+            loop.stop()
+            await asyncio.sleep(0.05)
         if event.input == "call":
             await ctx.durable_execute_async(show_nothing)
         if event.input == "task":
@@ -68,6 +70,7 @@ def test_each_is_the_failure_of_its_input(tmp_path: Path) -> None:
     }
     assert sorted(line["offset"] for line in folder.lines()) == [0, 2, *range(5, 45)]
     log = (tmp_path / "out.jsonl.tamias" / "logs" / "pool.log").read_text()
-    assert "a callback of the event loop has raised SystemExit: 4: it is ignored" in log
+    assert "user code has ended the event loop: SystemExit: 4: it goes on" in log
+    assert "user code has ended the event loop: RuntimeError: Event loop stopped" in log
     assert "show_nothing" in log
     assert "was killed" not in log

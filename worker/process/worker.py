@@ -101,16 +101,17 @@ def run_worker(
 def _serve(worker: Worker, loop: asyncio.AbstractEventLoop) -> int:
     """Run the worker to its end.
 
-    A callback of user code that raises SystemExit ends the loop, but must not end the worker.
+    User code can end the loop, by a callback that raises SystemExit or by `loop.stop()`, but not
+    the worker.
     """
     serving = loop.create_task(worker.serve())
     while True:
         try:
             return loop.run_until_complete(serving)
-        except (SystemExit, KeyboardInterrupt) as error:
-            if serving.done():
+        except (SystemExit, KeyboardInterrupt, RuntimeError) as error:
+            if serving.done() or loop.is_closed():
                 raise
-            _LOG.error("a callback of the event loop has raised %s: it is ignored", one_line(error))
+            _LOG.error("user code has ended the event loop: %s: it goes on", one_line(error))
 
 
 def _log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
