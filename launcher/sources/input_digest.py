@@ -45,7 +45,10 @@ def _stable(element: Any) -> bytes:
             return data
     except ValueError:  # not plain data
         pass
-    return marshal.dumps(_plain(element), _VERSION)
+    try:
+        return marshal.dumps(_plain(element), _VERSION)
+    except Exception:  # noqa: BLE001 (it contains itself, or methods of its class raise)
+        return type(element).__qualname__.encode()
 
 
 def _plain(value: Any) -> Any:
