@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import sys
 from typing import Annotated, Final, NamedTuple
 
@@ -15,7 +16,10 @@ import typer
 
 from ..store.standard_streams import open_standard_streams
 from ..worker.importing.guard import is_importing_here, refuse_during_import
-from .errors import guarded
+from .errors import guarded, print_error
+from .init import run_below_init
+
+EXIT_USAGE: Final = 2
 
 
 class Subcommand(NamedTuple):
@@ -105,5 +109,12 @@ def main() -> None:
     if is_importing_here():  # as an exception, which reaches the importer
         refuse_during_import("A command of tamias")
     open_standard_streams()
+    if os.getpid() == 1:
+        run_below_init()
+    try:
+        os.getcwd()  # noqa: PTH109 (a path is not needed)
+    except FileNotFoundError:
+        print_error("The working directory has been deleted.", "Change to one that exists.")
+        sys.exit(EXIT_USAGE)
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     application(asked)(prog_name="tamias")

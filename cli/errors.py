@@ -17,6 +17,7 @@ import typer
 from ..agent.errors import AgentFailedError, TamiasError
 from ..launcher.jobs.exit_codes import INTERRUPTED
 from ..launcher.sinks.appendfile import OutputClosedError
+from ..store.faults import MORE_FILES, TOO_MANY
 from ..worker.importing.guard import refuse_during_import
 from .text import error_console
 
@@ -50,13 +51,16 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
             code = error.exit_code
         except typer.Exit:
             raise
+        except OSError as error:
+            _debug()
+            if error.errno not in TOO_MANY:
+                _print_own_error(error)
+            else:
+                print_error(f"{error.strerror}: {error.filename}.", MORE_FILES)
+            code = 1
         except Exception as error:  # noqa: BLE001 (no traceback is shown to users)
             _debug()
-            print_error(
-                f"{type(error).__name__}: {error}",
-                "This is a mistake in tamias itself; with TAMIAS_DEBUG=1 in the environment it "
-                "says where.",
-            )
+            _print_own_error(error)
             code = 1
         raise typer.Exit(code)
 
@@ -92,6 +96,13 @@ def print_error(
         console.print(f"\n{details.rstrip()}\n", markup=False)
     if hint:
         console.print(hint, markup=False)
+
+
+def _print_own_error(error: Exception) -> None:
+    print_error(
+        f"{type(error).__name__}: {error}",
+        "This is a mistake in tamias itself; with TAMIAS_DEBUG=1 in the environment it says where.",
+    )
 
 
 def _print_tamias_error(error: TamiasError) -> None:

@@ -238,8 +238,8 @@ def _stem(path: str) -> str:
     """Return the name of a file, without the ending of an archive."""
     name = Path(path).name
     for suffix in SUFFIXES:
-        if name.endswith(suffix) and name != suffix:
-            return name.removesuffix(suffix)
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
     return name
 
 

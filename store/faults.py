@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["free_bytes", "lmdb_error", "system_error"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
+"""Errors of a process, or a system, that has too many files open."""
+MORE_FILES = "Raise the limit on open files (ulimit -n), and carry on."
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NEARLY_FULL = 1 << 16
 """A failed write with fewer bytes free is reported as a full disk: LMDB reports a write that a full
@@ -59,7 +62,8 @@ def system_error(error: OSError, path: Path) -> StoreError:
         return full(path)
     if error.errno in _READ_ONLY:
         return unwritable(path, reason)
-    return StoreError(f"{path} cannot be used: {reason}.", hint="Check the path and the disk.")
+    hint = MORE_FILES if error.errno in TOO_MANY else "Check the path and the disk."
+    return StoreError(f"{path} cannot be used: {reason}.", hint=hint)
 
 
 def lmdb_error(error: lmdb.Error, path: Path) -> StoreError:
@@ -88,7 +92,9 @@ def lmdb_error(error: lmdb.Error, path: Path) -> StoreError:
         )
     if isinstance(error, lmdb.DiskError) or _is_full(path):
         return full(path)
-    return StoreError(f"{path} failed: {text}.", hint="Check the disk, then resume.")
+    too_many = os.strerror(errno.EMFILE) in text
+    hint = MORE_FILES if too_many else "Check the disk, then resume."
+    return StoreError(f"{path} failed: {text}.", hint=hint)
 
 
 def _is_full(path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...agent.config.options import PoolOptions
-from ...agent.errors import StoreError, UsageError
+from ...agent.errors import ConfigError, StoreError, UsageError
 from ...store.lease import Lease
 from ...store.state.directory import StateDirectory, StateView
 from ..delivery.checkpointed import CheckpointedDelivery
@@ -121,7 +121,7 @@ def _undone_after_mistakes(state: StateDirectory, output: str) -> Iterator[None]
     new_output = output != "-" and not Path(output).exists()
     try:
         yield
-    except (UsageError, StoreError) as error:
+    except (ConfigError, UsageError, StoreError) as error:
         if not _has_had_workers(state):
             if new_output:
                 with suppress(OSError):

@@ -31,7 +31,7 @@ from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
 from ...worker.importing.guard import refuse_during_import
 from ...worker.process.boot import Boot
-from ...worker.process.limits import KernelLimits
+from ...worker.process.limits import KernelLimits, allow_open_files
 from ..control.commands import Stop
 from ..control.requests import control_socket
 from ..dispatch.breaker import BreakerRule
@@ -128,6 +128,7 @@ class Job:
         show_output = self._output_shower(log)
         settings = self._pool_settings(config, state.manifest.shards, show_output)
         KernelLimits.of(config).check()
+        allow_open_files(state.manifest.shards, settings.slots)
         began = time.monotonic()
         try:
             position = delivery.open()

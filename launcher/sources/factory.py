@@ -17,7 +17,7 @@ def open_source(path: str, key: str | None = None, input_format: str | None = No
     """Open a file, or standard input for ``-``, as a source.
 
     Args:
-        path: the input; a file that ends in ``.gz`` is decompressed.
+        path: the input; a file that ends in ``.gz`` is decompressed (in any case).
         key: the field or column with the key; see the formats for what None means.
         input_format: ``json`` (lines), ``csv`` or ``tsv``; None: by the path's suffix, else
             ``json``.
@@ -27,7 +27,7 @@ def open_source(path: str, key: str | None = None, input_format: str | None = No
         UsageError: there is no such format.
     """
     if input_format is None:
-        suffix = path.removesuffix(".gz").rpartition(".")[2]
+        suffix = path.lower().removesuffix(".gz").rpartition(".")[2]
         input_format = suffix if suffix in ("csv", "tsv") else "json"
     if input_format == "json":
         return JsonLinesSource(path, key)

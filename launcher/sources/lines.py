@@ -66,7 +66,7 @@ class LineReader:
         self._digest = blake2b(digest_size=16) if self.is_stream else None
         self._expected: Identity | None = None
         self._gzip: gzip.GzipFile | None = None
-        if not self.is_stream and path.endswith(".gz"):
+        if not self.is_stream and path.lower().endswith(".gz"):
             self._gzip = gzip.GzipFile(path, "rb")
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)

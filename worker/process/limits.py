@@ -117,6 +117,33 @@ class KernelLimits:
         return {usable[slot % len(usable)]}
 
 
+FILES_PER_SHARD: Final = 4
+"""Descriptors that a worker has open for each of its shards."""
+OTHER_FILES: Final = 30
+"""Descriptors that a launcher or worker needs besides, about."""
+
+
+def allow_open_files(shards: int, workers: int) -> None:
+    """Raise this process's limit on open files, if a pool needs more, and more are allowed.
+
+    Raises:
+        ConfigError: they are not allowed.
+    """
+    largest = -(-shards // workers)
+    needed = OTHER_FILES + max(FILES_PER_SHARD * largest, 2 * shards)
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if not _above(needed, limit):
+        return
+    if _above(needed, most):
+        raise ConfigError(
+            f"With {shards} shards and workers={workers} a process needs {needed} open files, and"
+            f" {most} are allowed.",
+            hint="Raise the limit (ulimit -n), or have more workers, or fewer shards (--set"
+            " shards=N) in a new state directory.",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, most))
+
+
 def _above(number: int, limit: int) -> bool:
     return limit != resource.RLIM_INFINITY and number > limit
 
