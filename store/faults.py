@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -30,6 +31,9 @@ _NEARLY_FULL = 1 << 16
 """A failed write with fewer bytes free is reported as a full disk: LMDB reports a write that a full
 disk cuts short as an input/output error."""
 
+_LEAST_FREE = 1 << 20
+"""With fewer bytes free a disk counts as full."""
+
 _DAMAGED = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)
 
 
@@ -37,6 +41,20 @@ def free_bytes(path: Path) -> int:
     """Return the bytes that an ordinary user may still write on the file system of `path`."""
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize
+
+
+_PROBE = bytes(1 << 16)
+
+
+def is_writable(folder: Path) -> bool:
+    """Return whether a file of some size can be written in a folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(_PROBE)
+            file.flush()
+    except OSError:
+        return False
+    return free_bytes(folder) >= _LEAST_FREE
 
 
 def full(path: Path) -> StoreFullError:

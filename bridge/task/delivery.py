@@ -53,13 +53,19 @@ class TaskDelivery(Delivery):
         """As `Delivery.reading`: the task sends only what is not done."""
         del position
 
-    def accept(self, shard: int, sequence: int, data: bytes | memoryview) -> Outputs:
+    def accept(
+        self,
+        shard: int,
+        sequence: int,
+        data: bytes | memoryview,
+        outputs: Outputs | None = None,
+    ) -> Outputs:
         """Send a record to the task, and return it decoded.
 
         Raises:
             TaskEndedError: the task is gone.
         """
-        outputs = decode_outputs(data)
+        outputs = outputs or decode_outputs(data)
         self._number += 1
         self._sent.append((self._number, shard, sequence))
         self._pipe.send(frames.pack(frames.OUTPUTS, frames.pack_number(self._number), data))

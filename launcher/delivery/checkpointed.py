@@ -92,9 +92,15 @@ class CheckpointedDelivery(Delivery):
         self.checkpoint.mark(position)
         return self._done if position.offset < self._done.high else None
 
-    def accept(self, shard: int, sequence: int, data: bytes | memoryview) -> Outputs:
+    def accept(
+        self,
+        shard: int,
+        sequence: int,
+        data: bytes | memoryview,
+        outputs: Outputs | None = None,
+    ) -> Outputs:
         """As `Delivery.accept`."""
-        outputs = decode_outputs(data)
+        outputs = outputs or decode_outputs(data)
         self._changed = True
         if outputs.offsets and retries_of(outputs.offsets[0]):  # then all of them are retries
             self._accept_retried(shard, sequence, outputs)

@@ -63,8 +63,16 @@ class Delivery(ABC):
         """
 
     @abstractmethod
-    def accept(self, shard: int, sequence: int, data: bytes | memoryview) -> Outputs:
+    def accept(
+        self,
+        shard: int,
+        sequence: int,
+        data: bytes | memoryview,
+        outputs: Outputs | None = None,
+    ) -> Outputs:
         """Deliver an outbox record of a shard, and return it decoded.
+
+        `outputs` is the record decoded, if the caller has done that already.
 
         Raises:
             StoreFullError, OutputClosedError, ...: nothing of the record counts as delivered; the

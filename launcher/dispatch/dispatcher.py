@@ -21,14 +21,13 @@ What it guarantees, whatever the order of events:
 - An input that kills its workers is found and set aside, others are not (`quarantine.py`); a worker
   that cannot live is tried with growing pauses and finally given up (`backoff.py`).
 
-This is the hot path of the launcher: submitting, sending and completing an ordinary item together
-cost a few tenths of a microsecond, because all three work on batches and look at single items only
-while a suspect is around.
+This is the hot path of the launcher: an ordinary item costs a few tenths of a microsecond, because
+all work on batches, and look at single items only while a suspect is around.
 """
 
 from __future__ import annotations
 
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, cast
 
 from .backoff import Backoff
@@ -41,7 +40,7 @@ from .quarantine import Quarantine
 from .slot import Phase, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .input_queue import InputQueue
     from .instructions import Instruction
@@ -115,9 +114,8 @@ class Dispatcher:
         """How many more items may be submitted now, wherever their keys belong.
 
         0 while any slot's queue is full (the source is one ordered stream: skipping over a slow
-        slot's items would mean to hoard them), and always after `drain`. Sizes to come are guessed
-        from those of the last submission: a source of large items should also stop at
-        `wanted_bytes`.
+        slot's items would mean to hoard them), and always after `drain`. Sizes are guessed from the
+        last submission: a source of large items also stops at `wanted_bytes`.
         """
         if self._halted:
             return 0
@@ -460,9 +458,14 @@ class Dispatcher:
         """The slot of each shard, once all moves that are ordered have been made."""
         return self.moves.destinations()
 
-    def flying(self, slot: int, offset: int) -> Item | None:
-        """The item of this offset, if the slot's worker has it."""
-        return self._states[slot].flight.get(offset)
+    def slot_state(self, slot: int) -> Slot:
+        """The state of a slot, to be read only."""
+        return self._states[slot]
+
+    def known(self) -> Iterator[Item]:
+        """All items that are queued, parked or in flight."""
+        queues = [queue.queue for queue in self._queues()]
+        return chain(*queues, *(state.flight.values() for state in self._states))
 
     def flights(self, slot: int, most: int) -> list[Item]:
         """Up to so many of the items that the slot's worker has, the oldest first."""

@@ -302,6 +302,16 @@ class Migrations:
             ):
                 move.stage = MigrationStage.FREE
 
+    def is_taking(self, state: Slot, shard: int) -> bool:
+        """Whether the slot's current worker was asked to take a shard, and has not reported it."""
+        return any(
+            move.shard == shard
+            and move.stage is MigrationStage.TAKING
+            and move.target is state
+            and move.incarnation == state.incarnation
+            for move in self.under_way
+        )
+
     def taken(
         self, state: Slot, shard: int, now: float, recovered: Iterable[int]
     ) -> list[Item] | None:
@@ -311,12 +321,7 @@ class Migrations:
         it was not asked to take the shard.
         """
         for move in self.under_way:
-            if (
-                move.shard == shard
-                and move.stage is MigrationStage.TAKING
-                and move.target is state
-                and move.incarnation == state.incarnation
-            ):
+            if move.shard == shard and self.is_taking(state, shard):
                 return self._arrive(move, now, recovered)
         return None
 

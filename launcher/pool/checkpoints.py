@@ -10,10 +10,10 @@ from ..hooks import LauncherHook
 
 if TYPE_CHECKING:
     from ...agent.hooks import Hooks
+    from ..connection.transport import WorkerTransport
     from ..delivery.delivery import Delivery
     from ..dispatch.placement import Placement
     from ..workers.registry import WorkerRegistry
-    from .transport import WorkerTransport
 
 
 class CheckpointSaver:

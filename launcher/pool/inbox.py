@@ -2,19 +2,39 @@
 
 An outbox record goes to the delivery, and its offsets to the dispatcher as completed. Records that
 a worker finds in the outbox of a shard that it takes are kept until it has announced all of them.
+
+A worker that sends what it cannot have sent is killed, as if it had crashed (`messages`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
-from ...agent.errors import AgentFailedError, LeaseHeldError
+from ...agent import errors
+from ...agent.errors import (
+    AgentFailedError,
+    LeaseHeldError,
+    StoreError,
+    StoreFullError,
+    StoreUnwritableError,
+)
 from ...agent.failures.error_json import error_from_json
+from ...store.faults import is_writable
 from ...worker import wire
+from ..connection.messages import (
+    BadMessageError,
+    check_announced,
+    has_input,
+    may_announce,
+    only_part,
+    records_of,
+    unpack,
+    unpack_records,
+)
 from ..hooks import LauncherHook
 
 if TYPE_CHECKING:
@@ -22,10 +42,14 @@ if TYPE_CHECKING:
 
     from ...agent.errors import TamiasError
     from ...agent.hooks import Hooks
+    from ..connection.transport import WorkerTransport
     from ..delivery.delivery import Delivery
     from ..dispatch.dispatcher import Dispatcher
     from ..workers.registry import WorkerHandle, WorkerRegistry
-    from .transport import WorkerTransport
+
+MESSAGES_PER_TURN: Final = 4096
+"""So many messages at most are processed before the rest of the pool has its turn."""
+MESSAGES_BEFORE_AN_END: Final = 100_000
 
 
 class Inbox:
@@ -43,9 +67,16 @@ class Inbox:
         delivery: Delivery,
         fail: Callable[[TamiasError, int], None],
         *,
+        policy: Callable[[int], str],
         hooks: Hooks[LauncherHook],
     ) -> None:
-        """`fail` is called with an error that ends the pool, and the generation that caused it."""
+        """`fail` is called with an error that ends the pool, and the generation that caused it.
+
+        `policy` returns the `on_error` of a generation.
+        """
+        self._policy = policy
+        self._sequences: dict[int, int] = {}
+        """By shard, the sequence of the last outbox record."""
         self._transport = transport
         self._registry = registry
         self._dispatcher = dispatcher
@@ -59,28 +90,42 @@ class Inbox:
         self.pending_settings: dict[int, bytes] = {}
         """By generation, changed settings that its workers get before their first inputs."""
 
-    def receive(self, now: float) -> None:
-        """Process all messages that have arrived; `now` is monotonic. Never waits."""
+    def receive(self, now: float, most: int = MESSAGES_PER_TURN) -> None:
+        """Process the messages that have arrived, `most` at a time; `now` is monotonic.
+
+        Never waits.
+        """
         receive = self._transport.receive
-        while True:
+        for _ in range(most):
             try:
                 identity, *rest = receive(zmq.NOBLOCK)
             except zmq.Again:
                 return
             worker = self._registry.by_identity(identity)
-            if worker is None or len(rest) != 1:
+            if worker is None:
                 continue  # an earlier incarnation of a slot, or no worker at all
-            message = rest[0]
-            kind = message[:1]
-            if kind == wire.DONE:
-                self._done(worker, message)
-            elif kind == wire.METRICS:
-                worker.heartbeat = heartbeat = wire.unpack(message)
-                if heartbeat["notices"]:
-                    self._notice(heartbeat["notices"])
-                self._dispatcher.observed(*worker.place, heartbeat["active"])
-            else:
-                self._process_rare(worker, kind, message, now)
+            try:
+                self._process(worker, only_part(rest), now)
+            except BadMessageError as error:
+                self._registry.reject(worker, f"was killed: {error}")
+
+    def receive_all(self, now: float) -> None:
+        """Process all messages that have arrived, before the end of their sender is processed."""
+        self.receive(now, MESSAGES_BEFORE_AN_END)
+
+    def _process(self, worker: WorkerHandle, message: bytes, now: float) -> None:
+        kind = message[:1]
+        if kind == wire.DONE:
+            self._done(worker, message)
+        elif kind == wire.METRICS:
+            worker.heartbeat = heartbeat = unpack(message)
+            if heartbeat["notices"]:
+                self._notice(heartbeat["notices"])
+            self._dispatcher.observed(*worker.place, heartbeat["active"])
+        elif kind == wire.FOUND:
+            self._found(worker, message)
+        else:
+            self._process_rare(worker, kind, unpack(message), now)
 
     def _notice(self, texts: Iterable[str]) -> None:
         """Report each notice of workers once."""
@@ -89,25 +134,28 @@ class Inbox:
                 self._noticed.add(text)
                 self._hooks.call(LauncherHook.noticed, text)
 
-    def _process_rare(self, worker: WorkerHandle, kind: bytes, message: bytes, now: float) -> None:
-        if kind == wire.FOUND:
-            self._found(worker, message)
-        elif kind == wire.READY:
+    def _process_rare(
+        self, worker: WorkerHandle, kind: bytes, body: dict[str, Any], now: float
+    ) -> None:
+        if kind == wire.READY:
+            if worker.ready:
+                raise BadMessageError("it was ready already")
             self._ready(worker)
             if self.on_ready is not None:
                 self.on_ready(worker, now)
         elif kind == wire.RELEASED:
-            self._dispatcher.released(*worker.place, wire.unpack(message)["shard"])
+            self._dispatcher.released(*worker.place, body["shard"])
         elif kind == wire.TAKEN:
-            self._taken(worker, wire.unpack(message)["shard"], now)
+            self._taken(worker, body["shard"], now)
         elif kind == wire.FAILED:
-            self._agent_failed(worker, wire.unpack(message), now)
+            self._agent_failed(worker, body, now)
         elif kind == wire.FATAL:
-            self._fatal(worker, wire.unpack(message), now)
+            self._fatal(worker, body, now)
 
     def _done(self, worker: WorkerHandle, message: bytes) -> None:
-        for shard, sequence, record in wire.unpack_done(message):
-            outputs = self._delivery.accept(shard, sequence, record)
+        records = records_of(worker, message, self._dispatcher, self._sequences)
+        for shard, sequence, data, outputs in records:
+            self._delivery.accept(shard, sequence, data, outputs)
             if outputs.failed:
                 self._report_failed(worker, outputs.failed)
             self._dispatcher.completed(*worker.place, outputs.offsets)
@@ -115,7 +163,8 @@ class Inbox:
     def _report_failed(self, worker: WorkerHandle, offsets: list[int]) -> None:
         """Count and report inputs that have failed for good; the worker has them in flight."""
         self._dispatcher.counters.of(worker.generation).failed += len(offsets)
-        items = (self._dispatcher.flying(worker.assignment.slot, offset) for offset in offsets)
+        flight = self._dispatcher.slot_state(worker.assignment.slot).flight
+        items = map(flight.get, offsets)
         self._hooks.call(
             LauncherHook.dead_letters,
             Counter(
@@ -130,14 +179,17 @@ class Inbox:
             self._hooks.call(LauncherHook.dead_letters, {"failed": len(failed)})
 
     def _found(self, worker: WorkerHandle, message: bytes) -> None:
-        for shard, sequence, record in wire.unpack_done(message):
-            outputs = self._delivery.accept(shard, sequence, record)
+        records = unpack_records(message)
+        check_announced(worker, records, self._dispatcher)
+        for shard, sequence, data, outputs in records:
+            self._delivery.accept(shard, sequence, data, outputs)
             worker.found.setdefault(shard, []).extend(outputs.offsets)
             worker.found_failed.update(outputs.failed)
 
     def _ready(self, worker: WorkerHandle) -> None:
         worker.ready = True
-        self.announced_shards.update(worker.assignment.shards)
+        for shard in worker.assignment.shards:
+            self._has_announced(worker, shard)
         found, worker.found = worker.found, {}
         if worker.generation in self.pending_settings:
             self._transport.send(worker.identity, self.pending_settings[worker.generation])
@@ -147,8 +199,16 @@ class Inbox:
         if worker.pid is not None:
             self._hooks.call(LauncherHook.worker_ready, worker.info(worker.pid))
 
-    def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:
+    def _has_announced(self, worker: WorkerHandle, shard: int) -> None:
+        """A worker has announced the outbox of a shard: its next record follows the last one."""
         self.announced_shards.add(shard)
+        found = worker.found_sequences.pop(shard, 0)
+        self._sequences[shard] = max(found, self._delivery.acknowledged(shard) or 0)
+
+    def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:
+        if not may_announce(worker, shard, self._dispatcher):
+            raise BadMessageError(f"it has taken shard {shard}, which it was not asked to take")
+        self._has_announced(worker, shard)
         moves = self._dispatcher.moves
         before = moves.last
         done = self._dispatcher.taken(*worker.place, shard, now, worker.found.pop(shard, ()))
@@ -160,6 +220,14 @@ class Inbox:
             self._transport.send(worker.identity, wire.pack(wire.ACKNOWLEDGE, {shard: level}))
 
     def _agent_failed(self, worker: WorkerHandle, report: dict[str, Any], now: float) -> None:
+        if not has_input(worker, report["offset"], self._dispatcher):
+            raise BadMessageError("it reported the failure of an input that it was not sent")
+        policy = self._policy(worker.generation)
+        settings = self.pending_settings.get(worker.generation)
+        if settings is not None:
+            policy = wire.unpack(settings)["on_error"]
+        if policy != "fail":
+            raise BadMessageError("it reported a failure that does not end this job")
         where = f"action {report['action']!r}" if report["action"] else "the agent"
         error = AgentFailedError(
             f"{where} failed on input {report['offset']} (key {report['key']}): {report['error']}",
@@ -174,9 +242,29 @@ class Inbox:
 
     def _fatal(self, worker: WorkerHandle, body: dict[str, Any], now: float) -> None:
         error = error_from_json(body)
-        if isinstance(error, LeaseHeldError):
-            # The predecessor is slow to die: the dispatcher tries again, a few times.
+        if not worker.ready and (isinstance(error, LeaseHeldError) or not _is_ours(body)):
+            # The predecessor is slow to die, or the machine is short of something: the dispatcher
+            # tries again, a few times.
             self._dispatcher.start_failed(*worker.place, now, str(error))
+        elif worker.ready and not self._ends_the_job(error, body):
+            self._registry.reject(worker, f"could not go on: {error.message}")
         else:
             self._fail(error, worker.generation)
             worker.unrelated = True
+
+    def _ends_the_job(self, error: TamiasError, body: dict[str, Any]) -> bool:
+        """Whether a worker's error is one that its successor would meet, too.
+
+        If its own process is the cause (its limits, its memory), that is the worker's death and no
+        more; so is a full disk on which there is room.
+        """
+        if body.get("own_cause") or not _is_ours(body):
+            return False
+        if isinstance(error, (StoreFullError, StoreUnwritableError)):
+            return not is_writable(self._registry.state)
+        return isinstance(error, StoreError) and not isinstance(error, LeaseHeldError)
+
+
+def _is_ours(body: dict[str, Any]) -> bool:
+    """Whether a FATAL message carries an error that tamias raises on purpose."""
+    return hasattr(errors, body["type"])

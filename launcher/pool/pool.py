@@ -19,6 +19,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from ...worker.process.limits import give_to_user
+from ..connection.transport import WorkerTransport
 from ..control import commands
 from ..control.commands import Mailbox
 from ..control.operations import CommandQueue
@@ -36,7 +37,6 @@ from .reader import Reader
 from .scaling import Scaling, Swapping
 from .shutdown import stop_workers
 from .signals import Signals
-from .transport import WorkerTransport
 from .worker_control import WorkerControl
 from .worker_log import WorkerLog
 
@@ -182,6 +182,7 @@ class Pool:
             self.dispatcher,
             self._delivery,
             self._fail,
+            policy=lambda generation: self.generations[generation].boot.on_error,
             hooks=self.hooks,
         )
         self._workers = WorkerControl(

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from ...worker import wire
+from ..connection.transport import STOP_SECONDS
 from ..workers.starter import Exited
-from .transport import STOP_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..connection.transport import WorkerTransport
     from ..workers.generation import Generations
     from ..workers.registry import WorkerRegistry
     from .inbox import Inbox
-    from .transport import WorkerTransport
 
 LAST_HEARTBEAT_SECONDS: Final = 1.0
 """The longest to wait for the last message of a worker that has ended."""

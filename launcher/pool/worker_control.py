@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from ...agent.errors import WorkerStartError
 from ...store.state.layout import StateLayout
 from ...worker import wire
+from ..connection.transport import pack_items
 from ..dispatch.instructions import (
     GiveUp,
     ReleaseShard,
@@ -19,13 +20,13 @@ from ..dispatch.instructions import (
 from ..dispatch.slot import Phase
 from ..hooks import LauncherHook
 from ..workers.starter import BootFailed, Exited, Started, StartFailed
-from .transport import pack_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...agent.errors import TamiasError
     from ...agent.hooks import Hooks
+    from ..connection.transport import WorkerTransport
     from ..dispatch.dispatcher import Dispatcher
     from ..dispatch.instructions import Instruction
     from ..dispatch.item import Death
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from ..workers.registry import WorkerHandle, WorkerRegistry
     from ..workers.starter import Event
     from .inbox import Inbox
-    from .transport import WorkerTransport
 
 
 class Fail(Protocol):
@@ -121,7 +121,7 @@ class WorkerControl:
                 if worker.ready:  # its own message was faster than its starter's
                     self._hooks.call(LauncherHook.worker_ready, worker.info(event.pid))
         elif isinstance(event, Exited):
-            self._inbox.receive(now)  # its last messages come before its death
+            self._inbox.receive_all(now)  # its last messages come before its death
             self._exited(event, now)
         elif isinstance(event, StartFailed):
             self._dispatcher.start_failed(
@@ -148,5 +148,5 @@ class WorkerControl:
 
     def abandon(self, worker: WorkerHandle, pid: int, now: float) -> None:
         """Go on without a worker that has no leases any more, and a SIGKILL pending."""
-        self._inbox.receive(now)
+        self._inbox.receive_all(now)
         self._exited(Exited(worker.assignment, pid, signal.SIGKILL), now)

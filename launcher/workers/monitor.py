@@ -277,7 +277,7 @@ class Monitor:
     def _under_way(self, slot: int, action: Action) -> str:
         """Describe the run that is in flight."""
         if action.offset is not None:
-            item = self._dispatcher.flying(slot, action.offset)
+            item = self._dispatcher.slot_state(slot).flight.get(action.offset)
             key = f" (key {decode_key(item.key)!r})" if item is not None else ""
             seconds = f" for {action.seconds:.1f} s" if action.seconds else ""
             return f"executing input {offset_of(action.offset)}{key}{seconds}"
@@ -303,7 +303,7 @@ class Monitor:
         if action.offset is None:
             what = "something that was left on the event loop"
         else:
-            item = self._dispatcher.flying(slot, action.offset)
+            item = self._dispatcher.slot_state(slot).flight.get(action.offset)
             key = f" (key {decode_key(item.key)!r})" if item is not None else ""
             what = f"input {offset_of(action.offset)}{key}"
         place = held_place(stack)

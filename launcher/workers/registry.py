@@ -45,12 +45,16 @@ class WorkerHandle:
     generation: int = 0
     found: dict[int, list[int]] = field(default_factory=dict)
     """Offsets that it has announced, by shard, until it says that it has the shard."""
+    found_sequences: dict[int, int] = field(default_factory=dict)
+    """The last outbox record that it has announced, by shard, until it says that it has it."""
     found_failed: set[int] = field(default_factory=set)
     """Those of them that have failed finally."""
     unrelated: bool = False
     """Whether its death suspects no input."""
     stop_by: float = 0.0
     """The time at which it is killed if it still runs; 0.0 if it was not asked to end."""
+    is_rejected: bool = False
+    """Whether it is killed because of what it has sent."""
     killed_for: str = ""
     """The reason for which the monitor has killed it; empty if it has not."""
     killed_cause: Literal["crash", "timeout", "memory"] = "crash"
@@ -143,7 +147,17 @@ class WorkerRegistry:
         if worker is None or worker.assignment != event.assignment:
             return None
         worker.pid = event.pid
+        if worker.is_rejected:
+            _kill(event.pid)
         return worker
+
+    def reject(self, worker: WorkerHandle, reason: str) -> None:
+        """Kill a worker for this reason, and ignore what it sends from now on."""
+        self._by_identity.pop(worker.identity, None)
+        worker.is_rejected = True
+        worker.killed_for = worker.killed_for or reason
+        if worker.pid is not None:
+            _kill(worker.pid)
 
     def record_exit(self, event: Exited) -> Death | None:
         """Record that a process has ended, and return how; None if its slot has another by now."""
@@ -171,8 +185,7 @@ class WorkerRegistry:
         for worker in self:
             if worker.generation == generation and worker.pid is not None:
                 worker.unrelated = True
-                with suppress(OSError):
-                    os.kill(worker.pid, signal.SIGKILL)
+                _kill(worker.pid)
 
     @property
     def all_ready(self) -> bool:
@@ -183,8 +196,7 @@ class WorkerRegistry:
         """Kill workers that were asked to end and have not; `now` is monotonic."""
         for worker in self:
             if worker.stop_by and worker.pid is not None and now >= worker.stop_by:
-                with suppress(OSError):
-                    os.kill(worker.pid, signal.SIGKILL)
+                _kill(worker.pid)
 
     def totals(self) -> Counter[str]:
         """Return the failures that all workers have counted, as of their last heartbeats.
@@ -236,6 +248,11 @@ def merge_failures(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
             if offset < known[1]:
                 known[1:] = [offset, error]
     return dict(sorted(merged.items(), key=lambda item: -item[1][0]))
+
+
+def _kill(pid: int) -> None:
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _describe(status: int | None) -> tuple[str, int | None, int | None]:

@@ -28,6 +28,7 @@ from ..engine.group_commit import ShardWriter
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from ..engine.engine import Engine
     from ..engine.group_commit import GroupCommit
@@ -165,6 +166,10 @@ class OwnedShards:
     def describe(self) -> dict[str, Any]:
         """Fields of the READY message."""
         return {"shards": sorted(self.writers)}
+
+    def files(self) -> list[Path]:
+        """Return the files of the shards, which the worker must have open."""
+        return [writer.shard.directory / "data.mdb" for writer in self.writers.values()]
 
     def close(self) -> None:
         """Close all shards, which frees their leases."""

@@ -44,6 +44,7 @@ from ..tasks.tracking import current_offset
 from .limits import KernelLimits
 from .machine import be_expendable
 from .output import change_label
+from .own_changes import OwnChanges
 from .shards import OwnedShards
 
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
@@ -148,6 +149,7 @@ class Worker:
         self._socket.connect(boot.address)
         self._turn_scheduled = False
         self._is_child = False
+        self._own_changes = OwnChanges()
 
     async def serve(self) -> int:
         """Start, work and stop; return the exit code."""
@@ -234,6 +236,7 @@ class Worker:
 
         Nothing is committed, and nothing is sent.
         """
+        self._ended.cancel()
         self._owned.close()
         self._socket.close(linger=0)
         self._context.term()
@@ -316,9 +319,15 @@ class Worker:
         self._send(wire.pack(kind, body))
 
     def _heartbeat(self) -> None:
-        self._beacon.beat()
-        self._send_metrics()
-        self._loop.call_later(HEARTBEAT_SECONDS, self._heartbeat)
+        if self._ended.done():
+            return
+        try:
+            self._beacon.beat()
+            self._send_metrics()
+        except Exception as error:  # noqa: BLE001 (the user's code has closed the socket, say)
+            self._fatal(error)
+        else:
+            self._loop.call_later(HEARTBEAT_SECONDS, self._heartbeat)
 
     def _send_metrics(self, *, last: bool = False) -> None:
         self._metrics.events = self._group.events
@@ -356,14 +365,28 @@ class Worker:
         if self._is_child:
             _LOG.error("a child that an action has forked came back from the action: it is ended")
             os._exit(EXIT_FATAL)
+        if self._ended.cancelled():  # the process is ending already
+            return
+        try:
+            self._report_fatal(error)
+        except BaseException:  # noqa: BLE001 (without its socket, say)
+            if threading.current_thread() is threading.main_thread():
+                os._exit(EXIT_FATAL)  # its end is all that the launcher can see
+        self._end(EXIT_FATAL)
+
+    def _report_fatal(self, error: BaseException) -> None:
         _LOG.error(
             "worker %d stops: %s",
             self._assignment.slot,
             error,
             exc_info=None if isinstance(error, TamiasError) else error,
         )
-        self._send_json(wire.FATAL, error_to_json(error, with_traceback=False))
-        self._end(EXIT_FATAL)
+        body = error_to_json(error, with_traceback=False)
+        own_cause = self._own_changes.describe(self._owned.files())
+        if own_cause:
+            body["message"] = f"{body['message']} ({own_cause})"
+            body["own_cause"] = own_cause
+        self._send_json(wire.FATAL, body)
 
     def _end(self, code: int) -> None:
         if not self._ended.done():

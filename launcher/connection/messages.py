@@ -1,0 +1,256 @@
+"""Decodes and checks the messages of workers.
+
+User code shares a process with the worker that sends them, so any bytes may arrive. What is not a
+message that this worker may send now raises `BadMessageError`, before anything is done with it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ...agent.errors import StoreCorruptError
+from ...store.records.offsets import offset_of
+from ...store.records.outbox import decode_outputs
+from ...worker import wire
+from ..dispatch.slot import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...store.records.outbox import Outputs
+    from ..dispatch.dispatcher import Dispatcher
+    from ..dispatch.slot import Slot
+    from ..workers.registry import WorkerHandle
+
+__all__ = [
+    "BadMessageError",
+    "ShardRecord",
+    "check_announced",
+    "has_input",
+    "may_announce",
+    "only_part",
+    "records_of",
+    "unpack",
+    "unpack_records",
+]
+
+_LARGEST: Final = 1 << 63
+_shard_of = attrgetter("shard")
+
+
+class BadMessageError(Exception):
+    """A worker has sent what it cannot have sent; the text says what is wrong with it."""
+
+
+class ShardRecord(NamedTuple):
+    """An outbox record of a shard."""
+
+    shard: int
+    sequence: int
+    data: memoryview
+    outputs: Outputs
+
+
+def only_part(parts: list[bytes]) -> bytes:
+    """Return the only part of a message.
+
+    Raises:
+        BadMessageError: it has more or less than one.
+    """
+    if len(parts) != 1:
+        raise BadMessageError(f"its message has {len(parts)} parts")
+    return parts[0]
+
+
+def unpack_records(message: bytes) -> list[ShardRecord]:
+    """Return the outbox records of a DONE or FOUND message.
+
+    Raises:
+        BadMessageError: it is not such a message, or has no records.
+    """
+    try:
+        records = [
+            ShardRecord(shard, sequence, data, decode_outputs(data))
+            for shard, sequence, data in wire.unpack_done(message)
+        ]
+    except (ValueError, OverflowError, MemoryError, struct.error, StoreCorruptError) as error:
+        raise BadMessageError(f"an outbox record cannot be decoded ({error})") from error
+    for record in records:
+        _check_record(record)
+    return records
+
+
+def _check_record(record: ShardRecord) -> None:
+    outputs = record.outputs
+    offsets = outputs.offsets
+    if not offsets or len(set(offsets)) != len(offsets):
+        raise BadMessageError("an outbox record has no inputs, or one of them twice")
+    if max(offsets) >= _LARGEST or record.sequence >= _LARGEST:
+        raise BadMessageError("an outbox record has a number that is too large")
+    if outputs.failed and not set(offsets).issuperset(outputs.failed):
+        raise BadMessageError("an outbox record names a failed input that is not in it")
+
+
+def records_of(
+    worker: WorkerHandle, message: bytes, dispatcher: Dispatcher, sequences: dict[int, int]
+) -> list[ShardRecord]:
+    """Return the records of a DONE message, for inputs that this worker has in flight.
+
+    `sequences` has the last record of each shard, and is brought up to date. A worker that reports
+    an input that it was not sent, another worker's shard, or a record out of sequence is not to be
+    believed: that would change what is known of other inputs.
+    """
+    records = unpack_records(message)
+    if not worker.ready:
+        raise BadMessageError("it reported inputs before it was ready")
+    for record in records:
+        shard, sequence, _, outputs = record
+        if not _has_all(_state_of(worker, dispatcher), shard, outputs.offsets):
+            raise BadMessageError(f"it reported inputs of shard {shard} that it was not sent")
+        if sequence != sequences.get(shard, 0) + 1:
+            raise BadMessageError(
+                f"it reported record {sequence} of shard {shard} after record "
+                f"{sequences.get(shard, 0)}"
+            )
+        sequences[shard] = sequence
+    return records
+
+
+def check_announced(
+    worker: WorkerHandle, records: list[ShardRecord], dispatcher: Dispatcher
+) -> None:
+    """Check the records of a FOUND message: of shards that this worker acquires now, in order.
+
+    Inputs that were not read yet are in no shard that is known here.
+    """
+    for shard, sequence, _, outputs in records:
+        if not may_announce(worker, shard, dispatcher):
+            raise BadMessageError(f"it announced records of shard {shard}, which it has not")
+        if sequence <= worker.found_sequences.get(shard, 0):
+            raise BadMessageError(f"it announced records of shard {shard} out of order")
+        worker.found_sequences[shard] = sequence
+        offsets = set(outputs.offsets)
+        if any(item.offset in offsets and item.shard != shard for item in dispatcher.known()):
+            raise BadMessageError(f"it announced inputs of other shards as those of {shard}")
+
+
+def may_announce(worker: WorkerHandle, shard: int, dispatcher: Dispatcher) -> bool:
+    """Whether a worker acquires this shard now: at its start, or as a move has asked."""
+    state = _state_of(worker, dispatcher)
+    if state is None:
+        return False
+    if state.phase in (Phase.ASKED, Phase.STARTING):
+        return shard in worker.assignment.shards
+    return dispatcher.moves.is_taking(state, shard)
+
+
+def has_input(worker: WorkerHandle, offset: int, dispatcher: Dispatcher) -> bool:
+    """Whether a worker has the input at this position, or a retry of it."""
+    state = _state_of(worker, dispatcher)
+    return state is not None and any(offset_of(number) == offset for number in state.flight)
+
+
+def _state_of(worker: WorkerHandle, dispatcher: Dispatcher) -> Slot | None:
+    """The state of a worker's slot; None if the slot has another worker by now."""
+    slot, incarnation = worker.place
+    state = dispatcher.slot_state(slot)
+    return state if state.incarnation == incarnation else None
+
+
+def _has_all(state: Slot | None, shard: int, offsets: list[int]) -> bool:
+    """Whether a slot's worker has all these inputs, and they are of this shard."""
+    if state is None:
+        return False
+    try:
+        return set(map(_shard_of, map(state.flight.__getitem__, offsets))) <= {shard}
+    except KeyError:
+        return False
+
+
+# -- small messages -------------------------------------------------------------------------------
+
+
+def unpack(message: bytes) -> dict[str, Any]:
+    """Return the body of a small message, checked for what its kind must have.
+
+    Raises:
+        BadMessageError: it is not one.
+    """
+    check = _CHECKS.get(message[:1])
+    if check is None:
+        raise BadMessageError(f"there is no message of the kind {message[:1]!r}")
+    try:
+        body = json.loads(message[1:])
+    except (ValueError, RecursionError) as error:
+        raise BadMessageError(f"its message is not JSON ({error})") from error
+    if not isinstance(body, dict) or not check(body):
+        raise BadMessageError(f"a message of the kind {message[:1]!r} has another form")
+    return body
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _LARGEST
+
+
+def _are_counts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _check_metrics(body: dict[str, Any]) -> bool:
+    metrics, failures = body.get("metrics"), body.get("failures")
+    return (
+        _is_count(body.get("active"))
+        and _are_counts(body.get("totals"))
+        and _are_counts(body.get("notices"))
+        and isinstance(body.get("last"), bool)
+        and isinstance(metrics, dict)
+        and _is_count(metrics.get("numOfEventProcessed"))
+        and isinstance(failures, dict)
+        and all(map(_is_failure, failures.values()))
+    )
+
+
+def _is_failure(value: object) -> bool:
+    match value:
+        case [count, offset, text]:
+            return _is_count(count) and _is_count(offset) and _is_text(text)
+    return False
+
+
+def _check_ready(body: dict[str, Any]) -> bool:
+    return isinstance(body.get("shards"), list)
+
+
+def _check_shard(body: dict[str, Any]) -> bool:
+    return _is_count(body.get("shard"))
+
+
+def _check_failed(body: dict[str, Any]) -> bool:
+    return (
+        _is_count(body.get("offset"))
+        and "action" in body
+        and "key" in body
+        and _is_text(body.get("error"))
+        and _is_text(body.get("traceback"))
+    )
+
+
+def _check_fatal(body: dict[str, Any]) -> bool:
+    return all(_is_text(body.get(name)) for name in ("type", "message", "hint"))
+
+
+_CHECKS: Final[dict[bytes, Callable[[dict[str, Any]], bool]]] = {
+    wire.METRICS: _check_metrics,
+    wire.READY: _check_ready,
+    wire.RELEASED: _check_shard,
+    wire.TAKEN: _check_shard,
+    wire.FAILED: _check_failed,
+    wire.FATAL: _check_fatal,
+}
