@@ -344,9 +344,9 @@ class CallLog:
         changed = self._changed
         if changed is not None:
             return (
-                f"Durable call {changed.number}, {changed.name}, has changed its arguments in "
-                "place, and a replay, which does not call it, leaves them as they are: have it "
-                "return what is new, and make the change in the action"
+                f"The arguments of durable call {changed.number}, {changed.name}, were changed in "
+                "place while it ran, and a replay, which does not call it, leaves them as they "
+                "are: have it return what is new, and make the change in the action"
             )
         return (
             "An action must make the same durable calls each time it runs "

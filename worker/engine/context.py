@@ -353,8 +353,9 @@ class _DurableCall:
         if changed and self.name not in _CHANGING:
             _CHANGING.add(self.name)
             _LOG.warning(
-                "the durable call %s has changed its arguments in place: a replay, which does not "
-                "call it, leaves them as they are. Have it return what is new instead",
+                "the arguments of the durable call %s were changed in place while it ran. If the "
+                "function does that, a replay, which does not call it, leaves them as they are: "
+                "have it return what is new instead",
                 self.name,
             )
         if self._cause is not None:

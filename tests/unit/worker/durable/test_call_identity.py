@@ -275,14 +275,14 @@ async def test_arguments_that_a_call_changes_are_named(
     with bench(agent(act), tmp_path) as life:
         life.send(("k", None))
         await life.until_recorded(2)
-    assert "answer has changed its arguments in place" in caplog.text
+    assert "answer were changed in place while it ran" in caplog.text
     Life.number = 2
     with bench(agent(act), tmp_path, max_attempts=1) as life:
         await life.run(("k", None))
         (letter,) = life.letters()
     assert letter.cause == "divergence"
-    assert "Durable call 0, " in letter.error
-    assert "answer, has changed its arguments in place" in letter.error
+    assert "The arguments of durable call 0, " in letter.error
+    assert "answer, were changed in place while it ran" in letter.error
     assert "have it return what is new" in letter.error
 
 
