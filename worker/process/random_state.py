@@ -58,10 +58,10 @@ def renew_generators(generators: Generators) -> None:
         try:
             renew(generator)
         except Exception as error:  # noqa: BLE001 (a derived class may do anything)
+            kind = type(generator)
             _LOG.warning(
-                "a generator of type %s.%s gives each worker the same random numbers: %s",
-                type(generator).__module__,
-                type(generator).__qualname__,
+                "a generator of type %s gives each worker the same random numbers: %s",
+                f"{kind.__module__}.{kind.__qualname__}",
                 type(error).__name__,
             )
 
