@@ -96,16 +96,24 @@ async def test_what_an_action_lets_out_is_the_failure_of_its_input(
         assert "exceptions.py" in letter.traceback or name in ("traceback", "long"), name
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"sync_in_threads": True}], ids=["on the loop", "in a thread"]
+)
+@pytest.mark.parametrize("durable", [False, True])
 @on_loop
-async def test_so_it_is_in_a_plain_action(tmp_path: Path) -> None:
+async def test_so_it_is_in_a_plain_action(
+    tmp_path: Path, options: dict[str, Any], *, durable: bool
+) -> None:
     def act(event: Any, ctx: RunnerContext) -> None:
-        if event.input is not None:
+        if event.input is not None and durable:
             ctx.durable_execute(raise_one, event.input)
+        elif event.input is not None:
+            raise_one(event.input)
         ctx.send_event(OutputEvent(output="done"))
 
     inputs = [(name, value) for name in MADE for value in (name, None)]
-    with bench(agent(act), tmp_path, max_attempts=1) as life:
-        outputs = await life.run(*inputs)
+    with bench(agent(act), tmp_path, max_attempts=1, **options) as life:
+        outputs = await asyncio.wait_for(life.run(*inputs), 30)
         assert outputs == [[], ["done"]] * len(MADE)
         assert len(life.letters()) == len(MADE)
 
