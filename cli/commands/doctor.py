@@ -13,6 +13,7 @@ from rich.text import Text
 from ...agent.errors import UsageError
 from ..json_text import json_line
 from ..text import error_console, output_console, write_line
+from ..views.fitting import FittingLine
 from . import checks
 
 _STYLES = {"ok": "green", "note": "yellow", "bad": "bold red"}
@@ -50,9 +51,8 @@ def doctor(
         row.add_column(width=4)
         row.add_column(width=12)
         row.add_column()
-        row.add_row(
-            Text(finding.verdict, _STYLES[finding.verdict]), Text(finding.name), Text(finding.text)
-        )
+        text = FittingLine(map(Text, finding.text.split(", ")))
+        row.add_row(Text(finding.verdict, _STYLES[finding.verdict]), Text(finding.name), text)
         console.print(row, soft_wrap=False)
     if not as_json:
         summary = f"{bad} of these are bad." if bad else "Everything is in order."

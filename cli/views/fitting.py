@@ -84,12 +84,12 @@ class FittingLine:
         self._parts = list(parts)
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        line = Text(no_wrap=True, overflow="fold")
+        line = Text()
         for number, part in enumerate(self._parts):
             comma = "," if number + 1 < len(self._parts) else ""
             if line and line.cell_len + 1 + part.cell_len + len(comma) > options.max_width:
                 yield line
-                line = Text(no_wrap=True, overflow="fold")
+                line = Text()
             line.append(" " if line else "")
             line.append_text(part)
             line.append(comma)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tamias import AsyncClient, ServiceTimeoutError
 from tamias.service.client.opening import ABSENT_SECONDS, IDLE_SECONDS, TIMEOUT, steps
 from tamias.store.lease import Lease
 from tamias.store.state.layout import StateLayout
@@ -65,3 +69,12 @@ def test_a_timeout_that_is_given_counts_alone(tmp_path: Path) -> None:
     error = only.error()
     assert error is not None
     assert "has not answered for 3 s" in error.message
+
+
+def test_a_client_of_asyncio_gives_up_as_well(tmp_path: Path) -> None:
+    async def connect() -> None:
+        async with AsyncClient(tmp_path / "nosuch", timeout=0.05):
+            raise AssertionError("never")
+
+    with pytest.raises(ServiceTimeoutError, match=r"has not answered for 0\.05 s"):
+        asyncio.run(connect())
