@@ -20,6 +20,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import ConfigError, JvmError
+from ...store.peer import peer_of
 from ...worker.process.worker import POOL_VARIABLE
 from .py4j_client import Address
 from .settings import jvm_command
@@ -73,9 +74,9 @@ class GivenJvm:
 class SharedJvm:
     """The JVM of this pool; outside of a pool, of this process."""
 
-    def __init__(self, settings: JvmSettings) -> None:
-        """Raises as `jvm_command`."""
-        self._command = jvm_command(settings)
+    def __init__(self, command: JvmCommand) -> None:
+        """`command` starts it."""
+        self._command = command
         pool = os.environ.get(POOL_VARIABLE) or f"{os.getpid()}:"
         self._launcher = pool.partition(":")[0]
         identity = f"{os.geteuid()} {pool} {self._command.digest()}"
@@ -140,10 +141,25 @@ class SharedJvm:
             except ConnectionRefusedError:
                 _start_host(self._name, self._launcher, self._command)
                 connection.connect(f"\0{self._name}")
+            _check_user(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _check_user(connection: socket.socket) -> None:
+    """Check that a process of this user answers: any user of the machine can take the name.
+
+    Raises:
+        JvmError: another user does.
+    """
+    _, user = peer_of(connection)
+    if user not in (0, os.geteuid()):
+        raise JvmError(
+            f"A process of user {user} has taken the name of this pool's JVM.",
+            hint="Another user of this machine is attacking it: find that process.",
+        )
 
 
 def _start_host(name: str, launcher: str, command: JvmCommand) -> None:
@@ -183,4 +199,4 @@ def access_jvm(settings: JvmSettings) -> GivenJvm | SharedJvm:
         MissingExtraError: what is needed to start one is not installed.
         BridgeError: our sources do not compile.
     """
-    return GivenJvm.from_environment() or SharedJvm(settings)
+    return GivenJvm.from_environment() or SharedJvm(jvm_command(settings))

@@ -35,6 +35,7 @@ from typing import Any, Final
 import setproctitle
 
 from ...agent.errors import TamiasError
+from ...store.peer import peer_of
 from .process import JvmProcess, KilledAtStartError
 from .settings import JvmCommand
 
@@ -78,7 +79,7 @@ class JvmHost:
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
-        if _peer(client) != os.geteuid():
+        if peer_of(client)[1] != os.geteuid():
             client.close()
             return
         self._deadline = None
@@ -144,11 +145,6 @@ class JvmHost:
             self._jvm.kill("no process needs it")
             self._jvm.reap()
         os._exit(0)
-
-
-def _peer(client: socket.socket) -> int:
-    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return int.from_bytes(credentials[4:8], sys.byteorder)
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from ...store.crashpoints import reach
 from ...worker import wire
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from contextlib import ExitStack
     from typing import Any
 
@@ -32,13 +33,18 @@ class WorkerTransport:
             raises `zmq.Again` when there is none.
     """
 
-    def __init__(self, address: str, stack: ExitStack) -> None:
-        """Listen at `address` until `stack` is unwound."""
+    def __init__(self, address: str, stack: ExitStack, users: Iterable[int]) -> None:
+        """Listen at `address` until `stack` is unwound.
+
+        Only processes of `users` can connect: any user of the machine can reach the socket.
+        """
         context = zmq.Context(1)
         stack.callback(context.term)
         self._socket = context.socket(zmq.ROUTER)
         stack.callback(self._socket.close, linger=0)
         self._socket.set_hwm(0)  # bounded by the dispatcher's credit, not here
+        for user in users:
+            self._socket.setsockopt(zmq.IPC_FILTER_UID, user)
         self._socket.bind(address)
         self.receive = self._socket.recv_multipart
 

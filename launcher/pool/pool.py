@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from ...worker.process.limits import give_to_user
+from ...worker.process.limits import give_to_user, users_of_workers
 from ..connection.transport import WorkerTransport
 from ..control import commands
 from ..control.commands import Mailbox
@@ -167,7 +167,9 @@ class Pool:
     def _open(self, stack: ExitStack) -> None:
         state = self._state.path
         self._state.layout.run.mkdir(exist_ok=True)
-        self._transport = WorkerTransport(self._boot.address, stack)
+        self._transport = WorkerTransport(
+            self._boot.address, stack, users_of_workers(self._boot.config)
+        )
         self._poller = Poller(self._transport.socket, self._mailbox)
         self._log = stack.enter_context(
             WorkerLog(self._state.layout.pool_log, self._settings.log_limit)

@@ -268,7 +268,7 @@ def _check_agent(directory: Path, manifest: Manifest, agent: str) -> None:
 
 
 def _lock(directory: Path) -> Lease:
-    _make(directory)
+    _make_private(directory)
     lock = StateLayout(directory).launcher_lock
     try:
         return Lease.acquire(lock)
@@ -278,6 +278,17 @@ def _lock(directory: Path) -> Lease:
             f"{directory} is in use by {f'process {pid}' if pid else 'another process'}.",
             hint="Wait until it is done, end it, or choose another state directory.",
         ) from error
+
+
+def _make_private(directory: Path) -> None:
+    """Make a directory that only this user can enter; one that exists keeps its permissions."""
+    _make(directory.parent)
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        _make(directory)  # raises if it is a file
+    except OSError as error:
+        raise system_error(error, directory) from error
 
 
 def _make(directory: Path) -> None:

@@ -192,6 +192,12 @@ class Account:
         return {"HOME": self.home, "USER": self.name, "LOGNAME": self.name}
 
 
+def users_of_workers(config: dict[str, Any]) -> set[int]:
+    """The users as whom workers run: this one, before they change to the other, and that one."""
+    account = Account.of(Configuration(config))
+    return {os.geteuid(), *(() if account is None else (account.user,))}
+
+
 def give_to_user(path: Path, config: dict[str, Any]) -> None:
     """Make the user as whom workers run the owner of a directory and of all that is in it."""
     account = Account.of(Configuration(config))

@@ -45,6 +45,7 @@ from .limits import KernelLimits
 from .machine import be_expendable
 from .output import change_label
 from .own_changes import OwnChanges
+from .peer import LauncherConnection
 from .shards import OwnedShards
 
 _new_loop: Callable[[], asyncio.AbstractEventLoop]
@@ -146,7 +147,7 @@ class Worker:
         self._socket.setsockopt(zmq.ROUTING_ID, bytes.fromhex(assignment.identity))
         self._socket.setsockopt(zmq.LINGER, 2000)
         self._socket.set_hwm(0)  # bounded by credit, not here
-        self._socket.connect(boot.address)
+        self._connection = LauncherConnection(self._socket, boot.address, boot.parent)
         self._turn_scheduled = False
         self._is_child = False
         self._own_changes = OwnChanges()
@@ -165,6 +166,7 @@ class Worker:
 
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
+        self._connection.check()
         self._owned.acquire_initial(assignment.shards)
         self._metrics = WorkerMetrics(plan.actions, self.notices)
         self._resources = ResourceRegistry(plan.providers, plan.config)
@@ -201,6 +203,7 @@ class Worker:
         self._send_json(wire.READY, {"pid": os.getpid(), **self._owned.describe()})
         reach("announce.after")
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
+        self._loop.add_reader(self._connection.descriptor, self._check_connection)
         self._loop.add_reader(self._socket.FD, self._turn)
         self._heartbeat()
         self._turn()
@@ -209,11 +212,13 @@ class Worker:
         reach("stop.before")
         if hasattr(self, "_engine"):
             self._hooks.call(WorkerHook.worker_stopping)
+            self._loop.remove_reader(self._connection.descriptor)
             self._loop.remove_reader(self._socket.FD)
             self._engine.close()
             self._group.close()
             self._resources.close()
         self._owned.close()
+        self._connection.close()
         self._socket.close()
         self._context.term()
 
@@ -238,8 +243,19 @@ class Worker:
         """
         self._ended.cancel()
         self._owned.close()
+        self._connection.close()
         self._socket.close(linger=0)
         self._context.term()
+
+    def _check_connection(self) -> None:
+        """End when the launcher is gone: no other process may take its place."""
+        if self._connection.is_lost():
+            self._stop_without_launcher()
+
+    def _stop_without_launcher(self) -> None:
+        if not self._ended.done():
+            _LOG.error("worker %d stops: its launcher is gone", self._assignment.slot)
+            self._end(EXIT_FATAL)
 
     def _turn(self) -> None:
         """Process messages and run inputs; an error here has lost inputs, so it ends the worker."""
@@ -312,7 +328,11 @@ class Worker:
         return Policy.of(self._plan.config, on_error=on_error, codec=self._boot.input_codec)
 
     def _send(self, message: bytes) -> None:
-        self._socket.send(message)
+        try:
+            self._socket.send(message, zmq.NOBLOCK)
+        except zmq.Again:  # there is no connection any more; no limit makes it wait
+            self._stop_without_launcher()
+            return
         self._check_for_messages()
 
     def _send_json(self, kind: bytes, body: dict[str, Any]) -> None:

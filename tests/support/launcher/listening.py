@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -73,7 +74,7 @@ class Launcher:
         self.registry = WorkerRegistry(state)
         stack.callback(self.registry.close)
         address = f"ipc://{state}/socket"
-        self.transport = WorkerTransport(address, stack)
+        self.transport = WorkerTransport(address, stack, {os.geteuid()})
         self.dispatcher = Dispatcher(2, shards=2)
         self.delivery = CheckpointedDelivery(CollectSink(), SavedCheckpoints())
         self.delivery.open()

@@ -1,0 +1,134 @@
+"""Another user of this machine, who attacks a pool; started as one by `setpriv`.
+
+python intruder.py flood SECONDS PID  sends messages to the socket of the pool of launcher PID
+python intruder.py squat SECONDS PID  takes that name when the launcher has ended, and listens
+python intruder.py bind NAME          takes an abstract name, and sends who connects an answer
+python intruder.py read PATH ...      tries to read these files and directories
+
+Writes one line of JSON: what it has achieved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import zmq
+
+
+def names(pid: int) -> list[str]:
+    """The abstract sockets of a pool: any user can list them."""
+    lines = Path("/proc/net/unix").read_text(errors="replace").splitlines()
+    found = {line.rpartition(" ")[2] for line in lines if f" @tamias-{pid}-" in line}
+    return sorted(name.removeprefix("@") for name in found)
+
+
+def flood(seconds: float, pid: int) -> dict[str, object]:
+    """Send small messages, and parts of a message that never ends."""
+    context = zmq.Context(1)
+    sent = 0
+    sockets = []
+    for name in names(pid):
+        dealer = context.socket(zmq.DEALER)
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.connect(f"ipc://@{name}")
+        sockets.append(dealer)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for dealer in sockets:
+            with suppress(zmq.Again):
+                for _ in range(100):
+                    dealer.send(b"x" * 10, zmq.NOBLOCK)
+                    sent += 1
+                dealer.send(b"y" * 1_000_000, zmq.NOBLOCK | zmq.SNDMORE)
+                dealer.send(b"z", zmq.NOBLOCK)
+    return {"sockets": len(sockets), "queued": sent}
+
+
+def squat(seconds: float, pid: int) -> dict[str, object]:
+    """Take the names of a pool whose launcher is dead; return what its workers send here."""
+    taken = names(pid)
+    context = zmq.Context(1)
+    while Path(f"/proc/{pid}").exists() and not _is_zombie(pid):
+        time.sleep(0.001)
+    poller = zmq.Poller()
+    bound = 0
+    for name in taken:
+        router = context.socket(zmq.ROUTER)
+        for _ in range(200):
+            try:
+                router.bind(f"ipc://@{name}")
+            except zmq.ZMQError:
+                time.sleep(0.005)
+                continue
+            bound += 1
+            poller.register(router, zmq.POLLIN)
+            break
+    messages = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for ready, _ in poller.poll(50):
+            ready.recv_multipart()
+            messages += 1
+    return {"bound": bound, "messages": messages}
+
+
+def _is_zombie(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
+def read(paths: list[str]) -> dict[str, object]:
+    """Try to read files and to list directories."""
+    readable = []
+    for path in paths:
+        with suppress(OSError):
+            os.listdir(path) if Path(path).is_dir() else Path(path).read_bytes()  # noqa: PTH208
+            readable.append(path)
+    return {"readable": readable}
+
+
+def bind(name: str) -> dict[str, object]:
+    """Take an abstract name; answer the first that connects as a JVM's host process would."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen()
+        write({"bound": name})
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            asked = connection.recv(1 << 16)
+            connection.sendall(json.dumps({"address": ["127.0.0.1", 1, "token", "x"]}).encode())
+            connection.sendall(b"\n")
+            return {"asked": asked.decode()}
+    return {"asked": ""}
+
+
+def write(result: dict[str, object]) -> None:
+    """Write a line of JSON."""
+    sys.stdout.write(json.dumps(result) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    what, *rest = sys.argv[1:]
+    if what == "flood":
+        result = flood(float(rest[0]), int(rest[1]))
+    elif what == "squat":
+        result = squat(float(rest[0]), int(rest[1]))
+    elif what == "bind":
+        result = bind(rest[0])
+    else:
+        result = read(rest)
+    write({"uid": os.getuid(), **result})
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
