@@ -115,7 +115,8 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
         Raises:
             UsageError: it was called before, or an input has no agent.
             ConfigError: in a mini-cluster, the interpreter for Python functions cannot run them.
-            PoolError: the job has failed because a pool could not go on; the message says why.
+            PoolError: the job has failed because of a pool, or of a Python function such as a key
+                function; the message says why.
         """
         refuse_during_import("execute()")
         if self._executed:
@@ -136,7 +137,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
         except Exception as error:
             text = reason(error)
             if text:
-                raise PoolError(f"The pool of a task has ended: {text}") from None
+                raise PoolError(text) from None
             raise
 
 

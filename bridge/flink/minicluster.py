@@ -23,6 +23,9 @@ _RESTARTS: Final = {
     "restart-strategy.fixed-delay.delay": "1 s",
 }
 _IMPORT_SECONDS: Final = 60.0
+_TRACEBACK: Final = "Traceback (most recent call last):"
+_OTHERS: Final = ("pyflink/", "apache_beam/", "/concurrent/futures/")
+"""Files of frames that are not the user's."""
 
 
 def is_minicluster(env: Any) -> bool:
@@ -71,13 +74,37 @@ def check_interpreter(env: Any) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Why a pool of the job has ended, if that is why the job has failed; else an empty text."""
+    """Why the job has failed, if a pool or a Python function is the reason; else an empty text."""
     cause = getattr(error, "java_exception", None)
     while cause is not None:
+        message = str(cause.getMessage())
         if cause.getClass().getName() == "tamias.flink.PoolException":
-            return str(cause.getMessage())
+            return f"The pool of a task has ended: {message}"
+        if _TRACEBACK in message and cause.getCause() is None:
+            return python_failure(message)
         cause = cause.getCause()
     return ""
+
+
+def python_failure(message: str) -> str:
+    """Describe the failure of a Python function that PyFlink runs, such as a key function.
+
+    Args:
+        message: of Flink's exception, with a Python traceback in it.
+    """
+    lines = message[message.index(_TRACEBACK) :].rstrip().splitlines()
+    kept: list[str] = []
+    is_own = True
+    for line in lines:
+        if line.startswith("  File "):
+            is_own = not any(part in line for part in _OTHERS)
+        elif not line.startswith("   "):
+            is_own = True
+        if is_own:
+            kept.append(line)
+    last = next((line for line in reversed(kept) if line and not line.startswith(" ")), "")
+    traceback = "\n".join(kept)
+    return f"A Python function of the job has failed: {last}\n\n{traceback}"
 
 
 def _settings(env: Any) -> Any:

@@ -48,7 +48,7 @@ def _held(workers: list[WorkerStatus]) -> list[Text]:
 
 def _state(worker: WorkerStatus) -> Text:
     if worker.held:
-        return Text("held", "red")
+        return Text("held" if worker.held.startswith("held") else "waits", "red")
     return Text(worker.state, _COLOURS.get(worker.state, ""))
 
 

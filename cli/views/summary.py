@@ -102,7 +102,8 @@ def failures(kinds: dict[str, list[Any]]) -> list[str]:
     """Return a line for each of the most frequent kinds of failure, with its first input."""
     lines = []
     for kind, (number, offset, error) in list(kinds.items())[:_MOST]:
-        place = kind.partition(" (")[2].rpartition(")")[0]
+        name, _, rest = kind.partition(" (")
+        place = rest.removesuffix(")") if ": " not in name else ""  # else a text of the launcher
         at = f" ({shown(place)})" if place else ""
         lines.append(f"{number:,} failed, first input {offset}: {error}{at}")
     left = sum(number for number, _, _ in list(kinds.values())[_MOST:])

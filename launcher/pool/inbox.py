@@ -8,6 +8,7 @@ A worker that sends what it cannot have sent is killed, as if it had crashed (`m
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 MESSAGES_PER_TURN: Final = 4096
 """So many messages at most are processed before the rest of the pool has its turn."""
 MESSAGES_BEFORE_AN_END: Final = 100_000
+
+_LOG: Final = logging.getLogger("tamias.pool")
 
 
 class Inbox:
@@ -118,7 +121,11 @@ class Inbox:
         if kind == wire.DONE:
             self._done(worker, message)
         elif kind == wire.METRICS:
+            before = worker.heartbeat
             worker.heartbeat = heartbeat = unpack(message)
+            overdue = heartbeat.get("overdue", "")
+            if overdue and not (before and before.get("overdue")):
+                _LOG.warning("worker %d %s", worker.assignment.slot, overdue)
             if heartbeat["notices"]:
                 self._notice(heartbeat["notices"])
             self._dispatcher.observed(*worker.place, heartbeat["active"])

@@ -104,6 +104,7 @@ class Observer:
     def _worker(self, slot: int, registry: WorkerRegistry) -> WorkerStatus:
         worker = registry.current(slot)
         beat = worker.heartbeat if worker is not None else None
+        held = worker.held if worker is not None else ""
         dispatcher = self._dispatcher
         return WorkerStatus(
             slot,
@@ -115,5 +116,5 @@ class Observer:
             beat["active"] if beat else 0,
             dispatcher.generation(slot),
             len(dispatcher.shards_of(slot)),
-            worker.held if worker is not None else "",
+            held or (beat.get("overdue", "") if beat else ""),
         )

@@ -27,7 +27,8 @@ class WorkerStatus:
     shards: int = 0
     """How many shards it has."""
     held: str = ""
-    """What holds its event loop for longer than a minute; empty if nothing does."""
+    """What holds its event loop for longer than a minute, or what it has waited for during five;
+    empty if there is nothing."""
 
 
 @dataclass(slots=True)

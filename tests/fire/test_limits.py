@@ -147,6 +147,31 @@ def test_an_action_that_holds_its_worker_is_reported_with_its_stack(
     assert all(not worker.held for worker in job.last_status.workers)
 
 
+def test_an_action_that_waits_for_long_is_reported(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = job.write(
+        "patient.py",
+        """
+import asyncio
+from tamias import Agent, InputEvent, OutputEvent, action
+from tamias.worker.engine import async_actions
+async_actions.OVERDUE_SECONDS = 0.5
+class Patient(Agent):
+    @action(InputEvent)
+    @staticmethod
+    async def wait(event, ctx):
+        await asyncio.wait_for(asyncio.Event().wait(), 60)
+""",
+    )
+    job.run({}, 1, target=f"{path}:Patient", run_timeout="2500ms", max_attempts=1)
+    pattern = (
+        r"waits for input 0 \(key 'k0'\), in action 'wait' for \d s, in wait \(patient.py:10\)"
+    )
+    assert re.search(r"worker \d " + pattern, job.said)
+    assert any(re.search(pattern, text) for text in job.held)
+
+
 def test_an_input_that_kills_in_an_asynchronous_step_is_named(job: Job) -> None:
     job.run({30: "async-segv", 90: "async-child-segv"})
     # Named by the beacon in the first death already, so three are enough.

@@ -100,10 +100,21 @@ if sys.argv[1] == "interpreter":
     env.set_python_executable("/usr/bin/no-such-python")
 agents = AgentsExecutionEnvironment.get_execution_environment(env=env)
 stream = env.from_collection([{"n": n} for n in range(10)])
-agents.from_datastream(stream, lambda value: value["n"]).apply(
+agents.from_datastream(stream, lambda value: value["n" if sys.argv[1] != "key" else "x"]).apply(
     "broken.py:Agent"
 ).to_datastream(Types.STRING()).print()
 agents.execute()
+"""
+
+
+SOUND = """
+import tamias
+
+class Agent(tamias.Agent):
+    @tamias.action(tamias.InputEvent)
+    @staticmethod
+    def act(event, ctx):
+        pass
 """
 
 
@@ -111,15 +122,21 @@ agents.execute()
     ("kind", "says"),
     [
         ("agent", "PoolError: The pool of a task has ended: TargetError"),
+        pytest.param(
+            "key",
+            "PoolError: A Python function of the job has failed: KeyError: 'x'",
+            marks=pytest.mark.nightly,
+        ),
         ("interpreter", "ConfigError: python.executable is /usr/bin/no-such-python"),
     ],
 )
 def test_what_cannot_start_fails_once_and_says_why(tmp_path: Path, kind: str, says: str) -> None:
-    (tmp_path / "broken.py").write_text("import no_such_module\n")
+    text = SOUND if kind == "key" else "import no_such_module\n"
+    (tmp_path / "broken.py").write_text(text)
     program = tmp_path / "job.py"
     program.write_text(FAILING.replace("broken.py", str(tmp_path / "broken.py")))
     done = started(program, kind)
     assert done.returncode == 1
     assert says in done.stderr
-    assert kind == "interpreter" or "No module named 'no_such_module'" in done.stderr
+    assert kind != "agent" or "No module named 'no_such_module'" in done.stderr
     assert "at org.apache.flink" not in done.stderr

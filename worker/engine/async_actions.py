@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ...agent.errors import RunTimeoutError
 from ...agent.failures.error_text import is_of
 from ...store.records.offsets import offset_of
-from ..tasks.stacks import busy_threads_text, tasks_text
+from ..tasks.stacks import busy_threads_text, tasks_text, waited_for
 from ..tasks.thread_pool import ThreadPool
 from ..tasks.tracking import TaskFactory, has_begun, offset_of_task
 from .context import WorkerContext
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .run import Run
 
     Finished: TypeAlias = Callable[[Run, Action, BaseException | None], None]
+
+OVERDUE_SECONDS: Final = 300.0
+"""How long an action may wait until that is reported."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
 
@@ -63,15 +66,36 @@ class AsyncActions:
         self._loop.set_task_factory(self._tasks)
         self._threads = ThreadPool(policy.threads, "tamias-action")
         self._closed = False
-        self.keys: dict[int, bytes] = {}
-        """The keys of the inputs whose actions are under way."""
+        self._under_way: dict[int, tuple[Run, float]] = {}
+        """The runs whose actions are under way, by offset, and since when; the oldest first."""
 
     def start(self, run: Run, event: Event, action: Action) -> None:
         """Start an action of a run, which has no other under way."""
-        self.keys[run.offset] = run.lane.key_bytes
+        self._under_way[run.offset] = run, self._loop.time()
         run.task = self._tasks.start(self._loop, self._perform(run, event, action), run.offset)
         if self.policy.timed and run.timer is None:
             run.timer = self._loop.call_later(self.policy.run_timeout, self._expire, run)
+
+    def key_of(self, offset: int) -> bytes | None:
+        """Return the key of an input whose action is under way; None if there is none."""
+        known = self._under_way.get(offset)
+        return None if known is None else known[0].lane.key_bytes
+
+    def overdue(self) -> str:
+        """Describe the action that has been under way for longest; empty if that is not long."""
+        if not self._under_way:
+            return ""
+        run, began = next(iter(self._under_way.values()))
+        seconds = self._loop.time() - began
+        if seconds < OVERDUE_SECONDS:
+            return ""
+        action = run.action.name if run.action is not None else None
+        place = waited_for(run.task) if run.task is not None else ""
+        waits = f", {place}" if place else ""
+        return (
+            f"waits for input {offset_of(run.offset)} (key {run.lane.key!r}), in action"
+            f" {action!r} for {seconds:.0f} s{waits}"
+        )
 
     async def _perform(self, run: Run, event: Event, action: Action) -> None:
         context = WorkerContext(self._services, run)
@@ -92,7 +116,7 @@ class AsyncActions:
             failure = error
         try:
             run.task = None
-            self.keys.pop(run.offset, None)
+            self._under_way.pop(run.offset, None)
             context.end()
             self._finished(run, action, failure)
         except BaseException as error:  # noqa: BLE001 (not the action's: that one is `failure`)

@@ -112,6 +112,10 @@ class Engine:
         """The number of runs under way."""
         return self._completion.active
 
+    def overdue(self) -> str:
+        """Describe the action that has waited for longest; empty if that is not long."""
+        return self._driver.overdue()
+
     def key_of(self, offset: int) -> bytes | None:
         """Return the key of an input that is executed now; None if it is not found."""
         key = self._driver.key_of(offset)

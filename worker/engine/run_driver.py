@@ -82,7 +82,11 @@ class RunDriver:
         run = self._named
         if run is not None and run.offset == offset:
             return run.lane.key_bytes
-        return self._actions.keys.get(offset)
+        return self._actions.key_of(offset)
+
+    def overdue(self) -> str:
+        """As `AsyncActions.overdue`."""
+        return self._actions.overdue()
 
     def begin(self, run: Run) -> None:
         """Begin a run and perform its first step."""

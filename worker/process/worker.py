@@ -355,6 +355,7 @@ class Worker:
             wire.METRICS,
             {
                 "active": self._engine.active,
+                "overdue": self._engine.overdue(),
                 "totals": self._metrics.totals(),
                 "failures": self._metrics.failure_kinds.counts(),
                 "notices": self._metrics.notices.counts(),

@@ -19,15 +19,16 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ...store.records.offsets import offset_of
+from ..own_code import OWN_FOLDERS
 from .tracking import TrackedCoroutine, offset_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import TextIOWrapper
-    from pathlib import Path
 
 MOST_TASKS: Final = 64
 """How many tasks are written."""
@@ -105,6 +106,16 @@ def task_text(task: asyncio.Task[Any]) -> str:
     if waited is not None:
         lines.append(f"  waits for {_short(waited)}\n")
     return "".join(lines)
+
+
+def waited_for(task: asyncio.Task[Any]) -> str:
+    """The innermost function of user code in which a task waits, or nothing."""
+    frames, _ = _chain(task.get_coro())
+    for frame in reversed(frames):
+        path = Path(frame.f_code.co_filename)
+        if path.parent.name != "asyncio" and not str(path).startswith(OWN_FOLDERS):
+            return f"in {frame.f_code.co_name} ({path.name}:{frame.f_lineno})"
+    return ""
 
 
 def _chain(coroutine: Any) -> tuple[list[Any], Any]:
