@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.options import JavaOptions, PoolOptions
 from ...agent.plan import AgentPlan
+from ...environments.launch import Launch
 from ...environments.packing import own_folders
 from ...launcher.reload.generation_record import agent_of
 from ...worker.process.boot import pack_agent
@@ -64,7 +65,7 @@ def attach(
     operator = new(
         "PoolOperator",
         json.dumps(job),
-        strings([_python(java_environment), "-m", "tamias.bridge.task.main"]),
+        strings(Launch(_python(java_environment)).command("tamias.bridge.task.main:main")),
         keyed_stream.getKeySelector(),
         keyed.key_type,
         keyed.value_type,

@@ -20,6 +20,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import ConfigError, JvmError
+from ...environments.launch import Launch
 from ...store.peer import peer_of
 from ...worker.process.worker import POOL_VARIABLE
 from .py4j_client import Address
@@ -166,7 +167,7 @@ def _start_host(name: str, launcher: str, command: JvmCommand) -> None:
     arguments = [name, launcher, json.dumps(command.to_json())]
     # A session of its own, because the process group of this worker is killed with the worker.
     done = subprocess.run(
-        [sys.executable, "-m", "tamias.bridge.jvm.jvm_host", *arguments],
+        Launch(sys.executable).command("tamias.bridge.jvm.jvm_host:main", *arguments),
         check=False,
         stdin=subprocess.DEVNULL,
         start_new_session=True,

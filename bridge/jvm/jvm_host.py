@@ -15,7 +15,7 @@ after two seconds, in which the successor of a crashed worker may connect. It al
 the pool's launcher dies. When the host process dies, the JVM gets SIGKILL from the kernel, and its
 standard input is closed.
 
-    python -m tamias.bridge.jvm.jvm_host NAME LAUNCHER_PID COMMAND
+Its arguments are that name, the launcher's process id, and the JVM's command as JSON.
 """
 
 from __future__ import annotations

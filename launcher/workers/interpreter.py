@@ -133,6 +133,11 @@ class Interpreter:
             return None
         return code if self._status is None else os.waitstatus_to_exitcode(self._status)
 
+    def kill(self) -> None:
+        """SIGKILL it; the reaper kills all that it has started."""
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGKILL)
+
     def close(self) -> None:
         """Make it end, with its workers, and wait for that; may be called again."""
         if self._leash >= 0:
@@ -208,7 +213,7 @@ def how_it_ended(code: int | None) -> str:
     if code < 0:
         return f"was killed by {signal_name(-code)}"
     if code == EXIT_DESCRIPTORS_CLOSED:
-        return "lost its descriptors: the agent has closed them (os.closerange?)"
+        return "lost its descriptors, or became another program (os.closerange or os.exec, perhaps)"
     return f"exited with code {code}"
 
 

@@ -41,6 +41,8 @@ LEAVE: Final = b"leave"
 """Sent by a launcher that goes on without the zygote."""
 KILL_SECONDS: Final = 3.0
 """The longest to wait for killed processes to end."""
+EXIT_SECONDS: Final = 1.0
+"""The time that a zygote which has closed its descriptors gets to exit."""
 DYING_SECONDS: Final = 0.5
 """How long a launcher with much memory may take to die."""
 DELETIONS: Final = 50
@@ -75,8 +77,11 @@ def fork_zygote(settings: str) -> None:
     given = json.loads(settings)
     old_mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
     reaper = os.getpid()
+    # Readable when the zygote has ended, closed its descriptors, or is another program (os.exec).
+    lifeline, held = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
+        os.close(lifeline)
         os.close(given["leash"])
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
@@ -84,7 +89,8 @@ def fork_zygote(settings: str) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, old_mask)
         return
     try:
-        _Reaper(pid, given).run(old_mask)
+        os.close(held)
+        _Reaper(pid, lifeline, given).run(old_mask)
     finally:
         os._exit(1)
 
@@ -92,8 +98,9 @@ def fork_zygote(settings: str) -> None:
 class _Reaper:
     """A reaper; see the module's text."""
 
-    def __init__(self, zygote: int, given: dict[str, Any]) -> None:
+    def __init__(self, zygote: int, lifeline: int, given: dict[str, Any]) -> None:
         self._zygote = zygote
+        self._lifeline = lifeline
         self._parent: int = given["parent"]
         self._scratch: str | None = given["scratch"]
         self._control_socket: str = given["socket"]
@@ -116,11 +123,14 @@ class _Reaper:
         poll = select.poll()
         poll.register(wakeup, select.POLLIN)
         poll.register(self._leash, select.POLLIN)
+        poll.register(self._lifeline, select.POLLIN)
         while True:
             self._reap()
             readable = [descriptor for descriptor, _ in poll.poll()]
             if self._leash in readable:
                 self._end_all(orphaned=os.read(self._leash, len(LEAVE)) != LEAVE)
+            if self._lifeline in readable:
+                self._end_lost_zygote()
             if wakeup in readable and signal.SIGTERM in os.read(wakeup, 4096):
                 self._kill_all_for_signal()
 
@@ -137,6 +147,16 @@ class _Reaper:
                 kill_descendants()
                 self._send(ended=status)
                 os._exit(0)
+
+    def _end_lost_zygote(self) -> NoReturn:
+        """Kill a zygote that has lost its descriptors, unless it is about to exit."""
+        deadline = time.monotonic() + EXIT_SECONDS
+        while time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.01)
+        kill_descendants()
+        self._send(ended=EXIT_DESCRIPTORS_CLOSED << 8)
+        os._exit(0)
 
     def _kill_all_for_signal(self) -> NoReturn:
         kill_descendants()

@@ -12,6 +12,7 @@ import asyncio
 import gc
 import logging
 import os
+import selectors
 import signal
 import threading
 from collections.abc import Callable
@@ -40,6 +41,7 @@ from ..engine.policy import Policy
 from ..hooks import WorkerHook
 from ..notices import Notices, notice_warnings
 from ..tasks.stacks import stacks_on_request
+from ..tasks.thread_pool import threads_are_replaced
 from ..tasks.tracking import current_offset
 from .limits import KernelLimits
 from .machine import be_expendable
@@ -52,7 +54,11 @@ _new_loop: Callable[[], asyncio.AbstractEventLoop]
 try:  # here, so that the zygote pays for the import and not each worker
     import uvloop
 except ImportError:  # an optional extra
-    _new_loop = asyncio.new_event_loop
+    # The agent may replace what `selectors` has.
+    _Selector = selectors.DefaultSelector
+
+    def _new_loop() -> asyncio.AbstractEventLoop:
+        return asyncio.SelectorEventLoop(_Selector())
 else:
     _new_loop = uvloop.new_event_loop
 
@@ -176,7 +182,7 @@ class Worker:
         self._group = GroupCommit(
             self._send,
             self._loop,
-            threaded=boot.durability == "machine",
+            threaded=boot.durability == "machine" and not threads_are_replaced(),
             failed=self._fatal,
         )
         self._beacon = Beacons(StateLayout(boot.state).beacons)[assignment.slot]

@@ -12,11 +12,21 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_STARTS: Final = {
+    name: getattr(threading, name, None) for name in ("_start_new_thread", "_start_joinable_thread")
+}
+"""How threads are started, before the agent is imported."""
+_REPLACED: Final = (
+    "the agent has replaced Python's threads (gevent's monkey.patch_all?), so a function on a"
+    " thread would never end: call patch_all(thread=False, queue=False), or use durable_execute"
+)
 
 
 class ThreadPool:
@@ -30,7 +40,13 @@ class ThreadPool:
         self._pool = self._new_pool()
 
     async def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Call the function in a thread, in a copy of the caller's context, and await its end."""
+        """Call the function in a thread, in a copy of the caller's context, and await its end.
+
+        Raises:
+            RuntimeError: there are no threads (`threads_are_replaced`).
+        """
+        if threads_are_replaced():
+            raise RuntimeError(_REPLACED)
         context = contextvars.copy_context()
         call = functools.partial(context.run, _call, function, args, kwargs)
         async with self._gate:
@@ -49,6 +65,11 @@ class ThreadPool:
 
     def _new_pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._size, self._name)
+
+
+def threads_are_replaced() -> bool:
+    """Whether a library has replaced threads by something that the event loop does not run."""
+    return any(getattr(threading, name, None) is not made for name, made in _STARTS.items())
 
 
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
