@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+_PRINTERS = ("rich.", "typer.", "click.", __name__.rpartition(".")[0] + ".")
+"""Modules that write to standard output."""
+
 
 def guarded(command: Callable[P, int]) -> Callable[P, None]:
     """Return a command for typer, made from a function that returns an exit code."""
@@ -37,7 +40,10 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
         try:
             refuse_during_import("A command of tamias")
             code = command(*args, **options)
-            code = _flush_output(code)
+            if problem := _output_error():
+                print_error(problem)
+                _drop_output()
+                code = code or 1
         except (BrokenPipeError, OutputClosedError):
             # `tamias ... | head` has closed the pipe: drop the rest of the buffer.
             _drop_output()
@@ -53,7 +59,10 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
             raise
         except OSError as error:
             _debug()
-            if error.errno not in TOO_MANY:
+            if _was_printing(error):
+                print_error(_unwritable(error))
+                _drop_output()
+            elif error.errno not in TOO_MANY:
                 _print_own_error(error)
             else:
                 print_error(f"{error.strerror}: {error.filename}.", MORE_FILES)
@@ -67,17 +76,31 @@ def guarded(command: Callable[P, int]) -> Callable[P, None]:
     return wrapped
 
 
-def _flush_output(code: int) -> int:
-    """Flush stdout; return the exit code, which is 1 if what was printed cannot be written."""
+def _output_error() -> str:
+    """Flush stdout; return why that is not possible, if it is not.
+
+    Raises:
+        BrokenPipeError: its reader has closed it.
+    """
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        print_error(f"Cannot write to standard output: {error.strerror}.")
-        _drop_output()
-        return code or 1
-    return code
+        return _unwritable(error)
+    return ""
+
+
+def _was_printing(error: OSError) -> bool:
+    """Whether an error comes from writing to a stream: not from a file, which it would name."""
+    if error.filename is not None:
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith(_PRINTERS)
+
+
+def _unwritable(error: OSError) -> str:
+    return f"Cannot write to standard output: {error.strerror}."
 
 
 def _drop_output() -> None:

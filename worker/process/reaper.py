@@ -41,7 +41,7 @@ LEAVE: Final = b"leave"
 """Sent by a launcher that goes on without the zygote."""
 KILL_SECONDS: Final = 3.0
 """The longest to wait for killed processes to end."""
-EXIT_SECONDS: Final = 1.0
+EXIT_SECONDS: Final = 0.3
 """The time that a zygote which has closed its descriptors gets to exit."""
 DYING_SECONDS: Final = 0.5
 """How long a launcher with much memory may take to die."""

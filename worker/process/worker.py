@@ -74,6 +74,8 @@ HEARTBEAT_SECONDS: Final = 1.0
 POOL_VARIABLE: Final = "TAMIAS_POOL"
 """An environment variable of workers and of all that they start, which names their pool: the
 launcher's process id, a colon, and the state directory."""
+_set_handler: Final = signal.signal
+"""As it is before the agent is imported, which may replace it."""
 MESSAGES_PER_TURN: Final = 8
 """Messages read from the socket before their runs are committed."""
 
@@ -88,8 +90,8 @@ def run_worker(
     `hooks` are the classes of hooks, and the number of those that could not be imported.
     """
     setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _set_handler(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
+    _set_handler(signal.SIGTERM, signal.SIG_DFL)
     os.environ[POOL_VARIABLE] = f"{boot.parent}:{boot.state}"
     change_label(lambda: f"worker {assignment.slot}")
     be_expendable()

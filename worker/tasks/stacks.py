@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import TextIOWrapper
 
+_set_handler: Final = signal.signal
+"""As it is before the agent is imported, which may replace it."""
 MOST_TASKS: Final = 64
 """How many tasks are written."""
 LONGEST_WAITED: Final = 200
@@ -44,13 +46,13 @@ def stacks_on_request(path: Path, loop: asyncio.AbstractEventLoop) -> Iterator[N
     with path.open("a", encoding="utf-8") as file:  # the launcher may empty it
         faulthandler.enable(file)
         # faulthandler's handler runs first; the interpreter runs this one later.
-        signal.signal(signal.SIGUSR2, lambda *_: _write_tasks(file, loop))
+        _set_handler(signal.SIGUSR2, lambda *_: _write_tasks(file, loop))
         faulthandler.register(signal.SIGUSR2, file, all_threads=True, chain=True)
         try:
             yield
         finally:
             faulthandler.unregister(signal.SIGUSR2)
-            signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+            _set_handler(signal.SIGUSR2, signal.SIG_IGN)
             faulthandler.disable()
 
 
@@ -63,7 +65,7 @@ def stacks_in_log() -> Iterator[None]:
         yield
     finally:
         faulthandler.unregister(signal.SIGUSR2)
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        _set_handler(signal.SIGUSR2, signal.SIG_IGN)
         faulthandler.disable()
 
 
