@@ -49,6 +49,11 @@ def process_state(pid: int) -> ProcessState | None:
     )
 
 
+def oom_kills() -> int:
+    """Return how many processes the kernel has killed for want of memory; 0 if it does not say."""
+    return _sum_of(_read("/proc/vmstat").replace(b" ", b":"), frozenset((b"oom_kill",)))
+
+
 def catches(pid: int, number: int) -> bool:
     """Return whether a process has a handler for a signal."""
     for line in _read(f"/proc/{pid}/status").splitlines():

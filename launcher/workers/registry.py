@@ -20,6 +20,7 @@ from ...worker.process.boot import Assignment
 from ..dispatch.item import Death
 from ..hooks import WorkerExit, WorkerInfo
 from .interpreter import signal_name
+from .procfs import oom_kills
 from .starter import UNKNOWN
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class WorkerRegistry:
         """The input that each worker executes, in shared memory that outlives it."""
         self._by_slot: dict[int, WorkerHandle] = {}
         self._by_identity: dict[bytes, WorkerHandle] = {}
+        self._oom_kills = oom_kills()
         self._former: Counter[str] = Counter()
         """The counts of former workers."""
         self._former_failures: dict[str, list[Any]] = {}
@@ -169,6 +171,9 @@ class WorkerRegistry:
         worker.ready = False
         worker.pid = None
         text, number, code = _describe(event.status)
+        if number == signal.SIGKILL and self._oom_kills != (now := oom_kills()):
+            self._oom_kills = now
+            text += ", while the kernel killed processes because memory was short"
         return Death(
             cause=worker.killed_cause,
             text=worker.killed_for or text,

@@ -270,7 +270,8 @@ def _below(launcher: int) -> list[int]:
     found = []
     for reaper in children(launcher):
         for zygote in children(reaper):
-            found += [zygote, *children(zygote)]
+            # A child that a worker has just forked still has the worker's name.
+            found += [zygote] if _is_worker(zygote) else [zygote, *children(zygote)]
     return found
 
 

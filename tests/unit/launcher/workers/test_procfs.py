@@ -103,3 +103,24 @@ def test_other_mapped_files_do(tmp_path: Path) -> None:
     with forked(read) as child:
         child.await_signals(1)
         assert procfs.memory(child.pid) > 24 * MIB
+
+
+def test_the_kernel_s_count_of_kills_for_memory_is_a_number() -> None:
+    assert procfs.oom_kills() == procfs.oom_kills() >= 0
+
+
+def test_descendants_and_caught_signals() -> None:
+    def fork_and_wait(tell: Callable[[], None]) -> None:
+        grandchild = os.fork()
+        if grandchild == 0:
+            signal.signal(signal.SIGUSR2, lambda *_: None)
+            wait(tell)
+        wait(lambda: None)
+
+    with forked(fork_and_wait) as child:
+        child.await_signals(1)
+        (grandchild,) = procfs.descendants(child.pid)
+        assert procfs.catches(grandchild, signal.SIGUSR2)
+        assert not procfs.catches(child.pid, signal.SIGUSR2)
+        os.kill(grandchild, signal.SIGKILL)
+    assert procfs.descendants(child.pid) == []
