@@ -44,7 +44,8 @@ def main() -> None:
     log.propagate = False
     logging.getLogger("tamias.environments").setLevel(logging.INFO)  # making one can take minutes
     # Before and after the pool runs; the pool itself drains at SIGTERM.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         report, code = _perform(request, channel)
     except KeyboardInterrupt:

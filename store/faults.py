@@ -59,10 +59,26 @@ def is_writable(folder: Path) -> bool:
 
 def full(path: Path) -> StoreFullError:
     """Return the error for a file system without room at `path`."""
+    if _has_no_inodes(path):
+        return StoreFullError(
+            f"No inodes are left on the disk of {path}: it can hold no more files. Nothing was "
+            "written and nothing is lost.",
+            hint="Remove files there, then resume.",
+        )
     return StoreFullError(
         f"No space is left on the disk of {path}; nothing was written and nothing is lost.",
         hint="Make room, then resume.",
     )
+
+
+def _has_no_inodes(path: Path) -> bool:
+    for folder in (path, *path.parents):
+        try:
+            status = os.statvfs(folder)
+        except OSError:
+            continue
+        return status.f_files > 0 and status.f_favail == 0
+    return False
 
 
 def unwritable(path: Path, reason: str) -> StoreUnwritableError:

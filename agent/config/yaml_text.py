@@ -7,6 +7,9 @@ from typing import Any
 
 from ..errors import ConfigError
 
+_MOST_VALUES = 100_000
+"""Anchors can make a short text as large as memory ("billion laughs")."""
+
 __all__ = ["flatten", "nest", "parse_yaml", "place"]
 
 
@@ -53,9 +56,38 @@ def parse_yaml(text: str, source: str) -> Any:
     import yaml  # noqa: PLC0415  (slow to import, and most runs have no file)
 
     try:
-        return yaml.safe_load(text)
+        value = yaml.safe_load(text)
+        total = _count(value, {})
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         raise ConfigError(f"{source} is not valid YAML: {error}.") from error
+    except RecursionError:
+        raise ConfigError(
+            f"{source} is nested too deeply, or contains itself.", hint="Write it flatter."
+        ) from None
+    if total > _MOST_VALUES:
+        raise ConfigError(
+            f"{source} has more than {_MOST_VALUES:,} values, with its anchors written out.",
+            hint="Write it with fewer anchors.",
+        )
+    return value
+
+
+def _count(value: Any, known: dict[int, int]) -> int:
+    """Count the values that a value has in it, those behind anchors each time.
+
+    Raises:
+        RecursionError: it contains itself.
+    """
+    if isinstance(value, Mapping):
+        parts = [*value.keys(), *value.values()]
+    elif isinstance(value, (list, tuple, set)):
+        parts = list(value)
+    else:
+        return 1
+    counted = known.get(id(value))
+    if counted is None:
+        counted = known[id(value)] = 1 + sum(_count(part, known) for part in parts)
+    return counted
 
 
 def place(source: str) -> str:

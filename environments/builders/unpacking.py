@@ -11,9 +11,9 @@ is returned to the caller, which makes it with an interpreter of this machine.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import shutil
 import stat
 import tarfile
 import time
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 _INTERPRETER: Final = re.compile(r"python[\d.]*t?")
 _COPY: Final = 1 << 20
+_MOST_RATIO: Final = 100
+"""Environments are packed to a third or a tenth of their size, and bombs to a thousandth."""
+_LEAST_LIMIT: Final = 256 << 20
+"""Bytes that any archive may unpack to."""
+_MEMBER_BYTES: Final = 512
+"""What a member counts beside its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,13 @@ def unpack(archive: Path, folder: Path) -> list[InterpreterLink]:
             f"{archive} cannot be unpacked: it has two things in one place: {error.filename}.",
             hint="Pack it again.",
         ) from error
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.ELOOP):
+            raise
+        raise EnvironmentSetupError(
+            f"{archive} cannot be unpacked: a name in it cannot be used here ({error.strerror}).",
+            hint="Pack it again with shorter names.",
+        ) from error
     unpacking.check_links()
     return unpacking.left_out
 
@@ -76,10 +89,12 @@ class _Unpacking:
         self._archive = archive
         self._root = Path(os.path.realpath(folder))
         self._links: list[Path] = []
+        self._left = max(_LEAST_LIMIT, _MOST_RATIO * archive.stat().st_size)
         self.left_out: list[InterpreterLink] = []
 
     def path_of(self, name: str) -> Path:
         """Return the path of a member; make its folder, and remove an earlier member there."""
+        self._spend(_MEMBER_BYTES)
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or "\0" in name:
             raise self._refused(name, "its name leads out of the archive")
@@ -101,9 +116,20 @@ class _Unpacking:
         """Write a file. Of its mode only the right to execute is kept, for all users or none."""
         path = self.path_of(name)
         with path.open("xb") as target:
-            shutil.copyfileobj(content, target, _COPY)
+            while part := content.read(_COPY):
+                self._spend(len(part))
+                target.write(part)
         path.chmod(0o755 if mode & 0o100 else 0o644)
         os.utime(path, (modified, modified))  # compiled modules check the time of their source
+
+    def _spend(self, size: int) -> None:
+        """Count what is unpacked, so that a small archive cannot fill the disk."""
+        self._left -= size
+        if self._left < 0:
+            raise EnvironmentSetupError(
+                f"{self._archive} is not unpacked: it has more than {_MOST_RATIO} times its size.",
+                hint="Unpack it yourself, and name the folder's interpreter, if that is meant.",
+            )
 
     def link(self, name: str, target: str) -> None:
         """Make a symbolic link."""

@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = self._reply(url.path.strip("/"), self._arguments(url.query))
         except TamiasError as error:
             status, body = _status_of(error), described(error)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.close_connection = True  # the rest of this request must not be read as another
             status = HTTPStatus.BAD_REQUEST
             body = described(UsageError(f"The request makes no sense: {error}."))

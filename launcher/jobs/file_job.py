@@ -132,7 +132,12 @@ def _undone_after_mistakes(state: StateDirectory, output: str) -> Iterator[None]
 
 
 def _has_had_workers(state: StateDirectory) -> bool:
-    """Whether a worker has ever had one of the shards, which this process has made."""
+    """Whether a worker has ever had one of the shards, which this process has made.
+
+    If they are gone, one may have had them.
+    """
+    if not state.layout.shards.is_dir():
+        return True
     holders = (Lease.last_holder(path / "lease") for path in state.layout.shards.iterdir())
     return any(holder not in (None, os.getpid()) for holder in holders)
 

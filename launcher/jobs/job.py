@@ -138,6 +138,7 @@ class Job:
                 source.seek(position)
             boot = self.boot(state, source.codec, delivery.codec)
             with ExitStack() as stack:
+                stack.enter_context(state.named_errors())
                 stack.enter_context(rare_collections())
                 if self.controllable:
                     boot = replace(boot, generation=self._generation(state))

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request to drain.
+"""SIGINT, SIGTERM and SIGHUP as a request to drain.
 
 A pool ends by itself after `drain-timeout`, unless its own thread hangs: in a sink that nobody
 reads, in an iterable of user code, in a dead network file system. Then the process ends like one
@@ -22,7 +22,7 @@ EXIT_INTERRUPTED: Final = 130
 
 
 class Signals:
-    """Calls back on either signal while in its block; the old handlers come back after it.
+    """Calls back on each of these signals while in its block; the old handlers come back after it.
 
     Only for the main thread: Python delivers signals nowhere else.
     """
@@ -36,7 +36,9 @@ class Signals:
     def __enter__(self) -> None:
         self._old = {
             number: signal.signal(number, lambda *_: self._received())
-            for number in (signal.SIGINT, signal.SIGTERM)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            # Under `nohup` the end of the terminal is to be ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
         }
 
     def _received(self) -> None:

@@ -8,6 +8,7 @@ is missing.
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from .progress import ProgressLog
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
     from typing_extensions import Self
 
@@ -125,7 +127,7 @@ class StateDirectory(StateView):
             StoreFullError: there is no room to create it.
             StoreCorruptError: its manifest is damaged, or a part of it is lost.
         """
-        directory = Path(path).absolute()
+        directory = _named(path)
         manifest = _inspect(directory)
         if manifest is not None:
             _check_agent(directory, manifest, agent)
@@ -168,7 +170,7 @@ class StateDirectory(StateView):
             StoreFormatError: it is not a state directory, or of a newer format.
             StoreCorruptError: its manifest is damaged, or its progress log is lost.
         """
-        directory = Path(path).absolute()
+        directory = _named(path)
         manifest = Manifest.read(directory) if directory.is_dir() else None
         if manifest is None:
             raise StoreFormatError(
@@ -224,6 +226,26 @@ class StateDirectory(StateView):
         """Replace the status that other commands can read, atomically."""
         write_json(self.layout.status, status, sync=False)
 
+    @contextmanager
+    def named_errors(self) -> Iterator[None]:
+        """Name the directory in errors of this block that come from it.
+
+        Raises:
+            StoreError: a file in it cannot be used, or it is gone.
+        """
+        try:
+            yield
+        except (OSError, StoreError) as error:
+            if not self.layout.manifest.exists():
+                raise StoreError(
+                    f"{self.path} is gone: it was moved or deleted while it was in use.",
+                    hint="Put it back, then resume: what was committed is in it.",
+                ) from error
+            name = error.filename if isinstance(error, OSError) else None
+            if isinstance(name, str) and self.path in Path(name).parents:
+                raise system_error(error, Path(name)) from error
+            raise
+
     def close(self) -> None:
         """Unlock the directory; may be called again."""
         super().close()
@@ -234,6 +256,19 @@ class StateDirectory(StateView):
         self.progress.close()
         shutil.rmtree(self.path, ignore_errors=True)
         self._lease.close()
+
+
+def _named(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of a state directory, which must be text: LMDB takes no bytes."""
+    directory = Path(path).absolute()
+    try:
+        str(directory).encode()
+    except UnicodeEncodeError:
+        raise StoreError(
+            f"{str(directory)!r} cannot be a state directory: its name is not UTF-8.",
+            hint="Choose another one (--state).",
+        ) from None
+    return directory
 
 
 def _inspect(directory: Path) -> Manifest | None:

@@ -42,7 +42,7 @@ def _check(folder: Folder) -> None:
         assert counts == list(range(1, len(counts) + 1))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_lets_what_is_under_way_end(
     folder: Folder, number: signal.Signals
 ) -> None:

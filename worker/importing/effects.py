@@ -29,6 +29,7 @@ from signal import (
     SIG_IGN,
     SIG_SETMASK,
     SIGCHLD,
+    SIGHUP,
     SIGINT,
     SIGTERM,
     pthread_sigmask,
@@ -71,6 +72,7 @@ class ImportEffects:
         set_handler(SIGCHLD, SIG_DFL)
         set_handler(SIGTERM, SIG_DFL)
         set_handler(SIGINT, SIG_IGN)
+        set_handler(SIGHUP, SIG_IGN)
         pthread_sigmask(SIG_SETMASK, self._mask)
         open_standard_descriptors()
 

@@ -90,7 +90,8 @@ def run_worker(
     `hooks` are the classes of hooks, and the number of those that could not be imported.
     """
     setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
-    _set_handler(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to handle
+    for number in (signal.SIGINT, signal.SIGHUP):  # they are for the launcher to handle
+        _set_handler(number, signal.SIG_IGN)
     _set_handler(signal.SIGTERM, signal.SIG_DFL)
     os.environ[POOL_VARIABLE] = f"{boot.parent}:{boot.state}"
     change_label(lambda: f"worker {assignment.slot}")

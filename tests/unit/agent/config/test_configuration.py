@@ -162,7 +162,7 @@ def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
         ("workers: many", "'workers' is 'many', wanted: a whole number in .*c.yaml"),
         ("durabilty: none", "'durabilty' in .*c.yaml.*Did you mean 'durability'"),
         ("a: {b: 1}\na.b: 2", "'a.b' is given twice in .*c.yaml"),
-        ("a: &a\n  b: *a\n", "contain themselves"),
+        ("a: &a\n  b: *a\n", "contains itself"),
     ],
 )
 def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, complaint: str) -> None:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from support.profiles import examples
 from tamias import EnvironmentSetupError
+from tamias.environments.builders import unpacking
 from tamias.environments.builders.unpacking import unpack
 from tamias.environments.cache import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Member = tuple[str, str, str]
 """Kind, name, and content or target."""
@@ -186,3 +187,31 @@ def test_whatever_is_in_an_archive_it_stays_inside(
     assert list((place / "one").iterdir()) == [place / "one" / "two"]
     assert list((place / "one" / "two").iterdir()) == [root]
     remove_tree(place)
+
+
+@pytest.mark.parametrize("pack", [_tar, _zip])
+@pytest.mark.parametrize("name", ["x" * 300, "/".join(["d" * 200] * 30) + "/f"])
+def test_names_that_are_too_long(
+    tmp_path: Path, pack: Callable[[Path, Sequence[Member]], Path], name: str
+) -> None:
+    archive = pack(tmp_path / "long", [("file", name, "x")])
+    with pytest.raises(EnvironmentSetupError, match=r"name in it cannot be used here \(File name"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_an_archive_that_would_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacking, "_LEAST_LIMIT", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("zeros", bytes(8 << 20))
+    with pytest.raises(EnvironmentSetupError, match="it has more than 100 times its size"):
+        unpack(tmp_path / "bomb.zip", tmp_path / "out")
+    assert (tmp_path / "out" / "zeros").stat().st_size <= 2 << 20
+
+
+def test_an_archive_that_is_well_compressed(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "text.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("text", b"0123456789" * (1 << 17))
+    unpack(tmp_path / "text.zip", tmp_path / "out")
+    assert (tmp_path / "out" / "text").stat().st_size == 10 << 17

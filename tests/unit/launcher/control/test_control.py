@@ -159,6 +159,8 @@ def test_a_pool_that_ends_is_an_answer_too(tmp_path: Path) -> None:
         b"POST /scale HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST /scale HTTP/1.1\r\nContent-Length: 5\r\n\r\n[1,2]",
         b"POST /scale HTTP/1.1\r\nContent-Length: 3\r\n\r\n{{{",
+        b"POST /scale HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000,
+        b"POST /scale HTTP/1.1\r\nContent-Length: 200000\r\n\r\n" + b'{"a":' * 40_000,
     ],
 )
 def test_nonsense_is_answered_and_harms_nobody(tmp_path: Path, request_: bytes) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,6 @@ from tamias.agent.errors import (
 )
 from tamias.store.shard.shard import Shard
 from tamias.store.state.directory import StateDirectory
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OPEN = """
 import sys
@@ -204,3 +202,41 @@ def test_damaged_progress_is_an_error(tmp_path: Path) -> None:
     # The failed attempt holds nothing.
     with pytest.raises(StoreCorruptError):
         opened(tmp_path)
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/s\xff"))
+    for attempt in (opened, StateDirectory.view):
+        with pytest.raises(StoreError, match="cannot be a state directory: its name is not UTF-8"):
+            attempt(path)
+
+
+class TestErrorsWhileInUse:
+    def test_a_directory_that_is_gone(self, tmp_path: Path) -> None:
+        path = tmp_path / "state"
+        with opened(path) as directory:
+            path.rename(tmp_path / "elsewhere")
+            with (
+                pytest.raises(StoreError, match="state is gone: it was moved or deleted while"),
+                directory.named_errors(),
+            ):
+                directory.write_status({})
+            (tmp_path / "elsewhere").rename(path)
+        opened(path).close()
+
+    def test_a_file_in_it_that_cannot_be_used(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as directory:
+            directory.layout.beacons.mkdir(parents=True)
+            with (
+                pytest.raises(StoreError, match=r"beacons cannot be used: Is a directory\."),
+                directory.named_errors(),
+            ):
+                directory.layout.beacons.write_bytes(b"")
+
+    def test_other_errors_are_passed_on(self, tmp_path: Path) -> None:
+        with (
+            opened(tmp_path / "state") as directory,
+            pytest.raises(FileNotFoundError),
+            directory.named_errors(),
+        ):
+            (tmp_path / "missing").read_bytes()
