@@ -241,9 +241,10 @@ class StateDirectory(StateView):
                     f"{self.path} is gone: it was moved or deleted while it was in use.",
                     hint="Put it back, then resume: what was committed is in it.",
                 ) from error
-            name = error.filename if isinstance(error, OSError) else None
-            if isinstance(name, str) and self.path in Path(name).parents:
-                raise system_error(error, Path(name)) from error
+            if isinstance(error, OSError) and isinstance(error.filename, str):
+                path = Path(error.filename)
+                if self.path in path.parents:
+                    raise system_error(error, path) from error
             raise
 
     def close(self) -> None:
