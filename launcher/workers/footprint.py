@@ -16,6 +16,8 @@ ALLOCATION_RATE: Final = 4 << 30
 """Bytes per second: the fastest that a process gets new memory."""
 LEAST_PAUSE: Final = 0.02
 """The least time between two measurements of a worker that runs."""
+LEAST_IDLE_PAUSE: Final = 0.25
+"""The same for a worker without inputs."""
 
 
 class Footprint:
@@ -68,6 +70,10 @@ class Footprint:
         self.estimate = self._measured = sum(map(procfs.memory, family))
         return self._measured
 
-    def pause(self, limit: int) -> float:
-        """Return the seconds in which not even a fast allocator gets from here to the limit."""
-        return max(LEAST_PAUSE, (limit - self.estimate) / ALLOCATION_RATE)
+    def pause(self, limit: int, *, busy: bool) -> float:
+        """Return the seconds in which not even a fast allocator gets from here to the limit.
+
+        `busy`: code is known to run. Otherwise only a thread could, and costs matter more.
+        """
+        least = LEAST_PAUSE if busy else LEAST_IDLE_PAUSE
+        return max(least, (limit - self.estimate) / ALLOCATION_RATE)

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 MOST_NAMED: Final = 3
 """Inputs in flight that a message names."""
+START_SECONDS: Final = 0.1
+"""The time after which a worker without a process is looked for again, if memory is limited."""
 QUICK_SECONDS: Final = 0.01
 """The time between two samples of a worker that is being killed."""
 
@@ -154,7 +156,7 @@ class Monitor:
     ) -> None:
         slot = worker.assignment.slot
         if worker.pid is None:  # not started yet, or dead: its zygote is watched
-            watched.due = now + INSPECTION_SECONDS
+            watched.due = now + (START_SECONDS if self._limits.memory else INSPECTION_SECONDS)
             return
         if watched.pid is None:  # the time before its process existed does not count
             watched.pid, watched.watchdog = worker.pid, Watchdog(self._limits, now)
@@ -174,8 +176,9 @@ class Monitor:
         if action is not None:
             self._carry_out(action, worker, worker.pid, now)
         pause = self._limits.pause(working=working)
-        if working and self._limits.memory:
-            pause = min(pause, watched.footprint.pause(self._limits.memory))
+        if self._limits.memory:
+            busy = working or not worker.ready
+            pause = min(pause, watched.footprint.pause(self._limits.memory, busy=busy))
         watched.due = now + (QUICK_SECONDS if watched.watchdog.is_dying else pause)
 
     def _sample(self, worker: WorkerHandle, pid: int, watched: _Watched, now: float) -> Sample:
@@ -367,8 +370,10 @@ class Monitor:
                 watched = self._zygotes[pid] = _Watched(Watchdog(limits, now), now)
             if now >= watched.due:
                 self._inspect_zygote(pid, starter, watched, now)
-                dying = watched.watchdog.is_dying
-                watched.due = now + (QUICK_SECONDS if dying else limits.pause(working=False))
+                pause = limits.pause(working=False)
+                if limits.auto is not None and not starter.is_warm:
+                    pause = min(pause, watched.footprint.pause(limits.auto.together, busy=True))
+                watched.due = now + (QUICK_SECONDS if watched.watchdog.is_dying else pause)
             self.next_inspection = min(self.next_inspection, watched.due)
 
     def _inspect_zygote(self, pid: int, starter: Starter, watched: _Watched, now: float) -> None:
@@ -377,6 +382,7 @@ class Monitor:
             return
         auto = self._limits.auto
         memory = 0 if auto is None else procfs.memory_at_most(pid)
+        watched.footprint.estimate = memory
         if auto is not None and memory > auto.together:
             memory = procfs.memory(pid)
         action = watched.watchdog.process(

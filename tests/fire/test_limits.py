@@ -52,6 +52,22 @@ def test_without_a_limit_each_worker_has_a_share_of_the_machine(
     assert "MemoryError" in job.dead[150].error
 
 
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [("zygote", "the zygote was killed: it had"), ("spawn", r"failed to start \d times in a row")],
+)
+def test_an_import_that_takes_all_memory_ends_the_job(
+    job: Job, monkeypatch: pytest.MonkeyPatch, method: str, said: str
+) -> None:
+    pools = memory_total() * POOL_PERCENT // 100 // (300 << 20)
+    monkeypatch.setenv(POOLS_VARIABLE, str(pools))
+    text = "taken = [bytearray(b'x') * (16 << 20) for _ in range(200)]\n"
+    path = job.write("greedy.py", text)
+    with pytest.raises(WorkerStartError, match=said) as caught:
+        job.run({}, 1, target=f"{path}:Any", workers=1, start_method=method)
+    assert re.search(r"more than memory-limit \(auto: \d+ MiB\)", caught.value.message)
+
+
 def test_workers_that_are_too_large_only_together_are_replaced_and_no_input_is_suspected(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,16 +146,15 @@ def test_things_that_stand_still_have_each_their_word(job: Job) -> None:
         assert text in dead[100].stacks
 
 
-@pytest.mark.parametrize(("kind", "action"), [("spin", "first"), ("async-spin", "second")])
 def test_an_action_that_holds_its_worker_is_reported_with_its_stack(
-    job: Job, monkeypatch: pytest.MonkeyPatch, kind: str, action: str
+    job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (watchdog, monitor):
-        monkeypatch.setattr(module, "HELD_SECONDS", 1.0)
-    job.run({60: kind}, run_timeout="4s", max_attempts=1)
+        monkeypatch.setattr(module, "HELD_SECONDS", 1.2)
+    job.run({60: "async-spin"}, run_timeout="2s", max_attempts=1)
     said = next(line for line in job.said.splitlines() if "does nothing else" in line)
     assert re.search(r"held by input 60 \(key 'k0'\) for \d s, in ", said)
-    assert re.search(rf"in {action} \(trouble_agent.py:\d+\), now in spin_around \(", said)
+    assert re.search(r"in second \(trouble_agent.py:\d+\), now in spin_around \(", said)
     assert re.search(r'\n  File ".*trouble_agent.py", line \d+ in spin_around\n', job.said)
     assert job.held
     assert "held by input 60" in job.held[0]
