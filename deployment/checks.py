@@ -23,7 +23,7 @@ from ..launcher.sources.factory import open_source
 from ..service.protocol.keys import ServerKeys
 from ..service.server.service import ServeSpec
 from ..store.state.directory import StateDirectory
-from ..worker.process.limits import KernelLimits
+from ..worker.process.limits import Account, KernelLimits
 from .spec import target_of, worker_problem
 from .trial import Trial
 
@@ -83,7 +83,10 @@ class _Checks:
         member, spec = self._member, self._member.spec
         self._try(self._check_target, "target")
         self._try(lambda: _check_environment(spec.environment), "environment")
-        self._try(lambda: _check_settings(spec.config), "settings")
+        settings = Configuration(spec.config)
+        self._try(KernelLimits.of(settings).check, "settings")
+        self._try(lambda: _check_user(settings), "settings", PoolOptions.USER.key)
+        self._try(lambda: _check_hooks(settings), "settings", PoolOptions.LAUNCHER_HOOKS.key)
         if isinstance(spec, ServeSpec):
             keys = spec.keys
             if keys is not None:
@@ -157,9 +160,11 @@ def _check_environment(environment: dict[str, object]) -> None:
         raise UsageError(f"There is no file {', '.join(missing)}.", hint="Check the name.")
 
 
-def _check_settings(config: dict[str, object]) -> None:
-    settings = Configuration(config)
-    KernelLimits.of(settings).check()
+def _check_user(settings: Configuration) -> None:
+    Account.of(settings)
+
+
+def _check_hooks(settings: Configuration) -> None:
     load_launcher_hooks(settings.get(PoolOptions.LAUNCHER_HOOKS))
 
 

@@ -87,7 +87,9 @@ def _check(file: Path, *, as_json: bool) -> int:
     problems = check_members(draft.members)
     if draft.problems:
         found = [
-            draft.problem(("agents", agent, *place), f"{error.message.rstrip('.')}. {error.hint}")
+            draft.problem(
+                ("agents", agent, *place), f"{error.message.strip()} {error.hint}".strip()
+            )
             for agent, place, error in problems
         ]
         raise problems_error(file, [*draft.problems, *found])

@@ -33,6 +33,11 @@ agents:
     input: in.jsonl
     output: unbuilt.jsonl
     environment: {requirements: [numpy]}
+  settings:
+    target: agent.py:Counter
+    input: in.jsonl
+    output: settings.jsonl
+    settings: {user: nosuchuser, launcher-hooks: "nosuch:Hook"}
 """
 
 
@@ -69,6 +74,9 @@ def test_all_that_the_agents_need_is_checked_at_once(folder: Folder) -> None:
     assert "it has no field 'user'" in field
     assert full == f"The output {path}/full.jsonl exists and is not empty."
     assert told["unbuilt"] == [f"{path}/agent.py has no 'Countr'."]
+    user, hook = told["settings"]
+    assert user == "user is 'nosuchuser', and this machine has no such user."
+    assert hook.startswith("The hook nosuch:Hook cannot be made")
     assert records[0]["problem"] == {
         "message": f"{path}/agent.py has no 'Countr'.",
         "hint": "Did you mean 'Counter'?",
@@ -76,7 +84,7 @@ def test_all_that_the_agents_need_is_checked_at_once(folder: Folder) -> None:
     assert folder.everything() == before
     lines = folder.tamias("up", "wrong.yaml", "--check", code=2).stderr
     assert "Did you mean 'Counter'? (line 4)" in lines
-    assert lines.count("error: ") == 9
+    assert lines.count("error: ") == 11
 
 
 def test_mistakes_of_the_file_and_of_what_it_names_come_together(folder: Folder) -> None:
