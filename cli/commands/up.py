@@ -19,6 +19,7 @@ from ..text import count, error_console, output_console, shown, typed, write_lin
 from ..views.deployment import JsonViews, results, views
 
 if TYPE_CHECKING:
+    from ...agent.errors import TamiasError
     from ...deployment.spec import Member
     from ..views.deployment import Views
 
@@ -87,9 +88,7 @@ def _check(file: Path, *, as_json: bool) -> int:
     problems = check_members(draft.members)
     if draft.problems:
         found = [
-            draft.problem(
-                ("agents", agent, *place), f"{error.message.strip()} {error.hint}".strip()
-            )
+            draft.problem(("agents", agent, *place), _in_words(error))
             for agent, place, error in problems
         ]
         raise problems_error(file, [*draft.problems, *found])
@@ -107,6 +106,14 @@ def _check(file: Path, *, as_json: bool) -> int:
             line, _ = draft.problem(("agents", member.name, *place), "")
             print_error(f"{member.name}: {error.message}", f"{error.hint} (line {line})".strip())
     return WRONG if problems else DONE
+
+
+def _in_words(error: TamiasError) -> str:
+    """Return an error's message and hint; the hint on a line of its own after a traceback."""
+    message = error.message.strip()
+    if "\n" in message:
+        return f"{message}\n{error.hint}".strip()
+    return f"{message.rstrip('.')}. {error.hint}".strip()
 
 
 def _description(member: Member) -> str:
