@@ -121,7 +121,8 @@ def test_inputs_of_main_are_refused(tmp_path: Path, cache: Path) -> None:
 
 def test_outputs_with_code_in_them_are_refused(tmp_path: Path, cache: Path) -> None:
     printed = _printed(tmp_path, cache, _minor(), "shop.Maker")
-    assert printed.startswith("UnserializableError An output holds a function or class")
+    assert printed.startswith("UnserializableError 2 of 2 outputs cannot be read here")
+    assert "An output holds a function or class" in printed
 
 
 def test_resources_of_the_environment_go_along_with_an_agent(tmp_path: Path, cache: Path) -> None:
