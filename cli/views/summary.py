@@ -95,18 +95,22 @@ def remarks(report: Report) -> list[str]:
         f"warning: {text}" + (f" ({times:,} times)" if times > 1 else "")
         for text, times in report.notices.items()
     ]
-    return [*failures(report.failures), *warnings]
+    return [*failures(report.failures, report.failed), *warnings]
 
 
-def failures(kinds: dict[str, list[Any]]) -> list[str]:
-    """Return a line for each of the most frequent kinds of failure, with its first input."""
+def failures(kinds: dict[str, list[Any]], total: int = 0) -> list[str]:
+    """Return a line for each of the most frequent kinds of failure, with its first input.
+
+    `total` inputs have failed; the kinds that a dead worker had not reported yet are unknown.
+    """
     lines = []
     for kind, (number, offset, error) in list(kinds.items())[:_MOST]:
         name, _, rest = kind.partition(" (")
         place = rest.removesuffix(")") if ": " not in name else ""  # else a text of the launcher
         at = f" ({shown(place)})" if place else ""
         lines.append(f"{number:,} failed, first input {offset}: {error}{at}")
-    left = sum(number for number, _, _ in list(kinds.values())[_MOST:])
+    numbers = [number for number, _, _ in kinds.values()]
+    left = max(total, sum(numbers)) - sum(numbers[:_MOST])
     return [*lines, f"{left:,} failed otherwise"] if left else lines
 
 

@@ -38,6 +38,8 @@ class Counters:
     submitted: int = 0
     recovered: int = 0
     """Inputs that an earlier life of a worker or of the launcher had completed."""
+    recovered_failed: int = 0
+    """Of these, the ones that had failed for good."""
     generations: dict[int, GenerationCounts] = field(default_factory=dict)
 
     def of(self, generation: int) -> GenerationCounts:
@@ -51,6 +53,11 @@ class Counters:
     def completed(self) -> int:
         """Submitted inputs that are done."""
         return self.recovered + sum(counts.completed for counts in self.generations.values())
+
+    @property
+    def failed(self) -> int:
+        """Inputs that have failed for good, in all generations."""
+        return self.recovered_failed + sum(counts.failed for counts in self.generations.values())
 
     @property
     def retries(self) -> int:
@@ -74,5 +81,5 @@ class Counters:
 
     @property
     def rejected(self) -> int:
-        """Condemned inputs in all generations."""
+        """Rejected inputs in all generations."""
         return sum(counts.rejected for counts in self.generations.values())

@@ -172,6 +172,7 @@ class Job:
             seconds=time.monotonic() - began,
             state=str(state.path),
             log=str(log) if log.exists() and log.stat().st_size else "",
+            failed=pool.status.failed,
             failures=pool.status.failures,
             notices=pool.status.notices,
             left=source.left,

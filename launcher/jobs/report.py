@@ -31,6 +31,8 @@ class Report:
     """The file with what the workers have printed; empty if they printed nothing."""
     requeued: int = 0
     """Inputs sent again because their worker died, in this run: most had not begun."""
+    failed: int = 0
+    """Inputs that have failed for good, in this life."""
     failures: dict[str, list[Any]] = field(default_factory=dict)
     """As `PoolStatus.failures`."""
     notices: dict[str, int] = field(default_factory=dict)
@@ -40,11 +42,6 @@ class Report:
     changed: list[str] = field(default_factory=list)
     """What has changed since earlier lives of the job: files of the agent's code, settings."""
     metrics: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> int:
-        """Inputs that have failed for good, in this life."""
-        return sum(count for count, _, _ in self.failures.values())
 
     @property
     def exit_code(self) -> int:

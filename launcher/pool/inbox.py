@@ -183,6 +183,7 @@ class Inbox:
         """Report those inputs that a worker found to be done in outboxes and that have failed."""
         failed = worker.found_failed.intersection(completed)
         if failed:
+            self._dispatcher.counters.recovered_failed += len(failed)
             self._hooks.call(LauncherHook.dead_letters, {"failed": len(failed)})
 
     def _found(self, worker: WorkerHandle, message: bytes) -> None:

@@ -75,6 +75,7 @@ class Observer:
         status.requeued = counters.requeued
         status.dead_letters = counts["dead_letters"]
         status.ignored = counts["ignored"]
+        status.failed = counters.failed
         status.failures = registry.failures()
         status.notices = registry.notices()
         status.moves = dispatcher.moves.done

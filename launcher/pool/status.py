@@ -58,6 +58,8 @@ class PoolStatus:
     dead_letters: int = 0
     """Inputs set aside in this life, as counted in the workers' heartbeats."""
     ignored: int = 0
+    failed: int = 0
+    """Inputs that have failed for good in this life: set aside or ignored."""
     failures: dict[str, list[Any]] = field(default_factory=dict)
     """Inputs that have failed for good in this life, by kind, the most frequent first: the count,
     and offset and error of the first."""

@@ -158,4 +158,4 @@ def test_a_hook_sees_a_death_a_move_a_reload_and_a_dead_letter_behind_one_that_r
     assert pool.report.events == pool.fed
     outputs = [json.loads(line)["output"] for line in (tmp_path / "out").read_text().splitlines()]
     assert sorted(outputs) == [number for number in range(pool.fed) if number != 5]
-    assert set(METHODS) - set(names) == {"degraded"}
+    assert set(METHODS) - set(names) == {"degraded", "noticed"}
