@@ -7,6 +7,7 @@ mark `process` that starts one fails: the inner loop is to stay quick.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tests start Python a thousand times: compiling all of it each time would take minutes.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A shell starts what it puts into the background with SIGINT ignored; children inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _ProcessGuard:
