@@ -124,16 +124,19 @@ def check_announced(
 ) -> None:
     """Check the records of a FOUND message: of shards that this worker acquires now, in order.
 
-    Inputs that were not read yet are in no shard that is known here.
+    Inputs that were not read yet are in no shard that is known here. The shards of the others are
+    listed once for all messages of an announcement, which come while the successor's inputs wait.
     """
+    if worker.shard_of_known is None:
+        worker.shard_of_known = {item.offset: item.shard for item in dispatcher.known()}
+    known = worker.shard_of_known
     for shard, sequence, _, outputs in records:
         if not may_announce(worker, shard, dispatcher):
             raise BadMessageError(f"it announced records of shard {shard}, which it has not")
         if sequence <= worker.found_sequences.get(shard, 0):
             raise BadMessageError(f"it announced records of shard {shard} out of order")
         worker.found_sequences[shard] = sequence
-        offsets = set(outputs.offsets)
-        if any(item.offset in offsets and item.shard != shard for item in dispatcher.known()):
+        if any(known.get(offset, shard) != shard for offset in outputs.offsets):
             raise BadMessageError(f"it announced inputs of other shards as those of {shard}")
 
 

@@ -210,6 +210,7 @@ class Inbox:
     def _has_announced(self, worker: WorkerHandle, shard: int) -> None:
         """A worker has announced the outbox of a shard: its next record follows the last one."""
         self.announced_shards.add(shard)
+        worker.shard_of_known = None
         found = worker.found_sequences.pop(shard, 0)
         self._sequences[shard] = max(found, self._delivery.acknowledged(shard) or 0)
 

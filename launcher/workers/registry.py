@@ -48,6 +48,8 @@ class WorkerHandle:
     """Offsets that it has announced, by shard, until it says that it has the shard."""
     found_sequences: dict[int, int] = field(default_factory=dict)
     """The last outbox record that it has announced, by shard, until it says that it has it."""
+    shard_of_known: dict[int, int] | None = None
+    """The shard of each input that is known, by offset, while the worker announces; else None."""
     found_failed: set[int] = field(default_factory=set)
     """Those of them that have failed finally."""
     unrelated: bool = False
