@@ -54,6 +54,8 @@ MOST_NAMED: Final = 3
 """Inputs in flight that a message names."""
 START_SECONDS: Final = 0.1
 """The time after which a worker without a process is looked for again, if memory is limited."""
+STACKS_SECONDS: Final = 1.0
+"""The longest that a report waits for the stacks of a worker that goes on."""
 QUICK_SECONDS: Final = 0.01
 """The time between two samples of a worker that is being killed."""
 
@@ -69,6 +71,8 @@ class _Watched:
     pid: int | None = None
     report: Action | None = None
     """The report that is due when the worker has written its stacks."""
+    report_at: float = 0.0
+    """When it is due without them."""
     footprint: Footprint = field(default_factory=Footprint)
 
 
@@ -163,13 +167,15 @@ class Monitor:
         working = bool(self._dispatcher.in_flight(slot) or self._dispatcher.waiting(slot))
         sample = self._sample(worker, worker.pid, watched, now)
         action = watched.watchdog.process(replace(sample, fresh=True) if fresh else sample)
-        if watched.report is not None:
+        if watched.report is not None and (
+            now >= watched.report_at or held_stack(self._registry.stacks(slot))
+        ):
             self._report_held(worker, watched.report)
             watched.report = None
         if watched.watchdog.held < HELD_SECONDS:
             worker.held = ""
         if action is not None and action.do == "report":
-            watched.report = action
+            watched.report, watched.report_at = action, now + STACKS_SECONDS
             self._request_stacks(slot, worker.pid)
             watched.due = now + DUMP_SECONDS
             return
@@ -179,6 +185,8 @@ class Monitor:
         if self._limits.memory:
             busy = working or not worker.ready
             pause = min(pause, watched.footprint.pause(self._limits.memory, busy=busy))
+        if watched.report is not None:
+            pause = min(pause, DUMP_SECONDS)
         watched.due = now + (QUICK_SECONDS if watched.watchdog.is_dying else pause)
 
     def _sample(self, worker: WorkerHandle, pid: int, watched: _Watched, now: float) -> Sample:

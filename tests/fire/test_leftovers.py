@@ -135,7 +135,8 @@ def test_a_hundred_killed_workers(tmp_path: Path) -> None:
         # Only what gets on is worth killing again: wait for the next output.
         assert wait_for(partial(grown, before), 30), field.last_words()
         time.sleep(chance.uniform(0, 0.02))
-    assert max(descriptors[50:]) <= max(descriptors[:50]), "descriptors leak"
+    # Two lives of a worker may overlap for a moment; a leak would be of one per death.
+    assert max(descriptors[50:]) < max(descriptors[:50]) + 10, "descriptors leak"
     assert field.finish(launcher, 60) == 0, field.last_words()
     outcome = field.judge()
     assert not outcome.wrong, field.last_words()
