@@ -139,6 +139,7 @@ def test_a_launcher_that_dies_again_and_again_fails_the_task(
     assert outputs.check_exact(tmp_path, KEYS) > 0
 
 
+@pytest.mark.nightly
 def test_task_managers_are_killed_and_their_disks_lost(flink: Cluster, tmp_path: Path) -> None:
     job = flink.submit(
         JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 400, parallelism=2
