@@ -149,4 +149,7 @@ def test_failures_are_counted_by_kind_with_the_first_of_each() -> None:
             ("KeyError", [6, 1, "KeyError: 1"]),
             ("ValueError", [4, 2, "ValueError: 2"]),
         ]
-        assert all("test_mistakes.py" in kind and "in act" in kind for kind in report.failures)
+        # Newer versions of cloudpickle leave out the file of a function that goes by value.
+        places = ("test_mistakes.py:", "<dynamic-code>:")
+        assert all(any(place in kind for place in places) for kind in report.failures)
+        assert all("in act" in kind for kind in report.failures)
