@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -160,7 +161,9 @@ async def test_one_that_cannot_be_read_back_is_refused_where_it_is_kept(
     tmp_path: Path, do: Callable[[str, RunnerContext], Any]
 ) -> None:
     letters = await outcomes(tmp_path, do, max_attempts=1)
-    unreadable = {"constructor", "quitting", "state", "no pickle", "group"} & {*MADE, "no pickle"}
+    unreadable = {"constructor", "quitting", "state", "no pickle", "group"}
+    if not hasattr(builtins, "BaseExceptionGroup"):  # Python 3.10: a group is made of another class
+        unreadable.remove("group")
     assert letters.keys() - {"class"} == unreadable
     for name in unreadable - {"no pickle"}:
         assert letters[name].cause == "unserializable"
