@@ -18,7 +18,7 @@ from ..agent.failures.error_text import one_line
 from ..launcher.reload import generation_record
 from ..store.encoding.json_text import make_decoder
 from ..store.encoding.values import loads
-from ..worker.process.target_loader import load_target
+from ..worker.importing.target_loader import load_target
 from .json_text import plain
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..worker.process.codebase import digests
+from ..worker.importing.codebase import digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,7 +18,7 @@ from ..agent.failures.error_json import error_from_json, error_to_json
 from ..agent.plan import AgentPlan
 from ..environments.launch import Launch
 from ..worker.importing.guard import importing_agent
-from ..worker.process.target_loader import load_target
+from ..worker.importing.target_loader import load_target
 
 if TYPE_CHECKING:
     from ..agent.errors import TamiasError

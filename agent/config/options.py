@@ -7,14 +7,7 @@ from __future__ import annotations
 
 from ..naming.public import public
 from .option import ConfigOption
-from .values import (
-    AUTO,
-    parse_cpus,
-    parse_duration,
-    parse_names,
-    parse_size,
-    parse_size_or_auto,
-)
+from .values import AUTO, parse_cpus, parse_duration, parse_names, parse_size, parse_size_or_auto
 
 __all__ = [
     "KNOWN_OPTIONS",

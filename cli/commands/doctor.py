@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ...agent.errors import UsageError
+from .. import checks
 from ..json_text import json_line
 from ..text import error_console, output_console, write_line
 from ..views.fitting import FittingLine
-from . import checks
 
 _STYLES = {"ok": "green", "note": "yellow", "bad": "bold red"}
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ...launcher.jobs.log_reader import LogReader
+from ...launcher.logs.log_reader import LogReader
 from ...store.state.directory import StateDirectory
 from ..text import write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...launcher.jobs.log_reader import LogLine
+    from ...launcher.logs.log_reader import LogLine
 
 _PAUSE: Final = 0.2
 

@@ -12,8 +12,8 @@ import typer
 from ...agent.config.options import PoolOptions
 from ...agent.errors import AgentFailedError, TamiasError, UsageError
 from ...launcher.jobs.file_job import JobSpec, run_file_job
-from ...launcher.jobs.last_words import keep_output
 from ...launcher.jobs.target import checked_target
+from ...launcher.logs.end_report import keep_output
 from ...launcher.sinks.appendfile import OutputClosedError
 from .. import flags
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment

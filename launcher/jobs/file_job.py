@@ -13,12 +13,13 @@ from ...agent.errors import ConfigError, StoreError, UsageError
 from ...store.lease import Lease
 from ...store.state.directory import StateDirectory, StateView
 from ..delivery.checkpointed import CheckpointedDelivery
+from ..logs.end_report import keep_output
 from ..pool.reader import check_beginning
 from ..sinks.jsonlines import JsonLinesSink
 from ..sources.factory import open_source
 from .command_spec import CommandSpec
+from .fresh import begun_anew, delete_replaced
 from .job import Job
-from .last_words import keep_output
 from .smoke import smoke_runner
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def run_file_job(
         spec: the job.
         state_path: its state directory, which need not exist.
         overwrite: allow a new job to empty an output file that exists.
-        fresh: remove the state and outputs of earlier runs, and begin anew.
+        fresh: begin anew, in place of the state and output of earlier runs; they are lost when the
+            new job has begun, and kept if a mistake in the command ends it before.
         scratch: the folder to delete if this process is killed, for temporary state.
         on_status: called a few times a second in the pool's loop: it should be quick.
         on_output: called with each line that workers print, under the option `show-logs`.
@@ -80,8 +82,18 @@ def run_file_job(
         TamiasError: as `Pool.run`, or an error of the state, input or output. A job that could not
             begin because of a mistake in the command leaves no files.
     """
-    if fresh and state_path.exists():
-        overwrite |= _remove(state_path, spec.output)
+    if fresh:
+        with begun_anew(state_path, _written_output(spec, state_path)):
+            return run_file_job(
+                spec,
+                state_path,
+                overwrite=overwrite,
+                scratch=scratch,
+                on_status=on_status,
+                on_output=on_output,
+            )
+    if state_path.exists():
+        delete_replaced(state_path, spec.output)
     job = Job(
         spec.agent_spec(),
         spec.launch(),
@@ -155,16 +167,16 @@ def _check_beginning(spec: JobSpec, limit: int) -> None:
             check_beginning(source.read(limit), limit)
 
 
-def _remove(path: Path, output: str) -> bool:
-    """Remove the state directory of a file job; return whether this is the output it has written.
+def _written_output(spec: JobSpec, state: Path) -> str | None:
+    """Return the output if it is the one that the job of a state directory has written.
 
     Raises:
-        StoreError: it is something else, or in use.
+        StoreError: there is something else than the state directory of such a job.
     """
-    with StateDirectory.view(path) as view:
-        was_written = _recorded(view).get("output") == output
-    StateDirectory.remove(path)
-    return was_written
+    if not state.exists() or spec.output == "-":
+        return None
+    with StateDirectory.view(state) as view:
+        return spec.output if _recorded(view).get("output") == spec.output else None
 
 
 def _recorded(view: StateView) -> dict[str, Any]:

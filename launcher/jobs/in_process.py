@@ -20,7 +20,7 @@ from ...agent.plan import AgentPlan
 from ...store.encoding.keys import decode_key
 from ...store.state.reader import StoreReader
 from ...store.state.scratch import make_scratch
-from ...worker.process.target_loader import load_target
+from ...worker.importing.target_loader import load_target
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..sinks.collect import CollectSink
 from ..sources.factory import python_source

@@ -36,13 +36,13 @@ from ..control.commands import Stop
 from ..control.requests import control_socket
 from ..dispatch.breaker import BreakerRule
 from ..hooks import load_launcher_hooks, logging_only
+from ..logs.log_reader import LogReader
 from ..pool.pool import Pool
 from ..pool.settings import PoolSettings
 from ..reload import generation_record
 from ..reload.current import CurrentGeneration
 from ..reload.reloader import Reloader
 from ..workers.monitor import watch_limits
-from .log_reader import LogReader
 from .report import Report
 
 if TYPE_CHECKING:

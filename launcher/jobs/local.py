@@ -21,13 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
-from ...agent.errors import (
-    AgentFailedError,
-    PoolError,
-    TamiasError,
-    UsageError,
-    WorkerStartError,
-)
+from ...agent.errors import AgentFailedError, PoolError, TamiasError, UsageError, WorkerStartError
 from ...agent.plan import AgentPlan
 from ...environments.packing import own_folders, packed_for, portable_inputs
 from ...environments.provide import provide_launch
@@ -35,13 +29,13 @@ from ...store.state.layout import StateLayout
 from ...store.state.scratch import make_scratch
 from ...worker.importing.guard import refuse_during_import
 from ..delivery.checkpointed import CheckpointedDelivery
+from ..logs.end_report import keep_output, last_words, warn_of_dead_letters, warn_of_ignored
+from ..logs.log_reader import keep_log
 from ..reload import generation_record
 from ..sinks.collect import CollectSink
 from ..sources.factory import python_source
 from .agent_spec import AgentSpec
 from .job import Job
-from .last_words import keep_output, last_words, warn_of_dead_letters, warn_of_ignored
-from .log_reader import keep_log
 from .smoke import smoke_runner
 from .target import checked_target
 from .watching import program_watcher

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ...agent.errors import TargetError
-from ...worker.process.target_names import meant_target
+from ...worker.importing.target_names import meant_target
 
 
 def checked_target(target: str, *, elsewhere: bool = False, folder: Path | None = None) -> str:

@@ -26,6 +26,7 @@ from ..control.operations import CommandQueue
 from ..dispatch.breaker import Breaker
 from ..dispatch.dispatcher import Dispatcher
 from ..hooks import LauncherHook
+from ..logs.worker_log import WorkerLog
 from ..workers.generation import Generation, Generations, make_starter
 from ..workers.monitor import Monitor
 from ..workers.registry import WorkerRegistry
@@ -38,7 +39,6 @@ from .scaling import Scaling, Swapping
 from .shutdown import stop_workers
 from .signals import Signals
 from .worker_control import WorkerControl
-from .worker_log import WorkerLog
 
 if TYPE_CHECKING:
     from ...agent.errors import TamiasError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.options import KNOWN_OPTIONS, PoolOptions
 from ...worker import wire
-from ...worker.process.codebase import changed
+from ...worker.importing.codebase import changed
 from ..workers.monitor import watch_limits
 from . import generation_record
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.options import KNOWN_OPTIONS
 from ...store.crashpoints import reach
-from ...worker.process.codebase import changed
+from ...worker.importing.codebase import changed
 
 if TYPE_CHECKING:
     from ...environments.launch import Launch

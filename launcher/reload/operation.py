@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.errors import ConfigError, ReloadError, TamiasError
-from ...worker.process.codebase import changed, forget_bytecode
+from ...worker.importing.codebase import changed, forget_bytecode
 from ..control.operations import Operation
 from ..dispatch.slot import Phase
 from ..hooks import LauncherHook

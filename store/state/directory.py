@@ -183,8 +183,8 @@ class StateDirectory(StateView):
         return StateView(directory, manifest, ProgressLog.view(path))
 
     @staticmethod
-    def remove(path: str | os.PathLike[str]) -> None:
-        """Delete a state directory that no launcher uses.
+    def rename(path: Path, to: Path) -> None:
+        """Rename a state directory that no launcher uses.
 
         Raises:
             StoreFormatError: it is not a state directory, or of a newer format.
@@ -193,9 +193,9 @@ class StateDirectory(StateView):
         with StateDirectory.view(path) as view:
             lease = _lock(view.path)
         try:
-            shutil.rmtree(view.path)
+            path.rename(to)
         except OSError as error:
-            raise system_error(error, view.path) from error
+            raise system_error(error, path) from error
         finally:
             lease.close()
 

@@ -104,6 +104,43 @@ def test_fresh_removes_nothing_that_is_not_the_jobs(folder: Folder) -> None:
     assert (folder.path / "mine" / "file").read_text() == "precious"
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ("--input", "nosuch.jsonl"),
+        ("--input", "malformed.jsonl"),
+        ("--workers", "99"),
+        ("--requirements", "nosuch.txt"),
+    ],
+)
+def test_a_mistake_beside_fresh_loses_nothing(folder: Folder, mistake: tuple[str, str]) -> None:
+    folder.write("malformed.jsonl", "no json\n" * 200)
+    folder.tamias(*RUN)
+    before, everything = (folder.path / "out.jsonl").read_text(), folder.everything()
+    arguments = [*RUN, "--fresh", *mistake]
+    folder.tamias(*arguments, code=2)
+    assert (folder.path / "out.jsonl").read_text() == before
+    assert folder.everything() == everything
+    assert "nothing is new" in folder.tamias(*RUN).stderr
+
+
+def test_an_agent_that_does_not_import_loses_nothing_beside_fresh(folder: Folder) -> None:
+    folder.write("in.csv", "key,v\na,1\n")
+    folder.tamias(*CSV)
+    before, everything = (folder.path / "out.jsonl").read_text(), folder.everything()
+    folder.write("rows.py", "import no_such_module\n" + ROWS)
+    folder.tamias(*CSV, "--fresh", code=2)
+    assert (folder.path / "out.jsonl").read_text() == before
+    assert folder.everything() == everything
+    folder.write("out.jsonl.replaced", "precious")
+    folder.write("rows.py", ROWS)
+    assert "is in the way" in folder.tamias(*CSV, "--fresh", code=2).stderr
+    (folder.path / "out.jsonl.replaced").unlink()
+    folder.tamias(*CSV, "--fresh")
+    assert folder.everything() == everything
+    assert outputs(folder) == ["1"]
+
+
 def test_an_edited_output_is_neither_cut_nor_appended_to(folder: Folder) -> None:
     folder.tamias(*RUN)
     out = folder.path / "out.jsonl"

@@ -36,7 +36,7 @@ ONLY = {
     "flink_agents": ("agent", "models", "bridge"),
 }
 MAX_LINES = 500
-MAX_MODULES = 14
+MAX_MODULES = 13
 
 # The programming model must run anywhere: in a worker, the launcher, a JVM, a notebook.
 # asyncio and threading are not on the list: they are about how code runs, not about the outside.

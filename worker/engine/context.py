@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ...agent.resources.registry import ResourceRegistry
     from ...agent.resources.resource import Resource, ResourceType
     from ..durable.call_log import CallRecord
+    from ..metrics import WorkerMetrics
     from ..tasks.thread_pool import ThreadPool
-    from .metrics import WorkerMetrics
     from .recorder import Recorder
     from .run import Run
 

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from ...agent.resources.registry import ResourceRegistry
     from ..beacon import Beacon
     from ..hooks import WorkerHook
+    from ..metrics import WorkerMetrics
     from ..wire import InputBatch
     from .group_commit import GroupCommit, ShardWriter
     from .lane import Lane
-    from .metrics import WorkerMetrics
     from .policy import Policy
 
 PendingBatch = tuple["Iterator[tuple[int, bytes, bytes]]", "InputBatch", bool]

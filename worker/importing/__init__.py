@@ -1,1 +1,1 @@
-"""What importing the agent does to its process, and what it may not do. Knows no worker."""
+"""Importing the agent: find it, guard the process, know its code. Knows no worker."""

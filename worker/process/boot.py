@@ -17,7 +17,7 @@ from ...agent.config.configuration import Configuration
 from ...agent.plan import AgentPlan
 from ...store.encoding.main_classes import dumps_by_value
 from ...store.encoding.moved_classes import loads_pickle
-from .target_loader import load_target
+from ..importing.target_loader import load_target
 
 if TYPE_CHECKING:
     from ...agent.agent import Agent

@@ -36,9 +36,9 @@ from .. import wire
 from ..beacon import Beacons
 from ..engine.engine import Engine
 from ..engine.group_commit import GroupCommit
-from ..engine.metrics import WorkerMetrics
 from ..engine.policy import Policy
 from ..hooks import WorkerHook
+from ..metrics import WorkerMetrics
 from ..notices import Notices, notice_warnings
 from ..tasks.stacks import stacks_on_request
 from ..tasks.thread_pool import threads_are_replaced

@@ -39,13 +39,13 @@ from ...agent.failures.error_json import error_to_json
 from ...agent.hooks import find_hooks
 from ...store.crashpoints import reach
 from ..hooks import HOOK_GROUP, WorkerHook
+from ..importing.codebase import digests, own_files
 from ..importing.effects import ImportEffects, buffer_native_lines, flush_streams
 from ..importing.guard import importing_agent
+from ..importing.random_state import find_generators, renew_generators
 from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
-from .codebase import digests, own_files
 from .output import label_output, log_to_output, settle_logging
-from .random_state import find_generators, renew_generators
 from .reaper import EXIT_DESCRIPTORS_CLOSED, descendants, die_with_parent
 from .worker import freeze_heap, run_worker
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
     from ...agent.plan import AgentPlan
     from ..hooks import HookClasses
-    from .random_state import Generators
+    from ..importing.random_state import Generators
 
 LOOK_SECONDS: Final = 0.5
 """Between two looks at workers, on a system without descriptors of processes."""

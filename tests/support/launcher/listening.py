@@ -13,12 +13,7 @@ from tamias.agent.hooks import Hooks
 from tamias.launcher.connection.transport import WorkerTransport
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.dispatch.dispatcher import Dispatcher
-from tamias.launcher.dispatch.instructions import (
-    ReleaseShard,
-    SendItems,
-    StartWorker,
-    TakeShard,
-)
+from tamias.launcher.dispatch.instructions import ReleaseShard, SendItems, StartWorker, TakeShard
 from tamias.launcher.dispatch.item import Item
 from tamias.launcher.hooks import LauncherHook
 from tamias.launcher.pool.inbox import Inbox

@@ -18,9 +18,9 @@ from tamias.worker import wire
 from tamias.worker.beacon import Beacon
 from tamias.worker.engine.engine import Engine
 from tamias.worker.engine.group_commit import GroupCommit, ShardWriter
-from tamias.worker.engine.metrics import WorkerMetrics
 from tamias.worker.engine.policy import Policy
 from tamias.worker.hooks import WorkerHook
+from tamias.worker.metrics import WorkerMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tamias.cli.code_watch import CodeWatch
-from tamias.worker.process.codebase import digests
+from tamias.worker.importing.codebase import digests
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -29,7 +29,7 @@ from tamias import (
 )
 from tamias.agent.resources.provider import provider_of
 from tamias.agent.resources.registry import ResourceRegistry
-from tamias.worker.engine.metrics import WorkerMetrics
+from tamias.worker.metrics import WorkerMetrics
 
 
 def registry(**setup: Any) -> ResourceRegistry:

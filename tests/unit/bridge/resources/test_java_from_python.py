@@ -33,7 +33,7 @@ from tamias import (
     UsageError,
     VectorStoreQuery,
 )
-from tamias.worker.engine.metrics import WorkerMetrics
+from tamias.worker.metrics import WorkerMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

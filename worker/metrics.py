@@ -13,15 +13,15 @@ from collections import deque
 from operator import index
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ...agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
-from ..failure_kinds import FailureKinds
-from ..notices import Notices
+from ..agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
+from .failure_kinds import FailureKinds
+from .notices import Notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ...agent.hooks import Hooks
-    from ..hooks import WorkerHook
+    from ..agent.hooks import Hooks
+    from .hooks import WorkerHook
 
 RATE_SECONDS = 60.0
 """A meter's rate is the mean over this long, as in Flink."""

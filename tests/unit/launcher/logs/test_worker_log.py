@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tamias.launcher.jobs.log_reader import LogLine, LogReader, keep_log
-from tamias.launcher.pool.worker_log import WorkerLog, earlier_log
+from tamias.launcher.logs.log_reader import LogLine, LogReader, keep_log
+from tamias.launcher.logs.worker_log import WorkerLog, earlier_log
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typing_extensions import Self
 
-from tamias.worker.process.random_state import find_generators, renew_generators
+from tamias.worker.importing.random_state import find_generators, renew_generators
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from ..pool.worker_log import earlier_log
+from .worker_log import earlier_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

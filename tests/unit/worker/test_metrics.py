@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tamias.worker.engine.metrics import WorkerMetricGroup
+from tamias.worker.metrics import WorkerMetricGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable

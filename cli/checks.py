@@ -17,25 +17,25 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import psutil
 
-from ...agent.agent import Agent
-from ...agent.decorators import action
-from ...agent.errors import TamiasError
-from ...agent.event import InputEvent, OutputEvent
-from ...launcher.jobs.local import LocalExecutionEnvironment
-from ...store.faults import free_bytes
-from ...store.lease import Lease
-from ...store.lmdb_env import has_data
-from ...store.state.deep import read_environment, read_shard
-from ...store.state.directory import StateDirectory
-from ...store.state.layout import StateLayout
-from ...store.state.reader import StoreReader
-from ..environment_flags import described, shown_environment
-from ..text import count, shown, size
+from ..agent.agent import Agent
+from ..agent.decorators import action
+from ..agent.errors import TamiasError
+from ..agent.event import InputEvent, OutputEvent
+from ..launcher.jobs.local import LocalExecutionEnvironment
+from ..store.faults import free_bytes
+from ..store.lease import Lease
+from ..store.lmdb_env import has_data
+from ..store.state.deep import read_environment, read_shard
+from ..store.state.directory import StateDirectory
+from ..store.state.layout import StateLayout
+from ..store.state.reader import StoreReader
+from .environment_flags import described, shown_environment
+from .text import count, shown, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ...agent.context import RunnerContext
+    from ..agent.context import RunnerContext
 
 REQUIRED = (
     "pyzmq",

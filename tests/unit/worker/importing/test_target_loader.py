@@ -11,7 +11,7 @@ import pytest
 
 from tamias.agent.agent import Agent
 from tamias.agent.errors import TargetError
-from tamias.worker.process.target_loader import load_target
+from tamias.worker.importing.target_loader import load_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

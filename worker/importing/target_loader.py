@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.agent import Agent
 from ...agent.errors import TamiasError, TargetError
 from ...agent.failures.error_text import own_lines, traceback_of
-from ..importing.name_clashes import name_clash
+from .name_clashes import name_clash
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -8,7 +8,7 @@ import pytest
 
 from tamias.agent.errors import TargetError
 from tamias.launcher.jobs.target import checked_target
-from tamias.worker.process.target_names import meant_target
+from tamias.worker.importing.target_names import meant_target
 
 if TYPE_CHECKING:
     from pathlib import Path
