@@ -12,12 +12,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ...launcher.delivery.delivery import Delivery
-from ...store.records.outbox import decode_outputs
 from . import frames
 
 if TYPE_CHECKING:
+    from ...launcher.delivery.delivery import ShardRecord
     from ...launcher.delivery.source import Position
-    from ...store.records.outbox import Outputs
     from .pipe import Pipe
 
 
@@ -53,25 +52,18 @@ class TaskDelivery(Delivery):
         """As `Delivery.reading`: the task sends only what is not done."""
         del position
 
-    def accept(
-        self,
-        shard: int,
-        sequence: int,
-        data: bytes | memoryview,
-        outputs: Outputs | None = None,
-    ) -> Outputs:
-        """Send a record to the task, and return it decoded.
+    def accept(self, record: ShardRecord) -> None:
+        """Send a record to the task.
 
         Raises:
             TaskEndedError: the task is gone.
         """
-        outputs = outputs or decode_outputs(data)
+        shard, sequence, data, outputs = record
         self._number += 1
         self._sent.append((self._number, shard, sequence))
         self._pipe.send(frames.pack(frames.OUTPUTS, frames.pack_number(self._number), data))
         self._events += len(outputs.offsets)
         self._outputs += len(outputs.lengths)
-        return outputs
 
     def acknowledge(self, number: int) -> None:
         """Mark all records up to this number as emitted by the task."""

@@ -9,25 +9,23 @@ from __future__ import annotations
 import json
 import struct
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import StoreCorruptError
 from ...store.records.offsets import offset_of
-from ...store.records.outbox import decode_outputs
 from ...worker import wire
+from ..delivery.delivery import ShardRecord
 from ..dispatch.slot import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...store.records.outbox import Outputs
     from ..dispatch.dispatcher import Dispatcher
     from ..dispatch.slot import Slot
     from ..workers.registry import WorkerHandle
 
 __all__ = [
     "BadMessageError",
-    "ShardRecord",
     "check_announced",
     "has_input",
     "may_announce",
@@ -43,15 +41,6 @@ _shard_of = attrgetter("shard")
 
 class BadMessageError(Exception):
     """A worker has sent what it cannot have sent; the text says what is wrong with it."""
-
-
-class ShardRecord(NamedTuple):
-    """An outbox record of a shard."""
-
-    shard: int
-    sequence: int
-    data: memoryview
-    outputs: Outputs
 
 
 def only_part(parts: list[bytes]) -> bytes:
@@ -73,7 +62,7 @@ def unpack_records(message: bytes) -> list[ShardRecord]:
     """
     try:
         records = [
-            ShardRecord(shard, sequence, data, decode_outputs(data))
+            ShardRecord.decode(shard, sequence, data)
             for shard, sequence, data in wire.unpack_done(message)
         ]
     except (ValueError, OverflowError, MemoryError, struct.error, StoreCorruptError) as error:

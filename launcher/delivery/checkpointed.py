@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...store.crashpoints import reach
 from ...store.records.offsets import retries_of
-from ...store.records.outbox import decode_outputs
 from .checkpoint import Checkpoint
 from .delivery import Delivery
 
 if TYPE_CHECKING:
     from ...store.records.outbox import Outputs
+    from .delivery import ShardRecord
     from .done_offsets import DoneOffsets
     from .sink import Sink
     from .source import Position, Source
@@ -92,19 +92,13 @@ class CheckpointedDelivery(Delivery):
         self.checkpoint.mark(position)
         return self._done if position.offset < self._done.high else None
 
-    def accept(
-        self,
-        shard: int,
-        sequence: int,
-        data: bytes | memoryview,
-        outputs: Outputs | None = None,
-    ) -> Outputs:
+    def accept(self, record: ShardRecord) -> None:
         """As `Delivery.accept`."""
-        outputs = outputs or decode_outputs(data)
+        shard, sequence, _, outputs = record
         self._changed = True
         if outputs.offsets and retries_of(outputs.offsets[0]):  # then all of them are retries
             self._accept_retried(shard, sequence, outputs)
-            return outputs
+            return
         fresh = self._done.filter(outputs.offsets)
         if fresh:
             delivered = self.sink.write(outputs, fresh)
@@ -112,7 +106,6 @@ class CheckpointedDelivery(Delivery):
                 self.checkpoint.delivered(delivered)
         waits_for = max(fresh) + 1 if self.sink.ordered and fresh else 0
         self.checkpoint.received(shard, sequence, waits_for)
-        return outputs
 
     def _accept_retried(self, shard: int, sequence: int, outputs: Outputs) -> None:
         if self.checkpoint.is_new_retry(shard, sequence):

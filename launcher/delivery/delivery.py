@@ -11,12 +11,27 @@ delivery passes on only the new outputs in it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...store.records.outbox import Outputs, decode_outputs
 
 if TYPE_CHECKING:
-    from ...store.records.outbox import Outputs
     from .done_offsets import DoneOffsets
     from .source import Position
+
+
+class ShardRecord(NamedTuple):
+    """An outbox record of a shard, as a worker has sent it and decoded."""
+
+    shard: int
+    sequence: int
+    data: bytes | memoryview
+    outputs: Outputs
+
+    @classmethod
+    def decode(cls, shard: int, sequence: int, data: bytes | memoryview) -> ShardRecord:
+        """Decode a record; raises as `decode_outputs`."""
+        return cls(shard, sequence, data, decode_outputs(data))
 
 
 class Delivery(ABC):
@@ -63,16 +78,8 @@ class Delivery(ABC):
         """
 
     @abstractmethod
-    def accept(
-        self,
-        shard: int,
-        sequence: int,
-        data: bytes | memoryview,
-        outputs: Outputs | None = None,
-    ) -> Outputs:
-        """Deliver an outbox record of a shard, and return it decoded.
-
-        `outputs` is the record decoded, if the caller has done that already.
+    def accept(self, record: ShardRecord) -> None:
+        """Deliver an outbox record of a shard.
 
         Raises:
             StoreFullError, OutputClosedError, ...: nothing of the record counts as delivered; the

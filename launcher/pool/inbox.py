@@ -161,11 +161,11 @@ class Inbox:
 
     def _done(self, worker: WorkerHandle, message: bytes) -> None:
         records = records_of(worker, message, self._dispatcher, self._sequences)
-        for shard, sequence, data, outputs in records:
-            self._delivery.accept(shard, sequence, data, outputs)
-            if outputs.failed:
-                self._report_failed(worker, outputs.failed)
-            self._dispatcher.completed(*worker.place, outputs.offsets)
+        for record in records:
+            self._delivery.accept(record)
+            if record.outputs.failed:
+                self._report_failed(worker, record.outputs.failed)
+            self._dispatcher.completed(*worker.place, record.outputs.offsets)
 
     def _report_failed(self, worker: WorkerHandle, offsets: list[int]) -> None:
         """Count and report inputs that have failed for good; the worker has them in flight."""
@@ -189,10 +189,10 @@ class Inbox:
     def _found(self, worker: WorkerHandle, message: bytes) -> None:
         records = unpack_records(message)
         check_announced(worker, records, self._dispatcher)
-        for shard, sequence, data, outputs in records:
-            self._delivery.accept(shard, sequence, data, outputs)
-            worker.found.setdefault(shard, []).extend(outputs.offsets)
-            worker.found_failed.update(outputs.failed)
+        for record in records:
+            self._delivery.accept(record)
+            worker.found.setdefault(record.shard, []).extend(record.outputs.offsets)
+            worker.found_failed.update(record.outputs.failed)
 
     def _ready(self, worker: WorkerHandle) -> None:
         worker.ready = True

@@ -10,6 +10,7 @@ import pytest
 from tamias.bridge.task import frames
 from tamias.bridge.task.delivery import TaskDelivery
 from tamias.bridge.task.pipe import Pipe
+from tamias.launcher.delivery.delivery import ShardRecord
 from tamias.store.records.outbox import encode_outputs
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_records_go_to_the_task_as_they_are_and_in_order(ends: tuple[Pipe, Pipe]
     delivery = TaskDelivery("pickle-value", ends[0])
     records = [encode_outputs([n], [1], [b"output %d" % n]) for n in range(3)]
     for sequence, record in enumerate(records, start=1):
-        assert delivery.accept(0, sequence, record).offsets == [sequence - 1]
+        delivery.accept(ShardRecord.decode(0, sequence, record))
     received = ends[1].receive()
     assert [frame.kind for frame in received] == [ord(frames.OUTPUTS)] * 3
     assert [frame.body[8:] for frame in received] == records
@@ -40,7 +41,7 @@ def test_only_what_the_task_has_acknowledged_is_forgotten(ends: tuple[Pipe, Pipe
     delivery = TaskDelivery("pickle-value", ends[0])
     record = encode_outputs([0], [0], [])
     for shard, sequence in ((0, 7), (1, 3), (0, 8), (1, 4)):  # the task's records 1 to 4
-        delivery.accept(shard, sequence, record)
+        delivery.accept(ShardRecord.decode(shard, sequence, record))
     assert delivery.is_saved
     assert delivery.save() == {}
     delivery.acknowledge(1)

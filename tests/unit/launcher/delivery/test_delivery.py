@@ -11,6 +11,7 @@ import pytest
 
 from support.launcher.checkpoints import SavedCheckpoints
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
+from tamias.launcher.delivery.delivery import ShardRecord
 from tamias.launcher.sinks.collect import CollectSink
 from tamias.launcher.sinks.jsonlines import JsonLinesSink
 from tamias.store.encoding.json_text import make_encoder
@@ -87,7 +88,7 @@ def run(directory: Path, make_sink: Any, rng: random.Random, deaths: int) -> Sin
             steps -= 1
             shard = rng.choice(list(queues))
             sequence, record = queues[shard].pop(0)
-            delivery.accept(shard, sequence, record)
+            delivery.accept(ShardRecord.decode(shard, sequence, record))
             if rng.random() < 0.1:
                 # A worker died: its outbox comes again from the beginning.
                 queues[shard] = list(left[shard])
@@ -137,16 +138,16 @@ def test_collected_outputs_survive_any_deaths(tmp_path: Path, seed: int) -> None
 def test_inputs_without_outputs_let_ordered_outputs_go_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
     delivery = Life(tmp_path, JsonLinesSink(str(out), ordered=True)).delivery
-    delivery.accept(0, 1, encode_outputs([1], [1], [b"one\n"]))
+    delivery.accept(ShardRecord.decode(0, 1, encode_outputs([1], [1], [b"one\n"])))
     assert delivery.sink.backlog > 0
     assert out.read_bytes() == b""
     assert delivery.save() == {}
     nothing = encode_outputs([0], [0], [])
-    delivery.accept(1, 1, nothing)
+    delivery.accept(ShardRecord.decode(1, 1, nothing))
     assert out.read_bytes() == b"one\n"
     assert delivery.sink.backlog == 0
     assert delivery.save() == {0: 1, 1: 1}
-    delivery.accept(1, 1, nothing)
+    delivery.accept(ShardRecord.decode(1, 1, nothing))
     assert delivery.checkpoint.totals.events == 2
     delivery.close()
 
@@ -158,7 +159,7 @@ def test_nothing_is_saved_when_nothing_changed(tmp_path: Path) -> None:
     assert len(saved) == 1
     delivery.save()
     assert len(saved) == 1
-    delivery.accept(0, 1, encode_outputs([0], [0], []))
+    delivery.accept(ShardRecord.decode(0, 1, encode_outputs([0], [0], [])))
     delivery.save()
     assert len(saved) == 2
     delivery.close()
@@ -172,11 +173,11 @@ def test_a_crash_before_the_first_outputs_are_covered_leaves_a_resumable_job(
 ) -> None:
     out = tmp_path / "out"
     first = Life(tmp_path, JsonLinesSink(str(out))).delivery
-    first.accept(0, 1, encode_outputs([0], [1], [LINE]))
+    first.accept(ShardRecord.decode(0, 1, encode_outputs([0], [1], [LINE])))
     first.close()
     second = Life(tmp_path, JsonLinesSink(str(out))).delivery
     assert out.read_bytes() == b""
-    second.accept(0, 1, encode_outputs([0], [1], [LINE]))
+    second.accept(ShardRecord.decode(0, 1, encode_outputs([0], [1], [LINE])))
     second.close()
     assert out.read_bytes() == LINE
 
@@ -185,6 +186,6 @@ def test_an_output_that_is_too_much_for_one_pickle_frame_comes_back_whole(tmp_pa
     value = b"x" * (1 << 20)
     sink = CollectSink(tmp_path / "spool")
     delivery = Life(tmp_path, sink).delivery
-    delivery.accept(0, 1, encode_outputs([5], [1], [dumps({"k": value})]))
+    delivery.accept(ShardRecord.decode(0, 1, encode_outputs([5], [1], [dumps({"k": value})])))
     delivery.close()
     assert sink.results() == [{"k": value}]

@@ -9,6 +9,7 @@ import pytest
 
 from support.launcher.checkpoints import SavedCheckpoints
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
+from tamias.launcher.delivery.delivery import ShardRecord
 from tamias.launcher.sinks.jsonlines import JsonLinesSink
 from tamias.store.records.offsets import retry_number
 from tamias.store.records.outbox import encode_outputs
@@ -37,17 +38,17 @@ def _offsets(path: Path) -> list[int]:
 def test_a_record_that_comes_again_is_delivered_once(tmp_path: Path, *, ordered: bool) -> None:
     path, saved = tmp_path / "out", SavedCheckpoints()
     delivery = _open(path, saved, ordered=ordered)
-    delivery.accept(0, 1, _record(0, 1, 2))
-    delivery.accept(1, 1, encode_outputs([3], [0], []))  # a dead letter
-    delivery.accept(0, 2, _record(retry_number(3, 1)))
-    delivery.accept(0, 2, _record(retry_number(3, 1)))
+    delivery.accept(ShardRecord.decode(0, 1, _record(0, 1, 2)))
+    delivery.accept(ShardRecord.decode(1, 1, encode_outputs([3], [0], [])))  # a dead letter
+    delivery.accept(ShardRecord.decode(0, 2, _record(retry_number(3, 1))))
+    delivery.accept(ShardRecord.decode(0, 2, _record(retry_number(3, 1))))
     delivery.save()
     delivery.close()
     # Another life, before the worker has dropped the records.
     delivery = _open(path, saved, ordered=ordered)
-    delivery.accept(0, 1, _record(0, 1, 2))
-    delivery.accept(0, 2, _record(retry_number(3, 1)))
-    delivery.accept(1, 2, _record(retry_number(4, 2)))
+    delivery.accept(ShardRecord.decode(0, 1, _record(0, 1, 2)))
+    delivery.accept(ShardRecord.decode(0, 2, _record(retry_number(3, 1))))
+    delivery.accept(ShardRecord.decode(1, 2, _record(retry_number(4, 2))))
     delivery.close()
     assert _offsets(path) == [0, 1, 2, 3, 4]
 
@@ -56,34 +57,34 @@ def test_a_record_that_comes_again_is_delivered_once(tmp_path: Path, *, ordered:
 def test_without_a_checkpoint_it_is_delivered_again(tmp_path: Path, *, ordered: bool) -> None:
     path, saved = tmp_path / "out", SavedCheckpoints()
     delivery = _open(path, saved, ordered=ordered)
-    delivery.accept(0, 1, _record(retry_number(3, 1)))
+    delivery.accept(ShardRecord.decode(0, 1, _record(retry_number(3, 1))))
     delivery.close()  # the launcher is killed
     delivery = _open(path, saved, ordered=ordered)  # which cuts the output back
     assert _offsets(path) == []
-    delivery.accept(0, 1, _record(retry_number(3, 1)))
+    delivery.accept(ShardRecord.decode(0, 1, _record(retry_number(3, 1))))
     assert _offsets(path) == [3]
 
 
 def test_a_retried_output_does_not_wait_for_its_place(tmp_path: Path) -> None:
     path, saved = tmp_path / "out", SavedCheckpoints()
     delivery = _open(path, saved, ordered=True)
-    delivery.accept(0, 1, _record(0, 2))  # 2 is held back: 1 is not done
-    delivery.accept(0, 2, _record(retry_number(7, 1)))
+    delivery.accept(ShardRecord.decode(0, 1, _record(0, 2)))  # 2 is held back: 1 is not done
+    delivery.accept(ShardRecord.decode(0, 2, _record(retry_number(7, 1))))
     assert _offsets(path) == [0, 7]
     delivery.save()
     delivery.close()
     # The record before the retried one was not delivered whole, so both come again.
     delivery = _open(path, saved, ordered=True)
-    delivery.accept(0, 1, _record(0, 2))
-    delivery.accept(0, 2, _record(retry_number(7, 1)))
-    delivery.accept(1, 1, _record(1))
+    delivery.accept(ShardRecord.decode(0, 1, _record(0, 2)))
+    delivery.accept(ShardRecord.decode(0, 2, _record(retry_number(7, 1))))
+    delivery.accept(ShardRecord.decode(1, 1, _record(1)))
     assert _offsets(path) == [0, 7, 1, 2]
 
 
 def test_retries_are_no_further_inputs(tmp_path: Path) -> None:
     delivery = _open(tmp_path / "out", SavedCheckpoints(), ordered=False)
-    delivery.accept(0, 1, _record(0, 1))
-    delivery.accept(0, 2, _record(retry_number(1, 1)))
+    delivery.accept(ShardRecord.decode(0, 1, _record(0, 1)))
+    delivery.accept(ShardRecord.decode(0, 2, _record(retry_number(1, 1))))
     assert delivery.checkpoint.totals.events == 2
     assert delivery.checkpoint.done.low == 2
     assert delivery.sink.outputs == 3

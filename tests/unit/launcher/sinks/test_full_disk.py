@@ -12,6 +12,7 @@ import pytest
 from support.launcher.checkpoints import SavedCheckpoints
 from tamias.agent.errors import StoreFullError, StoreUnwritableError
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
+from tamias.launcher.delivery.delivery import ShardRecord
 from tamias.launcher.sinks.collect import CollectSink
 from tamias.launcher.sinks.jsonlines import JsonLinesSink
 from tamias.store.encoding.values import dumps
@@ -51,7 +52,7 @@ def fill(sink: Sink, records: list[bytes], saved: SavedCheckpoints) -> None:
     delivery.open()
     try:
         for sequence, record in enumerate(records):
-            delivery.accept(0, sequence, record)
+            delivery.accept(ShardRecord.decode(0, sequence, record))
             if sequence % 10 == 9:
                 delivery.save()
         delivery.save()
