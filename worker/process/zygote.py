@@ -40,9 +40,9 @@ from ...agent.hooks import find_hooks
 from ...store.crashpoints import reach
 from ..hooks import HOOK_GROUP, WorkerHook
 from ..importing.codebase import digests, own_files
-from ..importing.effects import ImportEffects, buffer_native_lines, flush_streams
 from ..importing.guard import importing_agent
 from ..importing.random_state import find_generators, renew_generators
+from ..importing.side_effects import ImportEffects, buffer_native_lines, flush_streams
 from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .output import label_output, log_to_output, settle_logging
