@@ -154,11 +154,6 @@ def make_encoder(codec: str) -> Encoder:
     return encoders[codec]()
 
 
-def encode_json_line(key_json: bytes, output: Any, offset: int) -> bytes:
-    """One line of a JSON-lines sink, newline included; `key_json` is the key as JSON text."""
-    return b'{"key":%b,"output":%b,"offset":%d}\n' % (key_json, dumps_json(output), offset)
-
-
 def dumps_json(value: Any) -> bytes:
     """JSON text of `value` in UTF-8, without blanks; see the module's text for conversions.
 

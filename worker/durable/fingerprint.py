@@ -148,13 +148,6 @@ def has_changed(
     return now.stable != call.stable if call.stable else now.fingerprint != call.fingerprint
 
 
-def call_fingerprint(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> bytes:
-    """The `fingerprint` of `identify_call`: sixteen bytes that all versions of tamias agree on."""
-    return identify_call(function, args, kwargs).fingerprint
-
-
 def _digest_call(
     walk: _Walk, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> bytes:

@@ -12,7 +12,7 @@ from support.worker.bench import bench
 from support.worker.durable import agent
 from support.worker.hooks import METHODS, Evil, Recorder
 from tamias import InputEvent, OutputEvent, RunnerContext
-from tamias.worker.durable.fingerprint import call_fingerprint
+from tamias.worker.durable.fingerprint import identify_call
 from tamias.worker.hooks import WorkerHook
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ async def test_calls_are_made_in_one_life_and_replayed_in_the_next(tmp_path: Pat
         await life.until(0)  # it dies before the second call is on record
     made = [call for call in hook.calls if call[0].startswith("call")]
     first, second = (
-        call_fingerprint(function, (f"a {n}",), {}).hex()
+        identify_call(function, (f"a {n}",), {}).fingerprint.hex()
         for n, function in ((1, fetch), (2, plain))
     )
     assert made == [

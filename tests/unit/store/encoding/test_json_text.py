@@ -23,7 +23,6 @@ from pydantic import BaseModel, ConfigDict
 from tamias.agent.errors import UnserializableError
 from tamias.store.encoding.json_text import (
     dumps_json,
-    encode_json_line,
     key_to_json,
     loads_json,
     make_decoder,
@@ -185,7 +184,6 @@ def test_keys_have_a_json_form(key: Any, text: bytes) -> None:
     assert key_to_json(encode_key(key)) == text
     line = make_encoder("json-lines")(encode_key(key), {"n": 1}, 7)
     assert line == b'{"key":%b,"output":{"n":1},"offset":7}\n' % text
-    assert line == encode_json_line(text, {"n": 1}, 7)
 
 
 @given(JSON_VALUES)

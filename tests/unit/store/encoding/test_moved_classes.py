@@ -14,7 +14,7 @@ from tamias.agent.naming import moved
 from tamias.store.encoding.keys import decode_key
 from tamias.store.encoding.moved_classes import loads_pickle
 from tamias.store.encoding.values import dumps, loads, loads_all
-from tamias.worker.durable.fingerprint import call_fingerprint, function_name
+from tamias.worker.durable.fingerprint import function_name, identify_call
 
 
 def older(data: bytes, module: bytes, name: bytes) -> bytes:
@@ -88,6 +88,6 @@ def test_recorded_calls_are_recognised_after_the_move() -> None:
     assert function_name(tamias.BaseChatModelSetup.chat) == (
         "tamias.agent.chat_model.BaseChatModelSetup.chat"
     )
-    assert call_fingerprint(print, (ChatMessage(content="x"),), {}).hex() == (
+    assert identify_call(print, (ChatMessage(content="x"),), {}).fingerprint.hex() == (
         "fbcd2af06d52ff79f470077b34ffb54b"
     )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from support.processes import run
 from tamias import InputEvent, Resource, ResourceType, UnserializableError
-from tamias.worker.durable.fingerprint import call_fingerprint, function_name
+from tamias.worker.durable.fingerprint import function_name, identify_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def ship(*_: Any, **__: Any) -> None: ...
 
 
 def of(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bytes:
-    return call_fingerprint(function, args, kwargs)
+    return identify_call(function, args, kwargs).fingerprint
 
 
 class Colour(Enum):
@@ -229,16 +229,16 @@ def test_names() -> None:
 PROGRAM = """
 from dataclasses import dataclass
 from functools import partial
-from tamias.worker.durable.fingerprint import call_fingerprint, identify_call
+from tamias.worker.durable.fingerprint import identify_call
 @dataclass
 class Order:
     tags: set
 words = {"one", "two", "three", "four"}
 def pay(): ...
 arguments = words, Order(words), {w: {w} for w in words}
-print(call_fingerprint(pay, arguments, {"deep": [frozenset(words)]}).hex())
-print(call_fingerprint(partial(pay, words), (), {}).hex())
-print(call_fingerprint(lambda: (words, "x" in {"x", "y", "z"}), (), {}).hex())
+print(identify_call(pay, arguments, {"deep": [frozenset(words)]}).fingerprint.hex())
+print(identify_call(partial(pay, words), (), {}).fingerprint.hex())
+print(identify_call(lambda: (words, "x" in {"x", "y", "z"}), (), {}).fingerprint.hex())
 print(identify_call(lambda: (words, "x" in {"x", "y", "z"}), (), {}).code.hex())
 """
 
