@@ -14,7 +14,7 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 _AGENT: Final = '''"""NAME: adds up what each customer spends, and asks once for the rating."""
 
-from .. import Agent, InputEvent, OutputEvent, RunnerContext, action
+from tamias import Agent, InputEvent, OutputEvent, RunnerContext, action
 
 
 def rating_of(customer: str) -> str:
@@ -43,7 +43,7 @@ import agent
 import pytest
 from agent import PLACEHOLDER
 
-from .. import AgentFailedError, run_agent
+from tamias import AgentFailedError, run_agent
 
 
 def test_amounts_are_added_up_for_each_customer():
