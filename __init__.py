@@ -28,6 +28,7 @@ from .agent.errors import (
     ActionResultError,
     AgentDefinitionError,
     AgentFailedError,
+    AnswerError,
     BridgeError,
     ConfigError,
     DivergenceError,
@@ -56,11 +57,13 @@ from .agent.errors import (
     SubmissionFailedError,
     TamiasError,
     TargetError,
+    TimerError,
     UnserializableError,
     UsageError,
+    WaitTimeoutError,
     WorkerStartError,
 )
-from .agent.event import Event, InputEvent, OutputEvent
+from .agent.event import EndOfInputEvent, Event, InputEvent, OutputEvent
 from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 from .agent.naming.lazy import lazily
@@ -75,6 +78,7 @@ from .agent.resources.resource import (
 )
 from .agent.resources.tool import FunctionTool, Tool
 from .agent.row import Row
+from .agent.waiting import Answer, Question
 
 if TYPE_CHECKING:
     from .agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
@@ -145,6 +149,8 @@ __all__ = [
     "AgentPlan",
     "AgentRun",
     "AgentsExecutionEnvironment",
+    "Answer",
+    "AnswerError",
     "AsyncClient",
     "AsyncSubmission",
     "BaseChatModelConnection",
@@ -164,6 +170,7 @@ __all__ = [
     "DivergenceError",
     "Document",
     "DurableCallError",
+    "EndOfInputEvent",
     "EnvironmentSetupError",
     "Event",
     "FailedInput",
@@ -200,6 +207,7 @@ __all__ = [
     "PoolError",
     "PoolOptions",
     "Prompt",
+    "Question",
     "Resource",
     "ResourceDescriptor",
     "ResourceType",
@@ -221,12 +229,14 @@ __all__ = [
     "SubmissionFailedError",
     "TamiasError",
     "TargetError",
+    "TimerError",
     "Tool",
     "UnserializableError",
     "UsageError",
     "VectorStoreQuery",
     "VectorStoreQueryMode",
     "VectorStoreQueryResult",
+    "WaitTimeoutError",
     "WorkerStartError",
     "action",
     "chat_model_connection",

@@ -19,6 +19,7 @@ __all__ = [
     "ActionResultError",
     "AgentDefinitionError",
     "AgentFailedError",
+    "AnswerError",
     "BridgeError",
     "ConfigError",
     "DivergenceError",
@@ -48,8 +49,10 @@ __all__ = [
     "SubmissionFailedError",
     "TamiasError",
     "TargetError",
+    "TimerError",
     "UnserializableError",
     "UsageError",
+    "WaitTimeoutError",
     "WorkerStartError",
 ]
 
@@ -255,6 +258,21 @@ class MemoryAccessError(RunError):
 @public
 class UnserializableError(RunError):
     """A value that has to leave the process, or to be stored, cannot be pickled."""
+
+
+@public
+class TimerError(RunError, ValueError):
+    """A wait, or a timer, cannot be: a negative duration, two timers of one id, ...."""
+
+
+@public
+class WaitTimeoutError(RunError, TimeoutError):
+    """Nobody has answered within the ``timeout`` of ``ctx.wait_for``."""
+
+
+@public
+class AnswerError(UsageError, LookupError):
+    """An answer is to no question that waits: unknown, answered already, too late."""
 
 
 # ------------------------------------------------------------------ the pool

@@ -25,7 +25,16 @@ from pydantic import BaseModel, ConfigDict
 from .errors import AgentDefinitionError
 from .naming.public import public
 
-__all__ = ["ORIGIN", "Event", "InputEvent", "Origin", "OutputEvent", "event_id", "input_event"]
+__all__ = [
+    "ORIGIN",
+    "EndOfInputEvent",
+    "Event",
+    "InputEvent",
+    "Origin",
+    "OutputEvent",
+    "event_id",
+    "input_event",
+]
 
 Origin = tuple[bytes, int, int, int]
 """Where an event was sent: (encoded key, offset of the input, index of the action's execution
@@ -159,3 +168,13 @@ class OutputEvent(Event):
                 super().__init__(**extra)
                 return
             self.__dict__["output"] = output
+
+
+@public
+class EndOfInputEvent(Event):
+    """Sent to an agent that listens to it, once for each key, when a bounded input has ended.
+
+    All inputs of the key are done then. If an action does not listen to it, nothing is sent.
+    """
+
+    EVENT_TYPE: ClassVar[str] = "_end_of_input_event"

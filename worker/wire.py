@@ -13,6 +13,9 @@ Kinds from the launcher:
 `A`   acknowledgement: JSON `{shard: sequence}`, outbox records the sink has for good
 `L`   release a shard, all sent inputs of which are done: JSON `{"shard": n}`
 `T`   take a shard: JSON `{"shard": n}`
+`Z`   end of input: JSON `{"round": n, "ends": bool}`: report when there is nothing to do (`z`);
+      `ends`: perform the runs of the end of the input before
+`W`   answer: JSON `{"id": n, "token": ..., "value": base64, "codec": ..., "by": ...}`: record it
 `C`   configure: JSON `{"settings": {key: value}, "on_error": ...}`, new values of live options
 `S`   stop: all sent inputs are done; close the shards and exit
 ====  ==================================================================================
@@ -25,6 +28,10 @@ Kinds from a worker:
 `D`   done: a count, then `(shard, sequence, length)` triples, then the outbox records
 `l`   it has released a shard: JSON `{"shard": n}`
 `t`   it has taken a shard, and all it found in its outbox has been sent: JSON `{"shard": n}`
+`U`   due: numbers and keys of owned runs that are to go on, as in `I`, with empty payloads
+`z`   nothing is to be done now: JSON `{"round": n, "shards": {n: {"runs": ..., "inputs": ...,
+      "timers": ..., "questions": ..., "next": seconds since the epoch or null}}}`
+`a`   an answer is recorded, or refused: JSON `{"id": n, "error": null or a JSON error}`
 `E`   an action failed and the pool's policy is to fail: JSON with the user's traceback
 `M`   metrics and heartbeat: JSON
 `X`   fatal: the worker itself cannot go on (disk full, foreign store): JSON
@@ -50,6 +57,11 @@ RELEASE = b"L"
 TAKE = b"T"
 STOP = b"S"
 CONFIGURE = b"C"
+END_OF_INPUT = b"Z"
+ANSWER = b"W"
+DUE = b"U"
+AT_REST = b"z"
+ANSWERED = b"a"
 FOUND = b"O"
 READY = b"R"
 DONE = b"D"
@@ -111,6 +123,17 @@ def unpack_inputs(message: bytes) -> InputBatch:
         payloads,
         {int(offset): rejection for offset, rejection in rejections.items()},
     )
+
+
+def pack_due(numbers: Sequence[int], keys: Sequence[bytes]) -> bytes:
+    """A `U` message. The sequences run in parallel."""
+    return DUE + pack_inputs(numbers, keys, [b""] * len(keys))[1:]
+
+
+def unpack_due(message: bytes) -> tuple[list[int], list[bytes]]:
+    """Inverse of `pack_due`."""
+    batch = unpack_inputs(message)
+    return batch.offsets, batch.keys
 
 
 def pack_done(records: Sequence[tuple[int, int, bytes]], kind: bytes = DONE) -> bytes:

@@ -159,6 +159,42 @@ class PoolOptions:
         description="How long a pool that was asked to end (SIGTERM, Ctrl-C) waits for inputs in"
         " flight; then it ends, and the next life does them again. 0 for any time.",
     )
+    SUSPEND_AFTER = ConfigOption(
+        "suspend-after",
+        float,
+        2.0,
+        parse=parse_duration,
+        live=True,
+        description="A run that waits for longer than this (ctx.sleep, a retry) leaves its worker"
+        " until the wait is over; what is on record of it is not done again.",
+    )
+    WAITING_LIMIT = ConfigOption(
+        "waiting-limit",
+        int,
+        10_000_000,
+        minimum=1,
+        fixed=True,
+        description="So many inputs at most are kept in the store because a run of their key"
+        " waits; then no more are read until there are fewer.",
+    )
+    AT_END = ConfigOption(
+        "at-end",
+        str,
+        "auto",
+        choices=("auto", "wait", "suspend"),
+        fixed=True,
+        description="What a job does about waiting runs at the end of its input: 'wait' for them,"
+        " 'suspend' (it ends with exit code 4, and can be resumed), or 'auto': wait while"
+        " something is due within at-end-limit, else suspend.",
+    )
+    AT_END_LIMIT = ConfigOption(
+        "at-end-limit",
+        float,
+        60.0,
+        parse=parse_duration,
+        fixed=True,
+        description="How far ahead the next timer or retry may be for at-end=auto to wait for it.",
+    )
     OPEN_FILES = ConfigOption(
         "open-files",
         int,

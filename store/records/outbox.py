@@ -3,13 +3,17 @@
 One record has the outputs of a group of runs, in columns, because a commit has hundreds of runs and
 the launcher only needs to know which offsets are done and to pass bytes on:
 
-    magic "TO", version, reserved | runs, outputs, generation, failed (u32) | offset of each run
-    (u64) | number of outputs of each run (u32) | length of each output (u64) | offset of each run
-    that failed (u64) | the outputs, one after another
+    magic "TO", version, reserved | runs, outputs, generation, failed (u32) | suspended (u32) |
+    number of each run (u64) | number of outputs of each run (u32) | length of each output (u64) |
+    number of each run that failed (u64) | number of each run that is suspended (u64) | the outputs,
+    one after another
 
-All integers are little endian. A run without outputs has its offset here, too: so the launcher
-knows that it is done. The outputs are opaque bytes. Records of version 1, which had neither
-generation nor failed runs, can still be read.
+All integers are little endian. A run without outputs has its number here, too: so the launcher
+knows that it is done. A run that is suspended is not done, but need not be kept by the launcher:
+the shard has it, and will announce it (`offsets`). The outputs are opaque bytes.
+
+This is version 3. A record without suspended runs is written as version 2, without the two parts on
+them. Records of version 1, which had neither generation nor failed runs, can still be read.
 """
 
 from __future__ import annotations
@@ -28,10 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["Outputs", "decode_outputs", "encode_outputs"]
 
 _MAGIC = b"TO"
-_VERSION = 2
-_HEADER = struct.Struct("<2sBxIIII")
+_VERSION = 3
+_HEADER = struct.Struct("<2sBxIIIII")
+_HEADER_2 = struct.Struct("<2sBxIIII")
 _HEADER_1 = struct.Struct("<2sBxII")
 _pack_header = _HEADER.pack
+_pack_header_2 = _HEADER_2.pack
 _SWAP = sys.byteorder == "big"
 _CUT_SHORT = "An outbox record is cut short. Restore the state directory from a copy."
 
@@ -41,12 +47,14 @@ class Outputs:
     """A decoded record; `blob` is a view into the bytes it was decoded from.
 
     Attributes:
-        offsets: the input offset of each run.
+        offsets: the number of each run (`offsets`); for most, that is the offset of its input.
         counts: how many outputs each run has, in the order of `offsets`.
         lengths: size of each output in bytes, in order.
         blob: the outputs, one after another.
         generation: the generation of the worker that made the runs.
-        failed: offsets of the runs that failed for good: they became dead letters, or were ignored.
+        failed: numbers of the runs that failed for good: they became dead letters, or were
+            ignored.
+        suspended: numbers of the runs that wait, and are owned by the shard now.
     """
 
     offsets: list[int]
@@ -55,6 +63,7 @@ class Outputs:
     blob: memoryview
     generation: int = 0
     failed: list[int] = field(default_factory=list)
+    suspended: list[int] = field(default_factory=list)
 
     def each(self) -> Iterator[tuple[int, list[memoryview]]]:
         """Yield the offset of each run with its outputs, as views."""
@@ -74,7 +83,9 @@ def encode_outputs(
     counts: list[int],
     outputs: list[bytes],
     generation: int = 0,
+    *,
     failed: Sequence[int] = (),
+    suspended: Sequence[int] = (),
 ) -> bytes:
     """Encode one record.
 
@@ -84,14 +95,21 @@ def encode_outputs(
         outputs: all outputs, run by run.
         generation: the generation of the worker.
         failed: those of `offsets` whose run failed for good.
+        suspended: those of `offsets` whose run waits.
     """
-    columns = array("Q", offsets), array("I", counts), array("Q", map(len, outputs))
-    failures = array("Q", failed)
+    columns = [array("Q", offsets), array("I", counts), array("Q", map(len, outputs))]
+    columns.append(array("Q", failed))
+    if suspended:
+        columns.append(array("Q", suspended))
     if _SWAP:
-        for column in (*columns, failures):
+        for column in columns:
             column.byteswap()
-    header = _pack_header(_MAGIC, _VERSION, len(offsets), len(outputs), generation, len(failures))
-    return b"".join((header, *columns, failures, *outputs))
+    numbers = (len(offsets), len(outputs), generation, len(failed))
+    if suspended:
+        header = _pack_header(_MAGIC, _VERSION, *numbers, len(suspended))
+    else:
+        header = _pack_header_2(_MAGIC, 2, *numbers)
+    return b"".join((header, *columns, *outputs))
 
 
 def decode_outputs(data: bytes | memoryview) -> Outputs:
@@ -101,11 +119,17 @@ def decode_outputs(data: bytes | memoryview) -> Outputs:
         StoreCorruptError: `data` is not a record of a known version, or parts of it are missing.
     """
     view = memoryview(data)
-    runs, total, generation, failures, position = _decode_header(view)
-    if len(view) < position + 12 * runs + 8 * total + 8 * failures:
+    (runs, total, generation, failures, waiting), position = _decode_header(view)
+    if len(view) < position + 12 * runs + 8 * (total + failures + waiting):
         raise StoreCorruptError(_CUT_SHORT)
     columns = []
-    for code, size, length in (("Q", 8, runs), ("I", 4, runs), ("Q", 8, total), ("Q", 8, failures)):
+    for code, size, length in (
+        ("Q", 8, runs),
+        ("I", 4, runs),
+        ("Q", 8, total),
+        ("Q", 8, failures),
+        ("Q", 8, waiting),
+    ):
         end = position + size * length
         column = array(code)
         column.frombytes(view[position:end])
@@ -113,22 +137,23 @@ def decode_outputs(data: bytes | memoryview) -> Outputs:
             column.byteswap()
         columns.append(column.tolist())
         position = end
-    offsets, counts, lengths, failed = columns
+    offsets, counts, lengths, failed, suspended = columns
     blob = view[position:]
     if len(lengths) != total or sum(counts) != total or sum(lengths) != len(blob):
         raise StoreCorruptError(_CUT_SHORT)
-    return Outputs(offsets, counts, lengths, blob, generation, failed)
+    return Outputs(offsets, counts, lengths, blob, generation, failed, suspended)
 
 
-def _decode_header(view: memoryview) -> tuple[int, int, int, int, int]:
-    """Runs, outputs, generation, failed runs, and the position of the columns."""
+def _decode_header(view: memoryview) -> tuple[tuple[int, ...], int]:
+    """Runs, outputs, generation, failed and suspended runs; and the position of the columns."""
     try:
-        magic, version, runs, total = _HEADER_1.unpack_from(view)
+        magic, version, *numbers = _HEADER_1.unpack_from(view)
         if magic == _MAGIC and version == 1:
-            return runs, total, 0, 0, _HEADER_1.size
+            return (*numbers, 0, 0, 0), _HEADER_1.size
+        if magic == _MAGIC and version == 2:
+            return (*_HEADER_2.unpack_from(view)[2:], 0), _HEADER_2.size
         if magic == _MAGIC and version == _VERSION:
-            _, _, runs, total, generation, failures = _HEADER.unpack_from(view)
-            return runs, total, generation, failures, _HEADER.size
+            return _HEADER.unpack_from(view)[2:], _HEADER.size
     except struct.error:
         pass
     raise StoreCorruptError(

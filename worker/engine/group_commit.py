@@ -81,7 +81,11 @@ class ShardWriter:
             lane.write_changes(batch)
         if self.offsets:
             batch.outbox = encode_outputs(
-                self.offsets, self.counts, self.outputs, self.generation, self.failed
+                self.offsets,
+                self.counts,
+                self.outputs,
+                self.generation,
+                failed=self.failed,
             )
         self.is_open = False
         self._renew()

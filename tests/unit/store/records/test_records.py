@@ -64,7 +64,7 @@ class TestOutputs:
             "02000000 00000000"
             "02000000 00000000 01000000 00000000"
         )
-        record = encode_outputs([1, 258], [2, 0], [b"ab", b"c"], 3, [258])
+        record = encode_outputs([1, 258], [2, 0], [b"ab", b"c"], 3, failed=[258])
         assert record == bytes.fromhex(
             "544f0200 02000000 02000000 03000000 01000000"
             + columns
@@ -76,6 +76,16 @@ class TestOutputs:
         assert (old.offsets, old.counts, bytes(old.blob)) == ([1, 258], [2, 0], b"abc")
         assert (old.generation, old.failed) == (0, [])
         assert (new.generation, new.failed) == (3, [258])
+
+    def test_a_record_with_suspended_runs(self) -> None:
+        record = encode_outputs(
+            [1, 258, 7], [2, 0, 0], [b"ab", b"c"], 3, failed=[258], suspended=[7]
+        )
+        assert record[:4] == b"TO\x03\x00"
+        decoded = decode_outputs(record)
+        assert (decoded.offsets, decoded.failed, decoded.suspended) == ([1, 258, 7], [258], [7])
+        assert bytes(decoded.blob) == b"abc"
+        assert decode_outputs(encode_outputs([1], [0], [], 3)).suspended == []
 
     @given(runs, st.data())
     def test_a_record_cut_short_is_an_error(
@@ -89,7 +99,7 @@ class TestOutputs:
 
     def test_another_version_is_an_error(self) -> None:
         record = bytearray(encode_outputs([1], [0], []))
-        record[2] += 1
+        record[2] = 4
         with pytest.raises(StoreCorruptError, match="version of tamias"):
             decode_outputs(bytes(record))
 
