@@ -189,11 +189,17 @@ def _only(outputs: Outputs, wanted: set[int]) -> Outputs:
         memoryview(b"".join(output for _, values in kept for output in values)),
         outputs.generation,
         [offset for offset in outputs.failed if offset in wanted],
+        [offset for offset in outputs.suspended if offset in wanted],
     )
 
 
 def _encoded(outputs: Outputs) -> bytes:
     values = [bytes(output) for _, values in outputs.each() for output in values]
     return encode_outputs(
-        outputs.offsets, outputs.counts, values, outputs.generation, outputs.failed
+        outputs.offsets,
+        outputs.counts,
+        values,
+        outputs.generation,
+        failed=outputs.failed,
+        suspended=outputs.suspended,
     )

@@ -36,7 +36,7 @@ PREFIX = b"\x01a"
 def batch(value: bytes, offset: int) -> Batch:
     made = Batch()
     made.put_field(PREFIX, "value", value)
-    made.outbox = encode_outputs([offset], [1], [value], 0, [])
+    made.outbox = encode_outputs([offset], [1], [value], 0)
     return made
 
 
