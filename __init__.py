@@ -78,7 +78,7 @@ from .agent.resources.resource import (
 )
 from .agent.resources.tool import FunctionTool, Tool
 from .agent.row import Row
-from .agent.waiting import Answer, Question
+from .agent.waiting.questions import Answer, Question
 
 if TYPE_CHECKING:
     from .agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
