@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..crashpoints import reach
 from ..records.journal import journal_prefix
+from ..waiting.changes import apply_changes
 
 if TYPE_CHECKING:
     import lmdb
@@ -43,6 +44,8 @@ def apply(
         transaction.put(key, batch.outbox, append=True, db=databases.outbox)
     if batch.dead or batch.retried:
         _write_dead(transaction, databases.dead, batch)
+    if batch.waiting:
+        apply_changes(transaction, databases, batch.waiting)
 
 
 def _write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..encoding.paths import MAX_ADDRESS, cut, encode_path
+from ..waiting.changes import WaitingChanges
 
 if TYPE_CHECKING:
     from ..records.dead_letters import DeadLetter
@@ -31,6 +32,7 @@ class Batch:
         trim: outbox records up to and including this sequence number are dropped; None drops none.
         dead: dead letters to add.
         retried: offsets of dead letters to remove, before `dead` are added.
+        waiting: changes of what waits; None if there are none.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class Batch:
         "outbox",
         "retried",
         "trim",
+        "waiting",
     )
 
     def __init__(self) -> None:
@@ -53,6 +56,13 @@ class Batch:
         self.trim: int | None = None
         self.dead: list[DeadLetter] = []
         self.retried: list[int] = []
+        self.waiting: WaitingChanges | None = None
+
+    def changes_of_waiting(self) -> WaitingChanges:
+        """The batch's `waiting`, made at the first use."""
+        if self.waiting is None:
+            self.waiting = WaitingChanges()
+        return self.waiting
 
     def put_field(self, prefix: bytes, path: str, value: bytes | None) -> None:
         """Set a memory field, or delete it if `value` is None; see `put_fields`."""
@@ -88,6 +98,8 @@ class Batch:
         size = sum(len(key) + len(value) for key, value in fields if value is not None)
         if self.outbox is not None:
             size += _SEQUENCE_BYTES + len(self.outbox)
+        if self.waiting is not None:
+            size += self.waiting.size()
         return size + sum(_OFFSET_BYTES + len(letter.encode()) for letter in self.dead)
 
     def __bool__(self) -> bool:
@@ -100,4 +112,5 @@ class Batch:
             or self.dead
             or self.retried
             or self.names
+            or self.waiting
         )

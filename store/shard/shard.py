@@ -32,7 +32,7 @@ from __future__ import annotations
 import os
 import weakref
 from threading import Lock
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import lmdb
 
@@ -43,10 +43,12 @@ from ..files import sync_directories
 from ..identity import check_present
 from ..lease import Lease
 from ..lmdb_env import Environment, open_writer
+from ..waiting.changes import FORMAT_WITH_WAITING
 from .applying import apply
 from .snapshot import Databases, Snapshot, misplaced
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from typing_extensions import Self
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from ..identity import StoreIdentity
     from ..records.dead_letters import DeadLetter
     from ..records.journal import JournalEntry
+    from ..waiting.reading import WaitingView
     from .batch import Batch
 
 __all__ = ["SHARD_FORMAT", "Durability", "Shard"]
@@ -62,8 +65,10 @@ Durability = Literal["none", "process", "machine"]
 """What a commit survives: nothing for sure, the death of any process, or power loss."""
 
 SHARD_FORMAT = 1
+"""The format of a new shard; `FORMAT_WITH_WAITING` once something has waited in it."""
 
 _ALL = 1 << 62
+_T = TypeVar("_T")
 
 _COMMITS_PER_CHECK = 1024
 """Commits between searches for slots of killed readers, whose snapshots keep old pages in use."""
@@ -199,16 +204,16 @@ class Shard:
             return default if data is None else int.from_bytes(data, "big")
 
         version = number(b"format", SHARD_FORMAT)
-        if version != SHARD_FORMAT:
+        if not SHARD_FORMAT <= version <= FORMAT_WITH_WAITING:
             raise StoreFormatError(
                 f"{self.directory} has format {version}, this version of tamias knows "
-                f"{SHARD_FORMAT}.",
+                f"up to {FORMAT_WITH_WAITING}.",
                 hint="Use the version of tamias that wrote it.",
             )
         if number(b"shard", self.number) != self.number:
             raise misplaced(self.directory, number(b"shard", 0), self.number)
         epoch = number(b"epoch", 0) + 1
-        values = {b"format": SHARD_FORMAT, b"shard": self.number, b"epoch": epoch}
+        values = {b"format": version, b"shard": self.number, b"epoch": epoch}
         for name, value in values.items():
             transaction.put(name, value.to_bytes(8, "big"), db=meta)
         reach("acquire.inside")
@@ -269,6 +274,24 @@ class Shard:
         """Return the journal records of unfinished runs by offset, each in order of replay."""
         with self._lock:
             return self._view().journal()
+
+    def interrupted(self) -> dict[int, list[JournalEntry]]:
+        """Return what `journal` does, without suspended runs."""
+        with self._lock:
+            return self._view().interrupted()
+
+    def journal_of(self, number: int) -> list[JournalEntry]:
+        """Return the journal records of one run, in order of replay."""
+        with self._lock:
+            return self._view().journal_of(number)
+
+    def read_waiting(self, read: Callable[[WaitingView], _T]) -> _T:
+        """Return what `read` returns when it is given what waits in the shard."""
+        try:
+            with self._lock:
+                return read(self._view().waiting)
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
 
     def outbox(self) -> list[tuple[int, bytes]]:
         """Return the outbox records with their sequence numbers, ascending."""

@@ -8,20 +8,22 @@ it is open, so a snapshot that stays open makes the file grow.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import lmdb
 
 from ...agent.errors import StoreFormatError
 from ..encoding.keys import prefix_of
 from ..encoding.paths import CUT, MAX_ADDRESS, address, decode_path, encode_path
 from ..records.dead_letters import DeadLetter
-from ..records.journal import JournalEntry
+from ..records.journal import JournalEntry, journal_prefix
+from ..records.offsets import owned_number
+from ..waiting.reading import WaitingView
 from .key_groups import group_entries, hashed_prefixes, key_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import lmdb
 
     from ..identity import StoreIdentity
     from .key_groups import KeyGroupEntry
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Databases", "Snapshot"]
 
 _HASHED_PREFIX = 0xFF
+_OLDEST: Final = 6
+"""So many databases had the first version; a store that was only written by it has no others."""
 
 
 def misplaced(directory: Path, found: int, wanted: int) -> StoreFormatError:
@@ -51,6 +55,8 @@ class Databases:
         dead: offset (u64 big endian) -> dead letter.
         meta: "format", "epoch", "sequence", "shard", "count" -> u64 big endian; "store" -> the
             identity of the store.
+        owned, due, queue, questions, timers, ends: what waits (`store.waiting.changes`); None if a
+            store was only written by a version in which nothing waits.
     """
 
     memory: Any
@@ -59,6 +65,12 @@ class Databases:
     outbox: Any
     dead: Any
     meta: Any
+    owned: Any
+    due: Any
+    queue: Any
+    questions: Any
+    timers: Any
+    ends: Any
 
     @classmethod
     def open(
@@ -66,7 +78,12 @@ class Databases:
     ) -> Databases:
         """Open all databases, in the write transaction that creates them; raises LMDB's errors."""
         names = [field.name.encode() for field in fields(cls)]
-        return cls(*(handle.open_db(name, transaction, create=create) for name in names))
+        opened = [handle.open_db(name, transaction, create=create) for name in names[:_OLDEST]]
+        try:
+            newer = [handle.open_db(name, transaction, create=create) for name in names[_OLDEST:]]
+        except lmdb.NotFoundError:
+            newer = [None] * (len(names) - _OLDEST)
+        return cls(*opened, *newer)
 
 
 class Snapshot:
@@ -174,13 +191,48 @@ class Snapshot:
         return key_entries(self._transaction, databases.memory, databases.names, prefix)
 
     def journal(self) -> dict[int, list[JournalEntry]]:
-        """Return the journal records of each unfinished run, in order of replay."""
+        """Return the journal records of each unfinished run, in order of replay.
+
+        Those of suspended runs, of which there may be many, are included: see `interrupted`.
+        """
         runs: dict[int, list[JournalEntry]] = {}
         with self._transaction.cursor(self._databases.journal) as cursor:
             for key, data in cursor.iternext():
                 entry = JournalEntry.decode(key, data)
                 runs.setdefault(entry.offset, []).append(entry)
         return runs
+
+    def interrupted(self) -> dict[int, list[JournalEntry]]:
+        """Return the journal records of unfinished runs that are not owned by the shard."""
+        if not self.waiting.counts().runs:
+            return self.journal()
+        runs: dict[int, list[JournalEntry]] = {}
+        is_owned = self.waiting.is_owned
+        with self._transaction.cursor(self._databases.journal) as cursor:
+            present = cursor.first()
+            while present:
+                number = int.from_bytes(cursor.key()[:8], "big")
+                if not is_owned(owned_number(number)):
+                    runs[number] = self.journal_of(number)
+                present = cursor.set_range(journal_prefix(number + 1))
+        return runs
+
+    def journal_of(self, number: int) -> list[JournalEntry]:
+        """Return the journal records of one run, in order of replay."""
+        prefix = journal_prefix(number)
+        entries = []
+        with self._transaction.cursor(self._databases.journal) as cursor:
+            if cursor.set_range(prefix):
+                for key, data in cursor.iternext():
+                    if not key.startswith(prefix):
+                        break
+                    entries.append(JournalEntry.decode(key, data))
+        return entries
+
+    @property
+    def waiting(self) -> WaitingView:
+        """What waits in the shard."""
+        return WaitingView(self._transaction, self._databases)
 
     def outbox(self) -> list[tuple[int, bytes]]:
         """Return all outbox records with their sequence numbers, ascending."""
@@ -228,9 +280,10 @@ class Snapshot:
 
     def counts(self) -> dict[str, int]:
         """Return the number of entries of each database."""
+        opened = {field.name: getattr(self._databases, field.name) for field in fields(Databases)}
         return {
-            field.name: self._transaction.stat(getattr(self._databases, field.name))["entries"]
-            for field in fields(Databases)
+            name: 0 if database is None else self._transaction.stat(database)["entries"]
+            for name, database in opened.items()
         }
 
 
