@@ -80,7 +80,9 @@ class Databases:
         names = [field.name.encode() for field in fields(cls)]
         opened = [handle.open_db(name, transaction, create=create) for name in names[:_OLDEST]]
         try:
-            newer = [handle.open_db(name, transaction, create=create) for name in names[_OLDEST:]]
+            newer: list[Any] = [
+                handle.open_db(name, transaction, create=create) for name in names[_OLDEST:]
+            ]
         except lmdb.NotFoundError:
             newer = [None] * (len(names) - _OLDEST)
         return cls(*opened, *newer)
