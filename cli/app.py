@@ -26,14 +26,16 @@ class Subcommand(NamedTuple):
     """The module of a subcommand, and its line in the list of all.
 
     Attributes:
-        module: of this package.
+        module: in the folder.
         function: the command; without one, `app` of the module is a group of commands.
         help: a short description; a group has its own.
+        folder: of this room.
     """
 
     module: str
     function: str = ""
     help: str = ""
+    folder: str = "commands"
 
 
 SUBCOMMANDS: Final = {
@@ -50,6 +52,7 @@ SUBCOMMANDS: Final = {
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),
     "stop": Subcommand("control", "stop", "Have a pool finish what is in flight, and end."),
     "inspect": Subcommand("inspect", "inspect", "Show what a job has in memory."),
+    "export": Subcommand("command", "export", "Write what a job has in memory.", "export"),
     "dead-letters": Subcommand("dead_letters"),
     "env": Subcommand("env"),
     "doctor": Subcommand("doctor", "doctor", "Check this machine, or a state directory."),
@@ -95,7 +98,7 @@ def application(asked: str | None = None) -> typer.Typer:
     )(_main)
     for name in (asked,) if asked in SUBCOMMANDS else SUBCOMMANDS:
         place = SUBCOMMANDS[name]
-        module = importlib.import_module(f".commands.{place.module}", __package__)
+        module = importlib.import_module(f".{place.folder}.{place.module}", __package__)
         if place.function:
             command = guarded(getattr(module, place.function))
             app.command(name, short_help=place.help)(command)

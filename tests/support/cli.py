@@ -72,6 +72,7 @@ not_an_agent = 3
 
 READING = (
     ["inspect"],
+    ["export"],
     ["new"],
     ["status"],
     ["keys"],
