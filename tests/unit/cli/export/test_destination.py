@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tamias.agent.errors import UsageError
-from tamias.cli.export import destination
 from tamias.cli.export.destination import check_destination, written
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder, on a file system that knows files without a name, and on one that does not."""
     if request.param == "with a name":
-        monkeypatch.setattr(destination.os, "O_TMPFILE", os.O_DIRECTORY | os.O_WRONLY)
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY | os.O_WRONLY)
     return tmp_path
 
 

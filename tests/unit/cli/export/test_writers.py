@@ -19,6 +19,8 @@ from tamias.cli.export.writers import CsvWriter, JsonWriter
 if TYPE_CHECKING:
     from tamias.cli.export.writers import Rows, Writer
 
+    Row = tuple[Any, dict[str, Any]]
+
 
 def written(writer: Writer, rows: Rows) -> bytes:
     """Return what a writer writes."""
@@ -62,7 +64,7 @@ def test_chosen_fields_stay_nested_and_nothing_of_the_memory_changes() -> None:
 
 
 def test_json_lines_have_a_key_and_its_memory_each() -> None:
-    rows = [("k", {"n": 1, "o": {}}), (("a", 2), {"t": "ü"}), (None, {"n": "\ud800"})]
+    rows: list[Row] = [("k", {"n": 1, "o": {}}), (("a", 2), {"t": "ü"}), (None, {"n": "\ud800"})]
     lines = written(JsonWriter([]), rows).decode().splitlines()
     assert lines[0] == '{"key":"k","short_term":{"n":1,"o":{}}}'
     assert [json.loads(line) for line in lines[1:]] == [
