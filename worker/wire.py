@@ -28,7 +28,8 @@ Kinds from a worker:
 `D`   done: a count, then `(shard, sequence, length)` triples, then the outbox records
 `l`   it has released a shard: JSON `{"shard": n}`
 `t`   it has taken a shard, and all it found in its outbox has been sent: JSON `{"shard": n}`
-`U`   due: numbers and keys of owned runs that are to go on, as in `I`, with empty payloads
+`U`   due: numbers and keys of owned runs that are to go on, as in `I`, with empty payloads;
+      of shards that it has reported in `R` or `t`, until it sends `l`
 `z`   nothing is to be done now: JSON `{"round": n, "shards": {n: {"runs": ..., "inputs": ...,
       "timers": ..., "questions": ..., "next": seconds since the epoch or null}}}`
 `a`   an answer is recorded, or refused: JSON `{"id": n, "error": null or a JSON error}`
@@ -70,6 +71,11 @@ TAKEN = b"t"
 FAILED = b"E"
 METRICS = b"M"
 FATAL = b"X"
+
+
+MOST_DUE: Final = 4096
+"""So many owned runs at most may a worker have announced that it has not been sent, and list in
+one message. Inputs go on beside them if it announces fewer than its credit."""
 
 
 class InputBatch(NamedTuple):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import struct
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...agent.errors import StoreCorruptError
-from ...store.records.offsets import offset_of
+from ...store.records.offsets import LARGEST_OFFSET, RunKind, is_owned, kind_of, offset_of
 from ...worker import wire
 from ..delivery.delivery import ShardRecord
+from ..dispatch.item import Item
 from ..dispatch.slot import Phase
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadMessageError",
     "check_announced",
+    "due_items",
     "has_input",
     "may_announce",
     "only_part",
@@ -81,6 +83,8 @@ def _check_record(record: ShardRecord) -> None:
         raise BadMessageError("an outbox record has a number that is too large")
     if outputs.failed and not set(offsets).issuperset(outputs.failed):
         raise BadMessageError("an outbox record names a failed input that is not in it")
+    if outputs.suspended and not set(offsets).issuperset(outputs.suspended):
+        raise BadMessageError("an outbox record names a suspended input that is not in it")
 
 
 def records_of(
@@ -97,7 +101,7 @@ def records_of(
         raise BadMessageError("it reported inputs before it was ready")
     for record in records:
         shard, sequence, _, outputs = record
-        if not _has_all(_state_of(worker, dispatcher), shard, outputs.offsets):
+        if not _may_report(_state_of(worker, dispatcher), shard, outputs.offsets, dispatcher):
             raise BadMessageError(f"it reported inputs of shard {shard} that it was not sent")
         if sequence != sequences.get(shard, 0) + 1:
             raise BadMessageError(
@@ -129,6 +133,45 @@ def check_announced(
             raise BadMessageError(f"it announced inputs of other shards as those of {shard}")
 
 
+def due_items(worker: WorkerHandle, message: bytes, dispatcher: Dispatcher) -> list[Item]:
+    """Return the owned runs of a DUE message, of shards that this worker has.
+
+    Raises:
+        BadMessageError: it is not such a message, or names runs that cannot be this worker's.
+    """
+    try:
+        numbers, keys = wire.unpack_due(message)
+    except (ValueError, OverflowError, MemoryError, struct.error) as error:
+        raise BadMessageError(f"a list of due runs cannot be decoded ({error})") from error
+    state = _state_of(worker, dispatcher)
+    if state is None or not worker.ready:
+        raise BadMessageError("it announced due runs before it was ready")
+    if not numbers or len(numbers) != len(keys) or len(set(numbers)) != len(numbers):
+        raise BadMessageError("a list of due runs is empty, or has one of them twice")
+    if len(numbers) > wire.MOST_DUE:
+        raise BadMessageError(f"it announced {len(numbers)} due runs at once")
+    items = []
+    known = dispatcher.owned.known
+    has = {
+        shard: _has_shard(state, shard, dispatcher) for shard in range(dispatcher.placement.shards)
+    }
+    for number, key in zip(numbers, keys, strict=True):
+        shard = dispatcher.placement.shard_of[key]
+        if number >= _LARGEST or not is_owned(number) or kind_of(number) == RunKind.NOTICE:
+            raise BadMessageError(f"it announced {number} as the number of a due run")
+        if not has[shard] or (number in known and known[number].shard != shard):
+            raise BadMessageError(f"it announced a due run of shard {shard}, which it has not")
+        items.append(Item(number, key, b"", shard))
+    if state.owned + len(numbers) > 2 * wire.MOST_DUE:
+        raise BadMessageError("it announced too many due runs")
+    return items
+
+
+def _has_shard(state: Slot, shard: int, dispatcher: Dispatcher) -> bool:
+    """Whether a slot's worker has a shard, although that may be about to leave it."""
+    return dispatcher.placement.owner(shard) is state or dispatcher.moves.is_leaving(state, shard)
+
+
 def may_announce(worker: WorkerHandle, shard: int, dispatcher: Dispatcher) -> bool:
     """Whether a worker acquires this shard now: at its start, or as a move has asked."""
     state = _state_of(worker, dispatcher)
@@ -152,10 +195,18 @@ def _state_of(worker: WorkerHandle, dispatcher: Dispatcher) -> Slot | None:
     return state if state.incarnation == incarnation else None
 
 
-def _has_all(state: Slot | None, shard: int, offsets: list[int]) -> bool:
-    """Whether a slot's worker has all these inputs, and they are of this shard."""
+def _may_report(state: Slot | None, shard: int, offsets: list[int], dispatcher: Dispatcher) -> bool:
+    """Whether a slot's worker has all these inputs, and they are of this shard.
+
+    Notices are sent by no launcher; for them the shard must be the worker's.
+    """
     if state is None:
         return False
+    if max(offsets) > LARGEST_OFFSET:
+        sent = [number for number in offsets if kind_of(number) != RunKind.NOTICE]
+        if len(sent) < len(offsets) and not _has_shard(state, shard, dispatcher):
+            return False
+        offsets = sent
     try:
         return set(map(_shard_of, map(state.flight.__getitem__, offsets))) <= {shard}
     except KeyError:
@@ -206,7 +257,38 @@ def _check_metrics(body: dict[str, Any]) -> bool:
         and _is_count(metrics.get("numOfEventProcessed"))
         and isinstance(failures, dict)
         and all(map(_is_failure, failures.values()))
+        and ("waiting" not in body or _is_waiting(body["waiting"]))
     )
+
+
+def _is_waiting(value: object) -> bool:
+    """Whether a value counts what waits, as heartbeats and reports of shards do."""
+    return (
+        isinstance(value, dict)
+        and all(_is_count(value.get(name)) for name in ("runs", "inputs", "timers", "questions"))
+        and _is_moment(value.get("next"))
+    )
+
+
+def _is_moment(value: object) -> bool:
+    """Whether a value is a moment, in seconds since the epoch, or None."""
+    return value is None or (type(value) in (int, float) and 0 <= cast("float", value) < _LARGEST)
+
+
+def _check_at_rest(body: dict[str, Any]) -> bool:
+    shards = body.get("shards")
+    return (
+        _is_count(body.get("round"))
+        and isinstance(shards, dict)
+        and all(shard.isascii() and shard.isdecimal() for shard in shards)
+        and all(map(_is_waiting, shards.values()))
+    )
+
+
+def _check_answered(body: dict[str, Any]) -> bool:
+    error = body.get("error")
+    is_error = isinstance(error, dict) and _check_fatal(error)
+    return _is_text(body.get("id")) and (error is None or is_error)
 
 
 def _is_failure(value: object) -> bool:
@@ -245,4 +327,6 @@ _CHECKS: Final[dict[bytes, Callable[[dict[str, Any]], bool]]] = {
     wire.TAKEN: _check_shard,
     wire.FAILED: _check_failed,
     wire.FATAL: _check_fatal,
+    wire.AT_REST: _check_at_rest,
+    wire.ANSWERED: _check_answered,
 }

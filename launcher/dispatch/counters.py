@@ -14,6 +14,9 @@ class GenerationCounts:
 
     completed: int = 0
     """Inputs that they have committed, failed ones included."""
+    owned: int = 0
+    """Runs of inputs that had waited, of timers, and of the end of the input, that they have
+    committed, or suspended again."""
     failed: int = 0
     """Of these, the ones that were set aside as dead letters, or passed over."""
     retries: int = 0
@@ -29,6 +32,11 @@ class GenerationCounts:
     """Inputs that were found to kill workers, and sent to be set aside."""
     last_death: str = ""
     """How the last of the workers ended, or did not start."""
+
+    @property
+    def runs(self) -> int:
+        """The runs that have ended: of inputs, and of what was owned by shards."""
+        return self.completed + self.owned
 
 
 @dataclass(slots=True)

@@ -35,6 +35,7 @@ from .breaker import Breaker
 from .counters import Counters
 from .instructions import GiveUp, SendItems, StartWorker, StopWorker
 from .migration import Migrations
+from .owned import OwnedRuns
 from .placement import Placement
 from .quarantine import Quarantine
 from .slot import Phase, Slot
@@ -98,7 +99,9 @@ class Dispatcher:
         for _ in range(slots):
             self.add_slot(generation)
         self.placement = Placement(shards or slots, self._states)
-        self.moves = Migrations(self.placement, window, batch)
+        self.owned = OwnedRuns()
+        """Runs that are in shards, and have been announced."""
+        self.moves = Migrations(self.placement, window, batch, self.owned)
         self._recovered: set[int] = set()
         self._recovered_last = -1
         self._last = -1
@@ -188,7 +191,7 @@ class Dispatcher:
             return []
         state.phase = Phase.READY
         state.failures.starts = 0
-        offsets = set(recovered)
+        offsets = self.owned.found(recovered)
         if not offsets:
             return []
         done = state.drop(offsets)
@@ -196,6 +199,19 @@ class Dispatcher:
             state.failures.deaths = 0
             state.count_suspects()
         return self._found(offsets, done)
+
+    def due(self, slot: int, incarnation: int, items: Iterable[Item]) -> None:
+        """The worker has announced owned runs, which are to be sent to it."""
+        state = self._states[slot]
+        if state.incarnation == incarnation and state.phase is Phase.READY:
+            has = self.placement.queues  # a shard that is about to move has its runs dropped
+            self.owned.accept(state, (item for item in items if has[item.shard] is state))
+
+    def refuse_due(self) -> None:
+        """Drop owned runs that are queued, and those that are announced from now on."""
+        for state in self._states:
+            self.owned.drop(state)
+        self.owned.closed = True
 
     def observed(self, slot: int, incarnation: int, active: int) -> None:
         """The worker has so many runs under way at the same time."""
@@ -219,7 +235,7 @@ class Dispatcher:
         state = self._states[slot]
         if state.incarnation != incarnation or state.phase is not Phase.READY:
             return []
-        offsets = set(recovered)
+        offsets = self.owned.found(recovered)
         done = self.moves.taken(state, shard, now, offsets)
         return [] if done is None else self._found(offsets, done)
 
@@ -251,7 +267,9 @@ class Dispatcher:
             if state.suspects:
                 state.suspects -= sum(1 for item in items if item.deaths)
             state.completed += len(items)
-            state.counts.completed += len(items)
+            owned = self.owned.completed(items) if self.owned.known else 0
+            state.counts.completed += len(items) - owned
+            state.counts.owned += owned
         return offsets
 
     def died(self, slot: int, incarnation: int, now: float, death: Death) -> None:
@@ -269,6 +287,7 @@ class Dispatcher:
         state.counts.deaths += 1
         state.counts.last_death = death.describe()
         explained = self._quarantine.record_death(state.return_flight(), death, state.generation)
+        self.owned.drop(state)
         state.count_suspects()
         pause = state.failures.died(lived=now - state.started_at, explained=explained)
         self._restart(
@@ -383,7 +402,7 @@ class Dispatcher:
         while queue:
             if state.suspects:
                 batch = state.next_suspects(self._batch, self._window_bytes, self._quarantine)
-                self._count_rejected(state, batch)
+                state.count_rejected(batch)
             else:
                 # A full pipe is refilled in gulps.
                 credit = state.window - len(state.flight)
@@ -393,35 +412,15 @@ class Dispatcher:
             if not batch:
                 return
             if state.interrupted:
-                self._count_sent_again(state, batch)
+                state.count_sent_again(batch, self._quarantine)
             out.append(SendItems(state.number, state.incarnation, batch))
-
-    def _count_sent_again(self, state: Slot, batch: list[Item]) -> None:
-        again = [item for item in batch if item.offset in state.interrupted]
-        state.interrupted.difference_update([item.offset for item in again])
-        for item in again:
-            if item.rejection is not None:
-                continue  # it is not run again
-            if self._quarantine.company(item) == 1:
-                state.counts.retries += 1
-            else:
-                state.counts.requeued += 1
-
-    def _count_rejected(self, state: Slot, batch: list[Item]) -> None:
-        # Counted when they go out, not when they are rejected: a worker may turn out to have
-        # committed one in the very life that ended in the rejection.
-        for item in batch:
-            suspicion = item.suspicion
-            if item.rejection is not None and suspicion is not None and not suspicion.sent:
-                suspicion.sent = True
-                state.counts.rejected += 1
 
     # -- queries -------------------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
-        """Whether everything submitted is completed."""
-        return self.counters.submitted == self.counters.completed
+        """Whether everything submitted is completed, and no owned run is queued or in flight."""
+        return self.counters.submitted == self.counters.completed and not self.owned.known
 
     @property
     def quiet(self) -> bool:

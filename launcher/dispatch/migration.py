@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from .instructions import Instruction
     from .item import Item
+    from .owned import OwnedRuns
     from .placement import Placement
     from .slot import Slot
 
@@ -135,10 +136,11 @@ class Migrations:
         last: the migration that has ended last.
     """
 
-    def __init__(self, placement: Placement, window: int, batch: int) -> None:
+    def __init__(self, placement: Placement, window: int, batch: int, owned: OwnedRuns) -> None:
         self._placement = placement
         self._window = window
         self._batch = batch
+        self._owned = owned
         self.under_way: list[Migration] = []
         self.done = 0
         self.longest = 0.0
@@ -272,6 +274,7 @@ class Migrations:
         move.stage = MigrationStage.DRAINING
         move.held_at = now
         self._placement.park(move.shard, parked)
+        self._owned.drop(move.source, move.shard)  # the new worker announces them again
         move.source.transfer(lambda item: item.shard == move.shard, parked)
         flight = move.source.flight
         move.pending = {offset for offset, item in flight.items() if item.shard == move.shard}
@@ -301,6 +304,15 @@ class Migrations:
                 and move.source is state
             ):
                 move.stage = MigrationStage.FREE
+
+    def is_leaving(self, state: Slot, shard: int) -> bool:
+        """Whether a slot's worker still has a shard that is about to leave it."""
+        return any(
+            move.shard == shard
+            and move.stage in (MigrationStage.DRAINING, MigrationStage.RELEASING)
+            and move.source is state
+            for move in self.under_way
+        )
 
     def is_taking(self, state: Slot, shard: int) -> bool:
         """Whether the slot's current worker was asked to take a shard, and has not reported it."""

@@ -65,6 +65,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Final
 
+from ...store.records.offsets import identity_of
 from .item import Rejection, Suspicion
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ class Quarantine:
         if death.unrelated:
             return False
         # A hint at an item that is not in flight is old: that one is done, and it says nothing.
-        named = [item for item in items if item.offset == death.suspect] or items
+        named = [
+            item for item in items if death.suspect in (item.offset, identity_of(item.offset))
+        ] or items
         suspects = [item for item in named if item.rejection is None]
         for item in suspects:
             if item.suspicion is None:

@@ -9,6 +9,7 @@ from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ...store.records.offsets import is_owned
 from .backoff import Backoff, FailureStreak
 from .input_queue import InputQueue
 
@@ -136,6 +137,7 @@ class Slot(InputQueue):
 
     def _launch(self, batch: list[Item], size: int) -> None:
         del self.queue[: len(batch)]
+        self.owned -= min(self.owned, len(batch))
         flight = self.flight
         for item in batch:
             flight[item.offset] = item
@@ -147,10 +149,36 @@ class Slot(InputQueue):
         items = list(self.flight.values())  # in the order in which they were sent
         self.interrupted.update(self.flight)
         self.flight.clear()
-        self.queue[:0] = items
+        owned = [item for item in items if is_owned(item.offset)]
+        inputs = [item for item in items if not is_owned(item.offset)] if owned else items
+        self.queue[self.owned : self.owned] = inputs
+        self.queue[:0] = owned
+        self.owned += len(owned)
         self.queued_bytes += self.flying_bytes
         self.flying_bytes = 0
         return items
+
+    def count_sent_again(self, batch: list[Item], quarantine: Quarantine) -> None:
+        """Count those of the items that are sent which a death has interrupted."""
+        again = [item for item in batch if item.offset in self.interrupted]
+        self.interrupted.difference_update([item.offset for item in again])
+        for item in again:
+            if item.rejection is not None:
+                continue  # it is not run again
+            if quarantine.company(item) == 1:
+                self.counts.retries += 1
+            else:
+                self.counts.requeued += 1
+
+    def count_rejected(self, batch: list[Item]) -> None:
+        """Count those of the items that are sent which are rejected."""
+        # Counted when they go out, not when they are rejected: a worker may turn out to have
+        # committed one in the very life that ended in the rejection.
+        for item in batch:
+            suspicion = item.suspicion
+            if item.rejection is not None and suspicion is not None and not suspicion.sent:
+                suspicion.sent = True
+                self.counts.rejected += 1
 
     def count_suspects(self) -> None:
         """Count again after levels changed, or items were dropped, outside the bulk paths."""

@@ -29,6 +29,7 @@ from ...worker import wire
 from ..connection.messages import (
     BadMessageError,
     check_announced,
+    due_items,
     has_input,
     may_announce,
     only_part,
@@ -129,6 +130,8 @@ class Inbox:
             if heartbeat["notices"]:
                 self._notice(heartbeat["notices"])
             self._dispatcher.observed(*worker.place, heartbeat["active"])
+        elif kind == wire.DUE:
+            self._dispatcher.due(*worker.place, due_items(worker, message, self._dispatcher))
         elif kind == wire.FOUND:
             self._found(worker, message)
         else:

@@ -94,7 +94,7 @@ class ReloadOperation(Operation):
                 deaths=config.get(PoolOptions.RELOAD_DEATHS),
                 failures=config.get(PoolOptions.RELOAD_FAILURES),
             ),
-            old_runs=before.completed,
+            old_runs=before.runs,
             old_failures=before.failed,
         )
         self._slots: dict[int, int] = {}
@@ -194,7 +194,7 @@ class ReloadOperation(Operation):
             if dispatcher.phase(slot) is Phase.READY:
                 rollout.ready(slot)
         counts = dispatcher.counters.of(self.number)
-        rollout.ran(counts.completed, counts.failed)
+        rollout.ran(counts.runs, counts.failed)
         rollout.died(counts.deaths + counts.start_failures, counts.last_death)
         if self._generation.failure is not None:
             rollout.fail(error_text(self._generation.failure))

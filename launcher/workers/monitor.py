@@ -23,9 +23,9 @@ from ...agent.config.values import AUTO
 from ...agent.errors import ConfigError, TamiasError
 from ...store.encoding.keys import decode_key
 from ...store.lease import Lease
-from ...store.records.offsets import offset_of
 from ...store.state.layout import StateLayout
 from ...worker.process.machine import pool_memory
+from ..dispatch.owned import describe_run
 from . import procfs
 from .footprint import EXACT_SECONDS, Footprint
 from .held import held_place, held_stack, own_frames
@@ -291,10 +291,10 @@ class Monitor:
             item = self._dispatcher.slot_state(slot).flight.get(action.offset)
             key = f" (key {decode_key(item.key)!r})" if item is not None else ""
             seconds = f" for {action.seconds:.1f} s" if action.seconds else ""
-            return f"executing input {offset_of(action.offset)}{key}{seconds}"
+            return f"executing {describe_run(action.offset)}{key}{seconds}"
         count = self._dispatcher.in_flight(slot)
         named = [
-            f"{offset_of(item.offset)} (key {decode_key(item.key)!r})"
+            f"{describe_run(item.offset).removeprefix('input ')} (key {decode_key(item.key)!r})"
             for item in self._dispatcher.flights(slot, MOST_NAMED)
         ]
         names = f" ({', '.join(named)}{', ...' if count > MOST_NAMED else ''})" if named else ""
@@ -316,7 +316,7 @@ class Monitor:
         else:
             item = self._dispatcher.slot_state(slot).flight.get(action.offset)
             key = f" (key {decode_key(item.key)!r})" if item is not None else ""
-            what = f"input {offset_of(action.offset)}{key}"
+            what = f"{describe_run(action.offset)}{key}"
         place = held_place(stack)
         worker.held = f"held by {what} for {action.seconds:.0f} s{', ' + place if place else ''}"
         _LOG.warning(

@@ -65,12 +65,15 @@ class Slot:
     unreported: list[int] = field(default_factory=list)  # committed by the worker that is alive
     pending: list[Item] = field(default_factory=list)  # received, not executed, in order
     flight: dict[int, Item] = field(default_factory=dict)  # sent to it, completion not known
+    awaited: set[int] = field(default_factory=set)  # owned runs it has announced, not ended
+    announced: dict[int, list[int]] = field(default_factory=dict)  # those not yet sent, by shard
 
     def lose(self) -> None:
         """Its worker dies."""
         self.phase = "down"
         self.shards = set()
         self.flight, self.pending, self.unreported, self.orders = {}, [], [], []
+        self.awaited, self.announced = set(), {}
 
     def heads(self) -> list[Item]:
         """The first pending item of each key: what the worker may execute next."""
@@ -186,21 +189,27 @@ class World:
     def receive(self, slot: Slot, send: SendItems) -> None:
         assert 0 < len(send.items) <= self.rules.batch
         for item in send.items:
-            offset = item.offset
-            assert self.shard(item.key) in slot.shards, "sent to a worker that has not its shard"
-            assert offset not in self.finished, "sent after completion"
-            assert offset not in self.announced, "sent though announced as committed"
-            assert offset not in slot.flight, "sent twice to one worker"
-            for earlier in self.submitted.values():
-                if earlier.key == item.key and earlier.offset < offset:
-                    known = earlier.offset in self.finished or earlier.offset in slot.flight
-                    assert known, f"{item} overtook {earlier}"
-            if item.rejection is not None and self.kinds[offset] != "malformed":
-                assert self.kinds[offset] == "poison", "a harmless input was rejected"
-                assert item.rejection.attempts >= self.rules.max_attempts
-            slot.flight[offset] = item
-            slot.pending.append(item)
-            self.check_credit(slot)
+            self.receive_item(slot, item)
+
+    def receive_item(self, slot: Slot, item: Item) -> None:
+        offset = item.offset
+        assert self.shard(item.key) in slot.shards, "sent to a worker that has not its shard"
+        assert offset not in self.finished, "sent after completion"
+        assert offset not in self.announced, "sent though announced as committed"
+        assert offset not in slot.flight, "sent twice to one worker"
+        for earlier in self.submitted.values():
+            if earlier.key == item.key and earlier.offset < offset:
+                known = earlier.offset in self.finished or earlier.offset in slot.flight
+                assert known, f"{item} overtook {earlier}"
+        if item.rejection is not None and self.kinds[offset] != "malformed":
+            assert self.kinds[offset] == "poison", "a harmless input was rejected"
+            assert item.rejection.attempts >= self.rules.max_attempts
+        self.hand_over(slot, item)
+
+    def hand_over(self, slot: Slot, item: Item) -> None:
+        slot.flight[item.offset] = item
+        slot.pending.append(item)
+        self.check_credit(slot)
 
     def check_credit(self, slot: Slot) -> None:
         size = sum(len(item.payload) for item in slot.flight.values())
@@ -241,7 +250,13 @@ class World:
             if not keep:
                 self.outboxes[shard] -= self.finished
         slot.shards.update(shards)
-        return {offset for shard in shards for offset in self.outboxes[shard]}
+        inputs = {offset for shard in shards for offset in self.outboxes[shard]}
+        return inputs.union(self.found(shards))
+
+    def found(self, shards: Sequence[int]) -> list[int]:
+        """The runs of other kinds that are in the outboxes of these shards."""
+        del shards
+        return []
 
     def recover(self, found: set[int], done: Sequence[int]) -> None:
         waiting = {offset for offset in found if offset in self.submitted} - self.finished
@@ -257,6 +272,8 @@ class World:
         order = slot.orders.pop(0)
         if isinstance(order, ReleaseShard):
             slot.shards.remove(order.shard)
+            slot.announced.pop(order.shard, None)
+            slot.awaited -= {n for n in slot.awaited if self.shard_of_run(n) == order.shard}
             self.dispatcher.released(number, slot.incarnation, order.shard)
             return
         found = self.acquire(slot, [order.shard], keep=keep)
@@ -297,19 +314,31 @@ class World:
 
     # -- work ----------------------------------------------------------------------------------
 
+    def shard_of_run(self, number: int) -> int | None:
+        """The shard of an owned run."""
+        del number
+
+    def kind_of(self, offset: int) -> str:
+        return self.kinds[offset]
+
     def execute(self, number: int, item: Item, suspect: int | None = None) -> None:
         """Run one item: commit it, or die of it."""
         slot = self.slots[number]
-        if self.kinds[item.offset] == "poison" and item.rejection is None:
+        if self.kind_of(item.offset) == "poison" and item.rejection is None:
             self.die(number, suspect)
             return
+        self.commit(slot, item)
+        slot.pending.remove(item)
+        slot.unreported.append(item.offset)
+
+    def commit(self, slot: Slot, item: Item) -> None:
+        """A worker commits a run."""
+        del slot
         if item.rejection is not None:
             self.dead_letters.add(item.offset)
         outbox = self.outboxes[self.shard(item.key)]
         assert item.offset not in outbox, "executed twice"
-        slot.pending.remove(item)
         outbox.add(item.offset)
-        slot.unreported.append(item.offset)
 
     def report(self, number: int, offsets: Sequence[int]) -> None:
         slot = self.slots[number]
@@ -342,7 +371,7 @@ class World:
         if len(flight) != 1:
             return True
         (offset,) = flight
-        if self.kinds[offset] == "poison" or flight[offset].rejection is not None:
+        if self.kind_of(offset) == "poison" or flight[offset].rejection is not None:
             return True
         return self.rules.max_attempts >= 3 and offset not in self.lonely_accidents
 
@@ -384,17 +413,19 @@ class World:
         counted = dispatcher.counters
         assert counted.submitted == len(self.submitted)
         assert counted.completed == len(self.finished)
-        assert dispatcher.idle == (len(self.finished) == len(self.submitted))
+        known = dispatcher.owned.known
+        assert dispatcher.idle == (len(self.finished) == len(self.submitted) and not known)
         assert dispatcher.quiet == (not any(slot.flight for slot in self.slots))
-        held = 0
+        held = -len(known)
         flying = {offset for slot in self.slots for offset in slot.flight}
-        queued = self.submitted.keys() - self.finished - flying
-        size = sum(len(self.submitted[offset].payload) for offset in queued)
+        unsent = self.submitted.keys() - self.finished - flying
+        size = sum(len(self.submitted[offset].payload) for offset in unsent)
         assert dispatcher.wanted_bytes() == max(0, self.rules.queue_bytes - size)
         for number, slot in enumerate(self.slots):
             assert dispatcher.in_flight(number) == len(slot.flight)
             if not self.moved:
-                assert dispatcher.waiting(number) <= self.rules.queue + self.rules.window
+                queued = dispatcher.waiting(number) - dispatcher.slot_state(number).owned
+                assert queued <= self.rules.queue + self.rules.window
             held += len(slot.flight) + dispatcher.waiting(number)
         parked = dispatcher.moves.parked
         held += sum(len(queue.queue) for queue in parked)
@@ -423,6 +454,8 @@ class World:
                     continue
                 while slot.phase == "ready" and slot.orders:
                     self.carry_out(number)
+                if slot.phase == "ready":
+                    self.settle_step(number)
                 while slot.phase == "ready" and slot.pending:
                     item = slot.pending[0]
                     self.execute(number, item, item.offset if hints else None)
@@ -434,8 +467,15 @@ class World:
         assert self.finished == set(self.kinds)
         poisonous = {o for o, kind in self.kinds.items() if kind in ("poison", "malformed")}
         assert self.dead_letters == poisonous
-        poison = [offset for offset, kind in self.kinds.items() if kind == "poison"]
-        assert self.dispatcher.counters.rejected == len(poison)
+        assert self.dispatcher.counters.rejected == self.poisonous
+
+    def settle_step(self, number: int) -> None:
+        """What a ready worker does besides, while everything runs to its end."""
+
+    @property
+    def poisonous(self) -> int:
+        """How many inputs and runs kill their workers."""
+        return sum(1 for kind in self.kinds.values() if kind == "poison")
 
     def settled(self) -> bool:
         """Whether every shard is with a slot that stays, and all others are gone."""

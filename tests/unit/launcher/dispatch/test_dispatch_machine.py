@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from support.dispatch.world import Input, Rules, World
+from support.dispatch.waiting_world import Run, WaitingWorld, a_run
+from support.dispatch.world import Input, Rules
 from support.profiles import examples
 
 # Few kinds of anything, and often: what goes wrong goes wrong in small worlds.
@@ -33,13 +34,21 @@ PLANS = st.lists(
 ).map(lambda plan: [Input(3 + 2 * n, *each) for n, each in enumerate(plan)])
 
 
+RUNS = st.lists(
+    st.tuples(
+        st.integers(0, 5), st.sampled_from(("plain",) * 6 + ("poison",)), st.sampled_from([0, 0, 1])
+    ),
+    max_size=25,
+).map(lambda plan: [a_run(1000 + n, *each) for n, each in enumerate(plan)])
+
+
 class DispatchMachine(RuleBasedStateMachine):
-    world: World
+    world: WaitingWorld
     listened = 0
 
-    @initialize(rules=RULES, plan=PLANS, running=st.sampled_from([True, True, False]))
-    def begin(self, rules: Rules, plan: list[Input], *, running: bool) -> None:
-        self.world = World(rules, plan)
+    @initialize(rules=RULES, plan=PLANS, runs=RUNS, running=st.sampled_from([True, True, False]))
+    def begin(self, rules: Rules, plan: list[Input], runs: list[Run], *, running: bool) -> None:
+        self.world = WaitingWorld(rules, plan, runs=runs)
         if running:
             self.world.tick()
             for number in range(rules.slots):
@@ -58,6 +67,15 @@ class DispatchMachine(RuleBasedStateMachine):
     @rule(count=st.sampled_from([1, 5, 40]))
     def submit(self, count: int) -> None:
         self.world.submit(count)
+        self.world.tick()
+
+    @precondition(lambda self: self.any_phase("ready") and any(self.world.due))
+    @rule(data=st.data(), count=st.sampled_from([0, 1, 4, 20]), twice=st.booleans())
+    def announce(self, data: st.DataObject, count: int, *, twice: bool) -> None:
+        """A worker announces runs that are due, perhaps some of them again."""
+        number = self.slot(data, "ready")
+        assert number is not None
+        self.world.announce(number, count, twice=twice)
         self.world.tick()
 
     @precondition(lambda self: self.any_phase("down", "asked", "starting"))
@@ -205,7 +223,9 @@ def test_a_long_life_under_fire(seed: int) -> None:
     rules = Rules(dice.choice([1, 2, 5]), window, 400, 16, 2 * window, 2_000, 3)
     kinds = dice.choices(KINDS[:7], k=500)
     plan = [Input(n, dice.randrange(9), dice.randrange(60), kind) for n, kind in enumerate(kinds)]
-    world = World(rules, plan)
+    kinds = dice.choices(("plain",) * 9 + ("poison",), k=300)
+    runs = [a_run(1000 + n, dice.randrange(9), kind, n % 3) for n, kind in enumerate(kinds)]
+    world = WaitingWorld(rules, plan, runs=runs)
     accidents = dice.choice([0.02, 0.3])
     for _ in range(1500):
         world.submit(dice.randrange(60))
@@ -216,6 +236,7 @@ def test_a_long_life_under_fire(seed: int) -> None:
         if slot.phase == "asked":
             world.ready(number, keep=dice.random() < 0.5)
         elif slot.phase == "ready":
+            world.announce(number, dice.randrange(6), twice=dice.random() < 0.2)
             for _ in range(dice.randrange(window)):
                 if slot.phase != "ready" or not slot.pending:
                     break

@@ -10,6 +10,10 @@ import pytest
 
 from support.launcher.listening import Launcher
 from tamias.agent.errors import StoreCorruptError
+from tamias.launcher.dispatch.instructions import SendItems
+from tamias.store.encoding.keys import shard_of
+from tamias.store.encoding.values import dumps
+from tamias.store.records.offsets import RunKind, derived_number, owned_number
 from tamias.store.records.outbox import encode_outputs
 from tamias.worker import wire
 
@@ -37,10 +41,24 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
         yield launcher
 
 
+NOTHING_WAITS = {"runs": 0, "inputs": 0, "timers": 0, "questions": 0, "next": None}
+TIMER = derived_number(RunKind.TIMER, b"t")
+NOTICE = derived_number(RunKind.NOTICE, b"n")
+KEYS = [next(key for n in range(99) if shard_of(key := b"%d" % n, 2) == shard) for shard in (0, 1)]
+"""A key of each shard."""
+
+
 def done(
-    shard: int, sequence: int, offsets: list[int], kind: bytes = wire.DONE, failed: Any = ()
+    shard: int,
+    sequence: int,
+    offsets: list[int],
+    kind: bytes = wire.DONE,
+    *,
+    failed: Any = (),
+    suspended: Any = (),
 ) -> bytes:
-    record = encode_outputs(offsets, [1] * len(offsets), [b"x"] * len(offsets), failed=failed)
+    values = [dumps({"k": 1})] * len(offsets)
+    record = encode_outputs(offsets, [1] * len(offsets), values, failed=failed, suspended=suspended)
     return wire.pack_done([(shard, sequence, record)], kind)
 
 
@@ -67,6 +85,48 @@ BAD: dict[str, tuple[bytes, str]] = {
     "of a failure that is not in it": (done(0, 1, [0], failed=[1]), "a failed input"),
     "out of sequence": (done(0, 2, [0]), "record 2 of shard 0 after record 0"),
     "of a sequence far away": (done(0, 2**63, [0]), "too large"),
+    "of a suspended input that is not in it": (
+        done(0, 1, [0], suspended=[1]),
+        "a suspended input",
+    ),
+    "of a notice of another worker's shard": (done(1, 1, [NOTICE]), "that it was not sent"),
+    "of a timer that it was not sent": (done(0, 1, [TIMER]), "that it was not sent"),
+    "with a notice, and an input of another shard": (
+        done(0, 1, [NOTICE, 1]),
+        "that it was not sent",
+    ),
+    "of nothing that is due": (wire.pack_due([], []), "is empty"),
+    "of due runs, cut short": (wire.pack_due([TIMER], [KEYS[0]])[:9], "cannot be decoded"),
+    "of one due run twice": (wire.pack_due([TIMER] * 2, [KEYS[0]] * 2), "one of them twice"),
+    "of a due run that is an input": (wire.pack_due([3], [KEYS[0]]), "the number of a due run"),
+    "of a notice that is due": (wire.pack_due([NOTICE], [KEYS[0]]), "the number of a due run"),
+    "of a due run with a large number": (
+        wire.pack_due([TIMER | 1 << 63], [KEYS[0]]),
+        "the number of a due run",
+    ),
+    "of a due run of another worker's shard": (
+        wire.pack_due([TIMER], [KEYS[1]]),
+        "of shard 1, which it has not",
+    ),
+    "of too many due runs": (
+        wire.pack_due(
+            [owned_number(n) for n in range(wire.MOST_DUE + 1)], [KEYS[0]] * (wire.MOST_DUE + 1)
+        ),
+        "due runs at once",
+    ),
+    "that counts what waits in words": (heartbeat(waiting={"runs": "many"}), "another form"),
+    "that waits for a moment that is none": (
+        heartbeat(waiting={**NOTHING_WAITS, "next": float("nan")}),
+        "another form",
+    ),
+    "that shards without numbers are at rest": (
+        wire.pack(wire.AT_REST, {"round": 1, "shards": {"x": NOTHING_WAITS}}),
+        "another form",
+    ),
+    "of an answer without a name": (
+        wire.pack(wire.ANSWERED, {"id": None, "error": None}),
+        "another form",
+    ),
     "found later than at its start": (done(0, 1, [0], wire.FOUND), "announced records"),
     "that is not JSON": (b"M{", "not JSON"),
     "that is nested deeply": (b"M" + b"[" * 200_000, "not JSON"),
@@ -127,6 +187,31 @@ def test_what_workers_do_send_is_accepted(launcher: Launcher) -> None:
     launcher.hear(0, done(0, 2, [2]))
     assert not launcher.worker(0).is_rejected
     assert launcher.delivery.events == 2
+
+
+def test_due_runs_are_sent_back_and_reported(launcher: Launcher) -> None:
+    launcher.hear(0, wire.pack_due([owned_number(0), TIMER], [KEYS[0]] * 2))
+    (send,) = launcher.tick(SendItems)
+    assert [item.offset for item in send.items] == [owned_number(0), TIMER]
+    assert not launcher.dispatcher.idle
+    launcher.hear(0, wire.pack_due([TIMER], [KEYS[0]]))  # again
+    assert launcher.tick(SendItems) == []
+    launcher.hear(0, done(0, 1, [NOTICE, TIMER, owned_number(0), 0], suspended=[owned_number(0)]))
+    assert not launcher.worker(0).is_rejected
+    assert launcher.dispatcher.in_flight(0) == 0
+    launcher.hear(0, heartbeat(waiting={**NOTHING_WAITS, "runs": 1, "next": 12.5}))
+    launcher.hear(1, wire.pack(wire.AT_REST, {"round": 1, "shards": {"1": NOTHING_WAITS}}))
+    assert not launcher.worker(0).is_rejected
+    assert not launcher.worker(1).is_rejected
+
+
+def test_due_runs_of_a_shard_that_leaves_are_dropped(launcher: Launcher) -> None:
+    launcher.hear(0, wire.pack_due([TIMER], [KEYS[0]]))
+    launcher.dispatcher.move(0, 1, at_once=True)
+    assert launcher.tick(SendItems) == []
+    launcher.hear(0, wire.pack_due([owned_number(7)], [KEYS[0]]))  # it does not know yet
+    assert not launcher.worker(0).is_rejected
+    assert launcher.tick(SendItems) == []
 
 
 @pytest.mark.parametrize(
