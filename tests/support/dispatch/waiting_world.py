@@ -45,7 +45,8 @@ class WaitingWorld(World):
     def announce(self, number: int, count: int, *, twice: bool = False) -> None:
         """A worker announces the next runs that are due; `twice`, with some of those before."""
         slot = self.slots[number]
-        new, old = [], []
+        new: list[int] = []
+        old: list[int] = []
         for shard in sorted(slot.shards):
             order = slot.announced.setdefault(shard, [])
             for each in self.due[shard]:
