@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .naming.public import public
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .memory import MemoryObject
     from .metrics import MetricGroup
     from .resources.resource import Resource, ResourceType
+    from .waiting.moments import Duration, Moment
 
 __all__ = ["RunnerContext"]
 
@@ -87,6 +89,62 @@ class RunnerContext(ABC):
         A plain function runs in a thread, a coroutine function on the event loop, so other keys
         go on meanwhile. Several may run at once, under ``asyncio.gather`` for example; the order in
         which the calls are *made* is what has to be the same each time.
+        """
+
+    # -------------------------------------------------------------- waiting
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The time, in UTC; what it returned is on record, so a replay sees the same.
+
+        Raises `MemoryAccessError` inside a durable function.
+        """
+
+    @abstractmethod
+    async def sleep(self, duration: Duration) -> None:
+        """Wait, never shorter than ``duration`` (seconds, or a `timedelta`).
+
+        If the wait is longer than ``suspend-after``, the run leaves its worker: this execution of
+        the action is cancelled (``asyncio.CancelledError``), and when the wait is over the action
+        is executed again, where durable calls and waits on record are not repeated. Inputs of the
+        key wait until the run has ended; other keys go on. Raises `TimerError` for a duration that
+        is negative or none, `MemoryAccessError` inside a durable function.
+        """
+
+    @abstractmethod
+    def schedule(
+        self,
+        when: datetime | Duration | None = None,
+        event: Event | None = None,
+        id: str | None = None,
+        *,
+        after: Duration | None = None,
+        at: Moment | None = None,
+        every: Duration | None = None,
+    ) -> str:
+        """Have ``event`` arrive as a run of this key, once, and not early; return the timer's id.
+
+        ``after`` counts from `now`, ``at`` is a moment; ``when`` is either, by its type. With
+        ``every`` it is repeated after that time, until it is cancelled; without ``after`` and
+        ``at``, ``every`` is the first delay, too. The timer is set when the run is committed. What
+        comes due while nothing runs arrives once, afterwards. Raises `TimerError` for a bad time,
+        or if a timer of this key with this ``id`` is set already; `UnserializableError` for an
+        event that cannot be pickled.
+        """
+
+    @abstractmethod
+    def cancel(self, id: str) -> bool:
+        """Cancel a timer of this key; returns whether there was one whose event has not arrived."""
+
+    @abstractmethod
+    async def wait_for(self, name: str, timeout: Duration | None = None, ask: Any = None) -> Any:
+        """Wait for an answer from outside, and return it; the run leaves its worker, see `sleep`.
+
+        Who is to answer finds the `Question`, with ``name`` and ``ask``, among the outputs, and by
+        ``tamias waiting``. An answer names its token: ``tamias answer``, ``Client.answer``, or an
+        `Answer` as an input of the key. Raises `WaitTimeoutError` if none has come in time,
+        `TimerError` for a bad ``timeout``, `MemoryAccessError` inside a durable function,
+        `UnserializableError` if ``ask`` cannot be pickled.
         """
 
     # -------------------------------------------------------------- resources and settings

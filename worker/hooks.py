@@ -79,6 +79,12 @@ class WorkerHook:
     def run_ended(self, run: RunInfo, outputs: int) -> None:
         """A run has succeeded with this number of outputs; it is about to be committed."""
 
+    def run_suspended(self, run: RunInfo, until: float) -> None:
+        """A run leaves the worker until a moment, in seconds since the epoch; infinity: an answer.
+
+        It goes on with `run_begun`, perhaps in another worker.
+        """
+
     def run_failed(self, run: RunInfo, error: BaseException, outcome: Outcome) -> None:
         """An attempt has failed; `outcome` is what follows."""
 

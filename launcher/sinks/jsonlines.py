@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _BEGINNING: Final = b'{"key":'
-_LINE: Final = re.compile(rb'\{"key":.*,"offset":[0-9]+\}')
+_LINE: Final = re.compile(rb'\{"key":.*,"offset":(?:[0-9]+|null)\}')
 
 
 class JsonLinesSink(Sink):

@@ -57,6 +57,7 @@ from pydantic import BaseModel
 
 from ...agent.errors import UnserializableError
 from ...agent.failures.error_text import one_line
+from ...agent.waiting.questions import Question
 from ..records.offsets import LARGEST_OFFSET
 from .keys import decode_key
 from .numpy_json import from_numpy, is_numpy, plain_of
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Decoder = Callable[[bytes], Any]
-    Encoder = Callable[[bytes, Any, int], bytes]
+    Encoder = Callable[[bytes, Any, int | None], bytes]
 
 JSON_CODECS: Final = frozenset({"json", "json-object", "json-value"})
 """The input codecs with JSON payloads."""
@@ -203,16 +204,16 @@ class _KeyCache(dict[bytes, Any]):
         return decoded
 
 
-def _encode_json_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (an Encoder)
+def _encode_json_alone(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (an Encoder)
     return dumps_json(output)
 
 
-def _encode_pickle_alone(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (as above)
+def _encode_pickle_alone(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (as above)
     data = dumps_pickle(output)
     return data if output.__class__ in IMMUTABLE else check_readable(data, output)
 
 
-def _encode_text(key: bytes, output: Any, offset: int) -> bytes:
+def _encode_text(key: bytes, output: Any, offset: int | None) -> bytes:
     if isinstance(output, str):
         try:
             return output.encode()
@@ -227,17 +228,32 @@ def _encode_text(key: bytes, output: Any, offset: int) -> bytes:
 def _json_encoder() -> Encoder:
     keys = _KeyCache(key_to_json)
 
-    def encode(key: bytes, output: Any, number: int) -> bytes:
+    def encode(key: bytes, output: Any, number: int | None) -> bytes:
+        if number is None or output.__class__ is Question:
+            return _rare_line(keys[key], output, number)
         offset = number & LARGEST_OFFSET
         return b'{"key":%b,"output":%b,"offset":%d}\n' % (keys[key], dumps_json(output), offset)
 
     return encode
 
 
+def _rare_line(key: bytes, output: Any, number: int | None) -> bytes:
+    """A line of a question, or of an output that goes back to no input."""
+    offset = b"null" if number is None else b"%d" % (number & LARGEST_OFFSET)
+    name, value = b"output", output
+    if isinstance(output, Question):
+        name = b"question"
+        value = {
+            field: getattr(output, field)
+            for field in ("token", "name", "ask", "asked_at", "deadline")
+        }
+    return b'{"key":%b,"%b":%b,"offset":%b}\n' % (key, name, dumps_json(value), offset)
+
+
 def _pickle_encoder() -> Encoder:
     keys = _KeyCache(decode_key)
 
-    def encode(key: bytes, output: Any, offset: int) -> bytes:  # noqa: ARG001 (an Encoder)
+    def encode(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (an Encoder)
         data = dumps_object({keys[key]: output})
         return data if output.__class__ in IMMUTABLE else check_readable(data, output)
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..crashpoints import reach
 from ..encoding.keys import key_prefix
 from ..records.offsets import RunKind
-from .records import OwnedHeader, due_key, with_ticket
+from .records import OwnedHeader, QuestionRecord, due_key, with_ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,9 @@ COUNTERS: Final = (b"waiting_runs", b"waiting_inputs", b"waiting_timers")
 _TICKET: Final = b"ticket"
 FORMAT_WITH_WAITING: Final = 2
 """The format of a shard in which something has waited: versions that would overlook it refuse."""
+MOST_QUESTIONS: Final = 4096
+"""With more questions in a shard, those of runs that have ended are dropped."""
+_DROPPED_AT_ONCE: Final = 8
 
 Change = tuple["Callable[..., None]", tuple[Any, ...]]
 
@@ -75,10 +78,6 @@ class WaitingChanges:
     def wake(self, number: int) -> None:
         """Make a suspended run due now, whatever it waits for."""
         self.changes.append((_Tables.wake, (number,)))
-
-    def bounce(self, number: int) -> None:
-        """Take back that a run, which is not the first of its queue, is due."""
-        self.changes.append((_Tables.bounce, (number,)))
 
     def put_question(self, token: str, record: bytes | None) -> None:
         """Add, replace or (None) remove a question."""
@@ -176,15 +175,6 @@ class _Tables:
             header = OwnedHeader.decode(data)
             self._transaction.put(due_key(header.ticket or 1, number), b"", db=self._due)
 
-    def bounce(self, number: int) -> None:
-        """As `WaitingChanges.bounce`."""
-        data = self._transaction.get(number_key(number), None, self._owned)
-        if data is not None:
-            header = OwnedHeader.decode(data)
-            self._transaction.delete(due_key(header.ticket or 1, number), db=self._due)
-            if header.ticket:
-                self._advance(key_prefix(header.key))
-
     def put_question(self, token: str, record: bytes | None) -> None:
         """As `WaitingChanges.put_question`."""
         key = token.encode()
@@ -192,6 +182,18 @@ class _Tables:
             self._transaction.delete(key, db=self._questions)
         else:
             self._transaction.put(key, record, db=self._questions)
+            if self._transaction.stat(self._questions)["entries"] > MOST_QUESTIONS:
+                self._drop_closed_questions()
+
+    def _drop_closed_questions(self) -> None:
+        """Drop questions of runs that have ended, the oldest first: a few for each new one."""
+        with self._transaction.cursor(self._questions) as cursor:
+            present = cursor.first()
+            for _ in range(_DROPPED_AT_ONCE):
+                if not present:
+                    return
+                closed = QuestionRecord.decode(cursor.value()).closed
+                present = cursor.delete() and bool(cursor.key()) if closed else cursor.next()
 
     def put_end(self, prefix: bytes, value: bytes | None) -> None:
         """As `WaitingChanges.put_end`."""

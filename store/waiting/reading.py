@@ -10,7 +10,7 @@ from .changes import COUNTERS, number_key
 from .records import OwnedHeader, OwnedRun, QuestionRecord, due_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     import lmdb
 
@@ -89,13 +89,15 @@ class WaitingView:
         for key, data in self._items(self._databases.owned):
             yield int.from_bytes(key, "big"), data
 
-    def due(self, until: int) -> Iterator[Due]:
-        """Yield what is due at a moment (microseconds), the earliest first."""
+    def due(self, until: int, known: Container[int] = ()) -> Iterator[Due]:
+        """Yield what is due at a moment (microseconds) and not known, the earliest first."""
         for stored, _ in self._items(self._databases.due):
             moment = int.from_bytes(stored[:_NUMBER], "big")
             if moment > until:
                 return
             number = int.from_bytes(stored[_NUMBER:], "big")
+            if number in known:
+                continue
             data = self._get(self._databases.owned, number_key(number))
             if data is not None:
                 yield Due(moment, number, OwnedHeader.decode(data).key)

@@ -152,6 +152,7 @@ class QuestionRecord:
         answered_by, answered_at: who has answered, and when.
         request: names the request that has answered, so that it may be repeated.
         expired: whether the run has gone on without an answer.
+        closed: whether the run has ended; what is asked and answered is not kept then.
     """
 
     number: int
@@ -166,11 +167,17 @@ class QuestionRecord:
     answered_at: float | None = None
     request: str = ""
     expired: bool = False
+    closed: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether an answer still counts."""
-        return self.answer is None and not self.expired
+        return self.answer is None and not (self.expired or self.closed)
+
+    def without_values(self) -> QuestionRecord:
+        """The record that is kept when the run has ended, so that a late answer is told why."""
+        answer = None if self.answer is None else b""
+        return replace(self, ask=b"", answer=answer, closed=True)
 
     def answered(
         self, answer: bytes, codec: str, by: str | None, at: float, request: str

@@ -15,7 +15,8 @@ from ...agent.failures.error_text import is_of
 from ...store.records.offsets import offset_of
 from ..tasks.stacks import busy_threads_text, tasks_text, waited_for
 from ..tasks.thread_pool import ThreadPool
-from ..tasks.tracking import TaskFactory, has_begun, offset_of_task
+from ..tasks.tracking import TaskFactory, has_begun, has_started_tasks, offset_of_task
+from ..waiting.waits import SuspendRun, Waits
 from .context import WorkerContext
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from ...agent.action import Action
     from ...agent.event import Event
     from ..beacon import Beacon
-    from .context import Services
-    from .policy import Policy
-    from .run import Run
+    from ..policy import Policy
+    from ..runs.run import Run
+    from ..waiting.waits import WaitingRun
+    from .services import Services
 
     Finished: TypeAlias = Callable[[Run, Action, BaseException | None], None]
 
@@ -45,6 +47,7 @@ class AsyncActions:
         beacon: the worker's.
         policy: the time limit, and the number of threads.
         finished: called when an action has ended, with its exception if it has raised.
+        suspended: called when an action has been given up, with the moment to execute it again.
         failed: called with an error of tamias itself.
     """
 
@@ -55,24 +58,29 @@ class AsyncActions:
         policy: Policy,
         *,
         finished: Finished,
+        suspended: Callable[[Run, Action, float], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         self.policy = policy
         self._services = services
         self._finished = finished
+        self._suspended = suspended
+        self.waits = Waits(self._give_up, policy.suspend_after)
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._tasks = TaskFactory(beacon, timed=policy.timed)
         self._loop.set_task_factory(self._tasks)
         self._threads = ThreadPool(policy.threads, "tamias-action")
         self._closed = False
-        self._under_way: dict[int, tuple[Run, float]] = {}
+        self._under_way: dict[int, tuple[Run, float, WorkerContext]] = {}
         """The runs whose actions are under way, by offset, and since when; the oldest first."""
 
     def start(self, run: Run, event: Event, action: Action) -> None:
         """Start an action of a run, which has no other under way."""
-        self._under_way[run.offset] = run, self._loop.time()
-        run.task = self._tasks.start(self._loop, self._perform(run, event, action), run.offset)
+        context = WorkerContext(self._services, run)
+        self._under_way[run.number] = run, self._loop.time(), context
+        performing = self._perform(run, event, action, context)
+        run.task = self._tasks.start(self._loop, performing, run.number)
         if self.policy.timed and run.timer is None:
             run.timer = self._loop.call_later(self.policy.run_timeout, self._expire, run)
 
@@ -85,7 +93,7 @@ class AsyncActions:
         """Describe the action that has been under way for longest; empty if that is not long."""
         if not self._under_way:
             return ""
-        run, began = next(iter(self._under_way.values()))
+        run, began, _ = next(iter(self._under_way.values()))
         seconds = self._loop.time() - began
         if seconds < OVERDUE_SECONDS:
             return ""
@@ -97,8 +105,9 @@ class AsyncActions:
             f" {action!r} for {seconds:.0f} s{waits}"
         )
 
-    async def _perform(self, run: Run, event: Event, action: Action) -> None:
-        context = WorkerContext(self._services, run)
+    async def _perform(
+        self, run: Run, event: Event, action: Action, context: WorkerContext
+    ) -> None:
         failure: BaseException | None = None
         try:
             result = None
@@ -116,11 +125,35 @@ class AsyncActions:
             failure = error
         try:
             run.task = None
-            self._under_way.pop(run.offset, None)
+            self._under_way.pop(run.number, None)
             context.end()
-            self._finished(run, action, failure)
+            moment = failure.moment if type(failure) is SuspendRun else run.suspended_until
+            if moment is None:
+                self._finished(run, action, failure)
+            else:
+                self._suspended(run, action, moment)
         except BaseException as error:  # noqa: BLE001 (not the action's: that one is `failure`)
             self._failed(error)
+
+    def _give_up(self, run: WaitingRun, moment: float) -> None:
+        """Give up the execution of an action that only waits."""
+        known = self._under_way.get(run.number)
+        if known is None or known[0] is not run or known[0].suspended_until is not None:
+            return
+        waiting, _, context = known
+        waiting.suspended_until = moment
+        context.end()
+        assert waiting.task is not None  # noqa: S101 (it is under way)
+        if has_started_tasks(waiting.task):
+            for task in asyncio.all_tasks():
+                if task is not waiting.task and offset_of_task(task) == waiting.number:
+                    task.cancel()
+        waiting.task.cancel()
+
+    def suspend_waiting(self) -> None:
+        """Suspend all runs that do nothing but wait."""
+        for run, _, _ in list(self._under_way.values()):
+            self.waits.suspend_now(run)
 
     def _expire(self, run: Run) -> None:
         # Between two steps there is no task, and the next one will not start. A task that waits for
@@ -146,7 +179,7 @@ def _report_overdue(run: Run, task: asyncio.Task[None], limit: float) -> None:
     They are those of its tasks, and of all threads that work for actions, since it is not known
     for which run a thread works.
     """
-    own = {task, *(other for other in asyncio.all_tasks() if offset_of_task(other) == run.offset)}
+    own = {task, *(other for other in asyncio.all_tasks() if offset_of_task(other) == run.number)}
     run.stacks = tasks_text(own) + busy_threads_text()
     _LOG.warning(
         "input %d (key %r) is cancelled in action %r: it has run for %s s (run-timeout)",

@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
-from ...store.records.offsets import LARGEST_OFFSET, offset_of
+from ...store.records.offsets import offset_of, retries_of
 from ..failure_kinds import kind_of_error, kind_of_rejection
 from ..hooks import WorkerHook
-from .context import run_info
 from .failures import (
     dead_letter,
     divergence_in,
@@ -24,16 +23,19 @@ from .failures import (
     one_line,
     rejection_letter,
 )
+from .services import run_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...store.records.dead_letters import DeadLetter
     from ..hooks import Outcome
-    from .context import Services
-    from .group_commit import GroupCommit
-    from .policy import Policy
-    from .run import Run
+    from ..policy import Policy
+    from ..runs.group_commit import GroupCommit
+    from ..runs.run import Run
+    from ..waiting.questions import Questions
+    from .owned_runs import OwnedRuns
+    from .services import Services
     from .unfinished import UnfinishedRuns
 
 
@@ -52,6 +54,8 @@ class RunCompletion:
         policy: Policy,
         *,
         unfinished: UnfinishedRuns,
+        owned: OwnedRuns,
+        questions: Questions,
         halt: Callable[[dict[str, Any]], None],
     ) -> None:
         """`halt` gets the report when an action failed and the policy is to fail."""
@@ -62,11 +66,17 @@ class RunCompletion:
         self._metrics = services.metrics
         self._group = group
         self._unfinished = unfinished
+        self._owned = owned
+        self._questions = questions
         self._halt = halt
 
     def occupy(self, run: Run) -> None:
-        """Make a run its lane's current one, until it has ended."""
-        run.lane.run = run
+        """Make a run its lane's current one, until it has ended.
+
+        An answer, or an input that is set aside, may come while its lane has another run.
+        """
+        if run.lane.run is None:
+            run.lane.run = run
         self.active += 1
 
     def succeed(self, run: Run) -> None:
@@ -76,6 +86,8 @@ class RunCompletion:
         if self._unfinished and run.lane.fields.has_changes:
             self._unfinished.mark_changed(run.offset, run.lane)
         run.lane.commit()
+        if run.timers:
+            self._owned.set_timers(run)
         run.lane.writer.outputs += run.outputs
         self._close(run, len(run.outputs))
 
@@ -100,7 +112,7 @@ class RunCompletion:
             self._metrics.ignored += 1
             self._count_failure(run, kind_of_error(error), one_line(error))
             log_ignored(run, error)
-            run.lane.writer.failed.append(run.offset)
+            run.lane.writer.failed.append(run.number)
             self._close(run, 0)
         else:
             letter = dead_letter(run, error, self.policy.codec)
@@ -129,12 +141,20 @@ class RunCompletion:
         return "retry" if again else "dead-letter"
 
     def _retry(self, run: Run, error: BaseException) -> Run:
+        self._services.recorder.drop_failed_calls(run, error)
+        self._metrics.retries += 1
+        return self._replace(run)
+
+    def begin_again(self, run: Run) -> Run:
+        """Give an execution up; return the run for the next one, of the same attempt."""
+        run.lane.fields.roll_back()
+        return self._replace(run)
+
+    def _replace(self, run: Run) -> Run:
         self.active -= 1
         if run.timer is not None:
             run.timer.cancel()
-        self._services.recorder.drop_failed_calls(run, error)
         run.log = None
-        self._metrics.retries += 1
         again = run.next_attempt()
         run.lane.run = again  # in its place, so that no later input of the key overtakes it
         return again
@@ -142,13 +162,25 @@ class RunCompletion:
     def _dead_letter(self, run: Run, letter: DeadLetter) -> None:
         self._metrics.dead_letters += 1
         run.lane.writer.batch.dead.append(letter)
-        run.lane.writer.failed.append(run.offset)
+        run.lane.writer.failed.append(run.number)
         self._close(run, 0)
+
+    def suspend(self, run: Run, due: float) -> None:
+        """Free the worker of a run that goes on at a moment: the shard has it from now on."""
+        run.lane.fields.roll_back()
+        self.active -= 1
+        if run.timer is not None:
+            run.timer.cancel()
+        run.log = None
+        self._owned.suspend(run, due)
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.run_suspended, run_info(run), due)
 
     def _close(self, run: Run, outputs: int) -> None:
         """Free the lane, and put the run's progress into the open group."""
         lane = run.lane
-        lane.run = None
+        if lane.run is run:
+            lane.run = None
         run.log = None
         self.active -= 1
         if run.timer is not None:
@@ -157,9 +189,15 @@ class RunCompletion:
         if not writer.is_open:
             self._group.join(writer)
         lane.group = self._group.group
-        writer.offsets.append(run.offset)
+        writer.offsets.append(run.number)
         writer.counts.append(outputs)
+        if run.owned is not None:
+            self._owned.finish(run)
+        if run.has_input:
+            self._owned.want_end(lane)
+        if run.tokens:
+            self._questions.close(writer, run.tokens)
         if run.entries is not None:
             writer.batch.finished.append(run.offset)
-        if run.offset > LARGEST_OFFSET:
+        if retries_of(run.offset):
             writer.batch.retried.append(offset_of(run.offset))

@@ -4,63 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
 
 from ...agent.context import RunnerContext
-from ...agent.errors import DurableCallError, MemoryAccessError, RunError
+from ...agent.errors import DurableCallError, MemoryAccessError, RunError, TimerError
 from ...agent.event import ORIGIN, Event, OutputEvent
 from ...agent.memory import MemoryType
-from ..durable.call_log import durable_section, inside_durable_call, is_recordable
-from ..durable.fingerprint import function_name, has_changed, identify_call
-from ..hooks import RunInfo, WorkerHook
+from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
+from ...store import clock
+from ..durable.call_log import durable_section, inside_durable_call
+from ..durable.fingerprint import function_name
 from ..memory.memory import WorkerMemory
-from ..tasks.tracking import next_place
+from .durable_call import DurableCall
+from .wait_steps import (
+    Asking,
+    WaitStep,
+    cancel_timer,
+    check_name,
+    checked_period,
+    set_timer,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ...agent.config.configuration import Configuration
-    from ...agent.hooks import Hooks
     from ...agent.memory import MemoryObject
     from ...agent.metrics import MetricGroup
-    from ...agent.plan import AgentPlan
-    from ...agent.resources.registry import ResourceRegistry
     from ...agent.resources.resource import Resource, ResourceType
-    from ..durable.call_log import CallRecord
-    from ..metrics import WorkerMetrics
-    from ..tasks.thread_pool import ThreadPool
-    from .recorder import Recorder
-    from .run import Run
-
-_CHANGING: Final[set[str]] = set()
-"""Functions that have changed their arguments, which has been logged."""
-_LOG: Final = logging.getLogger("tamias.worker")
+    from ...agent.waiting.moments import Duration, Moment
+    from ..runs.run import Run
+    from .services import Services
 
 REPLAY_GRACE_SECONDS = 30.0
 """How long a concurrent call that is not on record waits for its siblings to claim theirs."""
-
-
-class Services(Protocol):
-    """The services of a worker that contexts and runs use; the engine provides them."""
-
-    plan: AgentPlan
-    encode: Callable[[bytes, Any, int], bytes]
-    """Encodes (key, output, input offset) for the pool's sink."""
-    resources: ResourceRegistry
-    metrics: WorkerMetrics
-    recorder: Recorder
-    hooks: Hooks[WorkerHook] | None
-    """None where no hook listens."""
-
-    def unheard(self, event: Event, sender: str) -> None:
-        """Notice an event that no action listens to."""
-
-    @property
-    def threads(self) -> ThreadPool:
-        """The threads for durable calls of plain functions."""
 
 
 class WorkerContext(RunnerContext):
@@ -96,7 +74,8 @@ class WorkerContext(RunnerContext):
                 "event again. Return what it needs, and send it after the call"
             )
         if isinstance(event, OutputEvent):
-            run.outputs.append(self._engine.encode(lane.key_bytes, event.output, run.offset))
+            place = run.offset if run.owned is None else run.origin
+            run.outputs.append(self._engine.encode(lane.key_bytes, event.output, place))
         elif isinstance(event, Event):
             if run.sent is None:
                 run.sent = []
@@ -129,7 +108,7 @@ class WorkerContext(RunnerContext):
             raise DurableCallError(
                 f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
             )
-        call = _DurableCall(self._engine, self._run, func, args, kwargs)
+        call = DurableCall(self._engine, self._run, func, args, kwargs)
         if call.record is not None:
             return call.replay(call.record)
         if call.log.replaying:
@@ -145,7 +124,7 @@ class WorkerContext(RunnerContext):
     ) -> Any:
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)
-        call = _DurableCall(self._engine, self._run, func, args, kwargs)
+        call = DurableCall(self._engine, self._run, func, args, kwargs)
         if call.record is not None:
             return call.replay(call.record)
         if call.log.replaying:
@@ -169,8 +148,10 @@ class WorkerContext(RunnerContext):
                 return await result
         return result
 
-    async def _wait_for_siblings(self, call: _DurableCall) -> None:
+    async def _wait_for_siblings(self, call: DurableCall | WaitStep) -> None:
         log = call.log
+        if not log.replaying:
+            return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + REPLAY_GRACE_SECONDS
         while log.replaying:
@@ -183,6 +164,98 @@ class WorkerContext(RunnerContext):
             raise MemoryAccessError(
                 f"{function_name(func)} was to be called durably inside a durable function: the "
                 "outer call alone is on record. Make both calls from the action"
+            )
+
+    # -- waiting ------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The time, in UTC, as on record."""
+        self._refuse_inside("ctx.now")
+        return datetime_of(self._recorded_now())
+
+    def _recorded_now(self) -> float:
+        step = WaitStep(self._engine, self._run, "ctx.now")
+        if step.record is None:
+            step.check_divergence()
+            step.issue(clock.now())
+        return cast("float", step.value())
+
+    async def sleep(self, duration: Duration) -> None:
+        """Wait, never shorter; see `RunnerContext.sleep`."""
+        seconds = seconds_of(duration, "the duration of ctx.sleep")
+        self._refuse_inside("ctx.sleep")
+        step = WaitStep(self._engine, self._run, "ctx.sleep", seconds)
+        if step.record is None:
+            await self._wait_for_siblings(step)
+            step.issue(clock.now() + seconds)
+        await self._wait_until(step.value())
+        step.end()
+
+    async def _wait_until(self, moment: float) -> None:
+        await self._engine.waits.until(self._run, moment)
+
+    async def wait_for(self, name: str, timeout: Duration | None = None, ask: Any = None) -> Any:
+        """Wait for an answer from outside; see `RunnerContext.wait_for`."""
+        self._refuse_inside("ctx.wait_for")
+        check_name(name)
+        seconds = None if timeout is None else seconds_of(timeout, "the timeout of ctx.wait_for")
+        step = WaitStep(self._engine, self._run, "ctx.wait_for", name, seconds)
+        asking = Asking(self._engine, self._run, name)
+        if step.record is None:
+            await self._wait_for_siblings(step)
+            step.issue(asking.ask(seconds, ask))
+            await self._engine.recorder.recorded()
+        else:
+            asking.ask_again(step.value())
+        try:
+            if not asking.is_answered:
+                await self._engine.waits.until(self._run, asking.deadline, asking.future())
+        finally:
+            asking.stop_waiting()
+        step.end()
+        return asking.answer()
+
+    def schedule(
+        self,
+        when: datetime | Duration | None = None,
+        event: Event | None = None,
+        id: str | None = None,
+        *,
+        after: Duration | None = None,
+        at: Moment | None = None,
+        every: Duration | None = None,
+    ) -> str:
+        """Set a timer; see `RunnerContext.schedule`."""
+        self._refuse_inside("ctx.schedule")
+        if when is not None:
+            if after is not None or at is not None:
+                raise TimerError("ctx.schedule was given more than one moment.")
+            if isinstance(when, datetime):
+                at = when
+            else:
+                after = when
+        period = 0.0 if every is None else checked_period(every)
+        if at is not None and after is not None:
+            raise TimerError("ctx.schedule was given both `at` and `after`.")
+        if at is not None:
+            due = moment_of(at, "the moment of ctx.schedule")
+        elif after is not None or period:
+            delay = period if after is None else seconds_of(after, "the delay of ctx.schedule")
+            due = self._recorded_now() + delay
+        else:
+            raise TimerError("ctx.schedule was given no moment: pass `after`, `at` or `every`.")
+        return set_timer(self._engine, self._run, event, id, due, period)
+
+    def cancel(self, id: str) -> bool:
+        """Cancel a timer; see `RunnerContext.cancel`."""
+        self._refuse_inside("ctx.cancel")
+        return cancel_timer(self._engine, self._run, id)
+
+    def _refuse_inside(self, what: str) -> None:
+        if inside_durable_call():
+            raise MemoryAccessError(
+                f"{what} cannot be used inside a durable function: a replay would not call the "
+                "function again. Use it in the action, before or after the call"
             )
 
     # -- resources, configuration, metrics ----------------------------------------------------
@@ -255,6 +328,26 @@ class _EndedContext(WorkerContext):
         """Refuse. Raises RunError."""
         raise self._ended(f"a durable call of {function_name(func)}")
 
+    def now(self) -> datetime:
+        """Refuse. Raises RunError."""
+        raise self._ended("ctx.now")
+
+    async def sleep(self, duration: Duration) -> None:  # noqa: ARG002 (refused whatever it is)
+        """Refuse. Raises RunError."""
+        raise self._ended("ctx.sleep")
+
+    async def wait_for(self, name: str, *_: Any, **__: Any) -> Any:
+        """Refuse. Raises RunError."""
+        raise self._ended(f"ctx.wait_for({name!r})")
+
+    def schedule(self, *_: Any, **__: Any) -> str:
+        """Refuse. Raises RunError."""
+        raise self._ended("ctx.schedule")
+
+    def cancel(self, id: str) -> bool:
+        """Refuse. Raises RunError."""
+        raise self._ended(f"ctx.cancel({id!r})")
+
     def _ended(self, what: str) -> RunError:
         return RunError(
             f"{what} came from a task or thread after the action had ended that started it: await "
@@ -263,126 +356,3 @@ class _EndedContext(WorkerContext):
             " await asyncio.to_thread(thread.join)), before the action returns. What is to go on"
             " for longer is a run of its own: send an event.",
         )
-
-
-def _is_own(run: Run) -> bool:
-    """Whether the action itself is calling, and not a task that it has started."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no loop in this thread
-        return True
-    return task is None or run.task is None or task is run.task
-
-
-class _DurableCall:
-    """One durable call: the part that its synchronous and its asynchronous form share.
-
-    Either `replay` a call that is on record; or make it in the block of `under_way`, record
-    `outcome`, and return `answer`.
-    """
-
-    __slots__ = (
-        "_arguments",
-        "_began",
-        "_cause",
-        "_engine",
-        "_issued",
-        "_place",
-        "_run",
-        "identity",
-        "log",
-        "name",
-        "own",
-        "record",
-    )
-
-    def __init__(
-        self,
-        engine: Services,
-        run: Run,
-        func: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        self._engine = engine
-        self._run = run
-        self._cause: Exception | None = None
-        self.name = function_name(func)
-        self._arguments = func, args, kwargs
-        self.identity = identify_call(func, args, kwargs)
-        self.own = _is_own(run)
-        """Whether the action itself makes the call, and not a task that it has started."""
-        self._place = None if self.own else next_place(run.offset)
-        self.log = run.call_log()
-        self.record = self.log.claim(self.identity, own=self.own, place=self._place)
-        """The call's record, claimed; None if it is not on record."""
-
-    def replay(self, record: CallRecord) -> Any:
-        """Return the recorded result, or raise the recorded exception."""
-        if self._engine.hooks is not None:
-            self._engine.hooks.call(
-                WorkerHook.call_replayed, run_info(self._run), self.name, record.fingerprint
-            )
-        return self.log.replay(record)
-
-    @contextmanager
-    def under_way(self) -> Iterator[None]:
-        """Guard the run's memory in this block, and catch an exception that is to be recorded."""
-        self._issued = self.log.issue(self.name, self.identity, own=self.own, place=self._place)
-        self._began = time.perf_counter()
-        memories = (self._run.lane.fields, self._run.sensory_fields())
-        for fields in memories:
-            fields.begin_durable_call()
-        try:
-            yield
-        except Exception as error:
-            if not is_recordable(error):
-                raise
-            self._cause = error
-        finally:
-            for fields in memories:
-                fields.end_durable_call()
-
-    def outcome(self, result: Any) -> CallRecord:
-        """The record of the call that has just been made.
-
-        Raises:
-            DurableCallError: the result cannot be pickled.
-        """
-        changed = has_changed(self.identity, *self._arguments)
-        if changed and self.name not in _CHANGING:
-            _CHANGING.add(self.name)
-            _LOG.warning(
-                "the arguments of the durable call %s were changed in place while it ran. If the "
-                "function does that, a replay, which does not call it, leaves them as they are: "
-                "have it return what is new instead",
-                self.name,
-            )
-        if self._cause is not None:
-            self.record = self._issued.failed(self._cause, changed=changed)
-        else:
-            self.record = self.log.record(self._issued, result, changed=changed)
-        if self._engine.hooks is not None:
-            seconds = time.perf_counter() - self._began
-            self._engine.hooks.call(
-                WorkerHook.call_made,
-                run_info(self._run),
-                self.name,
-                self.identity.fingerprint,
-                seconds,
-                self._cause,
-            )
-        return self.record
-
-    def answer(self, result: Any) -> Any:
-        """Return `result`, or raise the call's exception; the outcome is on record now."""
-        assert self.record is not None  # noqa: S101 (see `outcome`)
-        if self._cause is not None:
-            raise self.log.error_of(self.record, self._cause)
-        self.log.mark_answered(self.record)
-        return result
-
-
-def run_info(run: Run) -> RunInfo:
-    """A run as hooks see it."""
-    return RunInfo(run.offset, run.lane.key_bytes, run.attempts + 1)

@@ -15,16 +15,19 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.event import Event, InputEvent, input_event
+from ...agent.event import EndOfInputEvent, Event, InputEvent, input_event
+from ...agent.waiting.questions import Answer
 from ...store.crashpoints import reach
-from ...store.records.offsets import LARGEST_OFFSET
+from ...store.records.offsets import LARGEST_OFFSET, is_owned
 from ..notices import unheard
+from ..runs.lane import Lanes
+from ..runs.run import Run
 from ..tasks.thread_pool import ThreadPool
+from ..waiting.questions import answer_in, is_perhaps_answer
 from .completion import RunCompletion
 from .context import WorkerContext
-from .lane import Lanes
+from .owned_runs import OwnedRuns
 from .recorder import Recorder
-from .run import Run
 from .run_driver import RunDriver
 from .unfinished import UnfinishedRuns
 
@@ -38,10 +41,11 @@ if TYPE_CHECKING:
     from ..beacon import Beacon
     from ..hooks import WorkerHook
     from ..metrics import WorkerMetrics
+    from ..policy import Policy
+    from ..runs.group_commit import GroupCommit, ShardWriter
+    from ..runs.lane import Lane
+    from ..waiting.questions import Questions
     from ..wire import InputBatch
-    from .group_commit import GroupCommit, ShardWriter
-    from .lane import Lane
-    from .policy import Policy
 
 PendingBatch = tuple["Iterator[tuple[int, bytes, bytes]]", "InputBatch", bool]
 """What is left of a batch: (offset, key, payload) of inputs; the batch; whether it has neither
@@ -62,10 +66,11 @@ class Engine:
         *,
         policy: Policy,
         decode: Callable[[bytes], Any],
-        encode: Callable[[bytes, Any, int], bytes],
+        encode: Callable[[bytes, Any, int | None], bytes],
         resources: ResourceRegistry,
         metrics: WorkerMetrics,
         beacon: Beacon,
+        questions: Questions,
         halt: Callable[[dict[str, Any]], None],
         hooks: Hooks[WorkerHook] | None = None,
     ) -> None:
@@ -81,6 +86,9 @@ class Engine:
         self.hooks = hooks
         self.threads = ThreadPool(policy.threads, "tamias-call")
         self.recorder = Recorder(group)
+        self.questions = questions
+        wants_ends = bool(plan.route(EndOfInputEvent()))
+        self.owned = OwnedRuns(group, start=self._start_run, wants_ends=wants_ends)
         self._group = group
         self._policy = policy
         self._decode = decode
@@ -90,7 +98,13 @@ class Engine:
         self._lanes = Lanes(writers, shards)
         unfinished = UnfinishedRuns(group)
         self._completion = RunCompletion(
-            self, group, policy, unfinished=unfinished, halt=self._stop_runs
+            self,
+            group,
+            policy,
+            unfinished=unfinished,
+            owned=self.owned,
+            questions=questions,
+            halt=self._stop_runs,
         )
         self._driver = RunDriver(
             self,
@@ -101,6 +115,8 @@ class Engine:
             yielded=self._end_callback,
             broken=group.fail,
         )
+        self.waits = self._driver.waits
+        self._wants_ends = wants_ends
         self._simple = self._find_simple_action()
         self._batches: deque[PendingBatch] = deque()
         self._unfinished = unfinished
@@ -111,6 +127,11 @@ class Engine:
     def active(self) -> int:
         """The number of runs under way."""
         return self._completion.active
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, and no input waits here."""
+        return not self._batches and not self._completion.active
 
     def overdue(self) -> str:
         """Describe the action that has waited for longest; empty if that is not long."""
@@ -130,7 +151,7 @@ class Engine:
     def receive(self, batch: InputBatch) -> None:
         """Queue a batch of inputs for `work`."""
         inputs = zip(batch.offsets, batch.keys, batch.payloads, strict=True)
-        plain = not batch.rejections and batch.offsets[0] <= LARGEST_OFFSET
+        plain = not batch.rejections and max(batch.offsets) <= LARGEST_OFFSET
         self._batches.append((inputs, batch, plain))
 
     def work(self) -> bool:
@@ -161,14 +182,38 @@ class Engine:
     ) -> bool:
         """Run inputs until none is left, or `until` has passed; return whether none is left."""
         for offset, key, payload in inputs:
-            lane, rejection = self._lanes[key], rejections.get(offset)
-            if lane.run is not None or lane.queue or self._halted:
-                lane.wait(offset, payload, rejection)
-            else:
-                self._start(lane, offset, payload, rejection)
+            self._take(self._lanes[key], offset, payload, rejections.get(offset))
             if time.monotonic() > until:
                 return False
         return True
+
+    def _take(
+        self, lane: Lane, offset: int, payload: bytes, rejection: dict[str, Any] | None
+    ) -> None:
+        """Start an input, or have it wait for those of its key that came before.
+
+        An answer does not wait: it may be what its key waits for.
+        """
+        if self._halted:
+            lane.wait(offset, payload, rejection)
+        elif is_owned(offset):
+            self.owned.receive(lane, offset, rejection)
+        elif (lane.held and rejection is not None) or self._is_answer(payload):
+            self._start(lane, offset, payload, rejection)
+        elif lane.held:
+            self.owned.store(lane, offset, payload)
+        elif lane.run is not None or lane.queue:
+            lane.wait(offset, payload, rejection)
+        else:
+            self._start(lane, offset, payload, rejection)
+
+    def _is_answer(self, payload: bytes) -> bool:
+        if not is_perhaps_answer(payload):
+            return False
+        try:
+            return answer_in(self._decode(payload)) is not None
+        except BaseException:  # noqa: BLE001 (it is decoded again where its failure is handled)
+            return False
 
     def _run_simply(
         self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
@@ -184,14 +229,18 @@ class Engine:
         executed, exhausted = 0, True
         for offset, key, payload in inputs:
             lane = lanes[key]
-            if lane.run is not None or lane.queue or self._halted:
-                lane.wait(offset, payload, None)
+            if lane.run is not None or lane.queue or lane.held or self._halted:
+                self._take(lane, offset, payload, None)
                 continue
             run = Run(lane, offset, payload)
             run.action = action
             name_input(offset)
             try:
-                event = input_event(decode(payload), (key, offset, 0, 0))
+                value = decode(payload)
+                if (value.__class__ is dict or value.__class__ is Answer) and answer_in(value):
+                    self._driver.begin(run)
+                    continue
+                event = input_event(value, (key, offset, 0, 0))
                 result = call(event, WorkerContext(self, run))
                 if result is not None:
                     action.check_result(result)
@@ -200,7 +249,7 @@ class Engine:
                 self._driver.fail(run, error)
             else:
                 executed += 1
-                if run.sent is not None or run.log is not None:
+                if run.sent is not None or run.log is not None or run.timers is not None:
                     self._completion.occupy(run)
                     run.route = self.plan.route
                     run.unheard = self.unheard
@@ -226,9 +275,15 @@ class Engine:
         self, lane: Lane, offset: int, payload: bytes, rejection: dict[str, Any] | None
     ) -> None:
         """Begin the run of an input whose lane is free, or set the input aside."""
+        if is_owned(offset):
+            self.owned.receive(lane, offset, rejection)
+            return
         run = Run(lane, offset, payload)
         if self._unfinished:
             self._unfinished.begin(run)
+        self._start_run(run, rejection)
+
+    def _start_run(self, run: Run, rejection: dict[str, Any] | None) -> None:
         if rejection is None:
             self._driver.begin(run)
         else:
@@ -263,6 +318,7 @@ class Engine:
     def add_shard(self, writer: ShardWriter) -> None:
         """Add a shard that was acquired, with its unfinished runs."""
         self._unfinished.add(writer)
+        self.owned.open_shard(writer)
 
     def forget_shard(self, writer: ShardWriter) -> None:
         """Drop all that is cached of a shard, which has no run under way."""
@@ -279,7 +335,7 @@ class Engine:
         """The one synchronous action that inputs start, if the agent is of that kind."""
         policy = self._policy
         actions = self.plan.route(InputEvent(input=None))
-        plain = not (policy.sync_in_threads or policy.timed or self.hooks)
+        plain = not (policy.sync_in_threads or policy.timed or self.hooks or self._wants_ends)
         return actions[0] if plain and len(actions) == 1 and not actions[0].is_async else None
 
     # -- the end ------------------------------------------------------------------------------

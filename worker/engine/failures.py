@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import (
     ActionResultError,
+    AnswerError,
     DivergenceError,
     RunTimeoutError,
     TamiasError,
@@ -22,7 +23,7 @@ from ..own_code import OWN_FOLDERS
 
 if TYPE_CHECKING:
     from ...store.records.dead_letters import Cause
-    from .run import Run
+    from ..runs.run import Run
 
 _LOOP_IN_LOOP: Final = (
     "cannot be called from a running event loop",  # asyncio.run, asyncio.Runner.run
@@ -77,7 +78,7 @@ def divergence_in(error: BaseException) -> DivergenceError | None:
 
 def is_final(error: BaseException) -> bool:
     """Whether another attempt must fail, too: the code is wrong, or another than began the run."""
-    if is_of(error, ActionResultError):
+    if is_of(error, (ActionResultError, AnswerError)):
         return True
     divergence = divergence_in(error)
     return divergence is not None and divergence.is_between_generations

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..durable.call_log import CallLog, CallRecord
-    from .effects import Effects
-    from .group_commit import GroupCommit
-    from .run import Run
+    from ..runs.effects import Effects
+    from ..runs.group_commit import GroupCommit
+    from ..runs.run import Run
 
 
 class Recorder:
@@ -52,6 +52,19 @@ class Recorder:
             self._group.flush_in_place()
         else:
             asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
+
+    def record_soon(self, run: Run, log: CallLog, call: CallRecord) -> None:
+        """Record a step that nothing outside depends on: with the next commit of the shard."""
+        if threading.get_ident() == self._thread:
+            _refuse_late(run, log, call)
+            self._record(run, _entry(run, call))
+            self._group.schedule()
+        else:
+            asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
+
+    async def recorded(self) -> None:
+        """Return when all that was recorded is committed."""
+        await self._group.recorded()
 
     def drop_failed_calls(self, run: Run, error: BaseException) -> None:
         """Remove the calls that made an action fail from the journal, so that they are repeated."""

@@ -11,10 +11,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
-from ...agent.event import input_event
+from ...agent.event import ORIGIN, EndOfInputEvent, input_event
+from ...store import clock
+from ...store.encoding.values import loads
+from ...store.records.offsets import RunKind
 from ..hooks import WorkerHook
+from ..waiting.questions import answer_in
+from ..waiting.waits import SuspendRun
 from .async_actions import AsyncActions
-from .context import WorkerContext, run_info
+from .context import WorkerContext
+from .services import run_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +28,11 @@ if TYPE_CHECKING:
     from ...agent.action import Action
     from ...agent.event import Event
     from ..beacon import Beacon
+    from ..policy import Policy
+    from ..runs.lane import Lane
+    from ..runs.run import Run
     from .completion import RunCompletion
-    from .context import Services
-    from .lane import Lane
-    from .policy import Policy
-    from .run import Run
+    from .services import Services
 
 
 class RunDriver:
@@ -70,17 +76,27 @@ class RunDriver:
         self._named: Run | None = None
         """The run that was named in the beacon last."""
         self._actions = AsyncActions(
-            services, beacon, policy, finished=self._action_finished, failed=broken
+            services,
+            beacon,
+            policy,
+            finished=self._action_finished,
+            suspended=self._action_suspended,
+            failed=broken,
         )
+        self.waits = self._actions.waits
+        self._questions = services.questions
+        self._parked: dict[Run, asyncio.TimerHandle] = {}
+        """Runs whose next attempt begins soon."""
 
     def reconfigure(self, policy: Policy) -> None:
         """Apply another policy from now on; running timers are not changed."""
         self._policy = self._actions.policy = policy
+        self._actions.waits.suspend_after = policy.suspend_after
 
     def key_of(self, offset: int) -> bytes | None:
         """Return the key of an input whose action is under way; None if it has none here."""
         run = self._named
-        if run is not None and run.offset == offset:
+        if run is not None and run.number == offset:
             return run.lane.key_bytes
         return self._actions.key_of(offset)
 
@@ -95,12 +111,34 @@ class RunDriver:
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_begun, run_info(run))
         try:
-            origin = (run.lane.key_bytes, run.offset, 0, 0)
-            run.begin(input_event(self._decode(run.payload), origin), self._route, self._unheard)
+            event = self._first_event(run)
+            if event is None:
+                self._completion.succeed(run)  # an answer
+                return
+            run.begin(event, self._route, self._unheard)
         except BaseException as error:  # noqa: BLE001 (unpickling runs code of its classes)
             self.fail(run, error)
             return
         self._step(run)
+
+    def _first_event(self, run: Run) -> Event | None:
+        """The event that a run begins with; None for an answer, which is recorded here."""
+        origin = (run.lane.key_bytes, run.offset, 0, 0)
+        if run.has_input:
+            value = self._decode(run.payload)
+            answer = answer_in(value)
+            if answer is None:
+                return input_event(value, origin)
+            self._questions.give(run.lane.writer, answer, now=clock.now(), key=run.lane.key_bytes)
+            return None
+        if run.owned is not None and run.owned.kind == RunKind.TIMER:
+            event: Event = loads(run.payload)
+            if not self._route(event):
+                self._unheard(event, "a timer")
+        else:
+            event = EndOfInputEvent()
+        event.__dict__[ORIGIN] = origin
+        return event
 
     def _step(self, run: Run) -> None:
         """Perform the next step: the run then parks, waits, fails or ends."""
@@ -158,9 +196,41 @@ class RunDriver:
 
     def fail(self, run: Run, error: BaseException) -> None:
         """End a failed attempt at a run, and schedule the next one if there is to be one."""
+        if type(error) is SuspendRun:  # not `isinstance`: the class of an exception may do anything
+            self._suspend(run, error.moment)
+            return
         again = self._completion.fail(run, error)
         if again is not None:
             self._loop.call_soon(self._resume, again)
+
+    def _suspend(self, run: Run, moment: float) -> None:
+        """Execute a run's action again at a moment: in this worker, or, if it is far, in any."""
+        pause = moment - clock.now()
+        if pause > self._policy.suspend_after:
+            self._completion.suspend(run, moment)
+        else:
+            again = self._completion.begin_again(run)
+            self._parked[again] = self._loop.call_later(max(0.0, pause), self._unpark, again)
+
+    def _unpark(self, run: Run) -> None:
+        del self._parked[run]
+        self._resume(run)
+
+    def suspend_waiting(self) -> None:
+        """Suspend all runs that do nothing but wait, however short."""
+        for run, timer in list(self._parked.items()):
+            timer.cancel()
+            del self._parked[run]
+            self._completion.occupy(run)
+            self._completion.suspend(run, clock.now())
+        self._actions.suspend_waiting()
+
+    def _action_suspended(self, run: Run, action: Action, moment: float) -> None:
+        """Suspend a run whose action has been given up."""
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, None)
+        self._suspend(run, moment)
+        self._yielded(run.lane)
 
     def _resume(self, run: Run) -> None:
         """Go on with a run: a parked one, or the next attempt at a failed one."""
@@ -189,9 +259,9 @@ class RunDriver:
         """Name the run's input in the beacon: its code is executed from now on."""
         self._named = run
         if self._policy.timed:
-            self._beacon.name_call(run.offset)
+            self._beacon.name_call(run.number)
         else:
-            self._beacon.name_input(run.offset)
+            self._beacon.name_input(run.number)
 
     def halt(self) -> None:
         """Have actions that are cancelled from now on end without a report."""

@@ -17,12 +17,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...store.records.journal import ACTION, CHANGED, JournalEntry
-from ...store.records.offsets import LARGEST_OFFSET, offset_of
+from ...store.records.offsets import offset_of, retries_of
 
 if TYPE_CHECKING:
-    from .group_commit import GroupCommit, ShardWriter
-    from .lane import Lane
-    from .run import Run
+    from ..runs.group_commit import GroupCommit, ShardWriter
+    from ..runs.lane import Lane
+    from ..runs.run import Run
 
 
 class UnfinishedRuns:
@@ -42,11 +42,11 @@ class UnfinishedRuns:
     def add(self, writer: ShardWriter) -> None:
         """Add the unfinished runs of a shard."""
         shard = writer.shard
-        for number, entries in shard.journal().items():
+        for number, entries in shard.interrupted().items():
             self._journals[number] = entries
             if any(entry.kind == ACTION for entry in entries):
                 self._writers[number] = writer
-        retries = [number for number in self._journals if number > LARGEST_OFFSET]
+        retries = [number for number in self._journals if retries_of(number)]
         if any(self._writers.get(number) is writer for number in retries):
             keys = {letter.offset: letter.key for letter in shard.dead_letters()}
             for number in retries:
@@ -55,7 +55,7 @@ class UnfinishedRuns:
 
     def forget(self, writer: ShardWriter) -> None:
         """Drop the runs of a shard that the worker releases."""
-        for number in writer.shard.journal():
+        for number in writer.shard.interrupted():
             self._drop(number)
 
     def _drop(self, number: int) -> list[JournalEntry] | None:
@@ -86,8 +86,8 @@ class UnfinishedRuns:
         for unfinished, writer in self._writers.items():
             if writer is not lane.writer:
                 continue
-            if unfinished <= LARGEST_OFFSET:
-                concerned = number > LARGEST_OFFSET  # others wait for it, if it is of their key
+            if not retries_of(unfinished):
+                concerned = retries_of(number) > 0  # others wait for it, if it is of their key
             else:
                 concerned = self._keys.get(unfinished) == lane.key_bytes
             entries = self._journals[unfinished]

@@ -23,7 +23,7 @@ from ...store.identity import StoreIdentity
 from ...store.shard.shard import Shard
 from ...store.state.layout import StateLayout
 from .. import wire
-from ..engine.group_commit import ShardWriter
+from ..runs.group_commit import ShardWriter
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..engine.engine import Engine
-    from ..engine.group_commit import GroupCommit
+    from ..runs.group_commit import GroupCommit
+    from ..waiting.announcer import Announcer
     from .boot import Boot
 
 _FIRST_PAUSE: Final = 0.0005
@@ -74,11 +75,16 @@ class OwnedShards:
             self._announce(writer)
 
     def attach(
-        self, engine: Engine, group: GroupCommit, failed: Callable[[BaseException], None]
+        self,
+        engine: Engine,
+        group: GroupCommit,
+        announcer: Announcer,
+        failed: Callable[[BaseException], None],
     ) -> None:
         """Set the engine and commits to use for moves; `failed` gets errors that end the worker."""
         self._engine = engine
         self._group = group
+        self._announcer = announcer
         self._failed = failed
 
     # -- trims ---------------------------------------------------------------------------------
@@ -111,6 +117,7 @@ class OwnedShards:
         try:
             reach("release.before")
             self._engine.forget_shard(writer)
+            self._announcer.forget(writer.number)
             del self.writers[writer.number]
             writer.shard.close()
             reach("release.inside")
@@ -145,6 +152,7 @@ class OwnedShards:
             reach("take.inside")
             self._announce(writer)
             self._send(wire.pack(wire.TAKEN, {"shard": number}))
+            self._announcer.add(writer.shard)
             reach("take.after")
         except BaseException as error:  # noqa: BLE001 (not the user's)
             self._failed(error)
@@ -162,6 +170,11 @@ class OwnedShards:
         for sequence, record in writer.shard.outbox():
             self._send(wire.pack_done([(writer.number, sequence, record)], wire.FOUND))
             reach("announce.inside")
+
+    def watch(self) -> None:
+        """Announce what is due in all these shards, from now on."""
+        for writer in self.writers.values():
+            self._announcer.add(writer.shard)
 
     def describe(self) -> dict[str, Any]:
         """Fields of the READY message."""

@@ -27,6 +27,7 @@ from ...agent.failures.error_json import error_to_json
 from ...agent.failures.error_text import full_text, one_line
 from ...agent.hooks import make_hooks
 from ...agent.resources.registry import ResourceRegistry
+from ...store import clock
 from ...store.crashpoints import reach
 from ...store.encoding.json_text import make_decoder, make_encoder
 from ...store.encoding.keys import decode_key
@@ -35,14 +36,16 @@ from ...store.state.layout import StateLayout
 from .. import wire
 from ..beacon import Beacons
 from ..engine.engine import Engine
-from ..engine.group_commit import GroupCommit
-from ..engine.policy import Policy
 from ..hooks import WorkerHook
 from ..metrics import WorkerMetrics
 from ..notices import Notices, notice_warnings
+from ..policy import Policy
+from ..runs.group_commit import GroupCommit
 from ..tasks.stacks import stacks_on_request
 from ..tasks.thread_pool import threads_are_replaced
 from ..tasks.tracking import current_offset
+from ..waiting.announcer import Announcer, counts_to_json
+from ..waiting.questions import Questions
 from .limits import KernelLimits
 from .machine import be_expendable
 from .output import change_label
@@ -188,6 +191,9 @@ class Worker:
             threaded=boot.durability == "machine" and not threads_are_replaced(),
             failed=self._fatal,
         )
+        self._announcer = Announcer(self._loop, self._send, self._is_idle)
+        self._group.on_waiting = self._announcer.changed
+        self._questions = Questions(self._owned.writers, self._group, self._send)
         self._beacon = Beacons(StateLayout(boot.state).beacons)[assignment.slot]
         os.register_at_fork(after_in_child=self._forked)
         self._engine = Engine(
@@ -201,21 +207,26 @@ class Worker:
             resources=self._resources,
             metrics=self._metrics,
             beacon=self._beacon,
+            questions=self._questions,
             halt=self._report_failure,
             hooks=self._hooks or None,
         )
         change_label(self._label)
         if self._hooks.wants(WorkerHook.committed):
             self._group.on_commit = self._committed
-        self._owned.attach(self._engine, self._group, self._fatal)
+        self._owned.attach(self._engine, self._group, self._announcer, self._fatal)
         self._owned.announce()
-        self._send_json(wire.READY, {"pid": os.getpid(), **self._owned.describe()})
+        self._send_json(wire.READY, {"pid": os.getpid(), "waits": True, **self._owned.describe()})
         reach("announce.after")
+        self._owned.watch()
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
         self._loop.add_reader(self._connection.descriptor, self._check_connection)
         self._loop.add_reader(self._socket.FD, self._turn)
         self._heartbeat()
         self._turn()
+
+    def _is_idle(self) -> bool:
+        return self._engine.idle
 
     def _stop(self) -> None:
         reach("stop.before")
@@ -223,6 +234,7 @@ class Worker:
             self._hooks.call(WorkerHook.worker_stopping)
             self._loop.remove_reader(self._connection.descriptor)
             self._loop.remove_reader(self._socket.FD)
+            self._announcer.stop()
             self._engine.close()
             self._group.close()
             self._resources.close()
@@ -321,6 +333,11 @@ class Worker:
             self._owned.acquire_when_free(wire.unpack(message)["shard"])
         elif kind == wire.CONFIGURE:
             self._reconfigure(**wire.unpack(message))
+        elif kind == wire.END_OF_INPUT:
+            body = wire.unpack(message)
+            self._announcer.begin_round(body["round"], ends=body["ends"])
+        elif kind == wire.ANSWER:
+            self._questions.receive(wire.unpack(message), clock.now())
         elif kind == wire.STOP:
             self._owned.commit_trims()
             self._group.flush()
@@ -352,6 +369,7 @@ class Worker:
             return
         try:
             self._beacon.beat()
+            self._announcer.look()
             self._send_metrics()
         except Exception as error:  # noqa: BLE001 (the user's code has closed the socket, say)
             self._fatal(error)
@@ -368,6 +386,7 @@ class Worker:
                 "totals": self._metrics.totals(),
                 "failures": self._metrics.failure_kinds.counts(),
                 "notices": self._metrics.notices.counts(),
+                "waiting": counts_to_json(self._announcer.counts()),
                 "metrics": self._metrics.snapshot(),
                 "last": last,
             },

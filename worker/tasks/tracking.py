@@ -72,6 +72,11 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         self._children += 1
         return None if self.path is None else (*self.path, self._children)
 
+    @property
+    def has_children(self) -> bool:
+        """Whether it has started tasks."""
+        return self._children > 0
+
     def next_call(self) -> tuple[int, ...] | None:
         """The place of the next durable call that it makes."""
         self._calls += 1
@@ -196,6 +201,12 @@ def offset_of_task(task: asyncio.Task[Any]) -> int | None:
     """The input whose run a task belongs to; None for none."""
     coroutine = task.get_coro()
     return coroutine.offset if isinstance(coroutine, TrackedCoroutine) else None
+
+
+def has_started_tasks(task: asyncio.Task[Any]) -> bool:
+    """Whether a task of a run has started others."""
+    coroutine = task.get_coro()
+    return not isinstance(coroutine, TrackedCoroutine) or coroutine.has_children
 
 
 def has_begun(task: asyncio.Task[Any]) -> bool:

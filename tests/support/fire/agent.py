@@ -24,13 +24,13 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-import tamias.worker.engine.lane
+import tamias.worker.runs.lane
 from tamias import Agent, Event, InputEvent, OutputEvent, RunnerContext, action
 
 if "FIRE_LANES" in os.environ:
-    vars(tamias.worker.engine.lane)["LANES_KEPT"] = int(os.environ["FIRE_LANES"])
+    vars(tamias.worker.runs.lane)["LANES_KEPT"] = int(os.environ["FIRE_LANES"])
 if "FIRE_PREFETCH" in os.environ:
-    vars(tamias.worker.engine.lane)["PREFETCH_FIELDS"] = int(os.environ["FIRE_PREFETCH"])
+    vars(tamias.worker.runs.lane)["PREFETCH_FIELDS"] = int(os.environ["FIRE_PREFETCH"])
 
 _already_failed: set[int] = set()
 

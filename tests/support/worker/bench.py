@@ -12,15 +12,18 @@ from tamias.agent.resources.registry import ResourceRegistry
 from tamias.store.encoding.json_text import make_decoder, make_encoder
 from tamias.store.encoding.keys import encode_key, shard_of
 from tamias.store.encoding.values import dumps, loads
+from tamias.store.records.offsets import RunKind, identity_of, kind_of
 from tamias.store.records.outbox import decode_outputs
 from tamias.store.shard.shard import Shard
 from tamias.worker import wire
 from tamias.worker.beacon import Beacon
 from tamias.worker.engine.engine import Engine
-from tamias.worker.engine.group_commit import GroupCommit, ShardWriter
-from tamias.worker.engine.policy import Policy
 from tamias.worker.hooks import WorkerHook
 from tamias.worker.metrics import WorkerMetrics
+from tamias.worker.policy import Policy
+from tamias.worker.runs.group_commit import GroupCommit, ShardWriter
+from tamias.worker.waiting.announcer import Announcer
+from tamias.worker.waiting.questions import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,6 +93,18 @@ class Bench:
         self.dies_after = dies_after
         self.done: dict[int, list[Any]] = {}
         """Outputs of finished inputs by offset, in the order in which they were published."""
+        self.suspended: list[int] = []
+        """Runs that were suspended, by the numbers that their journals have."""
+        self.notices: list[Any] = []
+        """Questions, as outputs."""
+        self.order: list[Any] = []
+        """All other outputs, in the order in which they were published."""
+        self.due: list[int] = []
+        """Owned runs that were announced."""
+        self.replies: list[dict[str, Any]] = []
+        """Reports of the worker."""
+        self.rounds = 0
+        self.recovered: set[int] = set()
         self.generations: dict[int, int] = {}
         """Which generation's record they were in."""
         self.failed: list[BaseException] = []
@@ -105,7 +120,7 @@ class Bench:
         for shard in self.shards:
             for _, record in shard.outbox():
                 self._take(record)
-        self.recovered = set(self.done)
+        self.recovered |= set(self.done)
         self.group = GroupCommit(
             self._send,
             asyncio.get_running_loop(),
@@ -117,9 +132,15 @@ class Bench:
         self.hooks = Hooks(WorkerHook, hooks)
         if self.hooks:
             self.group.on_commit = self._committed
+        writers: dict[int, ShardWriter] = {
+            shard.number: MortalWriter(shard, self) for shard in self.shards
+        }
+        self.announcer = Announcer(asyncio.get_running_loop(), self._send, lambda: self.engine.idle)
+        self.group.on_waiting = self.announcer.changed
+        self.questions = Questions(writers, self.group, self._send)
         self.engine = Engine(
             self.plan,
-            {shard.number: MortalWriter(shard, self) for shard in self.shards},
+            writers,
             shards,
             self.group,
             policy=Policy.of(self.plan.config, on_error=on_error, codec="pickle"),
@@ -128,25 +149,64 @@ class Bench:
             resources=self.resources,
             metrics=self.metrics,
             beacon=self.beacon,
+            questions=self.questions,
             halt=self._halt,
             hooks=self.hooks or None,
         )
         self._changed = asyncio.Event()
+        for shard in self.shards:
+            self.announcer.add(shard)
 
     def _committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
         self.hooks.call(WorkerHook.committed, runs, shards, written, seconds)
 
     def _send(self, message: bytes) -> None:
-        for _, _, record in wire.unpack_done(message):
-            self._take(record)
+        if message[:1] == wire.DUE:
+            self.due += wire.unpack_due(message)[0]
+            inputs = wire.INPUTS + message[1:]
+            asyncio.get_running_loop().call_soon(self._deliver, inputs)
+        elif message[:1] == wire.DONE:
+            for _, _, record in wire.unpack_done(message):
+                self._take(record)
+        else:
+            self.replies.append(wire.unpack(message))
         self._changed.set()
+
+    def _deliver(self, message: bytes) -> None:
+        self.engine.receive(wire.unpack_inputs(message))
+        while self.engine.work():
+            pass
+
+    def end_input(self) -> None:
+        """Have the worker announce ends of the input, and report when nothing is to be done."""
+        self.rounds += 1
+        self.announcer.begin_round(self.rounds, ends=True)
+
+    async def at_rest(self) -> dict[str, Any]:
+        """End the input, and return what the worker reports when nothing is to be done."""
+        self.end_input()
+        while not any(reply.get("round") == self.rounds for reply in self.replies):
+            self._changed.clear()
+            await self._changed.wait()
+        found: dict[str, Any] = self.replies[-1]["shards"]
+        return found
 
     def _take(self, record: bytes | memoryview) -> None:
         outputs = decode_outputs(record)
-        for offset, values in outputs.each():
-            assert offset not in self.done
-            self.generations[offset] = outputs.generation
-            self.done[offset] = [next(iter(loads(value).values())) for value in values]
+        for number, encoded in outputs.each():
+            values = [next(iter(loads(value).values())) for value in encoded]
+            if number in outputs.suspended:
+                assert not values
+                self.recovered.add(number)
+                self.suspended.append(identity_of(number))
+            elif kind_of(number) == RunKind.NOTICE:
+                self.notices += values
+            else:
+                offset = identity_of(number)
+                assert offset not in self.done
+                self.generations[offset] = outputs.generation
+                self.done[offset] = values
+                self.order += values
 
     def _fail(self, error: BaseException) -> None:
         self.failed.append(error)
@@ -213,6 +273,7 @@ class Bench:
 
     def close(self) -> None:
         """End this life; what is not committed is lost."""
+        self.announcer.stop()
         self.engine.close()
         self.group.close()
         self.resources.close()

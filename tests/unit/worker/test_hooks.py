@@ -169,6 +169,7 @@ def test_every_method_of_a_hook_is_one_that_the_tests_listen_to() -> None:
         "run_begun",
         "run_ended",
         "run_failed",
+        "run_suspended",
         "action_begun",
         "action_ended",
         "call_made",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tamias.worker.engine.engine as engine_module
-import tamias.worker.engine.lane as lanes_module
+import tamias.worker.runs.lane as lanes_module
 from support.loops import on_loop
 from support.profiles import examples
 from support.worker.agents import Counting, Middle

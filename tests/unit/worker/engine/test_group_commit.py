@@ -13,7 +13,7 @@ from tamias import StoreFullError
 from tamias.store.records.outbox import decode_outputs
 from tamias.store.shard.shard import Shard
 from tamias.worker import wire
-from tamias.worker.engine.group_commit import GroupCommit, ShardWriter
+from tamias.worker.runs.group_commit import GroupCommit, ShardWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,13 +18,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-import tamias.worker.engine.lane as lane_module
+import tamias.worker.runs.lane as lane_module
 from support.profiles import examples
 from tamias import MemoryAccessError, MemoryObject, MemoryRef, MemoryType
 from tamias.store.encoding.keys import encode_key
 from tamias.store.shard.shard import Shard
-from tamias.worker.engine.group_commit import ShardWriter
-from tamias.worker.engine.lane import Lane
+from tamias.worker.runs.group_commit import ShardWriter
+from tamias.worker.runs.lane import Lane
 
 if TYPE_CHECKING:
     from tamias.worker.memory.memory import WorkerMemory
@@ -209,13 +209,13 @@ class MemoryMachine(RuleBasedStateMachine):
     @rule()
     def write(self) -> None:
         """Runs since the last time reach the store; what an unfinished one has done does not."""
-        self.shard.commit(self.writer.seal())
+        self.shard.commit(self.writer.seal()[0])
 
     @precondition(lambda self: self.model.fields == self.committed)
     @rule(shard=st.booleans())
     def reopen(self, *, shard: bool) -> None:
         self.lane.fields.roll_back()
-        self.shard.commit(self.writer.seal())
+        self.shard.commit(self.writer.seal()[0])
         if shard:
             self.shard.close()
             self.open_shard()

@@ -15,7 +15,7 @@ from tamias.agent.errors import DivergenceError
 from tamias.store.encoding.values import dumps
 from tamias.worker.durable.call_log import CallLog, CallRecord
 from tamias.worker.durable.fingerprint import CallIdentity
-from tamias.worker.engine.effects import Effects
+from tamias.worker.runs.effects import Effects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

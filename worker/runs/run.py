@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ...agent.errors import DivergenceError
 from ...store.records.journal import ACTION, CALL, JournalEntry
-from ...store.records.offsets import offset_of
+from ...store.records.offsets import RunKind, offset_of, owned_number
 from ..durable.call_log import CallLog, CallRecord, between
 from ..memory.fields import MemoryFields
 from .effects import Effects
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from ...agent.action import Action
     from ...agent.event import Event
+    from ...store.waiting.records import AttemptError, OwnedRun
+    from ..waiting.timers import TimerChange
+    from ..waiting.waits import Wait
     from .lane import Lane
 
 Step = tuple["Event", "Action"]
@@ -63,15 +66,49 @@ class Run:
     """How many of the outputs belong to finished actions."""
     entries: list[JournalEntry] | None = None
     """The journal's entries of this run; None if it has none."""
+    owned: OwnedRun | None = None
+    """Its record in the shard, if it has been suspended or has no input."""
+    errors: list[AttemptError] | None = None
+    """Of the attempts that have failed."""
+    timers: list[TimerChange] | None = None
+    """Timers that it has set and cancelled."""
+    _settled_timers: int = 0
+    """How many of these belong to finished actions."""
+    tokens: list[str] | None = None
+    """Questions that it has asked."""
+    waits: list[Wait] | None = None
+    """What its action waits for now."""
+    calls: int = 0
+    """Durable calls under way."""
+    suspended_until: float | None = None
+    """When it goes on, once its execution is given up."""
     memory_has_changed: bool = False
     """Whether its effects were on record, and were dropped: see `unfinished`."""
 
     def __init__(self, lane: Lane, offset: int, payload: bytes) -> None:
-        """`payload` is kept for a retry, and for the dead letters."""
+        """`offset` is the run's number, without the bit of owned ones (`identity_of`).
+
+        `payload` is kept for a retry, and for the dead letters.
+        """
         self.lane = lane
         self.offset = offset
         self.payload = payload
         self.outputs: list[bytes] = []
+
+    @property
+    def number(self) -> int:
+        """The number under which the launcher knows the run."""
+        return self.offset if self.owned is None else owned_number(self.offset)
+
+    @property
+    def origin(self) -> int | None:
+        """The offset of the input that it goes back to; None for none."""
+        return offset_of(self.offset) if self.has_input else self.owned.origin  # type: ignore[union-attr]
+
+    @property
+    def has_input(self) -> bool:
+        """Whether it is the run of an input."""
+        return self.owned is None or self.owned.kind == RunKind.INPUT
 
     def next_attempt(self) -> Run:
         """A run of the same input for its next attempt.
@@ -82,6 +119,9 @@ class Run:
         run.attempts = self.attempts
         run.entries = self.entries
         run.memory_has_changed = self.memory_has_changed
+        run.owned = self.owned
+        run.errors = self.errors
+        run.tokens = self.tokens
         return run
 
     def drop_failed_calls(self, error: BaseException) -> list[JournalEntry]:
@@ -198,8 +238,10 @@ class Run:
             self.sent or [],
             self.outputs[self._settled :],
             self.lane.writer.generation,
+            (self.timers or [])[self._settled_timers :],
         )
         self._settled = len(self.outputs)
+        self._settled_timers = len(self.timers or ())
         return effects
 
     def _queue(self, events: list[Event]) -> None:
@@ -241,6 +283,9 @@ class Run:
         self.lane.fields.replay(effects.short_term)
         if effects.sensory:
             self.sensory_fields().replay(effects.sensory)
+        if effects.timers:
+            self.timers = [*(self.timers or ()), *effects.timers]
+            self._settled_timers = len(self.timers)
         self.outputs.extend(effects.outputs)
         self._settled = len(self.outputs)
         self._queue(effects.events)

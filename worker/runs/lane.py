@@ -47,13 +47,17 @@ class Lane:
     __slots__ = (
         "_key",
         "changes",
+        "end_known",
         "fields",
         "group",
+        "held",
         "key_bytes",
         "memory",
         "prefix",
         "queue",
+        "removed",
         "run",
+        "timers",
         "writer",
     )
 
@@ -68,12 +72,24 @@ class Lane:
         """Fields that committed runs have changed and the open group will write."""
         self.group = 0
         """Number of the commit group that holds this lane's latest changes."""
+        self.held = writer.may_have_queues and self._has_queue()
+        """Whether runs of the key are in its queue in the store (`owned_runs`)."""
+        self.end_known = False
+        """Whether it is on record that the key wants to know the end of the input."""
+        self.timers: dict[str, int | None] | None = None
+        """Timers that uncommitted runs have set, by id; None for cancelled ones."""
+        self.removed: set[int] | None = None
+        """Timers that uncommitted runs have cancelled."""
         self._key: Any = _UNKNOWN
         records, complete = writer.shard.fields(self.prefix, PREFETCH_FIELDS)
         self.fields = MemoryFields(None if complete else self)
         if records:
             self.fields.committed = {path: from_record(record) for path, record in records.items()}
         self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)
+
+    def _has_queue(self) -> bool:
+        first = self.writer.shard.read_waiting(lambda view: view.first_in_queue(self.key_bytes))
+        return first is not None
 
     @property
     def key(self) -> Any:

@@ -51,10 +51,13 @@ class ShardWriter:
         "failed",
         "generation",
         "is_open",
+        "may_have_queues",
         "number",
         "offsets",
         "outputs",
+        "over",
         "shard",
+        "suspended",
     )
 
     def __init__(self, shard: Shard, generation: int = 0) -> None:
@@ -63,6 +66,8 @@ class ShardWriter:
         self.generation = generation
         self.is_open = False
         """Whether this shard has joined the open group."""
+        self.may_have_queues = False
+        """Whether keys of this shard may be held (`owned_runs`)."""
         self._renew()
 
     def _renew(self) -> None:
@@ -73,9 +78,12 @@ class ShardWriter:
         self.counts: list[int] = []
         self.outputs: list[bytes] = []
         self.failed: list[int] = []
+        self.suspended: list[int] = []
+        self.over: list[int] = []
+        """Numbers of owned runs that have ended, or are suspended anew."""
 
-    def seal(self) -> Batch:
-        """The batch to commit; a new one takes its place."""
+    def seal(self) -> tuple[Batch, list[int]]:
+        """The batch to commit, with the owned runs that are over; new ones take their place."""
         batch = self.batch
         for lane in self.changed:
             lane.write_changes(batch)
@@ -86,16 +94,19 @@ class ShardWriter:
                 self.outputs,
                 self.generation,
                 failed=self.failed,
+                suspended=self.suspended,
             )
+        over = self.over
         self.is_open = False
         self._renew()
-        return batch
+        return batch, over
 
 
 class _SealedGroup(NamedTuple):
     """A group that is to be committed."""
 
-    batches: list[tuple[ShardWriter, Batch]]
+    batches: list[tuple[ShardWriter, Batch, list[int]]]
+    """Each with the owned runs that are over."""
     waiters: list[Waiter]
     runs: int
 
@@ -129,6 +140,9 @@ class GroupCommit:
         self._unpublished: deque[_CommittedGroup] = deque()
         self.on_commit: Callable[[int, int, int, float], None] | None = None
         """Called with each group that was committed: its runs, shards, bytes, seconds."""
+        self.on_waiting: Callable[[int, list[int]], None] | None = None
+        """Called with the number of each shard where a commit has changed what waits, and with the
+        owned runs that are over."""
         self._scheduled = False
         self._under_way: Future[None] | None = None
         self._broken: BaseException | None = None
@@ -223,7 +237,7 @@ class GroupCommit:
 
     def _seal(self) -> _SealedGroup:
         runs = sum([len(writer.offsets) for writer in self._writers])
-        batches = [(writer, writer.seal()) for writer in self._writers]
+        batches = [(writer, *writer.seal()) for writer in self._writers]
         sealed = _SealedGroup(batches, self._waiters, runs)
         self.events += runs
         self._writers = []
@@ -234,7 +248,7 @@ class GroupCommit:
     def _commit(self, sealed: _SealedGroup) -> None:
         records: Records = []
         began = time.perf_counter()
-        for writer, batch in sealed.batches:
+        for writer, batch, _ in sealed.batches:
             sequence = writer.shard.commit(batch)
             if sequence is not None and batch.outbox is not None:
                 records.append((writer.number, sequence, batch.outbox))
@@ -247,7 +261,7 @@ class GroupCommit:
             (batches, waiters, runs), records, seconds = self._unpublished.popleft()
             self.committed += 1
             if self.on_commit is not None:
-                written = sum(batch.size() for _, batch in batches)
+                written = sum(batch.size() for _, batch, _ in batches)
                 self.on_commit(runs, len(batches), written, seconds)
             if records:
                 reach("send.before")
@@ -255,6 +269,10 @@ class GroupCommit:
                 reach("send.after")
             for callback, argument in waiters:
                 callback(argument)
+            if self.on_waiting is not None:
+                for writer, batch, over in batches:
+                    if batch.waiting or over:
+                        self.on_waiting(writer.number, over)
 
     @property
     def is_broken(self) -> bool:

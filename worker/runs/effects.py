@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...agent.errors import DivergenceError, UnserializableError
 from ...store.encoding.values import dumps, loads
 from ..memory.fields import DELETED, from_record, to_record
+from ..waiting.timers import TimerChange
 
 if TYPE_CHECKING:
     from ...agent.event import Event
@@ -28,6 +29,8 @@ class Effects(NamedTuple):
     """Encoded for the pool's sink."""
     generation: int = 0
     """The generation whose code has the action."""
+    timers: list[TimerChange] = []  # noqa: RUF012 (never changed)
+    """Timers that it has set and cancelled."""
 
     def encode(self) -> bytes:
         """The journal's bytes.
@@ -43,8 +46,10 @@ class Effects(NamedTuple):
             ) from error
         short_term, sensory = _records(self.short_term), _records(self.sensory)
         # Generation 0 is omitted: so are the records of versions without generations.
-        generation = (self.generation,) if self.generation else ()
-        return dumps((self.action, short_term, sensory, events, self.outputs, *generation))
+        last: tuple[Any, ...] = (self.generation,) if self.generation else ()
+        if self.timers:
+            last = (self.generation, [tuple(change) for change in self.timers])
+        return dumps((self.action, short_term, sensory, events, self.outputs, *last))
 
     @classmethod
     def decode(cls, data: bytes) -> Effects:
@@ -53,22 +58,25 @@ class Effects(NamedTuple):
         Raises:
             DivergenceError: an event cannot be read, for example because the code lacks its class.
         """
-        action, short_term, sensory, pickled, outputs, *generation = loads(data)
+        action, short_term, sensory, pickled, outputs, *last = loads(data)
+        generation = last[0] if last else 0
+        timers = [TimerChange(*change) for change in last[1]] if len(last) > 1 else []
         try:
             events = loads(pickled)
         except Exception as error:
             raise DivergenceError(
                 f"what action {action!r} has sent is on record, but cannot be read by the code "
                 f"there is now: {type(error).__name__}: {error}",
-                recorded_by=generation[0] if generation else 0,
+                recorded_by=generation,
             ) from error
-        return cls(action, _values(short_term), _values(sensory), events, outputs, *generation)
+        memory = _values(short_term), _values(sensory)
+        return cls(action, *memory, events, outputs, generation, timers)
 
     @staticmethod
     def origin(data: bytes) -> tuple[str, int]:
         """The action of a record, and the generation that made the record."""
-        action, _, _, _, _, *generation = loads(data)
-        return action, generation[0] if generation else 0
+        action, _, _, _, _, *last = loads(data)
+        return action, last[0] if last else 0
 
 
 def _records(delta: dict[str, Any]) -> dict[str, bytes | None]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...agent.config.options import AgentExecutionOptions, PoolOptions
+from ..agent.config.options import AgentExecutionOptions, PoolOptions
 
 if TYPE_CHECKING:
-    from ...agent.config.configuration import Configuration
+    from ..agent.config.configuration import Configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Policy:
     sync_in_threads: bool
     threads: int
     """Size of the pool for durable calls of plain functions."""
+    suspend_after: float
+    """Seconds; a run that waits for longer leaves the worker."""
     codec: str
     """How payloads are encoded, for the dead letters."""
 
@@ -40,5 +42,6 @@ class Policy:
             run_timeout=config.get(PoolOptions.RUN_TIMEOUT),
             sync_in_threads=config.get(PoolOptions.SYNC_IN_THREADS),
             threads=config.get(AgentExecutionOptions.NUM_ASYNC_THREADS),
+            suspend_after=config.get(PoolOptions.SUSPEND_AFTER),
             codec=codec,
         )

@@ -1,0 +1,146 @@
+"""One durable call of an action: identify it, answer it from its record, or make and record it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from ..durable.call_log import is_recordable
+from ..durable.fingerprint import function_name, has_changed, identify_call
+from ..hooks import WorkerHook
+from ..tasks.tracking import next_place
+from .services import run_info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..durable.call_log import CallRecord
+    from ..runs.run import Run
+    from .services import Services
+
+_CHANGING: Final[set[str]] = set()
+"""Functions that have changed their arguments, which has been logged."""
+_LOG: Final = logging.getLogger("tamias.worker")
+
+
+def is_own(run: Run) -> bool:
+    """Whether the action itself is calling, and not a task that it has started."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop in this thread
+        return True
+    return task is None or run.task is None or task is run.task
+
+
+class DurableCall:
+    """One durable call: the part that its synchronous and its asynchronous form share.
+
+    Either `replay` a call that is on record; or make it in the block of `under_way`, record
+    `outcome`, and return `answer`.
+    """
+
+    __slots__ = (
+        "_arguments",
+        "_began",
+        "_cause",
+        "_engine",
+        "_issued",
+        "_place",
+        "_run",
+        "identity",
+        "log",
+        "name",
+        "own",
+        "record",
+    )
+
+    def __init__(
+        self,
+        engine: Services,
+        run: Run,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        self._engine = engine
+        self._run = run
+        self._cause: Exception | None = None
+        self.name = function_name(func)
+        self._arguments = func, args, kwargs
+        self.identity = identify_call(func, args, kwargs)
+        self.own = is_own(run)
+        """Whether the action itself makes the call, and not a task that it has started."""
+        self._place = None if self.own else next_place(run.number)
+        self.log = run.call_log()
+        self.record = self.log.claim(self.identity, own=self.own, place=self._place)
+        """The call's record, claimed; None if it is not on record."""
+
+    def replay(self, record: CallRecord) -> Any:
+        """Return the recorded result, or raise the recorded exception."""
+        if self._engine.hooks is not None:
+            self._engine.hooks.call(
+                WorkerHook.call_replayed, run_info(self._run), self.name, record.fingerprint
+            )
+        return self.log.replay(record)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Guard the run's memory in this block, and catch an exception that is to be recorded."""
+        self._issued = self.log.issue(self.name, self.identity, own=self.own, place=self._place)
+        self._began = time.perf_counter()
+        memories = (self._run.lane.fields, self._run.sensory_fields())
+        for fields in memories:
+            fields.begin_durable_call()
+        self._run.calls += 1
+        try:
+            yield
+        except Exception as error:
+            if not is_recordable(error):
+                raise
+            self._cause = error
+        finally:
+            self._run.calls -= 1
+            for fields in memories:
+                fields.end_durable_call()
+
+    def outcome(self, result: Any) -> CallRecord:
+        """The record of the call that has just been made.
+
+        Raises:
+            DurableCallError: the result cannot be pickled.
+        """
+        changed = has_changed(self.identity, *self._arguments)
+        if changed and self.name not in _CHANGING:
+            _CHANGING.add(self.name)
+            _LOG.warning(
+                "the arguments of the durable call %s were changed in place while it ran. If the "
+                "function does that, a replay, which does not call it, leaves them as they are: "
+                "have it return what is new instead",
+                self.name,
+            )
+        if self._cause is not None:
+            self.record = self._issued.failed(self._cause, changed=changed)
+        else:
+            self.record = self.log.record(self._issued, result, changed=changed)
+        if self._engine.hooks is not None:
+            seconds = time.perf_counter() - self._began
+            self._engine.hooks.call(
+                WorkerHook.call_made,
+                run_info(self._run),
+                self.name,
+                self.identity.fingerprint,
+                seconds,
+                self._cause,
+            )
+        return self.record
+
+    def answer(self, result: Any) -> Any:
+        """Return `result`, or raise the call's exception; the outcome is on record now."""
+        assert self.record is not None  # noqa: S101 (see `outcome`)
+        if self._cause is not None:
+            raise self.log.error_of(self.record, self._cause)
+        self.log.mark_answered(self.record)
+        return result

@@ -1,0 +1,54 @@
+"""The services of a worker that the contexts of actions use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..hooks import RunInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...agent.event import Event
+    from ...agent.hooks import Hooks
+    from ...agent.plan import AgentPlan
+    from ...agent.resources.registry import ResourceRegistry
+    from ..hooks import WorkerHook
+    from ..metrics import WorkerMetrics
+    from ..runs.run import Run
+    from ..tasks.thread_pool import ThreadPool
+    from ..waiting.questions import Questions
+    from ..waiting.waits import Waits
+    from .owned_runs import OwnedRuns
+    from .recorder import Recorder
+
+
+class Services(Protocol):
+    """The services of a worker that contexts and runs use; the engine provides them."""
+
+    plan: AgentPlan
+    encode: Callable[[bytes, Any, int | None], bytes]
+    """Encodes (key, output, input offset) for the pool's sink; the offset is None for none."""
+    resources: ResourceRegistry
+    metrics: WorkerMetrics
+    recorder: Recorder
+    hooks: Hooks[WorkerHook] | None
+    """None where no hook listens."""
+    questions: Questions
+    owned: OwnedRuns
+
+    @property
+    def waits(self) -> Waits:
+        """The waits of runs."""
+
+    def unheard(self, event: Event, sender: str) -> None:
+        """Notice an event that no action listens to."""
+
+    @property
+    def threads(self) -> ThreadPool:
+        """The threads for durable calls of plain functions."""
+
+
+def run_info(run: Run) -> RunInfo:
+    """A run as hooks see it."""
+    return RunInfo(run.offset, run.lane.key_bytes, run.attempts + 1)

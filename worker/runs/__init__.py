@@ -1,0 +1,1 @@
+"""The state of runs: steps, keys, effects, commits. Knows nothing of how actions are performed."""

@@ -1,0 +1,1 @@
+"""Waiting in a worker: announce what is due, keep questions. Knows nothing of actions."""

@@ -1,0 +1,117 @@
+"""What actions wait for: moments and answers, first in the worker, then in the store.
+
+A wait that is short is a timer of the event loop. If it is long, and the run does nothing else, the
+run is suspended: the execution of its action is given up, and begun again when the wait is over.
+
+A run that has started tasks may do something that is not known here, such as a request without
+`durable_execute`, which would have to be done again. So it is suspended only after it has waited
+for `suspend-after`, and later if a durable call is under way then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from ...store import clock
+from ..tasks.tracking import has_started_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONGEST_PAUSE = 1.0
+"""Seconds between two looks at the clock, which may be set anew at any time."""
+
+__all__ = ["SuspendRun", "Wait", "WaitingRun", "Waits"]
+
+
+class SuspendRun(BaseException):
+    """Raised out of a plain action that has to wait: it is called again at that moment.
+
+    No `Exception`, so that `except Exception` lets it pass.
+    """
+
+    def __init__(self, moment: float) -> None:
+        """`moment` is in seconds since the epoch."""
+        super().__init__(moment)
+        self.moment = moment
+
+
+class Wait(NamedTuple):
+    """One wait under way."""
+
+    moment: float
+    """When it ends at the latest, in seconds since the epoch; infinity for never."""
+    future: asyncio.Future[None]
+    """Done when it ends earlier."""
+
+
+class WaitingRun(Protocol):
+    """A run, as far as its waits are concerned."""
+
+    task: asyncio.Task[None] | None
+    waits: list[Wait] | None
+    calls: int
+    """Durable calls under way."""
+
+    @property
+    def number(self) -> int:
+        """The number under which the launcher knows it."""
+
+
+class Waits:
+    """Waits of the runs of a worker."""
+
+    def __init__(self, suspend: Callable[[WaitingRun, float], None], suspend_after: float) -> None:
+        """`suspend` gives up an execution, until a moment.
+
+        Args:
+            suspend: called with a run, and when it is to go on.
+            suspend_after: a wait that is longer suspends its run.
+        """
+        self._suspend = suspend
+        self.suspend_after = suspend_after
+
+    async def until(
+        self, run: WaitingRun, moment: float, future: asyncio.Future[None] | None = None
+    ) -> None:
+        """Wait until a moment, or until the future is done; never shorter."""
+        loop = asyncio.get_running_loop()
+        wait = Wait(moment, loop.create_future() if future is None else future)
+        if run.waits is None:
+            run.waits = []
+        run.waits.append(wait)
+        try:
+            if moment - clock.now() > self.suspend_after:
+                self._suspend_or_try_later(run)
+            while not wait.future.done() and (left := moment - clock.now()) > 0:
+                await asyncio.wait({wait.future}, timeout=min(left, _LONGEST_PAUSE))
+        finally:
+            run.waits.remove(wait)
+
+    def suspend_now(self, run: WaitingRun) -> bool:
+        """Suspend a run that does nothing but wait; returns whether it does."""
+        if not run.waits or run.calls or any(wait.future.done() for wait in run.waits):
+            return False
+        self._suspend(run, min(wait.moment for wait in run.waits))
+        return True
+
+    def _suspend_or_try_later(self, run: WaitingRun) -> None:
+        if run.task is None:
+            return
+        if has_started_tasks(run.task) or run.calls:
+            self._try_later(run, run.task)
+        elif run.waits:
+            self._suspend(run, min(wait.moment for wait in run.waits))
+
+    def _try_later(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
+        asyncio.get_running_loop().call_later(self.suspend_after, self._try, run, task)
+
+    def _try(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
+        if run.task is not task or task.done() or not run.waits:
+            return
+        if min(wait.moment for wait in run.waits) - clock.now() > self.suspend_after:
+            if not self.suspend_now(run):
+                self._try_later(run, task)
+        else:
+            self._try_later(run, task)
