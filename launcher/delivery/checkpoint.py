@@ -36,7 +36,8 @@ _MARKS = 2048
 class Totals:
     """Counts over all lives of a job, exact at each checkpoint.
 
-    `events` inputs are done, failed ones included; `outputs` were delivered.
+    `events` inputs are done, failed ones included, but not those that are suspended; `outputs` were
+    delivered.
     """
 
     events: int = 0
@@ -78,10 +79,13 @@ class Checkpoint:
                 # more again.
                 self._marks = deque(list(marks)[::2])
 
-    def delivered(self, offsets: Sequence[int]) -> None:
-        """Record inputs that have become done; the sink has all their outputs."""
+    def delivered(self, offsets: Sequence[int], suspended: int = 0) -> None:
+        """Record inputs that need not be read again; the sink has all their outputs.
+
+        So many of them are suspended: they count when the owned run of each has ended.
+        """
         self.done.add(offsets)
-        self.totals.events += len(offsets)
+        self.totals.events += len(offsets) - suspended
 
     def received(self, shard: int, sequence: int, waits_for: int = 0) -> None:
         """Record that the sink has an outbox record, which may be removed once it is delivered.
@@ -98,10 +102,10 @@ class Checkpoint:
             pending.append((sequence, waits_for))
 
     def is_new_retry(self, shard: int, sequence: int) -> bool:
-        """Whether an outbox record of retried inputs is new; records it as delivered.
+        """Whether an outbox record of retried inputs or owned runs is new; records it as delivered.
 
         The record's sequence decides that, because the offsets have been done since the inputs
-        failed.
+        failed, or were suspended. Records of one shard come in ascending sequence.
         """
         if sequence <= self._retried.get(shard, -1):
             return False

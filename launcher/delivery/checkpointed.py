@@ -3,8 +3,12 @@
 Uses the sink and the checkpoint in the only order in which no output is lost or repeated. Inputs
 of a record are new if their offsets are not in the checkpoint's `done`.
 
-Outputs of retried dead letters are handled apart: their offsets have been done since the input
-failed, so the record's sequence in the outbox decides whether it was delivered before.
+Retried dead letters and owned runs are handled apart: the offsets of their inputs have been done
+since these failed or were suspended, and some have no input. So the record's sequence in the outbox
+decides whether their outputs were delivered before.
+
+An input that is suspended is done for the source, which need not read it again; it is counted when
+its owned run ends. In an ordered sink it gives up its place: what it puts out later is appended.
 """
 
 from __future__ import annotations
@@ -12,11 +16,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...store.crashpoints import reach
-from ...store.records.offsets import retries_of
+from ...store.records.offsets import LARGEST_OFFSET, RunKind, is_owned, kind_of, retries_of
 from .checkpoint import Checkpoint
 from .delivery import Delivery
+from .sink import part_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...store.records.outbox import Outputs
     from .delivery import ShardRecord
     from .done_offsets import DoneOffsets
@@ -58,6 +65,8 @@ class CheckpointedDelivery(Delivery):
         self.checkpoint = Checkpoint() if record is None else Checkpoint.load(record)
         self._done = self.checkpoint.done
         self._changed = False
+        self._suspended: set[int] = set()
+        """Suspended inputs whose records the sink has, and whose turn in the order has not come."""
 
     @property
     def events(self) -> int:
@@ -96,21 +105,46 @@ class CheckpointedDelivery(Delivery):
         """As `Delivery.accept`."""
         shard, sequence, _, outputs = record
         self._changed = True
-        if outputs.offsets and retries_of(outputs.offsets[0]):  # then all of them are retries
-            self._accept_retried(shard, sequence, outputs)
-            return
-        fresh = self._done.filter(outputs.offsets)
-        if fresh:
-            delivered = self.sink.write(outputs, fresh)
-            if delivered:
-                self.checkpoint.delivered(delivered)
+        if outputs.offsets and max(outputs.offsets) > LARGEST_OFFSET:
+            fresh = self._accept_numbered(shard, sequence, outputs)
+        else:
+            fresh = self._done.filter(outputs.offsets)
+            if fresh:
+                self._deliver(outputs, fresh, fresh)
         waits_for = max(fresh) + 1 if self.sink.ordered and fresh else 0
         self.checkpoint.received(shard, sequence, waits_for)
 
-    def _accept_retried(self, shard: int, sequence: int, outputs: Outputs) -> None:
+    def _accept_numbered(self, shard: int, sequence: int, outputs: Outputs) -> Sequence[int]:
+        """Deliver a record with retries or owned runs in it; return the new ones of its inputs."""
+        offsets = outputs.offsets
+        inputs = [number for number in offsets if number <= LARGEST_OFFSET]
+        fresh = self._done.filter(inputs)
+        others: set[int] = set()
         if self.checkpoint.is_new_retry(shard, sequence):
-            self.sink.append(outputs)
-        self.checkpoint.received(shard, sequence)
+            others = {number for number in offsets if number > LARGEST_OFFSET}
+            ended = filter(_ends_input, others.difference(outputs.suspended))
+            self.checkpoint.totals.events += sum(1 for _ in ended)
+        if self.sink.ordered or not any(map(is_owned, others)):
+            if others:
+                self.sink.append(part_of(outputs, others))
+            if fresh:
+                self._deliver(outputs, fresh, fresh)
+        else:
+            wanted = others.union(fresh)
+            self._deliver(outputs, [n for n in offsets if n in wanted], fresh)
+        return fresh
+
+    def _deliver(self, outputs: Outputs, wanted: Sequence[int], fresh: Sequence[int]) -> None:
+        """Pass on the `wanted` runs of a record; `fresh` are the inputs among them."""
+        if outputs.suspended:
+            self._suspended.update(set(outputs.suspended).intersection(fresh))
+        delivered = self.sink.write(outputs, wanted)
+        if wanted is not fresh:
+            delivered = [number for number in delivered if number <= LARGEST_OFFSET]
+        if delivered:
+            waiting = self._suspended.intersection(delivered) if self._suspended else ()
+            self._suspended.difference_update(waiting)
+            self.checkpoint.delivered(delivered, len(waiting))
 
     @property
     def is_saved(self) -> bool:
@@ -139,3 +173,8 @@ class CheckpointedDelivery(Delivery):
     def close(self) -> None:
         """Close the sink; without a checkpoint."""
         self.sink.close()
+
+
+def _ends_input(number: int) -> bool:
+    """Whether the end of an owned run is that of an input, which was not counted before."""
+    return is_owned(number) and kind_of(number) == RunKind.INPUT and not retries_of(number)

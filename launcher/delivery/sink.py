@@ -13,11 +13,11 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from ...agent.errors import StoreCorruptError
+from ...store.records.outbox import Outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
-    from ...store.records.outbox import Outputs
     from .done_offsets import DoneOffsets
 
     Position = dict[str, object]
@@ -49,7 +49,10 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
-        """Write a record, and return the offsets whose outputs are now delivered.
+        """Write a record, and return the numbers of runs whose outputs are now delivered.
+
+        Most numbers are offsets of inputs. Others (`store.records.offsets`) are only passed to a
+        sink that is not `ordered`; their outputs are where they are in the record.
 
         Args:
             outputs: the record. Its blob is not kept beyond the call unless the sink copies it.
@@ -59,7 +62,7 @@ class Sink(ABC):
 
     @abstractmethod
     def append(self, outputs: Outputs) -> None:
-        """Write outputs of retried dead letters, in no order."""
+        """Write outputs that have no place in an order: of retried dead letters, of owned runs."""
 
     @property
     def backlog(self) -> int:
@@ -92,3 +95,17 @@ def recorded(position: Position, name: str) -> int | None:
             hint="Begin anew with an empty state directory.",
         )
     return number
+
+
+def part_of(outputs: Outputs, wanted: Container[int]) -> Outputs:
+    """Return the part of a record that belongs to the `wanted` runs."""
+    kept = [(offset, values) for offset, values in outputs.each() if offset in wanted]
+    return Outputs(
+        [offset for offset, _ in kept],
+        [len(values) for _, values in kept],
+        [len(output) for _, values in kept for output in values],
+        memoryview(b"".join(output for _, values in kept for output in values)),
+        outputs.generation,
+        [offset for offset in outputs.failed if offset in wanted],
+        [offset for offset in outputs.suspended if offset in wanted],
+    )

@@ -114,9 +114,9 @@ def _undelivered(reader: StoreReader) -> list[int]:
     return [
         offset_of(number)
         for shard, sequence, outputs in reader.outbox()
-        if outputs.offsets and retries_of(outputs.offsets[0])
-        if checkpoint.is_new_retry(shard, sequence)
+        if any(map(retries_of, outputs.offsets)) and checkpoint.is_new_retry(shard, sequence)
         for number in outputs.offsets
+        if retries_of(number) and number not in outputs.suspended
     ]
 
 

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import UnserializableError
 from ...store.encoding.values import loads, loads_all
-from ...store.records.outbox import Outputs, decode_outputs, encode_outputs
-from ..delivery.sink import Sink, recorded
+from ...store.records.offsets import LARGEST_OFFSET, offset_of
+from ...store.records.outbox import decode_outputs, encode_outputs
+from ..delivery.sink import Sink, part_of, recorded
 from .appendfile import AppendFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ...store.records.outbox import Outputs
     from ..delivery.done_offsets import DoneOffsets
     from ..delivery.sink import Position
 
@@ -70,7 +72,7 @@ class CollectSink(Sink):
     def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
         """Keep the outputs of `fresh`; raises as `AppendFile.write` if there is a spool."""
         if len(fresh) != len(outputs.offsets):
-            outputs = _only(outputs, set(fresh))
+            outputs = part_of(outputs, set(fresh))
         if outputs.lengths:
             if self._file is not None:
                 record = _encoded(outputs)
@@ -161,11 +163,14 @@ def _refuse_code(blob: bytes) -> None:
 
 
 def _output_offsets(outputs: Outputs) -> list[int]:
-    """Return the input offset of each output."""
-    counts = outputs.counts
+    """Return the input offset of each output; larger numbers for those without an input."""
+    counts, offsets = outputs.counts, outputs.offsets
+    if max(offsets) > LARGEST_OFFSET:
+        # What has no input comes last, in the order of its arrival.
+        offsets = [min(offset_of(number), LARGEST_OFFSET + 1) for number in offsets]
     if max(counts) == min(counts) == 1:
-        return outputs.offsets
-    return list(chain.from_iterable(map(repeat, outputs.offsets, counts)))
+        return offsets
+    return list(chain.from_iterable(map(repeat, offsets, counts)))
 
 
 def _in_order(offsets: list[int], outputs: list[Any]) -> list[Any]:
@@ -177,20 +182,6 @@ def _in_order(offsets: list[int], outputs: list[Any]) -> list[Any]:
             ordered[offset] = output
         return ordered
     return [outputs[place] for place in sorted(range(count), key=offsets.__getitem__)]
-
-
-def _only(outputs: Outputs, wanted: set[int]) -> Outputs:
-    """Return the part of a record that belongs to the `wanted` inputs."""
-    kept = [(offset, values) for offset, values in outputs.each() if offset in wanted]
-    return Outputs(
-        [offset for offset, _ in kept],
-        [len(values) for _, values in kept],
-        [len(output) for _, values in kept for output in values],
-        memoryview(b"".join(output for _, values in kept for output in values)),
-        outputs.generation,
-        [offset for offset in outputs.failed if offset in wanted],
-        [offset for offset in outputs.suspended if offset in wanted],
-    )
 
 
 def _encoded(outputs: Outputs) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...launcher.delivery.sink import Sink, recorded
 from ...store.encoding.keys import shard_of
+from ...store.records.offsets import RunKind, kind_of, offset_of
 from ...store.state.reader import StoreReader
 from ..protocol.frames import outcome_of_failure, outcome_of_outputs
 
@@ -59,15 +60,19 @@ class ReplySink(Sink):
     def write(self, outputs: Outputs, fresh: Sequence[int]) -> Sequence[int]:
         """As `Sink.write`. Raises StoreFullError if there is no room in the request log."""
         failed = frozenset(outputs.failed)
+        suspended = frozenset(outputs.suspended)
         wanted = frozenset(fresh)
         outcomes = {}
-        for offset, values in outputs.each():
-            if offset not in wanted:
+        for number, values in outputs.each():
+            if number not in wanted:
                 continue
             self.outputs += len(values)
+            if number in suspended or kind_of(number) != RunKind.INPUT:
+                continue  # no client waits for this
+            offset = offset_of(number)
             outcomes[offset] = (
                 outcome_of_failure({**self._failure(offset), "generation": outputs.generation})
-                if offset in failed
+                if number in failed
                 else outcome_of_outputs(values, outputs.generation)
             )
         if self._handoff.answer(outcomes) > _UNSAVED_BYTES:
