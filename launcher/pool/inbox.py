@@ -241,8 +241,9 @@ class Inbox:
         if policy != "fail":
             raise BadMessageError("it reported a failure that does not end this job")
         where = f"action {report['action']!r}" if report["action"] else "the agent"
+        what = report.get("what", f"input {report['offset']}")
         error = AgentFailedError(
-            f"{where} failed on input {report['offset']} (key {report['key']}): {report['error']}",
+            f"{where} failed on {what} (key {report['key']}): {report['error']}",
             user_traceback=report["traceback"],
             offset=report["offset"],
             key=report["key"],

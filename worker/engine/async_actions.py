@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import RunTimeoutError
 from ...agent.failures.error_text import is_of
-from ...store.records.offsets import offset_of
 from ..tasks.stacks import busy_threads_text, tasks_text, waited_for
 from ..tasks.thread_pool import ThreadPool
 from ..tasks.tracking import TaskFactory, has_begun, has_started_tasks, offset_of_task
@@ -101,7 +100,7 @@ class AsyncActions:
         place = waited_for(run.task) if run.task is not None else ""
         waits = f", {place}" if place else ""
         return (
-            f"waits for input {offset_of(run.offset)} (key {run.lane.key!r}), in action"
+            f"waits for {run.describe()} (key {run.lane.key!r}), in action"
             f" {action!r} for {seconds:.0f} s{waits}"
         )
 
@@ -182,8 +181,8 @@ def _report_overdue(run: Run, task: asyncio.Task[None], limit: float) -> None:
     own = {task, *(other for other in asyncio.all_tasks() if offset_of_task(other) == run.number)}
     run.stacks = tasks_text(own) + busy_threads_text()
     _LOG.warning(
-        "input %d (key %r) is cancelled in action %r: it has run for %s s (run-timeout)",
-        offset_of(run.offset),
+        "%s (key %r) is cancelled in action %r: it has run for %s s (run-timeout)",
+        run.describe(),
         run.lane.key,
         run.action.name if run.action is not None else None,
         f"{limit:g}",

@@ -121,7 +121,8 @@ class RunCompletion:
         return None
 
     def _count_failure(self, run: Run, kind: str, error: str) -> None:
-        self._metrics.failure_kinds.add(kind, offset_of(run.offset), error)
+        origin = run.origin
+        self._metrics.failure_kinds.add(kind, 0 if origin is None else origin, error)
 
     def set_aside(self, run: Run, rejection: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""

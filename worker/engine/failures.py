@@ -124,6 +124,7 @@ def failure_report(run: Run, error: BaseException) -> dict[str, Any]:
     """The fields of `AgentFailedError`, which the launcher raises."""
     return {
         "offset": offset_of(run.offset),
+        "what": run.describe(),
         "key": repr(run.lane.key),
         "action": run.action.name if run.action is not None else None,
         "error": one_line(error),
@@ -133,6 +134,4 @@ def failure_report(run: Run, error: BaseException) -> dict[str, Any]:
 
 def log_ignored(run: Run, error: BaseException) -> None:
     """Log that an input was given up under `on-error: ignore`."""
-    _LOG.warning(
-        "ignored input %d (key %r): %s", offset_of(run.offset), run.lane.key, one_line(error)
-    )
+    _LOG.warning("ignored %s (key %r): %s", run.describe(), run.lane.key, one_line(error))

@@ -110,6 +110,16 @@ class Run:
         """Whether it is the run of an input."""
         return self.owned is None or self.owned.kind == RunKind.INPUT
 
+    def describe(self) -> str:
+        """What it is the run of."""
+        owned = self.owned
+        if owned is None or owned.kind == RunKind.INPUT:
+            return f"input {offset_of(self.offset)}"
+        if owned.kind == RunKind.END:
+            return "the end of the input"
+        origin = "" if owned.origin is None else f", which goes back to input {owned.origin}"
+        return f"timer {owned.id!r}{origin}"
+
     def next_attempt(self) -> Run:
         """A run of the same input for its next attempt.
 
@@ -173,7 +183,7 @@ class Run:
         replayed_by = self.lane.writer.generation
         recorded_by = self.recorded_by()
         return DivergenceError(
-            f"step {self.step} of the run of input {offset_of(self.offset)} is on record as "
+            f"step {self.step} of the run of {self.describe()} is on record as "
             f"{recorded}{between(recorded_by, replayed_by)}, but the agent now {instead} there: "
             "its actions have changed since the run began. Finish the run with the code that it "
             "began with, or give it up",
