@@ -292,9 +292,9 @@ class Engine:
 
     def _start_waiting(self, lane: Lane) -> None:
         """Start the next inputs of a lane that has become free."""
-        queue = lane.queue
-        while queue and lane.run is None and not self._halted:
-            self._start(lane, *queue.popleft())
+        # A run that is suspended takes the queue away from its lane.
+        while lane.queue and lane.run is None and not self._halted:
+            self._start(lane, *lane.queue.popleft())
 
     def commit_ended(self) -> None:
         """Commit the runs that have ended since the last call."""
