@@ -1,8 +1,8 @@
 """The clock that timers and waits go by: seconds since the epoch.
 
-It is the clock of the machine, so what is due comes due while nothing runs, too. Tests move it, in
-all processes of a job at once: the environment variable `TAMIAS_CLOCK` names a file of 8 bytes, a
-float (native byte order) of seconds that are added.
+It is the clock of the machine, so what is due comes due while nothing runs, too. Tests move it: in
+their own process by `advance`; in all processes of a job at once if the environment variable
+`TAMIAS_CLOCK` names a file of 8 bytes, a float (native byte order) of seconds that are added.
 """
 
 from __future__ import annotations
@@ -12,42 +12,33 @@ import os
 import struct
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Final
 
 __all__ = ["advance", "now"]
 
-_FLOAT = struct.Struct("=d")
+_FLOAT: Final = struct.Struct("=d")
 
 
-def _moved_clock(path: str) -> tuple[Callable[[], float], Callable[[float], None]]:
-    """Return `now` and `advance` for a clock that is moved by this file."""
+def _open_offset(path: str) -> mmap.mmap | bytearray:
+    """Where the seconds are that are added: in a file that other processes share, or in memory."""
+    if not path:
+        return bytearray(_FLOAT.size)
     file = Path(path)
     if not file.exists():
         file.write_bytes(_FLOAT.pack(0.0))
     with file.open("r+b") as opened:
-        shared = mmap.mmap(opened.fileno(), _FLOAT.size)
-
-    def moved_now() -> float:
-        return time.time() + float(_FLOAT.unpack_from(shared)[0])
-
-    def move(seconds: float) -> None:
-        _FLOAT.pack_into(shared, 0, float(_FLOAT.unpack_from(shared)[0]) + seconds)
-
-    return moved_now, move
+        return mmap.mmap(opened.fileno(), _FLOAT.size)
 
 
-def _fixed(seconds: float) -> None:
-    raise RuntimeError(f"TAMIAS_CLOCK is not set, so the clock cannot be moved by {seconds} s")
+_offset: Final = _open_offset(os.environ.get("TAMIAS_CLOCK", ""))
+_unpack: Final = _FLOAT.unpack_from
 
 
-_path = os.environ.get("TAMIAS_CLOCK", "")
+def now() -> float:
+    """Return the time, in seconds since the epoch."""
+    return time.time() + float(_unpack(_offset)[0])
 
-now: Callable[[], float]
-"""Return the time, in seconds since the epoch."""
-advance: Callable[[float], None]
-"""Move the clock of all processes by so many seconds; for tests."""
 
-now, advance = _moved_clock(_path) if _path else (time.time, _fixed)
+def advance(seconds: float) -> None:
+    """Move the clock, for tests: of this process, or of all that share it."""
+    _FLOAT.pack_into(_offset, 0, float(_unpack(_offset)[0]) + seconds)
