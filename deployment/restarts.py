@@ -25,12 +25,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from ..launcher.dispatch.backoff import Backoff, FailureStreak
-from ..launcher.jobs.exit_codes import DEAD_LETTERS, DONE, FAILED, INTERRUPTED, WRONG
+from ..launcher.jobs.exit_codes import DEAD_LETTERS, DONE, FAILED, INTERRUPTED, WAITING, WRONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_WORST_LAST: Final = (DONE, DEAD_LETTERS, INTERRUPTED, WRONG, FAILED)
+_WORST_LAST: Final = (DONE, DEAD_LETTERS, WAITING, INTERRUPTED, WRONG, FAILED)
 
 PATIENCE: Final = Backoff(first=0.2, cap=10.0, starts=8, deaths=20, steady=60.0)
 KILL_SECONDS: Final = 10.0

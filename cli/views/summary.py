@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ...launcher.pool.at_end import describe_waiting
+from ...store import clock
 from ..text import count, duration, error_console, rate, shown, size, typed
 
 if TYPE_CHECKING:
@@ -42,6 +44,16 @@ def job_ended(spec: JobSpec, state: StatePlace, report: Report, *, quiet: bool) 
         )
     if not report.finished:
         console.print(f"Nothing is lost. {how_to_go_on(spec, state)}", markup=False)
+    if report.finished and report.waiting:
+        console.print(
+            f"{describe_waiting(report.waiting, clock.now())}; "
+            + (
+                f"tamias resume {typed(state.path)} carries on."
+                if state.is_kept
+                else "they are lost with the temporary state."
+            ),
+            markup=False,
+        )
     if report.dead_letters:
         are = "input is" if report.dead_letters == 1 else "inputs are"
         console.print(
@@ -81,6 +93,8 @@ def _log(log: Path, state: StatePlace) -> str:
 def _outcome(report: Report) -> str:
     if not report.finished:
         return "[bold yellow]interrupted[/]"
+    if report.waiting:
+        return "[bold yellow]waiting[/]"
     return "[bold red]failed[/]" if all_failed(report) else "[bold green]done[/]"
 
 
@@ -118,7 +132,8 @@ def figures(report: Report) -> str:
     """Return the counts of a run of a job, to follow the word for how it has ended."""
     done = report.events - report.resumed_at
     if report.finished and not done and report.resumed_at:
-        return f" before: {count(report.events, 'input')}; nothing is new"
+        new = "nothing is due" if report.waiting else "nothing is new"
+        return f" before: {count(report.events, 'input')}; {new}"
     inputs = count(done, "input")
     if report.failed:
         inputs = f"{report.failed:,} of {inputs}" if all_failed(report) else inputs

@@ -83,6 +83,19 @@ class Rollback(Command):
     """Roll back the reload that is under way; answered at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerQuestion(Command):
+    """Answer the question that has this token; answered when that is on record.
+
+    `value` is encoded as `codec` says, "json" or "pickle"; `by` names who has answered.
+    """
+
+    token: str
+    value: bytes
+    codec: str = "json"
+    by: str | None = None
+
+
 Answer: TypeAlias = "Future[dict[str, Any]]"
 
 

@@ -41,6 +41,7 @@ class CommandQueue:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._instant: dict[type[Command], Callable[[Any], dict[str, Any] | None]] = {}
+        self._passed_on: dict[type[Command], Callable[[Any, Answer], None]] = {}
         self._lengthy: dict[type[Command], Callable[[Any], Operation]] = {}
         self._waiting: deque[tuple[Command, Answer]] = deque()
         self._current: tuple[Operation, Answer] | None = None
@@ -49,6 +50,10 @@ class CommandQueue:
     def at_once(self, command: type[Command], do: Callable[[Any], dict[str, Any] | None]) -> None:
         """Call `do` for such commands; if it returns None, they are answered when the pool ends."""
         self._instant[command] = do
+
+    def pass_on(self, command: type[Command], do: Callable[[Any, Answer], None]) -> None:
+        """Call `do` for such commands, with the future, which it or others answer later."""
+        self._passed_on[command] = do
 
     def one_by_one(self, command: type[Command], make: Callable[[Any], Operation]) -> None:
         """Turn such commands into operations, which run one after the other."""
@@ -64,6 +69,11 @@ class CommandQueue:
         for command, answer in self._mailbox.receive():
             if type(command) in self._instant:
                 self._do(self._instant[type(command)], command, answer)
+            elif type(command) in self._passed_on:
+                try:
+                    self._passed_on[type(command)](command, answer)
+                except Exception as error:  # noqa: BLE001 (the caller gets it)
+                    fail(answer, error)
             elif type(command) in self._lengthy:
                 self._waiting.append((command, answer))
             else:

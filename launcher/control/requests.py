@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import UsageError
-from .commands import Describe, Drain, Reload, Rollback, Scale, Stop, Swap
+from .commands import AnswerQuestion, Describe, Drain, Reload, Rollback, Scale, Stop, Swap
 from .server import Control
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ METHODS: Final = {
     "rollback": "POST",
     "drain": "POST",
     "stop": "POST",
+    "answer": "POST",
 }
 """The requests, each with its method."""
 
@@ -61,6 +63,8 @@ def command_of(name: str, arguments: dict[str, Any]) -> Command:
         return Swap(_number(arguments, "slot"))
     if name == "reload":
         return _reload(arguments)
+    if name == "answer":
+        return _answer(arguments)
     return _PLAIN[name]
 
 
@@ -71,6 +75,22 @@ def _number(arguments: dict[str, Any], name: str) -> int:
         raise UsageError(
             f"{arguments.get(name)!r} is not a number for {name!r}.", hint=f"Write {name}=N."
         ) from None
+
+
+def _answer(arguments: dict[str, Any]) -> AnswerQuestion:
+    unknown = arguments.keys() - {"token", "value", "by"}
+    token, by = arguments.get("token"), arguments.get("by")
+    if (
+        unknown
+        or "value" not in arguments
+        or not isinstance(token, str)
+        or not isinstance(by, (str, NoneType))
+    ):
+        raise UsageError(
+            f"An answer takes no {', '.join(sorted(unknown)) or 'values of such types'}.",
+            hint="It takes token, a text; value, any JSON; and, if you like, by, a text.",
+        )
+    return AnswerQuestion(token, json.dumps(arguments["value"]).encode(), "json", by)
 
 
 def _reload(arguments: dict[str, Any]) -> Reload:

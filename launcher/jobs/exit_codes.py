@@ -11,5 +11,7 @@ WRONG: Final = 2
 """Usage, configuration, environment or state is wrong."""
 DEAD_LETTERS: Final = 3
 """Done, but some inputs are in the dead letters, or the input's last line has no end yet."""
+WAITING: Final = 4
+"""Done but for runs that wait; the job can be resumed, and goes on when something is due."""
 INTERRUPTED: Final = 130
 """Interrupted without loss; it can be resumed."""

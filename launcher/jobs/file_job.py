@@ -99,6 +99,7 @@ def run_file_job(
         spec.launch(),
         scratch=scratch,
         controllable=scratch is None,
+        ends_input=True,
         smoke=smoke_runner(spec.key, spec.input_format),
         on_status=on_status,
         on_output=on_output,

@@ -124,6 +124,7 @@ def _run(
         AgentSpec(plan.name, config=config.data, on_error=config.get(PoolOptions.ON_ERROR) or ""),
         scratch=scratch,
         controllable=False,
+        ends_input=True,
         handle_signals=False,
         make_starter=lambda boot: ThreadStarter(boot, plan),
     )

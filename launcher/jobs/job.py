@@ -76,6 +76,10 @@ class Job:
     """Whether the pool has a control socket and generations, and can be reloaded."""
     smoke: SmokeRunner | None = None
     """Runs smoke inputs through new code before a reload; None: a reload cannot have any."""
+    ends_input: bool = False
+    """Whether the end of the source is the end of the job's input, where the agent may still have
+    something to do: `EndOfInputEvent`, runs that wait. If not, what waits is left to the next run
+    of the job."""
     time_limit: float | None = None
     """Seconds after which the pool is ended at once, resumably; None for no limit."""
     on_status: Callable[[PoolStatus], None] | None = None
@@ -175,10 +179,23 @@ class Job:
             failed=pool.status.failed,
             failures=pool.status.failures,
             notices=pool.status.notices,
+            waiting_runs=pool.status.waiting_runs,
+            waiting_inputs=pool.status.waiting_inputs,
+            timers=pool.status.timers,
+            questions=pool.status.questions,
+            next_due=pool.status.next_due,
             left=source.left,
             changed=changed,
             metrics=pool.status.metrics,
         )
+
+    def _at_end(self) -> str:
+        """What the pool does at the end of its input about runs that wait."""
+        if not self.ends_input:
+            return "suspend"
+        wanted = self.config.get(PoolOptions.AT_END)
+        # A temporary state cannot be resumed.
+        return "wait" if wanted == "auto" and self.scratch is not None else wanted
 
     def boot(self, state: StateDirectory, input_codec: str, output_codec: str) -> Boot:
         """Return what the workers of this run need to start."""
@@ -252,6 +269,10 @@ class Job:
                 config.get(PoolOptions.BREAKER_SECONDS),
                 stops=config.get(PoolOptions.ON_BREAKER) == "stop",
             ),
+            at_end=self._at_end(),
+            at_end_limit=config.get(PoolOptions.AT_END_LIMIT),
+            waiting_limit=config.get(PoolOptions.WAITING_LIMIT),
+            ends_input=self.ends_input,
             start_method=config.get(PoolOptions.START_METHOD),
             make_starter=self.make_starter,
             launch=self.launch,

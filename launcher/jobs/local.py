@@ -29,7 +29,13 @@ from ...store.state.layout import StateLayout
 from ...store.state.scratch import make_scratch
 from ...worker.importing.guard import refuse_during_import
 from ..delivery.checkpointed import CheckpointedDelivery
-from ..logs.end_report import keep_output, last_words, warn_of_dead_letters, warn_of_ignored
+from ..logs.end_report import (
+    keep_output,
+    last_words,
+    warn_of_dead_letters,
+    warn_of_ignored,
+    warn_of_waiting,
+)
 from ..logs.log_reader import keep_log
 from ..reload import generation_record
 from ..sinks.collect import CollectSink
@@ -177,6 +183,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
             launch,
             scratch=scratch,
             controllable=scratch is None,
+            ends_input=True,
             smoke=smoke_runner(),
             on_status=on_status,
             handle_signals=threading.current_thread() is threading.main_thread(),
@@ -208,6 +215,8 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                     foreign=launch is not None and launch.is_foreign,
                 )
                 report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
+                if report.waiting:
+                    warn_of_waiting(report.waiting, is_kept=scratch is None)
                 if report.dead_letters:
                     warn_of_dead_letters(state.path, report.dead_letters)
                 elif report.ignored:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .exit_codes import DEAD_LETTERS, DONE, INTERRUPTED
+from ...store.waiting.reading import WaitingCounts
+from .exit_codes import DEAD_LETTERS, DONE, INTERRUPTED, WAITING
 
 
 @dataclass(slots=True)
@@ -39,13 +40,35 @@ class Report:
     """As `PoolStatus.notices`."""
     left: str = ""
     """Why the last line of the input was left for the next life; empty if it was not."""
+    waiting_runs: int = 0
+    """Runs that are suspended; see `waiting`."""
+    waiting_inputs: int = 0
+    """Inputs that are kept behind them."""
+    timers: int = 0
+    """Events that are scheduled."""
+    questions: int = 0
+    """Questions that suspended runs have asked."""
+    next_due: float | None = None
+    """When the next of them is due, in seconds since the epoch; None if none is by the clock."""
     changed: list[str] = field(default_factory=list)
     """What has changed since earlier lives of the job: files of the agent's code, settings."""
     metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> WaitingCounts:
+        """What still waits: true if there is anything, and then resuming the job goes on with it.
+
+        Memory, outputs and dead letters are those of what has been done.
+        """
+        return WaitingCounts(
+            self.waiting_runs, self.waiting_inputs, self.timers, self.questions, self.next_due
+        )
 
     @property
     def exit_code(self) -> int:
         """The exit code of a finished or interrupted job."""
         if not self.finished:
             return INTERRUPTED
+        if self.waiting:
+            return WAITING
         return DEAD_LETTERS if self.dead_letters or self.left else DONE

@@ -38,12 +38,14 @@ from ..connection.messages import (
     unpack_records,
 )
 from ..hooks import LauncherHook
+from ..workers.registry import waiting_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ...agent.errors import TamiasError
     from ...agent.hooks import Hooks
+    from ...store.waiting.reading import WaitingCounts
     from ..connection.transport import WorkerTransport
     from ..delivery.delivery import Delivery
     from ..dispatch.dispatcher import Dispatcher
@@ -89,6 +91,12 @@ class Inbox:
         self._hooks = hooks
         self._noticed: set[str] = set()
         self.announced_shards: set[int] = set()
+        self.on_acquired: Callable[[WorkerHandle, Sequence[int]], None] | None = None
+        """Called with each worker that has got shards, and with these."""
+        self.on_rest: Callable[[int, dict[int, WaitingCounts]], None] | None = None
+        """Called with a round's number, and the shards that are reported in it."""
+        self.on_answered: Callable[[dict[str, Any]], None] | None = None
+        """Called with the reply to an answer."""
         self.on_ready: Callable[[WorkerHandle, float], None] | None = None
         """Called with each worker that has become ready, before it gets inputs."""
         self.pending_settings: dict[int, bytes] = {}
@@ -123,7 +131,8 @@ class Inbox:
             self._done(worker, message)
         elif kind == wire.METRICS:
             before = worker.heartbeat
-            worker.heartbeat = heartbeat = unpack(message)
+            heartbeat = unpack(message)
+            self._registry.record_heartbeat(worker, heartbeat)
             overdue = heartbeat.get("overdue", "")
             if overdue and not (before and before.get("overdue")):
                 _LOG.warning("worker %d %s", worker.assignment.slot, overdue)
@@ -148,15 +157,21 @@ class Inbox:
         self, worker: WorkerHandle, kind: bytes, body: dict[str, Any], now: float
     ) -> None:
         if kind == wire.READY:
-            if worker.ready:
-                raise BadMessageError("it was ready already")
-            self._ready(worker)
+            self._ready(worker, body)
             if self.on_ready is not None:
                 self.on_ready(worker, now)
+            if self.on_acquired is not None:
+                self.on_acquired(worker, worker.assignment.shards)
+        elif kind == wire.AT_REST:
+            self._at_rest(worker, body)
+        elif kind == wire.ANSWERED and self.on_answered is not None:
+            self.on_answered(body)
         elif kind == wire.RELEASED:
             self._dispatcher.released(*worker.place, body["shard"])
         elif kind == wire.TAKEN:
             self._taken(worker, body["shard"], now)
+            if self.on_acquired is not None:
+                self.on_acquired(worker, [body["shard"]])
         elif kind == wire.FAILED:
             self._agent_failed(worker, body, now)
         elif kind == wire.FATAL:
@@ -197,8 +212,11 @@ class Inbox:
             worker.found.setdefault(record.shard, []).extend(record.outputs.offsets)
             worker.found_failed.update(record.outputs.failed)
 
-    def _ready(self, worker: WorkerHandle) -> None:
+    def _ready(self, worker: WorkerHandle, body: dict[str, Any]) -> None:
+        if worker.ready:
+            raise BadMessageError("it was ready already")
         worker.ready = True
+        worker.waits = body.get("waits") is True
         for shard in worker.assignment.shards:
             self._has_announced(worker, shard)
         found, worker.found = worker.found, {}
@@ -230,6 +248,12 @@ class Inbox:
         level = self._delivery.acknowledged(shard)
         if level is not None:  # saved while no worker had the shard
             self._transport.send(worker.identity, wire.pack(wire.ACKNOWLEDGE, {shard: level}))
+
+    def _at_rest(self, worker: WorkerHandle, body: dict[str, Any]) -> None:
+        has = self._dispatcher.shards_of(worker.assignment.slot)
+        shards = {int(shard): waiting_counts(counts) for shard, counts in body["shards"].items()}
+        if self.on_rest is not None:
+            self.on_rest(body["round"], {n: shards[n] for n in has if n in shards})
 
     def _agent_failed(self, worker: WorkerHandle, report: dict[str, Any], now: float) -> None:
         if not has_input(worker, report["offset"], self._dispatcher):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...agent.hooks import Hooks
     from ...store.state.directory import StateDirectory
+    from ...store.waiting.reading import WaitingCounts
     from ..delivery.delivery import Delivery
     from ..delivery.source import Source
     from ..dispatch.dispatcher import Dispatcher
@@ -28,6 +29,7 @@ class Observer:
 
     Attributes:
         status: the same object for the whole life of the pool.
+        waiting: returns what waits, if that is known better than from heartbeats; set by the pool.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Observer:
     ) -> None:
         """`show` is called with each new status."""
         self._hooks = hooks
+        self.waiting: Callable[[], WaitingCounts | None] = lambda: None
         self._dispatcher = dispatcher
         self._source = source
         self._delivery = delivery
@@ -80,6 +83,12 @@ class Observer:
         status.notices = registry.notices()
         status.moves = dispatcher.moves.done
         status.longest_pause = dispatcher.moves.longest
+        waiting = self.waiting() or registry.waiting()
+        status.waiting_runs = waiting.runs
+        status.waiting_inputs = waiting.inputs
+        status.timers = waiting.timers
+        status.questions = waiting.questions
+        status.next_due = waiting.next
         status.metrics = merge_metrics([beat["metrics"] for beat in registry.heartbeats()])
         status.workers = [
             self._worker(slot, registry)

@@ -13,12 +13,17 @@ the record comes again, and the delivery knows which of its inputs the sink has.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from ...store import clock
+from ...store.waiting.reading import WaitingCounts
+from ...worker import wire
 from ...worker.process.limits import give_to_user, users_of_workers
+from ..connection.poller import Poller
 from ..connection.transport import WorkerTransport
 from ..control import commands
 from ..control.commands import Mailbox
@@ -30,10 +35,11 @@ from ..logs.worker_log import WorkerLog
 from ..workers.generation import Generation, Generations, make_starter
 from ..workers.monitor import Monitor
 from ..workers.registry import WorkerRegistry
+from .answers import Answers
+from .at_end import EndOfInput
 from .checkpoints import CheckpointSaver
 from .inbox import Inbox
 from .observer import Observer
-from .poller import Poller
 from .reader import Reader
 from .scaling import Scaling, Swapping
 from .shutdown import stop_workers
@@ -41,6 +47,8 @@ from .signals import Signals
 from .worker_control import WorkerControl
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...agent.errors import TamiasError
     from ...environments.launch import Launch
     from ...store.state.directory import StateDirectory
@@ -48,8 +56,11 @@ if TYPE_CHECKING:
     from ..control.commands import Answer, Command
     from ..delivery.delivery import Delivery
     from ..delivery.source import Source
+    from ..workers.registry import WorkerHandle
     from .settings import PoolSettings
     from .status import PoolStatus
+
+_LOG: Final = logging.getLogger("tamias.pool")
 
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
@@ -97,9 +108,12 @@ class Pool:
         self._reader = Reader(source, delivery, self.dispatcher, settings.malformed_limit)
         self.generations = Generations()
         self.current_generation = boot.generation
+        self._reader.is_full = self._is_full
+        self._end = EndOfInput(boot.shards, settings.at_end, settings.at_end_limit)
         self._mailbox = Mailbox()
         self.command_queue = CommandQueue(self._mailbox)
         self._register_commands()
+        self._answers: Answers | None = None
         self._failure: TamiasError | None = None
         self._signals = 0
         self._drain_until = float("inf")
@@ -113,6 +127,8 @@ class Pool:
         self._observer = Observer(
             self.dispatcher, source, delivery, state, settings.on_status, hooks=settings.hooks
         )
+
+        self._observer.waiting = lambda: self._end.counts
 
     @property
     def status(self) -> PoolStatus:
@@ -144,6 +160,8 @@ class Pool:
             self.command_queue.close(
                 None if finished is None else {"finished": finished}, self._failure
             )
+            if self._answers is not None:
+                self._answers.close()
 
     def _live(self) -> bool:
         self.hooks.call(LauncherHook.pool_started, self._state.path, self._settings.slots)
@@ -213,7 +231,11 @@ class Pool:
             abandon=self._workers.abandon,
             fail=self._fail,
         )
+        self._answers = Answers(self.dispatcher.placement, self._registry, self._transport)
         self._inbox.on_ready = self.monitor.inspect_ready
+        self._inbox.on_acquired = self._acquired
+        self._inbox.on_rest = self._end.report
+        self._inbox.on_answered = self._answers.finish
         give_to_user(state, self._boot.config)
 
     def _loop(self) -> None:
@@ -248,7 +270,39 @@ class Pool:
         # Outboxes may hold outputs of inputs that no source has any more: dead letters that an
         # earlier life retried. So the pool does not end before every shard has announced its own.
         announced = len(self._inbox.announced_shards) == self._boot.shards
-        return self._source.exhausted and dispatcher.idle and announced
+        if not (self._source.exhausted and dispatcher.idle and announced):
+            return False
+        if self._end.begin(dispatcher.counters.submitted + dispatcher.owned.announced):
+            for worker in self._registry:
+                if worker.ready:
+                    self._ask(worker, dispatcher.shards_of(worker.assignment.slot))
+        now = clock.now()
+        if self._end.is_over(now):
+            return True
+        if remark := self._end.remark(self._clock(), now):
+            _LOG.warning("the input has ended, and the job goes on: %s", remark)
+        return False
+
+    def _ask(self, worker: WorkerHandle, shards: Sequence[int]) -> None:
+        """Ask a worker to report these of its shards when nothing is to be done in them."""
+        if worker.waits:
+            ends = self._settings.ends_input and not self._source.left
+            body = {"round": self._end.number, "ends": ends}
+            self._transport.send(worker.identity, wire.pack(wire.END_OF_INPUT, body))
+        else:
+            self._end.report(self._end.number, dict.fromkeys(shards, WaitingCounts()))
+
+    def _acquired(self, worker: WorkerHandle, shards: Sequence[int]) -> None:
+        """A worker has got shards."""
+        if self._answers is not None:
+            self._answers.resend(worker, shards)
+        if self._end.number:
+            self._end.forget(shards)
+            self._ask(worker, shards)
+
+    def _is_full(self) -> bool:
+        limit = self._settings.waiting_limit
+        return bool(limit) and self._registry.waiting_inputs > limit
 
     def _wait(self, now: float) -> None:
         deadline = self.dispatcher.next_deadline(now)
@@ -284,6 +338,7 @@ class Pool:
             commands.Scale,
             lambda scale: Scaling(self.dispatcher, scale.workers, self.current_generation),
         )
+        command_queue.pass_on(commands.AnswerQuestion, self._answer)
         command_queue.one_by_one(commands.Swap, lambda swap: Swapping(self.dispatcher, swap.slot))
 
     def _describe(self) -> dict[str, Any]:
@@ -293,8 +348,13 @@ class Pool:
             )
         )
 
+    def _answer(self, command: commands.AnswerQuestion, reply: Answer) -> None:
+        assert self._answers is not None  # noqa: S101 (commands are carried out in the loop)
+        self._answers.begin(command, reply)
+
     def _finish(self) -> None:
         self._finishing = self._reader.closed = True
+        self.dispatcher.refuse_due()
 
     def add_generation(
         self, boot: Boot, start_method: str, launch: Launch | None, *, on_trial: bool = False

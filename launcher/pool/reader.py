@@ -9,6 +9,8 @@ from ...agent.errors import InputError
 from ..dispatch.item import Item, Rejection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..delivery.delivery import Delivery
     from ..delivery.source import Record, Source
     from ..dispatch.dispatcher import Dispatcher
@@ -25,6 +27,7 @@ class Reader:
 
     Attributes:
         closed: whether reading has ended; set by the pool.
+        is_full: returns whether the store has too many inputs that wait; set by the pool.
         starved: whether inputs are wanted, but none has arrived.
     """
 
@@ -40,10 +43,11 @@ class Reader:
         self._malformed = 0
         """Malformed records at the beginning of the input, without a sound one."""
         self.closed = False
+        self.is_full: Callable[[], bool] = lambda: False
         self.starved = False
 
     def _wants(self) -> int:
-        if self.closed or self._delivery.backlog > BACKLOG_BYTES:
+        if self.closed or self._delivery.backlog > BACKLOG_BYTES or self.is_full():
             return 0
         return self._dispatcher.wanted()
 

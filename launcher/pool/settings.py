@@ -36,6 +36,14 @@ class PoolSettings:
     log_limit: int = 0
     """About how many bytes of the workers' output are kept; 0 for all."""
     breaker: BreakerRule = field(default_factory=BreakerRule)
+    at_end: str = "suspend"
+    """What follows about waiting runs at the end of the input: "auto", "wait" or "suspend"."""
+    at_end_limit: float = 0.0
+    """How far ahead, in seconds, the next moment may be for "auto" to wait for it."""
+    waiting_limit: int = 0
+    """No inputs are read while more than these wait in the store; 0 for no limit."""
+    ends_input: bool = False
+    """Whether the end of the source is the end of the job's input, of which keys are told."""
     start_method: str = "zygote"
     make_starter: Callable[[Boot], Starter] | None = None
     """Makes the starter of workers; None: as `start_method` says."""

@@ -69,6 +69,16 @@ class PoolStatus:
     """How many shards have moved from one worker to another."""
     longest_pause: float = 0.0
     """Seconds that the inputs of a shard have waited for its move, at most."""
+    waiting_runs: int = 0
+    """Runs that are suspended in the store."""
+    waiting_inputs: int = 0
+    """Inputs that are kept in the store behind these."""
+    timers: int = 0
+    """Events that are scheduled."""
+    questions: int = 0
+    """Questions that suspended runs have asked."""
+    next_due: float | None = None
+    """When the next of them is due, in seconds since the epoch; None if none is by the clock."""
     generation: int = 0
     """The current generation."""
     reload: dict[str, Any] | None = None

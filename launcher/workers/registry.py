@@ -15,6 +15,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ...store.state.layout import StateLayout
+from ...store.waiting.reading import WaitingCounts
 from ...worker.beacon import Beacons
 from ...worker.process.boot import Assignment
 from ..dispatch.item import Death
@@ -24,7 +25,7 @@ from .procfs import oom_kills
 from .starter import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ..dispatch.instructions import StartWorker
@@ -63,6 +64,8 @@ class WorkerHandle:
     killed_cause: Literal["crash", "timeout", "memory"] = "crash"
     """The cause of that in a dead letter."""
     heartbeat: dict[str, Any] | None = None
+    waits: bool = False
+    """Whether it reports what waits in its shards."""
     held: str = ""
     """What holds its event loop, and for how long, if it stands still."""
 
@@ -103,6 +106,8 @@ class WorkerRegistry:
         self._by_slot: dict[int, WorkerHandle] = {}
         self._by_identity: dict[bytes, WorkerHandle] = {}
         self._oom_kills = oom_kills()
+        self.waiting_inputs = 0
+        """The inputs that are kept in shards behind suspended runs, as of the last heartbeats."""
         self._former: Counter[str] = Counter()
         """The counts of former workers."""
         self._former_failures: dict[str, list[Any]] = {}
@@ -138,6 +143,7 @@ class WorkerRegistry:
         if old is None:
             return
         self._by_identity.pop(old.identity, None)
+        self.waiting_inputs -= _waiting_inputs(old)
         if old.heartbeat is not None:
             self._former.update(old.heartbeat["totals"])
             self._former_notices.update(old.heartbeat["notices"])
@@ -229,6 +235,17 @@ class WorkerRegistry:
             notices.update(beat["notices"])
         return dict(notices)
 
+    def record_heartbeat(self, worker: WorkerHandle, heartbeat: dict[str, Any]) -> None:
+        """Record the last heartbeat of a worker."""
+        self.waiting_inputs -= _waiting_inputs(worker)
+        worker.heartbeat = heartbeat
+        self.waiting_inputs += _waiting_inputs(worker)
+
+    def waiting(self) -> WaitingCounts:
+        """What waits in the shards, as of the last heartbeats."""
+        counts = [beat["waiting"] for beat in self.heartbeats() if beat.get("waiting")]
+        return sum(map(waiting_counts, counts), WaitingCounts())
+
     def heartbeats(self) -> list[dict[str, Any]]:
         """Return the last heartbeat of each slot's worker."""
         return [worker.heartbeat for worker in self if worker.heartbeat is not None]
@@ -243,6 +260,18 @@ class WorkerRegistry:
             return StateLayout(self.state).stacks(slot).read_text(errors="replace")[:STACKS_BYTES]
         except OSError:
             return ""
+
+
+def waiting_counts(body: Mapping[str, Any]) -> WaitingCounts:
+    """The counts of what waits in a message of a worker, which has been checked."""
+    return WaitingCounts(
+        body["runs"], body["inputs"], body["timers"], body["questions"], body["next"]
+    )
+
+
+def _waiting_inputs(worker: WorkerHandle) -> int:
+    waiting = (worker.heartbeat or {}).get("waiting")
+    return waiting["inputs"] if waiting else 0
 
 
 def merge_failures(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:

@@ -1,0 +1,144 @@
+"""Jobs whose runs wait, at the end of their input and after it; workers are threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.moved_clock import MovedClock
+from tamias import (
+    Agent,
+    AgentsExecutionEnvironment,
+    EndOfInputEvent,
+    Event,
+    InputEvent,
+    OutputEvent,
+    RunnerContext,
+    action,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOUR = 3600.0
+
+
+class Napper(Agent):
+    """Sleeps as long as the input says, and counts the inputs of its key."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def nap(event: Event, ctx: RunnerContext) -> None:
+        await ctx.sleep(event.input)
+        count = (ctx.short_term_memory.get("count") or 0) + 1
+        ctx.short_term_memory.set("count", count)
+        ctx.send_event(OutputEvent(output=[event.input, count]))
+
+
+class Sessions(Agent):
+    """Emits the number of inputs of a key at the end of the input."""
+
+    @action(InputEvent)
+    @staticmethod
+    def count(event: Event, ctx: RunnerContext) -> None:
+        ctx.short_term_memory.set("count", (ctx.short_term_memory.get("count") or 0) + event.input)
+
+    @action(EndOfInputEvent)
+    @staticmethod
+    def last(event: Event, ctx: RunnerContext) -> None:
+        ctx.send_event(OutputEvent(output=ctx.short_term_memory.get("count")))
+
+
+class Reminder(Agent):
+    """Has an event arrive later."""
+
+    @action(InputEvent)
+    @staticmethod
+    def note(event: Event, ctx: RunnerContext) -> None:
+        if isinstance(event.input, str):
+            ctx.send_event(OutputEvent(output=event.input))
+        else:
+            ctx.schedule(after=event.input, event=InputEvent(input=f"after {event.input}"))
+
+
+def start(inputs: list[Any], agent: type[Agent], **options: Any) -> tuple[Any, list[Any]]:
+    env: Any = AgentsExecutionEnvironment.get_execution_environment(**{"workers": 2, **options})
+    elements = [{"key": key, "value": value} for key, value in inputs]
+    outputs: list[Any] = env.from_list(elements).apply(agent).to_list()
+    env.execute()
+    return env.report, outputs
+
+
+def test_an_end_of_input_run_for_each_key(tmp_path: Path) -> None:
+    inputs = [(n % 5, 1) for n in range(50)]
+    for _ in range(2):  # the second time nothing is new
+        report, outputs = start(inputs, Sessions, state_dir=str(tmp_path / "state"))
+        assert sorted(outputs, key=str) == [{n: 10} for n in range(5)]
+        assert (report.exit_code, report.events) == (0, 50)
+
+
+@pytest.fixture
+def moved(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    return MovedClock(monkeypatch)
+
+
+def test_a_job_ends_with_runs_that_wait_long_and_goes_on_later(
+    tmp_path: Path, moved: MovedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    inputs = [("a", HOUR), ("b", 0), ("a", 0), ("b", 0), ("c", 2 * HOUR)]
+    state = str(tmp_path / "state")
+    with caplog.at_level(logging.WARNING, "tamias"):
+        report, outputs = start(inputs, Napper, state_dir=state)
+    assert outputs == [{"b": [0, 1]}, {"b": [0, 2]}]
+    assert report.finished
+    assert (report.exit_code, report.events) == (4, 2)
+    assert (report.waiting_runs, report.waiting_inputs, report.timers) == (2, 1, 0)
+    assert report.next_due == pytest.approx(time.time() + HOUR, abs=60)
+    assert "2 runs wait, with 1 input behind (next due in" in caplog.text
+    report, outputs = start(inputs, Napper, state_dir=state)
+    assert (report.exit_code, report.events, len(outputs)) == (4, 2, 2)
+    moved.advance(HOUR + 1)
+    report, outputs = start(inputs, Napper, state_dir=state)
+    assert outputs == [
+        {"a": [HOUR, 1]},
+        {"b": [0, 1]},
+        {"a": [0, 2]},
+        {"b": [0, 2]},
+    ]
+    assert (report.exit_code, report.events, report.waiting_runs) == (4, 4, 1)
+    moved.advance(HOUR)
+    report, outputs = start(inputs, Napper, state_dir=state)
+    assert (report.exit_code, report.events, len(outputs)) == (0, 5, 5)
+    assert not report.waiting
+
+
+@pytest.mark.parametrize("at_end", ["auto", "wait", "suspend"])
+def test_what_the_end_does_about_a_timer(tmp_path: Path, moved: MovedClock, at_end: str) -> None:
+    timer = threading.Timer(0.5, moved.advance, [30])
+    timer.start()
+    report, outputs = start(
+        [("a", 30), ("b", "now")],
+        Reminder,
+        state_dir=str(tmp_path / "state"),
+        at_end=at_end,
+    )
+    timer.join()
+    if at_end == "suspend":
+        assert outputs == [{"b": "now"}]
+        assert (report.exit_code, report.timers, report.events) == (4, 1, 2)
+    else:
+        assert outputs == [{"b": "now"}, {"a": "after 30"}]
+        assert (report.exit_code, report.timers, report.events) == (0, 0, 2)
+
+
+def test_a_job_with_a_temporary_state_waits(moved: MovedClock) -> None:
+    timer = threading.Timer(0.5, moved.advance, [HOUR])
+    timer.start()
+    report, outputs = start([("a", HOUR), ("b", 0)], Napper)
+    timer.join()
+    assert outputs == [{"a": [HOUR, 1]}, {"b": [0, 1]}]
+    assert report.exit_code == 0
