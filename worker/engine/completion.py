@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
-from ...store.records.offsets import offset_of, retries_of
+from ...store.records.offsets import LARGEST_OFFSET, offset_of, retries_of
 from ..failure_kinds import kind_of_error, kind_of_rejection
 from ..hooks import WorkerHook
 from .failures import (
@@ -194,11 +194,11 @@ class RunCompletion:
         writer.counts.append(outputs)
         if run.owned is not None:
             self._owned.finish(run)
-        if run.has_input:
+        if self._owned.wants_ends and run.has_input:
             self._owned.want_end(lane)
         if run.tokens:
             self._questions.close(writer, run.tokens)
         if run.entries is not None:
             writer.batch.finished.append(run.offset)
-        if retries_of(run.offset):
+        if run.offset > LARGEST_OFFSET and retries_of(run.offset):
             writer.batch.retried.append(offset_of(run.offset))

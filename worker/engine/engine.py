@@ -16,14 +16,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.event import EndOfInputEvent, Event, InputEvent, input_event
-from ...agent.waiting.questions import Answer
 from ...store.crashpoints import reach
 from ...store.records.offsets import LARGEST_OFFSET, is_owned
 from ..notices import unheard
 from ..runs.lane import Lanes
 from ..runs.run import Run
 from ..tasks.thread_pool import ThreadPool
-from ..waiting.questions import answer_in, is_perhaps_answer
+from ..waiting.questions import NO_ANSWERS, answer_in, is_perhaps_answer
 from .completion import RunCompletion
 from .context import WorkerContext
 from .owned_runs import OwnedRuns
@@ -182,7 +181,13 @@ class Engine:
     ) -> bool:
         """Run inputs until none is left, or `until` has passed; return whether none is left."""
         for offset, key, payload in inputs:
-            self._take(self._lanes[key], offset, payload, rejections.get(offset))
+            lane = self._lanes[key]
+            if lane.run is not None or lane.queue or lane.held or offset > LARGEST_OFFSET:
+                self._take(lane, offset, payload, rejections.get(offset))
+            elif self._halted:
+                lane.wait(offset, payload, rejections.get(offset))
+            else:
+                self._start(lane, offset, payload, rejections.get(offset))
             if time.monotonic() > until:
                 return False
         return True
@@ -237,7 +242,7 @@ class Engine:
             name_input(offset)
             try:
                 value = decode(payload)
-                if (value.__class__ is dict or value.__class__ is Answer) and answer_in(value):
+                if value.__class__ not in NO_ANSWERS and answer_in(value) is not None:
                     self._driver.begin(run)
                     continue
                 event = input_event(value, (key, offset, 0, 0))
@@ -281,7 +286,10 @@ class Engine:
         run = Run(lane, offset, payload)
         if self._unfinished:
             self._unfinished.begin(run)
-        self._start_run(run, rejection)
+        if rejection is None:
+            self._driver.begin(run)
+        else:
+            self._start_run(run, rejection)
 
     def _start_run(self, run: Run, rejection: dict[str, Any] | None) -> None:
         if rejection is None:

@@ -43,7 +43,7 @@ class OwnedRuns:
         """
         self._group = group
         self._start = start
-        self._wants_ends = wants_ends
+        self.wants_ends = wants_ends
 
     # -- runs that come back --------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class OwnedRuns:
         self, lane: Lane, number: int, owned: OwnedRun, rejection: dict[str, Any] | None
     ) -> None:
         run = Run(lane, identity_of(number), owned.payload)
-        run.owned = owned
+        run.become_owned(owned)
         run.attempts = owned.attempts
         run.errors = list(owned.errors)
         run.entries = lane.writer.shard.journal_of(run.offset) or None
@@ -218,7 +218,7 @@ class OwnedRuns:
 
     def want_end(self, lane: Lane) -> None:
         """Record that the key of an input wants to know the end of the input."""
-        if not self._wants_ends or lane.end_known:
+        if lane.end_known:
             return
         lane.end_known = True
         shard = lane.writer.shard

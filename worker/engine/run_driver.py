@@ -16,7 +16,7 @@ from ...store import clock
 from ...store.encoding.values import loads
 from ...store.records.offsets import RunKind
 from ..hooks import WorkerHook
-from ..waiting.questions import answer_in
+from ..waiting.questions import NO_ANSWERS, answer_in
 from ..waiting.waits import SuspendRun
 from .async_actions import AsyncActions
 from .context import WorkerContext
@@ -111,7 +111,13 @@ class RunDriver:
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_begun, run_info(run))
         try:
-            event = self._first_event(run)
+            event: Event | None = None
+            if run.has_input:
+                value = self._decode(run.payload)
+                if value.__class__ in NO_ANSWERS or not self._is_answer(run, value):
+                    event = input_event(value, (run.lane.key_bytes, run.offset, 0, 0))
+            else:
+                event = self._event_of_owned(run)
             if event is None:
                 self._completion.succeed(run)  # an answer
                 return
@@ -121,23 +127,24 @@ class RunDriver:
             return
         self._step(run)
 
-    def _first_event(self, run: Run) -> Event | None:
-        """The event that a run begins with; None for an answer, which is recorded here."""
-        origin = (run.lane.key_bytes, run.offset, 0, 0)
-        if run.has_input:
-            value = self._decode(run.payload)
-            answer = answer_in(value)
-            if answer is None:
-                return input_event(value, origin)
-            self._questions.give(run.lane.writer, answer, now=clock.now(), key=run.lane.key_bytes)
-            return None
+    def _is_answer(self, run: Run, value: Any) -> bool:
+        """Whether an input is an answer, which is recorded here."""
+        answer = answer_in(value)
+        if answer is None:
+            return False
+        self._questions.give(run.lane.writer, answer, now=clock.now(), key=run.lane.key_bytes)
+        return True
+
+    def _event_of_owned(self, run: Run) -> Event:
+        """The event that a run without an input begins with."""
+        event: Event
         if run.owned is not None and run.owned.kind == RunKind.TIMER:
-            event: Event = loads(run.payload)
+            event = loads(run.payload)
             if not self._route(event):
                 self._unheard(event, "a timer")
         else:
             event = EndOfInputEvent()
-        event.__dict__[ORIGIN] = origin
+        event.__dict__[ORIGIN] = (run.lane.key_bytes, run.offset, 0, 0)
         return event
 
     def _step(self, run: Run) -> None:

@@ -68,6 +68,10 @@ class Run:
     """The journal's entries of this run; None if it has none."""
     owned: OwnedRun | None = None
     """Its record in the shard, if it has been suspended or has no input."""
+    number: int
+    """The number under which the launcher knows it."""
+    has_input: bool = True
+    """Whether it is the run of an input."""
     errors: list[AttemptError] | None = None
     """Of the attempts that have failed."""
     timers: list[TimerChange] | None = None
@@ -91,24 +95,20 @@ class Run:
         `payload` is kept for a retry, and for the dead letters.
         """
         self.lane = lane
-        self.offset = offset
+        self.offset = self.number = offset
         self.payload = payload
         self.outputs: list[bytes] = []
 
-    @property
-    def number(self) -> int:
-        """The number under which the launcher knows the run."""
-        return self.offset if self.owned is None else owned_number(self.offset)
+    def become_owned(self, owned: OwnedRun) -> None:
+        """Make it the run of a record of the shard."""
+        self.owned = owned
+        self.number = owned_number(self.offset)
+        self.has_input = owned.kind == RunKind.INPUT
 
     @property
     def origin(self) -> int | None:
         """The offset of the input that it goes back to; None for none."""
         return offset_of(self.offset) if self.has_input else self.owned.origin  # type: ignore[union-attr]
-
-    @property
-    def has_input(self) -> bool:
-        """Whether it is the run of an input."""
-        return self.owned is None or self.owned.kind == RunKind.INPUT
 
     def describe(self) -> str:
         """What it is the run of."""
@@ -129,7 +129,8 @@ class Run:
         run.attempts = self.attempts
         run.entries = self.entries
         run.memory_has_changed = self.memory_has_changed
-        run.owned = self.owned
+        if self.owned is not None:
+            run.become_owned(self.owned)
         run.errors = self.errors
         run.tokens = self.tokens
         return run

@@ -33,6 +33,10 @@ _ANSWER_TO: Final = b"answer_to"
 """The field that an answer has, whatever the encoding."""
 
 
+NO_ANSWERS: Final = frozenset((int, float, str, bytes, bool, list, tuple, type(None)))
+"""Classes of most inputs that are no answers; only to be quick."""
+
+
 class Writer(Protocol):
     """A shard, and its next commit."""
 
