@@ -25,6 +25,7 @@ from ...agent.errors import AgentFailedError, PoolError, TamiasError, UsageError
 from ...agent.plan import AgentPlan
 from ...environments.packing import own_folders, packed_for, portable_inputs
 from ...environments.provide import provide_launch
+from ...store import clock
 from ...store.state.layout import StateLayout
 from ...store.state.scratch import make_scratch
 from ...worker.importing.guard import refuse_during_import
@@ -34,9 +35,9 @@ from ..logs.end_report import (
     last_words,
     warn_of_dead_letters,
     warn_of_ignored,
-    warn_of_waiting,
 )
 from ..logs.log_reader import keep_log
+from ..pool.at_end import describe_waiting
 from ..reload import generation_record
 from ..sinks.collect import CollectSink
 from ..sources.factory import python_source
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...agent.agent import Agent
+    from ...store.waiting.reading import WaitingCounts
     from ..pool.status import PoolStatus
     from .report import Report
 
@@ -216,7 +218,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 )
                 report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
                 if report.waiting:
-                    warn_of_waiting(report.waiting, is_kept=scratch is None)
+                    _warn_of_waiting(report.waiting, is_kept=scratch is None)
                 if report.dead_letters:
                     warn_of_dead_letters(state.path, report.dead_letters)
                 elif report.ignored:
@@ -292,6 +294,12 @@ def create(env: Any = None, t_env: Any = None, **options: Any) -> LocalExecution
         else:
             environment.get_config().set_str(name.replace("_", "-"), value)
     return environment
+
+
+def _warn_of_waiting(counts: WaitingCounts, *, is_kept: bool) -> None:
+    """Log a warning about what waits at the end of a job; `is_kept`: its state is not deleted."""
+    then = "run the program again to go on with it" if is_kept else "it is lost with the state"
+    _LOG.warning("the job has ended, but %s: %s", describe_waiting(counts, clock.now()), then)
 
 
 def _needs_flink(name: str) -> UsageError:

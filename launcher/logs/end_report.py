@@ -7,11 +7,9 @@ import re
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, Final
 
-from ...store import clock
 from ...store.encoding.keys import decode_key
 from ...store.state.layout import StateLayout
 from ...store.state.reader import StoreReader
-from ..pool.at_end import describe_waiting
 from .log_reader import keep_log
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
     from ...agent.errors import TamiasError
     from ...store.records.dead_letters import DeadLetter
-    from ...store.waiting.reading import WaitingCounts
 
 
 LETTERS_LOGGED: Final = 5
@@ -59,12 +56,6 @@ def warn_of_ignored(failures: dict[str, list[Any]]) -> None:
         place = kind.partition(" (")[2].rpartition(")")[0]
         at = f" ({place})" if place else ""
         _LOG.warning("%d failed and ignored, first input %d: %s%s", number, offset, error, at)
-
-
-def warn_of_waiting(counts: WaitingCounts, *, is_kept: bool) -> None:
-    """Log a warning about what waits at the end of a job; `is_kept`: its state is not deleted."""
-    then = "run the program again to go on with it" if is_kept else "it is lost with the state"
-    _LOG.warning("the job has ended, but %s: %s", describe_waiting(counts, clock.now()), then)
 
 
 def _place(traceback: str) -> str:
