@@ -16,6 +16,7 @@ Kinds from the launcher:
 `Z`   end of input: JSON `{"round": n, "ends": bool}`: report when there is nothing to do (`z`);
       `ends`: perform the runs of the end of the input before
 `W`   answer: JSON `{"id": n, "token": ..., "value": base64, "codec": ..., "by": ...}`: record it
+`H`   halt: begin nothing more; drop what has not begun, and report when nothing is executed (`h`)
 `C`   configure: JSON `{"settings": {key: value}, "on_error": ...}`, new values of live options
 `S`   stop: all sent inputs are done; close the shards and exit
 ====  ==================================================================================
@@ -33,6 +34,7 @@ Kinds from a worker:
 `z`   nothing is to be done now: JSON `{"round": n, "shards": {n: {"runs": ..., "inputs": ...,
       "timers": ..., "questions": ..., "next": seconds since the epoch or null}}}`
 `a`   an answer is recorded, or refused: JSON `{"id": n, "error": null or a JSON error}`
+`h`   it has halted: all that it has begun is done or suspended, and reported; JSON `{}`
 `E`   an action failed and the pool's policy is to fail: JSON with the user's traceback
 `M`   metrics and heartbeat: JSON
 `X`   fatal: the worker itself cannot go on (disk full, foreign store): JSON
@@ -60,9 +62,11 @@ STOP = b"S"
 CONFIGURE = b"C"
 END_OF_INPUT = b"Z"
 ANSWER = b"W"
+HALT = b"H"
 DUE = b"U"
 AT_REST = b"z"
 ANSWERED = b"a"
+HALTED = b"h"
 FOUND = b"O"
 READY = b"R"
 DONE = b"D"

@@ -100,6 +100,9 @@ def _left(status: PoolStatus, estimate: Estimate) -> str:
 
 def _counts(status: PoolStatus) -> RenderableType:
     parts = [Text(f"{status.events:,} done"), Text(count(status.outputs, "output"))]
+    waiting = status.waiting_runs + status.waiting_inputs
+    if waiting:
+        parts.append(Text(f"{waiting:,} waiting", "cyan"))
     for number, one, many, style in (
         (status.retries, "retry", "retries", "yellow"),
         (status.deaths, "death", "", "yellow"),
@@ -125,8 +128,8 @@ def _workers(workers: list[WorkerStatus], max_rows: int) -> RenderableType:
             Column("worker"),
             Column("pid", is_number=True, rank=1),
             Column("state   "),
-            Column("in flight", is_number=True, rank=2),
-            Column("waiting", is_number=True, rank=3),
+            Column("running", is_number=True, rank=2),
+            Column("queued", is_number=True, rank=3),
             Column("starts", is_number=True, rank=4),
         ]
     )
@@ -136,8 +139,8 @@ def _workers(workers: list[WorkerStatus], max_rows: int) -> RenderableType:
             str(worker.slot),
             str(worker.pid or ""),
             _state(worker),
-            f"{worker.in_flight:,}",
-            f"{worker.waiting:,}",
+            f"{worker.running:,}",
+            f"{worker.queued:,}",
             str(worker.incarnation),
         )
     if len(shown) < len(workers):

@@ -79,11 +79,7 @@ class _LinePrinter(Watcher):
     def _report_drain(self, status: PoolStatus) -> None:
         if status.phase == "draining" and not self._is_drain_reported:
             self._is_drain_reported = True
-            in_flight = sum(worker.in_flight for worker in status.workers)
-            self.print_line(
-                f"stopping after {count(in_flight, 'input')} in flight; "
-                "interrupt again to stop at once"
-            )
+            self.print_line(status.describe_drain())
 
 
 class LineWatcher(_LinePrinter):
@@ -139,6 +135,9 @@ def progress(status: PoolStatus, estimate: Estimate) -> str:
     parts.append(rate(status.rate))
     if estimate.seconds_left is not None:
         parts.append(f"{duration(estimate.seconds_left)} left")
+    waiting = status.waiting_runs + status.waiting_inputs
+    if waiting:
+        parts.append(f"{waiting:,} waiting")
     ready = sum(worker.state == "ready" for worker in status.workers)
     parts.append(f"{ready} of {count(len(status.workers), 'worker')} ready")
     for number, one, many in (

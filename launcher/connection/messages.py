@@ -327,6 +327,7 @@ _CHECKS: Final[dict[bytes, Callable[[dict[str, Any]], bool]]] = {
     wire.TAKEN: _check_shard,
     wire.FAILED: _check_failed,
     wire.FATAL: _check_fatal,
+    wire.HALTED: lambda _: True,
     wire.AT_REST: _check_at_rest,
     wire.ANSWERED: _check_answered,
 }

@@ -20,9 +20,6 @@ What it guarantees, whatever the order of events:
   are at most `window` items and `window_bytes` bytes per slot (a single larger item goes alone).
 - An input that kills its workers is found and set aside, others are not (`quarantine.py`); a worker
   that cannot live is tried with growing pauses and finally given up (`backoff.py`).
-
-This is the hot path of the launcher: an ordinary item costs a few tenths of a microsecond, because
-all work on batches, and look at single items only while a suspect is around.
 """
 
 from __future__ import annotations
@@ -171,6 +168,13 @@ class Dispatcher:
     def drain(self) -> None:
         """Stop: want nothing, send nothing, start nothing; what is in flight may still complete."""
         self._halted = True
+
+    def returned(self, slot: int, incarnation: int) -> None:
+        """The worker has not begun what it still has in flight, and will not: it goes back."""
+        state = self._states[slot]
+        if state.incarnation == incarnation:
+            state.return_flight()
+            self.owned.drop(state)
 
     # -- the workers' side ---------------------------------------------------------------------
 
@@ -424,7 +428,7 @@ class Dispatcher:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is in flight anywhere: the end of a drain."""
+        """Whether nothing is in flight: the end of a drain."""
         return not any(state.flight for state in self._states)
 
     def slots(self, generation: int | None = None) -> list[int]:
@@ -452,10 +456,6 @@ class Dispatcher:
     def generation(self, slot: int) -> int:
         """The generation of a slot."""
         return self._states[slot].generation
-
-    def destinations(self) -> list[int]:
-        """The slot of each shard, once all moves that are ordered have been made."""
-        return self.moves.destinations()
 
     def slot_state(self, slot: int) -> Slot:
         """The state of a slot, to be read only."""

@@ -34,9 +34,7 @@ class InterruptReporter:
         """Process a status of the pool."""
         if status.phase == "draining" and not self._reported:
             self._reported = True
-            in_flight = sum(worker.in_flight for worker in status.workers)
-            inputs = "1 input" if in_flight == 1 else f"{in_flight:,} inputs"
-            _LOG.warning("stopping after %s in flight; interrupt again to stop at once", inputs)
+            _LOG.warning("%s", status.describe_drain())
 
 
 def program_watcher(title: str, *, progress: bool) -> AbstractContextManager[Any]:

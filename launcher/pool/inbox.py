@@ -172,6 +172,10 @@ class Inbox:
             self._taken(worker, body["shard"], now)
             if self.on_acquired is not None:
                 self.on_acquired(worker, [body["shard"]])
+        elif kind == wire.HALTED:
+            if not worker.is_halting:
+                raise BadMessageError("it has halted, and was not asked to")
+            self._dispatcher.returned(*worker.place)
         elif kind == wire.FAILED:
             self._agent_failed(worker, body, now)
         elif kind == wire.FATAL:

@@ -115,6 +115,9 @@ class Observer:
         worker = registry.current(slot)
         beat = worker.heartbeat if worker is not None else None
         held = worker.held if worker is not None else ""
+        active = beat["active"] if beat else 0
+        if not active and worker is not None and registry.beacons[slot].offset is not None:
+            active = 1  # a plain action, during which there are no heartbeats
         dispatcher = self._dispatcher
         return WorkerStatus(
             slot,
@@ -123,7 +126,7 @@ class Observer:
             dispatcher.incarnation(slot),
             dispatcher.in_flight(slot),
             dispatcher.waiting(slot),
-            beat["active"] if beat else 0,
+            active,
             dispatcher.generation(slot),
             len(dispatcher.shards_of(slot)),
             held or (beat.get("overdue", "") if beat else ""),

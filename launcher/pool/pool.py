@@ -64,6 +64,8 @@ _LOG: Final = logging.getLogger("tamias.pool")
 
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
+HALT_SECONDS: Final = 0.1
+"""After this the workers have said what they execute when they halt."""
 IDLE_SECONDS: Final = 1.0
 """Between two turns of the loop with nothing to do."""
 OPERATION_SECONDS: Final = 0.02
@@ -120,7 +122,8 @@ class Pool:
         self._finishing = False
         """Whether no more inputs are read: a command wants the pool to end with those it has."""
         self._draining = False
-        """Whether no more inputs are sent: a signal wants it to end with those in flight."""
+        """Whether no more inputs are begun: a signal wants it to end with those executed now."""
+        self._halting = False
         self._clock = time.monotonic
         self._next_checkpoint = 0.0
         self._next_status = 0.0
@@ -168,6 +171,8 @@ class Pool:
         outcome = "failed"
         try:
             self._loop()
+            if self._draining:
+                self._report("draining")
             self._report("stopping")
             if self._draining and self._clock() >= self._drain_until:
                 self.monitor.report_left()
@@ -245,6 +250,8 @@ class Pool:
             self.command_queue.turn(now)
             self._reader.feed()
             self._workers.dispatch(now)
+            if self._draining:
+                self._halt_workers()
             if self._failure is not None or self._at_end():
                 break
             self._wait(now)
@@ -414,6 +421,13 @@ class Pool:
             self._drain_until = self._clock() + self._settings.drain_timeout
         self._draining = self._reader.closed = True
         self.dispatcher.drain()
+
+    def _halt_workers(self) -> None:
+        """Have the workers begin nothing more; report soon what is executed, when they said so."""
+        self._workers.halt()
+        if not self._halting:
+            self._halting = True
+            self._next_status = min(self._next_status, self._clock() + HALT_SECONDS)
 
     def _stop_workers(self) -> None:
         exits = stop_workers(

@@ -74,7 +74,7 @@ class Scaling(_Reshaping):
         slots = dispatcher.slots(generation)
         slots += [dispatcher.add_slot(generation) for _ in range(workers - len(slots))]
         staying, self._leaving = slots[:workers], slots[workers:]
-        for shard, slot in rebalance(dispatcher.destinations(), staying):
+        for shard, slot in rebalance(dispatcher.moves.destinations(), staying):
             dispatcher.move(shard, slot)
         for slot in self._leaving:
             dispatcher.retire(slot)
@@ -94,7 +94,7 @@ class Swapping(_Reshaping):
             raise UsageError(f"There is no worker {slot}.", hint=f"There are these: {slots}.")
         super().__init__(dispatcher)
         fresh = dispatcher.add_slot(dispatcher.generation(slot))
-        for shard, owner in enumerate(dispatcher.destinations()):
+        for shard, owner in enumerate(dispatcher.moves.destinations()):
             if owner == slot:
                 dispatcher.move(shard, fresh)
         dispatcher.retire(slot)

@@ -22,13 +22,23 @@ class WorkerStatus:
     in_flight: int
     waiting: int
     active: int = 0
-    """Runs under way, as of the last heartbeat."""
+    """Runs that are executed, as of the last heartbeat."""
     generation: int = 0
     shards: int = 0
     """How many shards it has."""
     held: str = ""
     """What holds its event loop for longer than a minute, or what it has waited for during five;
     empty if there is nothing."""
+
+    @property
+    def running(self) -> int:
+        """Runs that are executed."""
+        return min(self.active, self.in_flight)
+
+    @property
+    def queued(self) -> int:
+        """Inputs that have not begun, in the worker or in the launcher."""
+        return self.in_flight - self.running + self.waiting
 
 
 @dataclass(slots=True)
@@ -88,6 +98,19 @@ class PoolStatus:
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The agent's metrics by name, summed over the workers where they are counts."""
+
+    def describe_drain(self) -> str:
+        """What a first signal does, for the user who has sent it."""
+        running = sum(worker.running for worker in self.workers)
+        queued = sum(worker.queued for worker in self.workers)
+        parts = ["stopping"]
+        if running:
+            runs = "1 run that is" if running == 1 else f"{running:,} runs that are"
+            parts = [f"stopping after {runs} executed"]
+        if queued:
+            inputs = "1 queued input goes" if queued == 1 else f"{queued:,} queued inputs go"
+            parts.append(f"{inputs} back, to be done when the job is resumed")
+        return "; ".join([*parts, "interrupt again to stop at once"])
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> PoolStatus:

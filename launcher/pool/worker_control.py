@@ -106,6 +106,13 @@ class WorkerControl:
         elif isinstance(instruction, StopWorker):
             self._transport.request_stop(worker, now)
 
+    def halt(self) -> None:
+        """Have all workers begin nothing more; each reports when all that it has begun is done."""
+        for worker in self._registry:
+            if not worker.is_halting and self._dispatcher.in_flight(worker.assignment.slot):
+                worker.is_halting = True
+                self._transport.send(worker.identity, wire.HALT)
+
     # -- starts and exits ---------------------------------------------------------------------
 
     def poll(self, now: float) -> None:

@@ -83,7 +83,7 @@ class ReloadOperation(Operation):
             on_error=on_error,
         )
         self._began = time.monotonic()
-        self._old_slots = pool.dispatcher.destinations()
+        self._old_slots = pool.dispatcher.moves.destinations()
         """Where the shards come from, and go back to."""
         before = pool.dispatcher.counters.of(self._old)
         self.rollout = Rollout(

@@ -55,6 +55,8 @@ class WorkerHandle:
     """Those of them that have failed finally."""
     unrelated: bool = False
     """Whether its death suspects no input."""
+    is_halting: bool = False
+    """Whether it was asked to begin nothing more."""
     stop_by: float = 0.0
     """The time at which it is killed if it still runs; 0.0 if it was not asked to end."""
     is_rejected: bool = False

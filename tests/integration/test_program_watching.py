@@ -55,7 +55,7 @@ def test_ctrl_c_is_answered_and_the_program_learns_what_became_of_its_job(tmp_pa
         assert process.stderr is not None
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline() == (
-            b"stopping after 1 input in flight; interrupt again to stop at once\n"
+            b"stopping after 1 run that is executed; interrupt again to stop at once\n"
         )
         (tmp_path / "go").touch()
         rest = process.stderr.read().decode()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ...agent.errors import RunTimeoutError
 from ...agent.failures.error_text import is_of
 from ..tasks.stacks import busy_threads_text, tasks_text, waited_for
-from ..tasks.thread_pool import ThreadPool
+from ..tasks.thread_pool import NotBegunError, ThreadPool
 from ..tasks.tracking import TaskFactory, has_begun, has_started_tasks, offset_of_task
 from ..waiting.waits import SuspendRun, Waits
 from .context import WorkerContext
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 OVERDUE_SECONDS: Final = 300.0
 """How long an action may wait until that is reported."""
+SHORTEST_WAIT: Final = 0.05
+"""A worker that halts suspends runs that wait longer than this."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
 
@@ -47,6 +49,7 @@ class AsyncActions:
         policy: the time limit, and the number of threads.
         finished: called when an action has ended, with its exception if it has raised.
         suspended: called when an action has been given up, with the moment to execute it again.
+        dropped: called when an action was not begun, because no more are.
         failed: called with an error of tamias itself.
     """
 
@@ -58,12 +61,14 @@ class AsyncActions:
         *,
         finished: Finished,
         suspended: Callable[[Run, Action, float], None],
+        dropped: Callable[[Run, Action], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         self.policy = policy
         self._services = services
         self._finished = finished
         self._suspended = suspended
+        self._dropped = dropped
         self.waits = Waits(self._give_up, policy.suspend_after)
         self._failed = failed
         self._loop = asyncio.get_running_loop()
@@ -127,7 +132,9 @@ class AsyncActions:
             self._under_way.pop(run.number, None)
             context.end()
             moment = failure.moment if type(failure) is SuspendRun else run.suspended_until
-            if moment is None:
+            if type(failure) is NotBegunError:
+                self._dropped(run, action)
+            elif moment is None:
                 self._finished(run, action, failure)
             else:
                 self._suspended(run, action, moment)
@@ -150,9 +157,19 @@ class AsyncActions:
         waiting.task.cancel()
 
     def suspend_waiting(self) -> None:
-        """Suspend all runs that do nothing but wait."""
+        """Suspend all runs that do nothing but wait, now and from now on."""
+        self.waits.suspend_after = SHORTEST_WAIT
         for run, _, _ in list(self._under_way.values()):
-            self.waits.suspend_now(run)
+            self.waits.suspend_soon(run)
+
+    @property
+    def queued(self) -> int:
+        """How many actions wait for a thread."""
+        return self._threads.waiting
+
+    def begin_none(self) -> None:
+        """Drop the runs whose actions wait for a thread."""
+        self._threads.begin_none()
 
     def _expire(self, run: Run) -> None:
         # Between two steps there is no task, and the next one will not start. A task that waits for

@@ -11,6 +11,7 @@ Everything here runs on the loop's thread, except user code that was sent to thr
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
@@ -94,6 +95,9 @@ class Engine:
         self._beacon = beacon
         self._halt = halt
         self._halted = False
+        self._when_halted: Callable[[], None] | None = None
+        """Called once when nothing is executed any more, if no more is to begin."""
+        self._is_halt_reported = False
         self._lanes = Lanes(writers, shards)
         unfinished = UnfinishedRuns(group)
         self._completion = RunCompletion(
@@ -124,8 +128,8 @@ class Engine:
 
     @property
     def active(self) -> int:
-        """The number of runs under way."""
-        return self._completion.active
+        """The number of runs that are executed, without those that wait for a thread."""
+        return self._completion.active - self._driver.queued
 
     @property
     def idle(self) -> bool:
@@ -149,6 +153,8 @@ class Engine:
 
     def receive(self, batch: InputBatch) -> None:
         """Queue a batch of inputs for `work`."""
+        if self._when_halted is not None:
+            return
         inputs = zip(batch.offsets, batch.keys, batch.payloads, strict=True)
         plain = not batch.rejections and max(batch.offsets) <= LARGEST_OFFSET
         self._batches.append((inputs, batch, plain))
@@ -299,10 +305,20 @@ class Engine:
             self._completion.set_aside(run, rejection)
 
     def _start_waiting(self, lane: Lane) -> None:
-        """Start the next inputs of a lane that has become free."""
+        """Start the next inputs of a lane that has become free, for one time slice."""
+        until = time.monotonic() + SLICE_SECONDS
         # A run that is suspended takes the queue away from its lane.
         while lane.queue and lane.run is None and not self._halted:
             self._start(lane, *lane.queue.popleft())
+            if time.monotonic() > until:
+                asyncio.get_running_loop().call_soon(self._continue, lane)
+                return
+
+    def _continue(self, lane: Lane) -> None:
+        try:
+            self._end_callback(lane)
+        except BaseException as error:  # noqa: BLE001 (not the user's: those are caught before)
+            self._group.fail(error)
 
     def commit_ended(self) -> None:
         """Commit the runs that have ended since the last call."""
@@ -316,6 +332,7 @@ class Engine:
             self._start_waiting(lane)
         self._beacon.name_none()
         self._group.schedule()
+        self._report_if_halted()
 
     def unheard(self, event: Event, sender: str) -> None:
         """Notice an event that no action listens to."""
@@ -347,6 +364,31 @@ class Engine:
         return actions[0] if plain and len(actions) == 1 and not actions[0].is_async else None
 
     # -- the end ------------------------------------------------------------------------------
+
+    def halt_queue(self, halted: Callable[[], None]) -> None:
+        """Drop all that has not begun, and begin nothing more; what is executed is finished.
+
+        Runs that wait are suspended. `halted` is called when all that was begun is committed, and
+        its outputs are sent.
+        """
+        self._halted = True
+        self._when_halted = halted
+        self._batches.clear()
+        self._driver.begin_none()
+        self.suspend_waiting()
+        self._report_if_halted()
+
+    def suspend_waiting(self) -> None:
+        """Suspend all runs that do nothing but wait, however short."""
+        self._driver.suspend_waiting()
+
+    def _report_if_halted(self) -> None:
+        halted = self._when_halted
+        if halted is None or self._is_halt_reported or self._completion.active:
+            return
+        self._is_halt_reported = True
+        self._group.when_committed(lambda _: halted(), None)
+        self._group.schedule()
 
     def _stop_runs(self, report: dict[str, Any]) -> None:
         """Start no more runs, since an action failed and the policy is to fail."""

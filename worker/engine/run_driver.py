@@ -81,12 +81,14 @@ class RunDriver:
             policy,
             finished=self._action_finished,
             suspended=self._action_suspended,
+            dropped=self._action_dropped,
             failed=broken,
         )
         self.waits = self._actions.waits
         self._questions = services.questions
         self._parked: dict[Run, asyncio.TimerHandle] = {}
         """Runs whose next attempt begins soon."""
+        self._begins_none = False
 
     def reconfigure(self, policy: Policy) -> None:
         """Apply another policy from now on; running timers are not changed."""
@@ -213,7 +215,7 @@ class RunDriver:
     def _suspend(self, run: Run, moment: float) -> None:
         """Execute a run's action again at a moment: in this worker, or, if it is far, in any."""
         pause = moment - clock.now()
-        if pause > self._policy.suspend_after:
+        if pause > self.waits.suspend_after:
             self._completion.suspend(run, moment)
         else:
             again = self._completion.begin_again(run)
@@ -222,6 +224,23 @@ class RunDriver:
     def _unpark(self, run: Run) -> None:
         del self._parked[run]
         self._resume(run)
+
+    @property
+    def queued(self) -> int:
+        """As `AsyncActions.queued`."""
+        return self._actions.queued
+
+    def begin_none(self) -> None:
+        """Begin no more attempts; those that are executed go on."""
+        self._begins_none = True
+        self._actions.begin_none()
+
+    def _action_dropped(self, run: Run, action: Action) -> None:
+        """Drop a run whose action was not begun; what it has on record stays there."""
+        if self._hooks is not None:
+            self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, None)
+        self._completion.begin_again(run)
+        self._yielded(run.lane)
 
     def suspend_waiting(self) -> None:
         """Suspend all runs that do nothing but wait, however short."""
@@ -242,11 +261,12 @@ class RunDriver:
     def _resume(self, run: Run) -> None:
         """Go on with a run: a parked one, or the next attempt at a failed one."""
         try:
-            self._name_in_beacon(run)
-            if run.steps is None:
-                self.begin(run)
-            else:
+            if run.steps is not None:
+                self._name_in_beacon(run)
                 self._step(run)
+            elif not self._begins_none:
+                self._name_in_beacon(run)
+                self.begin(run)
             self._yielded(run.lane)
         except BaseException as error:  # noqa: BLE001 (not the user's: those are caught before)
             self._broken(error)

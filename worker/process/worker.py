@@ -79,8 +79,9 @@ POOL_VARIABLE: Final = "TAMIAS_POOL"
 launcher's process id, a colon, and the state directory."""
 _set_handler: Final = signal.signal
 """As it is before the agent is imported, which may replace it."""
-MESSAGES_PER_TURN: Final = 8
-"""Messages read from the socket before their runs are committed."""
+MESSAGES_PER_TURN: Final = 64
+"""Messages read from the socket before runs are executed; more than a full window has, so that a
+message such as `halt` is seen before the next slice of runs."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
 
@@ -338,6 +339,10 @@ class Worker:
             self._announcer.begin_round(body["round"], ends=body["ends"])
         elif kind == wire.ANSWER:
             self._questions.receive(wire.unpack(message), clock.now())
+        elif kind == wire.HALT:
+            self._announcer.stop()
+            self._engine.halt_queue(lambda: self._send_json(wire.HALTED, {}))
+            self._send_metrics()
         elif kind == wire.STOP:
             self._owned.commit_trims()
             self._group.flush()

@@ -29,6 +29,10 @@ _REPLACED: Final = (
 )
 
 
+class NotBegunError(Exception):
+    """A function was not called, and will not be: no more are begun."""
+
+
 class ThreadPool:
     """A pool of threads for at most `size` functions at a time, not counting cancelled ones."""
 
@@ -38,18 +42,29 @@ class ThreadPool:
         self._name = name
         self._gate = asyncio.Semaphore(size)
         self._pool = self._new_pool()
+        self._begins_none = False
+        self.waiting = 0
+        """How many functions wait for a thread."""
 
     async def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call the function in a thread, in a copy of the caller's context, and await its end.
 
         Raises:
             RuntimeError: there are no threads (`threads_are_replaced`).
+            NotBegunError: `begin_none` was called before there was a thread for it.
         """
         if threads_are_replaced():
             raise RuntimeError(_REPLACED)
         context = contextvars.copy_context()
         call = functools.partial(context.run, _call, function, args, kwargs)
-        async with self._gate:
+        self.waiting += 1
+        try:
+            await self._gate.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            if self._begins_none:
+                raise NotBegunError
             work = self._pool.submit(call)
             try:
                 return await asyncio.wrap_future(work)
@@ -58,6 +73,12 @@ class ThreadPool:
                     self._pool.shutdown(wait=False)
                     self._pool = self._new_pool()
                 raise
+        finally:
+            self._gate.release()
+
+    def begin_none(self) -> None:
+        """Refuse all functions that have no thread yet; those that run go on."""
+        self._begins_none = True
 
     def close(self) -> None:
         """Start no further function; those that run go on."""

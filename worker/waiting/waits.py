@@ -96,6 +96,11 @@ class Waits:
         self._suspend(run, min(wait.moment for wait in run.waits))
         return True
 
+    def suspend_soon(self, run: WaitingRun) -> None:
+        """Suspend a run that waits as soon as it does nothing else."""
+        if run.waits and run.task is not None and not self.suspend_now(run):
+            self._try_later(run, run.task)
+
     def _suspend_or_try_later(self, run: WaitingRun) -> None:
         if run.task is None:
             return

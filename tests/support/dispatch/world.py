@@ -300,7 +300,7 @@ class World:
     def retire(self, number: int, heirs: Sequence[int]) -> None:
         """Retire a slot, and give its shards to the heirs in turn."""
         self.slots[number].retiring = True
-        for shard, owner in enumerate(self.dispatcher.destinations()):
+        for shard, owner in enumerate(self.dispatcher.moves.destinations()):
             if owner == number:
                 self.move(shard, heirs[shard % len(heirs)])
         self.dispatcher.retire(number)

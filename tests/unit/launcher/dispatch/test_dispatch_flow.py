@@ -226,6 +226,19 @@ class TestDrain:
         assert pool.dispatcher.next_deadline(pool.now) is None
         assert pool.tick() == []
 
+    def test_what_a_worker_has_not_begun_goes_back(self) -> None:
+        pool = Pool()
+        pool.submit(range(5))
+        pool.tick()
+        pool.dispatcher.drain()
+        assert pool.complete(1) == [1]
+        pool.dispatcher.returned(0, pool.dispatcher.incarnation(0))
+        assert pool.dispatcher.quiet
+        assert not pool.dispatcher.idle
+        assert [item.offset for item in pool.dispatcher.known()] == [0, 2, 3, 4]
+        assert pool.dispatcher.waiting(0) == 4
+        assert pool.tick() == []
+
 
 def test_impossible_limits_are_refused() -> None:
     with pytest.raises(ValueError, match="start at 1"):

@@ -200,7 +200,7 @@ def test_a_move_can_be_called_back_at_any_time() -> None:
     pool.dispatcher.move(0, 1)  # too late: it comes back first
     pool.take(0, 0)
     assert pool.orders() == [ReleaseShard(0, 1, 0)]
-    assert pool.dispatcher.destinations() == [1, 1]
+    assert pool.dispatcher.moves.destinations() == [1, 1]
 
 
 def test_a_retired_slot_ends_when_its_shards_are_gone_and_its_number_is_used_again() -> None:
