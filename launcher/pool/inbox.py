@@ -173,9 +173,7 @@ class Inbox:
             if self.on_acquired is not None:
                 self.on_acquired(worker, [body["shard"]])
         elif kind == wire.HALTED:
-            if not worker.is_halting:
-                raise BadMessageError("it has halted, and was not asked to")
-            self._dispatcher.returned(*worker.place)
+            self._has_halted(worker)
         elif kind == wire.FAILED:
             self._agent_failed(worker, body, now)
         elif kind == wire.FATAL:
@@ -258,6 +256,11 @@ class Inbox:
         shards = {int(shard): waiting_counts(counts) for shard, counts in body["shards"].items()}
         if self.on_rest is not None:
             self.on_rest(body["round"], {n: shards[n] for n in has if n in shards})
+
+    def _has_halted(self, worker: WorkerHandle) -> None:
+        if not worker.is_halting:
+            raise BadMessageError("it has halted, and was not asked to")
+        self._dispatcher.returned(*worker.place)
 
     def _agent_failed(self, worker: WorkerHandle, report: dict[str, Any], now: float) -> None:
         if not has_input(worker, report["offset"], self._dispatcher):
