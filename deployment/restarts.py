@@ -209,7 +209,7 @@ class RestartPolicy:
 
     @property
     def exit_code(self) -> int:
-        """The worst of the agents' codes: failed, wrong, interrupted, dead letters, all done."""
+        """The worst of the agents' codes, from all done to failed."""
         codes = (agent.code or 0 for agent in self._agents.values())
         return max(codes, key=_badness, default=DONE)
 

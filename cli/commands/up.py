@@ -11,7 +11,9 @@ import typer
 from ...deployment.checks import check_members
 from ...deployment.spec import Deployment, problems_error
 from ...deployment.supervisor import Supervisor
-from ...launcher.jobs.exit_codes import DONE, FAILED, INTERRUPTED, WRONG
+from ...launcher.jobs.exit_codes import DONE, FAILED, INTERRUPTED, WAITING, WRONG
+from ...launcher.pool.at_end import describe_waiting
+from ...store import clock
 from .. import flags
 from ..environment_flags import described
 from ..errors import print_error
@@ -64,6 +66,9 @@ def _print_results(
         console.print(results(deployment, watch))
     for member in deployment.members:
         report = watch.agents[member.name].report
+        if report is not None and report.finished and report.waiting:
+            waiting = describe_waiting(report.waiting, clock.now())
+            console.print(f"{member.name}: {waiting}", markup=False)
         if report is not None and report.dead_letters:
             console.print(
                 f"{member.name} has {count(report.dead_letters, 'dead letter')}: "
@@ -74,6 +79,8 @@ def _print_results(
     again = f"tamias up {typed(deployment.path)}"
     if INTERRUPTED in codes:
         console.print(f"Nothing is lost. To carry on: {again}", markup=False)
+    elif WAITING in codes:
+        console.print(f"What waits goes on with: {again}", markup=False)
     elif codes & {FAILED, WRONG}:
         console.print(f"When it is repaired, to carry on: {again}", markup=False)
 

@@ -13,6 +13,7 @@ from support.moved_clock import MovedClock
 from tamias import (
     Agent,
     AgentsExecutionEnvironment,
+    AnswerError,
     EndOfInputEvent,
     Event,
     InputEvent,
@@ -20,9 +21,13 @@ from tamias import (
     RunnerContext,
     action,
 )
+from tamias.launcher.control.client import NoAnswerError, send_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tamias.launcher.workers.threads import ThreadStarter
 
 HOUR = 3600.0
 
@@ -142,3 +147,94 @@ def test_a_job_with_a_temporary_state_waits(moved: MovedClock) -> None:
     timer.join()
     assert outputs == [{"a": [HOUR, 1]}, {"b": [0, 1]}]
     assert report.exit_code == 0
+
+
+class Clerk(Agent):
+    """Asks whether it may."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def ask(event: Event, ctx: RunnerContext) -> None:
+        answer = await ctx.wait_for("approval", ask=event.input)
+        ctx.send_event(OutputEvent(output=f"{event.input}: {answer}"))
+
+
+def test_an_answer_reaches_a_running_job_though_its_workers_die(
+    tmp_path: Path, twin: list[ThreadStarter]
+) -> None:
+    state = tmp_path / "state"
+    inputs = [("a", "trip"), ("b", "lunch")]
+    report, outputs = start(inputs, Clerk, state_dir=str(state))
+    assert (report.exit_code, report.questions, report.events) == (4, 2, 0)
+    questions = {question.ask: question.token for pair in outputs for question in pair.values()}
+    assert set(questions) == {"trip", "lunch"}
+    result: list[Any] = []
+
+    def life() -> None:
+        options = {"state_dir": str(state), "at_end": "wait"}
+        result.append(start(inputs, Clerk, **options))
+
+    thread = threading.Thread(target=life)
+    thread.start()
+    try:
+        eventually(lambda: send_request(state, "status")["waiting_runs"] == 2)
+        assert send_request(state, "answer", {"token": questions["trip"], "value": "yes"}) == {
+            "answered": True
+        }
+        with pytest.raises(AnswerError):
+            send_request(state, "answer", {"token": questions["trip"], "value": "no"})
+        for slot in range(2):
+            twin[-1].crash(slot)
+        answer = {"token": questions["lunch"], "value": [1, "no"], "by": "Ann"}
+        assert send_request(state, "answer", answer) == {"answered": True}
+    finally:
+        thread.join(60)
+    report, outputs = result[0]
+    assert (report.exit_code, report.events) == (0, 2)
+    texts = [text for pair in outputs for text in pair.values() if isinstance(text, str)]
+    assert sorted(texts) == ["lunch: [1, 'no']", "trip: yes"]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        try:
+            if condition():
+                return
+        except NoAnswerError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("it does not come")
+
+
+def test_workers_that_die_run_each_timer_once(
+    tmp_path: Path, moved: MovedClock, twin: list[ThreadStarter]
+) -> None:
+    inputs: list[Any] = [(n % 20, 50 + n) for n in range(200)]
+    state = str(tmp_path / "state")
+    report, outputs = start(inputs, Reminder, state_dir=state, at_end="suspend", shards=4)
+    assert (report.exit_code, report.timers, outputs) == (4, 200, [])
+    moved.advance(1000)
+    stop = threading.Event()
+
+    def crash() -> None:
+        slot = 0
+        while not stop.wait(0.1):
+            if len(twin) > 1:
+                twin[-1].crash(slot % 2)
+                slot += 1
+            if slot == 6:
+                return
+
+    thread = threading.Thread(target=crash)
+    thread.start()
+    report, outputs = start(inputs, Reminder, state_dir=state, shards=4)
+    stop.set()
+    thread.join()
+    assert report.exit_code == 0
+    by_key: dict[int, list[str]] = {}
+    for pair in outputs:
+        for key, text in pair.items():
+            by_key.setdefault(key, []).append(text)
+    assert by_key == {
+        key: [f"after {50 + n}" for n in range(200) if n % 20 == key] for key in range(20)
+    }
