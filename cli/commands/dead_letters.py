@@ -176,7 +176,7 @@ def _is_service(view: StateView) -> bool:
 
 def _print_report(report: RetryReport, spec: JobSpec, state: Path) -> None:
     console = error_console()
-    tried = len(report.succeeded) + len(report.failed)
+    tried = len(report.succeeded) + len(report.failed) + len(report.waiting)
     if not tried and not report.untried and not report.malformed:
         console.print("There are no dead letters to retry.")
         return
@@ -190,6 +190,7 @@ def _print_report(report: RetryReport, spec: JobSpec, state: Path) -> None:
     which = str(report.failed[0]) if len(report.failed) == 1 else "OFFSET"
     for number, text in (
         (len(report.failed), f"failed again: tamias dead-letters show {place} {which}"),
+        (len(report.waiting), f"begun, and wait: tamias resume {place} goes on with them"),
         (len(report.untried), "not tried yet: repeat the command"),
         (
             len(report.malformed),

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...agent.errors import UsageError
-from ...store.records.offsets import offset_of, retries_of
+from ...store.records.offsets import offset_of, owned_number, retries_of
 from ...store.state.reader import StoreReader
 from ..delivery.checkpoint import Checkpoint
 from ..delivery.checkpointed import CheckpointedDelivery
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from ...store.shard.snapshot import Snapshot
     from ..pool.status import PoolStatus
     from .file_job import JobSpec
     from .report import Report
@@ -52,6 +53,8 @@ class RetryReport:
     """Offsets of those that were not run before an interruption."""
     malformed: list[int]
     """Offsets of records that cannot be read as inputs, so they cannot be run."""
+    waiting: list[int]
+    """Offsets of those whose runs wait; the job goes on with them when they are due."""
     job: Report | None
     """None if there was nothing to do."""
 
@@ -93,11 +96,14 @@ def retry_dead_letters(
                 spec.output, ordered=spec.ordered, sync=state.manifest.durability == "machine"
             )
             report = job.run(state, source, CheckpointedDelivery(sink, state.progress))
-        result = RetryReport(report is None or report.finished, left, [], [], malformed, report)
+        result = RetryReport(report is None or report.finished, left, [], [], malformed, [], report)
         for waiting in sorted(chosen, key=lambda waiting: waiting.offset):
             with reader.shard(waiting.shard) as snapshot:
                 letter = snapshot.dead_letter(waiting.offset) if snapshot is not None else None
-            if letter is None:
+                waits = snapshot is not None and _waits(snapshot, waiting)
+            if waits:
+                result.waiting.append(waiting.offset)
+            elif letter is None:
                 result.succeeded.append(waiting.offset)
             elif letter.retries > waiting.retries:
                 result.failed.append(waiting.offset)
@@ -105,6 +111,11 @@ def retry_dead_letters(
                 result.untried.append(waiting.offset)
         result.succeeded.sort()
         return result
+
+
+def _waits(snapshot: Snapshot, candidate: RetryCandidate) -> bool:
+    """Whether the run of a retried input is suspended."""
+    return snapshot.waiting.is_owned(owned_number(candidate.number))
 
 
 def _undelivered(reader: StoreReader) -> list[int]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tamias.store import clock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 
@@ -21,3 +23,12 @@ class MovedClock:
     def advance(self, seconds: float) -> None:
         """Move it."""
         self._ahead += seconds
+
+
+class SharedClock:
+    """The same for this process and the processes that it starts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+        monkeypatch.setattr(clock, "_offset", clock._open_offset(str(file)))
+        monkeypatch.setenv("TAMIAS_CLOCK", str(file))
+        self.advance = clock.advance
