@@ -103,14 +103,14 @@ if TYPE_CHECKING:
     from .bridge.resources.prompt import JavaPrompt
     from .bridge.resources.tool import JavaTool
     from .bridge.resources.vector_store import JavaCollectionManageableVectorStore, JavaVectorStore
-    from .launcher.jobs.in_process import AgentRun, FailedInput, run_agent
+    from .launcher.testing.in_process import AgentRun, FailedInput, run_agent
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
     from .service.client.submission import AsyncSubmission, Submission
 
 __getattr__ = lazily(
     __name__,
-    AgentRun=".launcher.jobs.in_process",
+    AgentRun=".launcher.testing.in_process",
     AsyncClient=".service.client.aioclient",
     AsyncSubmission=".service.client.submission",
     BaseChatModelConnection=".agent.resources.chat_model",
@@ -122,7 +122,7 @@ __getattr__ = lazily(
     Collection=".agent.resources.vector_store",
     CollectionManageableVectorStore=".agent.resources.vector_store",
     Document=".agent.resources.vector_store",
-    FailedInput=".launcher.jobs.in_process",
+    FailedInput=".launcher.testing.in_process",
     JavaChatModelConnection=".bridge.resources.chat_model",
     JavaChatModelSetup=".bridge.resources.chat_model",
     JavaCollectionManageableVectorStore=".bridge.resources.vector_store",
@@ -135,7 +135,7 @@ __getattr__ = lazily(
     VectorStoreQuery=".agent.resources.vector_store",
     VectorStoreQueryMode=".agent.resources.vector_store",
     VectorStoreQueryResult=".agent.resources.vector_store",
-    run_agent=".launcher.jobs.in_process",
+    run_agent=".launcher.testing.in_process",
 )
 
 __all__ = [

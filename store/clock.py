@@ -11,10 +11,11 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["advance", "now"]
+__all__ = ["advance", "listen", "now"]
 
 _FLOAT: Final = struct.Struct("=d")
 
@@ -32,6 +33,7 @@ def _open_offset(path: str) -> mmap.mmap | bytearray:
 
 _offset: Final = _open_offset(os.environ.get("TAMIAS_CLOCK", ""))
 _unpack: Final = _FLOAT.unpack_from
+_listeners: Final[list[Callable[[], None]]] = []
 
 
 def now() -> float:
@@ -42,3 +44,11 @@ def now() -> float:
 def advance(seconds: float) -> None:
     """Move the clock, for tests: of this process, or of all that share it."""
     _FLOAT.pack_into(_offset, 0, float(_unpack(_offset)[0]) + seconds)
+    for listener in _listeners:
+        listener()
+
+
+def listen(moved: Callable[[], None]) -> Callable[[], None]:
+    """Have `moved` called when this process moves the clock; return what ends that."""
+    _listeners.append(moved)
+    return lambda: _listeners.remove(moved)

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
     from ...environments.launch import Launch
     from ...store.shard.shard import Durability
+    from ...store.waiting.reading import WaitingCounts
+    from ..control.commands import Answer, Command
     from ..delivery.delivery import Delivery
     from ..delivery.source import Source
     from ..pool.status import PoolStatus
@@ -80,6 +82,8 @@ class Job:
     """Whether the end of the source is the end of the job's input, where the agent may still have
     something to do: `EndOfInputEvent`, runs that wait. If not, what waits is left to the next run
     of the job."""
+    on_rest: Callable[[WaitingCounts, Callable[[Command], Answer]], bool] | None = None
+    """See `PoolSettings.on_rest`."""
     time_limit: float | None = None
     """Seconds after which the pool is ended at once, resumably; None for no limit."""
     on_status: Callable[[PoolStatus], None] | None = None
@@ -273,6 +277,7 @@ class Job:
             at_end_limit=config.get(PoolOptions.AT_END_LIMIT),
             waiting_limit=config.get(PoolOptions.WAITING_LIMIT),
             ends_input=self.ends_input,
+            on_rest=self.on_rest,
             start_method=config.get(PoolOptions.START_METHOD),
             make_starter=self.make_starter,
             launch=self.launch,

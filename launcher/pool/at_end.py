@@ -42,6 +42,8 @@ class EndOfInput:
         self._work = -1
         self._reports: dict[int, WaitingCounts] = {}
         self._next_remark: float | None = None
+        self._rested = 0
+        """The last round for which `at_rest` has returned something."""
 
     def begin(self, work: int) -> bool:
         """Begin a new round if there was work since the last; return whether that is so.
@@ -82,6 +84,14 @@ class EndOfInput:
         if self._at_end == "wait":
             return False
         return counts.next is None or counts.next - now > self._limit
+
+    def at_rest(self) -> WaitingCounts | None:
+        """What waits, when all is at rest: once in each round."""
+        counts = self.counts
+        if not counts or self._rested == self.number:
+            return None
+        self._rested = self.number
+        return counts
 
     def remark(self, monotonic: float, now: float) -> str:
         """Return what a pool that goes on waits for, when it is time for a message; else ""."""

@@ -286,6 +286,8 @@ class Pool:
         now = clock.now()
         if self._end.is_over(now):
             return True
+        if self._settings.on_rest is not None and (counts := self._end.at_rest()) is not None:
+            return self._settings.on_rest(counts, self.post)
         if remark := self._end.remark(self._clock(), now):
             _LOG.warning("the input has ended, and the job goes on: %s", remark)
         return False

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from ...agent.hooks import Hooks
     from ...environments.launch import Launch
+    from ...store.waiting.reading import WaitingCounts
     from ...worker.process.boot import Boot
+    from ..control.commands import Answer, Command
     from ..hooks import LauncherHook
     from ..workers.starter import Starter
     from .status import PoolStatus
@@ -50,6 +52,9 @@ class PoolSettings:
     launch: Launch | None = None
     """The workers' interpreter; None for the launcher's."""
     on_status: Callable[[PoolStatus], None] | None = None
+    on_rest: Callable[[WaitingCounts, Callable[[Command], Answer]], bool] | None = None
+    """Called at the end of the input when nothing is to be done now and runs wait, with what waits,
+    and with what gives the pool a command; returns whether the pool ends."""
     handle_signals: bool = True
     """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
     hooks: Hooks[LauncherHook] = field(default_factory=logging_only)

@@ -10,6 +10,7 @@ The tables are read when something in them has changed, and when the next moment
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...store import clock
@@ -65,6 +66,7 @@ class Announcer:
         self._timer: TimerHandle | None = None
         self._scheduled = False
         self._stopped = False
+        self._stop_listening = clock.listen(self._clock_has_moved)
         self._round: _Round | None = None
         self._is_answered = True
 
@@ -102,7 +104,10 @@ class Announcer:
 
     def stop(self) -> None:
         """Announce nothing more."""
+        if self._stopped:
+            return
         self._stopped = True
+        self._stop_listening()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -165,6 +170,11 @@ class Announcer:
         if moments:
             pause = min(max(0.0, (min(moments) - now) / 1e6), _LONGEST_PAUSE)
             self._timer = self._loop.call_later(pause, self.look)
+
+    def _clock_has_moved(self) -> None:
+        """Look again; another thread may have moved the clock."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self.look)
 
     def _schedule(self) -> None:
         if not self._scheduled and not self._stopped:

@@ -17,19 +17,22 @@ from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.naming.public import public
 from ...agent.plan import AgentPlan
+from ...agent.waiting.moments import Duration, seconds_of
+from ...agent.waiting.questions import Question
 from ...store.encoding.keys import decode_key
 from ...store.state.reader import StoreReader
 from ...store.state.scratch import make_scratch
 from ...worker.importing.target_loader import load_target
 from ..delivery.checkpointed import CheckpointedDelivery
+from ..jobs.agent_spec import AgentSpec
+from ..jobs.job import Job
 from ..sinks.collect import CollectSink
 from ..sources.factory import python_source
 from ..workers.threads import ThreadStarter
-from .agent_spec import AgentSpec
-from .job import Job
+from .skipped_waits import SkippedWaits, open_questions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ...agent.agent import Agent
     from ...agent.resources.resource import ResourceType
@@ -66,6 +69,10 @@ class AgentRun:
     """Attempts beyond an input's first."""
     notices: dict[str, int] = field(default_factory=dict)
     """Probable mistakes of the agent, by text: how often each was noticed."""
+    questions: list[Question] = field(default_factory=list)
+    """The questions of `ctx.wait_for` that were not answered."""
+    waiting: int = 0
+    """The runs that wait at the end, for an answer or for a moment that is too far."""
 
     def outputs_of(self, key: Any) -> list[Any]:
         """Return the outputs of one key."""
@@ -80,6 +87,8 @@ def run_agent(
     state: str | Path | None = None,
     config: Mapping[str, Any] | None = None,
     resources: Mapping[ResourceType, Mapping[str, Any]] | None = None,
+    answers: Mapping[str, Any] | Callable[[Question], Any] | None = None,
+    longest_wait: Duration = 7 * 86_400,
 ) -> AgentRun:
     """Run an agent inside this process, over some inputs; for tests.
 
@@ -91,6 +100,11 @@ def run_agent(
         state: a state directory to begin from, or to be made; None: a temporary one.
         config: settings, by name: options of tamias, and the agent's own.
         resources: resources of the environment, by type and name.
+        answers: what `ctx.wait_for` returns: values by the name of the question, or a function of
+            the `Question`.
+        longest_wait: waits and timers are not waited for: when nothing else is to be done, the
+            clock of this process is moved to the next moment, by so much in all (seconds or a
+            `timedelta`). What is due later is left waiting.
 
     Raises:
         AgentDefinitionError: the agent is declared in a way that cannot run.
@@ -99,7 +113,13 @@ def run_agent(
     """
     durability = {PoolOptions.DURABILITY.key: "none"} if state is None else {}
     settings = Configuration(
-        {"workers": 1, **durability, **(config or {}), PoolOptions.ON_ERROR.key: on_error}
+        {
+            "workers": 1,
+            "suspend-after": 0,
+            **durability,
+            **(config or {}),
+            PoolOptions.ON_ERROR.key: on_error,
+        }
     )
     loaded = load_target(agent) if isinstance(agent, str) else agent
     plan = AgentPlan.compile(loaded, settings, resources)
@@ -110,21 +130,29 @@ def run_agent(
     ]
     scratch = None if state is not None else make_scratch("none")
     path = Path(state) if state is not None else (scratch or Path()) / "state"
+    waits = SkippedWaits(path, answers, seconds_of(longest_wait, "longest_wait"))
     try:
-        return _run(plan, settings, elements, path, scratch)
+        return _run(plan, settings, elements, path, scratch, waits)
     finally:
+        waits.restore()
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _run(
-    plan: AgentPlan, config: Configuration, elements: list[Any], path: Path, scratch: Path | None
+def _run(  # noqa: PLR0917 (the parts of one run)
+    plan: AgentPlan,
+    config: Configuration,
+    elements: list[Any],
+    path: Path,
+    scratch: Path | None,
+    waits: SkippedWaits,
 ) -> AgentRun:
     job = Job(
         AgentSpec(plan.name, config=config.data, on_error=config.get(PoolOptions.ON_ERROR) or ""),
         scratch=scratch,
         controllable=False,
         ends_input=True,
+        on_rest=waits.at_rest,
         handle_signals=False,
         make_starter=lambda boot: ThreadStarter(boot, plan),
     )
@@ -135,6 +163,8 @@ def _run(
     ):
         sink = CollectSink(state.layout.outputs if is_kept else None)
         report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
+        if waits.error is not None:
+            raise waits.error
         outputs = sink.results()
     with StoreReader(path) as reader:
         memory = {key: reader.memory(key) or {} for key in list(reader.keys())}
@@ -148,4 +178,18 @@ def _run(
             )
             for letter in reader.dead_letters()
         ]
-    return AgentRun(outputs, memory, failures, report.retries, report.notices)
+        questions = open_questions(path)
+    outputs = [pair for pair in outputs if not any(map(_is_question, pair.values()))]
+    return AgentRun(
+        outputs,
+        memory,
+        failures,
+        report.retries,
+        report.notices,
+        questions,
+        report.waiting_runs,
+    )
+
+
+def _is_question(output: object) -> bool:
+    return isinstance(output, Question)

@@ -1,0 +1,1 @@
+"""Running an agent inside a test. Knows nothing of processes and terminals."""
