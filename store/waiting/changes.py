@@ -42,8 +42,8 @@ __all__ = [
     "number_key",
 ]
 
-COUNTERS: Final = (b"waiting_runs", b"waiting_inputs", b"waiting_timers")
-"""Names in the table `meta`: suspended runs; what waits behind them; timers."""
+COUNTERS: Final = (b"waiting_runs", b"waiting_inputs", b"waiting_timers", b"waiting_questions")
+"""Names in the table `meta`: suspended runs; what waits behind them; timers; questions."""
 _TICKET: Final = b"ticket"
 FORMAT_WITH_WAITING: Final = 2
 """The format of a shard in which something has waited: versions that would overlook it refuse."""
@@ -121,7 +121,7 @@ class _Tables:
         self._ends = databases.ends
         self._meta = databases.meta
         self._ticket: int | None = None
-        self._deltas = [0, 0, 0]
+        self._deltas = [0, 0, 0, 0]
 
     def put(self, number: int, record: bytes, queued: bool, timer_id: str) -> None:  # noqa: FBT001 (called with a tuple)
         """As `WaitingChanges.put`."""
@@ -173,27 +173,40 @@ class _Tables:
         data = self._transaction.get(number_key(number), None, self._owned)
         if data is not None:
             header = OwnedHeader.decode(data)
-            self._transaction.put(due_key(header.ticket or 1, number), b"", db=self._due)
+            if header.begun:  # else it waits for nothing but its turn, or its moment
+                self._transaction.put(due_key(header.ticket or 1, number), b"", db=self._due)
 
     def put_question(self, token: str, record: bytes | None) -> None:
         """As `WaitingChanges.put_question`."""
         key = token.encode()
+        before = self._transaction.get(key, None, self._questions)
+        waits_before = before is not None and QuestionRecord.decode(before).waits
+        waits = record is not None and QuestionRecord.decode(record).waits
+        self._deltas[3] += waits - waits_before
         if record is None:
             self._transaction.delete(key, db=self._questions)
-        else:
-            self._transaction.put(key, record, db=self._questions)
-            if self._transaction.stat(self._questions)["entries"] > MOST_QUESTIONS:
-                self._drop_closed_questions()
+            return
+        self._transaction.put(key, record, db=self._questions)
+        if self._transaction.stat(self._questions)["entries"] <= MOST_QUESTIONS:
+            return
+        # The oldest ones may all be open. Then a question that is closed is not kept at all.
+        if not self._drop_closed_questions() and not waits:
+            self._transaction.delete(key, db=self._questions)
 
-    def _drop_closed_questions(self) -> None:
-        """Drop questions of runs that have ended, the oldest first: a few for each new one."""
+    def _drop_closed_questions(self) -> bool:
+        """Drop questions that nothing waits for, the oldest first: a few for each new one."""
+        dropped = False
         with self._transaction.cursor(self._questions) as cursor:
             present = cursor.first()
             for _ in range(_DROPPED_AT_ONCE):
                 if not present:
-                    return
-                closed = QuestionRecord.decode(cursor.value()).closed
-                present = cursor.delete() and bool(cursor.key()) if closed else cursor.next()
+                    break
+                if QuestionRecord.decode(cursor.value()).closed:
+                    present = cursor.delete() and bool(cursor.key())
+                    dropped = True
+                else:
+                    present = cursor.next()
+        return dropped
 
     def put_end(self, prefix: bytes, value: bytes | None) -> None:
         """As `WaitingChanges.put_end`."""

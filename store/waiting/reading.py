@@ -168,10 +168,9 @@ class WaitingView:
         if self._databases.owned is None:
             return WaitingCounts()
         meta = self._databases.meta
-        runs, inputs, timers = (
+        runs, inputs, timers, questions = (
             int.from_bytes(self._transaction.get(name, b"", meta), "big") for name in COUNTERS
         )
-        questions = self._transaction.stat(self._databases.questions)["entries"]
         due = self.next_due() if runs or inputs or timers else None
         return WaitingCounts(runs, inputs, timers, questions, None if due is None else due / 1e6)
 

@@ -174,6 +174,11 @@ class QuestionRecord:
         """Whether an answer still counts."""
         return self.answer is None and not (self.expired or self.closed)
 
+    @property
+    def waits(self) -> bool:
+        """Whether its run still needs it: for an answer, or to go on with the answer."""
+        return not (self.expired or self.closed)
+
     def without_values(self) -> QuestionRecord:
         """The record that is kept when the run has ended, so that a late answer is told why."""
         answer = None if self.answer is None else b""
