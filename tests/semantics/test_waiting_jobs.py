@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ from tamias import (
     RunnerContext,
     action,
 )
+from tamias.agent.errors import PoolError
 from tamias.launcher.control.client import NoAnswerError, send_request
 
 if TYPE_CHECKING:
@@ -237,4 +239,37 @@ def test_workers_that_die_run_each_timer_once(
             by_key.setdefault(key, []).append(text)
     assert by_key == {
         key: [f"after {50 + n}" for n in range(200) if n % 20 == key] for key in range(20)
+    }
+
+
+def test_shards_that_move_keep_what_waits_in_order(tmp_path: Path, moved: MovedClock) -> None:
+    inputs: list[Any] = [(n % 30, 50 + n % 7) for n in range(600)]
+    state = tmp_path / "state"
+    options: dict[str, Any] = {"state_dir": str(state), "shards": 8}
+    report, outputs = start(inputs, Napper, at_end="suspend", **options)
+    assert (report.exit_code, report.waiting_runs, report.waiting_inputs) == (4, 30, 570)
+    result: list[Any] = []
+    thread = threading.Thread(
+        target=lambda: result.append(start(inputs, Napper, at_end="wait", **options))
+    )
+    thread.start()
+    try:
+        eventually(lambda: send_request(state, "status")["waiting_runs"] == 30)
+        turn = 0
+        while thread.is_alive() and turn < 2000:
+            turn += 1
+            moved.advance(20)
+            with suppress(PoolError):  # the job has ended
+                send_request(state, "scale", {"workers": 1 + turn // 4 % 4})
+            thread.join(0.01)
+    finally:
+        thread.join(60)
+    report, outputs = result[0]
+    assert (report.exit_code, report.events) == (0, 600)
+    by_key: dict[int, list[Any]] = {}
+    for pair in outputs:
+        for key, output in pair.items():
+            by_key.setdefault(key, []).append(output)
+    assert by_key == {
+        key: [[50 + n % 7, 1 + n // 30] for n in range(600) if n % 30 == key] for key in range(30)
     }
