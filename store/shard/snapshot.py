@@ -17,7 +17,7 @@ from ..encoding.keys import prefix_of
 from ..encoding.paths import CUT, MAX_ADDRESS, address, decode_path, encode_path
 from ..records.dead_letters import DeadLetter
 from ..records.journal import JournalEntry, journal_prefix
-from ..records.offsets import owned_number
+from ..records.offsets import RunKind, kind_of, owned_number
 from ..waiting.reading import WaitingView
 from .key_groups import group_entries, hashed_prefixes, key_entries
 
@@ -206,7 +206,7 @@ class Snapshot:
 
     def interrupted(self) -> dict[int, list[JournalEntry]]:
         """Return the journal records of unfinished runs that are not owned by the shard."""
-        if not self.waiting.counts().runs:
+        if not self.waiting.counts():
             return self.journal()
         runs: dict[int, list[JournalEntry]] = {}
         is_owned = self.waiting.is_owned
@@ -214,7 +214,7 @@ class Snapshot:
             present = cursor.first()
             while present:
                 number = int.from_bytes(cursor.key()[:8], "big")
-                if not is_owned(owned_number(number)):
+                if kind_of(number) == RunKind.INPUT and not is_owned(owned_number(number)):
                     runs[number] = self.journal_of(number)
                 present = cursor.set_range(journal_prefix(number + 1))
         return runs

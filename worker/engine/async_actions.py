@@ -37,6 +37,8 @@ OVERDUE_SECONDS: Final = 300.0
 SHORTEST_WAIT: Final = 0.05
 """A worker that halts suspends runs that wait longer than this."""
 
+_SHORTEST_LEFT: Final = 0.05
+"""Seconds until a run that waits is looked at again, at least."""
 _LOG: Final = logging.getLogger("tamias.worker")
 
 
@@ -86,7 +88,8 @@ class AsyncActions:
         performing = self._perform(run, event, action, context)
         run.task = self._tasks.start(self._loop, performing, run.number)
         if self.policy.timed and run.timer is None:
-            run.timer = self._loop.call_later(self.policy.run_timeout, self._expire, run)
+            run.timed_from = self._loop.time()
+            run.timer = self._loop.call_later(self.policy.run_timeout, self._end_time, run)
 
     def key_of(self, offset: int) -> bytes | None:
         """Return the key of an input whose action is under way; None if there is none."""
@@ -148,6 +151,7 @@ class AsyncActions:
             return
         waiting, _, context = known
         waiting.suspended_until = moment
+        waiting.awaited = self._services.questions.awaited_of(waiting.tokens)
         context.end()
         assert waiting.task is not None  # noqa: S101 (it is under way)
         if has_started_tasks(waiting.task):
@@ -170,6 +174,16 @@ class AsyncActions:
     def begin_none(self) -> None:
         """Drop the runs whose actions wait for a thread."""
         self._threads.begin_none()
+
+    def _end_time(self, run: Run) -> None:
+        """End a run whose time limit has passed, unless it has waited meanwhile."""
+        now = self._loop.time()
+        waited = run.waited + (now - run.waits_since if run.waits else 0.0)
+        left = run.timed_from + self.policy.run_timeout + waited - now
+        if left > 0:  # waits do not count
+            run.timer = self._loop.call_later(max(left, _SHORTEST_LEFT), self._end_time, run)
+        else:
+            self._expire(run)
 
     def _expire(self, run: Run) -> None:
         # Between two steps there is no task, and the next one will not start. A task that waits for

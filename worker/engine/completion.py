@@ -83,9 +83,10 @@ class RunCompletion:
         """End a run whose last action has returned."""
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_ended, run_info(run), len(run.outputs))
-        if self._unfinished and run.lane.fields.has_changes:
-            self._unfinished.mark_changed(run.offset, run.lane)
-        run.lane.commit()
+        if run.lane.run is run:  # else it is an answer, and the memory is another run's
+            if self._unfinished and run.lane.fields.has_changes:
+                self._unfinished.mark_changed(run.offset, run.lane)
+            run.lane.commit()
         if run.timers:
             self._owned.set_timers(run)
         run.lane.writer.outputs += run.outputs
@@ -95,7 +96,9 @@ class RunCompletion:
         """End a failed attempt; return the next attempt, which is to be begun, if there is one."""
         if self._group.is_broken:
             return None  # the worker ends, and its successor repeats the run
-        run.lane.fields.roll_back()
+        if run.lane.run is run:  # else it is an answer, and the memory is another run's
+            run.lane.fields.roll_back()
+        run.timers = None
         if run.expired:
             error = RunTimeoutError.after(self.policy.run_timeout)
         self._metrics.failures += 1
@@ -138,7 +141,8 @@ class RunCompletion:
             return "fail"
         if policy.on_error == "ignore" and divergence_in(error) is None:
             return "ignore"
-        again = run.attempts + 1 < policy.max_attempts and not is_final(error)
+        final = is_final(error) or run.lane.run is not run  # an answer cannot wait for its turn
+        again = run.attempts + 1 < policy.max_attempts and not final
         return "retry" if again else "dead-letter"
 
     def _retry(self, run: Run, error: BaseException) -> Run:
@@ -194,7 +198,7 @@ class RunCompletion:
         writer.counts.append(outputs)
         if run.owned is not None:
             self._owned.finish(run)
-        if self._owned.wants_ends and run.has_input:
+        elif self._owned.wants_ends:
             self._owned.want_end(lane)
         if run.tokens:
             self._questions.close(writer, run.tokens)

@@ -57,7 +57,7 @@ class OwnedRuns:
                 self._report(lane, number, suspended=True)
             else:
                 self._begin(lane, number, owned, rejection)
-        elif lane.held:
+        elif lane.held and rejection is None:
             self._append(lane, number, owned)
         elif lane.run is not None or lane.queue:
             lane.wait(number, b"", rejection)
@@ -94,6 +94,8 @@ class OwnedRuns:
         """Put an input of a held key into the key's queue."""
         number = owned_number(offset)
         self._put(lane, number, OwnedRun(RunKind.INPUT, lane.key_bytes, payload), reported=offset)
+        if self.wants_ends:
+            self.want_end(lane)
         reach("store.after")
 
     def _append(self, lane: Lane, number: int, owned: OwnedRun) -> None:
@@ -133,6 +135,8 @@ class OwnedRuns:
         lane.writer.may_have_queues = True
         if owned.kind == RunKind.END:
             self._forget_end(lane)
+        elif before is None and self.wants_ends:
+            self.want_end(lane)
         self._report(lane, run.number, suspended=True)
         lane.run = None
         lane.held = True
@@ -217,12 +221,18 @@ class OwnedRuns:
     # -- the end of the input -------------------------------------------------------------------
 
     def want_end(self, lane: Lane) -> None:
-        """Record that the key of an input wants to know the end of the input."""
-        if lane.end_known:
+        """Record that the key of an input wants to know the end of the input.
+
+        For an input that waits that is done when it is put into the queue, not when its run ends:
+        the end may be behind it by then.
+        """
+        if lane.wants_end:
             return
-        lane.end_known = True
         shard = lane.writer.shard
-        if shard.read_waiting(lambda view: view.end(lane.key_bytes)) is None:
+        if lane.wants_end is None:
+            lane.wants_end = shard.read_waiting(lambda v: v.end(lane.key_bytes)) is not None
+        if not lane.wants_end:
+            lane.wants_end = True
             number = derived_number(RunKind.END, lane.key_bytes, shard.next_sequence)
             value = number.to_bytes(8, "big") + lane.key_bytes
             lane.writer.batch.changes_of_waiting().put_end(lane.prefix, value)
@@ -230,7 +240,7 @@ class OwnedRuns:
     @staticmethod
     def _forget_end(lane: Lane) -> None:
         lane.writer.batch.changes_of_waiting().put_end(lane.prefix, None)
-        lane.end_known = False
+        lane.wants_end = False
 
     # -- what they share ------------------------------------------------------------------------
 

@@ -252,7 +252,13 @@ class RunDriver:
         self._actions.suspend_waiting()
 
     def _action_suspended(self, run: Run, action: Action, moment: float) -> None:
-        """Suspend a run whose action has been given up."""
+        """Suspend a run whose action has been given up.
+
+        An answer that came after that has found no suspended run to wake.
+        """
+        writer = run.lane.writer
+        if not all(self._questions.is_open(writer, token) for token in run.awaited or ()):
+            moment = clock.now()
         if self._hooks is not None:
             self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, None)
         self._suspend(run, moment)

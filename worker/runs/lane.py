@@ -47,7 +47,6 @@ class Lane:
     __slots__ = (
         "_key",
         "changes",
-        "end_known",
         "fields",
         "group",
         "held",
@@ -58,6 +57,7 @@ class Lane:
         "removed",
         "run",
         "timers",
+        "wants_end",
         "writer",
     )
 
@@ -74,8 +74,9 @@ class Lane:
         """Number of the commit group that holds this lane's latest changes."""
         self.held = writer.may_have_queues and self._has_queue()
         """Whether runs of the key are in its queue in the store (`owned_runs`)."""
-        self.end_known = False
-        """Whether it is on record that the key wants to know the end of the input."""
+        self.wants_end: bool | None = None
+        """Whether it is on record that the key wants to know the end of the input; None if that
+        has not been read."""
         self.timers: dict[str, int | None] | None = None
         """Timers that uncommitted runs have set, by id; None for cancelled ones."""
         self.removed: set[int] | None = None

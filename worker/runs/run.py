@@ -76,6 +76,8 @@ class Run:
     """Of the attempts that have failed."""
     timers: list[TimerChange] | None = None
     """Timers that it has set and cancelled."""
+    moments: set[int | None] | None = None
+    """When these come, in microseconds since the epoch; None if that has not been asked for."""
     _settled_timers: int = 0
     """How many of these belong to finished actions."""
     tokens: list[str] | None = None
@@ -84,8 +86,16 @@ class Run:
     """What its action waits for now."""
     calls: int = 0
     """Durable calls under way."""
+    waited: float = 0.0
+    """Seconds for which its action did nothing but wait."""
+    waits_since: float = 0.0
+    """When the first of `waits` has begun, in the event loop's time."""
+    timed_from: float = 0.0
+    """When its time limit has begun to count, in the event loop's time."""
     suspended_until: float | None = None
     """When it goes on, once its execution is given up."""
+    awaited: list[str] | None = None
+    """The questions that it waited for when its execution was given up."""
     memory_has_changed: bool = False
     """Whether its effects were on record, and were dropped: see `unfinished`."""
 

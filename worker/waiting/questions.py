@@ -93,6 +93,15 @@ class Questions:
             return record
         return writer.shard.read_waiting(lambda view: view.question(token))
 
+    def awaited_of(self, tokens: list[str] | None) -> list[str]:
+        """Those of a run's questions that it waits for now."""
+        return [token for token in tokens or () if token in self.awaited]
+
+    def is_open(self, writer: Writer, token: str) -> bool:
+        """Whether a question has no answer yet, and may have one."""
+        record = self.get(writer, token)
+        return record is not None and record.is_open
+
     def put(self, writer: Writer, token: str, record: QuestionRecord) -> None:
         """Add or replace a question in the next commit."""
         writer.batch.changes_of_waiting().put_question(token, record.encode())

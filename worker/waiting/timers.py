@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...agent.errors import TimerError
 from ...store.records.offsets import RunKind, derived_number
-from ...store.waiting.records import OwnedRun, microseconds
+from ...store.waiting.records import OwnedHeader, OwnedRun, microseconds
 
 if TYPE_CHECKING:
     from ...store.waiting.changes import WaitingChanges
 
-__all__ = ["TimerChange", "check_id", "generated_id", "next_repetition", "number_of_generated"]
+__all__ = [
+    "TimerChange",
+    "check_id",
+    "check_new_id",
+    "generated_id",
+    "next_repetition",
+    "number_of_generated",
+]
 
 _LONGEST_ID: Final = 200
 _GENERATED: Final = "timer-"
@@ -24,6 +31,11 @@ class TimerChange(NamedTuple):
     id: str
     record: bytes | None
     """The owned run; None: the timer is cancelled."""
+
+    @property
+    def due(self) -> int | None:
+        """When it comes, in microseconds since the epoch; None if it is cancelled."""
+        return None if self.record is None else OwnedHeader.decode(self.record).due
 
     def write(self, changes: WaitingChanges) -> None:
         """Add it to the changes of a commit."""
@@ -45,6 +57,20 @@ def check_id(timer_id: object) -> None:
     if len(timer_id.encode("utf-8", "surrogatepass")) > _LONGEST_ID:
         raise TimerError(
             f"The id of a timer, {timer_id[:40]!r}..., is longer than {_LONGEST_ID} bytes."
+        )
+
+
+def check_new_id(timer_id: object) -> None:
+    """Check an id that a user gives to a new timer.
+
+    Raises:
+        TimerError: as `check_id`; or it looks like an id that a timer without one gets.
+    """
+    check_id(timer_id)
+    if number_of_generated(str(timer_id)) is not None:
+        raise TimerError(
+            f"The id of a timer is {timer_id!r}: such ids are those of timers that got none.",
+            hint="Choose an id of your own, or none.",
         )
 
 

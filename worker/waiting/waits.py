@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LONGEST_PAUSE = 1.0
 """Seconds between two looks at the clock, which may be set anew at any time."""
+_SHORTEST_PAUSE = 0.02
+"""Seconds between two attempts at suspending a run that does something else."""
 
 __all__ = ["SuspendRun", "Wait", "WaitingRun", "Waits"]
 
@@ -53,6 +55,10 @@ class WaitingRun(Protocol):
     waits: list[Wait] | None
     calls: int
     """Durable calls under way."""
+    waited: float
+    """Seconds for which it did nothing but wait."""
+    waits_since: float
+    """When its first wait under way has begun, in the event loop's time."""
 
     @property
     def number(self) -> int:
@@ -78,8 +84,9 @@ class Waits:
         """Wait until a moment, or until the future is done; never shorter."""
         loop = asyncio.get_running_loop()
         wait = Wait(moment, loop.create_future() if future is None else future)
-        if run.waits is None:
+        if not run.waits:
             run.waits = []
+            run.waits_since = loop.time()
         run.waits.append(wait)
         try:
             if moment - clock.now() > self.suspend_after:
@@ -88,6 +95,8 @@ class Waits:
                 await asyncio.wait({wait.future}, timeout=min(left, _LONGEST_PAUSE))
         finally:
             run.waits.remove(wait)
+            if not run.waits:
+                run.waited += loop.time() - run.waits_since
 
     def suspend_now(self, run: WaitingRun) -> bool:
         """Suspend a run that does nothing but wait; returns whether it does."""
@@ -110,7 +119,8 @@ class Waits:
             self._suspend(run, min(wait.moment for wait in run.waits))
 
     def _try_later(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
-        asyncio.get_running_loop().call_later(self.suspend_after, self._try, run, task)
+        pause = max(self.suspend_after, _SHORTEST_PAUSE)
+        asyncio.get_running_loop().call_later(pause, self._try, run, task)
 
     def _try(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
         if run.task is not task or task.done() or not run.waits:

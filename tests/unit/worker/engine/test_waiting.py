@@ -11,8 +11,8 @@ import pytest
 from support.loops import on_loop
 from support.moved_clock import MovedClock
 from support.worker.bench import bench
+from support.worker.waiting import HOUR, Reminder, agent_of, soon
 from tamias import (
-    Agent,
     Answer,
     EndOfInputEvent,
     Event,
@@ -23,40 +23,13 @@ from tamias import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-HOUR = 3600.0
 
 
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
     """A clock to be moved."""
     return MovedClock(monkeypatch)
-
-
-def agent_of(act: Callable[..., Any], *more: tuple[Any, Callable[..., Any]]) -> Agent:
-    """An agent with an action for inputs, and others."""
-    agent = Agent()
-    agent.add_action("act", [InputEvent], act)
-    for number, (event, function) in enumerate(more):
-        agent.add_action(f"act{number}", [event], function)
-    return agent
-
-
-class Reminder(Event):
-    """Sent by timers."""
-
-    text: str
-
-
-async def soon(what: Callable[[], Any]) -> None:
-    """Wait until something is so."""
-    for _ in range(5000):
-        if what():
-            return
-        await asyncio.sleep(0.002)
-    raise AssertionError("it has not come")
 
 
 @on_loop
