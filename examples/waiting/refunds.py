@@ -1,11 +1,8 @@
 """Pays refunds; above a limit a person has to approve.
 
     tamias run refunds.py:Refunds --input refunds.jsonl --key customer --output paid.jsonl
-    tamias waiting paid.jsonl.tamias                          # who waits, for what, and the token
-    tamias answer paid.jsonl.tamias TOKEN --json true --by eve
-    tamias resume paid.jsonl.tamias
 
-The command ends with exit code 4 while refunds wait for their approval.
+It ends with exit code 4 while refunds wait for their approval; `tamias resume` goes on with it.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from support.house.pages import (
     PAGES,
     ROOMS,
     ROOT,
+    blocks,
     code_words,
     is_said,
     links,
@@ -103,6 +104,15 @@ def test_commands_that_are_shown_exist(page: str) -> None:
             if re.fullmatch(r"--?[a-z][a-z-]*", word) and word not in {*flags, "--help"}
         ]
     assert wrong == []
+
+
+def test_the_page_on_waiting_shows_the_examples_as_they_are() -> None:
+    shown = {block.file: block.text for block in blocks("docs/waiting.md") if block.file}
+    examples = {path.name: path for path in (ROOT / "examples/waiting").glob("*.*")}
+    assert examples
+    assert {name: shown.get(name) for name in examples} == {
+        name: path.read_text(encoding="utf-8") for name, path in examples.items()
+    }
 
 
 def test_what_nobody_says_is_noticed() -> None:
