@@ -258,7 +258,7 @@ class Inbox:
             self.on_rest(body["round"], {n: shards[n] for n in has if n in shards})
 
     def _has_halted(self, worker: WorkerHandle) -> None:
-        if not worker.is_halting:
+        if worker.halt is None:
             raise BadMessageError("it has halted, and was not asked to")
         self._dispatcher.returned(*worker.place)
 

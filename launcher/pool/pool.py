@@ -64,8 +64,8 @@ _LOG: Final = logging.getLogger("tamias.pool")
 
 CHECKPOINT_SECONDS: Final = 0.1
 STATUS_SECONDS: Final = 0.25
-HALT_SECONDS: Final = 0.1
-"""After this the workers have said what they execute when they halt."""
+HALT_SECONDS: Final = 1.0
+"""The longest to wait for workers to say what they execute when they halt."""
 IDLE_SECONDS: Final = 1.0
 """Between two turns of the loop with nothing to do."""
 OPERATION_SECONDS: Final = 0.02
@@ -123,7 +123,8 @@ class Pool:
         """Whether no more inputs are read: a command wants the pool to end with those it has."""
         self._draining = False
         """Whether no more inputs are begun: a signal wants it to end with those executed now."""
-        self._halting = False
+        self._report_drain_by: float | None = None
+        self._drain_reported = False
         self._clock = time.monotonic
         self._next_checkpoint = 0.0
         self._next_status = 0.0
@@ -171,7 +172,7 @@ class Pool:
         outcome = "failed"
         try:
             self._loop()
-            if self._draining:
+            if self._draining and not self._drain_reported:
                 self._report("draining")
             self._report("stopping")
             if self._draining and self._clock() >= self._drain_until:
@@ -265,7 +266,8 @@ class Pool:
                 self._registry.kill_overdue(now)
                 self._checkpoints.save()
             if now >= self._next_status:
-                self._report("draining" if self._draining or self._finishing else "running")
+                ends = self._drain_reported or self._finishing
+                self._report("draining" if ends else "running")
         self._checkpoints.save()
 
     def _at_end(self) -> bool:
@@ -425,11 +427,18 @@ class Pool:
         self.dispatcher.drain()
 
     def _halt_workers(self) -> None:
-        """Have the workers begin nothing more; report soon what is executed, when they said so."""
-        self._workers.halt()
-        if not self._halting:
-            self._halting = True
-            self._next_status = min(self._next_status, self._clock() + HALT_SECONDS)
+        """Have the workers begin nothing more, and report that when they say what they execute."""
+        now = self._clock()
+        self._workers.halt(now)
+        if self._drain_reported:
+            return
+        if self._report_drain_by is None:
+            self._report_drain_by = now + HALT_SECONDS
+        if self._workers.executed_is_known(now) or now >= self._report_drain_by:
+            self._drain_reported = True
+            self._report("draining")
+        else:
+            self._next_status = now + HALT_SECONDS / 10
 
     def _stop_workers(self) -> None:
         exits = stop_workers(

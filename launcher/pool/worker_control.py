@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...agent.errors import WorkerStartError
 from ...store.state.layout import StateLayout
@@ -19,6 +20,7 @@ from ..dispatch.instructions import (
 )
 from ..dispatch.slot import Phase
 from ..hooks import LauncherHook
+from ..workers.registry import Halt
 from ..workers.starter import BootFailed, Exited, Started, StartFailed
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from ..workers.registry import WorkerHandle, WorkerRegistry
     from ..workers.starter import Event
     from .inbox import Inbox
+
+
+BUSY_SECONDS: Final = 0.1
+"""A worker whose beacon names the same input for so long executes a plain action."""
 
 
 class Fail(Protocol):
@@ -106,12 +112,29 @@ class WorkerControl:
         elif isinstance(instruction, StopWorker):
             self._transport.request_stop(worker, now)
 
-    def halt(self) -> None:
+    def halt(self, now: float) -> None:
         """Have all workers begin nothing more; each reports when all that it has begun is done."""
         for worker in self._registry:
-            if not worker.is_halting and self._dispatcher.in_flight(worker.assignment.slot):
-                worker.is_halting = True
+            slot = worker.assignment.slot
+            if worker.halt is None and self._dispatcher.in_flight(slot):
+                executed = self._registry.beacons[slot].offset
+                worker.halt = Halt(now, worker.heartbeat, executed)
                 self._transport.send(worker.identity, wire.HALT)
+
+    def executed_is_known(self, now: float) -> bool:
+        """Whether all workers that halt have said how many runs they execute.
+
+        A plain action keeps its worker from that; then its beacon names one input all the time.
+        """
+        return all(map(partial(self._has_said, now), self._registry))
+
+    def _has_said(self, now: float, worker: WorkerHandle) -> bool:
+        slot, halt = worker.assignment.slot, worker.halt
+        if halt is None or not self._dispatcher.in_flight(slot):
+            return True
+        executed = self._registry.beacons[slot].offset
+        is_busy = executed is not None and executed == halt.executed
+        return worker.heartbeat is not halt.heartbeat or (is_busy and now >= halt.at + BUSY_SECONDS)
 
     # -- starts and exits ---------------------------------------------------------------------
 

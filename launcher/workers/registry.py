@@ -35,6 +35,17 @@ STACKS_BYTES: Final = 1 << 16
 """The largest part of a worker's stack dump that a dead letter holds."""
 
 
+@dataclass(slots=True, frozen=True)
+class Halt:
+    """A request to a worker to begin nothing more, and what was known of the worker then."""
+
+    at: float
+    """When it was sent, monotonic."""
+    heartbeat: dict[str, Any] | None
+    executed: int | None
+    """The input that its beacon has named."""
+
+
 @dataclass(slots=True)
 class WorkerHandle:
     """A slot's current process."""
@@ -55,8 +66,8 @@ class WorkerHandle:
     """Those of them that have failed finally."""
     unrelated: bool = False
     """Whether its death suspects no input."""
-    is_halting: bool = False
-    """Whether it was asked to begin nothing more."""
+    halt: Halt | None = None
+    """Set when it was asked to begin nothing more."""
     stop_by: float = 0.0
     """The time at which it is killed if it still runs; 0.0 if it was not asked to end."""
     is_rejected: bool = False
