@@ -156,8 +156,8 @@ class PoolOptions:
         30.0,
         parse=parse_duration,
         fixed=True,
-        description="How long a pool that was asked to end (SIGTERM, Ctrl-C) waits for inputs in"
-        " flight; then it ends, and the next life does them again. 0 for any time.",
+        description="How long a pool that was asked to end (SIGTERM, Ctrl-C) waits for runs that"
+        " are executed; then it ends, and the next life does them again. 0 for any time.",
     )
     SUSPEND_AFTER = ConfigOption(
         "suspend-after",

@@ -204,15 +204,15 @@ def test_a_killed_server_carries_on(tmp_path: Path) -> None:
             assert not Path(next_life.told()["address"].removeprefix("ipc://")).exists()
 
 
-def test_ending_finishes_what_is_in_flight_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_ending_finishes_what_is_executed_and_keeps_the_rest(tmp_path: Path) -> None:
     with (
-        serving(tmp_path, "--set", "window=1") as service,
+        serving(tmp_path) as service,
         Client(service.state, client_id="c") as client,
     ):
         first, second = client.submit("w", "wait"), client.submit("w", 2)
         client.flush()
         status = service.state / "status.json"
-        wait_for(lambda: any(w["in_flight"] for w in json.loads(status.read_text())["workers"]))
+        wait_for(lambda: any(w["in_flight"] > 1 for w in json.loads(status.read_text())["workers"]))
         service.process.send_signal(signal.SIGTERM)
         wait_for(lambda: service.told()["draining"])
         refused = client.submit("w", 3)
@@ -220,6 +220,7 @@ def test_ending_finishes_what_is_in_flight_and_keeps_the_rest(tmp_path: Path) ->
         assert first.result(30) == [["wait", 1]]
         service.process.communicate(timeout=60)
         assert service.process.returncode == 0
+        assert service.folder.memory("w", "state")["n"] == 1
         with serving(tmp_path):
             assert second.result(30) == [[2, 2]]
             assert refused.result(30) == [[3, 3]]
