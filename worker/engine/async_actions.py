@@ -14,7 +14,7 @@ from ...agent.errors import RunTimeoutError
 from ...agent.failures.error_text import is_of
 from ..tasks.stacks import busy_threads_text, tasks_text, waited_for
 from ..tasks.thread_pool import NotBegunError, ThreadPool
-from ..tasks.tracking import TaskFactory, has_begun, has_started_tasks, offset_of_task
+from ..tasks.tracking import TaskFactory, has_begun, has_started_tasks, tasks_of_run
 from ..waiting.waits import SuspendRun, Waits
 from .context import WorkerContext
 
@@ -155,8 +155,8 @@ class AsyncActions:
         context.end()
         assert waiting.task is not None  # noqa: S101 (it is under way)
         if has_started_tasks(waiting.task):
-            for task in asyncio.all_tasks():
-                if task is not waiting.task and offset_of_task(task) == waiting.number:
+            for task in tasks_of_run(waiting.number):
+                if task is not waiting.task:
                     task.cancel()
         waiting.task.cancel()
 
@@ -209,7 +209,7 @@ def _report_overdue(run: Run, task: asyncio.Task[None], limit: float) -> None:
     They are those of its tasks, and of all threads that work for actions, since it is not known
     for which run a thread works.
     """
-    own = {task, *(other for other in asyncio.all_tasks() if offset_of_task(other) == run.number)}
+    own = {task, *tasks_of_run(run.number)}
     run.stacks = tasks_text(own) + busy_threads_text()
     _LOG.warning(
         "%s (key %r) is cancelled in action %r: it has run for %s s (run-timeout)",

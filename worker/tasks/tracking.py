@@ -169,6 +169,9 @@ class TaskFactory:
             _offset.reset(token)
 
 
+_WAIT_FOR: Final = asyncio.wait_for.__code__.co_filename
+
+
 def _harmless(error: BaseException) -> RunError:
     """The exception for a task of a run in place of one that would end the worker."""
     return RunError(f"a task that the action had started has raised {one_line(error)}")
@@ -207,6 +210,24 @@ def has_started_tasks(task: asyncio.Task[Any]) -> bool:
     """Whether a task of a run has started others."""
     coroutine = task.get_coro()
     return not isinstance(coroutine, TrackedCoroutine) or coroutine.has_children
+
+
+def has_time_limit(task: asyncio.Task[Any]) -> bool:
+    """Whether a task is inside `asyncio.wait_for`: its limit ends with this execution."""
+    inner: Any = task.get_coro()
+    if isinstance(inner, TrackedCoroutine):
+        inner = inner.coroutine
+    while inner is not None:
+        code = getattr(inner, "cr_code", None)
+        if code is not None and code.co_name == "wait_for" and code.co_filename == _WAIT_FOR:
+            return True
+        inner = getattr(inner, "cr_await", None)
+    return False
+
+
+def tasks_of_run(number: int) -> list[asyncio.Task[Any]]:
+    """All tasks of the run of this number."""
+    return [task for task in asyncio.all_tasks() if offset_of_task(task) == number]
 
 
 def has_begun(task: asyncio.Task[Any]) -> bool:

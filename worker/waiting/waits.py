@@ -5,7 +5,9 @@ run is suspended: the execution of its action is given up, and begun again when 
 
 A run that has started tasks may do something that is not known here, such as a request without
 `durable_execute`, which would have to be done again. So it is suspended only after it has waited
-for `suspend-after`, and later if a durable call is under way then.
+for `suspend-after`, and later if a durable call is under way then. A run that waits inside
+`asyncio.wait_for` is not suspended, because that limit would be lost. Of `asyncio.timeout` nothing
+can be seen from outside.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...store import clock
-from ..tasks.tracking import has_started_tasks
+from ..tasks.tracking import has_started_tasks, has_time_limit, tasks_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +115,7 @@ class Waits:
     def _suspend_or_try_later(self, run: WaitingRun) -> None:
         if run.task is None:
             return
-        if has_started_tasks(run.task) or run.calls:
+        if has_started_tasks(run.task) or run.calls or has_time_limit(run.task):
             self._try_later(run, run.task)
         elif run.waits:
             self._suspend(run, min(wait.moment for wait in run.waits))
@@ -125,8 +127,7 @@ class Waits:
     def _try(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
         if run.task is not task or task.done() or not run.waits:
             return
-        if min(wait.moment for wait in run.waits) - clock.now() > self.suspend_after:
-            if not self.suspend_now(run):
-                self._try_later(run, task)
-        else:
+        is_long = min(wait.moment for wait in run.waits) - clock.now() > self.suspend_after
+        is_limited = any(map(has_time_limit, tasks_of_run(run.number)))
+        if not is_long or is_limited or not self.suspend_now(run):
             self._try_later(run, task)

@@ -18,6 +18,7 @@ from tamias import (
     Event,
     InputEvent,
     OutputEvent,
+    RunError,
     TimerError,
     WaitTimeoutError,
 )
@@ -250,3 +251,73 @@ async def test_bad_uses_are_clear_errors(tmp_path: Path) -> None:
         assert "cannot be stored" in errors[6]
         assert "out of range" in errors[7]
         assert "shortest" in errors[8]
+
+
+@on_loop
+async def test_tasks_of_a_run_wait_together(tmp_path: Path, moved: MovedClock) -> None:
+    calls: list[str] = []
+
+    async def act(event: InputEvent, ctx: Any) -> None:
+        async def part(name: str, seconds: float) -> str:
+            await ctx.durable_execute_async(calls.append, name)
+            await ctx.sleep(seconds)
+            return name
+
+        parts = await asyncio.gather(part("a", HOUR), part("b", 2 * HOUR), part("c", 0.01))
+        ctx.send_event(OutputEvent(output=(event.input, parts)))
+
+    agent = agent_of(act)
+    with bench(agent, tmp_path, suspend_after=0.05) as life:
+        life.send(("k", 1))
+        await soon(lambda: life.suspended == [0])
+        moved.advance(HOUR + 1)
+        life.announcer.look()
+        await soon(lambda: life.suspended == [0, 0])
+        moved.advance(HOUR)
+        life.announcer.look()
+        await life.until(0)
+        assert life.done[0] == [(1, ["a", "b", "c"])]
+        assert sorted(calls) == ["a", "b", "c"]
+
+
+@on_loop
+async def test_a_limit_of_asyncio_is_kept(tmp_path: Path) -> None:
+    async def act(event: InputEvent, ctx: Any) -> None:
+        try:
+            await asyncio.wait_for(ctx.sleep(HOUR), 0.2)
+        except asyncio.TimeoutError:
+            ctx.send_event(OutputEvent(output=event.input))
+
+    with bench(agent_of(act), tmp_path, suspend_after=0.01) as life:
+        assert await life.run(("k", 1)) == [[1]]
+        assert life.suspended == []
+
+
+@on_loop
+async def test_a_cancellation_that_is_swallowed_suspends_all_the_same(
+    tmp_path: Path, moved: MovedClock
+) -> None:
+    seen: list[str] = []
+
+    async def act(event: InputEvent, ctx: Any) -> None:
+        try:
+            await ctx.sleep(HOUR)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            try:
+                ctx.send_event(OutputEvent(output="wrong"))
+            except RunError as error:
+                seen.append(type(error).__name__)
+            return
+        finally:
+            seen.append("finally")
+        ctx.send_event(OutputEvent(output=event.input))
+
+    with bench(agent_of(act), tmp_path) as life:
+        life.send(("k", 1))
+        await soon(lambda: life.suspended == [0])
+        moved.advance(HOUR + 1)
+        life.announcer.look()
+        await life.until(0)
+        assert life.done[0] == [1]
+        assert seen == ["cancelled", "RunError", "finally", "finally"]
