@@ -374,6 +374,8 @@ class Engine:
         self._halted = True
         self._when_halted = halted
         self._batches.clear()
+        for lane in self._lanes.values():
+            lane.queue = None
         self._driver.begin_none()
         self.suspend_waiting()
         self._report_if_halted()

@@ -79,9 +79,9 @@ POOL_VARIABLE: Final = "TAMIAS_POOL"
 launcher's process id, a colon, and the state directory."""
 _set_handler: Final = signal.signal
 """As it is before the agent is imported, which may replace it."""
-MESSAGES_PER_TURN: Final = 64
-"""Messages read from the socket before runs are executed; more than a full window has, so that a
-message such as `halt` is seen before the next slice of runs."""
+MESSAGES_PER_TURN: Final = 8192
+"""Messages read from the socket before runs are executed: all that credit allows, so that HALT is
+seen before the next run, however small the batches are."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
 
