@@ -22,11 +22,11 @@ from tamias import (
     RunnerContext,
     action,
 )
-from tamias.agent.errors import PoolError
-from tamias.launcher.control.client import NoAnswerError, send_request
+from tamias.agent.errors import PoolError, TamiasError
+from tamias.launcher.control.client import send_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tamias.launcher.workers.threads import ThreadStarter
@@ -202,8 +202,8 @@ def eventually(condition: Callable[[], bool]) -> None:
         try:
             if condition():
                 return
-        except NoAnswerError:
-            pass
+        except TamiasError:
+            pass  # there is no state directory yet, or no socket
         time.sleep(0.05)
     raise AssertionError("it does not come")
 
@@ -273,3 +273,32 @@ def test_shards_that_move_keep_what_waits_in_order(tmp_path: Path, moved: MovedC
     assert by_key == {
         key: [[50 + n % 7, 1 + n // 30] for n in range(600) if n % 30 == key] for key in range(30)
     }
+
+
+def test_too_many_waiting_inputs_hold_the_source_up(tmp_path: Path, moved: MovedClock) -> None:
+    fed = 0
+    state = tmp_path / "state"
+
+    def feed() -> Iterator[dict[str, Any]]:
+        nonlocal fed
+        for n in range(1000):
+            if n == 300:
+                time.sleep(1.0)  # the next heartbeats say how many wait
+            fed += 1
+            yield {"key": "a", "value": 0 if n else HOUR}
+
+    env: Any = AgentsExecutionEnvironment.get_execution_environment(
+        workers=1, state_dir=str(state), waiting_limit=100, window=16, batch_size=16, at_end="wait"
+    )
+    outputs: list[Any] = env.from_list(feed()).apply(Napper).to_list()
+    thread = threading.Thread(target=env.execute)
+    thread.start()
+    try:
+        eventually(lambda: send_request(state, "status")["waiting_inputs"] > 200)
+        stopped_at = fed
+        time.sleep(0.3)
+        assert stopped_at == fed < 800
+    finally:
+        moved.advance(HOUR)
+        thread.join(60)
+    assert outputs == [{"a": [0 if n else HOUR, n + 1]} for n in range(1000)]
