@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...launcher.pool.at_end import describe_waiting
 from ...launcher.pool.status import PoolStatus
+from ...store import clock
 from ...store.state.directory import StateDirectory
 from ..environment_flags import described, shown_environment
 from ..json_text import json_line
@@ -76,6 +78,8 @@ def _print(view: StateView, pid: int | None, last: PoolStatus | None) -> None:
         console.print(f"workers have {described(environment)}", markup=False)
     if pid is None:
         console.print(_ended(last), markup=False)
+        if last is not None and last.waiting:
+            console.print(describe_waiting(last.waiting, clock.now()), markup=False)
     elif last is None or last.pid != pid:
         console.print(f"starting (launcher pid {pid})", markup=False)
     else:

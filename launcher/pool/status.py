@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...store.waiting.reading import WaitingCounts
+
 
 @dataclass(slots=True)
 class WorkerStatus:
@@ -98,6 +100,13 @@ class PoolStatus:
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The agent's metrics by name, summed over the workers where they are counts."""
+
+    @property
+    def waiting(self) -> WaitingCounts:
+        """What waits in the store."""
+        return WaitingCounts(
+            self.waiting_runs, self.waiting_inputs, self.timers, self.questions, self.next_due
+        )
 
     def describe_drain(self) -> str:
         """What a first signal does, for the user who has sent it."""
