@@ -109,6 +109,10 @@ class RequestLog:
             self._next = _U64.unpack(found)[0] if found else 0
         self.kept: dict[int, int] = self._count_calls()
         """The number of recorded calls of each client."""
+        self._swept = 0
+        """Of the inputs below this offset only those are left whose runs wait."""
+        self._late: list[int] = []
+        """Those of them that have had their outcome, to be deleted by the next `answer`."""
 
     @classmethod
     def open(cls, path: Path, *, sync: bool, identity: StoreIdentity | None = None) -> Self:
@@ -312,9 +316,17 @@ class RequestLog:
         return records
 
     def answer(self, outcomes: dict[int, bytes], below: int) -> None:
-        """Record outcomes by offset, and delete the inputs below an offset, which are all done."""
+        """Record outcomes by offset, and delete the inputs below an offset that have an outcome.
+
+        The others of these are not read again, but their runs wait.
+        """
+        late = []
         with self._writing() as transaction:
+            for offset in self._late:
+                transaction.delete(_U64.pack(offset), db=self._inputs)
             for offset, outcome in outcomes.items():
+                if offset < self._swept:
+                    late.append(offset)
                 head = transaction.get(_U64.pack(offset), db=self._inputs)
                 if head is None:
                     continue
@@ -325,10 +337,21 @@ class RequestLog:
             with transaction.cursor(db=self._inputs) as cursor:
                 bound = _U64.pack(below)
                 left = _AT_ONCE
-                found = cursor.first()
-                while found and left and cursor.key() < bound:
-                    found = cursor.delete()
+                cursor.set_range(_U64.pack(self._swept))
+                while left and b"" < cursor.key() < bound:  # it has no key behind the last input
+                    if self._is_unanswered(transaction, cursor.value()):
+                        cursor.next()
+                    else:
+                        cursor.delete()
                     left -= 1
+                next_one = _U64.unpack(cursor.key())[0] if cursor.key() else below
+        self._swept = max(self._swept, min(below, next_one))
+        self._late = late
+
+    def _is_unanswered(self, transaction: Any, data: bytes) -> bool:
+        """Whether the client of an input waits for its outcome."""
+        place = transaction.get(data[: _CALL.size], db=self._calls)
+        return place is not None and len(place) == _PLACE.size
 
     def key_of(self, offset: int) -> bytes | None:
         """Return the encoded key of an input; None if it was deleted."""

@@ -65,6 +65,25 @@ def test_an_offset_is_never_given_twice_even_after_all_inputs_are_deleted(tmp_pa
         request_log.close()
 
 
+def test_an_input_whose_run_waits_is_kept_until_it_has_an_outcome(request_log: RequestLog) -> None:
+    client = come(request_log, b"\0a").number
+    request_log.record(entries(client, 1, 2, 3, 4))
+    request_log.answer({0: b"\x01[1]", 2: b"\x01[3]"}, 3)
+    assert [offset for offset, *_ in request_log.unanswered()] == [1, 3]
+    request_log.answer({}, 3)
+    assert request_log.key_of(1) == b"sk"
+    assert request_log.key_of(0) is None
+    request_log.answer({1: b"\x01[2]", 3: b"\x01[4]"}, 3)
+    assert [call and call.outcome for call in request_log.find(client, [1, 2, 3, 4])] == [
+        b"\x01[1]",
+        b"\x01[2]",
+        b"\x01[3]",
+        b"\x01[4]",
+    ]
+    request_log.answer({}, 4)
+    assert [request_log.key_of(offset) for offset in range(4)] == [None] * 4
+
+
 def test_outcomes_stay_until_they_are_acknowledged(request_log: RequestLog) -> None:
     client = come(request_log, b"\0a").number
     request_log.record(entries(client, 1, 2, 3))
