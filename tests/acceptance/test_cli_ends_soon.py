@@ -145,7 +145,7 @@ def test_a_run_that_waits_does_not_hold_up_the_end(folder: Folder) -> None:
 
 def test_the_command_stop_is_a_first_signal(folder: Folder) -> None:
     folder.inputs(list(range(INPUTS)), keys=1000)
-    with folder.started(*command("Plain")) as process:
+    with folder.started(*command("Plain", "--set", "batch-size=1")) as process:
         wait_for(lambda: len(begun(folder)) == 2)
         with folder.started("stop", STATE) as stopping:
             until_halted(process)

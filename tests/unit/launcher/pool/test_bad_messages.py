@@ -127,6 +127,7 @@ BAD: dict[str, tuple[bytes, str]] = {
         wire.pack(wire.ANSWERED, {"id": None, "error": None}),
         "another form",
     ),
+    "that it has halted, unasked": (wire.pack(wire.HALTED, {}), "was not asked to"),
     "found later than at its start": (done(0, 1, [0], wire.FOUND), "announced records"),
     "that is not JSON": (b"M{", "not JSON"),
     "that is nested deeply": (b"M" + b"[" * 200_000, "not JSON"),
