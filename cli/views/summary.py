@@ -136,7 +136,10 @@ def figures(report: Report) -> str:
         return f" before: {count(report.events, 'input')}; {new}"
     inputs = count(done, "input")
     if report.failed:
-        inputs = f"{report.failed:,} of {inputs}" if all_failed(report) else inputs
+        if report.failed > done:  # timers have failed, too
+            inputs += f", {count(report.failed, 'failure')}"
+        elif all_failed(report):
+            inputs = f"{report.failed:,} of {inputs}"
     parts = [f"{inputs} in {duration(report.seconds)}"]
     if report.seconds > 0 and done:
         parts[0] += f" ({rate(done / report.seconds)})"

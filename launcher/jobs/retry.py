@@ -11,28 +11,31 @@ delivers them.
 The retried input has a number of its own (`store.records.offsets`), made of its offset and the
 number of the retry. The done offsets contain the input's own offset since it became a dead letter,
 so they cannot show whether a retry's outputs were delivered; the position of the record in the
-outbox does (`Checkpoint.is_new_retry`). A counter of rounds in the launcher's record would do, too,
+outbox does (`Checkpoint.is_new_retry`). Runs that have no input are put back into their shards
+(`requeue`). A counter of rounds in the launcher's record would do, too,
 but it would have to stay consistent with letters that fail again in an interrupted round.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...agent.errors import UsageError
-from ...store.records.offsets import offset_of, owned_number, retries_of
+from ...store.records.offsets import is_owned, offset_of, owned_number, retries_of
 from ...store.state.reader import StoreReader
 from ..delivery.checkpoint import Checkpoint
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..sinks.jsonlines import JsonLinesSink
 from ..sources.dead_letters import DeadLetterSource, RetryCandidate
 from .job import Job
+from .requeue import requeue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from ...store.records.dead_letters import DeadLetter
     from ...store.shard.snapshot import Snapshot
     from ..pool.status import PoolStatus
     from .file_job import JobSpec
@@ -86,31 +89,50 @@ def retry_dead_letters(
         controllable=False,
         on_status=on_status,
     )
-    with job.open_state(state_path, {}) as state, StoreReader(state_path) as reader:
-        left = _undelivered(reader)
-        chosen, malformed, codec = _choose(reader, offsets, left)
-        report = None
-        if chosen or left:
-            source = DeadLetterSource(reader, chosen, codec)
-            sink = JsonLinesSink(
-                spec.output, ordered=spec.ordered, sync=state.manifest.durability == "machine"
-            )
-            report = job.run(state, source, CheckpointedDelivery(sink, state.progress))
-        result = RetryReport(report is None or report.finished, left, [], [], malformed, [], report)
-        for waiting in sorted(chosen, key=lambda waiting: waiting.offset):
-            with reader.shard(waiting.shard) as snapshot:
-                letter = snapshot.dead_letter(waiting.offset) if snapshot is not None else None
-                waits = snapshot is not None and _waits(snapshot, waiting)
-            if waits:
-                result.waiting.append(waiting.offset)
-            elif letter is None:
-                result.succeeded.append(waiting.offset)
-            elif letter.retries > waiting.retries:
-                result.failed.append(waiting.offset)
+    with job.open_state(state_path, {}) as state:
+        with StoreReader(state_path) as reader:
+            left = _undelivered(reader)
+            choice = _choose(reader, offsets, left)
+        requeue(state, choice.owned)
+        with StoreReader(state_path) as reader:
+            report = None
+            if choice.inputs or choice.owned or left:
+                source = DeadLetterSource(reader, choice.inputs, choice.codec)
+                sink = JsonLinesSink(
+                    spec.output, ordered=spec.ordered, sync=state.manifest.durability == "machine"
+                )
+                report = job.run(state, source, CheckpointedDelivery(sink, state.progress))
+            return _report(reader, choice, left, report)
+
+
+def _report(
+    reader: StoreReader, choice: _Choice, left: list[int], job: Report | None
+) -> RetryReport:
+    """Find out what has become of the letters."""
+    result = RetryReport(job is None or job.finished, left, [], [], choice.malformed, [], job)
+    for candidate in sorted(choice.inputs, key=lambda candidate: candidate.offset):
+        with reader.shard(candidate.shard) as snapshot:
+            letter = snapshot.dead_letter(candidate.offset) if snapshot is not None else None
+            waits = snapshot is not None and _waits(snapshot, candidate)
+        if waits:
+            result.waiting.append(candidate.offset)
+        elif letter is None:
+            result.succeeded.append(candidate.offset)
+        elif letter.retries > candidate.retries:
+            result.failed.append(candidate.offset)
+        else:
+            result.untried.append(candidate.offset)
+    for shard, before in choice.owned:
+        number = before.offset
+        with reader.shard(shard) as snapshot:
+            if snapshot is not None and snapshot.waiting.is_owned(number):
+                result.waiting.append(number)
+            elif snapshot is not None and snapshot.dead_letter(number) is not None:
+                result.failed.append(number)
             else:
-                result.untried.append(waiting.offset)
-        result.succeeded.sort()
-        return result
+                result.succeeded.append(number)
+    result.succeeded.sort()
+    return result
 
 
 def _waits(snapshot: Snapshot, candidate: RetryCandidate) -> bool:
@@ -131,33 +153,50 @@ def _undelivered(reader: StoreReader) -> list[int]:
     ]
 
 
-def _choose(
-    reader: StoreReader, offsets: Sequence[int] | None, left: Sequence[int]
-) -> tuple[list[RetryCandidate], list[int], str]:
-    """Find the letters: those to be retried, the malformed among them, and their codec.
+class _Choice(NamedTuple):
+    """The letters that are retried."""
+
+    inputs: list[RetryCandidate]
+    codec: str
+    """The encoding of these inputs."""
+    owned: list[tuple[int, DeadLetter]]
+    """Those of runs without an input, with their shards."""
+    malformed: list[int]
+    """Those that cannot be retried."""
+
+
+def _choose(reader: StoreReader, offsets: Sequence[int] | None, left: Sequence[int]) -> _Choice:
+    """Find the letters that are to be retried.
 
     An offset in `left` was a letter when an interrupted retry began.
     """
     wanted = None if offsets is None else set(offsets)
-    chosen: list[RetryCandidate] = []
-    malformed: list[int] = []
-    codec = "json-value"
+    choice = _Choice([], "json-value", [], [])
+    codecs = set()
     for number in range(reader.view.manifest.shards):
         with reader.shard(number) as snapshot:
             for letter in snapshot.dead_letters() if snapshot is not None else ():
                 if wanted is not None and letter.offset not in wanted:
                     continue
-                if letter.cause == "bad-input":
-                    malformed.append(letter.offset)
+                if is_owned(letter.offset):
+                    choice.owned.append((number, letter))
+                elif letter.cause == "bad-input":
+                    choice.malformed.append(letter.offset)
                 else:
-                    chosen.append(RetryCandidate(letter.retries, letter.offset, number))
-                    codec = letter.codec
+                    choice.inputs.append(RetryCandidate(letter.retries, letter.offset, number))
+                    codecs.add(letter.codec)
     if wanted is not None:
-        known = {*(waiting.offset for waiting in chosen), *malformed, *left}
+        known = {
+            *(candidate.offset for candidate in choice.inputs),
+            *(letter.offset for _, letter in choice.owned),
+            *choice.malformed,
+            *left,
+        }
         missing = sorted(wanted - known)
         if missing:
             raise UsageError(
                 f"There is no dead letter of input {', '.join(map(str, missing))}.",
                 hint="tamias dead-letters list says which there are.",
             )
-    return chosen, sorted(malformed), codec
+    choice.malformed.sort()
+    return choice._replace(codec=codecs.pop()) if codecs else choice

@@ -45,6 +45,7 @@ class DeadLetter:
         recorded_by: the generation that had begun the run, if that is why it diverged.
         recorded: the journal of the run then, a line for each call and action. The journal
             itself has been deleted.
+        origin: of a timer, the offset of the input that it goes back to, if there is one.
     """
 
     offset: int
@@ -64,6 +65,7 @@ class DeadLetter:
     generation: int = 0
     recorded_by: int | None = None
     recorded: list[str] = field(default_factory=list)
+    origin: int | None = None
 
     def encode(self) -> bytes:
         """Return the stored form."""

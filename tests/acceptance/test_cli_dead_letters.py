@@ -191,3 +191,49 @@ def test_a_kill_at_any_point_of_a_retry(
     assert [fields and fields["n"] for fields in memory] == [TOTAL // 4] * 4
     lines = template.lines()
     assert sorted(line["offset"] for line in lines) == list(range(TOTAL))
+
+
+TIMERS = """
+from pathlib import Path
+
+from tamias import Agent, EndOfInputEvent, Event, InputEvent, OutputEvent, action
+
+
+class Later(Event):
+    number: int
+
+
+class Timers(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def set(event, ctx):
+        ctx.schedule(after=0, event=Later(number=event.input))
+
+    @action(Later, EndOfInputEvent)
+    @staticmethod
+    def arrive(event, ctx):
+        if not Path("repaired").exists():
+            raise ValueError("this is trouble")
+        ctx.send_event(OutputEvent(output=getattr(event, "number", "end")))
+"""
+
+
+def test_timers_and_ends_of_the_input_are_retried_once(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.write("timers.py", TIMERS)
+    folder.write("in.jsonl", '{"key": "a", "value": 5}\n')
+    done = folder.tamias("run", "timers.py:Timers", "-i", "in.jsonl", "-o", "out.jsonl", code=3)
+    assert "failed: 1 input, 2 failures" in done.stderr
+    timer, end = sorted(letter["offset"] for letter in folder.dead_letters())
+    assert '{"number":5}' in folder.tamias("dead-letters", "show", STATE, timer).stdout
+    again = folder.tamias(*RETRY, timer, code=3)
+    assert "0 of 1" in again.stderr
+    assert [letter["offset"] for letter in folder.dead_letters()] == [timer, end]
+
+    folder.write("repaired", "")
+    assert "2 of 2" in folder.tamias(*RETRY, "--all").stderr
+    assert folder.dead_letters() == []
+    lines = [(line["output"], line["offset"]) for line in folder.lines()]
+    assert sorted(lines, key=str) == [("end", None), (5, 0)]
+    folder.tamias("resume", STATE)
+    assert len(folder.lines()) == 2

@@ -92,7 +92,8 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         retries=retries_of(run.offset),
         key=run.lane.key_bytes,
         payload=run.payload,
-        codec=codec,
+        codec=_codec(run, codec),
+        origin=None if run.has_input else run.origin,
         cause=cause_of(error),
         attempts=run.attempts,
         error=one_line(error),
@@ -114,10 +115,16 @@ def rejection_letter(run: Run, rejection: dict[str, Any], codec: str) -> DeadLet
         retries=retries_of(run.offset),
         key=run.lane.key_bytes,
         payload=run.payload,
-        codec=codec,
+        codec=_codec(run, codec),
+        origin=None if run.has_input else run.origin,
         at=time.time(),
         **{"generation": run.lane.writer.generation, **rejection},
     )
+
+
+def _codec(run: Run, of_inputs: str) -> str:
+    """The encoding of a run's payload: that of inputs, or of a timer's event."""
+    return of_inputs if run.has_input else "pickle"
 
 
 def failure_report(run: Run, error: BaseException) -> dict[str, Any]:
