@@ -198,7 +198,7 @@ class RunCompletion:
         writer.counts.append(outputs)
         if run.owned is not None:
             self._owned.finish(run)
-        elif self._owned.wants_ends:
+        elif self._owned.wants_ends and not retries_of(run.offset):
             self._owned.want_end(lane)
         if run.tokens:
             self._questions.close(writer, run.tokens)

@@ -89,7 +89,11 @@ def test_answers_without_a_reply_fail_at_the_end(launcher: Launcher, answers: An
         reply.result(0)
 
 
-@pytest.mark.parametrize("token", ["", "q", make_token(2, 1.0), make_token(0, 1.0)[:-1] + "x"])
+OTHER_SHARD = "q" + f"{1000:011x}" + "0002" + 32 * "0"
+NO_HEX = "q" + f"{1000:011x}" + "0000" + 31 * "0" + "x"
+
+
+@pytest.mark.parametrize("token", ["", "q", OTHER_SHARD, NO_HEX])
 def test_what_is_no_token_of_this_job_is_refused_at_once(answers: Answers, token: str) -> None:
     with pytest.raises(AnswerError, match="not the token"):
         answers.begin(AnswerQuestion(token, b"1"), Future())
