@@ -128,19 +128,24 @@ def failures(kinds: dict[str, list[Any]], total: int = 0) -> list[str]:
     return [*lines, f"{left:,} failed otherwise"] if left else lines
 
 
+def _done(report: Report, done: int) -> str:
+    inputs = count(done, "input")
+    if report.finished and report.waiting:
+        inputs += " done"
+    if report.failed > done:  # timers have failed, too
+        return f"{inputs}, {count(report.failed, 'failure')}"
+    return f"{report.failed:,} of {inputs}" if all_failed(report) else inputs
+
+
 def figures(report: Report) -> str:
     """Return the counts of a run of a job, to follow the word for how it has ended."""
     done = report.events - report.resumed_at
     if report.finished and not done and report.resumed_at:
-        new = "nothing is due" if report.waiting else "nothing is new"
-        return f" before: {count(report.events, 'input')}; {new}"
-    inputs = count(done, "input")
-    if report.failed:
-        if report.failed > done:  # timers have failed, too
-            inputs += f", {count(report.failed, 'failure')}"
-        elif all_failed(report):
-            inputs = f"{report.failed:,} of {inputs}"
-    parts = [f"{inputs} in {duration(report.seconds)}"]
+        inputs = count(report.events, "input")
+        if report.waiting:
+            return f": {inputs} done before; nothing is due"
+        return f" before: {inputs}; nothing is new"
+    parts = [f"{_done(report, done)} in {duration(report.seconds)}"]
     if report.seconds > 0 and done:
         parts[0] += f" ({rate(done / report.seconds)})"
     if report.resumed_at:
