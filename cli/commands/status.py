@@ -64,6 +64,8 @@ def _record(view: StateView, pid: int | None, last: PoolStatus | None) -> dict[s
         record["environment"] = environment
     if last is not None:
         record.update(asdict(last))
+        for content, worker in zip(record["workers"], last.workers, strict=True):
+            content["queued"] = worker.queued
         if pid is None:
             record["workers"] = []
             record["rate"] = 0.0

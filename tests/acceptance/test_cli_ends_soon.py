@@ -191,6 +191,9 @@ def test_the_status_tells_running_and_queued_apart(folder: Folder) -> None:
             return [worker["active"] for worker in status["workers"]]
 
         wait_for(lambda: running() == [1, 1])
+        status = json.loads(folder.tamias("status", STATE, "--json").stdout)
+        for worker in status["workers"]:
+            assert worker["queued"] == worker["in_flight"] - 1 + worker["waiting"]
         text = folder.tamias("status", STATE).stdout
         assert "running" in text
         assert "queued" in text
