@@ -79,6 +79,7 @@ from .agent.resources.resource import (
 from .agent.resources.tool import FunctionTool, Tool
 from .agent.row import Row
 from .agent.waiting.questions import Answer, Question
+from .agent.waiting.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from .agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
@@ -211,6 +212,7 @@ __all__ = [
     "Resource",
     "ResourceDescriptor",
     "ResourceType",
+    "RetryPolicy",
     "Row",
     "RunError",
     "RunTimeoutError",
