@@ -121,7 +121,7 @@ class RetryPolicy:
         if said is not None:
             return min(said * (1 + self.jitter * share), self.longest)
         try:
-            wait = self.wait * self.factor ** (failed - 1)
+            wait: float = self.wait * self.factor ** (failed - 1)
         except OverflowError:
             wait = self.longest
         return min(min(wait, self.longest) * (1 + self.jitter * (2 * share - 1)), self.longest)

@@ -165,7 +165,7 @@ def _is_of_client(error: BaseException) -> bool:
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that an exception carries; None for none."""
     response = _attribute(error, "response")
-    places = [(error, "status_code"), (error, "status"), (error, "code")]
+    places: list[tuple[object, str]] = [(error, "status_code"), (error, "status"), (error, "code")]
     places += [(response, "status_code"), (response, "status")]
     for owner, name in places:
         status = _attribute(owner, name)
@@ -249,5 +249,5 @@ def _header(headers: object, name: str) -> object:
         except BaseException:  # noqa: BLE001 (as above)
             return None
         if found is not None:
-            return found.decode("latin-1") if isinstance(found, bytes) else found  # type: ignore[no-any-return]
+            return found.decode("latin-1") if isinstance(found, bytes) else found
     return None
