@@ -121,7 +121,7 @@ class RetryPolicy:
         if said is not None:
             return min(said * (1 + self.jitter * share), self.longest)
         try:
-            wait: float = self.wait * self.factor ** (failed - 1)
+            wait = self.wait * self.factor ** (failed - 1)
         except OverflowError:
             wait = self.longest
         return min(min(wait, self.longest) * (1 + self.jitter * (2 * share - 1)), self.longest)
@@ -130,7 +130,7 @@ class RetryPolicy:
 def _share(seed: bytes, failed: int) -> float:
     """A number from 0 to 1 that is always the same for these arguments."""
     digest = blake2b(seed + failed.to_bytes(_BYTES, "big"), digest_size=_BYTES).digest()
-    return int.from_bytes(digest, "big") / 2 ** (8 * _BYTES)
+    return float(int.from_bytes(digest, "big") / 2 ** (8 * _BYTES))
 
 
 def _attempts(value: object) -> int:
