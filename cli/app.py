@@ -53,6 +53,8 @@ SUBCOMMANDS: Final = {
     "stop": Subcommand("control", "stop", "Have a pool finish what is in flight, and end."),
     "inspect": Subcommand("inspect", "inspect", "Show what a job has in memory."),
     "export": Subcommand("command", "export", "Write what a job has in memory.", "export"),
+    "waiting": Subcommand("listing", "waiting", "Show the questions that wait.", "waiting"),
+    "answer": Subcommand("answer", "answer", "Answer a question that waits.", "waiting"),
     "dead-letters": Subcommand("dead_letters"),
     "env": Subcommand("env"),
     "doctor": Subcommand("doctor", "doctor", "Check this machine, or a state directory."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -47,6 +48,14 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}:{rest:02} min"
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+
+
+def date_of(moment: float, pattern: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Format a moment, seconds since the epoch, in local time."""
+    try:
+        return datetime.fromtimestamp(moment).astimezone().strftime(pattern)
+    except (OverflowError, ValueError, OSError):
+        return "in the far future"
 
 
 def size(number: float) -> str:

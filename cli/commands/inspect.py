@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,14 +11,21 @@ from rich.markup import escape
 
 from ...agent.errors import UsageError
 from ...launcher.delivery.checkpoint import Checkpoint
+from ...launcher.pool.at_end import describe_waiting
+from ...store import clock
 from ...store.state.reader import StoreReader
+from ...store.state.waiting import waiting_counts
 from ..agent_code import AgentCode
+from ..given_key import given_keys, key_name
 from ..json_text import json_line, plain
 from ..text import count, error_console, output_console, shown, size, typed, write_line
 from ..views.fitting import folded
+from ..waiting.of_key import as_tree, what_waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
 
     from ...store.state.directory import StateView
 
@@ -42,23 +47,33 @@ def inspect(
     limit: Annotated[int, typer.Option(metavar="N", min=0, help="Show so many keys.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Show the state of a job, or the memory of a key; also while it runs."""
+    """Show the state of a job, or the memory of a key and what waits; also while it runs."""
     with StoreReader(state) as reader:
         if key is None:
             _overview(reader, limit, as_json=as_json)
         else:
-            for found, memory in _find(reader, key):
-                _print_memory(found, memory, as_json=as_json)
+            for found, memory, waits in _find(reader, key):
+                _print_memory(found, memory, waits, as_json=as_json)
     return 0
 
 
-def _print_memory(key: Any, memory: dict[str, Any], *, as_json: bool) -> None:
+def _print_memory(
+    key: Any, memory: dict[str, Any] | None, waits: dict[str, Any], *, as_json: bool
+) -> None:
     if as_json:
-        write_line(json_line({"key": plain(key), "short_term": memory}))
+        more = {"waiting": waits} if waits else {}
+        write_line(json_line({"key": plain(key), "short_term": memory or {}, **more}))
         return
     console = output_console()
     width = console.width if console.is_terminal else 0
-    console.print(f"[bold]{escape(_key_name(plain(key)))}[/]")
+    console.print(f"[bold]{escape(key_name(plain(key)))}[/]")
+    _print_tree(memory or {}, console, width)
+    if waits:
+        console.print("[bold]waiting[/]")
+        _print_tree(as_tree(waits), console, width)
+
+
+def _print_tree(memory: dict[str, Any], console: Console, width: int) -> None:
     for guide, name, text in _branches(memory):
         head = f"{_escaped(name)} [dim]=[/] " if text else f"[bold]{_escaped(name)}[/]"
         first, *more = _lines(text, len(guide) + len(name) + len(" = "), width)
@@ -72,24 +87,19 @@ def _lines(text: str, before: int, width: int) -> list[str]:
     return folded(text, max(width - before, _NARROWEST)) if width else [text]
 
 
-def _find(reader: StoreReader, text: str) -> list[tuple[Any, dict[str, Any]]]:
-    """Return the keys that a text means, with their memory.
+def _find(
+    reader: StoreReader, text: str
+) -> list[tuple[Any, dict[str, Any] | None, dict[str, Any]]]:
+    """Return the keys that a text means, with their memory, and what waits for them.
 
     They are two if there is a text of that name, and a value that is written so in JSON.
     """
-    candidates: list[Any] = [text]
-    try:
-        value = json.loads(text)
-    except ValueError:
-        pass
-    else:
-        if value is None or isinstance(value, (bool, int, float)):
-            candidates.append(value)
-        elif isinstance(value, (str, list)):
-            candidates.append(tuple(value) if isinstance(value, list) else value)
     code = AgentCode(reader.view.manifest)
-    found = [(key, reader.memory(key, code.stored)) for key in candidates]
-    known = [(key, memory) for key, memory in found if memory is not None]
+    known = []
+    for key in given_keys(text):
+        memory, waits = reader.memory(key, code.stored), what_waits(reader, key, code)
+        if memory is not None or waits:
+            known.append((key, memory, waits))
     if known:
         return known
     raise UsageError(
@@ -118,16 +128,6 @@ def _below(guide: str) -> str:
     return guide[:-4] + ("    " if guide.endswith("└── ") else "│   ")
 
 
-def _key_name(key: Any) -> str:
-    """Return a key as it is given to `--key`; a text that is also JSON has quotes."""
-    if not isinstance(key, str):
-        return json_line(key)
-    with suppress(ValueError):
-        json.loads(key)
-        return json.dumps(key, ensure_ascii=False)
-    return key
-
-
 def _escaped(name: Any) -> str:
     return escape(name if isinstance(name, str) else json_line(name))
 
@@ -138,7 +138,8 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
     totals = Checkpoint() if record is None else Checkpoint.load(record)
     first = [plain(key) for key in islice(reader.keys(), limit)]
     counts = reader.counts()
-    journal = reader.journal()
+    journal = reader.interrupted()
+    waiting = waiting_counts(reader)
     overview: dict[str, Any] = {
         "state": str(view.path),
         "agent": view.manifest.agent,
@@ -155,13 +156,18 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
         "journal_records": counts["journal"],
         "outbox_records": counts["outbox"],
         "dead_letters": counts["dead"],
+        "waiting_runs": waiting.runs,
+        "waiting_inputs": waiting.inputs,
+        "timers": waiting.timers,
+        "questions": waiting.questions,
+        "next_due": waiting.next,
         "bytes": _bytes(view),
         "first_keys": first,
     }
     if as_json:
         write_line(json_line(overview))
     else:
-        _print(overview, view)
+        _print(overview, describe_waiting(waiting, clock.now()) if waiting else "", view)
 
 
 def _keys(reader: StoreReader) -> int:
@@ -173,7 +179,7 @@ def _keys(reader: StoreReader) -> int:
     return keys
 
 
-def _print(overview: dict[str, Any], view: StateView) -> None:
+def _print(overview: dict[str, Any], waiting: str, view: StateView) -> None:
     console = output_console()
     pid = overview["launcher"]
     rows = [
@@ -189,13 +195,14 @@ def _print(overview: dict[str, Any], view: StateView) -> None:
         ("journal", _journal(overview)),
         ("outbox", count(overview["outbox_records"], "record")),
         ("dead letters", f"{overview['dead_letters']:,}"),
+        *([("waiting", waiting)] if waiting else []),
     ]
     for name, text in rows:
         console.print(f"[dim]{name:13}[/]{escape(text)}")
     if overview["first_keys"]:
         rest = overview["keys"] - len(overview["first_keys"])
         more = f" and {rest:,} more" if rest else ""
-        keys = ", ".join(escape(_key_name(key)) for key in overview["first_keys"])
+        keys = ", ".join(escape(key_name(key)) for key in overview["first_keys"])
         console.print(f"[dim]{'keys':13}[/]{keys}{more}")
         error_console().print(
             f"A key's memory: tamias inspect {typed(view.path)} --key KEY", style="dim"

@@ -12,7 +12,9 @@ import typer
 from ...launcher.pool.at_end import describe_waiting
 from ...launcher.pool.status import PoolStatus
 from ...store import clock
-from ...store.state.directory import StateDirectory
+from ...store.state.reader import StoreReader
+from ...store.state.waiting import waiting_counts
+from ...store.waiting.reading import WaitingCounts
 from ..environment_flags import described, shown_environment
 from ..json_text import json_line
 from ..text import count, duration, output_console, rate, shown, write_line
@@ -33,13 +35,17 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Show whether a job is running, and how it stands."""
-    with StateDirectory.view(state) as view:
+    with StoreReader(state) as reader:
+        view = reader.view
         pid = view.launcher_pid()
         last = _last(view)
+        waiting = waiting_counts(reader) if pid is None else WaitingCounts()
         if as_json:
-            write_line(json_line(_record(view, pid, last)))
+            write_line(json_line(_record(view, pid, last, waiting)))
         else:
             _print(view, pid, last)
+            if waiting:
+                output_console().print(describe_waiting(waiting, clock.now()), markup=False)
     return 0
 
 
@@ -52,7 +58,9 @@ def _last(view: StateView) -> PoolStatus | None:
         return None
 
 
-def _record(view: StateView, pid: int | None, last: PoolStatus | None) -> dict[str, Any]:
+def _record(
+    view: StateView, pid: int | None, last: PoolStatus | None, waiting: WaitingCounts
+) -> dict[str, Any]:
     record: dict[str, Any] = {
         "state": str(view.path),
         "agent": view.manifest.agent,
@@ -69,6 +77,12 @@ def _record(view: StateView, pid: int | None, last: PoolStatus | None) -> dict[s
         if pid is None:
             record["workers"] = []
             record["rate"] = 0.0
+    if pid is None:  # an answer may have been given since the last status
+        record["waiting_runs"] = waiting.runs
+        record["waiting_inputs"] = waiting.inputs
+        record["timers"] = waiting.timers
+        record["questions"] = waiting.questions
+        record["next_due"] = waiting.next
     return record
 
 
@@ -80,8 +94,6 @@ def _print(view: StateView, pid: int | None, last: PoolStatus | None) -> None:
         console.print(f"workers have {described(environment)}", markup=False)
     if pid is None:
         console.print(_ended(last), markup=False)
-        if last is not None and last.waiting:
-            console.print(describe_waiting(last.waiting, clock.now()), markup=False)
     elif last is None or last.pid != pid:
         console.print(f"starting (launcher pid {pid})", markup=False)
     else:

@@ -87,13 +87,15 @@ class Rollback(Command):
 class AnswerQuestion(Command):
     """Answer the question that has this token; answered when that is on record.
 
-    `value` is encoded as `codec` says, "json" or "pickle"; `by` names who has answered.
+    `value` is encoded as `codec` says, "json" or "pickle"; `by` names who has answered. `request`
+    names the command, if the caller may send it again: it counts once then.
     """
 
     token: str
     value: bytes
     codec: str = "json"
     by: str | None = None
+    request: str = ""
 
 
 Answer: TypeAlias = "Future[dict[str, Any]]"

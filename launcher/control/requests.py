@@ -78,19 +78,22 @@ def _number(arguments: dict[str, Any], name: str) -> int:
 
 
 def _answer(arguments: dict[str, Any]) -> AnswerQuestion:
-    unknown = arguments.keys() - {"token", "value", "by"}
+    unknown = arguments.keys() - {"token", "value", "by", "request"}
     token, by = arguments.get("token"), arguments.get("by")
+    request = arguments.get("request", "")
     if (
         unknown
         or "value" not in arguments
         or not isinstance(token, str)
+        or not isinstance(request, str)
         or not isinstance(by, (str, NoneType))
     ):
         raise UsageError(
             f"An answer takes no {', '.join(sorted(unknown)) or 'values of such types'}.",
-            hint="It takes token, a text; value, any JSON; and, if you like, by, a text.",
+            hint="It takes token, a text; value, any JSON; and, if you like, by, a text, and "
+            "request, a text under which it may be repeated.",
         )
-    return AnswerQuestion(token, json.dumps(arguments["value"]).encode(), "json", by)
+    return AnswerQuestion(token, json.dumps(arguments["value"]).encode(), "json", by, request)
 
 
 def _reload(arguments: dict[str, Any]) -> Reload:

@@ -11,7 +11,7 @@ import base64
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...agent.errors import AnswerError
+from ...agent.errors import AnswerError, PoolError
 from ...agent.failures.error_json import error_from_json
 from ...agent.waiting.questions import is_token
 from ...store.waiting.tokens import shard_of_token
@@ -58,7 +58,7 @@ class Answers:
                 f"{token!r} is not the token of a question of this job.",
                 hint="tamias waiting lists the questions.",
             )
-        number = token_hex(8)
+        number = command.request or token_hex(8)
         body = {
             "id": number,
             "token": token,
@@ -68,6 +68,9 @@ class Answers:
         }
         shard = shard_of_token(token)
         request = _Request(shard, wire.pack(wire.ANSWER, body), reply)
+        earlier = self._requests.get(number)
+        if earlier is not None:
+            fail(earlier.reply, PoolError("This answer was sent again; the second request waits."))
         self._requests[number] = request
         slot = self._placement.owner(shard)
         worker = self._registry.current(slot.number) if slot is not None else None

@@ -155,6 +155,13 @@ class StoreReader:
             runs.update(snapshot.journal())
         return dict(sorted(runs.items()))
 
+    def interrupted(self) -> dict[int, list[JournalEntry]]:
+        """Return what `journal` does, without suspended runs, of which there may be many."""
+        runs: dict[int, list[JournalEntry]] = {}
+        for _, snapshot in self._shards():
+            runs.update(snapshot.interrupted())
+        return dict(sorted(runs.items()))
+
     def outbox(self) -> Iterator[tuple[int, int, Outputs]]:
         """Yield shard, sequence number and outputs of all records still in an outbox."""
         for number, snapshot in self._shards():

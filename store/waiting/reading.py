@@ -123,6 +123,25 @@ class WaitingView:
                 return int.from_bytes(cursor.value(), "big")
         return None
 
+    def queue_length(self, key: bytes) -> int:
+        """How many runs are in a key's queue, the first one included."""
+        database = self._databases.queue
+        if database is None:
+            return 0
+        prefix, length = key_prefix(key), 0
+        with self._transaction.cursor(database) as cursor:
+            if cursor.set_range(prefix):
+                for stored in cursor.iternext(values=False):
+                    if not stored.startswith(prefix):
+                        break
+                    length += 1
+        return length
+
+    def is_woken(self, number: int, header: OwnedHeader) -> bool:
+        """Whether a suspended run is to go on now: an answer has come."""
+        key = due_key(header.ticket or 1, number)
+        return header.begun and self._get(self._databases.due, key) is not None
+
     @property
     def has_queues(self) -> bool:
         """Whether any key has a queue."""

@@ -75,6 +75,7 @@ READING = (
     ["export"],
     ["new"],
     ["status"],
+    ["waiting"],
     ["keys"],
     ["dead-letters", "list"],
     ["dead-letters", "show"],

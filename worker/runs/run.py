@@ -21,6 +21,7 @@ from ...store.records.offsets import RunKind, offset_of, owned_number
 from ..durable.call_log import CallLog, CallRecord, between
 from ..memory.fields import MemoryFields
 from .effects import Effects
+from .history import described_entries, generation_of
 
 if TYPE_CHECKING:
     from asyncio import Task, TimerHandle
@@ -206,21 +207,12 @@ class Run:
         """The generation of the first record from the current step on."""
         for entry in self.entries or ():
             if entry.action >= self.step:
-                return _generation(entry)
+                return generation_of(entry)
         return self.lane.writer.generation
 
     def history(self) -> list[str]:
         """The records of the run as text: a line for each call and action."""
-        lines = []
-        for entry in self.entries or ():
-            if entry.kind == CALL:
-                call = CallRecord.decode(entry.index, entry.data)
-                what = f"call {call.number}: {call.name} "
-                what += "returned" if call.succeeded else "raised"
-            else:
-                what = f"action {Effects.origin(entry.data)[0]!r} ended"
-            lines.append(f"step {entry.action}, {what} (generation {_generation(entry)})")
-        return lines
+        return described_entries(self.entries or ())
 
     def begin_action(self, action: Action) -> None:
         """Make `action` current."""
@@ -330,9 +322,3 @@ class Run:
             name = self.action.name  # type: ignore[union-attr]
             self.log = CallLog(name, generation=self.lane.writer.generation)
         return self.log
-
-
-def _generation(entry: JournalEntry) -> int:
-    if entry.kind == CALL:
-        return CallRecord.decode(entry.index, entry.data).generation
-    return Effects.origin(entry.data)[1]
