@@ -16,8 +16,7 @@ from ...store import clock
 from ...store.state.reader import StoreReader
 from ...store.state.waiting import waiting_counts
 from ..agent_code import AgentCode
-from ..given_key import given_keys, key_name
-from ..json_text import json_line, plain
+from ..json_text import given_keys, json_line, key_name, plain
 from ..text import count, error_console, output_console, shown, size, typed, write_line
 from ..views.fitting import folded
 from ..waiting.of_key import as_tree, what_waits

@@ -18,8 +18,7 @@ from ...store.state.reader import StoreReader
 from ...store.state.waiting import all_waiting
 from ...store.waiting.records import NEVER
 from ..agent_code import AgentCode
-from ..given_key import given_keys, key_name
-from ..json_text import json_line, shown_key
+from ..json_text import given_keys, json_line, key_name, shown_key
 from ..text import date_of, duration, error_console, output_console, typed, write_line
 
 if TYPE_CHECKING:
