@@ -1,1 +1,1 @@
-"""The commands `waiting` and `answer`; what waits for a key. Knows nothing of how waits are kept."""
+"""The commands `waiting` and `answer`. Knows nothing of how waits are kept."""
