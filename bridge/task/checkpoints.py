@@ -8,7 +8,8 @@ snapshot is one read transaction on each shard. LMDB keeps the pages of that mom
 transaction is open, and the workers go on.
 
 A task that has written an earlier checkpoint needs only the memory that has changed since. It sends
-the keys, because only an input changes a key's memory.
+the keys that had inputs. Owned runs change memory, too, and of these the task knows nothing: their
+keys are noted here, from when a worker announces them.
 
 The parts are made when the task asks for them, one portion at a time, between two turns of the
 launcher's loop. So a slow checkpoint storage slows only the checkpoint, and the memory needed is
@@ -21,23 +22,28 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ...store.encoding.keys import group_of, key_prefix
+from ...store.shard.key_groups import KeyGroupEntry
+from ...store.shard.transfer import WaitingEntry, entries_of
 from . import frames
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
-    from ...store.shard.key_groups import KeyGroupEntry
     from ...store.shard.snapshot import Snapshot
     from ...store.state.reader import StoreReader
 
     Parts: TypeAlias = Generator[tuple[bytes, bytes], None, None]
 
+Entry = TypeVar("Entry", KeyGroupEntry, WaitingEntry)
+
 PORTION_BYTES: Final = 256 << 10
 """The size of a portion; the loop stands still while one is made."""
+MOST_CHANGED: Final = 1 << 18
+"""With more changed keys all memory is sent: so large a set costs more than it saves."""
 KEPT_SECONDS: Final = 3600.0
 """A checkpoint older than this is dropped, because it keeps old pages in the store."""
 
@@ -48,9 +54,46 @@ class _OpenCheckpoint:
 
     shards: list[Snapshot | None]
     parts: Parts
+    changed: frozenset[bytes] | None
+    """Keys whose memory owned runs may have changed; None: all keys."""
     stack: ExitStack
     """Closes the snapshots."""
     since: float
+
+
+class ChangedKeys:
+    """The keys whose memory owned runs may have changed since a barrier.
+
+    A run may do so from when a worker announces it until it is over, and commits before that.
+    """
+
+    def __init__(self, most: int = MOST_CHANGED) -> None:
+        self._most = most
+        self._running: dict[int, bytes] = {}
+        """The keys of runs that are announced and not over, by number."""
+        self._changed: set[bytes] | None = set()
+        """None: too many to count."""
+
+    def announced(self, runs: Iterable[tuple[int, bytes]]) -> None:
+        """These owned runs (number, encoded key) may change memory from now on."""
+        runs = list(runs)
+        self._running.update(runs)
+        if self._changed is not None:
+            self._changed.update(key for _, key in runs)
+            if len(self._changed) > self._most:
+                self._changed = None
+
+    def over(self, numbers: Iterable[int]) -> None:
+        """These runs are committed; numbers of others are ignored."""
+        for number in numbers:
+            self._running.pop(number, None)
+
+    def at_barrier(self, *, begins_anew: bool) -> frozenset[bytes] | None:
+        """Return the keys so far, None for all; count from now on if it `begins_anew`."""
+        changed = None if self._changed is None else frozenset(self._changed)
+        if begins_anew:
+            self._changed = set(self._running.values())
+        return changed
 
 
 class CheckpointReader:
@@ -62,23 +105,33 @@ class CheckpointReader:
         self._shards = shards
         self._groups = groups
         self._open: dict[int, _OpenCheckpoint] = {}
+        self.changed = ChangedKeys()
 
-    def open(self, checkpoint: int) -> None:
-        """Keep a snapshot of what the store has now, at a barrier."""
+    def open(self, checkpoint: int, *, builds: bool = True) -> None:
+        """Keep a snapshot of what the store has now, at a barrier.
+
+        `builds`: later checkpoints may be built upon it.
+        """
         self._drop_old()
         stack = ExitStack()
         shards = [stack.enter_context(self._reader.shard(n)) for n in range(self._shards)]
         parts = self._parts(shards, None)
-        self._open[checkpoint] = _OpenCheckpoint(shards, parts, stack, time.monotonic())
+        changed = self.changed.at_barrier(begins_anew=builds)
+        self._open[checkpoint] = _OpenCheckpoint(shards, parts, changed, stack, time.monotonic())
 
     def restrict(self, checkpoint: int, keys: list[bytes]) -> None:
-        """Give memory of these keys only; they must be in the order of their groups.
+        """Give memory of these keys only, and of those that owned runs have changed.
 
         Call it before the first `next_parts`.
         """
         found = self._open.get(checkpoint)
-        if found is not None:
-            found.parts = self._parts(found.shards, keys)
+        if found is None:
+            return
+        if found.changed is None:
+            found.parts = self._all_instead(found.shards)
+        else:
+            # As texts they are in the order of their groups.
+            found.parts = self._parts(found.shards, sorted(found.changed.union(keys)))
 
     def next_parts(self, checkpoint: int) -> list[tuple[bytes, bytes]]:
         """The next parts (kind, body); the last part of all is an `END`.
@@ -116,16 +169,20 @@ class CheckpointReader:
             if now - found.since > KEPT_SECONDS:
                 self.drop(checkpoint)
 
+    def _all_instead(self, shards: list[Snapshot | None]) -> Parts:
+        yield frames.ALL, b""
+        yield from self._parts(shards, None)
+
     def _parts(self, shards: list[Snapshot | None], keys: list[bytes] | None) -> Parts:
-        for shard in shards:
+        for number, shard in enumerate(shards):
             if shard is None:
                 continue
-            runs = shard.journal().values()
+            runs = shard.interrupted().values()
             records = [(entry.offset, entry.key, entry.data) for run in runs for entry in run]
             if records:
                 yield frames.JOURNAL, frames.pack_journal(records)
-            for _, record in shard.outbox():
-                yield frames.OUTBOX, record
+            for sequence, record in shard.outbox():
+                yield frames.OUTBOX, frames.pack_place(number, sequence) + record
             letters = [
                 (letter.offset, group_of(letter.key), letter.encode())
                 for letter in shard.dead_letters()
@@ -135,6 +192,10 @@ class CheckpointReader:
         memory = self._all(shards) if keys is None else self._some(shards, keys)
         for part in memory:
             yield frames.MEMORY, frames.pack_memory(part)
+        for shard in shards:
+            if shard is not None:
+                for entries in _portions(entries_of(shard)):
+                    yield frames.WAITING, frames.pack_waiting(entries)
 
     def _all(self, shards: list[Snapshot | None]) -> Iterator[frames.Memory]:
         for group in self._groups:
@@ -163,8 +224,8 @@ class CheckpointReader:
                 yield frames.Memory(group, prefixes, entries)
 
 
-def _portions(entries: Iterable[KeyGroupEntry]) -> Iterator[list[KeyGroupEntry]]:
-    portion: list[KeyGroupEntry] = []
+def _portions(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    portion: list[Entry] = []
     size = 0
     for entry in entries:
         portion.append(entry)

@@ -2,9 +2,10 @@
 
 Inputs and all other frames of the task come over one pipe, and their order matters: a barrier
 separates the inputs that are part of a checkpoint from those that are not. So only this module
-reads
-the pipe while the pool works, and it reads no further than the next inputs: the frames behind them
-are processed when the source has passed these inputs on.
+reads the pipe while the pool works. Inputs are kept until the pool wants them; all other frames are
+processed at once, so that a checkpoint or an acknowledgement waits for no input. For a barrier that
+is early enough: no input behind it has been read, and of those before it the checkpoint need not
+have the effects (`checkpoints`). The task bounds how many inputs it sends.
 """
 
 from __future__ import annotations
@@ -37,35 +38,43 @@ class TaskConnection:
         self._pipe = pipe
         self._delivery = delivery
         self._checkpoints = checkpoints
-        self._frames: deque[Frame] = deque(early)
+        self._early: deque[Frame] = deque(early)
+        self._inputs: deque[Inputs] = deque()
+        self.has_ended = False
+        """Whether the task has said that no more inputs come."""
 
     def fileno(self) -> int | None:
-        """The descriptor to wait for before `next_inputs`; None: there are frames already."""
-        return None if self._frames else self._pipe.fileno()
+        """The descriptor to wait for before `receive`; None: there is something already."""
+        return None if self._early else self._pipe.fileno()
 
-    def next_inputs(self) -> Inputs | None:
-        """Process frames up to the next inputs, and return these; None if there are none yet.
-
-        Never waits.
+    def receive(self) -> None:
+        """Process all frames that have arrived. Never waits.
 
         Raises:
             TaskEndedError: the task is gone.
         """
-        while True:
-            if not self._frames:
-                self._frames.extend(self._pipe.receive())
-                if not self._frames:
-                    return None
-            kind, body = self._frames.popleft()
-            if kind == frames.INPUTS:
-                return frames.unpack_inputs(body)
+        while self._early:
+            self._dispatch(*self._early.popleft())
+        for kind, body in self._pipe.receive():
             self._dispatch(kind, body)
 
+    def next_inputs(self) -> Inputs | None:
+        """Return the next inputs; None if there are none yet."""
+        return self._inputs.popleft() if self._inputs else None
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether `next_inputs` has returned all inputs there will ever be."""
+        return self.has_ended and not self._inputs
+
     def _dispatch(self, kind: int, body: bytes) -> None:
-        if kind == frames.ACKNOWLEDGE:
+        if kind == frames.INPUTS:
+            self._inputs.append(frames.unpack_inputs(body))
+        elif kind == frames.ACKNOWLEDGE:
             self._delivery.acknowledge(frames.number_of(body))
         elif kind == frames.BARRIER:
-            self._checkpoints.open(frames.number_of(body))
+            checkpoint, builds = frames.unpack_barrier(body)
+            self._checkpoints.open(checkpoint, builds=builds)
         elif kind == frames.QUERY:
             self._checkpoints.restrict(*frames.unpack_query(body))
         elif kind == frames.PULL:
@@ -73,3 +82,5 @@ class TaskConnection:
             self._pipe.send(frames.pack(frames.PARTS, body[:8], frames.pack_parts(parts)))
         elif kind == frames.DROP:
             self._checkpoints.drop(frames.number_of(body))
+        elif kind == frames.END_OF_INPUT:
+            self.has_ended = True

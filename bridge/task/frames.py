@@ -11,38 +11,46 @@ From the task:
       part; group after group, and in each from the newest checkpoint (age 0) to older ones
 `J`   restore: journal records, as in a `j` part
 `L`   restore: dead letters, as in a `d` part
+`W`   restore: what waits, as in a `w` part; of other key groups, too
 `G`   go: nothing more is to be restored
 `I`   inputs: first offset (u64), count (u32), bytes of keys (u32), then the length of each key and
       of each payload (u32), then the keys, then the payloads; offsets go up by the configured step
 `A`   acknowledge: number (u64); the task is done with records up to this one
-`B`   barrier: checkpoint (u64); what was sent before is part of it, what comes after is not
+`B`   barrier: checkpoint (u64), and whether a later one may be built upon it (u8); what was sent
+      before is part of it, what comes after is not
 `Q`   query: checkpoint (u64), count (u32), then the length of each key (u32), then the keys, in
-      the order of their groups: only the memory of these keys is needed
+      the order of their groups: only the memory of these keys is needed, and of those whose owned
+      runs were performed since the last barrier upon which checkpoints may be built
 `P`   pull: checkpoint (u64); send the next parts of it
 `D`   drop: checkpoint (u64); no more of it is needed
+`Z`   end of the input: no more inputs are sent; finish, and report that (`F`)
 ====  ==================================================================================
 
 From the launcher:
 
 ====  ==================================================================================
 `K`   restored: all of it is in the store, and stays there if the launcher dies
-`O`   outputs: number (u64) and an outbox record, unchanged
+`O`   outputs: number (u64), shard (u32), sequence in the shard (u64), and an outbox record,
+      unchanged; a shard's record may come again from another launcher, under the same sequence
 `S`   parts of a checkpoint: checkpoint (u64), then of each part its kind (one byte, see below), its
       length (u32) and its body
 `M`   metrics and heartbeat: JSON
+`F`   the input has ended, all is done, and nothing waits
 `E`   the pool has ended: JSON with the error
 ====  ==================================================================================
 
 Kinds of parts, in this order:
 
 ====  ==================================================================================
-`j`   journal records: `(offset u64, key 17 bytes, length u32, data)` one after another
-`o`   an outbox record
+`a`   empty; only if some keys were asked for: it has too many others to add, and sends all memory
+`j`   journal records of inputs: `(offset u64, key 17 bytes, length u32, data)` one after another
+`o`   an outbox record: shard (u32), sequence (u64), record
 `d`   dead letters: `(offset u64, group u16, length u32, data)` one after another
 `m`   memory: group (u16), count (u32), so many prefixes of keys `(length u8, prefix)`, then entries
       `(which u8, key length u32, value length u32, key, value)`; `which` is 0 for memory, 1 for
       names. If only some keys were asked for, the prefixes are theirs; a prefix may have no entry.
       The entries of a key may continue in the next part.
+`w`   what waits: entries as in an `m` part (`store/shard/transfer.py`); opaque to the task
 `e`   the end
 ====  ==================================================================================
 
@@ -53,10 +61,11 @@ from __future__ import annotations
 
 import struct
 from array import array
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, starmap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...store.shard.key_groups import KeyGroupEntry
+from ...store.shard.transfer import WaitingEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,6 +76,7 @@ CONFIGURE: Final = ord("C")
 RESTORE_MEMORY: Final = ord("R")
 RESTORE_JOURNAL: Final = ord("J")
 RESTORE_LETTERS: Final = ord("L")
+RESTORE_WAITING: Final = ord("W")
 GO: Final = ord("G")
 INPUTS: Final = ord("I")
 ACKNOWLEDGE: Final = ord("A")
@@ -74,17 +84,21 @@ BARRIER: Final = ord("B")
 QUERY: Final = ord("Q")
 PULL: Final = ord("P")
 DROP: Final = ord("D")
+END_OF_INPUT: Final = ord("Z")
 
 RESTORED: Final = b"K"
 OUTPUTS: Final = b"O"
 PARTS: Final = b"S"
 METRICS: Final = b"M"
+FINISHED: Final = b"F"
 ERROR: Final = b"E"
 
+ALL: Final = b"a"
 JOURNAL: Final = b"j"
 OUTBOX: Final = b"o"
 LETTERS: Final = b"d"
 MEMORY: Final = b"m"
+WAITING: Final = b"w"
 END: Final = b"e"
 
 _LENGTH: Final = struct.Struct("<I")
@@ -92,6 +106,7 @@ _HEAD: Final = struct.Struct("<IB")
 _BATCH: Final = struct.Struct("<QII")
 _QUERY: Final = struct.Struct("<QI")
 _NUMBER: Final = struct.Struct("<Q")
+_RECORD: Final = struct.Struct("<IQ")
 _ENTRY: Final = struct.Struct("<BII")
 _GROUP: Final = struct.Struct("<HI")
 _AGE: Final = struct.Struct("<I")
@@ -161,6 +176,21 @@ def number_of(body: bytes) -> int:
     return int(number)
 
 
+def unpack_barrier(body: bytes) -> tuple[int, bool]:
+    """The checkpoint in a `B` frame, and whether a later one may be built upon it."""
+    return number_of(body), body[_NUMBER.size :] == b"\1"
+
+
+def pack_place(shard: int, sequence: int) -> bytes:
+    """The place of an outbox record, in front of it."""
+    return _RECORD.pack(shard, sequence)
+
+
+def unpack_record(body: bytes) -> tuple[int, int, bytes]:
+    """Shard, sequence and outbox record of an `o` part, or of an `O` frame behind its number."""
+    return (*_RECORD.unpack_from(body), body[_RECORD.size :])
+
+
 def unpack_inputs(body: bytes) -> Inputs:
     """The inputs of an `I` frame."""
     first, count, key_bytes = _BATCH.unpack_from(body)
@@ -206,9 +236,32 @@ def pack_memory(memory: Memory) -> bytes:
     parts = [_GROUP.pack(memory.group, len(memory.prefixes))]
     for prefix in memory.prefixes:
         parts += (bytes((len(prefix),)), prefix)
-    for which, key, value in memory.entries:
-        parts += (_ENTRY.pack(which, len(key), len(value)), key, value)
+    parts += _pack_entries(memory.entries)
     return b"".join(parts)
+
+
+def _pack_entries(entries: Iterable[tuple[int, bytes, bytes]]) -> Iterator[bytes]:
+    for which, key, value in entries:
+        yield from (_ENTRY.pack(which, len(key), len(value)), key, value)
+
+
+def _unpack_entries(body: bytes, position: int) -> Iterator[tuple[int, bytes, bytes]]:
+    while position < len(body):
+        which, key_length, value_length = _ENTRY.unpack_from(body, position)
+        position += _ENTRY.size
+        middle, end = position + key_length, position + key_length + value_length
+        yield which, body[position:middle], body[middle:end]
+        position = end
+
+
+def pack_waiting(entries: Iterable[WaitingEntry]) -> bytes:
+    """The body of a `w` part."""
+    return b"".join(_pack_entries(entries))
+
+
+def unpack_waiting(body: bytes) -> Iterator[WaitingEntry]:
+    """Inverse of `pack_waiting`."""
+    return starmap(WaitingEntry, _unpack_entries(body, 0))
 
 
 def unpack_memory(body: bytes) -> Memory:
@@ -220,13 +273,7 @@ def unpack_memory(body: bytes) -> Memory:
         end = position + 1 + body[position]
         prefixes.append(body[position + 1 : end])
         position = end
-    entries = []
-    while position < len(body):
-        which, key_length, value_length = _ENTRY.unpack_from(body, position)
-        position += _ENTRY.size
-        middle, end = position + key_length, position + key_length + value_length
-        entries.append(KeyGroupEntry(which, body[position:middle], body[middle:end]))
-        position = end
+    entries = list(starmap(KeyGroupEntry, _unpack_entries(body, position)))
     return Memory(group, prefixes, entries)
 
 

@@ -8,6 +8,8 @@ Its life:
 3. The pool works until the pipe is closed. The task closes it to end the pool; if the task dies,
    the kernel does. Then all processes here end at once: the task's last checkpoint has what is in
    flight, and no process is left that could emit an outcome.
+4. If the task says that its input has ended, the pool does what is left to do, and the launcher
+   reports that. It stays until the pipe is closed, because the task takes a last checkpoint.
 
 If only the launcher dies, the task starts another one in the same state directory and sends again
 the inputs without an outcome; the outboxes have the rest. A launcher that dies before it has sent
@@ -33,7 +35,10 @@ from ...agent.failures.error_json import error_to_json
 from ...environments.provide import provide_launch
 from ...launcher.jobs.job import Job
 from ...launcher.jobs.smoke import smoke_runner
+from ...launcher.pool.at_end import describe_waiting
+from ...store import clock
 from ...store.state.reader import StoreReader
+from ...store.waiting.reading import WaitingCounts
 from ...worker.process.reaper import die_with_parent
 from . import frames
 from .checkpoints import CheckpointReader
@@ -46,6 +51,7 @@ from .restore import Restore
 from .source import TaskSource
 
 if TYPE_CHECKING:
+    from ...launcher.jobs.report import Report
     from ...launcher.pool.status import PoolStatus
     from ...store.state.directory import StateDirectory
     from .frames import Frame
@@ -101,24 +107,29 @@ class TaskPool:
             task.agent_spec(),
             provide_launch(task.environment),
             smoke=smoke_runner(),
+            ends_input=True,
             on_status=self._report,
             handle_signals=False,
         )
         with ExitStack() as stack:
             state = stack.enter_context(job.open_state(state_path, {}))
             _log_to_stderr(state)
-            self._restore(state)
+            groups = range(task.first_group, task.last_group + 1)
+            self._restore(state, groups)
             self._pipe.send(frames.pack(frames.RESTORED))
             reader = stack.enter_context(StoreReader(state.path))
-            groups = range(task.first_group, task.last_group + 1)
             checkpoints = CheckpointReader(reader, state.manifest.shards, groups)
             stack.callback(checkpoints.close)
-            delivery = TaskDelivery(task.codec, self._pipe)
-            source = TaskSource(
-                TaskConnection(self._pipe, delivery, checkpoints, self._early), task.step
-            )
-            job.run(state, source, delivery)
-        raise PoolError("The pool was stopped, but the Flink task has not ended.")
+            delivery = TaskDelivery(task.codec, self._pipe, checkpoints.changed)
+            connection = TaskConnection(self._pipe, delivery, checkpoints, self._early)
+            report = job.run(state, TaskSource(connection, task.step), delivery)
+            if not report.finished:
+                raise PoolError("The pool was stopped, but the Flink task has not ended.")
+            check_nothing_waits(report)
+            self._pipe.send(frames.pack(frames.FINISHED))
+            while True:
+                select.select([self._pipe.fileno()], [], [])
+                connection.receive()
 
     def _next(self) -> Frame:
         """Wait for the next frame."""
@@ -127,9 +138,9 @@ class TaskPool:
             self._early += self._pipe.receive()
         return self._early.pop(0)
 
-    def _restore(self, state: StateDirectory) -> None:
+    def _restore(self, state: StateDirectory, groups: range) -> None:
         """Restore the checkpoint that the task sends, up to the frame that ends it."""
-        restore = Restore(state)
+        restore = Restore(state, groups)
         try:
             while (frame := self._next()).kind != frames.GO:
                 restore.apply(frame)
@@ -151,10 +162,37 @@ class TaskPool:
             "retries": status.retries,
             "deadLetters": status.dead_letters,
             "ignored": status.ignored,
+            "waitingRuns": status.waiting_runs,
+            "waitingInputs": status.waiting_inputs,
+            "timers": status.timers,
+            "questions": status.questions,
             "workers": sum(worker.state == "ready" for worker in status.workers),
             "metrics": status.metrics,
         }
         self._pipe.send(frames.pack(frames.METRICS, json.dumps(body, default=str).encode()))
+
+
+def check_nothing_waits(report: Report) -> None:
+    """Check that a job that ends leaves nothing behind.
+
+    Raises:
+        PoolError: runs, inputs or timers wait.
+    """
+    counts = WaitingCounts(
+        report.waiting_runs,
+        report.waiting_inputs,
+        report.timers,
+        report.questions,
+        report.next_due,
+    )
+    if counts:
+        raise PoolError(
+            f"The input of the job has ended, and {describe_waiting(counts, clock.now())}. A Flink"
+            " job that ends cannot keep what waits.",
+            hint="Stop the job with a savepoint, without draining it, before its input ends, and"
+            " carry on from there; or have it stay until nothing waits: at-end=wait, or a longer"
+            " at-end-limit.",
+        )
 
 
 def _log_to_stderr(state: StateDirectory) -> None:

@@ -4,6 +4,9 @@ Memory is written as it was read: stored addresses do not contain the shard, so 
 may have changed. It comes key group by key group, and in each group from the newest checkpoint to
 older ones. A newer checkpoint has all memory of the keys that it has, so what older ones have of
 these keys is left out. Journal records and dead letters go to the shard of their key group.
+
+What waits comes in the order of its queues, and is put into the queues here one by one: so tickets,
+due moments and counters are made anew. The task does not know which key groups it is of.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from ...store.encoding.keys import prefix_of
+from ...store.encoding.keys import group_of, prefix_of
 from ...store.records.dead_letters import DeadLetter
 from ...store.shard.batch import Batch
 from ...store.shard.key_groups import IN_MEMORY
 from ...store.shard.shard import Shard
+from ...store.shard.transfer import add_entry
 from . import frames
 
 if TYPE_CHECKING:
@@ -26,14 +30,16 @@ COMMIT_ENTRIES: Final = 50_000
 
 
 class Restore:
-    """Writes `R`, `J` and `L` frames into shards; close it before the pool starts.
+    """Writes `R`, `J`, `L` and `W` frames into shards; close it before the pool starts.
 
     Raises:
         StoreError: as `Shard.acquire` and `Shard.commit`.
     """
 
-    def __init__(self, state: StateDirectory) -> None:
+    def __init__(self, state: StateDirectory, groups: range) -> None:
+        """`groups` are the key groups of the pool's keys."""
         self._state = state
+        self._groups = groups
         self._stack = ExitStack()
         self._shards: dict[int, tuple[Shard, Batch]] = {}
         self._group = -1
@@ -52,6 +58,11 @@ class Restore:
         elif frame.kind == frames.RESTORE_LETTERS:
             for _, group, data in frames.unpack_letters(frame.body):
                 self._batch(group).dead.append(DeadLetter.decode(data))
+        elif frame.kind == frames.RESTORE_WAITING:
+            for entry in frames.unpack_waiting(frame.body):
+                group = group_of(entry.run_key)
+                if group in self._groups:
+                    add_entry(self._batch(group), entry)
         self._commit(COMMIT_ENTRIES)
 
     def _apply_memory(self, age: int, memory: frames.Memory) -> None:
@@ -82,6 +93,9 @@ class Restore:
 
     def _commit(self, least: int) -> None:
         for number, (shard, batch) in list(self._shards.items()):
-            if len(batch.memory) + len(batch.names) + len(batch.journal) + len(batch.dead) >= least:
+            size = len(batch.memory) + len(batch.names) + len(batch.journal) + len(batch.dead)
+            if batch.waiting is not None:
+                size += len(batch.waiting.changes)
+            if size >= least:
                 shard.commit(batch)
                 self._shards[number] = shard, Batch()

@@ -16,6 +16,7 @@ class TaskSource(Source):
     """Inputs that the task sends; `receive` reads its frames."""
 
     codec = "pickle"
+    listens = True
 
     def __init__(self, connection: TaskConnection, step: int) -> None:
         """`step` is the distance between the offsets of two inputs."""
@@ -24,13 +25,15 @@ class TaskSource(Source):
         self._waiting: Inputs | None = None
 
     def receive(self) -> None:
-        """As `Source.receive`: process all frames before the next inputs.
+        """As `Source.receive`: process all frames that have arrived.
 
         Raises:
             TaskEndedError: the task is gone.
         """
+        self._connection.receive()
         if self._waiting is None:
             self._waiting = self._connection.next_inputs()
+        self.exhausted = self._waiting is None and self._connection.is_exhausted
 
     @property
     def position(self) -> Position:
@@ -46,6 +49,8 @@ class TaskSource(Source):
         if len(records) > limit:
             self._waiting = Inputs(first + limit * self.step, records[limit:])
             del records[limit:]
+        elif self._connection.is_exhausted:
+            self.exhausted = True
         return records
 
     def fileno(self) -> int | None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...store.records.outbox import Outputs, decode_outputs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .done_offsets import DoneOffsets
     from .source import Position
 
@@ -85,6 +87,13 @@ class Delivery(ABC):
             StoreFullError, OutputClosedError, ...: nothing of the record counts as delivered; the
                 job can be resumed from its last checkpoint.
         """
+
+    def due(self, runs: Sequence[tuple[int, bytes]]) -> None:
+        """Owned runs (number, encoded key) are about to go on; called before they can have begun.
+
+        They may change the memory of their keys.
+        """
+        del runs
 
     @property
     @abstractmethod

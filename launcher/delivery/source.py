@@ -51,6 +51,9 @@ class Source(ABC):
     step: int = 1
     """The distance between the offsets of two records of a batch."""
 
+    listens: bool = False
+    """Whether `receive` has something to do also when no inputs are wanted, or `exhausted`."""
+
     def receive(self) -> None:
         """Receive inputs that have arrived, if they come over a connection. Never waits.
 

@@ -140,7 +140,9 @@ class Inbox:
                 self._notice(heartbeat["notices"])
             self._dispatcher.observed(*worker.place, heartbeat["active"])
         elif kind == wire.DUE:
-            self._dispatcher.due(*worker.place, due_items(worker, message, self._dispatcher))
+            items = due_items(worker, message, self._dispatcher)
+            self._delivery.due([(item.offset, item.key) for item in items])
+            self._dispatcher.due(*worker.place, items)
         elif kind == wire.FOUND:
             self._found(worker, message)
         else:

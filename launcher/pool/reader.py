@@ -28,7 +28,7 @@ class Reader:
     Attributes:
         closed: whether reading has ended; set by the pool.
         is_full: returns whether the store has too many inputs that wait; set by the pool.
-        starved: whether inputs are wanted, but none has arrived.
+        starved: whether inputs (or what else the source receives) are wanted, but none has arrived.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Reader:
             position = source.position
             records = source.read(min(wanted, READ_AT_ONCE if position.offset else READ_FIRST))
             if not records:
-                self.starved = not source.exhausted
+                self.starved = source.listens or not source.exhausted
                 return
             if self._malformed == position.offset < self._malformed_limit:
                 self._malformed += check_beginning(records, self._malformed_limit, self._malformed)
@@ -81,7 +81,10 @@ class Reader:
                 items = [item for item in items if item.offset not in done]
             self._dispatcher.submit(items)
             if self._dispatcher.moves.under_way:
-                return  # a moving shard waits for the next turn of the loop
+                break  # a moving shard waits for the next turn of the loop
+        if source.listens:
+            source.receive()
+            self.starved = True
 
 
 def check_beginning(records: list[Record], limit: int, before: int = 0) -> int:

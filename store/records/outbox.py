@@ -4,16 +4,18 @@ One record has the outputs of a group of runs, in columns, because a commit has 
 the launcher only needs to know which offsets are done and to pass bytes on:
 
     magic "TO", version, reserved | runs, outputs, generation, failed (u32) | suspended (u32) |
-    number of each run (u64) | number of outputs of each run (u32) | length of each output (u64) |
-    number of each run that failed (u64) | number of each run that is suspended (u64) | the outputs,
-    one after another
+    groups (u32) | number of each run (u64) | number of outputs of each run (u32) | length of each
+    output (u64) | number of each run that failed (u64) | number of each run that is suspended (u64)
+    | key group of each owned run (u32) | the outputs, one after another
 
 All integers are little endian. A run without outputs has its number here, too: so the launcher
 knows that it is done. A run that is suspended is not done, but need not be kept by the launcher:
 the shard has it, and will announce it (`offsets`). The outputs are opaque bytes.
 
-This is version 3. A record without suspended runs is written as version 2, without the two parts on
-them. Records of version 1, which had neither generation nor failed runs, can still be read.
+This is version 4. Key groups are there if keys have them, as in a Flink job, where no input says
+which key an owned run is of. A record without them is written as version 3, and one without
+suspended runs as version 2, without the parts on them. Records of version 1, which had neither
+generation nor failed runs, can still be read.
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 __all__ = ["Outputs", "decode_outputs", "encode_outputs"]
 
 _MAGIC = b"TO"
-_VERSION = 3
-_HEADER = struct.Struct("<2sBxIIIII")
+_VERSION = 4
+_HEADER = struct.Struct("<2sBxIIIIII")
+_HEADER_3 = struct.Struct("<2sBxIIIII")
 _HEADER_2 = struct.Struct("<2sBxIIII")
 _HEADER_1 = struct.Struct("<2sBxII")
 _pack_header = _HEADER.pack
+_pack_header_3 = _HEADER_3.pack
 _pack_header_2 = _HEADER_2.pack
 _SWAP = sys.byteorder == "big"
 _CUT_SHORT = "An outbox record is cut short. Restore the state directory from a copy."
@@ -55,6 +59,8 @@ class Outputs:
         failed: numbers of the runs that failed for good: they became dead letters, or were
             ignored.
         suspended: numbers of the runs that wait, and are owned by the shard now.
+        groups: the key group of each owned run among `offsets`, in their order; empty if keys have
+            no groups.
     """
 
     offsets: list[int]
@@ -64,6 +70,7 @@ class Outputs:
     generation: int = 0
     failed: list[int] = field(default_factory=list)
     suspended: list[int] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
 
     def each(self) -> Iterator[tuple[int, list[memoryview]]]:
         """Yield the offset of each run with its outputs, as views."""
@@ -86,6 +93,7 @@ def encode_outputs(
     *,
     failed: Sequence[int] = (),
     suspended: Sequence[int] = (),
+    groups: Sequence[int] = (),
 ) -> bytes:
     """Encode one record.
 
@@ -96,17 +104,22 @@ def encode_outputs(
         generation: the generation of the worker.
         failed: those of `offsets` whose run failed for good.
         suspended: those of `offsets` whose run waits.
+        groups: the key group of each owned run among `offsets`.
     """
     columns = [array("Q", offsets), array("I", counts), array("Q", map(len, outputs))]
     columns.append(array("Q", failed))
-    if suspended:
+    if suspended or groups:
         columns.append(array("Q", suspended))
+    if groups:
+        columns.append(array("I", groups))
     if _SWAP:
         for column in columns:
             column.byteswap()
     numbers = (len(offsets), len(outputs), generation, len(failed))
-    if suspended:
-        header = _pack_header(_MAGIC, _VERSION, *numbers, len(suspended))
+    if groups:
+        header = _pack_header(_MAGIC, _VERSION, *numbers, len(suspended), len(groups))
+    elif suspended:
+        header = _pack_header_3(_MAGIC, 3, *numbers, len(suspended))
     else:
         header = _pack_header_2(_MAGIC, 2, *numbers)
     return b"".join((header, *columns, *outputs))
@@ -119,8 +132,8 @@ def decode_outputs(data: bytes | memoryview) -> Outputs:
         StoreCorruptError: `data` is not a record of a known version, or parts of it are missing.
     """
     view = memoryview(data)
-    (runs, total, generation, failures, waiting), position = _decode_header(view)
-    if len(view) < position + 12 * runs + 8 * (total + failures + waiting):
+    (runs, total, generation, failures, waiting, grouped), position = _decode_header(view)
+    if len(view) < position + 12 * runs + 8 * (total + failures + waiting) + 4 * grouped:
         raise StoreCorruptError(_CUT_SHORT)
     columns = []
     for code, size, length in (
@@ -129,6 +142,7 @@ def decode_outputs(data: bytes | memoryview) -> Outputs:
         ("Q", 8, total),
         ("Q", 8, failures),
         ("Q", 8, waiting),
+        ("I", 4, grouped),
     ):
         end = position + size * length
         column = array(code)
@@ -137,21 +151,23 @@ def decode_outputs(data: bytes | memoryview) -> Outputs:
             column.byteswap()
         columns.append(column.tolist())
         position = end
-    offsets, counts, lengths, failed, suspended = columns
+    offsets, counts, lengths, failed, suspended, groups = columns
     blob = view[position:]
     if len(lengths) != total or sum(counts) != total or sum(lengths) != len(blob):
         raise StoreCorruptError(_CUT_SHORT)
-    return Outputs(offsets, counts, lengths, blob, generation, failed, suspended)
+    return Outputs(offsets, counts, lengths, blob, generation, failed, suspended, groups)
 
 
 def _decode_header(view: memoryview) -> tuple[tuple[int, ...], int]:
-    """Runs, outputs, generation, failed and suspended runs; and the position of the columns."""
+    """Runs, outputs, generation, failed, suspended and grouped runs; where the columns begin."""
     try:
         magic, version, *numbers = _HEADER_1.unpack_from(view)
         if magic == _MAGIC and version == 1:
-            return (*numbers, 0, 0, 0), _HEADER_1.size
+            return (*numbers, 0, 0, 0, 0), _HEADER_1.size
         if magic == _MAGIC and version == 2:
-            return (*_HEADER_2.unpack_from(view)[2:], 0), _HEADER_2.size
+            return (*_HEADER_2.unpack_from(view)[2:], 0, 0), _HEADER_2.size
+        if magic == _MAGIC and version == 3:
+            return (*_HEADER_3.unpack_from(view)[2:], 0), _HEADER_3.size
         if magic == _MAGIC and version == _VERSION:
             return _HEADER.unpack_from(view)[2:], _HEADER.size
     except struct.error:

@@ -219,6 +219,15 @@ class Snapshot:
                 present = cursor.set_range(journal_prefix(number + 1))
         return runs
 
+    def journal_runs(self) -> Iterator[int]:
+        """Yield the number of each run that has journal records, ascending."""
+        with self._transaction.cursor(self._databases.journal) as cursor:
+            present = cursor.first()
+            while present:
+                number = int.from_bytes(cursor.key()[:8], "big")
+                yield number
+                present = cursor.set_range(journal_prefix(number + 1))
+
     def journal_of(self, number: int) -> list[JournalEntry]:
         """Return the journal records of one run, in order of replay."""
         prefix = journal_prefix(number)

@@ -84,6 +84,22 @@ class WaitingView:
         """Whether there is an owned run of that number."""
         return self._get(self._databases.owned, number_key(number)) is not None
 
+    def record(self, number: int) -> bytes | None:
+        """The record of an owned run, None if there is none of that number."""
+        return self._get(self._databases.owned, number_key(number))
+
+    def is_due(self, moment: int, number: int) -> bool:
+        """Whether a run is due at exactly that moment."""
+        return self._get(self._databases.due, due_key(moment, number)) is not None
+
+    def timers(self) -> Iterator[int]:
+        """Yield the numbers of runs that are in no queue, the earliest first: timers to come."""
+        for stored, _ in self._items(self._databases.due):
+            number = int.from_bytes(stored[_NUMBER:], "big")
+            data = self._get(self._databases.owned, number_key(number))
+            if data is not None and not OwnedHeader.decode(data).ticket:
+                yield number
+
     def all_owned(self) -> Iterator[tuple[int, bytes]]:
         """Yield number and record of every owned run."""
         for key, data in self._items(self._databases.owned):

@@ -194,12 +194,14 @@ class RunCompletion:
         if not writer.is_open:
             self._group.join(writer)
         lane.group = self._group.group
-        writer.offsets.append(run.number)
         writer.counts.append(outputs)
         if run.owned is not None:
+            writer.add_owned(run.number, lane.key_bytes)
             self._owned.finish(run)
-        elif self._owned.wants_ends and not retries_of(run.offset):
-            self._owned.want_end(lane)
+        else:
+            writer.offsets.append(run.number)
+            if self._owned.wants_ends and not retries_of(run.offset):
+                self._owned.want_end(lane)
         if run.tokens:
             self._questions.close(writer, run.tokens)
         if run.entries is not None:

@@ -253,12 +253,14 @@ class OwnedRuns:
         writer = lane.writer
         self._group.join(writer)
         lane.group = self._group.group
-        writer.offsets.append(number)
+        if is_owned(number):
+            writer.add_owned(number, lane.key_bytes)
+            writer.over.append(number)
+        else:
+            writer.offsets.append(number)
         writer.counts.append(0)
         if suspended:
             writer.suspended.append(number)
-        if is_owned(number):
-            writer.over.append(number)
 
     def _recheck(self, lane: Lane) -> None:
         """End the hold of a key whose queue is empty, if no change of it is uncommitted."""

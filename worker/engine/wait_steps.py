@@ -114,7 +114,7 @@ class Asking:
         output = self._engine.encode(lane.key_bytes, question, run.origin)
         self.ask_again((token, deadline))
         self._engine.questions.put(writer, token, record)
-        writer.offsets.append(derived_number(RunKind.NOTICE, token.encode()))
+        writer.add_owned(derived_number(RunKind.NOTICE, token.encode()), lane.key_bytes)
         writer.counts.append(1)
         writer.outputs.append(output)
         return token, deadline

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...store.crashpoints import reach
+from ...store.encoding.keys import GROUP, group_of
 from ...store.records.outbox import encode_outputs
 from ...store.shard.batch import Batch
 from ..wire import pack_done
@@ -50,6 +51,7 @@ class ShardWriter:
         "counts",
         "failed",
         "generation",
+        "groups",
         "is_open",
         "may_have_queues",
         "number",
@@ -79,8 +81,16 @@ class ShardWriter:
         self.outputs: list[bytes] = []
         self.failed: list[int] = []
         self.suspended: list[int] = []
+        self.groups: list[int] = []
+        """The key group of each owned run in `offsets`, if keys have groups."""
         self.over: list[int] = []
         """Numbers of owned runs that have ended, or are suspended anew."""
+
+    def add_owned(self, number: int, key: bytes) -> None:
+        """Add an owned run of a key to the progress; the caller adds the count of its outputs."""
+        self.offsets.append(number)
+        if key[:1] == GROUP:
+            self.groups.append(group_of(key))
 
     def seal(self) -> tuple[Batch, list[int]]:
         """The batch to commit, with the owned runs that are over; new ones take their place."""
@@ -95,6 +105,7 @@ class ShardWriter:
                 self.generation,
                 failed=self.failed,
                 suspended=self.suspended,
+                groups=self.groups,
             )
         over = self.over
         self.is_open = False

@@ -80,8 +80,9 @@ def settled(job: Job) -> set[int]:
     numbers = {pickle.loads(output)["n"] for output in job.committed}
     for group in job.checkpoint.groups.values():
         recorded = {offset for offset, _, _ in group.journal}
+        numbers |= {pickle.loads(output)["n"] for output in group.answered}
         for pending in group.pending:
-            if pending.outputs is not None or pending.offset in recorded:
+            if pending.offset in recorded:
                 numbers.add(pickle.loads(pending.payload)["n"])
     return numbers
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from array import array
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -27,6 +27,7 @@ import psutil
 
 from tamias.bridge.task import frames
 from tamias.store.encoding.keys import encode_key
+from tamias.store.records.offsets import is_owned
 from tamias.store.records.outbox import decode_outputs
 
 if TYPE_CHECKING:
@@ -40,12 +41,11 @@ MOST = 4
 
 @dataclass(frozen=True)
 class Pending:
-    """An input without an outcome; in a checkpoint, maybe with its outputs."""
+    """An input without an outcome."""
 
     offset: int
     key: bytes
     payload: bytes
-    outputs: tuple[bytes, ...] | None = None
 
     @property
     def group(self) -> int:
@@ -64,6 +64,8 @@ class Group:
     levels: tuple[tuple[bytes, ...], ...] = ()
     journal: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
+    answered: list[bytes] = field(default_factory=list)
+    """Outputs that the pool had committed and the task had not emitted, in their order."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Barrier:
     """What belongs to a checkpoint besides the pool's state, and what that is built upon."""
 
     pending: list[Pending]
+    emitted: dict[int, int]
+    """By shard, the last outbox record that the task had emitted."""
     changed: list[bytes] | None
     """The keys to be asked for, if the rest is as it was."""
     base: dict[int, Group]
@@ -83,6 +87,8 @@ class Checkpoint:
     position: int = 0
     base: int = 0
     groups: dict[int, Group] = field(default_factory=dict)
+    waiting: list[bytes] = field(default_factory=list)
+    """Parts of all tasks on what waits."""
     outputs: int = 0
     """How many outputs it covers."""
 
@@ -115,6 +121,13 @@ class Task:
         }
         self.pending: dict[int, Pending] = {}
         self.emitted: list[bytes] = []
+        self.records: dict[int, int] = {}
+        """By shard, the last outbox record that was emitted."""
+        self.is_finished = False
+        """Whether the launcher has reported the end."""
+        self.is_ending = False
+        self.waiting: list[bytes] = []
+        """What waited at the last checkpoint that was read out."""
         self.lives = 0
         self.whole = True
         """Whether all that a checkpoint held is in the state directory."""
@@ -127,7 +140,7 @@ class Task:
 
     # -- the launcher -------------------------------------------------------------------------
 
-    def start(self, groups: Iterable[Group] = ()) -> None:
+    def start(self, groups: Iterable[Group] = (), waiting: Iterable[bytes] = ()) -> None:
         """Begin, from what a checkpoint holds of this task's key groups."""
         self.home.mkdir(parents=True)
         self._claim = (self.home / "task.lock").open("wb")
@@ -144,12 +157,12 @@ class Task:
                 body = struct.pack("<H", number) + frames.pack_journal(group.journal)
                 self.send(b"J", body)
             restored += group.pending
+            self.emitted += group.answered
+        for part in waiting:
+            self.send(b"W", part)
         self.send(b"G")
         for pending in sorted(restored, key=lambda pending: pending.offset):
-            if pending.outputs is None:
-                self._give(pending)
-            else:
-                self.emitted += pending.outputs
+            self._give(pending)
 
     def _launch(self) -> None:
         self.lives += 1
@@ -210,14 +223,24 @@ class Task:
                 self._parts += frames.unpack_parts(body[8:])
             elif kind == ord("K"):
                 self.whole = True
+            elif kind == ord("F"):
+                self.is_finished = True
             elif kind == ord("E"):
                 raise AssertionError(body.decode())
 
     def _outcomes(self, body: bytes) -> None:
-        for offset, outputs in decode_outputs(body[8:]).each():
-            if self.pending.pop(offset, None) is not None:
-                self.emitted += map(bytes, outputs)
+        shard, sequence, record = frames.unpack_record(body[8:])
+        if sequence > self.records.get(shard, 0):
+            self.records[shard] = sequence
+            for number, outputs in decode_outputs(record).each():
+                if self.pending.pop(number, None) is not None or is_owned(number):
+                    self.emitted += map(bytes, outputs)
         self.send(b"A", body[:8])
+
+    def end_input(self) -> None:
+        """Say that no more inputs come."""
+        self.is_ending = True
+        self.send(b"Z")
 
     def _died(self) -> None:
         self.process.wait()
@@ -226,21 +249,25 @@ class Task:
             return
         self._close_pipes()
         self._launch()
+        self.base = None  # the new launcher does not know which keys have changed
         self.send(b"G")
         for pending in self.pending.values():
             self._send_input(pending)
+        if self.is_ending:
+            self.send(b"Z")
 
     # -- checkpoints --------------------------------------------------------------------------
 
     def barrier(self, number: int) -> Barrier:
         """Send a barrier; the checkpoint is built upon the last one if that is complete."""
-        self.send(b"B", struct.pack("<Q", number))
+        self.send(b"B", struct.pack("<QB", number, 1))
         base, changed = self.base or {}, sorted(self._changed)
         builds = max((len(group.levels) for group in base.values()), default=MOST) < MOST
         pending = list(self.pending.values())
         self.base = None
         self._changed = {entry.key for entry in pending}
-        return Barrier(pending, changed if builds else None, base if builds else {})
+        emitted = dict(self.records)
+        return Barrier(pending, emitted, changed if builds else None, base if builds else {})
 
     def read_out(self, number: int, barrier: Barrier) -> dict[int, Group] | None:
         """The state of all key groups as of the barrier; None if the launcher died meanwhile."""
@@ -251,30 +278,43 @@ class Task:
         parts = self._pull_all(number)
         if parts is None:
             return None
-        known: dict[int, tuple[bytes, ...]] = {}
-        journal: list[tuple[int, bytes, bytes]] = []
+        base = {} if parts[0][0] == b"a" else barrier.base
+        groups = {group: Group() for group in self.groups}
+        pending = {entry.offset: entry for entry in barrier.pending}
         memory: defaultdict[int, list[bytes]] = defaultdict(list)
+        journal: list[tuple[int, bytes, bytes]] = []
+        self.waiting = [body for kind, body in parts if kind == b"w"]
         for kind, body in parts:
             if kind == b"m":
                 memory[frames.unpack_memory(body).group].append(body)
-            elif kind == b"o":
-                known |= {
-                    offset: tuple(map(bytes, outputs))
-                    for offset, outputs in decode_outputs(body).each()
-                }
             elif kind == b"j":
                 journal += frames.unpack_journal(body)
-        groups = {group: Group() for group in self.groups}
+            elif kind == b"o":
+                self._collect(body, barrier, pending, groups)
         for group, made in groups.items():
-            below = barrier.base[group].levels if barrier.base else ()
-            made.levels = (*below, tuple(memory[group]))
-        by_offset = {entry.offset: entry for entry in barrier.pending}
-        for entry in barrier.pending:
-            groups[entry.group].pending.append(replace(entry, outputs=known.get(entry.offset)))
+            made.levels = (*(base[group].levels if base else ()), tuple(memory[group]))
+        for entry in pending.values():
+            groups[entry.group].pending.append(entry)
         for offset, key, data in journal:
-            if offset in by_offset:
-                groups[by_offset[offset].group].journal.append((offset, key, data))
+            if offset in pending:
+                groups[pending[offset].group].journal.append((offset, key, data))
         return groups
+
+    @staticmethod
+    def _collect(
+        body: bytes, barrier: Barrier, pending: dict[int, Pending], groups: dict[int, Group]
+    ) -> None:
+        """Add the outputs of an outbox record that were not emitted at the barrier."""
+        shard, sequence, record = frames.unpack_record(body)
+        if sequence <= barrier.emitted.get(shard, 0):
+            return
+        outputs = decode_outputs(record)
+        owned = iter(outputs.groups)
+        for number, values in outputs.each():
+            if is_owned(number):
+                groups[next(owned)].answered += map(bytes, values)
+            elif (entry := pending.pop(number, None)) is not None:
+                groups[entry.group].answered += map(bytes, values)
 
     def _pull_all(self, number: int) -> list[tuple[bytes, bytes]] | None:
         """All parts of a checkpoint; None if the launcher died meanwhile."""
@@ -359,7 +399,10 @@ class Job:
             groups = range(first, last + 1)
             first = self.checkpoint.base + subtask
             task = Task(home, groups, self.settings, step=parallelism, first=first)
-            task.start(self.checkpoint.groups.get(group, Group()) for group in groups)
+            task.start(
+                (self.checkpoint.groups.get(group, Group()) for group in groups),
+                self.checkpoint.waiting,
+            )
             self.tasks.append(task)
 
     def feed(self, count: int) -> None:
@@ -386,6 +429,7 @@ class Job:
         barriers = [(task, task.barrier(number)) for task in self.tasks]
         self.built_upon += sum(barrier.changed is not None for _, barrier in barriers)
         before = [(task, len(task.emitted)) for task in self.tasks]
+        lives = {task: task.lives for task in self.tasks}
         base = max(task.next for task in self.tasks)
         position = self.position
         if during is not None:
@@ -399,11 +443,13 @@ class Job:
             groups |= found
             read.append((task, found))
         for task, found in read:
-            task.base = found
+            if task.lives == lives[task]:
+                task.base = found
         for task, count in before:
             self.committed += task.emitted[:count]
             del task.emitted[:count]
-        self.checkpoint = Checkpoint(position, base, groups)
+        waiting = [part for task in self.tasks for part in task.waiting]
+        self.checkpoint = Checkpoint(position, base, groups, waiting)
         return True
 
     def fail(self, parallelism: int) -> None:
@@ -419,7 +465,12 @@ class Job:
             self.feed(len(self.inputs))
             self.listen()
             at_end = self.position == len(self.inputs)  # a restore may have gone back
-            if at_end and not any(task.pending for task in self.tasks):
+            if not at_end or any(task.pending for task in self.tasks):
+                continue
+            for task in self.tasks:
+                if not task.is_ending:
+                    task.end_input()
+            if all(task.is_finished for task in self.tasks):
                 complete = self.take_checkpoint()
         for task in self.tasks:
             assert task.emitted == []

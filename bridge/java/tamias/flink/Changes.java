@@ -6,7 +6,8 @@ import java.util.HashSet;
 
 /**
  * The keys whose memory may have changed since a barrier: those with an input since then, or with one
- * pending at the barrier. Only a run changes a key's memory.
+ * pending at the barrier. Only a run changes a key's memory; the pool itself adds the keys of those runs
+ * that have waited, and of timers (bridge/task/checkpoints.py).
  *
  * With too many keys it stands for all keys: so large a set would cost more than it saves.
  */

@@ -7,7 +7,8 @@ import java.io.IOException;
 /**
  * An input that was sent to the pool, and of which the task has no outcome yet.
  *
- * In a checkpoint it may have outputs, which the pool had committed and the task had not received.
+ * In a checkpoint it may have outputs, which the pool had committed and the task had not emitted. Then
+ * it may also stand for a run without an input of its own.
  */
 final class Entry {
     final long offset;
@@ -32,16 +33,16 @@ final class Entry {
         return key.length + payload.length;
     }
 
-    void write(DataOutputStream out, byte[][] known) throws IOException {
+    void write(DataOutputStream out) throws IOException {
         out.writeLong(offset);
         out.writeBoolean(timed);
         out.writeLong(timestamp);
         writeBytes(out, key);
-        writeBytes(out, known == null ? payload : new byte[0]);
-        out.writeInt(known == null ? -1 : known.length);
-        if (known != null) {
-            for (int i = 0; i < known.length; i++) {
-                writeBytes(out, known[i]);
+        writeBytes(out, payload);
+        out.writeInt(outputs == null ? -1 : outputs.length);
+        if (outputs != null) {
+            for (int i = 0; i < outputs.length; i++) {
+                writeBytes(out, outputs[i]);
             }
         }
     }

@@ -60,6 +60,14 @@ final class Lineage {
         return levels.isEmpty() || 2 * above <= ((Level) levels.get(0)).size;
     }
 
+    /** Another launcher does not know the keys whose owned runs the last one has performed. */
+    synchronized void forget() {
+        last = -1;
+        complete = false;
+        levels = null;
+        changes = null;
+    }
+
     /** Record the levels of a checkpoint that has been written; called by another thread. */
     synchronized void written(long checkpoint, ArrayList found) {
         if (checkpoint == last) {

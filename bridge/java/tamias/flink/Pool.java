@@ -132,10 +132,16 @@ final class Pool {
 
     // -- checkpoints, from any thread ---------------------------------------------------------
 
-    /** Send a barrier: inputs sent before it are part of the checkpoint. */
-    void barrier(long checkpoint) {
+    /**
+     * Send a barrier: inputs sent before it are part of the checkpoint. `builds`: later ones may be built
+     * upon it.
+     */
+    void barrier(long checkpoint, boolean builds) {
         parts.put(Long.valueOf(checkpoint), new LinkedBlockingQueue());
-        send('B', checkpoint);
+        Bytes body = new Bytes(9);
+        body.u64(checkpoint);
+        body.u8(builds ? 1 : 0);
+        send('B', body.data);
     }
 
     /** Ask for the memory of these keys only, which are in the order of their groups. */

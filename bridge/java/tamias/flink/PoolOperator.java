@@ -31,6 +31,7 @@ import org.apache.flink.runtime.state.KeyedStateHandle;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.api.operators.OperatorSnapshotFutures;
 import org.apache.flink.streaming.api.watermark.Watermark;
@@ -47,11 +48,18 @@ import org.apache.flink.util.function.ThrowingRunnable;
  * that is not pending is dropped, and pending inputs are sent again to the next launcher, or put into
  * the checkpoint.
  *
+ * A run that waits is kept by the pool: for the task its input has no outputs, and is not pending any
+ * more. What it puts out later comes under the number of a run that the pool owns, as do outputs of
+ * timers. No input says whether these were emitted before; but the records of a shard are numbered, and
+ * each is emitted once.
+ *
  * All code here runs on the task's thread. Outcomes arrive as mails. A task with the most pending
  * inputs allowed processes mails until there is room: so a slow agent slows Flink. It never blocks on a
- * run. Watermarks wait for the inputs before them.
+ * run. Watermarks wait for the inputs before them, but not for runs that the pool keeps; only the last
+ * one, at the end of the input, waits for all.
  */
-public final class PoolOperator extends AbstractStreamOperator implements OneInputStreamOperator {
+public final class PoolOperator extends AbstractStreamOperator
+    implements OneInputStreamOperator, BoundedOneInput {
     private static final long MOST_BYTES = 32L << 20;
     private static final int MOST_DEATHS = 10;
     private static final long QUIET_NANOS = 30L * 1000 * 1000 * 1000;
@@ -83,6 +91,16 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private transient Lineage lineage;
     private transient LocalState state;
     private transient Map variables;
+    /** By shard, the last outbox record whose outputs were emitted. */
+    private transient HashMap emitted;
+    /** The latest time of an input; outputs that have no input get it. */
+    private transient long latest;
+    private transient boolean timed;
+    private transient Watermark lastMark;
+    /** Whether the input has ended for good; whether the pool knows; whether it has finished. */
+    private transient boolean bounded;
+    private transient boolean ending;
+    private transient boolean finished;
     private transient int deaths;
     private transient boolean ended;
     /** Whether the pool's state directory has all that was in the checkpoint. */
@@ -123,6 +141,8 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         keys = new Values(keyType);
         pending = new LinkedHashMap();
         held = new ArrayDeque();
+        emitted = new HashMap();
+        latest = Long.MIN_VALUE;
         restored = new ArrayList();
         lineage = new Lineage();
         mailed = new AtomicBoolean();
@@ -186,25 +206,26 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
 
     public void open() throws Exception {
         super.open();
-        Collections.sort(restored, new Comparator() {
+        ArrayList again = new ArrayList();
+        for (int i = 0; i < restored.size(); i++) {
+            Entry entry = (Entry) restored.get(i);
+            if (entry.outputs == null) {
+                again.add(entry);
+                continue;
+            }
+            for (int j = 0; j < entry.outputs.length; j++) {
+                emit(entry.timed, entry.timestamp, entry.outputs[j]);
+            }
+        }
+        Collections.sort(again, new Comparator() {
             public int compare(Object first, Object second) {
                 return Long.compare(((Entry) first).offset, ((Entry) second).offset);
             }
         });
-        for (int i = 0; i < restored.size(); i++) {
-            Entry entry = (Entry) restored.get(i);
-            if (entry.outputs == null) {
-                add(entry);
-                pool.send(entry, false);
-            }
-        }
-        for (int i = 0; i < restored.size(); i++) {
-            Entry entry = (Entry) restored.get(i);
-            if (entry.outputs != null) {
-                for (int j = 0; j < entry.outputs.length; j++) {
-                    emit(entry, entry.outputs[j]);
-                }
-            }
+        for (int i = 0; i < again.size(); i++) {
+            Entry entry = (Entry) again.get(i);
+            add(entry);
+            pool.send(entry, false);
         }
         restored = null;
         getProcessingTimeService().scheduleAtFixedRate(new ProcessingTimeCallback() {
@@ -236,11 +257,17 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     private void add(Entry entry) {
         pending.put(Long.valueOf(entry.offset), entry);
         pendingBytes += entry.size();
+        if (entry.timed) {
+            timed = true;
+            latest = Math.max(latest, entry.timestamp);
+        }
         lineage.sent(entry);
     }
 
     public void processWatermark(Watermark mark) throws Exception {
-        if (pending.isEmpty()) {
+        if (mark.getTimestamp() == Long.MAX_VALUE) {
+            lastMark = mark;
+        } else if (pending.isEmpty()) {
             super.processWatermark(mark);
         } else {
             held.add(mark);
@@ -263,11 +290,26 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
         }
     }
 
+    /** Not called when the job is stopped with a savepoint from which it may go on. */
+    public void endInput() throws Exception {
+        bounded = true;
+    }
+
     public void finish() throws Exception {
         while (!pending.isEmpty()) {
             mailbox.yield();
         }
         releaseWatermarks();
+        if (bounded) {
+            ending = true;
+            pool.send('Z', new byte[0]);
+            while (!finished) {
+                mailbox.yield();
+            }
+        }
+        if (lastMark != null) {
+            super.processWatermark(lastMark);
+        }
         super.finish();
     }
 
@@ -297,6 +339,8 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
                 processOutputs(frame);
             } else if (frame[0] == 'K') {
                 complete = true;
+            } else if (frame[0] == 'F') {
+                finished = true;
             } else if (frame[0] == 'M') {
                 gauges.update(frame);
             } else if (frame[0] == 'E') {
@@ -311,25 +355,39 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
     }
 
     private void processOutputs(byte[] frame) throws Exception {
-        Outputs outputs = new Outputs(frame, 9);
-        while (outputs.next()) {
-            Entry entry = (Entry) pending.remove(Long.valueOf(outputs.offset));
-            if (entry == null) {
-                outputs.skip(); // emitted before the pool's last life ended
-                continue;
-            }
-            deaths = 0;
-            pendingBytes -= entry.size();
-            for (int i = 0; i < outputs.count; i++) {
-                emit(entry, outputs.read());
-            }
+        Integer shard = Integer.valueOf(Bytes.int32(frame, 9));
+        long sequence = Bytes.int64(frame, 13);
+        Long last = (Long) emitted.get(shard);
+        if (last == null || sequence > last.longValue()) { // else the pool's last life has sent it
+            emitted.put(shard, Long.valueOf(sequence));
+            emit(new Outputs(frame, 21));
         }
         pool.send('A', Bytes.int64(frame, 1));
     }
 
-    private void emit(Entry entry, byte[] data) {
+    private void emit(Outputs outputs) {
+        while (outputs.next()) {
+            Entry entry = (Entry) pending.remove(Long.valueOf(outputs.offset));
+            if (entry != null) {
+                pendingBytes -= entry.size();
+            } else if (!outputs.owned) {
+                outputs.skip(); // it was pending in an earlier checkpoint, and came with its outputs
+                continue;
+            }
+            deaths = 0;
+            for (int i = 0; i < outputs.count; i++) {
+                if (entry == null) {
+                    emit(timed, latest, outputs.read());
+                } else {
+                    emit(entry.timed, entry.timestamp, outputs.read());
+                }
+            }
+        }
+    }
+
+    private void emit(boolean hasTime, long timestamp, byte[] data) {
         Object value = text ? (Object) new String(data, StandardCharsets.UTF_8) : (Object) data;
-        output.collect(entry.timed ? new StreamRecord(value, entry.timestamp) : new StreamRecord(value));
+        output.collect(hasTime ? new StreamRecord(value, timestamp) : new StreamRecord(value));
     }
 
     // -- the pool's death ---------------------------------------------------------------------
@@ -354,9 +412,13 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
             Thread.sleep(Math.min(2000L, 50L << deaths)); // repeated deaths, without an outcome in between
         }
         start();
+        lineage.forget();
         pool.send('G', new byte[0]);
         for (Iterator entries = pending.values().iterator(); entries.hasNext();) {
             pool.send((Entry) entries.next(), false);
+        }
+        if (ending) {
+            pool.send('Z', new byte[0]);
         }
     }
 
@@ -381,9 +443,10 @@ public final class PoolOperator extends AbstractStreamOperator implements OneInp
             super.snapshotState(checkpoint, timestamp, options, factory);
         Entry[] now = (Entry[]) pending.values().toArray(new Entry[0]);
         Lineage.Plan plan = lineage.next(checkpoint, now, options.getCheckpointType());
-        pool.barrier(checkpoint);
-        futures.setKeyedStateManagedFuture(
-            new FutureTask(new Snapshot(checkpoint, pool, now, range, factory, lineage, plan)));
+        pool.barrier(checkpoint, plan.shared);
+        Entry time = new Entry(0, 0, new byte[0], new byte[0], timed, latest);
+        futures.setKeyedStateManagedFuture(new FutureTask(new Snapshot(
+            checkpoint, pool, now, range, factory, lineage, plan, new HashMap(emitted), time)));
         return futures;
     }
 

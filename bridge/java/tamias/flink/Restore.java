@@ -15,8 +15,8 @@ import org.apache.flink.runtime.state.KeyedStateHandle;
 import org.apache.flink.runtime.state.StreamStateHandle;
 
 /**
- * Reads what Snapshot has written for the key groups of a task. Memory, journals and dead letters go to
- * the pool, pending inputs to the task.
+ * Reads what Snapshot has written for the key groups of a task. Memory, journals, dead letters and what
+ * waits go to the pool, pending inputs to the task.
  *
  * Memory is sent key group by key group, and in each from the newest level to the oldest. So when the
  * pool receives a key of an older level, it knows whether a newer level has that key.
@@ -49,7 +49,7 @@ final class Restore {
         DataInputStream in = open(handle.getMetaDataStateHandle());
         try {
             int version = in.readInt();
-            if (version != Snapshot.VERSION) {
+            if (version < Snapshot.OLDEST || version > Snapshot.VERSION) {
                 throw new IOException("The state is of version " + version + ", this version of tamias"
                     + " knows " + Snapshot.VERSION + ". Use the one that wrote it.");
             }
@@ -82,6 +82,10 @@ final class Restore {
             }
             for (int group = first; group <= last; group++) {
                 rest(in, group);
+            }
+            // Of all key groups: the pool leaves out what is not its own.
+            while (version > Snapshot.OLDEST && in.readByte() == 'w') {
+                pool.sendSlowly('W', Entry.readBytes(in));
             }
         } finally {
             in.close();

@@ -26,13 +26,16 @@ import org.apache.flink.runtime.state.StreamStateHandle;
  * It writes two files. The first has memory, key group by key group, in the parts that the pool sends:
  * all memory, or that of the keys that have changed, in addition to the files of the last checkpoint
  * (Lineage). The second lists the files with memory that belong to the checkpoint, and has the rest of
- * each key group: the journals of unfinished runs, dead letters, and the inputs that had no outcome at
- * the barrier. If the pool had already committed outputs of such an input, it comes with them.
+ * each key group: the journals of unfinished runs, dead letters, the inputs that had no outcome at the
+ * barrier, and behind them outputs that the pool had committed and the task had not emitted. At its end
+ * is what waits in the pool, whose keys only the pool knows.
  *
  * Flink gets them as an incremental handle, so that it counts which checkpoints use a file.
  */
 final class Snapshot implements Callable {
-    static final int VERSION = 2;
+    static final int VERSION = 3;
+    /** The oldest version that can be read. */
+    static final int OLDEST = 2;
 
     private final long checkpoint;
     private final Pool pool;
@@ -42,14 +45,23 @@ final class Snapshot implements Callable {
     private final CheckpointedStateScope scope;
     private final Lineage lineage;
     private final Lineage.Plan plan;
+    private final HashMap emitted;
+    private final Entry latest;
 
+    /** The inputs that have no outcome in the pool, either. */
     private final HashMap byOffset = new HashMap();
+    /** Runs with outputs that were not emitted, by key group, in their order. */
     private final HashMap answered = new HashMap();
     private final HashMap journals = new HashMap();
     private final HashMap letters = new HashMap();
 
+    /**
+     * @param emitted by shard, the last outbox record whose outputs the task had emitted
+     * @param latest has the time of outputs without an input, or none
+     */
     Snapshot(long checkpoint, Pool pool, Entry[] pending, KeyGroupRange range,
-        CheckpointStreamFactory factory, Lineage lineage, Lineage.Plan plan) {
+        CheckpointStreamFactory factory, Lineage lineage, Lineage.Plan plan, HashMap emitted,
+        Entry latest) {
         this.checkpoint = checkpoint;
         this.pool = pool;
         this.pending = pending;
@@ -58,6 +70,8 @@ final class Snapshot implements Callable {
         this.scope = plan.shared ? CheckpointedStateScope.SHARED : CheckpointedStateScope.EXCLUSIVE;
         this.lineage = lineage;
         this.plan = plan;
+        this.emitted = emitted;
+        this.latest = latest;
     }
 
     public Object call() throws Exception {
@@ -79,7 +93,11 @@ final class Snapshot implements Callable {
         }
         Parts parts = new Parts(pool, checkpoint);
         parts.advance();
-        while (parts.kind != 'm' && parts.kind != 'e') {
+        if (parts.kind == 'a') { // too many other keys have changed
+            above = false;
+            parts.advance();
+        }
+        while (parts.kind != 'm' && parts.kind != 'w' && parts.kind != 'e') {
             collect(parts);
             parts.advance();
         }
@@ -106,7 +124,7 @@ final class Snapshot implements Callable {
                 files.add(file(level.name, fresh));
                 written = level.size;
             }
-            rest = rest(levels);
+            rest = rest(levels, parts);
             IncrementalRemoteKeyedStateHandle handle = new IncrementalRemoteKeyedStateHandle(lineage.id,
                 range, checkpoint, files, new ArrayList(), rest, written + rest.getStateSize());
             if (plan.shared) {
@@ -152,7 +170,7 @@ final class Snapshot implements Callable {
                 out.write(parts.data, parts.start, parts.length());
                 parts.advance();
             }
-            if (parts.kind != 'e') {
+            if (parts.kind != 'e' && parts.kind != 'w') {
                 throw new IOException("The pool has sent a part of another kind among those with memory.");
             }
             out.writeByte('e');
@@ -167,10 +185,12 @@ final class Snapshot implements Callable {
         }
     }
 
-    private StreamStateHandle rest(ArrayList levels) throws Exception {
+    private StreamStateHandle rest(ArrayList levels, Parts parts) throws Exception {
         HashMap groups = new HashMap();
         for (int i = 0; i < pending.length; i++) {
-            list(groups, pending[i].group).add(pending[i]);
+            if (byOffset.containsKey(Long.valueOf(pending[i].offset))) {
+                list(groups, pending[i].group).add(pending[i]);
+            }
         }
         CheckpointStateOutputStream stream =
             factory.createCheckpointStateOutputStream(CheckpointedStateScope.EXCLUSIVE);
@@ -191,6 +211,16 @@ final class Snapshot implements Callable {
                 rest(out, group, (ArrayList) groups.get(Integer.valueOf(group)));
                 out.writeByte('e');
             }
+            while (parts.kind == 'w') {
+                out.writeByte('w');
+                out.writeInt(parts.length());
+                out.write(parts.data, parts.start, parts.length());
+                parts.advance();
+            }
+            if (parts.kind != 'e') {
+                throw new IOException("The pool has sent a part of another kind among those that wait.");
+            }
+            out.writeByte('e');
             out.flush();
             StreamStateHandle handle = stream.closeAndGetHandle();
             stream = null;
@@ -213,27 +243,28 @@ final class Snapshot implements Callable {
             out.writeByte('d');
             Entry.writeBytes(out, dead.toByteArray());
         }
+        entries(out, entries);
+        entries(out, (ArrayList) answered.get(Integer.valueOf(group)));
+    }
+
+    private static void entries(DataOutputStream out, ArrayList entries) throws IOException {
         if (entries != null) {
             for (int i = 0; i < entries.size(); i++) {
                 Entry entry = (Entry) entries.get(i);
                 out.writeByte('p');
-                entry.write(out, (byte[][]) answered.get(Long.valueOf(entry.offset)));
+                entry.write(out);
             }
         }
     }
 
-    /** Collect records of single inputs by key group. */
+    /** Collect records of single runs by key group. */
     private void collect(Parts parts) throws IOException {
         byte[] part = parts.data;
         int at = parts.start;
         if (parts.kind == 'o') {
-            Outputs outputs = new Outputs(part, at);
-            while (outputs.next()) {
-                if (byOffset.containsKey(Long.valueOf(outputs.offset))) {
-                    answered.put(Long.valueOf(outputs.offset), outputs.readAll());
-                } else {
-                    outputs.skip();
-                }
+            Long last = (Long) emitted.get(Integer.valueOf(Bytes.int32(part, at)));
+            if (last == null || Bytes.int64(part, at + 4) > last.longValue()) {
+                collect(new Outputs(part, at + 12));
             }
         } else if (parts.kind == 'j') {
             while (at < parts.end) {
@@ -253,6 +284,24 @@ final class Snapshot implements Callable {
             }
         } else {
             throw new IOException("The pool has sent a part of a kind that is not known here.");
+        }
+    }
+
+    private void collect(Outputs outputs) {
+        while (outputs.next()) {
+            Entry entry = (Entry) byOffset.remove(Long.valueOf(outputs.offset));
+            if (entry == null && !outputs.owned) {
+                outputs.skip();
+                continue;
+            }
+            if (entry == null) {
+                entry = latest;
+            }
+            int group = outputs.owned ? outputs.group : entry.group;
+            Entry known = new Entry(outputs.offset, group, entry.key, new byte[0], entry.timed,
+                entry.timestamp);
+            known.outputs = outputs.readAll();
+            list(answered, group).add(known);
         }
     }
 

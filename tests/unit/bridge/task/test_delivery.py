@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tamias.bridge.task import frames
+from tamias.bridge.task.checkpoints import ChangedKeys
 from tamias.bridge.task.delivery import TaskDelivery
 from tamias.bridge.task.pipe import Pipe
 from tamias.launcher.delivery.delivery import ShardRecord
@@ -27,18 +28,19 @@ def ends() -> Iterator[tuple[Pipe, Pipe]]:
 
 
 def test_records_go_to_the_task_as_they_are_and_in_order(ends: tuple[Pipe, Pipe]) -> None:
-    delivery = TaskDelivery("pickle-value", ends[0])
+    delivery = TaskDelivery("pickle-value", ends[0], ChangedKeys())
     records = [encode_outputs([n], [1], [b"output %d" % n]) for n in range(3)]
     for sequence, record in enumerate(records, start=1):
         delivery.accept(ShardRecord.decode(0, sequence, record))
     received = ends[1].receive()
     assert [frame.kind for frame in received] == [ord(frames.OUTPUTS)] * 3
-    assert [frame.body[8:] for frame in received] == records
+    found = [frames.unpack_record(frame.body[8:]) for frame in received]
+    assert found == [(0, sequence, record) for sequence, record in enumerate(records, start=1)]
     assert (delivery.events, delivery.outputs) == (3, 3)
 
 
 def test_only_what_the_task_has_acknowledged_is_forgotten(ends: tuple[Pipe, Pipe]) -> None:
-    delivery = TaskDelivery("pickle-value", ends[0])
+    delivery = TaskDelivery("pickle-value", ends[0], ChangedKeys())
     record = encode_outputs([0], [0], [])
     for shard, sequence in ((0, 7), (1, 3), (0, 8), (1, 4)):  # the task's records 1 to 4
         delivery.accept(ShardRecord.decode(shard, sequence, record))

@@ -108,7 +108,7 @@ class Levels(RuleBasedStateMachine):
         """Somewhere else, with another number of shards."""
         self.restored += 1
         with create(self.folder / f"restored-{self.restored}", shards) as state:
-            restore = Restore(state)
+            restore = Restore(state, range(GROUPS))
             for group in range(GROUPS):
                 for age, level in enumerate(reversed(self.levels)):
                     for part in level:

@@ -59,7 +59,7 @@ def test_journal_and_dead_letters_are_restored(tmp_path: Path, shards: int) -> N
     restored = left_behind(tmp_path / "before")
     assert group_of(KEY) == GROUP
     with StateDirectory.open(tmp_path / "after", "agent", shards, "none", {}) as state:
-        restore = Restore(state)
+        restore = Restore(state, range(GROUP + 1))
         for frame in restored:
             restore.apply(frame)
         restore.close()

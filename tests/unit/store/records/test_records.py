@@ -99,7 +99,7 @@ class TestOutputs:
 
     def test_another_version_is_an_error(self) -> None:
         record = bytearray(encode_outputs([1], [0], []))
-        record[2] = 4
+        record[2] = 5
         with pytest.raises(StoreCorruptError, match="version of tamias"):
             decode_outputs(bytes(record))
 
