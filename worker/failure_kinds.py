@@ -28,8 +28,11 @@ class FailureKinds:
     def __init__(self) -> None:
         self._kinds: dict[str, list[Any]] = {}
 
-    def add(self, kind: str, offset: int, error: str) -> None:
-        """Count the failure of an input; `error` is its text, in one line."""
+    def add(self, kind: str, offset: int | None, error: str) -> None:
+        """Count the failure of an input; `error` is its text, in one line.
+
+        `offset` is None for a run that goes back to no input.
+        """
         known = self._kinds
         if kind not in known and len(known) >= MOST:
             kind = "others"

@@ -122,7 +122,8 @@ def failures(kinds: dict[str, list[Any]], total: int = 0) -> list[str]:
         name, _, rest = kind.partition(" (")
         place = rest.removesuffix(")") if ": " not in name else ""  # else a text of the launcher
         at = f" ({shown(place)})" if place else ""
-        lines.append(f"{number:,} failed, first input {offset}: {error}{at}")
+        first = "" if offset is None else f", first input {offset}"
+        lines.append(f"{number:,} failed{first}: {error}{at}")
     numbers = [number for number, _, _ in kinds.values()]
     left = max(total, sum(numbers)) - sum(numbers[:_MOST])
     return [*lines, f"{left:,} failed otherwise"] if left else lines

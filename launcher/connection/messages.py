@@ -294,7 +294,7 @@ def _check_answered(body: dict[str, Any]) -> bool:
 def _is_failure(value: object) -> bool:
     match value:
         case [count, offset, text]:
-            return _is_count(count) and _is_count(offset) and _is_text(text)
+            return _is_count(count) and (offset is None or _is_count(offset)) and _is_text(text)
     return False
 
 

@@ -55,7 +55,8 @@ def warn_of_ignored(failures: dict[str, list[Any]]) -> None:
     for kind, (number, offset, error) in list(failures.items())[:LETTERS_LOGGED]:
         place = kind.partition(" (")[2].rpartition(")")[0]
         at = f" ({place})" if place else ""
-        _LOG.warning("%d failed and ignored, first input %d: %s%s", number, offset, error, at)
+        first = "" if offset is None else f", first input {offset}"
+        _LOG.warning("%d failed and ignored%s: %s%s", number, first, error, at)
 
 
 def _place(traceback: str) -> str:

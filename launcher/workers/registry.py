@@ -294,7 +294,7 @@ def merge_failures(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
         for kind, (count, offset, error) in part.items():
             known = merged.setdefault(kind, [0, offset, error])
             known[0] += count
-            if offset < known[1]:
+            if known[1] is None or (offset is not None and offset < known[1]):
                 known[1:] = [offset, error]
     return dict(sorted(merged.items(), key=lambda item: -item[1][0]))
 

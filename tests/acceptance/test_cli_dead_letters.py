@@ -213,7 +213,7 @@ class Timers(Agent):
     @staticmethod
     def arrive(event, ctx):
         if not Path("repaired").exists():
-            raise ValueError("this is trouble")
+            raise (ValueError if hasattr(event, "number") else KeyError)("this is trouble")
         ctx.send_event(OutputEvent(output=getattr(event, "number", "end")))
 """
 
@@ -224,6 +224,8 @@ def test_timers_and_ends_of_the_input_are_retried_once(tmp_path: Path) -> None:
     folder.write("in.jsonl", '{"key": "a", "value": 5}\n')
     done = folder.tamias("run", "timers.py:Timers", "-i", "in.jsonl", "-o", "out.jsonl", code=3)
     assert "failed: 1 input, 2 failures" in done.stderr
+    assert "1 failed, first input 0: ValueError: this is trouble" in done.stderr
+    assert "1 failed: KeyError: 'this is trouble'" in done.stderr
     timer, end = sorted(letter["offset"] for letter in folder.dead_letters())
     assert '{"number":5}' in folder.tamias("dead-letters", "show", STATE, timer).stdout
     again = folder.tamias(*RETRY, timer, code=3)

@@ -66,9 +66,9 @@ def test_sessions_of_a_pipe_end_with_silence(
             process.stdin.flush()
             output = folder.path / "sessions.jsonl"
             wait_for(lambda: _status(folder, "sessions.jsonl.tamias").get("timers") == 1)
-            clock.advance(1799)
+            clock.advance(1000)
             assert not output.exists() or not output.read_text()
-            clock.advance(60)
+            clock.advance(900)
             wait_for(lambda: output.exists() and output.read_text().endswith("\n"))
             process.stdin.write('{"user": "ada", "page": "/again", "at": 1900}\n')
             process.stdin.close()

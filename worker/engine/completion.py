@@ -124,8 +124,7 @@ class RunCompletion:
         return None
 
     def _count_failure(self, run: Run, kind: str, error: str) -> None:
-        origin = run.origin
-        self._metrics.failure_kinds.add(kind, 0 if origin is None else origin, error)
+        self._metrics.failure_kinds.add(kind, run.origin, error)
 
     def set_aside(self, run: Run, rejection: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""
