@@ -167,7 +167,8 @@ class RunCompletion:
         self._metrics.dead_letters += 1
         run.lane.writer.batch.dead.append(letter)
         run.lane.writer.failed.append(run.number)
-        self._close(run, 0)
+        # The key of a record that is none is made up.
+        self._close(run, 0, wants_end=letter.cause != "bad-input")
 
     def suspend(self, run: Run, due: float) -> None:
         """Free the worker of a run that goes on at a moment: the shard has it from now on."""
@@ -180,7 +181,7 @@ class RunCompletion:
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_suspended, run_info(run), due)
 
-    def _close(self, run: Run, outputs: int) -> None:
+    def _close(self, run: Run, outputs: int, *, wants_end: bool = True) -> None:
         """Free the lane, and put the run's progress into the open group."""
         lane = run.lane
         if lane.run is run:
@@ -199,7 +200,7 @@ class RunCompletion:
             self._owned.finish(run)
         else:
             writer.offsets.append(run.number)
-            if self._owned.wants_ends and not retries_of(run.offset):
+            if wants_end and self._owned.wants_ends and not retries_of(run.offset):
                 self._owned.want_end(lane)
         if run.tokens:
             self._questions.close(writer, run.tokens)

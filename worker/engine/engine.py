@@ -287,7 +287,7 @@ class Engine:
     ) -> None:
         """Begin the run of an input whose lane is free, or set the input aside."""
         if is_owned(offset):
-            self.owned.receive(lane, offset, rejection)
+            self.owned.receive(lane, offset, rejection, in_turn=True)
             return
         run = Run(lane, offset, payload)
         if self._unfinished:

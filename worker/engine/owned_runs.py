@@ -47,8 +47,13 @@ class OwnedRuns:
 
     # -- runs that come back --------------------------------------------------------------------
 
-    def receive(self, lane: Lane, number: int, rejection: dict[str, Any] | None) -> None:
-        """Take up an owned run that the launcher has sent: start it, or have it wait its turn."""
+    def receive(
+        self, lane: Lane, number: int, rejection: dict[str, Any] | None, *, in_turn: bool = False
+    ) -> None:
+        """Take up an owned run that the launcher has sent: start it, or have it wait its turn.
+
+        `in_turn`: it has waited in the lane's queue, and was the first there.
+        """
         owned = self._find(lane, number)
         if owned is None:  # a timer that was cancelled
             self._report(lane, number)
@@ -59,7 +64,7 @@ class OwnedRuns:
                 self._begin(lane, number, owned, rejection)
         elif lane.held and rejection is None:
             self._append(lane, number, owned)
-        elif lane.run is not None or lane.queue:
+        elif not in_turn and (lane.run is not None or lane.queue):
             lane.wait(number, b"", rejection)
         else:
             self._begin(lane, number, owned, rejection)

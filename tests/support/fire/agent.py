@@ -1,10 +1,13 @@
-"""The agent under fire: every kind of action, memory and durable call, and nothing random in it.
+"""The agent under fire: every kind of action, memory, call and wait, and nothing random in it.
 
 What it does to an input follows from the input's `kind` and from the key's memory alone, so that
 `model.py` can compute what has to come out. The only thing that differs from call to call is
 the *token* that the outside world gives to each durable call: it is written to the call log, and
 it reaches outputs and memory. So it shows whether a result came from the record or from a call
 that should not have been made.
+
+Runs of timers come when they come, so they and the end of the input have memory of their own, and
+each says in its output what it must be judged by.
 
 Environment: `FIRE_CALLS` is the file that durable calls append to; `FIRE_REPAIRED`, if set, lets
 kinds `broken-...` succeed, which are sent to the dead letters without it; `FIRE_LANES` and
@@ -25,7 +28,17 @@ from typing import Any
 from uuid import uuid4
 
 import tamias.worker.runs.lane
-from tamias import Agent, Event, InputEvent, OutputEvent, RunnerContext, action
+from tamias import (
+    Agent,
+    EndOfInputEvent,
+    Event,
+    InputEvent,
+    OutputEvent,
+    RunnerContext,
+    WaitTimeoutError,
+    action,
+)
+from tamias.store import clock
 
 if "FIRE_LANES" in os.environ:
     vars(tamias.worker.runs.lane)["LANES_KEPT"] = int(os.environ["FIRE_LANES"])
@@ -52,8 +65,12 @@ def spin() -> None:
 
 FORKS = ("fork-return", "fork-raise")
 """Kinds whose child comes back from the action."""
-SHORT = ("plain", "call", "callfail", "twice", "flaky", "child", *FORKS)
+TIMERS = ("tick", "ticks", "arm", "disarm")
+"""Kinds that set and cancel timers."""
+SHORT = ("plain", "call", "callfail", "twice", "flaky", "child", *FORKS, *TIMERS)
 """Kinds whose runs end with the first action."""
+NAP = 0.08
+"""Seconds; `suspend-after` is less."""
 
 DEADLY: dict[str, Callable[[], object]] = {
     "segv": lambda: ctypes.string_at(0),
@@ -78,6 +95,14 @@ class Last(Event):
 
     i: int
     n: int
+
+
+class Tick(Event):
+    """Sent by a timer."""
+
+    i: int
+    due: float
+    left: int = 0
 
 
 def outside(i: int, name: str) -> str:
@@ -146,6 +171,47 @@ def _call_in_first(ctx: RunnerContext, i: int, kind: str) -> Any:
     return None
 
 
+def _set_timers(ctx: RunnerContext, i: int, n: int, kind: str) -> bool | None:
+    """Set and cancel timers; returns whether one was cancelled."""
+    cancelled = ctx.cancel(f"t{n % 2}") if kind in {"arm", "disarm"} else None
+    if kind != "disarm":
+        due = ctx.now().timestamp() + NAP
+        tick = Tick(i=i, due=due, left=2 if kind == "ticks" else 0)
+        ctx.schedule(at=due, event=tick, id=f"t{n % 2}" if kind == "arm" else None)
+    return cancelled
+
+
+async def _wait(ctx: RunnerContext, i: int, kind: str) -> Any:
+    """Wait, between durable calls, in one of several ways."""
+
+    async def nap_and_call(name: str) -> str:
+        await ctx.sleep(NAP)
+        answer: str = await ctx.durable_execute_async(async_outside, i, name)
+        return answer
+
+    if kind == "naps":
+        return await asyncio.gather(
+            nap_and_call("p0"),
+            ctx.durable_execute_async(slow_outside, i, "p1"),
+            nap_and_call("p2"),
+        )
+    note: list[Any] = [await ctx.durable_execute_async(async_outside, i, "n0")]
+    if kind == "ask":
+        note.append({"answer": await ctx.wait_for("ask", ask=i)})
+    elif kind == "late":
+        try:
+            note.append(await ctx.wait_for("late", NAP))
+        except WaitTimeoutError:
+            note.append("late")
+    else:
+        await ctx.sleep(NAP)
+    note.append(ctx.durable_execute(outside, i, "n1"))
+    return note
+
+
+WAITING = ("nap", "flaky-nap", "naps", "ask", "late")
+
+
 def _fail_once(ctx: RunnerContext, i: int) -> None:
     """Fail at the first attempt (of this worker), leaving behind what must be rolled back."""
     if i not in _already_failed:
@@ -182,7 +248,7 @@ class FireAgent(Agent):
         clean = not sensory.get_field_names()
         sensory.set("from.first", i)
         count = _remember(ctx, n)
-        note = _call_in_first(ctx, i, kind)
+        note = _set_timers(ctx, i, n, kind) if kind in TIMERS else _call_in_first(ctx, i, kind)
         if kind == "flaky":
             _fail_once(ctx, i)
         elif kind == "raise":
@@ -241,7 +307,9 @@ class FireAgent(Agent):
                 ctx.durable_execute_async(async_outside, i, "m2"),
                 ctx.durable_execute_async(slow_outside, i, "m3"),
             )
-        if kind == "flaky-gather":
+        elif kind in WAITING:
+            note = await _wait(ctx, i, kind)
+        if kind in {"flaky-gather", "flaky-nap"}:
             _fail_once(ctx, i)
         if note is not None:
             memory.set("tokens", note)
@@ -289,3 +357,32 @@ class FireAgent(Agent):
                 }
             )
         )
+
+    @action(Tick)
+    @staticmethod
+    async def tick(event: Tick, ctx: RunnerContext) -> None:
+        """A timer has come; some wait themselves, some set the next one."""
+        early = max(0.0, event.due - clock.now())
+        if event.i % 3 == 0:
+            await ctx.sleep(NAP)
+        memory = ctx.short_term_memory
+        memory.set("ticks", (memory.get("ticks") or 0) + 1)
+        if event.left:
+            due = ctx.now().timestamp() + NAP
+            ctx.schedule(at=due, event=Tick(i=event.i, due=due, left=event.left - 1))
+        output = {"i": event.i, "step": "tick", "left": event.left, "early": early}
+        ctx.send_event(OutputEvent(output={**output, "id": str(event.id)}))
+
+
+class FireAgentWithEnds(FireAgent):
+    """The same, and each key wants to know of the end of the input."""
+
+    @action(EndOfInputEvent)
+    @staticmethod
+    async def end(event: EndOfInputEvent, ctx: RunnerContext) -> None:
+        """The end of the input; it waits, too."""
+        await ctx.sleep(NAP)
+        memory = ctx.short_term_memory
+        memory.set("ended", (memory.get("ended") or 0) + 1)
+        output = {"step": "end", "count": memory.get("count"), "id": str(event.id)}
+        ctx.send_event(OutputEvent(output=output))

@@ -2,7 +2,8 @@
 
 Outputs and memory are exact but for the tokens of durable calls, which stand as `Token(i, name)`
 and are compared with the call log: the token must be that of the *last* call with this name, since
-once a call is on record there must not be another.
+once a call is on record there must not be another. An answer stands as `Given(i)`: which one it is
+decides who has answered first. Runs of timers and ends are no part of the model, see `waiting.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 DEADLY = {"segv", "exit", "abort", "overflow", "spin", "sleep"}
-DEAD = {"raise", "malformed", "hang", "thread-hang", *DEADLY, *(f"async-{kind}" for kind in DEADLY)}
+DEAD = {
+    "raise",
+    "malformed",
+    "bogus",
+    "hang",
+    "thread-hang",
+    *DEADLY,
+    *(f"async-{kind}" for kind in DEADLY),
+}
 BROKEN = "broken-"
 
 
@@ -19,6 +28,22 @@ class Token(NamedTuple):
 
     i: int
     name: str
+
+
+class Given(NamedTuple):
+    """The answer to the question of input `i`."""
+
+    i: int
+
+
+WAITS: dict[str, tuple[str, ...]] = {
+    "nap": ("n0", "n1"),
+    "flaky-nap": ("n0", "n1"),
+    "naps": ("p0", "p1", "p2"),
+    "ask": ("n0", "n1"),
+    "late": ("n0", "n1"),
+}
+"""The calls of kinds that wait."""
 
 
 class Model:
@@ -55,13 +80,18 @@ class Model:
         elif kind == "twice":
             note = [self._call(i, "one"), self._call(i, "two")]
         self._put(key, offset, i=i, step="first", count=memory["count"], clean=True, note=note)
-        if kind not in ("multi", "gather", "flaky-gather", "slow", "threads", "mixed"):
+        if kind not in ("multi", "gather", "flaky-gather", "slow", "threads", "mixed", *WAITS):
             return
-        kind = kind.removeprefix("flaky-")
+        wait, kind = kind, kind.removeprefix("flaky-")
         names = {"gather": "g0 g1 g2", "threads": "t0 t1", "mixed": "m0 m1 m2 m3"}.get(kind)
         note = None
         if names is not None:
             note = memory["tokens"] = [self._call(i, name) for name in names.split()]
+        elif wait in WAITS:
+            note = [self._call(i, name) for name in WAITS[wait]]
+            if kind in {"ask", "late"}:
+                note.insert(1, {"answer": Given(i)} if kind == "ask" else "late")
+            memory["tokens"] = note
         memory["middles"] = memory.get("middles", 0) + 1
         self._put(key, offset, i=i, step="middle", count=memory["count"], note=note, sensory=i)
         memory["audit"] = {"n": n, "of": memory["middles"]}
@@ -95,12 +125,17 @@ def _remember(memory: dict[str, Any], n: int) -> None:
     memory.setdefault("bag", {})[f"b{n % 13}"] = n
 
 
-def known(value: Any, answers: dict[Token, list[str]]) -> Any:
-    """`value` with the tokens filled in from the call log: each the last that was given out."""
+def known(value: Any, answers: dict[Token, list[str]], given: dict[int, str]) -> Any:
+    """`value` with the tokens filled in from the call log: each the last that was given out.
+
+    `given` has the answers to questions, by input.
+    """
     if isinstance(value, Token):
         return answers[value][-1] if value in answers else None
+    if isinstance(value, Given):
+        return given.get(value.i)
     if isinstance(value, dict):
-        return {name: known(item, answers) for name, item in value.items()}
+        return {name: known(item, answers, given) for name, item in value.items()}
     if isinstance(value, list):
-        return [known(item, answers) for item in value]
+        return [known(item, answers, given) for item in value]
     return value

@@ -26,7 +26,8 @@ SHAPE = Shape(
     keys=12,
     kinds=["plain"] * 5
     + ["multi"] * 3
-    + ["gather", "mixed", "call", "twice", "flaky", "flaky-gather", "raise"],
+    + ["gather", "mixed", "call", "twice", "flaky", "flaky-gather", "raise"]
+    + ["nap", "ask", "tick", "arm"],
     config={"shards": 4, "window": 32, "batch-size": 16},
 )
 AFTER_A_CRASH = ("sink.truncate.before", "sink.truncate.after", "announce.inside")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from support.fire.model import Model, Token, known
+from support.fire.waiting import Waiting
 from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import StoreReader
 
@@ -38,6 +39,7 @@ KINDS = (
     ["plain"] * 20 + ["multi"] * 6 + ["gather"] * 3 + ["threads"] * 2 + ["mixed"] * 2
     + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2
     + ["flaky", "flaky-gather", "raise", "malformed"]
+    + ["nap", "naps", "flaky-nap", "ask", "late", "tick", "ticks", "arm", "arm", "disarm", "bogus"]
 )  # fmt: skip
 
 
@@ -51,6 +53,8 @@ class Shape:
     config: dict[str, Any] = field(default_factory=dict)
     ordered: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    ends: bool = False
+    """Whether keys want to know of the end of the input."""
     special: dict[int, str] = field(default_factory=dict)
     """Kinds of single inputs, by offset."""
 
@@ -77,6 +81,7 @@ class Field:
         self.state = directory / "state"
         self.output = directory / "out.jsonl"
         self.calls = directory / "calls"
+        self.answered = directory / "answers"
         self.plan = directory / "plan.json"
         self.report = directory / "report.json"
         self.errors = directory / "stderr"
@@ -92,14 +97,15 @@ class Field:
         source = directory / "in.jsonl"
         with source.open("w") as lines:
             for key, value in self.inputs:
-                line = json.dumps({"key": key, "value": value})
+                bogus = {"answer_to": f"q{0:047x}"} if value["kind"] == "bogus" else {}
+                line = json.dumps({"key": key, "value": {**value, **bogus}})
                 lines.write((line[:-3] if value["kind"] == "malformed" else line) + "\n")
         self.spec: dict[str, Any] = {
-            "target": f"{AGENT}:FireAgent",
+            "target": f"{AGENT}:{'FireAgentWithEnds' if shape.ends else 'FireAgent'}",
             "input": str(source),
             "output": str(self.output),
             "ordered": shape.ordered,
-            "config": dict(shape.config),
+            "config": {"suspend-after": 0.03, "at-end": "wait", **shape.config},
         }
 
     # -- lives --------------------------------------------------------------------------------
@@ -122,6 +128,7 @@ class Field:
                 env={
                     **os.environ,
                     "FIRE_CALLS": str(self.calls),
+                    "FIRE_ANSWERS": str(self.answered),
                     **self.shape.environment,
                     **environment,
                 },
@@ -158,15 +165,24 @@ class Field:
         """Compare everything with the model."""
         model = Model(self.inputs, repaired=self.retrying)
         answers = self.answers()
-        wrong = [*self._judge_calls(model, answers), *self._judge_outputs(model, answers)]
+        waiting = Waiting(self.inputs, self.answered, ends=self.shape.ends)
+        wrong = [*self._judge_calls(model, answers)]
+        wrong += self._judge_outputs(model, answers, waiting)
+        wrong += waiting.wrong()
+        given = waiting.given
         with StoreReader(self.state) as reader:
             for key, memory in model.memory.items():
-                expected, found = known(memory, answers), reader.memory(key)
+                expected, found = known(memory, answers, given), reader.memory(key)
+                wrong += waiting.wrong_memory(key, found or {})
                 if found != expected:
                     wrong.append(f"memory of {key}: {_difference(expected, found)}")
             self.dead = {letter.offset: letter for letter in reader.dead_letters()}
             if self.dead.keys() != model.dead.keys():
                 wrong.append(f"dead are {list(self.dead.values())}, should be {model.dead}")
+            for number in range(reader.view.manifest.shards):
+                with reader.shard(number) as snapshot:
+                    if snapshot is not None and snapshot.waiting.counts():
+                        wrong.append(f"shard {number} waits: {snapshot.waiting.counts()}")
             journal = reader.journal()
             if journal:
                 wrong.append(f"journal left: {list(journal.items())[:2]}")
@@ -198,23 +214,28 @@ class Field:
             elif len(tokens) > 1 + kills:
                 yield f"{call} was made {len(tokens)} times, with {kills} kills"
 
-    def _judge_outputs(self, model: Model, answers: dict[Token, list[str]]) -> Iterator[str]:
+    def _judge_outputs(
+        self, model: Model, answers: dict[Token, list[str]], waiting: Waiting
+    ) -> Iterator[str]:
         found: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
         ids = set()
         last = -1
         lines = self.output.read_text().splitlines()
         for line in lines:
             record = json.loads(line)
+            if waiting.take(record):
+                continue
             identity = record["output"].pop("id")
             if identity in ids:
                 yield f"event {identity} twice: {record}"
             ids.add(identity)
             found[record["key"]].append((record["offset"], record["output"]))
-            if self.shape.ordered and not self.retrying and record["offset"] < last:
-                yield f"offset {record['offset']} after {last}, though ordered"
-            last = record["offset"]
+            if self.shape.ordered and not self.retrying and record["key"] not in waiting.held:
+                if record["offset"] < last:
+                    yield f"offset {record['offset']} after {last}, though ordered"
+                last = record["offset"]
         for key, outputs in model.outputs.items():
-            expected = known([list(output) for output in outputs], answers)
+            expected = known([list(output) for output in outputs], answers, waiting.given)
             if found[key] != [tuple(output) for output in expected]:
                 yield f"outputs of {key}: {_difference(expected, [list(o) for o in found[key]])}"
         if found.keys() - model.outputs.keys():

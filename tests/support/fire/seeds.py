@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from support.fire.run import Outcome
 
 MOST_SECONDS = 60.0
-REPAIRABLE = {"plain", "multi", "gather", "mixed", "call"}
+REPAIRABLE = {"plain", "multi", "gather", "mixed", "call", "nap"}
 MANY = 3
 """So many kills in one life may end it, with a clear error, if each of them hits a start."""
 
@@ -52,8 +52,16 @@ def shape_of(seed: int, base: Shape | None = None) -> Shape:
     ordered = chance.random() < 0.25
     inputs = chance.choice([400, 1000, 2000]) * base.inputs // 1500
     keys = chance.choice([3, 40, 200])
+    if chance.random() < 0.15:
+        environment["FIRE_SCALES"] = "1"
     return replace(
-        base, inputs=inputs, keys=keys, config=config, environment=environment, ordered=ordered
+        base,
+        inputs=inputs,
+        keys=keys,
+        config=config,
+        environment=environment,
+        ordered=ordered,
+        ends=chance.random() < 0.5,
     )
 
 

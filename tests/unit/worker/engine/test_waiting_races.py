@@ -362,6 +362,35 @@ async def test_a_rejected_timer_of_a_held_key_is_set_aside(
         assert (counts.runs, counts.inputs, counts.timers) == (1, 0, 0)
 
 
+@on_loop
+async def test_timers_that_wait_for_a_busy_key_run_in_order(
+    tmp_path: Path, moved: MovedClock
+) -> None:
+    gate = asyncio.Event()
+
+    async def act(event: InputEvent, ctx: Any) -> None:
+        if event.input == "set":
+            for n in range(5):
+                ctx.schedule(after=60, event=Reminder(text=str(n)))
+        else:
+            await gate.wait()
+
+    async def remind(event: Reminder, ctx: Any) -> None:
+        await asyncio.sleep(0)
+        ctx.send_event(OutputEvent(output=event.text))
+
+    with bench(agent_of(act, (Reminder, remind)), tmp_path) as life:
+        await life.run(("a", "set"))
+        life.send(("a", "busy"), first=1)
+        moved.advance(61)
+        life.announcer.look()
+        await soon(lambda: len(life.due) == 5)
+        life.send(("a", "busy"), first=2)
+        gate.set()
+        await soon(lambda: len(life.order) == 5 and 2 in life.done)
+        assert life.order == ["0", "1", "2", "3", "4"]
+
+
 # -- suspension ----------------------------------------------------------------------------
 
 
