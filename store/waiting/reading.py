@@ -106,14 +106,19 @@ class WaitingView:
             yield int.from_bytes(key, "big"), data
 
     def due(self, until: int, known: Container[int] = ()) -> Iterator[Due]:
-        """Yield what is due at a moment (microseconds) and not known, the earliest first."""
+        """Yield what is due at a moment (microseconds) and not known, the earliest first.
+
+        A run whose moment has come and whose question is answered is due twice: it comes once.
+        """
+        seen: set[int] = set()
         for stored, _ in self._items(self._databases.due):
             moment = int.from_bytes(stored[:_NUMBER], "big")
             if moment > until:
                 return
             number = int.from_bytes(stored[_NUMBER:], "big")
-            if number in known:
+            if number in known or number in seen:
                 continue
+            seen.add(number)
             data = self._get(self._databases.owned, number_key(number))
             if data is not None:
                 yield Due(moment, number, OwnedHeader.decode(data).key)

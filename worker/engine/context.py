@@ -212,6 +212,7 @@ class WorkerContext(RunnerContext):
                 await self._engine.waits.until(self._run, asking.deadline, asking.future())
         finally:
             asking.stop_waiting()
+        await asking.settle()
         step.end()
         return asking.answer()
 

@@ -147,17 +147,13 @@ class Asking:
         """Drop the future."""
         self._engine.questions.awaited.pop(self._token, None)
 
-    def answer(self) -> Any:
-        """Return the answer; without one, record that its time is over.
+    async def settle(self) -> None:
+        """Have it on record that there is an answer, or that the time is over, and return then.
 
-        Raises:
-            WaitTimeoutError: there was none in time.
-            UnserializableError: it cannot be unpickled.
+        What the action does next may depend on that.
         """
         record = self._record()
-        if record is not None and record.answer is not None:
-            return value_of(record)
-        if record is not None and not record.expired:
+        if record is not None and record.answer is None and not record.expired:
             expired = QuestionRecord(
                 record.number,
                 record.key,
@@ -168,6 +164,19 @@ class Asking:
                 expired=True,
             )
             self._engine.questions.put(self._run.lane.writer, self._token, expired)
+        if not self._engine.questions.is_committed(self._token):
+            await self._engine.recorder.recorded()
+
+    def answer(self) -> Any:
+        """Return the answer.
+
+        Raises:
+            WaitTimeoutError: there was none in time.
+            UnserializableError: it cannot be unpickled.
+        """
+        record = self._record()
+        if record is not None and record.answer is not None:
+            return value_of(record)
         raise WaitTimeoutError(f"Nobody has answered {self._name!r} in time.")
 
 

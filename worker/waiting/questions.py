@@ -93,6 +93,10 @@ class Questions:
             return record
         return writer.shard.read_waiting(lambda view: view.question(token))
 
+    def is_committed(self, token: str) -> bool:
+        """Whether the last change of a question is on record."""
+        return token not in self._uncommitted
+
     def awaited_of(self, tokens: list[str] | None) -> list[str]:
         """Those of a run's questions that it waits for now."""
         return [token for token in tokens or () if token in self.awaited]
