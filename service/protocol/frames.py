@@ -12,6 +12,7 @@ columns: integers first, then all bytes joined. Values are JSON text, keys are e
 | `T` | taken: so many `R` have arrived | `F` | refused for now: send these again later |
 | `P` | ping, with the number of frames sent | `O` | pong, with the number of frames sent |
 | `B` | bye | `G` | go on: there is room again |
+| `Q` | a query or command in JSON, with its number | `D` | what came of it, in JSON |
 | | | `U` | unknown session: say hello again |
 | | | `X` | rejected, with the reason |
 
@@ -98,6 +99,17 @@ class Submit(NamedTuple):
     values: list[bytes]
 
 
+class Query(NamedTuple):
+    """A query or command, or what came of it: of `Q` and `D`. Not one of the submissions."""
+
+    kind: bytes
+    nonce: bytes
+    number: int
+    """The client's own number for it."""
+    body: bytes
+    """A JSON object."""
+
+
 class Count(NamedTuple):
     """A number: of `A`, `T`, `P`, `O`, `G` (a window); none in `B` and `U`."""
 
@@ -144,12 +156,13 @@ class Rejected(NamedTuple):
 
 
 if TYPE_CHECKING:
-    Request: TypeAlias = Hello | Submit | Count
-    Answer: TypeAlias = Welcome | Numbers | Replies | Count | Rejected
+    Request: TypeAlias = Hello | Submit | Count | Query
+    Answer: TypeAlias = Welcome | Numbers | Replies | Count | Rejected | Query
 
 _HELLO = struct.Struct(f"<c{NONCE}sBQIBH")
 _COLUMNS = struct.Struct(f"<c{NONCE}sBI")
 _COUNT = struct.Struct(f"<c{NONCE}sQ")
+_QUERY = struct.Struct(f"<c{NONCE}sQI")
 _WELCOME = struct.Struct(f"<c{NONCE}sQQI")
 _REJECTED = struct.Struct(f"<c{NONCE}sBH")
 
@@ -188,6 +201,11 @@ def pack_submit(
 def pack_count(kind: bytes, nonce: bytes, number: int = 0) -> bytes:
     """An `A`, `T`, `P`, `B`, `O`, `G` or `U`."""
     return _COUNT.pack(kind, nonce, number)
+
+
+def pack_query(kind: bytes, nonce: bytes, number: int, body: bytes) -> bytes:
+    """A `Q` or `D`."""
+    return _QUERY.pack(kind, nonce, number, len(body)) + body
 
 
 def pack_welcome(nonce: bytes, floor: int, last: int, window: int) -> bytes:
@@ -235,6 +253,8 @@ def unpack_request(data: bytes) -> Request:
             return _submit(data)
         if kind == b"H":
             return _hello(data)
+        if kind == b"Q":
+            return _query(data)
         if kind in _OF_CLIENTS:
             return Count(*_COUNT.unpack(data))
     except (struct.error, UnicodeDecodeError) as error:
@@ -262,6 +282,8 @@ def unpack_answer(data: bytes) -> Answer:
                 return Numbers(kind, nonce, reason, sequences)
         if kind == b"W":
             return Welcome(*_WELCOME.unpack(data)[1:])
+        if kind == b"D":
+            return _query(data)
         if kind in _OF_SERVERS:
             return Count(*_COUNT.unpack(data))
         if kind == b"X":
@@ -281,6 +303,15 @@ def _hello(data: bytes) -> Hello:
     if len(name) != length or not 0 < length <= MAX_CLIENT or b"\0" in name or anonymous > 1:
         raise FrameError("a malformed client id")
     return Hello(nonce, incarnation, attempt, bool(anonymous), name.decode())
+
+
+def _query(data: bytes) -> Query:
+    kind, nonce, number, length = _QUERY.unpack_from(data)
+    body = data[_QUERY.size :]
+    if len(body) != length or body[:1] != b"{":
+        raise FrameError("not a query")
+    _check_value(body)
+    return Query(kind, nonce, number, body)
 
 
 def _submit(data: bytes) -> Submit:

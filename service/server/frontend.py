@@ -214,7 +214,9 @@ class Frontend:
                 self._poller.poll(max(0, int((until - now) * 1000) + 1))
             self._handoff.frontend.clear()
             sessions.draining = self._drain
-            touched = sessions.answered(self._handoff.answered())
+            sessions.suspend(self._handoff.suspended())
+            answered = self._handoff.answered()
+            touched = sessions.answered(answered, answered)
             if self._zap is not None:
                 self._authorise(self._zap)
             for index, router in enumerate(self._sockets):
@@ -228,7 +230,8 @@ class Frontend:
                 next_sweep = now + SWEEP_SECONDS
                 self._request_log.expire(time.time() - self._retention, sessions.present)
             if self._stopping:
-                sessions.answered(self._handoff.answered())
+                answered = self._handoff.answered()
+                sessions.answered(answered, answered)
                 self._reply()
                 self._send()
                 self._publish()
@@ -354,6 +357,8 @@ class Frontend:
         return {
             "sessions": sessions.count,
             "waiting": len(sessions.waiting),
+            "suspended": len(sessions.suspended),
+            "unclaimed": self._handoff.unclaimed,
             "accepted": sessions.accepted,
             "repeated": sessions.repeated,
             "refused": sessions.refused,

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 from ...store.wakeup import Wakeup
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from ...agent.errors import TamiasError
+
+    Call: TypeAlias = tuple[int, int]
+    """A client's number and the sequence of its submission."""
 
 
 class Handoff:
@@ -25,24 +30,42 @@ class Handoff:
         arrivals: wakes the pool when inputs were recorded, or the frontend has failed.
         frontend: wakes the frontend.
         failure: the error that has ended the frontend's thread; None if there is none.
+        unclaimed: outputs of timers and ends of the input, which no client gets.
     """
 
     def __init__(self) -> None:
         self.arrivals = Wakeup()
         self.frontend = Wakeup()
         self.failure: TamiasError | None = None
+        self.unclaimed = 0
         self._lock = threading.Lock()
         self._unsaved: dict[int, bytes] = {}
         self._bytes = 0
-        self._answered: deque[list[int]] = deque()
+        self._answered: deque[dict[int, Call | None]] = deque()
+        self._suspended: deque[list[int]] = deque()
 
-    def answer(self, outcomes: dict[int, bytes]) -> int:
-        """Hand over outcomes; return the bytes that are not in the request log yet."""
+    def suspend(self, offsets: list[int]) -> None:
+        """Report that the runs of these inputs wait, and may do so for long."""
+        self._suspended.append(offsets)
+        self.frontend.wake()
+
+    def suspended(self) -> list[int]:
+        """For the frontend: return what has been suspended since the last call."""
+        offsets: list[int] = []
+        while self._suspended:
+            offsets += self._suspended.popleft()
+        return offsets
+
+    def answer(self, outcomes: dict[int, bytes], calls: dict[int, Call] | None = None) -> int:
+        """Hand over outcomes; return the bytes that are not in the request log yet.
+
+        `calls` has client and sequence of those whose runs were suspended.
+        """
         with self._lock:
             self._unsaved.update(outcomes)
             self._bytes += sum(map(len, outcomes.values()))
             unsaved = self._bytes
-        self._answered.append(list(outcomes))
+        self._answered.append({offset: (calls or {}).get(offset) for offset in outcomes})
         self.frontend.wake()
         return unsaved
 
@@ -58,12 +81,15 @@ class Handoff:
                 del self._unsaved[offset]
             self._bytes -= sum(map(len, outcomes.values()))
 
-    def answered(self) -> list[int]:
-        """For the frontend: return the offsets that have got an outcome since the last call."""
-        offsets: list[int] = []
+    def answered(self) -> dict[int, Call | None]:
+        """For the frontend: return what has got an outcome since the last call, by offset.
+
+        Each with client and sequence, if its run was suspended.
+        """
+        answered: dict[int, Call | None] = {}
         while self._answered:
-            offsets += self._answered.popleft()
-        return offsets
+            answered.update(self._answered.popleft())
+        return answered
 
     def outcome(self, offset: int) -> bytes | None:
         """For the frontend: return an outcome that may not be in the request log yet."""

@@ -25,6 +25,7 @@ import struct
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -79,6 +80,18 @@ class RequestRecord(NamedTuple):
     offset: int
     digest: bytes
     outcome: bytes
+
+
+@dataclass(slots=True)
+class LogBatch:
+    """The submissions, acknowledgements and departures to record in one transaction."""
+
+    entries: list[NewRequest] = field(default_factory=list)
+    floors: dict[int, int] = field(default_factory=dict)
+    leaving: list[tuple[bytes, int]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.floors or self.leaving)
 
 
 def digest_of(key: bytes, value: bytes) -> bytes:
@@ -352,6 +365,12 @@ class RequestLog:
         """Whether the client of an input waits for its outcome."""
         place = transaction.get(data[: _CALL.size], db=self._calls)
         return place is not None and len(place) == _PLACE.size
+
+    def call_of(self, offset: int) -> tuple[int, int] | None:
+        """Return client and sequence of an input; None if it was deleted."""
+        with self._reading() as transaction:
+            data = transaction.get(_U64.pack(offset), db=self._inputs)
+        return None if data is None else _CALL.unpack_from(data)
 
     def key_of(self, offset: int) -> bytes | None:
         """Return the encoded key of an input; None if it was deleted."""

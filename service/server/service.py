@@ -178,3 +178,5 @@ def _restore(frontend: Frontend, request_log: RequestLog, state: StateDirectory)
     for offset, client, sequence, size in request_log.unanswered():
         if offset not in done:
             frontend.sessions.restore(offset, client, sequence, size)
+        else:
+            frontend.sessions.suspended.add(offset, client)

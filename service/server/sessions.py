@@ -17,6 +17,9 @@ lost (or this server is a new process without that session): the client gets `un
 hello again and repeats what it has no answer for. So any single message may be lost, and there are
 no acknowledgements of acknowledgements. Of two clients with one id the younger one stays.
 
+**Suspended.** The run of a submission may wait for long. Then the submission counts in no limit any
+more, and its client's window grows by one, until there is an outcome.
+
 **Bounded.** At most `window` submissions of a client wait for an outcome, at most `backlog` of all
 clients (and `backlog_bytes`). More are refused, and their clients notified when there is room.
 Reply frames are sent only as far as the client has reported earlier ones as taken, so a client that
@@ -26,7 +29,8 @@ does not read costs no memory. A client that lets too many replies wait loses it
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ..protocol.frames import (
@@ -39,24 +43,25 @@ from ..protocol.frames import (
     Count,
     FrameError,
     Hello,
+    Query,
     Submit,
     pack_count,
     pack_numbers,
+    pack_query,
     pack_rejected,
     pack_replies,
     pack_welcome,
     unpack_request,
 )
-from .request_log import NewRequest, digest_of
+from .open_session import OpenSession, PendingQuery
+from .request_log import LogBatch, NewRequest, digest_of
+from .suspended import Suspended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import TypeAlias
+    from collections.abc import Iterable, Mapping
 
+    from .open_session import Peer
     from .request_log import ClientRecord, RequestRecord
-
-Peer: TypeAlias = "tuple[int, bytes]"
-"""A connection: the index of the socket, and ZeroMQ's identity of the client there."""
 
 REPLY_FRAMES: Final = 8
 """Reply frames that may be sent to a client before it reports them as taken."""
@@ -64,6 +69,9 @@ REPLY_COUNT: Final = 512
 REPLY_BYTES: Final = 1 << 20
 READY: Final = 1 << 17
 """Replies that may wait for one client; beyond, it has to ask again for all."""
+
+
+_NO_CALLS: Final[Mapping[int, tuple[int, int] | None]] = MappingProxyType({})
 
 
 class RequestReader(Protocol):
@@ -93,58 +101,12 @@ class Limits:
     """Recorded clients; no new ones beyond."""
 
 
-@dataclass(slots=True)
-class LogBatch:
-    """The submissions, acknowledgements and departures to record in one transaction."""
-
-    entries: list[NewRequest] = field(default_factory=list)
-    floors: dict[int, int] = field(default_factory=dict)
-    leaving: list[tuple[bytes, int]] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.entries or self.floors or self.leaving)
-
-
 class PendingRequest(NamedTuple):
     """A submission without an outcome."""
 
     client: int
     sequence: int
     size: int
-
-
-class _Session:
-    __slots__ = (
-        "anonymous",
-        "attempt",
-        "client",
-        "floor",
-        "identity",
-        "incarnation",
-        "nonce",
-        "peer",
-        "ready",
-        "received",
-        "replied",
-        "sent",
-        "taken",
-    )
-
-    def __init__(self, peer: Peer, hello: Hello, identity: bytes, client: ClientRecord) -> None:
-        self.peer = peer
-        self.nonce = hello.nonce
-        self.anonymous = hello.anonymous
-        self.incarnation = hello.incarnation
-        self.attempt = hello.attempt
-        self.identity = identity
-        self.client = client
-        self.floor = client.floor
-        self.received = 0
-        self.sent = 0
-        self.replied = 0
-        self.taken = 0
-        # Sequences to be answered, with the outcome if it is not the recorded one.
-        self.ready: dict[int, bytes | None] = {}
 
 
 class Sessions:
@@ -154,7 +116,9 @@ class Sessions:
         out: peers and frames that are to be sent; the caller removes them.
         draining: whether no more is accepted.
         malformed: the number of malformed frames.
-        waiting: submissions without an outcome, by offset.
+        waiting: submissions without an outcome, by offset, that are to be run or are being run.
+        queries: what clients have asked, as JSON objects; the caller removes and answers them.
+        suspended: the others without an outcome: their runs wait in the store.
     """
 
     def __init__(self, requests: RequestReader, limits: Limits) -> None:
@@ -167,14 +131,16 @@ class Sessions:
         self.repeated = 0
         self.refused = 0
         self.waiting: dict[int, PendingRequest] = {}
+        self.suspended = Suspended()
         self._bytes = 0
         self._load: dict[int, int] = {}
-        self._sessions: dict[Peer, _Session] = {}
-        self._by_client: dict[int, _Session] = {}
-        self._active: dict[_Session, None] = {}
-        self._refused_sessions: dict[_Session, None] = {}
+        self._sessions: dict[Peer, OpenSession] = {}
+        self._by_client: dict[int, OpenSession] = {}
+        self._active: dict[OpenSession, None] = {}
+        self._refused_sessions: dict[OpenSession, None] = {}
         self._batch = LogBatch()
         self._fresh: dict[tuple[int, int], bytes] = {}
+        self.queries: deque[tuple[PendingQuery, bytes]] = deque()
 
     # -- frames -------------------------------------------------------------------------------
 
@@ -195,6 +161,9 @@ class Sessions:
         self._sessions[peer] = self._sessions.pop(peer)  # the latest one is last
         if isinstance(frame, Submit):
             self._submit(session, frame)
+        elif isinstance(frame, Query):
+            session.received += 1
+            self.queries.append((PendingQuery(session, frame.number, owner), frame.body))
         else:
             self._on_count(session, frame)
 
@@ -222,16 +191,16 @@ class Sessions:
         while len(self._sessions) >= self._limits.sessions:
             self._close_session(next(iter(self._sessions.values())))
         floor = max(client.floor, self._batch.floors.get(client.number, 0))
-        session = _Session(peer, hello, identity, client)
+        session = OpenSession(peer, hello, identity, client)
         session.floor = floor
         self._sessions[peer] = self._by_client[client.number] = session
         last = max(client.last, floor)
-        self.out.append((peer, pack_welcome(hello.nonce, floor, last, self._limits.window)))
+        self.out.append((peer, pack_welcome(hello.nonce, floor, last, self._window(session))))
 
     def _reject(self, peer: Peer, nonce: bytes, reason: int, text: str) -> None:
         self.out.append((peer, pack_rejected(nonce, reason, text)))
 
-    def _submit(self, session: _Session, frame: Submit) -> None:
+    def _submit(self, session: OpenSession, frame: Submit) -> None:
         session.received += 1
         client = session.client.number
         known = self._requests.find(client, frame.sequences)
@@ -256,10 +225,10 @@ class Sessions:
             self.repeated += 1
             if before != digest:
                 session.ready[sequence] = MISMATCH_OUTCOME
-            elif call is not None and call.offset not in self.waiting:
+            elif call is None or call.offset in self.waiting or call.offset in self.suspended:
+                confirmed += [] if call is None else [sequence]
+            else:
                 session.ready[sequence] = None
-            elif call is not None:
-                confirmed.append(sequence)
         if confirmed:
             self._send(session, pack_numbers(b"C", session.nonce, confirmed))
         if refused:
@@ -272,7 +241,7 @@ class Sessions:
             if len(session.ready) > READY:
                 self._reset(session)
 
-    def _on_count(self, session: _Session, frame: Count) -> None:
+    def _on_count(self, session: OpenSession, frame: Count) -> None:
         if frame.kind == b"P":
             if frame.number != session.received:
                 self._reset(session)
@@ -347,6 +316,27 @@ class Sessions:
         self._load[client] = self._load.get(client, 0) + 1
         self._bytes += size
 
+    def suspend(self, offsets: Iterable[int]) -> None:
+        """Note that the runs of these wait; their clients may submit as many more."""
+        clients = set()
+        for offset in offsets:
+            found = self.waiting.pop(offset, None)
+            if found is not None:  # else it has an outcome by now
+                clients.add(found.client)
+                self._release(found.client, found.size)
+                self.suspended.add(offset, found.client)
+        self._send_windows(clients)
+
+    def _window(self, session: OpenSession) -> int:
+        """How many submissions of a client may be without an outcome, with those that wait."""
+        return self._limits.window + self.suspended.of_client(session.client.number)
+
+    def _send_windows(self, clients: Iterable[int]) -> None:
+        for client in clients:
+            session = self._by_client.get(client)
+            if session is not None:
+                self._send(session, pack_count(b"G", session.nonce, self._window(session)))
+
     def raise_floor(self, client: int, floor: int) -> None:
         """Note that the oldest outcomes of a client were deleted, up to this sequence."""
         session = self._by_client.get(client)
@@ -355,20 +345,32 @@ class Sessions:
 
     # -- replies ------------------------------------------------------------------------------
 
-    def answered(self, offsets: Iterable[int]) -> set[int]:
-        """Note that these have a recorded outcome; return their clients."""
+    def answered(
+        self, offsets: Iterable[int], calls: Mapping[int, tuple[int, int] | None] = _NO_CALLS
+    ) -> set[int]:
+        """Note that these have a recorded outcome; return their clients.
+
+        `calls` has client and sequence of those that were suspended.
+        """
         clients = set()
+        narrower = set()
         for offset in offsets:
             found = self.waiting.pop(offset, None)
-            if found is None:
+            if found is not None:
+                client, sequence = found.client, found.sequence
+                self._release(client, found.size)
+            elif offset in self.suspended and (call := calls.get(offset)) is not None:
+                client, sequence = call
+                self.suspended.remove(offset, client)
+                narrower.add(client)
+            else:
                 continue
-            client = found.client
             clients.add(client)
-            self._release(client, found.size)
             session = self._by_client.get(client)
-            if session is not None and found.sequence > session.floor:
-                session.ready[found.sequence] = None
+            if session is not None and sequence > session.floor:
+                session.ready[sequence] = None
                 self._active[session] = None
+        self._send_windows(narrower)
         if self._refused_sessions:
             self._invite_refused()
         return clients
@@ -391,9 +393,9 @@ class Sessions:
         for session in list(self._refused_sessions):
             if self._load.get(session.client.number, 0) <= window * 7 // 8:
                 del self._refused_sessions[session]
-                self._send(session, pack_count(b"G", session.nonce, window))
+                self._send(session, pack_count(b"G", session.nonce, self._window(session)))
 
-    def replies(self) -> Iterable[tuple[int, list[tuple[int, bytes | None]], _Session]]:
+    def replies(self) -> Iterable[tuple[int, list[tuple[int, bytes | None]], OpenSession]]:
         """Yield client, sequences and session of each reply frame that may go out now.
 
         For each one the caller looks the outcomes up and calls `reply`.
@@ -410,7 +412,7 @@ class Sessions:
                     break
             yield session.client.number, chosen, session
 
-    def reply(self, session: _Session, outcomes: list[tuple[int, bytes]]) -> None:
+    def reply(self, session: OpenSession, outcomes: list[tuple[int, bytes]]) -> None:
         """Send outcomes, as many as fit into a frame; what is left stays ready."""
         size = 0
         sequences, blobs = [], []
@@ -424,13 +426,19 @@ class Sessions:
         session.replied += 1
         self._send(session, pack_replies(session.nonce, sequences, blobs))
 
+    def answer_query(self, query: PendingQuery, body: bytes) -> None:
+        """Send what came of a query; nothing if its session has ended: the client repeats it."""
+        session = query.session
+        if self._sessions.get(session.peer) is session:
+            self._send(session, pack_query(b"D", session.nonce, query.number, body))
+
     # -- sessions -----------------------------------------------------------------------------
 
-    def _send(self, session: _Session, frame: bytes) -> None:
+    def _send(self, session: OpenSession, frame: bytes) -> None:
         session.sent += 1
         self.out.append((session.peer, frame))
 
-    def _reset(self, session: _Session) -> None:
+    def _reset(self, session: OpenSession) -> None:
         self._close_session(session)
         self.out.append((session.peer, pack_count(b"U", session.nonce)))
 
@@ -440,7 +448,7 @@ class Sessions:
         if session is not None:
             self._close_session(session)
 
-    def _close_session(self, session: _Session) -> None:
+    def _close_session(self, session: OpenSession) -> None:
         if self._sessions.get(session.peer) is session:
             del self._sessions[session.peer]
         if self._by_client.get(session.client.number) is session:

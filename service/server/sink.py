@@ -4,6 +4,9 @@ To the frontend at once, so that the client need not wait for a checkpoint; into
 before each checkpoint. Recording an outcome again changes nothing, so nothing has to be cut back
 after a crash.
 
+A run that is suspended has no outcome yet: its client waits until it ends. Timers and ends of the
+input have outputs that belong to no submission: these are counted, and no client gets them.
+
 A failed run has no outputs, but its client waits for an outcome, too. It gets the error from the
 dead letter, which the worker has committed together with the record that arrives here.
 """
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...launcher.delivery.sink import Sink, recorded
 from ...store.encoding.keys import shard_of
-from ...store.records.offsets import RunKind, kind_of, offset_of
+from ...store.records.offsets import RunKind, is_owned, kind_of, offset_of
 from ...store.state.reader import StoreReader
 from ..protocol.frames import outcome_of_failure, outcome_of_outputs
 
@@ -53,6 +56,8 @@ class ReplySink(Sink):
     def open(self, position: Position | None, delivered: DoneOffsets) -> None:
         """As `Sink.open`."""
         self.outputs = (recorded(position, "outputs") or 0) if position is not None else 0
+        if position is not None:
+            self._handoff.unclaimed = recorded(position, "unclaimed") or 0
         self._delivered = delivered
         # The checkpoint that was loaded covers this much, until the next one is saved.
         self._done = delivered.low
@@ -63,19 +68,30 @@ class ReplySink(Sink):
         suspended = frozenset(outputs.suspended)
         wanted = frozenset(fresh)
         outcomes = {}
+        calls = {}
+        waits = []
         for number, values in outputs.each():
             if number not in wanted:
                 continue
             self.outputs += len(values)
-            if number in suspended or kind_of(number) != RunKind.INPUT:
+            kind = kind_of(number)
+            if kind != RunKind.INPUT:
+                self._handoff.unclaimed += len(values) * (kind != RunKind.NOTICE)
                 continue  # no client waits for this
             offset = offset_of(number)
+            if number in suspended:
+                waits += [] if is_owned(number) else [offset]
+                continue
+            if is_owned(number) and (call := self._request_log.call_of(offset)) is not None:
+                calls[offset] = call
             outcomes[offset] = (
                 outcome_of_failure({**self._failure(offset), "generation": outputs.generation})
                 if number in failed
                 else outcome_of_outputs(values, outputs.generation)
             )
-        if self._handoff.answer(outcomes) > _UNSAVED_BYTES:
+        if waits:
+            self._handoff.suspend(waits)
+        if self._handoff.answer(outcomes, calls) > _UNSAVED_BYTES:
             self._save()
         return fresh
 
@@ -92,7 +108,7 @@ class ReplySink(Sink):
 
     def position(self) -> Position:
         """As `Sink.position`."""
-        return {"outputs": self.outputs}
+        return {"outputs": self.outputs, "unclaimed": self._handoff.unclaimed}
 
     def close(self) -> None:
         """As `Sink.close`."""
