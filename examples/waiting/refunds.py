@@ -1,8 +1,11 @@
 """Pays refunds; above a limit a person has to approve.
 
     tamias run refunds.py:Refunds --input refunds.jsonl --key customer --output paid.jsonl
+    tamias waiting paid.jsonl.tamias                    # the questions, with their tokens
+    tamias answer paid.jsonl.tamias TOKEN --json true   # or false
+    tamias resume paid.jsonl.tamias
 
-It ends with exit code 4 while refunds wait for their approval; `tamias resume` goes on with it.
+It ends with exit code 4 while refunds wait for their approval.
 """
 
 from __future__ import annotations

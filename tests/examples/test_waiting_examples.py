@@ -119,6 +119,17 @@ def test_a_refund_waits_for_its_approval_while_others_are_paid(folder: Folder) -
     assert outcomes(folder) == [PAID[0], PAID[3]]
 
 
+def test_an_approval_while_nothing_runs(folder: Folder) -> None:
+    begin_refunds(folder)
+    shown = json.loads(folder.tamias("waiting", "paid.jsonl.tamias", "--json").stdout)
+    assert (shown["key"], shown["name"], shown["ask"]["order"]) == ("bob", "approve", 2)
+    answer = ("answer", "paid.jsonl.tamias", shown["token"], "--by", "eve", "--json")
+    folder.tamias(*answer, "false")
+    assert "by eve" in folder.tamias(*answer, "true", code=2).stderr
+    folder.tamias("resume", "paid.jsonl.tamias")
+    assert outcomes(folder) == [PAID[0], {"order": 2, "refused": False}, PAID[2], PAID[3]]
+
+
 def test_an_approval_may_come_as_an_input(folder: Folder) -> None:
     question = begin_refunds(folder)
     answer = {"customer": "bob", "answer_to": question["token"], "value": True, "by": "eve"}
