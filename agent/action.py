@@ -11,6 +11,7 @@ from typing import Any
 from .errors import ActionResultError, AgentDefinitionError
 from .event import Event
 from .naming.public import public
+from .waiting.retry import RetryPolicy  # noqa: TC001 (`public` evaluates the annotation)
 
 __all__ = ["Action"]
 
@@ -28,6 +29,8 @@ class Action:
     config: dict[str, Any]
     """The settings given where the action was declared."""
     listens: tuple[type[Event] | str, ...]
+    retry: RetryPolicy | None = None
+    """How often its failures are tried again; None for the job's default."""
 
     @classmethod
     def of(
@@ -36,6 +39,7 @@ class Action:
         fn: object,
         listens: tuple[type[Event] | str, ...],
         config: dict[str, Any],
+        retry: RetryPolicy | None = None,
     ) -> Action:
         """The action ``name`` that calls ``fn``.
 
@@ -52,7 +56,7 @@ class Action:
             msg = f"The action {name!r} yields, so calling it would not run it."
             raise AgentDefinitionError(msg, hint="Send events with ctx.send_event() instead.")
         _check_signature(name, fn)
-        return cls(name, fn, inspect.iscoroutinefunction(body), dict(config), listens)
+        return cls(name, fn, inspect.iscoroutinefunction(body), dict(config), listens, retry)
 
     def check_result(self, result: object) -> None:
         """Make sure that a call has done all that it was to do; most return None.

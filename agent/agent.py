@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .decorators import checked_listens
+from .decorators import checked_listens, checked_retry
 from .errors import AgentDefinitionError
 from .naming.public import public
 from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import Self
 
     from .event import Event
+    from .waiting.retry import RetryPolicy
 
     AddedAction = tuple[list[type[Event] | str], Callable[..., Any], dict[str, Any] | None]
 
@@ -50,6 +51,12 @@ class Agent:
         return added
 
     @property
+    def retries(self) -> dict[str, RetryPolicy]:
+        """The retry policies of the actions added by hand that have one, by name."""
+        policies: dict[str, RetryPolicy] = self.__dict__.setdefault("_retries", {})
+        return policies
+
+    @property
     def resources(self) -> dict[ResourceType, dict[str, Any]]:
         """The resources added by hand, by type and name."""
         added: dict[ResourceType, dict[str, Any]] | None = self.__dict__.get("_resources")
@@ -62,13 +69,16 @@ class Agent:
         name: str,
         events: Sequence[type[Event] | str] | type[Event] | str,
         func: Callable[..., Any],
+        *,
+        retry: RetryPolicy | Mapping[str, Any] | None = None,
         **config: Any,
     ) -> Self:
         """Add the action ``name``: call ``func(event, ctx)`` on each of ``events``.
 
         ``events`` are event classes or string types, or one of either; ``config`` is what
-        ``ctx.action_config`` gives. Returns the agent. Raises `AgentDefinitionError` when the name
-        is taken or an event is neither.
+        ``ctx.action_config`` gives, ``retry`` as for `tamias.action`. Returns the agent. Raises
+        `AgentDefinitionError` when the name is taken, an event is neither, or ``retry`` is no
+        policy for an action.
         """
         checked_name(name, "action")
         if name in self.actions:
@@ -77,6 +87,9 @@ class Agent:
         if isinstance(events, (str, type)):
             events = [events]  # one event instead of a list of one
         listens = checked_listens(name, events)
+        policy = checked_retry(retry)
+        if policy is not None:
+            self.retries[name] = policy
         self.actions[name] = (list(listens), func, config or None)
         return self
 

@@ -63,12 +63,16 @@ def declared_actions(agent: Agent) -> dict[str, Action]:
         mark = action_mark(member)
         if mark is not None:
             _check_member(name, member)
-            actions[name] = Action.of(name, _function(name, member), mark.listens, mark.config)
+            actions[name] = Action.of(
+                name, _function(name, member), mark.listens, mark.config, mark.retry
+            )
     for name, (events, fn, settings) in agent.actions.items():
         if name in actions:
             msg = f"The action {name!r} is both a method of {_name(agent)} and added by hand."
             raise AgentDefinitionError(msg, hint="Give one of them another name.")
-        actions[name] = Action.of(name, fn, checked_listens(name, events), settings or {})
+        actions[name] = Action.of(
+            name, fn, checked_listens(name, events), settings or {}, agent.retries.get(name)
+        )
     return actions
 
 

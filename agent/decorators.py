@@ -8,13 +8,14 @@ drops what else was on it).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .errors import AgentDefinitionError
+from .errors import AgentDefinitionError, ConfigError
 from .event import Event
 from .resources.resource import ResourceType
+from .waiting.retry import RetryPolicy
 
 __all__ = [
     "ActionMark",
@@ -23,6 +24,7 @@ __all__ = [
     "chat_model_connection",
     "chat_model_setup",
     "checked_listens",
+    "checked_retry",
     "embedding_model_connection",
     "embedding_model_setup",
     "mcp_server",
@@ -44,22 +46,30 @@ class ActionMark:
 
     listens: tuple[type[Event] | str, ...]
     config: dict[str, Any]
+    retry: RetryPolicy | None = None
 
 
-def action(*events_or_types: type[Event] | str, **config: Any) -> Callable[[F], F]:
+def action(
+    *events_or_types: type[Event] | str,
+    retry: RetryPolicy | Mapping[str, Any] | None = None,
+    **config: Any,
+) -> Callable[[F], F]:
     """Make a function ``(event, ctx)``, plain or ``async``, an action of the agent.
 
     It is called with each event whose class is one of ``events_or_types``, or whose ``type`` is one
-    of the strings among them. ``config`` is what ``ctx.action_config`` gives.
+    of the strings among them. ``config`` is what ``ctx.action_config`` gives. A run in which it
+    fails is tried again as ``retry`` says, whatever ``on-error`` is: that decides what follows when
+    the attempts are used up.
 
     Raises `AgentDefinitionError` when it listens to nothing, or to something that is neither an
-    event class nor a string.
+    event class nor a string, or ``retry`` is no policy for an action.
     """
+    policy = checked_retry(retry)
 
     def mark(function: F) -> F:
         name = getattr(function, "__qualname__", repr(function))
         return _marked(
-            function, _ACTION, ActionMark(checked_listens(name, events_or_types), config)
+            function, _ACTION, ActionMark(checked_listens(name, events_or_types), config, policy)
         )
 
     if len(events_or_types) == 1 and _is_function(events_or_types[0]):
@@ -89,6 +99,26 @@ def checked_listens(action_name: str, events: Sequence[object]) -> tuple[type[Ev
             )
             raise AgentDefinitionError(msg, hint=hint)
     return tuple(listens)
+
+
+def checked_retry(retry: object) -> RetryPolicy | None:
+    """The retry policy of an action; None for none.
+
+    Raises `AgentDefinitionError` when it is no policy, or has a time limit, which only calls have.
+    """
+    if retry is None:
+        return None
+    try:
+        policy = RetryPolicy.of(retry, "retry")
+    except ConfigError as error:
+        raise AgentDefinitionError(error.message, hint=error.hint) from None
+    if policy.timeout is not None:
+        msg = f"The retry policy of an action has a timeout of {policy.timeout:g} s."
+        hint = (
+            "Only durable calls have one; the time of a run is limited by the option run-timeout."
+        )
+        raise AgentDefinitionError(msg, hint=hint)
+    return policy
 
 
 def _is_function(value: object) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..agent.config.options import AgentExecutionOptions, PoolOptions
+from ..agent.waiting.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from ..agent.config.configuration import Configuration
@@ -25,6 +26,10 @@ class Policy:
     """Size of the pool for durable calls of plain functions."""
     suspend_after: float
     """Seconds; a run that waits for longer leaves the worker."""
+    retry: RetryPolicy
+    """For failures of runs that look temporary."""
+    call_attempts: int
+    """How often a durable call without a policy of its own is tried."""
     codec: str
     """How payloads are encoded, for the dead letters."""
 
@@ -43,5 +48,13 @@ class Policy:
             sync_in_threads=config.get(PoolOptions.SYNC_IN_THREADS),
             threads=config.get(AgentExecutionOptions.NUM_ASYNC_THREADS),
             suspend_after=config.get(PoolOptions.SUSPEND_AFTER),
+            retry=RetryPolicy(
+                attempts=config.get(PoolOptions.RETRY_ATTEMPTS),
+                wait=config.get(PoolOptions.RETRY_WAIT),
+                factor=config.get(PoolOptions.RETRY_FACTOR),
+                longest=config.get(PoolOptions.RETRY_LONGEST),
+                jitter=config.get(PoolOptions.RETRY_JITTER),
+            ),
+            call_attempts=config.get(PoolOptions.CALL_ATTEMPTS),
             codec=codec,
         )

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from ..naming.public import public
 from .option import ConfigOption
-from .values import AUTO, parse_cpus, parse_duration, parse_names, parse_size, parse_size_or_auto
+from .values import (
+    AUTO,
+    parse_cpus,
+    parse_duration,
+    parse_names,
+    parse_share,
+    parse_size,
+    parse_size_or_auto,
+)
 
 __all__ = [
     "KNOWN_OPTIONS",
@@ -84,7 +92,59 @@ class PoolOptions:
         3,
         minimum=1,
         live=True,
-        description="How often an input is tried before it goes to the dead letters.",
+        description="How often an input is tried before it goes to the dead letters; what fails"
+        " because a service is down is tried retry-attempts times, unless this is 1.",
+    )
+    RETRY_ATTEMPTS = ConfigOption(
+        "retry-attempts",
+        int,
+        25,
+        minimum=1,
+        live=True,
+        description="How often an input is tried whose failure looks temporary: no connection, a"
+        " time limit, status 429 or 5xx. For on-error=dead-letter.",
+    )
+    RETRY_WAIT = ConfigOption(
+        "retry-wait",
+        float,
+        1.0,
+        parse=parse_duration,
+        live=True,
+        description="The wait before the second attempt, unless the failure is one of the code"
+        " itself, such as a TypeError, or says how long to wait (Retry-After).",
+    )
+    RETRY_FACTOR = ConfigOption(
+        "retry-factor",
+        float,
+        2.0,
+        minimum=1,
+        live=True,
+        description="By which each wait is longer than the one before.",
+    )
+    RETRY_LONGEST = ConfigOption(
+        "retry-longest",
+        float,
+        300.0,
+        parse=parse_duration,
+        live=True,
+        description="The longest wait between two attempts.",
+    )
+    RETRY_JITTER = ConfigOption(
+        "retry-jitter",
+        float,
+        0.1,
+        parse=parse_share,
+        live=True,
+        description="The share by which a wait is made longer or shorter, 0 to 1.",
+    )
+    CALL_ATTEMPTS = ConfigOption(
+        "call-attempts",
+        int,
+        1,
+        minimum=1,
+        live=True,
+        description="How often a durable call without a retry policy of its own is tried, with the"
+        " waits of the options retry-...; errors of the code itself are not tried again.",
     )
     ON_ERROR: ConfigOption[str | None] = ConfigOption(
         "on-error",

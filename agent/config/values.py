@@ -22,6 +22,7 @@ __all__ = [
     "parse_cpus",
     "parse_duration",
     "parse_names",
+    "parse_share",
     "parse_size",
     "parse_size_or_auto",
     "to_bool",
@@ -152,6 +153,18 @@ def parse_duration(value: object) -> float:
     if not 0 <= seconds < math.inf:
         raise ValueError(msg)
     return seconds
+
+
+def parse_share(value: object) -> float:
+    """A share: a number from 0 to 1."""
+    msg = "a number from 0 to 1"
+    try:
+        share = to_float(value)
+    except ValueError:
+        raise ValueError(msg) from None
+    if not 0 <= share <= 1:
+        raise ValueError(msg)
+    return share
 
 
 def parse_cpus(value: object) -> str:

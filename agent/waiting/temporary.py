@@ -7,7 +7,6 @@ are asked, too. Attributes of exceptions are read with care: they may run any co
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 from datetime import datetime, timedelta, timezone
@@ -83,6 +82,7 @@ _CLIENTS: Final = frozenset(
     {
         "aiohttp",
         "anthropic",
+        "asyncio",
         "http",
         "httpcore",
         "httpx",
@@ -120,6 +120,7 @@ _TEMPORARY_NAMES: Final = frozenset(
         "ServerTimeoutError",
         "ServiceUnavailableError",
         "Timeout",
+        "TimeoutError",
         "TimeoutException",
         "WriteError",
         "WriteTimeout",
@@ -148,7 +149,7 @@ def _is_temporary(error: BaseException) -> bool:
         return status in _TEMPORARY_STATUS or _FIRST_SERVER_ERROR <= status <= _LAST_STATUS
     if _said(error) is not None or _is_of_client(error):
         return True
-    if is_of(error, (TimeoutError, asyncio.TimeoutError)):
+    if is_of(error, TimeoutError):
         return True
     if not is_of(error, OSError) or is_of(error, (*_FILE_ERRORS, ValueError)):
         return False

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ...store.state.directory import StateView
 
 _PREVIEW = 2000
+_SEVERAL = 2
 """Characters of a payload that are shown."""
 
 _LONGEST_KEY = 32
@@ -97,6 +98,7 @@ def show_letter(
         more = {
             "recorded_by": letter.recorded_by,
             "recorded": letter.recorded,
+            "attempts_errors": letter.attempts_errors,
             "traceback": letter.traceback,
             "stacks": letter.stacks,
             "input": value,
@@ -109,6 +111,7 @@ def show_letter(
         console.print(text, markup=False)
     for name, text in (
         ("on record", "\n".join(letter.recorded)),
+        ("all attempts", _attempts(letter)),
         ("traceback", letter.traceback),
         ("stacks", letter.stacks),
     ):
@@ -263,6 +266,17 @@ def _facts(letter: DeadLetter) -> Iterator[tuple[str, str]]:
         yield "worker", f"pid {letter.worker_pid}"
     if letter.at:
         yield "at", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(letter.at))
+
+
+def _attempts(letter: DeadLetter) -> str:
+    """One line for each attempt, if there was more than one."""
+    if len(letter.attempts_errors) < _SEVERAL:
+        return ""
+    return "\n".join(
+        f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(each['at']))} {each['of']}:"
+        f" {each['error']}"
+        for each in letter.attempts_errors
+    )
 
 
 def _signal_name(number: int) -> str:

@@ -45,6 +45,8 @@ class DeadLetter:
         recorded_by: the generation that had begun the run, if that is why it diverged.
         recorded: the journal of the run then, a line for each call and action. The journal
             itself has been deleted.
+        attempts_errors: the errors of all attempts at the run, and at the durable call that gave
+            up: mappings of "at" (seconds since the epoch), "error", "of" (the action or call).
         origin: of a timer, the offset of the input that it goes back to, if there is one.
     """
 
@@ -66,6 +68,7 @@ class DeadLetter:
     recorded_by: int | None = None
     recorded: list[str] = field(default_factory=list)
     origin: int | None = None
+    attempts_errors: list[dict[str, Any]] = field(default_factory=list)
 
     def encode(self) -> bytes:
         """Return the stored form."""

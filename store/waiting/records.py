@@ -51,6 +51,10 @@ class AttemptError(NamedTuple):
     """Seconds since the epoch."""
     error: str
     """One line: class and message."""
+    action: str = ""
+    """The action that has failed, or the durable call."""
+    temporary: bool = False
+    """Whether it looked as if it would pass."""
 
 
 class OwnedHeader(NamedTuple):

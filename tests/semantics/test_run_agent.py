@@ -67,7 +67,10 @@ def test_what_an_action_raises_is_raised() -> None:
 
 def test_or_it_is_listed() -> None:
     run = run_agent(
-        Spending(), [{"key": "ada", "value": 1}], on_error="dead-letter", config={"max-attempts": 2}
+        Spending(),
+        [{"key": "ada", "value": 1}],
+        on_error="dead-letter",
+        config={"max-attempts": 2, "retry-attempts": 2},
     )
     assert (run.outputs, run.memory, run.retries) == ([], {}, 1)
     (failure,) = run.failures

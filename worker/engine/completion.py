@@ -11,9 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
+from ...store import clock
 from ...store.records.offsets import LARGEST_OFFSET, offset_of, retries_of
 from ..failure_kinds import kind_of_error, kind_of_rejection
 from ..hooks import WorkerHook
+from ..runs.retries import record_failure, wait_before_next
 from .failures import (
     dead_letter,
     divergence_in,
@@ -92,8 +94,11 @@ class RunCompletion:
         run.lane.writer.outputs += run.outputs
         self._close(run, len(run.outputs))
 
-    def fail(self, run: Run, error: BaseException) -> Run | None:
-        """End a failed attempt; return the next attempt, which is to be begun, if there is one."""
+    def fail(self, run: Run, error: BaseException) -> tuple[Run, float] | None:
+        """End a failed attempt.
+
+        Returns the next attempt, which is to be begun, and when; None if there is none.
+        """
         if self._group.is_broken:
             return None  # the worker ends, and its successor repeats the run
         if run.lane.run is run:  # else it is an answer, and the memory is another run's
@@ -102,12 +107,14 @@ class RunCompletion:
         if run.expired:
             error = RunTimeoutError.after(self.policy.run_timeout)
         self._metrics.failures += 1
-        outcome = self._outcome(run, error)
+        now = clock.now()
+        record_failure(run, error, now)
+        outcome, pause = self._outcome(run, error, now)
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_failed, run_info(run), error, outcome)
         run.attempts += 1
         if outcome == "retry":
-            return self._retry(run, error)
+            return self._retry(run, error), now + pause
         if outcome == "fail":
             self._services.recorder.drop_failed_calls(run, error)  # or the job would always fail
             self._halt(failure_report(run, error))
@@ -133,16 +140,18 @@ class RunCompletion:
         self._count_failure(run, kind_of_rejection(letter.cause, letter.error), letter.error)
         self._dead_letter(run, letter)
 
-    def _outcome(self, run: Run, error: BaseException) -> Outcome:
-        """Return what follows this failure of a run."""
+    def _outcome(self, run: Run, error: BaseException, now: float) -> tuple[Outcome, float]:
+        """Return what follows this failure of a run, and the seconds until then."""
         policy = self.policy
-        if policy.on_error == "fail":
-            return "fail"
-        if policy.on_error == "ignore" and divergence_in(error) is None:
-            return "ignore"
         final = is_final(error) or run.lane.run is not run  # an answer cannot wait for its turn
-        again = run.attempts + 1 < policy.max_attempts and not final
-        return "retry" if again else "dead-letter"
+        pause = None if final else wait_before_next(run, error, policy, now)
+        if pause is not None:
+            return "retry", pause
+        if policy.on_error == "fail":
+            return "fail", 0.0
+        if policy.on_error == "ignore" and divergence_in(error) is None:
+            return "ignore", 0.0
+        return "dead-letter", 0.0
 
     def _retry(self, run: Run, error: BaseException) -> Run:
         self._services.recorder.drop_failed_calls(run, error)

@@ -94,6 +94,9 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         payload=run.payload,
         codec=_codec(run, codec),
         origin=None if run.has_input else run.origin,
+        attempts_errors=[
+            {"at": each.at, "error": each.error, "of": each.action} for each in run.errors or ()
+        ],
         cause=cause_of(error),
         attempts=run.attempts,
         error=one_line(error),

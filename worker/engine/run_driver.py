@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from .completion import RunCompletion
     from .services import Services
 
+_LONGEST_PAUSE = 1.0
+"""Seconds between two looks at the clock, which may be set anew at any time."""
+
 
 class RunDriver:
     """Performs the runs of a worker.
@@ -86,8 +89,8 @@ class RunDriver:
         )
         self.waits = self._actions.waits
         self._questions = services.questions
-        self._parked: dict[Run, asyncio.TimerHandle] = {}
-        """Runs whose next attempt begins soon."""
+        self._parked: dict[Run, tuple[asyncio.TimerHandle, float]] = {}
+        """Runs whose next attempt begins soon, and when."""
         self._begins_none = False
 
     def reconfigure(self, policy: Policy) -> None:
@@ -208,9 +211,20 @@ class RunDriver:
         if type(error) is SuspendRun:  # not `isinstance`: the class of an exception may do anything
             self._suspend(run, error.moment)
             return
-        again = self._completion.fail(run, error)
-        if again is not None:
-            self._loop.call_soon(self._resume, again)
+        following = self._completion.fail(run, error)
+        if following is not None:
+            self._try_again(*following)
+
+    def _try_again(self, run: Run, moment: float) -> None:
+        """Begin the next attempt at a run at a moment."""
+        pause = moment - clock.now()
+        if pause <= 0:
+            self._loop.call_soon(self._resume, run)
+        elif pause > self.waits.suspend_after:
+            self._completion.occupy(run)
+            self._completion.suspend(run, moment)
+        else:
+            self._park(run, moment)
 
     def _suspend(self, run: Run, moment: float) -> None:
         """Execute a run's action again at a moment: in this worker, or, if it is far, in any."""
@@ -218,12 +232,19 @@ class RunDriver:
         if pause > self.waits.suspend_after:
             self._completion.suspend(run, moment)
         else:
-            again = self._completion.begin_again(run)
-            self._parked[again] = self._loop.call_later(max(0.0, pause), self._unpark, again)
+            self._park(self._completion.begin_again(run), moment)
 
-    def _unpark(self, run: Run) -> None:
+    def _park(self, run: Run, moment: float) -> None:
+        """Have a run wait here for its next attempt."""
+        pause = max(0.0, min(moment - clock.now(), _LONGEST_PAUSE))
+        self._parked[run] = self._loop.call_later(pause, self._unpark, run, moment), moment
+
+    def _unpark(self, run: Run, moment: float) -> None:
         del self._parked[run]
-        self._resume(run)
+        if clock.now() < moment:
+            self._park(run, moment)
+        else:
+            self._resume(run)
 
     @property
     def queued(self) -> int:
@@ -244,11 +265,11 @@ class RunDriver:
 
     def suspend_waiting(self) -> None:
         """Suspend all runs that do nothing but wait, however short."""
-        for run, timer in list(self._parked.items()):
+        for run, (timer, moment) in list(self._parked.items()):
             timer.cancel()
             del self._parked[run]
             self._completion.occupy(run)
-            self._completion.suspend(run, clock.now())
+            self._completion.suspend(run, moment)
         self._actions.suspend_waiting()
 
     def _action_suspended(self, run: Run, action: Action, moment: float) -> None:

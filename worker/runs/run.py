@@ -218,11 +218,12 @@ class Run:
         """Make `action` current."""
         self.action = action
         self.sent = None
-        calls = [
-            CallRecord.decode(entry.index, entry.data)
+        newest = {
+            entry.index: entry.data  # a call that is tried again is recorded several times
             for entry in self.entries or ()
             if entry.action == self.step and entry.kind == CALL
-        ]
+        }
+        calls = [CallRecord.decode(number, data) for number, data in newest.items()]
         self.log = CallLog(action.name, calls, self.lane.writer.generation) if calls else None
         if self.log is not None:
             self.log.memory_has_changed = self.memory_has_changed

@@ -111,7 +111,7 @@ class Bench:
         self.halted: list[dict[str, Any]] = []
         self.beacon = Beacon()
         config = Configuration()
-        for name, value in options.items():
+        for name, value in {"retry_wait": 0, **options}.items():
             config.set_str(name.replace("_", "-"), str(value))
         self.plan = AgentPlan.compile(agent, config)
         self.shards = [
