@@ -160,7 +160,7 @@ class Chaos(Agent):
         if kind == "call-then-raise":
             tokens["one"] = ctx.durable_execute(effect, i, "one")
             if has_trouble(i, "once-raise"):
-                raise RuntimeError("the first attempt fails")
+                raise ValueError("the first attempt fails")
         finish(ctx, i, key, tokens, extra=extra, pad=event.input.get("pad", ""))
 
     @action(Second)

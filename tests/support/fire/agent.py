@@ -220,7 +220,7 @@ def _fail_once(ctx: RunnerContext, i: int) -> None:
         ctx.short_term_memory.set("garbage", i)
         ctx.sensory_memory.set("garbage", i)
         ctx.send_event(OutputEvent(output="garbage"))
-        raise RuntimeError("the first attempt fails")
+        raise ValueError("the first attempt fails")
 
 
 def _fork(kind: str) -> None:
@@ -253,7 +253,7 @@ class FireAgent(Agent):
             _fail_once(ctx, i)
         elif kind == "raise":
             ctx.send_event(OutputEvent(output="never"))
-            raise RuntimeError("every attempt fails")
+            raise ValueError("every attempt fails")
         elif kind == "child":
             subprocess.Popen(["sleep", "60"])
         elif kind in FORKS:
