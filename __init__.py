@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from .agent.action import Action
 from .agent.agent import Agent
 from .agent.config.configuration import Configuration
+from .agent.config.java_options import JavaOptions
 from .agent.config.option import ConfigOption
-from .agent.config.options import AgentExecutionOptions, JavaOptions, PoolOptions, ServiceOptions
+from .agent.config.options import AgentExecutionOptions, PoolOptions, ServiceOptions
 from .agent.config.values import parse_duration, parse_size
 from .agent.context import RunnerContext
 from .agent.decorators import (

@@ -28,8 +28,6 @@ class Policy:
     """Seconds; a run that waits for longer leaves the worker."""
     retry: RetryPolicy
     """For failures of runs that look temporary."""
-    call_attempts: int
-    """How often a durable call without a policy of its own is tried."""
     codec: str
     """How payloads are encoded, for the dead letters."""
 
@@ -55,6 +53,5 @@ class Policy:
                 longest=config.get(PoolOptions.RETRY_LONGEST),
                 jitter=config.get(PoolOptions.RETRY_JITTER),
             ),
-            call_attempts=config.get(PoolOptions.CALL_ATTEMPTS),
             codec=codec,
         )

@@ -6,6 +6,7 @@ Every one can stand in a configuration file, after ``--set`` and in `Configurati
 from __future__ import annotations
 
 from ..naming.public import public
+from .java_options import JavaOptions
 from .option import ConfigOption
 from .values import (
     AUTO,
@@ -20,7 +21,6 @@ from .values import (
 __all__ = [
     "KNOWN_OPTIONS",
     "AgentExecutionOptions",
-    "JavaOptions",
     "PoolOptions",
     "ServiceOptions",
 ]
@@ -136,15 +136,6 @@ class PoolOptions:
         parse=parse_share,
         live=True,
         description="The share by which a wait is made longer or shorter, 0 to 1.",
-    )
-    CALL_ATTEMPTS = ConfigOption(
-        "call-attempts",
-        int,
-        1,
-        minimum=1,
-        live=True,
-        description="How often a durable call without a retry policy of its own is tried, with the"
-        " waits of the options retry-...; errors of the code itself are not tried again.",
     )
     ON_ERROR: ConfigOption[str | None] = ConfigOption(
         "on-error",
@@ -487,43 +478,10 @@ class ServiceOptions:
     )
 
 
-@public
-class JavaOptions:
-    """The JVM that Java resources live in, where tamias starts one."""
-
-    CLASSPATH = ConfigOption(
-        "java-classpath",
-        str,
-        "",
-        description="Jars and folders with the classes of Java resources, those of Flink Agents"
-        " among them, with : in between; * stands for any name.",
-    )
-    OPTIONS = ConfigOption(
-        "java-options",
-        str,
-        "",
-        description="Options of the JVM, as -Xmx2g.",
-    )
-    CALL_TIMEOUT = ConfigOption(
-        "java-call-timeout",
-        float,
-        600.0,
-        parse=parse_duration,
-        description="The longest that a call of a Java resource may take.",
-    )
-    HANG_TIMEOUT = ConfigOption(
-        "java-hang-timeout",
-        float,
-        30.0,
-        parse=parse_duration,
-        description="A JVM that gives no sign of life for so long is replaced.",
-    )
-
-
 KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
     option.key: option
     for group in (AgentExecutionOptions, PoolOptions, ServiceOptions, JavaOptions)
     for option in vars(group).values()
     if isinstance(option, ConfigOption)
 }
-"""Every option above, by key."""
+"""Every option of tamias, by key."""

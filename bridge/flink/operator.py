@@ -10,7 +10,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.config.options import JavaOptions, PoolOptions
+from ...agent.config.java_options import JavaOptions
+from ...agent.config.options import PoolOptions
 from ...agent.plan import AgentPlan
 from ...environments.launch import Launch
 from ...environments.packing import own_folders

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.config.options import JavaOptions
+from ...agent.config.java_options import JavaOptions
 from ...agent.errors import BridgeError, ConfigError, MissingExtraError
 from .compiling import compiled
 from .jars import flink_jar
