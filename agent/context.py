@@ -70,6 +70,14 @@ class RunnerContext(ABC):
         durable calls in the same order each time; one that does not gets a `DivergenceError`.
         Inside ``func``, memory and `send_event` may not be used (`MemoryAccessError`). Blocks the
         worker until ``func`` is done. A result that cannot be recorded raises `DurableCallError`.
+
+        Two keywords are not passed on, unless ``func`` has such parameters.
+        ``retry=RetryPolicy(...)``: a failed attempt is put on record and the next one made after
+        the policy's wait, for which the run may leave its worker; when it gives up, the last
+        exception is raised, and the run is not tried again. The policy's ``timeout`` cannot stop a
+        plain function: its late result is dropped. ``reconciler=function``: called, without
+        arguments, in place of ``func`` when the call was begun before a crash and its outcome is
+        not on record.
         """
 
     @overload

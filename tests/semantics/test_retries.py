@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -82,3 +83,69 @@ def test_a_policy_of_an_action_is_checked() -> None:
             action(InputEvent, retry=bad)  # type: ignore[arg-type]
         with pytest.raises(AgentDefinitionError):
             Agent().add_action("act", [InputEvent], Failing.act, retry=bad)  # type: ignore[arg-type]
+
+
+def call(key: str, error: Exception, times: int) -> int:
+    CALLS.append(key)
+    if CALLS.count(key) <= times:
+        raise error
+    return CALLS.count(key)
+
+
+class Calling(Agent):
+    """Calls durably, with a policy."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def act(event: Event, ctx: Any) -> None:
+        error, times = event.input
+        made = await ctx.durable_execute_async(call, ctx.key, error, times, retry=POLICY)
+        ctx.send_event(OutputEvent(output=made))
+
+
+class PlainCalling(Agent):
+    """The same in a plain action."""
+
+    @action(InputEvent)
+    @staticmethod
+    def act(event: Event, ctx: Any) -> None:
+        made = ctx.durable_execute(call, ctx.key, *event.input, retry=POLICY)
+        ctx.send_event(OutputEvent(output=made))
+
+
+@pytest.mark.parametrize("agent", [Calling, PlainCalling])
+def test_a_durable_call_is_tried_as_its_policy_says(agent: type[Agent]) -> None:
+    run = run_agent(
+        agent, [("a", (ValueError("bad"), 3)), ("b", (KeyError("name"), 9))], on_error="ignore"
+    )
+    assert run.outputs_of("a") == [4]
+    assert (CALLS.count("a"), CALLS.count("b")) == (4, 1)
+    run = run_agent(agent, [("c", (ConnectionError("down"), 99))], on_error="dead-letter")
+    assert CALLS.count("c") == 4
+    assert run.failures[0].error.startswith("ConnectionError: down (")
+    assert "call was tried 4 times" in run.failures[0].error
+
+
+class Slow(Agent):
+    """Calls something that takes too long, and a function that has a parameter `retry` itself."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def act(event: Event, ctx: Any) -> None:
+        async def hang() -> None:
+            CALLS.append("hang")
+            await asyncio.sleep(60)
+
+        def own(retry: int) -> int:
+            return retry
+
+        try:
+            await ctx.durable_execute_async(hang, retry={"attempts": 2, "wait": 0, "timeout": 0.01})
+        except TimeoutError:
+            ctx.send_event(OutputEvent(output=ctx.durable_execute(own, retry=7)))
+
+
+def test_an_attempt_has_a_time_limit_and_a_function_its_own_parameters() -> None:
+    run = run_agent(Slow, [("a", 1)])
+    assert run.outputs_of("a") == [7]
+    assert CALLS == ["hang", "hang"]

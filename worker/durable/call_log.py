@@ -73,6 +73,12 @@ class durable_section:  # noqa: N801 (a context manager, used as one)
         _INSIDE.reset(self._token)
 
 
+BEGUN: Final = "begun"
+"""The kind of a record of a call that was begun."""
+AGAIN: Final = "again"
+"""The kind of a record of a call that is to be tried again."""
+
+
 class CallRecord(NamedTuple):
     """The journal's record of one durable call."""
 
@@ -93,6 +99,11 @@ class CallRecord(NamedTuple):
     """Its place, for a call of a task."""
     changed: bool = False
     """Whether its arguments had other contents when it returned."""
+    kind: str = ""
+    """`BEGUN`, `AGAIN`, or empty for a call that has its outcome. Of one that is to be tried again,
+    `outcome` is the encoded moment of the next attempt."""
+    attempts: tuple[tuple[float, str], ...] = ()
+    """When its attempts have failed, and their errors, if it was tried more than once."""
 
     def encode(self) -> bytes:
         """The journal's bytes; the number is in the journal's key.
@@ -181,6 +192,13 @@ class IssuedCall(NamedTuple):
             data = dumps(DurableCallError(f"{self.name} raised {one_line(error)}"))
         return self._record(data, succeeded=False, changed=changed)
 
+    def unfinished(
+        self, kind: str, outcome: bytes, attempts: tuple[tuple[float, str], ...]
+    ) -> CallRecord:
+        """The record of a call that has no outcome yet."""
+        record = self._record(outcome, succeeded=False, changed=False)
+        return record._replace(kind=kind, attempts=attempts)
+
     def _record(self, outcome: bytes, *, succeeded: bool, changed: bool) -> CallRecord:
         fingerprint, code, stable = self.identity
         place = None if self.own else self.place
@@ -210,6 +228,8 @@ class CallLog:
         self.memory_has_changed = False
         """Whether a dead letter of the key was retried after the calls on record were made."""
         self._raised: list[tuple[int, BaseException]] = []
+        self._gave_up: list[tuple[BaseException, CallRecord]] = []
+        """Exceptions of calls that were tried as often as their policies allow."""
         self._fatal_error: DurableCallError | None = None
         """The error with which the action fails, even if it catches it."""
 
@@ -247,7 +267,7 @@ class CallLog:
             self._fatal_error = error
             raise
         except Exception as error:
-            self._raised.append((record.number, error))
+            self._add_raised(record, error)
             raise
 
     def error_of(self, record: CallRecord, cause: Exception) -> Exception:
@@ -263,8 +283,21 @@ class CallLog:
             if type(recorded) is not type(cause):
                 error = recorded
                 error.__cause__ = cause
-        self._raised.append((record.number, error))
+        self._add_raised(record, error)
         return error
+
+    def _add_raised(self, record: CallRecord, error: Exception) -> None:
+        self._raised.append((record.number, error))
+        if record.attempts:
+            self._gave_up.append((error, record))
+
+    def call_that_gave_up(self, error: BaseException) -> CallRecord | None:
+        """The record of a call that gave up, if the action failed because of that."""
+        causes = list(exceptions_in(error))
+        for raised, record in self._gave_up:
+            if any(cause is raised for cause in causes):
+                return record
+        return None
 
     def mark_answered(self, record: CallRecord) -> None:
         """Record that the action gets the outcome of this call now."""

@@ -143,7 +143,10 @@ class RunCompletion:
     def _outcome(self, run: Run, error: BaseException, now: float) -> tuple[Outcome, float]:
         """Return what follows this failure of a run, and the seconds until then."""
         policy = self.policy
-        final = is_final(error) or run.lane.run is not run  # an answer cannot wait for its turn
+        gave_up = run.log is not None and run.log.call_that_gave_up(error) is not None
+        final = (
+            gave_up or is_final(error) or run.lane.run is not run
+        )  # an answer cannot wait for its turn
         pause = None if final else wait_before_next(run, error, policy, now)
         if pause is not None:
             return "retry", pause

@@ -14,8 +14,10 @@ from ...agent.memory import MemoryType
 from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
 from ...store import clock
 from ..durable.call_log import durable_section, inside_durable_call
+from ..durable.call_options import CallOptions, call_limited, limited
 from ..durable.fingerprint import function_name
 from ..memory.memory import WorkerMemory
+from ..waiting.waits import SuspendRun
 from .durable_call import DurableCall
 from .wait_steps import (
     Asking,
@@ -108,41 +110,56 @@ class WorkerContext(RunnerContext):
             raise DurableCallError(
                 f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
             )
-        call = DurableCall(self._engine, self._run, func, args, kwargs)
+        options = CallOptions.taken_from(func, kwargs)
+        call = DurableCall(self._engine, self._run, func, args, kwargs, options=options)
         if call.record is not None:
             return call.replay(call.record)
-        if call.log.replaying:
+        if call.is_new and call.log.replaying:
             raise call.log.divergence(call.name, call.identity)
-        result: Any = None
-        with call.under_way(), durable_section():
-            result = func(*args, **kwargs)
-        self._engine.recorder.record_call_now(self._run, call.log, call.outcome(result))
-        return call.answer(result)
+        record = self._engine.recorder.record_call_now
+        while True:
+            if call.next_moment > clock.now():
+                raise SuspendRun(call.next_moment)
+            begun = call.begun()
+            if begun is not None:
+                record(self._run, call.log, begun)
+            result: Any = None
+            with call.under_way(), durable_section():
+                result = call_limited(call.work, options.timeout, name)
+            record(self._run, call.log, call.outcome(result))
+            if call.record is not None:
+                return call.answer(result)
 
     async def durable_execute_async(
         self, func: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)
-        call = DurableCall(self._engine, self._run, func, args, kwargs)
+        options = CallOptions.taken_from(func, kwargs)
+        call = DurableCall(self._engine, self._run, func, args, kwargs, options=options)
         if call.record is not None:
             return call.replay(call.record)
-        if call.log.replaying:
+        if call.is_new and call.log.replaying:
             await self._wait_for_siblings(call)
-        result: Any = None
-        with call.under_way():
-            result = await self._perform(func, args, kwargs)
-        await self._engine.recorder.record_call(self._run, call.log, call.outcome(result))
-        return call.answer(result)
+        record = self._engine.recorder.record_call
+        in_place = inspect.iscoroutinefunction(func)
+        while True:
+            if call.next_moment > clock.now():
+                await self._wait_until(call.next_moment)
+            begun = call.begun()
+            if begun is not None:
+                await record(self._run, call.log, begun)
+            result: Any = None
+            with call.under_way():
+                work = self._perform(call.work, in_place=in_place)
+                result = await limited(work, options.timeout, call.name)
+            await record(self._run, call.log, call.outcome(result))
+            if call.record is not None:
+                return call.answer(result)
 
-    async def _perform(
-        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        if inspect.iscoroutinefunction(func):
-            with durable_section():
-                return await func(*args, **kwargs)
+    async def _perform(self, work: Callable[[], Any], *, in_place: bool) -> Any:
         with durable_section():
-            result = await self._engine.threads.run(func, *args, **kwargs)
+            result = work() if in_place else await self._engine.threads.run(work)
         if inspect.isawaitable(result):  # a lambda around a coroutine function, for example
             with durable_section():
                 return await result

@@ -8,7 +8,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from ..durable.call_log import is_recordable
+from ...agent.failures.error_text import one_line
+from ...store import clock
+from ...store.encoding.values import dumps, loads
+from ..durable.call_log import AGAIN, BEGUN, IssuedCall, is_recordable
 from ..durable.fingerprint import function_name, has_changed, identify_call
 from ..hooks import WorkerHook
 from ..tasks.tracking import next_place
@@ -18,11 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..durable.call_log import CallRecord
+    from ..durable.call_options import CallOptions
     from ..runs.run import Run
     from .services import Services
 
 _CHANGING: Final[set[str]] = set()
 """Functions that have changed their arguments, which has been logged."""
+_LONGEST_ERROR: Final = 500
+"""Characters of an attempt's error that are kept."""
 _LOG: Final = logging.getLogger("tamias.worker")
 
 
@@ -48,13 +54,18 @@ class DurableCall:
         "_cause",
         "_engine",
         "_issued",
+        "_options",
         "_place",
         "_run",
+        "attempts",
         "identity",
+        "is_new",
         "log",
         "name",
+        "next_moment",
         "own",
         "record",
+        "work",
     )
 
     def __init__(
@@ -64,6 +75,8 @@ class DurableCall:
         func: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        *,
+        options: CallOptions,
     ) -> None:
         self._engine = engine
         self._run = run
@@ -76,7 +89,42 @@ class DurableCall:
         self._place = None if self.own else next_place(run.number)
         self.log = run.call_log()
         self.record = self.log.claim(self.identity, own=self.own, place=self._place)
-        """The call's record, claimed; None if it is not on record."""
+        """The call's record, claimed; None if it has no outcome on record."""
+        self.is_new = self.record is None
+        """Whether nothing of it is on record."""
+        self.attempts: tuple[tuple[float, str], ...] = ()
+        self.next_moment = 0.0
+        """When the next attempt begins."""
+        self.work: Callable[[], Any] = lambda: func(*args, **kwargs)
+        """Makes the attempt."""
+        self._options = options
+        self._issued: IssuedCall | None = None
+        if self.record is not None and self.record.kind:
+            self._go_on(self.record)
+
+    def _go_on(self, unfinished: CallRecord) -> None:
+        """Go on with a call of which attempts are on record."""
+        generation = self._run.lane.writer.generation
+        self._issued = IssuedCall(
+            unfinished.number, self.name, self.identity, self.own, generation, self._place
+        )
+        self.record = None
+        self.attempts = unfinished.attempts
+        if unfinished.kind == AGAIN:
+            self.next_moment = loads(unfinished.outcome)
+        elif self._options.reconciler is not None:
+            self.work = self._options.reconciler
+
+    def begun(self) -> CallRecord | None:
+        """The record to be made before an attempt: with a reconciler only."""
+        if self._options.reconciler is None:
+            return None
+        return self._issue().unfinished(BEGUN, b"", self.attempts)
+
+    def _issue(self) -> IssuedCall:
+        if self._issued is None:
+            self._issued = self.log.issue(self.name, self.identity, own=self.own, place=self._place)
+        return self._issued
 
     def replay(self, record: CallRecord) -> Any:
         """Return the recorded result, or raise the recorded exception."""
@@ -89,7 +137,8 @@ class DurableCall:
     @contextmanager
     def under_way(self) -> Iterator[None]:
         """Guard the run's memory in this block, and catch an exception that is to be recorded."""
-        self._issued = self.log.issue(self.name, self.identity, own=self.own, place=self._place)
+        self._issue()
+        self._cause = None
         self._began = time.perf_counter()
         memories = (self._run.lane.fields, self._run.sensory_fields())
         for fields in memories:
@@ -107,7 +156,7 @@ class DurableCall:
                 fields.end_durable_call()
 
     def outcome(self, result: Any) -> CallRecord:
-        """The record of the call that has just been made.
+        """The record of the attempt that has just been made; the last one is `record`.
 
         Raises:
             DurableCallError: the result cannot be pickled.
@@ -121,10 +170,16 @@ class DurableCall:
                 "have it return what is new instead",
                 self.name,
             )
+        issued = self._issue()
         if self._cause is not None:
-            self.record = self._issued.failed(self._cause, changed=changed)
+            again = self._again(issued, self._cause)
+            if again is not None:
+                return again
+            self.record = issued.failed(self._cause, changed=changed)
+            if self._options.retry is not None:
+                self.record = self.record._replace(attempts=self.attempts)
         else:
-            self.record = self.log.record(self._issued, result, changed=changed)
+            self.record = self.log.record(issued, result, changed=changed)
         if self._engine.hooks is not None:
             seconds = time.perf_counter() - self._began
             self._engine.hooks.call(
@@ -136,6 +191,19 @@ class DurableCall:
                 self._cause,
             )
         return self.record
+
+    def _again(self, issued: IssuedCall, error: Exception) -> CallRecord | None:
+        """The record of a failed attempt that another one follows; None if none does."""
+        policy, now = self._options.retry, clock.now()
+        if policy is None:
+            return None
+        self.attempts = (*self.attempts, (now, one_line(error)[:_LONGEST_ERROR]))
+        failed = len(self.attempts)
+        if failed >= policy.attempts or not policy.retries(error):
+            return None
+        seed = self._run.offset.to_bytes(8, "big") + self.identity.fingerprint
+        self.next_moment = now + policy.wait_after(failed, error, now=now, seed=seed)
+        return issued.unfinished(AGAIN, dumps(self.next_moment), self.attempts)
 
     def answer(self, result: Any) -> Any:
         """Return `result`, or raise the call's exception; the outcome is on record now."""

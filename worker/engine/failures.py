@@ -87,6 +87,8 @@ def is_final(error: BaseException) -> bool:
 def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
     """The dead letter of an input whose run raised `error` at its last attempt."""
     divergence = divergence_in(error)
+    call = run.log.call_that_gave_up(error) if run.log is not None else None
+    gave_up = f" ({call.name} was tried {len(call.attempts)} times)" if call is not None else ""
     return DeadLetter(
         offset=offset_of(run.offset),
         retries=retries_of(run.offset),
@@ -96,10 +98,14 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         origin=None if run.has_input else run.origin,
         attempts_errors=[
             {"at": each.at, "error": each.error, "of": each.action} for each in run.errors or ()
+        ]
+        + [
+            {"at": at, "error": text, "of": call.name}
+            for at, text in (call.attempts if call else ())
         ],
         cause=cause_of(error),
         attempts=run.attempts,
-        error=one_line(error),
+        error=one_line(error) + gave_up,
         traceback=user_traceback(error),
         action=run.action.name if run.action is not None else None,
         stacks=run.stacks,

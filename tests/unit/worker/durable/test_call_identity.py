@@ -315,7 +315,7 @@ def test_records_without_code_and_places_are_matched_by_their_fingerprints() -> 
 
 def test_a_record_has_the_form_of_older_versions_where_nothing_is_carried() -> None:
     record = CallLog("act").issue("f", identify_call(at_once, (1,), {})).succeeded(2)
-    assert record[6:] == (0, b"", b"", None, False)
+    assert record[6:11] == (0, b"", b"", None, False)
     assert CallRecord.decode(0, record.encode()) == record
     full = CallRecord(1, "f", b"f", False, True, b"x", 3, b"code", b"stable", (1, 2), True)
     assert CallRecord.decode(1, full.encode()) == full
