@@ -23,6 +23,7 @@ from ..own_code import OWN_FOLDERS
 
 if TYPE_CHECKING:
     from ...store.records.dead_letters import Cause
+    from ..durable.call_log import CallRecord
     from ..runs.run import Run
 
 _LOOP_IN_LOOP: Final = (
@@ -96,13 +97,7 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         payload=run.payload,
         codec=_codec(run, codec),
         origin=None if run.has_input else run.origin,
-        attempts_errors=[
-            {"at": each.at, "error": each.error, "of": each.action} for each in run.errors or ()
-        ]
-        + [
-            {"at": at, "error": text, "of": call.name}
-            for at, text in (call.attempts if call else ())
-        ],
+        attempts_errors=_attempts(run, call),
         cause=cause_of(error),
         attempts=run.attempts,
         error=one_line(error) + gave_up,
@@ -115,6 +110,14 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         recorded_by=divergence.recorded_by if divergence else None,
         recorded=run.history() if divergence else [],
     )
+
+
+def _attempts(run: Run, call: CallRecord | None) -> list[dict[str, Any]]:
+    """The errors of all attempts at a run, and at the call that gave up, if one did."""
+    errors = [(each.at, each.error, each.action) for each in run.errors or ()]
+    if call is not None:
+        errors += [(at, error, call.name) for at, error in call.attempts]
+    return [{"at": at, "error": error, "of": of} for at, error, of in errors]
 
 
 def rejection_letter(run: Run, rejection: dict[str, Any], codec: str) -> DeadLetter:
