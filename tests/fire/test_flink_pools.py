@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from support.flink import fire
+from support.flink import fire, patient, waiting
 from support.flink.task import Job
 from support.profiles import examples
 
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 def test_exact_through_kills_restores_and_rescalings(tmp_path: Path, seed: int) -> None:
     done = fire.run(tmp_path, seed, inputs=600, steps=16)
     assert done["checkpoint"] > 0
+    assert done["built upon another"] > 0
+
+
+@pytest.mark.parametrize("seed", range(2, 2 + examples(2)))
+def test_runs_that_wait_are_exact_through_the_same(tmp_path: Path, seed: int) -> None:
+    done = waiting.run(tmp_path, seed, inputs=200, steps=12)
+    assert done["restored what waits"] > 0
     assert done["built upon another"] > 0
 
 
@@ -86,6 +93,33 @@ def test_a_checkpoint_is_built_upon_the_last_one(tmp_path: Path) -> None:
     job.fail(2)
     job.finish()
     fire.judge([pickle.loads(output) for output in job.committed], 400)
+
+
+def test_memory_that_a_run_changes_after_its_wait_is_in_the_next_checkpoint(tmp_path: Path) -> None:
+    job = waiting.WaitingJob(tmp_path, 12, asks="no")
+    job.start(1)
+    job.feed(12)
+    while job.runs_done() < 12:  # no inputs come any more, and each checkpoint has the changes
+        job.listen()
+        assert job.take_checkpoint()
+    assert job.built_upon > 0
+    job.fail(2)
+    job.inputs += [(f"key-{n % waiting.KEYS}", pickle.dumps({"n": n})) for n in range(12, 40)]
+    while job.runs_done() < 40:
+        job.feed(40)
+        job.listen()
+        job.take_checkpoint()
+    job.finish()
+    patient.judge(job.found, 40, waiting.KEYS)
+
+
+def test_a_job_that_ends_while_runs_wait_fails_and_says_what_to_do(tmp_path: Path) -> None:
+    job = waiting.WaitingJob(tmp_path, 6, asks="no", pause=3600, **{"at-end": "auto"})
+    job.start(1)
+    job.feed(6)
+    with pytest.raises(AssertionError, match=r"PoolError.*3 runs wait.*savepoint.*at-end=wait"):
+        job.finish()
+    job.tasks[0].close()
 
 
 def test_dead_letters_are_part_of_a_checkpoint(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from support import flights
 from support.flights import EXAMPLE
-from support.flink import outputs
+from support.flink import outputs, patient
 
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
 
@@ -191,6 +191,53 @@ def test_a_savepoint_is_carried_on_at_another_parallelism(flink: Cluster, tmp_pa
     flink.wait_for_end(job)
     assert outputs.check_exact(tmp_path, KEYS, count) == count
     assert flink.failures(job) == 0
+
+
+def test_runs_that_wait_are_carried_on_at_another_parallelism(
+    flink: Cluster, tmp_path: Path
+) -> None:
+    count, keys = 120, 12
+    answers, calls = tmp_path / "answers", tmp_path / "calls"
+    answers.mkdir()
+    known: set[str] = set()
+    arguments = (
+        *(JOB, tmp_path / "out", "--count", count, "--keys", keys, "--rate", 60),
+        *("--agent", "Patient", "--answers", answers, "--set", f"calls={calls}"),
+        *("--set", "suspend-after=0.05s", "--set", "pause=2"),
+    )
+
+    def outputs_with(name: str) -> list[dict[str, object]]:
+        return [line for line in outputs.lines(tmp_path / "out") if name in line]
+
+    def give_answers() -> None:
+        new = [line for line in outputs_with("token") if line["token"] not in known]
+        known.update(str(line["token"]) for line in new)
+        if new:
+            hidden = tmp_path / f"{len(known)}.json"
+            hidden.write_text("".join(map(patient.answer_line, new)))
+            hidden.rename(answers / hidden.name)  # a file must not grow
+
+    def is_done() -> bool:
+        give_answers()
+        timers = sum(patient.way_of(n) == "schedule" for n in range(count))
+        return len(outputs_with("n")) == count and len(outputs_with("later")) == timers
+
+    job = flink.submit(*arguments, parallelism=2)
+    flink.wait_for(lambda: len(outputs_with("token")) > keys // 3, 120)
+    give_answers()
+    savepoint = flink.stop_with_savepoint(job)
+    assert 0 < len(outputs_with("n")) < count
+    job = flink.submit(*arguments, savepoint=savepoint, parallelism=3)
+    flink.wait_for(lambda: len(flink.workers()) == 3, 120)
+    flink.wait_for_checkpoint(job)
+    kill_a_worker(flink)
+    kill_a_launcher(flink)
+    kill_the_busy(flink)
+    flink.wait_for(is_done, 120)
+    end(flink, job)
+    found = [line for line in outputs.lines(tmp_path / "out") if "token" not in line]
+    patient.judge(sorted(found, key=patient.place_of), count, keys, has_ended=False)
+    assert len(outputs_with("token")) == len(known)
 
 
 def test_a_durable_call_before_the_checkpoint_is_not_made_again(

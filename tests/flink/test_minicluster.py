@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import flights
-from support.flink import outputs
+from support.flink import outputs, patient
 
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
 
@@ -74,6 +74,8 @@ def test_inputs_and_outputs_of_all_forms(tmp_path: Path) -> None:
     assert values("selector") == values("keyed-rows") == rows
     assert values("function") == sorted(({"n": n} for n in numbers), key=str)
     assert values("keyed") == sorted(numbers, key=str)
+    # The input has ended while runs waited.
+    patient.judge(sorted(outputs.lines(tmp_path / "waiting"), key=patient.place_of), 60, 7)
 
 
 def test_the_agent_has_what_the_job_brings_along(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from pyflink.datastream.connectors.file_system import FileSink
 from pyflink.table import DataTypes, Schema, StreamTableEnvironment
 
 from support.flink.agent import Counting
+from support.flink.patient import Patient
 from tamias import AgentsExecutionEnvironment
 
 COUNT = 60
@@ -83,6 +84,9 @@ def main() -> None:
         t_env.to_data_stream(added),
         lambda value: json.dumps({"key": value[0], "count": value[1]}),
     )
+    agents.get_config().override({"suspend-after": "0.05s", "pause": "0.3", "asks": "no"})
+    patient = agents.from_datastream(rows, lambda row: f"key-{row[0] % KEYS}").apply(Patient)
+    save("waiting", patient.to_datastream())
     agents.execute()
 
 

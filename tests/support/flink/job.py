@@ -1,6 +1,8 @@
 """A Flink job without any Python in the JVM: numbers, keyed in SQL, through the agent, to files.
 
-job.py OUTPUT --count N --keys K --rate R [--agent NAME] [--set KEY=VALUE ...]
+job.py OUTPUT --count N --keys K --rate R [--agent NAME] [--answers FOLDER] [--set KEY=VALUE ...]
+
+New files in FOLDER have answers: JSON lines with `k`, `answer_to`, `value`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pyflink.datastream.connectors.file_system import FileSink, RollingPolicy
 from pyflink.table import StreamTableEnvironment
 
 from support.flink import agent as flink_agent
+from support.flink import patient
 from support.java import agents as java_agents
 from tamias import AgentsExecutionEnvironment
 
@@ -30,6 +33,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=500)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--agent", default="Chained")
+    parser.add_argument("--answers")
     args = parser.parse_args()
     env = StreamExecutionEnvironment.get_execution_environment()
     t_env = StreamTableEnvironment.create(env)
@@ -41,10 +45,21 @@ def main() -> None:
             'fields.n.kind' = 'sequence', 'fields.n.start' = '0',
             'fields.n.end' = '{args.count - 1}', 'scan.parallelism' = '1')"""
     )
-    agent = getattr(flink_agent, args.agent, None) or getattr(java_agents, args.agent)
-    table = t_env.sql_query(
-        f"SELECT CONCAT('key-', CAST(MOD(n, {args.keys}) AS STRING)) AS k, n FROM numbers"
-    )
+    modules = (flink_agent, java_agents, patient)
+    agent = next(filter(None, (getattr(module, args.agent, None) for module in modules)))
+    query = f"SELECT CONCAT('key-', CAST(MOD(n, {args.keys}) AS STRING)) AS k, n FROM numbers"
+    if args.answers:
+        t_env.execute_sql(
+            f"""CREATE TABLE answers (k STRING, answer_to STRING, `value` STRING) WITH (
+                'connector' = 'filesystem', 'path' = 'file://{args.answers}', 'format' = 'json',
+                'source.monitor-interval' = '100ms')"""
+        )
+        nothing = "CAST(NULL AS STRING)"
+        query = (
+            f"SELECT k, n, {nothing} AS answer_to, {nothing} AS `value` FROM ({query}) UNION ALL"
+            " SELECT k, CAST(NULL AS BIGINT) AS n, answer_to, `value` FROM answers"
+        )
+    table = t_env.sql_query(query)
     outputs = agents.from_table(table, "k").apply(agent).to_datastream(Types.STRING())
     sink = (
         FileSink.for_row_format(args.output, Encoder.simple_string_encoder("UTF-8"))

@@ -12,6 +12,7 @@ from tamias.bridge.task.checkpoints import ChangedKeys
 from tamias.bridge.task.delivery import TaskDelivery
 from tamias.bridge.task.pipe import Pipe
 from tamias.launcher.delivery.delivery import ShardRecord
+from tamias.store.records.offsets import RunKind, derived_number, owned_number
 from tamias.store.records.outbox import encode_outputs
 
 if TYPE_CHECKING:
@@ -55,3 +56,37 @@ def test_only_what_the_task_has_acknowledged_is_forgotten(ends: tuple[Pipe, Pipe
     assert [delivery.acknowledged(shard) for shard in range(3)] == [8, 3, None]
     delivery.acknowledge(4)
     assert delivery.save() == {1: 4}
+
+
+def test_what_waits_is_not_done_and_what_has_waited_is(ends: tuple[Pipe, Pipe]) -> None:
+    changed = ChangedKeys()
+    delivery = TaskDelivery("pickle-value", ends[0], changed)
+    timer = derived_number(RunKind.TIMER, b"k", 1)
+    delivery.due([(owned_number(3), b"a"), (timer, b"b")])
+    records = [
+        encode_outputs([3, 4], [0, 1], [b"x"], suspended=[3], groups=[]),
+        encode_outputs([owned_number(3)], [0], [], suspended=[owned_number(3)], groups=[1]),
+        encode_outputs([owned_number(3), timer], [1, 1], [b"y", b"z"], groups=[1, 2]),
+    ]
+    events = []
+    for sequence, record in enumerate(records, start=1):
+        delivery.accept(ShardRecord.decode(0, sequence, record))
+        events.append(delivery.events)
+    assert events == [1, 1, 2]
+    assert delivery.outputs == 3
+    assert changed.at_barrier(begins_anew=True) == {b"a", b"b"}
+    assert changed.at_barrier(begins_anew=True) == frozenset()
+
+
+def test_keys_of_owned_runs_are_changed_until_the_run_is_over() -> None:
+    changed = ChangedKeys(most=2)
+    changed.announced([(1, b"a"), (2, b"b")])
+    changed.over([1, 7])
+    assert changed.at_barrier(begins_anew=False) == {b"a", b"b"}  # a savepoint
+    assert changed.at_barrier(begins_anew=True) == {b"a", b"b"}
+    assert changed.at_barrier(begins_anew=True) == {b"b"}  # it has been running since before
+    changed.announced([(3, b"c"), (4, b"d")])
+    assert changed.at_barrier(begins_anew=True) is None  # too many: all keys
+    changed.over([2, 3, 4])
+    assert changed.at_barrier(begins_anew=True) == {b"b", b"c", b"d"}
+    assert changed.at_barrier(begins_anew=True) == frozenset()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tamias.bridge.task import frames
 from tamias.store.shard.key_groups import IN_MEMORY, IN_NAMES, KeyGroupEntry
+from tamias.store.shard.transfer import EntryKind, WaitingEntry
 
 BODIES = st.binary(max_size=200)
 U32 = st.integers(0, 2**32 - 1)
@@ -53,6 +54,23 @@ def test_memory(group: int, prefixes: list[bytes], entries: list[KeyGroupEntry],
     body = frames.pack_memory(memory)
     assert frames.unpack_memory(body) == memory
     assert frames.unpack_restored(struct.pack("<I", age) + body) == (age, memory)
+
+
+@given(st.lists(st.builds(WaitingEntry, st.sampled_from(list(EntryKind)), BODIES, BODIES)))
+def test_what_waits(entries: list[WaitingEntry]) -> None:
+    assert list(frames.unpack_waiting(frames.pack_waiting(entries))) == entries
+
+
+@given(U64, st.booleans())
+def test_barrier(checkpoint: int, builds: bool) -> None:  # noqa: FBT001 (drawn)
+    body = struct.pack("<QB", checkpoint, builds)
+    assert frames.unpack_barrier(body) == (checkpoint, builds)
+
+
+@given(U32, U64, BODIES)
+def test_the_place_of_a_record(shard: int, sequence: int, record: bytes) -> None:
+    body = frames.pack_place(shard, sequence) + record
+    assert frames.unpack_record(body) == (shard, sequence, record)
 
 
 @given(U64, st.lists(BODIES))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tamias.agent.errors import StoreCorruptError
 from tamias.store.records.dead_letters import DeadLetter
 from tamias.store.records.journal import ACTION, CALL, JournalEntry, journal_key, journal_prefix
+from tamias.store.records.offsets import owned_number
 from tamias.store.records.outbox import decode_outputs, encode_outputs
 
 U64 = st.integers(0, 2**64 - 1)
@@ -86,6 +87,25 @@ class TestOutputs:
         assert (decoded.offsets, decoded.failed, decoded.suspended) == ([1, 258, 7], [258], [7])
         assert bytes(decoded.blob) == b"abc"
         assert decode_outputs(encode_outputs([1], [0], [], 3)).suspended == []
+
+    def test_a_record_with_key_groups_of_owned_runs(self) -> None:
+        owned = owned_number(1)
+        record = encode_outputs([258, owned], [0, 1], [b"ab"], 3, suspended=[258], groups=[513])
+        assert record == bytes.fromhex(
+            "544f0400 02000000 01000000 03000000 00000000 01000000 01000000"
+            "02010000 00000000 01000000 00000040"
+            "00000000 01000000"
+            "02000000 00000000"
+            "02010000 00000000"
+            "01020000"
+            "6162"
+        )
+        decoded = decode_outputs(record)
+        assert (decoded.suspended, decoded.groups) == ([258], [513])
+        assert [(n, list(map(bytes, values))) for n, values in decoded.each()] == [
+            (258, []),
+            (owned, [b"ab"]),
+        ]
 
     @given(runs, st.data())
     def test_a_record_cut_short_is_an_error(

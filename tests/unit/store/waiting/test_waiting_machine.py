@@ -18,6 +18,7 @@ from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.records.offsets import RunKind, derived_number, owned_number
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
+from tamias.store.shard.transfer import add_entry, entries_of
 from tamias.store.waiting.records import NEVER, OwnedRun, QuestionRecord, microseconds
 
 # Keys that begin with one another, that are as long as the store takes them, and that are hashed.
@@ -219,6 +220,22 @@ class WaitingMachine(RuleBasedStateMachine):
         self.shard.close()
         self.model = self.committed
         self.open()
+
+    @rule()
+    def move_to_another_store(self) -> None:
+        self.commit()
+        entries = list(entries_of(self.shard._view()))
+        assert {entry.run_key for entry in entries} <= set(KEYS)
+        # A worker leaves no name of a run that has ended; the rules above do.
+        timers = self.model.timers
+        self.model.timers = {name: n for name, n in timers.items() if n in self.model.runs}
+        self.shard.close()
+        shutil.rmtree(self.directory)
+        self.directory = Path(tempfile.mkdtemp(prefix="waiting-"))
+        self.open()
+        for entry in entries:
+            add_entry(self.batch, entry)
+        self.commit()
 
     @rule(until=st.sampled_from([0, 1, 10, 5_000_000, 5_000_001, LATE]), known=st.sets(some))
     def ask_what_is_due(self, until: int, known: set[int]) -> None:
