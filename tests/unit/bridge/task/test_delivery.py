@@ -74,7 +74,7 @@ def test_what_waits_is_not_done_and_what_has_waited_is(ends: tuple[Pipe, Pipe]) 
         events.append(delivery.events)
     assert events == [1, 1, 2]
     assert delivery.outputs == 3
-    assert changed.at_barrier(begins_anew=True) == {b"a", b"b"}
+    assert changed.at_barrier(begins_anew=True) == frozenset({b"a", b"b"})
     assert changed.at_barrier(begins_anew=True) == frozenset()
 
 
@@ -82,11 +82,13 @@ def test_keys_of_owned_runs_are_changed_until_the_run_is_over() -> None:
     changed = ChangedKeys(most=2)
     changed.announced([(1, b"a"), (2, b"b")])
     changed.over([1, 7])
-    assert changed.at_barrier(begins_anew=False) == {b"a", b"b"}  # a savepoint
-    assert changed.at_barrier(begins_anew=True) == {b"a", b"b"}
-    assert changed.at_barrier(begins_anew=True) == {b"b"}  # it has been running since before
+    assert changed.at_barrier(begins_anew=False) == frozenset({b"a", b"b"})  # a savepoint
+    assert changed.at_barrier(begins_anew=True) == frozenset({b"a", b"b"})
+    assert changed.at_barrier(begins_anew=True) == frozenset(
+        {b"b"}
+    )  # it has been running since before
     changed.announced([(3, b"c"), (4, b"d")])
     assert changed.at_barrier(begins_anew=True) is None  # too many: all keys
     changed.over([2, 3, 4])
-    assert changed.at_barrier(begins_anew=True) == {b"b", b"c", b"d"}
+    assert changed.at_barrier(begins_anew=True) == frozenset({b"b", b"c", b"d"})
     assert changed.at_barrier(begins_anew=True) == frozenset()
