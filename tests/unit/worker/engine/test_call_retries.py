@@ -1,0 +1,80 @@
+"""Durable calls that are tried again, or whose outcome is unknown, over the lives of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from support.loops import on_loop
+from support.worker.bench import bench
+from tamias import Agent, Event, InputEvent, OutputEvent, RetryPolicy, action
+
+CALLS: list[str] = []
+BEGUN = asyncio.Event()
+
+
+async def pay() -> str:
+    CALLS.append("pay")
+    if CALLS == ["pay"]:
+        BEGUN.set()
+        await asyncio.sleep(3600)
+    return "paid"
+
+
+def look_up() -> str:
+    CALLS.append("look up")
+    return "was paid"
+
+
+class Paying(Agent):
+    """Pays, and finds out what has come of it after a crash."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def act(event: Event, ctx: Any) -> None:
+        assert event is not None
+        paid = await ctx.durable_execute_async(pay, reconciler=look_up)
+        ctx.send_event(OutputEvent(output=paid))
+
+
+@on_loop
+async def test_a_reconciler_is_asked_only_after_a_crash(tmp_path: Path) -> None:
+    CALLS.clear()
+    with bench(Paying, tmp_path) as life:
+        life.send(("a", 1))
+        await asyncio.wait_for(BEGUN.wait(), 20)
+    with bench(Paying, tmp_path) as life:
+        assert await life.run(("a", 1)) == [["was paid"]]
+        assert await life.run(("a", 2), first=1) == [["paid"]]
+    assert CALLS == ["pay", "look up", "pay"]
+
+
+def fail() -> str:
+    CALLS.append("fail")
+    if CALLS.count("fail") == 3:
+        return "at last"
+    raise ConnectionError("down")
+
+
+class Trying(Agent):
+    """Calls what fails twice."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def act(event: Event, ctx: Any) -> None:
+        assert event is not None
+        policy = RetryPolicy(attempts=3, wait=0.3, jitter=0)
+        ctx.send_event(OutputEvent(output=await ctx.durable_execute_async(fail, retry=policy)))
+
+
+@on_loop
+async def test_attempts_on_record_are_not_repeated_after_a_crash(tmp_path: Path) -> None:
+    CALLS.clear()
+    with bench(Trying, tmp_path) as life:
+        life.send(("a", 1))
+        await life.until_recorded()
+    assert CALLS == ["fail"]
+    with bench(Trying, tmp_path) as life:
+        assert await life.run(("a", 1)) == [["at last"]]
+    assert CALLS == ["fail"] * 3
