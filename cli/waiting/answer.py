@@ -7,7 +7,6 @@ no pool. It is recorded once, and the command says so only when it is on record.
 
 from __future__ import annotations
 
-import getpass
 import json
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ import typer
 from ...agent.errors import AnswerError, PoolError, StoreLockedError, UsageError
 from ...launcher.control.client import NoAnswerError, send_request
 from ...store.encoding.json_text import loads_json
+from ...store.login_name import login_name
 from ...store.state.answering import answer_at_rest, checked_shard
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
@@ -57,7 +57,7 @@ def answer(
 ) -> int:
     """Answer a question that a run has asked; on a running pool, or while nothing runs."""
     value = _value(json_text, text)
-    given = _Answer(token, value, _login_name() if by is None else by, token_hex(8))
+    given = _Answer(token, value, login_name() if by is None else by, token_hex(8))
     with StateDirectory.view(state) as view:
         checked_shard(view, token)
     at_rest = _give(state, given)
@@ -81,12 +81,6 @@ def _value(json_text: str | None, text: str | None) -> Any:
             f"The answer {json_text[:40]!r} is not JSON: {error}.",
             hint="A text in JSON has quotes: --json '\"yes\"'; or use --text yes.",
         ) from None
-
-
-def _login_name() -> str | None:
-    with suppress(OSError, KeyError, ImportError):  # a user without a name
-        return getpass.getuser()
-    return None
 
 
 def _give(state: Path, given: _Answer) -> bool:

@@ -86,6 +86,8 @@ class Job:
     """See `PoolSettings.on_rest`."""
     time_limit: float | None = None
     """Seconds after which the pool is ended at once, resumably; None for no limit."""
+    on_pool: Callable[[Callable[[Command], Answer]], object] | None = None
+    """Called with what hands commands to the pool, before the pool begins."""
     on_status: Callable[[PoolStatus], None] | None = None
     """Called a few times a second in the pool's loop: it should be quick."""
     on_output: Callable[[str], object] | None = None
@@ -151,6 +153,8 @@ class Job:
                 if self.controllable:
                     boot = replace(boot, generation=self._generation(state))
                 pool = Pool(boot, source, delivery, state, settings)
+                if self.on_pool is not None:
+                    self.on_pool(pool.post)
                 if self.controllable:
                     current = CurrentGeneration(
                         pool, state, boot, self.launch, self.agent.environment

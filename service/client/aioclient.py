@@ -16,6 +16,7 @@ from ...agent.errors import ServiceError, ServiceTimeoutError
 from ...agent.naming.public import public
 from .client import CLOSE_SECONDS, BaseClient, not_on_record, server_full
 from .opening import steps
+from .questions import answer_query, content_of, no_reply, questions_in, questions_query
 from .submission import AsyncSubmission
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
+
+    from ...agent.waiting.questions import Question
 
 
 @public
@@ -95,6 +98,30 @@ class AsyncClient(BaseClient[AsyncSubmission]):
             self._forget(submission)
             raise
         return submission
+
+    async def answer(
+        self, token: str, value: object, *, by: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Answer a question that a run has asked; as `Client.answer`."""
+        await self._query(answer_query(token, value, by), timeout)
+
+    async def questions(self, timeout: float | None = None) -> list[Question]:
+        """Return the questions that wait for an answer; as `Client.questions`."""
+        questions: list[Question] = []
+        more = True
+        while more:
+            after = questions[-1].token if questions else ""
+            content = await self._query(questions_query(after), timeout)
+            questions += questions_in(content)
+            more = content["more"]
+        return questions
+
+    async def _query(self, body: bytes, timeout: float | None) -> dict[str, Any]:
+        reply = asyncio.wrap_future(self._connection.query(body))
+        try:
+            return content_of(await asyncio.wait_for(reply, timeout))
+        except asyncio.TimeoutError:
+            raise no_reply(timeout) from None
 
     async def submit_many(self, inputs: Iterable[tuple[object, object]]) -> list[AsyncSubmission]:
         """Hand in ``(key, value)`` pairs."""

@@ -31,6 +31,7 @@ from ...store.encoding.keys import encode_key
 from ..protocol.frames import MAX_KEY, MAX_SEQUENCE, MAX_VALUE
 from .connection import Connection
 from .opening import steps
+from .questions import answer_query, content_of, no_reply, questions_in, questions_query
 from .submission import Submission
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
+
+    from ...agent.waiting.questions import Question
 
 S = TypeVar("S", bound=Submission)
 
@@ -275,6 +278,54 @@ class Client(BaseClient[Submission]):
             _wait_until_done(submission)
             del waiting[submission.sequence]
             yield submission
+
+    def answer(
+        self, token: str, value: object, *, by: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Answer a question that a run has asked; return when the answer is on record.
+
+        If the service ends meanwhile, this waits for the next one; an answer counts once.
+
+        Args:
+            token: the question's.
+            value: anything that can be encoded as JSON.
+            by: who answers; None: the name of this process' user, or of the client's key.
+            timeout: seconds to wait; None: without a limit.
+
+        Raises:
+            AnswerError: no such question waits: it is unknown, answered, or its time is over.
+            UnserializableError, UsageError: the value cannot be sent.
+            ServiceTimeoutError: there was no reply in time.
+            ServiceError: the client is closed, or the server has rejected it.
+        """
+        self._query(answer_query(token, value, by), timeout)
+
+    def questions(self, timeout: float | None = None) -> list[Question]:
+        """Return the questions that wait for an answer, the oldest first.
+
+        A client of the same machine gets all; one with a key those of inputs that were submitted
+        with this key. A question's `ask` and `key` are as JSON has them.
+
+        Raises:
+            ServiceTimeoutError: there was no reply in so many seconds.
+            ServiceError: the client is closed, or the server has rejected it.
+        """
+        questions: list[Question] = []
+        more = True
+        while more:
+            after = questions[-1].token if questions else ""
+            content = self._query(questions_query(after), timeout)
+            questions += questions_in(content)
+            more = content["more"]
+        return questions
+
+    def _query(self, body: bytes, timeout: float | None) -> dict[str, Any]:
+        reply = self._connection.query(body)
+        try:
+            return content_of(reply.result(timeout))
+        except FutureTimeoutError:
+            reply.cancel()
+            raise no_reply(timeout) from None
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until the server has recorded all that was handed in.

@@ -15,7 +15,7 @@ from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
@@ -24,7 +24,7 @@ from ...store.wakeup import Wakeup
 from ..protocol.endpoint import published
 from ..protocol.frames import MAX_CLIENT, NONCE, REPLACED
 from ..protocol.keys import client_keys
-from .session import Answered, ClientSession, Closed, Opened, Reconnect
+from .session import Answered, ClientSession, Closed, Opened, QueryAnswered, Reconnect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +79,8 @@ class Connection:
         )
         self._waiting_for_window: deque[Future[None]] = deque()
         self._waiting_for_record: list[Future[None]] = []
+        self._queries: dict[int, Future[bytes]] = {}
+        self._next_query = 1
         self._failure: ServiceError | None = None
         self._closing = False
         self.opened: Future[None] = Future()
@@ -141,6 +143,24 @@ class Connection:
             else:
                 future.set_result(None)
         return future
+
+    def query(self, body: bytes) -> Future[bytes]:
+        """Send a query, a JSON object; return a future of the reply. Cancel it to give up."""
+        future: Future[bytes] = Future()
+        with self._lock:
+            self._check()
+            number = self._next_query
+            self._next_query += 1
+            self._queries[number] = future
+            self._session.query(number, body, time.monotonic())
+            self._wake()
+        future.add_done_callback(lambda _: self._forget_query(number))
+        return future
+
+    def _forget_query(self, number: int) -> None:
+        with self._lock:
+            if self._queries.pop(number, None) is not None:  # it was cancelled
+                self._session.forget_query(number)
 
     def acknowledge(self, sequence: int) -> None:
         """Allow the server to forget all up to this sequence."""
@@ -255,6 +275,12 @@ class Connection:
         for event in events:
             if isinstance(event, Answered):
                 self._answered(event.sequence, event.outcome)
+            elif isinstance(event, QueryAnswered):
+                with self._lock:
+                    reply = self._queries.pop(event.number, None)
+                if reply is not None:
+                    with suppress(InvalidStateError):  # cancelled at this moment
+                        reply.set_result(event.body)
             elif isinstance(event, Opened):
                 if not self.opened.done():
                     self.opened.set_result(None)
@@ -287,7 +313,13 @@ class Connection:
             if self._failure is not None:
                 return
             self._failure = error
-            waiting = [*self._waiting_for_window, *self._waiting_for_record, self.opened]
+            waiting: list[Future[Any]] = [
+                *self._waiting_for_window,
+                *self._waiting_for_record,
+                *self._queries.values(),
+                self.opened,
+            ]
+            self._queries.clear()
             self._waiting_for_window.clear()
             self._waiting_for_record.clear()
         for future in waiting:

@@ -19,10 +19,12 @@ from ..protocol.frames import Count as CountFrame
 from ..protocol.frames import (
     FrameError,
     Numbers,
+    Query,
     Replies,
     Welcome,
     pack_count,
     pack_hello,
+    pack_query,
     pack_submit,
     unpack_answer,
 )
@@ -59,6 +61,13 @@ class Answered(NamedTuple):
     outcome: bytes
 
 
+class QueryAnswered(NamedTuple):
+    """A query has got its reply, a JSON object, and has ended."""
+
+    number: int
+    body: bytes
+
+
 class Closed(NamedTuple):
     """The server has rejected this client; there will be no more events."""
 
@@ -71,7 +80,7 @@ class Reconnect(NamedTuple):
 
 
 if TYPE_CHECKING:
-    SessionEvent: TypeAlias = Opened | Answered | Closed | Reconnect
+    SessionEvent: TypeAlias = Opened | Answered | QueryAnswered | Closed | Reconnect
 
 
 class _Call:
@@ -110,6 +119,8 @@ class ClientSession:
         self._calls: dict[int, _Call] = {}
         self._unsent: dict[int, None] = {}
         self._unconfirmed = 0
+        self._queries: dict[int, bytes] = {}
+        self._unsent_queries: dict[int, None] = {}
         self._nonce = nonces()
         self._attempt = 0
         self._sent = 0
@@ -149,11 +160,30 @@ class ClientSession:
         """Begin a call. Raises KeyError for a sequence that is under way."""
         if sequence in self._calls:
             raise KeyError(sequence)
-        if not self._calls:
-            self._heard = self._pinged = now  # silence counts from now: nothing was sent before
+        self._begin_to_listen(now)
         self._calls[sequence] = _Call(key, value)
         self._unsent[sequence] = None
         self._unconfirmed += 1
+
+    def query(self, number: int, body: bytes, now: float) -> None:
+        """Send a query, which is not a call: a JSON object, under a number of its own."""
+        self._begin_to_listen(now)
+        self._queries[number] = body
+        self._unsent_queries[number] = None
+
+    def forget_query(self, number: int) -> None:
+        """Wait for the reply to a query no more."""
+        self._queries.pop(number, None)
+        self._unsent_queries.pop(number, None)
+
+    @property
+    def _listens(self) -> bool:
+        """Whether a frame of the server is expected."""
+        return bool(self._calls or self._queries)
+
+    def _begin_to_listen(self, now: float) -> None:
+        if not self._listens:
+            self._heard = self._pinged = now  # silence counts from now: nothing was sent before
 
     def acknowledge(self, sequence: int) -> None:
         """Allow the server to forget all up to this sequence."""
@@ -175,7 +205,7 @@ class ClientSession:
             return None
         if not self.open:
             return self._tried + HELLO_SECONDS
-        if not self._calls:
+        if not self._listens:
             return None
         due = max(self._heard, self._pinged) + QUIET_SECONDS
         return due if self._paused_until is None else min(due, self._paused_until)
@@ -193,7 +223,7 @@ class ClientSession:
                 if now >= self._heard + PATIENCE_SECONDS:
                     self._begin_session(now)
                     return [Reconnect()]
-        elif self._calls:
+        elif self._listens:
             if now >= self._heard + PATIENCE_SECONDS:
                 self._begin_session(now)
                 return [Reconnect()]
@@ -232,6 +262,10 @@ class ClientSession:
         if self._paused_until is None:
             while self._unsent:
                 frames.append(self._submission())
+        for number in self._unsent_queries:
+            self._sent += 1
+            frames.append(pack_query(b"Q", self._nonce, number, self._queries[number]))
+        self._unsent_queries.clear()
         if self._ping:
             self._ping = False
             frames.append(pack_count(b"P", self._nonce, self._sent))
@@ -282,6 +316,10 @@ class ClientSession:
         if isinstance(frame, Numbers):
             self._heard_frames += 1
             self._on_numbers(frame, now)
+        elif isinstance(frame, Query):
+            self._heard_frames += 1
+            if self._queries.pop(frame.number, None) is not None:
+                return [QueryAnswered(frame.number, frame.body)]
         elif isinstance(frame, CountFrame):
             self._on_count(frame, now)
         elif isinstance(frame, Welcome):
@@ -323,6 +361,7 @@ class ClientSession:
         self.floor = max(self.floor, frame.floor)
         self.last = frame.last
         self._unsent = dict.fromkeys(sorted(self._calls))
+        self._unsent_queries = dict.fromkeys(self._queries)
         return [Opened(frame.floor, frame.last)]
 
     def _begin_session(self, now: float) -> None:

@@ -25,6 +25,7 @@ import zmq.utils.z85
 from ...agent.errors import ConfigError, PoolError, StoreError, TamiasError
 from ..protocol.endpoint import publish, remove_socket, socket_path
 from ..protocol.frames import FORGOTTEN_OUTCOME, MAX_FRAME
+from .queries import Queries
 from .sessions import Sessions
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Frontend:
         retention: float = 7 * 86400.0,
     ) -> None:
         self.sessions = Sessions(request_log, limits)
+        self.queries = Queries(state, request_log, handoff.frontend.wake)
         self._state = state
         self._request_log = request_log
         self._handoff = handoff
@@ -120,6 +122,7 @@ class Frontend:
             self._handoff.frontend.wake()
             self._thread.join()
             self._thread = None
+        self.queries.close()
 
     # -- opening ------------------------------------------------------------------------------
 
@@ -222,6 +225,7 @@ class Frontend:
             for index, router in enumerate(self._sockets):
                 self._receive(index, router)
             self._record()
+            self._serve_queries()
             self._trim(touched)
             self._reply()
             self._send()
@@ -232,6 +236,7 @@ class Frontend:
             if self._stopping:
                 answered = self._handoff.answered()
                 sessions.answered(answered, answered)
+                self._serve_queries()
                 self._reply()
                 self._send()
                 self._publish()
@@ -303,6 +308,13 @@ class Frontend:
         self.sessions.recorded(batch, first)
         if batch.entries:
             self._handoff.arrivals.wake()
+
+    def _serve_queries(self) -> None:
+        queries = self.sessions.queries
+        while queries:
+            self.queries.begin(*queries.popleft())
+        for query, body in self.queries.replies():
+            self.sessions.answer_query(query, body)
 
     def _trim(self, clients: set[int]) -> None:
         limits = self._limits

@@ -366,6 +366,18 @@ class RequestLog:
         place = transaction.get(data[: _CALL.size], db=self._calls)
         return place is not None and len(place) == _PLACE.size
 
+    def clients_of(self, owner: str) -> frozenset[int]:
+        """Return the numbers of the clients whose key has this name."""
+        prefix = f"{owner}\0".encode()
+        numbers = set()
+        with self._reading() as transaction, transaction.cursor(db=self._clients) as cursor:
+            if cursor.set_range(prefix):
+                for identity, data in cursor.iternext():
+                    if not identity.startswith(prefix):
+                        break
+                    numbers.add(_CLIENT.unpack(data)[0])
+        return frozenset(numbers)
+
     def call_of(self, offset: int) -> tuple[int, int] | None:
         """Return client and sequence of an input; None if it was deleted."""
         with self._reading() as transaction:

@@ -128,7 +128,7 @@ def serve(
         stack.callback(frontend.stop)
         sink = ReplySink(request_log, handoff, state.path)
         notifier = _ReadinessNotifier(frontend, on_ready, on_status)
-        job = replace(job, on_status=notifier.update)
+        job = replace(job, on_status=notifier.update, on_pool=frontend.queries.connect)
         return job.run(state, source, CheckpointedDelivery(sink, state.progress))
 
 

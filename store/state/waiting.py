@@ -48,14 +48,16 @@ class WaitingRuns:
         self._reader = reader
         self._views = views
 
-    def questions(self) -> Iterator[tuple[str, QuestionRecord]]:
-        """Yield the open questions with their tokens, the oldest first."""
-        streams = (self._questions(number, view) for number, view in self._views)
+    def questions(self, after: str = "") -> Iterator[tuple[str, QuestionRecord]]:
+        """Yield the open questions behind a token with their tokens, the oldest first."""
+        streams = (self._questions(number, view, after) for number, view in self._views)
         yield from heapq.merge(*streams, key=_token_of)
 
-    def _questions(self, number: int, view: WaitingView) -> Iterator[tuple[str, QuestionRecord]]:
+    def _questions(
+        self, number: int, view: WaitingView, after: str
+    ) -> Iterator[tuple[str, QuestionRecord]]:
         try:
-            for token, record in view.questions():
+            for token, record in view.questions(after):
                 if record.is_open:
                     yield token, record
         except lmdb.Error as error:

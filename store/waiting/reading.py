@@ -174,10 +174,15 @@ class WaitingView:
         data = self._get(self._databases.questions, token.encode())
         return None if data is None else QuestionRecord.decode(data)
 
-    def questions(self) -> Iterator[tuple[str, QuestionRecord]]:
-        """Yield all questions with their tokens, the oldest first."""
-        for key, data in self._items(self._databases.questions):
-            yield key.decode(), QuestionRecord.decode(data)
+    def questions(self, after: str = "") -> Iterator[tuple[str, QuestionRecord]]:
+        """Yield the questions behind a token with their tokens, the oldest first."""
+        database = self._databases.questions
+        if database is None:
+            return
+        with self._transaction.cursor(database) as cursor:
+            if cursor.set_range(after.encode() + b"\0" if after else b"q"):
+                for key, data in cursor.iternext():
+                    yield key.decode(), QuestionRecord.decode(data)
 
     def timer(self, key: bytes, timer_id: str) -> int | None:
         """The number of a key's timer of that id, None if there is none."""

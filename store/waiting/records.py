@@ -157,6 +157,8 @@ class QuestionRecord:
         request: names the request that has answered, so that it may be repeated.
         expired: whether the run has gone on without an answer.
         closed: whether the run has ended; what is asked and answered is not kept then.
+        as_json: the question as a JSON object, if it was sent to the sink in this form: so a
+            launcher can show it, which unpickles nothing.
     """
 
     number: int
@@ -172,6 +174,7 @@ class QuestionRecord:
     request: str = ""
     expired: bool = False
     closed: bool = False
+    as_json: bytes = b""
 
     @property
     def is_open(self) -> bool:
@@ -186,7 +189,7 @@ class QuestionRecord:
     def without_values(self) -> QuestionRecord:
         """The record that is kept when the run has ended, so that a late answer is told why."""
         answer = None if self.answer is None else b""
-        return replace(self, ask=b"", answer=answer, closed=True)
+        return replace(self, ask=b"", answer=answer, closed=True, as_json=b"")
 
     def answered(
         self, answer: bytes, codec: str, by: str | None, at: float, request: str

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import getpass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.moved_clock import SharedClock
 from support.service.process import serving, wait_for
-from tamias import Client, ServiceTimeoutError
+from tamias import (
+    AnswerError,
+    AsyncClient,
+    Client,
+    ServiceTimeoutError,
+    SubmissionFailedError,
+    UnserializableError,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +72,7 @@ def test_outcomes_of_runs_that_wait_come_over_restarts(tmp_path: Path, moved: Sh
             client.flush()
             moved.advance(3601)
             assert [again[n].result(30) for n in (0, 2, 3)] == [["sleep"], ["behind"], ["sleep"]]
-            with pytest.raises(Exception, match="ValueError: this is trouble"):
+            with pytest.raises(SubmissionFailedError, match="ValueError: this is trouble"):
                 again[1].result(30)
         wait_for(lambda: service.told()["suspended"] == 0)
         service.end()
@@ -73,4 +82,65 @@ def test_outcomes_of_runs_that_wait_come_over_restarts(tmp_path: Path, moved: Sh
     ):
         # The outcome of the one that nobody has waited for is on record, too.
         assert client.submit("d", "sleep", sequence=5).result(30) == ["sleep"]
+        service.end()
+
+
+def test_questions_are_listed_and_answered_by_clients(tmp_path: Path) -> None:
+    with serving(tmp_path, agent=AGENT) as service, Client(service.state) as client:
+        submissions = client.submit_many([(f"k{n}", {"amount": n}) for n in range(3)])
+        wait_for(lambda: len(client.questions()) == 3)
+        questions = {question.key: question for question in client.questions()}
+        assert {key: question.ask["amount"] for key, question in questions.items()} == {
+            "k0": 0,
+            "k1": 1,
+            "k2": 2,
+        }
+        token = questions["k1"].token
+        with pytest.raises(UnserializableError, match="This answer cannot be sent"):
+            client.answer(token, object())
+        client.answer(token, {"ok": True}, timeout=30)
+        assert submissions[1].result(30) == [{"ok": True}]
+        with pytest.raises(AnswerError, match=f"answered already by {getpass.getuser()} at 20"):
+            client.answer(token, 1, timeout=30)
+        for unknown, problem in ((token[:-4] + "xxxx", "is not the token"), (1, "is not")):
+            with pytest.raises(AnswerError, match=problem):
+                client.answer(unknown, 1)  # type: ignore[arg-type]
+        other = token[:-4] + ("0000" if token[-4:] != "0000" else "1111")
+        with pytest.raises(AnswerError, match="No question with this token waits"):
+            client.answer(other, 1, timeout=30)
+
+        async def answer() -> None:
+            async with AsyncClient(service.state) as asynchronous:
+                (first, second) = await asynchronous.questions()
+                await asynchronous.answer(first.token, 1, by="eve")
+                await asynchronous.answer(second.token, 1)
+
+        asyncio.run(answer())
+        assert [submissions[n].result(30) for n in (0, 2)] == [[1], [1]]
+        assert client.questions() == []
+        service.end()
+
+
+def test_an_answer_while_the_service_is_away_is_recorded_once(tmp_path: Path) -> None:
+    with serving(tmp_path, agent=AGENT) as service:
+        client = Client(service.state, client_id="c")
+        submission = client.submit("a", {"amount": 1})
+        wait_for(lambda: bool(client.questions()))
+        (question,) = client.questions()
+        service.kill()
+    with pytest.raises(ServiceTimeoutError, match="has not replied for"):
+        client.answer(question.token, "early", timeout=0.1)
+    with serving(tmp_path, agent=AGENT) as service:
+        client.answer(question.token, "late", by="eve", timeout=30)
+        assert submission.result(30) == ["late"]
+        client.close()
+        service.end()
+
+
+def test_outputs_of_timers_are_counted(tmp_path: Path, moved: SharedClock) -> None:
+    with serving(tmp_path, agent=AGENT) as service:
+        with Client(service.state) as client:
+            assert client.submit("a", "remind").result(30) == ["remind"]
+        moved.advance(61)
+        wait_for(lambda: service.told()["unclaimed"] == 1)
         service.end()
