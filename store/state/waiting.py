@@ -14,7 +14,7 @@ from ..waiting.reading import WaitingCounts
 from ..waiting.records import OwnedHeader, OwnedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from ..shard.snapshot import Snapshot
     from ..waiting.reading import WaitingView
@@ -48,7 +48,7 @@ class WaitingRuns:
         self._reader = reader
         self._views = views
 
-    def questions(self, after: str = "") -> Iterator[tuple[str, QuestionRecord]]:
+    def questions(self, after: str = "") -> Generator[tuple[str, QuestionRecord], None, None]:
         """Yield the open questions behind a token with their tokens, the oldest first."""
         streams = (self._questions(number, view, after) for number, view in self._views)
         yield from heapq.merge(*streams, key=_token_of)
