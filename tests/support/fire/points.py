@@ -49,7 +49,7 @@ MOVED = replace(
     SHAPE,
     inputs=600,
     kinds=[*SHAPE.kinds, *["slow"] * 6],
-    environment={"FIRE_SCALES": "1"},
+    scales=True,
 )
 POISONED = replace(SHAPE, special={20: "segv", 60: "exit"})
 CRASH_FIRST = ("sink.write.after", 2)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from support.fire.beside import Answering, Scaling
 from support.fire.model import Model, Token, known
 from support.fire.waiting import Waiting
 from tamias.store.state.layout import StateLayout
@@ -53,6 +54,8 @@ class Shape:
     config: dict[str, Any] = field(default_factory=dict)
     ordered: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    scales: bool = False
+    """Whether workers come and go."""
     ends: bool = False
     """Whether keys want to know of the end of the input."""
     special: dict[int, str] = field(default_factory=dict)
@@ -81,7 +84,8 @@ class Field:
         self.state = directory / "state"
         self.output = directory / "out.jsonl"
         self.calls = directory / "calls"
-        self.answered = directory / "answers"
+        self.answering = Answering(self.state)
+        self._beside = [self.answering, *([Scaling(self.state)] if shape.scales else [])]
         self.plan = directory / "plan.json"
         self.report = directory / "report.json"
         self.errors = directory / "stderr"
@@ -119,6 +123,8 @@ class Field:
         if self.retrying:
             environment["FIRE_REPAIRED"] = "1"
         self.report.unlink(missing_ok=True)
+        for one in self._beside:
+            one.start()
         with self.errors.open("ab") as errors:
             return subprocess.Popen(
                 [sys.executable, str(HERE / "child.py"), str(self.plan)],
@@ -128,7 +134,6 @@ class Field:
                 env={
                     **os.environ,
                     "FIRE_CALLS": str(self.calls),
-                    "FIRE_ANSWERS": str(self.answered),
                     **self.shape.environment,
                     **environment,
                 },
@@ -165,7 +170,10 @@ class Field:
         """Compare everything with the model."""
         model = Model(self.inputs, repaired=self.retrying)
         answers = self.answers()
-        waiting = Waiting(self.inputs, self.answered, ends=self.shape.ends)
+        for one in self._beside:
+            one.stop()
+        shape = self.shape
+        waiting = Waiting(self.inputs, self.answering, ends=shape.ends, ordered=shape.ordered)
         wrong = [*self._judge_calls(model, answers)]
         wrong += self._judge_outputs(model, answers, waiting)
         wrong += waiting.wrong()
@@ -236,8 +244,12 @@ class Field:
                 last = record["offset"]
         for key, outputs in model.outputs.items():
             expected = known([list(output) for output in outputs], answers, waiting.given)
-            if found[key] != [tuple(output) for output in expected]:
-                yield f"outputs of {key}: {_difference(expected, [list(o) for o in found[key]])}"
+            printed = [list(output) for output in found[key]]
+            if self.shape.ordered and key in waiting.held:  # what has waited is appended
+                expected.sort(key=lambda output: output[0])
+                printed.sort(key=lambda output: output[0])
+            if printed != expected:
+                yield f"outputs of {key}: {_difference(expected, printed)}"
         if found.keys() - model.outputs.keys():
             yield f"outputs of unknown keys: {list(found.keys() - model.outputs.keys())[:3]}"
 

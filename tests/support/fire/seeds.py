@@ -52,8 +52,6 @@ def shape_of(seed: int, base: Shape | None = None) -> Shape:
     ordered = chance.random() < 0.25
     inputs = chance.choice([400, 1000, 2000]) * base.inputs // 1500
     keys = chance.choice([3, 40, 200])
-    if chance.random() < 0.15:
-        environment["FIRE_SCALES"] = "1"
     return replace(
         base,
         inputs=inputs,
@@ -61,6 +59,7 @@ def shape_of(seed: int, base: Shape | None = None) -> Shape:
         config=config,
         environment=environment,
         ordered=ordered,
+        scales=chance.random() < 0.15,
         ends=chance.random() < 0.5,
     )
 
@@ -143,7 +142,11 @@ def _fire(field: Field, launcher: subprocess.Popen[bytes], plan: _Plan, deadline
     """Shoot at one life of a launcher until it ends; whether it was the launcher that was hit."""
     chance = plan.chance
     if chance.random() < 0.8:
-        while launcher.poll() is None and not workers_below(launcher.pid):
+        while (
+            launcher.poll() is None
+            and not workers_below(launcher.pid)
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.003)
     while time.monotonic() < deadline and sum(field.kills.values()) < plan.most:
         wait = chance.expovariate(1 / plan.pace)

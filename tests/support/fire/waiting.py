@@ -7,12 +7,13 @@ and what cancels it says truly whether it was set.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from support.fire.beside import Answering
 
 HOLDS = {"nap", "naps", "flaky-nap", "ask", "late", "tick", "ticks", "arm"}
 """Kinds after which inputs of their key may be kept in the store."""
@@ -23,8 +24,17 @@ LEFT = {"tick": [0], "ticks": [2, 1, 0], "arm": [0]}
 class Waiting:
     """What was observed of one job; outputs are passed to `take` in the order of the file."""
 
-    def __init__(self, inputs: list[tuple[str, dict[str, Any]]], log: Path, *, ends: bool) -> None:
-        """`log` has the answers that were sent, accepted and refused."""
+    def __init__(
+        self,
+        inputs: list[tuple[str, dict[str, Any]]],
+        answering: Answering,
+        *,
+        ends: bool,
+        ordered: bool = False,
+    ) -> None:
+        """`ends`: whether keys wanted to know of the end of the input."""
+        self._ordered = ordered
+        self._answering = answering
         self.inputs = {value["i"]: value for _, value in inputs}
         self.held = {key for key, value in inputs if value["kind"] in HOLDS}
         """Keys with inputs that may be kept in the store."""
@@ -36,11 +46,6 @@ class Waiting:
         self._by_key: dict[str, list[dict[str, Any]]] = {key: [] for key, _ in inputs}
         self._ids: set[str] = set()
         self._wrong: list[str] = []
-        self._answers: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        if log.exists():
-            for line in log.read_text().splitlines():
-                what, token, value = line.split(" ", 2)
-                self._answers[what][token].append(value)
 
     def take(self, record: dict[str, Any]) -> bool:
         """Take an output in; whether it is one that is judged here alone."""
@@ -70,11 +75,13 @@ class Waiting:
         yield from self._wrong_answers()
         for key, outputs in self._by_key.items():
             yield from self._wrong_timers(key, outputs)
-            yield from self._wrong_cancels(key, outputs)
             steps = [output["step"] for output in outputs]
             ends = steps.count("end")
             if ends > self.ends or (self.ends and outputs and not ends):
                 yield f"the end of the input came {ends} times to {key}"
+            if self._ordered:
+                continue  # what has waited is appended, and other lines may be held back
+            yield from self._wrong_cancels(key, outputs)
             if ends and {*steps[steps.index("end") :]} - {"end", "tick"}:
                 yield f"outputs of {key} behind the end of the input"
 
@@ -84,7 +91,7 @@ class Waiting:
             if value["kind"] == "ask" and asked[i] != 1:
                 yield f"input {i} has asked {asked[i]} times"
         for token, i in self._questions.items():
-            accepted, sent = self._answers["accepted"][token], self._answers["sent"][token]
+            accepted, sent = self._answering.accepted[token], self._answering.sent[token]
             if i is None:
                 right = not accepted
             else:
@@ -92,7 +99,7 @@ class Waiting:
                 right = given in sent and accepted in ([], [given])
             if not right:
                 yield f"of the answers {sent} to input {i} {accepted} were accepted"
-        for token in self._answers["accepted"].keys() - self._questions.keys():
+        for token in self._answering.accepted.keys() - self._questions.keys():
             yield f"an answer to no question was accepted: {token}"
 
     def _wrong_timers(self, key: str, outputs: list[dict[str, Any]]) -> Iterator[str]:
@@ -105,7 +112,7 @@ class Waiting:
                 if output["early"]:
                     yield f"a timer of input {i} came {output['early']} s early"
             elif output["step"] == "first" and self.inputs[i]["kind"] in {"tick", "ticks"}:
-                ticks[i] = []
+                ticks.setdefault(i, [])
         for i, left in ticks.items():
             if left != LEFT[self.inputs[i]["kind"]]:
                 yield f"timers of input {i} (key {key}) came with {left} left"
