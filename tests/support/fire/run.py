@@ -244,7 +244,7 @@ class Field:
                 last = record["offset"]
         for key, outputs in model.outputs.items():
             expected = known([list(output) for output in outputs], answers, waiting.given)
-            printed = [list(output) for output in found[key]]
+            printed: list[Any] = [list(output) for output in found[key]]
             if self.shape.ordered and key in waiting.held:  # what has waited is appended
                 expected.sort(key=lambda output: output[0])
                 printed.sort(key=lambda output: output[0])
