@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,10 +19,12 @@ from support.chaos.history import (
     Life,
     Memory,
     Operation,
+    Question,
     Refusal,
     Run,
     Sample,
     Submitted,
+    Tick,
 )
 from support.chaos.kinds import BAD_CODE, CALLS, POISONS, link_after
 
@@ -72,6 +74,25 @@ def right() -> History:
     history.lives += [Life(1, -9, killed=True), Life(2, 3, killed=False)]
     history.samples.append(Sample(1, 50 << 20, 10, 30))
     history.bounds.append(Bounds(100 << 20, 64, 256))
+    return history
+
+
+def waiting() -> History:
+    """A key whose inputs set a timer, ask, set the timer anew, cancel it, and set it again."""
+    history = right()
+    kinds = ["async-timer", "async-ask", "async-timer", "async-cancel", "async-timer", "async-late"]
+    waited = [False, "yes", True, True, False, "late"]
+    link = ""
+    for count, (kind, value) in enumerate(zip(kinds, waited, strict=True), 1):
+        i = 100 + count
+        history.submitted.append(Submitted("file", i, "w", kind))
+        link = link_after(link, i)
+        output = {"count": count, "link": link, "tokens": {}, "version": 0, "waited": value}
+        history.answers.append(Answer("file", i, "w", i, output))
+    history.ticks.append(Tick(200, "w", 105, 0.0, 1))
+    history.memory.append(Memory("w", {"count": 6, "link": link, "ticks": 1}))
+    history.questions.append(Question("q1", 102, ["no", "yes"], ["yes"]))
+    history.questions.append(Question("q2", None, ["late"], []))
     return history
 
 
@@ -224,6 +245,53 @@ DOCTORED: dict[str, tuple[int, Callable[[History], object], str]] = {
         "held",
     ),
 }
+
+
+WAITING: dict[str, tuple[Callable[[History], object], str]] = {
+    "an early timer": (lambda h: change_tick(h, early=0.1), "early"),
+    "a timer twice": (lambda h: h.ticks.append(replace(h.ticks[0], place=201)), "counts 1"),
+    "a timer's effect twice": (lambda h: h.memory[-1].fields.update(ticks=2), "counts 2"),
+    "a cancelled timer": (lambda h: change_tick(h, i=103), "over or cancelled"),
+    "a lost timer": (
+        lambda h: (h.ticks.pop(), h.memory[-1].fields.pop("ticks")),
+        "has not come",
+    ),
+    "a cancel that lies": (lambda h: change(h, 104, waited=False), "has cancelled"),
+    "a timer set aside": (
+        lambda h: h.lost_ticks.append(Letter(0, "crash", "", 0, 0)),
+        "a timer is set aside",
+    ),
+    "another answer": (lambda h: change(h, 102, waited="no"), "accepted was"),
+    "an answer of nobody": (
+        lambda h: change(h, answer_of_nobody(h), waited="maybe"),
+        "nobody has sent",
+    ),
+    "two answers": (lambda h: h.questions[0].accepted.append("no"), "accepted was"),
+    "an answer to what is over": (lambda h: h.questions[1].accepted.append("late"), "accepted was"),
+    "asked twice": (lambda h: h.questions.append(replace(h.questions[0], token="q3")), "2 times"),
+    "a question twice": (lambda h: h.questions.append(h.questions[0]), "came out twice"),
+    "no end of a wait": (lambda h: change(h, 106, waited="early"), "has got early"),
+}
+
+
+def answer_of_nobody(history: History) -> int:
+    """Forget which answer was accepted; returns the input that has asked."""
+    history.questions[0].accepted.clear()
+    return 102
+
+
+def change_tick(history: History, **values: Any) -> None:
+    history.ticks[0] = replace(history.ticks[0], **values)
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_a_doctored_history_of_waits_is_found_out(name: str) -> None:
+    doctor, word = WAITING[name]
+    history = waiting()
+    assert judge(history) == []
+    doctor(history)
+    found = judge(history)
+    assert any(number == 8 and word in text for number, text in found), found
 
 
 def test_a_right_history_passes(tmp_path: Path) -> None:

@@ -20,12 +20,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from support.chaos.kinds import BAD_CODE, link_after
+from support.chaos.kinds import BAD_CODE, TIMED, link_after
 from support.launcher.trouble_agent import KINDS as TROUBLE
-from tamias import Agent, Event, InputEvent, OutputEvent, RunnerContext, action
+from tamias import (
+    Agent,
+    Event,
+    InputEvent,
+    OutputEvent,
+    RunnerContext,
+    WaitTimeoutError,
+    action,
+)
+from tamias.store import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+WAITS = {"async-plain", "async-nap", "async-naps", *TIMED}
+"""Asynchronous kinds that do nothing else."""
 
 VERSION = 0
 MISCHIEF = ""
@@ -33,6 +45,10 @@ MISCHIEF = ""
 
 FOLDER = Path(os.environ["CHAOS_DIR"])
 _files: dict[str, int] = {}
+
+
+NAP = 0.06
+"""Seconds; `suspend-after` is less."""
 
 
 def bomb() -> None:
@@ -80,6 +96,44 @@ class Second(Event):
     kind: str
 
 
+class Tick(Event):
+    """Sent by a timer."""
+
+    i: int
+    due: float
+
+
+async def nap_and_call(ctx: RunnerContext, i: int, name: str) -> str:
+    """A call behind a wait."""
+    await ctx.sleep(NAP)
+    token: str = await ctx.durable_execute_async(slow_effect, i, name)
+    return token
+
+
+async def wait(ctx: RunnerContext, i: int, kind: str, tokens: dict[str, str]) -> Any:
+    """Wait in one of several ways; returns what came of it."""
+    if kind == "async-nap":
+        tokens["one"] = await ctx.durable_execute_async(slow_effect, i, "one")
+        tokens["two"] = await nap_and_call(ctx, i, "two")
+    elif kind == "async-naps":
+        calls = (nap_and_call(ctx, i, name) for name in ("g0", "g1"))
+        tokens["g0"], tokens["g1"] = await asyncio.gather(*calls)
+    elif kind == "async-ask":
+        return await ctx.wait_for("ask", ask=i)
+    elif kind == "async-late":
+        try:
+            await ctx.wait_for("late", NAP)
+        except WaitTimeoutError:
+            return "late"
+    elif kind in {"async-timer", "async-cancel"}:
+        cancelled = ctx.cancel("t")
+        if kind == "async-timer":
+            due = ctx.now().timestamp() + NAP
+            ctx.schedule(at=due, event=Tick(i=i, due=due), id="t")
+        return cancelled
+    return None
+
+
 def has_trouble(i: int, kind: str) -> str:
     """The trouble that this input makes now, or an empty string."""
     trouble = kind.removeprefix("async-")
@@ -114,9 +168,10 @@ def finish(
     tokens: dict[str, str],
     *,
     extra: object = None,
+    waited: object = None,
     pad: str = "",
 ) -> None:
-    """Send the output: `extra`, if there is any."""
+    """Send the output: `extra`, if there is any; `waited` is what came of a wait."""
     memory = ctx.short_term_memory
     if tokens:
         memory.set("last.tokens", tokens)
@@ -126,6 +181,7 @@ def finish(
         "link": memory.get("link"),
         "tokens": tokens,
         "version": VERSION,
+        "waited": waited,
         "pad": pad,
     }
     ctx.send_event(OutputEvent(output=output if extra is None else extra))
@@ -172,16 +228,28 @@ class Chaos(Agent):
         be_bad()
         await asyncio.sleep(0.001 * (i % 5))
         tokens: dict[str, str] = {}
+        waited = await wait(ctx, i, kind, tokens)
         if kind == "async-gather":
             names = ("g0", "g1")
             calls = (ctx.durable_execute_async(slow_effect, i, name) for name in names)
             tokens.update(zip(names, await asyncio.gather(*calls), strict=True))
         elif kind == "async-slow":
             await asyncio.sleep(0.02)
-        elif kind != "async-plain":
+        elif kind not in WAITS:
             trouble = has_trouble(i, kind)
             tokens["one"] = await ctx.durable_execute_async(slow_effect, i, "one")
             if trouble == "hang":
                 await asyncio.get_running_loop().create_future()
             DEEDS[trouble or "plain"]()
-        finish(ctx, i, event.key, tokens)
+        finish(ctx, i, event.key, tokens, waited=waited)
+
+    @action(Tick)
+    @staticmethod
+    def tick(event: Tick, ctx: RunnerContext) -> None:
+        """A timer has come."""
+        early = max(0.0, event.due - clock.now())
+        be_bad()
+        memory = ctx.short_term_memory
+        memory.set("ticks", (memory.get("ticks") or 0) + 1)
+        output = {"i": event.i, "tick": memory.get("ticks"), "early": early, "version": VERSION}
+        ctx.send_event(OutputEvent(output=output))

@@ -1,4 +1,4 @@
-"""Judges a history: does it keep the promises 1 to 7 of the design?
+"""Judges a history: does it keep the promises 1 to 8 of the design?
 
 Pure: a `History` in, violations out. Each rule names what it found, so that it can be looked up in
 the saved history. What cannot be told from the history is not guessed at: where two outcomes are
@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from support.chaos.history import Tick
 from support.chaos.kinds import BAD_CODE, CALLS, IN_TURN, POISONS, link_after
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ PROMISES = {
     5: "isolation",
     6: "no leftovers",
     7: "bounds",
+    8: "waiting",
 }
 
 
@@ -54,6 +56,7 @@ def judge(history: History) -> list[Violation]:
         5: list(case.isolation()),
         6: [left.what for left in history.leftovers],
         7: list(case.bounded()),
+        8: [*case.timers(), *case.questions()],
     }
     return [Violation(promise, text) for promise, texts in rules.items() for text in texts]
 
@@ -161,7 +164,10 @@ class _Case:
         by_key: dict[str, dict[int, Answer]] = defaultdict(dict)
         for answer in self.history.answers:
             by_key[answer.key][answer.value["count"]] = answer
-        memory = {memory.key: memory.fields for memory in self.history.memory}
+        memory = {
+            memory.key: {name: value for name, value in memory.fields.items() if name != "ticks"}
+            for memory in self.history.memory
+        }
         for key, answers in by_key.items():
             link, tokens = "", None
             for count in range(1, len(answers) + 1):
@@ -263,6 +269,61 @@ class _Case:
                 bound = bounds.held * most // bounds.workers
                 if sample.held > bound:
                     yield f"held was {sample.held}, and should be at most {bound}"
+
+    # -- 8 ------------------------------------------------------------------------------------
+
+    def timers(self) -> Iterator[str]:
+        """A timer comes once unless it was cancelled, not early, and what cancels it says so."""
+        by_key: dict[str, list[Answer | Tick]] = defaultdict(list)
+        items: list[Answer | Tick] = [*self.history.answers, *self.history.ticks]
+        for item in sorted(items, key=lambda item: item.place):
+            by_key[item.key].append(item)
+        counts = {memory.key: memory.fields.get("ticks", 0) for memory in self.history.memory}
+        for key, own in by_key.items():
+            ticks = [item for item in own if isinstance(item, Tick)]
+            if [tick.number for tick in ticks] != list(range(1, counts.get(key, 0) + 1)):
+                yield f"key {key} counts {counts.get(key, 0)} timers, and has outputs of {ticks}"
+            yield from (f"the timer of {t.i} came {t.early} s early" for t in ticks if t.early)
+            if not self.history.lost_ticks:
+                yield from self._cancelled(key, own)
+        for letter in self.history.lost_ticks:
+            if not _of_bad_code(letter):
+                yield f"a timer is set aside: {letter.cause}, {letter.error}"
+
+    def _cancelled(self, key: str, items: list[Answer | Tick]) -> Iterator[str]:
+        set_by: int | None = None
+        for item in items:
+            if isinstance(item, Tick):
+                if item.i != set_by:
+                    yield f"the timer of {item.i} (key {key}) came, which was over or cancelled"
+                set_by = None
+                continue
+            submitted = self.inputs.get(item.i)
+            if submitted is not None and submitted.kind in {"async-timer", "async-cancel"}:
+                if item.value["waited"] != (set_by is not None):
+                    yield f"input {item.i} has cancelled: {item.value['waited']}, of {set_by}"
+                set_by = item.i if submitted.kind == "async-timer" else None
+        if set_by is not None:
+            yield f"the timer of {set_by} has not come"
+
+    def questions(self) -> Iterator[str]:
+        """A question is asked once, and one answer to it counts."""
+        asked = Counter(question.i for question in self.history.questions)
+        if len({question.token for question in self.history.questions}) < asked.total():
+            yield "a question came out twice"
+        given = {answer.i: answer.value.get("waited") for answer in self.history.answers}
+        for i, submitted in self.inputs.items():
+            if submitted.kind == "async-ask" and i in given and asked[i] != 1:
+                yield f"input {i} has asked {asked[i]} times"
+            if submitted.kind == "async-late" and given.get(i, "late") != "late":
+                yield f"input {i} has got {given[i]}"
+        for question in self.history.questions:
+            answer = given.get(question.i) if question.i is not None else None
+            expected = [] if question.i is None else [answer]
+            if question.accepted and question.accepted != expected:
+                yield f"input {question.i} has got {answer}; accepted was {question.accepted}"
+            if answer is not None and answer not in question.sent:
+                yield f"input {question.i} has got {answer}, which nobody has sent"
 
 
 def _of_bad_code(letter: Letter) -> bool:

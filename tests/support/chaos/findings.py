@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from support.chaos.history import Call, Leftover, Letter, Memory, Run
 from tamias.store.lmdb_env import open_reader
+from tamias.store.records.offsets import LARGEST_OFFSET
 from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import StoreReader
 
@@ -28,11 +29,17 @@ def collect(folder: Path, history: History) -> None:
         for key in list(reader.keys()):
             history.memory.append(Memory(key, reader.memory(key) or {}))
         for letter in reader.dead_letters():
-            number = _number_of(letter.payload, letter.offset)
-            history.letters.append(
+            is_input = letter.offset <= LARGEST_OFFSET
+            number = _number_of(letter.payload, letter.offset) if is_input else 0
+            (history.letters if is_input else history.lost_ticks).append(
                 Letter(number, letter.cause, letter.error, letter.worker_pid, letter.generation)
             )
         journal = list(reader.journal())
+        for number in range(reader.view.manifest.shards):
+            with reader.shard(number) as snapshot:
+                if snapshot is not None and snapshot.waiting.counts():
+                    what = f"shard {number} waits: {snapshot.waiting.counts()}"
+                    history.leftovers.append(Leftover(what))
     left = [f"journal of {journal[:5]}"] if journal else []
     history.leftovers += map(Leftover, [*left, *_leftovers(folder)])
 

@@ -25,6 +25,7 @@ import psutil
 from support.chaos.findings import collect
 from support.chaos.history import Bounds, Fault, History, Leftover, Life, Operation, Sample
 from support.chaos.plan import BAD_CODES, LENGTHY
+from support.fire.beside import Answering
 from support.fire.run import alive, workers_below, zygotes_below
 from tamias.agent.errors import TamiasError
 from tamias.launcher.control.client import send_request
@@ -45,6 +46,8 @@ SETTINGS = {
     "breaker-failures": 0,
     "reload-probation": "300ms",
     "reload-canary": "100ms",
+    "suspend-after": "20ms",
+    "at-end": "wait",
 }
 TRUST = {"reload-deaths": 40, "reload-failures": 100}
 """What a reload of good code is told: chaos kills its workers, too, and fails its inputs."""
@@ -108,6 +111,8 @@ class Ground:
         self._ordered = self._answered = 0
         self._operator = threading.Thread(target=self._operate, daemon=True)
         self._operator.start()
+        self.answering = Answering(self.state)
+        self.answering.start()
         self._end = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -348,6 +353,7 @@ class Ground:
     def collect(self) -> None:
         """When all is over: read what actions and store have, and what is left behind."""
         self._end.set()
+        self.answering.stop()
         self._watcher.join()
         for timer in self._timers:
             timer.cancel()
@@ -356,6 +362,7 @@ class Ground:
     def close(self) -> None:
         """End what still runs."""
         self._end.set()
+        self.answering.stop()
         self._orders.put(None)
         if self.launcher is not None:
             self.launcher.kill()

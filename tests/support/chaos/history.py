@@ -37,6 +37,31 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """The output of a timer's run; `place` as that of an answer, among which it is."""
+
+    place: int
+    key: str
+    i: int
+    """The input whose run has set the timer."""
+    early: float
+    """Seconds before it was due; 0 if it was not early."""
+    number: int
+    """How many of its key there have been, by its own word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, as it arrived; what was sent as answers, and what of that was accepted."""
+
+    token: str
+    i: int | None
+    """The input whose run has asked; None if nobody is to answer."""
+    sent: list[str]
+    accepted: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """What a client was told instead of an output."""
 
@@ -160,8 +185,8 @@ class Bounds:
 
 
 Item = (
-    Submitted | Answer | Refusal | Letter | Run | Call | Memory | Fault | Operation | Life
-    | Leftover | Sample | Bounds
+    Submitted | Answer | Tick | Question | Refusal | Letter | Run | Call | Memory | Fault
+    | Operation | Life | Leftover | Sample | Bounds
 )  # fmt: skip
 
 
@@ -171,8 +196,12 @@ class History:
 
     submitted: list[Submitted] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    ticks: list[Tick] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
+    lost_ticks: list[Letter] = field(default_factory=list)
+    """Dead letters of timers."""
     runs: list[Run] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
@@ -205,8 +234,11 @@ class History:
 _TYPES: dict[str, type[Item]] = {
     "submitted": Submitted,
     "answers": Answer,
+    "ticks": Tick,
+    "questions": Question,
     "refusals": Refusal,
     "letters": Letter,
+    "lost_ticks": Letter,
     "runs": Run,
     "calls": Call,
     "memory": Memory,

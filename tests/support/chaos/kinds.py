@@ -38,13 +38,15 @@ CALLS: Final = {
     "calls": ("one", "two"),
     "call-then-raise": ("one",),
     "async-gather": ("g0", "g1"),
+    "async-nap": ("one", "two"),
+    "async-naps": ("g0", "g1"),
     "async-once-segv": ("one",),
     "async-once-exit": ("one",),
     "async-once-hang": ("one",),
 }
 """The durable calls that a run makes, by kind; of poisons nothing is asked."""
 
-IN_TURN: Final = frozenset(("calls",))
+IN_TURN: Final = frozenset(("calls", "async-nap"))
 """Kinds whose calls are made one after the other."""
 
 CALM: Final = {
@@ -55,8 +57,14 @@ CALM: Final = {
     "async-plain": 4,
     "async-slow": 2,
     "async-gather": 3,
+    "async-nap": 2,
+    "async-naps": 1,
 }
 """Kinds without trouble, with weights."""
+
+TIMED: Final = {"async-timer": 2, "async-cancel": 1, "async-ask": 1, "async-late": 1}
+"""More of these, for jobs: they set and cancel timers, and ask, and what they put out later goes to
+no client."""
 
 BAD_CODE: Final = "this code is bad"
 """What bad code says when it raises."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from support.chaos.history import Submitted
-from support.chaos.kinds import CALM, ONCE, POISONS
+from support.chaos.kinds import CALM, ONCE, POISONS, TIMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +127,13 @@ def deeds(seed: int, shape: Shape, weights: Mapping[str, int]) -> list[Deed]:
 
 
 def inputs(
-    seed: int, shape: Shape, plan: list[Deed], producers: list[str], *, malformed: bool
+    seed: int,
+    shape: Shape,
+    plan: list[Deed],
+    producers: list[str],
+    *,
+    malformed: bool,
+    timed: bool,
 ) -> list[Submitted]:
     """What goes in: enough to last for all deeds. Numbers count on from producer to producer."""
     chance = random.Random(f"inputs {seed}")
@@ -138,7 +144,7 @@ def inputs(
     found: list[Submitted] = []
     for producer in producers:
         for _ in range(count):
-            kind = _kind(chance, shape, poisons)
+            kind = _kind(chance, shape, poisons, {**CALM, **TIMED} if timed else CALM)
             own = len(producers) > 1 and chance.random() < 0.7
             number = chance.randrange(shape.keys)
             key = f"{producer}-{number % 5}" if own else f"k{number}"
@@ -146,10 +152,10 @@ def inputs(
     return found
 
 
-def _kind(chance: random.Random, shape: Shape, poisons: list[str]) -> str:
+def _kind(chance: random.Random, shape: Shape, poisons: list[str], calm: Mapping[str, int]) -> str:
     number = chance.random()
     if number > shape.poisons + shape.once:
-        return chance.choices(list(CALM), list(CALM.values()))[0]
+        return chance.choices(list(calm), list(calm.values()))[0]
     kinds = poisons if number < shape.poisons else list(ONCE)
     slow = chance.random() < shape.slow
     return chance.choice([kind for kind in kinds if (kind in _SLOW) == slow])

@@ -36,7 +36,9 @@ class Serving:
         self._folder = folder
         self._deeds = plan.deeds(seed, shape, plan.SERVICE)
         self._names = [f"c{number}" for number in range(shape.producers)]
-        self._inputs = plan.inputs(seed, shape, self._deeds, self._names, malformed=False)
+        self._inputs = plan.inputs(
+            seed, shape, self._deeds, self._names, malformed=False, timed=False
+        )
         self._sizes = [workers_of(deed) for deed in self._deeds]
         self._crew = 0
         self._clients: dict[str, subprocess.Popen[bytes]] = {}

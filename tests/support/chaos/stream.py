@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from support.chaos import plan
 from support.chaos.ground import PATIENCE, Ground, StuckError, workers_of
-from support.chaos.history import Answer, Fault
+from support.chaos.history import Answer, Fault, Question, Tick
 from support.cli import TAMIAS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Stream:
         self._pipe = pipe
         weights = plan.PIPE if pipe else plan.STREAM
         self._deeds = plan.deeds(seed, shape, weights)
-        self._inputs = plan.inputs(seed, shape, self._deeds, [PRODUCER], malformed=True)
+        self._inputs = plan.inputs(seed, shape, self._deeds, [PRODUCER], malformed=True, timed=True)
         self._folder = folder
         self._paused_until = 0.0
         self._reader: threading.Thread | None = None
@@ -144,7 +144,19 @@ class Stream:
             lines = self._received
         else:
             lines = (self._folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
+        history, answering = self.ground.history, self.ground.answering
         for place, line in enumerate(lines):
             record = json.loads(line)
+            if "question" in record:
+                question = record["question"]
+                token = question["token"]
+                sent, accepted = answering.sent[token], answering.accepted[token]
+                history.questions.append(Question(token, question["ask"], sent, accepted))
+                continue
+            output = record["output"]
+            if "tick" in output:
+                tick = Tick(place, record["key"], output["i"], output["early"], output["tick"])
+                history.ticks.append(tick)
+                continue
             answer = Answer(PRODUCER, place, record["key"], record["offset"], record["output"])
-            self.ground.history.answers.append(answer)
+            history.answers.append(answer)
