@@ -22,6 +22,8 @@ from ..agent.decorators import action
 from ..agent.errors import TamiasError
 from ..agent.event import InputEvent, OutputEvent
 from ..launcher.jobs.local import LocalExecutionEnvironment
+from ..launcher.pool.at_end import describe_waiting
+from ..store import clock
 from ..store.faults import free_bytes
 from ..store.lease import Lease
 from ..store.lmdb_env import has_data
@@ -29,6 +31,7 @@ from ..store.state.deep import read_environment, read_shard
 from ..store.state.directory import StateDirectory
 from ..store.state.layout import StateLayout
 from ..store.state.reader import StoreReader
+from ..store.waiting.reading import WaitingCounts
 from .environment_flags import described, shown_environment
 from .text import count, shown, size
 
@@ -206,6 +209,7 @@ def _read(name: str, read: Callable[..., str], *arguments: object) -> Finding:
 def _shards(path: Path) -> Iterator[Finding]:
     sound = used = 0
     totals = dict.fromkeys(("memory", "journal", "outbox", "dead"), 0)
+    waiting = WaitingCounts()
     with StoreReader(path) as reader:
         for number in range(reader.view.manifest.shards):
             try:
@@ -217,7 +221,8 @@ def _shards(path: Path) -> Iterator[Finding]:
                                 totals[name] += entries
                         for _ in snapshot.dead_letters():
                             pass
-                        snapshot.journal()
+                        snapshot.interrupted()
+                        waiting += snapshot.waiting.counts()
                 sound += 1
             except TamiasError as error:
                 yield Finding("bad", f"shard {number}", str(error))
@@ -228,6 +233,8 @@ def _shards(path: Path) -> Iterator[Finding]:
         f"{count(totals['memory'], 'field')}, {count(totals['journal'], 'journal record')}, "
         f"{count(totals['outbox'], 'outbox record')}, {count(totals['dead'], 'dead letter')}",
     )
+    if waiting:
+        yield Finding("ok", "waiting", describe_waiting(waiting, clock.now()))
 
 
 def _version(name: str) -> str | None:

@@ -15,6 +15,7 @@ from ...agent.errors import UsageError
 from ...launcher.jobs.exit_codes import DEAD_LETTERS, INTERRUPTED
 from ...launcher.jobs.file_job import JobSpec
 from ...launcher.jobs.retry import retry_dead_letters
+from ...store.records.offsets import RunKind, kind_of
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
 from ..agent_code import AgentCode
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from ...store.state.directory import StateView
 
 _PREVIEW = 2000
-_SEVERAL = 2
 """Characters of a payload that are shown."""
+_SEVERAL = 2
 
 _LONGEST_KEY = 32
 
@@ -215,10 +216,12 @@ def _table(rows: list[dict[str, Any]]) -> Iterator[Text]:
     """Format the rows in columns; the error is last, in full length."""
     cells = [("offset", "tries", "key", "cause", "error")]
     for row in rows:
+        of = "" if row["of"] == "input" else f"{_named(row['of'], row['origin'])}: "
         key = row["key"] if isinstance(row["key"], str) else json_line(row["key"])
         if len(key) > _LONGEST_KEY:
             key = key[: _LONGEST_KEY - 3] + "..."
-        cells.append((str(row["offset"]), str(row["attempts"]), key, row["cause"], row["error"]))
+        error = f"{of}{row['error']}"
+        cells.append((str(row["offset"]), str(row["attempts"]), key, row["cause"], error))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for number, (offset, tries, key, cause, error) in enumerate(cells):
         line = (
@@ -232,6 +235,8 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
     """Return the fields of a letter for a list: no payload, no long texts."""
     return {
         "offset": letter.offset,
+        "of": _kind(letter),
+        "origin": letter.offset if kind_of(letter.offset) == RunKind.INPUT else letter.origin,
         "key": shown_key(letter.key),
         "cause": letter.cause,
         "attempts": letter.attempts,
@@ -246,9 +251,24 @@ def _row(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
+def _kind(letter: DeadLetter) -> str:
+    """What the letter is of: `input`, `timer` or `end`."""
+    return RunKind(kind_of(letter.offset)).name.lower()
+
+
+def _named(kind: str, origin: int | None) -> str:
+    """A run without an input, for people."""
+    if kind == "end":
+        return "end of the input"
+    return "timer" if origin is None else f"timer of input {origin}"
+
+
 def _facts(letter: DeadLetter) -> Iterator[tuple[str, str]]:
     key = shown_key(letter.key)
-    yield "input", str(letter.offset)
+    if kind_of(letter.offset) == RunKind.INPUT:
+        yield "input", str(letter.offset)
+    else:
+        yield _kind(letter), f"{letter.offset} ({_named(_kind(letter), letter.origin)})"
     yield "key", key if isinstance(key, str) else json_line(key)
     yield "cause", letter.cause
     yield "error", letter.error

@@ -10,6 +10,7 @@ Damaged pages can end the process that reads them, by SIGSEGV or SIGBUS: read in
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import lmdb
@@ -23,6 +24,7 @@ from ..records.dead_letters import DeadLetter
 from ..records.journal import JournalEntry
 from ..records.outbox import decode_outputs
 from ..shard.snapshot import Databases
+from ..waiting.checking import problem_in
 from .parts import opened_snapshot
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from ..shard.snapshot import Snapshot
 
 __all__ = ["read_environment", "read_shard"]
+
+_TABLES = tuple(field.name for field in fields(Databases))
 
 
 def read_environment(path: Path) -> str:
@@ -71,6 +75,7 @@ def read_shard(path: Path, number: int, shards: int, identity: StoreIdentity | N
     """
     with opened_snapshot(path, number, identity) as snapshot:
         _check_keys(snapshot, path, number, shards)
+        _check_waiting(snapshot, path, number, shards)
     environment = open_reader(path)
     try:
         handle = environment.require()
@@ -78,8 +83,11 @@ def read_shard(path: Path, number: int, shards: int, identity: StoreIdentity | N
         databases = Databases.open(handle, None, create=False)
         records = 0
         with handle.begin() as transaction:
-            for name in ("memory", "names", "journal", "outbox", "dead", "meta"):
-                for key, value in _items(transaction, getattr(databases, name), f"{path} ({name})"):
+            for name in _TABLES:
+                database = getattr(databases, name)
+                if database is None:  # an old version has not made it
+                    continue
+                for key, value in _items(transaction, database, f"{path} ({name})"):
                     records += 1
                     _check_record(name, key, value, path)
     except lmdb.Error as error:
@@ -129,6 +137,17 @@ def _check_keys(snapshot: Snapshot, path: Path, number: int, shards: int) -> Non
             except TamiasError as error:
                 raise _damaged(path, str(error)) from error
         snapshot.fields(prefix, 1 << 62)  # the full forms of long paths
+
+
+def _check_waiting(snapshot: Snapshot, path: Path, number: int, shards: int) -> None:
+    try:
+        problem = problem_in(snapshot.waiting, number, shards)
+    except lmdb.Error:
+        raise
+    except Exception as error:
+        raise _damaged(path, f"a record of what waits cannot be read: {error}") from error
+    if problem:
+        raise _damaged(path, problem)
 
 
 def _check_record(name: str, key: bytes, value: bytes, path: Path) -> None:

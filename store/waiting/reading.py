@@ -158,10 +158,23 @@ class WaitingView:
                     length += 1
         return length
 
+    def is_due_at(self, moment: int, number: int) -> bool:
+        """Whether a run is to be announced from that moment on, in microseconds."""
+        return self._get(self._databases.due, due_key(moment, number)) is not None
+
+    def queued_at(self, key: bytes, ticket: int) -> int | None:
+        """The number of the run that has a ticket in a key's queue; None if none has."""
+        data = self._get(self._databases.queue, key_prefix(key) + number_key(ticket))
+        return None if data is None else int.from_bytes(data, "big")
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the store has tables of what waits; one of an old version has none."""
+        return self._databases.owned is not None
+
     def is_woken(self, number: int, header: OwnedHeader) -> bool:
         """Whether a suspended run is to go on now: an answer has come."""
-        key = due_key(header.ticket or 1, number)
-        return header.begun and self._get(self._databases.due, key) is not None
+        return header.begun and self.is_due_at(header.ticket or 1, number)
 
     @property
     def has_queues(self) -> bool:
@@ -180,7 +193,7 @@ class WaitingView:
         if database is None:
             return
         with self._transaction.cursor(database) as cursor:
-            if cursor.set_range(after.encode() + b"\0" if after else b"q"):
+            if cursor.set_range(after.encode() + b"\0") if after else cursor.first():
                 for key, data in cursor.iternext():
                     yield key.decode(), QuestionRecord.decode(data)
 
@@ -199,6 +212,14 @@ class WaitingView:
         """Yield number and key of each run for the end of the input."""
         for _, data in self._items(self._databases.ends):
             yield int.from_bytes(data[:_NUMBER], "big"), data[_NUMBER:]
+
+    def all_due(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the table `due` as it is stored."""
+        yield from self._items(self._databases.due)
+
+    def all_timers(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the table `timers` as it is stored."""
+        yield from self._items(self._databases.timers)
 
     def all_ends(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the table `ends` as it is stored."""

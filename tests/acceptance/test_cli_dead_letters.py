@@ -226,8 +226,15 @@ def test_timers_and_ends_of_the_input_are_retried_once(tmp_path: Path) -> None:
     assert "failed: 1 input, 2 failures" in done.stderr
     assert "1 failed, first input 0: ValueError: this is trouble" in done.stderr
     assert "1 failed: KeyError: 'this is trouble'" in done.stderr
-    timer, end = sorted(letter["offset"] for letter in folder.dead_letters())
-    assert '{"number":5}' in folder.tamias("dead-letters", "show", STATE, timer).stdout
+    letters = sorted(folder.dead_letters(), key=lambda letter: letter["offset"])
+    assert [(letter["of"], letter["origin"]) for letter in letters] == [("timer", 0), ("end", None)]
+    timer, end = (letter["offset"] for letter in letters)
+    listed = folder.tamias("dead-letters", "list", STATE).stdout
+    assert "timer of input 0: ValueError: this is trouble" in listed
+    assert "end of the input: KeyError" in listed
+    shown = folder.tamias("dead-letters", "show", STATE, timer).stdout
+    assert f"timer      {timer} (timer of input 0)" in shown
+    assert '{"number":5}' in shown
     again = folder.tamias(*RETRY, timer, code=3)
     assert "0 of 1" in again.stderr
     assert [letter["offset"] for letter in folder.dead_letters()] == [timer, end]

@@ -19,6 +19,7 @@ from tamias.store.records.offsets import RunKind, derived_number, owned_number
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
 from tamias.store.shard.transfer import add_entry, entries_of
+from tamias.store.waiting.checking import problem_in
 from tamias.store.waiting.records import NEVER, OwnedRun, QuestionRecord, microseconds
 
 # Keys that begin with one another, that are as long as the store takes them, and that are hashed.
@@ -265,6 +266,10 @@ class WaitingMachine(RuleBasedStateMachine):
                 assert bool(view.owned(number).ticket) == entry.queued
 
         self.shard.read_waiting(check)
+
+    @invariant()
+    def the_check_of_doctor_finds_nothing(self) -> None:
+        assert self.shard.read_waiting(lambda view: problem_in(view, 0, 1)) == ""
 
     @invariant()
     def queues_are_in_order(self) -> None:
