@@ -17,6 +17,7 @@ import pytest
 
 from support.cli import TAMIAS, Folder, wait_for
 from support.moved_clock import SharedClock
+from tamias import Client
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "waiting"
 
@@ -149,6 +150,38 @@ def test_a_refund_that_nobody_approves_is_refused_after_three_days(
     clock.advance(3 * 86_400)
     folder.tamias("resume", "paid.jsonl.tamias")
     assert outcomes(folder) == [PAID[0], {"order": 2, "refused": "no answer"}, PAID[2], PAID[3]]
+
+
+def test_approvals_by_a_service_s_clients(folder: Folder) -> None:
+    command = ("serve", "refunds.py:Refunds", "--state", "refunds", "--workers", 1)
+    with folder.started(*command) as process, Client(folder.path / "refunds") as client:
+        submissions = client.submit_many(
+            [("bob", {"order": 2, "amount": 500}), ("eve", {"order": 5, "amount": 600})]
+        )
+        wait_for(lambda: len(client.questions(timeout=30)) == 2)
+        asked = subprocess.run(
+            [sys.executable, "approve.py", "refunds"],
+            cwd=folder.path,
+            input="y\nn\n",
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        outputs = [submission.result(30) for submission in submissions]
+        assert client.questions(timeout=30) == []
+        process.terminate()
+        assert process.wait(60) == 0
+    assert "bob: 500 for order 2" in asked
+    assert "eve: 600 for order 5" in asked
+    if asked.startswith("bob"):
+        assert outputs == [_paid(2, 500), [{"order": 5, "refused": False}]]
+    else:
+        assert outputs == [[{"order": 2, "refused": False}], _paid(5, 600)]
+
+
+def _paid(order: int, amount: int) -> list[dict[str, Any]]:
+    return [{"order": order, "paid": f"payment of {amount} for order {order}"}]
 
 
 @contextmanager
