@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first (default: 0)")
     parser.add_argument("--kills", type=int, default=8, help="in each half of a job (default: 8)")
     parser.add_argument("--directory", default=None, help="where to work (default: $TMPDIR)")
+    parser.add_argument("--waiting", action="store_true", help="with an agent whose runs wait")
     options = parser.parse_args()
     where = Path(tempfile.mkdtemp(prefix="tamias-fire-", dir=options.directory))
     wrong = []
@@ -35,7 +36,7 @@ def main() -> int:
         try:
             # A cluster for each, so that one seed's trouble is not the next one's.
             with cluster(place, task_managers=2) as flink:
-                field = Field(flink, place, seed)
+                field = Field(flink, place, seed, waits=options.waiting)
                 outcome = field.outcome
                 field.run(options.kills)
         except AssertionError as error:

@@ -96,13 +96,19 @@ def test_a_checkpoint_is_built_upon_the_last_one(tmp_path: Path) -> None:
 
 
 def test_memory_that_a_run_changes_after_its_wait_is_in_the_next_checkpoint(tmp_path: Path) -> None:
-    job = waiting.WaitingJob(tmp_path, 12, asks="no")
+    job = waiting.WaitingJob(tmp_path, 12, asks="no", pause=1)
     job.start(1)
+    (task,) = job.tasks
     job.feed(12)
-    while job.runs_done() < 12:  # no inputs come any more, and each checkpoint has the changes
+    while task.pending:
         job.listen()
-        assert job.take_checkpoint()
-    assert job.built_upon > 0
+    assert job.take_checkpoint()  # what waits is over for the task
+    assert job.runs_done() < 12
+    while len(job.committed) + len(task.emitted) < 12 + 3:  # there are three timers
+        job.listen()
+    assert job.take_checkpoint()
+    assert job.built_upon == 1
+    assert job.runs_done() == 12
     job.fail(2)
     job.inputs += [(f"key-{n % waiting.KEYS}", pickle.dumps({"n": n})) for n in range(12, 40)]
     while job.runs_done() < 40:

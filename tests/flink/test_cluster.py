@@ -17,6 +17,7 @@ from support.flink import outputs, patient
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
 
 from support.flink.cluster import SUPPORT, Cluster, cluster
+from support.flink.kills import Answers
 from support.java.settings import java_settings
 
 if TYPE_CHECKING:
@@ -197,34 +198,24 @@ def test_runs_that_wait_are_carried_on_at_another_parallelism(
     flink: Cluster, tmp_path: Path
 ) -> None:
     count, keys = 120, 10
-    answers, calls = tmp_path / "answers", tmp_path / "calls"
-    answers.mkdir()
-    known: set[str] = set()
+    answers = Answers(tmp_path)
     arguments = (
         *(JOB, tmp_path / "out", "--count", count, "--keys", keys, "--rate", 60),
-        *("--agent", "Patient", "--answers", answers, "--set", f"calls={calls}"),
+        *("--agent", "Patient", "--answers", answers.folder),
         *("--set", "suspend-after=0.05s", "--set", "pause=2"),
     )
 
     def outputs_with(name: str) -> list[dict[str, object]]:
         return [line for line in outputs.lines(tmp_path / "out") if name in line]
 
-    def give_answers() -> None:
-        new = [line for line in outputs_with("token") if line["token"] not in known]
-        known.update(str(line["token"]) for line in new)
-        if new:
-            hidden = tmp_path / f"{len(known)}.json"
-            hidden.write_text("".join(map(patient.answer_line, new)))
-            hidden.rename(answers / hidden.name)  # a file must not grow
-
     def is_done() -> bool:
-        give_answers()
+        answers.give()
         timers = sum(patient.way_of(n) == "schedule" for n in range(count))
         return len(outputs_with("n")) == count and len(outputs_with("later")) == timers
 
     job = flink.submit(*arguments, parallelism=2)
     flink.wait_for(lambda: len(outputs_with("token")) > 2, 120)
-    give_answers()
+    answers.give()
     savepoint = flink.stop_with_savepoint(job)
     assert 0 < len(outputs_with("n")) < count
     job = flink.submit(*arguments, savepoint=savepoint, parallelism=3)
@@ -237,7 +228,7 @@ def test_runs_that_wait_are_carried_on_at_another_parallelism(
     end(flink, job)
     found = [line for line in outputs.lines(tmp_path / "out") if "token" not in line]
     patient.judge(sorted(found, key=patient.place_of), count, keys, has_ended=False)
-    assert len(outputs_with("token")) == len(known)
+    assert len(outputs_with("token")) == len(answers.known)
 
 
 def test_a_durable_call_before_the_checkpoint_is_not_made_again(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from support.flink import outputs
+from support.flink import outputs, patient
 from support.flink.cluster import SUPPORT, Cluster
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ JOB = SUPPORT / "job.py"
 KEYS = 42
 """A multiple of any parallelism: so all inputs of a key come by one way, and in order."""
 RATE = 300
+RATE_WITH_WAITS = 60
 ENDLESS = 100_000
 PARALLELISM = (2, 3)
 """With 1, Flink gives the operators around the agent other names, and a savepoint does not fit."""
@@ -57,16 +58,42 @@ class Outcome:
     seconds: float = 0.0
 
 
+class Answers:
+    """Answers the questions that a job has put into its sink.
+
+    Attributes:
+        folder: where the job finds the answers.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "answers"
+        self.folder.mkdir(parents=True)
+        self._home = folder
+        self.known: set[str] = set()
+
+    def give(self) -> None:
+        """Answer the questions that are new."""
+        lines = outputs.lines(self._home / "out")
+        new = [line for line in lines if "token" in line and line["token"] not in self.known]
+        self.known.update(line["token"] for line in new)
+        if new:
+            hidden = self._home / f"{len(self.known)}.json"
+            hidden.write_text("".join(map(patient.answer_line, new)))
+            hidden.rename(self.folder / hidden.name)  # a file must not grow
+
+
 class Field:
     """A cluster with a job under fire."""
 
-    def __init__(self, cluster: Cluster, folder: Path, seed: int) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, seed: int, *, waits: bool = False) -> None:
+        """`waits`: the agent's runs wait, and are answered."""
         self.cluster = cluster
         self.outcome = Outcome()
         self._folder = folder
         self._chance = random.Random(seed)
         self._kills: list[Kill] = []
         self._job = ""
+        self._answers = Answers(folder) if waits else None
 
     def run(self, steps: int) -> Outcome:
         """Both halves, with so many kills in each.
@@ -78,7 +105,7 @@ class Field:
         parallelism = self._chance.choice(PARALLELISM)
         self._half(steps, parallelism, None)
         savepoint = self.cluster.stop_with_savepoint(self._job)
-        outputs.check_exact(self._folder / "out", KEYS)
+        self._check()
         self._half(steps, self._chance.choice(PARALLELISM), savepoint)
         self.cluster.wait_for_checkpoint(self._job, more=2)
         pools = [*self.cluster.launchers(), *self.cluster.workers()]
@@ -91,8 +118,13 @@ class Field:
         return self.outcome
 
     def _half(self, steps: int, parallelism: int, savepoint: str | None) -> None:
+        arguments: list[object] = ["--rate", RATE]
+        if self._answers is not None:
+            arguments = ["--rate", RATE_WITH_WAITS, "--agent", "Patient"]
+            arguments += ["--answers", self._answers.folder]
+            arguments += ["--set", "suspend-after=0.05s", "--set", "pause=1"]
         self._job = self.cluster.submit(
-            *(JOB, self._folder / "out", "--count", ENDLESS, "--keys", KEYS, "--rate", RATE),
+            *(JOB, self._folder / "out", "--count", ENDLESS, "--keys", KEYS, *arguments),
             *("--set", f"calls={self._folder / 'calls'}"),
             savepoint=savepoint,
             parallelism=parallelism,
@@ -101,6 +133,8 @@ class Field:
         self.cluster.wait_for_checkpoint(self._job)
         for _ in range(steps):
             time.sleep(self._chance.uniform(0.0, 2.5))
+            if self._answers is not None:
+                self._answers.give()
             self._kill()
         self.cluster.wait_for(lambda: len(self.cluster.workers()) >= parallelism, 180)
         self.cluster.wait_for_checkpoint(self._job, more=2)
@@ -144,7 +178,7 @@ class Field:
         self.cluster.start_task_manager()
 
     def _judge(self) -> None:
-        self.outcome.outputs = outputs.check_exact(self._folder / "out", KEYS)
+        self.outcome.outputs = self._check()
         assert self.outcome.outputs > 0
         times = outputs.calls(self._folder / "calls")
         self.outcome.calls = len(times)
@@ -154,6 +188,14 @@ class Field:
                 assert self._explains(first, again), (
                     f"call {call} was made at {first} and again at {again}, for no reason"
                 )
+
+    def _check(self) -> int:
+        """Check what is in the sink, and return how many inputs are done."""
+        if self._answers is None:
+            return outputs.check_exact(self._folder / "out", KEYS)
+        found = [line for line in outputs.lines(self._folder / "out") if "token" not in line]
+        in_order = sorted(found, key=patient.place_of)
+        return patient.judge(in_order, None, KEYS, has_ended=False)
 
     def _explains(self, first: float, again: float) -> bool:
         """Whether a kill may be why a call was made again."""

@@ -89,13 +89,13 @@ def place_of(output: dict[str, Any]) -> tuple[str, int]:
 
 
 def judge(
-    outputs: Iterable[dict[str, Any]], count: int, keys: int, *, has_ended: bool = True
-) -> None:
-    """Check that every effect came once, and those of a key in their order.
+    outputs: Iterable[dict[str, Any]], count: int | None, keys: int, *, has_ended: bool = True
+) -> int:
+    """Check that every effect came once, and those of a key in their order; return how many runs.
 
     Args:
         outputs: all outputs but questions, those of a key in the order in which they came.
-        count: the inputs, which go to the keys in turn.
+        count: the inputs, which go to the keys in turn; None if the job was ended in the middle.
         keys: the number of keys.
         has_ended: whether each key has been told of the end of the input.
     """
@@ -110,19 +110,29 @@ def judge(
             late[key].append(output["late"])
         elif "end" in output:
             ends[key] += 1
-            assert output["end"] == len(range(int(key.removeprefix("key-")), count, keys)), key
+            assert output["end"] == len(runs[key]), key
         else:
             runs[key].append(output)
     for key, found in runs.items():
-        numbers = list(range(int(key.removeprefix("key-")), count, keys))
-        assert [output["n"] for output in found] == numbers, key
-        digest = 0
-        for place, output in enumerate(found, 1):
-            digest = zlib.crc32(b"%d" % output["n"], digest)
-            assert (output["count"], output["chain"]) == (place, digest), output
-            answer = f"yes to {output['n']}" if way_of(output["n"]) == "ask" else None
-            assert output["answer"] == answer, output
-    assert len(runs) == min(keys, count)
-    assert timers == dict.fromkeys((n for n in range(count) if way_of(n) == "schedule"), 1)
+        _judge_key(key, found, keys)
     assert all(b == a + 1 for orders in late.values() for a, b in pairwise([0, *orders]))
+    done = {output["n"] for found in runs.values() for output in found}
+    expected = {n for n in done if way_of(n) == "schedule"}
+    assert set(timers.values()) <= {1}
+    if count is None:
+        assert timers.keys() <= expected
+    else:
+        assert done == set(range(count))
+        assert timers.keys() == expected
     assert ends == (dict.fromkeys(runs, 1) if has_ended else {})
+    return len(done)
+
+
+def _judge_key(key: str, found: list[dict[str, Any]], keys: int) -> None:
+    first = int(key.removeprefix("key-"))
+    digest = 0
+    for place, output in enumerate(found):
+        n = first + place * keys
+        digest = zlib.crc32(b"%d" % n, digest)
+        assert (output["n"], output["count"], output["chain"]) == (n, place + 1, digest), output
+        assert output["answer"] == (f"yes to {n}" if way_of(n) == "ask" else None), output

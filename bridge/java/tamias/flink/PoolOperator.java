@@ -85,6 +85,7 @@ public final class PoolOperator extends AbstractStreamOperator
     private transient int maxParallelism;
     private transient KeyGroupRange range;
     private transient ListState offsets;
+    private transient ListState times;
     private transient MailboxExecutor mailbox;
     private transient AtomicBoolean mailed;
     private transient Pool pool;
@@ -161,6 +162,12 @@ public final class PoolOperator extends AbstractStreamOperator
             base = Math.max(base, ((Long) known.next()).longValue());
         }
         next = base + subtask;
+        times = context.getOperatorStateStore().getUnionListState(
+            new ListStateDescriptor("tamias-times", LongSerializer.INSTANCE));
+        for (Iterator known = ((Iterable) times.get()).iterator(); known.hasNext();) {
+            timed = true;
+            latest = Math.max(latest, ((Long) known.next()).longValue());
+        }
         String[] folders = getContainingTask().getEnvironment().getTaskManagerInfo()
             .getTmpDirectories();
         state = new LocalState(new File(folders[subtask % folders.length]));
@@ -435,6 +442,7 @@ public final class PoolOperator extends AbstractStreamOperator
     public void snapshotState(StateSnapshotContext context) throws Exception {
         super.snapshotState(context);
         offsets.update(Collections.singletonList(Long.valueOf(next)));
+        times.update(timed ? Collections.singletonList(Long.valueOf(latest)) : new ArrayList());
     }
 
     public OperatorSnapshotFutures snapshotState(long checkpoint, long timestamp,
