@@ -123,9 +123,10 @@ class Field:
             arguments = ["--rate", RATE_WITH_WAITS, "--agent", "Patient"]
             arguments += ["--answers", self._answers.folder]
             arguments += ["--set", "suspend-after=0.05s", "--set", "pause=1"]
+        arguments += ["--set", f"calls={self._folder / 'calls'}"]
         self._job = self.cluster.submit(
-            *(JOB, self._folder / "out", "--count", ENDLESS, "--keys", KEYS, *arguments),
-            *("--set", f"calls={self._folder / 'calls'}"),
+            JOB,
+            *(self._folder / "out", "--count", ENDLESS, "--keys", KEYS, *arguments),
             savepoint=savepoint,
             parallelism=parallelism,
         )
