@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,10 +18,10 @@ from tamias import (
     EndOfInputEvent,
     InputEvent,
     OutputEvent,
-    RunError,
     WaitTimeoutError,
 )
 from tamias.store import clock
+from tamias.worker.waiting.announcer import MOST_ANNOUNCED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +266,29 @@ async def test_timers_of_one_moment_come_in_the_order_in_which_they_were_set(
 
 
 @on_loop
+async def test_more_timers_of_one_moment_than_are_announced_at_a_time(
+    tmp_path: Path, moved: MovedClock
+) -> None:
+    def act(event: InputEvent, ctx: Any) -> None:
+        for n in range(1000):
+            ctx.schedule(at=event.input, event=Reminder(text=str(n)))
+
+    def remind(event: Reminder, ctx: Any) -> None:
+        ctx.send_event(OutputEvent(output=(ctx.key, int(event.text))))
+
+    with bench(agent_of(act, (Reminder, remind)), tmp_path) as life:
+        at = clock.now() + 60
+        await life.run(*((key, at) for key in "abc"))
+        assert MOST_ANNOUNCED < 3000
+        moved.advance(61)
+        life.announcer.look()
+        await soon(lambda: len(life.order) == 3000)
+        for key in "abc":
+            assert [n for other, n in life.order if other == key] == list(range(1000))
+        assert not life.announcer.announced
+
+
+@on_loop
 async def test_a_failed_repetition_that_has_cancelled_itself_is_not_cancelled(
     tmp_path: Path, moved: MovedClock
 ) -> None:
@@ -389,106 +411,3 @@ async def test_timers_that_wait_for_a_busy_key_run_in_order(
         gate.set()
         await soon(lambda: len(life.order) == 5 and 2 in life.done)
         assert life.order == ["0", "1", "2", "3", "4"]
-
-
-# -- suspension ----------------------------------------------------------------------------
-
-
-@on_loop
-async def test_what_an_action_does_at_its_suspension_has_no_effect(
-    tmp_path: Path, moved: MovedClock
-) -> None:
-    """It swallows the cancellation, uses the context in `finally`, and leaves tasks behind."""
-    seen: list[str] = []
-    lingering: list[Any] = []
-
-    async def linger(ctx: Any) -> None:
-        while True:
-            try:
-                await asyncio.sleep(0.001)
-                with suppress(RunError):
-                    ctx.short_term_memory.set("lingering", True)
-            except asyncio.CancelledError:
-                seen.append("cancelled")
-                if len(seen) > 2:
-                    return
-
-    async def act(event: InputEvent, ctx: Any) -> None:
-        memory = ctx.short_term_memory
-        memory.set("n", (memory.get("n") or 0) + 1)
-        kind = event.input
-        if kind == "linger":
-            lingering.append(asyncio.create_task(linger(ctx)))  # or it might be collected
-        over = False
-        try:
-            await ctx.sleep(HOUR)
-            over = True
-        except BaseException:
-            if kind in {"swallow", "send"}:
-                seen.append(kind)
-            else:
-                raise
-            if kind == "send":
-                ctx.send_event(OutputEvent(output="never"))
-        finally:
-            if kind == "finally" and not over:
-                memory.set("n", 100)
-                ctx.schedule(after=1, event=Reminder(text=""))
-        ctx.send_event(OutputEvent(output=(kind, memory.get("n"))))
-
-    kinds = ["swallow", "send", "finally", "linger", "plain"]
-    with bench(agent_of(act), tmp_path, max_attempts=1, suspend_after="20ms") as life:
-        life.send(*(("a", kind) for kind in kinds))
-        for n in range(len(kinds)):
-            await soon(lambda: len(life.suspended) >= len(kinds) + n)  # noqa: B023
-            assert life.memory("a").get("n") == (n or None)
-            moved.advance(HOUR + 1)
-            life.announcer.look()
-            await life.until(n)
-        assert life.order == [(kind, n) for n, kind in enumerate(kinds, 1)]
-        assert life.letters() == []
-        assert seen[:3] == ["swallow", "send", "cancelled"]
-
-
-@on_loop
-async def test_a_time_limit_counts_execution_and_not_waiting(
-    tmp_path: Path, moved: MovedClock
-) -> None:
-    async def act(event: InputEvent, ctx: Any) -> None:
-        await ctx.sleep(event.input)
-        ctx.send_event(OutputEvent(output=event.input))
-
-    with bench(agent_of(act), tmp_path, run_timeout="100ms", max_attempts=1) as life:
-        life.send(("a", HOUR), ("b", 0.3))
-        await life.until(1)
-        moved.advance(HOUR)
-        life.announcer.look()
-        await life.until(0)
-        assert life.done == {0: [HOUR], 1: [0.3]}
-        assert life.letters() == []
-
-
-@on_loop
-async def test_waits_end_when_the_clock_says_so_also_if_it_was_set_back(
-    tmp_path: Path, moved: MovedClock
-) -> None:
-    async def act(event: InputEvent, ctx: Any) -> None:
-        await ctx.sleep(HOUR)
-        ctx.send_event(OutputEvent(output=event.input))
-
-    with bench(agent_of(act), tmp_path) as life:
-        life.send(("a", 1), ("a", 2))
-        await soon(lambda: len(life.suspended) == 2)
-        moved.advance(HOUR + 1)
-        life.announcer.look()
-        moved.advance(-HOUR)  # the run is announced, and finds that it is early
-        await soon(lambda: len(life.suspended) == 3)
-        assert not life.done
-        moved.advance(HOUR)
-        life.announcer.look()
-        await life.until(0)
-        await soon(lambda: life.suspended.count(1) == 2)
-        moved.advance(HOUR + 1)
-        life.announcer.look()
-        await life.until(1)
-        assert life.order == [1, 2]
