@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -81,6 +81,17 @@ class Action:
                     "run to its end.",
                     hint="Declare the action (and what wraps it) `async def`, and await it.",
                 )
+
+
+def _set_state(self: Action, state: Sequence[Any]) -> None:
+    """Restore a pickled action; one that an older version has pickled has fewer fields."""
+    known = iter(state)
+    for field in fields(self):
+        object.__setattr__(self, field.name, next(known, field.default))
+
+
+# Not in the class: Python 3.10 replaces the method of a frozen class with slots.
+Action.__setstate__ = _set_state  # type: ignore[attr-defined]
 
 
 def _body(fn: Any) -> Any:
