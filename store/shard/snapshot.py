@@ -207,7 +207,8 @@ class Snapshot:
     def interrupted(self) -> dict[int, list[JournalEntry]]:
         """Return the journal records of unfinished runs that are not owned by the shard."""
         if not self.waiting.counts():
-            return self.journal()
+            journal = self.journal()
+            return {n: entries for n, entries in journal.items() if kind_of(n) == RunKind.INPUT}
         runs: dict[int, list[JournalEntry]] = {}
         is_owned = self.waiting.is_owned
         with self._transaction.cursor(self._databases.journal) as cursor:

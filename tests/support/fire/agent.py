@@ -69,7 +69,7 @@ TIMERS = ("tick", "ticks", "arm", "disarm")
 """Kinds that set and cancel timers."""
 SHORT = ("plain", "call", "callfail", "twice", "flaky", "child", *FORKS, *TIMERS)
 """Kinds whose runs end with the first action."""
-NAP = 0.08
+NAP = 0.05
 """Seconds; `suspend-after` is less."""
 
 DEADLY: dict[str, Callable[[], object]] = {

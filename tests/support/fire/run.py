@@ -109,7 +109,7 @@ class Field:
             "input": str(source),
             "output": str(self.output),
             "ordered": shape.ordered,
-            "config": {"suspend-after": 0.03, "at-end": "wait", **shape.config},
+            "config": {"suspend-after": 0.02, "at-end": "wait", **shape.config},
         }
 
     # -- lives --------------------------------------------------------------------------------

@@ -321,3 +321,42 @@ async def test_a_cancellation_that_is_swallowed_suspends_all_the_same(
         await life.until(0)
         assert life.done[0] == [1]
         assert seen == ["cancelled", "RunError", "finally", "finally"]
+
+
+@on_loop
+async def test_owned_runs_that_a_crash_has_cut_off_are_none_that_the_launcher_sends_again(
+    tmp_path: Path, moved: MovedClock
+) -> None:
+    """What is read at the beginning of a life is about inputs that the shard does not own."""
+
+    async def act(event: InputEvent, ctx: Any) -> None:
+        if event.input == "sleep":
+            await ctx.sleep(HOUR)
+        else:
+            ctx.now()
+            await asyncio.Event().wait()
+
+    async def end(_: EndOfInputEvent, ctx: Any) -> None:
+        ctx.now()
+        await asyncio.Event().wait()
+
+    agent = agent_of(act, (EndOfInputEvent, end))
+    with bench(agent, tmp_path) as life:
+        life.send(("a", "sleep"), ("a", "behind"))
+        await soon(lambda: len(life.suspended) == 2)
+        moved.advance(HOUR + 1)
+        life.announcer.look()
+        await life.until_recorded(1)
+        await soon(lambda: 0 in life.done)
+        await life.until_recorded(1)
+    with bench(agent, tmp_path) as life:
+        assert life.journal() == 1
+        assert life.shards[0].interrupted() == {}
+        life.send(("b", "sleep"), first=2)
+        await soon(lambda: life.suspended.count(2))
+        moved.advance(HOUR + 1)
+        life.announcer.look()
+        life.end_input()
+        await life.until_recorded(2)
+    with bench(agent, tmp_path) as life:
+        assert life.shards[0].interrupted() == {}
