@@ -13,9 +13,11 @@ import os
 import urllib.request
 from typing import Any
 
-from tamias import Agent, InputEvent, OutputEvent, RunnerContext, action
+from tamias import Agent, InputEvent, OutputEvent, RetryPolicy, RunnerContext, action
 
 API = os.environ.get("RENDER_API", "http://127.0.0.1:8766")
+PATIENT = RetryPolicy(attempts=20, wait=1, factor=2, longest=300)
+"""About an hour, if the API is down; when it says how long to wait, that is kept to."""
 
 
 def ask(path: str, order: dict[str, str] | None = None) -> dict[str, Any]:
@@ -35,11 +37,12 @@ class Films(Agent):
     async def film(event: InputEvent, ctx: RunnerContext) -> None:
         """Order a film, and ask for it until it is ready: after 1 s, 2 s, 4 s, ..., a minute."""
         order = {"title": event.input["title"], "key": str(event.id)}
-        film = (await ctx.durable_execute_async(ask, "/films", order))["film"]
+        begun = await ctx.durable_execute_async(ask, "/films", order, retry=PATIENT)
         pause = 1.0
         while True:
             await ctx.sleep(pause)
-            answer = await ctx.durable_execute_async(ask, f"/films/{film}")
+            path = f"/films/{begun['film']}"
+            answer = await ctx.durable_execute_async(ask, path, retry=PATIENT)
             if answer["state"] == "ready":
                 break
             pause = min(2 * pause, 60.0)
