@@ -7,7 +7,7 @@ A context belongs to one execution of one action and is of no use after it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .metrics import MetricGroup
     from .resources.resource import Resource, ResourceType
     from .waiting.moments import Duration, Moment
+    from .waiting.retry import RetryPolicy
 
 __all__ = ["RunnerContext"]
 
@@ -61,8 +62,27 @@ class RunnerContext(ABC):
 
     # -------------------------------------------------------------- durable calls
 
+    @overload
+    def durable_execute(
+        self,
+        func: Callable[..., T],
+        /,
+        *args: Any,
+        retry: RetryPolicy | Mapping[str, Any],
+        reconciler: Callable[[], T] | None = None,
+        **kwargs: Any,
+    ) -> T: ...
+
+    @overload
+    def durable_execute(
+        self, func: Callable[..., T], /, *args: Any, reconciler: Callable[[], T], **kwargs: Any
+    ) -> T: ...
+
+    @overload
+    def durable_execute(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+
     @abstractmethod
-    def durable_execute(self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call ``func`` once, whatever crashes: its result is on record before this returns.
 
         When the action runs again after a crash, the recorded result (or exception) is given
@@ -79,6 +99,43 @@ class RunnerContext(ABC):
         arguments, in place of ``func`` when the call was begun before a crash and its outcome is
         not on record.
         """
+
+    @overload
+    def durable_execute_async(
+        self,
+        func: Callable[..., Awaitable[T]],
+        /,
+        *args: Any,
+        retry: RetryPolicy | Mapping[str, Any],
+        reconciler: Callable[[], Awaitable[T] | T] | None = None,
+        **kwargs: Any,
+    ) -> Awaitable[T]: ...
+
+    @overload
+    def durable_execute_async(
+        self,
+        func: Callable[..., T],
+        /,
+        *args: Any,
+        retry: RetryPolicy | Mapping[str, Any],
+        reconciler: Callable[[], T] | None = None,
+        **kwargs: Any,
+    ) -> Awaitable[T]: ...
+
+    @overload
+    def durable_execute_async(
+        self,
+        func: Callable[..., Awaitable[T]],
+        /,
+        *args: Any,
+        reconciler: Callable[[], Awaitable[T] | T],
+        **kwargs: Any,
+    ) -> Awaitable[T]: ...
+
+    @overload
+    def durable_execute_async(
+        self, func: Callable[..., T], /, *args: Any, reconciler: Callable[[], T], **kwargs: Any
+    ) -> Awaitable[T]: ...
 
     @overload
     def durable_execute_async(
