@@ -18,7 +18,7 @@ from contextlib import closing
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.errors import AnswerError, PoolError, TamiasError, UsageError
+from ...agent.errors import AnswerError, PoolError, ServiceError, TamiasError, UsageError
 from ...agent.failures.error_json import error_to_json
 from ...launcher.control.commands import AnswerQuestion
 from ...store.encoding.json_text import loads_json
@@ -41,6 +41,8 @@ MOST_QUESTIONS: Final = 500
 """Questions in one reply."""
 _REPLY_BYTES: Final = 1 << 20
 _LONGEST_NAME: Final = 200
+MOST_PENDING: Final = 1000
+"""Queries that are under way at a time; a client whose query is beyond that has to repeat it."""
 
 
 class Queries:
@@ -57,7 +59,8 @@ class Queries:
         self._request_log = request_log
         self._wake = wake
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="tamias-questions")
-        self._replies: deque[tuple[PendingQuery, bytes]] = deque()
+        self._pending = 0
+        self._replies: deque[tuple[PendingQuery, bytes | None, bool]] = deque()
         self._lock = Lock()
         self._post: Callable[[Command], Answer] | None = None
         self._early: list[tuple[PendingQuery, AnswerQuestion]] = []
@@ -73,6 +76,8 @@ class Queries:
     def begin(self, query: PendingQuery, body: bytes) -> None:
         """Carry out a query, whose reply will be in `replies`."""
         try:
+            if self._pending >= MOST_PENDING:
+                raise ServiceError("Too many queries are under way.", hint="Try again later.")
             content: dict[str, Any] = loads_json(body)
             if content.get("do") == "answer":
                 command = _command(query, content)
@@ -80,13 +85,15 @@ class Queries:
                 after = content.get("after", "")
                 if not isinstance(after, str):
                     raise UsageError("`after` is a token.")
+                self._pending += 1
                 self._readers.submit(self._list, query, after)
                 return
             else:
                 raise UsageError("This service does not know such a query.")
-        except TamiasError as error:
-            self._reply(query, _failed(error))
+        except (TamiasError, RecursionError) as error:
+            self._put(query, _failed(error), counted=False)
             return
+        self._pending += 1
         with self._lock:
             post = self._post
             if post is None:
@@ -98,7 +105,10 @@ class Queries:
         """The replies since the last call."""
         replies = []
         while self._replies:
-            replies.append(self._replies.popleft())
+            query, body, counted = self._replies.popleft()
+            self._pending -= counted
+            if body is not None:
+                replies.append((query, body))
         return replies
 
     def close(self) -> None:
@@ -110,25 +120,22 @@ class Queries:
     ) -> None:
         def finish(answered: Future[dict[str, Any]]) -> None:
             error = answered.exception()
-            if error is None:
-                self._reply(query, {})
-            elif not isinstance(error, PoolError):  # else see the module's text
-                self._reply(query, _failed(error))
+            if isinstance(error, PoolError):  # see the module's text
+                self._put(query, None)
+            else:
+                self._put(query, b"{}" if error is None else _failed(error))
 
         post(command).add_done_callback(finish)
 
-    def _reply(self, query: PendingQuery, content: dict[str, Any]) -> None:
-        self._put(query, json.dumps(content).encode())
-
-    def _put(self, query: PendingQuery, body: bytes) -> None:
-        self._replies.append((query, body))
+    def _put(self, query: PendingQuery, body: bytes | None, *, counted: bool = True) -> None:
+        self._replies.append((query, body, counted))
         self._wake()
 
     def _list(self, query: PendingQuery, after: str) -> None:
         try:
             found, more = self._questions(query.owner, after)
         except Exception as error:  # noqa: BLE001 (the client gets it)
-            self._reply(query, _failed(error))
+            self._put(query, _failed(error))
             return
         body = b'{"questions":[%b],"more":%b}' % (b",".join(found), b"true" if more else b"false")
         self._put(query, body)
@@ -180,5 +187,5 @@ def _command(query: PendingQuery, content: dict[str, Any]) -> AnswerQuestion:
     return AnswerQuestion(token, value, "json", by, query.name)
 
 
-def _failed(error: BaseException) -> dict[str, Any]:
-    return {"error": error_to_json(error, with_traceback=False)}
+def _failed(error: BaseException) -> bytes:
+    return json.dumps({"error": error_to_json(error, with_traceback=False)}).encode()

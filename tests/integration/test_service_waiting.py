@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.cli import Folder
 from support.moved_clock import SharedClock
 from support.service.process import serving, wait_for
 from tamias import (
@@ -143,4 +144,30 @@ def test_outputs_of_timers_are_counted(tmp_path: Path, moved: SharedClock) -> No
             assert client.submit("a", "remind").result(30) == ["remind"]
         moved.advance(61)
         wait_for(lambda: service.told()["unclaimed"] == 1)
+        service.end()
+
+
+def test_a_client_with_a_key_sees_the_questions_of_its_own_inputs(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.tamias("keys", "new", "keys")
+    for name in ("alice", "bob"):
+        folder.tamias("keys", "add", "keys", name)
+    options = ("--listen", "tcp://127.0.0.1:*", "--keys", "keys")
+    with serving(tmp_path, *options, agent=AGENT) as service:
+        where = str(service.told()["listen"])
+        with (
+            Client(where, keys=tmp_path / "alice.key", client_id="one") as alice,
+            Client(where, keys=tmp_path / "alice.key", client_id="two") as also_alice,
+            Client(where, keys=tmp_path / "bob.key") as bob,
+            Client(service.state) as local,
+        ):
+            submission = alice.submit("a", {"amount": 1})
+            wait_for(lambda: len(local.questions()) == 1)
+            (question,) = also_alice.questions()
+            assert (question.key, question.ask) == ("a", {"amount": 1})
+            assert bob.questions() == []
+            bob.answer(question.token, "yes", by="carol", timeout=30)  # it has the token
+            assert submission.result(30) == ["yes"]
+            with pytest.raises(AnswerError, match=r"by carol \(with the key bob\)"):
+                alice.answer(question.token, "no", timeout=30)
         service.end()

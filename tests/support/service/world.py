@@ -128,6 +128,8 @@ class World:
         self.effects: Counter[tuple[str, int]] = Counter()
         self._shards: dict[int, bytes] = {}
         """What the pool's shards have: outcomes by offset."""
+        self._asleep: dict[int, bytes] = {}
+        """What they have of runs that are suspended: outcomes that will come, by offset."""
         self._position = 0
         self._saved_low = 0
         self.request_log = RequestLog.open(folder, sync=False)
@@ -151,7 +153,10 @@ class World:
         self.sessions = Sessions(self.request_log, self._limits)
         self._unsaved: dict[int, bytes] = {}
         for offset, client, sequence, size in self.request_log.unanswered():
-            self.sessions.restore(offset, client, sequence, size)
+            if offset < self._saved_low:  # the checkpoint has it, so its run is suspended
+                self.sessions.suspended.add(offset, client)
+            else:
+                self.sessions.restore(offset, client, sequence, size)
         self._position = max(self._saved_low, self.request_log.first)
 
     def restart(self) -> None:
@@ -161,10 +166,11 @@ class World:
         self._begin()
         waiting = {
             offset: self._shards[offset]
-            for offset in self.sessions.waiting
+            for offset, *_ in self.request_log.unanswered()
             if offset in self._shards
         }
-        self._deliver(waiting)  # the outboxes are announced
+        self.sessions.suspend(self._asleep)  # the outboxes are announced
+        self._deliver(waiting)
 
     def serve(self, frames: int, *, newest_first: bool = False) -> None:
         """One turn of the frontend, which takes so many frames in.
@@ -199,22 +205,35 @@ class World:
 
     # -- the pool -----------------------------------------------------------------------------
 
-    def work(self, count: int) -> None:
-        """The pool reads inputs, runs them and delivers what comes of them."""
+    def work(self, count: int, *, suspends: bool = False) -> None:
+        """The pool reads inputs, runs them and delivers what comes of them, or suspends them."""
         outcomes = {}
+        suspended = []
         for _, value, _ in self.request_log.read(self._position, count):
             offset = self._position
             self._position += 1
-            if offset not in self._shards:
+            if offset not in self._shards and offset not in self._asleep:
                 name, sequence = json.loads(value)
                 self.effects[name, sequence] += 1
-                self._shards[offset] = outcome_of_outputs([f'"{name}:{sequence}"'.encode()])
-            outcomes[offset] = self._shards[offset]
+                outcome = outcome_of_outputs([f'"{name}:{sequence}"'.encode()])
+                (self._asleep if suspends else self._shards)[offset] = outcome
+            if offset in self._asleep:
+                suspended.append(offset)
+            else:
+                outcomes[offset] = self._shards[offset]
+        self.sessions.suspend(suspended)
         self._deliver(outcomes)
+
+    def wake(self, count: int) -> None:
+        """Runs that were suspended end."""
+        ended = {offset: self._asleep.pop(offset) for offset in list(self._asleep)[:count]}
+        self._shards.update(ended)
+        self._deliver(ended)
 
     def _deliver(self, outcomes: dict[int, bytes]) -> None:
         self._unsaved.update(outcomes)
-        self.sessions.answered(outcomes)
+        calls = {offset: self.request_log.call_of(offset) for offset in outcomes}
+        self.sessions.answered(outcomes, calls)
 
     def checkpoint(self) -> None:
         """Outcomes are recorded, inputs that the last checkpoint has covered deleted."""
@@ -251,6 +270,7 @@ class World:
                 program.pump()
             self.serve(1000)
             self.work(1000)
+            self.wake(1000)
             self.serve(0)
             self.checkpoint()
             for program in self.programs:

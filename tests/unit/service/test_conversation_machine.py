@@ -73,6 +73,14 @@ class ConversationMachine(RuleBasedStateMachine):
     def work(self, count: int) -> None:
         self.world.work(count)
 
+    @rule(count=st.sampled_from([1, 5, 100]))
+    def suspend_runs(self, count: int) -> None:
+        self.world.work(count, suspends=True)
+
+    @rule(count=st.sampled_from([1, 5, 100]))
+    def end_suspended_runs(self, count: int) -> None:
+        self.world.wake(count)
+
     @rule()
     def checkpoint(self) -> None:
         self.world.checkpoint()
@@ -136,6 +144,7 @@ class ConversationMachine(RuleBasedStateMachine):
                     )
                     assert {s for name, s in world.effects if name == program.name} == handed_in
             assert not world.sessions.waiting
+            assert not world.sessions.suspended
             assert world.sessions.malformed == 0
             assert not any(program.replaced for program in world.programs)
             self.each_has_one_effect_at_most()
