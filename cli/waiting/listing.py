@@ -193,7 +193,7 @@ def _question_lines(rows: Iterator[Row], now: float) -> Iterator[tuple[str, ...]
             row["token"],
             _short(row["name"]),
             _short(key_name(row["key"])),
-            duration(max(0.0, now - row["asked_at"])),
+            _age(max(0.0, now - row["asked_at"])),
             "too late" if row["late"] else _moment(row["deadline"], now),
             _short(json_line(row["ask"]), _LONGEST_ASK),
         )
@@ -228,6 +228,10 @@ def _of(row: Row) -> str:
     return what if row["offset"] is None else f"{row['offset']} ({what})"
 
 
+def _age(seconds: float) -> str:
+    return f"{seconds / _DAY:,.1f} d" if seconds >= _DAY else duration(seconds)
+
+
 def _moment(moment: float | None, now: float) -> str:
     """A moment, for people; with the date if it is not within a day."""
     if moment is None:
@@ -252,10 +256,12 @@ def _print(lines: Iterator[tuple[str, ...]], titles: tuple[str, ...]) -> int:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for number, row in enumerate(rows):
             cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-            style = "" if number or total else "dim"
-            line = Text("  ".join(cells).rstrip(), style=style)
-            if console.is_terminal:
-                line.truncate(console.width, overflow="ellipsis")
-            console.print(line)
+            line = "  ".join(cells).rstrip()
+            if not console.is_terminal:
+                write_line(line)
+                continue
+            text = Text(line, style="" if number or total else "dim")
+            text.truncate(console.width, overflow="ellipsis")
+            console.print(text)
         total += len(part)
     return total

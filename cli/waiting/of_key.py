@@ -58,7 +58,7 @@ def as_tree(waits: dict[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for run in waits["runs"]:
         name = f"input {run['of']}" if isinstance(run["of"], int) else str(run["of"])
-        tree[f"run of {name}"] = _dated(run, "until")
+        tree[f"run of {name}"] = {"until": _AN_ANSWER, **_dated(run, "until")}
     if waits["behind"]:
         tree["behind it"] = waits["behind"]
     for question in waits["questions"]:
@@ -80,6 +80,7 @@ def _dated(fields: dict[str, Any], *moments: str) -> dict[str, Any]:
 
 
 _IN_NAME = ("of", "name", "token", "id")
+_AN_ANSWER = "an answer comes"
 
 
 def _source(number: int) -> int | str:

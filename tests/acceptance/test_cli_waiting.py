@@ -5,13 +5,18 @@ from __future__ import annotations
 import getpass
 import json
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.cli import Folder, wait_for
 from support.moved_clock import SharedClock
+from tamias.agent.errors import PoolError
+from tamias.cli.waiting import answer
+from tamias.store.state.directory import StateDirectory
 from tamias.store.state.layout import StateLayout
+from tamias.store.waiting.tokens import make_token
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,3 +195,37 @@ def test_what_else_waits(folder: Folder) -> None:
     folder.clock.advance(3601)  # type: ignore[attr-defined]
     rows = questions(folder, "--all", "--key", "ada")
     assert [row["due"] for row in rows if row["kind"] == "run"] == [True]
+
+
+def test_answers_while_lives_of_the_job_begin_and_end(folder: Folder) -> None:
+    orders(folder, *((f"k{n}", {"amount": n}) for n in range(4)))
+    folder.tamias(*RUN, code=4)
+    listed = questions(folder)
+    stopped = threading.Event()
+
+    def live() -> None:
+        while not stopped.is_set():
+            folder.tamias("resume", STATE, code=None)
+
+    lives = threading.Thread(target=live)
+    lives.start()
+    try:
+        for row in listed:
+            folder.tamias("answer", STATE, row["token"], "--json", row["ask"]["amount"])
+    finally:
+        stopped.set()
+        lives.join()
+    folder.tamias("resume", STATE)
+    assert sorted(outputs(folder)) == [[n, n] for n in range(4)]
+
+
+def test_an_answer_is_not_given_to_a_launcher_that_does_not_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "_PATIENCE", 0.3)
+    token = make_token(0, 1.0)
+    with (
+        StateDirectory.open(tmp_path / "state", "agent:A", 2, "none", {}),
+        pytest.raises(PoolError, match=r"The answer is not on record: .* does not answer"),
+    ):
+        answer._give(tmp_path / "state", answer._Answer(token, 1, None, "r"))
