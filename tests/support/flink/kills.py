@@ -42,7 +42,7 @@ class Kill:
     at: float
     """Seconds since the epoch."""
     kept_since: float | None = None
-    """For a task manager's: when the last complete checkpoint had begun."""
+    """For a task manager's, or a stop: when the last complete checkpoint had begun."""
 
 
 @dataclass(slots=True)
@@ -104,7 +104,10 @@ class Field:
         began = time.monotonic()
         parallelism = self._chance.choice(PARALLELISM)
         self._half(steps, parallelism, None)
+        before = time.time()
         savepoint = self.cluster.stop_with_savepoint(self._job)
+        # Until the job ended, its pools went on; what they did then is not in the savepoint.
+        self._kills.append(Kill(time.time(), before))
         self._check()
         self._half(steps, self._chance.choice(PARALLELISM), savepoint)
         self.cluster.wait_for_checkpoint(self._job, more=2)
