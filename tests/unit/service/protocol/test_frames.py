@@ -39,6 +39,12 @@ def test_answers(blob: bytes, sequences: list[int]) -> None:
     assert unpack_answer(frames.pack_count(b"O", NONCE, 9)) == (b"O", NONCE, 9)
 
 
+def test_queries() -> None:
+    body = b'{"do":"answer","value":[1,null]}'
+    assert unpack_request(frames.pack_query(b"Q", NONCE, 5, body)) == (b"Q", NONCE, 5, body)
+    assert unpack_answer(frames.pack_query(b"D", NONCE, 5, b"{}")) == (b"D", NONCE, 5, b"{}")
+
+
 def test_hello() -> None:
     frame = unpack_request(frames.pack_hello(NONCE, 7, 1, "käse", anonymous=True))
     assert frame == (NONCE, 7, 1, True, "käse")
@@ -49,6 +55,7 @@ SOUND = [
     frames.pack_submit(NONCE, [1, 2], [b"sa", b"i1"], [b"1", b'{"a":[1,2]}']),
     frames.pack_count(b"A", NONCE, 3),
     frames.pack_count(b"P", NONCE, 3),
+    frames.pack_query(b"Q", NONCE, 5, b'{"do":"questions"}'),
 ]
 
 
@@ -90,6 +97,11 @@ def test_any_bytes(data: bytes) -> None:
         frames.pack_hello(NONCE, 7, 1, "a\0b", anonymous=False),
         frames.pack_hello(NONCE, 7, 1, "x" * 201, anonymous=False),
         frames.pack_count(b"A", NONCE, 3)[:-1],
+        frames.pack_query(b"Q", NONCE, 1, b"[1]"),
+        frames.pack_query(b"Q", NONCE, 1, b'{"do":'),
+        frames.pack_query(b"Q", NONCE, 1, b""),
+        frames.pack_query(b"Q", NONCE, 1, b"{}") + b"1",
+        frames.pack_query(b"Q", NONCE, 1, b'{"a":' * 200_000),
     ],
 )
 def test_what_no_frame_may_be(frame: bytes) -> None:
