@@ -262,7 +262,7 @@ class RequestLog:
         """Forget a client's outcomes but the last `keep`; return its new floor, None: unchanged."""
         surplus = min(self.kept.get(client, 0) - keep, _AT_ONCE)
         floor = None
-        if surplus > 0:
+        if surplus > 0 and self._can_trim(client):
             with self._writing() as transaction, transaction.cursor(db=self._calls) as cursor:
                 found = cursor.set_range(_CALL.pack(client, 0))
                 deleted = 0
@@ -278,6 +278,13 @@ class RequestLog:
                     transaction.put(_U32.pack(client), _U64.pack(floor), db=self._floors)
             self._subtract_kept(client, deleted)
         return floor
+
+    def _can_trim(self, client: int) -> bool:
+        """Whether a client's oldest submission has an outcome: it may be suspended for long."""
+        with self._reading() as transaction, transaction.cursor(db=self._calls) as cursor:
+            if not cursor.set_range(_CALL.pack(client, 0)):
+                return False
+            return _CALL.unpack(cursor.key())[0] == client and len(cursor.value()) > _PLACE.size
 
     def expire(self, before: float, present: set[int]) -> int:
         """Forget clients not seen since `before` (seconds since the epoch); return how many.

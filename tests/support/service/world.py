@@ -13,7 +13,13 @@ import json
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from tamias.service.client.session import Answered, ClientSession, Closed, Reconnect
+from tamias.service.client.session import (
+    Answered,
+    ClientSession,
+    Closed,
+    QueryAnswered,
+    Reconnect,
+)
 from tamias.service.protocol.frames import FORGOTTEN, FORGOTTEN_OUTCOME, outcome_of_outputs
 from tamias.service.server.request_log import RequestLog
 from tamias.service.server.sessions import Limits, Sessions
@@ -51,6 +57,9 @@ class Program:
         """A new life."""
         self.next = 1
         self.told: set[int] = set()
+        self.asked = 0
+        self.replied: list[int] = []
+        """The queries of this life that have got a reply."""
         self.session = ClientSession(
             self.name, next(self.world.numbers), self.world.nonce, anonymous=False
         )
@@ -70,6 +79,12 @@ class Program:
             self.session.submit(self.next, key, value, self.world.now)
             self.handed_in = max(self.handed_in, self.next)
             self.next += 1
+        self.pump()
+
+    def ask(self) -> None:
+        """Send a query, which is no submission."""
+        self.asked += 1
+        self.session.query(self.asked, b'{"number":%d}' % self.asked, self.world.now)
         self.pump()
 
     def acknowledge(self) -> None:
@@ -96,6 +111,9 @@ class Program:
         for event in events:
             if isinstance(event, Answered):
                 self._answered(event.sequence, event.outcome)
+            elif isinstance(event, QueryAnswered):
+                assert json.loads(event.body) == {"number": event.number}
+                self.replied.append(event.number)
             elif isinstance(event, Reconnect):
                 self.connect()
             elif isinstance(event, Closed):
@@ -113,7 +131,8 @@ class Program:
     @property
     def idle(self) -> bool:
         """Whether there is nothing it waits for."""
-        return self.session.open and not self.session.pending and not self.session.acknowledging
+        everything = len(self.replied) == self.asked and not self.session.pending
+        return self.session.open and everything and not self.session.acknowledging
 
 
 class World:
@@ -180,6 +199,8 @@ class World:
         for wire in self._wires[::-1] if newest_first else list(self._wires):
             for _ in range(min(frames, len(wire.up))):
                 self.sessions.receive(wire.peer, "", wire.up.popleft())
+        while self.sessions.queries:
+            self.sessions.answer_query(*self.sessions.queries.popleft())
         batch = self.sessions.next_batch()
         if batch:
             first = self.request_log.record(batch.entries, batch.floors, batch.leaving)

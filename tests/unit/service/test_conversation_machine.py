@@ -95,6 +95,16 @@ class ConversationMachine(RuleBasedStateMachine):
     def acknowledge(self, number: int) -> None:
         self.world.programs[number].acknowledge()
 
+    @rule(number=NUMBERS)
+    def ask(self, number: int) -> None:
+        self.world.programs[number].ask()
+
+    @invariant()
+    def each_query_has_one_reply_at_most(self) -> None:
+        if hasattr(self, "world"):
+            for program in self.world.programs:
+                assert len(set(program.replied)) == len(program.replied)
+
     @rule(number=NUMBERS, up=st.booleans())
     def lose(self, number: int, *, up: bool) -> None:
         self.world.programs[number].submit(1)
