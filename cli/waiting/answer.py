@@ -60,10 +60,15 @@ def answer(
     given = _Answer(token, value, login_name() if by is None else by, token_hex(8))
     with StateDirectory.view(state) as view:
         checked_shard(view, token)
-    at_rest = _give(state, given)
-    then = f"; tamias resume {typed(state)} goes on with it" if at_rest else ""
+        is_service = "service" in view.manifest.job
+    next_life = "the service, when it is started again," if is_service else _resume(state)
+    then = f"; {next_life} goes on with it" if _give(state, given) else ""
     error_console().print(f"answered: on record{then}", markup=False)
     return 0
+
+
+def _resume(state: Path) -> str:
+    return f"tamias resume {typed(state)}"
 
 
 def _value(json_text: str | None, text: str | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -170,4 +171,30 @@ def test_a_client_with_a_key_sees_the_questions_of_its_own_inputs(tmp_path: Path
             assert submission.result(30) == ["yes"]
             with pytest.raises(AnswerError, match=r"by carol \(with the key bob\)"):
                 alice.answer(question.token, "no", timeout=30)
+        service.end()
+
+
+def test_commands_answer_the_questions_of_a_service_at_work_and_at_rest(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+
+    def question() -> str:
+        listed = folder.tamias("waiting", "state", "--key", "a", "--json").stdout
+        return str(json.loads(listed.splitlines()[0])["token"])
+
+    with serving(tmp_path, agent=AGENT) as service:
+        with Client(service.state, client_id="c") as client:
+            submission = client.submit("a", {"amount": 1})
+            wait_for(lambda: bool(client.questions()))
+            folder.tamias("answer", "state", question(), "--json", "[1]")
+            assert submission.result(30) == [[1]]
+            client.submit("a", {"amount": 2})
+            wait_for(lambda: bool(client.questions()))
+        service.end()
+    done = folder.tamias("answer", "state", question(), "--text", "yes")
+    assert "the service, when it is started again, goes on with it" in done.stderr
+    with (
+        serving(tmp_path, agent=AGENT) as service,
+        Client(service.state, client_id="c") as client,
+    ):
+        assert client.submit("a", {"amount": 2}, sequence=2).result(30) == ["yes"]
         service.end()
