@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from support.profiles import examples
 from tamias.bridge.task import checkpoints, frames
-from tamias.bridge.task.checkpoints import CheckpointReader
+from tamias.bridge.task.checkpoints import ChangedKeys, CheckpointReader
 from tamias.bridge.task.restore import Restore
 from tamias.store.encoding.keys import encode_key, group_of, key_prefix
 from tamias.store.shard.batch import Batch
@@ -82,21 +82,29 @@ class Levels(RuleBasedStateMachine):
                     own[path] = value
             self.changed.add(key)
 
-    @rule(whole=st.booleans())
-    def checkpoint(self, *, whole: bool) -> None:
-        """All of it, or what has changed since the last one."""
+    @rule(whole=st.booleans(), owned=st.sets(KEYS), most=st.integers(1, 6))
+    def checkpoint(self, *, whole: bool, owned: set[bytes], most: int) -> None:
+        """All of it, or what has changed since the last one.
+
+        The task does not know of the `owned` keys, whose owned runs have changed them.
+        """
         reader = StoreReader(self.state.path)
-        checkpoints = CheckpointReader(reader, len(self.shards), range(GROUPS))
-        checkpoints.open(1)
+        reading = CheckpointReader(reader, len(self.shards), range(GROUPS))
+        reading.changed = ChangedKeys(most)
+        reading.changed.announced(enumerate(owned))
+        reading.open(1)
         if whole or not self.levels:
             self.levels = []
         else:
-            checkpoints.restrict(1, sorted(self.changed))
+            reading.restrict(1, sorted(self.changed - owned))
         level = []
         kind = b""
         while kind != frames.END:
-            for kind, body in checkpoints.next_parts(1):
-                if kind == frames.MEMORY:
+            for kind, body in reading.next_parts(1):
+                if kind == frames.ALL:
+                    assert len(owned) > most
+                    self.levels = []
+                elif kind == frames.MEMORY:
                     level.append(body)
         reader.close()
         self.levels.append(level)
