@@ -14,6 +14,7 @@ from tamias import Agent, EndOfInputEvent, Event, InputEvent, OutputEvent, Runne
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LAST = 1 << 62
 WAYS = ("go on", "sleep", "ask", "schedule")
 
 
@@ -85,7 +86,7 @@ def answer_line(question: dict[str, Any]) -> str:
 
 def place_of(output: dict[str, Any]) -> tuple[str, int]:
     """The place of an output among those of its key and kind, as the agent has counted them."""
-    return output["key"], output.get("count") or output.get("late") or 0
+    return output["key"], output.get("count") or output.get("late") or LAST
 
 
 def judge(
