@@ -14,8 +14,15 @@ from support.cli import Folder, wait_for
 from support.moved_clock import SharedClock
 from tamias.agent.errors import PoolError
 from tamias.cli.waiting import answer
+from tamias.store.encoding.keys import encode_key, shard_of
+from tamias.store.records.offsets import RunKind, owned_number
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
 from tamias.store.state.directory import StateDirectory
 from tamias.store.state.layout import StateLayout
+from tamias.store.state.reader import StoreReader
+from tamias.store.state.waiting import all_waiting
+from tamias.store.waiting.records import OwnedRun, QuestionRecord
 from tamias.store.waiting.tokens import make_token
 
 if TYPE_CHECKING:
@@ -229,3 +236,45 @@ def test_an_answer_is_not_given_to_a_launcher_that_does_not_listen(
         pytest.raises(PoolError, match=r"The answer is not on record: .* does not answer"),
     ):
         answer._give(tmp_path / "state", answer._Answer(token, 1, None, "r"))
+
+
+@pytest.mark.parametrize(
+    ("point", "counts"),
+    [
+        ("answer.before:1", False),
+        ("waiting.inside:1", False),
+        ("waiting.inside:2", False),
+        ("commit.inside:1", False),
+        ("commit.after:1", True),
+    ],
+)
+def test_a_command_that_is_killed_has_answered_or_not(
+    tmp_path: Path, point: str, *, counts: bool
+) -> None:
+    key = encode_key("a")
+    shard = shard_of(key, 2)
+    token = make_token(shard, 1.0)
+    number = owned_number(7)
+    with StateDirectory.open(tmp_path / "state", "agent:A", 2, "none", {}) as state:
+        batch = Batch()
+        changes = batch.changes_of_waiting()
+        changes.put(number, OwnedRun(RunKind.INPUT, key, begun=True).encode(), queued=True)
+        changes.put_question(token, QuestionRecord(number, key, "n", b"", 1.0).encode())
+        writer = Shard.acquire(state.layout.shard(shard), shard, "none")
+        writer.commit(batch)
+        writer.close()
+    flag = tmp_path / "flag"
+    flag.touch()
+    folder = Folder(tmp_path)
+    words = ("answer", "state", token, "--text", "yes")
+    folder.tamias(*words, code=-9, TAMIAS_CRASH=f"{point}:{flag}")
+
+    def state_of() -> tuple[int, int]:
+        with StoreReader(tmp_path / "state") as reader, all_waiting(reader) as waiting:
+            woken = [run for run in waiting.runs() if run.woken]
+            return len(list(waiting.questions())), len(woken)
+
+    assert state_of() == ((0, 1) if counts else (1, 0))
+    folder.tamias(*words, code=2 if counts else 0)
+    assert state_of() == (0, 1)
+    assert folder.tamias("doctor", "state", "--deep").stdout.count("records read") == 2
