@@ -137,6 +137,7 @@ class RunDriver:
         answer = answer_in(value)
         if answer is None:
             return False
+        run.is_answer = True
         self._questions.give(run.lane.writer, answer, now=clock.now(), key=run.lane.key_bytes)
         return True
 

@@ -73,6 +73,8 @@ class Run:
     """The number under which the launcher knows it."""
     has_input: bool = True
     """Whether it is the run of an input."""
+    is_answer: bool = False
+    """Whether its input is an answer."""
     errors: list[AttemptError] | None = None
     """Of the attempts that have failed."""
     timers: list[TimerChange] | None = None

@@ -360,3 +360,26 @@ async def test_owned_runs_that_a_crash_has_cut_off_are_none_that_the_launcher_se
         await life.until_recorded(2)
     with bench(agent, tmp_path) as life:
         assert life.shards[0].interrupted() == {}
+
+
+@on_loop
+async def test_an_answer_does_not_bring_the_end_of_the_input_again(tmp_path: Path) -> None:
+    async def act(event: InputEvent, ctx: Any) -> None:
+        ctx.send_event(OutputEvent(output=await ctx.wait_for("name")))
+
+    def end(_: EndOfInputEvent, ctx: Any) -> None:
+        ctx.send_event(OutputEvent(output=("end", ctx.key)))
+
+    agent = agent_of(act, (EndOfInputEvent, end))
+    with bench(agent, tmp_path) as life:
+        life.send(("a", 1))
+        await soon(lambda: life.notices)
+        await life.at_rest()
+        assert life.order == []
+    with bench(agent, tmp_path) as life:
+        (question,) = life.notices
+        life.send(("a", Answer(question.token, "ann")), first=1)
+        await soon(lambda: ("end", "a") in life.order)
+        assert life.order == ["ann", ("end", "a")]
+        await life.at_rest()
+        assert life.order == ["ann", ("end", "a")]
