@@ -212,6 +212,7 @@ class RunCompletion:
             self._owned.finish(run)
         else:
             writer.offsets.append(run.number)
+            wants_end = wants_end and not run.is_answer
             if wants_end and self._owned.wants_ends and not retries_of(run.offset):
                 self._owned.want_end(lane)
         if run.tokens:
