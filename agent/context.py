@@ -68,7 +68,7 @@ class RunnerContext(ABC):
         func: Callable[..., T],
         /,
         *args: Any,
-        retry: RetryPolicy | Mapping[str, Any],
+        retry: RetryPolicy | Mapping[str, Any] | None,
         reconciler: Callable[[], T] | None = None,
         **kwargs: Any,
     ) -> T: ...
@@ -95,9 +95,9 @@ class RunnerContext(ABC):
         ``retry=RetryPolicy(...)``: a failed attempt is put on record and the next one made after
         the policy's wait, for which the run may leave its worker; when it gives up, the last
         exception is raised, and the run is not tried again. The policy's ``timeout`` cannot stop a
-        plain function: its late result is dropped. ``reconciler=function``: called, without
-        arguments, in place of ``func`` when the call was begun before a crash and its outcome is
-        not on record.
+        plain function: its late result is dropped. Without a policy, the option ``call-attempts``
+        holds. ``reconciler=function``: called, without arguments, in place of ``func`` when the
+        call was begun before a crash and its outcome is not on record.
         """
 
     @overload
@@ -106,7 +106,7 @@ class RunnerContext(ABC):
         func: Callable[..., Awaitable[T]],
         /,
         *args: Any,
-        retry: RetryPolicy | Mapping[str, Any],
+        retry: RetryPolicy | Mapping[str, Any] | None,
         reconciler: Callable[[], Awaitable[T] | T] | None = None,
         **kwargs: Any,
     ) -> Awaitable[T]: ...
@@ -117,7 +117,7 @@ class RunnerContext(ABC):
         func: Callable[..., T],
         /,
         *args: Any,
-        retry: RetryPolicy | Mapping[str, Any],
+        retry: RetryPolicy | Mapping[str, Any] | None,
         reconciler: Callable[[], T] | None = None,
         **kwargs: Any,
     ) -> Awaitable[T]: ...

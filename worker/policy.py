@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..agent.config.options import AgentExecutionOptions, PoolOptions
@@ -28,6 +28,8 @@ class Policy:
     """Seconds; a run that waits for longer leaves the worker."""
     retry: RetryPolicy
     """For failures of runs that look temporary."""
+    call_retry: RetryPolicy | None
+    """For durable calls without a policy of their own; None if they are tried once."""
     codec: str
     """How payloads are encoded, for the dead letters."""
 
@@ -39,6 +41,14 @@ class Policy:
     @classmethod
     def of(cls, config: Configuration, *, on_error: str, codec: str) -> Policy:
         """The policy that a configuration describes."""
+        retry = RetryPolicy(
+            attempts=config.get(PoolOptions.RETRY_ATTEMPTS),
+            wait=config.get(PoolOptions.RETRY_WAIT),
+            factor=config.get(PoolOptions.RETRY_FACTOR),
+            longest=config.get(PoolOptions.RETRY_LONGEST),
+            jitter=config.get(PoolOptions.RETRY_JITTER),
+        )
+        call_attempts = config.get(PoolOptions.CALL_ATTEMPTS)
         return cls(
             on_error=on_error,
             max_attempts=max(1, config.get(PoolOptions.MAX_ATTEMPTS)),
@@ -46,12 +56,7 @@ class Policy:
             sync_in_threads=config.get(PoolOptions.SYNC_IN_THREADS),
             threads=config.get(AgentExecutionOptions.NUM_ASYNC_THREADS),
             suspend_after=config.get(PoolOptions.SUSPEND_AFTER),
-            retry=RetryPolicy(
-                attempts=config.get(PoolOptions.RETRY_ATTEMPTS),
-                wait=config.get(PoolOptions.RETRY_WAIT),
-                factor=config.get(PoolOptions.RETRY_FACTOR),
-                longest=config.get(PoolOptions.RETRY_LONGEST),
-                jitter=config.get(PoolOptions.RETRY_JITTER),
-            ),
+            retry=retry,
+            call_retry=replace(retry, attempts=call_attempts) if call_attempts > 1 else None,
             codec=codec,
         )

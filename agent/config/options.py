@@ -137,6 +137,15 @@ class PoolOptions:
         live=True,
         description="The share by which a wait is made longer or shorter, 0 to 1.",
     )
+    CALL_ATTEMPTS = ConfigOption(
+        "call-attempts",
+        int,
+        1,
+        minimum=1,
+        live=True,
+        description="How often a durable call without a retry policy of its own is tried, with the"
+        " waits of retry-wait, -factor, -longest and -jitter.",
+    )
     ON_ERROR: ConfigOption[str | None] = ConfigOption(
         "on-error",
         str,

@@ -20,12 +20,11 @@ from ..config.values import parse_duration, to_float, to_int
 from ..errors import ConfigError
 from ..failures.error_text import is_of
 from ..naming.public import public
+from .error_kinds import is_one_of, parse_kinds
 from .temporary import said_wait
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    ErrorKinds: TypeAlias = "type[BaseException] | str | tuple[type[BaseException] | str, ...]"
+    from .error_kinds import ErrorKinds, NamedKinds
 
 __all__ = ["RetryPolicy"]
 
@@ -57,6 +56,20 @@ class RetryPolicy:
     retry_on: Any = None
     give_up_on: Any = ()
     timeout: float | None = None
+
+    if TYPE_CHECKING:  # what is given is converted, so more is taken than the attributes say
+
+        def __init__(  # noqa: PLR0917
+            self,
+            attempts: int = ...,
+            wait: float | str | timedelta = ...,
+            factor: float = ...,
+            longest: float | str | timedelta = ...,
+            jitter: float = ...,
+            retry_on: NamedKinds | None = ...,
+            give_up_on: NamedKinds = ...,
+            timeout: float | str | timedelta | None = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         """Convert and check all that was given.
@@ -105,10 +118,10 @@ class RetryPolicy:
 
     def retries(self, error: BaseException) -> bool:
         """Whether this exception is one that is tried again, while attempts are left."""
-        if _is_one_of(error, self.give_up_on):
+        if is_one_of(error, self.give_up_on):
             return False
         if self.retry_on is not None:
-            return _is_one_of(error, self.retry_on)
+            return is_one_of(error, self.retry_on)
         return is_of(error, Exception)
 
     def wait_after(self, failed: int, error: BaseException, *, now: float, seed: bytes) -> float:
@@ -162,28 +175,15 @@ def _number(name: str, value: object, least: float, most: float | None) -> float
     return number
 
 
-def _kinds(name: str, value: object) -> tuple[type[BaseException] | str, ...]:
-    given = tuple(value) if isinstance(value, (list, tuple, set, frozenset)) else (value,)
-    for kind in given:
-        is_class = isinstance(kind, type) and issubclass(kind, BaseException)
-        if not is_class and not (isinstance(kind, str) and kind):
-            raise _bad(name, value, "classes of exceptions, or their names")
-    return given
-
-
-def _is_one_of(error: BaseException, kinds: tuple[type[BaseException] | str, ...]) -> bool:
-    for kind in kinds:
-        if isinstance(kind, type):
-            if is_of(error, kind):
-                return True
-        elif any(_is_name_of(kind, clazz) for clazz in type(error).__mro__):
-            return True
-    return False
-
-
-def _is_name_of(name: str, clazz: type) -> bool:
-    full = f"{clazz.__module__}.{clazz.__qualname__}"
-    return name in (clazz.__name__, clazz.__qualname__, full, full.removeprefix("builtins."))
+def _kinds(name: str, value: object) -> ErrorKinds:
+    try:
+        return parse_kinds(value)
+    except ValueError as error:
+        raise ConfigError(
+            f"{name!r} of a retry policy is {value!r}: {error}.",
+            hint="Give classes of exceptions, or their names, as 'ConnectionError' or"
+            " 'httpx.ConnectError'.",
+        ) from None
 
 
 def _bad(name: str, value: object, wanted: str) -> ConfigError:

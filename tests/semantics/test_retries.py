@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tamias import (
     Agent,
     AgentDefinitionError,
     AgentFailedError,
+    AgentRun,
+    ConfigError,
     Event,
     InputEvent,
     OutputEvent,
@@ -85,6 +88,33 @@ def test_a_policy_of_an_action_is_checked() -> None:
             Agent().add_action("act", [InputEvent], Failing.act, retry=bad)  # type: ignore[arg-type]
 
 
+def test_policies_without_an_end_or_sense_are_refused_before_anything_runs() -> None:
+    for bad, problem in (
+        ({"attempts": None}, "a policy has to end"),
+        ({"attempts": float("inf")}, "a policy has to end"),
+        ({"wait": -1}, "'wait' of a retry policy is -1"),
+        ({"wait": timedelta(days=-1)}, "'wait' of a retry policy"),
+        ({"longest": "-5s"}, "'longest' of a retry policy is '-5s'"),
+        ({"retry_on": "ConectionError"}, "perhaps 'ConnectionError' is meant"),
+        ({"retry_on": ["json.NoError"]}, "the module 'json' has no exception 'NoError'"),
+        ({"give_up_on": int}, "<class 'int'> is no class of exceptions"),
+    ):
+        with pytest.raises(AgentDefinitionError, match=problem) as raised:
+            Agent().add_action("act", [InputEvent], Failing.act, retry=bad)
+        assert raised.value.hint or "wanted:" in raised.value.message
+    for option, value in (
+        *(("retry-attempts", bad) for bad in (0, "inf", -1, "for ever")),
+        *(("call-attempts", bad) for bad in (0, "inf", 1.5)),
+        *(("retry-wait", bad) for bad in (-1, "-1s", "soon", "inf")),
+        ("retry-longest", "-5min"),
+        ("retry-factor", 0.5),
+        ("retry-jitter", 2),
+    ):
+        with pytest.raises(ConfigError, match=option):
+            run_agent(Failing, [("a", (OSError(), 0))], config={option: value})
+    assert CALLS == []
+
+
 def call(key: str, error: Exception, times: int) -> int:
     CALLS.append(key)
     if CALLS.count(key) <= times:
@@ -124,6 +154,35 @@ def test_a_durable_call_is_tried_as_its_policy_says(agent: type[Agent]) -> None:
     assert CALLS.count("c") == 4
     assert run.failures[0].error.startswith("ConnectionError: down (")
     assert "call was tried 4 times" in run.failures[0].error
+
+
+class Unsaid(Agent):
+    """Calls durably; only the second call has a policy of its own."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def act(event: Event, ctx: Any) -> None:
+        made = await ctx.durable_execute_async(call, ctx.key, *event.input)
+        once = RetryPolicy(attempts=1)
+        made += ctx.durable_execute(call, ctx.key + "2", *event.input, retry=once)
+        ctx.send_event(OutputEvent(output=made))
+
+
+def test_the_job_has_a_policy_for_calls_that_have_none() -> None:
+    def run(key: str, error: Exception, times: int, attempts: int) -> AgentRun:
+        config = {"call-attempts": attempts, "retry-wait": "1h"}
+        return run_agent(Unsaid, [(key, (error, times))], on_error="dead-letter", config=config)
+
+    assert run("a", ValueError("bad"), 0, 4).outputs_of("a") == [2]
+    (failure,) = run("b", ConnectionError("down"), 3, 4).failures
+    assert (CALLS.count("b"), CALLS.count("b2")) == (4, 1)
+    assert "call was tried once" in failure.error
+    (failure,) = run("c", ValueError("bad"), 99, 4).failures
+    assert CALLS.count("c") == 4
+    assert "call was tried 4 times" in failure.error
+    (failure,) = run("d", ValueError("bad"), 99, 1).failures
+    assert CALLS.count("d") == 3
+    assert "was tried" not in failure.error
 
 
 class Slow(Agent):

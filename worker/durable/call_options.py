@@ -23,8 +23,12 @@ class CallOptions(NamedTuple):
     reconciler: Callable[[], Any] | None = None
 
     @classmethod
-    def taken_from(cls, func: Callable[..., Any], kwargs: dict[str, Any]) -> CallOptions:
+    def taken_from(
+        cls, func: Callable[..., Any], kwargs: dict[str, Any], default: RetryPolicy | None
+    ) -> CallOptions:
         """Take the options out of a call's keywords, unless they are parameters of `func`.
+
+        `default` is the job's policy for calls that have none.
 
         Raises:
             ConfigError: the retry policy is none.
@@ -32,7 +36,7 @@ class CallOptions(NamedTuple):
         """
         given = {"retry", "reconciler"} & kwargs.keys()
         if not given:
-            return _NONE
+            return _NONE if default is None else cls(default)
         with suppress(ValueError, TypeError):  # a function of an extension, without a signature
             given -= inspect.signature(func).parameters.keys()
         retry = kwargs.pop("retry") if "retry" in given else None
@@ -41,7 +45,7 @@ class CallOptions(NamedTuple):
             raise DurableCallError(
                 f"the reconciler of a durable call is {reconciler!r}, which cannot be called"
             )
-        return cls(None if retry is None else RetryPolicy.of(retry), reconciler)
+        return cls(default if retry is None else RetryPolicy.of(retry), reconciler)
 
     @property
     def timeout(self) -> float | None:

@@ -110,7 +110,7 @@ class WorkerContext(RunnerContext):
             raise DurableCallError(
                 f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
             )
-        options = CallOptions.taken_from(func, kwargs)
+        options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
         call = DurableCall(self._engine, self._run, func, args, kwargs, options=options)
         if call.record is not None:
             return call.replay(call.record)
@@ -135,7 +135,7 @@ class WorkerContext(RunnerContext):
     ) -> Any:
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)
-        options = CallOptions.taken_from(func, kwargs)
+        options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
         call = DurableCall(self._engine, self._run, func, args, kwargs, options=options)
         if call.record is not None:
             return call.replay(call.record)

@@ -176,7 +176,7 @@ class DurableCall:
             if again is not None:
                 return again
             self.record = issued.failed(self._cause, changed=changed)
-            if self._options.retry is not None:
+            if self.attempts:
                 self.record = self.record._replace(attempts=self.attempts)
         else:
             self.record = self.log.record(issued, result, changed=changed)
@@ -195,11 +195,11 @@ class DurableCall:
     def _again(self, issued: IssuedCall, error: Exception) -> CallRecord | None:
         """The record of a failed attempt that another one follows; None if none does."""
         policy, now = self._options.retry, clock.now()
-        if policy is None:
+        if policy is None and not self.attempts:
             return None
         self.attempts = (*self.attempts, (now, one_line(error)[:_LONGEST_ERROR]))
         failed = len(self.attempts)
-        if failed >= policy.attempts or not policy.retries(error):
+        if policy is None or failed >= policy.attempts or not policy.retries(error):
             return None
         seed = self._run.offset.to_bytes(8, "big") + self.identity.fingerprint
         self.next_moment = now + policy.wait_after(failed, error, now=now, seed=seed)

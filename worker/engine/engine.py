@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ...agent.hooks import Hooks
     from ...agent.plan import AgentPlan
     from ...agent.resources.registry import ResourceRegistry
+    from ...agent.waiting.retry import RetryPolicy
     from ..beacon import Beacon
     from ..hooks import WorkerHook
     from ..metrics import WorkerMetrics
@@ -337,6 +338,11 @@ class Engine:
     def unheard(self, event: Event, sender: str) -> None:
         """Notice an event that no action listens to."""
         self.metrics.notices.add(unheard(self.plan, event, sender))
+
+    @property
+    def call_retry(self) -> RetryPolicy | None:
+        """The retry policy of durable calls that have none of their own."""
+        return self._policy.call_retry
 
     # -- shards and settings ------------------------------------------------------------------
 

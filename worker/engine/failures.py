@@ -89,7 +89,7 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
     """The dead letter of an input whose run raised `error` at its last attempt."""
     divergence = divergence_in(error)
     call = run.log.call_that_gave_up(error) if run.log is not None else None
-    gave_up = f" ({call.name} was tried {len(call.attempts)} times)" if call is not None else ""
+    gave_up = f" ({call.name} was tried {_times(len(call.attempts))})" if call is not None else ""
     return DeadLetter(
         offset=offset_of(run.offset),
         retries=retries_of(run.offset),
@@ -110,6 +110,10 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         recorded_by=divergence.recorded_by if divergence else None,
         recorded=run.history() if divergence else [],
     )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _attempts(run: Run, call: CallRecord | None) -> list[dict[str, Any]]:

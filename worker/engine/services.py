@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...agent.hooks import Hooks
     from ...agent.plan import AgentPlan
     from ...agent.resources.registry import ResourceRegistry
+    from ...agent.waiting.retry import RetryPolicy
     from ..hooks import WorkerHook
     from ..metrics import WorkerMetrics
     from ..runs.run import Run
@@ -36,6 +37,10 @@ class Services(Protocol):
     """None where no hook listens."""
     questions: Questions
     owned: OwnedRuns
+
+    @property
+    def call_retry(self) -> RetryPolicy | None:
+        """The retry policy of durable calls that have none of their own."""
 
     @property
     def waits(self) -> Waits:

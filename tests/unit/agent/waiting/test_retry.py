@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -54,7 +55,14 @@ def wait(policy: RetryPolicy, failed: int = 1, error: BaseException | None = Non
         {"jitter": -0.1},
         {"retry_on": 7},
         {"retry_on": int},
+        {"retry_on": "not a name"},
+        {"retry_on": "print"},
+        {"retry_on": ["OSError", "ConectionError"]},
+        {"retry_on": "json.DecodeError"},
+        {"retry_on": "json.dumps"},
         {"give_up_on": [""]},
+        {"give_up_on": [OSError, 7]},
+        {"give_up_on": "TimeOutError"},
         {"timeout": 0},
         {"timeout": -3},
     ],
@@ -65,7 +73,7 @@ def test_a_policy_that_makes_no_sense_is_refused_by_name(bad: dict[str, Any]) ->
 
 
 def test_durations_are_numbers_texts_and_timedeltas() -> None:
-    policy = RetryPolicy(wait="250ms", longest=timedelta(minutes=2), timeout="1min")  # type: ignore[arg-type]
+    policy = RetryPolicy(wait="250ms", longest=timedelta(minutes=2), timeout="1min")
     assert (policy.wait, policy.longest, policy.timeout) == (0.25, 120.0, 60.0)
 
 
@@ -88,6 +96,31 @@ def test_give_up_on_wins_over_retry_on() -> None:
     assert not policy.retries(ValueError())
     assert RetryPolicy().retries(ValueError())
     assert not RetryPolicy().retries(SystemExit())
+
+
+def test_exceptions_may_be_named_as_they_are_imported() -> None:
+    policy = RetryPolicy(
+        retry_on=["json.JSONDecodeError", "IOError", "library_that_is_not_imported.ItsError"]
+    )
+    assert policy.retries(json.JSONDecodeError("bad", "", 0))
+    assert policy.retries(ConnectionError())
+    assert not policy.retries(ValueError())
+    assert RetryPolicy(retry_on="AskedError").retries(AskedError(1))
+    named = type("ItsError", (Exception,), {"__module__": "library_that_is_not_imported"})
+    assert policy.retries(named())
+    assert RetryPolicy(give_up_on={"ItsError"}).retries(AskedError(1))
+
+
+LATER = RetryPolicy(retry_on=f"{__name__}.LaterError")
+
+
+class LaterError(Exception):
+    """An exception that is named before there is one."""
+
+
+def test_a_policy_may_name_an_exception_of_its_module_that_comes_later() -> None:
+    assert LATER.retries(LaterError())
+    assert not LATER.retries(OSError())
 
 
 def test_waits_grow_up_to_the_longest() -> None:
