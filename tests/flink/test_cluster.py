@@ -194,8 +194,11 @@ def test_a_savepoint_is_carried_on_at_another_parallelism(flink: Cluster, tmp_pa
     assert flink.failures(job) == 0
 
 
+@pytest.mark.parametrize(
+    "killed", ["a pool", pytest.param("task managers", marks=pytest.mark.nightly)]
+)
 def test_runs_that_wait_are_carried_on_at_another_parallelism(
-    flink: Cluster, tmp_path: Path
+    flink: Cluster, tmp_path: Path, killed: str
 ) -> None:
     count, keys = 120, 10
     answers = Answers(tmp_path)
@@ -223,7 +226,8 @@ def test_runs_that_wait_are_carried_on_at_another_parallelism(
     flink.wait_for_checkpoint(job)
     kill_a_worker(flink)
     kill_a_launcher(flink)
-    kill_the_busy(flink)
+    if killed == "task managers":
+        kill_the_busy(flink)
     flink.wait_for(is_done, 120)
     end(flink, job)
     found = [line for line in outputs.lines(tmp_path / "out") if "token" not in line]
