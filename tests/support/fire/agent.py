@@ -243,7 +243,7 @@ class FireAgent(Agent):
         if kind.startswith("broken-"):
             kind = kind.removeprefix("broken-")
             if "FIRE_REPAIRED" not in os.environ:
-                raise RuntimeError("this code is broken")
+                raise ValueError("this code is broken")
         sensory = ctx.sensory_memory
         clean = not sensory.get_field_names()
         sensory.set("from.first", i)

@@ -173,7 +173,13 @@ class Field:
         for one in self._beside:
             one.stop()
         shape = self.shape
-        waiting = Waiting(self.inputs, self.answering, ends=shape.ends, ordered=shape.ordered)
+        waiting = Waiting(
+            self.inputs,
+            self.answering,
+            ends=shape.ends,
+            ordered=shape.ordered,
+            retried=self.retrying,
+        )
         wrong = [*self._judge_calls(model, answers)]
         wrong += self._judge_outputs(model, answers, waiting)
         wrong += waiting.wrong()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from support.fire.run import Outcome
 
 MOST_SECONDS = 60.0
-REPAIRABLE = {"plain", "multi", "gather", "mixed", "call", "nap"}
+REPAIRABLE = {"plain", "multi", "gather", "mixed", "call"}
 MANY = 3
 """So many kills in one life may end it, with a clear error, if each of them hits a start."""
 

@@ -31,8 +31,10 @@ class Waiting:
         *,
         ends: bool,
         ordered: bool = False,
+        retried: bool = False,
     ) -> None:
         """`ends`: whether keys wanted to know of the end of the input."""
+        self._retried = retried
         self._ordered = ordered
         self._answering = answering
         self.inputs = {value["i"]: value for _, value in inputs}
@@ -82,7 +84,7 @@ class Waiting:
             if self._ordered:
                 continue  # what has waited is appended, and other lines may be held back
             yield from self._wrong_cancels(key, outputs)
-            if ends and {*steps[steps.index("end") :]} - {"end", "tick"}:
+            if ends and not self._retried and {*steps[steps.index("end") :]} - {"end", "tick"}:
                 yield f"outputs of {key} behind the end of the input"
 
     def _wrong_answers(self) -> Iterator[str]:
