@@ -97,7 +97,8 @@ class RunnerContext(ABC):
         exception is raised, and the run is not tried again. The policy's ``timeout`` cannot stop a
         plain function: its late result is dropped. Without a policy, the option ``call-attempts``
         holds. ``reconciler=function``: called, without arguments, in place of ``func`` when the
-        call was begun before a crash and its outcome is not on record.
+        call was begun before a crash and its outcome is not on record; if it fails, it, not
+        ``func``, is called when the run is tried again.
         """
 
     @overload

@@ -77,6 +77,8 @@ BEGUN: Final = "begun"
 """The kind of a record of a call that was begun."""
 AGAIN: Final = "again"
 """The kind of a record of a call that is to be tried again."""
+UNKNOWN: Final = "unknown"
+"""The kind of a record of a call whose reconciler has failed, and is to be asked again."""
 
 
 class CallRecord(NamedTuple):
@@ -100,10 +102,18 @@ class CallRecord(NamedTuple):
     changed: bool = False
     """Whether its arguments had other contents when it returned."""
     kind: str = ""
-    """`BEGUN`, `AGAIN`, or empty for a call that has its outcome. Of one that is to be tried again,
-    `outcome` is the encoded moment of the next attempt."""
+    """`BEGUN`, `AGAIN`, `UNKNOWN`, or empty for a call that has its outcome. Of one that is to be
+    tried again, `outcome` is the encoded moment of the next attempt."""
     attempts: tuple[tuple[float, str], ...] = ()
     """When its attempts have failed, and their errors, if it was tried more than once."""
+    by_reconciler: bool = False
+    """Whether its outcome is an exception of its reconciler, so that what came of it is unknown."""
+
+    def begun_again(self) -> CallRecord | None:
+        """The record for another attempt of the run, if its reconciler is to be asked again."""
+        if not self.by_reconciler:
+            return None
+        return self._replace(kind=BEGUN, outcome=b"", attempts=(), by_reconciler=False)
 
     def encode(self) -> bytes:
         """The journal's bytes; the number is in the journal's key.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.failures.error_text import one_line
 from ...store import clock
 from ...store.encoding.values import dumps, loads
-from ..durable.call_log import AGAIN, BEGUN, IssuedCall, is_recordable
+from ..durable.call_log import AGAIN, BEGUN, UNKNOWN, IssuedCall, is_recordable
 from ..durable.fingerprint import function_name, has_changed, identify_call
 from ..hooks import WorkerHook
 from ..tasks.tracking import next_place
@@ -29,6 +29,8 @@ _CHANGING: Final[set[str]] = set()
 """Functions that have changed their arguments, which has been logged."""
 _LONGEST_ERROR: Final = 500
 """Characters of an attempt's error that are kept."""
+_FULL_ERRORS: Final = 100
+"""So many attempts are kept with the texts of their errors."""
 _LOG: Final = logging.getLogger("tamias.worker")
 
 
@@ -53,6 +55,7 @@ class DurableCall:
         "_began",
         "_cause",
         "_engine",
+        "_is_unknown",
         "_issued",
         "_options",
         "_place",
@@ -99,6 +102,8 @@ class DurableCall:
         """Makes the attempt."""
         self._options = options
         self._issued: IssuedCall | None = None
+        self._is_unknown = False
+        """Whether it was begun before a crash, so that its reconciler is asked what came of it."""
         if self.record is not None and self.record.kind:
             self._go_on(self.record)
 
@@ -110,10 +115,11 @@ class DurableCall:
         )
         self.record = None
         self.attempts = unfinished.attempts
-        if unfinished.kind == AGAIN:
+        if unfinished.kind != BEGUN:
             self.next_moment = loads(unfinished.outcome)
-        elif self._options.reconciler is not None:
+        if unfinished.kind != AGAIN and self._options.reconciler is not None:
             self.work = self._options.reconciler
+            self._is_unknown = True
 
     def begun(self) -> CallRecord | None:
         """The record to be made before an attempt: with a reconciler only."""
@@ -176,8 +182,9 @@ class DurableCall:
             if again is not None:
                 return again
             self.record = issued.failed(self._cause, changed=changed)
-            if self.attempts:
-                self.record = self.record._replace(attempts=self.attempts)
+            self.record = self.record._replace(
+                attempts=self.attempts, by_reconciler=self._is_unknown
+            )
         else:
             self.record = self.log.record(issued, result, changed=changed)
         if self._engine.hooks is not None:
@@ -197,13 +204,15 @@ class DurableCall:
         policy, now = self._options.retry, clock.now()
         if policy is None and not self.attempts:
             return None
-        self.attempts = (*self.attempts, (now, one_line(error)[:_LONGEST_ERROR]))
+        text = one_line(error)[:_LONGEST_ERROR] if len(self.attempts) < _FULL_ERRORS else ""
+        self.attempts = (*self.attempts, (now, text))
         failed = len(self.attempts)
         if policy is None or failed >= policy.attempts or not policy.retries(error):
             return None
         seed = self._run.offset.to_bytes(8, "big") + self.identity.fingerprint
         self.next_moment = now + policy.wait_after(failed, error, now=now, seed=seed)
-        return issued.unfinished(AGAIN, dumps(self.next_moment), self.attempts)
+        kind = UNKNOWN if self._is_unknown else AGAIN
+        return issued.unfinished(kind, dumps(self.next_moment), self.attempts)
 
     def answer(self, result: Any) -> Any:
         """Return `result`, or raise the call's exception; the outcome is on record now."""

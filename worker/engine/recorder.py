@@ -68,8 +68,8 @@ class Recorder:
 
     def drop_failed_calls(self, run: Run, error: BaseException) -> None:
         """Remove the calls that made an action fail from the journal, so that they are repeated."""
-        for entry in run.drop_failed_calls(error):
-            run.lane.writer.batch.journal.append((entry.key, None))
+        for change in run.drop_failed_calls(error):
+            run.lane.writer.batch.journal.append(change)
             self._group.join(run.lane.writer)
 
     def _record(self, run: Run, entry: JournalEntry) -> None:

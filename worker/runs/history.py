@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...store.records.journal import ACTION, CALL, JournalEntry
-from ..durable.call_log import CallRecord
+from ..durable.call_log import BEGUN, CallRecord
 from .effects import Effects
 
 if TYPE_CHECKING:
@@ -24,10 +24,18 @@ def generation_of(entry: JournalEntry) -> int:
     return Effects.origin(entry.data)[1]
 
 
+def _state(call: CallRecord) -> str:
+    if call.kind == BEGUN:
+        return "has begun"
+    if call.kind:
+        return f"raised, and is to be tried again (attempt {len(call.attempts) + 1})"
+    return "returned" if call.succeeded else "raised"
+
+
 def _described(entry: JournalEntry) -> str:
     if entry.kind == CALL:
         call = CallRecord.decode(entry.index, entry.data)
-        what = f"call {call.number}: {call.name} {'returned' if call.succeeded else 'raised'}"
+        what = f"call {call.number}: {call.name} {_state(call)}"
     else:
         what = f"action {Effects.origin(entry.data)[0]!r} ended"
     return f"step {entry.action}, {what} (generation {generation_of(entry)})"

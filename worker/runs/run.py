@@ -13,6 +13,7 @@ their effects; the step after them gets its recorded durable calls.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...agent.errors import DivergenceError
@@ -148,21 +149,28 @@ class Run:
         run.tokens = self.tokens
         return run
 
-    def drop_failed_calls(self, error: BaseException) -> list[JournalEntry]:
+    def drop_failed_calls(self, error: BaseException) -> list[tuple[bytes, bytes | None]]:
         """Drop the records of calls that made the current action fail, so that they are repeated.
 
-        Returns them, to be removed from the journal.
+        Of those whose reconciler has failed it stays on record that they were begun. Returns the
+        changes of the journal.
         """
         calls = self.log.failed_calls(error) if self.log is not None else ()
         if not calls or self.entries is None:
             return []
-        lost = [
-            entry
+        lost = {
+            entry.key: entry  # the newest, if a call was tried several times
             for entry in self.entries
             if entry.action == self.step and entry.kind == CALL and entry.index in calls
-        ]
-        self.entries = [entry for entry in self.entries if entry not in lost]
-        return lost
+        }
+        self.entries = [entry for entry in self.entries if entry.key not in lost]
+        changes: list[tuple[bytes, bytes | None]] = []
+        for key, entry in lost.items():
+            begun = CallRecord.decode(entry.index, entry.data).begun_again()
+            if begun is not None:
+                self.entries.append(replace(entry, data=begun.encode()))
+            changes.append((key, None if begun is None else begun.encode()))
+        return changes
 
     def add_entry(self, entry: JournalEntry) -> None:
         """Add an entry that is about to be written to the journal."""

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from support.loops import on_loop
 from support.worker.bench import bench
 from tamias import Agent, Event, InputEvent, OutputEvent, RetryPolicy, action
 
 CALLS: list[str] = []
-BEGUN = asyncio.Event()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.001)
 
 
 async def pay() -> str:
     CALLS.append("pay")
     if CALLS == ["pay"]:
-        BEGUN.set()
         await asyncio.sleep(3600)
     return "paid"
 
@@ -43,11 +52,49 @@ async def test_a_reconciler_is_asked_only_after_a_crash(tmp_path: Path) -> None:
     CALLS.clear()
     with bench(Paying, tmp_path) as life:
         life.send(("a", 1))
-        await asyncio.wait_for(BEGUN.wait(), 20)
+        await until(lambda: CALLS == ["pay"])
     with bench(Paying, tmp_path) as life:
         assert await life.run(("a", 1)) == [["was paid"]]
         assert await life.run(("a", 2), first=1) == [["paid"]]
     assert CALLS == ["pay", "look up", "pay"]
+
+
+def look_up_with_failures() -> str:
+    CALLS.append("look up")
+    if CALLS.count("look up") < 3:
+        raise ConnectionError("down")
+    return "was paid"
+
+
+class PayingByChance(Agent):
+    """The same; its reconciler fails twice."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def act(event: Event, ctx: Any) -> None:
+        retry = {"attempts": 5, "wait": 0.05} if event.input == "policy" else None
+        paid = await ctx.durable_execute_async(pay, retry=retry, reconciler=look_up_with_failures)
+        ctx.send_event(OutputEvent(output=paid))
+
+
+@pytest.mark.parametrize("value", ["policy", "none"])
+@on_loop
+async def test_a_reconciler_that_fails_is_asked_again_and_nothing_is_paid_twice(
+    tmp_path: Path, value: str
+) -> None:
+    CALLS.clear()
+    options = {"suspend_after": 0.01, "retry_wait": "50ms"}
+    with bench(PayingByChance, tmp_path, **options) as life:
+        life.send(("a", value))
+        await until(lambda: CALLS == ["pay"])
+    with bench(PayingByChance, tmp_path, **options) as life:
+        life.send(("a", value))
+        await until(lambda: CALLS.count("look up") == 2)
+        await life.until_recorded()
+    with bench(PayingByChance, tmp_path, **options) as life:
+        await until(lambda: bool(life.order))
+        assert life.order == ["was paid"]
+    assert CALLS == ["pay", "look up", "look up", "look up"]
 
 
 def fail() -> str:
