@@ -10,23 +10,23 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
+from collections.abc import Collection, Iterator
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from ..failures.error_text import is_of
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from typing import TypeAlias
+__all__ = ["ErrorKinds", "NamedKinds", "is_one_of", "parse_kinds"]
 
-    ErrorKinds: TypeAlias = "tuple[type[BaseException] | str, ...]"
-    NamedKinds: TypeAlias = (
-        "type[BaseException] | str | Collection[type[BaseException]] | Collection[str]"
-        " | Collection[type[BaseException] | str]"
-    )
-    """As users give them: one, or several."""
-
-__all__ = ["is_one_of", "parse_kinds"]
+ErrorKinds: TypeAlias = tuple[type[BaseException] | str, ...]
+NamedKinds: TypeAlias = (
+    type[BaseException]
+    | str
+    | Collection[type[BaseException]]
+    | Collection[str]
+    | Collection[type[BaseException] | str]
+)
+"""As users give them: one, or several."""
 
 
 def parse_kinds(value: object) -> ErrorKinds:
@@ -35,7 +35,7 @@ def parse_kinds(value: object) -> ErrorKinds:
     Raises:
         ValueError: one is no exception; the text says which, and what was wanted.
     """
-    several = isinstance(value, (list, tuple, set, frozenset))
+    several = isinstance(value, Collection) and not isinstance(value, (str, type))
     kinds: tuple[Any, ...] = tuple(value) if several else (value,)  # type: ignore[arg-type]
     for kind in kinds:
         if isinstance(kind, str):

@@ -14,17 +14,14 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from hashlib import blake2b
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from ..config.values import parse_duration, to_float, to_int
 from ..errors import ConfigError
 from ..failures.error_text import is_of
 from ..naming.public import public
-from .error_kinds import is_one_of, parse_kinds
+from .error_kinds import ErrorKinds, NamedKinds, is_one_of, parse_kinds
 from .temporary import said_wait
-
-if TYPE_CHECKING:
-    from .error_kinds import ErrorKinds, NamedKinds
 
 __all__ = ["RetryPolicy"]
 
@@ -32,7 +29,7 @@ _BYTES: Final = 8
 
 
 @public
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class RetryPolicy:
     """How often something is tried, and after which waits.
 
@@ -48,49 +45,43 @@ class RetryPolicy:
         timeout: the time limit of each attempt; None for none.
     """
 
-    attempts: int = 5
-    wait: float = 1.0
-    factor: float = 2.0
-    longest: float = 300.0
-    jitter: float = 0.1
-    retry_on: Any = None
-    give_up_on: Any = ()
-    timeout: float | None = None
+    attempts: int
+    wait: float
+    factor: float
+    longest: float
+    jitter: float
+    retry_on: ErrorKinds | None
+    give_up_on: ErrorKinds
+    timeout: float | None
 
-    if TYPE_CHECKING:  # what is given is converted, so more is taken than the attributes say
-
-        def __init__(  # noqa: PLR0917
-            self,
-            attempts: int = ...,
-            wait: float | str | timedelta = ...,
-            factor: float = ...,
-            longest: float | str | timedelta = ...,
-            jitter: float = ...,
-            retry_on: NamedKinds | None = ...,
-            give_up_on: NamedKinds = ...,
-            timeout: float | str | timedelta | None = ...,
-        ) -> None: ...
-
-    def __post_init__(self) -> None:
-        """Convert and check all that was given.
+    def __init__(  # noqa: PLR0917 (each has a name and a default)
+        self,
+        attempts: int = 5,
+        wait: float | str | timedelta = 1.0,
+        factor: float = 2.0,
+        longest: float | str | timedelta = 300.0,
+        jitter: float = 0.1,
+        retry_on: NamedKinds | None = None,
+        give_up_on: NamedKinds = (),
+        timeout: float | str | timedelta | None = None,
+    ) -> None:
+        """Convert and check all that is given.
 
         Raises:
             ConfigError: something is of no use.
         """
-        convert = object.__setattr__
-        convert(self, "attempts", _attempts(self.attempts))
-        convert(self, "wait", _duration("wait", self.wait))
-        convert(self, "longest", _duration("longest", self.longest))
-        convert(self, "factor", _number("factor", self.factor, 1.0, None))
-        convert(self, "jitter", _number("jitter", self.jitter, 0.0, 1.0))
-        if self.retry_on is not None:
-            convert(self, "retry_on", _kinds("retry_on", self.retry_on))
-        convert(self, "give_up_on", _kinds("give_up_on", self.give_up_on))
-        if self.timeout is not None:
-            timeout = _duration("timeout", self.timeout)
-            if not timeout:
-                raise _bad("timeout", self.timeout, "longer than 0, or None for no limit")
-            convert(self, "timeout", timeout)
+        assign = object.__setattr__
+        assign(self, "attempts", _attempts(attempts))
+        assign(self, "wait", _duration("wait", wait))
+        assign(self, "factor", _number("factor", factor, 1.0, None))
+        assign(self, "longest", _duration("longest", longest))
+        assign(self, "jitter", _number("jitter", jitter, 0.0, 1.0))
+        assign(self, "retry_on", None if retry_on is None else _kinds("retry_on", retry_on))
+        assign(self, "give_up_on", _kinds("give_up_on", give_up_on))
+        limit = None if timeout is None else _duration("timeout", timeout)
+        if limit == 0:
+            raise _bad("timeout", timeout, "longer than 0, or None for no limit")
+        assign(self, "timeout", limit)
 
     @classmethod
     def of(cls, value: object, what: str = "retry") -> RetryPolicy:
