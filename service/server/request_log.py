@@ -320,14 +320,27 @@ class RequestLog:
             found = transaction.get(b"offset", db=self._meta)
         return _U64.unpack(found)[0] if found else 0
 
+    def first_from(self, offset: int) -> int:
+        """The lowest offset, not below this one, whose input is stored; else the next to be given.
+
+        Inputs whose runs wait are kept, and those behind them are deleted: so there are gaps.
+        """
+        with self._reading() as transaction, transaction.cursor(db=self._inputs) as cursor:
+            if cursor.set_range(_U64.pack(offset)):
+                return int(_U64.unpack(cursor.key())[0])
+            found = transaction.get(b"offset", db=self._meta)
+        return max(offset, _U64.unpack(found)[0] if found else 0)
+
     def read(self, offset: int, limit: int) -> list[tuple[bytes, bytes, None]]:
-        """Return up to `limit` inputs from `offset` on, as records of a source."""
+        """Return up to `limit` inputs from `offset` on, up to a gap, as records of a source."""
         records: list[tuple[bytes, bytes, None]] = []
         size = 0
         with self._reading() as transaction, transaction.cursor(db=self._inputs) as cursor:
             if not cursor.set_key(_U64.pack(offset)):
                 return records
-            for data in cursor.iternext(keys=False):
+            for key, data in cursor.iternext():
+                if key != _U64.pack(offset + len(records)):
+                    break
                 end = _HEAD + _U16.unpack_from(data, _CALL.size)[0]
                 records.append((data[_HEAD:end], data[end:], None))
                 size += len(data)

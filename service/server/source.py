@@ -1,7 +1,8 @@
 """The pool's source: the submissions that the frontend has recorded, in that order.
 
-It has no end. Inputs that a checkpoint covers are deleted from the request log, so a position may
-be before the first one that is left: then reading begins with that one.
+It has no end. Inputs that a checkpoint covers are deleted from the request log, except for those
+whose runs wait, so the input at a position may be missing: then reading begins with the next one
+that is left.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ class RequestSource(Source):
         self._handoff.arrivals.clear()  # before reading: later inputs wake it again
         records: list[Record] = [*self._request_log.read(self._offset, limit)]
         self._offset += len(records)
+        if len(records) < limit:
+            following = self._request_log.first_from(self._offset)
+            if following != self._offset:
+                self._offset = following
+                self._handoff.arrivals.wake()
         return records
 
     def fileno(self) -> int | None:
@@ -47,7 +53,7 @@ class RequestSource(Source):
 
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
-        self._offset = max(position.offset, self._request_log.first)
+        self._offset = self._request_log.first_from(position.offset)
 
     def identity(self) -> Identity:
         """As `Source.identity`."""

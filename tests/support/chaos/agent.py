@@ -36,7 +36,7 @@ from tamias.store import clock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WAITS = {"async-plain", *TIMED}
+WAITS = {"async-plain", "async-nap", "async-naps", *TIMED}
 """Asynchronous kinds that do nothing else."""
 
 VERSION = 0

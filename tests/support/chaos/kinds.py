@@ -57,18 +57,18 @@ CALM: Final = {
     "async-plain": 4,
     "async-slow": 2,
     "async-gather": 3,
+    "async-nap": 2,
+    "async-naps": 1,
 }
 """Kinds without trouble, with weights."""
 
 TIMED: Final = {
-    "async-nap": 2,
-    "async-naps": 1,
     "async-timer": 2,
     "async-cancel": 1,
     "async-ask": 1,
     "async-late": 1,
 }
-"""More of these, for jobs: they wait."""
+"""More of these, for jobs: they set and cancel timers, and ask."""
 
 BAD_CODE: Final = "this code is bad"
 """What bad code says when it raises."""

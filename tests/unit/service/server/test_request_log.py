@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tamias.launcher.delivery.source import Position
+from tamias.service.server.handoff import Handoff
 from tamias.service.server.request_log import ClientRecord, NewRequest, RequestLog, digest_of
+from tamias.service.server.source import RequestSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,3 +144,31 @@ def test_no_more_clients_than_there_may_be(request_log: RequestLog) -> None:
     come(request_log, b"\0a", 1)
     assert request_log.welcome(b"\0b", anonymous=False, most=1) is None
     come(request_log, b"\0a", 1)
+
+
+def test_reading_goes_on_behind_inputs_that_are_deleted_while_others_wait(
+    request_log: RequestLog,
+) -> None:
+    client = come(request_log, b"\0a").number
+    request_log.record(entries(client, *range(1, 11)))
+    outcomes = dict.fromkeys((0, 2, 3, 5, 6), b"\x01[]")
+    request_log.answer(outcomes, 7)  # 1 and 4 wait
+    assert request_log.first == 1
+    handoff = Handoff()
+    try:
+        source = RequestSource(request_log, handoff)
+        source.seek(Position(6))  # as an earlier checkpoint has it
+        found: dict[int, bytes] = {}
+        for _ in range(4):
+            offset = source.position.offset
+            found |= {offset + n: value for n, (_, value, _) in enumerate(source.read(2))}
+        assert found == {offset: b"%d" % (offset + 1) for offset in (7, 8, 9)}
+        source = RequestSource(request_log, handoff)
+        found.clear()
+        for _ in range(8):
+            offset = source.position.offset
+            found |= {offset + n: value for n, (_, value, _) in enumerate(source.read(5))}
+        assert found == {offset: b"%d" % (offset + 1) for offset in (1, 4, 7, 8, 9)}
+        assert source.position.offset == 10
+    finally:
+        handoff.close()
