@@ -21,6 +21,7 @@ from tamias import (
     action,
     run_agent,
 )
+from tamias.store import clock
 
 CALLS: list[Any] = []
 POLICY = RetryPolicy(attempts=4, wait=60, give_up_on=KeyError)
@@ -68,6 +69,28 @@ def test_attempts_are_used_up(error: Exception, tries: int) -> None:
     run = run_agent(Failing, [("a", (error, 99))], on_error="dead-letter")
     assert len(run.failures) == 1
     assert len(CALLS) == tries
+
+
+class Down(Agent):
+    """Cannot connect until a moment."""
+
+    @action(InputEvent)
+    @staticmethod
+    def act(event: Event, ctx: Any) -> None:
+        CALLS.append(ctx.key)
+        if clock.now() < event.input:
+            raise ConnectionError("down")
+        ctx.send_event(OutputEvent(output=ctx.key))
+
+
+def test_an_hour_without_a_provider_loses_no_input_and_takes_few_attempts() -> None:
+    keys = [f"k{number}" for number in range(50)]
+    until = clock.now() + 3600
+    run = run_agent(Down, [(key, until) for key in keys], on_error="dead-letter")
+    assert run.failures == []
+    assert sorted(run.outputs, key=str) == sorted(({key: key} for key in keys), key=str)
+    # About 1, 2, ..., 256 seconds, and 300 from then on: 19 or 20 waits, by the jitter.
+    assert all(18 <= CALLS.count(key) <= 22 for key in keys)
 
 
 def test_an_action_with_a_policy_is_tried_as_that_says_under_every_on_error() -> None:
