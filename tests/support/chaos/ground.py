@@ -47,6 +47,8 @@ SETTINGS = {
     "reload-probation": "300ms",
     "reload-canary": "100ms",
     "suspend-after": "20ms",
+    "retry-attempts": 3,
+    "retry-wait": "100ms",
     "at-end": "wait",
 }
 TRUST = {"reload-deaths": 40, "reload-failures": 100}
