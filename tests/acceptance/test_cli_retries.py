@@ -55,6 +55,8 @@ ASKING = [*RUNS, *CALLS]
 WAITS = [1, 2, 4, 8, 16]
 """Of both policies; each is a tenth longer or shorter."""
 RETRY_AFTER = 5
+SUSPEND_AFTER = 2
+"""The default of the option."""
 
 
 class Service(ThreadingHTTPServer):
@@ -127,6 +129,13 @@ def status(folder: Folder) -> dict[str, Any]:
     return shown
 
 
+def count_waiting(folder: Folder) -> int:
+    """How many runs are in the store, with a moment to come."""
+    listed = folder.tamias("waiting", STATE, "--all", "--json").stdout.splitlines()
+    rows = [json.loads(line) for line in listed]
+    return sum(row["kind"] == "run" and not row["due"] for row in rows)
+
+
 def test_a_service_that_is_down_and_then_overloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: Service
 ) -> None:
@@ -149,11 +158,14 @@ def test_a_service_that_is_down_and_then_overloaded(
 
         wait_for_attempts(1)
         for number, wait in enumerate(WAITS[:-1], 2):
+            if wait > SUSPEND_AFTER:  # the moments of the next attempts are in the store
+                wait_for(lambda: count_waiting(folder) == len(ASKING))
             clock.advance(1.1 * wait)
             wait_for_attempts(number)
         # It is down for some time now. Other keys are done; what waits is in no worker.
         wait_for(lambda: len(outputs(folder)) == 400)
         assert {key[:5] for key, _ in outputs(folder)} == {"other"}
+        wait_for(lambda: count_waiting(folder) == len(ASKING))
         wait_for(lambda: status(folder)["waiting_runs"] == len(ASKING))
         waiting = status(folder)
         assert waiting["waiting_inputs"] == len(ASKING)
@@ -163,6 +175,7 @@ def test_a_service_that_is_down_and_then_overloaded(
         service.open()
         clock.advance(1.1 * WAITS[-1])
         wait_for_attempts(6)
+        wait_for(lambda: count_waiting(folder) == len(ASKING))
         clock.advance(1.1 * RETRY_AFTER)
         _, printed = job.communicate(timeout=60)
     assert job.returncode == 0, printed
