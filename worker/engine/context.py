@@ -111,6 +111,11 @@ class WorkerContext(RunnerContext):
                 f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
             )
         options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
+        if inspect.iscoroutinefunction(options.reconciler):
+            raise DurableCallError(
+                f"the reconciler of {name} is a coroutine function, which only"
+                " ctx.durable_execute_async can await"
+            )
         call = DurableCall(self._engine, self._run, func, args, kwargs, options=options)
         if call.record is not None:
             return call.replay(call.record)
@@ -142,7 +147,6 @@ class WorkerContext(RunnerContext):
         if call.is_new and call.log.replaying:
             await self._wait_for_siblings(call)
         record = self._engine.recorder.record_call
-        in_place = inspect.iscoroutinefunction(func)
         while True:
             if call.next_moment > clock.now():
                 await self._wait_until(call.next_moment)
@@ -151,7 +155,7 @@ class WorkerContext(RunnerContext):
                 await record(self._run, call.log, begun)
             result: Any = None
             with call.under_way():
-                work = self._perform(call.work, in_place=in_place)
+                work = self._perform(call.work, in_place=call.is_async)
                 result = await limited(work, options.timeout, call.name)
             await record(self._run, call.log, call.outcome(result))
             if call.record is not None:

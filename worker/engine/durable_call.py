@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from contextlib import contextmanager
@@ -120,6 +121,12 @@ class DurableCall:
         if unfinished.kind != AGAIN and self._options.reconciler is not None:
             self.work = self._options.reconciler
             self._is_unknown = True
+
+    @property
+    def is_async(self) -> bool:
+        """Whether what is to be called is a coroutine function, and not for a thread."""
+        function = self._options.reconciler if self._is_unknown else self._arguments[0]
+        return inspect.iscoroutinefunction(function)
 
     def begun(self) -> CallRecord | None:
         """The record to be made before an attempt: with a reconciler only."""

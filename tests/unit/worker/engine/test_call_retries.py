@@ -33,6 +33,8 @@ async def pay() -> str:
 
 def look_up() -> str:
     CALLS.append("look up")
+    with pytest.raises(RuntimeError):  # a plain function is called on a thread
+        asyncio.get_running_loop()
     return "was paid"
 
 
@@ -57,6 +59,27 @@ async def test_a_reconciler_is_asked_only_after_a_crash(tmp_path: Path) -> None:
         assert await life.run(("a", 1)) == [["was paid"]]
         assert await life.run(("a", 2), first=1) == [["paid"]]
     assert CALLS == ["pay", "look up", "pay"]
+
+
+async def look_up_async() -> str:
+    return "was paid"
+
+
+class Plain(Agent):
+    """A plain action cannot await a reconciler."""
+
+    @action(InputEvent)
+    @staticmethod
+    def act(event: Event, ctx: Any) -> None:
+        ctx.durable_execute(str, event.input, reconciler=look_up_async)
+
+
+@on_loop
+async def test_a_plain_action_with_an_async_reconciler_is_told_so(tmp_path: Path) -> None:
+    with bench(Plain, tmp_path, max_attempts=1) as life:
+        await life.run(("a", 1))
+        (letter,) = life.letters()
+        assert "the reconciler of builtins.str is a coroutine function" in letter.error
 
 
 def look_up_with_failures() -> str:
