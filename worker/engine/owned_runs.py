@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...store import clock
 from ...store.crashpoints import reach
-from ...store.records.offsets import RunKind, derived_number, identity_of, is_owned, owned_number
+from ...store.records.offsets import (
+    RunKind,
+    derived_number,
+    identity_of,
+    is_owned,
+    owned_number,
+    retries_of,
+)
 from ...store.waiting.records import OwnedRun
 from ..runs.run import Run
 from ..waiting.timers import TimerChange, next_repetition, number_of_generated
@@ -98,10 +105,17 @@ class OwnedRuns:
     def store(self, lane: Lane, offset: int, payload: bytes) -> None:
         """Put an input of a held key into the key's queue."""
         number = owned_number(offset)
+        if retries_of(offset) and self._is_kept(lane, number):  # sent again by another retry
+            self._report(lane, offset, suspended=True)
+            return
         self._put(lane, number, OwnedRun(RunKind.INPUT, lane.key_bytes, payload), reported=offset)
         if self.wants_ends:
             self.want_end(lane)
         reach("store.after")
+
+    @staticmethod
+    def _is_kept(lane: Lane, number: int) -> bool:
+        return lane.writer.shard.read_waiting(lambda view: view.is_owned(number))
 
     def _append(self, lane: Lane, number: int, owned: OwnedRun) -> None:
         """Put a timer, or the end of the input, into the queue of a held key."""

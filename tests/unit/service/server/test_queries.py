@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TOKEN = make_token(0, 1.0)
+TOKEN = f"q{1000:011x}0000{0:032x}"
 
 
 class Served:

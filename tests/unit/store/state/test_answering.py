@@ -83,8 +83,8 @@ def test_what_cannot_be_answered(state: StateDirectory) -> None:
     (token,) = ask(state, 1, deadline=clock.now() - 1)
     for wrong, problem in (
         (token, "too late"),
-        (make_token(0, 1), "No question with this token"),
-        (make_token(SHARDS, 1), "in another state directory"),
+        (f"q{1000:011x}0000{0:032x}", "No question with this token"),
+        (f"q{1000:011x}{SHARDS:04x}{0:032x}", "in another state directory"),
         ("q", "not the token of a question"),
         ("", "not the token of a question"),
     ):

@@ -22,6 +22,7 @@ from tamias import (
     TimerError,
     WaitTimeoutError,
 )
+from tamias.store.records.offsets import retry_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -383,3 +384,30 @@ async def test_an_answer_does_not_bring_the_end_of_the_input_again(tmp_path: Pat
         assert life.order == ["ann", ("end", "a")]
         await life.at_rest()
         assert life.order == ["ann", ("end", "a")]
+
+
+@on_loop
+async def test_a_retried_input_that_waits_is_not_begun_anew(
+    tmp_path: Path, moved: MovedClock
+) -> None:
+    calls: list[Any] = []
+
+    async def act(event: InputEvent, ctx: Any) -> None:
+        await ctx.durable_execute_async(calls.append, event.input)
+        await ctx.sleep(HOUR)
+        ctx.send_event(OutputEvent(output=event.input))
+
+    number = retry_number(3, 1)
+    with bench(agent_of(act), tmp_path) as life:
+        life.send(("k", 1), first=number)
+        await soon(lambda: life.suspended == [number])
+    with bench(agent_of(act), tmp_path) as life:
+        life.recovered.clear()
+        life.send(("k", 1), first=number)  # the letter is still there, and is retried again
+        await soon(lambda: life.suspended[-1:] == [number])
+        assert life.due == []
+        moved.advance(HOUR + 1)
+        life.announcer.look()
+        await soon(lambda: number in life.done)
+        assert life.done[number] == [1]
+        assert calls == [1]
