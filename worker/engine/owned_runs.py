@@ -182,8 +182,11 @@ class OwnedRuns:
             following, timer = next_repetition(owned, clock.now())
             self._set(lane, TimerChange(following, owned.id, timer.encode()))
         changes.remove(number, named)
-        if owned.id and lane.timers is not None and lane.timers.get(owned.id) == number:
-            lane.timers[owned.id] = None
+        if owned.id:
+            # Also if the store has it: the next run of the key must not find it any more.
+            lane.timers = lane.timers or {}
+            if lane.timers.setdefault(owned.id, number) == number:
+                lane.timers[owned.id] = None
         if owned.kind == RunKind.END and self._is_end(lane, number):
             self._forget_end(lane)
         lane.writer.over.append(run.number)

@@ -23,6 +23,7 @@ from tamias import (
     WaitTimeoutError,
 )
 from tamias.store.records.offsets import retry_number
+from tamias.worker import wire
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -411,3 +412,30 @@ async def test_a_retried_input_that_waits_is_not_begun_anew(
         await soon(lambda: number in life.done)
         assert life.done[number] == [1]
         assert calls == [1]
+
+
+@on_loop
+async def test_a_timer_that_has_come_cannot_be_cancelled_in_the_same_commit(
+    tmp_path: Path, moved: MovedClock
+) -> None:
+    def act(event: InputEvent, ctx: Any) -> None:
+        if event.input == "set":
+            ctx.schedule(after=1, event=Reminder(text="late"), id="x")
+        else:
+            ctx.send_event(OutputEvent(output=ctx.cancel("x")))
+
+    def remind(event: Reminder, ctx: Any) -> None:
+        ctx.send_event(OutputEvent(output=event.text))
+
+    with bench(agent_of(act, (Reminder, remind)), tmp_path) as life:
+        await life.run(("a", "set"))
+    with bench(agent_of(act, (Reminder, remind)), tmp_path) as life:
+        due: list[bytes] = []
+        life._deliver = due.append  # type: ignore[method-assign]
+        moved.advance(2)
+        life.announcer.look()
+        await soon(lambda: due)
+        life.engine.receive(wire.unpack_inputs(due[0]))
+        life.send(("a", "cancel"), first=1)
+        await life.until(1)
+        assert life.order == ["late", False]
