@@ -431,7 +431,7 @@ async def test_a_timer_that_has_come_cannot_be_cancelled_in_the_same_commit(
         await life.run(("a", "set"))
     with bench(agent_of(act, (Reminder, remind)), tmp_path) as life:
         due: list[bytes] = []
-        life._deliver = due.append  # type: ignore[method-assign]
+        life.__dict__["_deliver"] = due.append
         moved.advance(2)
         life.announcer.look()
         await soon(lambda: due)
