@@ -29,7 +29,7 @@ class Subcommand(NamedTuple):
         module: in the folder.
         function: the command; without one, `app` of the module is a group of commands.
         help: a short description; a group has its own.
-        folder: of this room.
+        folder: the folder in this room.
     """
 
     module: str

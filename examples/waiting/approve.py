@@ -1,4 +1,4 @@
-"""Asks somebody at a terminal about each refund that waits for its approval.
+"""Asks a person at a terminal about each refund that waits for its approval.
 
     tamias serve refunds.py:Refunds --state refunds     # in one terminal
     python approve.py refunds                           # in another

@@ -217,10 +217,6 @@ class WaitingView:
         """Yield the table `due` as it is stored."""
         yield from self._items(self._databases.due)
 
-    def all_timers(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the table `timers` as it is stored."""
-        yield from self._items(self._databases.timers)
-
     def all_ends(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the table `ends` as it is stored."""
         yield from self._items(self._databases.ends)
