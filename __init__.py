@@ -70,6 +70,16 @@ from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 from .agent.naming.lazy import lazily
 from .agent.plan import AgentPlan
 from .agent.resources.chat_message import ChatMessage, MessageRole
+from .agent.resources.model_errors import (
+    AuthFailed,
+    BadRequest,
+    BudgetExceeded,
+    ContextTooLong,
+    ModelError,
+    Overloaded,
+    RateLimited,
+    Unavailable,
+)
 from .agent.resources.prompt import LocalPrompt, Prompt
 from .agent.resources.resource import (
     Resource,
@@ -78,6 +88,7 @@ from .agent.resources.resource import (
     SerializableResource,
 )
 from .agent.resources.tool import FunctionTool, Tool
+from .agent.resources.usage import TokenUsage
 from .agent.row import Row
 from .agent.waiting.questions import Answer, Question
 from .agent.waiting.retry import RetryPolicy
@@ -155,12 +166,15 @@ __all__ = [
     "AnswerError",
     "AsyncClient",
     "AsyncSubmission",
+    "AuthFailed",
+    "BadRequest",
     "BaseChatModelConnection",
     "BaseChatModelSetup",
     "BaseEmbeddingModelConnection",
     "BaseEmbeddingModelSetup",
     "BaseVectorStore",
     "BridgeError",
+    "BudgetExceeded",
     "ChatMessage",
     "Client",
     "Collection",
@@ -168,6 +182,7 @@ __all__ = [
     "ConfigError",
     "ConfigOption",
     "Configuration",
+    "ContextTooLong",
     "Counter",
     "DivergenceError",
     "Document",
@@ -205,11 +220,14 @@ __all__ = [
     "Meter",
     "MetricGroup",
     "MissingExtraError",
+    "ModelError",
     "OutputEvent",
+    "Overloaded",
     "PoolError",
     "PoolOptions",
     "Prompt",
     "Question",
+    "RateLimited",
     "Resource",
     "ResourceDescriptor",
     "ResourceType",
@@ -233,7 +251,9 @@ __all__ = [
     "TamiasError",
     "TargetError",
     "TimerError",
+    "TokenUsage",
     "Tool",
+    "Unavailable",
     "UnserializableError",
     "UsageError",
     "VectorStoreQuery",

@@ -68,6 +68,8 @@ class TamiasError(Exception):
     is_outcome: bool = False
     """Whether it is what came of a call, as an exception of the user's is, and not about tamias: a
     durable call that raises it is done, and on record."""
+    is_temporary: bool = False
+    """Whether another attempt may succeed without a change of the code or the input."""
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message)

@@ -143,7 +143,7 @@ def kind_of(error: BaseException) -> Kind:
 
 def _is_temporary(error: BaseException) -> bool:
     if is_of(error, TamiasError):
-        return False
+        return bool(_attribute(error, "is_temporary"))
     status = status_of(error)
     if status is not None:
         return status in _TEMPORARY_STATUS or _FIRST_SERVER_ERROR <= status <= _LAST_STATUS

@@ -41,6 +41,7 @@ from uuid import UUID
 from ...agent.context import RunnerContext
 from ...agent.errors import UnserializableError
 from ...agent.failures.error_text import one_line
+from ...agent.limits.limited_call import LimitedCall
 from ...agent.memory import MemoryObject
 from ...agent.naming.moved import first_module, former_module
 from ...agent.resources.resource import Resource
@@ -93,6 +94,8 @@ def function_name(function: Callable[..., Any]) -> str:
 
     Functions of tamias itself keep the name that older versions have recorded.
     """
+    if isinstance(function, LimitedCall):
+        function = function.function
     while isinstance(function, partial):
         function = function.func
     if getattr(function, "__qualname__", None) is None:
@@ -109,6 +112,9 @@ def identify_call(
     Raises:
         UnserializableError: an argument cannot be pickled.
     """
+    if isinstance(function, LimitedCall):
+        args = (*function.arguments, *args)
+        function = function.function
     walk = _Walk()
     try:
         fingerprint = _digest_call(walk, function, args, kwargs)

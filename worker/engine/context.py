@@ -116,7 +116,9 @@ class WorkerContext(RunnerContext):
                 f"the reconciler of {name} is a coroutine function, which only"
                 " ctx.durable_execute_async can await"
             )
-        call = DurableCall(self._engine, self._run, func, args, kwargs, options=options)
+        call = DurableCall(
+            self._engine, self._run, func, args, kwargs, options=options, is_async=False
+        )
         if call.record is not None:
             return call.replay(call.record)
         if call.is_new and call.log.replaying:
@@ -141,7 +143,9 @@ class WorkerContext(RunnerContext):
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)
         options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
-        call = DurableCall(self._engine, self._run, func, args, kwargs, options=options)
+        call = DurableCall(
+            self._engine, self._run, func, args, kwargs, options=options, is_async=True
+        )
         if call.record is not None:
             return call.replay(call.record)
         if call.is_new and call.log.replaying:

@@ -7,9 +7,11 @@ import inspect
 import logging
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.failures.error_text import one_line
+from ...agent.limits.limited_call import LimitedCall
 from ...store import clock
 from ...store.encoding.values import dumps, loads
 from ..durable.call_log import AGAIN, BEGUN, UNKNOWN, IssuedCall, is_recordable
@@ -81,7 +83,9 @@ class DurableCall:
         kwargs: dict[str, Any],
         *,
         options: CallOptions,
+        is_async: bool,
     ) -> None:
+        """`is_async`: whether the action awaits it."""
         self._engine = engine
         self._run = run
         self._cause: Exception | None = None
@@ -101,6 +105,8 @@ class DurableCall:
         """When the next attempt begins."""
         self.work: Callable[[], Any] = lambda: func(*args, **kwargs)
         """Makes the attempt."""
+        if isinstance(func, LimitedCall):
+            self.work = partial(func.attempt if is_async else func.attempt_now, 0)
         self._options = options
         self._issued: IssuedCall | None = None
         self._is_unknown = False
@@ -126,7 +132,7 @@ class DurableCall:
     def is_async(self) -> bool:
         """Whether what is to be called is a coroutine function, and not for a thread."""
         function = self._options.reconciler if self._is_unknown else self._arguments[0]
-        return inspect.iscoroutinefunction(function)
+        return isinstance(function, LimitedCall) or inspect.iscoroutinefunction(function)
 
     def begun(self) -> CallRecord | None:
         """The record to be made before an attempt: with a reconciler only."""

@@ -1,0 +1,1 @@
+"""Calls that need admission by limits. Knows nothing of who counts, and where."""

@@ -1,0 +1,59 @@
+"""`LimitedCall`: a durable call that needs admission before each attempt.
+
+``ctx.durable_execute`` and ``ctx.durable_execute_async`` take one in place of a function. It has
+several routes, in order of preference: which of them an attempt takes is decided when it is
+admitted, by their limits and by what has failed before. A call on record asks for nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..resources.usage import TokenUsage
+
+__all__ = ["LimitedCall", "Route"]
+
+
+class Route(NamedTuple):
+    """One way to make a call."""
+
+    limit: str
+    """The name under which the configuration has its limits: that of a connection."""
+    model: str = ""
+    """The model, whose prices count."""
+    tokens: int = 0
+    """The tokens that the call may use, as estimated before it is made."""
+
+
+class LimitedCall(ABC):
+    """A durable call with limits.
+
+    Attributes:
+        routes: at least one.
+        function: by whose name, together with `arguments`, the call is recognised in a replay.
+        arguments: plain data.
+    """
+
+    routes: tuple[Route, ...]
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+    def __call__(self) -> Any:
+        """Make the call by its first route; blocks. Outside of a durable call."""
+        return self.attempt_now(0)
+
+    @abstractmethod
+    async def attempt(self, route: int) -> Any:
+        """Make the call by one of the routes."""
+
+    @abstractmethod
+    def attempt_now(self, route: int) -> Any:
+        """Make the call by one of the routes; blocks."""
+
+    def usage(self, result: Any) -> TokenUsage | None:  # noqa: ARG002 (for calls without tokens)
+        """What a call with this result has used; None if it is not known."""
+        return None
