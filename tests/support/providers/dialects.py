@@ -1,0 +1,16 @@
+"""All protocols that the fake server speaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .openai_chat import OpenAIChat
+from .openai_responses import OpenAIResponses
+
+if TYPE_CHECKING:
+    from .dialect import Dialect
+
+
+def dialects(**limits: Any) -> tuple[Dialect, ...]:
+    """Make one of each; the first one that speaks a request's protocol answers it."""
+    return (OpenAIResponses(**limits), OpenAIChat(**limits))
