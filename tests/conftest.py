@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support import profiles
+from support.nightly import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -109,9 +110,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 for mark in marks:
                     item.add_marker(mark)
     if profiles.PROFILE != "nightly" and not _are_named(config):
-        nightly = [item for item in items if item.get_closest_marker("nightly")]
-        config.hook.pytest_deselected(items=nightly)
-        items[:] = [item for item in items if item not in set(nightly)]
+        nightly = left_out(items)
+        nightly.update(item for item in items if item.get_closest_marker("nightly"))
+        config.hook.pytest_deselected(items=[item for item in items if item in nightly])
+        items[:] = [item for item in items if item not in nightly]
     items.sort(key=lambda item: _rank(_together(item.nodeid)))
 
 

@@ -83,7 +83,9 @@ class Observer:
         status.notices = registry.notices()
         status.moves = dispatcher.moves.done
         status.longest_pause = dispatcher.moves.longest
-        waiting = self.waiting() or registry.waiting()
+        # Counts of nothing are false, and heartbeats are older than what was reported at the end.
+        reported = self.waiting()
+        waiting = registry.waiting() if reported is None else reported
         status.waiting_runs = waiting.runs
         status.waiting_inputs = waiting.inputs
         status.timers = waiting.timers

@@ -287,6 +287,8 @@ class Pool:
                     self._ask(worker, dispatcher.shards_of(worker.assignment.slot))
         now = clock.now()
         if self._end.is_over(now):
+            counts = self._end.counts
+            self._observer.waiting = lambda: counts  # whatever dies while the workers stop
             return True
         if self._settings.on_rest is not None and (counts := self._end.at_rest()) is not None:
             return self._settings.on_rest(counts, self.post)

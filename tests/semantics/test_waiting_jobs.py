@@ -24,6 +24,8 @@ from tamias import (
 )
 from tamias.agent.errors import PoolError, TamiasError
 from tamias.launcher.control.client import send_request
+from tamias.launcher.pool import pool
+from tamias.launcher.pool.shutdown import stop_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -206,6 +208,28 @@ def eventually(condition: Callable[[], bool]) -> None:
             pass  # there is no state directory yet, or no socket
         time.sleep(0.05)
     raise AssertionError("it does not come")
+
+
+def test_workers_that_die_while_the_pool_stops_change_nothing_of_what_is_reported(
+    tmp_path: Path,
+    moved: MovedClock,
+    twin: list[ThreadStarter],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inputs: list[Any] = [(n, 50) for n in range(20)]
+    state = str(tmp_path / "state")
+    assert start(inputs, Reminder, state_dir=state, at_end="suspend")[0].timers == 20
+    moved.advance(1000)
+
+    def stop_dead_workers(*args: Any, **kwargs: Any) -> Any:
+        for slot in range(2):
+            twin[-1].crash(slot)
+        return stop_workers(*args, **kwargs)
+
+    monkeypatch.setattr(pool, "stop_workers", stop_dead_workers)
+    report, outputs = start(inputs, Reminder, state_dir=state)  # their last heartbeats are missing
+    assert len(outputs) == 20
+    assert (report.exit_code, report.timers) == (0, 0)
 
 
 def test_workers_that_die_run_each_timer_once(

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from tamias.store.waiting.records import QuestionRecord
 
 
+_RUNNING: set[Beside] = set()
+
+
+def stop_all() -> None:
+    """Stop what has not been stopped, as after a test that does not judge, or has failed."""
+    for one in list(_RUNNING):
+        one.stop()
+
+
 class Beside:
     """Something that goes on beside a job; `start` and `stop` may be called any number of times.
 
@@ -33,25 +42,34 @@ class Beside:
         self._pause = pause
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
+        self._error: BaseException | None = None
 
     def start(self) -> None:
         """Begin."""
         if self._thread is None:
+            _RUNNING.add(self)
             self._end.clear()
             self._thread = threading.Thread(target=self._go_on, daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """End; an error that has ended it before is raised."""
         if self._thread is not None:
+            _RUNNING.discard(self)
             self._end.set()
             self._thread.join()
             self._thread = None
+            error, self._error = self._error, None
+            if error is not None:
+                raise error
 
     def _go_on(self) -> None:
-        while not self._end.wait(self._pause):
-            with suppress(TamiasError, OSError):  # there is no pool yet, or no longer
-                self.act()
+        try:
+            while not self._end.wait(self._pause):
+                with suppress(TamiasError, OSError):  # there is no pool yet, or no longer
+                    self.act()
+        except BaseException as error:  # noqa: BLE001 (raised by `stop`)
+            self._error = error
 
     def act(self) -> None:
         """Do it once."""

@@ -146,4 +146,4 @@ class Levels(RuleBasedStateMachine):
 
 
 TestLevels = Levels.TestCase
-TestLevels.settings = settings(max_examples=examples(100), stateful_step_count=12)
+TestLevels.settings = settings(max_examples=examples(50), stateful_step_count=12)

@@ -208,7 +208,7 @@ class DispatchMachine(RuleBasedStateMachine):
 
 
 DispatchMachine.TestCase.settings = settings(
-    max_examples=examples(200),
+    max_examples=examples(100),
     stateful_step_count=80,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
