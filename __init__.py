@@ -69,7 +69,13 @@ from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 from .agent.naming.lazy import lazily
 from .agent.plan import AgentPlan
-from .agent.resources.chat_message import ChatMessage, MessageRole
+from .agent.resources.chat_message import (
+    ChatDelta,
+    ChatMessage,
+    MessageRole,
+    find_first_system_message,
+)
+from .agent.resources.content import DocumentBlock, ImageBlock, TextBlock
 from .agent.resources.model_errors import (
     AuthFailed,
     BadRequest,
@@ -94,12 +100,12 @@ from .agent.waiting.questions import Answer, Question
 from .agent.waiting.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from .agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
-    from .agent.resources.embedding_model import (
+    from .agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
+    from .agent.models.embedding_model import (
         BaseEmbeddingModelConnection,
         BaseEmbeddingModelSetup,
     )
-    from .agent.resources.vector_store import (
+    from .agent.models.vector_store import (
         BaseVectorStore,
         Collection,
         CollectionManageableVectorStore,
@@ -126,15 +132,15 @@ __getattr__ = lazily(
     AgentRun=".launcher.testing.in_process",
     AsyncClient=".service.client.aioclient",
     AsyncSubmission=".service.client.submission",
-    BaseChatModelConnection=".agent.resources.chat_model",
-    BaseChatModelSetup=".agent.resources.chat_model",
-    BaseEmbeddingModelConnection=".agent.resources.embedding_model",
-    BaseEmbeddingModelSetup=".agent.resources.embedding_model",
-    BaseVectorStore=".agent.resources.vector_store",
+    BaseChatModelConnection=".agent.models.chat_model",
+    BaseChatModelSetup=".agent.models.chat_model",
+    BaseEmbeddingModelConnection=".agent.models.embedding_model",
+    BaseEmbeddingModelSetup=".agent.models.embedding_model",
+    BaseVectorStore=".agent.models.vector_store",
     Client=".service.client.client",
-    Collection=".agent.resources.vector_store",
-    CollectionManageableVectorStore=".agent.resources.vector_store",
-    Document=".agent.resources.vector_store",
+    Collection=".agent.models.vector_store",
+    CollectionManageableVectorStore=".agent.models.vector_store",
+    Document=".agent.models.vector_store",
     FailedInput=".launcher.testing.in_process",
     JavaChatModelConnection=".bridge.resources.chat_model",
     JavaChatModelSetup=".bridge.resources.chat_model",
@@ -145,9 +151,9 @@ __getattr__ = lazily(
     JavaTool=".bridge.resources.tool",
     JavaVectorStore=".bridge.resources.vector_store",
     Submission=".service.client.submission",
-    VectorStoreQuery=".agent.resources.vector_store",
-    VectorStoreQueryMode=".agent.resources.vector_store",
-    VectorStoreQueryResult=".agent.resources.vector_store",
+    VectorStoreQuery=".agent.models.vector_store",
+    VectorStoreQueryMode=".agent.models.vector_store",
+    VectorStoreQueryResult=".agent.models.vector_store",
     run_agent=".launcher.testing.in_process",
 )
 
@@ -175,6 +181,7 @@ __all__ = [
     "BaseVectorStore",
     "BridgeError",
     "BudgetExceeded",
+    "ChatDelta",
     "ChatMessage",
     "Client",
     "Collection",
@@ -186,6 +193,7 @@ __all__ = [
     "Counter",
     "DivergenceError",
     "Document",
+    "DocumentBlock",
     "DurableCallError",
     "EndOfInputEvent",
     "EnvironmentSetupError",
@@ -196,6 +204,7 @@ __all__ = [
     "FunctionTool",
     "Gauge",
     "Histogram",
+    "ImageBlock",
     "InputError",
     "InputEvent",
     "JavaCallError",
@@ -250,6 +259,7 @@ __all__ = [
     "SubmissionFailedError",
     "TamiasError",
     "TargetError",
+    "TextBlock",
     "TimerError",
     "TokenUsage",
     "Tool",
@@ -266,6 +276,7 @@ __all__ = [
     "chat_model_setup",
     "embedding_model_connection",
     "embedding_model_setup",
+    "find_first_system_message",
     "mcp_server",
     "parse_duration",
     "parse_size",

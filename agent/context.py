@@ -157,6 +157,11 @@ class RunnerContext(ABC):
         which the calls are *made* is what has to be the same each time.
         """
 
+    @property
+    def is_inside_durable_call(self) -> bool:
+        """Whether the caller runs inside a durable function, on whatever thread or task of it."""
+        return False
+
     # -------------------------------------------------------------- waiting
 
     @abstractmethod

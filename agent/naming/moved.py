@@ -57,19 +57,22 @@ _FIRST_MODULES: Final = {
 
 _MOVED_MODULES: Final = {
     "agent.chat_message": "agent.resources.chat_message",
-    "agent.chat_model": "agent.resources.chat_model",
+    "agent.chat_model": "agent.models.chat_model",
     "agent.config_option": "agent.config.option",
     "agent.config_values": "agent.config.values",
     "agent.config_yaml": "agent.config.yaml_text",
     "agent.configuration": "agent.config.configuration",
-    "agent.embedding_model": "agent.resources.embedding_model",
+    "agent.embedding_model": "agent.models.embedding_model",
     "agent.options": "agent.config.options",
     "agent.prompt": "agent.resources.prompt",
     "agent.provider": "agent.resources.provider",
     "agent.resource": "agent.resources.resource",
     "agent.resource_registry": "agent.resources.registry",
+    "agent.resources.chat_model": "agent.models.chat_model",
+    "agent.resources.embedding_model": "agent.models.embedding_model",
+    "agent.resources.vector_store": "agent.models.vector_store",
     "agent.tool": "agent.resources.tool",
-    "agent.vector_store": "agent.resources.vector_store",
+    "agent.vector_store": "agent.models.vector_store",
     "bridge.resources.answering": "bridge.resources.callbacks",
     "bridge.resources.link": "bridge.resources.calls",
     "launcher.service.aioclient": "service.client.aioclient",
@@ -82,8 +85,9 @@ _FIRST_MODULE: Final = {
     name: _PACKAGE + module for module, names in _FIRST_MODULES.items() for name in names.split()
 }
 _FORMER_MODULE: Final = {
-    _PACKAGE + today: _PACKAGE + former for former, today in _MOVED_MODULES.items()
+    _PACKAGE + today: _PACKAGE + former for former, today in reversed(_MOVED_MODULES.items())
 }
+"""Of a module that has moved twice, the name that it had at first: that comes first above."""
 
 
 def current_name(module: str, name: str) -> tuple[str, str]:

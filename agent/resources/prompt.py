@@ -71,7 +71,9 @@ class LocalPrompt(Prompt):
         if isinstance(self.template, str):
             return [ChatMessage(role=role, content=_filled(self.template, values))]
         return [
-            ChatMessage(role=message.role, content=_filled(message.content, values))
+            ChatMessage(
+                role=message.role, content=message.content, blocks=message.blocks
+            ).with_text(lambda text: _filled(text, values))
             for message in self.template
         ]
 

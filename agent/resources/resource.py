@@ -21,7 +21,10 @@ from ..naming.moved import current_name
 from ..naming.public import public
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from ..config.configuration import Configuration
+    from .call_context import CallContext
 
 __all__ = ["Resource", "ResourceDescriptor", "ResourceType", "SerializableResource"]
 
@@ -69,6 +72,15 @@ class Resource(BaseModel, ABC):
     def metric_group(self) -> MetricGroup | None:
         """The bound metric group, if any."""
         return self._metric_group
+
+    def bound(self, context: CallContext, metric_group: MetricGroup) -> Self:  # noqa: ARG002
+        """The resource as an action uses it: ``ctx.get_resource`` returns this.
+
+        By default the resource itself. Those whose calls are durable return a copy that knows the
+        context.
+        """
+        self.set_metric_group(metric_group)
+        return self
 
     def provided(self, name: str, config: Configuration) -> None:
         """Called once, before the first use: the name in the agent, and the settings of the job."""

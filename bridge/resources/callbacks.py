@@ -12,13 +12,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import BridgeError
+from ...agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
+from ...agent.models.embedding_model import BaseEmbeddingModelConnection, BaseEmbeddingModelSetup
+from ...agent.models.vector_store import BaseVectorStore, CollectionManageableVectorStore
 from ...agent.resources.chat_message import MessageRole
-from ...agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
-from ...agent.resources.embedding_model import BaseEmbeddingModelConnection, BaseEmbeddingModelSetup
 from ...agent.resources.prompt import LocalPrompt, Prompt
 from ...agent.resources.resource import ResourceType
 from ...agent.resources.tool import Tool
-from ...agent.resources.vector_store import BaseVectorStore, CollectionManageableVectorStore
 from . import convert
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ...agent.naming.public import public
-from ...agent.resources.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from . import convert
 from .java_resource import JavaResource
 

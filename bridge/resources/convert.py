@@ -26,14 +26,14 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from ...agent.errors import UnserializableError
-from ...agent.resources.chat_message import ChatMessage
-from ...agent.resources.prompt import LocalPrompt
-from ...agent.resources.vector_store import (
+from ...agent.models.vector_store import (
     Collection,
     Document,
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
+from ...agent.resources.chat_message import ChatMessage
+from ...agent.resources.prompt import LocalPrompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...agent.naming.public import public
-from ...agent.resources.embedding_model import (
+from ...agent.models.embedding_model import (
     BaseEmbeddingModelConnection,
     BaseEmbeddingModelSetup,
     Vectors,
 )
+from ...agent.naming.public import public
 from .java_resource import JavaResource
 
 

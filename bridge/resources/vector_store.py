@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...agent.naming.public import public
-from ...agent.resources.vector_store import (
+from ...agent.models.vector_store import (
     BaseVectorStore,
     Collection,
     CollectionManageableVectorStore,
@@ -14,6 +13,7 @@ from ...agent.resources.vector_store import (
     VectorStoreQuery,
     VectorStoreQueryResult,
 )
+from ...agent.naming.public import public
 from . import convert
 from .java_resource import JavaResource
 

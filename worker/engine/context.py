@@ -165,6 +165,11 @@ class WorkerContext(RunnerContext):
             if call.record is not None:
                 return call.answer(result)
 
+    @property
+    def is_inside_durable_call(self) -> bool:
+        """Whether the caller runs inside a durable function."""
+        return inside_durable_call()
+
     async def _perform(self, work: Callable[[], Any], *, in_place: bool) -> Any:
         with durable_section():
             result = work() if in_place else await self._engine.threads.run(work)
@@ -289,10 +294,9 @@ class WorkerContext(RunnerContext):
     def get_resource(
         self, name: str, type: ResourceType, metric_group: MetricGroup | None = None
     ) -> Resource:
-        """The worker's instance of a resource, made at the first use."""
+        """The worker's instance of a resource, made at the first use, bound to this context."""
         resource = self._engine.resources.get(name, type)
-        resource.set_metric_group(metric_group or self.action_metric_group)
-        return resource
+        return resource.bound(self, metric_group or self.action_metric_group)
 
     @property
     def action_config(self) -> dict[str, Any]:

@@ -219,5 +219,5 @@ class Talking(Agent):
                 wanted = cast("Any", ctx.get_resource(call["function"]["name"], ResourceType.TOOL))
                 result = await wanted.acall(**call["function"]["arguments"])
                 extra = {"externalId": call["id"]}
-                talk.append(ChatMessage(role="tool", content=str(result), extra_args=extra))  # type: ignore[arg-type]
+                talk.append(ChatMessage(role="tool", content=str(result), extra_args=extra))
         ctx.send_event(OutputEvent(output=answer.content))

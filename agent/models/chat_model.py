@@ -19,14 +19,14 @@ from pydantic import Field
 
 from ..errors import AgentDefinitionError
 from ..naming.public import public
-from .chat_message import ChatMessage, MessageRole
-from .prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
-from .resource import Resource, ResourceType
+from ..resources.chat_message import ChatDelta, ChatMessage, MessageRole
+from ..resources.prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
+from ..resources.resource import Resource, ResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-    from .tool import Tool
+    from ..resources.tool import Tool
 
 __all__ = ["BaseChatModelConnection", "BaseChatModelSetup"]
 
@@ -67,7 +67,11 @@ class BaseChatModelConnection(_CountsTokens, ABC):
         """The model's answer to a conversation.
 
         ``tools`` are those that it may ask for; ``kwargs`` are for the service: ``model``,
-        ``temperature``.
+        ``temperature``. A connection that `supports_native_structured_output` has a parameter
+        ``output_schema``, too: the JSON schema that the answer's content is to match, a dict, or
+        None.
+
+        Raises `ModelError`, whose classes say what may be done about it.
         """
 
     async def achat(
@@ -75,6 +79,20 @@ class BaseChatModelConnection(_CountsTokens, ABC):
     ) -> ChatMessage:
         """The awaitable form of `chat`."""
         return await asyncio.to_thread(self.chat, messages, tools, **kwargs)
+
+    async def astream(
+        self, messages: Sequence[ChatMessage], tools: list[Tool] | None = None, **kwargs: Any
+    ) -> AsyncIterator[ChatDelta]:
+        """The answer, bit by bit; the last one has the whole ``message``.
+
+        Unless a connection overrides it, there is one, with all of the answer.
+        """
+        message = await self.achat(messages, tools, **kwargs)
+        yield ChatDelta(text=message.content, reasoning=message.reasoning or "", message=message)
+
+    def supports_native_structured_output(self, model: str | None = None) -> bool:  # noqa: ARG002
+        """Whether `chat` takes an ``output_schema``, and the service sees to it, for a model."""
+        return False
 
     @staticmethod
     def _extract_reasoning(

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from ..errors import AgentDefinitionError
 from ..naming.public import public
-from .resource import Resource, ResourceType
+from ..resources.resource import Resource, ResourceType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

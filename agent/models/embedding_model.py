@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ..errors import AgentDefinitionError
 from ..naming.public import public
-from .resource import Resource, ResourceType
+from ..resources.resource import Resource, ResourceType
 
 __all__ = ["BaseEmbeddingModelConnection", "BaseEmbeddingModelSetup"]
 

@@ -1,0 +1,1 @@
+"""Chat models, embedding models and vector stores: interfaces. Knows nothing of providers."""

@@ -1,0 +1,31 @@
+"""`CallContext`: what a resource needs to know of the context that it is used in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..config.configuration import Configuration
+
+__all__ = ["CallContext"]
+
+
+class CallContext(Protocol):
+    """The part of a `RunnerContext` by which resources make their calls durable."""
+
+    @property
+    def is_inside_durable_call(self) -> bool:
+        """Whether the caller runs inside a durable function, so that its calls are part of it."""
+
+    @property
+    def config(self) -> Configuration:
+        """The configuration of the job."""
+
+    def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call ``func`` once, whatever crashes."""
+
+    def durable_execute_async(
+        self, func: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Awaitable[Any]:
+        """The awaitable form."""
