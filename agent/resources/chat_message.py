@@ -5,7 +5,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from ..naming.public import public
 from .content import ContentBlock, TextBlock, blocks_of, text_of
@@ -98,6 +104,12 @@ class ChatMessage(BaseModel):
     def __str__(self) -> str:
         return f"{self.role.value}: {self.content}"
 
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out of dumps what `__getstate__` leaves out."""
+        dumped: dict[str, Any] = serialize(self)
+        return {name: value for name, value in dumped.items() if value or name not in _LATER_FIELDS}
+
     def __getstate__(self) -> dict[Any, Any]:
         """Leave out what is empty and was no field at first.
 
@@ -114,7 +126,7 @@ class ChatMessage(BaseModel):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         fields = state.get("__dict__") or {}
         if not fields.keys() >= _LATER_FIELDS:
-            state = {**state, "__dict__": {**_later_fields(), **fields}}
+            state = {**state, "__dict__": {**fields, **_later_fields(fields)}}
         super().__setstate__(state)
 
 
@@ -122,8 +134,10 @@ _LATER_FIELDS: Final = frozenset({"blocks", "reasoning", "raw", "usage"})
 """The fields that messages of older versions have not."""
 
 
-def _later_fields() -> dict[str, Any]:
-    return {"blocks": [], "reasoning": None, "raw": None, "usage": None}
+def _later_fields(given: dict[str, Any]) -> dict[str, Any]:
+    """Those of them that are not given, in the order of the class."""
+    empty: dict[str, Any] = {"blocks": [], "reasoning": None, "raw": None, "usage": None}
+    return {name: given.get(name, value) for name, value in empty.items()}
 
 
 @public

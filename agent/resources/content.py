@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -62,6 +62,10 @@ class ImageBlock(_Media):
 
     type: Literal["image"] = "image"
 
+    if TYPE_CHECKING:
+
+        def __init__(self, *, data: str | bytes | None = None, **fields: Any) -> None: ...
+
     @model_validator(mode="after")
     def _complete(self) -> ImageBlock:
         if (self.data is None) == (self.url is None):
@@ -81,6 +85,10 @@ class DocumentBlock(_Media):
     type: Literal["document"] = "document"
     text: str | None = None
     name: str = ""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, data: str | bytes | None = None, **fields: Any) -> None: ...
 
     @model_validator(mode="after")
     def _complete(self) -> DocumentBlock:
