@@ -123,6 +123,8 @@ if TYPE_CHECKING:
     from .bridge.resources.tool import JavaTool
     from .bridge.resources.vector_store import JavaCollectionManageableVectorStore, JavaVectorStore
     from .launcher.testing.in_process import AgentRun, FailedInput, run_agent
+    from .models.embeddings.local import LocalEmbeddingModelConnection, LocalEmbeddingModelSetup
+    from .models.stores.chroma import ChromaVectorStore
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
     from .service.client.submission import AsyncSubmission, Submission
@@ -137,6 +139,7 @@ __getattr__ = lazily(
     BaseEmbeddingModelConnection=".agent.models.embedding_model",
     BaseEmbeddingModelSetup=".agent.models.embedding_model",
     BaseVectorStore=".agent.models.vector_store",
+    ChromaVectorStore=".models.stores.chroma",
     Client=".service.client.client",
     Collection=".agent.models.vector_store",
     CollectionManageableVectorStore=".agent.models.vector_store",
@@ -150,6 +153,8 @@ __getattr__ = lazily(
     JavaPrompt=".bridge.resources.prompt",
     JavaTool=".bridge.resources.tool",
     JavaVectorStore=".bridge.resources.vector_store",
+    LocalEmbeddingModelConnection=".models.embeddings.local",
+    LocalEmbeddingModelSetup=".models.embeddings.local",
     Submission=".service.client.submission",
     VectorStoreQuery=".agent.models.vector_store",
     VectorStoreQueryMode=".agent.models.vector_store",
@@ -183,6 +188,7 @@ __all__ = [
     "BudgetExceeded",
     "ChatDelta",
     "ChatMessage",
+    "ChromaVectorStore",
     "Client",
     "Collection",
     "CollectionManageableVectorStore",
@@ -220,6 +226,8 @@ __all__ = [
     "JavaVectorStore",
     "JvmError",
     "LeaseHeldError",
+    "LocalEmbeddingModelConnection",
+    "LocalEmbeddingModelSetup",
     "LocalPrompt",
     "MemoryAccessError",
     "MemoryObject",

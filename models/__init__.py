@@ -1,0 +1,1 @@
+"""Clients of model providers, behind the interfaces of `agent`. Knows nothing of workers."""

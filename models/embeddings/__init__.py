@@ -1,0 +1,1 @@
+"""Embedding models that run in the process itself. Knows nothing of providers."""
