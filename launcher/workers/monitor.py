@@ -190,7 +190,8 @@ class Monitor:
         watched.due = now + (QUICK_SECONDS if watched.watchdog.is_dying else pause)
 
     def _sample(self, worker: WorkerHandle, pid: int, watched: _Watched, now: float) -> Sample:
-        beacon = self._registry.beacons[worker.assignment.slot]
+        slot = worker.assignment.slot
+        beacon = self._registry.beacons[slot]
         pulse = beacon.pulse
         asked = procfs.process_state(pid) if watched.watchdog.is_silent(pulse) else None
         beat = worker.heartbeat
@@ -206,6 +207,7 @@ class Monitor:
             ticks=asked.ticks if asked is not None else 0,
             runs=beat["metrics"]["numOfEventProcessed"] if beat is not None else 0,
             memory=self._memory(pid, watched, now) if self._limits.on_memory else 0,
+            stacks=watched.watchdog.is_dying and bool(self._registry.stacks(slot)),
         )
 
     def _memory(self, pid: int, watched: _Watched, now: float) -> int:
@@ -400,6 +402,7 @@ class Monitor:
                 state=asked.state,
                 ticks=asked.ticks,
                 memory=memory if auto is not None and memory > auto.together else 0,
+                stacks=True,  # they go into the log, of all workers
             )
         )
         if action is None:

@@ -40,6 +40,8 @@ MEMORY_SECONDS: Final = 0.25
 """The same for a worker with inputs, while there is a limit on memory."""
 DUMP_SECONDS: Final = 0.1
 """The time that a worker gets to write its stacks."""
+LONGEST_DUMP_SECONDS: Final = 1.0
+"""The same if it has written nothing yet: the machine may be busy."""
 LEAST_SECONDS: Final = 0.01
 """The same, however short the limits are."""
 FENCE_SECONDS: Final = 5.0
@@ -109,7 +111,8 @@ class Sample:
     not say), `asynchronous` whether a step of an asynchronous action is meant. `pulse` changes
     while the event loop is alive, and is 0 when that says nothing; `beat` changes with each turn of
     it in any case, about once a second. `state` and `ticks` are those of
-    `procfs.ProcessState`, empty if not asked for. `memory` is in bytes, 0 if not measured.
+    `procfs.ProcessState`, empty if not asked for. `memory` is in bytes, 0 if not measured. `stacks`
+    says whether it has written its stacks.
     """
 
     at: float
@@ -124,6 +127,7 @@ class Sample:
     ticks: int = 0
     runs: int = 0
     memory: int = 0
+    stacks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +369,8 @@ class Watchdog:
         if action.do == "dump":
             # One that goes on to take memory gets no time.
             urgent = action.cause == "memory" and sample.memory > 9 * self._hard_limit(sample) // 8
-            if waited < DUMP_SECONDS and not urgent:
+            limit = DUMP_SECONDS if sample.stacks else LONGEST_DUMP_SECONDS
+            if waited < limit and not urgent:
                 return None
         elif waited < FENCE_SECONDS:
             return None

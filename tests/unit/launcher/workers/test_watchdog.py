@@ -14,6 +14,7 @@ from tamias.launcher.workers.watchdog import (
     FENCE_SECONDS,
     INSPECTION_SECONDS,
     LEAST_SECONDS,
+    LONGEST_DUMP_SECONDS,
     Action,
     Sample,
     Watchdog,
@@ -226,16 +227,20 @@ def test_recycling_by_runs_and_by_age() -> None:
     assert order.do == "replace"
 
 
-def test_the_steps_of_a_killing() -> None:
+@pytest.mark.parametrize(
+    ("stacks", "longest"), [(True, DUMP_SECONDS), (False, LONGEST_DUMP_SECONDS)]
+)
+def test_the_steps_of_a_killing(stacks: bool, longest: float) -> None:  # noqa: FBT001
     world = World(run_timeout=1.0)
     seen: dict[str, Any] = {"offset": 7, "executing": 3.0, "pulse": 0, "state": "R"}
+    seen["stacks"] = stacks
     _, dump = world.until_ordered(**seen)
     world.pause = 0.02
     before_kill, kill = world.until_ordered(**seen)
     before_fence, fence = world.until_ordered(**seen)
     assert [dump.do, kill.do, fence.do] == ["dump", "kill", "fence"]
     assert dump.why == kill.why == fence.why
-    assert DUMP_SECONDS <= before_kill < DUMP_SECONDS + 0.1
+    assert longest <= before_kill < longest + 0.1
     assert FENCE_SECONDS <= before_fence < FENCE_SECONDS + 0.1
 
 
@@ -318,6 +323,7 @@ class Machine(RuleBasedStateMachine):
         ticks=st.integers(0, 1),
         runs=st.integers(0, 2000),
         memory=st.integers(0, 120),
+        stacks=st.booleans(),
     )
     def process(self, after: float, **seen: Any) -> None:
         self.now += after
