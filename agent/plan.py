@@ -7,8 +7,9 @@ Which actions an event reaches. An action that listens to a class gets the event
 class, not those of its subclasses. Flink Agents matches so, and agents that run here must run
 there; it also lets a subclass refine an event without setting off everything that handles the
 general one, and keeps the look-up at one dictionary access. An action that wants several classes
-lists them. An event that carries a string type reaches, after the actions of its class, those that
-listen to that string; an action that listens to both runs once.
+lists them. After the actions of its class, an event reaches those that listen to its type; an
+action that listens to both runs once. A plain `Event` is how Flink Agents' events since 0.3 travel,
+so one that has the type of a class also reaches the actions that listen to that class.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .config.configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
 from .errors import AgentDefinitionError
-from .event import Event, InputEvent
+from .event import Event, InputEvent, class_type
 from .naming.public import public
 
 if TYPE_CHECKING:
@@ -36,7 +37,16 @@ __all__ = ["AgentPlan"]
 class AgentPlan:
     """What a worker needs to know about an agent. Picklable with cloudpickle, never changed."""
 
-    __slots__ = ("_no_types", "_routed", "actions", "config", "name", "providers", "routes")
+    __slots__ = (
+        "_by_class",
+        "_plain",
+        "_routed",
+        "actions",
+        "config",
+        "name",
+        "providers",
+        "routes",
+    )
 
     def __init__(
         self,
@@ -53,12 +63,24 @@ class AgentPlan:
         """All resources: type to name to provider."""
         self.config = config
         routes: dict[type[Event] | str, tuple[Action, ...]] = {}
+        plain: dict[str, tuple[Action, ...]] = {}
         for action in actions.values():
             for listened in action.listens:
                 routes[listened] = (*routes.get(listened, ()), action)
+                kind = listened if isinstance(listened, str) else class_type(listened)
+                if listened is not Event and action not in plain.get(kind, ()):
+                    plain[kind] = (*plain.get(kind, ()), action)
         self.routes = routes
         """Event class, or string type, to the actions that listen to it."""
-        self._no_types = not any(isinstance(listened, str) for listened in routes)
+        self._plain = plain
+        """Type of a plain event to the actions that listen to it, or to a class of that type."""
+        only_classes = not any(isinstance(listened, str) for listened in routes)
+        self._by_class: dict[type[Event], tuple[Action, ...]] = {
+            listened: found
+            for listened, found in routes.items()
+            if only_classes and listened is not Event and not isinstance(listened, str)
+        }
+        """Classes whose events reach the actions that listen to the class, and no others."""
         self._routed: dict[tuple[type[Event], str | None], tuple[Action, ...]] = {}
 
     @classmethod
@@ -108,8 +130,9 @@ class AgentPlan:
 
     def route(self, event: Event) -> tuple[Action, ...]:
         """The actions that ``event`` sets off, in the order they run."""
-        if self._no_types:
-            return self.routes.get(event.__class__, ())
+        by_class = self._by_class.get(event.__class__)
+        if by_class is not None:
+            return by_class
         # The type of most events is a declared or extra field; only then look at the class.
         kind = event.__dict__.get("type")
         if kind is None:
@@ -124,11 +147,8 @@ class AgentPlan:
         by_class = self.routes.get(clazz, ())
         if kind is not None and not isinstance(kind, str):
             return by_class
-        named = kind
-        if named is None:
-            declared = getattr(clazz, "type", None) or getattr(clazz, "EVENT_TYPE", None)
-            named = declared if isinstance(declared, str) else None
-        by_type = () if named is None else self.routes.get(named, ())
+        named = class_type(clazz) if kind is None else kind
+        by_type = (self._plain if clazz is Event else self.routes).get(named, ())
         found = tuple(dict.fromkeys((*by_class, *by_type)))
         # Bounded by what is listened to: any other type of an event is not worth remembering.
         if kind is None or by_type:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...agent.context import RunnerContext
 from ...agent.errors import DurableCallError, MemoryAccessError, RunError, TimerError
-from ...agent.event import ORIGIN, Event, OutputEvent
+from ...agent.event import Event, OutputEvent
+from ...agent.events.identity import ORIGIN
 from ...agent.memory import MemoryType
 from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
 from ...store import clock

@@ -11,7 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
-from ...agent.event import ORIGIN, EndOfInputEvent, input_event
+from ...agent.event import EndOfInputEvent, input_event
+from ...agent.events.identity import ORIGIN
 from ...store import clock
 from ...store.encoding.values import loads
 from ...store.records.offsets import RunKind

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tamias import AgentDefinitionError, Event, InputEvent, OutputEvent
-from tamias.agent.event import ORIGIN, Origin, event_id, input_event
+from tamias.agent.event import input_event
+from tamias.agent.events.identity import ORIGIN, Origin, event_id
 
 ORIGINS: st.SearchStrategy[Origin] = st.tuples(
     st.binary(max_size=20),
@@ -65,10 +66,11 @@ def test_input_and_output_need_their_value() -> None:
         OutputEvent()  # type: ignore[call-arg]
 
 
-def test_an_event_has_no_id_until_it_is_sent() -> None:
-    event = Order(amount=1)
-    assert event.id is None
-    assert sent(event).id == event_id((b"k", 3, 1, 0))
+def test_outside_of_any_run_an_event_has_a_random_id() -> None:
+    one, other = Order(amount=1), Order(amount=1)
+    assert isinstance(one.id, UUID)
+    assert one.id == one.id != other.id
+    assert sent(one).id == event_id((b"k", 3, 1, 0))
 
 
 def test_the_id_is_a_uuid_of_version_8() -> None:
@@ -208,3 +210,198 @@ def test_a_subclass_of_an_output_event_is_checked_in_full() -> None:
     assert Priced(output="x", price=1).price == 1.0
     with pytest.raises(ValidationError, match="price"):
         Priced.model_validate({"output": "x"})
+
+
+# ------------------------------------------------------------------ one event, two forms
+
+
+class Form(Event):
+    """As Flink Agents has its events since 0.3."""
+
+    EVENT_TYPE: ClassVar[str] = "form"
+
+    def __init__(self, amount: int) -> None:
+        super().__init__(type=Form.EVENT_TYPE, attributes={"amount": amount})
+
+    @property
+    def amount(self) -> int:
+        value: int = self.get_attr("amount")
+        return value
+
+
+FORMS: list[Any] = [
+    lambda: Order(amount=3),
+    lambda: order(type="order", amount=3),
+    lambda: Order.model_validate({"type": "order", "attributes": {"amount": 3}}),
+    lambda: Event(type="order", amount=3),
+    lambda: Event(type="order", attributes={"amount": 3}),
+    lambda: Form(3),
+    lambda: Order.from_event(Event(type="order", attributes={"amount": 3})),
+    lambda: Form.from_event(Event(type="form", attributes={"amount": 3})),
+    lambda: Order.from_event(Form(3)),
+    lambda: Event.from_json('{"type": "order", "attributes": {"amount": 3}}'),
+    lambda: Order.from_json('{"amount": 3}'),
+    lambda: Form.from_json('{"type": "form", "attributes": {"amount": 3}}'),
+    lambda: pickle.loads(pickle.dumps(Event(type="order", attributes={"amount": 3}))),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_data_is_found_whatever_the_form(form: Any) -> None:
+    event = form()
+    assert event.amount == event.get_attr("amount") == event.attributes["amount"] == 3
+    assert {name: value for name, value in event.attributes.items() if value is not None} == {
+        "amount": 3
+    }
+    assert isinstance(event.attributes, dict)
+    assert event.get_attr("missing") is None
+    with pytest.raises(AttributeError):
+        _ = event.missing
+    assert not hasattr(event, "__missing__")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_change_in_one_form_is_seen_in_the_others(form: Any) -> None:
+    event = form()
+    event.set_attr("amount", 4)
+    assert event.amount == event.attributes["amount"] == 4
+    event.attributes["amount"] = 5
+    assert event.amount == event.get_attr("amount") == 5
+    event.attributes.update(amount=6, more=[1])
+    assert (event.amount, event.get_attr("more"), event.more) == (6, [1], [1])
+    event.attributes.setdefault("more", 7)
+    event.attributes["more"].append(2)
+    assert event.attributes.pop("more") == [1, 2]
+    assert "more" not in event.attributes
+    if not isinstance(event, Form):  # its property has no setter
+        event.amount = 7
+    else:
+        event.set_attr("amount", 7)
+    assert event.attributes["amount"] == event.get_attr("amount") == event.amount == 7
+    assert type(event).from_json(event.model_dump_json()).amount == 7
+
+
+def test_attributes_are_a_copy_of_what_was_given() -> None:
+    given = {"amount": 1}
+    event = Event(type="order", attributes=given)
+    event.set_attr("amount", 2)
+    assert given == {"amount": 1}
+
+
+def test_the_names_of_an_event_are_attributes_only_among_the_attributes() -> None:
+    inner = {"type": "fake", "id": 7, "attributes": 1}
+    event = Event(type="real", attributes=dict(inner))
+    assert (event.type, event.get_type(), isinstance(event.id, UUID)) == ("real", "real", True)
+    assert event.attributes == inner
+    assert event.get_attr("type") == "fake"
+    event.set_attr("id", 8)
+    assert event.get_attr("id") == 8
+    typed = Order.from_event(Event(type="real", attributes={"amount": 1, "type": "fake"}))
+    assert (typed.amount, typed.type, typed.get_attr("type")) == (1, "real", "fake")
+
+
+def test_declared_attributes_are_checked_and_further_ones_kept() -> None:
+    made = Order.model_validate({"attributes": {"amount": "3", "note": "x"}})
+    assert (made.amount, made.note, made.attributes) == (
+        3,
+        "x",
+        {"amount": 3, "customer": None, "note": "x"},
+    )
+    for wrong in ({"amount": "many"}, {}):
+        with pytest.raises(ValidationError, match="amount"):
+            Order.from_event(Event(type="order", attributes=wrong))
+    with pytest.raises(TypeError, match="is a field of Order"):
+        del made.attributes["amount"]
+    with pytest.raises(KeyError):
+        del made.attributes["nothing"]
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "text", ["a"], {1: 2}])
+def test_attributes_that_are_no_dict_of_names_are_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="attributes"):
+        Event(type="order", attributes=wrong)
+
+
+def test_a_field_named_attributes_is_the_users_own() -> None:
+    class Tagged(Event):
+        attributes: list[str]
+
+    assert Tagged(attributes=["a"]).attributes == ["a"]
+
+
+def test_the_type_is_given_or_follows_from_the_class() -> None:
+    class Declared(Event):
+        type: str = "declared"
+
+    class Constant(Event):
+        type: ClassVar[str] = "constant"
+
+    class Below(Form):
+        """As its base class."""
+
+        def __init__(self) -> None:
+            super().__init__(1)
+
+    assert (Order(amount=1).type, Order(amount=1).get_type()) == ("Order", "Order")
+    assert order(type="bill").get_type() == "bill"
+    assert InputEvent(input=1).get_type() == InputEvent(input=1).type == "_input_event"
+    assert (Form(1).type, Below().type) == ("form", "form")
+    assert (Declared().get_type(), Constant().get_type()) == ("declared", "constant")
+    assert Event(type=3).get_type() == "Event"
+
+
+def test_inputs_and_outputs_are_made_in_every_form() -> None:
+    for made in (
+        InputEvent(5),
+        InputEvent.model_validate({"type": "_input_event", "attributes": {"input": 5}}),
+        InputEvent.from_event(Event(type="_input_event", attributes={"input": 5})),
+        input_event(5, (b"k", 0, 0, 0)),
+    ):
+        assert (made.input, made.attributes, made.get_attr("input")) == (5, {"input": 5}, 5)
+    assert InputEvent.from_event(Event(type="_input_event", attributes={"input": 5})) == InputEvent(
+        5
+    )
+    for sent_out in (
+        OutputEvent([1]),
+        OutputEvent(type="_output_event", attributes={"output": [1]}),  # type: ignore[call-arg]
+        OutputEvent.from_event(Event(type="_output_event", attributes={"output": [1]})),
+    ):
+        assert (sent_out.output, sent_out.attributes) == ([1], {"output": [1]})
+
+
+def test_another_form_of_an_event_is_the_same_event() -> None:
+    plain = Event(type="order", attributes={"amount": 3})
+    made = Order.from_event(plain)
+    assert made.id == plain.id
+    assert Order.from_event(made) is made
+    assert Order(amount=4).reconstruct_from(made).id == plain.id
+    mine = Event(id="mine", type="order", amount=3)
+    assert Order.from_event(mine).id == "mine"
+    with pytest.raises(TypeError, match="takes an Event"):
+        Order.from_event({"amount": 3})  # type: ignore[arg-type]
+
+
+def test_json_of_an_event_keeps_its_id_if_it_has_one() -> None:
+    identity = uuid4()
+    text = f'{{"id": "{identity}", "type": "order", "attributes": {{"amount": 3}}}}'
+    assert Event.from_json(text).id == Order.from_json(text).id == identity
+    assert Order.from_json('{"id": "own", "amount": 3}').id == "own"
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", "{", '{"attributes": {}}', '{"type": ""}', '{"type": 3}', "null"]
+)
+def test_json_that_is_no_event_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Event.from_json(text)
+
+
+def test_attributes_of_declared_fields_are_plain_data_when_copied() -> None:
+    attributes = order(note=[1]).attributes
+    for made in (
+        copy.copy(attributes),
+        copy.deepcopy(attributes),
+        pickle.loads(pickle.dumps(attributes)),
+    ):
+        assert type(made) is dict
+        assert made == {"amount": 1, "customer": None, "note": [1]}

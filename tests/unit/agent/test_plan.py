@@ -28,6 +28,7 @@ from tamias import (
     action,
     prompt,
 )
+from tamias.agent.event import class_type
 from tamias.agent.resources.registry import ResourceRegistry
 
 
@@ -101,6 +102,32 @@ def test_the_class_comes_before_the_type_and_nothing_runs_twice() -> None:
     assert reached(agent, typed(A, "x")) == ["a1", "a2", "a0"]
 
 
+class Form(Event):
+    """As Flink Agents has its events since 0.3."""
+
+    EVENT_TYPE: ClassVar[str] = "form"
+
+    def __init__(self, amount: int) -> None:
+        super().__init__(type=Form.EVENT_TYPE, attributes={"amount": amount})
+
+
+@pytest.mark.parametrize("listened", [InputEvent, InputEvent.EVENT_TYPE, "_input_event"])
+def test_both_forms_of_an_event_reach_both_forms_of_an_action(listened: Any) -> None:
+    agent = agent_of([listened], [Form, "form"], [A])
+    plain = Event(type="_input_event", attributes={"input": 1})
+    assert reached(agent, InputEvent(input=1)) == reached(agent, plain) == ["a0"]
+    assert reached(agent, Form(3)) == ["a1"]
+    assert reached(agent, Event(type="form", attributes={"amount": 3})) == ["a1"]
+    assert reached(agent, Event(type="A")) == reached(agent, A()) == ["a2"]
+    assert reached(agent_of(["A"]), A()) == ["a0"]
+
+
+def test_a_plain_event_reaches_nothing_by_the_class_of_another_type() -> None:
+    agent = agent_of([A], [SubA])
+    assert reached(agent, Event(type="order")) == []
+    assert reached(agent, typed(A, "SubA")) == ["a0"]
+
+
 def test_inputs_and_outputs_have_a_type_too() -> None:
     agent = agent_of([InputEvent.EVENT_TYPE], [OutputEvent.EVENT_TYPE])
     assert reached(agent, InputEvent(input=1)) == ["a0"]
@@ -139,9 +166,15 @@ def test_routing_against_its_definition(
     plan = AgentPlan.compile(agent_of(*listens))
     for clazz, kind in events:
         event = clazz() if kind is None else clazz(type=kind)
-        carried = kind or getattr(event, "type", None)
+        carried = event.get_type()
         by_class = [n for n, heard in enumerate(listens) if clazz in heard]
-        by_type = [n for n, heard in enumerate(listens) if carried in heard and n not in by_class]
+        types = [
+            {each if isinstance(each, str) else class_type(each) for each in heard}
+            if clazz is Event
+            else heard
+            for heard in listens
+        ]
+        by_type = [n for n, heard in enumerate(types) if carried in heard and n not in by_class]
         expected = [f"a{number}" for number in by_class + by_type]
         assert [found.name for found in plan.route(event)] == expected
     for listened, actions in plan.routes.items():

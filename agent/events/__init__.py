@@ -1,0 +1,1 @@
+"""The parts of events: identity, attributes, type names. Knows nothing of actions and workers."""
