@@ -128,6 +128,7 @@ if TYPE_CHECKING:
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
     from .service.client.submission import AsyncSubmission, Submission
+    from .worker.importing.yaml_files import load_yaml
 
 __getattr__ = lazily(
     __name__,
@@ -159,6 +160,7 @@ __getattr__ = lazily(
     VectorStoreQuery=".agent.models.vector_store",
     VectorStoreQueryMode=".agent.models.vector_store",
     VectorStoreQueryResult=".agent.models.vector_store",
+    load_yaml=".worker.importing.yaml_files",
     run_agent=".launcher.testing.in_process",
 )
 
@@ -285,6 +287,7 @@ __all__ = [
     "embedding_model_connection",
     "embedding_model_setup",
     "find_first_system_message",
+    "load_yaml",
     "mcp_server",
     "parse_duration",
     "parse_size",

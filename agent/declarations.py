@@ -21,7 +21,10 @@ from .resources.resource import ResourceType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["agent_instance", "declared_actions", "declared_providers", "plan_name"]
+__all__ = ["PLAN_NAME", "agent_instance", "declared_actions", "declared_providers", "plan_name"]
+
+PLAN_NAME = "_plan_name"
+"""The attribute of an agent that is defined in no module: what `plan_name` returns for it."""
 
 
 def agent_instance(agent: object) -> Agent:
@@ -48,6 +51,9 @@ def _name(agent: Agent) -> str:
 
 def plan_name(agent: Agent, actions: Mapping[str, Action]) -> str:
     """Where the agent is defined, as ``module:qualname``."""
+    given = agent.__dict__.get(PLAN_NAME)
+    if isinstance(given, str):
+        return given
     module = type(agent).__module__
     if type(agent) is Agent and actions:
         # Put together by hand: where its first function is from tells it from other such agents.

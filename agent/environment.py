@@ -14,15 +14,21 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from .agent import add_resource
-from .errors import MissingExtraError
+from .errors import AgentDefinitionError, MissingExtraError
 from .naming.public import public
 from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from typing_extensions import Self
 
     from .agent import Agent
     from .config.configuration import Configuration
+    from .yaml_agents.building import BuiltAgents
+
+    Paths = str | Path | Iterable[str | Path]
 
 __all__ = ["ENVIRONMENTS", "AgentBuilder", "AgentsExecutionEnvironment"]
 
@@ -37,8 +43,8 @@ class AgentBuilder(ABC):
     """Joins one input with one agent and one output."""
 
     @abstractmethod
-    def apply(self, agent: Agent | type[Agent]) -> AgentBuilder:
-        """Set the agent. A second one is an error."""
+    def apply(self, agent: Agent | type[Agent] | str) -> AgentBuilder:
+        """Set the agent, itself or by name. A second one is an error."""
 
     @abstractmethod
     def to_list(self) -> list[dict[Any, Any]]:
@@ -59,6 +65,7 @@ class AgentsExecutionEnvironment(ABC):
 
     def __init__(self) -> None:
         self._resources: dict[ResourceType, dict[str, Any]] = {kind: {} for kind in ResourceType}
+        self._agents: dict[str, Agent] = {}
 
     @staticmethod
     def get_execution_environment(
@@ -87,6 +94,37 @@ class AgentsExecutionEnvironment(ABC):
         """
         add_resource(self._resources, name, resource_type, instance)
         return self
+
+    @property
+    def agents(self) -> dict[str, Agent]:
+        """The agents from YAML files, which ``apply`` takes by name."""
+        return self._agents
+
+    @abstractmethod
+    def load_yaml(self, paths: Paths) -> None:
+        """Add the agents of one YAML file or several, and what they share.
+
+        Shared resources become the environment's, settings those of its configuration where that
+        has no others. Raises `AgentDefinitionError` for mistakes in a file, all at once, and for a
+        name that is taken.
+        """
+
+    def _add_built(self, built: BuiltAgents) -> None:
+        """Add what YAML files describe: all of it, or nothing if a name is taken."""
+        taken = [f"agent {name!r}" for name in built.agents if name in self._agents]
+        taken += [
+            f"{kind.value} {name!r}"
+            for kind, named in built.resources.items()
+            for name in named
+            if name in self._resources[kind]
+        ]
+        if taken:
+            msg = f"The environment has the {taken[0]} already."
+            raise AgentDefinitionError(msg, hint="Give each a name of its own, in all files.")
+        self._agents.update(built.agents)
+        for kind, named in built.resources.items():
+            self._resources[kind].update(named)
+        self.get_config().add_defaults(built.settings)
 
     @abstractmethod
     def get_config(self, path: str | None = None) -> Configuration:

@@ -19,6 +19,7 @@ from ..launcher.reload import generation_record
 from ..store.encoding.json_text import make_decoder
 from ..store.encoding.values import loads
 from ..worker.importing.target_loader import load_target
+from ..worker.importing.target_names import is_file
 from .json_text import plain
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class AgentCode:
     def _folders(self) -> Iterator[str]:
         for spec in generation_record.specs(self._manifest.job).values():
             location = str(spec.get("target") or "").rpartition(":")[0]
-            if location.endswith(".py"):
+            if is_file(location):
                 yield str(Path(location).parent)
             if isinstance(spec.get("folder"), str):
                 yield str(spec["folder"])

@@ -39,7 +39,8 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS: Final = {
-    "new": Subcommand("new", "new", "Make a small project that runs."),
+    "new": Subcommand("new", "new", "Make a small project that runs.", "projects"),
+    "schema": Subcommand("schema", "schema", "Print the schema of YAML agents.", "projects"),
     "run": Subcommand("run", "run", "Run an agent over an input, or carry on with it."),
     "resume": Subcommand("run", "resume", "Carry on with an interrupted job."),
     "serve": Subcommand("serve", "run_service", "Serve an agent to clients, until it is stopped."),

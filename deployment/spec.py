@@ -22,13 +22,15 @@ from pydantic import BaseModel, ValidationError
 
 from ..agent.config.configuration import Configuration
 from ..agent.config.options import PoolOptions
+from ..agent.config.yaml_lines import LineNumbers, parse
 from ..agent.errors import ConfigError
 from ..environments.spec import EnvironmentSpec
 from ..launcher.jobs.file_job import JobSpec
 from ..launcher.jobs.target import checked_target
 from ..service.server.service import ServeSpec
+from ..worker.importing.target_names import is_file
+from ..worker.importing.yaml_files import target_settings
 from .file_content import AgentEntry, FileContent, ServeEntry, without
-from .yaml_lines import LineNumbers, parse
 
 STATE_SUFFIX: Final = ".tamias"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -235,7 +237,8 @@ class _Reader:
             )
         self._check_settings(entry.settings, (*where, "settings"))
         self._check_shape(entry, where)
-        settings = {**defaults, **entry.settings}
+        target = self._target(entry.target)
+        settings = {**target_settings(target), **defaults, **entry.settings}
         if entry.workers is not None:
             settings[PoolOptions.WORKERS.key] = entry.workers
             if PoolOptions.WORKERS.key in entry.settings:
@@ -388,7 +391,7 @@ class _Reader:
     def _target(self, target: str) -> str:
         location, colon, name = target.rpartition(":")
         location, name = (location, name) if colon else (name, "")
-        if location.endswith(".py") or "/" in location:
+        if is_file(location):
             return f"{self._absolute(location)}{colon}{name}"
         return target
 

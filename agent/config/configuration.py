@@ -86,6 +86,11 @@ class Configuration:
         self._file.update(_settings_of(parse_yaml(text, source), source))
         self._merge()
 
+    def add_defaults(self, settings: Mapping[str, Any], source: str = "") -> None:
+        """Set what is not set by a file, the command line or the program."""
+        self._file = {**_checked(flatten(settings), source), **self._file}
+        self._merge()
+
     def with_overrides(self, overrides: Mapping[str, Any]) -> Configuration:
         """A copy in which ``overrides`` (what the command line gives) stand above the file."""
         copy = self.copy()

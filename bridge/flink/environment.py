@@ -21,11 +21,14 @@ from ...agent.config.configuration import Configuration
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
 from ...agent.errors import ConfigError, MissingExtraError, PoolError, UsageError
 from ...worker.importing.guard import refuse_during_import
+from ...worker.importing.yaml_files import built_agents
 from .minicluster import check_interpreter, is_minicluster, reason, set_defaults
 from .operator import attach
 from .streams import KeyedInput, from_stream, from_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ...agent.agent import Agent
 
 try:
@@ -106,6 +109,10 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
             )
         return self._t_env
 
+    def load_yaml(self, paths: str | Path | Iterable[str | Path]) -> None:
+        """As `AgentsExecutionEnvironment.load_yaml`."""
+        self._add_built(built_agents(paths, is_complete=False))
+
     def execute(self, job_name: str | None = None) -> None:
         """Run the Flink job, and wait for its end.
 
@@ -158,6 +165,8 @@ class FlinkAgentBuilder(AgentBuilder):
     def apply(self, agent: Agent | type[Agent] | str) -> FlinkAgentBuilder:
         """Set the agent, itself or by name: `package.module:name`.
 
+        The name may also be that of an agent from a YAML file which `load_yaml` has read.
+
         Raises:
             UsageError: there is one already.
         """
@@ -165,7 +174,8 @@ class FlinkAgentBuilder(AgentBuilder):
             raise UsageError(
                 "apply can be called once for an input.", hint="Read the stream once more."
             )
-        self.agent = agent
+        known = self._environment.agents
+        self.agent = known.get(agent, agent) if isinstance(agent, str) else agent
         return self
 
     def to_list(self) -> list[dict[Any, Any]]:

@@ -122,7 +122,7 @@ def run(
         "on-error": on_error,
         "show-logs": logs,
     }
-    settled = configuration(config, settings, given)
+    settled = configuration(config, settings, given, target=target)
     if as_json and output == "-":
         raise UsageError(
             "--json would mix with the outputs on stdout.", hint="Name a file with --output."

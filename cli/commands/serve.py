@@ -58,7 +58,7 @@ def run_service(
     SIGTERM or Ctrl-C ends it: what is in flight is finished, the rest waits in the state directory.
     """
     given = {"workers": workers, "state-dir": state, "durability": durability}
-    settled = configuration(config, settings, given)
+    settled = configuration(config, settings, given, target=target)
     place = settled.get(PoolOptions.STATE_DIR)
     if not place:
         raise UsageError(

@@ -14,7 +14,7 @@ import logging
 import shutil
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ from ...store import clock
 from ...store.state.layout import StateLayout
 from ...store.state.scratch import make_scratch
 from ...worker.importing.guard import refuse_during_import
+from ...worker.importing.yaml_files import built_agents, target_settings
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..logs.end_report import (
     keep_output,
@@ -87,7 +88,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 "from_list can be called once in the life of an environment.",
                 hint="Get another environment for another input.",
             )
-        self._builder = LocalAgentBuilder(input)
+        self._builder = LocalAgentBuilder(input, self.agents)
         return self._builder
 
     def from_datastream(self, input: Any, key_selector: Any = None) -> AgentBuilder:
@@ -99,6 +100,10 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         """Raise UsageError: only a Flink environment has this."""
         del input, key_selector
         raise _needs_flink("from_table")
+
+    def load_yaml(self, paths: str | Path | Iterable[str | Path]) -> None:
+        """As `AgentsExecutionEnvironment.load_yaml`."""
+        self._add_built(built_agents(paths, is_complete=False))
 
     def execute(self, job_name: str | None = None) -> None:
         """Run the agent over the whole input; `to_list`'s list is filled when this returns.
@@ -139,7 +144,9 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
 
     def _target(self, agent: Agent | type[Agent] | str) -> str:
         """Return the agent's name; raises the error that a worker would raise."""
-        if not isinstance(agent, str):
+        if isinstance(agent, str):
+            self._config.add_defaults(target_settings(agent))
+        else:
             plan = AgentPlan.compile(agent, self._config, self.resources)
             plan.check_handles_input()
             return plan.name
@@ -245,13 +252,17 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
 class LocalAgentBuilder(AgentBuilder):
     """Holds the inputs, the agent and the list of outputs."""
 
-    def __init__(self, input: Any) -> None:
+    def __init__(self, input: Any, agents: Mapping[str, Agent]) -> None:
+        """`agents` are those that may be named without a module."""
         self.input = input
+        self._agents = agents
         self.output: list[dict[Any, Any]] = []
         self.agent: Agent | type[Agent] | str | None = None
 
     def apply(self, agent: Agent | type[Agent] | str) -> LocalAgentBuilder:
         """Set the agent, itself or by name: `package.module:name`, or `path/to/file.py:name`.
+
+        The name may also be that of an agent from a YAML file which `load_yaml` has read.
 
         An agent given by name is imported only by the workers, in their own environment.
 
@@ -263,7 +274,7 @@ class LocalAgentBuilder(AgentBuilder):
                 "apply can be called once: an environment runs one agent.",
                 hint="Get another environment for another agent.",
             )
-        self.agent = agent
+        self.agent = self._agents.get(agent, agent) if isinstance(agent, str) else agent
         return self
 
     def to_list(self) -> list[dict[Any, Any]]:

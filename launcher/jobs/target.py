@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ...agent.errors import TargetError
-from ...worker.importing.target_names import meant_target
+from ...worker.importing.target_names import is_file, meant_target
 
 
 def checked_target(target: str, *, elsewhere: bool = False, folder: Path | None = None) -> str:
@@ -34,7 +34,7 @@ def checked_target(target: str, *, elsewhere: bool = False, folder: Path | None 
             hint="Write package.module:name or path/to/file.py:name.",
         )
     folder = folder or Path.cwd()
-    if not (location.endswith(".py") or "/" in location):
+    if not is_file(location):
         if not elsewhere:
             _check_module(location, target, folder)
         return target

@@ -12,12 +12,12 @@ is on record in between is the old one.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.options import KNOWN_OPTIONS
 from ...store.crashpoints import reach
 from ...worker.importing.codebase import changed
+from ...worker.importing.target_names import without_suffix
 
 if TYPE_CHECKING:
     from ...environments.launch import Launch
@@ -161,7 +161,7 @@ def agent_of(target: str) -> str:
     place, _, name = target.rpartition(":")
     if not place:
         place, name = name, ""
-    place = Path(place).stem if place.endswith(".py") else place
+    place = without_suffix(place)
     return f"{place}:{name}" if name else place
 
 

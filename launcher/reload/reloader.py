@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
+from ...agent.config.yaml_text import flatten
 from ...agent.errors import ConfigError, ReloadError
+from ...worker.importing.yaml_files import target_settings
 from ..control.commands import RecordFiles, Reload, Rollback
 from ..control.operations import Operation
 from ..workers.monitor import watch_limits
@@ -53,6 +55,8 @@ class Reloader:
         self._current = current
         self._provide = provide
         self._smoke = smoke
+        self._in_document = {current.pool.current_generation: _settings_in(current.boot.target)}
+        """What the YAML file of the agent sets, by generation."""
 
     def register(self) -> None:
         """Register the commands' handlers with the pool, before it runs."""
@@ -64,13 +68,15 @@ class Reloader:
 
     def _begin(self, command: Reload) -> Operation:
         current = self._current
-        changes = compare(current.boot.config, command.settings)
+        target = command.target or current.boot.target
+        in_document = _settings_in(target)
+        edited = self._edited(in_document)
+        changes = compare(current.boot.config, {**edited, **flatten(command.settings)})
         if any(key.startswith("environment.") for key in changes.lasting):
             raise ConfigError(
                 "An environment is no setting of a reload.",
                 hint="Say all of it: --python, --requirements, ...; environment, on the socket.",
             )
-        target = command.target or current.boot.target
         environment = current.environment if command.environment is None else command.environment
         if target != current.boot.target:
             self._check_target(target)
@@ -81,8 +87,9 @@ class Reloader:
             and environment == current.environment
             and not current.changed_files()
         ):
+            self._in_document[current.pool.current_generation] = in_document
             return _ApplySettings(current, changes)
-        return ReloadOperation(
+        operation = ReloadOperation(
             current,
             changes,
             target,
@@ -90,6 +97,16 @@ class Reloader:
             provide=self._provide,
             smoke=self._smoke_test(command.smoke),
         )
+        self._in_document[operation.number] = in_document
+        return operation
+
+    def _edited(self, now: dict[str, Any]) -> dict[str, Any]:
+        """Return what has been edited in the settings of the agent's YAML file.
+
+        Only that: what else is set there may have been replaced on the command line.
+        """
+        known = self._in_document.get(self._current.pool.current_generation, {})
+        return {key: now.get(key) for key in {**known, **now} if known.get(key) != now.get(key)}
 
     def _smoke_test(self, path: str | None) -> SmokeTest | None:
         run = self._smoke
@@ -113,6 +130,10 @@ class Reloader:
             raise ReloadError("No reload is under way that could be rolled back.")
         operation.rollout.fail("it was told to")
         return {"generation": operation.number, "outcome": "rolling back"}
+
+
+def _settings_in(target: str | None) -> dict[str, Any]:
+    return target_settings(target) if target else {}
 
 
 class _RecordFilesOperation(Operation):

@@ -23,6 +23,7 @@ from ...store.encoding.keys import decode_key
 from ...store.state.reader import StoreReader
 from ...store.state.scratch import make_scratch
 from ...worker.importing.target_loader import load_target
+from ...worker.importing.yaml_files import target_settings
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..jobs.agent_spec import AgentSpec
 from ..jobs.job import Job
@@ -121,6 +122,8 @@ def run_agent(
             PoolOptions.ON_ERROR.key: on_error,
         }
     )
+    if isinstance(agent, str):
+        settings.add_defaults(target_settings(agent))
     loaded = load_target(agent) if isinstance(agent, str) else agent
     plan = AgentPlan.compile(loaded, settings, resources)
     plan.check_handles_input()

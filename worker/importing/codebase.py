@@ -21,9 +21,18 @@ _INSTALLED: Final = frozenset(("site-packages", "dist-packages"))
 _STDLIB: Final = Path(sysconfig.get_path("stdlib"))
 
 
+_READ: Final[set[str]] = set()
+"""Files that are an agent's code without being modules."""
+
+
+def add_own_file(path: str) -> None:
+    """Count a file as the agent's own code: one that it was made of, and that is no module."""
+    _READ.add(path)
+
+
 def own_files() -> list[str]:
-    """The source files of all modules that are the agent's own code, as of now."""
-    found = set()
+    """The source files of all modules that are the agent's own code, and files that it has read."""
+    found = set(_READ)
     for name, module in list(sys.modules.items()):
         first = name.partition(".")[0]
         if first in sys.stdlib_module_names or first in ("tamias", "__main__", "__mp_main__"):

@@ -1,6 +1,7 @@
 """Finds the agent that a TARGET string names: ``package.module:name`` or ``path/to/file.py:name``.
 
-The name may be dotted, and may be omitted where a module defines only one agent. It is resolved in
+The name may be dotted, and may be omitted where a module defines only one agent. A file may also be
+YAML, and the name that of an agent in it. It is resolved in
 the worker's (or zygote's) process and Python environment, never in the launcher's.
 """
 
@@ -19,6 +20,8 @@ from ...agent.agent import Agent
 from ...agent.errors import TamiasError, TargetError
 from ...agent.failures.error_text import own_lines, traceback_of
 from .name_clashes import name_clash
+from .target_names import is_file, is_yaml
+from .yaml_files import yaml_agent
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,7 +38,8 @@ def load_target(target: str, folder: Path | None = None) -> Agent | type[Agent]:
     Args:
         target: ``package.module:name`` or ``path/to/file.py:name``. A file's folder is put on
             `sys.path`, as Python does for a script, and the file becomes the module of its stem, so
-            that what it pickles can be unpickled by others that import it.
+            that what it pickles can be unpickled by others that import it. A YAML file's folder is
+            put there, too, for the modules that it names.
         folder: relative paths start here, and modules are looked for here too, as ``python -m``
             does; None: the working directory.
 
@@ -50,8 +54,10 @@ def load_target(target: str, folder: Path | None = None) -> Agent | type[Agent]:
             f"The target {target!r} names no module.",
             hint="Write package.module:name or path/to/file.py:name.",
         )
-    is_file = location.endswith(".py") or "/" in location
-    module = _import_file(folder / location) if is_file else _import_module(location, folder)
+    if is_yaml(location):
+        return yaml_agent((folder / location).resolve(), name)
+    in_file = is_file(location)
+    module = _import_file(folder / location) if in_file else _import_module(location, folder)
     found = _resolve(module, name, location) if name else _only_agent(module, location)
     if isinstance(found, Agent) or (isinstance(found, type) and issubclass(found, Agent)):
         return found

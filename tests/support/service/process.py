@@ -81,14 +81,18 @@ class Service:
 
 @contextmanager
 def serving(
-    path: Path, *arguments: object, agent: str = AGENT, **settings: str
+    path: Path,
+    *arguments: object,
+    agent: str = AGENT,
+    target: str = "agent.py:Counter",
+    **settings: str,
 ) -> Iterator[Service]:
     """Serve the agent above, or another, from a folder, and wait until it is ready."""
     folder = Folder(path)
     folder.write("agent.py", agent)
     with folder.started(
         "serve",
-        "agent.py:Counter",
+        target,
         "--state",
         "state",
         "--workers",

@@ -39,6 +39,9 @@ class Fake(AgentsExecutionEnvironment):
     def from_table(self, input: Any, key_selector: Any = None) -> AgentBuilder:
         raise NotImplementedError
 
+    def load_yaml(self, paths: Any) -> None:
+        raise NotImplementedError
+
     def execute(self, job_name: str | None = None) -> None:
         raise NotImplementedError
 

@@ -24,12 +24,16 @@ SLIPS = {
     "package/module.Ok": "package/module.py:Ok",
     "./ok.py.Ok": "ok.py:Ok",
     "package/module": "package/module.py",
+    "document": "document.yaml",
+    "document.yml:asks": "document.yaml:asks",
+    "document.asks": "document.yaml:asks",
 }
 
 
 @pytest.mark.parametrize("target", SLIPS)
 def test_the_right_name_is_offered(target: str, tmp_path: Path) -> None:
     (tmp_path / "ok.py").touch()
+    (tmp_path / "document.yaml").touch()
     (tmp_path / "package").mkdir()
     (tmp_path / "package/module.py").touch()
     assert meant_target(target, tmp_path) == SLIPS[target]

@@ -1,6 +1,6 @@
-"""Reads YAML with line numbers: the values of a text, and the line of each key and item.
+"""Reads YAML with positions: the values of a text, and the line and column of each key and item.
 
-PyYAML drops line numbers when it makes plain values, and of two equal keys it silently uses the
+PyYAML drops positions when it makes plain values, and of two equal keys it silently uses the
 last. Both are needed for good error messages.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..agent.errors import ConfigError
+from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,20 +19,24 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 class LineNumbers:
-    """The lines of keys and list items in a text, counted from 1."""
+    """The lines and columns of keys and list items in a text, counted from 1."""
 
     def __init__(self) -> None:
-        self._lines: dict[tuple[str, ...], int] = {(): 1}
+        self._places: dict[tuple[str, ...], tuple[int, int]] = {(): (1, 1)}
         self.repeated: list[tuple[tuple[str, ...], int]] = []
         """Keys that a mapping has twice, and the line of the second."""
         self._seen: set[int] = set()
 
     def of(self, path: Sequence[object]) -> int:
         """Return the line of the part at a path, or of the nearest part around it that has one."""
+        return self.position(path)[0]
+
+    def position(self, path: Sequence[object]) -> tuple[int, int]:
+        """Return the line and the column of that part."""
         names = tuple(map(str, path))
-        while names not in self._lines:
+        while names not in self._places:
             names = names[:-1]
-        return self._lines[names]
+        return self._places[names]
 
     def record(self, node: yaml.Node, path: tuple[str, ...] = ()) -> None:
         """Record the lines of a node's parts; those that an anchor repeats, at the first place."""
@@ -42,7 +46,7 @@ class LineNumbers:
         if isinstance(node, yaml.SequenceNode):
             for number, item in enumerate(node.value):
                 place = (*path, str(number))
-                self._lines[place] = item.start_mark.line + 1
+                self._places[place] = _position(item.start_mark)
                 self.record(item, place)
         elif isinstance(node, yaml.MappingNode):
             self._record_mapping(node, path)
@@ -56,7 +60,7 @@ class LineNumbers:
             if key.value in here:
                 self.repeated.append((inner, line))
             here.add(key.value)
-            self._lines[inner] = line
+            self._places[inner] = _position(key.start_mark)
             self.record(value, inner)
 
 
@@ -76,10 +80,14 @@ def parse(text: str, source: str) -> tuple[Any, LineNumbers]:
         return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{source}, line {mark.line + 1}" if mark is not None else source
+        where = source if mark is None else f"{source}, line {mark.line + 1}"
         what = ", ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(f"{where}: this is not YAML: {what}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an invalid date
         raise ConfigError(f"{source} is not YAML: {error}.") from None
     finally:
         loader.dispose()
+
+
+def _position(mark: Any) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1

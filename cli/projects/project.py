@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..agent.errors import UsageError
+from ...agent.errors import UsageError
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 

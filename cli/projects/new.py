@@ -9,8 +9,8 @@ import typer
 
 from ...agent.errors import UsageError
 from ...store.faults import system_error
-from ..project import project
 from ..text import output_console, typed
+from .project import project
 
 
 def new(

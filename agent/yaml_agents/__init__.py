@@ -1,0 +1,1 @@
+"""Agents as YAML documents: their format, and agents made of them. Knows nothing of files."""

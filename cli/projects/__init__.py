@@ -1,0 +1,1 @@
+"""The commands `new` and `schema`: how a project begins. Knows nothing of jobs."""
