@@ -124,6 +124,24 @@ if TYPE_CHECKING:
     from .bridge.resources.vector_store import JavaCollectionManageableVectorStore, JavaVectorStore
     from .launcher.testing.in_process import AgentRun, FailedInput, run_agent
     from .models.embeddings.local import LocalEmbeddingModelConnection, LocalEmbeddingModelSetup
+    from .models.openai.azure import (
+        AzureOpenAIChatModelConnection,
+        AzureOpenAIChatModelSetup,
+    )
+    from .models.openai.chat_model import (
+        OpenAIChatModelConnection,
+        OpenAIChatModelSetup,
+    )
+    from .models.openai.compatible import (
+        TongyiChatModelConnection,
+        TongyiChatModelSetup,
+        VLLMChatModelConnection,
+        VLLMChatModelSetup,
+    )
+    from .models.openai.embeddings import (
+        OpenAIEmbeddingModelConnection,
+        OpenAIEmbeddingModelSetup,
+    )
     from .models.stores.chroma import ChromaVectorStore
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
@@ -135,6 +153,8 @@ __getattr__ = lazily(
     AgentRun=".launcher.testing.in_process",
     AsyncClient=".service.client.aioclient",
     AsyncSubmission=".service.client.submission",
+    AzureOpenAIChatModelConnection=".models.openai.azure",
+    AzureOpenAIChatModelSetup=".models.openai.azure",
     BaseChatModelConnection=".agent.models.chat_model",
     BaseChatModelSetup=".agent.models.chat_model",
     BaseEmbeddingModelConnection=".agent.models.embedding_model",
@@ -156,7 +176,15 @@ __getattr__ = lazily(
     JavaVectorStore=".bridge.resources.vector_store",
     LocalEmbeddingModelConnection=".models.embeddings.local",
     LocalEmbeddingModelSetup=".models.embeddings.local",
+    OpenAIChatModelConnection=".models.openai.chat_model",
+    OpenAIChatModelSetup=".models.openai.chat_model",
+    OpenAIEmbeddingModelConnection=".models.openai.embeddings",
+    OpenAIEmbeddingModelSetup=".models.openai.embeddings",
     Submission=".service.client.submission",
+    TongyiChatModelConnection=".models.openai.compatible",
+    TongyiChatModelSetup=".models.openai.compatible",
+    VLLMChatModelConnection=".models.openai.compatible",
+    VLLMChatModelSetup=".models.openai.compatible",
     VectorStoreQuery=".agent.models.vector_store",
     VectorStoreQueryMode=".agent.models.vector_store",
     VectorStoreQueryResult=".agent.models.vector_store",
@@ -180,6 +208,8 @@ __all__ = [
     "AsyncClient",
     "AsyncSubmission",
     "AuthFailed",
+    "AzureOpenAIChatModelConnection",
+    "AzureOpenAIChatModelSetup",
     "BadRequest",
     "BaseChatModelConnection",
     "BaseChatModelSetup",
@@ -240,6 +270,10 @@ __all__ = [
     "MetricGroup",
     "MissingExtraError",
     "ModelError",
+    "OpenAIChatModelConnection",
+    "OpenAIChatModelSetup",
+    "OpenAIEmbeddingModelConnection",
+    "OpenAIEmbeddingModelSetup",
     "OutputEvent",
     "Overloaded",
     "PoolError",
@@ -272,10 +306,14 @@ __all__ = [
     "TextBlock",
     "TimerError",
     "TokenUsage",
+    "TongyiChatModelConnection",
+    "TongyiChatModelSetup",
     "Tool",
     "Unavailable",
     "UnserializableError",
     "UsageError",
+    "VLLMChatModelConnection",
+    "VLLMChatModelSetup",
     "VectorStoreQuery",
     "VectorStoreQueryMode",
     "VectorStoreQueryResult",

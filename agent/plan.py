@@ -21,6 +21,7 @@ from .declarations import agent_instance, declared_actions, declared_providers, 
 from .errors import AgentDefinitionError
 from .event import Event, InputEvent, class_type
 from .naming.public import public
+from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from .action import Action
     from .agent import Agent
     from .resources.provider import ResourceProvider
-    from .resources.resource import ResourceType
 
 __all__ = ["AgentPlan"]
+
+_NOTHING_TO_PRELOAD = frozenset({ResourceType.PROMPT, ResourceType.TOOL})
+"""Types of resources that the agent's own module has imported."""
 
 
 @public
@@ -127,6 +130,18 @@ class AgentPlan:
             f"effect; its actions listen to {heard}.",
             hint="Have one of them listen to InputEvent.",
         )
+
+    def preload(self) -> None:
+        """Import what the agent's resources need, as client libraries, in this process.
+
+        For the process that workers are forked from: so they share the memory, and start at once.
+        Raises what keeps a resource from being made: `AgentDefinitionError` for a class that cannot
+        be imported, `MissingExtraError` for a library that is not installed.
+        """
+        for kind, named in self.providers.items():
+            if kind not in _NOTHING_TO_PRELOAD:
+                for provider in named.values():
+                    provider.preload(self.config)
 
     def route(self, event: Event) -> tuple[Action, ...]:
         """The actions that ``event`` sets off, in the order they run."""

@@ -8,6 +8,7 @@ it.
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,13 @@ class ResourceProvider(ABC):
         resource's own class raises passes through.
         """
 
+    def preload(self, config: Configuration) -> None:  # noqa: ARG002 (for subclasses)
+        """Import what the resource needs, in the process that workers are forked from.
+
+        Raises what its class raises, as `MissingExtraError`.
+        """
+        return
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.type.value} {self.name!r})"
 
@@ -67,10 +75,18 @@ class DescriptorProvider(ResourceProvider):
         say another temperature.
         """
         clazz = self.descriptor.clazz
-        arguments = {**config.section(clazz.__name__), **self.descriptor.arguments}
+        arguments = self._arguments(config)
         resource = _typed(clazz(**{**arguments, "get_resource": get_resource}), self)
         resource.provided(self.name, config)
         return resource
+
+    def preload(self, config: Configuration) -> None:
+        """Import the class, and what it needs."""
+        self.descriptor.clazz.preload(self._arguments(config))
+
+    def _arguments(self, config: Configuration) -> dict[str, Any]:
+        section = config.section(self.descriptor.clazz.__name__)
+        return {**section, **self.descriptor.arguments}
 
 
 class InstanceProvider(ResourceProvider):
@@ -89,6 +105,10 @@ class InstanceProvider(ResourceProvider):
         self.instance.provided(self.name, config)
         return self.instance
 
+    def preload(self, config: Configuration) -> None:  # noqa: ARG002 (it has its arguments)
+        """Import what it needs."""
+        self.instance.preload(dict(self.instance))
+
 
 class MethodProvider(ResourceProvider):
     """Calls a method under a resource decorator, and goes by what it returns."""
@@ -103,6 +123,18 @@ class MethodProvider(ResourceProvider):
         """The resource, from the descriptor or the instance that the method returns."""
         made = provider_of(self.name, self.type, self.method())
         return made.provide(get_resource, config)
+
+    def preload(self, config: Configuration) -> None:
+        """Call the method; if it returns a descriptor, import its class, and what that needs.
+
+        Anything else that it returns is dropped: it belongs to a worker. What it raises, the
+        worker that needs the resource will see.
+        """
+        made = None
+        with contextlib.suppress(Exception):
+            made = self.method()
+        if isinstance(made, ResourceDescriptor):
+            DescriptorProvider(self.name, self.type, made).preload(config)
 
 
 def provider_of(name: str, kind: ResourceType, declared: Any) -> ResourceProvider:

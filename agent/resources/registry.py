@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from threading import RLock
@@ -26,7 +27,15 @@ class ResourceRegistry:
     one resource is created at a time.
     """
 
-    __slots__ = ("_closed", "_config", "_created", "_creating", "_lock", "_providers")
+    __slots__ = (
+        "_closed",
+        "_config",
+        "_created",
+        "_creating",
+        "_lock",
+        "_providers",
+        "_was_closed",
+    )
 
     def __init__(
         self,
@@ -39,6 +48,7 @@ class ResourceRegistry:
         self._creating: list[tuple[ResourceType, str]] = []
         self._lock = RLock()
         self._closed = False
+        self._was_closed: list[Resource] = []
 
     def get(self, name: str, kind: ResourceType) -> Resource:
         """The resource ``name`` of that type.
@@ -95,3 +105,13 @@ class ResourceRegistry:
                     resource.close()
                 except Exception:
                     logger.exception("The %s %r could not be closed", kind.value, name)
+                self._was_closed.append(resource)
+
+    async def aclose(self) -> None:
+        """Close on the loop what `close` has closed, all at once; one that fails is logged."""
+        closed, self._was_closed = self._was_closed, []
+        if closed:
+            ends = [resource.aclose() for resource in closed]
+            for error in await asyncio.gather(*ends, return_exceptions=True):
+                if isinstance(error, Exception):
+                    logger.error("A resource could not be closed: %r", error)

@@ -7,6 +7,7 @@ bring their own subclasses of `Resource`.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from .call_context import CallContext
 
 __all__ = ["Resource", "ResourceDescriptor", "ResourceType", "SerializableResource"]
+
+_SECRET = re.compile(
+    r"(?:^|_)(?:key|apikey|token|secret|password|headers|credentials?|auth)$", re.IGNORECASE
+)
+"""Names of arguments whose values are not shown."""
 
 
 @public
@@ -85,8 +91,20 @@ class Resource(BaseModel, ABC):
     def provided(self, name: str, config: Configuration) -> None:
         """Called once, before the first use: the name in the agent, and the settings of the job."""
 
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Import what instances will need. Called before workers are forked, which then share it.
+
+        Nothing that belongs to one process may be made here: no client, no thread. ``arguments``
+        are those of the descriptor. What it raises keeps the pool from starting.
+        """
+
     def close(self) -> None:
         """Release what the resource holds. Called once, when the worker ends."""
+        return
+
+    async def aclose(self) -> None:
+        """Release what has to be released on the event loop. Called once, after `close`."""
         return
 
 
@@ -172,7 +190,10 @@ class ResourceDescriptor:
         return hash((self.target_module, self.target_clazz, tuple(sorted(self.arguments))))
 
     def __repr__(self) -> str:
-        given = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
+        given = "".join(
+            f", {name}={'...' if _SECRET.search(name) else repr(value)}"
+            for name, value in self.arguments.items()
+        )
         return f"ResourceDescriptor(clazz='{self.target_module}.{self.target_clazz}'{given})"
 
 

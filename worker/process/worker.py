@@ -9,6 +9,7 @@ code.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -82,6 +83,10 @@ _set_handler: Final = signal.signal
 MESSAGES_PER_TURN: Final = 8192
 """Messages read from the socket before runs are executed: all that credit allows, so that HALT is
 seen before the next run, however small the batches are."""
+
+RESOURCES_SECONDS: Final = 2.0
+"""How long resources may take to close what belongs to the loop: connections of clients. The shards
+have been released by then."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
 
@@ -173,6 +178,9 @@ class Worker:
             self._fatal(error)
         code: int = await self._ended
         self._stop()
+        if hasattr(self, "_resources"):
+            with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._resources.aclose(), RESOURCES_SECONDS)
         return code
 
     # -- start and stop --------------------------------------------------------------------------

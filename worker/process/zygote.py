@@ -119,6 +119,7 @@ class Zygote:
         try:
             with stacks_in_log(), importing_agent(self._boot.target):
                 plan = self._boot.compile()
+                plan.preload()
                 names = plan.config.get(PoolOptions.WORKER_HOOKS)
                 self._hooks = find_hooks(WorkerHook, HOOK_GROUP, names)
                 self._generators = find_generators()

@@ -1,0 +1,1 @@
+"""OpenAI, and services that speak its protocols. Knows nothing of other providers."""

@@ -1,0 +1,158 @@
+"""`OpenAIEmbeddingModelConnection` and its setup: vectors of texts, in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from ...agent.models.embedding_model import (
+    BaseEmbeddingModelConnection,
+    BaseEmbeddingModelSetup,
+    Vectors,
+)
+from ...agent.naming.public import public
+from .places import KeyedConnection
+from .service import Answer, request_options
+
+__all__ = ["OpenAIEmbeddingModelConnection", "OpenAIEmbeddingModelSetup"]
+
+_PATH = "/embeddings"
+_TEXTS = 256
+"""In one request: the service takes up to 2,048, servers of one's own less."""
+_CHARACTERS = 400_000
+"""In one request: the service takes 300,000 tokens."""
+_AT_ONCE = 4
+"""Requests of one call at a time."""
+
+
+@public
+class OpenAIEmbeddingModelConnection(KeyedConnection, BaseEmbeddingModelConnection):
+    """The way to OpenAI's embeddings, or to a service that speaks this protocol.
+
+    The key and the address come from ``OPENAI_API_KEY`` and ``OPENAI_BASE_URL``, unless they are
+    given. Servers of one's own have no key: any will do.
+    """
+
+    SERVICE: ClassVar[str] = "OpenAI"
+    KEY_VARIABLE: ClassVar[str] = "OPENAI_API_KEY"
+    URL_VARIABLE: ClassVar[str] = "OPENAI_BASE_URL"
+
+    base_url: str | None = Field(default=None, description="The service's address.")
+    request_timeout: float = Field(
+        default=30, gt=0, description="Seconds that the service may be silent for."
+    )
+    max_retries: int = Field(
+        default=3, ge=0, description="Not used: durable calls have a retry policy of their own."
+    )
+    default_headers: dict[str, str] | None = Field(default=None, repr=False)
+
+    def embed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
+        """The vector of a text, or a list of vectors for several, which may be any number.
+
+        Args:
+            text: one text, or several.
+            kwargs: ``model``, ``dimensions``, ``encoding_format`` and other fields of the service's
+                request.
+
+        Raises:
+            ModelError: the service refuses, fails, or cannot be reached.
+            MissingExtraError: the extra ``openai`` is not installed.
+        """
+        service = self._service()
+        body, how = _request(kwargs)
+        vectors: list[list[float]] = []
+        for batch in _batches(text):
+            answer = service.post(_PATH, {**body, "input": batch}, how)
+            vectors += self._vectors(answer, len(batch))
+        return vectors[0] if isinstance(text, str) else vectors
+
+    async def aembed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
+        """The awaitable form of `embed`; requests for many texts overlap."""
+        service = self._service()
+        body, how = _request(kwargs)
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(batch: list[str]) -> list[list[float]]:
+            async with places:
+                answer = await service.apost(_PATH, {**body, "input": batch}, how)
+            return self._vectors(answer, len(batch))
+
+        tasks = [asyncio.ensure_future(one(batch)) for batch in _batches(text)]
+        try:
+            found = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        vectors = [vector for each in found for vector in each]
+        return vectors[0] if isinstance(text, str) else vectors
+
+    def _vectors(self, answer: Answer, count: int) -> list[list[float]]:
+        try:
+            data = sorted(answer.body["data"], key=lambda each: each["index"])
+            vectors = [_vector(each["embedding"]) for each in data]
+        except (KeyError, TypeError, ValueError):
+            vectors = []
+        if len(vectors) != count:
+            raise self._service().service.unreadable(str(answer.body)[:200])
+        return vectors
+
+
+@public
+class OpenAIEmbeddingModelSetup(BaseEmbeddingModelSetup):
+    """An embedding model of OpenAI, or of a service that speaks its protocol."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    model: str = "text-embedding-3-small"
+    dimensions: int | None = Field(default=None, gt=0)
+    encoding_format: Literal["float", "base64"] | None = Field(
+        default=None, description="On the wire; base64 is smaller, where the service has it."
+    )
+    additional_kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def model_kwargs(self) -> dict[str, Any]:
+        """The model and its parameters."""
+        fields = {"dimensions": self.dimensions, "encoding_format": self.encoding_format}
+        given = {name: value for name, value in fields.items() if value is not None}
+        return {"model": self.model, **given, **self.additional_kwargs}
+
+
+def _request(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of requests but for the texts, and how they are sent."""
+    body = {name: value for name, value in kwargs.items() if value is not None}
+    names = ("request_id", "timeout", "extra_headers", "extra_query", "extra_body")
+    how = request_options(**{name: body.pop(name, None) for name in names})
+    # By itself the library would ask for base64, which not all services have.
+    return {"encoding_format": "float", **body}, how
+
+
+def _batches(text: str | Sequence[str]) -> Iterator[list[str]]:
+    """Texts in the portions that a service takes at a time."""
+    texts = [text] if isinstance(text, str) else text
+    batch: list[str] = []
+    length = 0
+    for each in texts:
+        if batch and (len(batch) == _TEXTS or length + len(each) > _CHARACTERS):
+            yield batch
+            batch, length = [], 0
+        batch.append(each)
+        length += len(each)
+    if batch:
+        yield batch
+
+
+def _vector(value: Any) -> list[float]:
+    if isinstance(value, str):
+        numbers = array("f")
+        numbers.frombytes(base64.b64decode(value))
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers.tolist()
+    return [float(each) for each in value]

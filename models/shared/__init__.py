@@ -1,0 +1,1 @@
+"""What the clients of all providers share. Knows nothing of a provider."""
