@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["advance", "listen", "now"]
+__all__ = ["advance", "listen", "now", "steady"]
 
 _FLOAT: Final = struct.Struct("=d")
 
@@ -39,6 +39,14 @@ _listeners: Final[list[Callable[[], None]]] = []
 def now() -> float:
     """Return the time, in seconds since the epoch."""
     return time.time() + float(_unpack(_offset)[0])
+
+
+def steady() -> float:
+    """Return seconds that are never set back or forward, the same in all processes of a machine.
+
+    They begin when it starts.
+    """
+    return time.monotonic() + float(_unpack(_offset)[0])
 
 
 def advance(seconds: float) -> None:

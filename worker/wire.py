@@ -18,6 +18,8 @@ Kinds from the launcher:
 `W`   answer: JSON `{"id": n, "token": ..., "value": base64, "codec": ..., "by": ...}`: record it
 `H`   halt: begin nothing more; drop what has not begun, and report when nothing is executed (`h`)
 `C`   configure: JSON `{"settings": {key: value}, "on_error": ...}`, new values of live options
+`P`   permits: JSON `{"grants": [[number, route, time]], "waits": [[number, until, queued]],
+      "refusals": [[number, limit]]}`, replies to what calls with limits have asked for (`p`)
 `S`   stop: all sent inputs are done; close the shards and exit
 ====  ==================================================================================
 
@@ -33,6 +35,9 @@ Kinds from a worker:
       of shards that it has reported in `R` or `t`, until it sends `l`
 `z`   nothing is to be done now: JSON `{"round": n, "shards": {n: {"runs": ..., "inputs": ...,
       "timers": ..., "questions": ..., "next": seconds since the epoch or null}}}`
+`p`   admit: JSON `{"asks": [[number, shard, since, key, [[route, limit, tokens, cost]]]],
+      "ends": [[number, outcome, retry after, tokens]], "usage": {shard: {limit: [tokens, cost]}}}`:
+      calls that wait for a permit, calls that have ended, what those of a shard have used in all
 `a`   an answer is recorded, or refused: JSON `{"id": n, "error": null or a JSON error}`
 `h`   it has halted: all that it has begun is done or suspended, and reported; JSON `{}`
 `E`   an action failed and the pool's policy is to fail: JSON with the user's traceback
@@ -63,9 +68,11 @@ CONFIGURE = b"C"
 END_OF_INPUT = b"Z"
 ANSWER = b"W"
 HALT = b"H"
+PERMITS = b"P"
 DUE = b"U"
 AT_REST = b"z"
 ANSWERED = b"a"
+ADMIT = b"p"
 HALTED = b"h"
 FOUND = b"O"
 READY = b"R"

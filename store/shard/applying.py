@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..crashpoints import reach
 from ..records.journal import journal_prefix
+from ..records.usage import apply_usage
 from ..waiting.changes import apply_changes
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ def apply(
         _write_dead(transaction, databases.dead, batch)
     if batch.waiting:
         apply_changes(transaction, databases, batch.waiting)
+    if batch.usage:
+        reach("usage.before")
+        apply_usage(transaction, databases.usage, batch.usage)
+        reach("usage.after")
 
 
 def _write(

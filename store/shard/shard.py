@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from ..identity import StoreIdentity
     from ..records.dead_letters import DeadLetter
     from ..records.journal import JournalEntry
+    from ..records.usage import Use
     from ..waiting.reading import WaitingView
     from .batch import Batch
 
@@ -292,6 +293,16 @@ class Shard:
                 return read(self._view().waiting)
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
+
+    def usage_totals(self) -> dict[str, Use]:
+        """Return what calls have used, by limit, over all keys."""
+        with self._lock:
+            return self._view().usage_totals()
+
+    def usage_of(self, name: bytes) -> Use:
+        """Return one sum of what calls have used (`records.usage`)."""
+        with self._lock:
+            return self._view().usage_of(name)
 
     def outbox(self) -> list[tuple[int, bytes]]:
         """Return the outbox records with their sequence numbers, ascending."""

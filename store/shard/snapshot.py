@@ -18,6 +18,7 @@ from ..encoding.paths import CUT, MAX_ADDRESS, address, decode_path, encode_path
 from ..records.dead_letters import DeadLetter
 from ..records.journal import JournalEntry, journal_prefix
 from ..records.offsets import RunKind, kind_of, owned_number
+from ..records.usage import FIRST_TOTAL, NO_USE, Use, limit_of_total
 from ..waiting.reading import WaitingView
 from .key_groups import group_entries, hashed_prefixes, key_entries
 
@@ -57,6 +58,7 @@ class Databases:
             identity of the store.
         owned, due, queue, questions, timers, ends: what waits (`store.waiting.changes`); None if a
             store was only written by a version in which nothing waits.
+        usage: what calls have used (`records.usage`); None as above.
     """
 
     memory: Any
@@ -71,6 +73,7 @@ class Databases:
     questions: Any
     timers: Any
     ends: Any
+    usage: Any
 
     @classmethod
     def open(
@@ -79,12 +82,12 @@ class Databases:
         """Open all databases, in the write transaction that creates them; raises LMDB's errors."""
         names = [field.name.encode() for field in fields(cls)]
         opened = [handle.open_db(name, transaction, create=create) for name in names[:_OLDEST]]
-        try:
-            newer: list[Any] = [
-                handle.open_db(name, transaction, create=create) for name in names[_OLDEST:]
-            ]
-        except lmdb.NotFoundError:
-            newer = [None] * (len(names) - _OLDEST)
+        newer: list[Any] = []
+        for name in names[_OLDEST:]:
+            try:
+                newer.append(handle.open_db(name, transaction, create=create))
+            except lmdb.NotFoundError:
+                newer.append(None)
         return cls(*opened, *newer)
 
 
@@ -99,6 +102,22 @@ class Snapshot:
         self._get = self._transaction.get
         self._cursor = self._transaction.cursor(databases.memory)
         self._hashed: dict[int, list[bytes]] | None = None
+
+    def usage_totals(self) -> dict[str, Use]:
+        """What calls have used, by limit, over all keys."""
+        if self._databases.usage is None:
+            return {}
+        with self._transaction.cursor(self._databases.usage) as cursor:
+            if not cursor.set_range(FIRST_TOTAL):
+                return {}
+            return {limit_of_total(name): Use.decode(value) for name, value in cursor.iternext()}
+
+    def usage_of(self, name: bytes) -> Use:
+        """One sum of what calls have used."""
+        if self._databases.usage is None:
+            return NO_USE
+        value = self._transaction.get(name, None, self._databases.usage)
+        return NO_USE if value is None else Use.decode(value)
 
     def close(self) -> None:
         """End the transaction; the snapshot cannot be used any more."""

@@ -1,4 +1,4 @@
-"""What `durable_execute` itself is told about a call: its retry policy, and its reconciler."""
+"""What `durable_execute` itself takes of a call: retry policy, reconciler, and limit."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class CallOptions(NamedTuple):
 
     retry: RetryPolicy | None = None
     reconciler: Callable[[], Any] | None = None
+    limit: str = ""
+    """The name of the limit that it counts for; empty for none."""
 
     @classmethod
     def taken_from(
@@ -34,7 +36,7 @@ class CallOptions(NamedTuple):
             ConfigError: the retry policy is none.
             DurableCallError: the reconciler cannot be called.
         """
-        given = {"retry", "reconciler"} & kwargs.keys()
+        given = {"retry", "reconciler", "limit"} & kwargs.keys()
         if not given:
             return _NONE if default is None else cls(default)
         with suppress(ValueError, TypeError):  # a function of an extension, without a signature
@@ -45,7 +47,11 @@ class CallOptions(NamedTuple):
             raise DurableCallError(
                 f"the reconciler of a durable call is {reconciler!r}, which cannot be called"
             )
-        return cls(default if retry is None else RetryPolicy.of(retry), reconciler)
+        limit = kwargs.pop("limit") if "limit" in given else None
+        if limit is not None and (not isinstance(limit, str) or not limit):
+            raise DurableCallError(f"the limit of a durable call is {limit!r}, not a name")
+        policy = default if retry is None else RetryPolicy.of(retry)
+        return cls(policy, reconciler, limit or "")
 
     @property
     def timeout(self) -> float | None:

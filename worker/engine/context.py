@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ...agent.context import RunnerContext
@@ -128,13 +129,22 @@ class WorkerContext(RunnerContext):
         while True:
             if call.next_moment > clock.now():
                 raise SuspendRun(call.next_moment)
-            begun = call.begun()
-            if begun is not None:
-                record(self._run, call.log, begun)
             result: Any = None
-            with call.under_way(), durable_section():
-                result = call_limited(call.work, options.timeout, name)
-            record(self._run, call.log, call.outcome(result))
+            try:
+                while True:
+                    if call.admission is not None:
+                        call.admission.enter_now(self._engine.waits)
+                    begun = call.begun()
+                    if begun is not None:
+                        record(self._run, call.log, begun)
+                    with call.under_way(), durable_section():
+                        result = call_limited(call.work, options.timeout, name)
+                    if not call.goes_on():
+                        break
+                outcome = call.outcome(result)
+                record(self._run, call.log, outcome, partial(call.count, result))
+            finally:
+                call.leave()
             if call.record is not None:
                 return call.answer(result)
 
@@ -155,14 +165,23 @@ class WorkerContext(RunnerContext):
         while True:
             if call.next_moment > clock.now():
                 await self._wait_until(call.next_moment)
-            begun = call.begun()
-            if begun is not None:
-                await record(self._run, call.log, begun)
             result: Any = None
-            with call.under_way():
-                work = self._perform(call.work, in_place=call.is_async)
-                result = await limited(work, options.timeout, call.name)
-            await record(self._run, call.log, call.outcome(result))
+            try:
+                while True:
+                    if call.admission is not None:
+                        await call.admission.enter(self._engine.waits)
+                    begun = call.begun()
+                    if begun is not None:
+                        await record(self._run, call.log, begun)
+                    with call.under_way():
+                        work = self._perform(call.work, in_place=call.is_async)
+                        result = await limited(work, options.timeout, call.name)
+                    if not call.goes_on():
+                        break
+                outcome = call.outcome(result)
+                await record(self._run, call.log, outcome, partial(call.count, result))
+            finally:
+                call.leave()
             if call.record is not None:
                 return call.answer(result)
 

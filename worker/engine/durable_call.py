@@ -7,16 +7,17 @@ import inspect
 import logging
 import time
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.failures.error_text import one_line
-from ...agent.limits.limited_call import LimitedCall
+from ...agent.limits.limited_call import LimitedCall, Route
+from ...agent.resources.model_errors import BudgetExceeded
 from ...store import clock
 from ...store.encoding.values import dumps, loads
 from ..durable.call_log import AGAIN, BEGUN, UNKNOWN, IssuedCall, is_recordable
 from ..durable.fingerprint import function_name, has_changed, identify_call
 from ..hooks import WorkerHook
+from ..limits.call_admission import CallAdmission
 from ..tasks.tracking import next_place
 from .services import run_info
 
@@ -35,6 +36,15 @@ _LONGEST_ERROR: Final = 500
 _FULL_ERRORS: Final = 100
 """So many attempts are kept with the texts of their errors."""
 _LOG: Final = logging.getLogger("tamias.worker")
+
+
+def _first() -> int:
+    """The route of a call that needs no admission."""
+    return 0
+
+
+def _unknown(_: Any) -> None:
+    """What a call has used, where that is not known."""
 
 
 def is_own(run: Run) -> bool:
@@ -63,6 +73,7 @@ class DurableCall:
         "_options",
         "_place",
         "_run",
+        "admission",
         "attempts",
         "identity",
         "is_new",
@@ -105,14 +116,40 @@ class DurableCall:
         """When the next attempt begins."""
         self.work: Callable[[], Any] = lambda: func(*args, **kwargs)
         """Makes the attempt."""
-        if isinstance(func, LimitedCall):
-            self.work = partial(func.attempt if is_async else func.attempt_now, 0)
+        self.admission: CallAdmission | None = None
+        """Decides when an attempt is made, and by which route; None if nothing does."""
         self._options = options
         self._issued: IssuedCall | None = None
         self._is_unknown = False
         """Whether it was begun before a crash, so that its reconciler is asked what came of it."""
-        if self.record is not None and self.record.kind:
+        unfinished = self.record is not None and self.record.kind
+        if self.record is None or unfinished:
+            self._limit(func, is_async=is_async)
+        if self.record is not None and unfinished:
             self._go_on(self.record)
+
+    def _limit(self, func: Callable[..., Any], *, is_async: bool) -> None:
+        """Have attempts take the routes that they are admitted to."""
+        limited = isinstance(func, LimitedCall)
+        routes: tuple[Route, ...] = ()
+        if limited:
+            routes = func.routes
+        elif self._options.limit:
+            routes = (Route(self._options.limit),)
+        admission = self._engine.admission
+        if admission is not None and admission.is_needed(routes):
+            admission.check_name(routes[0].limit, is_connection=limited)
+            usage = func.usage if limited else _unknown
+            self.admission = CallAdmission(
+                admission, self._run, routes, self.identity.fingerprint, usage
+            )
+        route = self.admission.route if self.admission is not None else _first
+        if limited:
+            attempt = func.attempt if is_async else func.attempt_now
+            self.work = lambda: attempt(route())
+        elif self.admission is not None:
+            plain = self.work
+            self.work = lambda: (route(), plain())[1]
 
     def _go_on(self, unfinished: CallRecord) -> None:
         """Go on with a call of which attempts are on record."""
@@ -127,6 +164,7 @@ class DurableCall:
         if unfinished.kind != AGAIN and self._options.reconciler is not None:
             self.work = self._options.reconciler
             self._is_unknown = True
+            self.admission = None
 
     @property
     def is_async(self) -> bool:
@@ -173,6 +211,20 @@ class DurableCall:
             self._run.calls -= 1
             for fields in memories:
                 fields.end_durable_call()
+
+    def goes_on(self) -> bool:
+        """Whether the attempt that has just failed is followed by one by another route."""
+        return self.admission is not None and self.admission.goes_on(self._cause)
+
+    def count(self, result: Any) -> None:
+        """Count what the attempt has used, with the commit of its record."""
+        if self.admission is not None:
+            self.admission.count(result, self._cause)
+
+    def leave(self) -> None:
+        """End the attempt: it is on record, or given up."""
+        if self.admission is not None:
+            self.admission.leave()
 
     def outcome(self, result: Any) -> CallRecord:
         """The record of the attempt that has just been made; the last one is `record`.
@@ -221,6 +273,8 @@ class DurableCall:
         self.attempts = (*self.attempts, (now, text))
         failed = len(self.attempts)
         if policy is None or failed >= policy.attempts or not policy.retries(error):
+            return None
+        if isinstance(error, BudgetExceeded):  # waiting changes nothing
             return None
         seed = self._run.offset.to_bytes(8, "big") + self.identity.fingerprint
         self.next_moment = now + policy.wait_after(failed, error, now=now, seed=seed)

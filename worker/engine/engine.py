@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ...agent.waiting.retry import RetryPolicy
     from ..beacon import Beacon
     from ..hooks import WorkerHook
+    from ..limits.admission import Admission
     from ..metrics import WorkerMetrics
     from ..policy import Policy
     from ..runs.group_commit import GroupCommit, ShardWriter
@@ -74,17 +75,19 @@ class Engine:
         questions: Questions,
         halt: Callable[[dict[str, Any]], None],
         hooks: Hooks[WorkerHook] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """`writers` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
 
         `halt` gets the report when an action failed and the policy is to fail. `hooks` is None
-        where no hook listens.
+        where no hook listens. `admission` is that of calls with limits.
         """
         self.plan = plan
         self.encode = encode
         self.resources = resources
         self.metrics = metrics
         self.hooks = hooks
+        self.admission = admission
         self.threads = ThreadPool(policy.threads, "tamias-call")
         self.recorder = Recorder(group)
         self.questions = questions

@@ -34,24 +34,35 @@ class Recorder:
         self._record(run, JournalEntry(run.offset, run.step - 1, ACTION, 0, effects.encode()))
         self._group.when_committed(then, run)
 
-    async def record_call(self, run: Run, log: CallLog, call: CallRecord) -> None:
+    async def record_call(
+        self, run: Run, log: CallLog, call: CallRecord, also: Callable[[], None] | None = None
+    ) -> None:
         """Record a durable call; return when the record is committed.
+
+        `also` adds to the same commit.
 
         Raises:
             DurableCallError: the action that made it has ended.
         """
         _refuse_late(run, log, call)
+        if also is not None:
+            also()
         self._record(run, _entry(run, call))
         await self._group.recorded()
 
-    def record_call_now(self, run: Run, log: CallLog, call: CallRecord) -> None:
+    def record_call_now(
+        self, run: Run, log: CallLog, call: CallRecord, also: Callable[[], None] | None = None
+    ) -> None:
         """Record a synchronous durable call; blocks until the record is committed."""
         if threading.get_ident() == self._thread:
             _refuse_late(run, log, call)
+            if also is not None:
+                also()
             self._record(run, _entry(run, call))
             self._group.flush_in_place()
         else:
-            asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
+            recording = self.record_call(run, log, call, also)
+            asyncio.run_coroutine_threadsafe(recording, self._loop).result()
 
     def record_soon(self, run: Run, log: CallLog, call: CallRecord) -> None:
         """Record a step that nothing outside depends on: with the next commit of the shard."""

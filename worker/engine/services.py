@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ...agent.resources.registry import ResourceRegistry
     from ...agent.waiting.retry import RetryPolicy
     from ..hooks import WorkerHook
+    from ..limits.admission import Admission
     from ..metrics import WorkerMetrics
     from ..runs.run import Run
     from ..tasks.thread_pool import ThreadPool
@@ -36,6 +37,8 @@ class Services(Protocol):
     hooks: Hooks[WorkerHook] | None
     """None where no hook listens."""
     questions: Questions
+    admission: Admission | None
+    """None where no call has limits."""
     owned: OwnedRuns
 
     @property

@@ -27,10 +27,11 @@ from ..runs.group_commit import ShardWriter
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from ..engine.engine import Engine
+    from ..limits.usage import Usage
     from ..runs.group_commit import GroupCommit
     from ..waiting.announcer import Announcer
     from .boot import Boot
@@ -57,6 +58,8 @@ class OwnedShards:
         self._loop = loop
         self._send = send
         self.writers: dict[int, ShardWriter] = {}
+        self.usage: Usage | None = None
+        """Counts what calls have used; set by the worker."""
 
     def acquire_initial(self, numbers: Sequence[int]) -> None:
         """Acquire the shards to start with.
@@ -119,6 +122,8 @@ class OwnedShards:
             self._engine.forget_shard(writer)
             self._announcer.forget(writer.number)
             del self.writers[writer.number]
+            if self.usage is not None:
+                self.usage.forget(writer.number)
             writer.shard.close()
             reach("release.inside")
             self._send(wire.pack(wire.RELEASED, {"shard": writer.number}))
@@ -151,7 +156,7 @@ class OwnedShards:
             self._engine.add_shard(writer)
             reach("take.inside")
             self._announce(writer)
-            self._send(wire.pack(wire.TAKEN, {"shard": number}))
+            self._send(wire.pack(wire.TAKEN, {"shard": number, **self._used([writer])}))
             self._announcer.add(writer.shard)
             reach("take.after")
         except BaseException as error:  # noqa: BLE001 (not the user's)
@@ -178,7 +183,18 @@ class OwnedShards:
 
     def describe(self) -> dict[str, Any]:
         """Fields of the READY message."""
-        return {"shards": sorted(self.writers)}
+        return {"shards": sorted(self.writers), **self._used(self.writers.values())}
+
+    def _used(self, writers: Iterable[ShardWriter]) -> dict[str, Any]:
+        """What calls of these shards have used, as a field of a message; nothing if none has."""
+        if self.usage is None:
+            return {}
+        used = {}
+        for writer in writers:
+            self.usage.open_shard(writer)
+            if totals := self.usage.totals(writer.number):
+                used[str(writer.number)] = totals
+        return {"usage": used} if used else {}
 
     def files(self) -> list[Path]:
         """Return the files of the shards, which the worker must have open."""

@@ -16,6 +16,7 @@ import os
 import selectors
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ from ...agent.errors import TamiasError
 from ...agent.failures.error_json import error_to_json
 from ...agent.failures.error_text import full_text, one_line
 from ...agent.hooks import make_hooks
+from ...agent.limits.settings import Limits
 from ...agent.resources.registry import ResourceRegistry
 from ...store import clock
 from ...store.crashpoints import reach
@@ -38,6 +40,7 @@ from .. import wire
 from ..beacon import Beacons
 from ..engine.engine import Engine
 from ..hooks import WorkerHook
+from ..limits.admission import Admission
 from ..metrics import WorkerMetrics
 from ..notices import Notices, notice_warnings
 from ..policy import Policy
@@ -167,6 +170,8 @@ class Worker:
         self._socket.set_hwm(0)  # bounded by credit, not here
         self._connection = LauncherConnection(self._socket, boot.address, boot.parent)
         self._turn_scheduled = False
+        self._postponed: list[bytes] = []
+        """Messages that have arrived before a reply to a plain action."""
         self._is_child = False
         self._own_changes = OwnChanges()
 
@@ -202,6 +207,10 @@ class Worker:
         )
         self._announcer = Announcer(self._loop, self._send, self._is_idle)
         self._group.on_waiting = self._announcer.changed
+        self._admission = Admission(Limits.of(plan.config.data), self._send, self._loop)
+        self._admission.requests.bind()
+        self._admission.requests.receive_now = self._receive_permits
+        self._owned.usage = self._admission.usage
         self._questions = Questions(self._owned.writers, self._group, self._send)
         self._beacon = Beacons(StateLayout(boot.state).beacons)[assignment.slot]
         os.register_at_fork(after_in_child=self._forked)
@@ -219,6 +228,7 @@ class Worker:
             questions=self._questions,
             halt=self._report_failure,
             hooks=self._hooks or None,
+            admission=self._admission,
         )
         change_label(self._label)
         if self._hooks.wants(WorkerHook.committed):
@@ -303,6 +313,10 @@ class Worker:
         """
         self._turn_scheduled = False
         socket = self._socket
+        if self._postponed:
+            postponed, self._postponed = self._postponed, []
+            for message in postponed:
+                self._dispatch(message)
         for _ in range(MESSAGES_PER_TURN):
             try:
                 message = socket.recv(zmq.NOBLOCK)
@@ -310,6 +324,22 @@ class Worker:
                 break
             self._dispatch(message)
         if self._engine.work():
+            self._turn_soon()
+        else:
+            self._check_for_messages()
+
+    def _receive_permits(self, seconds: float) -> None:
+        """Receive the launcher's reply to a plain action, which keeps the loop from doing that."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if not self._socket.poll(max(1, int(left * 1000))):
+                break
+            message = self._socket.recv(zmq.NOBLOCK)
+            if message[:1] == wire.PERMITS:
+                self._dispatch(message)
+                break
+            self._postponed.append(message)
+        if self._postponed:
             self._turn_soon()
         else:
             self._check_for_messages()
@@ -345,6 +375,8 @@ class Worker:
         elif kind == wire.END_OF_INPUT:
             body = wire.unpack(message)
             self._announcer.begin_round(body["round"], ends=body["ends"])
+        elif kind == wire.PERMITS:
+            self._admission.requests.receive(wire.unpack(message))
         elif kind == wire.ANSWER:
             self._questions.receive(wire.unpack(message), clock.now())
         elif kind == wire.HALT:

@@ -1,0 +1,106 @@
+"""What waits for a permit: the queue of one limit, first in first out, in turns of the workers."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+__all__ = ["Ask", "AskQueue", "AskedRoute"]
+
+
+class AskedRoute(NamedTuple):
+    """One way to make a call."""
+
+    number: int
+    limit: str
+    tokens: int
+    money: int
+
+
+@dataclass(slots=True, order=True)
+class Ask:
+    """A call that waits for a permit; the one that has waited longest is the first."""
+
+    since: float
+    number: int
+    worker: Hashable = field(compare=False)
+    shard: int = field(compare=False)
+    key: str = field(compare=False)
+    """Names the key, if it has a rate of its own; else empty."""
+    routes: list[AskedRoute] = field(compare=False)
+    """In order of preference; the first one is that it waits for."""
+
+    @property
+    def call(self) -> tuple[Hashable, int]:
+        """What identifies the call."""
+        return self.worker, self.number
+
+
+class AskQueue:
+    """What waits under one limit; workers take turns."""
+
+    __slots__ = ("_by_worker", "_length")
+
+    def __init__(self) -> None:
+        self._by_worker: OrderedDict[Hashable, list[Ask]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Ask]:
+        for asks in self._by_worker.values():
+            yield from asks
+
+    def add(self, ask: Ask) -> int:
+        """Add a call; returns how many are granted before it, about."""
+        asks = self._by_worker.setdefault(ask.worker, [])
+        insort(asks, ask)
+        self._length += 1
+        place = next(index for index, each in enumerate(asks) if each is ask)
+        return min(self._length - 1, (place + 1) * len(self._by_worker) - 1)
+
+    def first(self) -> Ask | None:
+        """The next call; None if there is none."""
+        for asks in self._by_worker.values():
+            return asks[0]
+        return None
+
+    def pop(self) -> Ask:
+        """Remove the next call; its worker's turn is over."""
+        worker, asks = next(iter(self._by_worker.items()))
+        ask = asks.pop(0)
+        self._length -= 1
+        if asks:
+            self._by_worker.move_to_end(worker)
+        else:
+            del self._by_worker[worker]
+        return ask
+
+    def remove(self, worker: Hashable, number: int) -> bool:
+        """Remove a call that is withdrawn; returns whether it was here."""
+        asks = self._by_worker.get(worker, [])
+        for index, ask in enumerate(asks):
+            if ask.number == number:
+                del asks[index]
+                self._length -= 1
+                if not asks:
+                    del self._by_worker[worker]
+                return True
+        return False
+
+    def remove_worker(self, worker: Hashable) -> None:
+        """Remove all calls of a worker, which has ended."""
+        self._length -= len(self._by_worker.pop(worker, ()))
+
+    def clear(self) -> list[Ask]:
+        """Remove and return all."""
+        asks = list(self)
+        self._by_worker.clear()
+        self._length = 0
+        return asks

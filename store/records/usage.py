@@ -1,0 +1,72 @@
+"""What calls have used, as a shard counts it: tokens, and money in billionths.
+
+The table `usage` has sums by name: `t` and the name of a limit for all calls of the shard, or `k`,
+a digest of the key and the name of a limit for those of one key.
+"""
+
+from __future__ import annotations
+
+import struct
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    import lmdb
+
+__all__ = ["FIRST_TOTAL", "NO_USE", "Use", "apply_usage", "key_name", "limit_of_total", "total_name"]
+
+_KEY: Final = b"k"
+_TOTAL: Final = b"t"
+FIRST_TOTAL: Final = _TOTAL
+"""All names of sums over all keys, and no others, sort at or behind this one."""
+_DIGEST_BYTES: Final = 16
+_LONGEST_NAME: Final = 400
+_NUMBERS: Final = struct.Struct(">QQ")
+
+
+class Use(NamedTuple):
+    """What calls have used."""
+
+    tokens: int
+    money: int
+    """In billionths."""
+
+    def __add__(self, other: tuple[int, ...]) -> Use:  # type: ignore[override]
+        return Use(self.tokens + other[0], self.money + other[1])
+
+    def encode(self) -> bytes:
+        """The value in the table."""
+        return _NUMBERS.pack(*self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Use:
+        """Inverse of `encode`."""
+        return cls(*_NUMBERS.unpack(data[: _NUMBERS.size]))
+
+
+NO_USE: Final = Use(0, 0)
+
+
+def total_name(limit: str) -> bytes:
+    """The name of a limit's sum over all keys."""
+    return _TOTAL + limit.encode()[:_LONGEST_NAME]
+
+
+def key_name(limit: str, key: bytes) -> bytes:
+    """The name of a key's sum; `key` is encoded."""
+    return _KEY + blake2b(key, digest_size=_DIGEST_BYTES).digest() + limit.encode()[:_LONGEST_NAME]
+
+
+def limit_of_total(name: bytes) -> str:
+    """The limit of a sum over all keys; inverse of `total_name`."""
+    return name[len(_TOTAL) :].decode()
+
+
+def apply_usage(
+    transaction: lmdb.Transaction[bytes], database: object, changes: list[tuple[bytes, Use]]
+) -> None:
+    """Add to the sums, in an open write transaction."""
+    for name, use in changes:
+        before = transaction.get(name, None, database)
+        total = use if before is None else Use.decode(before) + use
+        transaction.put(name, total.encode(), db=database)
