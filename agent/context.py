@@ -70,12 +70,24 @@ class RunnerContext(ABC):
         *args: Any,
         retry: RetryPolicy | Mapping[str, Any] | None,
         reconciler: Callable[[], T] | None = None,
+        limit: str | None = None,
         **kwargs: Any,
     ) -> T: ...
 
     @overload
     def durable_execute(
-        self, func: Callable[..., T], /, *args: Any, reconciler: Callable[[], T], **kwargs: Any
+        self,
+        func: Callable[..., T],
+        /,
+        *args: Any,
+        reconciler: Callable[[], T],
+        limit: str | None = None,
+        **kwargs: Any,
+    ) -> T: ...
+
+    @overload
+    def durable_execute(
+        self, func: Callable[..., T], /, *args: Any, limit: str | None, **kwargs: Any
     ) -> T: ...
 
     @overload
@@ -98,7 +110,8 @@ class RunnerContext(ABC):
         plain function: its late result is dropped. Without a policy, the option ``call-attempts``
         holds. ``reconciler=function``: called, without arguments, in place of ``func`` when the
         call was begun before a crash and its outcome is not on record; if it fails, it, not
-        ``func``, is called when the run is tried again.
+        ``func``, is called when the run is tried again. ``limit="name"``: the call waits until the
+        configuration's ``limits.name`` allows it; see docs/limits.md.
         """
 
     @overload
@@ -109,6 +122,7 @@ class RunnerContext(ABC):
         *args: Any,
         retry: RetryPolicy | Mapping[str, Any] | None,
         reconciler: Callable[[], Awaitable[T] | T] | None = None,
+        limit: str | None = None,
         **kwargs: Any,
     ) -> Awaitable[T]: ...
 
@@ -120,6 +134,7 @@ class RunnerContext(ABC):
         *args: Any,
         retry: RetryPolicy | Mapping[str, Any] | None,
         reconciler: Callable[[], T] | None = None,
+        limit: str | None = None,
         **kwargs: Any,
     ) -> Awaitable[T]: ...
 
@@ -130,12 +145,29 @@ class RunnerContext(ABC):
         /,
         *args: Any,
         reconciler: Callable[[], Awaitable[T] | T],
+        limit: str | None = None,
         **kwargs: Any,
     ) -> Awaitable[T]: ...
 
     @overload
     def durable_execute_async(
-        self, func: Callable[..., T], /, *args: Any, reconciler: Callable[[], T], **kwargs: Any
+        self,
+        func: Callable[..., T],
+        /,
+        *args: Any,
+        reconciler: Callable[[], T],
+        limit: str | None = None,
+        **kwargs: Any,
+    ) -> Awaitable[T]: ...
+
+    @overload
+    def durable_execute_async(
+        self, func: Callable[..., Awaitable[T]], /, *args: Any, limit: str | None, **kwargs: Any
+    ) -> Awaitable[T]: ...
+
+    @overload
+    def durable_execute_async(
+        self, func: Callable[..., T], /, *args: Any, limit: str | None, **kwargs: Any
     ) -> Awaitable[T]: ...
 
     @overload

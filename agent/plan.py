@@ -20,6 +20,7 @@ from .config.configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
 from .errors import AgentDefinitionError
 from .event import Event, InputEvent, class_type
+from .limits.settings import Limits, check_names
 from .naming.public import public
 from .resources.resource import ResourceType
 
@@ -34,6 +35,7 @@ __all__ = ["AgentPlan"]
 
 _NOTHING_TO_PRELOAD = frozenset({ResourceType.PROMPT, ResourceType.TOOL})
 """Types of resources that the agent's own module has imported."""
+_CONNECTIONS = (ResourceType.CHAT_MODEL_CONNECTION, ResourceType.EMBEDDING_MODEL_CONNECTION)
 
 
 @public
@@ -102,12 +104,35 @@ class AgentPlan:
         """
         instance = agent_instance(agent)
         actions = declared_actions(instance)
-        return cls(
+        plan = cls(
             plan_name(instance, actions),
             actions,
             declared_providers(instance, resources or {}),
             Configuration() if config is None else config.copy(),
         )
+        plan._check_limits()
+        return plan
+
+    def _check_limits(self) -> None:
+        """Make sure that limits are for connections that there are, as far as that is known.
+
+        Raises:
+            ConfigError: a setting of a limit is wrong.
+            AgentDefinitionError: one is for a connection that the agent does not have.
+        """
+        limits = Limits.of(self.config.data)
+        if not limits:
+            return
+        connections = [
+            name for kind, names in self.providers.items() if kind in _CONNECTIONS for name in names
+        ]
+        others = [name for names in self.providers.values() for name in names]
+        if wrong := check_names(limits, connections, others):
+            raise AgentDefinitionError(
+                wrong,
+                hint="(The limit of a durable call, limit=..., needs a name that is not so close"
+                " to one of a connection.)",
+            )
 
     def check_handles_input(self) -> None:
         """Make sure that inputs have an effect: some action is set off by them.

@@ -71,7 +71,7 @@ def _price(key: str, value: object) -> float:
         price = to_float(value)
     except ValueError:
         price = -1.0
-    if not 0 <= price or not isfinite(price):
+    if not price >= 0 or not isfinite(price):
         raise ConfigError(f"The setting {key!r} is {value!r}, wanted: a number from 0 on.")
     return price
 

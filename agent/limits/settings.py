@@ -206,7 +206,7 @@ def _value(key: str, kind: str, value: object) -> int:
     try:
         if kind == "budget":
             money = to_float(value)
-            if 0 <= money and isfinite(money):
+            if money >= 0 and isfinite(money):
                 return round(money * NANO)
         else:
             number = to_int(value)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadMessageError",
+    "check_admit",
     "check_announced",
     "due_items",
     "has_input",
@@ -167,6 +168,21 @@ def due_items(worker: WorkerHandle, message: bytes, dispatcher: Dispatcher) -> l
     return items
 
 
+def check_admit(worker: WorkerHandle, body: dict[str, Any], dispatcher: Dispatcher) -> None:
+    """Check that calls with limits, and their use, are of shards that this worker has.
+
+    Raises:
+        BadMessageError: they are not.
+    """
+    state = _state_of(worker, dispatcher)
+    if state is None or not worker.ready:
+        raise BadMessageError("it asked for permits before it was ready")
+    numbers = {*map(int, body["usage"]), *(ask[1] for ask in body["asks"])}
+    shards = dispatcher.placement.shards
+    if not all(number < shards and _has_shard(state, number, dispatcher) for number in numbers):
+        raise BadMessageError("it asked for permits for a shard that it has not")
+
+
 def _has_shard(state: Slot, shard: int, dispatcher: Dispatcher) -> bool:
     """Whether a slot's worker has a shard, although that may be about to leave it."""
     return dispatcher.placement.owner(shard) is state or dispatcher.moves.is_leaving(state, shard)
@@ -299,11 +315,71 @@ def _is_failure(value: object) -> bool:
 
 
 def _check_ready(body: dict[str, Any]) -> bool:
-    return isinstance(body.get("shards"), list)
+    return isinstance(body.get("shards"), list) and _are_uses(body.get("usage", {}))
 
 
 def _check_shard(body: dict[str, Any]) -> bool:
-    return _is_count(body.get("shard"))
+    return _is_count(body.get("shard")) and _are_uses(body.get("usage", {}))
+
+
+def _are_uses(value: object) -> bool:
+    """Whether a value has by shard and limit what calls have used."""
+    return isinstance(value, dict) and all(
+        shard.isascii()
+        and shard.isdecimal()
+        and isinstance(uses, dict)
+        and all(map(_is_use, uses.values()))
+        for shard, uses in value.items()
+    )
+
+
+def _is_use(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
+
+
+def _check_admit(body: dict[str, Any]) -> bool:
+    asks, ends = body.get("asks"), body.get("ends")
+    return (
+        isinstance(asks, list)
+        and isinstance(ends, list)
+        and all(map(_is_ask, asks))
+        and all(map(_is_end, ends))
+        and _are_uses(body.get("usage"))
+    )
+
+
+def _is_ask(value: object) -> bool:
+    match value:
+        case [number, shard, since, key, [*routes]]:
+            return (
+                _is_count(number)
+                and _is_count(shard)
+                and since is not None
+                and _is_moment(since)
+                and _is_text(key)
+                and bool(routes)
+                and all(map(_is_route, routes))
+            )
+    return False
+
+
+def _is_route(value: object) -> bool:
+    match value:
+        case [number, limit, tokens, money]:
+            return all(map(_is_count, (number, tokens, money))) and _is_text(limit)
+    return False
+
+
+def _is_end(value: object) -> bool:
+    match value:
+        case [number, outcome, retry_after, tokens]:
+            return (
+                _is_count(number)
+                and _is_text(outcome)
+                and _is_moment(retry_after)
+                and _is_count(tokens)
+            )
+    return False
 
 
 def _check_failed(body: dict[str, Any]) -> bool:
@@ -330,4 +406,5 @@ _CHECKS: Final[dict[bytes, Callable[[dict[str, Any]], bool]]] = {
     wire.HALTED: lambda _: True,
     wire.AT_REST: _check_at_rest,
     wire.ANSWERED: _check_answered,
+    wire.ADMIT: _check_admit,
 }

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.errors import ConfigError
+from ...agent.limits.settings import Limits
 from ...environments.provide import provide_launch
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
@@ -282,6 +283,7 @@ class Job:
             waiting_limit=config.get(PoolOptions.WAITING_LIMIT),
             ends_input=self.ends_input,
             on_rest=self.on_rest,
+            call_limits=Limits.of(config.data),
             start_method=config.get(PoolOptions.START_METHOD),
             make_starter=self.make_starter,
             launch=self.launch,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
-__all__ = ["Ask", "AskQueue", "AskedRoute"]
+__all__ = ["Absent", "Ask", "AskQueue", "AskedRoute"]
+
+_KEPT_SECONDS: Final = 30.0
+"""So long after the moment at which a call was expected back, it keeps its place."""
 
 
 class AskedRoute(NamedTuple):
@@ -34,11 +37,44 @@ class Ask:
     """Names the key, if it has a rate of its own; else empty."""
     routes: list[AskedRoute] = field(compare=False)
     """In order of preference; the first one is that it waits for."""
+    expected: float = field(default=0.0, compare=False)
+    """When it may be granted, about."""
 
     @property
     def call(self) -> tuple[Hashable, int]:
         """What identifies the call."""
         return self.worker, self.number
+
+
+class Absent:
+    """Places in a queue of calls whose runs are suspended until it is nearly their turn."""
+
+    __slots__ = ("_places", "_until")
+
+    def __init__(self) -> None:
+        self._places: list[float] = []
+        """Since when each has waited; sorted."""
+        self._until: dict[float, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, since: float, until: float) -> None:
+        """Keep a place for a call that is back at that moment, about."""
+        if since not in self._until:
+            insort(self._places, since)
+        self._until[since] = until + _KEPT_SECONDS
+
+    def remove(self, since: float) -> None:
+        """The call is back."""
+        if self._until.pop(since, None) is not None:
+            del self._places[bisect_left(self._places, since)]
+
+    def before(self, since: float, now: float) -> int:
+        """How many have waited for longer."""
+        while self._places and self._until[self._places[0]] < now:
+            self.remove(self._places[0])
+        return bisect_left(self._places, since)
 
 
 class AskQueue:
@@ -82,8 +118,8 @@ class AskQueue:
             del self._by_worker[worker]
         return ask
 
-    def remove(self, worker: Hashable, number: int) -> bool:
-        """Remove a call that is withdrawn; returns whether it was here."""
+    def remove(self, worker: Hashable, number: int) -> Ask | None:
+        """Remove a call that is withdrawn, and return it; None if it is not here."""
         asks = self._by_worker.get(worker, [])
         for index, ask in enumerate(asks):
             if ask.number == number:
@@ -91,8 +127,8 @@ class AskQueue:
                 self._length -= 1
                 if not asks:
                     del self._by_worker[worker]
-                return True
-        return False
+                return ask
+        return None
 
     def remove_worker(self, worker: Hashable) -> None:
         """Remove all calls of a worker, which has ended."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...agent.limits.settings import JOB, NO_LIMITS
-from .asks import AskQueue
+from .asks import Absent, AskQueue
 from .budgets import Budgets
 from .circuit_breaker import LIMITED, OVERLOADED, UNAVAILABLE, CircuitBreaker
 from .window import SlidingWindow
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from ...agent.limits.settings import Limit, Limits
     from .asks import Ask, AskedRoute
 
-__all__ = ["FAILED_FOR_NOW", "Grant", "Limiter", "Refusal", "Reply", "Wait"]
+__all__ = ["FAILED_FOR_NOW", "SUSPENDED", "Grant", "Limiter", "Refusal", "Reply", "Wait"]
 
+SUSPENDED: Final = "suspended"
+"""What a worker reports of a call whose run is suspended: it will be back."""
 FAILED_FOR_NOW: Final = frozenset({LIMITED, OVERLOADED, UNAVAILABLE})
 _EARLY: Final = 0.8
 """The share of an expected wait after which a call is back: better early than late."""
+_SHORT: Final = 1.0
+"""Seconds; a wait that is shorter is exact."""
 _PROBE_SECONDS: Final = 1.0
 _MOST_KEYS: Final = 100_000
 """Windows of keys that are kept at most; those that are empty are dropped then."""
@@ -68,10 +72,11 @@ Reply = Grant | Wait | Refusal
 class Gate:
     """The state of one limit."""
 
-    __slots__ = ("active", "breaker", "granted", "limit", "queue", "requests", "tokens")
+    __slots__ = ("absent", "active", "breaker", "granted", "limit", "queue", "requests", "tokens")
 
     def __init__(self, limit: Limit) -> None:
         self.queue = AskQueue()
+        self.absent = Absent()
         self.breaker = CircuitBreaker()
         self.requests: SlidingWindow | None = None
         self.tokens: SlidingWindow | None = None
@@ -178,8 +183,8 @@ class Limiter:
 
         Args:
             call: the worker, and its number there.
-            outcome: "done", "unused", one of `FAILED_FOR_NOW`, or anything else for a failure
-                that shows nothing about the service.
+            outcome: "done", "unused", `SUSPENDED`, one of `FAILED_FOR_NOW`, or anything else for a
+                failure that shows nothing about the service.
             tokens: what it has used.
             retry: the seconds that the service has named.
             now: the time.
@@ -187,7 +192,10 @@ class Limiter:
         held = self._held.pop(call, None)
         if held is None:
             for gate in self._gates.values():
-                if gate.queue.remove(*call):
+                ask = gate.queue.remove(*call)
+                if ask is not None:
+                    if outcome == SUSPENDED:
+                        gate.absent.add(ask.since, ask.expected)
                     break
             return
         gate = held.gate
@@ -246,16 +254,18 @@ class Limiter:
             routes = [routes[best], *routes[:best], *routes[best + 1 :]]
         ask.routes = routes
         gate = self.gate(routes[0].limit)
-        ahead = gate.queue.add(ask)
+        gate.absent.remove(ask.since)
+        ahead = gate.queue.add(ask) + gate.absent.before(ask.since, now)
         self.replies.append(self._expected(ask, gate, ahead, now))
 
     def _expected(self, ask: Ask, gate: Gate, ahead: int, now: float) -> Wait:
         moment = max(gate.free_at(ask.routes[0].tokens, now) - now, ahead * gate.pause)
         passes = gate.breaker.pass_at(now)
-        until = now + _EARLY * moment
         if passes == float("inf"):
             passes = now + _PROBE_SECONDS
-        return Wait(ask.worker, ask.number, max(until, passes), is_queued=True)
+        ask.expected = max(now + moment, passes)
+        until = max(now + (moment if moment <= _SHORT else _EARLY * moment), passes)
+        return Wait(ask.worker, ask.number, until, is_queued=True)
 
     def _place_again(self, gate: Gate, now: float) -> None:
         """Find other routes for what waits for a connection that is out of order."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from ...agent.errors import TamiasError
     from ...agent.limits.settings import Limits
     from ..connection.transport import WorkerTransport
     from ..workers.registry import WorkerHandle
@@ -120,6 +119,7 @@ class PoolLimits:
 
 def _bodies(replies: list[Reply], now: float) -> dict[bytes, dict[str, Any]]:
     """The replies to each worker."""
+    decided = {(reply.worker, reply.number) for reply in replies if not isinstance(reply, Wait)}
     bodies: dict[bytes, dict[str, Any]] = {}
     for reply in replies:
         assert isinstance(reply.worker, bytes)  # noqa: S101 (see `admit`)
@@ -127,6 +127,8 @@ def _bodies(replies: list[Reply], now: float) -> dict[bytes, dict[str, Any]]:
         if isinstance(reply, Grant):
             body["grants"].append([reply.number, reply.route.number, now])
         elif isinstance(reply, Wait):
+            if (reply.worker, reply.number) in decided:
+                continue
             until = reply.until if math.isfinite(reply.until) else now + _LONGEST
             body["waits"].append([reply.number, until, reply.is_queued])
         elif isinstance(reply, Refusal):

@@ -21,6 +21,8 @@ _ON_THE_WAY: Final = 1.0 + 0.2
 """Seconds from a grant until the server has the request, at most."""
 _BURST: Final = 0.04
 """The share that may be granted at once."""
+_LATE: Final = 0.5
+"""By so much of the time between two grants one may be late without a loss."""
 
 
 class SlidingWindow:
@@ -51,7 +53,7 @@ class SlidingWindow:
         """When so much may be granted: now, or later. More than the limit counts as the limit."""
         self._drop_old(now)
         amount = min(amount, self.limit)
-        allowed_lead = max(0.0, self._burst - amount) * self._per_unit
+        allowed_lead = max(amount * _LATE, self._burst - amount) * self._per_unit
         earliest = max(now, self._paced_to - allowed_lead)
         excess = self._sum + amount - self.limit
         for time, granted in self._entries:

@@ -28,6 +28,7 @@ from ...store.faults import is_writable
 from ...worker import wire
 from ..connection.messages import (
     BadMessageError,
+    check_admit,
     check_announced,
     due_items,
     has_input,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from ..connection.transport import WorkerTransport
     from ..delivery.delivery import Delivery
     from ..dispatch.dispatcher import Dispatcher
+    from ..limits.pool_limits import PoolLimits
     from ..workers.registry import WorkerHandle, WorkerRegistry
 
 MESSAGES_PER_TURN: Final = 4096
@@ -97,6 +99,8 @@ class Inbox:
         """Called with a round's number, and the shards that are reported in it."""
         self.on_answered: Callable[[dict[str, Any]], None] | None = None
         """Called with the reply to an answer."""
+        self.limits: PoolLimits | None = None
+        """Gets what workers ask for calls with limits."""
         self.on_ready: Callable[[WorkerHandle, float], None] | None = None
         """Called with each worker that has become ready, before it gets inputs."""
         self.pending_settings: dict[int, bytes] = {}
@@ -158,12 +162,10 @@ class Inbox:
     def _process_rare(
         self, worker: WorkerHandle, kind: bytes, body: dict[str, Any], now: float
     ) -> None:
-        if kind == wire.READY:
-            self._ready(worker, body)
-            if self.on_ready is not None:
-                self.on_ready(worker, now)
-            if self.on_acquired is not None:
-                self.on_acquired(worker, worker.assignment.shards)
+        if kind == wire.ADMIT:
+            self._admit(worker, body)
+        elif kind == wire.READY:
+            self._ready(worker, body, now)
         elif kind == wire.AT_REST:
             self._at_rest(worker, body)
         elif kind == wire.ANSWERED and self.on_answered is not None:
@@ -172,14 +174,25 @@ class Inbox:
             self._dispatcher.released(*worker.place, body["shard"])
         elif kind == wire.TAKEN:
             self._taken(worker, body["shard"], now)
-            if self.on_acquired is not None:
-                self.on_acquired(worker, [body["shard"]])
+            self._acquired(worker, [body["shard"]], body)
         elif kind == wire.HALTED:
             self._has_halted(worker)
         elif kind == wire.FAILED:
             self._agent_failed(worker, body, now)
         elif kind == wire.FATAL:
             self._fatal(worker, body, now)
+
+    def _admit(self, worker: WorkerHandle, body: dict[str, Any]) -> None:
+        check_admit(worker, body, self._dispatcher)
+        if self.limits is not None:
+            self.limits.admit(worker, body)
+
+    def _acquired(self, worker: WorkerHandle, shards: Sequence[int], body: dict[str, Any]) -> None:
+        """A worker has got shards, in which calls have used what its message says."""
+        if self.limits is not None:
+            self.limits.announce(shards, body.get("usage", {}))
+        if self.on_acquired is not None:
+            self.on_acquired(worker, shards)
 
     def _done(self, worker: WorkerHandle, message: bytes) -> None:
         records = records_of(worker, message, self._dispatcher, self._sequences)
@@ -216,7 +229,7 @@ class Inbox:
             worker.found.setdefault(record.shard, []).extend(record.outputs.offsets)
             worker.found_failed.update(record.outputs.failed)
 
-    def _ready(self, worker: WorkerHandle, body: dict[str, Any]) -> None:
+    def _ready(self, worker: WorkerHandle, body: dict[str, Any], now: float) -> None:
         if worker.ready:
             raise BadMessageError("it was ready already")
         worker.ready = True
@@ -231,6 +244,9 @@ class Inbox:
         # Hooks see the start of a process first: without a pid it is not reported yet.
         if worker.pid is not None:
             self._hooks.call(LauncherHook.worker_ready, worker.info(worker.pid))
+        if self.on_ready is not None:
+            self.on_ready(worker, now)
+        self._acquired(worker, worker.assignment.shards, body)
 
     def _has_announced(self, worker: WorkerHandle, shard: int) -> None:
         """A worker has announced the outbox of a shard: its next record follows the last one."""

@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..dispatch.slot import Phase
 from ..hooks import LauncherHook
@@ -30,6 +30,7 @@ class Observer:
     Attributes:
         status: the same object for the whole life of the pool.
         waiting: returns what waits, if that is known better than from heartbeats; set by the pool.
+        limits: returns how the limits of calls stand; set by the pool.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Observer:
         """`show` is called with each new status."""
         self._hooks = hooks
         self.waiting: Callable[[], WaitingCounts | None] = lambda: None
+        self.limits: Callable[[], dict[str, Any]] = dict
         self._dispatcher = dispatcher
         self._source = source
         self._delivery = delivery
@@ -91,6 +93,7 @@ class Observer:
         status.timers = waiting.timers
         status.questions = waiting.questions
         status.next_due = waiting.next
+        status.limits = self.limits()
         status.metrics = merge_metrics([beat["metrics"] for beat in registry.heartbeats()])
         status.workers = [
             self._worker(slot, registry)

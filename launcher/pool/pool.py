@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from ...agent.limits.settings import Limits
 from ...store import clock
 from ...store.waiting.reading import WaitingCounts
 from ...worker import wire
@@ -31,6 +32,7 @@ from ..control.operations import CommandQueue
 from ..dispatch.breaker import Breaker
 from ..dispatch.dispatcher import Dispatcher
 from ..hooks import LauncherHook
+from ..limits.pool_limits import PoolLimits
 from ..logs.worker_log import WorkerLog
 from ..workers.generation import Generation, Generations, make_starter
 from ..workers.monitor import Monitor
@@ -238,6 +240,15 @@ class Pool:
             fail=self._fail,
         )
         self._answers = Answers(self.dispatcher.placement, self._registry, self._transport)
+        self._limits = self._inbox.limits = PoolLimits(
+            self._settings.call_limits,
+            self._boot.shards,
+            self._state.layout.limits_log,
+            self._transport,
+        )
+        stack.callback(self._limits.close)
+        self._workers.limits = self._limits
+        self._observer.limits = self._limits.describe
         self._inbox.on_ready = self.monitor.inspect_ready
         self._inbox.on_acquired = self._acquired
         self._inbox.on_rest = self._end.report
@@ -259,6 +270,7 @@ class Pool:
             now = self._clock()
             self._inbox.receive(now)
             self._workers.poll(now)
+            self._limits.turn()
             if now >= self.monitor.next_inspection:
                 self.monitor.inspect(now, self.generations)
             if now >= self._next_checkpoint:
@@ -327,6 +339,8 @@ class Pool:
         if deadline is not None:
             until = min(until, deadline)
         until = min(until, self.monitor.next_inspection)
+        if (pause := self._limits.pause) is not None:
+            until = min(until, now + pause)
         descriptors = self.generations.descriptors()
         if self._reader.starved and (arrival := self._source.fileno()) is not None:
             descriptors.append(arrival)
@@ -400,6 +414,7 @@ class Pool:
     def promote(self, generation: int) -> None:
         """Make this generation the current one; its failures end the pool from now on."""
         self.dispatcher.on_trial.discard(generation)
+        self._limits.configure(Limits.of(self.generations[generation].boot.config))
         self.current_generation = generation
 
     def kill_workers(self, generation: int) -> None:

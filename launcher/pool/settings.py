@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...agent.limits.settings import NO_LIMITS
 from ..dispatch.breaker import BreakerRule
 from ..hooks import logging_only
 from ..workers.watchdog import WatchLimits
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...agent.hooks import Hooks
+    from ...agent.limits.settings import Limits
     from ...environments.launch import Launch
     from ...store.waiting.reading import WaitingCounts
     from ...worker.process.boot import Boot
@@ -46,6 +48,8 @@ class PoolSettings:
     """No inputs are read while more than these wait in the store; 0 for no limit."""
     ends_input: bool = False
     """Whether the end of the source is the end of the job's input, of which keys are told."""
+    call_limits: Limits = NO_LIMITS
+    """The limits of calls."""
     start_method: str = "zygote"
     make_starter: Callable[[Boot], Starter] | None = None
     """Makes the starter of workers; None: as `start_method` says."""

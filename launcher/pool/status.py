@@ -95,6 +95,10 @@ class PoolStatus:
     """The current generation."""
     reload: dict[str, Any] | None = None
     """How the last reload stands, or has ended: `generation`, `stage`, `reason` and more."""
+    limits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Calls with limits, by the name of the limit: how many were granted in this life, wait and are
+    under way, the state of the breaker and how often it has opened, the tokens and the money that
+    were used in all lives."""
     hook_errors: int = 0
     """How often a hook of the launcher has raised."""
     workers: list[WorkerStatus] = field(default_factory=list)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..dispatch.dispatcher import Dispatcher
     from ..dispatch.instructions import Instruction
     from ..dispatch.item import Death
+    from ..limits.pool_limits import PoolLimits
     from ..workers.generation import Generation, Generations
     from ..workers.registry import WorkerHandle, WorkerRegistry
     from ..workers.starter import Event
@@ -73,6 +74,8 @@ class WorkerControl:
         self._hooks = hooks
         self._fail = fail
         self._is_ending = is_ending
+        self.limits: PoolLimits | None = None
+        """Is told of workers that have ended."""
 
     # -- instructions -------------------------------------------------------------------------
 
@@ -170,6 +173,8 @@ class WorkerControl:
     def record_exit(self, event: Exited, *, expected: bool) -> Death | None:
         """Record how a worker ended, and return that; None if its slot has another by now."""
         worker = self._registry.current(event.assignment.slot)
+        if worker is not None and worker.assignment == event.assignment and self.limits is not None:
+            self.limits.remove_worker(worker.identity)
         death = self._registry.record_exit(event)
         if worker is not None and death is not None:
             exit_ = worker.exit_info(death, expected=expected)

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import struct
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     import lmdb
 
-__all__ = ["FIRST_TOTAL", "NO_USE", "Use", "apply_usage", "key_name", "limit_of_total", "total_name"]
+__all__ = [
+    "FIRST_TOTAL",
+    "NO_USE",
+    "Use",
+    "apply_usage",
+    "key_name",
+    "limit_of_total",
+    "total_name",
+]
 
 _KEY: Final = b"k"
 _TOTAL: Final = b"t"
@@ -63,7 +71,7 @@ def limit_of_total(name: bytes) -> str:
 
 
 def apply_usage(
-    transaction: lmdb.Transaction[bytes], database: object, changes: list[tuple[bytes, Use]]
+    transaction: lmdb.Transaction[bytes], database: Any, changes: list[tuple[bytes, Use]]
 ) -> None:
     """Add to the sums, in an open write transaction."""
     for name, use in changes:

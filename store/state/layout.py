@@ -46,6 +46,11 @@ class StateLayout:
         return self.path / "status.json"
 
     @property
+    def limits_log(self) -> Path:
+        """The file of permits that were granted within the last minute."""
+        return self.path / "limits.log"
+
+    @property
     def progress(self) -> Path:
         """The directory of the launcher's progress log."""
         return self.path / "progress"

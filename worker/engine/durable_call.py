@@ -24,6 +24,7 @@ from .services import run_info
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ...agent.resources.usage import TokenUsage
     from ..durable.call_log import CallRecord
     from ..durable.call_options import CallOptions
     from ..runs.run import Run
@@ -130,26 +131,24 @@ class DurableCall:
 
     def _limit(self, func: Callable[..., Any], *, is_async: bool) -> None:
         """Have attempts take the routes that they are admitted to."""
-        limited = isinstance(func, LimitedCall)
-        routes: tuple[Route, ...] = ()
-        if limited:
-            routes = func.routes
-        elif self._options.limit:
-            routes = (Route(self._options.limit),)
+        if isinstance(func, LimitedCall):
+            self._admit(func.routes, func.usage)
+            attempt = func.attempt if is_async else func.attempt_now
+            route = _first if self.admission is None else self.admission.route
+            self.work = lambda: attempt(route())
+        elif self._options.limit and self._engine.admission is not None:
+            self._engine.admission.check_name(self._options.limit)
+            self._admit((Route(self._options.limit),), _unknown)
+            if self.admission is not None:
+                route, plain = self.admission.route, self.work
+                self.work = lambda: (route(), plain())[1]
+
+    def _admit(self, routes: tuple[Route, ...], usage: Callable[[Any], TokenUsage | None]) -> None:
         admission = self._engine.admission
         if admission is not None and admission.is_needed(routes):
-            admission.check_name(routes[0].limit, is_connection=limited)
-            usage = func.usage if limited else _unknown
             self.admission = CallAdmission(
                 admission, self._run, routes, self.identity.fingerprint, usage
             )
-        route = self.admission.route if self.admission is not None else _first
-        if limited:
-            attempt = func.attempt if is_async else func.attempt_now
-            self.work = lambda: attempt(route())
-        elif self.admission is not None:
-            plain = self.work
-            self.work = lambda: (route(), plain())[1]
 
     def _go_on(self, unfinished: CallRecord) -> None:
         """Go on with a call of which attempts are on record."""

@@ -1,1 +1,1 @@
-"""Admission of calls by limits: ask, wait, count what was used. Knows nothing of sockets, models."""
+"""Admission of calls by limits: ask, wait, count what was used. Knows nothing of sockets."""

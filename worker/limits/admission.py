@@ -62,16 +62,17 @@ class Admission:
             return ""
         return blake2b(key, digest_size=_DIGEST_BYTES).hexdigest()
 
-    def check_name(self, name: str, *, is_connection: bool) -> None:
-        """Refuse the name of a limit that the configuration does not have.
+    def check_name(self, name: str) -> None:
+        """Refuse the name that a durable call gives if the configuration has others only.
 
         Raises:
-            ConfigError: it is the name of a durable call, and there are other limits.
+            ConfigError: it does not have that one.
         """
-        if not is_connection and not self.limits.has(name):
+        if self.limits and not self.limits.has(name):
             known = ", ".join(sorted({*self.limits.by_name, *self.limits.per_key} - {JOB}))
             raise ConfigError(
-                f"A durable call has the limit {name!r}, and the configuration has no limits.{name}.",
+                f"A durable call has the limit {name!r}, and there is no limits.{name} in the"
+                " configuration.",
                 hint=f"It has limits for {known or 'nothing but the job'}.",
             )
 

@@ -133,9 +133,7 @@ class CallAdmission:
 
     async def _enter_for_thread(self, waits: Waits) -> None:
         """As `enter`, while a thread waits, so that its run cannot be suspended."""
-        while (refused := self._reserved_now()) is None:
-            await asyncio.sleep(_POLL_SECONDS)
-        if refused:
+        if await self._reserve():
             return
         while True:
             request = self._ask()
@@ -143,7 +141,6 @@ class CallAdmission:
             if not request.final.done():
                 wait = request.moment - clock.now()
                 if wait > waits.suspend_after or not request.is_queued:
-                    self._withdraw()
                     raise SuspendRun(clock.now() + wait)
                 await request.final
             if self._is_decided(request):
@@ -172,10 +169,10 @@ class CallAdmission:
         self._withdraw()
         return False
 
-    def _withdraw(self) -> None:
+    def _withdraw(self, outcome: str = "unused") -> None:
         request, self._request = self._request, None
         if request is not None:
-            self._admission.requests.end(request, "unused")
+            self._admission.requests.end(request, outcome)
 
     # -- budgets per key ----------------------------------------------------------------------
 
@@ -209,7 +206,9 @@ class CallAdmission:
         limits = self._admission.limits
         usages = self._key_usages(self._left)
         used_up = [
-            name for name, known in usages.items() if limits.limit_of_key(name).is_used_up(*known.used)
+            name
+            for name, known in usages.items()
+            if limits.limit_of_key(name).is_used_up(*known.used)
         ]
         left = [route for route in self._left if self._routes[route].limit not in used_up]
         if JOB in used_up or not left:
@@ -217,7 +216,9 @@ class CallAdmission:
             self._drop_idle(usages)
             return True
         self._left = left
-        if any(limits.limit_of_key(name).is_used_up(*known.expected) for name, known in usages.items()):
+        if any(
+            limits.limit_of_key(name).is_used_up(*known.expected) for name, known in usages.items()
+        ):
             return None
         use = Use(
             max(1, *(self._routes[route].tokens for route in left)),
@@ -316,7 +317,7 @@ class CallAdmission:
         elif request is not None and request.permit is None:
             if self._since is not None and self._refusal is None:
                 self._admission.remember(self._call, self._since)
-            self._withdraw()
+            self._withdraw("suspended")
         else:
             self._end_unknown()
         self._release_keys()

@@ -132,7 +132,11 @@ class PermitRequests:
         return request
 
     def end(
-        self, request: PermitRequest, outcome: str, tokens: int = 0, retry_after: float | None = None
+        self,
+        request: PermitRequest,
+        outcome: str,
+        tokens: int = 0,
+        retry_after: float | None = None,
     ) -> None:
         """Report what came of a request: whether it is withdrawn, unused, done or failed."""
         if request.body in self._asks:

@@ -34,10 +34,13 @@ from tamias import (
     Event,
     InputEvent,
     OutputEvent,
+    RateLimited,
     RunnerContext,
+    TokenUsage,
     WaitTimeoutError,
     action,
 )
+from tamias.agent.limits.limited_call import LimitedCall, Route
 from tamias.store import clock
 
 if "FIRE_LANES" in os.environ:
@@ -133,6 +136,31 @@ async def async_outside(i: int, name: str) -> str:
     token = outside(i, name)
     await asyncio.sleep(0.0002 * (i % 5))
     return token
+
+
+class Limited(LimitedCall):
+    """The same, as a call with a limit that uses ten tokens; the first route is always down."""
+
+    routes = (Route("down", tokens=10), Route("outside", tokens=10))
+    function = staticmethod(outside)
+
+    def __init__(self, i: int, name: str) -> None:
+        self.arguments = (i, name)
+
+    async def attempt(self, route: int) -> str:
+        """Make the call on the event loop."""
+        await asyncio.sleep(0.0002)
+        return self.attempt_now(route)
+
+    def attempt_now(self, route: int) -> str:
+        """Make the call by the second route."""
+        if route == 0:
+            raise RateLimited("always", retry_after=1)
+        return outside(*self.arguments)
+
+    def usage(self, result: str) -> TokenUsage:
+        """Ten tokens."""
+        return TokenUsage(prompt_tokens=4, completion_tokens=len(result) - 6)
 
 
 def _remember(ctx: RunnerContext, n: int) -> int:
@@ -296,6 +324,11 @@ class FireAgent(Agent):
             note = await asyncio.gather(
                 *(ctx.durable_execute_async(async_outside, i, f"g{k}") for k in range(3))
             )
+        elif kind == "limited":
+            note = await asyncio.gather(
+                *(ctx.durable_execute_async(Limited(i, f"l{k}")) for k in range(2))
+            )
+            note.append(ctx.durable_execute(Limited(i, "l2")))
         elif kind == "threads":
             note = await asyncio.gather(
                 *(ctx.durable_execute_async(slow_outside, i, f"t{k}") for k in range(2))

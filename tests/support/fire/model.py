@@ -80,10 +80,24 @@ class Model:
         elif kind == "twice":
             note = [self._call(i, "one"), self._call(i, "two")]
         self._put(key, offset, i=i, step="first", count=memory["count"], clean=True, note=note)
-        if kind not in ("multi", "gather", "flaky-gather", "slow", "threads", "mixed", *WAITS):
+        if kind not in (
+            "multi",
+            "gather",
+            "flaky-gather",
+            "slow",
+            "threads",
+            "mixed",
+            "limited",
+            *WAITS,
+        ):
             return
         wait, kind = kind, kind.removeprefix("flaky-")
-        names = {"gather": "g0 g1 g2", "threads": "t0 t1", "mixed": "m0 m1 m2 m3"}.get(kind)
+        names = {
+            "gather": "g0 g1 g2",
+            "threads": "t0 t1",
+            "mixed": "m0 m1 m2 m3",
+            "limited": "l0 l1 l2",
+        }.get(kind)
         note = None
         if names is not None:
             note = memory["tokens"] = [self._call(i, name) for name in names.split()]

@@ -41,6 +41,7 @@ KINDS = (
     + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2
     + ["flaky", "flaky-gather", "raise", "malformed"]
     + ["nap", "naps", "flaky-nap", "ask", "late", "tick", "ticks", "arm", "arm", "disarm", "bogus"]
+    + ["limited"]
 )  # fmt: skip
 
 
