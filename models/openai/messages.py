@@ -9,6 +9,7 @@ from ...agent.resources.chat_message import ChatMessage, MessageRole
 from ...agent.resources.content import DocumentBlock, ImageBlock, TextBlock
 from ...agent.resources.model_errors import BadRequest
 from ...agent.resources.usage import TokenUsage
+from ..shared.described import Described
 from ..shared.strict_schema import strict_schema
 from ..shared.tool_calls import arguments_of, call_id, tool_call
 
@@ -105,17 +106,28 @@ def described_tools(tools: Sequence[Tool], *, strict: bool) -> list[dict[str, An
         strict: whether arguments are to match the schema exactly; for a tool whose schema has no
             strict form, they are not.
     """
-    return [{"type": "function", "function": function_of(tool, strict=strict)} for tool in tools]
+    known = STRICT_FUNCTIONS if strict else FUNCTIONS
+    return [{"type": "function", "function": known.of(tool)} for tool in tools]
 
 
-def function_of(tool: Tool, *, strict: bool) -> dict[str, Any]:
+def _function(tool: Tool) -> dict[str, Any]:
     """One tool: name, description and parameters."""
-    parameters = tool.parameters
-    function: dict[str, Any] = {"name": tool.name, "description": tool.description}
-    closed = strict_schema(parameters) if strict else None
-    if closed is not None:
-        return {**function, "parameters": closed, "strict": True}
-    return {**function, "parameters": parameters}
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
+
+
+def _strict_function(tool: Tool) -> dict[str, Any]:
+    """One tool, whose arguments match the schema, if it has a strict form."""
+    function = _function(tool)
+    closed = strict_schema(function["parameters"])
+    return function if closed is None else {**function, "parameters": closed, "strict": True}
+
+
+FUNCTIONS = Described(_function)
+STRICT_FUNCTIONS = Described(_strict_function)
 
 
 def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
