@@ -142,6 +142,10 @@ if TYPE_CHECKING:
         OpenAIEmbeddingModelConnection,
         OpenAIEmbeddingModelSetup,
     )
+    from .models.openai.responses import (
+        OpenAIResponsesModelConnection,
+        OpenAIResponsesModelSetup,
+    )
     from .models.stores.chroma import ChromaVectorStore
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
@@ -180,6 +184,8 @@ __getattr__ = lazily(
     OpenAIChatModelSetup=".models.openai.chat_model",
     OpenAIEmbeddingModelConnection=".models.openai.embeddings",
     OpenAIEmbeddingModelSetup=".models.openai.embeddings",
+    OpenAIResponsesModelConnection=".models.openai.responses",
+    OpenAIResponsesModelSetup=".models.openai.responses",
     Submission=".service.client.submission",
     TongyiChatModelConnection=".models.openai.compatible",
     TongyiChatModelSetup=".models.openai.compatible",
@@ -274,6 +280,8 @@ __all__ = [
     "OpenAIChatModelSetup",
     "OpenAIEmbeddingModelConnection",
     "OpenAIEmbeddingModelSetup",
+    "OpenAIResponsesModelConnection",
+    "OpenAIResponsesModelSetup",
     "OutputEvent",
     "Overloaded",
     "PoolError",

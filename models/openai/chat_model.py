@@ -18,7 +18,7 @@ from .chunks import Pieces
 from .messages import answer_of, described_tools, response_format, wire_messages
 from .models import knows_schemas, reasons
 from .places import KeyedConnection
-from .service import Answer, request_options
+from .service import Answer, split_options
 
 if TYPE_CHECKING:
     from ...agent.resources.tool import Tool
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIChatModelConnection", "OpenAIChatModelSetup"]
 
 _PATH = "/chat/completions"
-_HOW = ("request_id", "timeout", "extra_headers", "extra_query", "extra_body")
-"""Arguments that are about the request, not of it."""
 
 
 class _Request(NamedTuple):
@@ -127,8 +125,7 @@ class ChatCompletions(KeyedConnection, BaseChatModelConnection):
         output_schema: Mapping[str, Any] | None,
         kwargs: dict[str, Any],
     ) -> _Request:
-        body = {name: value for name, value in kwargs.items() if value is not None}
-        how = request_options(**{name: body.pop(name, None) for name in _HOW})
+        body, how = split_options(kwargs)
         strict = body.pop("strict", False)
         extracts = body.pop("extract_reasoning", False)
         known_as = body.pop("model_of_azure_deployment", None) or body.get("model", "")

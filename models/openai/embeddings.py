@@ -18,7 +18,7 @@ from ...agent.models.embedding_model import (
 )
 from ...agent.naming.public import public
 from .places import KeyedConnection
-from .service import Answer, request_options
+from .service import Answer, split_options
 
 __all__ = ["OpenAIEmbeddingModelConnection", "OpenAIEmbeddingModelSetup"]
 
@@ -126,9 +126,7 @@ class OpenAIEmbeddingModelSetup(BaseEmbeddingModelSetup):
 
 def _request(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields of requests but for the texts, and how they are sent."""
-    body = {name: value for name, value in kwargs.items() if value is not None}
-    names = ("request_id", "timeout", "extra_headers", "extra_query", "extra_body")
-    how = request_options(**{name: body.pop(name, None) for name in names})
+    body, how = split_options(kwargs)
     # By itself the library would ask for base64, which not all services have.
     return {"encoding_format": "float", **body}, how
 

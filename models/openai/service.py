@@ -27,7 +27,7 @@ from ..shared.http import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Answer", "OpenAIService", "Place", "sdk"]
+__all__ = ["Answer", "OpenAIService", "Place", "sdk", "split_options"]
 
 DEFAULT_URL: Final = "https://api.openai.com/v1"
 MAJOR: Final = 3
@@ -142,7 +142,7 @@ class OpenAIService:
         Args:
             path: relative to the service's address.
             body: plain data.
-            how: options of the library, as `request_options` makes them.
+            how: options of the library, as `split_options` makes them.
 
         Raises:
             ModelError: the service cannot be reached, or refuses.
@@ -230,7 +230,7 @@ class OpenAIService:
             raise self.service.unreadable(response.text, status=response.status_code)
         if isinstance(body.get("error"), dict) and len(body) <= 2:
             # Some services answer 200 with an error in place of an answer.
-            raise self._told(body["error"], response.headers.get("x-request-id", ""))
+            raise self.told(body["error"], response.headers.get("x-request-id", ""))
         return Answer(body, response.headers.get("x-request-id", ""))
 
     # -- errors -----------------------------------------------------------------------------------
@@ -269,10 +269,10 @@ class OpenAIService:
             return self.service.unreadable(getattr(error, "doc", ""))
         if isinstance(error, library.APIError):
             body = error.body if isinstance(error.body, dict) else {"message": error.message}
-            return self._told(body, "")
+            return self.told(body, "")
         return error
 
-    def _told(self, error: dict[str, Any], request_id: str) -> ModelError:
+    def told(self, error: dict[str, Any], request_id: str) -> ModelError:
         """The error for one that came in a body, without a status of its own."""
         text, code = _told({"error": error}, "")
         status = error.get("status_code", error.get("status", error.get("code")))
@@ -292,30 +292,31 @@ _STATUS_OF: Final = {
 }
 
 
-def request_options(
-    *,
-    request_id: str | None = None,
-    timeout: float | None = None,
-    extra_headers: Mapping[str, str] | None = None,
-    extra_query: Mapping[str, object] | None = None,
-    extra_body: Mapping[str, object] | None = None,
-) -> dict[str, Any]:
-    """Options of one request, as the library takes them."""
+_ABOUT = ("request_id", "timeout", "extra_headers", "extra_query", "extra_body")
+"""Arguments of a call that are about its request, not in it."""
+
+
+def split_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a request, without those that are None, and the library's options for it."""
+    body = {name: value for name, value in kwargs.items() if value is not None}
+    given = {name: body.pop(name) for name in _ABOUT if name in body}
     how: dict[str, Any] = {}
-    headers = dict(extra_headers or {})
-    if request_id:
-        headers[REQUEST_ID_HEADER] = request_id
+    if not given:
+        return body, how
+    headers = dict(given.get("extra_headers", {}))
+    if "request_id" in given:
+        headers[REQUEST_ID_HEADER] = given["request_id"]
     if headers:
         how["headers"] = headers
-    if extra_query:
-        how["params"] = dict(extra_query)
-    if extra_body:
-        how["extra_json"] = dict(extra_body)
-    if timeout is not None:
+    if "extra_query" in given:
+        how["params"] = dict(given["extra_query"])
+    if "extra_body" in given:
+        how["extra_json"] = dict(given["extra_body"])
+    if "timeout" in given:
         import httpx2  # noqa: PLC0415 (as above)
 
-        how["timeout"] = httpx2.Timeout(timeout, connect=CONNECT_SECONDS, pool=None)
-    return how
+        how["timeout"] = httpx2.Timeout(given["timeout"], connect=CONNECT_SECONDS, pool=None)
+    return body, how
 
 
 def _read_seconds(how: Mapping[str, Any], default: float) -> float:
