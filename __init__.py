@@ -123,6 +123,10 @@ if TYPE_CHECKING:
     from .bridge.resources.tool import JavaTool
     from .bridge.resources.vector_store import JavaCollectionManageableVectorStore, JavaVectorStore
     from .launcher.testing.in_process import AgentRun, FailedInput, run_agent
+    from .models.anthropic.chat_model import (
+        AnthropicChatModelConnection,
+        AnthropicChatModelSetup,
+    )
     from .models.embeddings.local import LocalEmbeddingModelConnection, LocalEmbeddingModelSetup
     from .models.openai.azure import (
         AzureOpenAIChatModelConnection,
@@ -155,6 +159,8 @@ if TYPE_CHECKING:
 __getattr__ = lazily(
     __name__,
     AgentRun=".launcher.testing.in_process",
+    AnthropicChatModelConnection=".models.anthropic.chat_model",
+    AnthropicChatModelSetup=".models.anthropic.chat_model",
     AsyncClient=".service.client.aioclient",
     AsyncSubmission=".service.client.submission",
     AzureOpenAIChatModelConnection=".models.openai.azure",
@@ -211,6 +217,8 @@ __all__ = [
     "AgentsExecutionEnvironment",
     "Answer",
     "AnswerError",
+    "AnthropicChatModelConnection",
+    "AnthropicChatModelSetup",
     "AsyncClient",
     "AsyncSubmission",
     "AuthFailed",

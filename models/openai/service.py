@@ -23,6 +23,7 @@ from ..shared.http import (
     async_http_client,
     sync_http_client,
 )
+from ..shared.sdk_failures import failure_on_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -248,25 +249,10 @@ class OpenAIService:
                 headers=response.headers,
                 request_id=error.request_id or "",
             )
-        cause = error.__cause__ if isinstance(error, library.APIConnectionError) else error
-        name = type(cause).__name__
-        reason = f"{cause}" or name
-        if name == "ConnectTimeout":
-            return self.service.unreachable(f"no connection within {CONNECT_SECONDS:g} s")
-        if name.endswith("Timeout") or isinstance(error, library.APITimeoutError):
-            return self.service.silent(_read_seconds(how, self._place.read))
-        if name in {"ConnectError", "ProxyError", "UnsupportedProtocol", "InvalidURL"}:
-            return self.service.unreachable(reason)
-        if isinstance(error, library.APIConnectionError) or name in {
-            "RemoteProtocolError",
-            "ReadError",
-            "WriteError",
-            "CloseError",
-            "DecodingError",
-        }:
-            return self.service.cut(reason)
-        if isinstance(error, (library.APIResponseValidationError, json.JSONDecodeError)):
-            return self.service.unreadable(getattr(error, "doc", ""))
+        seconds = _read_seconds(how, self._place.read)
+        failure = failure_on_the_way(self.service, library, error, seconds)
+        if failure is not None:
+            return failure
         if isinstance(error, library.APIError):
             body = error.body if isinstance(error.body, dict) else {"message": error.message}
             return self.told(body, "")

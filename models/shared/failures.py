@@ -28,10 +28,12 @@ _LONGEST = 600
 """Characters of a service's text that are kept."""
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|maximum context|(?:prompt|input) is too long"
-    r"|too many (?:input )?tokens|exceeds? the (?:available )?context|range of input length",
+    r"|too many (?:input )?tokens|exceeds? (?:the )?(?:available )?context|range of input length",
     re.IGNORECASE,
 )
-_TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_TOO_LONG_CODES = frozenset(
+    {"context_length_exceeded", "exceed_context_size_error", "request_too_large"}
+)
 _QUOTA_CODES = frozenset(
     {
         "insufficient_quota",

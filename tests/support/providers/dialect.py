@@ -62,6 +62,11 @@ class Dialect(ABC):
     def error(self, fault: Fault) -> Response:
         """Put an error with a status into the provider's words."""
 
+    def error_event(self, fault: Fault) -> bytes:
+        """Put an error that comes within a stream into the provider's words."""
+        body = self.error(fault).body.decode()
+        return f"data: {body}\n\n".encode()
+
 
 def json_response(body: Any, **how: Any) -> Response:
     """Answer with a JSON value."""

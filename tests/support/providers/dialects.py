@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .anthropic import Anthropic
+from .ollama import Ollama
 from .openai_chat import OpenAIChat
 from .openai_responses import OpenAIResponses
 
@@ -13,4 +15,9 @@ if TYPE_CHECKING:
 
 def dialects(**limits: Any) -> tuple[Dialect, ...]:
     """Make one of each; the first one that speaks a request's protocol answers it."""
-    return (OpenAIResponses(**limits), OpenAIChat(**limits))
+    return (
+        Anthropic(**limits),
+        Ollama(**limits),
+        OpenAIResponses(**limits),
+        OpenAIChat(**limits),
+    )

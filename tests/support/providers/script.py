@@ -132,7 +132,8 @@ class Fault:
 
     ``kind`` is "status" (an error of the protocol), "hang" (no answer), "cut" (the connection ends
     within the answer), "stall" (the answer stops, the connection stays), "malformed" (no JSON, or
-    half of one), "html" (a page of a proxy), or "refused" (closed without an answer).
+    half of one), "html" (a page of a proxy), "refused" (closed without an answer), or "event" (an
+    error within a stream).
     """
 
     kind: str = "status"

@@ -122,10 +122,14 @@ class FakeProviders:
         if fault.kind == "refused":
             return Response(refuse=True)
         good = dialect.reply(ask, Reply("This answer is not to arrive as a whole."))
+        if fault.kind == "event":
+            middle = len(good.chunks or ()) // 2
+            return replace(good, chunks=(*(good.chunks or ())[:middle], dialect.error_event(fault)))
         if fault.kind == "malformed":
             if good.chunks is not None:
                 middle = len(good.chunks) // 2
-                chunks = (*good.chunks[:middle], b'data: {"half": \n\n', *good.chunks[middle:])
+                half = b'event: content_block_delta\ndata: {"half": \n\n'
+                chunks = (*good.chunks[:middle], half, *good.chunks[middle:])
                 return replace(good, chunks=chunks)
             return replace(good, body=good.body[: len(good.body) // 2])
         size = len(good.body) if good.chunks is None else len(good.chunks)

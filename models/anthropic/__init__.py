@@ -1,0 +1,1 @@
+"""Anthropic's models, on its official client library. Knows nothing of other providers."""
