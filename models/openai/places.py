@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from ...agent.resources.resource import Resource
+from ..shared.http import preload_http
 from ..shared.secrets import SecretText, revealed
 from .service import DEFAULT_URL, OpenAIService, Place, sdk
 
@@ -44,6 +45,7 @@ class KeyedConnection(Resource):
     def preload(cls, arguments: Mapping[str, Any]) -> None:  # noqa: ARG003 (of `Resource`)
         """Import the client library, so that workers share it."""
         sdk()
+        preload_http("httpx2")
 
     def close(self) -> None:
         """Close the client that blocks."""

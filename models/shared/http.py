@@ -8,9 +8,11 @@ connections with TLS share one, which is made when the first of them is.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -18,7 +20,13 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["CONNECT_SECONDS", "HttpSettings", "async_http_client", "sync_http_client"]
+__all__ = [
+    "CONNECT_SECONDS",
+    "HttpSettings",
+    "async_http_client",
+    "preload_http",
+    "sync_http_client",
+]
 
 CONNECT_SECONDS = 5.0
 """How long connecting to a service may take."""
@@ -41,6 +49,17 @@ class HttpSettings(NamedTuple):
     """The base of all requests."""
     read: float = READ_SECONDS
     """Seconds between two pieces of an answer."""
+
+
+def preload_http(package: str) -> None:
+    """Import what clients of httpx2 or httpx import at their first request."""
+    core = {"httpx2": "httpcore2", "httpx": "httpcore"}[package]
+    for name in (package, core, "h11", "anyio._backends._asyncio", "anyio.streams.tls"):
+        with contextlib.suppress(ImportError):  # not all of them are public
+            import_module(name)
+    if package == "httpx2":
+        with contextlib.suppress(ImportError):
+            import_module("truststore")
 
 
 def async_http_client(httpx: ModuleType, settings: HttpSettings) -> Any:
