@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -65,14 +66,21 @@ def test_ctrl_c_is_answered_and_the_program_learns_what_became_of_its_job(tmp_pa
 
 def test_the_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
+    chunks: list[bytes] = []
+
+    def read() -> None:
+        with suppress(OSError):  # the other end is closed
+            while chunk := os.read(ours, 1 << 16):
+                chunks.append(chunk)
+
+    reading = threading.Thread(target=read)  # from the beginning: a terminal that is full blocks
+    reading.start()
     with start(tmp_path, "--progress", stderr=theirs) as process:
         os.close(theirs)
         (tmp_path / "go").touch()
-        shown = b""
-        with suppress(OSError):  # the other end is closed
-            while chunk := os.read(ours, 1 << 16):
-                shown += chunk
+    reading.join()
     os.close(ours)
+    shown = b"".join(chunks)
     assert process.returncode == 0
     assert b"nightly totals" in shown
     assert b"1 done" in shown
