@@ -56,6 +56,7 @@ SUBCOMMANDS: Final = {
     "export": Subcommand("command", "export", "Write what a job has in memory.", "export"),
     "waiting": Subcommand("listing", "waiting", "Show the questions that wait.", "waiting"),
     "answer": Subcommand("answer", "answer", "Answer a question that waits.", "waiting"),
+    "limits": Subcommand("listing", "limits", "Show what calls have used of budgets.", "limits"),
     "dead-letters": Subcommand("dead_letters"),
     "env": Subcommand("env"),
     "doctor": Subcommand("doctor", "doctor", "Check this machine, or a state directory."),

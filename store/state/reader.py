@@ -16,6 +16,7 @@ from ..encoding.values import loads
 from ..faults import lmdb_error
 from ..lmdb_env import has_data, open_reader
 from ..records.outbox import decode_outputs
+from ..records.usage import NO_USE
 from ..shard.snapshot import Databases, Snapshot
 from .directory import StateDirectory
 from .parts import opened_snapshot
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..records.dead_letters import DeadLetter
     from ..records.journal import JournalEntry
     from ..records.outbox import Outputs
+    from ..records.usage import Use
 
 __all__ = ["ShardReader", "StoreReader", "nest"]
 
@@ -188,6 +190,14 @@ class StoreReader:
             counts = snapshot.counts()
             for name in total:
                 total[name] += counts[name]
+        return total
+
+    def usage(self) -> dict[str, Use]:
+        """Return what calls with limits have used, by limit."""
+        total: dict[str, Use] = {}
+        for _, snapshot in self._shards():
+            for name, use in snapshot.usage_totals().items():
+                total[name] = total.get(name, NO_USE) + use
         return total
 
     def close(self) -> None:

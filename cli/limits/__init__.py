@@ -1,0 +1,1 @@
+"""The command `limits`. Knows nothing of how permits are granted."""
