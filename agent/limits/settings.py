@@ -112,6 +112,13 @@ class Limits(NamedTuple):
             )
         return limits
 
+    def share(self, parts: int) -> Limits:
+        """What one of several equal parts may use; what holds for each key stays."""
+        if parts == 1:
+            return self
+        by_name = {name: _divided(limit, parts) for name, limit in self.by_name.items()}
+        return Limits(by_name, self.per_key, self.prices)
+
     def __bool__(self) -> bool:
         return bool(self.by_name or self.per_key)
 
@@ -158,6 +165,21 @@ class Limits(NamedTuple):
                         " money per million tokens; 0 for a model that costs nothing.",
                     )
         return 0
+
+
+def _divided(limit: Limit, parts: int) -> Limit:
+    return Limit(
+        requests_per_minute=_part(limit.requests_per_minute, parts),
+        tokens_per_minute=_part(limit.tokens_per_minute, parts),
+        concurrency=_part(limit.concurrency, parts),
+        budget_tokens=None if limit.budget_tokens is None else limit.budget_tokens // parts,
+        budget=None if limit.budget is None else limit.budget // parts,
+    )
+
+
+def _part(limit: int, parts: int) -> int:
+    """One of equal parts, of which none is 0: that is no limit."""
+    return limit and max(1, limit // parts)
 
 
 NO_LIMITS: Final = Limits({}, {}, {})

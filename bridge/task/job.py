@@ -24,7 +24,7 @@ class PoolJob:
     last_group: int
     """The key groups whose keys the task gets, both included."""
     step: int
-    """The distance between the offsets of two inputs of the task."""
+    """The distance between the offsets of two inputs of the task: the number of tasks."""
     agent: str | None = None
     """The agent with its resources, pickled, base64."""
     target: str | None = None

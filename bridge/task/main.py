@@ -108,6 +108,7 @@ class TaskPool:
             provide_launch(task.environment),
             smoke=smoke_runner(),
             ends_input=True,
+            limit_parts=task.step,
             on_status=self._report,
             handle_signals=False,
         )

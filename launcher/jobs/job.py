@@ -93,6 +93,8 @@ class Job:
     """Called a few times a second in the pool's loop: it should be quick."""
     on_output: Callable[[str], object] | None = None
     """Called with each line that workers print, under the option `show-logs`; None: stderr."""
+    limit_parts: int = 1
+    """How many pools share the limits of calls in equal parts."""
     observed: bool = True
     """Whether the configured and the installed hooks are called."""
     handle_signals: bool = True
@@ -283,7 +285,8 @@ class Job:
             waiting_limit=config.get(PoolOptions.WAITING_LIMIT),
             ends_input=self.ends_input,
             on_rest=self.on_rest,
-            call_limits=Limits.of(config.data),
+            call_limits=Limits.of(config.data).share(self.limit_parts),
+            limit_parts=self.limit_parts,
             start_method=config.get(PoolOptions.START_METHOD),
             make_starter=self.make_starter,
             launch=self.launch,

@@ -414,7 +414,8 @@ class Pool:
     def promote(self, generation: int) -> None:
         """Make this generation the current one; its failures end the pool from now on."""
         self.dispatcher.on_trial.discard(generation)
-        self._limits.configure(Limits.of(self.generations[generation].boot.config))
+        limits = Limits.of(self.generations[generation].boot.config)
+        self._limits.configure(limits.share(self._settings.limit_parts))
         self.current_generation = generation
 
     def kill_workers(self, generation: int) -> None:

@@ -50,6 +50,8 @@ class PoolSettings:
     """Whether the end of the source is the end of the job's input, of which keys are told."""
     call_limits: Limits = NO_LIMITS
     """The limits of calls."""
+    limit_parts: int = 1
+    """How many pools share the configured limits; `call_limits` is the part of this one."""
     start_method: str = "zygote"
     make_starter: Callable[[Boot], Starter] | None = None
     """Makes the starter of workers; None: as `start_method` says."""

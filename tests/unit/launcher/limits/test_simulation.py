@@ -10,8 +10,9 @@ from __future__ import annotations
 import heapq
 import itertools
 from bisect import bisect_right
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -68,7 +69,7 @@ class Simulation:
             if isinstance(reply, Grant):
                 self.log.append((self.now, reply))
                 used_at = self.now + self.random.random() ** 4  # seldom late
-                self.at(used_at, lambda grant=reply: self.use(grant))
+                self.at(used_at, partial(self.use, reply))
         moment = self.limiter.next_moment(self.now)
         if moment is not None and moment < self._turns_at:
             self._turns_at = moment
@@ -81,12 +82,12 @@ class Simulation:
             self.reply()
 
     def use(self, grant: Grant) -> None:
-        slot, incarnation = grant.worker  # type: ignore[misc]
+        slot, incarnation = cast("tuple[int, int]", grant.worker)
         if self.incarnations[slot] != incarnation or self.down:
             return
         self.at(self.now + self.random.uniform(0.0, 0.2), self.arrive)
         ends_at = self.now + self.random.uniform(0.1, 2.0)
-        self.at(ends_at, lambda: self.end(slot, incarnation, grant))
+        self.at(ends_at, partial(self.end, slot, incarnation, grant))
 
     def arrive(self) -> None:
         self.arrivals.append(self.now)
@@ -157,7 +158,7 @@ def test_that_holds_through_deaths_of_workers_and_launchers(workers: int, seed: 
         if moment % 6 == 5:
             simulation.at(simulation.now + moment, simulation.kill_launcher)
         else:
-            simulation.at(simulation.now + moment, lambda slot=slot: simulation.kill(slot))
+            simulation.at(simulation.now + moment, partial(simulation.kill, slot))
     simulation.run(400)
     fewest, most = windows(simulation.arrivals, simulation.now)
     assert most <= PER_MINUTE
