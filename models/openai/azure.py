@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -38,6 +39,12 @@ class AzureOpenAIChatModelConnection(ChatCompletions):
     def supports_native_structured_output(self, model: str | None = None) -> bool:
         """All do, unless a deployment has the name of one of the oldest models."""
         return model is None or knows_schemas(model)
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Import the client library, so that workers share it, and check the arguments."""
+        super().preload(arguments)
+        cls(**arguments)._place()  # noqa: SLF001 (of an instance of this class)
 
     def _place(self) -> Place:
         url = self.azure_endpoint or os.environ.get("AZURE_OPENAI_ENDPOINT", "")

@@ -14,14 +14,16 @@ from pydantic import ConfigDict, Field
 from ...agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ...agent.naming.public import public
 from ...agent.resources.chat_message import ChatDelta, ChatMessage
+from ..shared.arguments import check_arguments
+from ..shared.sdk_requests import split_options
 from .chunks import Pieces
 from .messages import answer_of, described_tools, response_format, wire_messages
 from .models import knows_schemas, reasons
 from .places import KeyedConnection
-from .service import Answer, split_options
 
 if TYPE_CHECKING:
     from ...agent.resources.tool import Tool
+    from .service import Answer
 
 __all__ = ["OpenAIChatModelConnection", "OpenAIChatModelSetup"]
 
@@ -186,6 +188,11 @@ class SamplingSetup(BaseChatModelSetup):
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="Further fields of the service's requests."
     )
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Check the arguments."""
+        check_arguments(cls, arguments)
 
     def _sampling(self, model: str, **fields: Any) -> dict[str, Any]:
         """The fields that have a value; of those that models that reason refuse, only set ones."""

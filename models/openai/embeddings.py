@@ -6,8 +6,8 @@ import asyncio
 import base64
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -17,8 +17,12 @@ from ...agent.models.embedding_model import (
     Vectors,
 )
 from ...agent.naming.public import public
+from ..shared.arguments import check_arguments
+from ..shared.sdk_requests import split_options
 from .places import KeyedConnection
-from .service import Answer, split_options
+
+if TYPE_CHECKING:
+    from .service import Answer
 
 __all__ = ["OpenAIEmbeddingModelConnection", "OpenAIEmbeddingModelSetup"]
 
@@ -115,6 +119,11 @@ class OpenAIEmbeddingModelSetup(BaseEmbeddingModelSetup):
         default=None, description="On the wire; base64 is smaller, where the service has it."
     )
     additional_kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Check the arguments."""
+        check_arguments(cls, arguments)
 
     @property
     def model_kwargs(self) -> dict[str, Any]:

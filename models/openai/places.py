@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from ...agent.errors import AgentDefinitionError
 from ...agent.resources.resource import Resource
+from ..shared.arguments import check_arguments
 from ..shared.http import preload_http
 from ..shared.secrets import SecretText, revealed
 from .service import DEFAULT_URL, OpenAIService, Place, sdk
@@ -42,8 +44,12 @@ class KeyedConnection(Resource):
     _lock: Any = PrivateAttr(default_factory=Lock)
 
     @classmethod
-    def preload(cls, arguments: Mapping[str, Any]) -> None:  # noqa: ARG003 (of `Resource`)
-        """Import the client library, so that workers share it."""
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Import the client library, so that workers share it, and check the arguments."""
+        check_arguments(cls, arguments)
+        if not (arguments.get("api_key") or os.environ.get(cls.KEY_VARIABLE) or cls.DEFAULT_KEY):
+            msg = f"{cls.__name__} has no API key."
+            raise AgentDefinitionError(msg, hint=f"Set {cls.KEY_VARIABLE}, or give it api_key.")
         sdk()
         preload_http("httpx2")
 

@@ -11,12 +11,13 @@ from pydantic import Field
 from ...agent.models.chat_model import BaseChatModelConnection
 from ...agent.naming.public import public
 from ...agent.resources.chat_message import ChatDelta, ChatMessage
+from ..shared.sdk_requests import split_options
 from .chat_model import SamplingSetup
 from .items import described_tools, response_message, wire_items
 from .messages import response_format
 from .models import knows_schemas, reasons
 from .places import KeyedConnection
-from .service import Answer, split_options
+from .service import Answer
 
 if TYPE_CHECKING:
     from ...agent.resources.tool import Tool

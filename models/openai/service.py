@@ -17,23 +17,17 @@ from ...agent.resources.model_errors import ModelError
 from ..shared.clients import Clients, Opened, OpenedSync
 from ..shared.extras import import_sdk
 from ..shared.failures import Service, without_password
-from ..shared.http import (
-    CONNECT_SECONDS,
-    HttpSettings,
-    async_http_client,
-    sync_http_client,
-)
+from ..shared.http import HttpSettings, async_http_client, sync_http_client
 from ..shared.sdk_failures import failure_on_the_way
+from ..shared.sdk_requests import dict_events, read_seconds, timeout_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Answer", "OpenAIService", "Place", "sdk", "split_options"]
+__all__ = ["Answer", "OpenAIService", "Place", "sdk"]
 
 DEFAULT_URL: Final = "https://api.openai.com/v1"
 MAJOR: Final = 3
-REQUEST_ID_HEADER: Final = "X-Client-Request-Id"
-"""By which a client names a request, for the service's log."""
 
 
 def sdk() -> Any:
@@ -96,18 +90,13 @@ class OpenAIService:
             "api_key": place.key,
             "max_retries": 0,
             "default_headers": dict(place.headers),
-            "timeout": self._timeout(place.read),
+            "timeout": timeout_of(place.read),
         }
         if place.api_version:
             options.update(azure_endpoint=place.url, api_version=place.api_version)
         else:
             options["base_url"] = place.url
         return HttpSettings(place.url, place.read), options
-
-    def _timeout(self, read: float) -> Any:
-        import httpx2  # noqa: PLC0415 (comes with the library, which is an extra)
-
-        return httpx2.Timeout(read, connect=CONNECT_SECONDS, pool=None)
 
     def _open(self) -> Opened[Any]:
         library = sdk()
@@ -211,7 +200,7 @@ class OpenAIService:
                 stream=True,
                 stream_cls=library.AsyncStream[object],
             )
-            async with aclosing(_events(stream)) as events:
+            async with aclosing(dict_events(stream)) as events:
                 async for event in events:
                     yield event
         except ModelError:
@@ -249,7 +238,7 @@ class OpenAIService:
                 headers=response.headers,
                 request_id=error.request_id or "",
             )
-        seconds = _read_seconds(how, self._place.read)
+        seconds = read_seconds(how, self._place.read)
         failure = failure_on_the_way(self.service, library, error, seconds)
         if failure is not None:
             return failure
@@ -278,38 +267,6 @@ _STATUS_OF: Final = {
 }
 
 
-_ABOUT = ("request_id", "timeout", "extra_headers", "extra_query", "extra_body")
-"""Arguments of a call that are about its request, not in it."""
-
-
-def split_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of a request, without those that are None, and the library's options for it."""
-    body = {name: value for name, value in kwargs.items() if value is not None}
-    given = {name: body.pop(name) for name in _ABOUT if name in body}
-    how: dict[str, Any] = {}
-    if not given:
-        return body, how
-    headers = dict(given.get("extra_headers", {}))
-    if "request_id" in given:
-        headers[REQUEST_ID_HEADER] = given["request_id"]
-    if headers:
-        how["headers"] = headers
-    if "extra_query" in given:
-        how["params"] = dict(given["extra_query"])
-    if "extra_body" in given:
-        how["extra_json"] = dict(given["extra_body"])
-    if "timeout" in given:
-        import httpx2  # noqa: PLC0415 (as above)
-
-        how["timeout"] = httpx2.Timeout(given["timeout"], connect=CONNECT_SECONDS, pool=None)
-    return body, how
-
-
-def _read_seconds(how: Mapping[str, Any], default: float) -> float:
-    read = getattr(how.get("timeout"), "read", None)
-    return default if read is None else float(read)
-
-
 def _told(body: object, text: str) -> tuple[str, str]:
     """The text and the code of an error's body; services differ in where they have them."""
     error = body
@@ -320,12 +277,3 @@ def _told(body: object, text: str) -> tuple[str, str]:
         message = error.get("message") or error.get("msg") or error.get("detail") or ""
         return str(message), "" if isinstance(code, int) else str(code)
     return (error if isinstance(error, str) else text), ""
-
-
-async def _events(stream: Any) -> AsyncGenerator[dict[str, Any], None]:
-    try:
-        async for event in stream:
-            if isinstance(event, dict):
-                yield event
-    finally:
-        await stream.close()
