@@ -36,6 +36,7 @@ __all__ = [
     "MissingExtraError",
     "PoolError",
     "ReloadError",
+    "ResourceNotFoundError",
     "RunError",
     "RunTimeoutError",
     "ServiceError",
@@ -102,6 +103,11 @@ class ConfigError(UsageError):
 @public
 class AgentDefinitionError(UsageError):
     """An agent, one of its actions or one of its resources is declared in a way that cannot run."""
+
+
+@public
+class ResourceNotFoundError(AgentDefinitionError, KeyError):
+    """The agent has no resource of that type and name."""
 
 
 @public

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from ..errors import AgentDefinitionError, RunError
+from ..errors import AgentDefinitionError, ResourceNotFoundError, RunError
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -53,8 +53,8 @@ class ResourceRegistry:
     def get(self, name: str, kind: ResourceType) -> Resource:
         """The resource ``name`` of that type.
 
-        Raises `AgentDefinitionError` when there is none, or when creating it needs itself; what
-        its class raises passes through, and the next request tries again.
+        Raises `ResourceNotFoundError` when there is none, `AgentDefinitionError` when creating it
+        needs itself; what its class raises passes through, and the next request tries again.
         """
         # Without the lock: a dict is safe to read, and a resource is put in only when it is ready.
         resource = self._created.get((kind, name))
@@ -85,11 +85,11 @@ class ResourceRegistry:
             self._created[wanted] = resource
             return resource
 
-    def _unknown(self, name: str, kind: ResourceType) -> AgentDefinitionError:
+    def _unknown(self, name: str, kind: ResourceType) -> ResourceNotFoundError:
         known = ", ".join(map(repr, self._providers.get(kind, {}))) or "none"
         msg = f"The agent has no {kind.value} {name!r} (it has {known})."
         hint = "Declare it with a decorator of the agent, or with add_resource()."
-        return AgentDefinitionError(msg, hint=hint)
+        return ResourceNotFoundError(msg, hint=hint)
 
     def close(self) -> None:
         """Close what was created, the newest first, so that each may still use what it needed.

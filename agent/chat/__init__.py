@@ -1,0 +1,1 @@
+"""Chat requests, calls of tools and retrieval as events. Knows nothing of providers."""
