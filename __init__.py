@@ -164,6 +164,7 @@ if TYPE_CHECKING:
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
     from .service.client.submission import AsyncSubmission, Submission
+    from .service.client.text_parts import StreamPart, TextParts
     from .worker.importing.yaml_files import load_yaml
 
 __getattr__ = lazily(
@@ -207,7 +208,9 @@ __getattr__ = lazily(
     OpenAIResponsesModelConnection=".models.openai.responses",
     OpenAIResponsesModelSetup=".models.openai.responses",
     ReActAgent=".agent.chat.react",
+    StreamPart=".service.client.text_parts",
     Submission=".service.client.submission",
+    TextParts=".service.client.text_parts",
     TongyiChatModelConnection=".models.openai.compatible",
     TongyiChatModelSetup=".models.openai.compatible",
     ToolRequestEvent=".agent.chat.events",
@@ -338,11 +341,13 @@ __all__ = [
     "StoreFullError",
     "StoreLockedError",
     "StoreUnwritableError",
+    "StreamPart",
     "Submission",
     "SubmissionFailedError",
     "TamiasError",
     "TargetError",
     "TextBlock",
+    "TextParts",
     "TimerError",
     "TokenUsage",
     "TongyiChatModelConnection",

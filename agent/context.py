@@ -189,6 +189,17 @@ class RunnerContext(ABC):
         which the calls are *made* is what has to be the same each time.
         """
 
+    def stream(self, text: str, *, reasoning: str = "") -> None:
+        """Show ``text`` to the client of the input at once, if it has asked for the stream.
+
+        For what a person sees while a run is under way (``Client.submit(..., stream=True)``). It is
+        kept nowhere, and may be dropped; if the action is executed again, its client is told to
+        drop what it has seen. Inside a durable function it belongs to that call. In all other
+        cases, without a service for example, nothing happens. Calls of chat models stream by
+        themselves.
+        """
+        del text, reasoning
+
     @property
     def is_inside_durable_call(self) -> bool:
         """Whether the caller runs inside a durable function, on whatever thread or task of it."""

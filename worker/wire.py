@@ -20,6 +20,8 @@ Kinds from the launcher:
 `C`   configure: JSON `{"settings": {key: value}, "on_error": ...}`, new values of live options
 `P`   permits: JSON `{"grants": [[number, route, time]], "waits": [[number, until, queued]],
       "refusals": [[number, limit]]}`, replies to what calls with limits have asked for (`p`)
+`V`   streams: JSON `{"want": [offset, ...], "forget": [...], "all": bool}`: inputs whose calls send
+      what they write (`s`); `all`: no others
 `S`   stop: all sent inputs are done; close the shards and exit
 ====  ==================================================================================
 
@@ -40,6 +42,7 @@ Kinds from a worker:
       calls that wait for a permit, calls that have ended, what those of a shard have used in all
 `a`   an answer is recorded, or refused: JSON `{"id": n, "error": null or a JSON error}`
 `h`   it has halted: all that it has begun is done or suspended, and reported; JSON `{}`
+`s`   streamed: JSON `{"parts": [[offset, step, call, epoch, attempt, number, text, reasoning]]}`
 `E`   an action failed and the pool's policy is to fail: JSON with the user's traceback
 `M`   metrics and heartbeat: JSON
 `X`   fatal: the worker itself cannot go on (disk full, foreign store): JSON
@@ -69,11 +72,13 @@ END_OF_INPUT = b"Z"
 ANSWER = b"W"
 HALT = b"H"
 PERMITS = b"P"
+WANTED = b"V"
 DUE = b"U"
 AT_REST = b"z"
 ANSWERED = b"a"
 ADMIT = b"p"
 HALTED = b"h"
+STREAMED = b"s"
 FOUND = b"O"
 READY = b"R"
 DONE = b"D"

@@ -307,6 +307,19 @@ def _check_answered(body: dict[str, Any]) -> bool:
     return _is_text(body.get("id")) and (error is None or is_error)
 
 
+def _check_streamed(body: dict[str, Any]) -> bool:
+    parts = body.get("parts")
+    return isinstance(parts, list) and all(map(_is_part, parts))
+
+
+def _is_part(value: object) -> bool:
+    match value:
+        case [offset, step, call, epoch, attempt, number, text, reasoning]:
+            counts = (offset, step, call + 1 if type(call) is int else None, epoch, attempt, number)
+            return all(map(_is_count, counts)) and _is_text(text) and _is_text(reasoning)
+    return False
+
+
 def _is_failure(value: object) -> bool:
     match value:
         case [count, offset, text]:
@@ -407,4 +420,5 @@ _CHECKS: Final[dict[bytes, Callable[[dict[str, Any]], bool]]] = {
     wire.AT_REST: _check_at_rest,
     wire.ANSWERED: _check_answered,
     wire.ADMIT: _check_admit,
+    wire.STREAMED: _check_streamed,
 }

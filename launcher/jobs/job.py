@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from ..delivery.source import Source
     from ..pool.status import PoolStatus
     from ..reload.reloader import SmokeRunner
+    from ..streams.text_streams import TextStreams
     from ..workers.starter import Starter
     from .agent_spec import AgentSpec
 
@@ -95,6 +96,8 @@ class Job:
     """Called with each line that workers print, under the option `show-logs`; None: stderr."""
     limit_parts: int = 1
     """How many pools share the limits of calls in equal parts."""
+    streams: TextStreams | None = None
+    """See `PoolSettings.streams`."""
     observed: bool = True
     """Whether the configured and the installed hooks are called."""
     handle_signals: bool = True
@@ -280,6 +283,7 @@ class Job:
                 config.get(PoolOptions.BREAKER_SECONDS),
                 stops=config.get(PoolOptions.ON_BREAKER) == "stop",
             ),
+            streams=self.streams,
             at_end=self._at_end(),
             at_end_limit=config.get(PoolOptions.AT_END_LIMIT),
             waiting_limit=config.get(PoolOptions.WAITING_LIMIT),

@@ -101,6 +101,8 @@ class Inbox:
         """Called with the reply to an answer."""
         self.limits: PoolLimits | None = None
         """Gets what workers ask for calls with limits."""
+        self.on_streamed: Callable[[dict[str, Any]], None] | None = None
+        """Called with what calls have written."""
         self.on_ready: Callable[[WorkerHandle, float], None] | None = None
         """Called with each worker that has become ready, before it gets inputs."""
         self.pending_settings: dict[int, bytes] = {}
@@ -147,10 +149,16 @@ class Inbox:
             items = due_items(worker, message, self._dispatcher)
             self._delivery.due([(item.offset, item.key) for item in items])
             self._dispatcher.due(*worker.place, items)
+        elif kind == wire.STREAMED:
+            self._streamed(unpack(message))
         elif kind == wire.FOUND:
             self._found(worker, message)
         else:
             self._process_rare(worker, kind, unpack(message), now)
+
+    def _streamed(self, body: dict[str, Any]) -> None:
+        if self.on_streamed is not None:
+            self.on_streamed(body)
 
     def _notice(self, texts: Iterable[str]) -> None:
         """Report each notice of workers once."""
@@ -234,6 +242,7 @@ class Inbox:
             raise BadMessageError("it was ready already")
         worker.ready = True
         worker.waits = body.get("waits") is True
+        worker.streams = body.get("streams") is True
         for shard in worker.assignment.shards:
             self._has_announced(worker, shard)
         found, worker.found = worker.found, {}

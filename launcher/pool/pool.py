@@ -253,14 +253,19 @@ class Pool:
         self._inbox.on_acquired = self._acquired
         self._inbox.on_rest = self._end.report
         self._inbox.on_answered = self._answers.finish
+        if self._settings.streams is not None:
+            self._inbox.on_streamed = self._settings.streams.receive
         give_to_user(state, self._boot.config)
 
     def _loop(self) -> None:
         now = self._clock()
+        streams = self._settings.streams
         self._report("running")
         while True:
             self.command_queue.turn(now)
             self._reader.feed()
+            if streams is not None:  # before the inputs that have them are sent
+                streams.announce(self._registry, self._transport)
             self._workers.dispatch(now)
             if self._draining:
                 self._halt_workers()

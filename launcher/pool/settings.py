@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ...worker.process.boot import Boot
     from ..control.commands import Answer, Command
     from ..hooks import LauncherHook
+    from ..streams.text_streams import TextStreams
     from ..workers.starter import Starter
     from .status import PoolStatus
 
@@ -61,6 +62,8 @@ class PoolSettings:
     on_rest: Callable[[WaitingCounts, Callable[[Command], Answer]], bool] | None = None
     """Called at the end of the input when nothing is to be done now and runs wait, with what waits,
     and with what gives the pool a command; returns whether the pool ends."""
+    streams: TextStreams | None = None
+    """Where what calls write while they are under way goes; None: nowhere."""
     handle_signals: bool = True
     """Whether SIGINT and SIGTERM drain the pool; only possible in the main thread."""
     hooks: Hooks[LauncherHook] = field(default_factory=logging_only)

@@ -79,6 +79,10 @@ class WorkerHandle:
     heartbeat: dict[str, Any] | None = None
     waits: bool = False
     """Whether it reports what waits in its shards."""
+    streams: bool = False
+    """Whether it can send what calls write."""
+    knows_streams: bool = False
+    """Whether it was sent which inputs have streams."""
     held: str = ""
     """What holds its event loop, and for how long, if it stands still."""
 

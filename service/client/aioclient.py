@@ -85,13 +85,14 @@ class AsyncClient(BaseClient[AsyncSubmission]):
         *,
         sequence: int | None = None,
         timeout: float | None = None,
+        stream: bool = False,
     ) -> AsyncSubmission:
         """Hand in an input as soon as the server has room; as `Client.submit`."""
-        submission, encoded, data = self._begin(key, value, sequence)
+        submission, encoded, data = self._begin(key, value, sequence, stream=stream)
         loop = asyncio.get_running_loop()
         until = None if timeout is None else loop.time() + timeout
         try:
-            while not self._connection.submit(submission.sequence, encoded, data):
+            while not self._connection.submit(submission.sequence, encoded, data, streamed=stream):
                 left = None if until is None else max(0.0, until - loop.time())
                 await _wait(self._connection.window_open(), left, server_full(timeout))
         except BaseException:

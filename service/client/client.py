@@ -20,19 +20,21 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ...agent.errors import ServiceError, ServiceTimeoutError, UsageError
 from ...agent.naming.public import public
-from ...store.encoding.json_text import dumps_json
+from ...store.encoding.json_text import dumps_json, loads_json
 from ...store.encoding.keys import encode_key
 from ..protocol.frames import MAX_KEY, MAX_SEQUENCE, MAX_VALUE
 from .connection import Connection
 from .opening import steps
 from .questions import answer_query, content_of, no_reply, questions_in, questions_query
 from .submission import Submission
+from .text_parts import TextParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +73,14 @@ class BaseClient(Generic[S]):
         self._order: list[int] = []
         """A heap of the sequences not acknowledged yet, and of some that are."""
         self._finished: set[int] = set()
-        self._connection = Connection(where, client_id, keys, self._answered, self._lost)
+        self._connection = Connection(
+            where,
+            client_id,
+            keys,
+            answered=self._answered,
+            written=self._written,
+            lost=self._lost,
+        )
 
     @property
     def acknowledged(self) -> int:
@@ -96,7 +105,9 @@ class BaseClient(Generic[S]):
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _begin(self, key: object, value: object, sequence: int | None) -> tuple[S, bytes, bytes]:
+    def _begin(
+        self, key: object, value: object, sequence: int | None, *, stream: bool
+    ) -> tuple[S, bytes, bytes]:
         """Return a new submission, not sent yet, with its encoded key and value."""
         encoded, data = encode_key(key), dumps_json(value)
         if len(encoded) > MAX_KEY or len(data) > MAX_VALUE:
@@ -115,7 +126,7 @@ class BaseClient(Generic[S]):
                 raise UsageError(f"{number} is no sequence: they begin at 1.")
             if number in self._open:
                 raise UsageError(f"Sequence {number} is under way already.")
-            submission = self._kind(number, key)
+            submission = self._kind(number, key, TextParts() if stream else None)
             self._open[number] = submission
             heappush(self._order, number)
             self._next = max(self._next, number + 1)
@@ -139,6 +150,13 @@ class BaseClient(Generic[S]):
             submission.set_outcome(outcome)
         if floor:
             self._connection.acknowledge(floor)
+
+    def _written(self, sequence: int, body: bytes) -> None:
+        with self._lock:
+            submission = self._open.get(sequence)
+        if submission is not None:
+            with suppress(ValueError, KeyError, TypeError):  # of a form that is not known here
+                submission.receive(loads_json(body)["parts"])
 
     def _finish(self, sequences: Iterable[int]) -> int:
         """Mark as finished; return the sequence up to which all are, 0 if that has not changed."""
@@ -218,6 +236,7 @@ class Client(BaseClient[Submission]):
         *,
         sequence: int | None = None,
         timeout: float | None = None,
+        stream: bool = False,
     ) -> Submission:
         """Hand in an input.
 
@@ -229,16 +248,18 @@ class Client(BaseClient[Submission]):
             value: anything that can be encoded as JSON (see `store.encoding.json_text`).
             sequence: its number; None: the one after the highest so far.
             timeout: seconds to wait while the server is full; None: without a limit.
+            stream: whether `Submission.stream` is wanted: what its calls write while they are
+                under way.
 
         Raises:
             ServiceTimeoutError: there was no room; nothing was handed in.
             InputError, UnserializableError, UsageError: the key or value cannot be sent.
             ServiceError: the client is closed, or the server has rejected it.
         """
-        submission, encoded, data = self._begin(key, value, sequence)
+        submission, encoded, data = self._begin(key, value, sequence, stream=stream)
         until = None if timeout is None else time.monotonic() + timeout
         try:
-            while not self._connection.submit(submission.sequence, encoded, data):
+            while not self._connection.submit(submission.sequence, encoded, data, streamed=stream):
                 left = None if until is None else max(0.0, until - time.monotonic())
                 _wait(self._connection.window_open(), left, server_full(timeout))
         except BaseException:

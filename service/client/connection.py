@@ -24,7 +24,15 @@ from ...store.wakeup import Wakeup
 from ..protocol.endpoint import published
 from ..protocol.frames import MAX_CLIENT, NONCE, REPLACED
 from ..protocol.keys import client_keys
-from .session import Answered, ClientSession, Closed, Opened, QueryAnswered, Reconnect
+from .session import (
+    Answered,
+    ClientSession,
+    Closed,
+    Opened,
+    QueryAnswered,
+    Reconnect,
+    Written,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +53,7 @@ class Connection:
         client: the client id; None: a random one.
         keys: the client's key file, for TCP.
         answered: called in the thread with each sequence and its outcome.
+        written: called in the thread with a sequence, and what its calls have written, in JSON.
         lost: called in the thread, once, if the server has rejected this client.
 
     Raises:
@@ -56,7 +65,9 @@ class Connection:
         where: str | Path,
         client: str | None,
         keys: str | Path | None,
+        *,
         answered: Callable[[int, bytes], None],
+        written: Callable[[int, bytes], None],
         lost: Callable[[ServiceError], None],
     ) -> None:
         self._state, self._address = _parse_where(where)
@@ -69,6 +80,7 @@ class Connection:
         if client is not None and not 0 < len(client.encode()) <= MAX_CLIENT:
             raise UsageError(f"A client id has 1 to {MAX_CLIENT} bytes; this one has not.")
         self._answered = answered
+        self._written = written
         self._lost = lost
         self._lock = threading.Lock()
         self._session = ClientSession(
@@ -104,8 +116,8 @@ class Connection:
         """The highest sequence that the server had recorded when the session began."""
         return self._session.last
 
-    def submit(self, sequence: int, key: bytes, value: bytes) -> bool:
-        """Begin a call; return False if the window is full.
+    def submit(self, sequence: int, key: bytes, value: bytes, *, streamed: bool = False) -> bool:
+        """Begin a call; return False if the window is full. `streamed`: as for the session.
 
         Raises:
             ServiceError: the connection has ended.
@@ -116,7 +128,7 @@ class Connection:
             if self._session.free <= 0:
                 return False
             try:
-                self._session.submit(sequence, key, value, time.monotonic())
+                self._session.submit(sequence, key, value, time.monotonic(), streamed=streamed)
             except KeyError:
                 raise UsageError(f"Sequence {sequence} is under way already.") from None
             self._wake()
@@ -275,12 +287,10 @@ class Connection:
         for event in events:
             if isinstance(event, Answered):
                 self._answered(event.sequence, event.outcome)
+            elif isinstance(event, Written):
+                self._written(event.sequence, event.body)
             elif isinstance(event, QueryAnswered):
-                with self._lock:
-                    reply = self._queries.pop(event.number, None)
-                if reply is not None:
-                    with suppress(InvalidStateError):  # cancelled at this moment
-                        reply.set_result(event.body)
+                self._report_reply(event)
             elif isinstance(event, Opened):
                 if not self.opened.done():
                     self.opened.set_result(None)
@@ -307,6 +317,13 @@ class Connection:
             with suppress(InvalidStateError):  # cancelled at this moment
                 future.set_result(None)
         return False
+
+    def _report_reply(self, event: QueryAnswered) -> None:
+        with self._lock:
+            reply = self._queries.pop(event.number, None)
+        if reply is not None:
+            with suppress(InvalidStateError):  # cancelled at this moment
+                reply.set_result(event.body)
 
     def _fail(self, error: ServiceError) -> None:
         with self._lock:

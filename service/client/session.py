@@ -61,6 +61,13 @@ class Answered(NamedTuple):
     outcome: bytes
 
 
+class Written(NamedTuple):
+    """Calls of a submission have written something."""
+
+    sequence: int
+    body: bytes
+
+
 class QueryAnswered(NamedTuple):
     """A query has got its reply, a JSON object, and has ended."""
 
@@ -80,15 +87,16 @@ class Reconnect(NamedTuple):
 
 
 if TYPE_CHECKING:
-    SessionEvent: TypeAlias = Opened | Answered | QueryAnswered | Closed | Reconnect
+    SessionEvent: TypeAlias = Opened | Answered | Written | QueryAnswered | Closed | Reconnect
 
 
 class _Call:
-    __slots__ = ("confirmed", "key", "value")
+    __slots__ = ("confirmed", "key", "streamed", "value")
 
-    def __init__(self, key: bytes, value: bytes) -> None:
+    def __init__(self, key: bytes, value: bytes, *, streamed: bool) -> None:
         self.key = key
         self.value = value
+        self.streamed = streamed
         self.confirmed = False
 
 
@@ -127,6 +135,8 @@ class ClientSession:
         self._heard_frames = 0
         self._replies = 0
         self._taken = 0
+        self._live = 0
+        self._live_taken = 0
         self._paused_until: float | None = None
         self._heard = 0.0
         self._tried = 0.0
@@ -156,12 +166,14 @@ class ClientSession:
         """Whether an acknowledgement has not been sent yet."""
         return self.floor > self._known_floor
 
-    def submit(self, sequence: int, key: bytes, value: bytes, now: float) -> None:
-        """Begin a call. Raises KeyError for a sequence that is under way."""
+    def submit(
+        self, sequence: int, key: bytes, value: bytes, now: float, *, streamed: bool = False
+    ) -> None:
+        """Begin a call; `streamed`: with `Written` events. Raises KeyError for one under way."""
         if sequence in self._calls:
             raise KeyError(sequence)
         self._begin_to_listen(now)
-        self._calls[sequence] = _Call(key, value)
+        self._calls[sequence] = _Call(key, value, streamed=streamed)
         self._unsent[sequence] = None
         self._unconfirmed += 1
 
@@ -256,6 +268,9 @@ class ClientSession:
         if self._taken != self._replies:
             self._taken = self._replies
             frames.append(self._counted(b"T", self._taken))
+        if self._live_taken != self._live:
+            self._live_taken = self._live
+            frames.append(pack_count(b"K", self._nonce, self._live_taken))
         if self.floor > self._known_floor:
             self._known_floor = self.floor
             frames.append(self._counted(b"A", self.floor))
@@ -280,8 +295,12 @@ class ClientSession:
         keys: list[bytes] = []
         values: list[bytes] = []
         size = 0
+        streamed = False
         for sequence in self._unsent:
             call = self._calls[sequence]
+            if sequences and call.streamed != streamed:
+                break
+            streamed = call.streamed
             size += len(call.key) + len(call.value)
             if sequences and (size > SUBMIT_BYTES or len(sequences) >= SUBMIT_COUNT):
                 break
@@ -291,7 +310,7 @@ class ClientSession:
         for sequence in sequences:
             del self._unsent[sequence]
         self._sent += 1
-        return pack_submit(self._nonce, sequences, keys, values)
+        return pack_submit(self._nonce, sequences, keys, values, streamed=streamed)
 
     def receive(self, data: bytes, now: float) -> list[SessionEvent]:
         """Process a frame; return what has happened."""
@@ -317,9 +336,7 @@ class ClientSession:
             self._heard_frames += 1
             self._on_numbers(frame, now)
         elif isinstance(frame, Query):
-            self._heard_frames += 1
-            if self._queries.pop(frame.number, None) is not None:
-                return [QueryAnswered(frame.number, frame.body)]
+            return self._on_body(frame)
         elif isinstance(frame, CountFrame):
             self._on_count(frame, now)
         elif isinstance(frame, Welcome):
@@ -327,6 +344,16 @@ class ClientSession:
         elif isinstance(frame, RejectedFrame):
             self.closed, self.open = True, False
             return [Closed(frame.reason, frame.text)]
+        return []
+
+    def _on_body(self, frame: Query) -> list[SessionEvent]:
+        if frame.kind == b"L":
+            self._live += 1
+            known = frame.number in self._calls
+            return [Written(frame.number, frame.body)] if known else []
+        self._heard_frames += 1
+        if self._queries.pop(frame.number, None) is not None:
+            return [QueryAnswered(frame.number, frame.body)]
         return []
 
     def _on_numbers(self, frame: Numbers, now: float) -> None:
@@ -355,7 +382,7 @@ class ClientSession:
     def _welcome(self, frame: Welcome) -> list[SessionEvent]:
         self.open = True
         self._window = frame.window
-        self._heard_frames = self._replies = self._taken = 0
+        self._heard_frames = self._replies = self._taken = self._live = self._live_taken = 0
         self._paused_until = None
         self._known_floor = frame.floor
         self.floor = max(self.floor, frame.floor)

@@ -8,13 +8,15 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ...agent.errors import ServiceTimeoutError, SubmissionFailedError
+from ...agent.errors import ServiceTimeoutError, SubmissionFailedError, UsageError
 from ...agent.naming.public import public
 from ...store.encoding.json_text import loads_json
 from ..protocol.frames import FAILED, FORGOTTEN, GENERATION, MISMATCH, OUTPUTS, RELOADED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from .text_parts import TextParts
 
 
 @public
@@ -26,11 +28,12 @@ class Submission:
         key: its key.
     """
 
-    __slots__ = ("_future", "key", "sequence")
+    __slots__ = ("_future", "_parts", "key", "sequence")
 
-    def __init__(self, sequence: int, key: object) -> None:
+    def __init__(self, sequence: int, key: object, parts: TextParts | None = None) -> None:
         self.sequence = sequence
         self.key = key
+        self._parts = parts
         self._future: Future[bytes] = Future()
 
     def done(self) -> bool:
@@ -58,6 +61,27 @@ class Submission:
         except CancelledError:
             raise ServiceTimeoutError(f"Submission {self.sequence} was given up.") from None
 
+    def stream(self) -> TextParts:
+        """What its calls write while they are under way: iterate over it, plainly or ``async``.
+
+        `result` is the truth: what is seen here may be cut short, or be that of an attempt that
+        has failed.
+
+        Raises:
+            UsageError: it was not submitted with ``stream=True``.
+        """
+        if self._parts is None:
+            raise UsageError(
+                f"Submission {self.sequence} has no stream.",
+                hint="Ask for it: client.submit(key, value, stream=True).",
+            )
+        return self._parts
+
+    def receive(self, parts: list[list[Any]]) -> None:
+        """For the client: note what calls have written."""
+        if self._parts is not None:
+            self._parts.add(parts)
+
     @property
     def generation(self) -> int | None:
         """The generation of code that did the run; None before it is done, or if not known."""
@@ -78,11 +102,15 @@ class Submission:
         """For the client: set the outcome."""
         with suppress(InvalidStateError):  # cancelled by the task that awaited it
             self._future.set_result(outcome)
+        if self._parts is not None:
+            self._parts.end()
 
     def fail(self, error: Exception) -> None:
         """For the client: mark as failed; the outcome is unknown."""
         with suppress(InvalidStateError):
             self._future.set_exception(error)
+        if self._parts is not None:
+            self._parts.end()
 
     def __repr__(self) -> str:
         state = "done" if self.done() else "under way"

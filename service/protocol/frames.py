@@ -12,6 +12,7 @@ columns: integers first, then all bytes joined. Values are JSON text, keys are e
 | `T` | taken: so many `R` have arrived | `F` | refused for now: send these again later |
 | `P` | ping, with the number of frames sent | `O` | pong, with the number of frames sent |
 | `B` | bye | `G` | go on: there is room again |
+| `K` | so many `L` have arrived | `L` | live: what calls of a submission write, in JSON |
 | `Q` | a query or command in JSON, with its number | `D` | what came of it, in JSON |
 | | | `U` | unknown session: say hello again |
 | | | `X` | rejected, with the reason |
@@ -50,6 +51,9 @@ MAX_COUNT: Final = 4096
 MAX_CLIENT: Final = 200
 """Bytes of a client id, at most."""
 MAX_SEQUENCE: Final = (1 << 63) - 1
+
+STREAMED: Final = 1
+"""The flag of an `S` whose submissions want `L` frames. Older servers do not look at it."""
 
 OUTPUTS: Final = 1
 FAILED: Final = 2
@@ -97,10 +101,15 @@ class Submit(NamedTuple):
     sequences: tuple[int, ...]
     keys: list[bytes]
     values: list[bytes]
+    streamed: bool = False
+    """Whether the client wants to see what their calls write."""
 
 
 class Query(NamedTuple):
-    """A query or command, or what came of it: of `Q` and `D`. Not one of the submissions."""
+    """A query or command, or what came of it: of `Q` and `D`. Not one of the submissions.
+
+    Also of `L`, whose number is the sequence of a submission.
+    """
 
     kind: bytes
     nonce: bytes
@@ -111,7 +120,7 @@ class Query(NamedTuple):
 
 
 class Count(NamedTuple):
-    """A number: of `A`, `T`, `P`, `O`, `G` (a window); none in `B` and `U`."""
+    """A number: of `A`, `T`, `K`, `P`, `O`, `G` (a window); none in `B` and `U`."""
 
     kind: bytes
     nonce: bytes
@@ -166,7 +175,7 @@ _QUERY = struct.Struct(f"<c{NONCE}sQI")
 _WELCOME = struct.Struct(f"<c{NONCE}sQQI")
 _REJECTED = struct.Struct(f"<c{NONCE}sBH")
 
-_OF_CLIENTS = (b"A", b"T", b"P", b"B")
+_OF_CLIENTS = (b"A", b"T", b"K", b"P", b"B")
 _OF_SERVERS = (b"O", b"G", b"U")
 
 
@@ -183,13 +192,18 @@ def pack_hello(
 
 
 def pack_submit(
-    nonce: bytes, sequences: Sequence[int], keys: Sequence[bytes], values: Sequence[bytes]
+    nonce: bytes,
+    sequences: Sequence[int],
+    keys: Sequence[bytes],
+    values: Sequence[bytes],
+    *,
+    streamed: bool = False,
 ) -> bytes:
     """An `S`."""
     count = len(sequences)
     return b"".join(
         (
-            _COLUMNS.pack(b"S", nonce, 0, count),
+            _COLUMNS.pack(b"S", nonce, STREAMED if streamed else 0, count),
             struct.pack(f"<{count}Q", *sequences),
             struct.pack(f"<{2 * count}I", *map(len, keys), *map(len, values)),
             *keys,
@@ -199,12 +213,12 @@ def pack_submit(
 
 
 def pack_count(kind: bytes, nonce: bytes, number: int = 0) -> bytes:
-    """An `A`, `T`, `P`, `B`, `O`, `G` or `U`."""
+    """An `A`, `T`, `K`, `P`, `B`, `O`, `G` or `U`."""
     return _COUNT.pack(kind, nonce, number)
 
 
 def pack_query(kind: bytes, nonce: bytes, number: int, body: bytes) -> bytes:
-    """A `Q` or `D`."""
+    """A `Q`, `D` or `L`."""
     return _QUERY.pack(kind, nonce, number, len(body)) + body
 
 
@@ -282,7 +296,7 @@ def unpack_answer(data: bytes) -> Answer:
                 return Numbers(kind, nonce, reason, sequences)
         if kind == b"W":
             return Welcome(*_WELCOME.unpack(data)[1:])
-        if kind == b"D":
+        if kind in (b"D", b"L"):
             return _query(data)
         if kind in _OF_SERVERS:
             return Count(*_COUNT.unpack(data))
@@ -315,7 +329,7 @@ def _query(data: bytes) -> Query:
 
 
 def _submit(data: bytes) -> Submit:
-    _, nonce, _, count = _COLUMNS.unpack_from(data)
+    _, nonce, flags, count = _COLUMNS.unpack_from(data)
     sequences, start = _sequences(data, count)
     if not count or min(sequences) < 1 or max(sequences) > MAX_SEQUENCE:
         raise FrameError("sequences out of range")
@@ -325,7 +339,7 @@ def _submit(data: bytes) -> Submit:
             _check_key(key)
     for value in values:
         _check_value(value)
-    return Submit(nonce, sequences, keys, values)
+    return Submit(nonce, sequences, keys, values, flags == STREAMED)
 
 
 def _sequences(data: bytes, count: int) -> tuple[tuple[int, ...], int]:

@@ -25,12 +25,14 @@ import zmq.utils.z85
 from ...agent.errors import ConfigError, PoolError, StoreError, TamiasError
 from ..protocol.endpoint import publish, remove_socket, socket_path
 from ..protocol.frames import FORGOTTEN_OUTCOME, MAX_FRAME
+from .live_texts import LiveTexts
 from .queries import Queries
 from .sessions import Sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...launcher.streams.text_streams import TextStreams
     from ..protocol.keys import ServerKeys
     from .handoff import Handoff
     from .request_log import RequestLog
@@ -61,6 +63,7 @@ class Frontend:
         listen: a TCP address, as ``tcp://127.0.0.1:7000``, or None; port 0 or ``*`` finds a port.
         keys: the keys of the clients that may connect there.
         retention: seconds after which a client that does not come back is forgotten.
+        streams: of the pool; they wake this frontend.
     """
 
     def __init__(
@@ -73,8 +76,9 @@ class Frontend:
         listen: str | None = None,
         keys: ServerKeys | None = None,
         retention: float = 7 * 86400.0,
+        streams: TextStreams | None = None,
     ) -> None:
-        self.sessions = Sessions(request_log, limits)
+        self.sessions = Sessions(request_log, limits, LiveTexts(streams))
         self.queries = Queries(state, request_log, handoff.frontend.wake)
         self._state = state
         self._request_log = request_log
@@ -219,6 +223,7 @@ class Frontend:
             sessions.draining = self._drain
             sessions.suspend(self._handoff.suspended())
             answered = self._handoff.answered()
+            sessions.send_live()  # what has come before an outcome goes before it
             touched = sessions.answered(answered, answered)
             if self._zap is not None:
                 self._authorise(self._zap)
@@ -299,10 +304,14 @@ class Frontend:
         batch = self.sessions.next_batch()
         if not batch:
             return
+        following = self._request_log.following
+        streamed = [following + index for index in batch.streamed]
+        self.sessions.live.expect(streamed)
         try:
             first = self._request_log.record(batch.entries, batch.floors, batch.leaving)
         except StoreError as error:
             _LOG.warning("submissions cannot be recorded: %s", error)
+            self.sessions.live.cancel(streamed)
             self.sessions.unrecorded(batch)
             return
         self.sessions.recorded(batch, first)

@@ -24,6 +24,8 @@ class OpenSession:
         "floor",
         "identity",
         "incarnation",
+        "live_sent",
+        "live_taken",
         "nonce",
         "peer",
         "ready",
@@ -46,6 +48,8 @@ class OpenSession:
         self.sent = 0
         self.replied = 0
         self.taken = 0
+        self.live_sent = 0
+        self.live_taken = 0
         # Sequences to be answered, with the outcome if it is not the recorded one.
         self.ready: dict[int, bytes | None] = {}
 

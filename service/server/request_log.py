@@ -89,6 +89,8 @@ class LogBatch:
     entries: list[NewRequest] = field(default_factory=list)
     floors: dict[int, int] = field(default_factory=dict)
     leaving: list[tuple[bytes, int]] = field(default_factory=list)
+    streamed: list[int] = field(default_factory=list)
+    """Which of the entries have streams, by index."""
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.floors or self.leaving)
@@ -310,6 +312,11 @@ class RequestLog:
         return len(over)
 
     # -- the pool -----------------------------------------------------------------------------
+
+    @property
+    def following(self) -> int:
+        """The offset of the next submission that is recorded."""
+        return self._next
 
     @property
     def first(self) -> int:

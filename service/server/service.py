@@ -20,6 +20,7 @@ from ...launcher.delivery.checkpointed import CheckpointedDelivery
 from ...launcher.jobs.command_spec import CommandSpec
 from ...launcher.jobs.job import Job
 from ...launcher.jobs.smoke import smoke_runner
+from ...launcher.streams.text_streams import TextStreams
 from ...store.state.directory import StateDirectory
 from ..protocol.keys import ServerKeys
 from .frontend import Frontend
@@ -114,6 +115,7 @@ def serve(
         source.check(state.manifest.job.get("input", {}))
         if {**state.manifest.job, **record} != state.manifest.job:
             state.save_job({**state.manifest.job, **record})
+        streams = TextStreams(handoff.frontend.wake)
         frontend = Frontend(
             state.path,
             request_log,
@@ -122,13 +124,16 @@ def serve(
             listen=spec.listen,
             keys=keys,
             retention=config.get(ServiceOptions.RETENTION),
+            streams=streams,
         )
         _restore(frontend, request_log, state)
         frontend.start()
         stack.callback(frontend.stop)
         sink = ReplySink(request_log, handoff, state.path)
         notifier = _ReadinessNotifier(frontend, on_ready, on_status)
-        job = replace(job, on_status=notifier.update, on_pool=frontend.queries.connect)
+        job = replace(
+            job, on_status=notifier.update, on_pool=frontend.queries.connect, streams=streams
+        )
         return job.run(state, source, CheckpointedDelivery(sink, state.progress))
 
 

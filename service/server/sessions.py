@@ -53,6 +53,7 @@ from ..protocol.frames import (
     pack_welcome,
     unpack_request,
 )
+from .live_texts import LiveTexts
 from .open_session import OpenSession, PendingQuery
 from .request_log import LogBatch, NewRequest, digest_of
 from .suspended import Suspended
@@ -119,10 +120,14 @@ class Sessions:
         waiting: submissions without an outcome, by offset, that are to be run or are being run.
         queries: what clients have asked, as JSON objects; the caller removes and answers them.
         suspended: the others without an outcome: their runs wait in the store.
+        live: what clients see of runs that are under way.
     """
 
-    def __init__(self, requests: RequestReader, limits: Limits) -> None:
+    def __init__(
+        self, requests: RequestReader, limits: Limits, live: LiveTexts | None = None
+    ) -> None:
         self._requests = requests
+        self.live = live or LiveTexts(None)
         self._limits = limits
         self.out: deque[tuple[Peer, bytes]] = deque()
         self.draining = False
@@ -218,28 +223,37 @@ class Sessions:
             if before is None:
                 if free > 0:
                     free -= 1
-                    self._accept(NewRequest(client, sequence, digest, key, value))
+                    self._accept(
+                        NewRequest(client, sequence, digest, key, value), streamed=frame.streamed
+                    )
                 else:
                     refused.append(sequence)
                 continue
             self.repeated += 1
             if before != digest:
                 session.ready[sequence] = MISMATCH_OUTCOME
-            elif call is None or call.offset in self.waiting or call.offset in self.suspended:
-                confirmed += [] if call is None else [sequence]
-            else:
+            elif call is not None and self._is_under_way(call.offset):
+                confirmed.append(sequence)
+                self.live.add(call.offset, client, sequence, streamed=frame.streamed)
+            elif call is not None:  # else it is confirmed when it is recorded
                 session.ready[sequence] = None
         if confirmed:
             self._send(session, pack_numbers(b"C", session.nonce, confirmed))
         if refused:
-            self.refused += len(refused)
-            self._refused_sessions[session] = None
-            reason = DRAINING if self.draining else FULL
-            self._send(session, pack_numbers(b"F", session.nonce, refused, reason))
+            self._refuse(session, refused)
         if session.ready:
             self._active[session] = None
             if len(session.ready) > READY:
                 self._reset(session)
+
+    def _refuse(self, session: OpenSession, sequences: list[int]) -> None:
+        self.refused += len(sequences)
+        self._refused_sessions[session] = None
+        reason = DRAINING if self.draining else FULL
+        self._send(session, pack_numbers(b"F", session.nonce, sequences, reason))
+
+    def _is_under_way(self, offset: int) -> bool:
+        return offset in self.waiting or offset in self.suspended
 
     def _on_count(self, session: OpenSession, frame: Count) -> None:
         if frame.kind == b"P":
@@ -247,6 +261,9 @@ class Sessions:
                 self._reset(session)
             else:
                 self.out.append((session.peer, pack_count(b"O", session.nonce, session.sent)))
+            return
+        if frame.kind == b"K":  # in no count: nothing is lost with it
+            session.live_taken = max(session.live_taken, min(frame.number, session.live_sent))
             return
         session.received += 1
         if frame.kind == b"T":
@@ -273,7 +290,9 @@ class Sessions:
             self._limits.backlog - len(self.waiting) - fresh,
         )
 
-    def _accept(self, entry: NewRequest) -> None:
+    def _accept(self, entry: NewRequest, *, streamed: bool) -> None:
+        if streamed:
+            self._batch.streamed.append(len(self._batch.entries))
         self._batch.entries.append(entry)
         self._fresh[entry.client, entry.sequence] = entry.digest
         self._load[entry.client] = self._load.get(entry.client, 0) + 1
@@ -293,6 +312,9 @@ class Sessions:
             size = len(entry.key) + len(entry.value)
             self.waiting[offset] = PendingRequest(entry.client, entry.sequence, size)
             by_client.setdefault(entry.client, []).append(entry.sequence)
+        for index in batch.streamed:
+            entry = batch.entries[index]
+            self.live.add(first + index, entry.client, entry.sequence)
         for client, sequences in by_client.items():
             session = self._by_client.get(client)
             if session is not None:
@@ -354,6 +376,7 @@ class Sessions:
         """
         clients = set()
         narrower = set()
+        self.live.remove(offsets)
         for offset in offsets:
             found = self.waiting.pop(offset, None)
             if found is not None:
@@ -426,6 +449,11 @@ class Sessions:
         session.replied += 1
         self._send(session, pack_replies(session.nonce, sequences, blobs))
 
+    def send_live(self) -> None:
+        """Send what calls have written since the last time; in no count: it may be lost."""
+        for session, frame in self.live.frames(self._by_client):
+            self.out.append((session.peer, frame))
+
     def answer_query(self, query: PendingQuery, body: bytes) -> None:
         """Send what came of a query; nothing if its session has ended: the client repeats it."""
         session = query.session
@@ -453,6 +481,7 @@ class Sessions:
             del self._sessions[session.peer]
         if self._by_client.get(session.client.number) is session:
             del self._by_client[session.client.number]
+            self.live.remove_client(session.client.number)
         self._active.pop(session, None)
         self._refused_sessions.pop(session, None)
 

@@ -13,12 +13,14 @@ from ...agent.errors import DurableCallError, MemoryAccessError, RunError, Timer
 from ...agent.event import Event, OutputEvent
 from ...agent.events.identity import ORIGIN
 from ...agent.memory import MemoryType
+from ...agent.streams.call_stream import call_stream
 from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
 from ...store import clock
 from ..durable.call_log import durable_section, inside_durable_call
 from ..durable.call_options import CallOptions, call_limited, limited
 from ..durable.fingerprint import function_name
 from ..memory.memory import WorkerMemory
+from ..streams.text_sender import ACTION
 from ..waiting.waits import SuspendRun
 from .durable_call import DurableCall
 from .wait_steps import (
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ...agent.memory import MemoryObject
     from ...agent.metrics import MetricGroup
     from ...agent.resources.resource import Resource, ResourceType
+    from ...agent.streams.call_stream import CallStream
     from ...agent.waiting.moments import Duration, Moment
     from ..runs.run import Run
     from .services import Services
@@ -49,6 +52,9 @@ class WorkerContext(RunnerContext):
     """The context of one run. Its action changes from step to step."""
 
     _sensory: WorkerMemory | None = None
+    _has_stream: bool = False
+    _stream: CallStream | None = None
+    """What the action itself shows, once it has shown something."""
 
     def __init__(self, engine: Services, run: Run) -> None:
         self._engine = engine
@@ -87,6 +93,21 @@ class WorkerContext(RunnerContext):
             run.sent.append(event)
         else:
             raise TypeError(f"send_event takes an Event, not {type(event).__name__}")
+
+    def stream(self, text: str, *, reasoning: str = "") -> None:
+        """Show text to the client of the input; see `RunnerContext.stream`."""
+        texts = self._engine.texts
+        if texts is None:
+            return
+        if inside_durable_call():
+            stream = call_stream()
+        else:
+            if not self._has_stream:
+                self._has_stream = True
+                self._stream = texts.of_call(self._run, ACTION)
+            stream = self._stream
+        if stream is not None:
+            stream.write(text, reasoning=reasoning)
 
     # -- memory -------------------------------------------------------------------------------
 
@@ -359,6 +380,10 @@ class _EndedContext(WorkerContext):
     def send_event(self, event: Event) -> None:  # noqa: ARG002 (refused whatever it is)
         """Refuse. Raises RunError."""
         raise self._ended("an event")
+
+    def stream(self, text: str, *, reasoning: str = "") -> None:  # noqa: ARG002 (as above)
+        """Refuse. Raises RunError."""
+        raise self._ended("ctx.stream")
 
     @property
     def short_term_memory(self) -> MemoryObject:

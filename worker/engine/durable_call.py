@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.failures.error_text import one_line
 from ...agent.limits.limited_call import LimitedCall, Route
 from ...agent.resources.model_errors import BudgetExceeded
+from ...agent.streams.call_stream import streaming_to
 from ...store import clock
 from ...store.encoding.values import dumps, loads
 from ..durable.call_log import AGAIN, BEGUN, UNKNOWN, IssuedCall, is_recordable
@@ -200,8 +201,11 @@ class DurableCall:
         for fields in memories:
             fields.begin_durable_call()
         self._run.calls += 1
+        texts = self._engine.texts
+        stream = None if texts is None else texts.of_call(self._run, self._issue().number)
         try:
-            yield
+            with streaming_to(stream):
+                yield
         except Exception as error:
             if not is_recordable(error):
                 raise

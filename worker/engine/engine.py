@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ..policy import Policy
     from ..runs.group_commit import GroupCommit, ShardWriter
     from ..runs.lane import Lane
+    from ..streams.text_sender import TextSender
     from ..waiting.questions import Questions
     from ..wire import InputBatch
 
@@ -74,15 +75,18 @@ class Engine:
         beacon: Beacon,
         questions: Questions,
         halt: Callable[[dict[str, Any]], None],
+        texts: TextSender | None = None,
         hooks: Hooks[WorkerHook] | None = None,
         admission: Admission | None = None,
     ) -> None:
         """`writers` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
 
         `halt` gets the report when an action failed and the policy is to fail. `hooks` is None
-        where no hook listens. `admission` is that of calls with limits.
+        where no hook listens. `admission` is that of calls with limits, `texts` are the streams of
+        calls; None: there are none.
         """
         self.plan = plan
+        self.texts = texts
         self.encode = encode
         self.resources = resources
         self.metrics = metrics

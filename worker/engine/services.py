@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..limits.admission import Admission
     from ..metrics import WorkerMetrics
     from ..runs.run import Run
+    from ..streams.text_sender import TextSender
     from ..tasks.thread_pool import ThreadPool
     from ..waiting.questions import Questions
     from ..waiting.waits import Waits
@@ -39,6 +40,8 @@ class Services(Protocol):
     questions: Questions
     admission: Admission | None
     """None where no call has limits."""
+    texts: TextSender | None
+    """The streams of calls; None if there are none."""
     owned: OwnedRuns
 
     @property

@@ -45,6 +45,7 @@ from ..metrics import WorkerMetrics
 from ..notices import Notices, notice_warnings
 from ..policy import Policy
 from ..runs.group_commit import GroupCommit
+from ..streams.text_sender import TextSender
 from ..tasks.stacks import stacks_on_request
 from ..tasks.thread_pool import threads_are_replaced
 from ..tasks.tracking import current_offset
@@ -162,6 +163,7 @@ class Worker:
         self._hook_classes = hooks
         self.notices = Notices()
         self._ended = loop.create_future()
+        self._texts = TextSender(loop, self._send)
         self._owned = OwnedShards(boot, loop, self._send)
         self._context = zmq.Context(1)
         self._socket = self._context.socket(zmq.DEALER)
@@ -227,6 +229,7 @@ class Worker:
             beacon=self._beacon,
             questions=self._questions,
             halt=self._report_failure,
+            texts=self._texts,
             hooks=self._hooks or None,
             admission=self._admission,
         )
@@ -235,7 +238,8 @@ class Worker:
             self._group.on_commit = self._committed
         self._owned.attach(self._engine, self._group, self._announcer, self._fatal)
         self._owned.announce()
-        self._send_json(wire.READY, {"pid": os.getpid(), "waits": True, **self._owned.describe()})
+        can = {"waits": True, "streams": True}
+        self._send_json(wire.READY, {"pid": os.getpid(), **can, **self._owned.describe()})
         reach("announce.after")
         self._owned.watch()
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
@@ -379,6 +383,8 @@ class Worker:
             self._admission.requests.receive(wire.unpack(message))
         elif kind == wire.ANSWER:
             self._questions.receive(wire.unpack(message), clock.now())
+        elif kind == wire.WANTED:
+            self._texts.change(**wire.unpack(message))
         elif kind == wire.HALT:
             self._announcer.stop()
             self._engine.halt_queue(lambda: self._send_json(wire.HALTED, {}))
@@ -399,6 +405,8 @@ class Worker:
         return Policy.of(self._plan.config, on_error=on_error, codec=self._boot.input_codec)
 
     def _send(self, message: bytes) -> None:
+        if self._texts.has_text:  # a call's text arrives before the outcome of its run
+            self._texts.flush()
         try:
             self._socket.send(message, zmq.NOBLOCK)
         except zmq.Again:  # there is no connection any more; no limit makes it wait

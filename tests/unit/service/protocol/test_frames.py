@@ -23,8 +23,11 @@ def test_submissions(entries: list[tuple[int, object, int]]) -> None:
     sequences = [entry[0] for entry in entries]
     keys = [encode_key(entry[1]) for entry in entries]
     values = [b"%d" % entry[2] for entry in entries]
-    frame = unpack_request(frames.pack_submit(NONCE, sequences, keys, values))
-    assert frame == (NONCE, tuple(sequences), keys, values)
+    for streamed in (False, True):
+        frame = unpack_request(
+            frames.pack_submit(NONCE, sequences, keys, values, streamed=streamed)
+        )
+        assert frame == frames.Submit(NONCE, tuple(sequences), keys, values, streamed)
 
 
 @given(st.binary(min_size=1).map(bytes), st.lists(SEQUENCES, max_size=5))
@@ -43,6 +46,7 @@ def test_queries() -> None:
     body = b'{"do":"answer","value":[1,null]}'
     assert unpack_request(frames.pack_query(b"Q", NONCE, 5, body)) == (b"Q", NONCE, 5, body)
     assert unpack_answer(frames.pack_query(b"D", NONCE, 5, b"{}")) == (b"D", NONCE, 5, b"{}")
+    assert unpack_answer(frames.pack_query(b"L", NONCE, 5, b"{}")) == (b"L", NONCE, 5, b"{}")
 
 
 def test_hello() -> None:
@@ -55,6 +59,7 @@ SOUND = [
     frames.pack_submit(NONCE, [1, 2], [b"sa", b"i1"], [b"1", b'{"a":[1,2]}']),
     frames.pack_count(b"A", NONCE, 3),
     frames.pack_count(b"P", NONCE, 3),
+    frames.pack_count(b"K", NONCE, 3),
     frames.pack_query(b"Q", NONCE, 5, b'{"do":"questions"}'),
 ]
 

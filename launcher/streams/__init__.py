@@ -1,0 +1,1 @@
+"""Pass on what calls write while they are under way. Knows nothing of clients."""

@@ -1,0 +1,1 @@
+"""Send what calls write while they are under way. Knows nothing of clients."""
