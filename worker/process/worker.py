@@ -13,11 +13,9 @@ import contextlib
 import gc
 import logging
 import os
-import selectors
 import signal
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import setproctitle
@@ -26,7 +24,7 @@ import zmq
 from ...agent.config.options import KNOWN_OPTIONS
 from ...agent.errors import TamiasError
 from ...agent.failures.error_json import error_to_json
-from ...agent.failures.error_text import full_text, one_line
+from ...agent.failures.error_text import one_line
 from ...agent.hooks import make_hooks
 from ...agent.limits.settings import Limits
 from ...agent.resources.registry import ResourceRegistry
@@ -51,24 +49,13 @@ from ..tasks.thread_pool import threads_are_replaced
 from ..tasks.tracking import current_offset
 from ..waiting.announcer import Announcer, counts_to_json
 from ..waiting.questions import Questions
+from .event_loop import log_unhandled, new_loop
 from .limits import KernelLimits
 from .machine import be_expendable
 from .output import change_label
 from .own_changes import OwnChanges
 from .peer import LauncherConnection
 from .shards import OwnedShards
-
-_new_loop: Callable[[], asyncio.AbstractEventLoop]
-try:  # here, so that the zygote pays for the import and not each worker
-    import uvloop
-except ImportError:  # an optional extra
-    # The agent may replace what `selectors` has.
-    _Selector = selectors.DefaultSelector
-
-    def _new_loop() -> asyncio.AbstractEventLoop:
-        return asyncio.SelectorEventLoop(_Selector())
-else:
-    _new_loop = uvloop.new_event_loop
 
 if TYPE_CHECKING:
     from ...agent.plan import AgentPlan
@@ -110,13 +97,13 @@ def run_worker(
     change_label(lambda: f"worker {assignment.slot}")
     be_expendable()
     KernelLimits.of(plan.config).apply(assignment.slot)
-    loop = _new_loop()
+    loop = new_loop()
     try:
         asyncio.set_event_loop(loop)
         with stacks_on_request(StateLayout(boot.state).stacks(assignment.slot), loop):
             worker = Worker(boot, plan, assignment, loop, hooks)
             notice_warnings(worker.notices)
-            loop.set_exception_handler(_log_unhandled)
+            loop.set_exception_handler(log_unhandled)
             return _serve(worker, loop)
     finally:
         loop.close()
@@ -136,13 +123,6 @@ def _serve(worker: Worker, loop: asyncio.AbstractEventLoop) -> int:
             if serving.done() or loop.is_closed():
                 raise
             _LOG.error("user code has ended the event loop: %s: it goes on", one_line(error))
-
-
-def _log_unhandled(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what a task or callback of user code has raised, whatever its class does."""
-    error = context.get("exception")
-    detail = f"\n{full_text(error).rstrip()}" if error is not None else ""
-    _LOG.error("%s%s", context.get("message", "unhandled exception"), detail)
 
 
 class Worker:
