@@ -47,6 +47,7 @@ __all__ = [
     "OutputEvent",
     "class_type",
     "input_event",
+    "is_output",
 ]
 
 _CACHED_ID: Final = "_origin_id"
@@ -74,6 +75,9 @@ class Event(BaseModel):
     """
 
     model_config = ConfigDict(extra="allow", arbitrary_types_allowed=True)
+
+    __is_output__: ClassVar[bool] = False
+    """Whether events of the class are outputs, by their type."""
 
     if TYPE_CHECKING:
         # Extra fields are part of the contract, so a type checker has to let them pass.
@@ -251,6 +255,7 @@ class Event(BaseModel):
             msg = f"{cls.__qualname__} declares a field named 'id', which every event already has."
             hint = "Give the field another name, such as 'order_id'."
             raise AgentDefinitionError(msg, hint=hint)
+        cls.__is_output__ = class_type(cls) == "_output_event"
 
 
 def class_type(clazz: type[Event]) -> str:
@@ -262,6 +267,14 @@ def class_type(clazz: type[Event]) -> str:
         if isinstance(kind, str) and kind:
             return kind
     return clazz.__name__
+
+
+def is_output(event: Event) -> bool:
+    """Whether an event that is no `OutputEvent` has the type of one, and so is an output."""
+    extra = event.__pydantic_extra__
+    if extra and "type" in extra:
+        return bool(extra["type"] == OutputEvent.EVENT_TYPE)
+    return event.__class__.__is_output__
 
 
 def _given_type(event: Event) -> str | None:

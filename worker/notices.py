@@ -48,7 +48,7 @@ def unheard(plan: AgentPlan, event: Event, sender: str) -> str:
     """
     kind = type(event)
     listened = {name if isinstance(name, str) else name.__qualname__ for name in plan.routes}
-    names = [kind.__qualname__, *(name for name in (_event_type(event),) if name)]
+    names = [kind.__qualname__, *({event.get_type()} - {kind.__name__})]
     text = f"action {sender!r} sends {' of type '.join(names)}, which no action listens to"
     for name in names:
         if name in listened and name == kind.__qualname__:
@@ -57,11 +57,6 @@ def unheard(plan: AgentPlan, event: Event, sender: str) -> str:
         if close:
             return f"{text}: did you mean {close[0]}?"
     return text
-
-
-def _event_type(event: Event) -> str:
-    found = getattr(event, "type", None)
-    return found if isinstance(found, str) else ""
 
 
 def notice_warnings(notices: Notices) -> None:

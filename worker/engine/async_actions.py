@@ -86,7 +86,7 @@ class AsyncActions:
         context = WorkerContext(self._services, run)
         self._under_way[run.number] = run, self._loop.time(), context
         performing = self._perform(run, event, action, context)
-        run.task = self._tasks.start(self._loop, performing, run.number)
+        run.task = self._tasks.start(self._loop, performing, run.number, run)
         if self.policy.timed and run.timer is None:
             run.timed_from = self._loop.time()
             run.timer = self._loop.call_later(self.policy.run_timeout, self._end_time, run)

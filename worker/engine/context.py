@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...agent.context import RunnerContext
 from ...agent.errors import DurableCallError, MemoryAccessError, RunError, TimerError
-from ...agent.event import Event, OutputEvent
-from ...agent.events.identity import ORIGIN
+from ...agent.event import Event, OutputEvent, is_output
+from ...agent.events.identity import ORIGIN, is_early
 from ...agent.memory import MemoryType
 from ...agent.streams.call_stream import call_stream
 from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
@@ -87,9 +87,15 @@ class WorkerContext(RunnerContext):
             place = run.offset if run.owned is None else run.origin
             run.outputs.append(self._engine.encode(lane.key_bytes, event.output, place))
         elif isinstance(event, Event):
+            if is_output(event):
+                self.send_event(OutputEvent.from_event(event))
+                return
             if run.sent is None:
                 run.sent = []
-            event.__dict__[ORIGIN] = (lane.key_bytes, run.offset, run.step + 1, len(run.sent))
+            state = event.__dict__
+            known = state.get(ORIGIN)
+            if known is None or not is_early(known) or not run.keeps_origin(event, known):
+                state[ORIGIN] = (lane.key_bytes, run.offset, run.step + 1, len(run.sent))
             run.sent.append(event)
         else:
             raise TypeError(f"send_event takes an Event, not {type(event).__name__}")

@@ -17,11 +17,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.event import EndOfInputEvent, Event, InputEvent, input_event
+from ...agent.events.identity import set_origin_source
 from ...store.crashpoints import reach
 from ...store.records.offsets import LARGEST_OFFSET, is_owned
 from ..notices import unheard
+from ..runs.identities import origin_here
 from ..runs.lane import Lanes
 from ..runs.run import Run
+from ..tasks.executing import executing_thread
 from ..tasks.thread_pool import ThreadPool
 from ..waiting.questions import NO_ANSWERS, answer_in, is_perhaps_answer
 from .completion import RunCompletion
@@ -102,6 +105,8 @@ class Engine:
         self._decode = decode
         self._beacon = beacon
         self._halt = halt
+        self._here = executing_thread()
+        set_origin_source(origin_here)
         self._halted = False
         self._when_halted: Callable[[], None] | None = None
         """Called once when nothing is executed any more, if no more is to begin."""
@@ -180,7 +185,10 @@ class Engine:
             if simple is None:
                 exhausted = self._run(inputs, batch.rejections, until)
             else:
-                exhausted = self._run_simply(inputs, simple, until)
+                try:
+                    exhausted = self._run_simply(inputs, simple, until)
+                finally:
+                    self._here.run = None
             if not exhausted:
                 break
             self._batches.popleft()
@@ -245,7 +253,7 @@ class Engine:
         """
         lanes, group, name_input = self._lanes, self._group, self._beacon.name_input
         decode, call, clock = self._decode, action.fn, time.monotonic
-        executed, exhausted = 0, True
+        executed, exhausted, here = 0, True, self._here
         for offset, key, payload in inputs:
             lane = lanes[key]
             if lane.run is not None or lane.queue or lane.held or self._halted:
@@ -260,6 +268,7 @@ class Engine:
                     self._driver.begin(run)
                     continue
                 event = input_event(value, (key, offset, 0, 0))
+                here.run = run
                 result = call(event, WorkerContext(self, run))
                 if result is not None:
                     action.check_result(result)

@@ -17,6 +17,7 @@ from ...store import clock
 from ...store.encoding.values import loads
 from ...store.records.offsets import RunKind
 from ..hooks import WorkerHook
+from ..tasks.executing import executing_thread
 from ..waiting.questions import NO_ANSWERS, answer_in
 from ..waiting.waits import SuspendRun
 from .async_actions import AsyncActions
@@ -77,6 +78,7 @@ class RunDriver:
         self._hooks = services.hooks
         self._executed = services.metrics.executed
         self._loop = asyncio.get_running_loop()
+        self._here = executing_thread()
         self._named: Run | None = None
         """The run that was named in the beacon last."""
         self._actions = AsyncActions(
@@ -182,6 +184,7 @@ class RunDriver:
     def _call(self, run: Run, action: Action, event: Event) -> None:
         """Call a plain action on the loop's thread."""
         error: BaseException | None = None
+        self._here.run = run
         try:
             result = action.fn(event, WorkerContext(self._services, run))
             if result is not None:
@@ -190,6 +193,7 @@ class RunDriver:
             error = caught
             raise
         finally:
+            self._here.run = None
             if self._hooks is not None:
                 self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, error)
 

@@ -21,6 +21,7 @@ from ...store.records.journal import ACTION, CALL, JournalEntry
 from ...store.records.offsets import RunKind, offset_of, owned_number
 from ..durable.call_log import CallLog, CallRecord, between
 from ..memory.fields import MemoryFields
+from .early_identities import EarlyIdentities
 from .effects import Effects
 from .history import described_entries, generation_of
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ...agent.action import Action
     from ...agent.event import Event
+    from ...agent.events.identity import EarlyOrigin
     from ...store.waiting.records import AttemptError, OwnedRun
     from ..waiting.timers import TimerChange
     from ..waiting.waits import Wait
@@ -100,6 +102,8 @@ class Run:
     """When it goes on, once its execution is given up."""
     awaited: list[str] | None = None
     """The questions that it waited for when its execution was given up."""
+    identities: EarlyIdentities | None = None
+    """The origins of events whose id was read before they were sent."""
     memory_has_changed: bool = False
     """Whether its effects were on record, and were dropped: see `unfinished`."""
 
@@ -320,6 +324,30 @@ class Run:
         if self.sensory is None:
             self.sensory = MemoryFields()
         return self.sensory
+
+    # -- identities ---------------------------------------------------------------------------
+
+    @property
+    def has_async_action(self) -> bool:
+        """Whether the action that is executed is asynchronous."""
+        return self.action is not None and self.action.is_async
+
+    def early_origin(self, step: int, place: bytes) -> EarlyOrigin:
+        """The next origin of an event that is identified at a place before it is sent."""
+        return self._identities().next_origin(step, place)
+
+    def random_origin(self, step: int) -> EarlyOrigin:
+        """An origin of an event that is made inside a durable function."""
+        return self._identities().random_origin(step)
+
+    def keeps_origin(self, event: Event, origin: EarlyOrigin) -> bool:
+        """Whether an event that is sent keeps the origin that it has."""
+        return self._identities().keeps(event, origin, self.step)
+
+    def _identities(self) -> EarlyIdentities:
+        if self.identities is None:
+            self.identities = EarlyIdentities(self.lane.key_bytes, self.offset)
+        return self.identities
 
     def renew_memory(self) -> None:
         """Take memory away from tasks and threads that the action has left running."""

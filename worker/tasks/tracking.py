@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...agent.errors import RunError
 from ...agent.failures.error_text import one_line
+from .executing import enter, leave
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ..beacon import Beacon
+    from .executing import ExecutedRun
 
 _offset: ContextVar[int | None] = ContextVar("tamias-run", default=None)
 """The input whose run the current task belongs to; None for none."""
@@ -159,14 +161,21 @@ class TaskFactory:
         return asyncio.Task(coroutine, loop=loop, **options)
 
     def start(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], offset: int
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, None],
+        offset: int,
+        run: ExecutedRun | None = None,
     ) -> asyncio.Task[None]:
         """Start the task that performs an action of the run of an input."""
         token = _offset.set(offset)
+        entered = None if run is None else enter(run)
         try:
             return asyncio.Task(self._kind(coroutine, self._beacon, offset, ()), loop=loop)
         finally:
             _offset.reset(token)
+            if entered is not None:
+                leave(entered)
 
 
 _WAIT_FOR: Final = asyncio.wait_for.__code__.co_filename
@@ -193,6 +202,12 @@ def next_place(offset: int) -> tuple[int, ...] | None:
     """The place of a durable call that the current task makes for the run of an input."""
     coroutine = _current(offset)
     return None if coroutine is None else coroutine.next_call()
+
+
+def current_path(offset: int) -> tuple[bool, tuple[int, ...] | None]:
+    """Whether a task of the run of an input is running here, and which task of the action it is."""
+    coroutine = _current(offset)
+    return (False, None) if coroutine is None else (True, coroutine.path)
 
 
 def current_offset() -> int | None:
