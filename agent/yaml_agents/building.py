@@ -7,10 +7,12 @@ them. What cannot be built is reported with its position, and all of it at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from ..agent import Agent, add_resource
+from ..chat.react import ReActAgent
 from ..declarations import PLAN_NAME, declared_actions
 from ..errors import AgentDefinitionError
 from ..resources.chat_message import ChatMessage, MessageRole
@@ -18,9 +20,18 @@ from ..resources.prompt import Prompt
 from ..resources.provider import provider_of
 from ..resources.resource import ResourceDescriptor, ResourceType
 from .aliases import EVENT_TYPES, JAVA_WRAPPERS
-from .functions import NotFoundInPythonError, find_function, full_class_name, unknown_arguments
+from .checking import REACT_NAMES, Place, check_descriptor, check_names
+from .functions import NotFoundInPythonError, find_function, find_object, full_class_name
 from .problems import did_you_mean, problems_error
-from .specs import DESCRIPTOR_SECTIONS, ActionSpec, DescriptorSpec, PromptSpec, Sections, ToolSpec
+from .specs import (
+    DESCRIPTOR_SECTIONS,
+    ActionSpec,
+    DescriptorSpec,
+    PromptSpec,
+    Sections,
+    ToolSpec,
+    YamlAgentSpec,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,16 +43,6 @@ if TYPE_CHECKING:
     Path = tuple[object, ...]
 
 _JAVA_TOOL: Final = "tamias.JavaTool"
-_REFERENCES: Final = {
-    "connection": {
-        ResourceType.CHAT_MODEL: ResourceType.CHAT_MODEL_CONNECTION,
-        ResourceType.EMBEDDING_MODEL: ResourceType.EMBEDDING_MODEL_CONNECTION,
-    },
-    "prompt": {ResourceType.CHAT_MODEL: ResourceType.PROMPT},
-    "tools": {ResourceType.CHAT_MODEL: ResourceType.TOOL},
-    "embedding_model": {ResourceType.VECTOR_STORE: ResourceType.EMBEDDING_MODEL},
-}
-"""Arguments that are names of other resources: the type of those, by the type of the holder."""
 
 
 @dataclass
@@ -86,7 +87,8 @@ class _Builder:
         self._built = BuiltAgents()
         self._shared_actions: dict[str, tuple[ActionSpec, Any]] = {}
         self._problems: Problems
-        self._descriptors: list[_Descriptor] = []
+        self._checks: list[Callable[[], None]] = []
+        """What is to be checked when all documents are known."""
 
     def build(self, documents: Sequence[ReadDocument]) -> BuiltAgents:
         for document in documents:  # agents of the first may use what the last one shares
@@ -98,8 +100,8 @@ class _Builder:
             if document.is_understood:
                 self._agents(document)
         if self._is_complete and all(document.is_understood for document in documents):
-            for descriptor in self._descriptors:
-                self._check(descriptor)
+            for check in self._checks:
+                check()
         error = problems_error(document.problems for document in documents)
         if error is not None:
             raise error
@@ -108,7 +110,7 @@ class _Builder:
     def _share(self, document: ReadDocument) -> None:
         content = document.content
         self._built.settings.update(document.settings)
-        self._resources(content, self._built.resources, (), self._built.resources)
+        self._resources(content, self._built.resources, ())
         for number, action in enumerate(content.actions):
             path = ("actions", number)
             if action.name in self._shared_actions:
@@ -121,10 +123,14 @@ class _Builder:
             if spec.name in self._built.agents:
                 self._problems.add(path, f"there is another agent {spec.name!r}")
                 continue
-            agent = Agent()
+            agent = self._agent(spec, path)
             stem = PurePath(document.problems.source).stem
             agent.__dict__[PLAN_NAME] = f"{stem}:{spec.name}"
-            self._resources(spec, agent.resources, path, self._built.resources)
+            self._resources(spec, agent.resources, path)
+            if spec.react is not None:
+                here = self._place((*path, "react"), agent.resources)
+                given = spec.react.model_dump()
+                self._checks.append(partial(check_names, here, given, REACT_NAMES))
             for place, item in enumerate(spec.actions):
                 where = (*path, "actions", place)
                 if isinstance(item, ActionSpec):
@@ -135,6 +141,25 @@ class _Builder:
                     guess = did_you_mean(item, self._shared_actions)
                     self._problems.add(where, f"there is no shared action {item!r}{guess}")
             self._built.agents[spec.name] = agent
+
+    def _agent(self, spec: YamlAgentSpec, path: Path) -> Agent:
+        """Return the agent, without actions and resources that are written in the document."""
+        react = spec.react
+        if react is None:
+            return Agent()
+        where = (*path, "react")
+        schema: Any = react.output_schema
+        try:
+            if isinstance(schema, str):
+                schema = find_object(schema)
+            return ReActAgent(
+                chat_model=react.chat_model, prompt=react.prompt, output_schema=schema
+            )
+        except NotFoundInPythonError as error:
+            self._problems.add((*where, "output_schema"), str(error))
+        except AgentDefinitionError as error:
+            self._problems.add_error(where, error)
+        return Agent()
 
     # -- actions ------------------------------------------------------------------------------
 
@@ -167,15 +192,24 @@ class _Builder:
 
     # -- resources ----------------------------------------------------------------------------
 
-    def _resources(self, sections: Sections, own: Resources, path: Path, shared: Resources) -> None:
+    def _place(self, path: Path, own: Resources) -> Place:
+        return Place(path, self._problems, own, self._built.resources)
+
+    def _resources(self, sections: Sections, own: Resources, path: Path) -> None:
         for section, kind in DESCRIPTOR_SECTIONS.items():
             for number, spec in enumerate(getattr(sections, section)):
                 where = (*path, section, number)
                 descriptor = self._descriptor(spec, kind, where)
                 if descriptor is not None:
                     self._put(own, kind, spec.name, descriptor, where)
-                    self._descriptors.append(
-                        _Descriptor(spec, descriptor, kind, own, shared, where, self._problems)
+                    self._checks.append(
+                        partial(
+                            check_descriptor,
+                            self._place(where, own),
+                            descriptor,
+                            kind,
+                            in_java=spec.type == "java",
+                        )
                     )
         for number, tool in enumerate(sections.tools):
             self._made(self._tool, tool, ResourceType.TOOL, own, (*path, "tools", number))
@@ -234,61 +268,6 @@ class _Builder:
                 clazz=JAVA_WRAPPERS[kind], arguments={**arguments, "java_clazz": clazz}
             )
         return ResourceDescriptor(clazz=clazz, arguments=arguments)
-
-    # -- checks -------------------------------------------------------------------------------
-
-    def _check(self, described: _Descriptor) -> None:
-        self._problems = described.problems
-        self._check_references(described)
-        if described.spec.type == "java":
-            return
-        path = described.path
-        try:
-            clazz = described.descriptor.clazz
-        except AgentDefinitionError as error:
-            self._problems.add_error((*path, "clazz"), error)
-            return
-        if clazz.resource_type() is not described.kind:
-            what = f"{clazz.__name__} is a {clazz.resource_type().value}"
-            self._problems.add((*path, "clazz"), f"{what}, and this is a {described.kind.value}")
-            return
-        for name, what in unknown_arguments(clazz, described.descriptor.arguments).items():
-            self._problems.add((*path, name), what)
-
-    def _check_references(self, described: _Descriptor) -> None:
-        for argument, kinds in _REFERENCES.items():
-            kind = kinds.get(described.kind)
-            given = described.descriptor.arguments.get(argument)
-            if kind is None or given is None:
-                continue
-            names = given if isinstance(given, list) else [given]
-            known = {**described.shared[kind], **described.own[kind]}
-            if kind in (ResourceType.TOOL, ResourceType.PROMPT) and described.has_servers:
-                continue  # servers have tools and prompts, too
-            for name in names:
-                if isinstance(name, str) and name not in known:
-                    guess = did_you_mean(name, known)
-                    what = f"there is no {kind.value} {name!r}{guess}"
-                    self._problems.add((*described.path, argument), what)
-
-
-@dataclass(frozen=True)
-class _Descriptor:
-    """A descriptor to be checked when all documents are known."""
-
-    spec: DescriptorSpec
-    descriptor: ResourceDescriptor
-    kind: ResourceType
-    own: Resources
-    """The resources beside it."""
-    shared: Resources
-    path: Path
-    problems: Problems
-
-    @property
-    def has_servers(self) -> bool:
-        kind = ResourceType.MCP_SERVER
-        return bool(self.own[kind] or self.shared[kind])
 
 
 def _prompt(spec: PromptSpec) -> Prompt:

@@ -31,6 +31,18 @@ def find_function(reference: str) -> Any:
     Raises:
         NotFoundInPythonError: there is none.
     """
+    found = find_object(reference)
+    if not callable(found):
+        raise NotFoundInPythonError(f"{reference} is {type(found).__name__}, not a function")
+    return found
+
+
+def find_object(reference: str) -> Any:
+    """Return what ``module:name`` or ``module:Class.name`` names.
+
+    Raises:
+        NotFoundInPythonError: there is nothing.
+    """
     name, _, path = reference.partition(":")
     if name.endswith(".py") or "/" in name:
         module = name.removesuffix(".py").replace("/", ".").lstrip(".")
@@ -44,8 +56,6 @@ def find_function(reference: str) -> Any:
             raise NotFoundInPythonError(
                 f"{name} has no {path!r}{did_you_mean(part, names)}"
             ) from None
-    if not callable(found):
-        raise NotFoundInPythonError(f"{reference} is {type(found).__name__}, not a function")
     return found
 
 

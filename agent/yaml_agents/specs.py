@@ -2,7 +2,7 @@
 
 They have the names of Flink Agents' documents: a document of 0.3 (``listen_to``) or later
 (``trigger_conditions``) is read as it is. What tamias adds: ``config``, ``limits`` and ``prices``
-of the document, ``retry`` of actions, and a ``clazz`` of MCP servers that may be left out.
+of the document, ``react`` of agents, ``retry`` of actions; an MCP server needs no ``clazz``.
 
 The descriptions and the JSON schema that editors use (`json_schema`) are made from these models.
 """
@@ -19,8 +19,9 @@ from ..resources.resource import ResourceType
 Language = Literal["python", "java"]
 
 _SCHEMA_DRAFT: Final = "http://json-schema.org/draft-07/schema#"
+_REFERENCE: Final = r"^[^:\s]+:[^:\s]+$"
 _FUNCTION: Final = Field(
-    pattern=r"^[^:\s]+:[^:\s]+$",
+    pattern=_REFERENCE,
     description="A function: module:name, or module:Class.name.",
     examples=["my_package.actions:on_input"],
 )
@@ -210,6 +211,17 @@ class Sections(Spec):
     mcp_servers: list[McpServerSpec] = Field(default_factory=list)
 
 
+class ReactSpec(Spec):
+    """An agent that needs no function: its model answers each input, with the tools that it has."""
+
+    chat_model: str = Field(min_length=1)
+    """The name of a chat model setup."""
+    prompt: str | None = None
+    """The name of a prompt, whose placeholders are the fields of inputs; {input} is a text."""
+    output_schema: Annotated[str, Field(pattern=_REFERENCE)] | dict[str, Any] | None = None
+    """What answers are to be: a pydantic model, as module:Class, or a JSON schema."""
+
+
 class YamlAgentSpec(Sections, Named):
     """One agent: its actions, and its own resources."""
 
@@ -217,6 +229,8 @@ class YamlAgentSpec(Sections, Named):
     """What the agent does."""
     actions: list[_Action] = Field(default_factory=list)
     """Actions, and names of shared actions."""
+    react: ReactSpec | None = None
+    """Makes it a ReActAgent, which answers inputs without any action of its own."""
 
 
 class Document(Sections):

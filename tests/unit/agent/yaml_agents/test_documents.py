@@ -16,11 +16,17 @@ from tamias import (
     ResourceType,
     run_agent,
 )
+from tamias.agent.chat.react import ReActAgent
+from tamias.agent.yaml_agents.aliases import class_names
 from tamias.agent.yaml_agents.building import BuiltAgents, build
 from tamias.agent.yaml_agents.reading import read_document
 from tamias.agent.yaml_agents.specs import json_schema
 from tamias.agent.yaml_agents.variables import EnvironmentText
 
+NOT_YET = {"MCPServer"} | {
+    f"Ollama{kind}Model{part}" for kind in ("Chat", "Embedding") for part in ("Connection", "Setup")
+}
+"""Classes of which there is only the short name."""
 DOCS = Path(__file__).parents[4] / "docs"
 FULL = """
 config:
@@ -301,3 +307,45 @@ def test_the_schema_in_the_documentation_is_that_of_the_format() -> None:
 
 def test_an_agent_that_is_loaded_is_an_agent() -> None:
     assert isinstance(built("agents: [{name: a}]").agents["a"], Agent)
+
+
+# -- agents without functions ----------------------------------------------------------------------
+
+REACT = """
+chat_model_connections: [{name: c, clazz: yaml_targets.EchoConnection}]
+chat_model_setups: [{name: model, clazz: yaml_targets.EchoSetup, connection: c}]
+prompts: [{name: p, text: "Q: {input}"}]
+agents: [{name: a, react: {chat_model: model, prompt: p, %s}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "schema",
+    ["", "output_schema: 'yaml_targets:Answer'", "output_schema: {type: object}"],
+)
+def test_an_agent_without_actions_is_a_react_agent(schema: str) -> None:
+    agent = built(REACT % schema).complete_agents()["a"]
+    assert isinstance(agent, ReActAgent)
+    AgentPlan.compile(agent).check_handles_input()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{chat_model: modl}", "agents[0].react.chat_model: there is no chat_model 'modl' (did"),
+        ("{chat_model: model, prompt: q}", "agents[0].react.prompt: there is no prompt 'q'"),
+        ("{prompt: p}", "agents[0].react: it needs chat_model"),
+        ("{chat_model: model, output_schema: 'm:X'}", "react.output_schema: there is no module m"),
+        ("{chat_model: model, shape: x}", "react.shape: there is no such key; there are: chat_mo"),
+    ],
+)
+def test_mistakes_of_a_react_agent(given: str, said: str) -> None:
+    assert said in mistakes(REACT.partition("{chat_model")[0] + given + "}]")
+
+
+def test_short_names_stand_for_classes_of_their_type() -> None:
+    for kind in ResourceType:
+        for name, clazz in class_names(kind).items():
+            if clazz.rpartition(".")[2] in NOT_YET:
+                continue
+            assert ResourceDescriptor(clazz=clazz).clazz.resource_type() is kind, name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from tamias import (
     BaseChatModelConnection,
     BaseChatModelSetup,
@@ -68,3 +70,9 @@ class EchoSetup(BaseChatModelSetup):
     def model_kwargs(self) -> dict[str, Any]:
         """The model."""
         return {"model": self.model}
+
+
+class Answer(BaseModel):
+    """What a model is to answer."""
+
+    score: int
