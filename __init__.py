@@ -94,6 +94,7 @@ from .agent.resources.resource import (
     ResourceType,
     SerializableResource,
 )
+from .agent.resources.resource_name import ResourceName
 from .agent.resources.tool import FunctionTool, Tool
 from .agent.resources.usage import TokenUsage
 from .agent.row import Row
@@ -324,6 +325,7 @@ __all__ = [
     "ReActAgent",
     "Resource",
     "ResourceDescriptor",
+    "ResourceName",
     "ResourceNotFoundError",
     "ResourceType",
     "RetryPolicy",
