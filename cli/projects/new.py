@@ -10,16 +10,19 @@ import typer
 from ...agent.errors import UsageError
 from ...store.faults import system_error
 from ..text import output_console, typed
-from .project import project
+from .project import TEMPLATES, project
 
 
 def new(
     folder: Annotated[
         Path, typer.Argument(metavar="NAME", help="The folder to make; its name is the project's.")
     ],
+    template: Annotated[
+        str, typer.Option(metavar="|".join(TEMPLATES), help="What the agent is like.")
+    ] = "orders",
 ) -> int:
     """Make a small project that runs: an agent, its test, a deployment file, a README."""
-    files = project(folder.name)
+    files = project(folder.name, template)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists already, and is not empty.", hint="Use another name.")
     try:

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import UsageError
+from .yaml_template import yaml_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -124,12 +128,23 @@ __pycache__/
 """
 
 
-def project(name: str) -> dict[str, str]:
+TEMPLATES: Final[dict[str, Callable[[dict[str, str]], dict[str, str]]]] = {
+    "orders": dict,
+    "yaml": yaml_texts,
+}
+"""What makes the files of each template, from those of the first."""
+
+
+def project(name: str, template: str = "orders") -> dict[str, str]:
     """Return the files of a project: the text of each, by name.
 
     Raises:
-        UsageError: this is no name for a project.
+        UsageError: this is no name for a project, or there is no such template.
     """
+    if template not in TEMPLATES:
+        raise UsageError(
+            f"There is no template {template!r}.", hint=f"There are: {', '.join(TEMPLATES)}."
+        )
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} is no name for a project.",
@@ -146,5 +161,5 @@ def project(name: str) -> dict[str, str]:
     }
     return {
         file: text.replace("PLACEHOLDER", agent).replace("NAME", name)
-        for file, text in texts.items()
+        for file, text in TEMPLATES[template](texts).items()
     }

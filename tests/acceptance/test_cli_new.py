@@ -40,6 +40,34 @@ def test_a_new_project_runs_and_its_tests_pass(tmp_path: Path) -> None:
     assert "PLACEHOLDER" not in "".join(texts)
 
 
+@pytest.mark.parametrize("template", ["yaml"])
+def test_the_tests_of_a_template_pass(template: str, tmp_path: Path) -> None:
+    made = Folder(tmp_path).tamias("new", "shop-totals", "--template", template).stdout
+    project = tmp_path / "shop-totals"
+    assert made.startswith("made shop-totals: agent")
+    folder = Folder.__new__(Folder)
+    folder.path = project
+    checked = folder.tamias("up", "deployment.yaml", "--check").stdout
+    assert checked.startswith("shop-totals: agent")
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert " passed" in tests.stdout, tests.stdout
+    texts = [path.read_text() for path in project.iterdir() if path.is_file()]
+    assert "PLACEHOLDER" not in "".join(texts)
+
+
+def test_there_is_no_other_template(tmp_path: Path) -> None:
+    told = Folder(tmp_path).tamias("new", "x", "--template", "yml", code=2).stderr
+    assert "There is no template 'yml'." in told
+    assert "There are: orders, yaml" in told
+
+
 @pytest.mark.parametrize("name", ["1st", "a b", "..", "naïve"])
 def test_a_name_must_be_one(name: str, tmp_path: Path) -> None:
     folder = Folder(tmp_path)

@@ -1,0 +1,55 @@
+"""What the fake model says in the examples: a few rules in place of a mind."""
+
+import json
+import re
+from typing import Any
+
+from .script import Answer, Ask, Call, Embedded, Reply
+
+TROUBLE = {"broken": "it was broken", "late": "it was late"}
+
+
+def script(ask: Ask) -> Answer:
+    """Answer by what the system message says the model is."""
+    if ask.texts:
+        return Embedded(tuple(map(vector, ask.texts)))
+    system = next((message.text for message in ask.messages if message.role == "system"), "")
+    for words, rule in RULES.items():
+        if words in system:
+            return rule(ask)
+    return Reply(f"You said: {ask.last}")
+
+
+def vector(text: str) -> tuple[float, ...]:
+    """Count the words of a text, each in one of 256 places."""
+    counts = [0.0] * 256
+    for word in re.findall(r"[a-z]{4,}", text.lower()):
+        counts[sum(word.encode()) % 256] += 1
+    return tuple(counts)
+
+
+def from_pages(ask: Ask) -> Answer:
+    """Answer with the first sentence of the pages that has a long word of the question."""
+    words = re.findall(r"[a-z]{6,}", ask.last.lower())
+    pages = ask.messages[0].text.partition("\n\n")[2]
+    for sentence in re.findall(r"[A-Z][^#.]*\.", pages):
+        if any(word in sentence.lower() for word in words):
+            return Reply(" ".join(sentence.split()))
+    return Reply("The pages do not say.")
+
+
+def review(ask: Ask) -> Answer:
+    """Judge a review; tell shipping first, if something went wrong."""
+    product, _, text = ask.first.partition(": ")
+    problems = [what for word, what in TROUBLE.items() if word in text]
+    if problems and not ask.rounds:
+        call = {"product": product, "problem": " and ".join(problems)}
+        return Reply(calls=(Call("tell_shipping", call),))
+    verdict: dict[str, Any] = {
+        "score": 2 if problems else 5,
+        "reasons": problems or ["all is well"],
+    }
+    return Reply(json.dumps(verdict))
+
+
+RULES = {"You judge reviews": review, "You answer from these pages": from_pages}
