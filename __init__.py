@@ -87,7 +87,7 @@ from .agent.resources.model_errors import (
     RateLimited,
     Unavailable,
 )
-from .agent.resources.prompt import LocalPrompt, Prompt
+from .agent.resources.prompt import LocalPrompt, Prompt, SafeFormatter, format_string
 from .agent.resources.resource import (
     Resource,
     ResourceDescriptor,
@@ -116,6 +116,7 @@ if TYPE_CHECKING:
         BaseEmbeddingModelConnection,
         BaseEmbeddingModelSetup,
     )
+    from .agent.models.output_schema import STRUCTURED_OUTPUT, OutputParseError, OutputSchema
     from .agent.models.vector_store import (
         BaseVectorStore,
         Collection,
@@ -208,8 +209,11 @@ __getattr__ = lazily(
     OpenAIEmbeddingModelSetup=".models.openai.embeddings",
     OpenAIResponsesModelConnection=".models.openai.responses",
     OpenAIResponsesModelSetup=".models.openai.responses",
+    OutputParseError=".agent.models.output_schema",
+    OutputSchema=".agent.models.output_schema",
     ReActAgent=".agent.chat.react",
     StreamPart=".service.client.text_parts",
+    STRUCTURED_OUTPUT=".agent.models.output_schema",
     Submission=".service.client.submission",
     TextParts=".service.client.text_parts",
     TongyiChatModelConnection=".models.openai.compatible",
@@ -226,6 +230,7 @@ __getattr__ = lazily(
 )
 
 __all__ = [
+    "STRUCTURED_OUTPUT",
     "Action",
     "ActionResultError",
     "Agent",
@@ -316,6 +321,8 @@ __all__ = [
     "OpenAIResponsesModelConnection",
     "OpenAIResponsesModelSetup",
     "OutputEvent",
+    "OutputParseError",
+    "OutputSchema",
     "Overloaded",
     "PoolError",
     "PoolOptions",
@@ -333,6 +340,7 @@ __all__ = [
     "RunError",
     "RunTimeoutError",
     "RunnerContext",
+    "SafeFormatter",
     "SerializableResource",
     "ServiceError",
     "ServiceOptions",
@@ -373,6 +381,7 @@ __all__ = [
     "embedding_model_connection",
     "embedding_model_setup",
     "find_first_system_message",
+    "format_string",
     "load_yaml",
     "mcp_server",
     "parse_duration",

@@ -6,6 +6,8 @@ prompt, tools and parameters. Several setups may share a connection. A class of 
 
 Every ``chat`` has an awaitable form, ``achat``, so that other keys go on meanwhile. By default it
 runs ``chat`` in a thread; a connection that can do better overrides it.
+
+Each call of a setup that an action has from its context is a durable call (`DurableResource`).
 """
 
 from __future__ import annotations
@@ -13,18 +15,25 @@ from __future__ import annotations
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
-from pydantic import Field
+from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
 from ..errors import AgentDefinitionError
+from ..limits.limited_call import Route
 from ..naming.public import public
 from ..resources.chat_message import ChatDelta, ChatMessage, MessageRole
 from ..resources.prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
 from ..resources.resource import Resource, ResourceType
+from ..waiting.retry import RetryPolicy
+from .chat_call import ChatCall, ChatRequest, ConnectionRoute, count_tokens
+from .durable_resource import DurableResource, own_durability
+from .output_conversation import OutputConversation
+from .output_schema import OutputSchema
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from typing_extensions import Self
 
     from ..resources.tool import Tool
 
@@ -39,9 +48,7 @@ class _CountsTokens(Resource, ABC):
     ) -> None:
         """Add to the model's counters ``promptTokens`` and ``completionTokens``."""
         if self.metric_group is not None:
-            group = self.metric_group.get_sub_group(model_name)
-            group.get_counter("promptTokens").inc(prompt_tokens)
-            group.get_counter("completionTokens").inc(completion_tokens)
+            count_tokens(self.metric_group, model_name, prompt_tokens, completion_tokens)
 
 
 @public
@@ -53,6 +60,7 @@ class BaseChatModelConnection(_CountsTokens, ABC):
         re.compile(r"<analysis>(.*?)</analysis>", re.DOTALL | re.IGNORECASE),
         re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL | re.IGNORECASE),
         re.compile(r"```(?:think|thought|reasoning)[ \t]*\n(.*?)\n```", re.DOTALL | re.IGNORECASE),
+        re.compile(r"(?:^|\n)Reasoning:[ \t]*(.*?)(?:\n{2,}|$)", re.DOTALL | re.IGNORECASE),
     )
 
     @classmethod
@@ -107,80 +115,221 @@ class BaseChatModelConnection(_CountsTokens, ABC):
         return content, "\n\n".join(filter(None, map(str.strip, thoughts))) or None
 
 
-class _Request(NamedTuple):
-    """What a setup has its connection asked."""
-
-    connection: BaseChatModelConnection
-    messages: list[ChatMessage]
-    tools: list[Tool] | None
-    kwargs: dict[str, Any]
-
-
 @public
-class BaseChatModelSetup(_CountsTokens, ABC):
-    """A chat model as an agent uses it: with a prompt, tools and parameters."""
+class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
+    """A chat model as an agent uses it: with a prompt, tools and parameters.
+
+    ``fallbacks`` are connections that are asked in place of the first one when that is overloaded
+    or cannot be reached: names, or mappings with ``connection`` and ``model``. With
+    ``tool_mode="schema"`` a model without native tools is told them in words, and answers with a
+    call or with its answer. ``output_strategy`` says how an answer is made to match a schema: by
+    the service ("native"), in words ("prompt"), or whichever will do ("auto"); an answer that does
+    not is asked for again, ``output_attempts`` times in all. ``retry`` is the policy of its durable
+    calls, in place of the job's; ``timeout`` limits each attempt, in seconds.
+    """
+
+    _DURABLE: ClassVar[dict[str, str]] = {"chat": "achat"}
+    _ANSWER: ClassVar[type[BaseModel] | None] = ChatMessage
 
     connection: str = Field(description="Name of the connection.")
     prompt: Prompt | str | None = None
     tools: list[str] | None = None
+    fallbacks: list[str | dict[str, str]] = Field(default_factory=list)
+    tool_mode: Literal["native", "schema"] = "native"
+    output_strategy: Literal["auto", "native", "prompt"] = "auto"
+    output_attempts: int = Field(default=2, ge=1)
+    retry: Any = Field(default=None, description="A RetryPolicy, or a mapping of its arguments.")
+    timeout: float | None = Field(default=None, gt=0)
+
+    _retry: Any = PrivateAttr(default=None)
 
     @classmethod
     def resource_type(cls) -> ResourceType:
         """`ResourceType.CHAT_MODEL`."""
         return ResourceType.CHAT_MODEL
 
+    @field_validator("retry")
+    @classmethod
+    def _policy(cls, value: Any) -> RetryPolicy | None:
+        return None if value is None else RetryPolicy.of(value)
+
     @property
     @abstractmethod
     def model_kwargs(self) -> dict[str, Any]:
         """The parameters that each call of the connection gets."""
 
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
+    @own_durability
+    def chat(
+        self,
+        messages: Sequence[ChatMessage],
+        prompt_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> ChatMessage:
         """The model's answer to a conversation.
 
-        The prompt comes first, filled in with the ``extra_args`` of the messages; messages without
-        content, unless the model's own, are there for their ``extra_args`` only. ``kwargs`` take
-        precedence over `model_kwargs`.
+        The prompt comes first, filled in with ``prompt_args``, or without them with the
+        ``extra_args`` of the messages; messages of users and systems without content are there for
+        their ``extra_args`` only. ``kwargs`` take precedence over `model_kwargs`. With
+        ``output_schema=`` (see `OutputSchema`) the answer's ``extra_args["structured_output"]`` is
+        the value.
 
-        Raises `AgentDefinitionError` when the agent has no such connection, prompt or tool.
+        Raises `AgentDefinitionError` when the agent has no such connection, prompt or tool;
+        `OutputParseError` when the answer does not match the schema; `ModelError` as the connection
+        does.
         """
-        request = self._request(messages, kwargs)
-        return request.connection.chat(request.messages, request.tools, **request.kwargs)
+        output_schema = kwargs.pop("output_schema", None)
+        conversation = self._conversation(messages, prompt_args, output_schema)
+        while True:
+            call = self._chat_call(conversation.messages, output_schema, kwargs)
+            answer = conversation.take(self._make(call, **self._call_options()))
+            if answer is not None:
+                return answer
 
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
+    @own_durability
+    async def achat(
+        self,
+        messages: Sequence[ChatMessage],
+        prompt_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> ChatMessage:
         """The awaitable form of `chat`."""
-        request = self._request(messages, kwargs)
-        return await request.connection.achat(request.messages, request.tools, **request.kwargs)
+        output_schema = kwargs.pop("output_schema", None)
+        conversation = self._conversation(messages, prompt_args, output_schema)
+        while True:
+            call = self._chat_call(conversation.messages, output_schema, kwargs)
+            answer = conversation.take(await self._amake(call, **self._call_options()))
+            if answer is not None:
+                return answer
 
-    def _request(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> _Request:
-        connection = self._connection()
-        if self.metric_group is not None:
-            connection.set_metric_group(self.metric_group)
+    async def astream(
+        self,
+        messages: Sequence[ChatMessage],
+        prompt_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatDelta]:
+        """The answer, bit by bit; the last piece has the whole ``message``.
+
+        In an action, the message is on record when the last piece has come. A replay gives it as
+        one piece. If the service fails on the way and is asked again, the pieces begin anew: until
+        the last one they are a preview.
+        """
+        pieces: asyncio.Queue[ChatDelta | None] = asyncio.Queue()
+        prompted = self.prompted(messages, prompt_args)
+        call = self._chat_call(prompted, None, kwargs, pieces.put_nowait)
+        work = asyncio.ensure_future(self._amake(call, **self._call_options()))
+        work.add_done_callback(lambda _: pieces.put_nowait(None))
+        shown = False
+        try:
+            while (piece := await pieces.get()) is not None:
+                if piece.message is None:
+                    shown = True
+                    yield piece
+            message: ChatMessage = await work
+        finally:
+            work.cancel()
+        if shown:
+            yield ChatDelta(message=message)
+        else:
+            yield ChatDelta(
+                text=message.content, reasoning=message.reasoning or "", message=message
+            )
+
+    def with_retry(self, policy: RetryPolicy) -> Self:
+        """Have the calls of this bound copy made with a policy; returns it."""
+        self._retry = policy
+        return self
+
+    def _call_options(self) -> dict[str, Any]:
+        policy = self._retry or self.retry
+        return {} if policy is None else {"retry": policy}
+
+    def _routes(self) -> tuple[Route, ...]:
+        return (Route(self.connection or type(self).__name__),)
+
+    # -------------------------------------------------------------- what is asked
+
+    def _conversation(
+        self,
+        messages: Sequence[ChatMessage],
+        prompt_args: Mapping[str, Any] | None,
+        output_schema: Any,
+    ) -> OutputConversation:
+        schema = None if output_schema is None else OutputSchema(output_schema)
+        prompted = self.prompted(messages, prompt_args)
+        return OutputConversation(prompted, schema, self.output_attempts)
+
+    def _chat_call(
+        self,
+        messages: list[ChatMessage],
+        output_schema: Any,
+        kwargs: dict[str, Any],
+        pieces: Callable[[ChatDelta], None] | None = None,
+    ) -> ChatCall:
         tools = None
         if self.tools is not None:
             tools = [cast("Tool", self._other(name, ResourceType.TOOL)) for name in self.tools]
-        kwargs = {**self.model_kwargs, **kwargs}
-        return _Request(connection, self._prompted(messages), tools, kwargs)
+        request = ChatRequest(
+            messages,
+            tools,
+            {**self.model_kwargs, **kwargs},
+            None if output_schema is None else OutputSchema(output_schema),
+            self.output_strategy,
+            self.tool_mode,
+        )
+        return ChatCall(
+            request,
+            self.connection_routes(),
+            self._connection,
+            metric_group=self.metric_group,
+            recorder=self._recorder,
+            timeout=self.timeout,
+            pieces=pieces,
+        )
 
-    def _prompted(self, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    def connection_routes(self) -> tuple[ConnectionRoute, ...]:
+        """The connection and its fallbacks.
+
+        Raises:
+            AgentDefinitionError: a fallback is none.
+        """
+        routes = [ConnectionRoute(self.connection)]
+        for fallback in self.fallbacks:
+            given = {"connection": fallback} if isinstance(fallback, str) else fallback
+            if not given.get("connection") or not given.keys() <= {"connection", "model"}:
+                msg = f"{fallback!r} is given as a fallback of a chat model."
+                hint = "Give the name of a connection, or {'connection': ..., 'model': ...}."
+                raise AgentDefinitionError(msg, hint=hint)
+            routes.append(ConnectionRoute(given["connection"], given.get("model", "")))
+        return tuple(routes)
+
+    def prompted(
+        self, messages: Sequence[ChatMessage], prompt_args: Mapping[str, Any] | None = None
+    ) -> list[ChatMessage]:
+        """The prompt, filled in, and the messages behind it."""
         prompt = self.prompt
         if prompt is None:
             return list(messages)
         if isinstance(prompt, str):
             prompt = cast("Prompt", self._other(prompt, ResourceType.PROMPT))
         values: dict[str, Any] = {}
-        for message in messages:
-            values.update((name, str(value)) for name, value in message.extra_args.items())
+        if prompt_args is None:
+            for message in messages:
+                if message.role not in _ANSWERS:
+                    values.update(message.extra_args)
+        else:
+            values.update(prompt_args)
         # `format_messages` has a parameter of that name.
         values.pop("role", None)
-        return prompt.format_messages(**values) + [
+        texts: dict[str, Any] = {name: str(value) for name, value in values.items()}
+        return prompt.format_messages(**texts) + [
             message
             for message in messages
-            if message.content or message.role is MessageRole.ASSISTANT
+            if message.content or message.blocks or message.role in _ANSWERS
         ]
 
-    def _connection(self) -> BaseChatModelConnection:
+    def _connection(self, name: str) -> BaseChatModelConnection:
         kind = ResourceType.CHAT_MODEL_CONNECTION
-        return cast("BaseChatModelConnection", self._other(self.connection, kind))
+        return cast("BaseChatModelConnection", self._other(name, kind))
 
     def _other(self, name: str, kind: ResourceType) -> Resource:
         if self.get_resource is None:
@@ -188,3 +337,7 @@ class BaseChatModelSetup(_CountsTokens, ABC):
             hint = "Declare it as a resource of an agent, and ask the context for it."
             raise AgentDefinitionError(msg, hint=hint)
         return self.get_resource(name, kind)
+
+
+_ANSWERS: Final = frozenset({MessageRole.ASSISTANT, MessageRole.TOOL})
+"""The roles of messages that no user has written."""

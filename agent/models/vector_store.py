@@ -10,18 +10,22 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pydantic import BaseModel, Field
 
 from ..errors import AgentDefinitionError
+from ..limits.limited_call import Route
 from ..naming.public import public
-from ..resources.resource import Resource, ResourceType
+from ..resources.resource import ResourceType
+from .durable_resource import DurableResource, ResourceCall, own_durability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .embedding_model import BaseEmbeddingModelSetup
+    from ..resources.recording import CallRecorder
+    from .embedding_model import BaseEmbeddingModelSetup, Vectors
 
 __all__ = [
     "BaseVectorStore",
@@ -90,8 +94,15 @@ class Collection(BaseModel):
 
 
 @public
-class BaseVectorStore(Resource, ABC):
-    """Base of all vector stores."""
+class BaseVectorStore(DurableResource, ABC):
+    """Base of all vector stores.
+
+    In an action, each method is a durable call; those that embed texts make another one for that.
+    """
+
+    _DURABLE: ClassVar[dict[str, str]] = {
+        name: f"a{name}" for name in ("add", "query", "size", "get", "delete")
+    }
 
     embedding_model: str = Field(description="Name of the embedding model.")
 
@@ -107,34 +118,32 @@ class BaseVectorStore(Resource, ABC):
 
     # -------------------------------------------------------------- what users call
 
+    @own_durability
     def add(
         self,
         documents: Document | list[Document],
         collection_name: str | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Keep documents, and return their ids. Those without an embedding are embedded.
+        """Keep documents, and return their ids. Those without an embedding are embedded, together.
 
         Raises `AgentDefinitionError` when the agent has no such embedding model.
         """
-        given = documents if isinstance(documents, list) else [documents]
-        bare = [document for document in given if document.embedding is None]
+        given, bare = _split(documents)
         if bare:
-            model = self._embedding_model()
-            for document in bare:
-                document.embedding = cast("list[float]", model.embed(document.content))
-        merged = {**self.store_kwargs, **kwargs}
-        return self._add_embedding(documents=given, collection_name=collection_name, **merged)
+            vectors = self._embedding_model().embed([document.content for document in bare])
+            _give(bare, vectors)
+        ids: list[str] = self._make(self._adding(given, collection_name, kwargs))
+        return ids
 
+    @own_durability
     def query(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
         """Find documents.
 
         Raises `AgentDefinitionError` when the agent has no such embedding model.
         """
-        vector = cast("list[float]", self._embedding_model().embed(query.query_text))
-        merged = {**self.store_kwargs, **query.extra_args}
-        found = self._query_embedding(vector, query.limit, query.collection_name, **merged)
-        return VectorStoreQueryResult(documents=found)
+        vector = self._embedding_model().embed(query.query_text)
+        return VectorStoreQueryResult(documents=self._make(self._finding(vector, query)))
 
     @abstractmethod
     def size(self, collection_name: str | None = None) -> int:
@@ -154,6 +163,7 @@ class BaseVectorStore(Resource, ABC):
 
     # -------------------------------------------------------------- awaitable forms
 
+    @own_durability
     async def aadd(
         self,
         documents: Document | list[Document],
@@ -161,27 +171,52 @@ class BaseVectorStore(Resource, ABC):
         **kwargs: Any,
     ) -> list[str]:
         """The awaitable form of `add`."""
-        return await asyncio.to_thread(self.add, documents, collection_name, **kwargs)
+        given, bare = _split(documents)
+        if bare:
+            vectors = await self._embedding_model().aembed([document.content for document in bare])
+            _give(bare, vectors)
+        ids: list[str] = await self._amake(self._adding(given, collection_name, kwargs))
+        return ids
 
+    @own_durability
     async def aquery(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
         """The awaitable form of `query`."""
-        return await asyncio.to_thread(self.query, query)
+        vector = await self._embedding_model().aembed(query.query_text)
+        return VectorStoreQueryResult(documents=await self._amake(self._finding(vector, query)))
 
+    @own_durability
     async def asize(self, collection_name: str | None = None) -> int:
         """The awaitable form of `size`."""
         return await asyncio.to_thread(self.size, collection_name)
 
+    @own_durability
     async def aget(
         self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
     ) -> list[Document]:
         """The awaitable form of `get`."""
         return await asyncio.to_thread(self.get, ids, collection_name, **kwargs)
 
+    @own_durability
     async def adelete(
         self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
     ) -> None:
         """The awaitable form of `delete`."""
         await asyncio.to_thread(self.delete, ids, collection_name, **kwargs)
+
+    def recorded_by(self, recorder: CallRecorder) -> None:
+        """Nothing: a store is no model."""
+
+    def _adding(
+        self, documents: list[Document], collection_name: str | None, kwargs: dict[str, Any]
+    ) -> StoreCall:
+        merged = {**self.store_kwargs, **kwargs}
+        arguments = {"documents": documents, "collection_name": collection_name, **merged}
+        return StoreCall(self, "_add_embedding", arguments)
+
+    def _finding(self, vector: Vectors, query: VectorStoreQuery) -> StoreCall:
+        merged = {**self.store_kwargs, **query.extra_args}
+        where = {"limit": query.limit, "collection_name": query.collection_name}
+        return StoreCall(self, "_query_embedding", {"embedding": vector, **where, **merged})
 
     # -------------------------------------------------------------- what a class of one's own does
 
@@ -206,8 +241,39 @@ class BaseVectorStore(Resource, ABC):
             msg = f"The vector store needs {self.embedding_model!r}, and belongs to no agent."
             hint = "Declare it as a resource of an agent, and ask the context for it."
             raise AgentDefinitionError(msg, hint=hint)
-        model = self.get_resource(self.embedding_model, ResourceType.EMBEDDING_MODEL)
-        return cast("BaseEmbeddingModelSetup", model)
+        found = self.get_resource(self.embedding_model, ResourceType.EMBEDDING_MODEL)
+        model = cast("BaseEmbeddingModelSetup", found)
+        if self._context is None or self.metric_group is None:
+            return model
+        return model.bound(self._context, self.metric_group)
+
+
+class StoreCall(ResourceCall):
+    """A call of what a store's own class does, which blocks."""
+
+    def __init__(self, store: BaseVectorStore, method: str, arguments: dict[str, Any]) -> None:
+        function = getattr(type(store), method)
+        super().__init__(function, (arguments,), (Route(type(store).__name__),))
+        self._call = partial(function, store.unbound, **arguments)
+
+    async def perform(self, route: int) -> Any:  # noqa: ARG002 (there is one)
+        """Make the call in a thread."""
+        return await asyncio.to_thread(self._call)
+
+    def perform_now(self, route: int) -> Any:  # noqa: ARG002 (there is one)
+        """Make the call."""
+        return self._call()
+
+
+def _split(documents: Document | list[Document]) -> tuple[list[Document], list[Document]]:
+    """All documents, and those without an embedding."""
+    given = documents if isinstance(documents, list) else [documents]
+    return given, [document for document in given if document.embedding is None]
+
+
+def _give(documents: list[Document], vectors: Vectors) -> None:
+    for document, vector in zip(documents, cast("list[list[float]]", vectors), strict=True):
+        document.embedding = vector
 
 
 @public

@@ -14,9 +14,26 @@ from ..naming.public import public
 from .chat_message import ChatMessage, MessageRole
 from .resource import ResourceType, SerializableResource
 
-__all__ = ["LocalPrompt", "Prompt"]
+__all__ = ["LocalPrompt", "Prompt", "SafeFormatter", "format_string"]
 
-_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}|\{([^{}]+)\}")
+
+
+@public
+class SafeFormatter:
+    """Fills in placeholders that it has values for, and leaves everything else as it is."""
+
+    def format(self, template: str, /, **values: object) -> str:
+        """``template`` with each ``{name}`` replaced whose name is in ``values``.
+
+        Other names, and what is in double braces, stay as they are.
+        """
+        return _filled(template, values)
+
+
+def format_string(template: str, /, **values: object) -> str:
+    """As `SafeFormatter.format`."""
+    return _filled(template, values)
 
 
 @public
@@ -79,4 +96,8 @@ class LocalPrompt(Prompt):
 
 
 def _filled(template: str, values: dict[str, object]) -> str:
-    return _PLACEHOLDER.sub(lambda found: str(values.get(found.group(1), found.group(0))), template)
+    def value(found: re.Match[str]) -> str:
+        name = found.group(1)
+        return str(values[name]) if name in values else found.group(0)
+
+    return _PLACEHOLDER.sub(value, template)

@@ -13,6 +13,7 @@ from ..errors import AgentDefinitionError, ResourceNotFoundError, RunError
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
     from .provider import ResourceProvider
+    from .recording import CallRecorder
     from .resource import Resource, ResourceType
 
 __all__ = ["ResourceRegistry"]
@@ -34,6 +35,7 @@ class ResourceRegistry:
         "_creating",
         "_lock",
         "_providers",
+        "_recorder",
         "_was_closed",
     )
 
@@ -41,7 +43,10 @@ class ResourceRegistry:
         self,
         providers: Mapping[ResourceType, Mapping[str, ResourceProvider]],
         config: Configuration,
+        recorder: CallRecorder | None = None,
     ) -> None:
+        """`recorder`: where calls of models are recorded; None where they are not."""
+        self._recorder = recorder
         self._providers = providers
         self._config = config
         self._created: dict[tuple[ResourceType, str], Resource] = {}
@@ -82,6 +87,8 @@ class ResourceRegistry:
                 resource = provider.provide(self.get, self._config)
             finally:
                 self._creating.pop()
+            if self._recorder is not None:
+                resource.recorded_by(self._recorder)
             self._created[wanted] = resource
             return resource
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..config.configuration import Configuration
     from .call_context import CallContext
+    from .recording import CallRecorder
 
 __all__ = ["Resource", "ResourceDescriptor", "ResourceType", "SerializableResource"]
 
@@ -87,6 +88,9 @@ class Resource(BaseModel, ABC):
         """
         self.set_metric_group(metric_group)
         return self
+
+    def recorded_by(self, recorder: CallRecorder) -> None:
+        """Called once, before the first use, where calls of models are recorded."""
 
     def provided(self, name: str, config: Configuration) -> None:
         """Called once, before the first use: the name in the agent, and the settings of the job."""

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ...agent.naming.public import public
+from ...agent.resources.chat_message import ChatMessage
 from . import convert
 from .java_resource import JavaResource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ...agent.resources.chat_message import ChatMessage
     from ...agent.resources.tool import Tool
 
 
@@ -44,15 +44,34 @@ class JavaChatModelSetup(JavaResource, BaseChatModelSetup):
         """Empty: only Java knows the arguments."""
         return {}
 
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
+    def chat(
+        self,
+        messages: Sequence[ChatMessage],
+        prompt_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> ChatMessage:
         """The model's answer. Raises as `tamias.bridge.resources.calls.JavaCalls.call`."""
-        args = {"messages": list(messages), "kwargs": kwargs}
+        args = {"messages": _with_values(messages, prompt_args), "kwargs": kwargs}
         return convert.message(self.java_call("chat", **args))
 
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatMessage:
+    async def achat(
+        self,
+        messages: Sequence[ChatMessage],
+        prompt_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> ChatMessage:
         """The awaitable form of `chat`."""
-        args = {"messages": list(messages), "kwargs": kwargs}
+        args = {"messages": _with_values(messages, prompt_args), "kwargs": kwargs}
         return convert.message(await self.java_acall("chat", **args))
+
+
+def _with_values(
+    messages: Sequence[ChatMessage], prompt_args: Mapping[str, Any] | None
+) -> list[ChatMessage]:
+    """The messages, and the values for the prompt as Java's setups find them: in a message."""
+    if not prompt_args:
+        return list(messages)
+    return [*messages, ChatMessage(extra_args=dict(prompt_args))]
 
 
 def _args(

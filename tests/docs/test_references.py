@@ -77,7 +77,7 @@ def test_messages_of_the_faq_are_messages_of_the_code() -> None:
 
 
 def test_the_reference_has_every_public_name() -> None:
-    directive = r"^\.\. auto(?:class|function|exception):: tamias\.(\w+)$"
+    directive = r"^\.\. auto(?:class|function|exception|data):: tamias\.(\w+)$"
     named = re.findall(directive, read("docs/api.md"), re.MULTILINE)
     assert sorted(named) == sorted(tamias.__all__)
 

@@ -100,7 +100,7 @@ def test_tokens_are_counted_by_model() -> None:
     model._record_token_metrics("m", 1, 2)  # nobody to tell: nothing happens
     model.set_metric_group(metrics.agent)
     model._record_token_metrics("m", 3, 4)
-    group = metrics.agent.get_sub_group("m")
+    group = metrics.agent.get_sub_group("model").get_sub_group("m")
     assert group.get_counter("promptTokens").get_count() == 3
     assert group.get_counter("completionTokens").get_count() == 4
 
