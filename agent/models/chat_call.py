@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from pydantic_core import to_jsonable_python
 
@@ -30,6 +31,24 @@ __all__ = ["ChatCall", "ChatRequest", "ConnectionRoute", "count_tokens", "descri
 _CHARACTERS_PER_TOKEN: Final = 4
 _ANSWER_TOKENS: Final = 256
 """Tokens that an answer is estimated at, where the call has no limit of them."""
+
+
+# No plain texts: a setup's texts tell the durable calls of its methods apart, also old ones.
+
+
+class ToolMode(str, Enum):
+    """How a model is offered its tools."""
+
+    NATIVE = "native"
+    SCHEMA = "schema"
+
+
+class OutputStrategy(str, Enum):
+    """How an answer is made to match a schema."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    PROMPT = "prompt"
 
 
 class ChatConnection(Protocol):
@@ -64,13 +83,13 @@ class ChatRequest(NamedTuple):
     tools: list[Tool] | None
     kwargs: dict[str, Any]
     output_schema: OutputSchema | None
-    output_strategy: Literal["auto", "native", "prompt"]
-    tool_mode: Literal["native", "schema"]
+    output_strategy: OutputStrategy
+    tool_mode: ToolMode
 
     def plain(self) -> tuple[Any, ...]:
         """The request as plain data; so it is recognised in a replay."""
         schema = None if self.output_schema is None else self.output_schema.json_schema
-        how = (self.output_strategy, self.tool_mode)
+        how = (self.output_strategy.value, self.tool_mode.value)
         return self.messages, described(self.tools), self.kwargs, schema, how
 
     @property
@@ -186,7 +205,7 @@ class ChatCall(ResourceCall):
         kwargs = {**request.kwargs, **({"model": model} if model else {})}
         messages, tools = list(request.messages), request.tools
         schema = None if request.output_schema is None else request.output_schema.json_schema
-        if tools and request.tool_mode == "schema":
+        if tools and request.tool_mode is ToolMode.SCHEMA:
             turn = forced_schema(described(tools) or [], schema)
             is_native = _is_native(connection, kwargs)
             messages = with_forced_tools(
@@ -196,8 +215,10 @@ class ChatCall(ResourceCall):
         if schema is None:
             return connection, messages, tools, kwargs
         # A schema and tools at once: not every service can do that, so one has to ask for it.
-        is_native = request.output_strategy == "native" or (
-            request.output_strategy == "auto" and not tools and _is_native(connection, kwargs)
+        is_native = request.output_strategy is OutputStrategy.NATIVE or (
+            request.output_strategy is OutputStrategy.AUTO
+            and not tools
+            and _is_native(connection, kwargs)
         )
         if not is_native:
             messages = with_schema(messages, schema)
@@ -219,7 +240,11 @@ class ChatCall(ResourceCall):
         if used := model or self._request.kwargs.get("model"):
             extra.setdefault("model", used)
         answer = answer.model_copy(update={"extra_args": extra})
-        if self._request.tool_mode == "schema" and self._request.tools and not answer.tool_calls:
+        if (
+            self._request.tool_mode is ToolMode.SCHEMA
+            and self._request.tools
+            and not answer.tool_calls
+        ):
             return read_turn(answer)
         return answer
 

@@ -16,7 +16,7 @@ import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
@@ -27,7 +27,14 @@ from ..resources.chat_message import ChatDelta, ChatMessage, MessageRole
 from ..resources.prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
 from ..resources.resource import Resource, ResourceType
 from ..waiting.retry import RetryPolicy
-from .chat_call import ChatCall, ChatRequest, ConnectionRoute, count_tokens
+from .chat_call import (
+    ChatCall,
+    ChatRequest,
+    ConnectionRoute,
+    OutputStrategy,
+    ToolMode,
+    count_tokens,
+)
 from .durable_resource import DurableResource, own_durability
 from .output_conversation import OutputConversation
 from .output_schema import OutputSchema
@@ -135,8 +142,8 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     prompt: Prompt | str | None = None
     tools: list[str] | None = None
     fallbacks: list[str | dict[str, str]] = Field(default_factory=list)
-    tool_mode: Literal["native", "schema"] = "native"
-    output_strategy: Literal["auto", "native", "prompt"] = "auto"
+    tool_mode: ToolMode = ToolMode.NATIVE
+    output_strategy: OutputStrategy = OutputStrategy.AUTO
     output_attempts: int = Field(default=2, ge=1)
     retry: Any = Field(default=None, description="A RetryPolicy, or a mapping of its arguments.")
     timeout: float | None = Field(default=None, gt=0)
