@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,14 @@ from ..config.configuration import Configuration
 from ..config.yaml_lines import parse
 from ..config.yaml_text import flatten
 from ..errors import AgentDefinitionError, ConfigError
+from ..limits.settings import Limits
 from .problems import Problems
 from .specs import DESCRIPTOR_SECTIONS, Document
 from .variables import filled
 
 _SETTINGS = ("config", "limits", "prices")
+_ANY_PRICE = {"prices.any.input": 0, "prices.any.output": 0}
+"""Prices may be given elsewhere."""
 _LISTS = ("agents", "actions", "prompts", "tools", "skills", *DESCRIPTOR_SECTIONS)
 
 
@@ -120,23 +123,54 @@ def _check_names(data: Mapping[Any, Any], problems: Problems) -> None:
 
 
 def _settings(data: Mapping[Any, Any], problems: Problems) -> dict[str, Any]:
+    """Return the settings by dotted key, without those that are mistakes."""
     settings: dict[str, Any] = {}
     for section in _SETTINGS:
         given = data.get(section)
         if not isinstance(given, Mapping):
             continue
-        prefix = {} if section == "config" else {section: given}
+        named = given if section == "config" else {section: given}
         try:
-            flat = flatten(prefix or given, problems.source)
-        except ConfigError as error:
+            flatten(named)
+        except ConfigError as error:  # given twice, nested and dotted
             problems.add_error((section,), error)
             continue
-        for key, value in flat.items():
+        for path, value in _leaves(named, ()):
+            key = ".".join(map(str, path))
             try:
                 Configuration({key: value})
+                if path[0] == "limits":
+                    Limits.of({key: value, **_ANY_PRICE})
             except ConfigError as error:
-                path = (section, *key.split(".")) if section == "config" else key.split(".")
-                problems.add_error(path, error)
+                problems.add_error((section, *path) if section == "config" else path, error)
             else:
                 settings[key] = value
+    _check_prices(data, settings, problems)
     return settings
+
+
+def _check_prices(data: Mapping[Any, Any], settings: dict[str, Any], problems: Problems) -> None:
+    """Check each model's prices, which belong together; remove those that are mistakes."""
+    groups: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
+    prices = data.get("prices")
+    for path, _ in _leaves({"prices": prices} if isinstance(prices, Mapping) else {}, ()):
+        groups.setdefault(path[:-1], []).append(path)
+    for group, paths in groups.items():
+        keys = {".".join(map(str, path)): path for path in paths}
+        try:
+            Limits.of({key: settings[key] for key in keys if key in settings})
+        except ConfigError as error:
+            named = (path for key, path in keys.items() if repr(key) in error.message)
+            problems.add_error(next(named, group), error)
+            for key in keys:
+                settings.pop(key, None)
+
+
+def _leaves(
+    given: Mapping[Any, Any], path: tuple[object, ...]
+) -> Iterator[tuple[tuple[object, ...], Any]]:
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value

@@ -34,7 +34,7 @@ config:
   EchoSetup: {model: from-settings}
 limits:
   server: {requests-per-minute: 600}
-prices: {small: {input: 0.15}}
+prices: {small: {input: 0.15, output: 0.6}}
 chat_model_connections:
   - {name: server, clazz: yaml_targets.EchoConnection, base_url: "${URL}/v1", api_key: "${KEY}"}
 actions:
@@ -93,6 +93,7 @@ def test_settings_are_those_of_a_configuration() -> None:
         "EchoSetup.model": "from-settings",
         "limits.server.requests-per-minute": 600,
         "prices.small.input": 0.15,
+        "prices.small.output": 0.6,
     }
 
 
@@ -349,3 +350,25 @@ def test_short_names_stand_for_classes_of_their_type() -> None:
             if clazz.rpartition(".")[2] in NOT_YET:
                 continue
             assert ResourceDescriptor(clazz=clazz).clazz.resource_type() is kind, name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limits:\n  c: {requests-per-minut: 1}", "2:7: limits.c.requests-per-minut: There is no"),
+        ("limits:\n  c: {budget: much}", "2:7: limits.c.budget: The setting"),
+        ("limits: 3", "1:1: limits: it should be a valid dictionary"),
+        ("limits: {c: 3}", "1:10: limits.c: "),
+        ("prices:\n  gpt-4.1: {input: 1, output: x}", "2:23: prices.gpt-4.1.output: The setting"),
+        ("prices:\n  gpt-4.1: {inputt: 1}", "2:13: prices.gpt-4.1.inputt: There is no"),
+        ("prices:\n  gpt-4.1: {input: 1}", "2:3: prices.gpt-4.1: The prices of"),
+    ],
+)
+def test_mistakes_in_limits_are_reported_with_their_place(text: str, said: str) -> None:
+    assert said in mistakes(text)
+    settings = read_document(text, "agents.yaml", {}).settings
+    assert not [key for key in settings if key.endswith(("minut", "budget", "inputt"))]
+
+
+def test_a_budget_of_money_may_have_its_prices_elsewhere() -> None:
+    assert built("limits: {c: {budget: 5.0}}").settings == {"limits.c.budget": 5.0}
