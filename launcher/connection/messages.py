@@ -181,6 +181,10 @@ def check_admit(worker: WorkerHandle, body: dict[str, Any], dispatcher: Dispatch
     shards = dispatcher.placement.shards
     if not all(number < shards and _has_shard(state, number, dispatcher) for number in numbers):
         raise BadMessageError("it asked for permits for a shard that it has not")
+    for number, *_ in body["asks"]:
+        if number <= worker.asked:
+            raise BadMessageError("it asked for permits out of order")
+        worker.asked = number
 
 
 def _has_shard(state: Slot, shard: int, dispatcher: Dispatcher) -> bool:

@@ -80,26 +80,25 @@ class Absent:
 class AskQueue:
     """What waits under one limit; workers take turns."""
 
-    __slots__ = ("_by_worker", "_length")
+    __slots__ = ("_asks", "_by_worker")
 
     def __init__(self) -> None:
         self._by_worker: OrderedDict[Hashable, list[Ask]] = OrderedDict()
-        self._length = 0
+        self._asks: dict[tuple[Hashable, int], Ask] = {}
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._asks)
 
     def __iter__(self) -> Iterator[Ask]:
-        for asks in self._by_worker.values():
-            yield from asks
+        return iter(self._asks.values())
 
     def add(self, ask: Ask) -> int:
         """Add a call; returns how many are granted before it, about."""
         asks = self._by_worker.setdefault(ask.worker, [])
-        insort(asks, ask)
-        self._length += 1
-        place = next(index for index, each in enumerate(asks) if each is ask)
-        return min(self._length - 1, (place + 1) * len(self._by_worker) - 1)
+        place = bisect_left(asks, ask)
+        asks.insert(place, ask)
+        self._asks[ask.call] = ask
+        return min(len(self) - 1, (place + 1) * len(self._by_worker) - 1)
 
     def first(self) -> Ask | None:
         """The next call; None if there is none."""
@@ -111,7 +110,7 @@ class AskQueue:
         """Remove the next call; its worker's turn is over."""
         worker, asks = next(iter(self._by_worker.items()))
         ask = asks.pop(0)
-        self._length -= 1
+        del self._asks[ask.call]
         if asks:
             self._by_worker.move_to_end(worker)
         else:
@@ -120,23 +119,22 @@ class AskQueue:
 
     def remove(self, worker: Hashable, number: int) -> Ask | None:
         """Remove a call that is withdrawn, and return it; None if it is not here."""
-        asks = self._by_worker.get(worker, [])
-        for index, ask in enumerate(asks):
-            if ask.number == number:
-                del asks[index]
-                self._length -= 1
-                if not asks:
-                    del self._by_worker[worker]
-                return ask
-        return None
+        ask = self._asks.pop((worker, number), None)
+        if ask is not None:
+            asks = self._by_worker[worker]
+            del asks[bisect_left(asks, ask)]
+            if not asks:
+                del self._by_worker[worker]
+        return ask
 
     def remove_worker(self, worker: Hashable) -> None:
         """Remove all calls of a worker, which has ended."""
-        self._length -= len(self._by_worker.pop(worker, ()))
+        for ask in self._by_worker.pop(worker, ()):
+            del self._asks[ask.call]
 
     def clear(self) -> list[Ask]:
         """Remove and return all."""
         asks = list(self)
         self._by_worker.clear()
-        self._length = 0
+        self._asks.clear()
         return asks

@@ -57,7 +57,7 @@ class GrantLog:
         """Write grants; they survive the death of this process when this returns.
 
         Raises:
-            StoreFullError, StoreUnwritableError: they cannot be written.
+            StoreError: they cannot be written.
         """
         lines = [(now, grant.route.limit, grant.key, grant.route.tokens) for grant in grants]
         self._recent += lines
@@ -74,11 +74,12 @@ class GrantLog:
             json.dumps([self._boot, time, time + shift, limit, key, tokens]).encode() + b"\n"
             for time, limit, key, tokens in lines
         )
+        self._size += len(data)
         try:
-            os.write(self._descriptor, data)
+            while data:
+                data = data[os.write(self._descriptor, data) :]
         except OSError as error:
             raise system_error(error, self._path) from error
-        self._size += len(data)
 
     def _rewrite(self) -> None:
         """Write a new file with what still counts, and go on with it."""

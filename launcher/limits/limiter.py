@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FAILED_FOR_NOW", "SUSPENDED", "Grant", "Limiter", "Refusal", "Reply", "Wait"]
 
+UNUSED: Final = "unused"
+"""What a worker reports of a permit that it has not used, and of a call that is withdrawn."""
 SUSPENDED: Final = "suspended"
 """What a worker reports of a call whose run is suspended: it will be back."""
 FAILED_FOR_NOW: Final = frozenset({LIMITED, OVERLOADED, UNAVAILABLE})
@@ -69,6 +71,14 @@ class Refusal(NamedTuple):
 Reply = Grant | Wait | Refusal
 
 
+class Counted(NamedTuple):
+    """What was counted of a grant in one window."""
+
+    window: SlidingWindow
+    entry: list[float]
+    is_tokens: bool
+
+
 class Gate:
     """The state of one limit."""
 
@@ -100,11 +110,14 @@ class Gate:
             moment = max(moment, self.tokens.free_at(tokens, now))
         return moment
 
-    def add(self, tokens: int, now: float) -> list[float] | None:
-        """Count a grant; returns the entry of its tokens."""
+    def add(self, tokens: int, now: float) -> list[Counted]:
+        """Count a grant; returns what can be corrected."""
+        counted = []
         if self.requests is not None:
-            self.requests.add(1, now)
-        return None if self.tokens is None else self.tokens.add(tokens, now)
+            counted.append(Counted(self.requests, self.requests.add(1, now), is_tokens=False))
+        if self.tokens is not None:
+            counted.append(Counted(self.tokens, self.tokens.add(tokens, now), is_tokens=True))
+        return counted
 
     @property
     def pause(self) -> float:
@@ -122,9 +135,7 @@ class _Held(NamedTuple):
     """A permit that was granted, and whose call has not ended."""
 
     gate: Gate
-    tokens: list[float] | None
-    key_tokens: list[float] | None
-    key_gate: Gate | None
+    counted: list[Counted]
 
 
 class Limiter:
@@ -183,7 +194,7 @@ class Limiter:
 
         Args:
             call: the worker, and its number there.
-            outcome: "done", "unused", `SUSPENDED`, one of `FAILED_FOR_NOW`, or anything else for a
+            outcome: "done", `UNUSED`, `SUSPENDED`, one of `FAILED_FOR_NOW`, or anything else for a
                 failure that shows nothing about the service.
             tokens: what it has used.
             retry: the seconds that the service has named.
@@ -203,11 +214,8 @@ class Limiter:
         self.budgets.release(call)
         if outcome == "done":
             gate.breaker.succeeded(call)
-            for entry, window in (
-                (held.tokens, gate.tokens),
-                (held.key_tokens, held.key_gate.tokens if held.key_gate else None),
-            ):
-                if entry is not None and window is not None:
+            for window, entry, is_tokens in held.counted:
+                if is_tokens:
                     window.correct(entry, tokens, now)
         elif outcome in FAILED_FOR_NOW:
             gate.breaker.failed(call, outcome, retry, now)
@@ -215,6 +223,8 @@ class Limiter:
                 self._place_again(gate, now)
         else:
             gate.breaker.ended(call)
+            for window, entry, _ in held.counted if outcome == UNUSED else ():
+                window.correct(entry, 0, now)
 
     def remove_worker(self, worker: Hashable) -> None:
         """A worker has ended; what its calls may have used stays reserved."""
@@ -329,12 +339,13 @@ class Limiter:
 
     def _give(self, gate: Gate, key_gate: Gate | None, ask: Ask, now: float) -> None:
         route = ask.routes[0]
-        tokens = gate.add(route.tokens, now)
-        key_tokens = None if key_gate is None else key_gate.add(route.tokens, now)
+        counted = gate.add(route.tokens, now)
+        if key_gate is not None:
+            counted += key_gate.add(route.tokens, now)
         gate.breaker.begin(ask.call)
         gate.active += 1
         gate.granted += 1
-        self._held[ask.call] = _Held(gate, tokens, key_tokens, key_gate)
+        self._held[ask.call] = _Held(gate, counted)
         self.budgets.reserve(ask.call, ask.shard, (route.limit, JOB), route.tokens, route.money)
         self.replies.append(Grant(ask.worker, ask.number, route, ask.key))
 

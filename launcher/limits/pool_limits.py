@@ -73,7 +73,7 @@ class PoolLimits:
         """Grant what can be granted now, and send all replies.
 
         Raises:
-            StoreFullError, StoreUnwritableError: the grants cannot be written to their log.
+            StoreError: the grants cannot be written to their log.
         """
         if not self._is_used:
             return

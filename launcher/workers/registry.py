@@ -77,6 +77,8 @@ class WorkerHandle:
     killed_cause: Literal["crash", "timeout", "memory"] = "crash"
     """The cause of that in a dead letter."""
     heartbeat: dict[str, Any] | None = None
+    asked: int = 0
+    """The number of the last call that it has asked a permit for."""
     waits: bool = False
     """Whether it reports what waits in its shards."""
     streams: bool = False

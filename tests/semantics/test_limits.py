@@ -124,6 +124,41 @@ def test_a_connection_that_is_out_of_order_is_not_asked_again_at_once(action: An
     assert names() == ["first", "second", "second", "second", "second"]
 
 
+def test_a_plain_action_in_a_thread_goes_over_too() -> None:
+    DOWN["first"] = RateLimited("no")
+    run = run_agent(agent_of(speak_plainly), [("a", "hello")], config={"sync-in-threads": True})
+    assert run.outputs == [{"a": "second: hello"}]
+    assert names() == ["first", "second"]
+
+
+def test_a_connection_is_asked_again_when_its_time_has_passed() -> None:
+    DOWN["first"] = RateLimited("no", retry_after=30)
+
+    async def speak_later(event: Event, ctx: RunnerContext) -> None:
+        said = [await ctx.durable_execute_async(Saying(event.input))]
+        DOWN.clear()
+        said.append(await ctx.durable_execute_async(Saying("soon")))
+        await ctx.sleep(31)
+        said.append(await ctx.durable_execute_async(Saying("later")))
+        ctx.send_event(OutputEvent(output=said))
+
+    run = run_agent(agent_of(speak_later), [("a", "hello")])
+    assert run.outputs == [{"a": ["second: hello", "second: soon", "first: later"]}]
+
+
+def test_a_retry_policy_begins_with_the_first_route_again() -> None:
+    DOWN.update(first=OSError("no"), second=OSError("neither"))
+
+    async def speak_patiently(event: Event, ctx: RunnerContext) -> None:
+        call = Saying(event.input)
+        said = await ctx.durable_execute_async(call, retry={"attempts": 3, "wait": 10})
+        ctx.send_event(OutputEvent(output=said))
+
+    with pytest.raises(AgentFailedError, match="neither"):
+        run_agent(agent_of(speak_patiently), [("a", "hello")])
+    assert names() == ["first", "second"] * 3
+
+
 def test_a_mistake_in_the_request_does_not_go_over() -> None:
     DOWN["first"] = ValueError("a bad request")
     with pytest.raises(AgentFailedError, match="a bad request"):
@@ -162,10 +197,10 @@ PER_MINUTE = {"limits": {"first": {"requests-per-minute": 10}}}
 
 
 @pytest.mark.parametrize("action", [speak_by_one, say_by_one])
-@pytest.mark.parametrize("workers", [1, 2])
-def test_no_more_calls_are_made_within_a_minute_than_allowed(action: Any, workers: int) -> None:
+@pytest.mark.parametrize("config", [{}, {"workers": 2}, {"sync-in-threads": True}])
+def test_no_more_calls_are_made_within_a_minute_than_allowed(action: Any, config: Any) -> None:
     inputs = [(f"k{number}", number) for number in range(25)]
-    run = run_agent(agent_of(action), inputs, config={**PER_MINUTE, "workers": workers})
+    run = run_agent(agent_of(action), inputs, config={**PER_MINUTE, **config})
     assert len(run.outputs) == len(MADE) == 25
     times = sorted(time for _, time in MADE)
     assert all(later - earlier > 60 for earlier, later in zip(times, times[10:], strict=False))
@@ -218,6 +253,51 @@ def test_a_plain_durable_call_has_the_limit_that_it_names() -> None:
     assert sorted(value for output in run.outputs for value in output.values()) == [0, 1, 2, 3]
     times = sorted(time for _, time in MADE)
     assert times[2] - times[0] > 60
+
+
+def test_a_plain_function_on_a_thread_has_its_limit() -> None:
+    async def call(event: Event, ctx: RunnerContext) -> None:
+        found = await ctx.durable_execute_async(note, event.input, limit="geo")
+        ctx.send_event(OutputEvent(output=found))
+
+    def note(value: int) -> int:
+        MADE.append(("geo", clock.now()))
+        return value
+
+    config = {"limits": {"geo": {"requests-per-minute": 2, "concurrency": 1}}}
+    run = run_agent(agent_of(call), [(str(n), n) for n in range(4)], config=config)
+    assert len(run.outputs) == 4
+    times = sorted(time for _, time in MADE)
+    assert times[2] - times[0] > 60
+
+
+def test_a_parameter_of_that_name_is_the_functions() -> None:
+    def call(event: Event, ctx: RunnerContext) -> None:
+        ctx.send_event(OutputEvent(output=ctx.durable_execute(head, event.input, limit=2)))
+
+    def head(text: str, limit: int) -> str:
+        return text[:limit]
+
+    config = {"limits": {"geo": {"requests-per-minute": 2}}}
+    assert run_agent(agent_of(call), [("a", "hello")], config=config).outputs == [{"a": "he"}]
+
+
+def test_at_most_so_many_calls_are_under_way() -> None:
+    most, now = 0, 0
+
+    async def work(_: int) -> None:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.005)
+        now -= 1
+
+    async def call(event: Event, ctx: RunnerContext) -> None:
+        await ctx.durable_execute_async(work, event.input, limit="geo")
+
+    config = {"limits": {"geo": {"concurrency": 3}}, "suspend-after": 2, "shards": 4}
+    run_agent(agent_of(call), [(str(n), n) for n in range(12)], config=config)
+    assert most == 3
 
 
 def test_a_limit_that_is_not_configured_beside_others_is_an_error() -> None:

@@ -19,6 +19,7 @@ from ...store import clock
 from ..durable.call_log import durable_section, inside_durable_call
 from ..durable.call_options import CallOptions, call_limited, limited
 from ..durable.fingerprint import function_name
+from ..limits.requests import PermitExpiredError
 from ..memory.memory import WorkerMemory
 from ..streams.text_sender import ACTION
 from ..waiting.waits import SuspendRun
@@ -156,24 +157,30 @@ class WorkerContext(RunnerContext):
         while True:
             if call.next_moment > clock.now():
                 raise SuspendRun(call.next_moment)
-            result: Any = None
             try:
-                while True:
-                    if call.admission is not None:
-                        call.admission.enter_now(self._engine.waits)
-                    begun = call.begun()
-                    if begun is not None:
-                        record(self._run, call.log, begun)
-                    with call.under_way(), durable_section():
-                        result = call_limited(call.work, options.timeout, name)
-                    if not call.goes_on():
-                        break
-                outcome = call.outcome(result)
-                record(self._run, call.log, outcome, partial(call.count, result))
+                result = self._attempt(call, options)
+                record(self._run, call.log, call.outcome(result), partial(call.count, result))
             finally:
                 call.leave()
             if call.record is not None:
                 return call.answer(result)
+
+    def _attempt(self, call: DurableCall, options: CallOptions) -> Any:
+        """Make an attempt, by one route after another; its exception, if any, is in the call."""
+        result: Any = None
+        while True:
+            if call.admission is not None:
+                call.admission.enter_now(self._engine.waits)
+            begun = call.begun()
+            if begun is not None:
+                self._engine.recorder.record_call_now(self._run, call.log, begun)
+            try:
+                with call.under_way(), durable_section():
+                    result = call_limited(call.work, options.timeout, call.name)
+            except PermitExpiredError:
+                continue
+            if not call.goes_on():
+                return result
 
     async def durable_execute_async(
         self, func: Callable[..., Any], /, *args: Any, **kwargs: Any
@@ -192,19 +199,8 @@ class WorkerContext(RunnerContext):
         while True:
             if call.next_moment > clock.now():
                 await self._wait_until(call.next_moment)
-            result: Any = None
             try:
-                while True:
-                    if call.admission is not None:
-                        await call.admission.enter(self._engine.waits)
-                    begun = call.begun()
-                    if begun is not None:
-                        await record(self._run, call.log, begun)
-                    with call.under_way():
-                        work = self._perform(call.work, in_place=call.is_async)
-                        result = await limited(work, options.timeout, call.name)
-                    if not call.goes_on():
-                        break
+                result = await self._attempt_async(call, options)
                 outcome = call.outcome(result)
                 await record(self._run, call.log, outcome, partial(call.count, result))
             finally:
@@ -212,10 +208,23 @@ class WorkerContext(RunnerContext):
             if call.record is not None:
                 return call.answer(result)
 
-    @property
-    def is_inside_durable_call(self) -> bool:
-        """Whether the caller runs inside a durable function."""
-        return inside_durable_call()
+    async def _attempt_async(self, call: DurableCall, options: CallOptions) -> Any:
+        """As `_attempt`."""
+        result: Any = None
+        while True:
+            if call.admission is not None:
+                await call.admission.enter(self._engine.waits)
+            begun = call.begun()
+            if begun is not None:
+                await self._engine.recorder.record_call(self._run, call.log, begun)
+            try:
+                with call.under_way():
+                    work = self._perform(call.work, in_place=call.is_async)
+                    result = await limited(work, options.timeout, call.name)
+            except PermitExpiredError:
+                continue
+            if not call.goes_on():
+                return result
 
     async def _perform(self, work: Callable[[], Any], *, in_place: bool) -> Any:
         with durable_section():

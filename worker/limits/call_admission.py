@@ -11,6 +11,7 @@ from ...agent.waiting.temporary import Kind, kind_of, said_wait, status_of
 from ...store import clock
 from ...store.records.usage import Use
 from ..waiting.waits import SuspendRun
+from .requests import PermitExpiredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,11 +69,14 @@ class CallAdmission:
 
         Raises:
             BudgetExceeded: it must not be made.
+            PermitExpiredError: it comes too late, after it has waited for a thread.
         """
         if self._refusal is not None:
             raise self._refusal
         assert self._request is not None  # noqa: S101 (see `enter`)
         assert self._request.permit is not None  # noqa: S101
+        if not self._request.permit.is_valid:
+            raise PermitExpiredError
         return self._request.permit.route
 
     # -- before an attempt --------------------------------------------------------------------
@@ -107,6 +111,7 @@ class CallAdmission:
             raise SuspendRun(clock.now() + _POLL_SECONDS)
         if refused:
             return
+        self._withdraw()
         request = self._admission.kept(self._call)
         if request is None:
             request = self._ask()
@@ -147,6 +152,7 @@ class CallAdmission:
                 return
 
     def _ask(self) -> PermitRequest:
+        self._withdraw()
         if self._since is None:
             self._since = self._admission.since(self._call)
         lane = self._run.lane

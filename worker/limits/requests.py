@@ -17,11 +17,15 @@ from .. import wire
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["USE_WITHIN", "Permit", "PermitRequest", "PermitRequests"]
+__all__ = ["USE_WITHIN", "Permit", "PermitExpiredError", "PermitRequest", "PermitRequests"]
 
 USE_WITHIN: Final = 1.0
 """Seconds within which a permit is used; then it is returned."""
 _LONGEST_HINT: Final = 1.0
+
+
+class PermitExpiredError(BaseException):
+    """A permit was not used in time: the attempt has not been made. No outcome of a call."""
 
 
 class Permit(NamedTuple):
@@ -92,7 +96,7 @@ class PermitRequests:
         self._loop = loop
         self._thread: int | None = None
         self._numbers = count(1)
-        self._asks: list[list[Any]] = []
+        self._asks: dict[int, list[Any]] = {}
         self._ends: list[list[Any]] = []
         self._usage: dict[str, dict[str, list[int]]] = {}
         self._open: dict[int, PermitRequest] = {}
@@ -127,7 +131,7 @@ class PermitRequests:
         number = next(self._numbers)
         request = PermitRequest(number, [number, shard, since, key, routes], self._loop)
         self._open[number] = request
-        self._asks.append(request.body)
+        self._asks[number] = request.body
         self._schedule()
         return request
 
@@ -139,9 +143,12 @@ class PermitRequests:
         retry_after: float | None = None,
     ) -> None:
         """Report what came of a request: whether it is withdrawn, unused, done or failed."""
-        if request.body in self._asks:
-            self._asks.remove(request.body)
-        elif not request.refusal and (request.is_queued or request.permit is not None):
+        if not self.is_own_thread:
+            self._loop.call_soon_threadsafe(self.end, request, outcome, tokens, retry_after)
+            return
+        is_sent = self._asks.pop(request.number, None) is None
+        is_known = request.permit is not None or (request.is_queued and not request.refusal)
+        if is_sent and is_known:  # to the launcher
             self._ends.append([request.number, outcome, retry_after, tokens])
             self._schedule()
         self._open.pop(request.number, None)
@@ -160,8 +167,9 @@ class PermitRequests:
         """Send what has gathered."""
         self._is_scheduled = False
         if self._asks or self._ends or self._usage:
-            body = {"asks": self._asks, "ends": self._ends, "usage": self._usage}
-            self._asks, self._ends, self._usage = [], [], {}
+            asks = list(self._asks.values())
+            body = {"asks": asks, "ends": self._ends, "usage": self._usage}
+            self._asks, self._ends, self._usage = {}, [], {}
             self._send(wire.pack(wire.ADMIT, body))
 
     def receive(self, body: dict[str, Any]) -> None:

@@ -140,8 +140,8 @@ class LimiterMachine(RuleBasedStateMachine):
         if outcome == "done":
             self.commit(grant, shard, tokens)
             self.limiter.report(shard, self.used[shard])
-        else:
-            tokens = 0
+        elif outcome == "unused":
+            self.log = [entry for entry in self.log if entry[1] is not grant]
         self.limiter.end(call, outcome, tokens, retry, self.now)
         self.limiter.turn(self.now)
         self.take_replies()

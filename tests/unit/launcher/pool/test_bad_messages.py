@@ -66,6 +66,14 @@ def heartbeat(**changes: Any) -> bytes:
     return wire.pack(wire.METRICS, {**HEARTBEAT, **changes})
 
 
+def asking(*asks: Any, ends: Any = (), usage: Any = None) -> bytes:
+    body = {"asks": list(asks), "ends": list(ends), "usage": usage or {}}
+    return wire.pack(wire.ADMIT, body)
+
+
+ROUTE = [0, "api", 10, 0]
+ASK = [1, 0, 5.0, "", [ROUTE]]
+
 BAD: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "no message of the kind b''"),
     "of an unknown kind": (b"?x", "no message of the kind"),
@@ -95,6 +103,28 @@ BAD: dict[str, tuple[bytes, str]] = {
         done(0, 1, [NOTICE, 1]),
         "that it was not sent",
     ),
+    "that asks for a permit for another shard": (
+        asking([1, 1, 5.0, "", [ROUTE]]),
+        "for a shard that it has not",
+    ),
+    "that asks for a permit for no shard": (
+        asking([1, 99, 5.0, "", [ROUTE]]),
+        "for a shard that it has not",
+    ),
+    "that asks twice for one call": (asking(ASK, ASK), "out of order"),
+    "that asks for no route": (asking([1, 0, 5.0, "", []]), "another form"),
+    "that asks since never": (asking([1, 0, float("nan"), "", [ROUTE]]), "another form"),
+    "that asks for fewer than no tokens": (
+        asking([1, 0, 5.0, "", [[0, "api", -1, 0]]]),
+        "another form",
+    ),
+    "that reports an end without words": (asking(ends=[[1, 0, None, 0]]), "another form"),
+    "that reports use of another shard": (
+        asking(usage={"1": {"api": [1, 1]}}),
+        "for a shard that it has not",
+    ),
+    "that reports use in words": (asking(usage={"0": {"api": ["much", 0]}}), "another form"),
+    "that reports use of no shard": (asking(usage={"all": {}}), "another form"),
     "of nothing that is due": (wire.pack_due([], []), "is empty"),
     "of due runs, cut short": (wire.pack_due([TIMER], [KEYS[0]])[:9], "cannot be decoded"),
     "of one due run twice": (wire.pack_due([TIMER] * 2, [KEYS[0]] * 2), "one of them twice"),
