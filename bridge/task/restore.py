@@ -94,6 +94,7 @@ class Restore:
     def _commit(self, least: int) -> None:
         for number, (shard, batch) in list(self._shards.items()):
             size = len(batch.memory) + len(batch.names) + len(batch.journal) + len(batch.dead)
+            size += len(batch.usage)
             if batch.waiting is not None:
                 size += len(batch.waiting.changes)
             if size >= least:

@@ -1,7 +1,8 @@
 """What calls have used, as a shard counts it: tokens, and money in billionths.
 
 The table `usage` has sums by name: `t` and the name of a limit for all calls of the shard, or `k`,
-a digest of the key and the name of a limit for those of one key.
+a digest of the key and the name of a limit for those of one key. Each value ends with a key: that
+one, or the last one whose call was counted. So a sum can travel to the shard that has the key.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 __all__ = [
     "FIRST_TOTAL",
     "NO_USE",
+    "UsageChange",
     "Use",
     "apply_usage",
+    "key_in",
     "key_name",
     "limit_of_total",
     "total_name",
@@ -55,6 +58,15 @@ class Use(NamedTuple):
 NO_USE: Final = Use(0, 0)
 
 
+UsageChange = tuple[bytes, Use, bytes]
+"""What is added to a sum: its name, the use, and the encoded key whose call it was."""
+
+
+def key_in(value: bytes) -> bytes:
+    """The encoded key in a value of the table."""
+    return value[_NUMBERS.size :]
+
+
 def total_name(limit: str) -> bytes:
     """The name of a limit's sum over all keys."""
     return _TOTAL + limit.encode()[:_LONGEST_NAME]
@@ -71,10 +83,10 @@ def limit_of_total(name: bytes) -> str:
 
 
 def apply_usage(
-    transaction: lmdb.Transaction[bytes], database: Any, changes: list[tuple[bytes, Use]]
+    transaction: lmdb.Transaction[bytes], database: Any, changes: list[UsageChange]
 ) -> None:
     """Add to the sums, in an open write transaction."""
-    for name, use in changes:
+    for name, use, key in changes:
         before = transaction.get(name, None, database)
         total = use if before is None else Use.decode(before) + use
-        transaction.put(name, total.encode(), db=database)
+        transaction.put(name, total.encode() + key, db=database)

@@ -9,7 +9,7 @@ from ..waiting.changes import WaitingChanges
 
 if TYPE_CHECKING:
     from ..records.dead_letters import DeadLetter
-    from ..records.usage import Use
+    from ..records.usage import UsageChange
 
 __all__ = ["Batch"]
 
@@ -34,7 +34,7 @@ class Batch:
         dead: dead letters to add.
         retried: offsets of dead letters to remove, before `dead` are added.
         waiting: changes of what waits; None if there are none.
-        usage: what is added to sums of what calls have used, by name (`records.usage`).
+        usage: what is added to sums of what calls have used (`records.usage`).
     """
 
     __slots__ = (
@@ -60,7 +60,7 @@ class Batch:
         self.dead: list[DeadLetter] = []
         self.retried: list[int] = []
         self.waiting: WaitingChanges | None = None
-        self.usage: list[tuple[bytes, Use]] = []
+        self.usage: list[UsageChange] = []
 
     def changes_of_waiting(self) -> WaitingChanges:
         """The batch's `waiting`, made at the first use."""
@@ -104,7 +104,7 @@ class Batch:
             size += _SEQUENCE_BYTES + len(self.outbox)
         if self.waiting is not None:
             size += self.waiting.size()
-        size += sum(len(name) + len(use.encode()) for name, use in self.usage)
+        size += sum(len(name) + len(use.encode()) + len(key) for name, use, key in self.usage)
         return size + sum(_OFFSET_BYTES + len(letter.encode()) for letter in self.dead)
 
     def __bool__(self) -> bool:

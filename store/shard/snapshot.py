@@ -112,6 +112,12 @@ class Snapshot:
                 return {}
             return {limit_of_total(name): Use.decode(value) for name, value in cursor.iternext()}
 
+    def usage(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the table `usage` as it is stored."""
+        if self._databases.usage is not None:
+            with self._transaction.cursor(self._databases.usage) as cursor:
+                yield from cursor.iternext()
+
     def usage_of(self, name: bytes) -> Use:
         """One sum of what calls have used."""
         if self._databases.usage is None:

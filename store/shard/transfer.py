@@ -1,5 +1,7 @@
 """What waits in a shard, as it travels to another store: out of one, in order, and into another.
 
+What calls have used travels with it.
+
 Tickets, due moments and counters belong to one store. They are made anew where the entries arrive:
 runs of one key come in the order of their queue, and are put into the new queue one by one.
 Journals of owned runs come along, because only their records say which key they are of.
@@ -11,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..records.offsets import RunKind, kind_of, owned_number
+from ..records.usage import Use, key_in
 from ..waiting.records import OwnedHeader, OwnedRun, QuestionRecord
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ class EntryKind(IntEnum):
     """A key wants to know the end of the input. Key: the key's prefix."""
     JOURNAL = 3
     """A journal record of an owned run. Key: that in the table, then the run's key."""
+    USAGE = 4
+    """What calls have used. Key: the name of the sum."""
 
 
 class WaitingEntry(NamedTuple):
@@ -59,6 +64,8 @@ class WaitingEntry(NamedTuple):
             return self.key[_JOURNAL_KEY:]
         if self.kind == EntryKind.QUESTION:
             return QuestionRecord.decode(self.value).key
+        if self.kind == EntryKind.USAGE:
+            return key_in(self.value)
         return self.value[_NUMBER:]
 
 
@@ -74,6 +81,8 @@ def entries_of(shard: Snapshot) -> Iterator[WaitingEntry]:
     for prefix, value in view.all_ends():
         yield WaitingEntry(EntryKind.END, prefix, value)
     yield from _journals(shard, view)
+    for name, value in shard.usage():
+        yield WaitingEntry(EntryKind.USAGE, name, value)
 
 
 def _run(view: WaitingView, number: int) -> Iterator[WaitingEntry]:
@@ -117,6 +126,9 @@ def add_entry(batch: Batch, entry: WaitingEntry) -> None:
     kind, key, value = entry
     if kind == EntryKind.JOURNAL:
         batch.journal.append((key[:_JOURNAL_KEY], value))
+        return
+    if kind == EntryKind.USAGE:
+        batch.usage.append((key, Use.decode(value), key_in(value)))
         return
     changes = batch.changes_of_waiting()
     if kind == EntryKind.RUN:

@@ -77,6 +77,7 @@ READING = (
     ["status"],
     ["waiting"],
     ["keys"],
+    ["limits"],
     ["dead-letters", "list"],
     ["dead-letters", "show"],
 )

@@ -84,9 +84,9 @@ class Usage:
         totals = self._totals.setdefault(writer.number, {})
         for name in names:
             totals[name] = totals.get(name, NO_USE) + use
-            writer.batch.usage.append((total_name(name), use))
+            writer.batch.usage.append((total_name(name), use, key))
             if name in keyed:
-                writer.batch.usage.append((key_name(name, key), use))
+                writer.batch.usage.append((key_name(name, key), use, key))
                 known = self._keys.get((writer.number, name, key))
                 if known is not None:
                     known.used += use
