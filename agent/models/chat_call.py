@@ -15,6 +15,7 @@ from ..limits.limited_call import Route
 from ..resources.chat_message import ChatDelta, ChatMessage
 from ..resources.model_errors import Unavailable
 from ..resources.usage import TokenUsage
+from ..streams.call_stream import call_stream
 from .durable_resource import ResourceCall
 from .instructions import forced_schema, read_turn, with_forced_tools, with_schema
 
@@ -178,11 +179,27 @@ class ChatCall(ResourceCall):
         """
         connection, messages, tools, kwargs = self.prepared(route)
         work: Awaitable[ChatMessage]
-        if self._pieces is None:
+        pieces = self._readers()
+        if pieces is None:
             work = connection.achat(messages, tools, **kwargs)
         else:
-            work = _streamed(connection.astream(messages, tools, **kwargs), self._pieces)
+            work = _streamed(connection.astream(messages, tools, **kwargs), pieces)
         return self.completed(await _in_time(work, self._timeout), route)
+
+    def _readers(self) -> Callable[[ChatDelta], None] | None:
+        """What gets the pieces: the caller, and the client of the input; None if neither does."""
+        stream = call_stream()
+        request = self._request
+        if stream is None or (request.tools and request.tool_mode is ToolMode.SCHEMA):
+            return self._pieces  # (a turn by a schema is nothing to be read by a person)
+        attempt, own = stream.attempt(), self._pieces
+
+        def show(piece: ChatDelta) -> None:
+            attempt.write(piece.text, reasoning=piece.reasoning)
+            if own is not None:
+                own(piece)
+
+        return show
 
     def perform_now(self, route: int) -> ChatMessage:
         """Ask a connection; blocks."""

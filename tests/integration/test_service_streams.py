@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.cli import pool_of, wait_for
+from support.providers.script import Fault, Queue, Reply
+from support.providers.server import fake_providers
 from support.service.process import Service, serving
 from tamias import AsyncClient, Client, ServiceTimeoutError, StreamPart, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 AGENT = '''
 """Writes words while it is under way, one when it may."""
@@ -187,3 +190,69 @@ def test_a_client_that_comes_back_sees_the_rest(service: Service) -> None:
         assert again.result() == [["one wait two", "and this"]]
         # What it has missed is missing, and nothing that follows it is shown in its place.
         assert all(part.text in {"", "and this "} for part in again.stream())
+
+
+MODEL_AGENT = '''
+"""Asks a model."""
+
+import os
+
+from tamias import (
+    Agent,
+    ChatMessage,
+    InputEvent,
+    OutputEvent,
+    ResourceDescriptor,
+    ResourceType,
+    action,
+    chat_model_connection,
+    chat_model_setup,
+)
+
+
+class Counter(Agent):
+    @chat_model_connection
+    @staticmethod
+    def service():
+        return ResourceDescriptor(
+            clazz="tamias.OpenAIChatModelConnection",
+            api_base_url=os.environ["FAKE_URL"],
+            api_key="none",
+        )
+
+    @chat_model_setup
+    @staticmethod
+    def model():
+        return ResourceDescriptor(
+            clazz="tamias.OpenAIChatModelSetup", connection="service", model="fake"
+        )
+
+    @action(InputEvent)
+    @staticmethod
+    async def ask(event, ctx):
+        model = ctx.get_resource("model", ResourceType.CHAT_MODEL)
+        answer = await model.achat([ChatMessage(content=event.input)])
+        ctx.send_event(OutputEvent(output=answer.content))
+'''
+
+
+def test_the_words_of_a_model_come_as_it_says_them(tmp_path: Path) -> None:
+    words = [f"word{n} " for n in range(30)]
+    answer = Reply("".join(words), reasoning="let me think", pause=0.03)
+    with (
+        fake_providers(Queue([Fault(status=503), answer, Reply("at once")])) as fake,
+        serving(tmp_path, agent=MODEL_AGENT, FAKE_URL=fake.openai_url) as service,
+        Client(service.state) as client,
+    ):
+        submission = client.submit("a", "talk", stream=True)
+        parts = []
+        for part in submission.stream():
+            parts.append(part)
+            assert len(parts) > 1 or not submission.done()
+        assert submission.result() == ["".join(words)]
+        assert client.submit("a", "once more").result() == ["at once"]
+        service.end()
+    assert text(parts, 1) == "".join(words)
+    assert "".join(part.reasoning for part in parts) == "let me think"
+    assert len(parts) > 5
+    assert [ask.stream for ask in fake.asked] == [True, True, False]
