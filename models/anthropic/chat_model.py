@@ -13,6 +13,8 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from ...agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ...agent.naming.public import public
+from ..shared.arguments import check_arguments
+from ..shared.http import preload_http
 from ..shared.secrets import SecretText, revealed
 from .answers import AnswerStream, message_of
 from .requests import ANSWER_TOOL, request_body, with_answer_tool
@@ -68,9 +70,11 @@ class AnthropicChatModelConnection(BaseChatModelConnection):
     _lock: Any = PrivateAttr(default_factory=Lock)
 
     @classmethod
-    def preload(cls, arguments: Mapping[str, Any]) -> None:  # noqa: ARG003 (of `Resource`)
-        """Import the client library, so that workers share it."""
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Import the client library, so that workers share it, and check the arguments."""
+        check_arguments(cls, arguments)
         sdk()
+        preload_http("httpx2")
 
     def supports_native_structured_output(self, model: str | None = None) -> bool:  # noqa: ARG002
         """All models do: those that know no schemas answer by a tool."""
@@ -246,6 +250,11 @@ class AnthropicChatModelSetup(BaseChatModelSetup):
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="Further fields of the service's requests."
     )
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Check the arguments."""
+        check_arguments(cls, arguments)
 
     @property
     def model_kwargs(self) -> dict[str, Any]:
