@@ -9,6 +9,7 @@ connections with TLS share one, which is made when the first of them is.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import cache
@@ -33,8 +34,10 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 """How long a service may be silent, by default."""
 
-_WIDTH = 16
+_WIDTH = 4
 """Connections in one pool."""
+_IDLE = 100
+"""Connections that wait for the next call, in the one pool of a client that blocks."""
 _KEEP_SECONDS = 4.0
 """How long a connection without TLS is kept for the next call: servers of one's own (uvicorn) close
 theirs after five."""
@@ -77,6 +80,10 @@ def sync_http_client(httpx: ModuleType, settings: HttpSettings) -> Any:
 
 
 def _client_options(httpx: ModuleType, settings: HttpSettings) -> dict[str, Any]:
+    logger = logging.getLogger(httpx.__name__)
+    if logger.level == logging.NOTSET:
+        # A line for each request would be most of a pool's log; an agent may set the level.
+        logger.setLevel(logging.WARNING)
     # A thousand calls wait for their answers, not for each other: no limit for getting a place.
     timeout = httpx.Timeout(settings.read, connect=CONNECT_SECONDS, pool=None)
     # The environment is read here (`_proxy`); the client would make further transports of it.
@@ -87,7 +94,7 @@ def _options(httpx: ModuleType, settings: HttpSettings) -> dict[str, Any]:
     tls = urlsplit(settings.url).scheme == "https"
     limits = httpx.Limits(
         max_connections=None,
-        max_keepalive_connections=_WIDTH,
+        max_keepalive_connections=_IDLE,
         keepalive_expiry=_KEEP_TLS_SECONDS if tls else _KEEP_SECONDS,
     )
     proxy = _proxy(settings.url)

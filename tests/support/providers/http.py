@@ -63,12 +63,23 @@ class Response:
 Handler = Callable[[Request], Response]
 
 
+@dataclass
+class Connections:
+    """How many connections clients have opened, and have open now."""
+
+    opened: int = 0
+    now: int = 0
+
+
 class Connection(asyncio.Protocol):
     """One client's connection: a request at a time, kept alive."""
 
-    def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, handler: Handler, loop: asyncio.AbstractEventLoop, counts: Connections
+    ) -> None:
         self._handler = handler
         self._loop = loop
+        self._counts = counts
         self._buffer = b""
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
@@ -76,8 +87,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._counts.opened += 1
+        self._counts.now += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._counts.now -= 1
         if self._timer is not None:
             self._timer.cancel()
 

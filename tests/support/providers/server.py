@@ -18,7 +18,7 @@ from typing import Any
 
 from .dialect import Dialect, RefusalError
 from .dialects import dialects
-from .http import Connection, Request, Response
+from .http import Connection, Connections, Request, Response
 from .log import RequestLog, entry
 from .script import Answer, Ask, Embedded, Fault, Reply, Script, echo
 
@@ -32,6 +32,8 @@ class FakeProviders:
         script: what the model says; may be replaced at any time.
         faults: what goes wrong with the next requests, one each, before the script is asked.
         latency: seconds that each answer takes, in addition to the reply's own.
+        count: of all requests.
+        connections: of clients, in all and now.
         asked: the last thousand requests that reached the script, or a fault.
     """
 
@@ -43,6 +45,7 @@ class FakeProviders:
         self.latency = latency
         self.asked: deque[Ask] = deque(maxlen=1000)
         self.count = 0
+        self.connections = Connections()
         self.port = 0
         self._dialects = dialects(**limits)
         self._log = None if log is None else RequestLog(log)
@@ -62,7 +65,7 @@ class FakeProviders:
         """Listen."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self.handle, loop), "127.0.0.1", port, backlog=4096
+            lambda: Connection(self.handle, loop, self.connections), "127.0.0.1", port, backlog=4096
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
