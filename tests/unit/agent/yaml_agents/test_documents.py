@@ -372,3 +372,17 @@ def test_mistakes_in_limits_are_reported_with_their_place(text: str, said: str) 
 
 def test_a_budget_of_money_may_have_its_prices_elsewhere() -> None:
     assert built("limits: {c: {budget: 5.0}}").settings == {"limits.c.budget": 5.0}
+
+
+def test_a_tool_has_the_name_that_the_document_gives_it() -> None:
+    text = 'tools: [{name: sum_up, function: "yaml_targets:add"}]'
+    tool = built(text).resources[ResourceType.TOOL]["sum_up"]
+    assert (tool.name, tool.description) == ("sum_up", "Add two numbers.")
+    assert tool.call(a=1, b=2) == 3
+    again = pickle.loads(pickle.dumps(tool))
+    assert (again.name, again.parameters) == ("sum_up", tool.parameters)
+
+
+def test_a_tool_without_types_is_a_mistake_of_the_document() -> None:
+    said = mistakes('tools: [{name: t, function: "yaml_targets:anything"}]')
+    assert said.startswith("agents.yaml:1:9: tools[0]: ")

@@ -47,6 +47,11 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+def anything(*values: object) -> str:
+    """Cannot be described to a model."""
+    return str(values)
+
+
 class EchoConnection(BaseChatModelConnection):
     """Answers with what it is asked, and how it was made."""
 
