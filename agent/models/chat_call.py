@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 import threading
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -16,6 +17,7 @@ from ..resources.chat_message import ChatDelta, ChatMessage
 from ..resources.model_errors import Unavailable
 from ..resources.usage import TokenUsage
 from ..streams.call_stream import call_stream
+from .described import Described
 from .durable_resource import ResourceCall
 from .instructions import forced_schema, read_turn, with_forced_tools, with_schema
 
@@ -88,16 +90,29 @@ class ChatRequest(NamedTuple):
     tool_mode: ToolMode
 
     def plain(self) -> tuple[Any, ...]:
-        """The request as plain data; so it is recognised in a replay."""
-        schema = None if self.output_schema is None else self.output_schema.json_schema
-        how = (self.output_strategy.value, self.tool_mode.value)
-        return self.messages, described(self.tools), self.kwargs, schema, how
+        """The request as plain data; so it is recognised in a replay.
+
+        It is flat, as each call takes it apart.
+        """
+        messages = [_plain(message) for message in self.messages]
+        tools = None if self.tools is None else [_TOLD.of(tool).text for tool in self.tools]
+        return messages, tools, self.kwargs, self.schema, self.how
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema that the answer is to match."""
+        return None if self.output_schema is None else self.output_schema.json_schema
+
+    @property
+    def how(self) -> tuple[str, str]:
+        """How schemas and tools are told to the model."""
+        return self.output_strategy.value, self.tool_mode.value
 
     @property
     def tokens(self) -> int:
         """The tokens that the call may use, roughly."""
         texts = sum(len(message.content) for message in self.messages)
-        tools = sum(len(str(tool)) for tool in described(self.tools) or ())
+        tools = sum(len(_TOLD.of(tool).text) for tool in self.tools or ())
         limit = self.kwargs.get("max_tokens") or self.kwargs.get("num_predict")
         answer = limit if isinstance(limit, int) and limit > 0 else _ANSWER_TOKENS
         return (texts + tools) // _CHARACTERS_PER_TOKEN + answer
@@ -156,10 +171,16 @@ class ChatCall(ResourceCall):
 
     def asked(self) -> dict[str, Any]:
         """The request, without the connection that is asked."""
-        messages, tools, kwargs, schema, how = self.arguments
-        given = {"messages": messages, "tools": tools, "kwargs": kwargs, "output_schema": schema}
-        plain: dict[str, Any] = to_jsonable_python({"call": "chat", **given}, fallback=repr)
-        return {**plain, "how": list(how)}
+        request = self._request
+        given = {
+            "call": "chat",
+            "messages": request.messages,
+            "tools": described(request.tools),
+            "kwargs": request.kwargs,
+            "output_schema": request.schema,
+        }
+        plain: dict[str, Any] = to_jsonable_python(given, fallback=repr)
+        return {**plain, "how": list(request.how)}
 
     def to_json(self, answer: Any) -> Any:
         """The message."""
@@ -296,10 +317,39 @@ def described(tools: list[Tool] | None) -> list[dict[str, Any]] | None:
     """What a model is told of tools."""
     if tools is None:
         return None
-    return [
-        {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-        for tool in tools
-    ]
+    return [_TOLD.of(tool).fields for tool in tools]
+
+
+class _Told(NamedTuple):
+    """What a model is told of a tool, also as a text."""
+
+    fields: dict[str, Any]
+    text: str
+
+
+def _tell(tool: Tool) -> _Told:
+    fields = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
+    return _Told(fields, json.dumps(fields, sort_keys=True, default=repr))
+
+
+_TOLD: Final = Described(_tell)
+
+
+def _plain(message: ChatMessage) -> tuple[Any, ...]:
+    """What is sent of a message."""
+    return (
+        message.role.value,
+        message.content,
+        message.tool_calls or None,
+        message.extra_args or None,
+        [block.model_dump() for block in message.blocks] or None,
+        message.reasoning,
+        message.raw,
+    )
 
 
 async def _streamed(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ...agent.models.described import Described
 from ...agent.resources.chat_message import ChatMessage, MessageRole
 from ...agent.resources.content import DocumentBlock, ImageBlock, TextBlock
 from ...agent.resources.model_errors import BadRequest
 from ...agent.resources.usage import TokenUsage
-from ..shared.described import Described
 from ..shared.strict_schema import strict_schema
 from ..shared.tool_calls import arguments_of, call_id, tool_call
 

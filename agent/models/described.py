@@ -1,4 +1,4 @@
-"""`Described`: what a service is told of each tool, made once.
+"""`Described`: what a model is told of each tool, made once.
 
 The JSON schema of a function's parameters takes as long to make as half a call of a model.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from ...agent.resources.tool import Tool
+    from ..resources.tool import Tool
 
 __all__ = ["Described"]
 
