@@ -150,7 +150,7 @@ class Limits(NamedTuple):
         Raises:
             ConfigError: money counts, and the model has no price.
         """
-        if not route.model:
+        if not route.tokens:
             return 0
         price = self.prices.get(route.model)
         if price is not None:
@@ -158,6 +158,12 @@ class Limits(NamedTuple):
         for name in (route.limit, JOB):
             for limit in (self.limit(name), self.limit_of_key(name)):
                 if limit.budget is not None:
+                    if not route.model:
+                        raise ConfigError(
+                            f"limits.{name}.budget counts money, and a call by the connection"
+                            f" {route.limit!r} names no model, so that it has no price.",
+                            hint="Set the model in the setup, not in the connection.",
+                        )
                     raise ConfigError(
                         f"limits.{name}.budget counts money, and the model {route.model!r} has no"
                         " price.",

@@ -389,12 +389,11 @@ def _is_route(value: object) -> bool:
 
 def _is_end(value: object) -> bool:
     match value:
-        case [number, outcome, retry_after, tokens]:
+        case [number, outcome, retry_after, tokens, money]:
             return (
-                _is_count(number)
+                all(map(_is_count, (number, tokens, money)))
                 and _is_text(outcome)
                 and _is_moment(retry_after)
-                and _is_count(tokens)
             )
     return False
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...store.records.usage import NO_USE
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
     from ...agent.limits.settings import Limits
+    from ...store.records.usage import Use
 
 __all__ = ["Budgets"]
 
@@ -36,6 +39,8 @@ class Budgets:
         self._sums: dict[str, list[int]] = {}
         self._reserved: dict[str, list[int]] = {}
         self._reservations: dict[Hashable, _Reservation] = {}
+        self._expected: dict[str, Use] = {}
+        """What a call may use, by limit."""
 
     @property
     def is_complete(self) -> bool:
@@ -68,13 +73,23 @@ class Budgets:
     def reserve(
         self, call: Hashable, shard: int, names: tuple[str, ...], tokens: int, money: int
     ) -> None:
-        """Reserve what a call may use; at least something."""
-        held = _Reservation(shard, names, max(1, tokens), max(1, money))
+        """Reserve what a call may use; `names` begins with its own limit.
+
+        That is what was estimated, or what others have used, if that is more; at least something.
+        """
+        expected = self._expected.get(names[0], NO_USE)
+        held = _Reservation(
+            shard, names, max(1, tokens, expected.tokens), max(1, money, expected.money)
+        )
         self._reservations[call] = held
         for name in names:
             total = self._reserved.setdefault(name, [0, 0])
             total[0] += held.tokens
             total[1] += held.money
+
+    def observe(self, name: str, used: Use) -> None:
+        """A call under a limit has used so much."""
+        self._expected[name] = self._expected.get(name, NO_USE).expect(used)
 
     def release(self, call: Hashable) -> None:
         """End the reservation of a call; the sums have what it has used."""

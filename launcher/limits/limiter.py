@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
     from ...agent.limits.settings import Limit, Limits
+    from ...store.records.usage import Use
     from .asks import Ask, AskedRoute
 
 __all__ = ["FAILED_FOR_NOW", "SUSPENDED", "Grant", "Limiter", "Refusal", "Reply", "Wait"]
@@ -134,6 +135,7 @@ class Gate:
 class _Held(NamedTuple):
     """A permit that was granted, and whose call has not ended."""
 
+    limit: str
     gate: Gate
     counted: list[Counted]
 
@@ -188,7 +190,7 @@ class Limiter:
         self.turn(now)
 
     def end(
-        self, call: tuple[Hashable, int], outcome: str, tokens: int, retry: float | None, now: float
+        self, call: tuple[Hashable, int], outcome: str, used: Use, retry: float | None, now: float
     ) -> None:
         """A call has ended, or is withdrawn.
 
@@ -196,7 +198,7 @@ class Limiter:
             call: the worker, and its number there.
             outcome: "done", `UNUSED`, `SUSPENDED`, one of `FAILED_FOR_NOW`, or anything else for a
                 failure that shows nothing about the service.
-            tokens: what it has used.
+            used: what it has used.
             retry: the seconds that the service has named.
             now: the time.
         """
@@ -213,10 +215,11 @@ class Limiter:
         gate.active -= 1
         self.budgets.release(call)
         if outcome == "done":
+            self.budgets.observe(held.limit, used)
             gate.breaker.succeeded(call)
             for window, entry, is_tokens in held.counted:
                 if is_tokens:
-                    window.correct(entry, tokens, now)
+                    window.correct(entry, used.tokens, now)
         elif outcome in FAILED_FOR_NOW:
             gate.breaker.failed(call, outcome, retry, now)
             if not gate.breaker.is_closed:
@@ -345,7 +348,7 @@ class Limiter:
         gate.breaker.begin(ask.call)
         gate.active += 1
         gate.granted += 1
-        self._held[ask.call] = _Held(gate, counted)
+        self._held[ask.call] = _Held(route.limit, gate, counted)
         self.budgets.reserve(ask.call, ask.shard, (route.limit, JOB), route.tokens, route.money)
         self.replies.append(Grant(ask.worker, ask.number, route, ask.key))
 

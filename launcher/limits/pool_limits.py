@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.limits.prices import NANO
 from ...store import clock
+from ...store.records.usage import Use
 from ...worker import wire
 from .asks import Ask, AskedRoute
 from .grant_log import GrantLog
@@ -53,8 +54,8 @@ class PoolLimits:
         self._is_used = True
         for shard, used in body["usage"].items():
             limiter.report(int(shard), used)
-        for number, outcome, retry, tokens in body["ends"]:
-            limiter.end((worker.identity, number), outcome, tokens, retry, now)
+        for number, outcome, retry, *used in body["ends"]:
+            limiter.end((worker.identity, number), outcome, Use(*used), retry, now)
         for number, shard, since, key, routes in body["asks"]:
             asked = [AskedRoute(*route) for route in routes]
             limiter.ask(Ask(min(since, now), number, worker.identity, shard, key, asked), now)

@@ -32,6 +32,8 @@ FIRST_TOTAL: Final = _TOTAL
 """All names of sums over all keys, and no others, sort at or behind this one."""
 _DIGEST_BYTES: Final = 16
 _LONGEST_NAME: Final = 400
+_FADES_IN: Final = 20
+"""Calls."""
 _NUMBERS: Final = struct.Struct(">QQ")
 
 
@@ -45,6 +47,10 @@ class Use(NamedTuple):
     def __add__(self, other: tuple[int, ...]) -> Use:  # type: ignore[override]
         return Use(self.tokens + other[0], self.money + other[1])
 
+    def expect(self, used: Use) -> Use:
+        """What the next call may use, when the last one has `used`: a maximum that fades."""
+        return Use(_faded(self.tokens, used.tokens), _faded(self.money, used.money))
+
     def encode(self) -> bytes:
         """The value in the table."""
         return _NUMBERS.pack(*self)
@@ -53,6 +59,10 @@ class Use(NamedTuple):
     def decode(cls, data: bytes) -> Use:
         """Inverse of `encode`."""
         return cls(*_NUMBERS.unpack(data[: _NUMBERS.size]))
+
+
+def _faded(expected: int, used: int) -> int:
+    return max(used, expected - (expected - used) // _FADES_IN)
 
 
 NO_USE: Final = Use(0, 0)

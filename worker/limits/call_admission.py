@@ -9,7 +9,7 @@ from ...agent.limits.settings import JOB
 from ...agent.resources.model_errors import BudgetExceeded, Overloaded, RateLimited
 from ...agent.waiting.temporary import Kind, kind_of, said_wait, status_of
 from ...store import clock
-from ...store.records.usage import Use
+from ...store.records.usage import NO_USE, Use
 from ..waiting.waits import SuspendRun
 from .requests import PermitExpiredError
 
@@ -226,9 +226,10 @@ class CallAdmission:
             limits.limit_of_key(name).is_used_up(*known.expected) for name, known in usages.items()
         ):
             return None
+        expected = [self._admission.usage.expected(self._routes[route].limit) for route in left]
         use = Use(
-            max(1, *(self._routes[route].tokens for route in left)),
-            max(1, *(self._costs[route] for route in left)),
+            max(1, *(self._routes[route].tokens for route in left), *(e.tokens for e in expected)),
+            max(1, *(self._costs[route] for route in left), *(e.money for e in expected)),
         )
         for name, known in usages.items():
             known.reserved += use
@@ -275,7 +276,7 @@ class CallAdmission:
         self._left = list(range(len(self._routes)))
         return False
 
-    def _end(self, cause: Exception | None, tokens: int = 0) -> None:
+    def _end(self, cause: Exception | None, use: Use = NO_USE) -> None:
         """Report how an attempt has ended."""
         request, self._request = self._request, None
         if request is None:
@@ -283,7 +284,7 @@ class CallAdmission:
         outcome, retry_after = "done", None
         if cause is not None:
             outcome, retry_after = _outcome(cause)
-        self._admission.requests.end(request, outcome, tokens, retry_after)
+        self._admission.requests.end(request, outcome, use, retry_after)
 
     def count(self, result: Any, cause: Exception | None) -> None:
         """Count what the call has used, with the commit of its record."""
@@ -319,7 +320,7 @@ class CallAdmission:
             shard, use = self._uncounted
             self._uncounted = None
             self._admission.requests.report_usage(shard, self._admission.usage.totals(shard))
-            self._end(None, use.tokens)
+            self._end(None, use)
         elif request is not None and request.permit is None:
             if self._since is not None and self._refusal is None:
                 self._admission.remember(self._call, self._since)
@@ -334,7 +335,7 @@ class CallAdmission:
         if request is not None:
             assert request.permit is not None  # noqa: S101 (see `_leave`)
             tokens = self._routes[request.permit.route].tokens
-            self._admission.requests.end(request, "done", tokens)
+            self._admission.requests.end(request, "done", Use(tokens, 0))
 
 
 def _outcome(cause: Exception) -> tuple[str, float | None]:

@@ -12,10 +12,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...store import clock
+from ...store.records.usage import NO_USE
 from .. import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ...store.records.usage import Use
 
 __all__ = ["USE_WITHIN", "Permit", "PermitExpiredError", "PermitRequest", "PermitRequests"]
 
@@ -139,17 +142,17 @@ class PermitRequests:
         self,
         request: PermitRequest,
         outcome: str,
-        tokens: int = 0,
+        use: Use = NO_USE,
         retry_after: float | None = None,
     ) -> None:
         """Report what came of a request: whether it is withdrawn, unused, done or failed."""
         if not self.is_own_thread:
-            self._loop.call_soon_threadsafe(self.end, request, outcome, tokens, retry_after)
+            self._loop.call_soon_threadsafe(self.end, request, outcome, use, retry_after)
             return
         is_sent = self._asks.pop(request.number, None) is None
         is_known = request.permit is not None or (request.is_queued and not request.refusal)
         if is_sent and is_known:  # to the launcher
-            self._ends.append([request.number, outcome, retry_after, tokens])
+            self._ends.append([request.number, outcome, retry_after, *use])
             self._schedule()
         self._open.pop(request.number, None)
 

@@ -45,6 +45,11 @@ class Usage:
     def __init__(self) -> None:
         self._totals: dict[int, dict[str, Use]] = {}
         self._keys: dict[tuple[int, str, bytes], KeyUsage] = {}
+        self._expected: dict[str, Use] = {}
+
+    def expected(self, name: str) -> Use:
+        """What a call under a limit may use, by what others have."""
+        return self._expected.get(name, NO_USE)
 
     def open_shard(self, writer: ShardWriter) -> None:
         """Read the counts of a shard that was acquired."""
@@ -81,6 +86,8 @@ class Usage:
 
         `keyed` are the limits of `names` that count each key, too.
         """
+        for name in names:
+            self._expected[name] = self.expected(name).expect(use)
         totals = self._totals.setdefault(writer.number, {})
         for name in names:
             totals[name] = totals.get(name, NO_USE) + use

@@ -13,6 +13,7 @@ from support.profiles import examples
 from tamias.agent.limits.settings import JOB, Limits
 from tamias.launcher.limits.asks import Ask, AskedRoute
 from tamias.launcher.limits.limiter import Grant, Limiter, Refusal, Wait
+from tamias.store.records.usage import NO_USE, Use
 
 LIMITS = Limits.of(
     {
@@ -142,7 +143,7 @@ class LimiterMachine(RuleBasedStateMachine):
             self.limiter.report(shard, self.used[shard])
         elif outcome == "unused":
             self.log = [entry for entry in self.log if entry[1] is not grant]
-        self.limiter.end(call, outcome, tokens, retry, self.now)
+        self.limiter.end(call, outcome, Use(tokens, 0), retry, self.now)
         self.limiter.turn(self.now)
         self.take_replies()
 
@@ -155,7 +156,7 @@ class LimiterMachine(RuleBasedStateMachine):
     def withdraw(self, data: Any, outcome: str) -> None:
         call = data.draw(st.sampled_from(sorted(self.waiting)))
         del self.waiting[call]
-        self.limiter.end(call, outcome, 0, None, self.now)
+        self.limiter.end(call, outcome, NO_USE, None, self.now)
         self.limiter.turn(self.now)
         self.take_replies()
 
@@ -235,8 +236,7 @@ class LimiterMachine(RuleBasedStateMachine):
         assert len(self.log) == before
         free = [ask for ask in self.waiting.values() if ask.routes[0].limit == "other"]
         if not self.unknown and self.limiter.gate("other").breaker.is_closed:
-            job = self.total(JOB) + sum(held.route.tokens for held, _ in self.granted.values())
-            assert not free or job >= 3000
+            assert not free or self.total(JOB) + self.limiter.budgets.reserved(JOB)[0] >= 3000
 
 
 TestLimiter = LimiterMachine.TestCase

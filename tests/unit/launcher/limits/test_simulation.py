@@ -19,6 +19,7 @@ import pytest
 from tamias.agent.limits.settings import Limits
 from tamias.launcher.limits.asks import Ask, AskedRoute
 from tamias.launcher.limits.limiter import Grant, Limiter
+from tamias.store.records.usage import NO_USE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ class Simulation:
 
     def end(self, slot: int, incarnation: int, grant: Grant) -> None:
         if self.incarnations[slot] == incarnation and not self.down:
-            self.limiter.end((grant.worker, grant.number), "done", 0, None, self.now)
+            self.limiter.end((grant.worker, grant.number), "done", NO_USE, None, self.now)
             self.ask(slot)
 
     def kill(self, slot: int) -> None:

@@ -118,7 +118,7 @@ BAD: dict[str, tuple[bytes, str]] = {
         asking([1, 0, 5.0, "", [[0, "api", -1, 0]]]),
         "another form",
     ),
-    "that reports an end without words": (asking(ends=[[1, 0, None, 0]]), "another form"),
+    "that reports an end without words": (asking(ends=[[1, 0, None, 0, 0]]), "another form"),
     "that reports use of another shard": (
         asking(usage={"1": {"api": [1, 1]}}),
         "for a shard that it has not",
