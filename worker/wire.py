@@ -39,7 +39,8 @@ Kinds from a worker:
       "timers": ..., "questions": ..., "next": seconds since the epoch or null}}}`
 `p`   admit: JSON `{"asks": [[number, shard, since, key, [[route, limit, tokens, cost]]]],
       "ends": [[number, outcome, retry after, tokens, cost]],
-      "usage": {shard: {limit: [tokens, cost]}}}`: calls that wait for a permit, calls that have ended, what those of a shard have used in all
+      "usage": {shard: {limit: [tokens, cost]}}}`: calls that wait for a permit, calls that have
+      ended, what those of a shard have used in all
 `a`   an answer is recorded, or refused: JSON `{"id": n, "error": null or a JSON error}`
 `h`   it has halted: all that it has begun is done or suspended, and reported; JSON `{}`
 `s`   streamed: JSON `{"parts": [[offset, step, call, epoch, attempt, number, text, reasoning]]}`

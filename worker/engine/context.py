@@ -226,6 +226,11 @@ class WorkerContext(RunnerContext):
             if not call.goes_on():
                 return result
 
+    @property
+    def is_inside_durable_call(self) -> bool:
+        """Whether the caller runs inside a durable function."""
+        return inside_durable_call()
+
     async def _perform(self, work: Callable[[], Any], *, in_place: bool) -> Any:
         with durable_section():
             result = work() if in_place else await self._engine.threads.run(work)

@@ -51,6 +51,8 @@ class Server:
     def _answer(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
             number = connection.makefile("rb").readline()
+            if not number:  # it was killed before it has asked
+                return
             self.arrivals.append(time.monotonic())
             self.numbers.append(int(number))
             time.sleep(ANSWER_SECONDS)
