@@ -68,10 +68,14 @@ def _perform(request: dict[str, Any], channel: Channel) -> tuple[Report, int]:
         channel.send(ready={"address": frontend.address, "listen": frontend.listens_on})
 
     if request["kind"] == "service":
-        service = ServeSpec.recorded(state) if request["again"] else ServeSpec(**request["spec"])
+        service = ServeSpec(**request["spec"])
+        if request["again"]:
+            service = ServeSpec.recorded(state, service.config)
         service = replace(service, target=target_of(service))
         return serve(service, state, on_ready=on_ready, on_status=on_status), DONE
-    job = JobSpec.recorded(state) if request["again"] else JobSpec(**request["spec"])
+    job = JobSpec(**request["spec"])
+    if request["again"]:
+        job = JobSpec.recorded(state, job.config)
     job = replace(job, target=target_of(job))
     report = run_file_job(job, state, overwrite=request["overwrite"], on_status=on_status)
     return report, report.exit_code

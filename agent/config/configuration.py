@@ -27,6 +27,7 @@ from ..errors import ConfigError
 from ..naming.public import public
 from .option import ConfigOption, bad_value
 from .options import KNOWN_OPTIONS
+from .secret_names import shown
 from .values import converter
 from .yaml_text import flatten, nest, parse_yaml, place
 
@@ -194,7 +195,7 @@ class Configuration:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Configuration({self._merged!r})"
+        return f"Configuration({shown(self._merged)!r})"
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

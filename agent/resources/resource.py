@@ -7,7 +7,6 @@ bring their own subclasses of `Resource`.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from ..config.secret_names import is_secret
 from ..errors import AgentDefinitionError
 from ..metrics import MetricGroup  # noqa: TC001 (an annotation of a public class)
 from ..naming.moved import current_name
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from .recording import CallRecorder
 
 __all__ = ["Resource", "ResourceDescriptor", "ResourceType", "SerializableResource"]
-
-_SECRET = re.compile(
-    r"(?:^|_)(?:key|apikey|token|secret|password|headers|credentials?|auth)$", re.IGNORECASE
-)
-"""Names of arguments whose values are not shown."""
 
 
 @public
@@ -195,7 +190,7 @@ class ResourceDescriptor:
 
     def __repr__(self) -> str:
         given = "".join(
-            f", {name}={'...' if _SECRET.search(name) else repr(value)}"
+            f", {name}={'...' if is_secret(name) else repr(value)}"
             for name, value in self.arguments.items()
         )
         return f"ResourceDescriptor(clazz='{self.target_module}.{self.target_clazz}'{given})"

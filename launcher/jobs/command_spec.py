@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from ...agent.config.secret_names import secret_settings
+from ...agent.errors import UsageError
 from ...environments.provide import provide_launch
 from ..reload import generation_record
 from .agent_spec import AgentSpec
@@ -59,8 +61,31 @@ class CommandSpec(ABC):
         """
         return provide_launch(self.environment)
 
+    def record(self) -> dict[str, Any]:
+        """What a manifest records: all but secrets, whose names it has."""
+        return {**asdict(self), **generation_record.recorded_config(self.config)}
+
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> Self:
-        """Return what a manifest has recorded; entries of other versions are left out."""
+    def of_record(cls, record: Mapping[str, Any], secrets: Mapping[str, Any] | None = None) -> Self:
+        """Return what a manifest has recorded; entries of other versions are left out.
+
+        Args:
+            record: the manifest's.
+            secrets: settings among which are those that are not on record.
+
+        Raises:
+            UsageError: one of them is missing.
+        """
         known = {spec_field.name for spec_field in fields(cls)}
-        return cls(**{name: value for name, value in record.items() if name in known})
+        given = {name: value for name, value in record.items() if name in known}
+        config = {**given.get("config", {}), **secret_settings(secrets or {})}
+        missing = [
+            name for name in record.get(generation_record.WITHHELD, ()) if name not in config
+        ]
+        if missing:
+            raise UsageError(
+                f"{', '.join(missing)} would be missing: secrets are not on record.",
+                hint="Carry on with the command that began it, which gives them; better, keep them"
+                " in the environment.",
+            )
+        return cls(**{**given, "config": config})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from .job import Job
 from .smoke import smoke_runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..pool.status import PoolStatus
     from .report import Report
@@ -46,14 +46,19 @@ class JobSpec(CommandSpec):
         return self.on_error
 
     @classmethod
-    def recorded(cls, state: Path) -> JobSpec:
+    def recorded(cls, state: Path, secrets: Mapping[str, Any] | None = None) -> JobSpec:
         """Return the job that a state directory was made for.
 
+        Args:
+            state: the state directory.
+            secrets: settings among which are those that are not on record.
+
         Raises:
+            UsageError: a secret is missing.
             StoreError: there is no such directory, or a program has made it, not a command.
         """
         with StateDirectory.view(state) as view:
-            return cls.of_record(_recorded(view))
+            return cls.of_record(_recorded(view), secrets)
 
 
 def run_file_job(
@@ -106,15 +111,15 @@ def run_file_job(
     )
     with (
         open_source(spec.input, spec.key, spec.input_format) as source,
-        job.open_state(state_path, {"spec": asdict(spec), "input": source.identity()}) as state,
+        job.open_state(state_path, {"spec": spec.record(), "input": source.identity()}) as state,
         _undone_after_mistakes(state, spec.output),
     ):
         check_same_job(spec, state)
         source.check(state.manifest.job["input"])
         if state.progress.load() is None:
             _check_beginning(spec, job.config.get(PoolOptions.MALFORMED_LIMIT))
-        if state.manifest.job["spec"] != asdict(spec):
-            state.save_job({**state.manifest.job, "spec": asdict(spec)})
+        if state.manifest.job["spec"] != spec.record():
+            state.save_job({**state.manifest.job, "spec": spec.record()})
         sink = JsonLinesSink(
             spec.output,
             ordered=spec.ordered,

@@ -56,11 +56,14 @@ class CurrentGeneration:
         """What changes in the manifest's job with a generation, if a command can resume it."""
         ours = {
             "target": boot.target,
-            "config": boot.config,
             "on_error": boot.on_error,
             "environment": environment,
         }
         return {
-            name: {**spec, **{key: ours[key] for key in ours.keys() & spec.keys()}}
+            name: {
+                **{key: value for key, value in spec.items() if key != generation_record.WITHHELD},
+                **{key: ours[key] for key in ours.keys() & spec.keys()},
+                **generation_record.recorded_config(boot.config),
+            }
             for name, spec in generation_record.specs(self.state.manifest.job).items()
         }

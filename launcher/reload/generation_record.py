@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.options import KNOWN_OPTIONS
+from ...agent.config.secret_names import secret_settings, without_secrets
 from ...store.crashpoints import reach
 from ...worker.importing.codebase import changed
 from ...worker.importing.target_names import without_suffix
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 SPECS: Final = ("spec", "service")
 """Entries of a manifest's job from which a command can start it again."""
+
+WITHHELD: Final = "withheld"
+"""In these: the names of settings that are secrets."""
 
 _NUMBER = "generation"
 _LINEAGE = "lineage"
@@ -46,6 +50,12 @@ def files(manifest: Manifest) -> dict[str, str]:
 def specs(job: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What a command can start the job again from: at most one entry, by its name."""
     return {name: job[name] for name in SPECS if isinstance(job.get(name), dict)}
+
+
+def recorded_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The entries of such a record for a configuration, without secrets."""
+    withheld = sorted(secret_settings(config))
+    return {"config": without_secrets(config), **({WITHHELD: withheld} if withheld else {})}
 
 
 def recorded_environment(job: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +146,7 @@ def record_files(state: StateDirectory, number: int, files: dict[str, str]) -> N
 def definition_of(target: str | None, config: dict[str, Any], python: str) -> dict[str, Any]:
     """What makes a generation what it is, but for its code; JSON.
 
-    Options that can change in a running pool do not count.
+    Options that can change in a running pool do not count, and secrets are in no record.
 
     Args:
         target: what names the agent, None for an object.
@@ -145,7 +155,7 @@ def definition_of(target: str | None, config: dict[str, Any], python: str) -> di
     """
     lasting = {
         key: value
-        for key, value in config.items()
+        for key, value in without_secrets(config).items()
         if key not in KNOWN_OPTIONS or not (KNOWN_OPTIONS[key].live or KNOWN_OPTIONS[key].fixed)
     }
     return {"target": target, "config": lasting, "python": python}

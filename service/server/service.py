@@ -8,9 +8,9 @@ recorded, and the rest waits in the request log for the next start.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions, ServiceOptions
@@ -32,7 +32,7 @@ from .source import RequestSource
 from .systemd import notify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ...launcher.jobs.report import Report
     from ...launcher.pool.status import PoolStatus
@@ -55,17 +55,22 @@ class ServeSpec(CommandSpec):
         return Configuration(self.config).get(PoolOptions.ON_ERROR) or "dead-letter"
 
     @classmethod
-    def recorded(cls, state: Path) -> ServeSpec:
+    def recorded(cls, state: Path, secrets: Mapping[str, Any] | None = None) -> ServeSpec:
         """Return the service that a state directory was made for, as the last reload has left it.
 
+        Args:
+            state: the state directory.
+            secrets: settings among which are those that are not on record.
+
         Raises:
+            UsageError: a secret is missing.
             StoreError: there is no such directory, or a service has not made it.
         """
         with StateDirectory.view(state) as view:
             service = view.manifest.job.get("service")
         if not isinstance(service, dict):
             raise StoreError(f"{state} was not made by a service.")
-        return cls.of_record(service)
+        return cls.of_record(service, secrets)
 
 
 def serve(
@@ -98,7 +103,7 @@ def serve(
         )
     keys = ServerKeys(Path(spec.keys)) if spec.keys is not None else None
     job = Job(spec.agent_spec(), spec.launch(), smoke=smoke_runner(), handle_signals=handle_signals)
-    record = {"input": {"kind": "service"}, "service": asdict(spec)}
+    record = {"input": {"kind": "service"}, "service": spec.record()}
     with ExitStack() as stack:
         state = stack.enter_context(job.open_state(state_path, record))
         handoff = Handoff()

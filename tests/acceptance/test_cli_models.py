@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEY = "sk-very-secret-1234567890"
-AGENT = f"""
+AGENT = """
 import os, sys
 from tamias import *
 
@@ -32,7 +32,7 @@ class Plain(Agent):
     @action(InputEvent)
     @staticmethod
     async def act(event, ctx):
-        ctx.send_event(OutputEvent(output={{"sdks": sdks(), "memory": own_memory()}}))
+        ctx.send_event(OutputEvent(output={"sdks": sdks(), "memory": own_memory()}))
 
 class Thinking(Agent):
     @chat_model_connection
@@ -40,7 +40,6 @@ class Thinking(Agent):
     def service():
         return ResourceDescriptor(
             clazz="tamias.OpenAIChatModelConnection",
-            api_key="{KEY}",
             api_base_url=os.environ["FAKE_URL"],
         )
 
@@ -56,7 +55,7 @@ class Thinking(Agent):
         model = ctx.get_resource("model", ResourceType.CHAT_MODEL)
         answer = await model.achat([ChatMessage(role="user", content=event.input)])
         ctx.send_event(
-            OutputEvent(output={{"said": answer.content, "sdks": before, "memory": own_memory()}})
+            OutputEvent(output={"said": answer.content, "sdks": before, "memory": own_memory()})
         )
 """
 
@@ -87,6 +86,7 @@ def run(folder: Folder, agent: str, values: list[str], *more: str) -> list[dict[
     folder.tamias(
         *("run", f"agent.py:{agent}", "--input", "in.jsonl", "--output", f"{agent}.jsonl"),
         *("--workers", "1", "--set", "on-error=dead-letter", *more),
+        *("--set", f"OpenAIChatModelConnection.api_key={KEY}"),
         code=3 if "bad" in values else 0,
     )
     written = (folder.path / f"{agent}.jsonl").read_text().splitlines()
@@ -111,8 +111,17 @@ def test_workers_share_the_client_library_and_only_agents_with_models_have_it(
     assert "refuses the request" in letter
     assert "The key *** is fine" in letter
     for file in folder.path.rglob("*"):
-        if file.is_file() and file.suffix not in {".py", ".pyc"}:
+        if file.is_file():
             assert KEY.encode() not in file.read_bytes(), file
+
+
+def test_a_key_is_given_again_to_carry_on(folder: Folder) -> None:
+    (output,) = run(folder, "Thinking", ["hello"])
+    assert output["said"] == "You said: hello"
+    refused = folder.tamias("resume", "Thinking.jsonl.tamias", code=2)
+    assert "OpenAIChatModelConnection.api_key would be missing" in refused.stderr
+    assert "keep them in the environment" in " ".join(refused.stderr.split())
+    assert run(folder, "Thinking", ["hello"]) == [output]
 
 
 def test_spawned_workers_import_it_themselves(folder: Folder) -> None:
@@ -127,6 +136,7 @@ def test_a_missing_client_library_keeps_the_pool_from_starting(folder: Folder) -
         failed = folder.tamias(
             *("run", "agent.py:Thinking", "--input", folder.write(f"{number}.jsonl", "")),
             *("--output", f"{number}.out", "--set", f"start-method={method}"),
+            OPENAI_API_KEY=KEY,
             code=2,
         )
         assert "The package openai is not installed" in failed.stderr
