@@ -85,6 +85,9 @@ class TextStreams:
 
     def announce(self, registry: WorkerRegistry, transport: WorkerTransport) -> None:
         """Send the workers what has changed, and new workers all."""
+        workers = [worker for worker in registry if worker.ready and worker.streams]
+        if not self._changed and all(worker.knows_streams for worker in workers):
+            return
         with self._lock:
             changed, self._changed = self._changed, set()
             wanted = sorted(self._wanted)
@@ -93,9 +96,7 @@ class TextStreams:
                 "forget": sorted(changed - self._wanted),
                 "all": False,
             }
-        for worker in registry:
-            if not (worker.ready and worker.streams):
-                continue
+        for worker in workers:
             if not worker.knows_streams:
                 worker.knows_streams = True
                 if wanted:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.cli import pool_of, wait_for
+from support.cli import pool_of
 from support.providers.script import Fault, Queue, Reply
 from support.providers.server import fake_providers
 from support.service.process import Service, serving
@@ -181,9 +181,12 @@ def test_a_killed_worker_makes_a_new_attempt(service: Service) -> None:
 def test_a_client_that_comes_back_sees_the_rest(service: Service) -> None:
     name = "returning"
     with Client(service.state, client_id=name) as client:
-        client.submit("h", ["gone", ["one", "wait", "two"]], stream=True)
-        client.flush()
-    wait_for(lambda: "gone True" in (service.folder.path / "made").read_text())
+        first = client.submit("h", ["gone", ["one", "wait", "two"]], stream=True)
+        parts: list[StreamPart] = []
+        for part in first.stream():
+            parts.append(part)
+            if text(parts, part.call) == "one wait ":
+                break
     with Client(service.state, client_id=name) as client:
         again = client.submit("h", ["gone", ["one", "wait", "two"]], stream=True)
         (service.folder.path / "go-gone").touch()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tamias.launcher.streams import text_streams
 from tamias.launcher.streams.text_streams import TextStreams
+from tamias.worker import wire
 
 if TYPE_CHECKING:
     import pytest
@@ -35,3 +37,41 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(streams.take()) == 2
     streams.receive(parts(1))
     assert len(streams.take()) == 1
+
+
+class Transport:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, dict[str, Any]]] = []
+
+    def send(self, identity: bytes, message: bytes) -> None:
+        """Send a message."""
+        assert message[:1] == wire.WANTED
+        self.sent.append((identity, wire.unpack(message)))
+
+
+def worker(name: bytes, *, ready: bool = True, streams: bool = True) -> Any:
+    """As much of a worker's handle as streams need."""
+    return SimpleNamespace(identity=name, ready=ready, streams=streams, knows_streams=False)
+
+
+def test_workers_are_told_what_has_changed_and_new_ones_all() -> None:
+    streams = TextStreams(lambda: None)
+    transport: Any = Transport()
+    old, late, first = worker(b"old", streams=False), worker(b"late", ready=False), worker(b"first")
+    registry: Any = [old, late, first]
+    streams.want([1, 2])
+    streams.announce(registry, transport)
+    assert transport.sent == [(b"first", {"want": [1, 2], "forget": [], "all": True})]
+    transport.sent.clear()
+    streams.announce(registry, transport)
+    assert transport.sent == []
+    streams.want([3])
+    streams.forget([1])
+    late.ready = True
+    streams.announce(registry, transport)
+    assert transport.sent == [
+        (b"late", {"want": [2, 3], "forget": [], "all": True}),
+        (b"first", {"want": [3], "forget": [1], "all": False}),
+    ]
