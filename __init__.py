@@ -11,6 +11,7 @@ from .agent.config.configuration import Configuration
 from .agent.config.java_options import JavaOptions
 from .agent.config.option import ConfigOption
 from .agent.config.options import AgentExecutionOptions, PoolOptions, ServiceOptions
+from .agent.config.tool_options import ToolCallOptions
 from .agent.config.values import parse_duration, parse_size
 from .agent.context import RunnerContext
 from .agent.decorators import (
@@ -95,9 +96,12 @@ from .agent.resources.resource import (
     SerializableResource,
 )
 from .agent.resources.resource_name import ResourceName
-from .agent.resources.tool import FunctionTool, Tool
 from .agent.resources.usage import TokenUsage
 from .agent.row import Row
+from .agent.tools.injection import InjectedArg, ToolParameterSource
+from .agent.tools.metadata import InputRequired, ToolMetadata, ToolResponse, ToolType
+from .agent.tools.settings import ToolSettings
+from .agent.tools.tool import FunctionTool, Tool
 from .agent.waiting.questions import Answer, Question
 from .agent.waiting.retry import RetryPolicy
 
@@ -126,6 +130,8 @@ if TYPE_CHECKING:
         VectorStoreQueryMode,
         VectorStoreQueryResult,
     )
+    from .agent.tools.calling import call_tools
+    from .agent.tools.results import ToolResult, ToolResults
     from .bridge.resources.chat_model import JavaChatModelConnection, JavaChatModelSetup
     from .bridge.resources.embedding_model import (
         JavaEmbeddingModelConnection,
@@ -212,19 +218,22 @@ __getattr__ = lazily(
     OutputParseError=".agent.models.output_schema",
     OutputSchema=".agent.models.output_schema",
     ReActAgent=".agent.chat.react",
-    StreamPart=".service.client.text_parts",
     STRUCTURED_OUTPUT=".agent.models.output_schema",
+    StreamPart=".service.client.text_parts",
     Submission=".service.client.submission",
     TextParts=".service.client.text_parts",
     TongyiChatModelConnection=".models.openai.compatible",
     TongyiChatModelSetup=".models.openai.compatible",
     ToolRequestEvent=".agent.chat.events",
     ToolResponseEvent=".agent.chat.events",
+    ToolResult=".agent.tools.results",
+    ToolResults=".agent.tools.results",
     VLLMChatModelConnection=".models.openai.compatible",
     VLLMChatModelSetup=".models.openai.compatible",
     VectorStoreQuery=".agent.models.vector_store",
     VectorStoreQueryMode=".agent.models.vector_store",
     VectorStoreQueryResult=".agent.models.vector_store",
+    call_tools=".agent.tools.calling",
     load_yaml=".worker.importing.yaml_files",
     run_agent=".launcher.testing.in_process",
 )
@@ -287,8 +296,10 @@ __all__ = [
     "Gauge",
     "Histogram",
     "ImageBlock",
+    "InjectedArg",
     "InputError",
     "InputEvent",
+    "InputRequired",
     "JavaCallError",
     "JavaChatModelConnection",
     "JavaChatModelSetup",
@@ -363,8 +374,16 @@ __all__ = [
     "TongyiChatModelConnection",
     "TongyiChatModelSetup",
     "Tool",
+    "ToolCallOptions",
+    "ToolMetadata",
+    "ToolParameterSource",
     "ToolRequestEvent",
+    "ToolResponse",
     "ToolResponseEvent",
+    "ToolResult",
+    "ToolResults",
+    "ToolSettings",
+    "ToolType",
     "Unavailable",
     "UnserializableError",
     "UsageError",
@@ -376,6 +395,7 @@ __all__ = [
     "WaitTimeoutError",
     "WorkerStartError",
     "action",
+    "call_tools",
     "chat_model_connection",
     "chat_model_setup",
     "embedding_model_connection",

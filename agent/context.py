@@ -251,14 +251,22 @@ class RunnerContext(ABC):
         """Cancel a timer of this key; returns whether there was one whose event has not arrived."""
 
     @abstractmethod
-    async def wait_for(self, name: str, timeout: Duration | None = None, ask: Any = None) -> Any:
+    async def wait_for(
+        self,
+        name: str,
+        timeout: Duration | None = None,
+        ask: Any = None,
+        *,
+        id: str | None = None,
+    ) -> Any:
         """Wait for an answer from outside, and return it; the run leaves its worker, see `sleep`.
 
         Who is to answer finds the `Question`, with ``name`` and ``ask``, among the outputs, and by
         ``tamias waiting``. An answer names its token: ``tamias answer``, ``Client.answer``, or an
-        `Answer` as an input of the key. Raises `WaitTimeoutError` if none has come in time,
-        `TimerError` for a bad ``timeout``, `MemoryAccessError` inside a durable function,
-        `UnserializableError` if ``ask`` cannot be pickled.
+        `Answer` as an input of the key. Several questions of one ``name`` that an action asks at
+        the same time, in tasks of its own, each need an ``id``. Raises `WaitTimeoutError` if none
+        has come in time, `TimerError` for a bad ``timeout``, `MemoryAccessError` inside a durable
+        function, `UnserializableError` if ``ask`` cannot be pickled.
         """
 
     # -------------------------------------------------------------- resources and settings

@@ -17,6 +17,7 @@ from .decorators import action_mark, checked_listens, resource_mark
 from .errors import AgentDefinitionError
 from .resources.provider import MethodProvider, ResourceProvider, provider_of
 from .resources.resource import ResourceType
+from .tools.tool import as_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,19 +102,23 @@ def declared_providers(
             if name in own.get(kind, {}):
                 msg = f"{kind.value} {name!r} is both a method of {_name(agent)} and added by hand."
                 raise AgentDefinitionError(msg, hint="Give one of them another name.")
-            own.setdefault(kind, {})[name] = provider_of(name, kind, declared)
+            own.setdefault(kind, {})[name] = _provider(name, kind, declared)
     for kind, shared in environment.items():
         for name, declared in shared.items():
             if name not in own.get(kind, {}):
-                own.setdefault(kind, {})[name] = provider_of(name, kind, declared)
+                own.setdefault(kind, {})[name] = _provider(name, kind, declared)
     return own
+
+
+def _provider(name: str, kind: ResourceType, declared: Any) -> ResourceProvider:
+    return provider_of(name, kind, as_tool(kind, declared))
 
 
 def _method_provider(
     name: str, kind: ResourceType, function: Callable[..., Any]
 ) -> ResourceProvider:
     if kind is ResourceType.TOOL:
-        return provider_of(name, kind, function)
+        return _provider(name, kind, function)
     signature = inspect.signature(function)
     try:
         signature.bind()

@@ -8,14 +8,22 @@ drops what else was on it).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .errors import AgentDefinitionError, ConfigError
 from .event import Event
 from .resources.resource import ResourceType
+from .tools.settings import ToolSettings, mark_tool
 from .waiting.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from .tools.injection import InjectedArg
+    from .tools.settings import Approval
 
 __all__ = [
     "ActionMark",
@@ -160,9 +168,50 @@ def prompt(function: F) -> F:
     return _marked(function, _RESOURCE, ResourceType.PROMPT)
 
 
-def tool(function: F) -> F:
-    """The function itself is a tool: a model sees its name, docstring and typed parameters."""
-    return _marked(function, _RESOURCE, ResourceType.TOOL)
+@overload
+def tool(function: F, /) -> F: ...
+
+
+@overload
+def tool(
+    *,
+    approval: Approval = False,
+    approval_timeout: float | str | timedelta | None = None,
+    timeout: float | str | timedelta | None = None,
+    retry: RetryPolicy | Mapping[str, Any] | int | None = None,
+    idempotent: bool = True,
+    limit: str = "",
+    description: str | None = None,
+    injected_args: Mapping[str, InjectedArg | Mapping[str, Any]] | None = None,
+) -> Callable[[F], F]: ...
+
+
+def tool(function: Any = None, /, **settings: Any) -> Any:
+    """The function itself is a tool: a model sees its name, docstring and typed parameters.
+
+    With or without settings, which are those of `ToolSettings`: ``@tool(approval=True)``.
+
+    Raises `AgentDefinitionError` for a setting that is of no use.
+    """
+
+    def mark(marked: F) -> F:
+        _marked(marked, _RESOURCE, ResourceType.TOOL)
+        mark_tool(_unwrapped(marked), checked)
+        return marked
+
+    if function is not None and settings:
+        raise AgentDefinitionError(
+            f"@tool was given {function!r}.",
+            hint="Write @tool above a function, or name its settings: @tool(approval=True).",
+        )
+    known = inspect.signature(ToolSettings).parameters
+    unknown = sorted(settings.keys() - known.keys())
+    if unknown:
+        raise AgentDefinitionError(
+            f"@tool has no setting {unknown[0]!r}.", hint=f"It has {', '.join(known)}."
+        )
+    checked = ToolSettings(**settings)
+    return mark if function is None else mark(function)
 
 
 def _marked(function: F, name: str, mark: object) -> F:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..naming.public import public
 from .java_options import JavaOptions
 from .option import ConfigOption
+from .tool_options import ToolCallOptions
 from .values import (
     AUTO,
     parse_cpus,
@@ -489,7 +490,7 @@ class ServiceOptions:
 
 KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
     option.key: option
-    for group in (AgentExecutionOptions, PoolOptions, ServiceOptions, JavaOptions)
+    for group in (AgentExecutionOptions, PoolOptions, ServiceOptions, JavaOptions, ToolCallOptions)
     for option in vars(group).values()
     if isinstance(option, ConfigOption)
 }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..metrics import MetricGroup
     from ..resources.recording import CallRecorder
-    from ..resources.tool import Tool
+    from ..tools.tool import Tool
     from .output_schema import OutputSchema
 
 __all__ = ["ChatCall", "ChatRequest", "ConnectionRoute", "count_tokens", "described"]

@@ -42,7 +42,7 @@ from .output_schema import OutputSchema
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..resources.tool import Tool
+    from ..tools.tool import Tool
 
 __all__ = ["BaseChatModelConnection", "BaseChatModelSetup"]
 

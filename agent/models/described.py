@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from ..resources.tool import Tool
+    from ..tools.tool import Tool
 
 __all__ = ["Described"]
 

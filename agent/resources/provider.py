@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import AgentDefinitionError
 from .resource import Resource, ResourceDescriptor, ResourceType
-from .tool import FunctionTool
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
@@ -138,15 +137,12 @@ class MethodProvider(ResourceProvider):
 
 
 def provider_of(name: str, kind: ResourceType, declared: Any) -> ResourceProvider:
-    """The provider for what a user declared: a descriptor, a resource, or a function as a tool.
+    """The provider for what a user declared: a descriptor, or a resource.
 
     Raises `AgentDefinitionError` for anything else, and for a resource of another type.
     """
     if isinstance(declared, ResourceDescriptor):
         return DescriptorProvider(name, kind, declared)
-    if kind is ResourceType.TOOL and callable(declared) and not isinstance(declared, Resource):
-        declared = FunctionTool(func=declared)
-        declared.args_schema  # noqa: B018  (a tool that cannot be described is found out now)
     if isinstance(declared, Resource):
         provider = InstanceProvider(name, kind, declared)
         _typed(declared, provider)

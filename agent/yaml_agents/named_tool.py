@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..resources.tool import FunctionTool
+from ..tools.tool import FunctionTool
 
 
 class NamedTool(FunctionTool):

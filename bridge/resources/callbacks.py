@@ -18,7 +18,7 @@ from ...agent.models.vector_store import BaseVectorStore, CollectionManageableVe
 from ...agent.resources.chat_message import MessageRole
 from ...agent.resources.prompt import LocalPrompt, Prompt
 from ...agent.resources.resource import ResourceType
-from ...agent.resources.tool import Tool
+from ...agent.tools.tool import Tool
 from . import convert
 
 if TYPE_CHECKING:

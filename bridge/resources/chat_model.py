@@ -13,7 +13,7 @@ from .java_resource import JavaResource
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 
 @public

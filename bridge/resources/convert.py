@@ -38,7 +38,7 @@ from ...agent.resources.prompt import LocalPrompt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 
 # ------------------------------------------------------------------ trees and text

@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 
 from ...agent.errors import UsageError
 from ...agent.naming.public import public
-from ...agent.resources.tool import Tool
+from ...agent.tools.tool import Tool
 from .java_resource import JavaResource
 
 

@@ -117,6 +117,7 @@ def run_agent(
         {
             "workers": 1,
             "suspend-after": 0,
+            "at-end": "wait",  # `SkippedWaits` decides when it is over
             **durability,
             **(config or {}),
             PoolOptions.ON_ERROR.key: on_error,

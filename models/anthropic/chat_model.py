@@ -22,7 +22,7 @@ from .service import DEFAULT_URL, Answer, AnthropicService, Place, request_optio
 
 if TYPE_CHECKING:
     from ...agent.resources.chat_message import ChatDelta, ChatMessage
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 __all__ = ["AnthropicChatModelConnection", "AnthropicChatModelSetup"]
 

@@ -18,7 +18,7 @@ from .answers import PROVIDER, text_of_blocks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 __all__ = [
     "ANSWER_TOOL",

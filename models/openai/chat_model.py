@@ -22,7 +22,7 @@ from .models import knows_schemas, reasons
 from .places import KeyedConnection
 
 if TYPE_CHECKING:
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
     from .service import Answer
 
 __all__ = ["OpenAIChatModelConnection", "OpenAIChatModelSetup"]

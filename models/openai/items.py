@@ -25,7 +25,7 @@ from .messages import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 __all__ = ["PROVIDER", "described_tools", "response_message", "wire_items"]
 

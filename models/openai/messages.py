@@ -16,7 +16,7 @@ from ..shared.tool_calls import arguments_of, call_id, tool_call
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 __all__ = ["answer_of", "described_tools", "response_format", "usage_of", "wire_messages"]
 

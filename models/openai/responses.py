@@ -20,7 +20,7 @@ from .places import KeyedConnection
 from .service import Answer
 
 if TYPE_CHECKING:
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 __all__ = ["OpenAIResponsesModelConnection", "OpenAIResponsesModelSetup"]
 

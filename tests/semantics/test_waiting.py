@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,11 +16,15 @@ from tamias import (
     InputEvent,
     OutputEvent,
     Question,
+    RunnerContext,
     WaitTimeoutError,
     action,
     run_agent,
 )
 from tamias.store import clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Silence(Event):
@@ -94,6 +98,16 @@ def test_without_an_answer_the_time_passes_or_the_run_is_left() -> None:
     assert run.outputs == []
     assert run.waiting == 1
     assert [(question.key, question.ask) for question in run.questions] == [("a", 5)]
+
+
+def test_a_question_of_an_earlier_run_is_answered(tmp_path: Path) -> None:
+    async def ask(event: Event, ctx: RunnerContext) -> None:
+        ctx.send_event(OutputEvent(output=await ctx.wait_for("size")))
+
+    agent, inputs = Agent().add_action("ask", [InputEvent], ask), [("k", 1)]
+    state = tmp_path / "state"
+    assert run_agent(agent, inputs, state=state).waiting == 1
+    assert run_agent(agent, inputs, state=state, answers={"size": "L"}).outputs == [{"k": "L"}]
 
 
 def test_an_error_of_the_test_s_answers_is_raised() -> None:

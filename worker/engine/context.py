@@ -285,12 +285,21 @@ class WorkerContext(RunnerContext):
     async def _wait_until(self, moment: float) -> None:
         await self._engine.waits.until(self._run, moment)
 
-    async def wait_for(self, name: str, timeout: Duration | None = None, ask: Any = None) -> Any:
+    async def wait_for(
+        self,
+        name: str,
+        timeout: Duration | None = None,
+        ask: Any = None,
+        *,
+        id: str | None = None,
+    ) -> Any:
         """Wait for an answer from outside; see `RunnerContext.wait_for`."""
         self._refuse_inside("ctx.wait_for")
         check_name(name)
         seconds = None if timeout is None else seconds_of(timeout, "the timeout of ctx.wait_for")
-        step = WaitStep(self._engine, self._run, "ctx.wait_for", name, seconds)
+        # Without an id as older versions have identified it.
+        told_apart = (name, seconds) if id is None else (name, seconds, id)
+        step = WaitStep(self._engine, self._run, "ctx.wait_for", *told_apart)
         asking = Asking(self._engine, self._run, name)
         if step.record is None:
             await self._wait_for_siblings(step)

@@ -21,6 +21,7 @@ import pytest
 from tamias import Configuration
 from tamias.agent.resources.provider import provider_of
 from tamias.agent.resources.registry import ResourceRegistry
+from tamias.agent.tools.tool import as_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,7 +85,7 @@ def registry(
 ) -> Iterator[ResourceRegistry]:
     """The resources of an agent, without a pool around them."""
     providers = {
-        kind: {name: provider_of(name, kind, what) for name, what in named.items()}
+        kind: {name: provider_of(name, kind, as_tool(kind, what)) for name, what in named.items()}
         for kind, named in declared.items()
     }
     resources = ResourceRegistry(providers, Configuration(java_settings(**settings)))

@@ -29,6 +29,7 @@ from tamias import (
 )
 from tamias.agent.resources.provider import provider_of
 from tamias.agent.resources.registry import ResourceRegistry
+from tamias.agent.tools.tool import as_tool
 from tamias.worker.metrics import WorkerMetrics
 
 
@@ -36,7 +37,7 @@ def registry(**setup: Any) -> ResourceRegistry:
     model = ResourceDescriptor(clazz=PythonSetup, connection="here", **setup)
     declared = {**PYTHON, ResourceType.CHAT_MODEL: {"model": model}}
     providers = {
-        kind: {name: provider_of(name, kind, what) for name, what in named.items()}
+        kind: {name: provider_of(name, kind, as_tool(kind, what)) for name, what in named.items()}
         for kind, named in declared.items()
     }
     return ResourceRegistry(providers, Configuration())

@@ -116,14 +116,29 @@ def test_an_async_tool_is_awaited_by_its_caller() -> None:
     assert asyncio.run(Tool.from_callable(wait).call("x")) == "x"
 
 
-def test_parameters_without_annotations_may_be_anything() -> None:
-    found = Tool.from_callable(lambda a, b=1: (a, b))
+def test_a_parameter_without_a_type_is_an_error_that_names_it() -> None:
+    with pytest.raises(AgentDefinitionError, match="parameter 'b' of the tool 'half' has no type"):
+        AgentPlan.compile(Agent().add_resource("half", ResourceType.TOOL, half))
+
+
+def half(a: Any, b=1):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    return a, b
+
+
+def test_a_parameter_may_be_anything() -> None:
+    def both(a: Any, b: Any = 1) -> Any:
+        return a, b
+
+    found = Tool.from_callable(both)
     assert set(found.parameters["properties"]) == {"a", "b"}
     assert found.parameters["required"] == ["a"]
 
 
 def test_parameters_may_have_the_names_of_a_models_own_methods() -> None:
-    found = Tool.from_callable(lambda copy, schema, model_name: (copy, schema, model_name))
+    def named(copy: int, schema: int, model_name: int) -> tuple[int, int, int]:
+        return copy, schema, model_name
+
+    found = Tool.from_callable(named)
     assert found.parameters["required"] == ["copy", "schema", "model_name"]
     assert found.call(1, schema=2, model_name=3) == (1, 2, 3)
 
@@ -132,7 +147,8 @@ def test_annotations_that_only_a_type_checker_understands() -> None:
     def price(amount: Decimal) -> Decimal:
         return amount
 
-    assert set(Tool.from_callable(price).parameters["properties"]) == {"amount"}
+    with pytest.raises(AgentDefinitionError, match="'Decimal' of the parameter 'amount' of the"):
+        Tool.from_callable(price).parameters  # noqa: B018
 
 
 def variadic(*numbers: int) -> int:

@@ -1,0 +1,1 @@
+"""Tools that models call: described, checked, called durably. Knows no provider, no process."""
