@@ -146,6 +146,11 @@ if TYPE_CHECKING:
         AnthropicChatModelSetup,
     )
     from .models.embeddings.local import LocalEmbeddingModelConnection, LocalEmbeddingModelSetup
+    from .models.ollama.chat_model import OllamaChatModelConnection, OllamaChatModelSetup
+    from .models.ollama.embeddings import (
+        OllamaEmbeddingModelConnection,
+        OllamaEmbeddingModelSetup,
+    )
     from .models.openai.azure import (
         AzureOpenAIChatModelConnection,
         AzureOpenAIChatModelSetup,
@@ -209,6 +214,10 @@ __getattr__ = lazily(
     JavaVectorStore=".bridge.resources.vector_store",
     LocalEmbeddingModelConnection=".models.embeddings.local",
     LocalEmbeddingModelSetup=".models.embeddings.local",
+    OllamaChatModelConnection=".models.ollama.chat_model",
+    OllamaChatModelSetup=".models.ollama.chat_model",
+    OllamaEmbeddingModelConnection=".models.ollama.embeddings",
+    OllamaEmbeddingModelSetup=".models.ollama.embeddings",
     OpenAIChatModelConnection=".models.openai.chat_model",
     OpenAIChatModelSetup=".models.openai.chat_model",
     OpenAIEmbeddingModelConnection=".models.openai.embeddings",
@@ -325,6 +334,10 @@ __all__ = [
     "MetricGroup",
     "MissingExtraError",
     "ModelError",
+    "OllamaChatModelConnection",
+    "OllamaChatModelSetup",
+    "OllamaEmbeddingModelConnection",
+    "OllamaEmbeddingModelSetup",
     "OpenAIChatModelConnection",
     "OpenAIChatModelSetup",
     "OpenAIEmbeddingModelConnection",

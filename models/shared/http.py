@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CONNECT_SECONDS",
     "HttpSettings",
+    "async_client_options",
     "async_http_client",
     "preload_http",
+    "sync_client_options",
     "sync_http_client",
 ]
 
@@ -67,16 +69,26 @@ def preload_http(package: str) -> None:
 
 def async_http_client(httpx: ModuleType, settings: HttpSettings) -> Any:
     """An ``AsyncClient`` of httpx2 or httpx."""
-    options = _options(httpx, settings)
-    expiry = options["limits"].keepalive_expiry
-    lanes = _Lanes(httpx, lambda: httpx.AsyncHTTPTransport(**options), expiry)
-    return httpx.AsyncClient(transport=lanes, **_client_options(httpx, settings))
+    return httpx.AsyncClient(**async_client_options(httpx, settings))
 
 
 def sync_http_client(httpx: ModuleType, settings: HttpSettings) -> Any:
     """A ``Client`` of httpx2 or httpx, for use by several threads."""
+    return httpx.Client(**sync_client_options(httpx, settings))
+
+
+def async_client_options(httpx: ModuleType, settings: HttpSettings) -> dict[str, Any]:
+    """Arguments of an ``AsyncClient``, for libraries that make it themselves."""
+    options = _options(httpx, settings)
+    expiry = options["limits"].keepalive_expiry
+    lanes = _Lanes(httpx, lambda: httpx.AsyncHTTPTransport(**options), expiry)
+    return {"transport": lanes, **_client_options(httpx, settings)}
+
+
+def sync_client_options(httpx: ModuleType, settings: HttpSettings) -> dict[str, Any]:
+    """Arguments of a ``Client``, for libraries that make it themselves."""
     transport = httpx.HTTPTransport(**_options(httpx, settings))
-    return httpx.Client(transport=transport, **_client_options(httpx, settings))
+    return {"transport": transport, **_client_options(httpx, settings)}
 
 
 def _client_options(httpx: ModuleType, settings: HttpSettings) -> dict[str, Any]:

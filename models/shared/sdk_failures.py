@@ -1,6 +1,7 @@
-"""Failures on the way, as client libraries of one make (openai, anthropic) raise them.
+"""Failures on the way, as client libraries and the HTTP libraries below them raise them.
 
-Their errors, and those of the HTTP library below them, have the same names.
+httpx and httpx2 have the same names of errors, and so have openai and anthropic, which are of one
+make.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ...agent.resources.model_errors import ModelError
     from .failures import Service
 
-__all__ = ["failure_on_the_way"]
+__all__ = ["failure_on_the_way", "http_failure"]
 
 _UNREACHABLE = frozenset({"ConnectError", "ProxyError", "UnsupportedProtocol", "InvalidURL"})
 _CUT = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "CloseError", "DecodingError"})
@@ -31,17 +32,28 @@ def failure_on_the_way(
         error: what it has raised.
         seconds: how long it waits for a piece of an answer.
     """
-    cause = error.__cause__ if isinstance(error, library.APIConnectionError) else error
-    name = type(cause).__name__
-    reason = f"{cause}" or name
+    if isinstance(error, library.APIConnectionError):
+        cause = error.__cause__ or error
+        is_late = isinstance(error, library.APITimeoutError)
+        found = http_failure(service, cause, seconds)
+        return found or (service.silent(seconds) if is_late else service.cut(str(cause)))
+    if isinstance(error, library.APIResponseValidationError):
+        return service.unreadable("")
+    return http_failure(service, error, seconds)
+
+
+def http_failure(service: Service, error: BaseException, seconds: float) -> ModelError | None:
+    """The error for one of the HTTP library, or of the reader of its answer; None for another."""
+    name = type(error).__name__
+    reason = f"{error}" or name
     if name == "ConnectTimeout":
         return service.unreachable(f"no connection within {CONNECT_SECONDS:g} s")
-    if name.endswith("Timeout") or isinstance(error, library.APITimeoutError):
+    if name.endswith("Timeout"):
         return service.silent(seconds)
     if name in _UNREACHABLE:
         return service.unreachable(reason)
-    if isinstance(error, library.APIConnectionError) or name in _CUT:
+    if name in _CUT:
         return service.cut(reason)
-    if isinstance(error, (library.APIResponseValidationError, json.JSONDecodeError)):
-        return service.unreadable(getattr(error, "doc", ""))
+    if isinstance(error, json.JSONDecodeError):
+        return service.unreadable(error.doc)
     return None

@@ -43,6 +43,8 @@ class Ollama(Dialect):
             messages = [_message(each) for each in body.get("messages", ())]
         if sum(len(message.text) for message in messages) > self.context:
             raise RefusalError(400, "the prompt exceeds the available context size")
+        if body.get("think") and str(model).startswith("plain"):
+            raise RefusalError(400, f'"{model}" does not support thinking')
         schema = body.get("format")
         return Ask(
             provider="ollama",
