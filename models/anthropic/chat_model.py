@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from ...agent.errors import AgentDefinitionError
 from ...agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ...agent.naming.public import public
 from ..shared.arguments import check_arguments
 from ..shared.http import preload_http
+from ..shared.sdk_requests import split_options
 from ..shared.secrets import SecretText, revealed
 from .answers import AnswerStream, message_of
 from .requests import ANSWER_TOOL, request_body, with_answer_tool
-from .service import DEFAULT_URL, Answer, AnthropicService, Place, request_options, sdk
+from .service import (
+    DEFAULT_URL,
+    KEY_HINT,
+    Answer,
+    AnthropicService,
+    Place,
+    has_credentials,
+    sdk,
+)
 
 if TYPE_CHECKING:
     from ...agent.resources.chat_message import ChatDelta, ChatMessage
@@ -26,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AnthropicChatModelConnection", "AnthropicChatModelSetup"]
 
-_HOW: Final = ("request_id", "timeout", "extra_headers", "extra_query", "extra_body")
-"""Arguments that are about the request, not of it."""
 _WITHOUT_SCHEMAS: Final = re.compile(
     r"claude-(?:[123]|instant|(?:opus|sonnet)-4(?:-0|-20250514|@20250514|$))"
 )
@@ -73,6 +81,8 @@ class AnthropicChatModelConnection(BaseChatModelConnection):
     def preload(cls, arguments: Mapping[str, Any]) -> None:
         """Import the client library, so that workers share it, and check the arguments."""
         check_arguments(cls, arguments)
+        if not arguments.get("api_key") and not has_credentials():
+            raise AgentDefinitionError(f"{cls.__name__} has no API key.", hint=KEY_HINT)
         sdk()
         preload_http("httpx2")
 
@@ -151,8 +161,7 @@ class AnthropicChatModelConnection(BaseChatModelConnection):
         output_schema: Mapping[str, Any] | None,
         kwargs: Mapping[str, Any],
     ) -> _Request:
-        given = dict(kwargs)
-        how = request_options(**{name: given.pop(name, None) for name in _HOW})
+        given, how = split_options(kwargs)
         if output_schema is not None:
             given["json_prefill"] = False
         prefix = "{" if given.get("json_prefill") and not tools else ""

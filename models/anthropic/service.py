@@ -7,8 +7,10 @@ are off, because a durable call counts its attempts itself, and waits as the ser
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...agent.errors import AgentDefinitionError
@@ -17,23 +19,29 @@ from ..shared.clients import Clients, Opened, OpenedSync
 from ..shared.extras import import_sdk
 from ..shared.failures import Service, without_password
 from ..shared.http import (
-    CONNECT_SECONDS,
     HttpSettings,
     async_http_client,
     sync_http_client,
 )
 from ..shared.sdk_failures import failure_on_the_way
+from ..shared.sdk_requests import dict_events, read_seconds, timeout_of
 from .answers import PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Answer", "AnthropicService", "Place", "request_options", "sdk"]
+__all__ = ["KEY_HINT", "Answer", "AnthropicService", "Place", "has_credentials", "sdk"]
 
 DEFAULT_URL: Final = "https://api.anthropic.com"
-_REQUEST_ID_HEADER: Final = "X-Client-Request-Id"
 _PATH: Final = "/v1/messages"
-_KEY_HINT: Final = "Set ANTHROPIC_API_KEY, or give AnthropicChatModelConnection an api_key."
+KEY_HINT: Final = "Set ANTHROPIC_API_KEY, or give AnthropicChatModelConnection an api_key."
+_CREDENTIALS: Final = (
+    "API_KEY",
+    "AUTH_TOKEN",
+    "PROFILE",
+    "IDENTITY_TOKEN",
+    "IDENTITY_TOKEN_FILE",
+)
 _TELLING: Final = frozenset({"billing_error", "exceed_context_size_error", "request_too_large"})
 """Kinds of errors that say more than the status."""
 _STATUS_OF: Final = {
@@ -57,6 +65,13 @@ def sdk() -> Any:
         MissingExtraError: it is not installed.
     """
     return import_sdk("anthropic", "anthropic", major=2)
+
+
+def has_credentials() -> bool:
+    """Whether the environment has what the client library looks for, in place of a key."""
+    folder = os.environ.get("ANTHROPIC_CONFIG_DIR") or "~/.config/anthropic"
+    named = any(os.environ.get(f"ANTHROPIC_{name}") for name in _CREDENTIALS)
+    return named or Path(folder).expanduser().is_dir()
 
 
 class Answer(NamedTuple):
@@ -87,7 +102,7 @@ class AnthropicService:
             provider=PROVIDER,
             url=without_password(place.url),
             secrets=(place.key, *place.headers.values()),
-            key_hint=_KEY_HINT,
+            key_hint=KEY_HINT,
         )
         self._clients: Clients[Any, Any] = Clients(self._open, self._open_sync)
 
@@ -100,7 +115,7 @@ class AnthropicService:
             "base_url": place.url,
             "max_retries": 0,
             "default_headers": dict(place.headers),
-            "timeout": _timeout(place.read),
+            "timeout": timeout_of(place.read),
         }
         return HttpSettings(place.url, place.read), options
 
@@ -135,7 +150,7 @@ class AnthropicService:
 
         Args:
             body: plain data.
-            how: options of the library, as `request_options` makes them.
+            how: options of the library, as `split_options` makes them.
 
         Raises:
             ModelError: the service cannot be reached, or refuses.
@@ -177,7 +192,7 @@ class AnthropicService:
                 stream=True,
                 stream_cls=sdk().AsyncStream[object],
             )
-            async with aclosing(_events(stream)) as events:
+            async with aclosing(dict_events(stream)) as events:
                 async for event in events:
                     yield event
         except ModelError:
@@ -212,38 +227,8 @@ class AnthropicService:
             return _no_key(f": {self.service.clean(str(error))}")
         if isinstance(error, TypeError) and "authentication method" in str(error):
             return _no_key(".")
-        read = getattr(how.get("timeout"), "read", None) or self._place.read
-        return failure_on_the_way(self.service, library, error, float(read)) or error
-
-
-def request_options(
-    *,
-    request_id: str | None = None,
-    timeout: float | None = None,
-    extra_headers: Mapping[str, str] | None = None,
-    extra_query: Mapping[str, object] | None = None,
-    extra_body: Mapping[str, object] | None = None,
-) -> dict[str, Any]:
-    """Options of one request, as the library takes them."""
-    how: dict[str, Any] = {}
-    headers = dict(extra_headers or {})
-    if request_id:
-        headers[_REQUEST_ID_HEADER] = request_id
-    if headers:
-        how["headers"] = headers
-    if extra_query:
-        how["params"] = dict(extra_query)
-    if extra_body:
-        how["extra_json"] = dict(extra_body)
-    if timeout is not None:
-        how["timeout"] = _timeout(timeout)
-    return how
-
-
-def _timeout(read: float) -> Any:
-    import httpx2  # noqa: PLC0415 (comes with the library, which is an extra)
-
-    return httpx2.Timeout(read, connect=CONNECT_SECONDS, pool=None)
+        seconds = read_seconds(how, self._place.read)
+        return failure_on_the_way(self.service, library, error, seconds) or error
 
 
 def _made(clazz: Any, http: Any, options: dict[str, Any]) -> Any:
@@ -255,7 +240,7 @@ def _made(clazz: Any, http: Any, options: dict[str, Any]) -> Any:
 
 
 def _no_key(why: str) -> AgentDefinitionError:
-    return AgentDefinitionError(f"The connection to Anthropic has no API key{why}", hint=_KEY_HINT)
+    return AgentDefinitionError(f"The connection to Anthropic has no API key{why}", hint=KEY_HINT)
 
 
 def _told(body: object) -> tuple[str, str]:
@@ -264,12 +249,3 @@ def _told(body: object) -> tuple[str, str]:
     if isinstance(error, dict):
         return str(error.get("message") or ""), str(error.get("type") or "")
     return (error if isinstance(error, str) else ""), ""
-
-
-async def _events(stream: Any) -> AsyncGenerator[dict[str, Any], None]:
-    try:
-        async for event in stream:
-            if isinstance(event, dict):
-                yield event
-    finally:
-        await stream.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -16,7 +16,8 @@ from ...agent.models.embedding_model import (
     Vectors,
 )
 from ...agent.naming.public import public
-from .static_table import BUNDLED, StaticTable
+from ..shared.arguments import check_arguments
+from .static_table import BUNDLED, StaticTable, import_packages
 
 __all__ = ["LocalEmbeddingModelConnection", "LocalEmbeddingModelSetup"]
 
@@ -35,6 +36,12 @@ class LocalEmbeddingModelConnection(BaseEmbeddingModelConnection):
 
     _tables: dict[str, StaticTable] = PrivateAttr(default_factory=dict)
     _lock: Any = PrivateAttr(default_factory=Lock)
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Import what is needed, so that workers share it, and check the arguments."""
+        check_arguments(cls, arguments)
+        import_packages()
 
     def embed(
         self,
@@ -100,6 +107,11 @@ class LocalEmbeddingModelSetup(BaseEmbeddingModelSetup):
     model: str = Field(default=BUNDLED, description='"wordllama", or a folder.')
     dimensions: int | None = Field(default=None, gt=0)
     normalize: bool = True
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Check the arguments."""
+        check_arguments(cls, arguments)
 
     @property
     def model_kwargs(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import AgentDefinitionError, MissingExtraError
+from ..shared.extras import import_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +27,23 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["BUNDLED", "StaticTable"]
+__all__ = ["BUNDLED", "StaticTable", "import_packages"]
 
 BUNDLED = "wordllama"
 """The name of the model that comes with the extra ``embeddings``."""
 
-_INSTALL = 'pip install "tamias[embeddings]"'
 _TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "|i1", "I32": "<i4", "I64": "<i8"}
 _MAX_HEADER = 1 << 20
+
+
+def import_packages() -> Any:
+    """Import what a table needs, and return the package of tokenizers.
+
+    Raises:
+        MissingExtraError: the extra is not installed.
+    """
+    import_sdk("numpy", "embeddings")
+    return import_sdk("tokenizers", "embeddings")
 
 
 class StaticTable:
@@ -51,14 +61,11 @@ class StaticTable:
             MissingExtraError: the packages are not installed.
             AgentDefinitionError: there is no such model, or its files are of another kind.
         """
-        try:
-            from tokenizers import Tokenizer  # noqa: PLC0415 (an extra)
-        except ImportError as error:
-            raise _missing("tokenizers") from error
+        tokenizers = import_packages()
         table, tokenizer = _files(model)
         try:
             tensors = _mapped(table)
-            self._tokenizer: Any = Tokenizer.from_file(str(tokenizer))
+            self._tokenizer: Any = tokenizers.Tokenizer.from_file(str(tokenizer))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _unusable(model, str(error)) from error
         except Exception as error:
@@ -113,13 +120,14 @@ def _files(model: str) -> tuple[Path, Path]:
     if model == BUNDLED:
         spec = find_spec(BUNDLED)
         if spec is None or not spec.submodule_search_locations:
-            raise _missing(BUNDLED)
+            msg = "The package wordllama, which has the model, is not installed."
+            raise MissingExtraError(msg, hint="Install it with: pip install 'tamias[embeddings]'")
         folder = Path(spec.submodule_search_locations[0])
         tables = sorted((folder / "weights").glob("*.safetensors"))
-        tokenizers = sorted((folder / "tokenizers").glob("*.json"))
-        if len(tables) != 1 or len(tokenizers) != 1:
+        vocabularies = sorted((folder / "tokenizers").glob("*.json"))
+        if len(tables) != 1 or len(vocabularies) != 1:
             raise _unusable(model, f"{folder} has another layout than version 0.4.")
-        return tables[0], tokenizers[0]
+        return tables[0], vocabularies[0]
     folder = Path(model).expanduser()
     files = folder / "model.safetensors", folder / "tokenizer.json"
     absent = [str(file) for file in files if not file.is_file()]
@@ -159,11 +167,6 @@ def _unknown_token(tokenizer: Path) -> int | None:
     if isinstance(model.get("unk_id"), int):
         return int(model["unk_id"])
     return vocabulary.get(unknown) if isinstance(vocabulary, dict) else None
-
-
-def _missing(package: str) -> MissingExtraError:
-    msg = f"Embeddings in the process need the package {package}, which is not installed."
-    return MissingExtraError(msg, hint=f"Install it with: {_INSTALL}")
 
 
 def _unusable(model: str, why: str) -> AgentDefinitionError:

@@ -12,6 +12,7 @@ from ...agent.models.chat_model import BaseChatModelConnection, BaseChatModelSet
 from ...agent.naming.public import public
 from ...agent.resources.chat_message import ChatDelta, ChatMessage
 from ...agent.resources.model_errors import BadRequest
+from ..shared.arguments import check_arguments
 from .messages import answer_of, described_tools, request_body, wire_messages
 from .service import OllamaConnection
 from .thinking import ThoughtFilter
@@ -204,6 +205,11 @@ class OllamaChatModelSetup(BaseChatModelSetup):
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="Further options of the model."
     )
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Check the arguments."""
+        check_arguments(cls, arguments)
 
     @property
     def model_kwargs(self) -> dict[str, Any]:

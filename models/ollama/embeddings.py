@@ -13,6 +13,7 @@ from ...agent.models.embedding_model import (
     Vectors,
 )
 from ...agent.naming.public import public
+from ..shared.arguments import check_arguments
 from .messages import request_body
 from .service import OllamaConnection
 
@@ -81,6 +82,11 @@ class OllamaEmbeddingModelSetup(BaseEmbeddingModelSetup):
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="Further options of the model."
     )
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Check the arguments."""
+        check_arguments(cls, arguments)
 
     @property
     def model_kwargs(self) -> dict[str, Any]:

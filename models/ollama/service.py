@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from ...agent.resources.model_errors import ModelError
 from ...agent.resources.resource import Resource
+from ..shared.arguments import check_arguments
 from ..shared.clients import Clients, Opened, OpenedSync
 from ..shared.extras import import_sdk
 from ..shared.failures import Service, without_password
@@ -24,6 +25,7 @@ from ..shared.http import (
     CONNECT_SECONDS,
     HttpSettings,
     async_client_options,
+    preload_http,
     sync_client_options,
 )
 from ..shared.sdk_failures import http_failure
@@ -198,9 +200,11 @@ class OllamaConnection(Resource):
     _lock: Any = PrivateAttr(default_factory=Lock)
 
     @classmethod
-    def preload(cls, arguments: Mapping[str, Any]) -> None:  # noqa: ARG003 (of `Resource`)
-        """Import the client library, so that workers share it."""
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Import the client library, so that workers share it, and check the arguments."""
+        check_arguments(cls, arguments)
         sdk()
+        preload_http("httpx")
 
     def _service(self) -> OllamaService:
         if self._made is None:

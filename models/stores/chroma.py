@@ -5,29 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
-from ...agent.errors import AgentDefinitionError, MissingExtraError
+from ...agent.errors import AgentDefinitionError
 from ...agent.models.vector_store import (
     Collection,
     CollectionManageableVectorStore,
     Document,
 )
 from ...agent.naming.public import public
+from ..shared.arguments import check_arguments
+from ..shared.extras import import_sdk
 from .folder_lock import FolderLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["ChromaVectorStore"]
 
 logger = logging.getLogger(__name__)
 
-_INSTALL = 'pip install "tamias[chroma]"'
 _CLOUD_HOST = "api.trychroma.com"
 _KNOWN = frozenset(("where", "where_document", "filters", "limit", "offset"))
 
@@ -74,6 +76,16 @@ class ChromaVectorStore(CollectionManageableVectorStore):
             hint = "Give persist_directory, or host, or api_key, or host with api_key."
             raise AgentDefinitionError(msg, hint=hint)
         return self
+
+    @classmethod
+    def preload(cls, arguments: Mapping[str, Any]) -> None:
+        """Check the arguments, and that Chroma is there.
+
+        It is not imported: it starts threads, which must not be before a fork.
+        """
+        check_arguments(cls, arguments)
+        if find_spec("chromadb") is None:
+            import_sdk("chromadb", "chroma")
 
     @property
     def store_kwargs(self) -> dict[str, Any]:
@@ -188,11 +200,7 @@ class ChromaVectorStore(CollectionManageableVectorStore):
             return self._client
 
     def _open(self) -> Any:
-        try:
-            import chromadb  # noqa: PLC0415 (an extra, and a large one)
-        except ImportError as error:
-            msg = "ChromaVectorStore needs the package chromadb, which is not installed."
-            raise MissingExtraError(msg, hint=f"Install it with: {_INSTALL}") from error
+        chromadb = import_sdk("chromadb", "chroma", major=1)
         settings = self.client_settings or chromadb.config.Settings(anonymized_telemetry=False)
         place = {"tenant": self.tenant, "database": self.database, "settings": settings}
         if self.api_key is not None:

@@ -11,6 +11,7 @@ from support.loops import on_loop
 from support.providers.script import Call, Fault, Queue, Reply, Used, agent, rate_limited, vector
 from support.providers.server import FakeProviders, fake_providers
 from tamias import (
+    AgentDefinitionError,
     AuthFailed,
     BadRequest,
     ChatMessage,
@@ -262,3 +263,16 @@ async def test_embeddings(fake: FakeProviders) -> None:
     with pytest.raises(BadRequest, match="ollama pull"):
         await connection.aembed("a", model="m")
     await connection.aclose()
+
+
+def test_arguments_are_checked_before_there_are_workers() -> None:
+    OllamaChatModelConnection.preload({})
+    OllamaChatModelSetup.preload({"connection": "c", "model": "m", "think": "high"})
+    OllamaEmbeddingModelSetup.preload({"connection": "c", "model": "m"})
+    for clazz, arguments, message in (
+        (OllamaChatModelConnection, {"host": "x"}, "host: Extra inputs"),
+        (OllamaChatModelSetup, {"connection": "c"}, "model: Field required"),
+        (OllamaEmbeddingModelSetup, {"connection": "c", "model": "m", "dimensions": 0}, "dimens"),
+    ):
+        with pytest.raises(AgentDefinitionError, match=message):
+            clazz.preload(arguments)

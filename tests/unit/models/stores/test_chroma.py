@@ -222,6 +222,6 @@ def test_keys_are_not_shown() -> None:
 def test_without_chromadb_the_message_names_what_to_install(tmp_path: Path) -> None:
     with (
         store_of(persist_directory=str(tmp_path)) as store,
-        pytest.raises(MissingExtraError, match=r"pip install \"tamias\[chroma\]\""),
+        pytest.raises(MissingExtraError, match=r"pip install .tamias\[chroma\]"),
     ):
         store.size()
