@@ -18,7 +18,7 @@ from .service import OllamaConnection
 from .thinking import ThoughtFilter
 
 if TYPE_CHECKING:
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 __all__ = ["OllamaChatModelConnection", "OllamaChatModelSetup"]
 

@@ -14,7 +14,7 @@ from .service import PROVIDER
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ...agent.resources.tool import Tool
+    from ...agent.tools.tool import Tool
 
 __all__ = ["answer_of", "described_tools", "request_body", "wire_messages"]
 

@@ -31,7 +31,7 @@ def fake() -> Iterator[FakeProviders]:
 def client(fake: FakeProviders) -> Iterator[ollama.Client]:
     client = ollama.Client(fake.url, timeout=5)
     yield client
-    client.close()
+    client.close()  # type: ignore[no-untyped-call]  # of the library
 
 
 def test_an_answer(fake: FakeProviders, client: ollama.Client) -> None:
