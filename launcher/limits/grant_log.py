@@ -44,6 +44,7 @@ class GrantLog:
         self._recent: list[Line] = []
         self._recent = self._read()
         self._size = 0
+        self._rewrite_at = _LARGEST
         self._descriptor = -1
         if self._recent or path.exists():
             self._rewrite()
@@ -61,7 +62,7 @@ class GrantLog:
         """
         lines = [(now, grant.route.limit, grant.key, grant.route.tokens) for grant in grants]
         self._recent += lines
-        if self._descriptor < 0 or self._size > _LARGEST:
+        if self._descriptor < 0 or self._size > self._rewrite_at:
             self._rewrite()
             return
         reach("limits.before")
@@ -91,6 +92,7 @@ class GrantLog:
             self._descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             self._size = 0
             self._write(self._recent)
+            self._rewrite_at = max(_LARGEST, 2 * self._size)
             reach("limits.rewrite")
             new.replace(self._path)
         except OSError as error:

@@ -169,6 +169,16 @@ class Limiter:
         """The limits under which calls were made."""
         return self._gates
 
+    def has_rate(self, name: str) -> bool:
+        """Whether grants under a limit count for a minute."""
+        limit, of_key = self.limits.limit(name), self.limits.limit_of_key(name)
+        return bool(
+            limit.requests_per_minute
+            or limit.tokens_per_minute
+            or of_key.requests_per_minute
+            or of_key.tokens_per_minute
+        )
+
     def gate(self, name: str) -> Gate:
         """The state of a limit."""
         known = self._gates.get(name)

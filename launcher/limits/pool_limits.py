@@ -83,7 +83,11 @@ class PoolLimits:
         replies, self._limiter.replies = self._limiter.replies, []
         if not replies:
             return
-        grants = [reply for reply in replies if isinstance(reply, Grant)]
+        grants = [
+            reply
+            for reply in replies
+            if isinstance(reply, Grant) and self._limiter.has_rate(reply.route.limit)
+        ]
         if grants:
             self._log.append(grants, now)
         for identity, body in _bodies(replies, now).items():

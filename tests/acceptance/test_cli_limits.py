@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +125,19 @@ def test_a_running_pool_shows_what_is_under_way(folder: Folder) -> None:
         assert "3 under way, 1 waiting" in folder.tamias("limits", STATE).stdout
         process.kill()
     assert "granted" not in folder.tamias("limits", STATE, "--json").stdout
+
+
+def test_a_signal_does_not_wait_for_permits(folder: Folder) -> None:
+    lines = [{"key": str(number), "value": str(number)} for number in range(50)]
+    folder.write("in.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    folder.write("job.yaml", "limits: {api: {requests-per-minute: 20}}\n")
+    with folder.started(*RUN, "--workers", "2") as process:
+        wait_for(
+            lambda: len(folder.lines()) >= 1 if (folder.path / "out.jsonl").exists() else False
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 130
+    assert 1 <= len(folder.lines()) < 10
 
 
 def test_without_limits_there_is_nothing_to_show(folder: Folder) -> None:

@@ -340,17 +340,20 @@ def test_no_call_is_made_when_the_budget_is_used_up(limits: Any, made: int, tmp_
     assert all("BudgetExceeded" in failure.error for failure in run.failures)
 
 
-def test_a_budget_holds_over_lives_and_a_higher_one_goes_on(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    inputs = [(str(number), number) for number in range(6)]
+def test_a_budget_holds_over_lives(tmp_path: Path) -> None:
+    def said(count: int, budget: int) -> list[bool]:
+        run = run_agent(
+            agent_of(speak_or_not),
+            [(str(number), number) for number in range(count)],
+            config={"limits": {"first": {"budget-tokens": budget}}},
+            state=tmp_path / "state",
+        )
+        return ["first:" in value for output in run.outputs for value in output.values()]
 
-    def run(budget: int, count: int) -> int:
-        config = {"limits": {"first": {"budget-tokens": budget}}}
-        ran = run_agent(agent_of(speak_or_not), inputs[:count], config=config, state=state)
-        return sum("first:" in value for output in ran.outputs for value in output.values())
-
-    assert run(200, 4) == 2
-    assert len(MADE) == 2
+    assert said(3, 200).count(True) == 2
+    assert said(6, 200).count(True) == 2
+    assert said(9, 400).count(True) == 4
+    assert len(MADE) == 4
 
 
 def test_a_refusal_is_on_record(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ __all__ = ["Admission"]
 
 _MOST_REMEMBERED: Final = 100_000
 _DIGEST_BYTES: Final = 8
+_PURGE_SECONDS: Final = 2.0
 
 
 class Admission:
@@ -47,6 +48,7 @@ class Admission:
         self.usage = Usage()
         self._since: dict[Any, float] = {}
         """When calls of runs that wait elsewhere were first asked for."""
+        self._purges = False
         self._kept: dict[Any, PermitRequest] = {}
         """Requests of plain actions, which are executed again to use them."""
 
@@ -97,13 +99,15 @@ class Admission:
         return self._kept.pop(call, None)
 
     def _purge_later(self) -> None:
-        self.requests.loop.call_later(2.0, self._purge)
+        if self._kept and not self._purges:
+            self._purges = True
+            self.requests.loop.call_later(_PURGE_SECONDS, self._purge)
 
     def _purge(self) -> None:
         """Return the permits that no execution came for."""
+        self._purges = False
         for call, request in list(self._kept.items()):
             if request.permit is not None and not request.permit.is_valid:
                 del self._kept[call]
                 self.requests.end(request, "unused")
-        if self._kept:
-            self._purge_later()
+        self._purge_later()

@@ -112,16 +112,16 @@ class CallAdmission:
         if refused:
             return
         self._withdraw()
-        request = self._admission.kept(self._call)
-        if request is None:
-            request = self._ask()
-            requests.flush()
-            requests.receive_now(_REPLY_SECONDS)
-        self._request = request
-        if not request.final.done():
-            self._suspend(request, waits.suspend_after)
-        if not self._is_decided(request):
-            raise SuspendRun(clock.now() + _POLL_SECONDS)
+        while True:
+            request = self._request = self._admission.kept(self._call)
+            if request is None:
+                request = self._ask()
+                requests.flush()
+                requests.receive_now(request.answered.done, _REPLY_SECONDS)
+            if not request.final.done():
+                self._suspend(request, waits.suspend_after)
+            if self._is_decided(request):
+                return
 
     def _suspend(self, request: PermitRequest, suspend_after: float) -> None:
         """Have the action executed again when a permit is expected.

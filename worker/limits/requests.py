@@ -90,8 +90,8 @@ class PermitRequests:
     """The requests of one worker, which are sent together.
 
     Attributes:
-        receive_now: receives the launcher's replies for so many seconds at most, while the loop
-            stands still; set by the worker.
+        receive_now: receives the launcher's replies while the loop stands still, until it is told
+            that there is the one, or for so many seconds; set by the worker.
     """
 
     def __init__(self, send: Callable[[bytes], None], loop: asyncio.AbstractEventLoop) -> None:
@@ -104,7 +104,7 @@ class PermitRequests:
         self._usage: dict[str, dict[str, list[int]]] = {}
         self._open: dict[int, PermitRequest] = {}
         self._is_scheduled = False
-        self.receive_now: Callable[[float], None] = lambda _: None
+        self.receive_now: Callable[[Callable[[], bool], float], None] = lambda *_: None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

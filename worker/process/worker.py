@@ -58,6 +58,8 @@ from .peer import LauncherConnection
 from .shards import OwnedShards
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...agent.plan import AgentPlan
     from ..hooks import HookClasses
     from .boot import Assignment, Boot
@@ -312,16 +314,16 @@ class Worker:
         else:
             self._check_for_messages()
 
-    def _receive_permits(self, seconds: float) -> None:
+    def _receive_permits(self, is_there: Callable[[], bool], seconds: float) -> None:
         """Receive the launcher's reply to a plain action, which keeps the loop from doing that."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while not is_there() and (left := until - time.monotonic()) > 0:
             if not self._socket.poll(max(1, int(left * 1000))):
                 break
             message = self._socket.recv(zmq.NOBLOCK)
             if message[:1] == wire.PERMITS:
                 self._dispatch(message)
-                break
+                continue
             self._postponed.append(message)
         if self._postponed:
             self._turn_soon()

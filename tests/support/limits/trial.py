@@ -61,10 +61,11 @@ class Server:
 
 @dataclass
 class Kills:
-    """How often what is killed; 0 for never."""
+    """How often what is killed, 0 for never, and how often at most."""
 
     worker_seconds: float = 0.0
     launcher_seconds: float = 0.0
+    most: int = 1_000_000
 
 
 @dataclass
@@ -143,10 +144,10 @@ class Trial:
                 launcher.kill()
                 launcher.wait()
                 return
-            if now > next_worker:
+            if now > next_worker and self.deaths["worker"] < self.kills.most:
                 next_worker = now + self.kills.worker_seconds
                 self._kill_worker(chance)
-            if now > next_launcher:
+            if now > next_launcher and self.deaths["launcher"] < self.kills.most:
                 next_launcher = now + self.kills.launcher_seconds
                 launcher.kill()
                 launcher.wait()
@@ -157,7 +158,7 @@ class Trial:
     def _kill_worker(self, chance: Random) -> None:
         with suppress(OSError, ValueError, KeyError, IndexError):
             status = json.loads((self.state / "status.json").read_text())
-            pids = [worker["pid"] for worker in status["workers"] if worker["state"] == "ready"]
+            pids = [worker["pid"] for worker in status["workers"] if worker["pid"]]
             os.kill(chance.choice(pids), signal.SIGKILL)
             self.deaths["worker"] += 1
 
