@@ -161,8 +161,11 @@ class AgentPlan:
 
         For the process that workers are forked from: so they share the memory, and start at once.
         Raises what keeps a resource from being made: `AgentDefinitionError` for a class that cannot
-        be imported, `MissingExtraError` for a library that is not installed.
+        be imported, `MissingExtraError` for a library that is not installed. A job whose calls of
+        models are answered from a record needs neither libraries nor keys.
         """
+        if self.config.get_str("model-calls", "") == "replay":
+            return
         for kind, named in self.providers.items():
             if kind not in _NOTHING_TO_PRELOAD:
                 for provider in named.values():

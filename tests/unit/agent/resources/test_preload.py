@@ -88,6 +88,12 @@ def test_what_else_a_method_returns_or_raises_is_the_workers() -> None:
     assert Model.asked == []
 
 
+def test_a_replay_needs_nothing() -> None:
+    plan = compiled("missing")
+    plan.config.set_str("model-calls", "replay")
+    plan.preload()
+
+
 def test_what_is_missing_is_said_at_once() -> None:
     with pytest.raises(MissingExtraError, match="x is not installed"):
         compiled("missing").preload()
