@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 OWN_FOLDERS: Final = tuple(
-    f"{Path(__file__).parents[1] / folder}{os.sep}" for folder in ("agent", "store", "worker")
+    f"{Path(__file__).parents[1] / folder}{os.sep}"
+    for folder in ("agent", "models", "store", "worker")
 )
 """Beginnings of the names of files that run in a worker and are not the user's."""

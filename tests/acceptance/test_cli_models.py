@@ -83,12 +83,13 @@ def folder(tmp_path: Path, fake: FakeProviders, monkeypatch: pytest.MonkeyPatch)
 def run(folder: Folder, agent: str, values: list[str], *more: str) -> list[dict[str, Any]]:
     lines = [json.dumps({"key": n, "value": value}) for n, value in enumerate(values)]
     (folder.path / "in.jsonl").write_text("\n".join(lines) + "\n")
-    folder.tamias(
+    done = folder.tamias(
         *("run", f"agent.py:{agent}", "--input", "in.jsonl", "--output", f"{agent}.jsonl"),
         *("--workers", "1", "--set", "on-error=dead-letter", *more),
         *("--set", f"OpenAIChatModelConnection.api_key={KEY}"),
         code=3 if "bad" in values else 0,
     )
+    assert "models/openai" not in done.stderr  # errors name the place in the agent
     written = (folder.path / f"{agent}.jsonl").read_text().splitlines()
     return [json.loads(line)["output"] for line in written]
 

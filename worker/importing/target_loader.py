@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 _OWN_FOLDERS: Final = tuple(
     f"{Path(__file__).parents[2] / room}{os.sep}"
-    for room in ("agent", "store", "worker", "environments", "launcher", "service", "cli", "bridge")
+    for room in (
+        *("agent", "models", "store", "worker"),
+        *("environments", "launcher", "service", "cli", "bridge"),
+    )
 )
 
 
