@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from .agent.action import Action
 from .agent.agent import Agent
+from .agent.config.agent_options import (
+    AgentExecutionOptions,
+    ErrorHandlingStrategy,
+    ModelOptions,
+)
 from .agent.config.configuration import Configuration
 from .agent.config.java_options import JavaOptions
 from .agent.config.option import ConfigOption
-from .agent.config.options import AgentExecutionOptions, PoolOptions, ServiceOptions
+from .agent.config.options import PoolOptions, ServiceOptions
 from .agent.config.tool_options import ToolCallOptions
 from .agent.config.values import parse_duration, parse_size
 from .agent.context import RunnerContext
@@ -107,6 +112,7 @@ from .agent.waiting.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from .agent.chat.events import (
+        ChatErrorEvent,
         ChatRequestEvent,
         ChatResponseEvent,
         ContextRetrievalRequestEvent,
@@ -115,6 +121,7 @@ if TYPE_CHECKING:
         ToolResponseEvent,
     )
     from .agent.chat.react import ReActAgent
+    from .agent.chat.turn_limit import TurnLimitError
     from .agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
     from .agent.models.embedding_model import (
         BaseEmbeddingModelConnection,
@@ -194,6 +201,7 @@ __getattr__ = lazily(
     BaseEmbeddingModelConnection=".agent.models.embedding_model",
     BaseEmbeddingModelSetup=".agent.models.embedding_model",
     BaseVectorStore=".agent.models.vector_store",
+    ChatErrorEvent=".agent.chat.events",
     ChatRequestEvent=".agent.chat.events",
     ChatResponseEvent=".agent.chat.events",
     ChromaVectorStore=".models.stores.chroma",
@@ -239,6 +247,7 @@ __getattr__ = lazily(
     ToolResults=".agent.tools.results",
     VLLMChatModelConnection=".models.openai.compatible",
     VLLMChatModelSetup=".models.openai.compatible",
+    TurnLimitError=".agent.chat.turn_limit",
     VectorStoreQuery=".agent.models.vector_store",
     VectorStoreQueryMode=".agent.models.vector_store",
     VectorStoreQueryResult=".agent.models.vector_store",
@@ -277,6 +286,7 @@ __all__ = [
     "BridgeError",
     "BudgetExceeded",
     "ChatDelta",
+    "ChatErrorEvent",
     "ChatMessage",
     "ChatRequestEvent",
     "ChatResponseEvent",
@@ -297,6 +307,7 @@ __all__ = [
     "DurableCallError",
     "EndOfInputEvent",
     "EnvironmentSetupError",
+    "ErrorHandlingStrategy",
     "Event",
     "FailedInput",
     "FencedError",
@@ -334,6 +345,7 @@ __all__ = [
     "MetricGroup",
     "MissingExtraError",
     "ModelError",
+    "ModelOptions",
     "OllamaChatModelConnection",
     "OllamaChatModelSetup",
     "OllamaEmbeddingModelConnection",
@@ -397,6 +409,7 @@ __all__ = [
     "ToolResults",
     "ToolSettings",
     "ToolType",
+    "TurnLimitError",
     "Unavailable",
     "UnserializableError",
     "UsageError",

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .chat.built_in import built_in_actions
 from .config.configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
 from .errors import AgentDefinitionError
@@ -104,10 +105,13 @@ class AgentPlan:
         """
         instance = agent_instance(agent)
         actions = declared_actions(instance)
+        name = plan_name(instance, actions)
+        providers = declared_providers(instance, resources or {})
+        actions.update(built_in_actions(actions, providers))
         plan = cls(
-            plan_name(instance, actions),
+            name,
             actions,
-            declared_providers(instance, resources or {}),
+            providers,
             Configuration() if config is None else config.copy(),
         )
         plan._check_limits()

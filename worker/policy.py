@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..agent.config.options import AgentExecutionOptions, PoolOptions
+from ..agent.config.agent_options import AgentExecutionOptions
+from ..agent.config.options import PoolOptions
 from ..agent.waiting.retry import RetryPolicy
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from ..naming.public import public
 from ..resources.chat_message import ChatMessage  # noqa: TC001 (pydantic needs it)
 
 __all__ = [
+    "ChatErrorEvent",
     "ChatRequestEvent",
     "ChatResponseEvent",
     "ContextRetrievalRequestEvent",
@@ -77,6 +78,22 @@ class ChatResponseEvent(_Positional):
 
 
 @public
+class ChatErrorEvent(_Positional):
+    """A request to a chat model has failed for good, and has no response.
+
+    Sent if an action of the agent listens to it; without such an action the run fails.
+    """
+
+    EVENT_TYPE: ClassVar[str] = "_chat_error_event"
+
+    request_id: UUID
+    model: str
+    error: str
+    """The name of the error's class, as "BudgetExceeded"."""
+    message: str
+
+
+@public
 class ToolRequestEvent(_Positional):
     """Asks for calls of tools: those in a chat model's answer, as in ``ChatMessage.tool_calls``."""
 
@@ -99,6 +116,8 @@ class ToolResponseEvent(_Positional):
     success: dict[str, bool] = Field(default_factory=dict)
     error: dict[str, str] = Field(default_factory=dict)
     """Of the calls that have failed, why."""
+    messages: list[ChatMessage] | None = None
+    """What the model is told, where that is more than `responses` says: images, for example."""
 
 
 @public

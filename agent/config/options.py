@@ -6,6 +6,7 @@ Every one can stand in a configuration file, after ``--set`` and in `Configurati
 from __future__ import annotations
 
 from ..naming.public import public
+from .agent_options import AgentExecutionOptions, ModelOptions
 from .java_options import JavaOptions
 from .option import ConfigOption
 from .tool_options import ToolCallOptions
@@ -21,24 +22,9 @@ from .values import (
 
 __all__ = [
     "KNOWN_OPTIONS",
-    "AgentExecutionOptions",
     "PoolOptions",
     "ServiceOptions",
 ]
-
-
-@public
-class AgentExecutionOptions:
-    """How the actions of an agent are executed; names as in Flink Agents."""
-
-    NUM_ASYNC_THREADS = ConfigOption(
-        "num-async-threads",
-        int,
-        16,
-        minimum=1,
-        description="Threads per worker, at most, for functions that block: they wait, they do not"
-        " compute, so the number has nothing to do with that of CPUs.",
-    )
 
 
 @public
@@ -490,7 +476,14 @@ class ServiceOptions:
 
 KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
     option.key: option
-    for group in (AgentExecutionOptions, PoolOptions, ServiceOptions, JavaOptions, ToolCallOptions)
+    for group in (
+        AgentExecutionOptions,
+        ModelOptions,
+        PoolOptions,
+        ServiceOptions,
+        JavaOptions,
+        ToolCallOptions,
+    )
     for option in vars(group).values()
     if isinstance(option, ConfigOption)
 }

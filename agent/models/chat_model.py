@@ -36,6 +36,7 @@ from .chat_call import (
     count_tokens,
 )
 from .durable_resource import DurableResource, own_durability
+from .instructions import with_schema
 from .output_conversation import OutputConversation
 from .output_schema import OutputSchema
 
@@ -184,10 +185,12 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         `OutputParseError` when the answer does not match the schema; `ModelError` as the connection
         does.
         """
-        output_schema = kwargs.pop("output_schema", None)
-        conversation = self._conversation(messages, prompt_args, output_schema)
+        given = kwargs.pop("output_schema", None)
+        schema = None if given is None else OutputSchema(given)
+        prompted = self.prompted(messages, prompt_args)
+        conversation = OutputConversation(prompted, schema, self.output_attempts)
         while True:
-            call = self._chat_call(conversation.messages, output_schema, kwargs)
+            call = self._chat_call(conversation.messages, schema, kwargs)
             answer = conversation.take(self._make(call, **self._call_options()))
             if answer is not None:
                 return answer
@@ -200,13 +203,10 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         **kwargs: Any,
     ) -> ChatMessage:
         """The awaitable form of `chat`."""
-        output_schema = kwargs.pop("output_schema", None)
-        conversation = self._conversation(messages, prompt_args, output_schema)
-        while True:
-            call = self._chat_call(conversation.messages, output_schema, kwargs)
-            answer = conversation.take(await self._amake(call, **self._call_options()))
-            if answer is not None:
-                return answer
+        given = kwargs.pop("output_schema", None)
+        schema = None if given is None else OutputSchema(given)
+        prompted = self.prompted(messages, prompt_args)
+        return await self._converse(prompted, schema, self.output_attempts, kwargs)
 
     async def astream(
         self,
@@ -241,6 +241,44 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
                 text=message.content, reasoning=message.reasoning or "", message=message
             )
 
+    async def answer(
+        self,
+        messages: Sequence[ChatMessage],
+        prompt_args: Mapping[str, Any] | None,
+        output_schema: Any,
+        *,
+        output_attempts: int | None = None,
+    ) -> ChatMessage:
+        """As `achat`, also of a class of the user's own that overrides that.
+
+        Such a class need not know of schemas: its model is told in words.
+        """
+        own = {} if prompt_args is None else {"prompt_args": prompt_args}
+        schema = None if output_schema is None else OutputSchema(output_schema)
+        attempts = max(self.output_attempts, output_attempts or 1)
+        if type(self).achat is BaseChatModelSetup.achat:
+            return await self._converse(self.prompted(messages, prompt_args), schema, attempts, {})
+        told = messages if schema is None else with_schema(messages, schema.json_schema)
+        conversation = OutputConversation(told, schema, attempts)
+        while True:
+            answer = conversation.take(await self.achat(conversation.messages, **own))
+            if answer is not None:
+                return answer
+
+    async def _converse(
+        self,
+        prompted: list[ChatMessage],
+        schema: OutputSchema | None,
+        attempts: int,
+        kwargs: dict[str, Any],
+    ) -> ChatMessage:
+        conversation = OutputConversation(prompted, schema, attempts)
+        while True:
+            call = self._chat_call(conversation.messages, schema, kwargs)
+            answer = conversation.take(await self._amake(call, **self._call_options()))
+            if answer is not None:
+                return answer
+
     def with_retry(self, policy: RetryPolicy) -> Self:
         """Have the calls of this bound copy made with a policy; returns it."""
         self._retry = policy
@@ -255,20 +293,10 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
 
     # -------------------------------------------------------------- what is asked
 
-    def _conversation(
-        self,
-        messages: Sequence[ChatMessage],
-        prompt_args: Mapping[str, Any] | None,
-        output_schema: Any,
-    ) -> OutputConversation:
-        schema = None if output_schema is None else OutputSchema(output_schema)
-        prompted = self.prompted(messages, prompt_args)
-        return OutputConversation(prompted, schema, self.output_attempts)
-
     def _chat_call(
         self,
         messages: list[ChatMessage],
-        output_schema: Any,
+        schema: OutputSchema | None,
         kwargs: dict[str, Any],
         pieces: Callable[[ChatDelta], None] | None = None,
     ) -> ChatCall:
@@ -279,7 +307,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
             messages,
             tools,
             {**self.model_kwargs, **kwargs},
-            None if output_schema is None else OutputSchema(output_schema),
+            schema,
             self.output_strategy,
             self.tool_mode,
         )

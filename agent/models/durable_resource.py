@@ -107,6 +107,10 @@ class DurableResource(Resource, ABC):
             return await self._context.durable_execute_async(call, **options)
         return await call.make()
 
+    def _call_options(self) -> dict[str, Any]:
+        """The options of its durable calls."""
+        return {}
+
     def _routes(self) -> tuple[Route, ...]:
         """The routes of a call of a method that a subclass has overridden."""
         return (Route(type(self).__name__),)
@@ -254,7 +258,9 @@ def _durable(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(self: DurableResource, *args: Any, **kwargs: Any) -> Any:
         made = OverriddenCall(self.unbound, function, args, kwargs)
-        return self._context.durable_execute(made) if self._is_durable_here() else made()
+        if not self._is_durable_here():
+            return made()
+        return self._context.durable_execute(made, **self._call_options())
 
     call.overridden = function  # type: ignore[attr-defined]
     return own_durability(call)
@@ -266,6 +272,6 @@ def _durable_async(function: Callable[..., Any]) -> Callable[..., Any]:
         made = OverriddenCall(self.unbound, function, args, kwargs)
         if not self._is_durable_here():
             return await made.attempt(0)
-        return await self._context.durable_execute_async(made)
+        return await self._context.durable_execute_async(made, **self._call_options())
 
     return own_durability(call)

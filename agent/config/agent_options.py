@@ -1,0 +1,97 @@
+"""The settings of an agent's actions, and of the built-in ones that call models and tools."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from ..naming.public import public
+from .option import ConfigOption
+
+__all__ = ["AgentExecutionOptions", "ErrorHandlingStrategy", "ModelOptions"]
+
+
+@public
+class ErrorHandlingStrategy(str, Enum):
+    """What a failure of a chat model leads to, in the built-in action that asks it."""
+
+    FAIL = "fail"
+    RETRY = "retry"
+    IGNORE = "ignore"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@public
+class AgentExecutionOptions:
+    """How the actions of an agent are executed; names as in Flink Agents."""
+
+    NUM_ASYNC_THREADS = ConfigOption(
+        "num-async-threads",
+        int,
+        16,
+        minimum=1,
+        description="Threads per worker, at most, for functions that block: they wait, they do not"
+        " compute, so the number has nothing to do with that of CPUs.",
+    )
+    ERROR_HANDLING_STRATEGY = ConfigOption(
+        "error-handling-strategy",
+        ErrorHandlingStrategy,
+        ErrorHandlingStrategy.FAIL,
+        description="What a failure of a chat model leads to that was asked by a ChatRequestEvent:"
+        " fail (the run fails, and is tried again as on-error says), retry (the call is tried again"
+        " max-retries times), ignore (there is no response).",
+    )
+    MAX_RETRIES = ConfigOption(
+        "max-retries",
+        int,
+        3,
+        minimum=0,
+        description="With the strategy retry: how often a call is tried again.",
+    )
+    RETRY_WAIT_INTERVAL = ConfigOption(
+        "retry-wait-interval",
+        float,
+        1.0,
+        minimum=0,
+        description="With the strategy retry: seconds to wait before the second attempt; doubled"
+        " for each further one.",
+    )
+    CHAT_ASYNC = ConfigOption(
+        "chat.async",
+        bool,
+        True,
+        description="Known from Flink Agents, and without effect: other keys go on in any case.",
+    )
+    TOOL_CALL_ASYNC = ConfigOption(
+        "tool-call.async", bool, True, description="As chat.async: without effect."
+    )
+    RAG_ASYNC = ConfigOption("rag.async", bool, True, description="As chat.async: without effect.")
+    MAX_TURNS = ConfigOption(
+        "chat.max-turns",
+        int,
+        20,
+        minimum=1,
+        description="How often a chat model is asked for one ChatRequestEvent, at most, until it"
+        " answers without asking for tools.",
+    )
+
+
+@public
+class ModelOptions:
+    """Calls of models, recorded and replayed."""
+
+    MODEL_CALLS = ConfigOption(
+        "model-calls",
+        str,
+        "off",
+        choices=("off", "record", "replay"),
+        description="Calls of chat and embedding models are recorded in the cassette, or answered"
+        " from it, without a network and without keys.",
+    )
+    CASSETTE = ConfigOption(
+        "cassette",
+        str,
+        "",
+        description="The file in which calls of models are recorded.",
+    )
