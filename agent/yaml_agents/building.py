@@ -22,7 +22,7 @@ from ..resources.resource import ResourceDescriptor, ResourceType
 from .aliases import EVENT_TYPES, JAVA_WRAPPERS
 from .checking import REACT_NAMES, Place, check_descriptor, check_names
 from .functions import NotFoundInPythonError, find_function, find_object, full_class_name
-from .named_tool import NamedTool
+from .named_tool import named_tool
 from .problems import did_you_mean, problems_error
 from .specs import (
     DESCRIPTOR_SECTIONS,
@@ -249,9 +249,7 @@ class _Builder:
         if spec.type == "java":
             clazz, _, method = spec.function.partition(":")
             return ResourceDescriptor(clazz=_JAVA_TOOL, java_clazz=clazz, java_method=method)
-        tool = NamedTool(func=find_function(spec.function), given_name=spec.name)
-        tool.args_schema  # noqa: B018  (a tool that cannot be described is found out now)
-        return tool
+        return named_tool(spec)
 
     def _descriptor(
         self, spec: DescriptorSpec, kind: ResourceType, path: Path

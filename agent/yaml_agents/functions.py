@@ -114,14 +114,15 @@ def unknown_arguments(clazz: type[Resource], arguments: Mapping[str, Any]) -> di
     A class that takes arguments of any name itself may do something with them: there, only names
     that are nearly those of its fields are mistakes.
     """
-    if clazz.model_config.get("extra") == "allow":
+    extra = clazz.model_config.get("extra")
+    if extra == "allow":
         return {}
     known = {name for name in clazz.model_fields if name != "get_resource"}
     known |= {field.alias for field in clazz.model_fields.values() if field.alias}
     takes_any = False
     for parameter in _constructor_parameters(clazz):
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            takes_any = True
+            takes_any = extra != "forbid"
         else:
             known.add(parameter.name)
     unknown = {}

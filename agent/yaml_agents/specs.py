@@ -12,7 +12,15 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from ..resources.resource import ResourceType
 
@@ -90,13 +98,28 @@ class PromptSpec(Named):
         return self
 
 
+_Seconds = Annotated[float, Field(gt=0)] | str
+_TOOL_SETTINGS: Final = {
+    "approval",
+    "approval_timeout",
+    "description",
+    "idempotent",
+    "limit",
+    "retry",
+    "timeout",
+}
+
+
 class InjectedSpec(Spec):
     """Where an argument of a tool comes from that the model does not give."""
 
-    source: Literal["config", "sensory_memory", "short_term_memory"] = "sensory_memory"
-    """The configuration, or the memory of the key."""
-    key: str = Field(min_length=1)
-    """The setting, or the path in memory."""
+    source: Annotated[
+        Literal["config", "sensory_memory", "short_term_memory", "context"],
+        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    ] = "sensory_memory"
+    """The configuration, memory, or the context of the action."""
+    key: str | None = Field(default=None, min_length=1)
+    """The setting, the path in memory, or the attribute; without one, the parameter's name."""
 
 
 class ToolSpec(Named):
@@ -109,13 +132,37 @@ class ToolSpec(Named):
     """Of a function in Java: the types of its parameters, in their order."""
     injected_args: dict[str, InjectedSpec] = Field(default_factory=dict)
     """Arguments that the model neither sees nor gives, by parameter."""
+    description: str | None = None
+    """What the model is told in place of the docstring."""
+    approval: Annotated[str, Field(pattern=_REFERENCE)] | bool | None = None
+    """Whether calls have to be approved: true, or a function of (arguments, ctx)."""
+    approval_timeout: _Seconds | None = None
+    """How long an approval is waited for."""
+    timeout: _Seconds | None = None
+    """The time limit of a call."""
+    retry: dict[str, Any] | int | None = None
+    """How often a call that fails for a temporary reason is tried again."""
+    idempotent: bool | None = None
+    """Whether it may be called again when a crash has cut a call off; true if it is left out."""
+    limit: str | None = None
+    """The name of limits that its calls are subject to."""
 
     @model_validator(mode="after")
     def _is_of_language(self) -> ToolSpec:
         if self.type != "java" and self.parameter_types is not None:
             msg = "parameter_types belong to tools in Java"
             raise ValueError(msg)
+        names = [*self.given_settings, *(["injected_args"] if self.injected_args else [])]
+        if self.type == "java" and names:
+            msg = f"a tool in Java cannot have {', '.join(names)}"
+            raise ValueError(msg)
         return self
+
+    @property
+    def given_settings(self) -> dict[str, Any]:
+        """What is said of how it is called, as arguments of `ToolSettings`."""
+        settings = self.model_dump(include=_TOOL_SETTINGS, exclude_none=True)
+        return dict(settings)
 
 
 class PackageSpec(Spec):

@@ -56,8 +56,10 @@ class Pages(BaseVectorStore):
             files = sorted(Path(self.folder).glob("*.md"))
             texts = [file.read_text(encoding="utf-8") for file in files]
             vectors: Any = self._embedding_model().embed(texts)
-            for file, text, vector in zip(files, texts, vectors, strict=True):
-                self._pages.append(Document(content=text, id=file.stem, embedding=vector))
+            self._pages[:] = [  # at once: other keys ask at the same time
+                Document(content=text, id=file.stem, embedding=vector)
+                for file, text, vector in zip(files, texts, vectors, strict=True)
+            ]
         return self._pages
 
     def _query_embedding(

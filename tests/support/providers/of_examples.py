@@ -38,6 +38,18 @@ def from_pages(ask: Ask) -> Answer:
     return Reply("The pages do not say.")
 
 
+def desk(ask: Ask) -> Answer:
+    """Look an order up; refund what came broken; answer with what the tools have said."""
+    number = int(re.findall(r"[0-9]+", ask.first)[0])
+    if not ask.rounds:
+        return Reply(calls=(Call("order_status", {"number": number}),))
+    status = ask.results[0]
+    if "broken" in status and ask.rounds == 1:
+        price = float(re.findall(r"[0-9]+\.[0-9]+", status)[0])
+        return Reply(calls=(Call("refund", {"order": number, "amount": price}),))
+    return Reply(f"Order {number}: {ask.results[-1]}.")
+
+
 def review(ask: Ask) -> Answer:
     """Judge a review; tell shipping first, if something went wrong."""
     product, _, text = ask.first.partition(": ")
@@ -52,4 +64,8 @@ def review(ask: Ask) -> Answer:
     return Reply(json.dumps(verdict))
 
 
-RULES = {"You judge reviews": review, "You answer from these pages": from_pages}
+RULES = {
+    "You judge reviews": review,
+    "You answer from these pages": from_pages,
+    "You are the service desk": desk,
+}

@@ -17,15 +17,14 @@ from tamias import (
     run_agent,
 )
 from tamias.agent.chat.react import ReActAgent
+from tamias.agent.tools.injection import InjectedArg
 from tamias.agent.yaml_agents.aliases import class_names
 from tamias.agent.yaml_agents.building import BuiltAgents, build
 from tamias.agent.yaml_agents.reading import read_document
 from tamias.agent.yaml_agents.specs import json_schema
 from tamias.agent.yaml_agents.variables import EnvironmentText
 
-NOT_YET = {"MCPServer"} | {
-    f"Ollama{kind}Model{part}" for kind in ("Chat", "Embedding") for part in ("Connection", "Setup")
-}
+NOT_YET = {"MCPServer"}
 """Classes of which there is only the short name."""
 DOCS = Path(__file__).parents[4] / "docs"
 FULL = """
@@ -386,3 +385,51 @@ def test_a_tool_has_the_name_that_the_document_gives_it() -> None:
 def test_a_tool_without_types_is_a_mistake_of_the_document() -> None:
     said = mistakes('tools: [{name: t, function: "yaml_targets:anything"}]')
     assert said.startswith("agents.yaml:1:9: tools[0]: ")
+
+
+def test_a_document_says_how_a_tool_is_called() -> None:
+    text = """
+tools:
+  - name: t
+    function: "yaml_targets:of_tenant"
+    description: Finds what a tenant has.
+    approval: "yaml_targets:is_large"
+    approval_timeout: 1h
+    timeout: 5
+    retry: 3
+    idempotent: false
+    limit: service
+    injected_args: {tenant: {source: CONFIG, key: tenant.id}}
+"""
+    tool = built(text).resources[ResourceType.TOOL]["t"]
+    settings = tool.call_settings
+    assert tool.description == "Finds what a tenant has."
+    assert list(tool.parameters["properties"]) == ["amount"]
+    assert settings.approval({"amount": 5}, None) is True
+    assert (settings.approval_timeout, settings.timeout) == (3600, 5)
+    assert (settings.retry.attempts, settings.idempotent, settings.limit) == (3, False, "service")
+    assert settings.injected_args == {"tenant": InjectedArg.from_config("tenant.id")}
+
+
+def test_what_the_document_does_not_say_of_a_tool_is_as_declared_in_python() -> None:
+    text = 'tools: [{name: t, function: "yaml_targets:marked", timeout: 7}]'
+    settings = built(text).resources[ResourceType.TOOL]["t"].call_settings
+    assert (settings.approval, settings.timeout) == (True, 7)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("timeout: -1", "tools[0].timeout"),
+        ("timeout: soon", "tools[0]: 'timeout' of a tool is 'soon'"),
+        ("approval: 'yaml_targets:none'", "has no 'none'"),
+        ("retry: {attemps: 3}", "tools[0]: "),
+        ("injected_args: {amount: {source: nowhere}}", "should be 'config', 'sensory_memory'"),
+        ("injected_args: {other: {key: a}}", "tools[0]: "),
+        ("aproval: true", "(did you mean approval?)"),
+        ("type: java, approval: true", "a tool in Java cannot have approval"),
+    ],
+)
+def test_mistakes_in_how_a_tool_is_called(given: str, said: str) -> None:
+    text = f'tools: [{{name: t, function: "yaml_targets:of_tenant", {given}}}]'
+    assert said in mistakes(text)

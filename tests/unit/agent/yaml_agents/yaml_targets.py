@@ -12,6 +12,7 @@ from tamias import (
     ChatMessage,
     MessageRole,
     OutputEvent,
+    tool,
 )
 
 
@@ -50,6 +51,28 @@ def add(a: int, b: int) -> int:
 def anything(*values: object) -> str:
     """Cannot be described to a model."""
     return str(values)
+
+
+def of_tenant(amount: int, tenant: str = "") -> str:
+    """Find what a tenant has.
+
+    Args:
+        amount: how much.
+        tenant: whose.
+    """
+    return f"{tenant}: {amount}"
+
+
+def is_large(arguments: dict[str, Any], ctx: Any) -> bool:
+    """Whether a call has to be approved."""
+    del ctx
+    return bool(arguments["amount"] > 1)
+
+
+@tool(approval=True, timeout=3)
+def marked(amount: int) -> str:
+    """Is a tool by itself."""
+    return str(amount)
 
 
 class EchoConnection(BaseChatModelConnection):
