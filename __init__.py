@@ -169,6 +169,8 @@ if TYPE_CHECKING:
     from .models.openai.compatible import (
         TongyiChatModelConnection,
         TongyiChatModelSetup,
+        TongyiEmbeddingModelConnection,
+        TongyiEmbeddingModelSetup,
         VLLMChatModelConnection,
         VLLMChatModelSetup,
     )
@@ -241,6 +243,8 @@ __getattr__ = lazily(
     TextParts=".service.client.text_parts",
     TongyiChatModelConnection=".models.openai.compatible",
     TongyiChatModelSetup=".models.openai.compatible",
+    TongyiEmbeddingModelConnection=".models.openai.compatible",
+    TongyiEmbeddingModelSetup=".models.openai.compatible",
     ToolRequestEvent=".agent.chat.events",
     ToolResponseEvent=".agent.chat.events",
     ToolResult=".agent.tools.results",
@@ -398,6 +402,8 @@ __all__ = [
     "TokenUsage",
     "TongyiChatModelConnection",
     "TongyiChatModelSetup",
+    "TongyiEmbeddingModelConnection",
+    "TongyiEmbeddingModelSetup",
     "Tool",
     "ToolCallOptions",
     "ToolMetadata",

@@ -79,6 +79,8 @@ class ResourceName:
         OLLAMA_SETUP: Final = "tamias.OllamaEmbeddingModelSetup"
         OPENAI_CONNECTION: Final = "tamias.OpenAIEmbeddingModelConnection"
         OPENAI_SETUP: Final = "tamias.OpenAIEmbeddingModelSetup"
+        TONGYI_CONNECTION: Final = "tamias.TongyiEmbeddingModelConnection"
+        TONGYI_SETUP: Final = "tamias.TongyiEmbeddingModelSetup"
         JAVA_WRAPPER_CONNECTION: Final = "tamias.JavaEmbeddingModelConnection"
         JAVA_WRAPPER_SETUP: Final = "tamias.JavaEmbeddingModelSetup"
 

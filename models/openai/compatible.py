@@ -8,10 +8,13 @@ from pydantic import Field
 
 from ...agent.naming.public import public
 from .chat_model import ChatCompletions, OpenAIChatModelConnection, SamplingSetup
+from .embeddings import OpenAIEmbeddingModelConnection, OpenAIEmbeddingModelSetup
 
 __all__ = [
     "TongyiChatModelConnection",
     "TongyiChatModelSetup",
+    "TongyiEmbeddingModelConnection",
+    "TongyiEmbeddingModelSetup",
     "VLLMChatModelConnection",
     "VLLMChatModelSetup",
 ]
@@ -110,3 +113,26 @@ class TongyiChatModelSetup(SamplingSetup):
             ),
             **self.additional_kwargs,
         }
+
+
+@public
+class TongyiEmbeddingModelConnection(OpenAIEmbeddingModelConnection):
+    """The way to Tongyi's embeddings, by its endpoint that is compatible with OpenAI's.
+
+    The key comes from ``DASHSCOPE_API_KEY``, unless it is given, and the address from
+    ``DASHSCOPE_BASE_URL``.
+    """
+
+    SERVICE: ClassVar[str] = "Tongyi"
+    PROVIDER: ClassVar[str] = "tongyi"
+    KEY_VARIABLE: ClassVar[str] = "DASHSCOPE_API_KEY"
+    URL_VARIABLE: ClassVar[str] = "DASHSCOPE_BASE_URL"
+    DEFAULT_URL: ClassVar[str] = TongyiChatModelConnection.DEFAULT_URL
+    TEXTS: ClassVar[int] = 10
+
+
+@public
+class TongyiEmbeddingModelSetup(OpenAIEmbeddingModelSetup):
+    """An embedding model of Tongyi."""
+
+    model: str = "text-embedding-v4"

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIEmbeddingModelConnection", "OpenAIEmbeddingModelSetup"]
 
 _PATH = "/embeddings"
-_TEXTS = 256
-"""In one request: the service takes up to 2,048, servers of one's own less."""
 _CHARACTERS = 400_000
 """In one request: the service takes 300,000 tokens."""
 _AT_ONCE = 4
@@ -46,6 +44,8 @@ class OpenAIEmbeddingModelConnection(KeyedConnection, BaseEmbeddingModelConnecti
     SERVICE: ClassVar[str] = "OpenAI"
     KEY_VARIABLE: ClassVar[str] = "OPENAI_API_KEY"
     URL_VARIABLE: ClassVar[str] = "OPENAI_BASE_URL"
+    TEXTS: ClassVar[int] = 256
+    """In one request: the service takes up to 2,048, servers of one's own less."""
 
     base_url: str | None = Field(default=None, description="The service's address.")
     request_timeout: float = Field(
@@ -71,7 +71,7 @@ class OpenAIEmbeddingModelConnection(KeyedConnection, BaseEmbeddingModelConnecti
         service = self._service()
         body, how = _request(kwargs)
         vectors: list[list[float]] = []
-        for batch in _batches(text):
+        for batch in _batches(text, self.TEXTS):
             answer = service.post(_PATH, {**body, "input": batch}, how)
             vectors += self._vectors(answer, len(batch))
         return vectors[0] if isinstance(text, str) else vectors
@@ -87,7 +87,7 @@ class OpenAIEmbeddingModelConnection(KeyedConnection, BaseEmbeddingModelConnecti
                 answer = await service.apost(_PATH, {**body, "input": batch}, how)
             return self._vectors(answer, len(batch))
 
-        tasks = [asyncio.ensure_future(one(batch)) for batch in _batches(text)]
+        tasks = [asyncio.ensure_future(one(batch)) for batch in _batches(text, self.TEXTS)]
         try:
             found = await asyncio.gather(*tasks)
         finally:
@@ -140,13 +140,13 @@ def _request(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {"encoding_format": "float", **body}, how
 
 
-def _batches(text: str | Sequence[str]) -> Iterator[list[str]]:
+def _batches(text: str | Sequence[str], most: int) -> Iterator[list[str]]:
     """Texts in the portions that a service takes at a time."""
     texts = [text] if isinstance(text, str) else text
     batch: list[str] = []
     length = 0
     for each in texts:
-        if batch and (len(batch) == _TEXTS or length + len(each) > _CHARACTERS):
+        if batch and (len(batch) == most or length + len(each) > _CHARACTERS):
             yield batch
             batch, length = [], 0
         batch.append(each)

@@ -14,6 +14,8 @@ from tamias.models.openai.azure import AzureOpenAIChatModelConnection, AzureOpen
 from tamias.models.openai.compatible import (
     TongyiChatModelConnection,
     TongyiChatModelSetup,
+    TongyiEmbeddingModelConnection,
+    TongyiEmbeddingModelSetup,
     VLLMChatModelConnection,
     VLLMChatModelSetup,
 )
@@ -93,6 +95,20 @@ def test_vectors(form: str | None) -> None:
         assert connection.embed(texts, **setup.model_kwargs) == [list(vector(t, 3)) for t in texts]
         assert [len(ask.texts) for ask in fake.asked] == [1, 256, 256, 88]
         assert connection.embed([], **setup.model_kwargs) == []
+        connection.close()
+
+
+def test_vectors_of_tongyi(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "k-4")
+    with fake_providers(keys=frozenset({"k-4"})) as fake:
+        connection = TongyiEmbeddingModelConnection(base_url=fake.openai_url)
+        setup = TongyiEmbeddingModelSetup(connection="c", dimensions=4)
+        texts = [f"text {n}" for n in range(15)]
+        assert connection.embed(texts, **setup.model_kwargs) == [list(vector(t, 4)) for t in texts]
+        assert [(len(ask.texts), ask.model) for ask in fake.asked] == [
+            (10, "text-embedding-v4"),
+            (5, "text-embedding-v4"),
+        ]
         connection.close()
 
 

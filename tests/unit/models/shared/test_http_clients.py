@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from support.loops import on_loop
-from support.providers.script import Reply
+from support.providers.script import Ask, Reply
 from support.providers.server import FakeProviders, fake_providers
 from tamias import ChatMessage, MessageRole, OpenAIChatModelConnection
 from tamias.models.shared import http
@@ -68,6 +68,33 @@ async def test_a_client_for_each_call_on_demand() -> None:
                 " said:",
             ]
         assert fake.connections.opened == 6
+        await until(lambda: fake.connections.now == 0)
+
+
+@on_loop
+async def test_calls_that_are_cancelled_leave_nothing_behind() -> None:
+    def slow(ask: Ask) -> Reply:
+        return Reply("one two", delay=0 if ask.stream else 9, pause=9)
+
+    with fake_providers(slow) as fake:
+        service = connection(fake)
+
+        async def stream() -> None:
+            async for _ in service.astream(HELLO, model="m"):
+                pass
+
+        calls = [asyncio.ensure_future(service.achat(HELLO, model="m")) for _ in range(10)]
+        streams = [asyncio.ensure_future(stream()) for _ in range(10)]
+        await until(lambda: fake.connections.now == 20)
+        await asyncio.sleep(0.1)
+        for task in (*calls, *streams):
+            task.cancel()
+        await asyncio.gather(*calls, *streams, return_exceptions=True)
+        lanes = service._service()._clients.on_loop()._client._transport
+        assert sum(lane.load for lane in lanes._all) == 0
+        fake.script = lambda _: Reply("Hi.")
+        assert (await service.achat(HELLO, model="m")).content == "Hi."
+        await service.aclose()
         await until(lambda: fake.connections.now == 0)
 
 
