@@ -94,6 +94,7 @@ from .agent.resources.model_errors import (
     Unavailable,
 )
 from .agent.resources.prompt import LocalPrompt, Prompt, SafeFormatter, format_string
+from .agent.resources.recording import MissingRecordingError
 from .agent.resources.resource import (
     Resource,
     ResourceDescriptor,
@@ -348,6 +349,7 @@ __all__ = [
     "Meter",
     "MetricGroup",
     "MissingExtraError",
+    "MissingRecordingError",
     "ModelError",
     "ModelOptions",
     "OllamaChatModelConnection",

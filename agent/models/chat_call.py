@@ -170,11 +170,11 @@ class ChatCall(ResourceCall):
         return result.usage if isinstance(result, ChatMessage) else None
 
     def asked(self) -> dict[str, Any]:
-        """The request, without the connection that is asked."""
+        """The request, without the connection that is asked, and without ids of tool calls."""
         request = self._request
         given = {
             "call": "chat",
-            "messages": request.messages,
+            "messages": _without_ids(request.messages),
             "tools": described(request.tools),
             "kwargs": request.kwargs,
             "output_schema": request.schema,
@@ -337,6 +337,28 @@ def _tell(tool: Tool) -> _Told:
 
 
 _TOLD: Final = Described(_tell)
+
+
+def _without_ids(messages: list[ChatMessage]) -> list[dict[str, Any]]:
+    """Messages as a service sees them; ids of tool calls, which depend on the run, are numbers."""
+    numbers: dict[Any, int] = {}
+    told: list[dict[str, Any]] = []
+    for message in messages:
+        fields: dict[str, Any] = {
+            "role": message.role.value,
+            "content": message.content,
+            "blocks": [block.model_dump() for block in message.blocks],
+            "tool_calls": [call.get("function") for call in message.tool_calls],
+        }
+        for call in message.tool_calls:
+            number = len(set(numbers.values()))
+            for name in ("id", "original_id"):
+                if call.get(name):
+                    numbers[call[name]] = number
+        if (external := message.extra_args.get("external_id")) is not None:
+            fields["result_of"] = numbers.get(external, external)
+        told.append({name: value for name, value in fields.items() if value not in (None, [], "")})
+    return told
 
 
 def _plain(message: ChatMessage) -> tuple[Any, ...]:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-__all__ = ["CallRecorder"]
+from ..errors import RunError
+from ..naming.public import public
+
+__all__ = ["CallRecorder", "MissingRecordingError"]
 
 
 class CallRecorder(Protocol):
@@ -26,3 +29,8 @@ class CallRecorder(Protocol):
 
     def add(self, asked: dict[str, Any], answer: Any) -> None:
         """Record an answer, as JSON."""
+
+
+@public
+class MissingRecordingError(RunError):
+    """A call of a model is to be answered from a cassette, which has no such call."""

@@ -36,6 +36,7 @@ from ...store.records.offsets import offset_of
 from ...store.state.layout import StateLayout
 from .. import wire
 from ..beacon import Beacons
+from ..cassette import Cassette
 from ..engine.engine import Engine
 from ..hooks import WorkerHook
 from ..limits.admission import Admission
@@ -170,6 +171,8 @@ class Worker:
         if hasattr(self, "_resources"):
             with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
                 await asyncio.wait_for(self._resources.aclose(), RESOURCES_SECONDS)
+            if self._cassette is not None:
+                self._cassette.close()
         return code
 
     # -- start and stop --------------------------------------------------------------------------
@@ -179,7 +182,8 @@ class Worker:
         self._connection.check()
         self._owned.acquire_initial(assignment.shards)
         self._metrics = WorkerMetrics(plan.actions, self.notices)
-        self._resources = ResourceRegistry(plan.providers, plan.config)
+        self._cassette = Cassette.of(plan.config)
+        self._resources = ResourceRegistry(plan.providers, plan.config, self._cassette)
         kinds, broken = self._hook_classes
         self._hooks = make_hooks(WorkerHook, kinds, broken)
         self._metrics.hooks = self._hooks
@@ -191,7 +195,10 @@ class Worker:
         )
         self._announcer = Announcer(self._loop, self._send, self._is_idle)
         self._group.on_waiting = self._announcer.changed
-        self._admission = Admission(Limits.of(plan.config.data), self._send, self._loop)
+        # What is answered from a record uses nothing.
+        replays = self._cassette is not None and self._cassette.replays
+        limits = Limits.of({} if replays else plan.config.data)
+        self._admission = Admission(limits, self._send, self._loop)
         self._admission.requests.bind()
         self._admission.requests.receive_now = self._receive_permits
         self._owned.usage = self._admission.usage
