@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import UsageError
+from .chat_template import chat_texts
 from .yaml_template import yaml_texts
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ __pycache__/
 
 TEMPLATES: Final[dict[str, Callable[[dict[str, str]], dict[str, str]]]] = {
     "orders": dict,
+    "chat": chat_texts,
     "yaml": yaml_texts,
 }
 """What makes the files of each template, from those of the first."""

@@ -40,8 +40,11 @@ def test_a_new_project_runs_and_its_tests_pass(tmp_path: Path) -> None:
     assert "PLACEHOLDER" not in "".join(texts)
 
 
-@pytest.mark.parametrize("template", ["yaml"])
-def test_the_tests_of_a_template_pass(template: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("template", [pytest.param("chat", marks=pytest.mark.nightly), "yaml"])
+def test_the_tests_of_a_template_pass(
+    template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
     made = Folder(tmp_path).tamias("new", "shop-totals", "--template", template).stdout
     project = tmp_path / "shop-totals"
     assert made.startswith("made shop-totals: agent")
@@ -49,6 +52,7 @@ def test_the_tests_of_a_template_pass(template: str, tmp_path: Path) -> None:
     folder.path = project
     checked = folder.tamias("up", "deployment.yaml", "--check").stdout
     assert checked.startswith("shop-totals: agent")
+    monkeypatch.delenv("OPENAI_API_KEY")
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"],
         cwd=project,
@@ -65,7 +69,7 @@ def test_the_tests_of_a_template_pass(template: str, tmp_path: Path) -> None:
 def test_there_is_no_other_template(tmp_path: Path) -> None:
     told = Folder(tmp_path).tamias("new", "x", "--template", "yml", code=2).stderr
     assert "There is no template 'yml'." in told
-    assert "There are: orders, yaml" in told
+    assert "There are: orders, chat, yaml" in told
 
 
 @pytest.mark.parametrize("name", ["1st", "a b", "..", "naïve"])
