@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
     from support.fire.run import Outcome
 
-LIMITS = {
-    "outside": {
-        "requests-per-minute": 60_000,
-        "budget-tokens": 1_000_000,
-        "per-key": {"budget-tokens": 100_000},
-    }
-}
 SHAPE = Shape(
     inputs=160,
     keys=12,
@@ -35,7 +28,7 @@ SHAPE = Shape(
     + ["multi"] * 3
     + ["gather", "mixed", "call", "twice", "flaky", "flaky-gather", "raise"]
     + ["nap", "ask", "tick", "arm", "limited"],
-    config={"shards": 4, "window": 32, "batch-size": 16, "limits": LIMITS},
+    config={"shards": 4, "window": 32, "batch-size": 16},
 )
 AFTER_A_CRASH = ("sink.truncate.before", "sink.truncate.after", "announce.inside")
 """Points that only exist for a process which finds what another has left behind."""

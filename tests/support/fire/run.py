@@ -25,6 +25,7 @@ import psutil
 from support.fire.beside import Answering, Scaling
 from support.fire.model import Model, Token, known
 from support.fire.waiting import Waiting
+from tamias.store.records.usage import NO_USE
 from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import StoreReader
 
@@ -43,6 +44,18 @@ KINDS = (
     + ["nap", "naps", "flaky-nap", "ask", "late", "tick", "ticks", "arm", "arm", "disarm", "bogus"]
     + ["limited"]
 )  # fmt: skip
+
+
+LIMITS = {
+    "outside": {
+        "requests-per-minute": 60_000,
+        "budget-tokens": 1_000_000,
+        "per-key": {"budget-tokens": 100_000},
+    }
+}
+TOKENS = 10
+LIMITED = ("l0", "l1", "l2")
+"""Calls with limits, each of which uses `TOKENS`."""
 
 
 @dataclass
@@ -110,7 +123,12 @@ class Field:
             "input": str(source),
             "output": str(self.output),
             "ordered": shape.ordered,
-            "config": {"suspend-after": 0.02, "at-end": "wait", **shape.config},
+            "config": {
+                "suspend-after": 0.02,
+                "at-end": "wait",
+                "limits": LIMITS,
+                **shape.config,
+            },
         }
 
     # -- lives --------------------------------------------------------------------------------
@@ -198,6 +216,9 @@ class Field:
                 with reader.shard(number) as snapshot:
                     if snapshot is not None and snapshot.waiting.counts():
                         wrong.append(f"shard {number} waits: {snapshot.waiting.counts()}")
+            used = reader.usage().get("outside", NO_USE).tokens
+            if used != (due := TOKENS * sum(call.name in LIMITED for call in model.calls)):
+                wrong.append(f"{used} tokens are counted as used, should be {due}")
             journal = reader.journal()
             if journal:
                 wrong.append(f"journal left: {list(journal.items())[:2]}")
