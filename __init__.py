@@ -41,6 +41,7 @@ from .agent.errors import (
     DivergenceError,
     DurableCallError,
     EnvironmentSetupError,
+    EnvironmentUseError,
     FencedError,
     ForeignStoreError,
     InputError,
@@ -66,12 +67,14 @@ from .agent.errors import (
     TamiasError,
     TargetError,
     TimerError,
+    TriggerConditionError,
     UnserializableError,
     UsageError,
     WaitTimeoutError,
     WorkerStartError,
 )
 from .agent.event import EndOfInputEvent, Event, InputEvent, OutputEvent
+from .agent.events.triggers import EventType
 from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 from .agent.naming.lazy import lazily
@@ -312,8 +315,10 @@ __all__ = [
     "DurableCallError",
     "EndOfInputEvent",
     "EnvironmentSetupError",
+    "EnvironmentUseError",
     "ErrorHandlingStrategy",
     "Event",
+    "EventType",
     "FailedInput",
     "FencedError",
     "ForeignStoreError",
@@ -417,6 +422,7 @@ __all__ = [
     "ToolResults",
     "ToolSettings",
     "ToolType",
+    "TriggerConditionError",
     "TurnLimitError",
     "Unavailable",
     "UnserializableError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .decorators import checked_listens, checked_retry
+from .decorators import checked_listens, checked_retry, listed
 from .errors import AgentDefinitionError
 from .naming.public import public
 from .resources.resource import ResourceType
@@ -67,15 +67,17 @@ class Agent:
     def add_action(
         self,
         name: str,
-        events: Sequence[type[Event] | str] | type[Event] | str,
-        func: Callable[..., Any],
+        events: Sequence[type[Event] | str] | type[Event] | str = (),
+        func: Callable[..., Any] | None = None,
         *,
         retry: RetryPolicy | Mapping[str, Any] | None = None,
+        trigger_conditions: Sequence[type[Event] | str] | type[Event] | str = (),
         **config: Any,
     ) -> Self:
         """Add the action ``name``: call ``func(event, ctx)`` on each of ``events``.
 
-        ``events`` are event classes or string types, or one of either; ``config`` is what
+        ``events`` are event classes, types, or conditions, as for `tamias.action`, or one of these;
+        ``trigger_conditions`` is another name for them. ``config`` is what
         ``ctx.action_config`` gives, ``retry`` as for `tamias.action`. Returns the agent. Raises
         `AgentDefinitionError` when the name is taken, an event is neither, or ``retry`` is no
         policy for an action.
@@ -84,9 +86,10 @@ class Agent:
         if name in self.actions:
             msg = f"The action {name!r} has been added to {type(self).__qualname__} before."
             raise AgentDefinitionError(msg, hint="Give each action a name of its own.")
-        if isinstance(events, (str, type)):
-            events = [events]  # one event instead of a list of one
-        listens = checked_listens(name, events)
+        if func is None:
+            msg = f"The action {name!r} is added without a function."
+            raise AgentDefinitionError(msg, hint="Give a function of (event, ctx) as `func`.")
+        listens = checked_listens(name, (*listed(events), *listed(trigger_conditions)))
         policy = checked_retry(retry)
         if policy is not None:
             self.retries[name] = policy

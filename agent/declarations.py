@@ -70,9 +70,8 @@ def declared_actions(agent: Agent) -> dict[str, Action]:
         mark = action_mark(member)
         if mark is not None:
             _check_member(name, member)
-            actions[name] = Action.of(
-                name, _function(name, member), mark.listens, mark.config, mark.retry
-            )
+            fn = mark.target or _function(name, member)
+            actions[name] = Action.of(name, fn, mark.listens, mark.config, mark.retry)
     for name, (events, fn, settings) in agent.actions.items():
         if name in actions:
             msg = f"The action {name!r} is both a method of {_name(agent)} and added by hand."

@@ -35,6 +35,7 @@ __all__ = [
     "checked_retry",
     "embedding_model_connection",
     "embedding_model_setup",
+    "listed",
     "mcp_server",
     "prompt",
     "resource_mark",
@@ -50,39 +51,53 @@ _RESOURCE = "_tamias_resource"
 
 @dataclass(frozen=True)
 class ActionMark:
-    """What ``@action(...)`` says: the event classes and types listened to, and settings."""
+    """What ``@action(...)`` says: what is listened to, and settings."""
 
     listens: tuple[type[Event] | str, ...]
     config: dict[str, Any]
     retry: RetryPolicy | None = None
+    target: Callable[..., Any] | None = None
+    """The function that is called instead of the decorated one."""
 
 
 def action(
     *events_or_types: type[Event] | str,
     retry: RetryPolicy | Mapping[str, Any] | None = None,
+    trigger_conditions: Sequence[type[Event] | str] = (),
+    target: Callable[..., Any] | None = None,
     **config: Any,
 ) -> Callable[[F], F]:
     """Make a function ``(event, ctx)``, plain or ``async``, an action of the agent.
 
-    It is called with each event whose class is one of ``events_or_types``, or whose ``type`` is one
-    of the strings among them. ``config`` is what ``ctx.action_config`` gives. A run in which it
-    fails is tried again as ``retry`` says, whatever ``on-error`` is: that decides what follows when
-    the attempts are used up.
+    It is called with each event whose class is one of ``events_or_types``, whose type is one of the
+    strings among them, or for which one of those strings holds that are conditions in CEL, as
+    ``"type == 'order' && amount > 3"`` (``trigger_conditions=[...]`` adds to them). With ``target``
+    another function is called in place of the decorated one. ``config`` is what
+    ``ctx.action_config`` gives. A run in which it fails is tried again as ``retry`` says, whatever
+    ``on-error`` is: that decides what follows when the attempts are used up.
 
     Raises `AgentDefinitionError` when it listens to nothing, or to something that is neither an
-    event class nor a string, or ``retry`` is no policy for an action.
+    event class nor a string, ``retry`` is no policy for an action, or ``target`` no function.
     """
     policy = checked_retry(retry)
+    if target is not None and not callable(target):
+        msg = f"The target of an action is {target!r}, which cannot be called."
+        raise AgentDefinitionError(msg, hint="Give a Python function of (event, ctx).")
+    listened = (*events_or_types, *listed(trigger_conditions))
 
     def mark(function: F) -> F:
         name = getattr(function, "__qualname__", repr(function))
-        return _marked(
-            function, _ACTION, ActionMark(checked_listens(name, events_or_types), config, policy)
-        )
+        listens = checked_listens(name, listened)
+        return _marked(function, _ACTION, ActionMark(listens, config, policy, target))
 
     if len(events_or_types) == 1 and _is_function(events_or_types[0]):
         checked_listens(getattr(events_or_types[0], "__qualname__", "?"), ())
     return mark
+
+
+def listed(entries: Any) -> Sequence[Any]:
+    """The entries, also if one was given in place of a list of one."""
+    return [entries] if isinstance(entries, (str, type)) else list(entries)
 
 
 def checked_listens(action_name: str, events: Sequence[object]) -> tuple[type[Event] | str, ...]:
@@ -96,7 +111,7 @@ def checked_listens(action_name: str, events: Sequence[object]) -> tuple[type[Ev
         raise AgentDefinitionError(msg, hint=hint)
     listens: dict[type[Event] | str, None] = {}
     for event in events:
-        if (isinstance(event, str) and event) or (
+        if (isinstance(event, str) and event.strip()) or (
             isinstance(event, type) and issubclass(event, Event)
         ):
             listens[event] = None

@@ -25,6 +25,7 @@ __all__ = [
     "DivergenceError",
     "DurableCallError",
     "EnvironmentSetupError",
+    "EnvironmentUseError",
     "FencedError",
     "ForeignStoreError",
     "InputError",
@@ -51,6 +52,7 @@ __all__ = [
     "TamiasError",
     "TargetError",
     "TimerError",
+    "TriggerConditionError",
     "UnserializableError",
     "UsageError",
     "WaitTimeoutError",
@@ -96,12 +98,12 @@ class UsageError(TamiasError):
 
 
 @public
-class ConfigError(UsageError):
+class ConfigError(UsageError, ValueError):
     """A configuration value is of the wrong type, out of range, or its name is mistyped."""
 
 
 @public
-class AgentDefinitionError(UsageError):
+class AgentDefinitionError(UsageError, ValueError):
     """An agent, one of its actions or one of its resources is declared in a way that cannot run."""
 
 
@@ -123,6 +125,11 @@ class InputError(UsageError):
 @public
 class MissingExtraError(UsageError):
     """A feature needs a package that is not installed; the message names the ``pip install``."""
+
+
+@public
+class EnvironmentUseError(UsageError, RuntimeError):
+    """An execution environment is used in a way, or an order, that cannot be: twice, too early."""
 
 
 @public
@@ -223,6 +230,11 @@ class ActionResultError(RunError, TypeError):
 
 
 @public
+class TriggerConditionError(RunError, ValueError):
+    """A condition of an action cannot be evaluated for an event, and the strategy is ``FAIL``."""
+
+
+@public
 class RunTimeoutError(RunError):
     """A run took longer than ``run-timeout``."""
 
@@ -259,7 +271,7 @@ class DivergenceError(DurableCallError):
 
 
 @public
-class MemoryAccessError(RunError):
+class MemoryAccessError(RunError, ValueError):
     """Memory was used in a way it does not allow: a bad path, or from inside a durable call."""
 
 

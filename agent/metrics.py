@@ -20,8 +20,11 @@ class MetricGroup(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def get_sub_group(self, name: str) -> MetricGroup:
-        """The group ``name`` below this one, created at the first request."""
+    def get_sub_group(self, name: str, value: str | None = None) -> MetricGroup:
+        """The group ``name`` below this one, created at the first request.
+
+        With ``value``, the group of that pair: ``get_sub_group("model", "gpt")`` is ``model.gpt``.
+        """
 
     @abstractmethod
     def get_counter(self, name: str) -> Counter:

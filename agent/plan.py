@@ -9,30 +9,37 @@ there; it also lets a subclass refine an event without setting off everything th
 general one, and keeps the look-up at one dictionary access. An action that wants several classes
 lists them. After the actions of its class, an event reaches those that listen to its type; an
 action that listens to both runs once. A plain `Event` is how Flink Agents' events since 0.3 travel,
-so one that has the type of a class also reaches the actions that listen to that class.
+so one that has the type of a class also reaches the actions that listen to that class. Conditions
+(`agent/events/conditions.py`) come last: an action that listens to the event itself is not asked.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .chat.built_in import built_in_actions
+from .config.agent_options import AgentExecutionOptions
 from .config.configuration import Configuration
 from .declarations import agent_instance, declared_actions, declared_providers, plan_name
-from .errors import AgentDefinitionError
+from .errors import AgentDefinitionError, TriggerConditionError, UsageError
 from .event import Event, InputEvent, class_type
+from .events.condition_values import EvaluationError
+from .events.conditions import Condition
+from .events.triggers import event_type_in
 from .limits.settings import Limits, check_names
 from .naming.public import public
 from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .action import Action
     from .agent import Agent
     from .resources.provider import ResourceProvider
 
 __all__ = ["AgentPlan"]
+
+_FAILURE_STRATEGY: Final = AgentExecutionOptions.CONDITION_EVALUATION_FAILURE_STRATEGY
 
 _NOTHING_TO_PRELOAD = frozenset({ResourceType.PROMPT, ResourceType.TOOL})
 """Types of resources that the agent's own module has imported."""
@@ -48,6 +55,7 @@ class AgentPlan:
         "_plain",
         "_routed",
         "actions",
+        "conditions",
         "config",
         "name",
         "providers",
@@ -70,17 +78,25 @@ class AgentPlan:
         self.config = config
         routes: dict[type[Event] | str, tuple[Action, ...]] = {}
         plain: dict[str, tuple[Action, ...]] = {}
+        conditions: list[tuple[Action, Condition]] = []
         for action in actions.values():
-            for listened in action.listens:
-                routes[listened] = (*routes.get(listened, ()), action)
+            for entry in action.listens:
+                listened = event_type_in(entry) if isinstance(entry, str) else entry
+                if listened is None:
+                    conditions.append((action, _condition(action, str(entry))))
+                    continue
+                if action not in routes.get(listened, ()):
+                    routes[listened] = (*routes.get(listened, ()), action)
                 kind = listened if isinstance(listened, str) else class_type(listened)
                 if listened is not Event and action not in plain.get(kind, ()):
                     plain[kind] = (*plain.get(kind, ()), action)
+        self.conditions = tuple(conditions)
+        """The conditions of actions, in the order of definition."""
         self.routes = routes
         """Event class, or string type, to the actions that listen to it."""
         self._plain = plain
         """Type of a plain event to the actions that listen to it, or to a class of that type."""
-        only_classes = not any(isinstance(listened, str) for listened in routes)
+        only_classes = not (conditions or any(isinstance(listened, str) for listened in routes))
         self._by_class: dict[type[Event], tuple[Action, ...]] = {
             listened: found
             for listened, found in routes.items()
@@ -144,7 +160,7 @@ class AgentPlan:
         Raises:
             AgentDefinitionError: none is.
         """
-        if self.route(InputEvent(input=None)):
+        if self.conditions or self.route(InputEvent(input=None)):
             return
         if not self.actions:
             raise AgentDefinitionError(
@@ -175,8 +191,17 @@ class AgentPlan:
                 for provider in named.values():
                     provider.preload(self.config)
 
-    def route(self, event: Event) -> tuple[Action, ...]:
-        """The actions that ``event`` sets off, in the order they run."""
+    def route(
+        self, event: Event, failed: Callable[[str], None] | None = None
+    ) -> tuple[Action, ...]:
+        """The actions that ``event`` sets off, in the order they run.
+
+        ``failed`` is called for each condition that cannot be evaluated, with what is to be said
+        of it.
+
+        Raises:
+            TriggerConditionError: one cannot be evaluated, and the strategy is to fail.
+        """
         by_class = self._by_class.get(event.__class__)
         if by_class is not None:
             return by_class
@@ -188,7 +213,39 @@ class AgentPlan:
         found = None
         if kind is None or isinstance(kind, str):
             found = self._routed.get((event.__class__, kind))
-        return found if found is not None else self._find_route(event.__class__, kind)
+        if found is None:
+            found = self._find_route(event.__class__, kind)
+        return self._with_conditions(event, found, failed) if self.conditions else found
+
+    def _with_conditions(
+        self, event: Event, found: tuple[Action, ...], failed: Callable[[str], None] | None
+    ) -> tuple[Action, ...]:
+        for action, condition in self.conditions:
+            if action in found:
+                continue
+            try:
+                holds = condition.holds_for(event)
+            except EvaluationError as error:
+                text = (
+                    f"the condition {condition.source!r} of action {action.name!r} cannot be"
+                    f" evaluated for an event of type {event.get_type()}: {error}"
+                )
+                if self.config.get(_FAILURE_STRATEGY) == "FAIL":
+                    hint = "Ask for what an event may lack, as in 'has(x) && x > 3'."
+                    raise TriggerConditionError(f"{text}.", hint=hint) from None
+                if failed is not None:
+                    failed(text)
+                continue
+            if holds:
+                found = (*found, action)
+        return found
+
+    def may_reach_action(self, event: Event) -> bool:
+        """Whether events as this one set off any action, as far as that can be known."""
+        try:
+            return bool(self.route(event))
+        except TriggerConditionError:
+            return False
 
     def _find_route(self, clazz: type[Event], kind: object) -> tuple[Action, ...]:
         by_class = self.routes.get(clazz, ())
@@ -210,3 +267,11 @@ class AgentPlan:
 
     def __repr__(self) -> str:
         return f"AgentPlan({self.name}: {', '.join(self.actions) or 'no actions'})"
+
+
+def _condition(action: Action, source: str) -> Condition:
+    try:
+        return Condition(source)
+    except UsageError as error:
+        msg = f"Action {action.name!r}: {error.message}"
+        raise type(error)(msg, hint=error.hint) from None

@@ -253,6 +253,10 @@ class WorkerMetrics:
         self.retries = 0
         self.ignored = 0
         self.dead_letters = 0
+        self.unheard = 0
+        """Events that no action has listened to."""
+        self.condition_failures = 0
+        """Conditions of actions that could not be evaluated."""
         self.failure_kinds = FailureKinds()
         """The inputs that have failed for good, by kind."""
         self.notices = Notices() if notices is None else notices
@@ -270,6 +274,10 @@ class WorkerMetrics:
         self._publish(self.agent, "", "numOfActionsExecuted", sum(self.executed.values()))
         for name, count in self.executed.items():
             self._publish(self.of_action(name), name, "numOfActionsExecuted", count)
+        if self.unheard:
+            self._publish(self.agent, "", "numOfEventsUnheard", self.unheard)
+        if self.condition_failures:
+            self._publish(self.agent, "", "numOfConditionFailures", self.condition_failures)
         if self.hooks:
             self._publish(self.agent, "", "hookErrors", self.hooks.errors)
         return self.agent.snapshot()

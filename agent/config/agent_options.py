@@ -34,6 +34,14 @@ class AgentExecutionOptions:
         description="Threads per worker, at most, for functions that block: they wait, they do not"
         " compute, so the number has nothing to do with that of CPUs.",
     )
+    CONDITION_EVALUATION_FAILURE_STRATEGY = ConfigOption(
+        "action.trigger-condition.evaluate-failure-strategy",
+        str,
+        "WARN_AND_SKIP",
+        choices=("WARN_AND_SKIP", "FAIL"),
+        description="What follows when a condition of an action cannot be evaluated for an event:"
+        " it does not hold, which is counted and logged once, or the run fails.",
+    )
     ERROR_HANDLING_STRATEGY = ConfigOption(
         "error-handling-strategy",
         ErrorHandlingStrategy,

@@ -13,10 +13,10 @@ from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from ..config.secret_names import is_secret
-from ..errors import AgentDefinitionError
+from ..errors import AgentDefinitionError, TamiasError
 from ..metrics import MetricGroup  # noqa: TC001 (an annotation of a public class)
 from ..naming.moved import current_name
 from ..naming.public import public
@@ -60,6 +60,21 @@ class Resource(BaseModel, ABC):
     )
 
     _metric_group: MetricGroup | None = PrivateAttr(default=None)
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, /, **data: Any) -> None:
+            """As pydantic's, which wraps each ValueError; errors of tamias come out as they are."""
+            try:
+                super().__init__(**data)
+            except ValidationError as error:
+                for each in error.errors(include_url=False, include_input=False):
+                    own = each.get("ctx", {}).get("error")
+                    if isinstance(own, TamiasError):
+                        raise own from own.__cause__
+                raise
+
+        __init__.__pydantic_base_init__ = True
 
     @classmethod
     @abstractmethod

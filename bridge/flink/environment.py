@@ -19,7 +19,7 @@ import yaml
 
 from ...agent.config.configuration import Configuration
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
-from ...agent.errors import ConfigError, MissingExtraError, PoolError, UsageError
+from ...agent.errors import ConfigError, EnvironmentUseError, MissingExtraError, PoolError
 from ...worker.importing.guard import refuse_during_import
 from ...worker.importing.yaml_files import built_agents
 from .minicluster import check_interpreter, is_minicluster, reason, set_defaults
@@ -69,7 +69,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
     def from_list(self, input: list[dict[str, Any]]) -> AgentBuilder:
         """Supported by the local environment only."""
         del input
-        raise UsageError(
+        raise EnvironmentUseError(
             "from_list belongs to the environment without Flink.",
             hint="Make a stream of the list, with env.from_collection(...), and use"
             " from_datastream; or call get_execution_environment() without arguments.",
@@ -92,7 +92,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
         """Read inputs from a Table, whose rows come as `Row`; see `from_datastream`.
 
         Raises:
-            UsageError: there is no table environment, or no key.
+            EnvironmentUseError: there is no table environment, or no key.
         """
         return self._builder(from_table(self._tables(), input, key_selector))
 
@@ -103,7 +103,7 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
 
     def _tables(self) -> Any:
         if self._t_env is None:
-            raise UsageError(
+            raise EnvironmentUseError(
                 "A table needs a table environment.",
                 hint="get_execution_environment(env=env, t_env=StreamTableEnvironment.create(env))",
             )
@@ -120,19 +120,19 @@ class FlinkExecutionEnvironment(AgentsExecutionEnvironment):
             job_name: the name that Flink shows for the job; None: Flink's default.
 
         Raises:
-            UsageError: it was called before, or an input has no agent.
+            EnvironmentUseError: it was called before, or an input has no agent.
             ConfigError: in a mini-cluster, the interpreter for Python functions cannot run them.
             PoolError: the job has failed because of a pool, or of a Python function such as a key
                 function; the message says why.
         """
         refuse_during_import("execute()")
         if self._executed:
-            raise UsageError(
+            raise EnvironmentUseError(
                 "execute can be called once in the life of an environment.",
                 hint="Get another environment to run again.",
             )
         if not self._builders or any(builder.agent is None for builder in self._builders):
-            raise UsageError(
+            raise EnvironmentUseError(
                 "There is nothing to execute yet.",
                 hint="Call from_datastream(stream, key).apply(agent).to_datastream() first.",
             )
@@ -168,10 +168,10 @@ class FlinkAgentBuilder(AgentBuilder):
         The name may also be that of an agent from a YAML file which `load_yaml` has read.
 
         Raises:
-            UsageError: there is one already.
+            EnvironmentUseError: there is one already.
         """
         if self.agent is not None:
-            raise UsageError(
+            raise EnvironmentUseError(
                 "apply can be called once for an input.", hint="Read the stream once more."
             )
         known = self._environment.agents
@@ -180,7 +180,7 @@ class FlinkAgentBuilder(AgentBuilder):
 
     def to_list(self) -> list[dict[Any, Any]]:
         """Supported by the local environment only."""
-        raise UsageError(
+        raise EnvironmentUseError(
             "to_list belongs to the environment without Flink.",
             hint="Use to_datastream(), and a sink or execute_and_collect().",
         )
@@ -195,7 +195,8 @@ class FlinkAgentBuilder(AgentBuilder):
                 other type they are mapped by a Python function of PyFlink.
 
         Raises:
-            UsageError: there is no agent yet, or the stream was asked for with another type.
+            EnvironmentUseError: there is no agent yet, or the stream was asked for with another
+                type.
             AgentDefinitionError: the agent does not compile.
         """
         from pyflink.common import Types  # noqa: PLC0415 (an extra)
@@ -214,14 +215,14 @@ class FlinkAgentBuilder(AgentBuilder):
         An output is a mapping of the fields' names, a row, or the fields in order.
 
         Raises:
-            UsageError: there is no table environment, or no agent yet.
+            EnvironmentUseError: there is no table environment, or no agent yet.
         """
         tables = self._environment._tables()  # noqa: SLF001 (a class of the same module)
         return tables.from_data_stream(self.to_datastream(output_type), schema)
 
     def _stream(self, *, text: bool) -> Any:
         if self.agent is None:
-            raise UsageError("There is no agent yet.", hint="Call apply(agent) first.")
+            raise EnvironmentUseError("There is no agent yet.", hint="Call apply(agent) first.")
         if self._attached is None:
             self._text = text
             self._attached = attach(
@@ -233,7 +234,7 @@ class FlinkAgentBuilder(AgentBuilder):
                 number=self._number,
             )
         elif self._text != text:
-            raise UsageError(
+            raise EnvironmentUseError(
                 "The outputs are either texts or Python objects.",
                 hint="Map the stream that you have, or read the input once more for the other.",
             )

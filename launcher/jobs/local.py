@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
-from ...agent.errors import AgentFailedError, PoolError, TamiasError, UsageError, WorkerStartError
+from ...agent.errors import (
+    AgentFailedError,
+    EnvironmentUseError,
+    PoolError,
+    TamiasError,
+    UsageError,
+    WorkerStartError,
+)
 from ...agent.plan import AgentPlan
 from ...environments.packing import own_folders, packed_for, portable_inputs
 from ...environments.provide import provide_launch
@@ -81,10 +88,10 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
         """Take inputs from a list (or any iterable), which is read during `execute`.
 
         Raises:
-            UsageError: called before.
+            EnvironmentUseError: called before.
         """
         if self._builder is not None:
-            raise UsageError(
+            raise EnvironmentUseError(
                 "from_list can be called once in the life of an environment.",
                 hint="Get another environment for another input.",
             )
@@ -115,18 +122,18 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
             job_name: the name that the progress shows (option `progress`); None: the agent's.
 
         Raises:
-            UsageError: called before, or there is no input or agent yet.
+            EnvironmentUseError: called before, or there is no input or agent yet.
             AgentFailedError: an action failed (unless the option `on-error` says otherwise).
             TamiasError: any other error that ends a pool.
         """
         refuse_during_import("execute()")
         if self._executed:
-            raise UsageError(
+            raise EnvironmentUseError(
                 "execute can be called once in the life of an environment.",
                 hint="Get another environment to run again.",
             )
         if self._builder is None or self._builder.agent is None:
-            raise UsageError(
+            raise EnvironmentUseError(
                 "There is nothing to execute yet.",
                 hint="Call from_list(inputs).apply(agent) first.",
             )
@@ -267,10 +274,10 @@ class LocalAgentBuilder(AgentBuilder):
         An agent given by name is imported only by the workers, in their own environment.
 
         Raises:
-            UsageError: there is one already.
+            EnvironmentUseError: there is one already.
         """
         if self.agent is not None:
-            raise UsageError(
+            raise EnvironmentUseError(
                 "apply can be called once: an environment runs one agent.",
                 hint="Get another environment for another agent.",
             )

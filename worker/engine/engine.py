@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.event import EndOfInputEvent, Event, InputEvent, input_event
@@ -98,7 +99,10 @@ class Engine:
         self.threads = ThreadPool(policy.threads, "tamias-call")
         self.recorder = Recorder(group)
         self.questions = questions
-        wants_ends = bool(plan.route(EndOfInputEvent()))
+        self.route: Callable[[Event], tuple[Action, ...]] = plan.route
+        if plan.conditions:
+            self.route = partial(plan.route, failed=self._condition_failed)
+        wants_ends = plan.may_reach_action(EndOfInputEvent())
         self.owned = OwnedRuns(group, start=self._start_run, wants_ends=wants_ends)
         self._group = group
         self._policy = policy
@@ -279,7 +283,7 @@ class Engine:
                 executed += 1
                 if run.sent is not None or run.log is not None or run.timers is not None:
                     self._completion.occupy(run)
-                    run.route = self.plan.route
+                    run.route = self.route
                     run.unheard = self.unheard
                     self._driver.end_step(run)
                 else:
@@ -353,7 +357,12 @@ class Engine:
 
     def unheard(self, event: Event, sender: str) -> None:
         """Notice an event that no action listens to."""
+        self.metrics.unheard += 1
         self.metrics.notices.add(unheard(self.plan, event, sender))
+
+    def _condition_failed(self, text: str) -> None:
+        self.metrics.condition_failures += 1
+        self.metrics.notices.add(text)
 
     @property
     def call_retry(self) -> RetryPolicy | None:
@@ -381,6 +390,8 @@ class Engine:
     def _find_simple_action(self) -> Action | None:
         """The one synchronous action that inputs start, if the agent is of that kind."""
         policy = self._policy
+        if self.plan.conditions:
+            return None
         actions = self.plan.route(InputEvent(input=None))
         plain = not (policy.sync_in_threads or policy.timed or self.hooks or self._wants_ends)
         return actions[0] if plain and len(actions) == 1 and not actions[0].is_async else None

@@ -72,7 +72,7 @@ class RunDriver:
         self._decode = decode
         self._yielded = yielded
         self._broken = broken
-        self._route = services.plan.route
+        self._route = services.route
         self._unheard = services.unheard
         self._recorder = services.recorder
         self._hooks = services.hooks

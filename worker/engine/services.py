@@ -9,6 +9,7 @@ from ..hooks import RunInfo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ...agent.action import Action
     from ...agent.event import Event
     from ...agent.hooks import Hooks
     from ...agent.plan import AgentPlan
@@ -30,6 +31,8 @@ class Services(Protocol):
     """The services of a worker that contexts and runs use; the engine provides them."""
 
     plan: AgentPlan
+    route: Callable[[Event], tuple[Action, ...]]
+    """The actions that an event sets off."""
     encode: Callable[[bytes, Any, int | None], bytes]
     """Encodes (key, output, input offset) for the pool's sink; the offset is None for none."""
     resources: ResourceRegistry
