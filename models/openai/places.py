@@ -80,7 +80,7 @@ class KeyedConnection(Resource):
             name=self.SERVICE,
             provider=self.PROVIDER,
             url=url or self.DEFAULT_URL,
-            key=given or os.environ.get(self.KEY_VARIABLE, "") or self.DEFAULT_KEY,
+            key=given or os.environ.get(self.KEY_VARIABLE, "").strip() or self.DEFAULT_KEY,
             read=self._read_seconds(),
             headers=getattr(self, "default_headers", None) or {},
             key_hint=self._key_hint(),

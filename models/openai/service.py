@@ -86,6 +86,9 @@ class OpenAIService:
         if not place.key:
             msg = f"The connection to {place.name} has no API key."
             raise AgentDefinitionError(msg, hint=place.key_hint)
+        if not place.key.isascii() or not place.key.isprintable() or " " in place.key:
+            msg = f"The API key of {place.name} has characters that no key has."
+            raise AgentDefinitionError(msg, hint=place.key_hint)
         options: dict[str, Any] = {
             "api_key": place.key,
             "max_retries": 0,

@@ -31,6 +31,8 @@ _TOO_LONG = re.compile(
     r"|too many (?:input )?tokens|exceeds? (?:the )?(?:available )?context|range of input length",
     re.IGNORECASE,
 )
+_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
+"""More than the account may send in a minute: waiting does not help."""
 _TOO_LONG_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "request_too_large"}
 )
@@ -115,7 +117,9 @@ class Service(NamedTuple):
         """The class of an error, what happened, and what to do."""
         if code.lower() in _QUOTA_CODES or status == 402:
             return AuthFailed, "says that the account's quota is used up", "Add credit to it."
-        if status in {400, 413, 422} and (code in _TOO_LONG_CODES or _TOO_LONG.search(message)):
+        if (
+            status in {400, 413, 422} and (code in _TOO_LONG_CODES or _TOO_LONG.search(message))
+        ) or (status == 429 and _TOO_LARGE.match(message)):
             hint = "Shorten the conversation, or use a model that takes more."
             return ContextTooLong, "says that the conversation is too long", hint
         if status == 401:

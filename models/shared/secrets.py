@@ -16,7 +16,7 @@ else:
 
 
 def revealed(secret: SecretText | None) -> str:
-    """The text itself; empty for None."""
+    """The text itself, without the line's end that one from a file has; empty for None."""
     if secret is None:
         return ""
-    return secret if isinstance(secret, str) else secret.get_secret_value()
+    return (secret if isinstance(secret, str) else secret.get_secret_value()).strip()

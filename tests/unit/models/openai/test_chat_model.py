@@ -11,6 +11,7 @@ from support.loops import on_loop
 from support.providers.script import Call, Fault, Queue, Reply, Used, agent, rate_limited
 from support.providers.server import FakeProviders, fake_providers
 from tamias import (
+    AgentDefinitionError,
     AuthFailed,
     BadRequest,
     ChatMessage,
@@ -207,6 +208,11 @@ async def test_a_stream_that_breaks_off(
 CASES: list[tuple[Fault, type[ModelError], str]] = [
     (rate_limited(1.5), RateLimited, r"takes no more requests for now \(status 429"),
     (Fault(status=429, code="insufficient_quota"), AuthFailed, "quota is used up"),
+    (
+        Fault(status=429, message="Request too large for gpt-4o on tokens per min (TPM)"),
+        ContextTooLong,
+        "conversation is too long",
+    ),
     (Fault(status=500), Unavailable, r"has failed \(status 500, server_error\)"),
     (Fault(status=502), Unavailable, r"has failed \(status 502, server_error\)"),
     (Fault(status=503), Overloaded, "too much to do"),
@@ -303,7 +309,7 @@ def test_a_key_is_nowhere(fake: FakeProviders) -> None:
 def test_no_key_at_all(fake: FakeProviders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     connection = make(fake, api_key=None)
-    with pytest.raises(Exception, match=r"has no API key\. Set OPENAI_API_KEY"):
+    with pytest.raises(AgentDefinitionError, match=r"has no API key\. Set OPENAI_API_KEY"):
         connection.chat(HELLO, model="m")
     assert fake.count == 0
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -311,6 +317,16 @@ def test_no_key_at_all(fake: FakeProviders, monkeypatch: pytest.MonkeyPatch) -> 
     connection = OpenAIChatModelConnection()
     assert connection.chat(HELLO, model="m").content == "You said: hello"
     connection.close()
+
+
+def test_a_key_with_a_slip(fake: FakeProviders) -> None:
+    connection = make(fake, api_key=f"{KEY}\n")
+    assert connection.chat(HELLO, model="m").content == "You said: hello"
+    connection.close()
+    for key in ("sk-ключ-secret", "sk-secret 12"):
+        with pytest.raises(AgentDefinitionError, match="characters that no key has") as raised:
+            make(fake, api_key=key).chat(HELLO, model="m")
+        assert "secret" not in str(raised.value)
 
 
 def test_nobody_there() -> None:
