@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..agent import Agent, add_resource
 from ..chat.react import ReActAgent
-from ..declarations import PLAN_NAME, declared_actions
+from ..declarations import PLAN_NAME
 from ..errors import AgentDefinitionError
+from ..plan import AgentPlan
 from ..resources.chat_message import ChatMessage, MessageRole
 from ..resources.prompt import Prompt
 from ..resources.provider import provider_of
@@ -186,7 +187,7 @@ class _Builder:
                     added = holder.actions[spec.name]
                     holder.actions[spec.name] = (*added[:2], dict(spec.config))
                 if holder is not agent:
-                    declared_actions(holder)
+                    AgentPlan.compile(holder)
             except AgentDefinitionError as error:
                 self._problems.add_error(path, error)
                 return

@@ -135,6 +135,13 @@ def test_events_have_short_names(listened: str, meant: str) -> None:
     assert agent.actions["a"][0] == [meant]
 
 
+def test_an_action_may_have_a_condition() -> None:
+    condition = '"type == EventType.InputEvent && input > 3"'
+    action = f'{{name: a, function: "yaml_targets:increment", trigger_conditions: [{condition}]}}'
+    agent = built(f"agents: [{{name: x, actions: [{action}]}}]").agents["x"]
+    assert run_agent(agent, [("k", 1), ("k", 5)]).outputs == [{"k": 6}]
+
+
 def test_resources_of_java_are_wrapped() -> None:
     text = """
 chat_model_connections: [{name: c, clazz: ollama, type: java, endpoint: there}]
@@ -227,6 +234,8 @@ ACTION = 'function: "yaml_targets:increment", listen_to: [input]'
         ((f"actions: [{{name: a, {ACTION}, retry: {{tries: 3}}}}]\nagents: [{{name: x, actions:"
          " [a]}]"), "agents[0].actions[0]: "),
         ("agents: [{name: a, actions: [b]}]", "actions[0]: there is no shared action 'b'"),
+        (('agents: [{name: a, actions: [{name: x, function: "yaml_targets:increment",'
+         ' trigger_conditions: ["input >"]}]}]'), "1:30: agents[0].actions[0]: Action 'x'"),
         ("prompts: [{name: p}]", "prompts[0]: a prompt has either a text or messages"),
         ("prompts: [{name: p, text: ''}]", "prompts[0]: a prompt has either a text or messages"),
         ("prompts: [{name: p, messages: [{role: usr, content: x}]}]", "should be 'system', 'user'"),
