@@ -238,7 +238,7 @@ class _Reader:
         self._check_settings(entry.settings, (*where, "settings"))
         self._check_shape(entry, where)
         target = self._target(entry.target)
-        settings = {**target_settings(target), **defaults, **entry.settings}
+        settings = {**_settings_in(target), **defaults, **entry.settings}
         if entry.workers is not None:
             settings[PoolOptions.WORKERS.key] = entry.workers
             if PoolOptions.WORKERS.key in entry.settings:
@@ -418,6 +418,15 @@ class _Reader:
                 message = message.replace("Input should", "it should", 1).partition(" or inst")[0]
                 message = f"{message[:1].lower()}{message[1:]}"
             self._report(path, message)
+
+
+def _settings_in(target: str) -> dict[str, Any]:
+    """Return what the YAML file of an agent sets, without what a deployment says elsewhere."""
+    return {
+        key: value
+        for key, value in target_settings(target).items()
+        if key not in _ELSEWHERE and key.partition(".")[0] != _ENVIRONMENT
+    }
 
 
 def _names(model: type[BaseModel]) -> list[str]:

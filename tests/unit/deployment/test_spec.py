@@ -191,3 +191,19 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         Deployment.read(tmp_path / "bytes.yaml")
     with pytest.raises(ConfigError, match="Is a directory"):
         Deployment.read(tmp_path)
+
+
+def test_what_an_agent_in_yaml_sets_counts_where_the_deployment_says_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "agent.yaml").write_text(
+        "config: {workers: 2, max-attempts: 7, state-dir: x, environment: {python: y}, mine: 1}\n"
+    )
+    file = tmp_path / "d.yaml"
+    file.write_text(
+        "defaults: {max-attempts: 5}\n"
+        "agents:\n  a: {target: 'agent.yaml:a', input: i.jsonl, output: o.jsonl}\n"
+    )
+    (member,) = Deployment.read(file).members
+    assert member.spec.config == {"workers": 2, "max-attempts": 5, "mine": 1}
+    assert member.spec.target == f"{tmp_path}/agent.yaml:a"
