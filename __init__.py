@@ -86,6 +86,14 @@ from .agent.resources.chat_message import (
     find_first_system_message,
 )
 from .agent.resources.content import DocumentBlock, ImageBlock, TextBlock
+from .agent.resources.mcp_server import (
+    BaseMCPServer,
+    MCPInterruptedError,
+    MCPServerError,
+    MCPToolChangedError,
+    MCPToolError,
+    MCPUnavailableError,
+)
 from .agent.resources.model_errors import (
     AuthFailed,
     BadRequest,
@@ -157,6 +165,9 @@ if TYPE_CHECKING:
         AnthropicChatModelSetup,
     )
     from .models.embeddings.local import LocalEmbeddingModelConnection, LocalEmbeddingModelSetup
+    from .models.mcp.prompt import MCPPrompt
+    from .models.mcp.server import MCPServer
+    from .models.mcp.tool import MCPTool
     from .models.ollama.chat_model import OllamaChatModelConnection, OllamaChatModelSetup
     from .models.ollama.embeddings import (
         OllamaEmbeddingModelConnection,
@@ -228,6 +239,9 @@ __getattr__ = lazily(
     JavaVectorStore=".bridge.resources.vector_store",
     LocalEmbeddingModelConnection=".models.embeddings.local",
     LocalEmbeddingModelSetup=".models.embeddings.local",
+    MCPPrompt=".models.mcp.prompt",
+    MCPServer=".models.mcp.server",
+    MCPTool=".models.mcp.tool",
     OllamaChatModelConnection=".models.ollama.chat_model",
     OllamaChatModelSetup=".models.ollama.chat_model",
     OllamaEmbeddingModelConnection=".models.ollama.embeddings",
@@ -290,6 +304,7 @@ __all__ = [
     "BaseChatModelSetup",
     "BaseEmbeddingModelConnection",
     "BaseEmbeddingModelSetup",
+    "BaseMCPServer",
     "BaseVectorStore",
     "BridgeError",
     "BudgetExceeded",
@@ -346,6 +361,14 @@ __all__ = [
     "LocalEmbeddingModelConnection",
     "LocalEmbeddingModelSetup",
     "LocalPrompt",
+    "MCPInterruptedError",
+    "MCPPrompt",
+    "MCPServer",
+    "MCPServerError",
+    "MCPTool",
+    "MCPToolChangedError",
+    "MCPToolError",
+    "MCPUnavailableError",
     "MemoryAccessError",
     "MemoryObject",
     "MemoryRef",

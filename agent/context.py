@@ -281,6 +281,13 @@ class RunnerContext(ABC):
         `AgentDefinitionError` when the agent has no such resource.
         """
 
+    def resource_names(self, type: ResourceType) -> list[str]:  # noqa: ARG002 (a default)
+        """The names of the resources of that type that the agent declares.
+
+        Those that an MCP server has besides are not among them.
+        """
+        return []
+
     @property
     @abstractmethod
     def action_config(self) -> dict[str, Any]:

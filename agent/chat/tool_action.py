@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ..errors import AgentDefinitionError
+from ..mcp.recorded import find_called, find_tools
 from ..resources.resource import ResourceType
 from ..tools.calling import call_tools
 from ..tools.tool import Tool
@@ -22,8 +23,16 @@ async def tool_call_action(event: Event, ctx: RunnerContext) -> None:
     """Call tools, and send their results."""
     request = ToolRequestEvent.from_event(event)
     offered = _offered(request.model, ctx)
+    of_servers: dict[str, Tool] = {}
+    if ctx.resource_names(ResourceType.MCP_SERVER):
+        if offered is None:
+            of_servers = await find_called(ctx, request.tool_calls)
+        else:
+            of_servers = {tool.name: tool for tool in await find_tools(ctx, sorted(offered))}
 
     def find(name: str) -> Tool | None:
+        if name in of_servers:
+            return of_servers[name]
         if offered is not None and name not in offered:
             return None
         try:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field, PrivateAttr, field_validator
 
 from ..errors import AgentDefinitionError
 from ..limits.limited_call import Route
+from ..mcp.recorded import find_tools, prompt_messages
 from ..naming.public import public
 from ..resources.chat_message import ChatDelta, ChatMessage, MessageRole
 from ..resources.prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
@@ -150,6 +151,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     timeout: float | None = Field(default=None, gt=0)
 
     _retry: Any = PrivateAttr(default=None)
+    _listed_tools: Any = PrivateAttr(default=None)
 
     @classmethod
     def resource_type(cls) -> ResourceType:
@@ -205,7 +207,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         """The awaitable form of `chat`."""
         given = kwargs.pop("output_schema", None)
         schema = None if given is None else OutputSchema(given)
-        prompted = self.prompted(messages, prompt_args)
+        prompted = await self._aprompted(messages, prompt_args)
         return await self._converse(prompted, schema, self.output_attempts, kwargs)
 
     async def astream(
@@ -221,7 +223,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         the last one they are a preview.
         """
         pieces: asyncio.Queue[ChatDelta | None] = asyncio.Queue()
-        prompted = self.prompted(messages, prompt_args)
+        prompted = await self._aprompted(messages, prompt_args)
         call = self._chat_call(prompted, None, kwargs, pieces.put_nowait)
         work = asyncio.ensure_future(self._amake(call, **self._call_options()))
         work.add_done_callback(lambda _: pieces.put_nowait(None))
@@ -257,7 +259,8 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         schema = None if output_schema is None else OutputSchema(output_schema)
         attempts = max(self.output_attempts, output_attempts or 1)
         if type(self).achat is BaseChatModelSetup.achat:
-            return await self._converse(self.prompted(messages, prompt_args), schema, attempts, {})
+            prompted = await self._aprompted(messages, prompt_args)
+            return await self._converse(prompted, schema, attempts, {})
         told = messages if schema is None else with_schema(messages, schema.json_schema)
         conversation = OutputConversation(told, schema, attempts)
         while True:
@@ -300,8 +303,8 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         kwargs: dict[str, Any],
         pieces: Callable[[ChatDelta], None] | None = None,
     ) -> ChatCall:
-        tools = None
-        if self.tools is not None:
+        tools: list[Tool] | None = self._listed_tools
+        if tools is None and self.tools is not None:
             tools = [cast("Tool", self._other(name, ResourceType.TOOL)) for name in self.tools]
         request = ChatRequest(
             messages,
@@ -346,6 +349,33 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
             return list(messages)
         if isinstance(prompt, str):
             prompt = cast("Prompt", self._other(prompt, ResourceType.PROMPT))
+        filled = prompt.format_messages(**self._prompt_values(messages, prompt_args))
+        return filled + self._said(messages)
+
+    async def _aprompted(
+        self, messages: Sequence[ChatMessage], prompt_args: Mapping[str, Any] | None
+    ) -> list[ChatMessage]:
+        """As `prompted`; what MCP servers have of tools and prompts is put on record first."""
+        context = self._context
+        if (
+            context is None
+            or context.is_inside_durable_call
+            or not context.resource_names(ResourceType.MCP_SERVER)
+        ):
+            return self.prompted(messages, prompt_args)
+        if self.tools is not None:
+            self._listed_tools = await find_tools(context, self.tools)
+        if isinstance(self.prompt, str):
+            values = self._prompt_values(messages, prompt_args)
+            filled = await prompt_messages(context, self.prompt, values)
+            if filled is not None:
+                return filled + self._said(messages)
+        return self.prompted(messages, prompt_args)
+
+    @staticmethod
+    def _prompt_values(
+        messages: Sequence[ChatMessage], prompt_args: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         values: dict[str, Any] = {}
         if prompt_args is None:
             for message in messages:
@@ -355,8 +385,11 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
             values.update(prompt_args)
         # `format_messages` has a parameter of that name.
         values.pop("role", None)
-        texts: dict[str, Any] = {name: str(value) for name, value in values.items()}
-        return prompt.format_messages(**texts) + [
+        return {name: str(value) for name, value in values.items()}
+
+    @staticmethod
+    def _said(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+        return [
             message
             for message in messages
             if message.content or message.blocks or message.role in _ANSWERS

@@ -65,6 +65,12 @@ class Prompt(SerializableResource, ABC):
     ) -> list[ChatMessage]:
         """The prompt as messages. A text becomes one, said by ``role``."""
 
+    async def aformat_messages(
+        self, role: MessageRole = MessageRole.SYSTEM, **values: object
+    ) -> list[ChatMessage]:
+        """The awaitable form of `format_messages`."""
+        return self.format_messages(role, **values)
+
 
 @public
 class LocalPrompt(Prompt):

@@ -9,14 +9,19 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from ..errors import AgentDefinitionError, ResourceNotFoundError, RunError
+from .mcp_server import BaseMCPServer, clash, matching
+from .resource import ResourceType
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
     from .provider import ResourceProvider
     from .recording import CallRecorder
-    from .resource import Resource, ResourceType
+    from .resource import Resource
 
 __all__ = ["ResourceRegistry"]
+
+_OF_SERVERS = frozenset({ResourceType.TOOL, ResourceType.PROMPT})
+"""What MCP servers have, too."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +68,37 @@ class ResourceRegistry:
         """
         # Without the lock: a dict is safe to read, and a resource is put in only when it is ready.
         resource = self._created.get((kind, name))
-        return resource if resource is not None else self._create(name, kind)
+        if resource is not None:
+            return resource
+        if kind in _OF_SERVERS and name not in self._providers.get(kind, {}):
+            found = self._find_in_servers(name, kind)
+            if found is not None:
+                return found
+        return self._create(name, kind)
+
+    def _find_in_servers(self, name: str, kind: ResourceType) -> Resource | None:
+        """The tool or prompt of an MCP server, as it is now; None if there is none.
+
+        Without the lock, and not kept: servers are asked, which may take long, and they change.
+        """
+        hits = []
+        for server_name in self._providers.get(ResourceType.MCP_SERVER, {}):
+            server = self.get(server_name, ResourceType.MCP_SERVER)
+            if not isinstance(server, BaseMCPServer):
+                continue
+            is_tool = kind is ResourceType.TOOL
+            known = server.describe_tools() if is_tool else server.describe_prompts()
+            hit = matching(name, server_name, known)
+            if hit is not None:
+                hits.append((server_name, server, hit))
+        if not hits:
+            return None
+        if len(hits) > 1:
+            raise clash(name, [server_name for server_name, _, _ in hits])
+        _, server, (description, qualified) = hits[0]
+        if kind is ResourceType.TOOL:
+            return server.tool_of(description, qualified=qualified)
+        return server.prompt_of(description)
 
     def _create(self, name: str, kind: ResourceType) -> Resource:
         wanted = (kind, name)

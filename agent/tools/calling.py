@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.tool_options import ToolCallOptions
 from ..errors import AgentDefinitionError
+from ..mcp.recorded import find_called
 from ..resources.resource import ResourceType
 from .one_call import CallPolicy, OneCall
 from .results import ToolResults
@@ -59,6 +60,8 @@ async def call_tools(
         approval_timeout=config.get(ToolCallOptions.APPROVAL_TIMEOUT) or None,
         longest_result=config.get(ToolCallOptions.MAX_RESULT_LENGTH),
     )
+    if tools is None and ctx.resource_names(ResourceType.MCP_SERVER):
+        tools = await find_called(ctx, tool_calls)
     find = _finder(ctx, tools)
     calls = []
     ids: set[str] = set()

@@ -368,6 +368,10 @@ class WorkerContext(RunnerContext):
         resource = self._engine.resources.get(name, type)
         return resource.bound(self, metric_group or self.action_metric_group)
 
+    def resource_names(self, type: ResourceType) -> list[str]:
+        """The names that the agent declares."""
+        return list(self._engine.plan.providers.get(type, ()))
+
     @property
     def action_config(self) -> dict[str, Any]:
         """The configuration in the action's declaration."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import setproctitle
 import zmq
 
-from ...agent.config.options import KNOWN_OPTIONS
+from ...agent.config.options import KNOWN_OPTIONS, PoolOptions
 from ...agent.errors import TamiasError
 from ...agent.failures.error_json import error_to_json
 from ...agent.failures.error_text import one_line
@@ -72,6 +72,8 @@ HEARTBEAT_SECONDS: Final = 1.0
 POOL_VARIABLE: Final = "TAMIAS_POOL"
 """An environment variable of workers and of all that they start, which names their pool: the
 launcher's process id, a colon, and the state directory."""
+GENERATION_VARIABLE: Final = "TAMIAS_GENERATION"
+"""Another one: the number of their generation, a colon, and the start method."""
 _set_handler: Final = signal.signal
 """As it is before the agent is imported, which may replace it."""
 MESSAGES_PER_TURN: Final = 8192
@@ -97,6 +99,8 @@ def run_worker(
         _set_handler(number, signal.SIG_IGN)
     _set_handler(signal.SIGTERM, signal.SIG_DFL)
     os.environ[POOL_VARIABLE] = f"{boot.parent}:{boot.state}"
+    start_method = plan.config.get(PoolOptions.START_METHOD)
+    os.environ[GENERATION_VARIABLE] = f"{boot.generation}:{start_method}"
     change_label(lambda: f"worker {assignment.slot}")
     be_expendable()
     KernelLimits.of(plan.config).apply(assignment.slot)

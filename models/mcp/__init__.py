@@ -1,0 +1,1 @@
+"""MCP servers: their tools, prompts and resources; workers import no SDK. Knows no pool."""
