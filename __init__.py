@@ -149,6 +149,8 @@ if TYPE_CHECKING:
         VectorStoreQueryMode,
         VectorStoreQueryResult,
     )
+    from .agent.sub_agents.inner_run import SubAgentError
+    from .agent.sub_agents.sub_agent import SubAgent
     from .agent.tools.calling import call_tools
     from .agent.tools.results import ToolResult, ToolResults
     from .bridge.resources.chat_model import JavaChatModelConnection, JavaChatModelSetup
@@ -257,6 +259,8 @@ __getattr__ = lazily(
     ReActAgent=".agent.chat.react",
     STRUCTURED_OUTPUT=".agent.models.output_schema",
     StreamPart=".service.client.text_parts",
+    SubAgent=".agent.sub_agents.sub_agent",
+    SubAgentError=".agent.sub_agents.inner_run",
     Submission=".service.client.submission",
     TextParts=".service.client.text_parts",
     TongyiChatModelConnection=".models.openai.compatible",
@@ -422,6 +426,8 @@ __all__ = [
     "StoreLockedError",
     "StoreUnwritableError",
     "StreamPart",
+    "SubAgent",
+    "SubAgentError",
     "Submission",
     "SubmissionFailedError",
     "TamiasError",

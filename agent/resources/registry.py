@@ -60,6 +60,10 @@ class ResourceRegistry:
         self._closed = False
         self._was_closed: list[Resource] = []
 
+    def has(self, name: str, kind: ResourceType) -> bool:
+        """Whether there is such a resource."""
+        return name in self._providers.get(kind, ())
+
     def get(self, name: str, kind: ResourceType) -> Resource:
         """The resource ``name`` of that type.
 

@@ -274,7 +274,7 @@ class OneCall:
         try:
             return _outcome(await tool.run(self._ctx, self._id, arguments))
         except Exception as error:
-            if self._policy.fails or not _is_of_tool(error):
+            if self._policy.fails or not _is_of_tool(error) or self._is_tried_again(error):
                 raise
             return _ERROR, error_text(self._name, error)
 

@@ -228,14 +228,19 @@ def has_started_tasks(task: asyncio.Task[Any]) -> bool:
 
 
 def has_time_limit(task: asyncio.Task[Any]) -> bool:
-    """Whether a task is inside `asyncio.wait_for`: its limit ends with this execution."""
+    """Whether a task is inside `asyncio.wait_for`: its limit ends with this execution.
+
+    One whose limit is None has none.
+    """
     inner: Any = task.get_coro()
     if isinstance(inner, TrackedCoroutine):
         inner = inner.coroutine
     while inner is not None:
         code = getattr(inner, "cr_code", None)
         if code is not None and code.co_name == "wait_for" and code.co_filename == _WAIT_FOR:
-            return True
+            frame = inner.cr_frame
+            if frame is None or frame.f_locals.get("timeout") is not None:
+                return True
         inner = getattr(inner, "cr_await", None)
     return False
 
