@@ -37,6 +37,10 @@ _EARLY: Final = 0.8
 """The share of an expected wait after which a call is back: better early than late."""
 _SHORT: Final = 1.0
 """Seconds; a wait that is shorter is exact."""
+_LONGEST_HINT: Final = 300.0
+"""Seconds after which a call is back in any case: limits may have changed, or what is used."""
+_NEW: Final = 0.1
+"""The weight of the last call in what calls have used lately."""
 _PROBE_SECONDS: Final = 1.0
 _MOST_KEYS: Final = 100_000
 """Windows of keys that are kept at most; those that are empty are dropped then."""
@@ -83,7 +87,17 @@ class Counted(NamedTuple):
 class Gate:
     """The state of one limit."""
 
-    __slots__ = ("absent", "active", "breaker", "granted", "limit", "queue", "requests", "tokens")
+    __slots__ = (
+        "absent",
+        "active",
+        "average",
+        "breaker",
+        "granted",
+        "limit",
+        "queue",
+        "requests",
+        "tokens",
+    )
 
     def __init__(self, limit: Limit) -> None:
         self.queue = AskQueue()
@@ -94,6 +108,8 @@ class Gate:
         self.active = 0
         """Calls under way."""
         self.granted = 0
+        self.average: float | None = None
+        """The tokens that calls have used lately; None if that is not known."""
         self.change(limit)
 
     def change(self, limit: Limit) -> None:
@@ -108,7 +124,7 @@ class Gate:
         if self.requests is not None:
             moment = self.requests.free_at(1, now)
         if self.tokens is not None:
-            moment = max(moment, self.tokens.free_at(tokens, now))
+            moment = max(moment, self.tokens.free_at(tokens, now, self.average))
         return moment
 
     def add(self, tokens: int, now: float) -> list[Counted]:
@@ -117,8 +133,14 @@ class Gate:
         if self.requests is not None:
             counted.append(Counted(self.requests, self.requests.add(1, now), is_tokens=False))
         if self.tokens is not None:
-            counted.append(Counted(self.tokens, self.tokens.add(tokens, now), is_tokens=True))
+            entry = self.tokens.add(tokens, now, self.average)
+            counted.append(Counted(self.tokens, entry, is_tokens=True))
         return counted
+
+    def observe(self, tokens: int) -> None:
+        """A call has used so many tokens."""
+        before = tokens if self.average is None else self.average
+        self.average = before + (tokens - before) * _NEW
 
     @property
     def pause(self) -> float:
@@ -127,7 +149,8 @@ class Gate:
         if self.requests is not None:
             pauses.append(self.requests.seconds / self.requests.limit)
         if self.tokens is not None and (first := self.queue.first()) is not None:
-            tokens = min(first.routes[0].tokens, self.tokens.limit)
+            tokens = first.routes[0].tokens if self.average is None else self.average
+            tokens = min(tokens, self.tokens.limit)
             pauses.append(self.tokens.seconds * tokens / self.tokens.limit)
         return max(pauses)
 
@@ -226,6 +249,7 @@ class Limiter:
         self.budgets.release(call)
         if outcome == "done":
             self.budgets.observe(held.limit, used)
+            gate.observe(used.tokens)
             gate.breaker.succeeded(call)
             for window, entry, is_tokens in held.counted:
                 if is_tokens:
@@ -283,6 +307,7 @@ class Limiter:
 
     def _expected(self, ask: Ask, gate: Gate, ahead: int, now: float) -> Wait:
         moment = max(gate.free_at(ask.routes[0].tokens, now) - now, ahead * gate.pause)
+        moment = min(moment, _LONGEST_HINT)
         passes = gate.breaker.pass_at(now)
         if passes == float("inf"):
             passes = now + _PROBE_SECONDS

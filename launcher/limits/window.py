@@ -7,6 +7,10 @@ within 60 s and these two, and that window is what is counted here.
 *Even.* If a minute's whole share were granted at once, none would be left for the rest of the
 minute. So grants keep an even pace. A small part of the share may be used at once, so that pauses
 in the work, or of the launcher, are made up for.
+
+Tokens are estimated at the most that a call may use, and corrected when it has ended. The window
+counts the estimate meanwhile; the pace counts what calls have used lately, since it would be far
+too slow otherwise.
 """
 
 from __future__ import annotations
@@ -49,35 +53,40 @@ class SlidingWindow:
         """What was granted in the window."""
         return self._sum
 
-    def free_at(self, amount: float, now: float) -> float:
-        """When so much may be granted: now, or later. More than the limit counts as the limit."""
+    def free_at(self, amount: float, now: float, expected: float | None = None) -> float:
+        """When so much may be granted: now, or later. More than the limit counts as the limit.
+
+        `expected` is what is probably used of it; None: all.
+        """
         self._drop_old(now)
         amount = min(amount, self.limit)
-        allowed_lead = max(amount * _LATE, self._burst - amount) * self._per_unit
+        paced = amount if expected is None else min(amount, expected)
+        allowed_lead = max(paced * _LATE, self._burst - paced) * self._per_unit
         earliest = max(now, self._paced_to - allowed_lead)
         excess = self._sum + amount - self.limit
-        for time, granted in self._entries:
+        for time, granted, _ in self._entries:
             if excess <= 0:
                 break
             excess -= granted
             earliest = max(earliest, time + self.seconds)
         return earliest
 
-    def add(self, amount: float, now: float) -> list[float]:
+    def add(self, amount: float, now: float, expected: float | None = None) -> list[float]:
         """Count a grant; returns its entry, which can be corrected."""
         amount = min(amount, self.limit)
-        entry = [now, amount]
+        paced = amount if expected is None else min(amount, expected)
+        entry = [now, amount, paced]
         self._entries.append(entry)
         self._sum += amount
-        self._paced_to = max(self._paced_to, now) + amount * self._per_unit
+        self._paced_to = max(self._paced_to, now) + paced * self._per_unit
         return entry
 
     def correct(self, entry: list[float], amount: float, now: float) -> None:
         """Correct a grant: so much was used."""
         self._drop_old(now)
         change = amount - entry[1]
-        entry[1] = amount
-        self._paced_to += change * self._per_unit
+        self._paced_to += (amount - entry[2]) * self._per_unit
+        entry[1] = entry[2] = amount
         if entry[0] + self.seconds > now:
             self._sum += change
 

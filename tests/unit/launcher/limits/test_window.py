@@ -61,6 +61,23 @@ def test_what_has_used_more_is_made_up_for() -> None:
     assert window.free_at(10, 1.0) >= 61.2
 
 
+def test_the_pace_goes_by_what_is_probably_used() -> None:
+    """Calls may use 600 tokens, take two seconds, and use 300: a limit of 60,000 is used."""
+    window = SlidingWindow(60_000)
+    now, used = 0.0, 0
+    under_way: list[tuple[float, list[float]]] = []
+    while now < 300:
+        while under_way and under_way[0][0] <= now:
+            _, entry = under_way.pop(0)
+            window.correct(entry, 300, now)
+            used += 300
+        if window.free_at(600, now, 300.0) <= now:
+            under_way.append((now + 2.0, window.add(600, now, 300.0)))
+        else:
+            now += 0.01
+    assert 0.9 * 5 * 60_000 <= used <= 5.1 * 60_000
+
+
 def test_a_correction_after_the_window_changes_nothing_in_it() -> None:
     window = SlidingWindow(1000)
     entry = window.add(10, 0.0)
