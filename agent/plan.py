@@ -52,6 +52,7 @@ class AgentPlan:
 
     __slots__ = (
         "_by_class",
+        "_only_classes",
         "_plain",
         "_routed",
         "actions",
@@ -96,11 +97,12 @@ class AgentPlan:
         """Event class, or string type, to the actions that listen to it."""
         self._plain = plain
         """Type of a plain event to the actions that listen to it, or to a class of that type."""
-        only_classes = not (conditions or any(isinstance(listened, str) for listened in routes))
+        texts = any(isinstance(listened, str) for listened in routes)
+        self._only_classes = not (conditions or texts)
         self._by_class: dict[type[Event], tuple[Action, ...]] = {
             listened: found
             for listened, found in routes.items()
-            if only_classes and listened is not Event and not isinstance(listened, str)
+            if self._only_classes and listened is not Event and not isinstance(listened, str)
         }
         """Classes whose events reach the actions that listen to the class, and no others."""
         self._routed: dict[tuple[type[Event], str | None], tuple[Action, ...]] = {}
@@ -202,9 +204,10 @@ class AgentPlan:
         Raises:
             TriggerConditionError: one cannot be evaluated, and the strategy is to fail.
         """
-        by_class = self._by_class.get(event.__class__)
-        if by_class is not None:
-            return by_class
+        if self._only_classes:
+            by_class = self._by_class.get(event.__class__)
+            if by_class is not None:
+                return by_class
         # The type of most events is a declared or extra field; only then look at the class.
         kind = event.__dict__.get("type")
         if kind is None:

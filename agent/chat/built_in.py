@@ -74,10 +74,11 @@ def built_in_actions(
 
 
 def _is_listened_to(actions: Mapping[str, Action]) -> bool:
-    """Whether an action wants to know of failures."""
-    kind = class_type(ChatErrorEvent)
+    """Whether an action wants to know of failures, by itself or in a condition that names them."""
+    names = (class_type(ChatErrorEvent), "EventType.ChatErrorEvent")
     return any(
-        listened is ChatErrorEvent or listened == kind
+        listened is ChatErrorEvent
+        or (isinstance(listened, str) and any(name in listened for name in names))
         for action in actions.values()
         for listened in action.listens
     )

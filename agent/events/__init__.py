@@ -1,1 +1,1 @@
-"""The parts of events: identity, attributes, type names. Knows nothing of actions and workers."""
+"""Parts of events: identity, attributes, types, conditions. Knows nothing of actions."""

@@ -21,6 +21,7 @@ import tamias
 from tamias import (
     Agent,
     AgentDefinitionError,
+    AgentFailedError,
     AgentPlan,
     Configuration,
     Event,
@@ -345,6 +346,38 @@ def test_an_agent_of_conditions_runs(caplog: pytest.LogCaptureFixture) -> None:
         == 1
     )
     assert sum("there is no field 'amount'" in each for each in notices) == 2
+
+
+class Ending(Agent):
+    """Hears inputs and their end by conditions; neither has what the other is asked for."""
+
+    @action("type == EventType.InputEvent && input > 0")
+    @staticmethod
+    def count(event: Event, ctx: RunnerContext) -> None:
+        ctx.short_term_memory.set("n", (ctx.short_term_memory.get("n") or 0) + 1)
+
+    @action("type == EventType.EndOfInputEvent")
+    @staticmethod
+    def end(event: Event, ctx: RunnerContext) -> None:
+        ctx.send_event(OutputEvent(ctx.short_term_memory.get("n")))
+
+
+def test_the_end_of_the_input_is_heard_by_a_condition() -> None:
+    values = [{"key": "k", "value": value} for value in (1, -1, 2)]
+    assert run_agent(Ending, values).outputs == [{"k": 2}]
+
+
+class Strict(Agent):
+    @action("input.amount > 1")
+    @staticmethod
+    def act(event: Event, ctx: RunnerContext) -> None:
+        ctx.send_event(OutputEvent(event.input["amount"]))
+
+
+def test_with_the_strategy_to_fail_the_run_fails() -> None:
+    values = [{"key": "k", "value": value} for value in ({"amount": 2}, {})]
+    with pytest.raises(AgentFailedError, match=r"'input\.amount > 1' of action 'act'"):
+        run_agent(Strict, values, config={STRATEGY: "FAIL", "max-attempts": 1})
 
 
 PROGRAM = """

@@ -273,3 +273,23 @@ async def test_a_plain_event_of_the_type_of_outputs_is_an_output(tmp_path: Path)
         ctx.send_event(OutputEvent(3))
 
     assert await outputs_of(act, tmp_path) == [1, 2, 3]
+
+
+@on_loop
+async def test_events_that_no_action_hears_are_counted(tmp_path: Path) -> None:
+    def act(event: Event, ctx: RunnerContext) -> None:
+        for _ in range(3):
+            ctx.send_event(Event(type="nobody", attributes={"program": 1}))
+            ctx.send_event(Other())
+
+    class Other(Event):
+        """Of a class that no action listens to."""
+
+    agent = Agent().add_action("act", [InputEvent, "missing > 1"], act)
+    with bench(agent, tmp_path) as life:
+        await life.run(("k", 1))
+        counts = life.metrics.snapshot()
+        notices = life.metrics.notices.counts()
+    assert (counts["numOfEventsUnheard"], counts["numOfConditionFailures"]) == (6, 6)
+    assert set(notices.values()) == {3}
+    assert len(notices) == 4
