@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from tamias import run_agent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TAMIAS = Path(sys.executable).with_name("tamias")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "agents"
 
 
@@ -63,22 +65,40 @@ def test_answers_are_from_the_pages_that_were_found(fake: FakeProviders) -> None
 COMMANDS = [
     line.split()
     for line in (EXAMPLE / "README.md").read_text(encoding="utf-8").splitlines()
-    if re.match(r" {4}python with_fake\.py", line)
+    if re.match(r" {4}python with_fake\.py tamias run", line)
 ]
 
 
 @pytest.mark.nightly
 @pytest.mark.process
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[4])
-def test_the_documented_commands_work(command: list[str]) -> None:
+def test_the_documented_commands_work(command: list[str], tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
     done = subprocess.run(
-        [sys.executable, command[1], str(Path(sys.executable).with_name("tamias")), *command[3:]],
-        cwd=EXAMPLE,
+        [sys.executable, str(EXAMPLE / command[1]), str(TAMIAS), *command[3:]],
+        cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count('"output":') >= 2
+    waits = 4 if "desk.py:Desk" in command else 0
+    assert done.returncode == waits, done.stderr
+    written = tmp_path / "answers.jsonl"
+    lines = (written.read_text() if written.exists() else done.stdout).splitlines()
+    assert len(lines) >= 2
+    assert any("output" in json.loads(line) for line in lines)
+
+
+@pytest.mark.parametrize(("answer", "said"), [(True, "35.00 paid back"), (False, "not")])
+def test_a_large_refund_is_made_if_a_person_approves_it(
+    fake: FakeProviders, answer: object, said: str
+) -> None:
+    run = run_agent(
+        f"{EXAMPLE}/desk.py:Desk", inputs("letters.jsonl"), answers={"approve refund": answer}
+    )
+    first, second = (output for each in run.outputs for output in each.values())
+    assert said in first
+    assert "a lamp, 60.00, delivered yesterday" in second
+    assert fake.asked
