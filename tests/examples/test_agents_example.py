@@ -102,3 +102,14 @@ def test_a_large_refund_is_made_if_a_person_approves_it(
     assert said in first
     assert "a lamp, 60.00, delivered yesterday" in second
     assert fake.asked
+
+
+def test_a_team_puts_together_what_its_members_find(fake: FakeProviders) -> None:
+    run = run_agent(f"{EXAMPLE}/team.py:Editor", inputs("topics.jsonl"))
+    for each in run.outputs:
+        (text,) = each.values()
+        assert text == (
+            "The tea kettle is from China, and came to Europe with tea."
+            " A kettle boils a litre of water in three minutes."
+        )
+    assert len(fake.asked) == 2 * (2 + 2 * 2)

@@ -50,6 +50,22 @@ def desk(ask: Ask) -> Answer:
     return Reply(f"Order {number}: {ask.results[-1]}.")
 
 
+def edit(ask: Ask) -> Answer:
+    """Have two things researched at once; answer with both."""
+    if not ask.rounds:
+        questions = (f"the history of {ask.first}", f"the use of {ask.first}")
+        return Reply(calls=tuple(Call("research", {"input": each}) for each in questions))
+    return Reply(" ".join(ask.results))
+
+
+def research(ask: Ask) -> Answer:
+    """Look up what is asked for; answer with that."""
+    if not ask.rounds:
+        what = "history" if "history" in ask.first else "use"
+        return Reply(calls=(Call("look_up", {"what": what}),))
+    return Reply(ask.results[-1])
+
+
 def review(ask: Ask) -> Answer:
     """Judge a review; tell shipping first, if something went wrong."""
     product, _, text = ask.first.partition(": ")
@@ -68,4 +84,6 @@ RULES = {
     "You judge reviews": review,
     "You answer from these pages": from_pages,
     "You are the service desk": desk,
+    "You are an editor": edit,
+    "You are a researcher": research,
 }
