@@ -141,6 +141,8 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     _ANSWER: ClassVar[type[BaseModel] | None] = ChatMessage
 
     connection: str = Field(description="Name of the connection.")
+    # None, and no empty text: texts tell the durable calls of its methods apart, also old ones.
+    model: str | None = Field(default=None, description="Name of the model, for the service.")
     prompt: Prompt | str | None = None
     tools: list[str] | None = None
     fallbacks: list[str | dict[str, str]] = Field(default_factory=list)
@@ -309,7 +311,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         request = ChatRequest(
             messages,
             tools,
-            {**self.model_kwargs, **kwargs},
+            {**({"model": self.model} if self.model else {}), **self.model_kwargs, **kwargs},
             schema,
             self.output_strategy,
             self.tool_mode,
