@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from threading import Lock
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 __all__ = ["Clients", "Opened", "OpenedSync"]
 
@@ -19,14 +20,16 @@ A = TypeVar("A")
 S = TypeVar("S")
 
 
-class Opened(NamedTuple, Generic[A]):
+@dataclass(frozen=True)
+class Opened(Generic[A]):
     """A client, and how it is closed."""
 
     client: A
     aclose: Callable[[], Awaitable[None]]
 
 
-class OpenedSync(NamedTuple, Generic[S]):
+@dataclass(frozen=True)
+class OpenedSync(Generic[S]):
     """A client that blocks, and how it is closed."""
 
     client: S
