@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from ..resources.content import DocumentBlock, ImageBlock, TextBlock
 
 __all__ = ["ToolResult", "ToolResults", "bounded", "error_text", "recordable", "result_of"]
 
+_MODULE: Final = re.compile(r"^(\w+\.)+(?=\w+(:|$))")
 _LONGEST_ERROR: Final = 1000
 _BLOCKS: Final = (TextBlock, ImageBlock, DocumentBlock)
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
@@ -144,4 +146,5 @@ def bounded(text: str, longest: int) -> str:
 
 def error_text(name: str, error: BaseException) -> str:
     """Return what a model is told of a tool's exception."""
-    return f"Tool `{name}` execute failed: {bounded(one_line(error), _LONGEST_ERROR)}"
+    text = _MODULE.sub("", one_line(error))  # the model needs no module
+    return f"Tool `{name}` execute failed: {bounded(text, _LONGEST_ERROR)}"

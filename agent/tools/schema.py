@@ -8,6 +8,7 @@ or of an injected parameter, may name what only a type checker sees.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import warnings
 from functools import partial
@@ -18,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from ..context import RunnerContext
 from ..errors import AgentDefinitionError
+from ..failures.error_text import one_line
 from .injection import InjectedArg, ToolParameterSource, annotated_injection
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ LONGEST_DESCRIPTION: Final = 1024
 """Characters; services refuse longer ones."""
 KEPT_OF_SCHEMA: Final = ("type", "properties", "required", "definitions", "$defs")
 
+_CONTEXT: Final = re.compile(r"\bRunnerContext\b")
 _UNNAMED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -158,12 +161,12 @@ def _annotations(func: Callable[..., Any]) -> dict[str, Any]:
 def _injection(annotation: object) -> InjectedArg | None:
     context = InjectedArg(source=ToolParameterSource.CONTEXT, key="")
     if isinstance(annotation, _Unresolved):
-        return context if annotation.text.rpartition(".")[2] == "RunnerContext" else None
+        return context if _CONTEXT.search(annotation.text) else None
     declared = annotated_injection(annotation)
     if declared is not None:
         return declared
-    plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    is_context = isinstance(plain, type) and issubclass(plain, RunnerContext)
+    kinds = (annotation, *get_args(annotation))
+    is_context = any(isinstance(kind, type) and issubclass(kind, RunnerContext) for kind in kinds)
     return context if is_context else None
 
 
@@ -216,7 +219,8 @@ def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
         model.model_json_schema()
     except (PydanticUserError, TypeError, ValueError, NameError) as error:
         raise AgentDefinitionError(
-            f"The parameters of the tool {name!r} cannot be described to a model: {error}",
+            f"The parameters of the tool {name!r} cannot be described to a model:"
+            f" {one_line(error)}.",
             hint="Annotate them with types that have a JSON schema.",
         ) from error
     return model

@@ -1,0 +1,141 @@
+"""Calls of tools with approvals, through a crash at each commit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.worker.bench import CrashError, bench
+from tamias import (
+    Agent,
+    Answer,
+    Event,
+    InputEvent,
+    OutputEvent,
+    ResourceType,
+    RunnerContext,
+    call_tools,
+    tool,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.worker.bench import Bench
+
+PAID: list[int] = []
+SENT: list[str] = []
+
+
+@tool(approval=True)
+async def pay(amount: int) -> str:
+    """Pay."""
+    PAID.append(amount)
+    await asyncio.sleep(0)
+    return f"paid {amount}"
+
+
+@tool(idempotent=False)
+def send(text: str) -> str:
+    """Send a letter."""
+    SENT.append(text)
+    return f"sent {text}"
+
+
+def look_up(name: str) -> str:
+    """Look a name up."""
+    return name.upper()
+
+
+def request(name: str, /, **arguments: Any) -> dict[str, Any]:
+    return {"function": {"name": name, "arguments": arguments}}
+
+
+CALLS = [
+    request("pay", amount=1),
+    request("look_up", name="a"),
+    request("pay", amount=2),
+    request("send", text="b"),
+    request("pay", amount=3),
+]
+
+
+async def act(event: Event, ctx: RunnerContext) -> None:
+    results = await call_tools(ctx, CALLS)
+    ctx.send_event(OutputEvent(output=[each.content for each in results.results]))
+
+
+AGENT = Agent().add_action("act", [InputEvent], act)
+for function in (pay, send, look_up):
+    AGENT.add_resource(function.__name__, ResourceType.TOOL, function)
+
+ANSWERS: dict[int, Any] = {
+    1: True,
+    2: {"approved": False, "reason": "too much"},
+    3: {"approved": True, "arguments": {"amount": 30}},
+}
+REFUSED = "The call of `pay` was not approved. Reason: too much"
+UNKNOWN = "Whether tool `send` has done its work is not known"
+
+
+@pytest.fixture(autouse=True)
+def nothing_made() -> Iterator[None]:
+    PAID.clear()
+    SENT.clear()
+    yield
+    PAID.clear()
+
+
+async def live(life: Bench, tokens: list[str]) -> bool:
+    """Answer what is asked until the input is done, or the worker dies."""
+    if 0 not in life.recovered:
+        life.send(("k", "go"))
+    sent: set[str] = set()
+    for _ in range(5000):
+        if life.failed:
+            assert all(isinstance(error, CrashError) for error in life.failed), life.failed
+            return False
+        if 0 in life.done:
+            return True
+        for question in list(life.notices):
+            if question.token in sent:
+                continue
+            sent.add(question.token)
+            if question.token not in tokens:
+                tokens.append(question.token)
+            offset = 1 + tokens.index(question.token)
+            value = ANSWERS[question.ask["arguments"]["amount"]]
+            if offset not in life.recovered:
+                life.send(("k", Answer(question.token, value)), first=offset)
+        await asyncio.sleep(0.001)
+    raise AssertionError("it makes no progress")
+
+
+@pytest.mark.parametrize("dies_after", [False, True])
+@pytest.mark.parametrize("commits", range(1, 13))
+def test_answers_are_for_the_calls_that_were_asked_about(
+    tmp_path: Path, commits: int, *, dies_after: bool
+) -> None:
+    async def job() -> list[Any]:
+        tokens: list[str] = []
+        for crashes in (commits, 1 << 30):
+            with bench(
+                AGENT,
+                tmp_path,
+                commits_left=crashes,
+                dies_after=dies_after,
+                suspend_after="1ms",
+            ) as life:
+                if await live(life, tokens):
+                    return life.done[0]
+        raise AssertionError("it has not ended")
+
+    [[paid, looked_up, refused, sent, edited]] = asyncio.run(job())
+    assert (paid, looked_up, refused, edited) == ("paid 1", "A", REFUSED, "paid 30")
+    assert sent == "sent b" or sent.startswith(UNKNOWN)
+    assert SENT.count("b") <= 1
+    assert set(PAID) == {1, 30}
+    assert max(PAID.count(1), PAID.count(30)) <= 2  # only what the crash has cut off
