@@ -41,10 +41,14 @@ class SlidingWindow:
         self._sum = 0.0
         self._paced_to = float("-inf")
         """Until when the share is used at an even pace."""
+        self.limit = 0
         self.change(limit)
 
     def change(self, limit: int) -> None:
-        """Set another limit; what was granted counts."""
+        """Set another limit; what was granted counts, and an even pace begins anew."""
+        if limit == self.limit:
+            return
+        self._paced_to = float("-inf")
         self.limit = limit
         self._burst = max(1.0, limit * _BURST)
 

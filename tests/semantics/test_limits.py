@@ -159,6 +159,16 @@ def test_a_retry_policy_begins_with_the_first_route_again() -> None:
     assert names() == ["first", "second"] * 3
 
 
+def test_all_workers_leave_a_connection_that_is_out_of_order() -> None:
+    DOWN["first"] = RateLimited("no", retry_after=1000)
+    inputs = [(str(number), number) for number in range(40)]
+    config = {"workers": 4, "window": 1, "batch-size": 1}
+    run = run_agent(agent_of(speak), inputs, config=config)
+    assert len(run.outputs) == 40
+    assert names().count("second") == 40
+    assert names().count("first") <= 4
+
+
 def test_a_mistake_in_the_request_does_not_go_over() -> None:
     DOWN["first"] = ValueError("a bad request")
     with pytest.raises(AgentFailedError, match="a bad request"):
