@@ -115,6 +115,7 @@ class MCPTool(Tool):
             more = {}
         else:
             more = {"responses": {**state["responses"], **replies}, "state": state["state"]}
+            more["questions"] = questions
         made = await self._server.requests.amake(op, **self._request(arguments), **more)
         return self._outcome(made, arguments, given)
 

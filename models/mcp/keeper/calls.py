@@ -9,8 +9,8 @@ the call is lost meanwhile (the server or the keeper has ended), it is made agai
 beginning, and the questions are answered with the answers that there are already.
 
 Such a question does not say which call it belongs to. If several calls go on, it waits until those
-that do not ask have ended. If several ask at once, it cannot be known which asks what: they fail,
-and from then on the calls of this server are made one at a time.
+that do not ask have ended. If several ask at once, it cannot be known which asks what: they are
+cancelled, and from then on the calls of this server are made one at a time, these first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from mcp_types import (
+    INVALID_PARAMS,
     CallToolResult,
     CreateMessageRequest,
     ElicitRequest,
@@ -43,8 +44,13 @@ HELD: Final = 256
 """The most calls that are held; the oldest is dropped then, and made again when it is answered."""
 ROUNDS: Final = 20
 """The most results in a row that are a state without a question."""
+DECLINE_SECONDS: Final = 0.5
 URL_REQUIRED: Final = -32042
 _DECLINED: Final = ElicitResult(action="cancel")
+
+
+class _UnclearError(Fault):
+    """It cannot be known which of several calls asks what."""
 
 
 class _Call:
@@ -116,6 +122,12 @@ class ToolCalls:
         Raises:
             Fault: it has failed.
         """
+        try:
+            return await self._perform(request)
+        except _UnclearError:
+            return await self._perform(request)
+
+    async def _perform(self, request: dict[str, Any]) -> dict[str, Any]:
         async with self._turn():
             call = self._held.pop(request.get("live", ""), None)
             if call is not None and call.task is not None and not call.task.done():
@@ -161,6 +173,7 @@ class ToolCalls:
     async def _send(self, request: dict[str, Any]) -> Any:
         """Call the tool, until it has a result or a question."""
         responses, state = request.get("responses"), request.get("state")
+        known: Any = None
 
         async def make(client: Client) -> Any:
             return await client.session.call_tool(
@@ -172,7 +185,23 @@ class ToolCalls:
             )
 
         for attempt in range(ROUNDS):
-            result = await self._session.request(make, repeatable=request["repeatable"])
+            try:
+                result = await self._session.request(make, repeatable=request["repeatable"])
+            except Fault as fault:
+                if (
+                    state is None
+                    or fault.code != INVALID_PARAMS
+                    or "state" not in fault.message.lower()
+                ):
+                    raise
+                # The server has been started anew, and does not know its own state any more.
+                known, responses, state = responses, None, None
+                continue
+            if known is not None and isinstance(result, InputRequiredResult):
+                if self._required(result)["asks"] != request["questions"]:
+                    return result
+                responses, known, state = known, None, result.request_state
+                continue
             if not isinstance(result, InputRequiredResult) or result.input_requests:
                 return result
             responses, state = None, result.request_state
@@ -248,12 +277,13 @@ class ToolCalls:
         elif free and len(free) > len(self._asking):
             return
         elif free or not self._going:
-            for _, reply in self._asking:
-                if not reply.done():
-                    reply.set_result(_DECLINED)
             for call in free:
                 self._one_at_a_time = True
                 call.fail(self._unclear(len(free)))
+            unclear, self._asking = self._asking, []
+            for _, reply in unclear:
+                # The calls are cancelled before: this is for servers that do not notice.
+                asyncio.get_running_loop().call_later(DECLINE_SECONDS, _decline, reply)
 
     def _put(
         self, call: _Call, question: dict[str, Any], reply: asyncio.Future[ElicitResult]
@@ -268,7 +298,7 @@ class ToolCalls:
         call.asked.set_result(question)
 
     def _unclear(self, count: int) -> Fault:
-        return Fault(
+        return _UnclearError(
             "unavailable",
             f"The MCP server {self._session.parameters.name!r} asks for input in {count} calls at"
             " once, and does not say which of them asks what (protocol 2025-11-25).",
@@ -295,6 +325,11 @@ class ToolCalls:
         if call.task is not None and not call.task.cancelled():
             call.task.exception()  # one that is not waited for is not logged
         self._attribute()
+
+
+def _decline(reply: asyncio.Future[ElicitResult]) -> None:
+    if not reply.done():
+        reply.set_result(_DECLINED)
 
 
 def _question(parameters: Any) -> dict[str, Any]:
