@@ -128,6 +128,26 @@ class Event(BaseModel):
             else:
                 super().__setattr__(name, value)
 
+    def __copy__(self) -> Self:
+        """As pydantic's; the copy has a dict of attributes of its own."""
+        made = super().__copy__()
+        own = _own_attributes(made)
+        if own is not None:
+            cast("dict[str, Any]", made.__pydantic_extra__)[ATTRIBUTES] = dict(own)
+        return made
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's; attributes can be updated by their names, too."""
+        own = _own_attributes(self) or {}
+        names = (
+            (own.keys() & (update or {}).keys()) - NO_ATTRIBUTES - type(self).model_fields.keys()
+        )
+        others = {name: value for name, value in (update or {}).items() if name not in names}
+        made = super().model_copy(update=others, deep=deep)
+        for name in names:
+            made.set_attr(name, update[name])  # type: ignore[index]
+        return made
+
     @property
     def id(self) -> UUID:
         """The id: unique, and the same in each replay of the action that sends the event.

@@ -288,6 +288,16 @@ def test_attributes_are_a_copy_of_what_was_given() -> None:
     assert given == {"amount": 1}
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_copy_is_changed_alone(form: Any) -> None:
+    event = form()
+    for made in (event.model_copy(), copy.copy(event), event.model_copy(deep=True)):
+        made.set_attr("amount", 4)
+        assert (event.get_attr("amount"), made.attributes["amount"]) == (3, 4)
+    updated = event.model_copy(update={"amount": 5})
+    assert (event.amount, updated.amount, updated.attributes["amount"]) == (3, 5, 5)
+
+
 def test_the_names_of_an_event_are_attributes_only_among_the_attributes() -> None:
     inner = {"type": "fake", "id": 7, "attributes": 1}
     event = Event(type="real", attributes=dict(inner))
