@@ -27,6 +27,7 @@ from .agent.decorators import (
     embedding_model_setup,
     mcp_server,
     prompt,
+    skills,
     tool,
     vector_store,
 )
@@ -149,6 +150,7 @@ if TYPE_CHECKING:
         VectorStoreQueryMode,
         VectorStoreQueryResult,
     )
+    from .agent.skills.skill_set import BaseSkills
     from .agent.sub_agents.inner_run import SubAgentError
     from .agent.sub_agents.sub_agent import SubAgent
     from .agent.tools.calling import call_tools
@@ -199,6 +201,7 @@ if TYPE_CHECKING:
         OpenAIResponsesModelConnection,
         OpenAIResponsesModelSetup,
     )
+    from .models.skills.skills import Skills
     from .models.stores.chroma import ChromaVectorStore
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
@@ -219,6 +222,7 @@ __getattr__ = lazily(
     BaseChatModelSetup=".agent.models.chat_model",
     BaseEmbeddingModelConnection=".agent.models.embedding_model",
     BaseEmbeddingModelSetup=".agent.models.embedding_model",
+    BaseSkills=".agent.skills.skill_set",
     BaseVectorStore=".agent.models.vector_store",
     ChatErrorEvent=".agent.chat.events",
     ChatRequestEvent=".agent.chat.events",
@@ -258,6 +262,7 @@ __getattr__ = lazily(
     OutputSchema=".agent.models.output_schema",
     ReActAgent=".agent.chat.react",
     STRUCTURED_OUTPUT=".agent.models.output_schema",
+    Skills=".models.skills.skills",
     StreamPart=".service.client.text_parts",
     SubAgent=".agent.sub_agents.sub_agent",
     SubAgentError=".agent.sub_agents.inner_run",
@@ -271,9 +276,9 @@ __getattr__ = lazily(
     ToolResponseEvent=".agent.chat.events",
     ToolResult=".agent.tools.results",
     ToolResults=".agent.tools.results",
+    TurnLimitError=".agent.chat.turn_limit",
     VLLMChatModelConnection=".models.openai.compatible",
     VLLMChatModelSetup=".models.openai.compatible",
-    TurnLimitError=".agent.chat.turn_limit",
     VectorStoreQuery=".agent.models.vector_store",
     VectorStoreQueryMode=".agent.models.vector_store",
     VectorStoreQueryResult=".agent.models.vector_store",
@@ -309,6 +314,7 @@ __all__ = [
     "BaseEmbeddingModelConnection",
     "BaseEmbeddingModelSetup",
     "BaseMCPServer",
+    "BaseSkills",
     "BaseVectorStore",
     "BridgeError",
     "BudgetExceeded",
@@ -419,6 +425,7 @@ __all__ = [
     "ServiceError",
     "ServiceOptions",
     "ServiceTimeoutError",
+    "Skills",
     "StoreCorruptError",
     "StoreError",
     "StoreFormatError",
@@ -477,6 +484,7 @@ __all__ = [
     "parse_size",
     "prompt",
     "run_agent",
+    "skills",
     "tool",
     "vector_store",
 ]

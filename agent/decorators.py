@@ -39,6 +39,7 @@ __all__ = [
     "mcp_server",
     "prompt",
     "resource_mark",
+    "skills",
     "tool",
     "vector_store",
 ]
@@ -176,6 +177,11 @@ def vector_store(function: F) -> F:
 def mcp_server(function: F) -> F:
     """The function, without parameters, returns the descriptor of an MCP server."""
     return _marked(function, _RESOURCE, ResourceType.MCP_SERVER)
+
+
+def skills(function: F) -> F:
+    """The function, without parameters, returns `Skills`, or the descriptor of some."""
+    return _marked(function, _RESOURCE, ResourceType.SKILLS)
 
 
 def prompt(function: F) -> F:

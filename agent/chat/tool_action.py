@@ -22,7 +22,12 @@ __all__ = ["tool_call_action"]
 async def tool_call_action(event: Event, ctx: RunnerContext) -> None:
     """Call tools, and send their results."""
     request = ToolRequestEvent.from_event(event)
-    offered = _offered(request.model, ctx)
+    setup = _setup(request.model, ctx)
+    offered = None if setup is None or setup.tools is None else set(setup.tools)
+    of_skills: dict[str, Tool] = {}
+    if setup is not None and setup.skills:
+        offered = offered or set()
+        of_skills = {tool.name: tool for tool in setup.offered_skills().tools()}
     of_servers: dict[str, Tool] = {}
     if ctx.resource_names(ResourceType.MCP_SERVER):
         if offered is None:
@@ -33,6 +38,8 @@ async def tool_call_action(event: Event, ctx: RunnerContext) -> None:
     def find(name: str) -> Tool | None:
         if name in of_servers:
             return of_servers[name]
+        if name in of_skills:
+            return of_skills[name]
         if offered is not None and name not in offered:
             return None
         try:
@@ -53,10 +60,9 @@ async def tool_call_action(event: Event, ctx: RunnerContext) -> None:
     ctx.send_event(response)
 
 
-def _offered(model: str, ctx: RunnerContext) -> set[str] | None:
-    """The tools that a model was told of: it may call no others; None if that is not known."""
+def _setup(model: str, ctx: RunnerContext) -> BaseChatModelSetup | None:
+    """The model that asks: it may call the tools that it was told of; None if it is not known."""
     try:
-        setup = cast("BaseChatModelSetup", ctx.get_resource(model, ResourceType.CHAT_MODEL))
+        return cast("BaseChatModelSetup", ctx.get_resource(model, ResourceType.CHAT_MODEL))
     except AgentDefinitionError:  # a request of the user's own, for no model
         return None
-    return None if setup.tools is None else set(setup.tools)

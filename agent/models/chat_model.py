@@ -27,6 +27,7 @@ from ..naming.public import public
 from ..resources.chat_message import ChatDelta, ChatMessage, MessageRole
 from ..resources.prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
 from ..resources.resource import Resource, ResourceType
+from ..skills.skill_tools import OfferedSkills
 from ..waiting.retry import RetryPolicy
 from .chat_call import (
     ChatCall,
@@ -44,6 +45,7 @@ from .output_schema import OutputSchema
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..skills.skill_set import BaseSkills
     from ..tools.tool import Tool
 
 __all__ = ["BaseChatModelConnection", "BaseChatModelSetup"]
@@ -145,6 +147,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     model: str | None = Field(default=None, description="Name of the model, for the service.")
     prompt: Prompt | str | None = None
     tools: list[str] | None = None
+    skills: list[str] | None = None
     fallbacks: list[str | dict[str, str]] = Field(default_factory=list)
     tool_mode: ToolMode = ToolMode.NATIVE
     output_strategy: OutputStrategy = OutputStrategy.AUTO
@@ -308,6 +311,8 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         tools: list[Tool] | None = self._listed_tools
         if tools is None and self.tools is not None:
             tools = [cast("Tool", self._other(name, ResourceType.TOOL)) for name in self.tools]
+        if self.skills:
+            tools = [*(tools or ()), *self.offered_skills().tools()]
         request = ChatRequest(
             messages,
             tools,
@@ -342,10 +347,27 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
             routes.append(ConnectionRoute(given["connection"], given.get("model", "")))
         return tuple(routes)
 
+    def offered_skills(self) -> OfferedSkills:
+        """The skills of the setup, wherever the agent has them.
+
+        Raises:
+            ResourceNotFoundError: the agent has no such skill.
+        """
+        context = self._context
+        names = () if context is None else context.resource_names(ResourceType.SKILLS)
+        sets = [cast("BaseSkills", self._other(name, ResourceType.SKILLS)) for name in names]
+        return OfferedSkills(self.skills or (), sets)
+
     def prompted(
         self, messages: Sequence[ChatMessage], prompt_args: Mapping[str, Any] | None = None
     ) -> list[ChatMessage]:
-        """The prompt, filled in, and the messages behind it."""
+        """The list of skills, the prompt, filled in, and the messages behind them."""
+        listed = [self.offered_skills().message()] if self.skills else []
+        return listed + self._with_prompt(messages, prompt_args)
+
+    def _with_prompt(
+        self, messages: Sequence[ChatMessage], prompt_args: Mapping[str, Any] | None
+    ) -> list[ChatMessage]:
         prompt = self.prompt
         if prompt is None:
             return list(messages)
@@ -371,7 +393,8 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
             values = self._prompt_values(messages, prompt_args)
             filled = await prompt_messages(context, self.prompt, values)
             if filled is not None:
-                return filled + self._said(messages)
+                listed = [self.offered_skills().message()] if self.skills else []
+                return listed + filled + self._said(messages)
         return self.prompted(messages, prompt_args)
 
     @staticmethod

@@ -60,6 +60,10 @@ class ResourceRegistry:
         self._closed = False
         self._was_closed: list[Resource] = []
 
+    def names(self, kind: ResourceType) -> list[str]:
+        """The names of the resources of that type that are declared."""
+        return list(self._providers.get(kind, ()))
+
     def has(self, name: str, kind: ResourceType) -> bool:
         """Whether there is such a resource."""
         return name in self._providers.get(kind, ())

@@ -146,6 +146,11 @@ class InnerContext(RunnerContext):
         resource = self._resources.get(name, type)
         return resource.bound(self, metric_group or self.action_metric_group)
 
+    def resource_names(self, type: ResourceType) -> list[str]:
+        """The names that the sub-agent declares, then those of the outer agent."""
+        own = self._resources.names(type)
+        return [*own, *(name for name in self._outer.resource_names(type) if name not in own)]
+
     @property
     def action_config(self) -> dict[str, Any]:
         """The settings given where the action was declared."""

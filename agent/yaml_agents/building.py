@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     Path = tuple[object, ...]
 
 _JAVA_TOOL: Final = "tamias.JavaTool"
+_SKILLS: Final = "tamias.Skills"
 
 
 @dataclass
@@ -217,8 +218,16 @@ class _Builder:
             self._made(self._tool, tool, ResourceType.TOOL, own, (*path, "tools", number))
         for number, prompt in enumerate(sections.prompts):
             self._made(_prompt, prompt, ResourceType.PROMPT, own, (*path, "prompts", number))
-        for number, _ in enumerate(sections.skills):
-            self._problems.add((*path, "skills", number), "skills cannot be used yet")
+        for number, found in enumerate(sections.skills):
+            where = (*path, "skills", number)
+            sources = [{"path": each} for each in found.paths]
+            sources += [{"url": each} for each in found.urls]
+            sources += [each.model_dump() for each in found.package]
+            if sources:
+                skills = ResourceDescriptor(clazz=_SKILLS, sources=sources)
+                self._put(own, ResourceType.SKILLS, found.name, skills, where)
+            else:
+                self._problems.add((*where, "classpath"), "skills of Java cannot be used here")
 
     def _made(
         self,

@@ -1,0 +1,134 @@
+"""The tools by which a model uses skills, and the message that tells it of them.
+
+``load_skill`` gives the instructions of a skill, or a file that they name. ``bash`` runs a command,
+where the set of skills allows any.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, Field, PrivateAttr
+
+from ..errors import ResourceNotFoundError
+from ..resources.chat_message import ChatMessage, MessageRole
+from ..tools.metadata import ToolMetadata
+from ..tools.tool import Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .skill_set import BaseSkills, SkillDescription
+
+__all__ = ["BASH_TOOL", "LOAD_SKILL_TOOL", "OfferedSkills"]
+
+LOAD_SKILL_TOOL: Final = "load_skill"
+BASH_TOOL: Final = "bash"
+
+
+class OfferedSkills:
+    """The skills that a setup offers its model."""
+
+    def __init__(self, names: Sequence[str], sets: Iterable[BaseSkills]) -> None:
+        """`names` are those of skills, in any of the sets.
+
+        Raises:
+            ResourceNotFoundError: there is no such skill.
+        """
+        self._sets: dict[str, BaseSkills] = {}
+        self._described: list[SkillDescription] = []
+        known: dict[str, tuple[BaseSkills, SkillDescription]] = {}
+        for each in sets:
+            for described in each.list_skills():
+                known.setdefault(described.name, (each, described))
+        for name in names:
+            if name not in known:
+                raise ResourceNotFoundError(
+                    f"The agent has no skill {name!r} (it has"
+                    f" {', '.join(map(repr, known)) or 'none'}).",
+                    hint="Declare skills with @skills, or add_resource(..., ResourceType.SKILLS).",
+                )
+            self._sets[name], described = known[name]
+            self._described.append(described)
+
+    def message(self) -> ChatMessage:
+        """The message that lists them."""
+        lines = [f"- {each.name}: {each.description}" for each in self._described]
+        text = (
+            f"You have these skills. Before you use one, call {LOAD_SKILL_TOOL} with its name, and"
+            " follow the instructions that it returns.\n" + "\n".join(lines)
+        )
+        return ChatMessage(role=MessageRole.SYSTEM, content=text)
+
+    def tools(self) -> list[Tool]:
+        """The tools by which they are used."""
+        commands = sorted({name for each in self._sets.values() for name in each.commands})
+        tools: list[Tool] = [_LoadSkill(self._sets)]
+        if commands:
+            tools.append(_Bash(self._sets, commands))
+        return tools
+
+
+class _SkillTool(Tool):
+    """Base of both tools."""
+
+    _sets: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def __init__(self, sets: dict[str, BaseSkills], metadata: ToolMetadata) -> None:
+        super().__init__(metadata=metadata)
+        self._sets = sets
+
+    def _set_of(self, skill: str) -> BaseSkills:
+        if skill not in self._sets:
+            raise LookupError(f"There is no skill {skill!r}; there are {', '.join(self._sets)}.")
+        found: BaseSkills = self._sets[skill]
+        return found
+
+
+class _Loaded(BaseModel):
+    name: str = Field(description="The name of the skill.")
+    path: str = Field(
+        default="", description="A file of the skill; leave it out for its instructions."
+    )
+
+
+class _LoadSkill(_SkillTool):
+    """Gives the instructions of a skill."""
+
+    def __init__(self, sets: dict[str, BaseSkills]) -> None:
+        metadata = ToolMetadata(
+            name=LOAD_SKILL_TOOL,
+            description="Load the instructions of a skill, or one of its files.",
+            args_schema=_Loaded,
+        )
+        super().__init__(sets, metadata)
+
+    def call(self, *_: Any, name: str, path: str = "") -> str:
+        """Read the skill, or the file."""
+        return self._set_of(name).read(name, path)
+
+
+class _Command(BaseModel):
+    skill: str = Field(description="The name of the skill in whose folder the command runs.")
+    command: str = Field(description="The command with its arguments.")
+
+
+class _Bash(_SkillTool):
+    """Runs a command in the folder of a skill."""
+
+    def __init__(self, sets: dict[str, BaseSkills], commands: Sequence[str]) -> None:
+        metadata = ToolMetadata(
+            name=BASH_TOOL,
+            description="Run a command in the folder of a skill. Allowed are:"
+            f" {', '.join(commands)}.",
+            args_schema=_Command,
+        )
+        super().__init__(sets, metadata)
+
+    def call(self, *_: Any, skill: str, command: str) -> str:
+        """Refuse: it has to be awaited. Raises RuntimeError."""
+        raise RuntimeError(f"await acall: {skill}, {command}")
+
+    async def acall(self, *_: Any, skill: str, command: str) -> str:
+        """Run the command."""
+        return await self._set_of(skill).run_command(skill, command)
