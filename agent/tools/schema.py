@@ -166,7 +166,9 @@ def _injection(annotation: object) -> InjectedArg | None:
     if declared is not None:
         return declared
     kinds = (annotation, *get_args(annotation))
-    is_context = any(isinstance(kind, type) and issubclass(kind, RunnerContext) for kind in kinds)
+    # For Python 3.10, dict[str, int] is a type, too.
+    classes = [kind for kind in kinds if isinstance(kind, type) and get_origin(kind) is None]
+    is_context = any(issubclass(kind, RunnerContext) for kind in classes)
     return context if is_context else None
 
 
