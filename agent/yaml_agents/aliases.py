@@ -37,6 +37,7 @@ _CHAT: Final = {
 _EMBEDDING: Final = {
     "openai": "OpenAIEmbeddingModel",
     "ollama": "OllamaEmbeddingModel",
+    "tongyi": "TongyiEmbeddingModel",
     "local": "LocalEmbeddingModel",
 }
 _PYTHON: Final = {

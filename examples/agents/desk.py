@@ -40,6 +40,7 @@ class Desk(ReActAgent):
                 connection="service",
                 model=os.environ.get("MODEL", "gpt-4o-mini"),
                 tools=["order_status", "refund"],
+                max_tokens=200,
             ),
             prompt=Prompt.from_messages(
                 [

@@ -165,6 +165,7 @@ class Library(Agent):
             connection="service",
             model=os.environ.get("MODEL", "gpt-4o-mini"),
             prompt="from_pages",
+            max_tokens=200,
         )
 
     @action(InputEvent)

@@ -31,6 +31,7 @@ def model(*tools: str) -> ResourceDescriptor:
         connection="service",
         model=os.environ.get("MODEL", "gpt-4o-mini"),
         tools=list(tools),
+        max_tokens=200,
     )
 
 
