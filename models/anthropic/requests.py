@@ -32,6 +32,21 @@ __all__ = [
 ANSWER_TOOL = "give_answer"
 """The tool that a model is made to call, where an answer that matches a schema comes by a tool."""
 
+_OF_OTHERS = frozenset(
+    (
+        "extract_reasoning",
+        "keep_alive",
+        "logprobs",
+        "num_ctx",
+        "reasoning_effort",
+        "strict",
+        "think",
+        "top_logprobs",
+    )
+)
+"""Parameters of other providers' setups: this one may be asked in their place."""
+_MAX_TOKENS = 1024
+"""Of an answer, where nothing is said: the service requires a number."""
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -44,9 +59,11 @@ def request_body(
         messages: the conversation.
         tools: what the model may ask for.
         kwargs: the parameters of the call. Those that are None are left out, for the service to
-            decide.
+            decide, and so are those that only other providers know.
     """
-    body = {name: value for name, value in kwargs.items() if value is not None}
+    given = {name: value for name, value in kwargs.items() if name not in _OF_OTHERS}
+    body = {name: value for name, value in given.items() if value is not None}
+    body.setdefault("max_tokens", _MAX_TOKENS)
     prefill = body.pop("json_prefill", False)
     thinking = body.pop("thinking", None)
     effort = body.pop("effort", None)

@@ -182,6 +182,15 @@ def test_parameters_that_are_not_set_are_not_sent() -> None:
     assert request_body(hello, None, {"thinking": between})["thinking"] == between
 
 
+def test_the_setup_of_another_provider_can_be_sent() -> None:
+    others = {"model": "m", "strict": True, "reasoning_effort": "low", "num_ctx": 5, "think": True}
+    assert request_body([ChatMessage(content="a")], None, others).keys() == {
+        "model",
+        "max_tokens",
+        "messages",
+    }
+
+
 def nothing() -> None:
     """Do nothing."""
 
