@@ -228,3 +228,24 @@ def test_all_workers_of_a_pool_share_a_server(log: Log, tmp_path: Path, start: s
     assert not any(each["sdk"] for each in outputs)
     (server,) = log.starts
     eventually(lambda: not lives(server))
+
+
+@pytest.mark.parametrize(
+    ("tool", "content", "calls"),
+    [("kill_caller", "is not known: it was interrupted", 1), ("kill_caller_safely", "alive", 2)],
+)
+def test_a_call_whose_worker_is_killed_is_made_again_only_if_it_may_be(
+    log: Log, tmp_path: Path, tool: str, content: str, calls: int
+) -> None:
+    env = AgentsExecutionEnvironment.get_execution_environment()
+    env.get_config().set(PoolOptions.WORKERS, 1)
+    env.add_resource("shop", ResourceType.MCP_SERVER, server_for(log))
+    inputs = [{"key": "a", "value": (tool, {"mark": str(tmp_path / "mark")})}]
+    results = env.from_list(inputs).apply(Caller).to_list()
+    env.execute()
+    ((output,),) = [pair.values() for pair in results]
+    assert content in output["content"]
+    assert log.lines == ["kill_caller"] * calls
+    # The server of the worker that was killed was there for its successor, and ends with the pool.
+    (server,) = log.starts
+    eventually(lambda: not lives(server))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -74,6 +75,30 @@ def die_once(mark: str) -> str:
         path.touch()
         os._exit(7)
     return "alive"
+
+
+@server.tool()
+def kill_caller(mark: str) -> str:
+    """Kill the worker that has started the keeper at the first call, and answer the next."""
+    record("kill_caller")
+    return _kill_caller(Path(mark))
+
+
+@server.tool(annotations=ToolAnnotations(idempotent_hint=True))
+def kill_caller_safely(mark: str) -> str:
+    """As `kill_caller`, and may be called twice."""
+    record("kill_caller")
+    return _kill_caller(Path(mark))
+
+
+def _kill_caller(mark: Path) -> str:
+    if mark.exists():
+        return "alive"
+    mark.touch()
+    status = Path(f"/proc/{os.getppid()}/stat").read_text()
+    os.kill(int(status.rpartition(")")[2].split()[1]), signal.SIGKILL)
+    time.sleep(5)
+    return "too late"
 
 
 @server.tool()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import pytest
 
 from tamias import AgentDefinitionError, Configuration, MCPServer, MCPServerError, MissingExtraError
-from tamias.models.mcp import starting
 from tamias.models.mcp.answers import ask_of, replies_to
 
 
@@ -37,14 +37,22 @@ def test_secrets_are_not_shown() -> None:
 
 
 def test_a_missing_sdk_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(starting.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'tamias\[mcp\]'"):
         MCPServer(command="x").provided("clock", Configuration())
 
 
-FORM = {"mode": "form", "message": "?", "schema": {"properties": {"a": {}, "b": {}}}}
-BOX = {"mode": "form", "message": "?", "schema": {"properties": {"yes": {"type": "boolean"}}}}
-ADDRESS = {"mode": "url", "message": "?", "url": "https://x"}
+FORM: dict[str, Any] = {
+    "mode": "form",
+    "message": "?",
+    "schema": {"properties": {"a": {}, "b": {}}},
+}
+BOX: dict[str, Any] = {
+    "mode": "form",
+    "message": "?",
+    "schema": {"properties": {"yes": {"type": "boolean"}}},
+}
+ADDRESS: dict[str, Any] = {"mode": "url", "message": "?", "url": "https://x"}
 DECLINED = {"action": "decline"}
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_server_at_an_address(serve: Callable[..., MCPServer], log: Log, port:
         for server in (new, old):
             assert server.call_tool("add", {"a": 1, "b": 2}) == "3"
             assert server.read_resource("notes://today") == "rain"
-            assert [each.prompt_name for each in server.list_prompts()] == ["greet"]
+            assert [each["name"] for each in server.describe_prompts()] == ["greet"]
         timer = threading.Timer(0.3, os.kill, (process.pid, signal.SIGKILL))
         timer.start()
         with pytest.raises(MCPInterruptedError):
@@ -70,7 +71,7 @@ def test_a_server_at_an_address(serve: Callable[..., MCPServer], log: Log, port:
             server.call_tool("add", {"a": 1, "b": 2})
     with running(log, port):
         for server in (new, old):
-            eventually(lambda server=server: _adds(server))
+            eventually(partial(_adds, server))
     assert "secret" not in repr(new)
 
 
