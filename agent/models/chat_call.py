@@ -119,10 +119,13 @@ class ChatRequest(NamedTuple):
 
 
 class ConnectionRoute(NamedTuple):
-    """One connection that may be asked, and the model that it is asked for, if not the usual."""
+    """One connection that may be asked."""
 
     connection: str
     model: str = ""
+    """The model that it is asked for, if not the usual one."""
+    kwargs: dict[str, Any] | None = None
+    """The parameters of another setup, which are its own; None for the usual ones."""
 
 
 class ChatCall(ResourceCall):
@@ -233,14 +236,16 @@ class ChatCall(ResourceCall):
     ) -> tuple[ChatConnection, list[ChatMessage], list[Tool] | None, dict[str, Any]]:
         """The connection of a route, and what it is asked in its own terms."""
         self._attempts += 1
-        name, model = self._connections[route]
+        name, model, own = self._connections[route]
         connection = self._find(name)
         if self._metric_group is not None:
             connection.set_metric_group(self._metric_group)
             if self._attempts > 1:
                 self._counters(route).get_counter("retryCount").inc()
         request = self._request
-        kwargs = {**request.kwargs, **({"model": model} if model else {})}
+        kwargs = {**(request.kwargs if own is None else own)}
+        if model:
+            kwargs["model"] = model
         messages, tools = list(request.messages), request.tools
         schema = None if request.output_schema is None else request.output_schema.json_schema
         if tools and request.tool_mode is ToolMode.SCHEMA:
@@ -264,7 +269,7 @@ class ChatCall(ResourceCall):
 
     def completed(self, given: Any, route: int) -> ChatMessage:
         """An answer with what is known of it besides; its tokens are counted."""
-        name, model = self._connections[route]
+        name, model, _ = self._connections[route]
         if not isinstance(given, ChatMessage):
             raise DurableCallError(
                 f"The connection {name!r} has answered {type(given).__name__}, wanted: ChatMessage"

@@ -131,12 +131,13 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     """A chat model as an agent uses it: with a prompt, tools and parameters.
 
     ``fallbacks`` are connections that are asked in place of the first one when that is overloaded
-    or cannot be reached: names, or mappings with ``connection`` and ``model``. With
-    ``tool_mode="schema"`` a model without native tools is told them in words, and answers with a
-    call or with its answer. ``output_strategy`` says how an answer is made to match a schema: by
-    the service ("native"), in words ("prompt"), or whichever will do ("auto"); an answer that does
-    not is asked for again, ``output_attempts`` times in all. ``retry`` is the policy of its durable
-    calls, in place of the job's; ``timeout`` limits each attempt, in seconds.
+    or cannot be reached: names, mappings with ``connection`` and ``model``, or with the name of
+    another ``setup``, whose parameters hold then. With ``tool_mode="schema"`` a model without
+    native tools is told them in words, and answers with a call or with its answer.
+    ``output_strategy`` says how an answer is made to match a schema: by the service ("native"), in
+    words ("prompt"), or whichever will do ("auto"); an answer that does not is asked for again,
+    ``output_attempts`` times in all. ``retry`` is the policy of its durable calls, in place of the
+    job's; ``timeout`` limits each attempt, in seconds.
     """
 
     _DURABLE: ClassVar[dict[str, str]] = {"chat": "achat"}
@@ -340,11 +341,18 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         routes = [ConnectionRoute(self.connection)]
         for fallback in self.fallbacks:
             given = {"connection": fallback} if isinstance(fallback, str) else fallback
-            if not given.get("connection") or not given.keys() <= {"connection", "model"}:
+            if given.keys() == {"setup"}:
+                found = self._other(given["setup"], ResourceType.CHAT_MODEL)
+                routes.append(cast("BaseChatModelSetup", found).own_route())
+            elif given.get("connection") and given.keys() <= {"connection", "model"}:
+                routes.append(ConnectionRoute(given["connection"], given.get("model", "")))
+            else:
                 msg = f"{fallback!r} is given as a fallback of a chat model."
-                hint = "Give the name of a connection, or {'connection': ..., 'model': ...}."
+                hint = (
+                    "Give the name of a connection, {'connection': ..., 'model': ...}, or"
+                    " {'setup': ...}."
+                )
                 raise AgentDefinitionError(msg, hint=hint)
-            routes.append(ConnectionRoute(given["connection"], given.get("model", "")))
         return tuple(routes)
 
     def offered_skills(self) -> OfferedSkills:
@@ -357,6 +365,11 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         names = () if context is None else context.resource_names(ResourceType.SKILLS)
         sets = [cast("BaseSkills", self._other(name, ResourceType.SKILLS)) for name in names]
         return OfferedSkills(self.skills or (), sets)
+
+    def own_route(self) -> ConnectionRoute:
+        """The way by this setup's connection, with its parameters, for others."""
+        kwargs = {**({"model": self.model} if self.model else {}), **self.model_kwargs}
+        return ConnectionRoute(self.connection, str(kwargs.get("model") or ""), kwargs)
 
     def prompted(
         self, messages: Sequence[ChatMessage], prompt_args: Mapping[str, Any] | None = None
