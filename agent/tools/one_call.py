@@ -100,9 +100,7 @@ class OneCall:
                 self._arguments = arguments_of(tool_call)
             except ToolArgumentsError as error:
                 self._error = self._wrong_arguments(error)
-        self._text = json.dumps(
-            given.get("malformed", given.get("arguments")), sort_keys=True, default=_plain
-        )
+        self._text = _text_of(given.get("malformed", given.get("arguments")))
 
     async def result(self) -> ToolResult:
         """Make the call, and return what has come of it."""
@@ -233,7 +231,8 @@ class OneCall:
                 return _CALL, recordable(checked)
             return await self._attempt(partial(tool.acall, **checked, **injected))
 
-        outcome = await self._durable("call", number, call, tool)
+        edit = (_text_of(arguments),) if is_edited else ()
+        outcome = await self._durable("call", number, call, tool, edit)
         if outcome[0] == _CALL:
             return await self._run_in_action(tool, outcome[1])
         for asked in range(MOST_QUESTIONS):
@@ -267,7 +266,8 @@ class OneCall:
                 return _ERROR, self._wrong_arguments(error)
             return await self._attempt(partial(tool.aresume, state, answer, **checked, **injected))
 
-        return await self._durable("resume", number, resume, tool)
+        given = (_text_of(arguments), _text_of(answer))
+        return await self._durable("resume", number, resume, tool, given)
 
     async def _run_in_action(self, tool: Tool, arguments: dict[str, Any]) -> tuple[Any, ...]:
         """Have a tool do its work in the action, with durable calls of its own."""
@@ -309,10 +309,15 @@ class OneCall:
         number: int,
         work: Callable[[], Awaitable[tuple[Any, ...]]],
         tool: Tool | None = None,
+        given: tuple[str, ...] = (),
     ) -> tuple[Any, ...]:
-        """Do one step durably; an exception that is not to fail the run is an outcome."""
+        """Do one step durably; an exception that is not to fail the run is an outcome.
+
+        `given` is what others have given that is not in the model's request: it tells equal calls
+        of sub-agents apart, which go on at the same time.
+        """
         step = _Step(
-            (what, self._id, self._name, self._text, number),
+            (what, self._id, self._name, self._text, number, *given),
             work,
             "" if tool is None else tool.limit,
         )
@@ -354,6 +359,10 @@ def _outcome(result: Any) -> tuple[Any, ...]:
 def _is_of_tool(error: BaseException) -> bool:
     """Whether an exception is one of the tool itself, and not of tamias."""
     return not is_of(error, TamiasError) or bool(error.is_outcome)  # type: ignore[attr-defined]
+
+
+def _text_of(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=_plain)
 
 
 def _plain(value: object) -> Any:

@@ -16,12 +16,14 @@ from tamias import (
     OutputEvent,
     ResourceType,
     RunnerContext,
+    SubAgent,
+    action,
     call_tools,
     tool,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from support.worker.bench import Bench
@@ -89,7 +91,28 @@ def nothing_made() -> Iterator[None]:
     PAID.clear()
 
 
-async def live(life: Bench, tokens: list[str]) -> bool:
+class Order(Agent):
+    """Pays what it is told to, the same as its siblings do."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def order(event: Event, ctx: RunnerContext) -> None:
+        (result,) = (await call_tools(ctx, [request("pay", amount=5)])).results
+        ctx.send_event(OutputEvent(output=f"{event.input}: {result.content}"))
+
+
+async def act_by_agents(event: Event, ctx: RunnerContext) -> None:
+    calls = [request("order", input=str(number)) for number in range(3)]
+    results = await call_tools(ctx, calls)
+    ctx.send_event(OutputEvent(output=[each.content for each in results.results]))
+
+
+TEAM = Agent().add_action("act", [InputEvent], act_by_agents)
+TEAM.add_resource("order", ResourceType.TOOL, SubAgent(agent=Order, name="order"))
+TEAM.add_resource("pay", ResourceType.TOOL, pay)
+
+
+async def live(life: Bench, tokens: list[str], answer: Callable[[Any], Any]) -> bool:
     """Answer what is asked until the input is done, or the worker dies."""
     if 0 not in life.recovered:
         life.send(("k", "go"))
@@ -107,9 +130,8 @@ async def live(life: Bench, tokens: list[str]) -> bool:
             if question.token not in tokens:
                 tokens.append(question.token)
             offset = 1 + tokens.index(question.token)
-            value = ANSWERS[question.ask["arguments"]["amount"]]
             if offset not in life.recovered:
-                life.send(("k", Answer(question.token, value)), first=offset)
+                life.send(("k", Answer(question.token, answer(question))), first=offset)
         await asyncio.sleep(0.001)
     raise AssertionError("it makes no progress")
 
@@ -129,9 +151,12 @@ def test_answers_are_for_the_calls_that_were_asked_about(
                 dies_after=dies_after,
                 suspend_after="1ms",
             ) as life:
-                if await live(life, tokens):
+                if await live(life, tokens, by_amount):
                     return life.done[0]
         raise AssertionError("it has not ended")
+
+    def by_amount(question: Any) -> Any:
+        return ANSWERS[question.ask["arguments"]["amount"]]
 
     [[paid, looked_up, refused, sent, edited]] = asyncio.run(job())
     assert (paid, looked_up, refused, edited) == ("paid 1", "A", REFUSED, "paid 30")
@@ -139,3 +164,50 @@ def test_answers_are_for_the_calls_that_were_asked_about(
     assert SENT.count("b") <= 1
     assert set(PAID) == {1, 30}
     assert max(PAID.count(1), PAID.count(30)) <= 2  # only what the crash has cut off
+
+
+@pytest.mark.parametrize("commits", range(1, 14))
+def test_equal_calls_of_sub_agents_are_not_confused(tmp_path: Path, commits: int) -> None:
+    """Each is approved with an amount of its own, which one of them has as its result."""
+
+    def by_caller(question: Any) -> Any:
+        number = questions.setdefault(question.token, len(questions))
+        return {"approved": True, "arguments": {"amount": 10 + number}}
+
+    async def job() -> list[Any]:
+        tokens: list[str] = []
+        done: list[Any] = []
+        for crashes in (commits, 1 << 30):
+            options = {"commits_left": crashes, "suspend_after": "1ms"}
+            with bench(TEAM, tmp_path, dies_after=True, **options) as life:
+                if await live(life, tokens, by_caller):
+                    done = life.done[0]
+                    break
+        return done
+
+    questions: dict[str, int] = {}
+    [told] = asyncio.run(job())
+    assert [text[:8] for text in told] == ["0: paid ", "1: paid ", "2: paid "]
+    assert sorted(text[8:] for text in told) == ["10", "11", "12"]
+    assert set(PAID) == {10, 11, 12}
+    assert max(map(PAID.count, PAID)) <= 2  # only what the crash has cut off
+
+
+def test_sub_agents_that_are_answered_in_another_order_are_not_confused(tmp_path: Path) -> None:
+    async def job() -> list[Any]:
+        with bench(TEAM, tmp_path, suspend_after="1ms") as life:
+            life.send(("k", "go"))
+            while len(life.notices) < 3:  # noqa: ASYNC110 (there is no event to wait for)
+                await asyncio.sleep(0.001)
+            for place, question in enumerate(reversed(life.notices), 1):
+                value = {"approved": True, "arguments": {"amount": 10 * place}}
+                life.send(("k", Answer(question.token, value)), first=place)
+                while len(PAID) < place and not life.failed:  # noqa: ASYNC110 (as above)
+                    await asyncio.sleep(0.001)
+                await asyncio.sleep(0.02)
+            await life.until(0)
+            return life.done[0]
+
+    [told] = asyncio.run(asyncio.wait_for(job(), 20))
+    assert told == ["0: paid 30", "1: paid 20", "2: paid 10"]
+    assert PAID == [10, 20, 30]
