@@ -60,6 +60,8 @@ class MCPServer(BaseMCPServer):
     """The tools that the agent may use; None for all."""
     protocol: Literal["", "2025-11-25", "2026-07-28"] = ""
     """The version of the protocol; by default the newest that the server speaks."""
+    approval: bool | list[str] = False
+    """Whether calls have to be approved: of all tools, or of those that are named."""
     roots: list[str] = Field(default_factory=list)
     """Addresses (``file:///...``) that the server is told it may work on."""
 
@@ -171,21 +173,30 @@ class MCPServer(BaseMCPServer):
         return self._allowed(self.requests.make("tools"))
 
     def _allowed(self, tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        known = {tool["name"] for tool in tools}
+        for argument, names in (("allowed_tools", self.allowed_tools), ("approval", self.approval)):
+            missing = (
+                [] if not isinstance(names, list) else [each for each in names if each not in known]
+            )
+            if missing:
+                raise MCPServerError(
+                    f"{argument} of the MCP server {self.server_name!r} has {missing}; the server"
+                    f" has {sorted(known)}.",
+                    server=self.server_name,
+                )
         if self.allowed_tools is None:
             return tools
-        known = {tool["name"] for tool in tools}
-        missing = [name for name in self.allowed_tools if name not in known]
-        if missing:
-            raise MCPServerError(
-                f"allowed_tools of the MCP server {self.server_name!r} has {missing}; the server"
-                f" has {sorted(known)}.",
-                server=self.server_name,
-            )
         return [tool for tool in tools if tool["name"] in self.allowed_tools]
 
     def tool_of(self, description: Mapping[str, Any], *, qualified: bool = False) -> MCPTool:
         """The tool with this description."""
-        return MCPTool(server=self, description_given=dict(description), qualified=qualified)
+        needed = self.approval
+        return MCPTool(
+            server=self,
+            description_given=dict(description),
+            qualified=qualified,
+            needs_approval=needed if isinstance(needed, bool) else description["name"] in needed,
+        )
 
     async def acall_tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """Call a tool, and return its result: a text, or a list of blocks.

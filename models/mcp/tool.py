@@ -46,6 +46,9 @@ class MCPTool(Tool):
     qualified: bool = False
     """Whether its name begins with that of the server."""
 
+    needs_approval: bool = False
+    """Whether a call has to be approved before it is made."""
+
     @classmethod
     def tool_type(cls) -> ToolType:
         """`ToolType.MCP`."""
@@ -71,7 +74,8 @@ class MCPTool(Tool):
     @property
     def call_settings(self) -> ToolSettings:
         """Those that it was given; else the defaults, idempotent only if the server says so."""
-        return self.settings or ToolSettings(idempotent=self.description_given["idempotent"])
+        idempotent = self.description_given["idempotent"]
+        return self.settings or ToolSettings(idempotent=idempotent, approval=self.needs_approval)
 
     @property
     def _server(self) -> _Server:

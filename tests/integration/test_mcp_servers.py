@@ -156,6 +156,19 @@ def test_a_question_of_a_server_waits_across_a_restart_of_everything(
     assert len(set(log.starts)) == 2
 
 
+def test_a_call_that_needs_an_approval(log: Log) -> None:
+    inputs = [("a", ("buy", {"item": "tea"})), ("b", ("buy", {"item": "gold"}))]
+    run = run_agent(
+        Caller,
+        inputs,
+        resources=resources_for(log, approval=["buy"]),
+        answers=lambda question: question.ask["arguments"]["item"] == "tea",
+    )
+    contents = [run.outputs_of(key)[0]["content"] for key in "ab"]
+    assert contents == ["bought tea", "The call of `buy` was not approved."]
+    assert log.lines == ["buy tea"]
+
+
 def test_a_call_that_is_lost_while_it_waits_is_made_again(log: Log, tmp_path: Path) -> None:
     """Protocol 2025-11-25: from the beginning, and its question has its answer."""
     state, inputs = tmp_path / "state", [("a", ("ask", {"item": "tea"}))]
