@@ -61,7 +61,10 @@ class Agent:
         """The resources added by hand, by type and name."""
         added: dict[ResourceType, dict[str, Any]] | None = self.__dict__.get("_resources")
         if added is None:
-            added = self.__dict__["_resources"] = {kind: {} for kind in ResourceType}
+            added = self.__dict__["_resources"] = {}
+        if len(added) < len(ResourceType):  # also one that an older version has pickled
+            for kind in ResourceType:
+                added.setdefault(kind, {})
         return added
 
     def add_action(

@@ -86,7 +86,8 @@ def test_a_java_setup_over_a_python_connection_with_a_python_prompt_and_tool(cha
     assert answer.extra_args["kwargs"] == {"temperature": 0.5}
     ((name, schema),) = answer.extra_args["tools"]
     assert name == "add"
-    assert schema["properties"]["a"] == {"title": "A", "type": "integer"}
+    described = {"description": "Parameter: a", "title": "A", "type": "integer"}
+    assert schema["properties"]["a"] == described
     assert answer.extra_args["results"] == [3]
 
 
