@@ -90,6 +90,10 @@ def _start(event: Event, ctx: RunnerContext) -> None:
 
 
 def _prompt(ctx: RunnerContext, settings: Mapping[str, Any]) -> Prompt | None:
+    is_own = settings["prompt"] in ctx.resource_names(ResourceType.PROMPT)
+    has_servers = bool(ctx.resource_names(ResourceType.MCP_SERVER))
+    if has_servers and not is_own and not settings["must_have_prompt"]:
+        return None  # it is not one of a server's: they need not be asked
     try:
         prompt = ctx.get_resource(settings["prompt"], ResourceType.PROMPT)
     except ResourceNotFoundError:
