@@ -41,6 +41,7 @@ class Desk(ReActAgent):
                 model=os.environ.get("MODEL", "gpt-4o-mini"),
                 tools=["order_status", "refund"],
                 max_tokens=200,
+                tool_mode=os.environ.get("TOOL_MODE", "native"),
             ),
             prompt=Prompt.from_messages(
                 [

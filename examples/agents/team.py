@@ -32,6 +32,7 @@ def model(*tools: str) -> ResourceDescriptor:
         model=os.environ.get("MODEL", "gpt-4o-mini"),
         tools=list(tools),
         max_tokens=200,
+        tool_mode=os.environ.get("TOOL_MODE", "native"),
     )
 
 
