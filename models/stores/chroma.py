@@ -213,7 +213,7 @@ class ChromaVectorStore(CollectionManageableVectorStore):
             )
         else:
             return self._open_here(chromadb, place)
-        if (session := _session(client)) is not None:
+        for session in _sessions(client):
             session.timeout = self.timeout
         return client
 
@@ -242,18 +242,20 @@ class ChromaVectorStore(CollectionManageableVectorStore):
         with self._lock:
             client, self._client = self._client, None
             if client is not None:
-                session = _session(client)
+                sessions = _sessions(client)
                 client.close()
-                if session is not None:
+                for session in sessions:
                     session.close()
             if self._folder_lock is not None:
                 self._folder_lock.release()
                 self._folder_lock = None
 
 
-def _session(client: Any) -> Any:
-    """The HTTP client of a client, if any: Chroma gives it no timeout, and does not close it."""
-    return getattr(getattr(client, "_server", None), "_session", None)
+def _sessions(client: Any) -> list[Any]:
+    """The HTTP clients of a client: Chroma gives them no timeout, and does not close them."""
+    parts = (client, getattr(client, "_admin_client", None))
+    found = [getattr(getattr(part, "_server", None), "_session", None) for part in parts]
+    return [session for session in found if session is not None]
 
 
 def _conditions(given: dict[str, Any]) -> dict[str, Any]:
