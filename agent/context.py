@@ -201,6 +201,11 @@ class RunnerContext(ABC):
         del text, reasoning
 
     @property
+    def scope_of_calls(self) -> str:
+        """What the ids of calls begin with that are made here: which sub-agent makes them."""
+        return ""
+
+    @property
     def is_inside_durable_call(self) -> bool:
         """Whether the caller runs inside a durable function, on whatever thread or task of it."""
         return False

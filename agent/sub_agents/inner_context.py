@@ -100,6 +100,11 @@ class InnerContext(RunnerContext):
         return self._outer.durable_execute_async(func, *args, **kwargs)
 
     @property
+    def scope_of_calls(self) -> str:
+        """The id of the call of the sub-agent, behind that of the one that it is inside of."""
+        return f"{self._outer.scope_of_calls}{self._run.call_id}/"
+
+    @property
     def is_inside_durable_call(self) -> bool:
         """As the outer context's."""
         return self._outer.is_inside_durable_call

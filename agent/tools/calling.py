@@ -66,7 +66,7 @@ async def call_tools(
     calls = []
     ids: set[str] = set()
     for place, tool_call in enumerate(tool_calls):
-        call_id = str(tool_call.get("id") or f"call-{place}")
+        call_id = str(tool_call.get("id") or f"{ctx.scope_of_calls}call-{place}")
         if call_id in ids:
             call_id = f"{call_id}-{place}"
         ids.add(call_id)

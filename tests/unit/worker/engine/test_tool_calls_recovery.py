@@ -197,8 +197,11 @@ def test_sub_agents_that_are_answered_in_another_order_are_not_confused(tmp_path
     async def job() -> list[Any]:
         with bench(TEAM, tmp_path, suspend_after="1ms") as life:
             life.send(("k", "go"))
+            # Questions are told apart by the id of the call, which names the sub-agent's.
             while len(life.notices) < 3:  # noqa: ASYNC110 (there is no event to wait for)
                 await asyncio.sleep(0.001)
+            asked = [question.ask["call_id"] for question in life.notices]
+            assert sorted(asked) == [f"call-{number}/call-0" for number in range(3)]
             for place, question in enumerate(reversed(life.notices), 1):
                 value = {"approved": True, "arguments": {"amount": 10 * place}}
                 life.send(("k", Answer(question.token, value)), first=place)
