@@ -442,3 +442,15 @@ def test_what_the_document_does_not_say_of_a_tool_is_as_declared_in_python() -> 
 def test_mistakes_in_how_a_tool_is_called(given: str, said: str) -> None:
     text = f'tools: [{{name: t, function: "yaml_targets:of_tenant", {given}}}]'
     assert said in mistakes(text)
+
+
+def test_skills_are_in_folders_beside_the_document() -> None:
+    text = "skills: [{name: s, paths: [mine], package: [{package: p, resource: r}]}]"
+    skills = built(text).resources[ResourceType.SKILLS]["s"]
+    assert skills == ResourceDescriptor(
+        clazz="tamias.Skills",
+        sources=[{"path": "mine"}, {"package": "p", "resource": "r"}],
+        allowed_commands=[],
+    )
+    assert skills.clazz.resource_type() is ResourceType.SKILLS
+    assert "classpath: it belongs to agents" in mistakes("skills: [{name: s, classpath: [a]}]")
