@@ -220,7 +220,8 @@ class _Builder:
             self._made(_prompt, prompt, ResourceType.PROMPT, own, (*path, "prompts", number))
         for number, found in enumerate(sections.skills):
             where = (*path, "skills", number)
-            sources = [{"path": each} for each in found.paths]
+            folder = PurePath(self._problems.source).parent
+            sources = [{"path": str(folder / each)} for each in found.paths]
             sources += [{"url": each} for each in found.urls]
             sources += [each.model_dump() for each in found.package]
             if sources:

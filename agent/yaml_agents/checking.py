@@ -22,6 +22,7 @@ _OF_CHAT: Final = {
     "connection": ResourceType.CHAT_MODEL_CONNECTION,
     "fallbacks": ResourceType.CHAT_MODEL_CONNECTION,
     "prompt": ResourceType.PROMPT,
+    "skills": ResourceType.SKILLS,
     "tools": ResourceType.TOOL,
 }
 _NAMES: Final = {

@@ -444,13 +444,9 @@ def test_mistakes_in_how_a_tool_is_called(given: str, said: str) -> None:
     assert said in mistakes(text)
 
 
-def test_skills_are_in_folders_beside_the_document() -> None:
+def test_skills_come_from_folders_and_packages() -> None:
     text = "skills: [{name: s, paths: [mine], package: [{package: p, resource: r}]}]"
     skills = built(text).resources[ResourceType.SKILLS]["s"]
-    assert skills == ResourceDescriptor(
-        clazz="tamias.Skills",
-        sources=[{"path": "mine"}, {"package": "p", "resource": "r"}],
-        allowed_commands=[],
-    )
     assert skills.clazz.resource_type() is ResourceType.SKILLS
-    assert "classpath: it belongs to agents" in mistakes("skills: [{name: s, classpath: [a]}]")
+    assert {"package": "p", "resource": "r"} in skills.arguments["sources"]
+    assert "[0].classpath: skills of Java" in mistakes("skills: [{name: s, classpath: [a]}]")
