@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 
     from .action import Action
     from .agent import Agent
-    from .resources.provider import ResourceProvider
+    from .resources.provider import References, ResourceProvider
 
 __all__ = ["AgentPlan"]
 
 _FAILURE_STRATEGY: Final = AgentExecutionOptions.CONDITION_EVALUATION_FAILURE_STRATEGY
+
+_OF_SERVERS = (ResourceType.TOOL, ResourceType.PROMPT)
 
 _NOTHING_TO_PRELOAD = frozenset({ResourceType.PROMPT, ResourceType.TOOL})
 """Types of resources that the agent's own module has imported."""
@@ -183,7 +185,8 @@ class AgentPlan:
 
         For the process that workers are forked from: so they share the memory, and start at once.
         Raises what keeps a resource from being made: `AgentDefinitionError` for a class that cannot
-        be imported, `MissingExtraError` for a library that is not installed. A job whose calls of
+        be imported or a name that stands for no resource, `MissingExtraError` for a library that is
+        not installed. A job whose calls of
         models are answered from a record needs neither libraries nor keys.
         """
         if self.config.get_str("model-calls", "") == "replay":
@@ -191,7 +194,27 @@ class AgentPlan:
         for kind, named in self.providers.items():
             if kind not in _NOTHING_TO_PRELOAD:
                 for provider in named.values():
-                    provider.preload(self.config)
+                    self._check_names(provider, provider.preload(self.config))
+
+    def _check_names(self, provider: ResourceProvider, named: References) -> None:
+        """Make sure that there are the resources that another one names.
+
+        Tools and prompts may be those of an MCP server, which is not asked here.
+
+        Raises:
+            AgentDefinitionError: there is none.
+        """
+        for kind, name in named:
+            known = self.providers.get(kind, {})
+            if name in known or (
+                kind in _OF_SERVERS and self.providers.get(ResourceType.MCP_SERVER)
+            ):
+                continue
+            raise AgentDefinitionError(
+                f"The {provider.type.value} {provider.name!r} names the {kind.value} {name!r},"
+                f" which the agent does not have (it has {', '.join(map(repr, known)) or 'none'}).",
+                hint="Declare it with a decorator of the agent, or with add_resource().",
+            )
 
     def route(
         self, event: Event, failed: Callable[[str], None] | None = None

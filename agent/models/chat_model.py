@@ -169,6 +169,19 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     def _policy(cls, value: Any) -> RetryPolicy | None:
         return None if value is None else RetryPolicy.of(value)
 
+    @classmethod
+    def references(cls, arguments: Mapping[str, Any]) -> list[tuple[ResourceType, str]]:
+        """The connection, its fallbacks, the prompt and the tools."""
+        connection = ResourceType.CHAT_MODEL_CONNECTION
+        named: list[tuple[ResourceType, Any]] = [(connection, arguments.get("connection"))]
+        named.append((ResourceType.PROMPT, arguments.get("prompt")))
+        for fallback in arguments.get("fallbacks") or ():
+            given = fallback if isinstance(fallback, Mapping) else {"connection": fallback}
+            named.append((connection, given.get("connection")))
+            named.append((ResourceType.CHAT_MODEL, given.get("setup")))
+        named += [(ResourceType.TOOL, tool) for tool in arguments.get("tools") or ()]
+        return [(kind, name) for kind, name in named if isinstance(name, str) and name]
+
     @property
     @abstractmethod
     def model_kwargs(self) -> dict[str, Any]:

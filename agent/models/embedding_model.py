@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, cast
 
 from pydantic import Field, field_validator
@@ -110,6 +110,12 @@ class BaseEmbeddingModelSetup(DurableResource, ABC):
     @classmethod
     def _policy(cls, value: Any) -> RetryPolicy | None:
         return None if value is None else RetryPolicy.of(value)
+
+    @classmethod
+    def references(cls, arguments: Mapping[str, Any]) -> list[tuple[ResourceType, str]]:
+        """The connection."""
+        name = arguments.get("connection")
+        return [(ResourceType.EMBEDDING_MODEL_CONNECTION, name)] if isinstance(name, str) else []
 
     @property
     @abstractmethod

@@ -22,7 +22,7 @@ from ..resources.resource import ResourceType
 from .durable_resource import DurableResource, ResourceCall, own_durability
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..resources.recording import CallRecorder
     from .embedding_model import BaseEmbeddingModelSetup, Vectors
@@ -110,6 +110,12 @@ class BaseVectorStore(DurableResource, ABC):
     def resource_type(cls) -> ResourceType:
         """`ResourceType.VECTOR_STORE`."""
         return ResourceType.VECTOR_STORE
+
+    @classmethod
+    def references(cls, arguments: Mapping[str, Any]) -> list[tuple[ResourceType, str]]:
+        """The embedding model."""
+        name = arguments.get("embedding_model")
+        return [(ResourceType.EMBEDDING_MODEL, name)] if isinstance(name, str) else []
 
     @property
     @abstractmethod

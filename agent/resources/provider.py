@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 GetResource = Callable[[str, ResourceType], Resource]
+References = list[tuple[ResourceType, str]]
+"""Types and names of resources."""
 
 
 class ResourceProvider(ABC):
@@ -47,12 +49,13 @@ class ResourceProvider(ABC):
         resource's own class raises passes through.
         """
 
-    def preload(self, config: Configuration) -> None:  # noqa: ARG002 (for subclasses)
+    def preload(self, config: Configuration) -> References:  # noqa: ARG002 (for subclasses)
         """Import what the resource needs, in the process that workers are forked from.
 
-        Raises what its class raises, as `MissingExtraError`.
+        Returns the other resources that it names. Raises what its class raises, as
+        `MissingExtraError`.
         """
-        return
+        return []
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.type.value} {self.name!r})"
@@ -79,9 +82,11 @@ class DescriptorProvider(ResourceProvider):
         resource.provided(self.name, config)
         return resource
 
-    def preload(self, config: Configuration) -> None:
+    def preload(self, config: Configuration) -> References:
         """Import the class, and what it needs."""
-        self.descriptor.clazz.preload(self._arguments(config))
+        arguments = self._arguments(config)
+        self.descriptor.clazz.preload(arguments)
+        return self.descriptor.clazz.references(arguments)
 
     def _arguments(self, config: Configuration) -> dict[str, Any]:
         section = config.section(self.descriptor.clazz.__name__)
@@ -104,9 +109,11 @@ class InstanceProvider(ResourceProvider):
         self.instance.provided(self.name, config)
         return self.instance
 
-    def preload(self, config: Configuration) -> None:  # noqa: ARG002 (it has its arguments)
+    def preload(self, config: Configuration) -> References:  # noqa: ARG002 (it has its arguments)
         """Import what it needs."""
-        self.instance.preload(dict(self.instance))
+        arguments = dict(self.instance)
+        self.instance.preload(arguments)
+        return self.instance.references(arguments)
 
 
 class MethodProvider(ResourceProvider):
@@ -123,7 +130,7 @@ class MethodProvider(ResourceProvider):
         made = provider_of(self.name, self.type, self.method())
         return made.provide(get_resource, config)
 
-    def preload(self, config: Configuration) -> None:
+    def preload(self, config: Configuration) -> References:
         """Call the method; if it returns a descriptor, import its class, and what that needs.
 
         Anything else that it returns is dropped: it belongs to a worker. What it raises, the
@@ -133,7 +140,8 @@ class MethodProvider(ResourceProvider):
         with contextlib.suppress(Exception):
             made = self.method()
         if isinstance(made, ResourceDescriptor):
-            DescriptorProvider(self.name, self.type, made).preload(config)
+            return DescriptorProvider(self.name, self.type, made).preload(config)
+        return []
 
 
 def provider_of(name: str, kind: ResourceType, declared: Any) -> ResourceProvider:

@@ -100,6 +100,14 @@ class Resource(BaseModel, ABC):
         self.set_metric_group(metric_group)
         return self
 
+    @classmethod
+    def references(cls, arguments: Mapping[str, Any]) -> list[tuple[ResourceType, str]]:  # noqa: ARG003
+        """The other resources that one with these arguments names, so that they are checked.
+
+        Called where workers are forked from, before there are any.
+        """
+        return []
+
     def recorded_by(self, recorder: CallRecorder) -> None:
         """Called once, before the first use, where calls of models are recorded."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from ...agent.errors import AgentDefinitionError
-from ...agent.resources.resource import Resource
+from ...agent.resources.resource import Resource, ResourceType
 from ..jvm.settings import JvmSettings
 from .calls import JavaCalls, calls_for, release
 
@@ -34,6 +35,11 @@ class JavaResource(Resource, ABC):
     _name: str = PrivateAttr(default="")
     _calls: JavaCalls | None = PrivateAttr(default=None)
     _settings: JvmSettings = PrivateAttr(default=JvmSettings())
+
+    @classmethod
+    def references(cls, arguments: Mapping[str, Any]) -> list[tuple[ResourceType, str]]:  # noqa: ARG003
+        """None that are known here: names in its arguments are Java's to look up."""
+        return []
 
     def provided(self, name: str, config: Configuration) -> None:
         """Set its name and the settings of the JVM."""

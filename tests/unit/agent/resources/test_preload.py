@@ -142,3 +142,31 @@ def test_connections_are_declared_in_both_ways() -> None:
     registry = ResourceRegistry(plan.providers, plan.config)
     service = registry.get("service", ResourceType.CHAT_MODEL_CONNECTION)
     assert type(service).__qualname__ == "OpenAIChatModelConnection"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"connection": "nope"}, "chat_model_connection 'nope'"),
+        ({"fallbacks": ["nope"]}, "chat_model_connection 'nope'"),
+        ({"fallbacks": [{"setup": "nope"}]}, "chat_model 'nope'"),
+        ({"prompt": "nope"}, "prompt 'nope'"),
+        ({"tools": ["nope"]}, "tool 'nope'"),
+    ],
+)
+def test_names_of_other_resources_are_checked_before_there_are_workers(
+    wrong: dict[str, Any], named: str
+) -> None:
+    connection = ResourceDescriptor(clazz="support.models.scripted.ScriptedConnection")
+    setup: dict[str, Any] = {"clazz": "support.models.scripted.ScriptedSetup", "connection": "c"}
+    agent = Agent().add_resource("c", ResourceType.CHAT_MODEL_CONNECTION, connection)
+    agent.add_resource("m", ResourceType.CHAT_MODEL, ResourceDescriptor(**{**setup, **wrong}))
+    with pytest.raises(AgentDefinitionError, match=f"The chat_model 'm' names the {named}"):
+        AgentPlan.compile(agent).preload()
+
+
+def test_names_that_there_are_pass() -> None:
+    connection = ResourceDescriptor(clazz="support.models.scripted.ScriptedConnection")
+    setup = ResourceDescriptor(clazz="support.models.scripted.ScriptedSetup", connection="c")
+    agent = Agent().add_resource("c", ResourceType.CHAT_MODEL_CONNECTION, connection)
+    AgentPlan.compile(agent.add_resource("m", ResourceType.CHAT_MODEL, setup)).preload()
