@@ -68,6 +68,10 @@ class _Conversation(NamedTuple):
     output_schema: Any
     turn: int = 0
     """How often the model was asked."""
+    retries: int = 0
+    """How often calls of it were tried again."""
+    waited: float = 0.0
+    """The seconds that the settings have asked to wait for that."""
 
 
 async def chat_model_action(event: Event, ctx: RunnerContext) -> None:
@@ -110,6 +114,8 @@ def _conversation_of(event: Event, ctx: RunnerContext) -> _Conversation | None:
         known["prompt_args"],
         known["output_schema"],
         known["turn"],
+        known.get("retries", 0),
+        known.get("waited", 0.0),
     )
 
 
@@ -119,7 +125,8 @@ def _results(response: ToolResponseEvent) -> list[ChatMessage]:
         return list(response.messages)
     messages = []
     for call, result in response.responses.items():
-        text = response.error[call] if not response.success.get(call, True) else str(result)
+        has_failed = not response.success.get(call, True)
+        text = response.error.get(call, str(result)) if has_failed else str(result)
         extra = {"external_id": response.external_ids.get(call) or call}
         messages.append(ChatMessage(role=MessageRole.TOOL, content=text, extra_args=extra))
     return messages
@@ -142,9 +149,22 @@ async def _ask(conversation: _Conversation, ctx: RunnerContext) -> None:
         conversation.output_schema,
         output_attempts=attempts,
     )
+    failed = setup.failed_attempts
+    wait = config.get(AgentExecutionOptions.RETRY_WAIT_INTERVAL) if attempts else 0.0
     turn = conversation.turn + 1
+    conversation = conversation._replace(
+        turn=turn,
+        retries=conversation.retries + failed,
+        waited=conversation.waited + wait * (2**failed - 1),
+    )
     if not answer.tool_calls:
-        ctx.send_event(ChatResponseEvent(request_id=conversation.request_id, response=answer))
+        response = ChatResponseEvent(
+            request_id=conversation.request_id,
+            response=answer,
+            retry_count=conversation.retries,
+            total_retry_wait_sec=conversation.waited,
+        )
+        ctx.send_event(response)
         return
     if turn >= (limit := config.get(AgentExecutionOptions.MAX_TURNS)):
         names = ", ".join(sorted({_name(call) for call in answer.tool_calls}))
@@ -154,7 +174,7 @@ async def _ask(conversation: _Conversation, ctx: RunnerContext) -> None:
             hint="It may be in a circle; if it is not, raise the option chat.max-turns"
             f" (now {limit}).",
         )
-    _request_tools(conversation._replace(turn=turn), answer, ctx)
+    _request_tools(conversation, answer, ctx)
 
 
 def _request_tools(conversation: _Conversation, answer: ChatMessage, ctx: RunnerContext) -> None:
@@ -172,6 +192,8 @@ def _request_tools(conversation: _Conversation, answer: ChatMessage, ctx: Runner
         "prompt_args": conversation.prompt_args,
         "output_schema": conversation.output_schema,
         "turn": conversation.turn,
+        "retries": conversation.retries,
+        "waited": conversation.waited,
     }
     ctx.sensory_memory.set(_REQUESTS, requests)
     ctx.send_event(request)

@@ -75,6 +75,7 @@ class ChatResponseEvent(_Positional):
     retry_count: int = 0
     """How often calls of the model were tried again."""
     total_retry_wait_sec: float = 0.0
+    """The waits that ``retry-wait-interval`` has asked for."""
 
 
 @public

@@ -36,11 +36,13 @@ class LimitedCall(ABC):
         routes: at least one.
         function: by whose name, together with `arguments`, the call is recognised in a replay.
         arguments: plain data.
+        failed_attempts: how often it has failed before it had an answer, once it has one.
     """
 
     routes: tuple[Route, ...]
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
+    failed_attempts: int = 0
 
     def __call__(self) -> Any:
         """Make the call by its first route; blocks. Outside of a durable call."""

@@ -61,6 +61,7 @@ class DurableResource(Resource, ABC):
     _context: Any = PrivateAttr(default=None)
     _origin: Any = PrivateAttr(default=None)
     _recorder: Any = PrivateAttr(default=None)
+    _failed_attempts: int = PrivateAttr(default=0)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -86,6 +87,11 @@ class DurableResource(Resource, ABC):
         self._recorder = recorder
 
     @property
+    def failed_attempts(self) -> int:
+        """How often awaited calls of this bound copy have failed, and were tried again."""
+        return self._failed_attempts
+
+    @property
     def unbound(self) -> Self:
         """The resource that this is a copy of, or this one itself."""
         origin: Self | None = self._origin
@@ -103,9 +109,11 @@ class DurableResource(Resource, ABC):
 
     async def _amake(self, call: ResourceCall, **options: Any) -> Any:
         """The awaitable form of `_make`."""
-        if self._is_durable_here():
-            return await self._context.durable_execute_async(call, **options)
-        return await call.make()
+        if not self._is_durable_here():
+            return await call.make()
+        answer = await self._context.durable_execute_async(call, **options)
+        self._failed_attempts += call.failed_attempts
+        return answer
 
     def _call_options(self) -> dict[str, Any]:
         """The options of its durable calls."""
@@ -272,6 +280,8 @@ def _durable_async(function: Callable[..., Any]) -> Callable[..., Any]:
         made = OverriddenCall(self.unbound, function, args, kwargs)
         if not self._is_durable_here():
             return await made.attempt(0)
-        return await self._context.durable_execute_async(made, **self._call_options())
+        answer = await self._context.durable_execute_async(made, **self._call_options())
+        self._failed_attempts += made.failed_attempts
+        return answer
 
     return own_durability(call)

@@ -195,6 +195,20 @@ def test_the_strategy_retry_tries_a_call_again_as_often_as_it_says() -> None:
     assert len(asked) == 3
 
 
+def test_a_response_says_how_often_calls_were_tried_again() -> None:
+    def count(event: Event, ctx: RunnerContext) -> None:
+        response = ChatResponseEvent.from_event(event)
+        told = [response.retry_count, response.total_retry_wait_sec]
+        ctx.send_event(OutputEvent(output=told))
+
+    agent = Agent().add_action("ask", InputEvent, ask).add_action("count", ChatResponseEvent, count)
+    with_model(agent, add)
+    busy = Overloaded("busy")
+    answer_with(busy, busy, calls(("add", {"a": 1, "b": 2})), busy, "hello")
+    config = {"error-handling-strategy": "retry", "max-retries": 2}
+    assert outputs(agent, {"text": "x"}, config=config) == [[3, 4.0]]
+
+
 def test_the_strategy_ignore_sends_no_response() -> None:
     answer_with(AuthFailed("wrong key"))
     config = {"error-handling-strategy": "ignore"}

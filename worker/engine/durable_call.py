@@ -189,7 +189,13 @@ class DurableCall:
             self._engine.hooks.call(
                 WorkerHook.call_replayed, run_info(self._run), self.name, record.fingerprint
             )
+        self._tell_attempts(record)
         return self.log.replay(record)
+
+    def _tell_attempts(self, record: CallRecord) -> None:
+        """Let a call know how often it has failed before its outcome."""
+        if record.attempts and isinstance(self._arguments[0], LimitedCall):
+            self._arguments[0].failed_attempts = len(record.attempts)
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
@@ -255,6 +261,8 @@ class DurableCall:
             )
         else:
             self.record = self.log.record(issued, result, changed=changed)
+            if self.attempts:
+                self.record = self.record._replace(attempts=self.attempts)
         if self._engine.hooks is not None:
             seconds = time.perf_counter() - self._began
             self._engine.hooks.call(
@@ -290,4 +298,5 @@ class DurableCall:
         if self._cause is not None:
             raise self.log.error_of(self.record, self._cause)
         self.log.mark_answered(self.record)
+        self._tell_attempts(self.record)
         return result
