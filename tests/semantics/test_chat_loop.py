@@ -12,10 +12,14 @@ from tamias import (
     Agent,
     AgentFailedError,
     AuthFailed,
+    BaseVectorStore,
     ChatErrorEvent,
     ChatMessage,
     ChatRequestEvent,
     ChatResponseEvent,
+    ContextRetrievalRequestEvent,
+    ContextRetrievalResponseEvent,
+    Document,
     Event,
     InputEvent,
     MessageRole,
@@ -29,6 +33,8 @@ from tamias import (
     ToolRequestEvent,
     ToolResponseEvent,
     TurnLimitError,
+    VectorStoreQuery,
+    VectorStoreQueryResult,
     run_agent,
 )
 
@@ -251,3 +257,73 @@ def test_a_react_agent_answers_each_input() -> None:
     agent.add_resource("add", ResourceType.TOOL, add)
     assert outputs(agent, {"a": 1, "b": 2}) == [Total(total=3)]
     assert asked[0][-1] == "user: What is 1 and 2?"
+
+
+def test_plain_events_and_a_tool_action_of_the_agents_own_take_part() -> None:
+    def plain(event: Event, ctx: RunnerContext) -> None:
+        message = {"role": "user", "content": event.input}
+        attributes = {"model": "model", "messages": [message]}
+        ctx.send_event(Event(type="_chat_request_event", attributes=attributes))
+
+    def own(event: Event, ctx: RunnerContext) -> None:
+        request = ToolRequestEvent.from_event(event)
+        [call] = request.tool_calls
+        found = {"request_id": request.id, "responses": {call["id"]: 42}}
+        ctx.send_event(Event(type="_tool_response_event", attributes=found))
+
+    def told(event: Event, ctx: RunnerContext) -> None:
+        ctx.send_event(OutputEvent(output=event.get_attr("response").content))
+
+    agent = Agent().add_action("plain", InputEvent, plain)
+    agent.add_action("tool_call_action", "_tool_request_event", own)
+    agent.add_action("told", "_chat_response_event", told)
+    answer_with(calls(("add", {"a": 1, "b": 2})), "done")
+    assert outputs(with_model(agent, add), "x") == ["done"]
+    assert asked[1][-1] == "tool: 42"
+
+
+def test_documents_are_retrieved_by_events() -> None:
+    def retrieve(event: Event, ctx: RunnerContext) -> None:
+        request = ContextRetrievalRequestEvent(query=event.input, vector_store="s", max_results=2)
+        ctx.sensory_memory.set("id", request.id)
+        ctx.send_event(request)
+
+    def found(event: Event, ctx: RunnerContext) -> None:
+        response = ContextRetrievalResponseEvent.from_event(event)
+        assert response.request_id == ctx.sensory_memory.get("id")
+        documents = [document.content for document in response.documents]
+        ctx.send_event(OutputEvent(output=[response.query, documents]))
+
+    agent = Agent().add_action("retrieve", InputEvent, retrieve)
+    agent.add_action("found", ContextRetrievalResponseEvent, found)
+    agent.add_resource(
+        "s", ResourceType.VECTOR_STORE, ResourceDescriptor(clazz=Shelf, embedding_model="e")
+    )
+    assert outputs(agent, "x") == [["x", ["x 0", "x 1"]]]
+
+
+class Shelf(BaseVectorStore):
+    """A store that needs no vectors."""
+
+    @property
+    def store_kwargs(self) -> dict[str, Any]:
+        return {}
+
+    def query(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
+        texts = [f"{query.query_text} {number}" for number in range(query.limit)]
+        return VectorStoreQueryResult(documents=[Document(content=text) for text in texts])
+
+    def size(self, collection_name: str | None = None) -> int:
+        return 0
+
+    def get(self, *args: Any, **kwargs: Any) -> list[Document]:
+        return []
+
+    def delete(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def _query_embedding(self, *args: Any, **kwargs: Any) -> list[Document]:
+        return []
+
+    def _add_embedding(self, **kwargs: Any) -> list[str]:
+        return []
