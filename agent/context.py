@@ -205,6 +205,10 @@ class RunnerContext(ABC):
         """What the ids of calls begin with that are made here: which sub-agent makes them."""
         return ""
 
+    def notice(self, text: str) -> None:  # noqa: ARG002 (a default)
+        """Report a probable mistake of the agent: the log and the summary have each text once."""
+        return
+
     @property
     def is_inside_durable_call(self) -> bool:
         """Whether the caller runs inside a durable function, on whatever thread or task of it."""

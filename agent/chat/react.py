@@ -16,7 +16,7 @@ from ..errors import AgentDefinitionError, ResourceNotFoundError
 from ..event import Event, InputEvent, OutputEvent
 from ..naming.public import public
 from ..resources.chat_message import ChatMessage, MessageRole
-from ..resources.prompt import Prompt
+from ..resources.prompt import Prompt, notice_unfilled
 from ..resources.resource import ResourceType
 from .events import ChatRequestEvent, ChatResponseEvent
 
@@ -83,7 +83,7 @@ def _start(event: Event, ctx: RunnerContext) -> None:
     settings = ctx.action_config
     request = ChatRequestEvent(
         model=settings["model"],
-        messages=_messages(given, _prompt(ctx, settings), settings),
+        messages=_messages(given, _prompt(ctx, settings), ctx),
         output_schema=settings["output_schema"],
     )
     ctx.send_event(request)
@@ -103,7 +103,7 @@ def _prompt(ctx: RunnerContext, settings: Mapping[str, Any]) -> Prompt | None:
     return prompt if isinstance(prompt, Prompt) else None
 
 
-def _messages(given: Any, prompt: Prompt | None, settings: Mapping[str, Any]) -> list[ChatMessage]:
+def _messages(given: Any, prompt: Prompt | None, ctx: RunnerContext) -> list[ChatMessage]:
     """The messages that an input becomes.
 
     Raises:
@@ -117,6 +117,7 @@ def _messages(given: Any, prompt: Prompt | None, settings: Mapping[str, Any]) ->
         else:
             values = {"input": given}
         texts = {name: str(value) for name, value in values.items() if name != "role"}
+        notice_unfilled(ctx, prompt, texts)
         return prompt.format_messages(role=MessageRole.USER, **texts)
     if isinstance(given, ChatMessage):
         return [given]
@@ -126,7 +127,7 @@ def _messages(given: Any, prompt: Prompt | None, settings: Mapping[str, Any]) ->
         return [ChatMessage(role=MessageRole.USER, content=str(given))]
     msg = (
         f"The input is a {type(given).__name__}, and the agent has no prompt that makes a message"
-        f" of it for the chat model {settings['model']!r}: give ReActAgent a prompt."
+        f" of it for the chat model {ctx.action_config['model']!r}: give ReActAgent a prompt."
     )
     raise ValueError(msg)
 

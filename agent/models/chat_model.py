@@ -25,7 +25,7 @@ from ..limits.limited_call import Route
 from ..mcp.recorded import find_tools, prompt_messages
 from ..naming.public import public
 from ..resources.chat_message import ChatDelta, ChatMessage, MessageRole
-from ..resources.prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
+from ..resources.prompt import Prompt, notice_unfilled
 from ..resources.resource import Resource, ResourceType
 from ..skills.skill_tools import OfferedSkills
 from ..waiting.retry import RetryPolicy
@@ -399,8 +399,10 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
             return list(messages)
         if isinstance(prompt, str):
             prompt = cast("Prompt", self._other(prompt, ResourceType.PROMPT))
-        filled = prompt.format_messages(**self._prompt_values(messages, prompt_args))
-        return filled + self._said(messages)
+        values = self._prompt_values(messages, prompt_args)
+        if self._context is not None:
+            notice_unfilled(self._context, prompt, values)
+        return prompt.format_messages(**values) + self._said(messages)
 
     async def _aprompted(
         self, messages: Sequence[ChatMessage], prompt_args: Mapping[str, Any] | None

@@ -22,6 +22,9 @@ class CallContext(Protocol):
     def config(self) -> Configuration:
         """The configuration of the job."""
 
+    def notice(self, text: str) -> None:
+        """Report a probable mistake of the agent: once for each text."""
+
     def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call ``func`` once, whatever crashes."""
 

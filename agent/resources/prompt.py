@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from ..naming.public import public
 from .chat_message import ChatMessage, MessageRole
 from .resource import ResourceType, SerializableResource
 
-__all__ = ["LocalPrompt", "Prompt", "SafeFormatter", "format_string"]
+if TYPE_CHECKING:
+    from .call_context import CallContext
+
+__all__ = ["LocalPrompt", "Prompt", "SafeFormatter", "format_string", "notice_unfilled"]
 
 _PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}|\{([^{}]+)\}")
 
@@ -78,6 +82,13 @@ class LocalPrompt(Prompt):
 
     template: str | list[ChatMessage]
 
+    def unfilled(self, values: Collection[str]) -> list[str]:
+        """The placeholders, as far as they look like names, that are not among these."""
+        parts = self.template if isinstance(self.template, list) else [self.template]
+        texts = [part if isinstance(part, str) else part.content for part in parts]
+        found = [name for text in texts for name in _PLACEHOLDER.findall(text)]
+        return [name for name in dict.fromkeys(found) if name.isidentifier() and name not in values]
+
     def format_string(self, **values: object) -> str:
         """The text; messages as ``role: content``, a line or more for each."""
         if isinstance(self.template, str):
@@ -99,6 +110,13 @@ class LocalPrompt(Prompt):
             ).with_text(lambda text: _filled(text, values))
             for message in self.template
         ]
+
+
+def notice_unfilled(context: CallContext, prompt: Prompt, values: Collection[str]) -> None:
+    """Report placeholders that nothing fills in: a slip, if they are no part of the text."""
+    if isinstance(prompt, LocalPrompt):
+        for name in prompt.unfilled(values):
+            context.notice(f"nothing fills in {{{name}}} of a prompt, so it stays in the text")
 
 
 def _filled(template: str, values: dict[str, object]) -> str:

@@ -104,6 +104,10 @@ class InnerContext(RunnerContext):
         """The id of the call of the sub-agent, behind that of the one that it is inside of."""
         return f"{self._outer.scope_of_calls}{self._run.call_id}/"
 
+    def notice(self, text: str) -> None:
+        """As the outer context's."""
+        self._outer.notice(f"sub-agent {self._run.name!r}: {text}")
+
     @property
     def is_inside_durable_call(self) -> bool:
         """As the outer context's."""

@@ -259,6 +259,21 @@ def test_a_react_agent_answers_each_input() -> None:
     assert asked[0][-1] == "user: What is 1 and 2?"
 
 
+def test_a_placeholder_that_nothing_fills_in_is_reported() -> None:
+    answer_with("yes")
+    connection = ResourceDescriptor(clazz="support.models.scripted.ScriptedConnection")
+    told = Prompt.from_text('Be {manner}, {nmae}: {{"a": 1}} { x }')
+    setup = ResourceDescriptor(clazz=ScriptedSetup, connection="scripted", prompt=told)
+    agent = ReActAgent(chat_model=setup, prompt=Prompt.from_text("What is {b}, {c}?"))
+    agent.add_resource("scripted", ResourceType.CHAT_MODEL_CONNECTION, connection)
+    run = run_agent(agent, [("k", {"b": 2})])
+    assert run.outputs == [{"k": "yes"}]
+    assert run.notices == {
+        f"nothing fills in {{{name}}} of a prompt, so it stays in the text": 1
+        for name in ("manner", "nmae", "c")
+    }
+
+
 def test_plain_events_and_a_tool_action_of_the_agents_own_take_part() -> None:
     def plain(event: Event, ctx: RunnerContext) -> None:
         message = {"role": "user", "content": event.input}

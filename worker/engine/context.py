@@ -226,6 +226,10 @@ class WorkerContext(RunnerContext):
             if not call.goes_on():
                 return result
 
+    def notice(self, text: str) -> None:
+        """Report a probable mistake of the agent."""
+        self._engine.metrics.notices.add(text)
+
     @property
     def is_inside_durable_call(self) -> bool:
         """Whether the caller runs inside a durable function."""
