@@ -224,7 +224,7 @@ class Asking(Agent):
         policy = RetryPolicy(attempts=4, wait="10ms")
         await ctx.durable_execute_async(ask, ctx.key, retry=policy)
 
-    @action("call by default")
+    @action("call-by-default")
     @staticmethod
     def call_by_default(event, ctx):
         ctx.durable_execute(ask, ctx.key)
@@ -242,7 +242,7 @@ class Asking(Agent):
 ROWS: list[tuple[str, int, int, str, list[str]]] = [
     ("run", 3, 3, "", ["run"]),
     ("call", 4, 1, " (agent.ask was tried 4 times)", ["call", "agent.ask"]),
-    ("call by default", 5, 1, " (agent.ask was tried 5 times)", ["call_by_default", "agent.ask"]),
+    ("call-by-default", 5, 1, " (agent.ask was tried 5 times)", ["call_by_default", "agent.ask"]),
     ("job", 6, 6, "", ["job"]),
     ("once", 1, 1, "", ["once"]),
 ]
