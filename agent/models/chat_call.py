@@ -17,6 +17,7 @@ from ..resources.chat_message import ChatDelta, ChatMessage
 from ..resources.model_errors import Unavailable
 from ..resources.usage import TokenUsage
 from ..streams.call_stream import call_stream
+from ..waiting.time_limit import in_time
 from .described import Described
 from .durable_resource import ResourceCall
 from .instructions import forced_schema, read_turn, with_forced_tools, with_schema
@@ -405,7 +406,7 @@ async def _in_time(work: Awaitable[Any], seconds: float | None) -> Any:
     if seconds is None:
         return await work
     try:
-        return await asyncio.wait_for(work, seconds)
+        return await in_time(work, seconds, "a call of a chat model")
     except asyncio.TimeoutError as error:
         raise _late(seconds) from error
 

@@ -16,6 +16,7 @@ import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from pydantic import BaseModel, Field, PrivateAttr, field_validator
@@ -29,6 +30,7 @@ from ..resources.prompt import Prompt, notice_unfilled
 from ..resources.resource import Resource, ResourceType
 from ..skills.skill_tools import OfferedSkills
 from ..waiting.retry import RetryPolicy
+from ..waiting.threads import call_in_thread
 from .chat_call import (
     ChatCall,
     ChatRequest,
@@ -97,7 +99,7 @@ class BaseChatModelConnection(_CountsTokens, ABC):
         self, messages: Sequence[ChatMessage], tools: list[Tool] | None = None, **kwargs: Any
     ) -> ChatMessage:
         """The awaitable form of `chat`."""
-        return await asyncio.to_thread(self.chat, messages, tools, **kwargs)
+        return await call_in_thread(partial(self.chat, messages, tools, **kwargs))
 
     async def astream(
         self, messages: Sequence[ChatMessage], tools: list[Tool] | None = None, **kwargs: Any

@@ -14,7 +14,6 @@ awaitable form, which calls it in a thread.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from abc import ABC
@@ -26,6 +25,7 @@ from pydantic_core import to_jsonable_python
 from ..limits.limited_call import LimitedCall, Route
 from ..resources.model_errors import ModelError
 from ..resources.resource import Resource
+from ..waiting.threads import call_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,7 +230,7 @@ class OverriddenCall(ResourceCall):
         """Await the method, or call it in a thread."""
         if inspect.iscoroutinefunction(self.function):
             return await self._call()
-        return await asyncio.to_thread(self._call)
+        return await call_in_thread(self._call)
 
     def perform_now(self, route: int) -> Any:  # noqa: ARG002 (there is one)
         """Call the method."""

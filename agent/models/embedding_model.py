@@ -6,9 +6,9 @@ the awaitable form, by default in a thread.
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final, cast
 
 from pydantic import Field, field_validator
@@ -19,6 +19,7 @@ from ..limits.limited_call import Route
 from ..naming.public import public
 from ..resources.resource import Resource, ResourceType
 from ..waiting.retry import RetryPolicy
+from ..waiting.threads import call_in_thread
 from .durable_resource import DurableResource, ResourceCall, own_durability
 
 __all__ = ["BaseEmbeddingModelConnection", "BaseEmbeddingModelSetup"]
@@ -42,7 +43,7 @@ class BaseEmbeddingModelConnection(Resource, ABC):
 
     async def aembed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
         """The awaitable form of `embed`."""
-        return await asyncio.to_thread(self.embed, text, **kwargs)
+        return await call_in_thread(partial(self.embed, text, **kwargs))
 
 
 class EmbeddingCall(ResourceCall):

@@ -7,7 +7,6 @@ with an ``a`` in front of its name, by default in a thread.
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from enum import Enum
 from functools import partial
@@ -19,6 +18,7 @@ from ..errors import AgentDefinitionError
 from ..limits.limited_call import Route
 from ..naming.public import public
 from ..resources.resource import ResourceType
+from ..waiting.threads import call_in_thread
 from .durable_resource import DurableResource, ResourceCall, own_durability
 
 if TYPE_CHECKING:
@@ -193,21 +193,21 @@ class BaseVectorStore(DurableResource, ABC):
     @own_durability
     async def asize(self, collection_name: str | None = None) -> int:
         """The awaitable form of `size`."""
-        return await asyncio.to_thread(self.size, collection_name)
+        return await call_in_thread(partial(self.size, collection_name))
 
     @own_durability
     async def aget(
         self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
     ) -> list[Document]:
         """The awaitable form of `get`."""
-        return await asyncio.to_thread(self.get, ids, collection_name, **kwargs)
+        return await call_in_thread(partial(self.get, ids, collection_name, **kwargs))
 
     @own_durability
     async def adelete(
         self, ids: str | list[str] | None = None, collection_name: str | None = None, **kwargs: Any
     ) -> None:
         """The awaitable form of `delete`."""
-        await asyncio.to_thread(self.delete, ids, collection_name, **kwargs)
+        await call_in_thread(partial(self.delete, ids, collection_name, **kwargs))
 
     def recorded_by(self, recorder: CallRecorder) -> None:
         """Nothing: a store is no model."""
@@ -264,7 +264,7 @@ class StoreCall(ResourceCall):
 
     async def perform(self, route: int) -> Any:  # noqa: ARG002 (there is one)
         """Make the call in a thread."""
-        return await asyncio.to_thread(self._call)
+        return await call_in_thread(self._call)
 
     def perform_now(self, route: int) -> Any:  # noqa: ARG002 (there is one)
         """Make the call."""

@@ -67,7 +67,7 @@ async def call_tools(
     ids: set[str] = set()
     for place, tool_call in enumerate(tool_calls):
         call_id = str(tool_call.get("id") or f"{ctx.scope_of_calls}call-{place}")
-        if call_id in ids:
+        while call_id in ids:
             call_id = f"{call_id}-{place}"
         ids.add(call_id)
         calls.append(OneCall(ctx, call_id, tool_call, find, policy))

@@ -12,6 +12,7 @@ from ..errors import TamiasError, WaitTimeoutError
 from ..failures.error_text import is_of
 from ..limits.limited_call import LimitedCall, Route
 from ..waiting.temporary import Kind, kind_of
+from ..waiting.time_limit import in_time
 from .approval import MOST_QUESTIONS, ask_of, decision_of, question_name
 from .arguments import ToolArgumentsError, arguments_of
 from .metadata import InputRequired, ToolResponse
@@ -284,7 +285,7 @@ class OneCall:
         limit = self._tool.timeout or self._policy.timeout
         try:
             try:
-                result = await asyncio.wait_for(call(), limit)
+                result = await in_time(call(), limit, f"tool {self._name!r}")
             except asyncio.TimeoutError as error:
                 if limit is None or error.args:
                     raise

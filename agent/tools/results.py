@@ -110,15 +110,23 @@ def result_of(value: Any) -> tuple[str, list[Any]]:
         texts += [result_of(item)[0] for item in value if not isinstance(item, _BLOCKS)]
         return "\n".join(texts), media
     if type(value) in _PLAIN:
-        return str(value), []
+        return _str(value), []
     if isinstance(value, (dict, list, tuple, set, frozenset, BaseModel)) or hasattr(
         value, "__dataclass_fields__"
     ):
         try:
             return to_json(value, fallback=str, inf_nan_mode="constants").decode(), []
         except Exception:  # noqa: BLE001 (a value's own code may raise anything)
-            return str(value), []
-    return str(value), []
+            return _str(value), []
+    return _str(value), []
+
+
+def _str(value: object) -> str:
+    """The text of a value; of one that has none, as an integer of many digits, what it is."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 (a value's own code may raise anything)
+        return f"<{type(value).__name__} without a text: {one_line(error)}>"
 
 
 def recordable(value: Any) -> Any:

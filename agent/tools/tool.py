@@ -166,9 +166,9 @@ class Tool(SerializableResource, ABC):
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
         """The awaitable form of `call`, for tools of either sort; others wait in a thread."""
-        import asyncio  # noqa: PLC0415 (imported already where this is awaited)
+        from ..waiting.threads import call_in_thread  # noqa: PLC0415 (as below)
 
-        result = await asyncio.to_thread(self.call, *args, **kwargs)
+        result = await call_in_thread(partial(self.call, *args, **kwargs))
         return await result if inspect.isawaitable(result) else result
 
     async def aresume(self, state: Any, answer: Any, **arguments: Any) -> Any:
@@ -288,7 +288,7 @@ class FunctionTool(Tool):
             body = body.func
         if inspect.iscoroutinefunction(body):
             return await self.func(*args, **kwargs)
-        from .threads import call_in_thread  # noqa: PLC0415 (asyncio is not for those who declare)
+        from ..waiting.threads import call_in_thread  # noqa: PLC0415 (asyncio is not for those who declare)
 
         result = await call_in_thread(partial(self.func, *args, **kwargs), self.timeout)
         return await result if inspect.isawaitable(result) else result

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -16,6 +16,7 @@ from ...agent.models.embedding_model import (
     Vectors,
 )
 from ...agent.naming.public import public
+from ...agent.waiting.threads import call_in_thread
 from ..shared.arguments import check_arguments
 from .static_table import BUNDLED, StaticTable, import_packages
 
@@ -82,7 +83,7 @@ class LocalEmbeddingModelConnection(BaseEmbeddingModelConnection):
         is_short = sum(map(len, texts)) + 100 * len(texts) <= _SHORT
         if is_short and kwargs.get("model", BUNDLED) in self._tables:
             return self.embed(text, **kwargs)
-        return await asyncio.to_thread(self.embed, text, **kwargs)
+        return await call_in_thread(partial(self.embed, text, **kwargs))
 
     def _table(self, model: str) -> StaticTable:
         with self._lock:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...agent.errors import DurableCallError
 from ...agent.waiting.retry import RetryPolicy
+from ...agent.waiting.time_limit import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -71,7 +72,7 @@ async def limited(work: Awaitable[Any], seconds: float | None, name: str) -> Any
     if seconds is None:
         return await work
     try:
-        return await asyncio.wait_for(work, seconds)
+        return await in_time(work, seconds, name)
     except asyncio.TimeoutError as error:
         raise TimeoutError(f"{name} has taken longer than {seconds:g} s") from error
 

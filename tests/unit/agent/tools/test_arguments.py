@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from contextlib import suppress
+from keyword import iskeyword
 from typing import Any, Literal
 
 import pytest
@@ -32,7 +33,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     Literal["a", "b"]: st.sampled_from(["a", "b"]),
     Any: JSON,
 }
-NAMES = st.from_regex(r"[a-z][a-z_]{0,6}", fullmatch=True).filter(lambda name: name.isidentifier())
+NAMES = st.from_regex(r"[a-z][a-z_]{0,6}", fullmatch=True).filter(lambda name: not iskeyword(name))
 
 
 def tool_of(types: dict[str, Any], defaults: dict[str, Any]) -> Tool:

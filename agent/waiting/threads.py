@@ -1,7 +1,8 @@
 """Awaiting a plain function.
 
 One with a time limit gets a thread of its own: it cannot be stopped, and must not hold up others
-when it is late.
+when it is late. A StopIteration becomes a RuntimeError, as it does in a coroutine: a future cannot
+hold one, so what awaits it would wait for ever.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import asyncio
 import contextvars
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["call_in_thread"]
 
+T = TypeVar("T")
 
-async def call_in_thread(function: Callable[[], Any], timeout: float | None) -> Any:
+
+async def call_in_thread(function: Callable[[], T], timeout: float | None = None) -> T:
     """Call a plain function in a thread.
 
     Args:
@@ -26,9 +29,9 @@ async def call_in_thread(function: Callable[[], Any], timeout: float | None) -> 
         timeout: whether it is given up after a time; the caller sees to that.
     """
     if timeout is None:
-        return await asyncio.to_thread(function)
+        return await asyncio.to_thread(_call, function)
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
+    future: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
 
     def finish(result: Any, failure: BaseException | None) -> None:
@@ -43,9 +46,7 @@ async def call_in_thread(function: Callable[[], Any], timeout: float | None) -> 
         result: Any = None
         failure: BaseException | None = None
         try:
-            result = context.run(function)
-        except StopIteration as error:  # a future takes no such exception
-            failure = RuntimeError(f"the function raised StopIteration: {error}")
+            result = context.run(_call, function)
         except BaseException as error:  # noqa: BLE001 (it is raised where the call was made)
             failure = error
         with suppress(RuntimeError):  # the loop is closed
@@ -53,3 +54,10 @@ async def call_in_thread(function: Callable[[], Any], timeout: float | None) -> 
 
     threading.Thread(target=call, name="tamias-tool", daemon=True).start()
     return await future
+
+
+def _call(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except StopIteration as error:
+        raise RuntimeError("the function raised StopIteration") from error
