@@ -180,6 +180,8 @@ async def _ask(conversation: _Conversation, ctx: RunnerContext) -> None:
 def _request_tools(conversation: _Conversation, answer: ChatMessage, ctx: RunnerContext) -> None:
     """Send a request for the tools that an answer asks for, and remember whom it is for."""
     calls = [_identified(call, conversation, place) for place, call in enumerate(answer.tool_calls)]
+    if answer.raw is None:
+        calls = _told_apart(calls)
     answer = answer.model_copy(update={"tool_calls": calls})
     said = dict(ctx.sensory_memory.get(_MESSAGES) or {})
     said[str(conversation.request_id)] = [*conversation.messages, answer]
@@ -206,6 +208,20 @@ def _identified(call: dict[str, Any], conversation: _Conversation, place: int) -
     own = f"call_{digest.hexdigest()}"
     original = call.get("original_id") or call.get("id") or own
     return {**call, "type": "function", "id": own, "original_id": original}
+
+
+def _told_apart(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Calls whose ids a service has given twice: the later ones get our own.
+
+    The service refuses a request in which two results have the same id.
+    """
+    known: set[str] = set()
+    told_apart = []
+    for call in calls:
+        is_new = call["original_id"] not in known
+        known.add(call["original_id"])
+        told_apart.append(call if is_new else {**call, "original_id": call["id"]})
+    return told_apart
 
 
 def _name(call: dict[str, Any]) -> str:

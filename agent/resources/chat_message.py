@@ -9,12 +9,13 @@ from pydantic import (
     BaseModel,
     Field,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from ..naming.public import public
-from .content import ContentBlock, TextBlock, blocks_of, text_of
+from .content import ContentBlock, TextBlock, blocks_of, sound_text, text_of
 from .usage import TokenUsage  # noqa: TC001 (pydantic needs it, for a field)
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class ChatMessage(BaseModel):
         if isinstance(value, dict) and isinstance(value.get("content"), (list, tuple)):
             return {**value, "content": "", "blocks": blocks_of(list(value["content"]))}
         return value
+
+    @field_validator("content", mode="after")
+    @classmethod
+    def _sound(cls, value: str) -> str:
+        return sound_text(value)
 
     @model_validator(mode="after")
     def _with_text(self) -> ChatMessage:

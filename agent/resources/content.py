@@ -10,7 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ..naming.public import public
 
-__all__ = ["ContentBlock", "DocumentBlock", "ImageBlock", "TextBlock", "blocks_of", "text_of"]
+__all__ = [
+    "ContentBlock",
+    "DocumentBlock",
+    "ImageBlock",
+    "TextBlock",
+    "blocks_of",
+    "sound_text",
+    "text_of",
+]
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,(.*)", re.DOTALL)
 
@@ -27,6 +35,11 @@ class TextBlock(_Block):
 
     type: Literal["text"] = "text"
     text: str
+
+    @field_validator("text", mode="after")
+    @classmethod
+    def _sound(cls, value: str) -> str:
+        return sound_text(value)
 
 
 class _Media(_Block):
@@ -106,6 +119,20 @@ ContentBlock = Annotated[TextBlock | ImageBlock | DocumentBlock, Field(discrimin
 def blocks_of(parts: list[Any]) -> list[Any]:
     """The blocks, or what describes them, of a content that was given as a list."""
     return [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
+
+
+def sound_text(text: str) -> str:
+    """A text as UTF-8 can hold it: U+FFFD stands for each half of a pair of surrogates.
+
+    Names of files have such halves, and answers of models that were cut. No service takes them.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def text_of(blocks: list[Any]) -> str:

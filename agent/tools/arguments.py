@@ -51,7 +51,7 @@ def arguments_of(tool_call: Mapping[str, Any]) -> dict[str, Any]:
             return {}
         try:
             arguments = json.loads(arguments)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _no_object(arguments, f" ({error})") from None
     if not isinstance(arguments, dict):
         raise _no_object(json.dumps(arguments, default=str), "")

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ...agent.resources.content import sound_text
+
 __all__ = ["arguments_of", "call_id", "tool_call"]
 
 
@@ -23,10 +25,10 @@ def tool_call(name: str, arguments: object, original_id: str) -> dict[str, Any]:
         try:
             # No arguments at all: some services send nothing in place of "{}".
             parsed = json.loads(text) if text.strip() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             parsed = None
         if isinstance(parsed, dict):
-            function["arguments"] = parsed
+            function["arguments"] = _sound(parsed) if "\\ud" in text.lower() else parsed
         else:
             function["malformed"] = text
     return {
@@ -35,6 +37,11 @@ def tool_call(name: str, arguments: object, original_id: str) -> dict[str, Any]:
         "function": function,
         "original_id": original_id,
     }
+
+
+def _sound(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments whose texts UTF-8 can hold, as the next request has to."""
+    return json.loads(sound_text(json.dumps(arguments, ensure_ascii=False)))  # type: ignore[no-any-return]
 
 
 def call_id(call: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ def turns(ask: Ask) -> Reply:
     return Reply(f'{{"total": {results[-1]}}}')
 
 
-@pytest.mark.parametrize(
+EACH = pytest.mark.parametrize(
     ("connection", "clazz"),
     [
         ("first", NAMES.OPENAI_COMPLETIONS_SETUP),
@@ -88,6 +88,9 @@ def turns(ask: Ask) -> Reply:
         ("ollama", NAMES.OLLAMA_SETUP),
     ],
 )
+
+
+@EACH
 def test_tools_in_two_turns_and_a_parsed_answer(
     fake: FakeProviders, connection: str, clazz: str
 ) -> None:
@@ -96,6 +99,39 @@ def test_tools_in_two_turns_and_a_parsed_answer(
     run = run_agent(agent, [("k", "What is 1 + 2 + 3 + 4?")])
     assert run.outputs_of("k") == [Total(total=10)]
     assert [ask.results for ask in fake.asked] == [[], ["3", "7"], ["3", "7", "10"]]
+
+
+@EACH
+def test_texts_that_utf8_cannot_hold_reach_the_service_with_a_mark(
+    fake: FakeProviders, connection: str, clazz: str
+) -> None:
+    def name_of_file() -> str:
+        """A name that is not UTF-8, as `os.listdir` has it."""
+        return "a\udcff"
+
+    def script(ask: Ask) -> Reply:
+        return Reply("done") if ask.results else Reply(calls=(Call("name_of_file"),))
+
+    fake.script = script
+    agent = agent_of(fake, setup_of(clazz, connection=connection, tools=["name_of_file"]))
+    agent.add_resource("name_of_file", ResourceType.TOOL, name_of_file)
+    assert run_agent(agent, [("k", "b\ud83d")]).outputs_of("k") == ["done"]
+    assert fake.asked[-1].first == "b\N{REPLACEMENT CHARACTER}"
+    assert fake.asked[-1].results == ["a\N{REPLACEMENT CHARACTER}"]
+
+
+@EACH
+def test_a_service_may_give_one_id_to_several_calls(
+    fake: FakeProviders, connection: str, clazz: str
+) -> None:
+    def script(ask: Ask) -> Reply:
+        calls = tuple(Call("add", {"a": number}, "same") for number in range(3))
+        return Reply(",".join(ask.results)) if ask.results else Reply(calls=calls)
+
+    fake.script = script
+    agent = agent_of(fake, setup_of(clazz, connection=connection))
+    (answer,) = run_agent(agent, [("k", "x")]).outputs_of("k")
+    assert answer.count("b: is required") == 3
 
 
 def test_a_schema_is_forced_by_the_service_if_there_are_no_tools(fake: FakeProviders) -> None:
