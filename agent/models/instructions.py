@@ -126,7 +126,7 @@ def read_turn(response: ChatMessage) -> ChatMessage:
     """
     try:
         turn = json.loads(_unfenced(response.content))
-    except ValueError:
+    except (ValueError, RecursionError):
         return response
     if not isinstance(turn, dict):
         return response

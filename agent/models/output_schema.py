@@ -162,7 +162,7 @@ def _json_in(text: str) -> Any:
     for candidate in candidates:
         try:
             return json.loads(candidate)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     decoder = json.JSONDecoder()
     for begin in (found.start() for found in re.finditer(r"[{\[]", text)):
@@ -170,5 +170,7 @@ def _json_in(text: str) -> Any:
             return decoder.raw_decode(text, begin)[0]
         except ValueError:
             continue
+        except RecursionError:  # and so is what is inside
+            break
     shown = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + " ..."
     raise OutputParseError(f"The answer is no JSON: {shown!r}.")

@@ -197,7 +197,7 @@ class AnswerStream:
             return
         try:
             arguments = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             arguments = None
         block["input"] = arguments if isinstance(arguments, dict) else {}
         if not isinstance(arguments, dict) or block.get("name") == self._answer_tool:

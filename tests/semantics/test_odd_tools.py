@@ -117,6 +117,31 @@ def test_a_result_without_a_text_is_told_as_such(function: Any, text: str) -> No
     assert told_of(function).startswith(f"tool: {text}")
 
 
+@pytest.mark.parametrize("text", ["[" * 50_000, '{"n": ' + "1" * 5000 + "}"])
+def test_an_answer_that_json_cannot_read_is_not_parsed(text: str) -> None:
+    def ask_for_schema(event: Event, ctx: RunnerContext) -> None:
+        given = [ChatMessage(content=event.input)]
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+        ctx.send_event(ChatRequestEvent(model="model", messages=given, output_schema=schema))
+
+    agent = with_model(Agent().add_action("ask", InputEvent, ask_for_schema))
+    answer_with(*[text] * 5)
+    with pytest.raises(AgentFailedError, match="OutputParseError: The answer is no JSON"):
+        run_agent(agent, [("k", "x")])
+
+
+def test_arguments_that_are_too_deep_are_told_to_the_model() -> None:
+    async def act(event: Event, ctx: RunnerContext) -> None:
+        made = [{"function": {"name": "huge", "arguments": "[" * 50_000}}]
+        (result,) = (await call_tools(ctx, made)).results
+        ctx.send_event(OutputEvent(output=result.content))
+
+    agent = Agent().add_action("act", [InputEvent], act)
+    agent.add_resource("huge", ResourceType.TOOL, huge)
+    (told,) = run_agent(agent, [("k", "x")]).outputs_of("k")
+    assert "The arguments are not a JSON object" in told
+
+
 class Exhausted(BaseChatModelConnection):
     """A plain connection that raises StopIteration."""
 
