@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -232,17 +233,41 @@ def has_time_limit(task: asyncio.Task[Any]) -> bool:
 
     One whose limit is None has none.
     """
+    if task is _current_task():
+        return _is_limited_here()
     inner: Any = task.get_coro()
     if isinstance(inner, TrackedCoroutine):
         inner = inner.coroutine
     while inner is not None:
-        code = getattr(inner, "cr_code", None)
-        if code is not None and code.co_name == "wait_for" and code.co_filename == _WAIT_FOR:
-            frame = inner.cr_frame
-            if frame is None or frame.f_locals.get("timeout") is not None:
-                return True
+        if getattr(inner, "cr_code", None) is not None and _limits(inner.cr_frame):
+            return True
         inner = getattr(inner, "cr_await", None)
     return False
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop in this thread
+        return None
+
+
+def _is_limited_here() -> bool:
+    """The same for the task that runs: what it awaits is on the stack, since Python 3.12."""
+    frame: Any = sys._getframe()  # noqa: SLF001 (the way to it)
+    while frame is not None:
+        if _limits(frame):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _limits(frame: Any) -> bool:
+    """Whether this is the frame of a `wait_for` that has a limit."""
+    code = None if frame is None else frame.f_code
+    if code is None or code.co_name != "wait_for" or code.co_filename != _WAIT_FOR:
+        return False
+    return frame.f_locals.get("timeout") is not None
 
 
 def tasks_of_run(number: int) -> list[asyncio.Task[Any]]:
