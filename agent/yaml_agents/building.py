@@ -89,6 +89,8 @@ class _Builder:
         self._is_complete = is_complete
         self._built = BuiltAgents()
         self._shared_actions: dict[str, tuple[ActionSpec, Any]] = {}
+        self._failed: set[tuple[ResourceType, str]] = set()
+        """Resources with mistakes: their names are known, so naming them is no mistake."""
         self._problems: Problems
         self._checks: list[Callable[[], None]] = []
         """What is to be checked when all documents are known."""
@@ -196,14 +198,16 @@ class _Builder:
     # -- resources ----------------------------------------------------------------------------
 
     def _place(self, path: Path, own: Resources) -> Place:
-        return Place(path, self._problems, own, self._built.resources)
+        return Place(path, self._problems, own, self._built.resources, self._failed)
 
     def _resources(self, sections: Sections, own: Resources, path: Path) -> None:
         for section, kind in DESCRIPTOR_SECTIONS.items():
             for number, spec in enumerate(getattr(sections, section)):
                 where = (*path, section, number)
                 descriptor = self._descriptor(spec, kind, where)
-                if descriptor is not None:
+                if descriptor is None:
+                    self._failed.add((kind, spec.name))
+                else:
                     self._put(own, kind, spec.name, descriptor, where)
                     self._checks.append(
                         partial(
@@ -243,8 +247,10 @@ class _Builder:
             provider_of(spec.name, kind, made)
         except NotFoundInPythonError as error:
             self._problems.add((*path, "function"), str(error))
+            self._failed.add((kind, spec.name))
         except AgentDefinitionError as error:
             self._problems.add_error(path, error)
+            self._failed.add((kind, spec.name))
         else:
             self._put(own, kind, spec.name, made, path)
 

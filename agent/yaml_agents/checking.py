@@ -7,6 +7,7 @@ own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,8 @@ class Place:
     own: Mapping[ResourceType, Mapping[str, Any]]
     """Those of its agent; at the top level those that are shared."""
     shared: Mapping[ResourceType, Mapping[str, Any]]
+    failed: AbstractSet[tuple[ResourceType, str]]
+    """Resources that the documents have, with mistakes that are reported already."""
 
     def names(self, kind: ResourceType) -> dict[str, Any]:
         """The resources of a type that may be named here."""
@@ -70,7 +73,7 @@ def check_names(
             continue
         known = place.names(kind)
         for name in _named(arguments.get(argument)):
-            if name not in known:
+            if name not in known and (kind, name) not in place.failed:
                 what = f"there is no {kind.value} {name!r}{did_you_mean(name, known)}"
                 place.add(argument, what)
 

@@ -210,6 +210,22 @@ def test_a_missing_variable_is_named_with_its_place() -> None:
 
 # -- mistakes --------------------------------------------------------------------------------------
 
+
+def test_a_resource_with_a_mistake_is_reported_once_and_not_as_missing() -> None:
+    text = """
+agents:
+  - name: a
+    react: {chat_model: judge}
+    chat_model_connections: [{name: service, clazz: opnai}]
+    chat_model_setups: [{name: judge, clazz: openai, connection: service, model: m, tools: [t]}]
+    tools: [{name: t, function: "yaml_targets:missing"}]
+"""
+    said = mistakes(text)
+    assert "There are 2 mistakes" in said
+    assert "there is no class 'opnai'" in said
+    assert "yaml_targets has no 'missing'" in said
+
+
 ACTION = 'function: "yaml_targets:increment", listen_to: [input]'
 
 
