@@ -134,7 +134,7 @@ def recordable(value: Any) -> Any:
     if type(value) in _PLAIN or isinstance(value, (BaseModel, bytes)):
         return value
     try:
-        pickle.dumps(value)
+        pickle.loads(pickle.dumps(value))
     except Exception:  # noqa: BLE001 (a value's own code may raise anything)
         return result_of(value)[0]
     return value

@@ -21,6 +21,7 @@ from tamias import (
     OutputEvent,
     ResourceDescriptor,
     ResourceType,
+    RetryPolicy,
     RunnerContext,
     call_tools,
     run_agent,
@@ -168,3 +169,72 @@ def test_calls_with_equal_ids_are_told_apart_whatever_the_ids_are() -> None:
 
     agent = Agent().add_action("act", [InputEvent], act)
     assert run_agent(agent, [("k", "x")]).outputs_of("k") == [3]
+
+
+class UnreadableError(Exception):
+    """Can be pickled, but not be read back."""
+
+    def __init__(self, one: int, other: int) -> None:
+        super().__init__("its text")
+
+
+MADE: list[Any] = []
+FAILURES: list[Exception] = []
+
+
+def unreadable() -> UnreadableError:
+    """Return it."""
+    MADE.append("unreadable")
+    return UnreadableError(1, 2)
+
+
+async def quick() -> int:
+    """Return at once."""
+    return 1
+
+
+async def id_here() -> str:
+    return str(Event(type="x").id)
+
+
+async def call_and_identify(event: Event, ctx: RunnerContext) -> None:
+    """Call a tool, or a function durably; identify events in tasks; fail the first time."""
+    if event.input == "durable":
+        await ctx.durable_execute_async(quick, retry=RetryPolicy(2, timeout=5))
+        content = "1"
+    else:
+        made = [{"function": {"name": event.input, "arguments": {}}}]
+        content = (await call_tools(ctx, made)).results[0].content
+    MADE.append(await asyncio.gather(id_here(), id_here()))
+    if FAILURES:
+        raise FAILURES.pop()
+    ctx.send_event(OutputEvent(output=content))
+
+
+def identifying(*tools: Any) -> Agent:
+    MADE.clear()
+    FAILURES[:] = [ConnectionError("again")]
+    agent = Agent().add_action("act", [InputEvent], call_and_identify)
+    for function in tools:
+        agent.add_resource(function.__name__, ResourceType.TOOL, function)
+    return agent
+
+
+@pytest.mark.parametrize("limit", [None, 5.0])
+def test_a_call_of_a_tool_changes_no_ids_of_events_in_a_replay(limit: float | None) -> None:
+    agent = identifying(tool(timeout=limit)(quick))
+    assert run_agent(agent, [("k", "quick")], on_error="dead-letter").outputs_of("k") == ["1"]
+    assert MADE[0] == MADE[1]
+
+
+def test_a_durable_call_with_a_time_limit_changes_none_either() -> None:
+    run = run_agent(identifying(), [("k", "durable")], on_error="dead-letter")
+    assert run.outputs_of("k") == ["1"]
+    assert MADE[0] == MADE[1]
+
+
+def test_a_result_that_cannot_be_read_back_is_recorded_as_a_text() -> None:
+    agent = identifying(unreadable)
+    run = run_agent(agent, [("k", "unreadable")], on_error="dead-letter")
+    assert run.outputs_of("k") == ["its text"]
+    assert MADE.count("unreadable") == 1

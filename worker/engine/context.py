@@ -220,7 +220,8 @@ class WorkerContext(RunnerContext):
             try:
                 with call.under_way():
                     work = self._perform(call.work, in_place=call.is_async)
-                    result = await limited(work, options.timeout, call.name)
+                    with durable_section():  # the limit's task is part of the call
+                        result = await limited(work, options.timeout, call.name)
             except PermitExpiredError:
                 continue
             if not call.goes_on():

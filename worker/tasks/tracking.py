@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...agent.errors import RunError
 from ...agent.failures.error_text import one_line
+from ..durable.call_log import inside_durable_call
 from .executing import enter, leave
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         "_children",
         "_send",
         "coroutine",
+        "has_children",
         "offset",
         "path",
     )
@@ -67,18 +69,21 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         parent's own path. None if that is not known: a callback has started it."""
         self._children = 0
         self._calls = 0
+        self.has_children = False
+        """Whether it has started tasks."""
         self._beacon = beacon
         self._send = coroutine.send
 
     def next_child(self) -> tuple[int, ...] | None:
-        """The path of the next task that it starts."""
+        """The path of the next task that it starts.
+
+        Tasks of durable functions are not counted: a replay starts them no more.
+        """
+        self.has_children = True
+        if inside_durable_call():
+            return None
         self._children += 1
         return None if self.path is None else (*self.path, self._children)
-
-    @property
-    def has_children(self) -> bool:
-        """Whether it has started tasks."""
-        return self._children > 0
 
     def next_call(self) -> tuple[int, ...] | None:
         """The place of the next durable call that it makes."""
