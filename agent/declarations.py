@@ -15,6 +15,7 @@ from .action import Action
 from .agent import Agent
 from .decorators import action_mark, checked_listens, resource_mark
 from .errors import AgentDefinitionError
+from .naming.classes import is_subclass
 from .resources.provider import MethodProvider, ResourceProvider, provider_of
 from .resources.resource import ResourceType
 from .tools.tool import as_tool
@@ -35,7 +36,7 @@ def agent_instance(agent: object) -> Agent:
     """
     if isinstance(agent, Agent):
         return agent
-    if not (isinstance(agent, type) and issubclass(agent, Agent)):
+    if not is_subclass(agent, Agent):
         msg = f"{agent!r} is not an agent."
         raise AgentDefinitionError(msg, hint="Give a subclass of tamias.Agent, or an instance.")
     try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .errors import AgentDefinitionError, ConfigError
 from .event import Event
+from .naming.classes import is_subclass
 from .resources.resource import ResourceType
 from .tools.settings import ToolSettings, mark_tool
 from .waiting.retry import RetryPolicy
@@ -112,9 +113,7 @@ def checked_listens(action_name: str, events: Sequence[object]) -> tuple[type[Ev
         raise AgentDefinitionError(msg, hint=hint)
     listens: dict[type[Event] | str, None] = {}
     for event in events:
-        if (isinstance(event, str) and event.strip()) or (
-            isinstance(event, type) and issubclass(event, Event)
-        ):
+        if (isinstance(event, str) and event.strip()) or (is_subclass(event, Event)):
             listens[event] = None
         else:
             msg = (

@@ -21,6 +21,7 @@ from importlib.metadata import entry_points
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar
 
 from .errors import ConfigError
+from .naming.classes import is_subclass
 
 __all__ = ["Hooks", "find_hooks", "load_hooks", "make_hooks"]
 
@@ -161,6 +162,6 @@ def _unusable(name: str, error: BaseException) -> ConfigError:
 
 
 def _checked(base: type[H], kind: object) -> type[H]:
-    if not (isinstance(kind, type) and issubclass(kind, base)):
+    if not is_subclass(kind, base):
         raise TypeError(f"{kind!r} is no {base.__name__}")
     return kind

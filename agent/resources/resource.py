@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from ..config.secret_names import is_secret
 from ..errors import AgentDefinitionError, TamiasError
 from ..metrics import MetricGroup  # noqa: TC001 (an annotation of a public class)
+from ..naming.classes import is_subclass
 from ..naming.moved import current_name
 from ..naming.public import public
 
@@ -221,7 +222,7 @@ class ResourceDescriptor:
 
 
 def _checked(clazz: object) -> type[Resource]:
-    if isinstance(clazz, type) and issubclass(clazz, Resource):
+    if is_subclass(clazz, Resource):  # type: ignore[type-abstract]
         return clazz
     msg = f"{clazz!r} is described as a resource, but is not a subclass of Resource."
     raise AgentDefinitionError(msg, hint="Derive the class from tamias.Resource.")

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 from ..config.configuration import Configuration
 from ..errors import AgentDefinitionError, ResourceNotFoundError, RunError
 from ..event import InputEvent
+from ..naming.classes import is_subclass
 from ..naming.public import public
 from ..plan import AgentPlan
 from ..resources.registry import ResourceRegistry
@@ -71,7 +72,7 @@ class SubAgent(Tool):
             msg = f"{name!r} is given as the name of a sub-agent."
             raise AgentDefinitionError(msg, hint="A name is a text without dots.")
         model = data.get("input")
-        if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):
+        if model is not None and not is_subclass(model, BaseModel):
             msg = f"The input of the sub-agent {name!r} is {model!r}, which is no pydantic model."
             raise AgentDefinitionError(msg, hint="Leave it out: then the input is a text.")
         AgentPlan.compile(agent).check_handles_input()

@@ -171,7 +171,7 @@ class Tool(SerializableResource, ABC):
         result = await call_in_thread(partial(self.call, *args, **kwargs))
         return await result if inspect.isawaitable(result) else result
 
-    async def aresume(self, state: Any, answer: Any, **arguments: Any) -> Any:
+    async def aresume(self, state: Any, answer: Any, /, **arguments: Any) -> Any:
         """Go on with a call that has returned `InputRequired`; returns what `acall` does."""
         raise NotImplementedError(f"{type(self).__qualname__} asks for input, and has no aresume")
 

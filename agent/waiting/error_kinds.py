@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 from typing import Any, TypeAlias
 
 from ..failures.error_text import is_of
+from ..naming.classes import is_subclass
 
 __all__ = ["ErrorKinds", "NamedKinds", "is_one_of", "parse_kinds"]
 
@@ -40,9 +41,9 @@ def parse_kinds(value: object) -> ErrorKinds:
     for kind in kinds:
         if isinstance(kind, str):
             _check_name(kind)
-        elif not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        elif not is_subclass(kind, BaseException):
             msg = f"{kind!r} is no class of exceptions, and no name of one"
-            raise ValueError(msg)  # noqa: TRY004 (as for names)
+            raise ValueError(msg)
     return kinds
 
 
@@ -71,7 +72,7 @@ def _find(name: str) -> type[BaseException] | None:
         found = getattr(sys.modules.get(module or "builtins"), last, None)
     except Exception:  # noqa: BLE001 (a module may have any `__getattr__`)
         return None
-    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+    return found if is_subclass(found, BaseException) else None
 
 
 def _check_name(name: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from ..errors import AgentDefinitionError
+from ..naming.classes import is_subclass
 from .specs import DescriptorSpec, Document
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _model_at(path: tuple[object, ...]) -> type[BaseModel]:
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
     """Return the model within an annotation such as `list[Model] | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_subclass(annotation, BaseModel):
         return annotation
     for inner in get_args(annotation):
         found = _inner_model(inner)

@@ -103,7 +103,7 @@ class MCPTool(Tool):
         answer = await self._server.requests.amake("call", **self._request(kwargs))
         return self._outcome(answer, kwargs, [])
 
-    async def aresume(self, state: Any, answer: Any, **arguments: Any) -> Any:
+    async def aresume(self, state: Any, answer: Any, /, **arguments: Any) -> Any:
         """Go on with a call that has asked for input."""
         questions: dict[str, dict[str, Any]] = state["questions"]
         replies = replies_to(questions, answer, server=self._server.server_name)

@@ -53,7 +53,8 @@ async def run_command(folder: Path, command: str, allowed: list[str], limits: Co
     """
     words = _allowed_words(folder, command, allowed)
     status, printed = await _run(folder, words, limits, must_cut_off=not limits.network)
-    if status == sandbox.CUT_OFF_FAILED and not limits.network:
+    # A command may end with the same code: it must not get the network by that, nor run twice.
+    if status == sandbox.CUT_OFF_FAILED and await _cannot_be_cut_off(folder, limits):
         if not _warned:
             _warned.append(True)
             _LOG.warning("commands of skills cannot be cut off from the network on this system")
@@ -62,6 +63,14 @@ async def run_command(folder: Path, command: str, allowed: list[str], limits: Co
         return printed
     ended = "was killed: its time was over" if status is None else f"exit code {status}"
     return f"{printed}\n[{ended}]".lstrip()
+
+
+async def _cannot_be_cut_off(folder: Path, limits: CommandLimits) -> bool:
+    """Whether this system lets no process give up the network; runs one that does nothing."""
+    if limits.network:
+        return False
+    status, _ = await _run(folder, ["true"], limits, must_cut_off=True)
+    return status == sandbox.CUT_OFF_FAILED
 
 
 def _allowed_words(folder: Path, command: str, allowed: list[str]) -> list[str]:

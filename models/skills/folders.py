@@ -15,6 +15,7 @@ import zipfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -29,6 +30,7 @@ _LARGEST_FILE: Final = 1 << 20
 _LARGEST_ARCHIVE: Final = 100 << 20
 _MOST_FILES: Final = 10_000
 _DOWNLOAD_SECONDS: Final = 60
+_LOCAL_HOSTS: Final = ("127.0.0.1", "localhost")
 
 
 class Skill(NamedTuple):
@@ -127,7 +129,9 @@ def unpacked(source: dict[str, str], scratch: list[Path]) -> Path:
 
 
 def _fetched(url: str) -> bytes:
-    if not url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+    address = urlsplit(url)
+    is_local = address.scheme == "http" and address.hostname in _LOCAL_HOSTS
+    if address.scheme != "https" and not is_local:
         raise ValueError("the address must begin with https://")
     with urllib.request.urlopen(url, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310 (checked)
         data: bytes = answer.read(_LARGEST_ARCHIVE + 1)

@@ -95,7 +95,12 @@ class Asking(Tool):
             metadata=ToolMetadata(
                 name="order",
                 description="Order something.",
-                args_schema={"type": "object", "properties": {"what": {"type": "string"}}},
+                args_schema={
+                    "type": "object",
+                    "properties": {
+                        name: {"type": "string"} for name in ("what", "state", "answer")
+                    },
+                },
             )
         )
 
@@ -106,7 +111,7 @@ class Asking(Tool):
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(*args, **kwargs)
 
-    async def aresume(self, state: Any, answer: Any, **arguments: Any) -> Any:
+    async def aresume(self, state: Any, answer: Any, /, **arguments: Any) -> Any:
         MADE.append("resumed")
         return f"{state} of size {answer}"
 
@@ -246,6 +251,12 @@ def test_a_tool_may_ask_for_input() -> None:
     found = told(agent(Asking()), call("order", what="tea"), answers={"input order": "L"})
     assert found == [["order", "tea of size L", None]]
     assert MADE == ["asked", "resumed"]
+
+
+def test_a_tool_that_asks_for_input_may_have_parameters_called_state_and_answer() -> None:
+    order = call("order", what="tea", state="new", answer="none")
+    found = told(agent(Asking()), order, answers={"input order": "L"})
+    assert found == [["order", "tea of size L", None]]
 
 
 def test_injected_arguments_are_not_the_models() -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.agent import Agent
 from ...agent.errors import TamiasError, TargetError
 from ...agent.failures.error_text import own_lines, traceback_of
+from ...agent.naming.classes import is_subclass
 from .name_clashes import name_clash
 from .target_names import is_file, is_yaml
 from .yaml_files import yaml_agent
@@ -62,7 +63,7 @@ def load_target(target: str, folder: Path | None = None) -> Agent | type[Agent]:
     in_file = is_file(location)
     module = _import_file(folder / location) if in_file else _import_module(location, folder)
     found = _resolve(module, name, location) if name else _only_agent(module, location)
-    if isinstance(found, Agent) or (isinstance(found, type) and issubclass(found, Agent)):
+    if isinstance(found, Agent) or (is_subclass(found, Agent)):
         return found
     kind = "a class" if isinstance(found, type) else f"of type {type(found).__qualname__}"
     raise TargetError(

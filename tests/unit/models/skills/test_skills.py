@@ -94,6 +94,14 @@ def test_missing_folders_and_packages_are_clear_errors(tmp_path: Path) -> None:
         Skills.from_url("ftp://example.org/skills.zip").list_skills()
 
 
+@pytest.mark.parametrize(
+    "host", ["localhost.example.invalid", "127.0.0.1.example.invalid", "localhost@example.invalid"]
+)
+def test_only_this_machine_may_be_asked_without_tls(host: str) -> None:
+    with pytest.raises(AgentDefinitionError, match="must begin with https://"):
+        Skills.from_url(f"http://{host}/skills.zip").list_skills()
+
+
 def archive(**members: str) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as packed:
@@ -145,6 +153,18 @@ def test_a_command_has_limits(tmp_path: Path) -> None:
     (tmp_path / "a/run.sh").write_text("#!/bin/sh\necho own\n")
     (tmp_path / "a/run.sh").chmod(0o755)
     assert run(made, "./run.sh") == "own"
+
+
+@pytest.mark.process
+def test_a_command_with_the_exit_code_of_the_sandbox_runs_once(tmp_path: Path) -> None:
+    made = Skills.from_local_dir(write(tmp_path, "a"), allowed_commands=["sh"])
+    from tamias.models.skills.commands import CommandLimits, _cannot_be_cut_off
+
+    if asyncio.run(_cannot_be_cut_off(tmp_path, CommandLimits())):
+        pytest.skip("processes cannot give up the network here")
+    count = tmp_path / "count"
+    assert run(made, f"sh -c 'echo once >> {count}; exit 97'") == "[exit code 97]"
+    assert count.read_text().split() == ["once"]
 
 
 @pytest.mark.process
