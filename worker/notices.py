@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST: Final = 50
 """Texts that a worker counts one by one."""
 OTHERS: Final = "further warnings"
+_LONGEST: Final = 300
 _FRAME: Final = re.compile(r'File "(.*)", line (\d+)')
 
 
@@ -31,10 +32,16 @@ class Notices:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
+        """By kind, the text of its first notice."""
 
     def add(self, text: str) -> None:
         """Count a notice."""
         self._counts[text if text in self._counts or len(self._counts) < MOST else OTHERS] += 1
+
+    def add_kind(self, kind: str, text: str) -> None:
+        """Count a notice of a kind under the text of the first one."""
+        self.add(self._first.setdefault(kind, text[:_LONGEST]))
 
     def counts(self) -> dict[str, int]:
         """How often each was added, by text."""

@@ -105,7 +105,7 @@ class Service(NamedTuple):
         said = "" if kind is AuthFailed and status == 401 else self._quoted(message)
         coded = f", {self.clean(code)}" if code and not _HTML.match(code) else ""
         return kind(
-            f"{self.name} {sentence} (status {status}{coded}){said}",
+            f"{self.name} {sentence} (status {status}{coded}){said or '.'}",
             hint=hint,
             status=status,
             retry_after=retry_after(headers or {}),

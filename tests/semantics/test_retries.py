@@ -18,6 +18,7 @@ from tamias import (
     InputEvent,
     OutputEvent,
     RetryPolicy,
+    RunnerContext,
     action,
     run_agent,
 )
@@ -231,3 +232,18 @@ def test_an_attempt_has_a_time_limit_and_a_function_its_own_parameters() -> None
     run = run_agent(Slow, [("a", 1)])
     assert run.outputs_of("a") == [7]
     assert CALLS == ["hang", "hang"]
+
+
+def test_why_runs_are_tried_again_is_said_once() -> None:
+    failures = [ConnectionRefusedError(f"no {n} at shop.example") for n in range(3)]
+
+    def unsteady(event: Event, ctx: RunnerContext) -> None:
+        if failures:
+            raise failures.pop(0)
+
+    run = run_agent(
+        Agent().add_action("unsteady", [InputEvent], unsteady), [("k", 1)], on_error="dead-letter"
+    )
+    assert run.notices == {
+        "runs are tried again after ConnectionRefusedError: no 0 at shop.example": 3
+    }

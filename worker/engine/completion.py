@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
+from ...agent.waiting.temporary import Kind, kind_of
 from ...store import clock
 from ...store.records.offsets import LARGEST_OFFSET, offset_of, retries_of
 from ..failure_kinds import kind_of_error, kind_of_rejection
@@ -159,6 +160,10 @@ class RunCompletion:
     def _retry(self, run: Run, error: BaseException) -> Run:
         self._services.recorder.drop_failed_calls(run, error)
         self._metrics.retries += 1
+        if kind_of(error) is Kind.TEMPORARY:  # of other failures the end is told soon
+            self._metrics.notices.add_kind(
+                kind_of_error(error), f"runs are tried again after {one_line(error)}"
+            )
         return self._replace(run)
 
     def begin_again(self, run: Run) -> Run:
