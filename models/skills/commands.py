@@ -3,7 +3,7 @@
 A command is no line for a shell: it is cut into words, the first of which must be allowed, and
 nothing in the others has a meaning of its own. Only if a shell itself is allowed it gets one. The
 process has no environment but a path, and no network where the kernel lets processes give it up.
-When its time is over, it and all that it has started are killed.
+When its time is over, it and its process group are killed.
 """
 
 from __future__ import annotations

@@ -134,6 +134,8 @@ def _fetched(url: str) -> bytes:
     if address.scheme != "https" and not is_local:
         raise ValueError("the address must begin with https://")
     with urllib.request.urlopen(url, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310 (checked)
+        if not is_local and urlsplit(answer.geturl()).scheme != "https":
+            raise ValueError("the address leads to one that does not begin with https://")
         data: bytes = answer.read(_LARGEST_ARCHIVE + 1)
     if len(data) > _LARGEST_ARCHIVE:
         raise ValueError("the archive is too large")
