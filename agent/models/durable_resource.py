@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from abc import ABC
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, PrivateAttr
@@ -176,17 +176,21 @@ class ResourceCall(LimitedCall):
                     raise
         return self.attempt_now(len(self.routes) - 1)
 
+    @abstractmethod
     async def perform(self, route: int) -> Any:
         """Make the call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def perform_now(self, route: int) -> Any:
         """Make the call; blocks."""
-        raise NotImplementedError
 
     def asked(self) -> dict[str, Any]:
-        """What is asked, as JSON: a recorded call is recognised by this."""
-        raise NotImplementedError
+        """What is asked, as JSON: a recorded call is recognised by this; calls of stores are none.
+
+        Raises:
+            NotImplementedError: calls of this kind are not recorded.
+        """
+        raise NotImplementedError(type(self).__qualname__)
 
     def to_json(self, answer: Any) -> Any:
         """An answer as JSON."""

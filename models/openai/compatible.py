@@ -20,6 +20,31 @@ __all__ = [
 ]
 
 
+class _CompatibleSetup(SamplingSetup):
+    """What setups of such models share."""
+
+    model: str
+    temperature: float | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
+    extract_reasoning: bool = Field(
+        default=False, description="Keep reasoning in the text of the answer apart."
+    )
+
+    @property
+    def model_kwargs(self) -> dict[str, Any]:
+        """The model and its parameters."""
+        return {
+            "model": self.model,
+            **self._sampling(
+                "",
+                temperature=self.temperature,
+                max_tokens=self.max_tokens,
+                extract_reasoning=self.extract_reasoning or None,
+            ),
+            **self.additional_kwargs,
+        }
+
+
 @public
 class VLLMChatModelConnection(OpenAIChatModelConnection):
     """The way to a server of one's own: vLLM, llama.cpp's, or another that speaks the protocol.
@@ -41,29 +66,11 @@ class VLLMChatModelConnection(OpenAIChatModelConnection):
 
 
 @public
-class VLLMChatModelSetup(SamplingSetup):
+class VLLMChatModelSetup(_CompatibleSetup):
     """A chat model on a server of one's own."""
 
     model: str = Field(description="Name of the model, as the server calls it.")
     temperature: float | None = Field(default=None, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, gt=0)
-    extract_reasoning: bool = Field(
-        default=False, description="Keep what is in <think> apart, for servers that do not."
-    )
-
-    @property
-    def model_kwargs(self) -> dict[str, Any]:
-        """The model and its parameters."""
-        return {
-            "model": self.model,
-            **self._sampling(
-                "",
-                temperature=self.temperature,
-                max_tokens=self.max_tokens,
-                extract_reasoning=self.extract_reasoning or None,
-            ),
-            **self.additional_kwargs,
-        }
 
 
 @public
@@ -90,29 +97,11 @@ class TongyiChatModelConnection(ChatCompletions):
 
 
 @public
-class TongyiChatModelSetup(SamplingSetup):
+class TongyiChatModelSetup(_CompatibleSetup):
     """A Qwen model of Tongyi."""
 
     model: str = "qwen-plus"
     temperature: float | None = Field(default=0.7, ge=0, lt=2)
-    max_tokens: int | None = Field(default=None, gt=0)
-    extract_reasoning: bool = Field(
-        default=False, description="Keep reasoning in the text of the answer apart."
-    )
-
-    @property
-    def model_kwargs(self) -> dict[str, Any]:
-        """The model and its parameters."""
-        return {
-            "model": self.model,
-            **self._sampling(
-                "",
-                temperature=self.temperature,
-                max_tokens=self.max_tokens,
-                extract_reasoning=self.extract_reasoning or None,
-            ),
-            **self.additional_kwargs,
-        }
 
 
 @public
