@@ -5,17 +5,19 @@ The caller commits the transaction, which makes the batch atomic.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..crashpoints import reach
 from ..records.journal import journal_prefix
 from ..records.usage import apply_usage
 from ..waiting.changes import apply_changes
+from .expiring import remove_expired
 
 if TYPE_CHECKING:
     import lmdb
 
     from .batch import Batch
+    from .expiring import Remover
     from .snapshot import Databases
 
 __all__ = ["apply"]
@@ -51,6 +53,11 @@ def apply(
         reach("usage.before")
         apply_usage(transaction, databases.usage, batch.usage)
         reach("usage.after")
+    remove_expired(transaction, databases, _REMOVERS)
+
+
+_REMOVERS: Final[dict[int, Remover]] = {}
+"""What removes an entry of each kind of the table `expiring`."""
 
 
 def _write(

@@ -59,6 +59,7 @@ class Databases:
         owned, due, queue, questions, timers, ends: what waits (`store.waiting.changes`); None if a
             store was only written by a version in which nothing waits.
         usage: what calls have used (`records.usage`); None as above.
+        expiring: what is to be removed by a moment (`shard.expiring`); None as above.
     """
 
     memory: Any
@@ -74,6 +75,7 @@ class Databases:
     timers: Any
     ends: Any
     usage: Any
+    expiring: Any
 
     @classmethod
     def open(
