@@ -14,6 +14,7 @@ from .agent.config.agent_options import (
 )
 from .agent.config.configuration import Configuration
 from .agent.config.java_options import JavaOptions
+from .agent.config.memory_options import LongTermMemoryOptions
 from .agent.config.option import ConfigOption
 from .agent.config.options import PoolOptions, ServiceOptions
 from .agent.config.tool_options import ToolCallOptions
@@ -51,6 +52,7 @@ from .agent.errors import (
     JvmError,
     LeaseHeldError,
     MemoryAccessError,
+    MemorySetError,
     MissingExtraError,
     PoolError,
     ResourceNotFoundError,
@@ -135,6 +137,13 @@ if TYPE_CHECKING:
     )
     from .agent.chat.react import ReActAgent
     from .agent.chat.turn_limit import TurnLimitError
+    from .agent.long_term.memory_set import (
+        CompactionConfig,
+        DatetimeRange,
+        LongTermMemory,
+        MemorySet,
+        MemorySetItem,
+    )
     from .agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
     from .agent.models.embedding_model import (
         BaseEmbeddingModelConnection,
@@ -211,80 +220,61 @@ if TYPE_CHECKING:
 
 __getattr__ = lazily(
     __name__,
-    AgentRun=".launcher.testing.in_process",
-    AnthropicChatModelConnection=".models.anthropic.chat_model",
-    AnthropicChatModelSetup=".models.anthropic.chat_model",
-    AsyncClient=".service.client.aioclient",
-    AsyncSubmission=".service.client.submission",
-    AzureOpenAIChatModelConnection=".models.openai.azure",
-    AzureOpenAIChatModelSetup=".models.openai.azure",
-    BaseChatModelConnection=".agent.models.chat_model",
-    BaseChatModelSetup=".agent.models.chat_model",
-    BaseEmbeddingModelConnection=".agent.models.embedding_model",
-    BaseEmbeddingModelSetup=".agent.models.embedding_model",
-    BaseSkills=".agent.skills.skill_set",
-    BaseVectorStore=".agent.models.vector_store",
-    ChatErrorEvent=".agent.chat.events",
-    ChatRequestEvent=".agent.chat.events",
-    ChatResponseEvent=".agent.chat.events",
-    ChromaVectorStore=".models.stores.chroma",
-    Client=".service.client.client",
-    Collection=".agent.models.vector_store",
-    CollectionManageableVectorStore=".agent.models.vector_store",
-    ContextRetrievalRequestEvent=".agent.chat.events",
-    ContextRetrievalResponseEvent=".agent.chat.events",
-    Document=".agent.models.vector_store",
-    FailedInput=".launcher.testing.in_process",
-    JavaChatModelConnection=".bridge.resources.chat_model",
-    JavaChatModelSetup=".bridge.resources.chat_model",
-    JavaCollectionManageableVectorStore=".bridge.resources.vector_store",
-    JavaEmbeddingModelConnection=".bridge.resources.embedding_model",
-    JavaEmbeddingModelSetup=".bridge.resources.embedding_model",
-    JavaPrompt=".bridge.resources.prompt",
-    JavaTool=".bridge.resources.tool",
-    JavaVectorStore=".bridge.resources.vector_store",
-    LocalEmbeddingModelConnection=".models.embeddings.local",
-    LocalEmbeddingModelSetup=".models.embeddings.local",
-    MCPPrompt=".models.mcp.prompt",
-    MCPServer=".models.mcp.server",
-    MCPTool=".models.mcp.tool",
-    OllamaChatModelConnection=".models.ollama.chat_model",
-    OllamaChatModelSetup=".models.ollama.chat_model",
-    OllamaEmbeddingModelConnection=".models.ollama.embeddings",
-    OllamaEmbeddingModelSetup=".models.ollama.embeddings",
-    OpenAIChatModelConnection=".models.openai.chat_model",
-    OpenAIChatModelSetup=".models.openai.chat_model",
-    OpenAIEmbeddingModelConnection=".models.openai.embeddings",
-    OpenAIEmbeddingModelSetup=".models.openai.embeddings",
-    OpenAIResponsesModelConnection=".models.openai.responses",
-    OpenAIResponsesModelSetup=".models.openai.responses",
-    OutputParseError=".agent.models.output_schema",
-    OutputSchema=".agent.models.output_schema",
-    ReActAgent=".agent.chat.react",
-    STRUCTURED_OUTPUT=".agent.models.output_schema",
-    Skills=".models.skills.skills",
-    StreamPart=".service.client.text_parts",
-    SubAgent=".agent.sub_agents.sub_agent",
-    SubAgentError=".agent.sub_agents.inner_run",
-    Submission=".service.client.submission",
-    TextParts=".service.client.text_parts",
-    TongyiChatModelConnection=".models.openai.compatible",
-    TongyiChatModelSetup=".models.openai.compatible",
-    TongyiEmbeddingModelConnection=".models.openai.compatible",
-    TongyiEmbeddingModelSetup=".models.openai.compatible",
-    ToolRequestEvent=".agent.chat.events",
-    ToolResponseEvent=".agent.chat.events",
-    ToolResult=".agent.tools.results",
-    ToolResults=".agent.tools.results",
-    TurnLimitError=".agent.chat.turn_limit",
-    VLLMChatModelConnection=".models.openai.compatible",
-    VLLMChatModelSetup=".models.openai.compatible",
-    VectorStoreQuery=".agent.models.vector_store",
-    VectorStoreQueryMode=".agent.models.vector_store",
-    VectorStoreQueryResult=".agent.models.vector_store",
-    call_tools=".agent.tools.calling",
-    load_yaml=".worker.importing.yaml_files",
-    run_agent=".launcher.testing.in_process",
+    {
+        ".agent.chat.events": (
+            "ChatErrorEvent ChatRequestEvent ChatResponseEvent "
+            "ContextRetrievalRequestEvent ContextRetrievalResponseEvent "
+            "ToolRequestEvent ToolResponseEvent"
+        ),
+        ".agent.chat.react": "ReActAgent",
+        ".agent.chat.turn_limit": "TurnLimitError",
+        ".agent.long_term.memory_set": (
+            "CompactionConfig DatetimeRange LongTermMemory MemorySet MemorySetItem"
+        ),
+        ".agent.models.chat_model": "BaseChatModelConnection BaseChatModelSetup",
+        ".agent.models.embedding_model": "BaseEmbeddingModelConnection BaseEmbeddingModelSetup",
+        ".agent.models.output_schema": "OutputParseError OutputSchema STRUCTURED_OUTPUT",
+        ".agent.models.vector_store": (
+            "BaseVectorStore Collection CollectionManageableVectorStore Document "
+            "VectorStoreQuery VectorStoreQueryMode VectorStoreQueryResult"
+        ),
+        ".agent.skills.skill_set": "BaseSkills",
+        ".agent.sub_agents.inner_run": "SubAgentError",
+        ".agent.sub_agents.sub_agent": "SubAgent",
+        ".agent.tools.calling": "call_tools",
+        ".agent.tools.results": "ToolResult ToolResults",
+        ".bridge.resources.chat_model": "JavaChatModelConnection JavaChatModelSetup",
+        ".bridge.resources.embedding_model": (
+            "JavaEmbeddingModelConnection JavaEmbeddingModelSetup"
+        ),
+        ".bridge.resources.prompt": "JavaPrompt",
+        ".bridge.resources.tool": "JavaTool",
+        ".bridge.resources.vector_store": "JavaCollectionManageableVectorStore JavaVectorStore",
+        ".launcher.testing.in_process": "AgentRun FailedInput run_agent",
+        ".models.anthropic.chat_model": "AnthropicChatModelConnection AnthropicChatModelSetup",
+        ".models.embeddings.local": "LocalEmbeddingModelConnection LocalEmbeddingModelSetup",
+        ".models.mcp.prompt": "MCPPrompt",
+        ".models.mcp.server": "MCPServer",
+        ".models.mcp.tool": "MCPTool",
+        ".models.ollama.chat_model": "OllamaChatModelConnection OllamaChatModelSetup",
+        ".models.ollama.embeddings": "OllamaEmbeddingModelConnection OllamaEmbeddingModelSetup",
+        ".models.openai.azure": "AzureOpenAIChatModelConnection AzureOpenAIChatModelSetup",
+        ".models.openai.chat_model": "OpenAIChatModelConnection OpenAIChatModelSetup",
+        ".models.openai.compatible": (
+            "TongyiChatModelConnection TongyiChatModelSetup "
+            "TongyiEmbeddingModelConnection TongyiEmbeddingModelSetup "
+            "VLLMChatModelConnection VLLMChatModelSetup"
+        ),
+        ".models.openai.embeddings": "OpenAIEmbeddingModelConnection OpenAIEmbeddingModelSetup",
+        ".models.openai.responses": "OpenAIResponsesModelConnection OpenAIResponsesModelSetup",
+        ".models.skills.skills": "Skills",
+        ".models.stores.chroma": "ChromaVectorStore",
+        ".service.client.aioclient": "AsyncClient",
+        ".service.client.client": "Client",
+        ".service.client.submission": "AsyncSubmission Submission",
+        ".service.client.text_parts": "StreamPart TextParts",
+        ".worker.importing.yaml_files": "load_yaml",
+    },
 )
 
 __all__ = [
@@ -327,6 +317,7 @@ __all__ = [
     "Client",
     "Collection",
     "CollectionManageableVectorStore",
+    "CompactionConfig",
     "ConfigError",
     "ConfigOption",
     "Configuration",
@@ -334,6 +325,7 @@ __all__ = [
     "ContextRetrievalResponseEvent",
     "ContextTooLong",
     "Counter",
+    "DatetimeRange",
     "DivergenceError",
     "Document",
     "DocumentBlock",
@@ -371,6 +363,8 @@ __all__ = [
     "LocalEmbeddingModelConnection",
     "LocalEmbeddingModelSetup",
     "LocalPrompt",
+    "LongTermMemory",
+    "LongTermMemoryOptions",
     "MCPInterruptedError",
     "MCPPrompt",
     "MCPServer",
@@ -382,6 +376,9 @@ __all__ = [
     "MemoryAccessError",
     "MemoryObject",
     "MemoryRef",
+    "MemorySet",
+    "MemorySetError",
+    "MemorySetItem",
     "MemoryType",
     "MessageRole",
     "Meter",

@@ -16,6 +16,7 @@ from .naming.public import public
 if TYPE_CHECKING:
     from .config.configuration import Configuration
     from .event import Event
+    from .long_term.memory_set import LongTermMemory
     from .memory import MemoryObject
     from .metrics import MetricGroup
     from .resources.resource import Resource, ResourceType
@@ -59,6 +60,11 @@ class RunnerContext(ABC):
     @abstractmethod
     def short_term_memory(self) -> MemoryObject:
         """The root of the memory that is kept for this key."""
+
+    @property
+    @abstractmethod
+    def long_term_memory(self) -> LongTermMemory:
+        """The memory sets of this key, and those that all keys share; see docs/memory.md."""
 
     # -------------------------------------------------------------- durable calls
 

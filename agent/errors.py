@@ -34,6 +34,7 @@ __all__ = [
     "JvmError",
     "LeaseHeldError",
     "MemoryAccessError",
+    "MemorySetError",
     "MissingExtraError",
     "PoolError",
     "ReloadError",
@@ -273,6 +274,11 @@ class DivergenceError(DurableCallError):
 @public
 class MemoryAccessError(RunError, ValueError):
     """Memory was used in a way it does not allow: a bad path, or from inside a durable call."""
+
+
+@public
+class MemorySetError(RunError, ValueError):
+    """A memory set cannot have this item, vector, id or setting, or has no such item."""
 
 
 @public

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Environment", "has_data", "open_reader", "open_writer"]
 
 MAX_READERS = 1024
-_MAX_DATABASES = 16
+_MAX_DATABASES = 32
 _MAP_SIZES = tuple(1 << bits for bits in (40, 38, 36, 34, 32, 30))
 """Sizes of the sparse map, in bytes, in the order to try; a smaller one is used only if the address
 space of the process is limited. They are so large that no process has to resize its map."""

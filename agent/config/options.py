@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..naming.public import public
 from .agent_options import AgentExecutionOptions, ModelOptions
 from .java_options import JavaOptions
+from .memory_options import LongTermMemoryOptions
 from .option import ConfigOption
 from .tool_options import ToolCallOptions
 from .values import (
@@ -483,6 +484,7 @@ KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
         ServiceOptions,
         JavaOptions,
         ToolCallOptions,
+        LongTermMemoryOptions,
     )
     for option in vars(group).values()
     if isinstance(option, ConfigOption)

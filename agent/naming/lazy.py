@@ -9,13 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def lazily(package: str, **places: str) -> Callable[[str], Any]:
+def lazily(package: str, names: dict[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a package some of whose names are in modules below it.
 
     Args:
         package: its ``__name__``.
-        places: by name, the module it is in, relative to the package.
+        names: by module, relative to the package, the names that are in it, with spaces between.
     """
+    places = {name: module for module, some in names.items() for name in some.split()}
 
     def getattribute(name: str) -> Any:
         place = places.get(name)

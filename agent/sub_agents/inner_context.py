@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..action import Action
     from ..config.configuration import Configuration
+    from ..long_term.memory_set import LongTermMemory
     from ..memory import MemoryObject
     from ..metrics import MetricGroup
     from ..resources.registry import ResourceRegistry
@@ -42,6 +43,10 @@ class CallOfSubAgent(Protocol):
     @property
     def short_term_memory(self) -> MemoryObject:
         """The sub-agent's memory in this key, or all of the key's."""
+
+    @property
+    def long_term_memory(self) -> LongTermMemory:
+        """The sub-agent's memory sets in this key, or all of the key's."""
 
     @property
     def sensory_memory(self) -> MemoryObject:
@@ -90,6 +95,11 @@ class InnerContext(RunnerContext):
     def short_term_memory(self) -> MemoryObject:
         """The sub-agent's memory in this key, or all of the key's."""
         return self._run.short_term_memory
+
+    @property
+    def long_term_memory(self) -> LongTermMemory:
+        """The sub-agent's memory sets in this key, or all of the key's."""
+        return self._run.long_term_memory
 
     def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """As the outer context's."""

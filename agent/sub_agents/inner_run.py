@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import RunError, TamiasError
 from ..failures.error_text import is_of, one_line
+from ..long_term.prefixed import PrefixedMemory
 from ..naming.public import public
 from .inner_context import InnerContext
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..action import Action
     from ..context import RunnerContext
     from ..event import Event
+    from ..long_term.memory_set import LongTermMemory
     from ..memory import MemoryObject
     from ..plan import AgentPlan
     from ..resources.registry import ResourceRegistry
@@ -71,6 +73,12 @@ class InnerRun:
         """The sub-agent's memory in this key, or all of the key's."""
         memory = self.outer.short_term_memory
         return memory if self._shares_memory else memory.new_object(f"{_MEMORY}.{self.name}")
+
+    @property
+    def long_term_memory(self) -> LongTermMemory:
+        """The sub-agent's memory sets in this key, or all of the key's."""
+        memory = self.outer.long_term_memory
+        return memory if self._shares_memory else PrefixedMemory(memory, f"{self.name}/")
 
     @property
     def sensory_memory(self) -> MemoryObject:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..crashpoints import reach
 from ..records.journal import journal_prefix
 from ..records.usage import apply_usage
+from ..sets.applying import apply_sets
 from ..waiting.changes import apply_changes
 from .expiring import remove_expired
 
@@ -53,6 +54,10 @@ def apply(
         reach("usage.before")
         apply_usage(transaction, databases.usage, batch.usage)
         reach("usage.after")
+    if batch.sets:
+        reach("sets.before")
+        apply_sets(transaction, databases.sets, databases.meta, batch.sets)
+        reach("sets.after")
     remove_expired(transaction, databases, _REMOVERS)
 
 

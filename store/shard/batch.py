@@ -10,6 +10,7 @@ from ..waiting.changes import WaitingChanges
 if TYPE_CHECKING:
     from ..records.dead_letters import DeadLetter
     from ..records.usage import UsageChange
+    from ..sets.changes import SetChange, SetName
 
 __all__ = ["Batch"]
 
@@ -35,6 +36,7 @@ class Batch:
         retried: offsets of dead letters to remove, before `dead` are added.
         waiting: changes of what waits; None if there are none.
         usage: what is added to sums of what calls have used (`records.usage`).
+        sets: changes of memory sets, in order.
     """
 
     __slots__ = (
@@ -45,6 +47,7 @@ class Batch:
         "names",
         "outbox",
         "retried",
+        "sets",
         "trim",
         "usage",
         "waiting",
@@ -61,6 +64,7 @@ class Batch:
         self.retried: list[int] = []
         self.waiting: WaitingChanges | None = None
         self.usage: list[UsageChange] = []
+        self.sets: list[tuple[SetName, SetChange]] = []
 
     def changes_of_waiting(self) -> WaitingChanges:
         """The batch's `waiting`, made at the first use."""
@@ -119,4 +123,5 @@ class Batch:
             or self.names
             or self.waiting
             or self.usage
+            or self.sets
         )

@@ -294,6 +294,14 @@ class Shard:
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
+    def read(self, read: Callable[[Snapshot], _T]) -> _T:
+        """Return what `read` returns when it is given the state of the last commit."""
+        try:
+            with self._lock:
+                return read(self._view())
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+
     def usage_totals(self) -> dict[str, Use]:
         """Return what calls have used, by limit, over all keys."""
         with self._lock:

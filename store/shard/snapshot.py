@@ -19,6 +19,7 @@ from ..records.dead_letters import DeadLetter
 from ..records.journal import JournalEntry, journal_prefix
 from ..records.offsets import RunKind, kind_of, owned_number
 from ..records.usage import FIRST_TOTAL, NO_USE, Use, limit_of_total
+from ..sets.reading import StoredSet, sets_in
 from ..waiting.reading import WaitingView
 from .key_groups import group_entries, hashed_prefixes, key_entries
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..identity import StoreIdentity
+    from ..sets.changes import SetName
     from .key_groups import KeyGroupEntry
 
 __all__ = ["Databases", "Snapshot"]
@@ -60,6 +62,7 @@ class Databases:
             store was only written by a version in which nothing waits.
         usage: what calls have used (`records.usage`); None as above.
         expiring: what is to be removed by a moment (`shard.expiring`); None as above.
+        sets: memory sets (`store.sets.records`); None as above.
     """
 
     memory: Any
@@ -76,6 +79,7 @@ class Databases:
     ends: Any
     usage: Any
     expiring: Any
+    sets: Any
 
     @classmethod
     def open(
@@ -113,6 +117,14 @@ class Snapshot:
             if not cursor.set_range(FIRST_TOTAL):
                 return {}
             return {limit_of_total(name): Use.decode(value) for name, value in cursor.iternext()}
+
+    def set(self, name: SetName) -> StoredSet:
+        """A memory set; one that is not there is empty."""
+        return StoredSet(self._transaction, self._databases.sets, name)
+
+    def sets(self, owner: bytes | None = None) -> Iterator[SetName]:
+        """Yield the memory sets of an owner (`store.sets.records`), or of all."""
+        return sets_in(self._transaction, self._databases.sets, owner)
 
     def usage(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the table `usage` as it is stored."""

@@ -87,7 +87,7 @@ class RunCompletion:
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_ended, run_info(run), len(run.outputs))
         if run.lane.run is run:  # else it is an answer, and the memory is another run's
-            if self._unfinished and run.lane.fields.has_changes:
+            if self._unfinished and run.lane.has_changes:
                 self._unfinished.mark_changed(run.offset, run.lane)
             run.lane.commit()
         if run.timers:
@@ -103,7 +103,7 @@ class RunCompletion:
         if self._group.is_broken:
             return None  # the worker ends, and its successor repeats the run
         if run.lane.run is run:  # else it is an answer, and the memory is another run's
-            run.lane.fields.roll_back()
+            run.lane.roll_back()
         run.timers = None
         if run.expired:
             error = RunTimeoutError.after(self.policy.run_timeout)
@@ -168,7 +168,7 @@ class RunCompletion:
 
     def begin_again(self, run: Run) -> Run:
         """Give an execution up; return the run for the next one, of the same attempt."""
-        run.lane.fields.roll_back()
+        run.lane.roll_back()
         return self._replace(run)
 
     def _replace(self, run: Run) -> Run:
@@ -189,7 +189,7 @@ class RunCompletion:
 
     def suspend(self, run: Run, due: float) -> None:
         """Free the worker of a run that goes on at a moment: the shard has it from now on."""
-        run.lane.fields.roll_back()
+        run.lane.roll_back()
         self.active -= 1
         if run.timer is not None:
             run.timer.cancel()

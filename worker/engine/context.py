@@ -20,6 +20,7 @@ from ..durable.call_log import durable_section, inside_durable_call
 from ..durable.call_options import CallOptions, call_limited, limited
 from ..durable.fingerprint import function_name
 from ..limits.requests import PermitExpiredError
+from ..long_term.memory import WorkerLongTermMemory
 from ..memory.memory import WorkerMemory
 from ..streams.text_sender import ACTION
 from ..waiting.waits import SuspendRun
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...agent.config.configuration import Configuration
+    from ...agent.long_term.memory_set import LongTermMemory
     from ...agent.memory import MemoryObject
     from ...agent.metrics import MetricGroup
     from ...agent.resources.resource import Resource, ResourceType
@@ -129,6 +131,11 @@ class WorkerContext(RunnerContext):
         if self._sensory is None:
             self._sensory = WorkerMemory(self._run.sensory_fields(), MemoryType.SENSORY)
         return self._sensory
+
+    @property
+    def long_term_memory(self) -> LongTermMemory:
+        """The key's memory sets, and those that all keys share."""
+        return WorkerLongTermMemory(self, self._run)
 
     # -- durable calls ------------------------------------------------------------------------
 
@@ -432,6 +439,11 @@ class _EndedContext(WorkerContext):
     def sensory_memory(self) -> MemoryObject:
         """Refuse. Raises RunError."""
         raise self._ended("memory")
+
+    @property
+    def long_term_memory(self) -> LongTermMemory:
+        """Refuse. Raises RunError."""
+        raise self._ended("long-term memory")
 
     def durable_execute(self, func: Callable[..., Any], /, *_: Any, **__: Any) -> Any:
         """Refuse. Raises RunError."""

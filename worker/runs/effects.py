@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...agent.errors import DivergenceError, UnserializableError
 from ...store.encoding.values import dumps, loads
 from ..memory.fields import DELETED, from_record, to_record
+from ..memory.set_layers import from_records, to_records
 from ..waiting.timers import TimerChange
 
 if TYPE_CHECKING:
     from ...agent.event import Event
+    from ..memory.set_layers import Layer
 
 
 class Effects(NamedTuple):
@@ -31,6 +33,8 @@ class Effects(NamedTuple):
     """The generation whose code has the action."""
     timers: list[TimerChange] = []  # noqa: RUF012 (never changed)
     """Timers that it has set and cancelled."""
+    sets: Layer = {}  # noqa: RUF012 (never changed)
+    """Changes of memory sets."""
 
     def encode(self) -> bytes:
         """The journal's bytes.
@@ -47,8 +51,10 @@ class Effects(NamedTuple):
         short_term, sensory = _records(self.short_term), _records(self.sensory)
         # Generation 0 is omitted: so are the records of versions without generations.
         last: tuple[Any, ...] = (self.generation,) if self.generation else ()
-        if self.timers:
+        if self.timers or self.sets:
             last = (self.generation, [tuple(change) for change in self.timers])
+        if self.sets:
+            last = (*last, to_records(self.sets))
         return dumps((self.action, short_term, sensory, events, self.outputs, *last))
 
     @classmethod
@@ -61,6 +67,7 @@ class Effects(NamedTuple):
         action, short_term, sensory, pickled, outputs, *last = loads(data)
         generation = last[0] if last else 0
         timers = [TimerChange(*change) for change in last[1]] if len(last) > 1 else []
+        sets = from_records(last[2]) if len(last) > 2 else {}
         try:
             events = loads(pickled)
         except Exception as error:
@@ -70,7 +77,7 @@ class Effects(NamedTuple):
                 recorded_by=generation,
             ) from error
         memory = _values(short_term), _values(sensory)
-        return cls(action, *memory, events, outputs, generation, timers)
+        return cls(action, *memory, events, outputs, generation, timers, sets)
 
     @staticmethod
     def origin(data: bytes) -> tuple[str, int]:

@@ -271,6 +271,9 @@ class GroupCommit:
         while self._unpublished:
             (batches, waiters, runs), records, seconds = self._unpublished.popleft()
             self.committed += 1
+            for _, batch, _ in batches:
+                for _, change in batch.sets:
+                    change.forget()
             if self.on_commit is not None:
                 written = sum(batch.size() for _, batch, _ in batches)
                 self.on_commit(runs, len(batches), written, seconds)

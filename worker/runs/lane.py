@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ...agent.memory import MemoryType
 from ...store.encoding.keys import decode_key, key_prefix, shard_of
 from ...store.encoding.values import IMMUTABLE, dumps
+from ...store.sets.changes import SetName
 from ..memory.fields import MemoryFields, from_record, to_record
 from ..memory.memory import WorkerMemory
+from ..memory.set_layers import SetLayers
 
 if TYPE_CHECKING:
     from asyncio import Task
     from collections.abc import Mapping
 
+    from ...store.sets.records import SetSettings
     from ...store.shard.batch import Batch
     from .group_commit import ShardWriter
 
@@ -56,6 +59,7 @@ class Lane:
         "queue",
         "removed",
         "run",
+        "sets",
         "timers",
         "wants_end",
         "writer",
@@ -81,6 +85,8 @@ class Lane:
         """Timers that uncommitted runs have set, by id; None for cancelled ones."""
         self.removed: set[int] | None = None
         """Timers that uncommitted runs have cancelled."""
+        self.sets: SetLayers | None = None
+        """Changes of memory sets; None if the key has used none."""
         self._key: Any = _UNKNOWN
         records, complete = writer.shard.fields(self.prefix, PREFETCH_FIELDS)
         self.fields = MemoryFields(None if complete else self)
@@ -118,6 +124,8 @@ class Lane:
     def commit(self) -> None:
         """Fold the run's changes into the key's memory, and have the open group write them."""
         changes = self.fields.commit()
+        if self.sets is not None and self.sets.commit():
+            self.writer.changed.append(self)  # possibly for the second time, which does no harm
         if not changes:
             return
         if self.changes:
@@ -136,6 +144,44 @@ class Lane:
             },
         )
         self.changes = {}
+        if self.sets is not None:
+            self.sets.write(batch)
+
+    def roll_back(self) -> None:
+        """Drop all changes of the run."""
+        self.fields.roll_back()
+        if self.sets is not None:
+            self.sets.roll_back()
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the run has changed the key's memory."""
+        return self.fields.has_changes or (self.sets is not None and self.sets.has_changes)
+
+    def set_layers(self) -> SetLayers:
+        """The changes of memory sets, made at the first use."""
+        if self.sets is None:
+            self.sets = SetLayers()
+        return self.sets
+
+    def read_set_settings(self, name: SetName) -> SetSettings | None:
+        """What is laid down for a memory set; None if there is no such set."""
+        if self.sets is not None:
+            change = self.sets.of_set(name)
+            if change.settings is not None or change.dropped:
+                return change.settings
+        return self.writer.shard.read(lambda snapshot: snapshot.set(name).settings())
+
+    def read_set_names(self, owner: bytes) -> list[str]:
+        """The names of an owner's memory sets."""
+        stored = self.writer.shard.read(lambda snapshot: list(snapshot.sets(owner)))
+        names = {found.name for found in stored}
+        for name in self.sets.names() if self.sets is not None else ():
+            if name.owner == owner:
+                names.add(name.name)
+        return sorted(
+            name for name in names if self.read_set_settings(SetName(owner, name)) is not None
+        )
 
     @property
     def is_hashed(self) -> bool:

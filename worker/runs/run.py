@@ -104,6 +104,8 @@ class Run:
     """The questions that it waited for when its execution was given up."""
     identities: EarlyIdentities | None = None
     """The origins of events whose id was read before they were sent."""
+    items: int = 0
+    """How many items of memory sets the current action has named."""
     memory_has_changed: bool = False
     """Whether its effects were on record, and were dropped: see `unfinished`."""
 
@@ -232,6 +234,8 @@ class Run:
         """Make `action` current."""
         self.action = action
         self.sent = None
+        if self.items:
+            self.items = 0
         newest = {
             entry.index: entry.data  # a call that is tried again is recorded several times
             for entry in self.entries or ()
@@ -267,6 +271,7 @@ class Run:
             self.outputs[self._settled :],
             self.lane.writer.generation,
             (self.timers or [])[self._settled_timers :],
+            self.lane.sets.end_action() if self.lane.sets is not None else {},
         )
         self._settled = len(self.outputs)
         self._settled_timers = len(self.timers or ())
@@ -309,6 +314,8 @@ class Run:
 
     def _apply(self, effects: Effects) -> None:
         self.lane.fields.replay(effects.short_term)
+        if effects.sets:
+            self.lane.set_layers().replay(effects.sets)
         if effects.sensory:
             self.sensory_fields().replay(effects.sensory)
         if effects.timers:
@@ -326,6 +333,11 @@ class Run:
         return self.sensory
 
     # -- identities ---------------------------------------------------------------------------
+
+    def next_item(self) -> int:
+        """The next number for an item that the current action adds to a memory set."""
+        self.items += 1
+        return self.items
 
     @property
     def has_async_action(self) -> bool:

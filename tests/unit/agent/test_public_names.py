@@ -27,7 +27,8 @@ def test_the_names_that_flink_agents_users_know() -> None:
 
 
 def test_what_a_context_can_do() -> None:
-    asked = """key send_event sensory_memory short_term_memory durable_execute durable_execute_async
+    asked = """key send_event sensory_memory short_term_memory long_term_memory
+        durable_execute durable_execute_async
         get_resource action_config get_action_config_value config agent_metric_group
         action_metric_group now sleep schedule cancel wait_for close"""
     assert set(asked.split()) == tamias.RunnerContext.__abstractmethods__

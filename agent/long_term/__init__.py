@@ -1,0 +1,1 @@
+"""Long-term memory as an action sees it: sets of items. Knows nothing of stores and processes."""

@@ -1,0 +1,288 @@
+"""What a shard keeps of a memory set: its settings, its totals, and its items.
+
+The table `sets` has all of it. An address is that of the set, one byte for the kind of the record,
+and what tells records of that kind apart:
+
+    owner | length of the name (u8) | name | kind | rest
+
+The owner of a key's set is the key's prefix (`encoding.keys`). A shared set is owned by the shard,
+or, where keys have groups, by the key group: its owner begins with a byte with which no prefix of
+a key begins.
+
+Records are structures and JSON: nothing that is read from them is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass, fields
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+
+from ..encoding.keys import GROUP, prefix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "LONGEST_NAME",
+    "SetSettings",
+    "StoredItem",
+    "Totals",
+    "id_digest",
+    "owner_of",
+    "set_address",
+    "shared_owner",
+    "split_address",
+    "text_of",
+]
+
+SHARED: Final = 0
+"""The first byte of the owner of a shared set."""
+LONGEST_NAME: Final = 100
+"""Bytes of a set's name in UTF-8."""
+
+SETTINGS: Final = b"m"
+TOTALS: Final = b"c"
+NUMBER_OF_ID: Final = b"k"
+ITEM: Final = b"i"
+VECTOR: Final = b"v"
+
+_DIGEST_BYTES: Final = 16
+_TOTALS: Final = struct.Struct("<QQQQQ")
+_HEADER: Final = struct.Struct("<BBddddIHH")
+_VERSION: Final = 1
+_KEPT: Final = 1
+_COMPACTED: Final = 2
+_NEVER: Final = 0.0
+
+
+def shared_owner(key_bytes: bytes) -> bytes:
+    """The owner of shared sets, for a run of this encoded key."""
+    return bytes((SHARED,)) + (key_bytes[:3] if key_bytes[:1] == GROUP else b"")
+
+
+def owner_of(address: bytes) -> bytes:
+    """The owner that an address begins with."""
+    if address[0] != SHARED:
+        return prefix_of(address)
+    # The byte behind it is the length of a name, which is less than that of a group's mark.
+    return address[:4] if address[1:2] == GROUP else address[:1]
+
+
+def set_address(owner: bytes, name: str) -> bytes:
+    """The address that those of all records of a set begin with."""
+    encoded = name.encode()
+    return owner + bytes((len(encoded),)) + encoded
+
+
+def split_address(address: bytes) -> tuple[bytes, str, bytes]:
+    """The owner and name of the set that a record is of, and the rest, which begins with the kind.
+
+    Raises ValueError for what is no address.
+    """
+    owner = owner_of(address)
+    start = len(owner)
+    end = start + 1 + address[start]
+    return owner, address[start + 1 : end].decode(), address[end:]
+
+
+def id_digest(item_id: str) -> bytes:
+    """What stands for an item's id in addresses."""
+    return blake2b(item_id.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class SetSettings:
+    """What is laid down for a set.
+
+    Attributes:
+        item_type: "text", "message" (a chat message, as JSON) or "json".
+        shared: whether runs of all keys use it.
+        embedding: the name of the resource that embeds its texts; empty for none.
+        model: the embedding model that its vectors are of; empty as long as it has none.
+        dimensions: of its vectors; 0 as long as it has none.
+        capacity: the number of items that it may have; 0 for the option's.
+        max_tokens, max_bytes: what its items may have together; 0 for no limit.
+        eviction: which items go first when there are too many.
+        duplicates_above: the similarity from which on two items are one; 0 for never.
+        ttl: seconds that an item lives; 0 for ever.
+        half_life: seconds in which the weight of an item halves in searches; 0 for never.
+        compaction: the configuration of compactions, as JSON; None for none.
+    """
+
+    item_type: str = "text"
+    shared: bool = False
+    embedding: str = ""
+    model: str = ""
+    dimensions: int = 0
+    capacity: int = 0
+    max_tokens: int = 0
+    max_bytes: int = 0
+    eviction: str = "oldest"
+    duplicates_above: float = 0.0
+    ttl: float = 0.0
+    half_life: float = 0.0
+    compaction: dict[str, Any] | None = None
+
+    def encode(self) -> bytes:
+        """The record: what differs from the defaults."""
+        defaults = SetSettings()
+        changed = {
+            name: value for name, value in asdict(self).items() if value != getattr(defaults, name)
+        }
+        return orjson.dumps(changed)
+
+    @classmethod
+    def decode(cls, data: bytes) -> SetSettings:
+        """Inverse of `encode`; what a newer version has added is left out."""
+        known = {field.name for field in fields(cls)}
+        found = orjson.loads(data)
+        return cls(**{name: value for name, value in found.items() if name in known})
+
+
+class Totals(NamedTuple):
+    """What the items of a set are together."""
+
+    items: int = 0
+    size: int = 0
+    """Bytes of their records and vectors."""
+    tokens: int = 0
+    terms: int = 0
+    """The sum of the lengths of their texts, in terms."""
+    vectors: int = 0
+
+    def plus(self, other: Totals, sign: int = 1) -> Totals:
+        """These and others; with the sign -1, without others."""
+        return Totals(*(a + sign * b for a, b in zip(self, other, strict=True)))
+
+    def encode(self) -> bytes:
+        """The record."""
+        return _TOTALS.pack(*self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Totals:
+        """Inverse of `encode`."""
+        return cls(*_TOTALS.unpack(data[: _TOTALS.size]))
+
+
+class StoredItem(NamedTuple):
+    """One item of a set. Moments are in seconds since the epoch."""
+
+    id: str
+    value: Any
+    """A text, or what JSON can say."""
+    metadata: dict[str, Any]
+    created: float
+    created_until: float
+    """Of an item that stands for several: when the last of them was created."""
+    accessed: float
+    expires: float = _NEVER
+    """0.0 for never."""
+    keep: bool = False
+    """Whether it stays when the set is full."""
+    compacted: bool = False
+    """Whether it stands for several."""
+    tokens: int = 0
+    owner: bytes = b""
+    """The encoded key whose run has added it, in a shared set."""
+    vector: bytes = b""
+    """float16, of length 1; empty for none. Not part of the record."""
+
+    def encode(self) -> bytes:
+        """The record."""
+        name = self.id.encode("utf-8", "surrogatepass")
+        flags = _KEPT * self.keep | _COMPACTED * self.compacted
+        head = _HEADER.pack(
+            _VERSION,
+            flags,
+            self.created,
+            self.created_until,
+            self.accessed,
+            self.expires,
+            self.tokens,
+            len(name),
+            len(self.owner),
+        )
+        return b"".join((head, name, self.owner, _json([self.value, self.metadata])))
+
+    @classmethod
+    def decode(cls, data: bytes, vector: bytes = b"") -> StoredItem:
+        """Inverse of `encode`.
+
+        Raises ValueError or struct.error for what is no record.
+        """
+        version, flags, created, until, accessed, expires, tokens, named, owned = (
+            _HEADER.unpack_from(data)
+        )
+        if version != _VERSION:
+            msg = f"an item of version {version}"
+            raise ValueError(msg)
+        start = _HEADER.size + named
+        value, metadata = _from_json(data[start + owned :])
+        return cls(
+            data[_HEADER.size : start].decode("utf-8", "surrogatepass"),
+            value,
+            metadata,
+            created,
+            until,
+            accessed,
+            expires,
+            bool(flags & _KEPT),
+            bool(flags & _COMPACTED),
+            tokens,
+            bytes(data[start : start + owned]),
+            vector,
+        )
+
+    def is_expired(self, now: float) -> bool:
+        """Whether it is over at that moment."""
+        return bool(self.expires) and self.expires <= now
+
+
+def expiry_of(record: bytes) -> float:
+    """The moment when an item expires, from its record; 0.0 for never."""
+    expires: float = _HEADER.unpack_from(record)[5]
+    return expires
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # half a surrogate pair, or a number of more than 64 bits
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _from_json(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return json.loads(data)
+
+
+def text_of(value: Any) -> str:
+    """The text in an item, which is searched and embedded.
+
+    Of a chat message that is its content, of other JSON all texts in it.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and "role" in value and isinstance(value.get("content"), str):
+        return str(value["content"])
+    return "\n".join(_texts(value))
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
