@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 Eviction = Literal["oldest", "least-recently-used"]
+SearchMode = Literal["auto", "vector", "text"]
 
 
 @public
@@ -116,6 +117,7 @@ class MemorySet(ABC):
         keep: bool = False,
         infer: bool | str = False,
         ttl: Duration | None = None,
+        vectors: Sequence[Sequence[float] | None] | None = None,
     ) -> list[str]:
         """Add items, and return their ids. An item with the id of another takes its place.
 
@@ -127,6 +129,8 @@ class MemorySet(ABC):
             infer: whether a chat model extracts what is worth keeping first (its name, or True for
                 that of the set's compaction).
             ttl: how long they live; None for what the set says.
+            vectors: of each item, where the caller has one; the embedding model is asked for the
+                others.
 
         Raises:
             MemorySetError: an item, an id or its metadata cannot be kept; nothing is added then.
@@ -152,10 +156,13 @@ class MemorySet(ABC):
         filters: Mapping[str, Any] | None = None,
         *,
         half_life: Duration | None = None,
+        mode: SearchMode = "auto",
     ) -> list[MemorySetItem]:
-        """The items that fit a text best, by meaning and by words, the best first.
+        """The items that fit a text best, the best first.
 
         ``half_life`` is the time in which the weight of an item halves, None for what the set says.
+        ``mode`` is ``"vector"`` for a search by meaning alone, ``"text"`` for one by words alone,
+        and ``"auto"`` for both, as far as the set has vectors.
         """
 
     @abstractmethod
@@ -183,6 +190,7 @@ class MemorySet(ABC):
         keep: bool = False,
         infer: bool | str = False,
         ttl: Duration | None = None,
+        vectors: Sequence[Sequence[float] | None] | None = None,
     ) -> list[str]:
         """The awaitable form of `add`."""
 
@@ -203,6 +211,7 @@ class MemorySet(ABC):
         filters: Mapping[str, Any] | None = None,
         *,
         half_life: Duration | None = None,
+        mode: SearchMode = "auto",
     ) -> list[MemorySetItem]:
         """The awaitable form of `search`."""
 

@@ -45,13 +45,35 @@ class Embedder:
             )
         return setup
 
-    def check(self, vectors: Sequence[Sequence[float]]) -> list[bytes]:
-        """Vectors as the store has them: float16, of length 1.
+    def known(
+        self, vectors: Sequence[Sequence[float] | None] | None, count: int
+    ) -> list[Sequence[float] | None]:
+        """The vectors that a caller has given for so many items; None for each other one.
+
+        Raises:
+            MemorySetError: there are more or fewer, or the set has no embedding model.
+        """
+        if vectors is None:
+            return [None] * count
+        found = list(vectors)
+        if len(found) != count:
+            raise MemorySetError(
+                f"{count} items for the memory set {self._set!r} came with {len(found)} vectors."
+            )
+        if not self.is_there and any(vector is not None for vector in found):
+            raise MemorySetError(
+                f"The memory set {self._set!r} has no embedding model, and was given vectors.",
+                hint="Give the embedding model that they are of: searches ask it for theirs.",
+            )
+        return found
+
+    def check(self, vectors: Sequence[Sequence[float] | None]) -> list[bytes]:
+        """Vectors as the store has them: float16, of length 1; empty for none.
 
         Raises:
             MemorySetError: one is no vector of numbers, or of another length than the set's.
         """
-        return [self._checked(vector) for vector in vectors]
+        return [b"" if vector is None else self._checked(vector) for vector in vectors]
 
     def _checked(self, vector: Sequence[float]) -> bytes:
         try:
@@ -61,12 +83,16 @@ class Embedder:
                 f"The memory set {self._set!r} has an embedding model, and numpy is missing.",
                 hint="pip install 'tamias[memory]', or give embedding='' to search by words alone.",
             ) from error
-        array = np.asarray(vector, np.float32)
+        try:
+            array = np.asarray(vector, np.float32)
+        except (TypeError, ValueError):
+            array = np.zeros(0, np.float32)
         length = float(np.linalg.norm(array)) if array.ndim == 1 else float("nan")
         if not np.isfinite(length) or not length:
             raise MemorySetError(
-                f"The embedding model {self._settings.embedding!r} gave no vector for the memory "
-                f"set {self._set!r}: it has to be numbers, finite and not all 0."
+                f"What is to be a vector for the memory set {self._set!r} is none: it has to be "
+                "numbers, finite and not all 0.",
+                hint=f"Look at what the embedding model {self._settings.embedding!r} returns.",
             )
         wanted = self._settings.dimensions
         if wanted and array.shape[0] != wanted:
@@ -76,3 +102,18 @@ class Embedder:
                 hint="Another model needs the items embedded anew: tamias memory reembed.",
             )
         return (array / length).astype(np.float16).tobytes()
+
+
+def filled(
+    known: Sequence[Sequence[float] | None], made: Sequence[Sequence[float]]
+) -> list[Sequence[float] | None]:
+    """The known vectors, with made ones in the places of those that are missing.
+
+    Raises:
+        MemorySetError: the embedding model has made more or fewer.
+    """
+    missing = sum(vector is None for vector in known)
+    if len(made) != missing:
+        raise MemorySetError(f"The embedding model made {len(made)} vectors of {missing} texts.")
+    rest = iter(made)
+    return [next(rest) if vector is None else vector for vector in known]

@@ -7,18 +7,23 @@ Each method has two forms that differ only in how vectors are asked for; the res
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, get_args
 
 from ...agent.config.memory_options import LongTermMemoryOptions
 from ...agent.errors import MemorySetError
-from ...agent.long_term.memory_set import CompactionConfig, MemorySet, MemorySetItem
+from ...agent.long_term.memory_set import (
+    CompactionConfig,
+    MemorySet,
+    MemorySetItem,
+    SearchMode,
+)
 from ...agent.resources.chat_message import ChatMessage
 from ...agent.waiting.moments import seconds_of
 from ...store import clock
 from ...store.sets.records import StoredItem, text_of
 from ...store.sets.searching import ItemsPart, Query, StoredPart, fits, search
 from ..memory.set_layers import refuse_inside_durable_call
-from .embedding import Embedder
+from .embedding import Embedder, filled
 from .items import (
     CHARACTERS_PER_TOKEN,
     as_list,
@@ -123,14 +128,16 @@ class WorkerMemorySet(MemorySet):
         keep: bool = False,
         infer: bool | str = False,  # noqa: ARG002 (to come)
         ttl: Duration | None = None,
+        vectors: Sequence[Sequence[float] | None] | None = None,
     ) -> list[str]:
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
-        vectors = []
-        if given and self._embedder.is_there:
-            texts = [text_of(item.value) for item in given]
-            vectors = self._embedder.check(self._embedder.model().embed(texts))
-        return self._put(given, vectors, keep=keep, ttl=ttl)
+        known = self._embedder.known(vectors, len(given))
+        missing = [item for item, vector in zip(given, known, strict=True) if vector is None]
+        if missing and self._embedder.is_there:
+            texts = [text_of(item.value) for item in missing]
+            known = filled(known, self._embedder.model().embed(texts))
+        return self._put(given, self._embedder.check(known), keep=keep, ttl=ttl)
 
     async def aadd(
         self,
@@ -141,14 +148,16 @@ class WorkerMemorySet(MemorySet):
         keep: bool = False,
         infer: bool | str = False,  # noqa: ARG002 (to come)
         ttl: Duration | None = None,
+        vectors: Sequence[Sequence[float] | None] | None = None,
     ) -> list[str]:
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
-        vectors = []
-        if given and self._embedder.is_there:
-            texts = [text_of(item.value) for item in given]
-            vectors = self._embedder.check(await self._embedder.model().aembed(texts))
-        return self._put(given, vectors, keep=keep, ttl=ttl)
+        known = self._embedder.known(vectors, len(given))
+        missing = [item for item, vector in zip(given, known, strict=True) if vector is None]
+        if missing and self._embedder.is_there:
+            texts = [text_of(item.value) for item in missing]
+            known = filled(known, await self._embedder.model().aembed(texts))
+        return self._put(given, self._embedder.check(known), keep=keep, ttl=ttl)
 
     def _given(self, items: Any, ids: Any, metadatas: Any) -> list[_Given]:
         """Check what is to be added, and give it ids."""
@@ -194,7 +203,7 @@ class WorkerMemorySet(MemorySet):
                 keep=keep,
                 tokens=len(text_of(item.value)) // CHARACTERS_PER_TOKEN + 1,
                 owner=self._run.lane.key_bytes if self.shared else b"",
-                vector=vectors[place] if vectors else b"",
+                vector=vectors[place],
             )
             for place, item in enumerate(given)
         ]
@@ -308,13 +317,14 @@ class WorkerMemorySet(MemorySet):
         filters: Mapping[str, Any] | None = None,
         *,
         half_life: Duration | None = None,
+        mode: SearchMode = "auto",
     ) -> list[MemorySetItem]:
         """See `MemorySet.search`."""
         refuse_inside_durable_call()
         vector = b""
-        if self._has_vectors():
+        if self._wants_vector(mode):
             vector = self._embedder.check([self._embedder.model().embed(query)])[0]
-        return self._find(query, vector, limit, filters, half_life)
+        return self._find("" if mode == "vector" else query, vector, limit, filters, half_life)
 
     async def asearch(
         self,
@@ -323,16 +333,25 @@ class WorkerMemorySet(MemorySet):
         filters: Mapping[str, Any] | None = None,
         *,
         half_life: Duration | None = None,
+        mode: SearchMode = "auto",
     ) -> list[MemorySetItem]:
         """See `MemorySet.search`."""
         refuse_inside_durable_call()
         vector = b""
-        if self._has_vectors():
+        if self._wants_vector(mode):
             vector = self._embedder.check([await self._embedder.model().aembed(query)])[0]
-        return self._find(query, vector, limit, filters, half_life)
+        return self._find("" if mode == "vector" else query, vector, limit, filters, half_life)
 
-    def _has_vectors(self) -> bool:
-        return self._embedder.is_there and bool(self._settings.dimensions)
+    def _wants_vector(self, mode: SearchMode) -> bool:
+        """Whether a search needs the vector of its text."""
+        if mode not in get_args(SearchMode):
+            raise MemorySetError(f"{mode!r} is no mode of searches: give auto, vector or text.")
+        if mode == "vector" and not self._embedder.is_there:
+            raise MemorySetError(
+                f"The memory set {self.name!r} has no embedding model to search by meaning.",
+                hint="Give embedding= or set long-term-memory.embedding-model.",
+            )
+        return mode != "text" and self._embedder.is_there and bool(self._settings.dimensions)
 
     def _find(
         self,
