@@ -1,0 +1,1 @@
+"""Vectors and inverted lists as bytes, and ranking. Knows nothing of LMDB."""

@@ -1,0 +1,65 @@
+"""Ranking: BM25 for words, reciprocal ranks to join two orders, and decay by age."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from typing import TypeVar
+
+    Name = TypeVar("Name", bound=Hashable)
+
+__all__ = ["TextStatistics", "decay", "fuse", "word_score"]
+
+K1: Final = 1.2
+B: Final = 0.75
+_FUSED_K: Final = 60
+
+
+class TextStatistics(NamedTuple):
+    """What BM25 needs to know of all that is searched, in all parts together.
+
+    Attributes:
+        items: how many there are.
+        words: the sum of the lengths of their texts.
+        having: for each term, how many items have it.
+    """
+
+    items: int
+    words: int
+    having: Mapping[int, int]
+
+    @property
+    def mean_length(self) -> float:
+        """The mean length of a text."""
+        return self.words / self.items if self.items and self.words else 1.0
+
+    def weight(self, term: int) -> float:
+        """How much a term says: the rarer, the more."""
+        having = self.having.get(term, 0)
+        return math.log1p((max(self.items, having) - having + 0.5) / (having + 0.5))
+
+
+def word_score(count: int, length: int, mean_length: float) -> float:
+    """What a term that a text has `count` times adds to its score, times the term's weight."""
+    return count * (K1 + 1) / (count + K1 * (1 - B + B * length / mean_length))
+
+
+def fuse(*orders: Sequence[Name]) -> dict[Name, float]:
+    """Scores by reciprocal rank of what is in one or more orders, the best first."""
+    scores: dict[Name, float] = {}
+    for order in orders:
+        for rank, name in enumerate(order, 1):
+            scores[name] = scores.get(name, 0.0) + 1 / (_FUSED_K + rank)
+    return dict(sorted(scores.items(), key=_second, reverse=True))
+
+
+def _second(pair: tuple[object, float]) -> float:
+    return pair[1]
+
+
+def decay(age: float, half_life: float) -> float:
+    """The factor for an item's score by its age, in the unit of `half_life`; never more than 1."""
+    return math.pow(2.0, -min(max(0.0, age) / half_life, 1000.0))

@@ -1,0 +1,86 @@
+"""Inverted lists say what the items say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tamias.store.sets.index.postings import (
+    ChunkLists,
+    TailTerms,
+    decode_item_terms,
+    encode_item_terms,
+    encode_lists,
+)
+from tamias.store.sets.index.vector_chunk import BrokenChunkError
+
+# Terms whose bytes are in one another's, so that a search for one meets halves of others.
+TERMS = st.sampled_from([0, 1, 256, 65536, 1 << 24, 0x01010101, 0xFFFFFFFF, 0x00010000, 7])
+DOCUMENTS = st.lists(st.dictionaries(TERMS, st.integers(1, 300)), max_size=20)
+
+
+@given(DOCUMENTS, TERMS)
+def test_a_tail_finds_each_term(documents: list[dict[int, int]], term: int) -> None:
+    values = [encode_item_terms(document) for document in documents]
+    assert [decode_item_terms(value)[0] for value in values] == [
+        sum(document.values()) for document in documents
+    ]
+    tail = TailTerms(values)
+    assert tail.lengths == [sum(document.values()) for document in documents]
+    assert list(tail.find(term)) == [
+        (place, min(255, document[term]))
+        for place, document in enumerate(documents)
+        if term in document
+    ]
+
+
+def chunk_of(documents: list[dict[int, int]]) -> bytes:
+    lists: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    for place, document in enumerate(documents):
+        for term, count in document.items():
+            lists[term].append((place, count))
+    lengths = [sum(document.values()) for document in documents]
+    return encode_lists(range(5, 5 + 2 * len(documents), 2), lengths, lists)
+
+
+@given(DOCUMENTS, TERMS)
+def test_a_chunk_finds_each_term(documents: list[dict[int, int]], term: int) -> None:
+    chunk = ChunkLists(chunk_of(documents))
+    found = chunk.find(term)
+    expected = [
+        (place, min(255, document[term]))
+        for place, document in enumerate(documents)
+        if term in document
+    ]
+    assert (found is None) == (not expected)
+    if found is not None:
+        places, counts = found
+        assert list(zip(places.cast("H"), counts, strict=True)) == expected
+    assert list(chunk.lengths) == [sum(document.values()) for document in documents]
+    for place in range(len(documents)):
+        assert chunk.place_of(5 + 2 * place) == place
+        assert chunk.place_of(6 + 2 * place) is None
+    assert chunk.items() == [
+        (sum(document.values()), {key: min(255, count) for key, count in document.items()})
+        for document in documents
+    ]
+
+
+def test_terms_of_metadata_do_not_make_a_text_longer() -> None:
+    assert decode_item_terms(encode_item_terms({3: 2}, {9, 3})) == (2, {3: 2, 9: 1})
+
+
+@given(DOCUMENTS.filter(bool), st.data())
+def test_damage_is_seen(documents: list[dict[int, int]], data: st.DataObject) -> None:
+    value = bytearray(chunk_of(documents))
+    bit = data.draw(st.integers(0, len(value) * 8 - 1))
+    value[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(BrokenChunkError):
+        ChunkLists(bytes(value))
+    with pytest.raises(BrokenChunkError):
+        ChunkLists(bytes(value[:-1]))
+    with pytest.raises(BrokenChunkError):
+        decode_item_terms(encode_item_terms(documents[0]) + b"x")

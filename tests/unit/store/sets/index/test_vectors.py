@@ -1,0 +1,125 @@
+"""Vectors as bytes, and searches over them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.profiles import examples
+from tamias.store.sets.index.vector_chunk import (
+    BrokenChunkError,
+    VectorRows,
+    decode_rows,
+    encode_rows,
+    row_of_f16,
+)
+from tamias.store.sets.index.vectors import (
+    Scan,
+    cosines,
+    pack_vector,
+    quantized,
+    unit_query,
+    unpack_vector,
+)
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=64)
+
+
+def rows_of(count: int, dims: int, seed: int = 0) -> tuple[Any, VectorRows]:
+    vectors = np.random.default_rng(seed).standard_normal((count, dims))
+    packed = [pack_vector(vector) for vector in vectors]
+    halves = np.array([unpack_vector(vector) for vector in packed], np.float32)
+    return halves, quantized(b"".join(packed), dims, range(count), count)
+
+
+@given(st.lists(FLOATS, min_size=1, max_size=20))
+def test_a_packed_vector_has_the_direction_and_unit_length(values: list[float]) -> None:
+    found = np.array(unpack_vector(pack_vector(values)))
+    if not any(values):
+        assert not found.any()
+        return
+    assert np.linalg.norm(found) == pytest.approx(1, abs=2e-3)
+    wanted = np.array(values) / max(map(abs, values))
+    assert found == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-3)
+    assert cosines(pack_vector(values), unit_query(values)) == pytest.approx([1], abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "values", [[], [1.0, float("nan")], [float("inf")], [[1.0]], ["x"], None, 3, [1.0] * 20_000]
+)
+def test_what_is_no_vector_is_refused(values: Any) -> None:
+    with pytest.raises(ValueError, match="vector"):
+        pack_vector(values)
+
+
+@settings(max_examples=examples(40))
+@given(st.integers(1, 40), st.integers(1, 65), st.data())
+def test_chunks_are_read_as_they_were_written(count: int, dims: int, data: st.DataObject) -> None:
+    halves, rows = rows_of(count, dims)
+    small, large = encode_rows(rows)
+    found = decode_rows(small, large)
+    assert list(found.places) == list(range(count))
+    matrix = np.frombuffer(found.small, np.int8).reshape(count, dims).astype(np.float32)
+    scales = np.frombuffer(found.scales, np.float32)
+    assert np.abs(matrix * scales[:, None] - halves).max() <= scales.max() / 2 + 1e-6
+    row = data.draw(st.integers(0, count - 1))
+    assert unpack_vector(row_of_f16(large, dims, row)) == halves[row].tolist()
+    picked = found.picked([row])
+    assert picked[1] == matrix[row].astype(np.int8).tobytes()
+    for value in (small, large):
+        bit = data.draw(st.integers(0, len(value) * 8 - 1))
+        damaged = bytearray(value)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BrokenChunkError):
+            decode_rows(*((bytes(damaged), large) if value is small else (small, bytes(damaged))))
+
+
+@settings(max_examples=examples(40))
+@given(
+    st.lists(st.tuples(st.integers(1, 90), st.integers(0, 3)), min_size=1, max_size=6),
+    st.integers(1, 30),
+)
+def test_a_scan_finds_the_best_of_all_chunks(chunks: list[tuple[int, int]], keep: int) -> None:
+    query = unit_query([1.0, 2.0, 3.0, 4.0, -5.0])
+    scan = Scan(query, keep)
+    expected = []
+    for name, (count, kind) in enumerate(chunks):
+        halves, rows = rows_of(count, 5, seed=name)
+        flags = None
+        if kind:
+            flags = bytearray(place % (kind + 1) == 0 for place in range(count))
+        scan.add(name, rows, flags)
+        scores = halves @ query
+        expected += [
+            (scores[row], name, row) for row in range(count) if flags is None or flags[row]
+        ]
+    expected.sort(key=lambda found: -found[0])
+    found = scan.best()
+    assert len(found) == min(keep, len(expected))
+    exact: dict[Any, float] = {(name, row): score for score, name, row in expected}
+    assert len({(name, row) for _, name, row in found}) == len(found)
+    for (score, chunk, row), (best, _, _) in zip(found, expected, strict=False):
+        assert score == pytest.approx(exact[chunk, row], abs=0.02)
+        assert score == pytest.approx(best, abs=0.04)
+
+
+def test_a_scan_of_more_than_it_holds_keeps_the_best_of_all() -> None:
+    query = unit_query([1.0, 0.0])
+    angles = np.linspace(0.0, 3.0, 3 * 1024 * 40, dtype=np.float32)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float16)
+    scan = Scan(query, 3)
+    for start in reversed(range(0, len(vectors), 1024)):
+        part = vectors[start : start + 1024]
+        scan.add(start, quantized(part.tobytes(), 2, range(len(part)), len(part)))
+    assert [score for score, _, _ in scan.best()] == pytest.approx([1, 1, 1], abs=0.01)
+
+
+def test_items_without_a_vector_have_no_row() -> None:
+    rows = quantized(pack_vector([1.0, 0.0]) + pack_vector([0.0, 1.0]), 2, [1, 3], 4)
+    scan = Scan(unit_query([1.0, 0.1]), 5)
+    scan.add("x", rows, bytes([1, 0, 1, 1]))
+    assert [(name, row) for _, name, row in scan.best()] == [("x", 1)]
