@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["advance", "listen", "now", "steady"]
+__all__ = ["advance", "listen", "milliseconds", "now", "steady"]
 
 _FLOAT: Final = struct.Struct("=d")
 
@@ -39,6 +39,11 @@ _listeners: Final[list[Callable[[], None]]] = []
 def now() -> float:
     """Return the time, in seconds since the epoch."""
     return time.time() + float(_unpack(_offset)[0])
+
+
+def milliseconds() -> int:
+    """Return the time in whole milliseconds since the epoch."""
+    return int(now() * 1000)
 
 
 def steady() -> float:

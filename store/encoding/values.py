@@ -10,6 +10,8 @@ The first byte is the form:
   them. Layout: `B5`, version, reserved(2), buffer count (u32), pickle length (u64), then per buffer
   its length (u64) and whether it was writable (u64), then the pickle, then the buffers.
 
+A record of memory may begin with a time (`stamps`), which is passed over.
+
 `__main__` is another module in another process, so values with its functions and classes are
 pickled by value (`main_classes`). Searching the pickle for `__main__` costs less than 0.1
 microseconds; a check of each object would cost more than pickling. A value with a text that
@@ -29,6 +31,7 @@ from ...agent.failures.error_text import one_line
 from .main_classes import dumps_by_value
 from .moved_classes import loads_pickle
 from .pickle_errors import find_culprit, full_name
+from .stamps import STAMPED, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,6 +193,8 @@ def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any
             return loads_pickle(data)
         if form == _TEXT:
             return str(data[1:], "utf-8")
+        if form == STAMPED:
+            return loads(split(bytes(data))[1], writable=writable)
         return _unpack(memoryview(data), writable=writable)
     except (MemoryError, KeyboardInterrupt):
         raise
@@ -223,6 +228,11 @@ def check_form(data: bytes) -> None:
         ValueError: no value has this form.
     """
     form = data[0]
+    if form == STAMPED:
+        _, data = split(data)
+        if not data:
+            return  # an object
+        form = data[0]
     if form == _TEXT:
         str(data[1:], "utf-8")
         return

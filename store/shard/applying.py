@@ -12,7 +12,8 @@ from ..records.journal import journal_prefix
 from ..records.usage import apply_usage
 from ..sets.applying import apply_sets
 from ..waiting.changes import apply_changes
-from .expiring import remove_expired
+from .expiring import FIELD, remove_expired
+from .field_ttl import HORIZON, SWEPT, remove_field
 
 if TYPE_CHECKING:
     import lmdb
@@ -58,10 +59,11 @@ def apply(
         reach("sets.before")
         apply_sets(transaction, databases.sets, databases.meta, batch.sets)
         reach("sets.after")
-    remove_expired(transaction, databases, _REMOVERS)
+    if batch.expiring or batch.removal is not None or batch.swept is not None:
+        _write_expiry(transaction, databases, batch)
 
 
-_REMOVERS: Final[dict[int, Remover]] = {}
+_REMOVERS: Final[dict[int, Remover]] = {FIELD: remove_field}
 """What removes an entry of each kind of the table `expiring`."""
 
 
@@ -120,3 +122,14 @@ def _write_dead(transaction: lmdb.Transaction[bytes], database: Any, batch: Batc
     for letter in batch.dead:
         transaction.put(letter.offset.to_bytes(8, "big"), letter.encode(), db=database)
         reach("dead.inside")
+
+
+def _write_expiry(transaction: lmdb.Transaction[bytes], databases: Databases, batch: Batch) -> None:
+    if batch.expiring:
+        _write(transaction, databases.expiring, batch.expiring)
+    if batch.swept is not None:
+        _write(transaction, databases.meta, {SWEPT: batch.swept or None})
+    if batch.removal is not None:
+        horizon = batch.removal.until.to_bytes(8, "big")
+        transaction.put(HORIZON, horizon, db=databases.meta)
+        remove_expired(transaction, databases, batch.removal, _REMOVERS)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..encoding.paths import MAX_ADDRESS, cut, encode_path
+from ..encoding.paths import MAX_ADDRESS, address, cut, encode_path
 from ..waiting.changes import WaitingChanges
+from .expiring import FIELD, expiring_key
 
 if TYPE_CHECKING:
     from ..records.dead_letters import DeadLetter
     from ..records.usage import UsageChange
     from ..sets.changes import SetChange, SetName
+    from .expiring import Removal
 
 __all__ = ["Batch"]
 
@@ -37,17 +39,24 @@ class Batch:
         waiting: changes of what waits; None if there are none.
         usage: what is added to sums of what calls have used (`records.usage`).
         sets: changes of memory sets, in order.
+        expiring: entries of the table `expiring` (`shard.expiring`): empty to add it, None to
+            delete it.
+        removal: what has expired and is removed, after all that; None for nothing.
+        swept: the address that the sweep has come to (`shard.field_ttl`); empty: it has ended.
     """
 
     __slots__ = (
         "dead",
+        "expiring",
         "finished",
         "journal",
         "memory",
         "names",
         "outbox",
+        "removal",
         "retried",
         "sets",
+        "swept",
         "trim",
         "usage",
         "waiting",
@@ -65,6 +74,9 @@ class Batch:
         self.waiting: WaitingChanges | None = None
         self.usage: list[UsageChange] = []
         self.sets: list[tuple[SetName, SetChange]] = []
+        self.expiring: dict[bytes, bytes | None] = {}
+        self.removal: Removal | None = None
+        self.swept: bytes | None = None
 
     def changes_of_waiting(self) -> WaitingChanges:
         """The batch's `waiting`, made at the first use."""
@@ -75,6 +87,10 @@ class Batch:
     def put_field(self, prefix: bytes, path: str, value: bytes | None) -> None:
         """Set a memory field, or delete it if `value` is None; see `put_fields`."""
         self.put_fields(prefix, {path: value})
+
+    def expire_field(self, prefix: bytes, path: str, due: int) -> None:
+        """List a field that expires at a moment, in milliseconds since the epoch."""
+        self.expiring[expiring_key(due, FIELD, address(prefix, path))] = b""
 
     def put_fields(self, prefix: bytes, fields: dict[str, bytes | None]) -> None:
         """Set memory fields of a key, or delete those whose value is None.
@@ -102,7 +118,12 @@ class Batch:
 
     def size(self) -> int:
         """How many bytes of records a commit adds: keys and values, without what LMDB needs."""
-        fields = (*self.memory.items(), *self.names.items(), *self.journal)
+        fields = (
+            *self.memory.items(),
+            *self.names.items(),
+            *self.journal,
+            *self.expiring.items(),
+        )
         size = sum(len(key) + len(value) for key, value in fields if value is not None)
         if self.outbox is not None:
             size += _SEQUENCE_BYTES + len(self.outbox)
@@ -124,4 +145,7 @@ class Batch:
             or self.waiting
             or self.usage
             or self.sets
+            or self.expiring
+            or self.removal is not None
+            or self.swept is not None
         )

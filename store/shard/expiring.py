@@ -1,4 +1,4 @@
-"""What is to be removed by a moment: the table `expiring`, which each commit works off a little.
+"""What is to be removed by a moment: the table `expiring`, which commits work off a little.
 
     due (milliseconds since the epoch, u64 big endian) | what it is (1 byte) | address   ->   empty
 
@@ -6,16 +6,20 @@ An entry is a reminder and no more: what is at the address may have been written
 moment, or removed. So its own record decides whether it is removed. Readers do not wait for that:
 they leave out at once what their clock says is over, also by its record.
 
-A commit looks at the first entry, and follows up to `REMOVED_AT_ONCE` that are due. So no commit
-takes long, however much comes due at one moment, and the table shrinks with each one.
+A commit follows up to `REMOVED_AT_ONCE` entries that are due. So no commit takes long, however much
+comes due at one moment, and the table shrinks with each one.
+
+Which entries a commit follows is decided by the worker (`worker.runs.removals`): not those of a key
+with an unfinished run. Such a run sees what was there at the moment when it began, also when it is
+replayed days later; so that must not be removed while the run is unfinished.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .. import clock
+from ..crashpoints import reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,9 +27,21 @@ if TYPE_CHECKING:
     import lmdb
 
     Remover = Callable[[lmdb.Transaction[bytes], Any, int, bytes], None]
-    """Removes what is at an address: transaction, databases, the entry's moment, the address."""
+    """Removes what is at an address if it has expired by a moment: transaction, databases, the
+    moment, the address."""
 
-__all__ = ["FIELD", "ITEM", "REMOVED_AT_ONCE", "expiring_key", "remove_expired"]
+__all__ = [
+    "FIELD",
+    "ITEM",
+    "REMOVED_AT_ONCE",
+    "DueEntry",
+    "Removal",
+    "due_entries",
+    "entry_of",
+    "expiring_key",
+    "first_due",
+    "remove_expired",
+]
 
 FIELD: Final = 1
 """The address is that of a field of short-term memory."""
@@ -36,30 +52,76 @@ REMOVED_AT_ONCE: Final = 256
 _HEAD: Final = struct.Struct(">QB")
 
 
+class DueEntry(NamedTuple):
+    """An entry of the table."""
+
+    due: int
+    kind: int
+    address: bytes
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the table."""
+        return expiring_key(*self)
+
+
+class Removal(NamedTuple):
+    """What a commit removes."""
+
+    until: int
+    """What has expired by this moment, in milliseconds since the epoch."""
+    entries: list[DueEntry]
+    """The entries to follow."""
+
+
 def expiring_key(due: int, kind: int, address: bytes) -> bytes:
     """The key of an entry; `due` in milliseconds since the epoch."""
     return _HEAD.pack(due, kind) + address
 
 
+def entry_of(key: bytes) -> DueEntry:
+    """Inverse of `expiring_key`. Raises struct.error for what is too short."""
+    due, kind = _HEAD.unpack_from(key)
+    return DueEntry(due, kind, key[_HEAD.size :])
+
+
+def first_due(transaction: lmdb.Transaction[bytes], table: Any) -> int | None:
+    """The moment of the first entry, None if there is none."""
+    if table is None:
+        return None
+    with transaction.cursor(table) as cursor:
+        return int.from_bytes(cursor.key()[:8], "big") if cursor.first() else None
+
+
+def due_entries(
+    transaction: lmdb.Transaction[bytes], table: Any, until: int, limit: int = REMOVED_AT_ONCE
+) -> list[DueEntry]:
+    """The first entries that are due by a moment."""
+    found: list[DueEntry] = []
+    if table is None:
+        return found
+    with transaction.cursor(table) as cursor:
+        if cursor.first():
+            for key in cursor.iternext(values=False):
+                entry = entry_of(key)
+                if len(found) >= limit or entry.due > until:
+                    break
+                found.append(entry)
+    return found
+
+
 def remove_expired(
     transaction: lmdb.Transaction[bytes],
     databases: Any,
+    removal: Removal,
     removers: Mapping[int, Remover],
-    limit: int = REMOVED_AT_ONCE,
-) -> int:
-    """Follow the entries that are due, the oldest first; return how many those were."""
-    with transaction.cursor(databases.expiring) as cursor:
-        if not cursor.first():
-            return 0
-        now = int(clock.now() * 1000)
-        due: list[bytes] = []
-        for key in cursor.iternext(values=False):
-            if len(due) >= limit or int.from_bytes(key[:8], "big") > now:
-                break
-            due.append(key)
-    for key in due:
-        transaction.delete(key, db=databases.expiring)
-        moment, kind = _HEAD.unpack_from(key)
-        if kind in removers:
-            removers[kind](transaction, databases, moment, key[_HEAD.size :])
-    return len(due)
+) -> None:
+    """Follow entries, which are removed."""
+    reach("expire.before")
+    for entry in removal.entries:
+        transaction.delete(entry.key, db=databases.expiring)
+        remove = removers.get(entry.kind)
+        if remove is not None:
+            remove(transaction, databases, removal.until, entry.address)
+        reach("expire.inside")
+    reach("expire.after")

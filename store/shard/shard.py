@@ -31,12 +31,14 @@ from __future__ import annotations
 
 import os
 import weakref
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import lmdb
 
 from ...agent.errors import FencedError, StoreFormatError
+from .. import clock
 from ..crashpoints import reach
 from ..faults import lmdb_error, system_error
 from ..files import sync_directories
@@ -45,6 +47,8 @@ from ..lease import Lease
 from ..lmdb_env import Environment, open_writer
 from ..waiting.changes import FORMAT_WITH_WAITING
 from .applying import apply
+from .expiring import first_due
+from .field_ttl import BEGIN, FIELD_TTL, SWEPT, FieldTtl
 from .snapshot import Databases, Snapshot, misplaced
 
 if TYPE_CHECKING:
@@ -94,6 +98,10 @@ class Shard:
         number: its number in the store.
         epoch: the fencing epoch of this writer; higher than those of all writers before.
         next_sequence: the sequence number of the next outbox record; the first of a shard has 1.
+        field_ttl: how long fields of memory live; None: for ever.
+        horizon: the moment up to which expired things are removed (`field_ttl`), in milliseconds.
+        first_due: when the first of what expires is due, in milliseconds; None if nothing expires.
+        swept: the address that the sweep has come to (`field_ttl`); None if none is under way.
     """
 
     __slots__ = (
@@ -107,8 +115,12 @@ class Shard:
         "_snapshot",
         "directory",
         "epoch",
+        "field_ttl",
+        "first_due",
+        "horizon",
         "next_sequence",
         "number",
+        "swept",
     )
 
     def __init__(
@@ -141,6 +153,7 @@ class Shard:
         reach("acquire.after")
         self._epoch_bytes = self.epoch.to_bytes(8, "big")
         self.next_sequence = self._view().last_sequence() + 1
+        self._read_expiry()
         _live.add(self)
 
     @classmethod
@@ -219,6 +232,43 @@ class Shard:
             transaction.put(name, value.to_bytes(8, "big"), db=meta)
         reach("acquire.inside")
         return epoch
+
+    # ------------------------------------------------------------------ expiry
+
+    def _read_expiry(self) -> None:
+        expiry = self._view().expiry
+        ttl = expiry.field_ttl()
+        self.field_ttl = ttl if ttl is not None and ttl.milliseconds else None
+        self.horizon = expiry.horizon()
+        self.first_due = expiry.first_due()
+        self.swept = expiry.swept()
+
+    def expire_fields(self, wanted: FieldTtl) -> None:
+        """Lay down how long fields live, from now on; nothing is written if that is so already.
+
+        Raises:
+            FencedError, StoreError: as `commit`.
+        """
+        known = self.read(lambda snapshot: snapshot.expiry.field_ttl())
+        if (known or FieldTtl(0)).is_same_option(wanted):
+            return
+        now = clock.milliseconds()
+        ttl = (known or FieldTtl(0)).replaced_by(wanted, now)
+        if known is None:  # fields with times, in a shard that was restored, keep these
+            ttl = replace(ttl, floor=0)
+        values: dict[bytes, bytes] = {FIELD_TTL: ttl.encode()}
+        if ttl.needs_sweep_after(known):
+            values[SWEPT] = BEGIN
+        self._drop_snapshot()
+        try:
+            with self._environment.require().begin(write=True) as transaction:
+                self._check_epoch(transaction)
+                for name, value in values.items():
+                    transaction.put(name, value, db=self._databases.meta)
+                reach("expire.settings")
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+        self._read_expiry()
 
     # ------------------------------------------------------------------ reading
 
@@ -350,6 +400,8 @@ class Shard:
             try:
                 self._check_epoch(transaction)
                 apply(transaction, self._databases, batch, self.next_sequence)
+                if batch.expiring or batch.removal is not None or batch.sets:
+                    self.first_due = first_due(transaction, self._databases.expiring)
                 reach("commit.inside")
             except BaseException:
                 transaction.abort()
@@ -358,6 +410,10 @@ class Shard:
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
         reach("commit.after")
+        if batch.removal is not None:
+            self.horizon = max(self.horizon, batch.removal.until)
+        if batch.swept is not None:
+            self.swept = batch.swept or None
         self._drop_snapshot()  # one that another thread has opened meanwhile is out of date
         if batch.outbox is None:
             return None

@@ -21,6 +21,7 @@ from ..records.offsets import RunKind, kind_of, owned_number
 from ..records.usage import FIRST_TOTAL, NO_USE, Use, limit_of_total
 from ..sets.reading import StoredSet, sets_in
 from ..waiting.reading import WaitingView
+from .expiry_view import ExpiryView
 from .key_groups import group_entries, hashed_prefixes, key_entries
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class Databases:
         journal: `journal.journal_key` -> record.
         outbox: sequence number (u64 big endian) -> record.
         dead: offset (u64 big endian) -> dead letter.
-        meta: "format", "epoch", "sequence", "shard", "count" -> u64 big endian; "store" -> the
-            identity of the store.
+        meta: "format", "epoch", "sequence", "shard", "count", "expired_until" -> u64 big endian;
+            "store" -> the identity of the store; "field_ttl", "field_ttl_swept" (`field_ttl`).
         owned, due, queue, questions, timers, ends: what waits (`store.waiting.changes`); None if a
             store was only written by a version in which nothing waits.
         usage: what calls have used (`records.usage`); None as above.
@@ -284,6 +285,11 @@ class Snapshot:
     def waiting(self) -> WaitingView:
         """What waits in the shard."""
         return WaitingView(self._transaction, self._databases)
+
+    @property
+    def expiry(self) -> ExpiryView:
+        """What expires in the shard."""
+        return ExpiryView(self._transaction, self._databases)
 
     def outbox(self) -> list[tuple[int, bytes]]:
         """Return all outbox records with their sequence numbers, ascending."""

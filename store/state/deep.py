@@ -23,6 +23,7 @@ from ..lmdb_env import open_reader
 from ..records.dead_letters import DeadLetter
 from ..records.journal import JournalEntry
 from ..records.outbox import decode_outputs
+from ..shard.expiring import entry_of
 from ..shard.snapshot import Databases
 from ..waiting.checking import problem_in
 from .parts import opened_snapshot
@@ -161,6 +162,8 @@ def _check_record(name: str, key: bytes, value: bytes, path: Path) -> None:
             decode_outputs(value)
         elif name == "dead":
             DeadLetter.decode(value)
+        elif name == "expiring":
+            entry_of(key)
     except Exception as error:
         raise _damaged(
             path, f"the record {key[:40]!r} of {name} cannot be read: {error}"

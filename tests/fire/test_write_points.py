@@ -15,6 +15,7 @@ from support.fire.points import (
     MOVED,
     POISONED,
     UNDER_POISON,
+    WHILE_EXPIRING,
     WHILE_MOVING,
     WHILE_RELOADING,
     die_at,
@@ -31,7 +32,7 @@ AT_ONCE = 2
 @pytest.mark.timeout(180)
 def test_no_death_at_any_write_point_loses_or_doubles_anything(tmp_path: Path) -> None:
     counted = reached(tmp_path / "undisturbed")
-    elsewhere = {*UNDER_POISON, *WHILE_MOVING, *WHILE_RELOADING}
+    elsewhere = {*UNDER_POISON, *WHILE_MOVING, *WHILE_RELOADING, *WHILE_EXPIRING}
     known = set(counted) | set(AFTER_A_CRASH) | elsewhere
     assert named_points() == known, "a point in the code is not reached, or not named here"
     chains = [[(point, 1)] for point in counted]

@@ -45,6 +45,8 @@ WHILE_MOVING = (
 """Points that need shards which move from one worker to another."""
 WHILE_RELOADING = ("promote.before", "promote.after")
 """Points that need a reload; those who test reloads die there."""
+WHILE_EXPIRING = ("expire.settings", "expire.before", "expire.inside", "expire.after")
+"""Points that need memory that expires; `test_expiring_memory` has a job for it."""
 MOVED = replace(
     SHAPE,
     inputs=600,
