@@ -212,6 +212,7 @@ if TYPE_CHECKING:
     )
     from .models.skills.skills import Skills
     from .models.stores.chroma import ChromaVectorStore
+    from .models.stores.memory import MemoryVectorStore
     from .service.client.aioclient import AsyncClient
     from .service.client.client import Client
     from .service.client.submission import AsyncSubmission, Submission
@@ -269,6 +270,7 @@ __getattr__ = lazily(
         ".models.openai.responses": "OpenAIResponsesModelConnection OpenAIResponsesModelSetup",
         ".models.skills.skills": "Skills",
         ".models.stores.chroma": "ChromaVectorStore",
+        ".models.stores.memory": "MemoryVectorStore",
         ".service.client.aioclient": "AsyncClient",
         ".service.client.client": "Client",
         ".service.client.submission": "AsyncSubmission Submission",
@@ -380,6 +382,7 @@ __all__ = [
     "MemorySetError",
     "MemorySetItem",
     "MemoryType",
+    "MemoryVectorStore",
     "MessageRole",
     "Meter",
     "MetricGroup",

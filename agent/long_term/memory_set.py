@@ -111,7 +111,7 @@ class MemorySet(ABC):
     def add(
         self,
         items: Any | Sequence[Any],
-        ids: str | Sequence[str] | None = None,
+        ids: str | Sequence[str | None] | None = None,
         metadatas: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         *,
         keep: bool = False,
@@ -184,7 +184,7 @@ class MemorySet(ABC):
     async def aadd(
         self,
         items: Any | Sequence[Any],
-        ids: str | Sequence[str] | None = None,
+        ids: str | Sequence[str | None] | None = None,
         metadatas: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         *,
         keep: bool = False,

@@ -40,21 +40,58 @@ __all__ = [
 _SHOWN = 50
 
 
+class _Grown(BaseModel):
+    """A class that has got fields since its objects were pickled first.
+
+    An object without them is pickled as it was then: what is on record of a durable call that has
+    it as an argument is recognised.
+    """
+
+    _LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are None in objects of older versions."""
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        fields = state["__dict__"]
+        kept = {name: fields[name] for name in fields if not self._is_new_and_empty(name)}
+        return {**state, "__dict__": kept}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        fields = {**dict.fromkeys(self._LATER), **(state.get("__dict__") or {})}
+        super().__setstate__({**state, "__dict__": fields})
+
+    def _is_new_and_empty(self, name: str) -> bool:
+        return name in self._LATER and getattr(self, name) is None
+
+
 @public
 class VectorStoreQueryMode(str, Enum):
-    """How to search: ``SEMANTIC``, by the distance of vectors."""
+    """How to search.
+
+    ``SEMANTIC``: by the distance of vectors. ``KEYWORD``: by words. ``HYBRID``: by both. Stores
+    other than `MemoryVectorStore` know the first alone.
+    """
 
     SEMANTIC = "semantic"
+    KEYWORD = "keyword"
+    HYBRID = "hybrid"
 
 
 @public
-class VectorStoreQuery(BaseModel):
-    """What to search for. ``extra_args`` are the store's own: filters, for example."""
+class VectorStoreQuery(_Grown):
+    """What to search for.
+
+    ``filters`` are values that documents must have in their metadata; ``extra_args`` are the
+    store's own.
+    """
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"filters"})
 
     mode: VectorStoreQueryMode = VectorStoreQueryMode.SEMANTIC
     query_text: str
     limit: int = 10
     collection_name: str | None = None
+    filters: dict[str, Any] | None = None
     extra_args: dict[str, Any] = Field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -62,13 +99,19 @@ class VectorStoreQuery(BaseModel):
 
 
 @public
-class Document(BaseModel):
-    """A text with what is known of it. Without an ``id`` the store gives it one."""
+class Document(_Grown):
+    """A text with what is known of it. Without an ``id`` the store gives it one.
+
+    ``score`` is how well it fits a query, as its store reckons; not all stores say so.
+    """
+
+    _LATER: ClassVar[frozenset[str]] = frozenset({"score"})
 
     content: str
     metadata: dict[str, Any] = Field(default_factory=dict)
     id: str | None = None
     embedding: list[float] | None = None
+    score: float | None = None
 
     def __str__(self) -> str:
         more = "..." if len(self.content) > _SHOWN else ""
@@ -146,7 +189,8 @@ class BaseVectorStore(DurableResource, ABC):
     def query(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
         """Find documents.
 
-        Raises `AgentDefinitionError` when the agent has no such embedding model.
+        Raises `AgentDefinitionError` when the agent has no such embedding model, or the store does
+        not know the mode of the query.
         """
         vector = self._embedding_model().embed(query.query_text)
         return VectorStoreQueryResult(documents=self._make(self._finding(vector, query)))
@@ -220,7 +264,12 @@ class BaseVectorStore(DurableResource, ABC):
         return StoreCall(self, "_add_embedding", arguments)
 
     def _finding(self, vector: Vectors, query: VectorStoreQuery) -> StoreCall:
+        if query.mode is not VectorStoreQueryMode.SEMANTIC:
+            msg = f"{type(self).__name__} cannot search by {query.mode.value}: by vectors alone."
+            raise AgentDefinitionError(msg, hint="Leave the mode of the query out.")
         merged = {**self.store_kwargs, **query.extra_args}
+        if query.filters is not None:
+            merged["filters"] = query.filters
         where = {"limit": query.limit, "collection_name": query.collection_name}
         return StoreCall(self, "_query_embedding", {"embedding": vector, **where, **merged})
 

@@ -98,6 +98,7 @@ class ResourceName:
         """Vector stores."""
 
         CHROMA_VECTOR_STORE: Final = "tamias.ChromaVectorStore"
+        MEMORY_VECTOR_STORE: Final = "tamias.MemoryVectorStore"
         JAVA_WRAPPER_VECTOR_STORE: Final = "tamias.JavaVectorStore"
         JAVA_WRAPPER_COLLECTION_MANAGEABLE_VECTOR_STORE: Final = (
             "tamias.JavaCollectionManageableVectorStore"

@@ -51,7 +51,10 @@ _PYTHON: Final = {
     ResourceType.EMBEDDING_MODEL: {
         name: f"tamias.{clazz}Setup" for name, clazz in _EMBEDDING.items()
     },
-    ResourceType.VECTOR_STORE: {"chroma": "tamias.ChromaVectorStore"},
+    ResourceType.VECTOR_STORE: {
+        "chroma": "tamias.ChromaVectorStore",
+        "memory": "tamias.MemoryVectorStore",
+    },
     ResourceType.MCP_SERVER: {"mcp": "tamias.MCPServer"},
 }
 

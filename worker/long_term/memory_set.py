@@ -122,7 +122,7 @@ class WorkerMemorySet(MemorySet):
     def add(
         self,
         items: Any | Sequence[Any],
-        ids: str | Sequence[str] | None = None,
+        ids: str | Sequence[str | None] | None = None,
         metadatas: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         *,
         keep: bool = False,
@@ -142,7 +142,7 @@ class WorkerMemorySet(MemorySet):
     async def aadd(
         self,
         items: Any | Sequence[Any],
-        ids: str | Sequence[str] | None = None,
+        ids: str | Sequence[str | None] | None = None,
         metadatas: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         *,
         keep: bool = False,
