@@ -16,14 +16,15 @@ BIN = Path(sys.executable).parent
 PATIENCE = 240.0
 
 
-NEEDS_PYFLINK = ("docs/flink.md", "docs/java.md")
+NEEDS = {"docs/flink.md": "pyflink", "docs/java.md": "pyflink", "docs/memory.md": "tokenizers"}
+"""Pages with packages that may be missing: PyFlink has no wheels for each Python."""
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", PAGES)
 def test_the_snippets_of(page: str, tmp_path: Path) -> None:
-    if page in NEEDS_PYFLINK and find_spec("pyflink") is None:
-        pytest.skip("PyFlink is not installed: it has no wheels for this Python")
+    if page in NEEDS and find_spec(NEEDS[page]) is None:
+        pytest.skip(f"{NEEDS[page]} is not installed")
     for block in blocks(page):
         if block.file is not None:
             (tmp_path / block.file).write_text(block.text, encoding="utf-8")

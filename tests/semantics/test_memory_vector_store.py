@@ -208,6 +208,18 @@ def test_without_an_embedding_model_words_are_searched() -> None:
         results(("k", found("abb", mode="semantic")), embedding_model="")
 
 
+def test_a_text_without_a_vector_is_found_by_its_words() -> None:
+    texts = ["a", "xyz", " ", ""]
+    asked.clear()
+    assert results(
+        ("k", lambda store: store.add([Document(id=each or "-", content=each) for each in texts])),
+        ("k", found("xyz")),
+        ("k", found("xyz", mode=VectorStoreQueryMode.SEMANTIC)),
+        ("k", found(" ")),
+    ) == [["a", "xyz", " ", "-"], ["xyz"], [], []]
+    assert asked == ["a", "xyz", "xyz", "xyz"]
+
+
 def test_awaited_calls_do_the_same() -> None:
     async def act(event: Event, ctx: RunnerContext) -> None:
         del event
@@ -255,7 +267,6 @@ def test_the_action_for_retrieval_asks_it() -> None:
         (lambda store: store.update(Document(id="9", content="a")), "has no document '9'"),
         (lambda store: store.add(Document(content="a", embedding=[1.0])), "dimensions"),
         (lambda store: store.add(Document(content="a", embedding=[float("nan")] * 3)), "finite"),
-        (lambda store: store.add(Document(content="xyz")), "not all 0"),
         (lambda store: store.add(Document(content="a"), "n" * 101), "too long"),
         (lambda store: store._query_embedding([1.0]), "searched by a text"),
     ],

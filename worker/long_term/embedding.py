@@ -8,7 +8,7 @@ from ...agent.errors import MemorySetError, MissingExtraError
 from ...agent.resources.resource import ResourceType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...agent.context import RunnerContext
     from ...store.sets.records import SetSettings
@@ -67,8 +67,23 @@ class Embedder:
             )
         return found
 
+    def missing(
+        self, known: Sequence[Sequence[float] | None], texts: Sequence[str]
+    ) -> dict[int, str]:
+        """The texts that the embedding model has to be asked for, by their places.
+
+        Not those without a word: they have no meaning, and services refuse them.
+        """
+        if not self.is_there:
+            return {}
+        return {
+            place: text
+            for place, (vector, text) in enumerate(zip(known, texts, strict=True))
+            if vector is None and text.strip()
+        }
+
     def check(self, vectors: Sequence[Sequence[float] | None]) -> list[bytes]:
-        """Vectors as the store has them: float16, of length 1; empty for none.
+        """Vectors as the store has them: float16, of length 1; empty for none, or all zeros.
 
         Raises:
             MemorySetError: one is no vector of numbers, or of another length than the set's.
@@ -88,10 +103,12 @@ class Embedder:
         except (TypeError, ValueError):
             array = np.zeros(0, np.float32)
         length = float(np.linalg.norm(array)) if array.ndim == 1 else float("nan")
+        if not length and array.shape[0]:
+            return b""  # of a text that says nothing to the model; words still find the item
         if not np.isfinite(length) or not length:
             raise MemorySetError(
                 f"What is to be a vector for the memory set {self._set!r} is none: it has to be "
-                "numbers, finite and not all 0.",
+                "finite numbers.",
                 hint=f"Look at what the embedding model {self._settings.embedding!r} returns.",
             )
         wanted = self._settings.dimensions
@@ -105,15 +122,18 @@ class Embedder:
 
 
 def filled(
-    known: Sequence[Sequence[float] | None], made: Sequence[Sequence[float]]
+    known: Sequence[Sequence[float] | None],
+    texts: Mapping[int, str],
+    made: Sequence[Sequence[float]],
 ) -> list[Sequence[float] | None]:
-    """The known vectors, with made ones in the places of those that are missing.
+    """The known vectors, with those that were made of texts in their places.
 
     Raises:
         MemorySetError: the embedding model has made more or fewer.
     """
-    missing = sum(vector is None for vector in known)
-    if len(made) != missing:
-        raise MemorySetError(f"The embedding model made {len(made)} vectors of {missing} texts.")
-    rest = iter(made)
-    return [next(rest) if vector is None else vector for vector in known]
+    if len(made) != len(texts):
+        raise MemorySetError(f"The embedding model made {len(made)} vectors of {len(texts)} texts.")
+    together = list(known)
+    for place, vector in zip(texts, made, strict=True):
+        together[place] = vector
+    return together

@@ -133,10 +133,10 @@ class WorkerMemorySet(MemorySet):
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
         known = self._embedder.known(vectors, len(given))
-        missing = [item for item, vector in zip(given, known, strict=True) if vector is None]
-        if missing and self._embedder.is_there:
-            texts = [text_of(item.value) for item in missing]
-            known = filled(known, self._embedder.model().embed(texts))
+        texts = self._embedder.missing(known, [text_of(item.value) for item in given])
+        if texts:
+            made = self._embedder.model().embed(list(texts.values()))
+            known = filled(known, texts, made)
         return self._put(given, self._embedder.check(known), keep=keep, ttl=ttl)
 
     async def aadd(
@@ -153,10 +153,10 @@ class WorkerMemorySet(MemorySet):
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
         known = self._embedder.known(vectors, len(given))
-        missing = [item for item, vector in zip(given, known, strict=True) if vector is None]
-        if missing and self._embedder.is_there:
-            texts = [text_of(item.value) for item in missing]
-            known = filled(known, await self._embedder.model().aembed(texts))
+        texts = self._embedder.missing(known, [text_of(item.value) for item in given])
+        if texts:
+            made = await self._embedder.model().aembed(list(texts.values()))
+            known = filled(known, texts, made)
         return self._put(given, self._embedder.check(known), keep=keep, ttl=ttl)
 
     def _given(self, items: Any, ids: Any, metadatas: Any) -> list[_Given]:
@@ -322,7 +322,7 @@ class WorkerMemorySet(MemorySet):
         """See `MemorySet.search`."""
         refuse_inside_durable_call()
         vector = b""
-        if self._wants_vector(mode):
+        if self._wants_vector(query, mode):
             vector = self._embedder.check([self._embedder.model().embed(query)])[0]
         return self._find("" if mode == "vector" else query, vector, limit, filters, half_life)
 
@@ -338,12 +338,14 @@ class WorkerMemorySet(MemorySet):
         """See `MemorySet.search`."""
         refuse_inside_durable_call()
         vector = b""
-        if self._wants_vector(mode):
+        if self._wants_vector(query, mode):
             vector = self._embedder.check([await self._embedder.model().aembed(query)])[0]
         return self._find("" if mode == "vector" else query, vector, limit, filters, half_life)
 
-    def _wants_vector(self, mode: SearchMode) -> bool:
+    def _wants_vector(self, text: str, mode: SearchMode) -> bool:
         """Whether a search needs the vector of its text."""
+        if not isinstance(text, str):
+            raise MemorySetError(f"A search was given a {type(text).__name__}, not a text.")
         if mode not in get_args(SearchMode):
             raise MemorySetError(f"{mode!r} is no mode of searches: give auto, vector or text.")
         if mode == "vector" and not self._embedder.is_there:
@@ -351,7 +353,8 @@ class WorkerMemorySet(MemorySet):
                 f"The memory set {self.name!r} has no embedding model to search by meaning.",
                 hint="Give embedding= or set long-term-memory.embedding-model.",
             )
-        return mode != "text" and self._embedder.is_there and bool(self._settings.dimensions)
+        has_vectors = self._embedder.is_there and bool(self._settings.dimensions)
+        return mode != "text" and has_vectors and bool(text.strip())
 
     def _find(
         self,
