@@ -217,6 +217,8 @@ if TYPE_CHECKING:
     from .service.client.client import Client
     from .service.client.submission import AsyncSubmission, Submission
     from .service.client.text_parts import StreamPart, TextParts
+    from .store.memory.reader import MemoryReader, open_memory
+    from .store.memory.set_reader import MemorySetReader
     from .worker.importing.yaml_files import load_yaml
 
 __getattr__ = lazily(
@@ -275,6 +277,8 @@ __getattr__ = lazily(
         ".service.client.client": "Client",
         ".service.client.submission": "AsyncSubmission Submission",
         ".service.client.text_parts": "StreamPart TextParts",
+        ".store.memory.reader": "MemoryReader open_memory",
+        ".store.memory.set_reader": "MemorySetReader",
         ".worker.importing.yaml_files": "load_yaml",
     },
 )
@@ -377,10 +381,12 @@ __all__ = [
     "MCPUnavailableError",
     "MemoryAccessError",
     "MemoryObject",
+    "MemoryReader",
     "MemoryRef",
     "MemorySet",
     "MemorySetError",
     "MemorySetItem",
+    "MemorySetReader",
     "MemoryType",
     "MemoryVectorStore",
     "MessageRole",
@@ -480,6 +486,7 @@ __all__ = [
     "format_string",
     "load_yaml",
     "mcp_server",
+    "open_memory",
     "parse_duration",
     "parse_size",
     "prompt",

@@ -14,6 +14,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -25,9 +27,11 @@ from .lease import Lease
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Environment", "has_data", "open_reader", "open_writer"]
+__all__ = ["Environment", "data_file", "has_data", "open_reader", "open_writer"]
 
 MAX_READERS = 1024
+LOCK_FILE = "lock.mdb"
+"""LMDB's table of readers. A link to nowhere in its place: nobody can open the environment."""
 _MAX_DATABASES = 32
 _MAP_SIZES = tuple(1 << bits for bits in (40, 38, 36, 34, 32, 30))
 """Sizes of the sparse map, in bytes, in the order to try; a smaller one is used only if the address
@@ -38,6 +42,9 @@ _LOCK_FILE_SIZE = 17 << 12
 _LEAST_FREE = 1 << 18
 """Bytes that must be free before an environment is created."""
 _PAGES_NEVER_WRITTEN = 256
+_REPLACED_WITHIN = 2.0
+_PAUSE = 0.002
+"""Seconds for which readers wait while files are replaced; between two looks."""
 
 
 class Environment:
@@ -98,7 +105,7 @@ def open_writer(path: Path, *, sync: bool) -> Environment:
         StoreError: this process has it open already, or LMDB cannot open it.
     """
     with _guard:
-        if _identity(path) in _open:
+        if data_file(path) in _open:
             raise StoreError(
                 f"This process has {path} open already.", hint="Close that reader or writer first."
             )
@@ -129,12 +136,12 @@ def open_reader(path: Path) -> Environment:
         StoreUnwritableError: it is in use by another user's process.
     """
     with _guard:
-        shares = _open.get(_identity(path))
+        shares = _open.get(data_file(path))
         if shares:
             environment = Environment(path, shares[0].require(), writable=False)
             shares.append(environment)
             return environment
-        handle = _open_handle(path, readonly=True, sync=False, lock=_lockable(path))
+        handle = _open_for_reading(path)
         _check_length(path, handle, extend=False)
         environment = Environment(path, handle, writable=False)
         _register(path, environment)
@@ -147,8 +154,10 @@ def _reserve(path: Path) -> None:
     LMDB writes to that file through a map. If the disk is full when a page of it is first touched,
     the kernel can report that only by a signal.
     """
-    lock = path / "lock.mdb"
+    lock = path / LOCK_FILE
     try:
+        if lock.is_symlink():  # left by a process that was killed in `at_rest.rewriting`
+            lock.unlink()
         if lock.exists() and lock.stat().st_blocks * 512 >= _LOCK_FILE_SIZE:
             return
         if not (path / "data.mdb").exists() and free_bytes(path) < _LEAST_FREE:
@@ -196,12 +205,37 @@ def _lockable(path: Path) -> bool:
     if not has_data(path):
         raise StoreError(f"{path} holds no data.", hint="Give the path of a state directory.")
     try:
-        os.close(os.open(path / "lock.mdb", os.O_RDWR))
+        os.close(os.open(path / LOCK_FILE, os.O_RDWR))
     except OSError as error:
+        if (path / LOCK_FILE).is_symlink():
+            return False
         if error.errno != errno.EROFS and Lease.is_held(path / "lease"):
             raise unwritable(path, "a process of another user is writing to it") from error
         return False
     return True
+
+
+def _open_for_reading(path: Path) -> lmdb.Environment:
+    """Open an environment whose files are not replaced meanwhile (`at_rest.rewriting`).
+
+    LMDB opens two files, one after the other. They have to belong together.
+    """
+    deadline = time.monotonic() + _REPLACED_WITHIN
+    while True:
+        before = data_file(path)
+        if (path / LOCK_FILE).is_symlink():
+            if Lease.is_held(path / "lease"):
+                if time.monotonic() > deadline:
+                    raise StoreError(f"{path} is being written anew.", hint="Try again later.")
+                time.sleep(_PAUSE)
+                continue
+            with suppress(StoreError):  # this user may only read, and so may open it without a lock
+                _reserve(path)
+        handle = _open_handle(path, readonly=True, sync=False, lock=_lockable(path))
+        is_whole = not (path / LOCK_FILE).is_symlink() or time.monotonic() > deadline
+        if data_file(path) == before and is_whole:
+            return handle
+        handle.close()
 
 
 def _open_handle(path: Path, *, readonly: bool, sync: bool, lock: bool) -> lmdb.Environment:
@@ -238,10 +272,11 @@ _inherited: list[lmdb.Environment] = []
 
 
 def _register(path: Path, environment: Environment) -> None:
-    _open[_identity(path)] = [environment]
+    _open[data_file(path)] = [environment]
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def data_file(path: Path) -> tuple[int, int] | None:
+    """What tells the file of an environment from one that takes its place; None without a file."""
     try:
         status = (path / "data.mdb").stat()
     except OSError:

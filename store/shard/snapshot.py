@@ -97,6 +97,11 @@ class Databases:
                 newer.append(None)
         return cls(*opened, *newer)
 
+    @property
+    def are_complete(self) -> bool:
+        """Whether a version that knows all databases has written the store."""
+        return all(getattr(self, field.name) is not None for field in fields(self))
+
 
 class Snapshot:
     """The content of a shard at one commit; for one thread at a time."""

@@ -7,6 +7,8 @@ is missing.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,7 +32,6 @@ from .parts import check, complete, open_progress
 from .progress import ProgressLog
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
     from typing_extensions import Self
@@ -169,9 +170,17 @@ class StateDirectory(StateView):
         Raises:
             StoreFormatError: it is not a state directory, or of a newer format.
             StoreCorruptError: its manifest is damaged, or its progress log is lost.
+            StoreError: this user may not read it.
         """
         directory = _named(path)
-        manifest = Manifest.read(directory) if directory.is_dir() else None
+        try:
+            _check_readable(directory)
+            manifest = Manifest.read(directory) if directory.is_dir() else None
+        except PermissionError as error:
+            raise StoreError(
+                f"This user may not read {directory}: {error.strerror}.",
+                hint="Use the account of the pool, or give this one the right to read.",
+            ) from error
         if manifest is None:
             raise StoreFormatError(
                 f"{directory} is not a state directory.",
@@ -270,6 +279,16 @@ def _named(path: str | os.PathLike[str]) -> Path:
             hint="Choose another one (--state).",
         ) from None
     return directory
+
+
+def _check_readable(directory: Path) -> None:
+    """Raise PermissionError if this user may not read what there is."""
+    layout = StateLayout(directory)
+    if layout.manifest.exists():
+        layout.manifest.open("rb").close()
+        for folder in (layout.shards, layout.progress):
+            if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _inspect(directory: Path) -> Manifest | None:

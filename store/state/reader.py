@@ -7,6 +7,7 @@ commit; an answer about many shards may have states of different moments.
 from __future__ import annotations
 
 import contextlib
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import lmdb
@@ -14,7 +15,7 @@ import lmdb
 from ..encoding.keys import decode_key, encode_key, key_prefix, shard_of
 from ..encoding.values import loads
 from ..faults import lmdb_error
-from ..lmdb_env import has_data, open_reader
+from ..lmdb_env import data_file, has_data, open_reader
 from ..records.outbox import decode_outputs
 from ..records.usage import NO_USE
 from ..shard.snapshot import Databases, Snapshot
@@ -43,12 +44,15 @@ class ShardReader:
         directory: the shard's directory.
     """
 
-    __slots__ = ("_databases", "_environment", "directory")
+    __slots__ = ("_databases", "_environment", "_file", "_is_closed", "_lock", "directory")
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._environment = open_reader(directory)
+        self._file = data_file(directory)
         self._databases: Databases | None = None
+        self._is_closed = False
+        self._lock = Lock()
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot | None]:
@@ -59,15 +63,13 @@ class ShardReader:
         Raises:
             StoreError: the reader was closed, or LMDB failed.
         """
-        handle = self._environment.require()
         try:
-            if self._databases is None:
-                with contextlib.suppress(lmdb.NotFoundError):
-                    self._databases = Databases.open(handle, None, create=False)
-            if self._databases is None:
+            with self._lock:
+                handle, databases = self._opened()
+            if databases is None:
                 yield None
                 return
-            snapshot = Snapshot(handle, self._databases)
+            snapshot = Snapshot(handle, databases)
             try:
                 yield snapshot
             finally:
@@ -75,9 +77,24 @@ class ShardReader:
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
+    def _opened(self) -> tuple[lmdb.Environment, Databases | None]:
+        """The environment, and its databases if there are any."""
+        if not self._is_closed and (file := data_file(self.directory)) not in (None, self._file):
+            # It was written anew (`at_rest.rewriting`): what is open here is the old file.
+            self._environment.close()
+            self._environment, self._file = open_reader(self.directory), file
+            self._databases = None
+        handle = self._environment.require()
+        if self._databases is None or not self._databases.are_complete:
+            with contextlib.suppress(lmdb.NotFoundError):
+                self._databases = Databases.open(handle, None, create=False)
+        return handle, self._databases
+
     def close(self) -> None:
         """Close the reader; may be called again."""
-        self._environment.close()
+        with self._lock:
+            self._is_closed = True
+            self._environment.close()
 
     def __enter__(self) -> Self:
         return self
@@ -89,11 +106,13 @@ class ShardReader:
 class StoreReader:
     """A state directory's shards, open for reading, for commands such as `inspect`.
 
+    Several threads may read at the same time.
+
     Attributes:
         view: the directory with its manifest and progress.
     """
 
-    __slots__ = ("_readers", "view")
+    __slots__ = ("_lock", "_readers", "view")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the state directory at `path`.
@@ -103,22 +122,29 @@ class StoreReader:
         """
         self.view = StateDirectory.view(path)
         self._readers: dict[int, ShardReader] = {}
+        self._lock = Lock()
 
     @contextlib.contextmanager
     def shard(self, number: int) -> Iterator[Snapshot | None]:
         """Give the last commit's state of one shard; None if it has not been used yet."""
-        reader = self._readers.get(number)
+        with self._lock:
+            reader = self._readers.get(number) or self._opened(number)
         if reader is None:
-            directory = self.view.layout.shard(number)
-            if self.view.manifest.complete:
-                with opened_snapshot(directory, number, self.view.manifest.identity):
-                    pass
-            elif not has_data(directory):
-                yield None
-                return
-            reader = self._readers[number] = ShardReader(directory)
+            yield None
+            return
         with reader.snapshot() as snapshot:
             yield snapshot
+
+    def _opened(self, number: int) -> ShardReader | None:
+        """Open a shard; None if it has not been used yet."""
+        directory = self.view.layout.shard(number)
+        if self.view.manifest.complete:
+            with opened_snapshot(directory, number, self.view.manifest.identity):
+                pass
+        elif not has_data(directory):
+            return None
+        reader = self._readers[number] = ShardReader(directory)
+        return reader
 
     def _shards(self) -> Iterator[tuple[int, Snapshot]]:
         for number in range(self.view.manifest.shards):

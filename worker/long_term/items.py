@@ -1,19 +1,14 @@
-"""Items as programs give and get them, and as the store keeps them."""
+"""Items as programs give them, checked."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...agent.errors import MemorySetError
-from ...agent.long_term.memory_set import DatetimeRange, MemorySetItem
 from ...agent.resources.chat_message import ChatMessage
-
-if TYPE_CHECKING:
-    from ...store.sets.records import StoredItem
 
 CHARACTERS_PER_TOKEN: Final = 4
 """As elsewhere where tokens are estimated."""
@@ -80,29 +75,3 @@ def derived_id(key: bytes, offset: int, step: int, index: int) -> str:
     """The id of an item that is given none: the same whenever the run is repeated."""
     text = b"item:%d:%d:%d:" % (offset, step, index)
     return blake2b(text + key, digest_size=_DIGEST_BYTES).hexdigest()
-
-
-def to_item(set_name: str, stored: StoredItem, score: float | None = None) -> MemorySetItem:
-    """An item as programs get it."""
-    created: Any = _moment(stored.created)
-    if stored.compacted:
-        created = DatetimeRange(start=created, end=_moment(stored.created_until))
-    value = stored.value
-    if isinstance(value, dict) and isinstance(value.get("role"), str):
-        value = ChatMessage.model_validate(value)
-    return MemorySetItem.model_construct(
-        memory_set_name=set_name,
-        id=stored.id,
-        value=value,
-        compacted=stored.compacted,
-        created_time=created,
-        last_accessed_time=_moment(stored.accessed),
-        additional_metadata=stored.metadata,
-        keep=stored.keep,
-        expires_time=_moment(stored.expires) if stored.expires else None,
-        score=score,
-    )
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)

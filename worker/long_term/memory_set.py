@@ -20,6 +20,7 @@ from ...agent.long_term.memory_set import (
 from ...agent.resources.chat_message import ChatMessage
 from ...agent.waiting.moments import seconds_of
 from ...store import clock
+from ...store.memory.items import to_item
 from ...store.sets.records import StoredItem, text_of
 from ...store.sets.searching import ItemsPart, Query, StoredPart, fits, search
 from ..memory.set_layers import refuse_inside_durable_call
@@ -31,7 +32,6 @@ from .items import (
     derived_id,
     plain_metadata,
     plain_value,
-    to_item,
 )
 
 if TYPE_CHECKING:

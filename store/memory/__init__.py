@@ -1,0 +1,1 @@
+"""What other programs read of the memory of a state. Knows nothing of workers and launchers."""

@@ -1,0 +1,124 @@
+"""A memory set in open snapshots: in that of its key's shard, or, if it is shared, in all."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..encoding.keys import key_prefix, shard_of
+from ..sets.changes import SetName
+from ..sets.records import SetSettings, Totals, shared_owner
+from ..sets.searching import StoredPart, search
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..sets.reading import StoredSet
+    from ..sets.records import StoredItem
+    from ..sets.searching import Found, Query
+    from ..shard.snapshot import Snapshot
+    from ..state.reader import StoreReader
+
+__all__ = ["OpenedSet", "SetPlace", "key_of_set", "opened_set", "places_in"]
+
+
+class SetPlace(NamedTuple):
+    """Which set it is.
+
+    Attributes:
+        name: its name.
+        key: the encoded key that has it; None for a shared set.
+    """
+
+    name: str
+    key: bytes | None
+
+    def in_store(self) -> SetName:
+        """Its name in each shard that has a part of it."""
+        owner = shared_owner(b"") if self.key is None else key_prefix(self.key)
+        return SetName(owner, self.name)
+
+    def shards(self, count: int) -> Sequence[int]:
+        """The shards, of so many, that may have a part of it."""
+        return range(count) if self.key is None else (shard_of(self.key, count),)
+
+
+class OpenedSet:
+    """A set as of one commit of each of its shards, for as long as these are open."""
+
+    def __init__(self, parts: Sequence[StoredSet]) -> None:
+        """`parts` are those that the shards have; of a shared set there may be many."""
+        self._parts = [part for part in parts if part.settings() is not None]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is such a set."""
+        return bool(self._parts)
+
+    def settings(self) -> SetSettings:
+        """What is laid down for it; of several parts, those of one with vectors."""
+        found = [settings for part in self._parts if (settings := part.settings()) is not None]
+        return max(found, key=lambda each: each.dimensions, default=SetSettings())
+
+    def totals(self) -> Totals:
+        """What its items are together."""
+        totals = Totals()
+        for part in self._parts:
+            totals = totals.plus(part.totals())
+        return totals
+
+    def items(self, now: float, *, with_vectors: bool = False) -> Iterator[StoredItem]:
+        """Yield the items that have not expired, of each part in the order they were added."""
+        for part in self._parts:
+            for _, item in part.items(with_vectors=with_vectors):  # noqa: PERF102 (no mapping)
+                if not item.is_expired(now):
+                    yield item
+
+    def item(self, item_id: str, now: float, *, with_vector: bool = False) -> StoredItem | None:
+        """The item of an id, None if there is none."""
+        for part in self._parts:
+            number = part.number_of(item_id)
+            item = None if number is None else part.item(number, with_vector=with_vector)
+            if item is not None and not item.is_expired(now):
+                return item
+        return None
+
+    def find(self, query: Query) -> list[Found]:
+        """Search it."""
+        return search([StoredPart(part) for part in self._parts], query)
+
+
+@contextmanager
+def opened_set(reader: StoreReader, place: SetPlace) -> Iterator[OpenedSet]:
+    """Give a set as it is now. Close it soon: until then, space that is freed is not used again.
+
+    Raises:
+        StoreError: a shard is lost, damaged, or of another store.
+    """
+    numbers = place.shards(reader.view.manifest.shards)
+    for number in numbers:  # opening and checking a shard takes longer than a transaction
+        with reader.shard(number):
+            pass
+    with ExitStack() as stack:
+        opened = [stack.enter_context(reader.shard(number)) for number in numbers]
+        name = place.in_store()
+        yield OpenedSet([snapshot.set(name) for snapshot in opened if snapshot is not None])
+
+
+def places_in(snapshot: Snapshot, key: bytes | None = None) -> Iterator[SetPlace]:
+    """Yield the sets of a key in a shard; without one, all sets, the shared ones first.
+
+    Sets whose key is unknown, because the store is damaged, are left out.
+    """
+    owner = None if key is None else key_prefix(key)
+    for name in snapshot.sets(owner):
+        found = key_of_set(snapshot, name)
+        if found is not None:
+            yield SetPlace(name.name, found or None)
+
+
+def key_of_set(snapshot: Snapshot, name: SetName) -> bytes | None:
+    """The encoded key that has a set; empty for a shared one, None if it is unknown."""
+    if name.owner[:1] == shared_owner(b""):
+        return b""
+    return snapshot.key_of(name.owner)
