@@ -62,7 +62,13 @@ INSTEAD: Final = {
         "the same without a cluster: tests/fire/test_flink_pools.py"
     ),
     "tests/flink/test_cluster.py::test_checkpoints_that_are_built_one_upon_the_other": (
-        "a savepoint at another parallelism, on the same cluster"
+        "the same without a cluster: tests/fire/test_flink_pools.py"
+    ),
+    "tests/flink/test_cluster.py::test_a_savepoint_is_carried_on_at_another_parallelism": (
+        "a savepoint with runs that wait, in the same file"
+    ),
+    "tests/flink/test_cluster.py::test_a_segfault_costs_one_retry_and_no_task": (
+        "a worker and a launcher that are killed, in the same file"
     ),
     "tests/flink/test_cluster.py::test_the_agents_metrics_are_flinks": (
         "nothing: the same metrics in a pool, without Flink"
