@@ -137,6 +137,7 @@ if TYPE_CHECKING:
     )
     from .agent.chat.react import ReActAgent
     from .agent.chat.turn_limit import TurnLimitError
+    from .agent.long_term.events import MemoryCompactionEvent
     from .agent.long_term.memory_set import (
         CompactionConfig,
         DatetimeRange,
@@ -231,6 +232,7 @@ __getattr__ = lazily(
         ),
         ".agent.chat.react": "ReActAgent",
         ".agent.chat.turn_limit": "TurnLimitError",
+        ".agent.long_term.events": "MemoryCompactionEvent",
         ".agent.long_term.memory_set": (
             "CompactionConfig DatetimeRange LongTermMemory MemorySet MemorySetItem"
         ),
@@ -380,6 +382,7 @@ __all__ = [
     "MCPToolError",
     "MCPUnavailableError",
     "MemoryAccessError",
+    "MemoryCompactionEvent",
     "MemoryObject",
     "MemoryReader",
     "MemoryRef",

@@ -220,6 +220,13 @@ class RunnerContext(ABC):
         """Whether the caller runs inside a durable function, on whatever thread or task of it."""
         return False
 
+    def is_on_record(self, func: Callable[..., Any], /, *args: Any) -> bool:  # noqa: ARG002
+        """Whether a durable call of ``func`` is on record that this execution has not made yet.
+
+        For what is decided anew in each execution, by what may change meanwhile.
+        """
+        return False
+
     # -------------------------------------------------------------- waiting
 
     @abstractmethod

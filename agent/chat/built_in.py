@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..action import Action
 from ..event import class_type
+from ..long_term.events import MemoryCompactionEvent
 from ..resources.resource import ResourceType
 from .events import (
     ChatErrorEvent,
@@ -53,6 +54,13 @@ async def context_retrieval_action(event: Event, ctx: RunnerContext) -> None:
     await action(event, ctx)
 
 
+async def memory_compaction_action(event: Event, ctx: RunnerContext) -> None:
+    """Make a full memory set smaller."""
+    from ..upkeep.compaction import compact_on_event  # noqa: PLC0415 (see above)
+
+    await compact_on_event(event, ctx)
+
+
 def built_in_actions(
     own: Mapping[str, Action], resources: Mapping[ResourceType, Collection[str]]
 ) -> dict[str, Action]:
@@ -65,6 +73,8 @@ def built_in_actions(
         listens = (ChatRequestEvent, ToolResponseEvent)
         settings = {"reports_errors": _is_listened_to(own)}
         made.append(Action.of("chat_model_action", chat_model_action, listens, settings))
+        full = (MemoryCompactionEvent,)
+        made.append(Action.of("memory_compaction_action", memory_compaction_action, full, {}))
     if any(resources.get(kind) for kind in _HAS_TOOLS):
         made.append(Action.of("tool_call_action", tool_call_action, (ToolRequestEvent,), {}))
     if resources.get(ResourceType.VECTOR_STORE):

@@ -14,10 +14,10 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..naming.public import public
-from ..resources.prompt import Prompt  # noqa: TC001 (pydantic needs it, for a field)
+from ..resources.prompt import LocalPrompt, Prompt
 from ..waiting.moments import Duration  # noqa: TC001 (as above)
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ class CompactionConfig(BaseModel):
     """How a chat model makes a full set smaller.
 
     ``model`` is the name of a chat model of the agent. ``prompt`` is a `Prompt`, or the name of
-    one; it is given the items behind it. ``limit`` is the number of summaries that take the place
-    of all items, at most.
+    one; it is given ``limit`` and ``count``, and the items behind it. ``limit`` is the number of
+    summaries that take the place of the items, at most. ``tokens_per_call`` is how much of them the
+    model gets in one call, roughly; what is older comes first.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -49,6 +50,13 @@ class CompactionConfig(BaseModel):
     model: str
     prompt: Prompt | str | None = None
     limit: int = Field(default=1, ge=1)
+    tokens_per_call: int = Field(default=16_000, ge=100)
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _restored(cls, value: Any) -> Any:
+        """Read a prompt that was written as plain data."""
+        return LocalPrompt.model_validate(value) if isinstance(value, dict) else value
 
 
 @public

@@ -123,6 +123,10 @@ class InnerContext(RunnerContext):
         """As the outer context's."""
         return self._outer.is_inside_durable_call
 
+    def is_on_record(self, func: Callable[..., Any], /, *args: Any) -> bool:
+        """As the outer context's."""
+        return self._outer.is_on_record(func, *args)
+
     def stream(self, text: str, *, reasoning: str = "") -> None:
         """As the outer context's."""
         self._outer.stream(text, reasoning=reasoning)

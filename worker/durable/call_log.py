@@ -267,6 +267,10 @@ class CallLog:
             self._unclaimed.remove(found)
         return found
 
+    def has(self, call: CallIdentity) -> bool:
+        """Whether a record of this call is left to be claimed."""
+        return any(record.is_of(call) for record in self._unclaimed)
+
     def replay(self, record: CallRecord) -> Any:
         """Give the action a recorded outcome: return the result, or raise the exception."""
         self.mark_answered(record)

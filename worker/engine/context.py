@@ -18,7 +18,7 @@ from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
 from ...store import clock
 from ..durable.call_log import durable_section, inside_durable_call
 from ..durable.call_options import CallOptions, call_limited, limited
-from ..durable.fingerprint import function_name
+from ..durable.fingerprint import function_name, identify_call
 from ..limits.requests import PermitExpiredError
 from ..long_term.memory import WorkerLongTermMemory
 from ..memory.memory import WorkerMemory
@@ -242,6 +242,11 @@ class WorkerContext(RunnerContext):
     def is_inside_durable_call(self) -> bool:
         """Whether the caller runs inside a durable function."""
         return inside_durable_call()
+
+    def is_on_record(self, func: Callable[..., Any], /, *args: Any) -> bool:
+        """Whether a call is on record that this execution has not made yet."""
+        log = self._run.call_log()
+        return log.replaying and log.has(identify_call(func, args, {}))
 
     async def _perform(self, work: Callable[[], Any], *, in_place: bool) -> Any:
         with durable_section():

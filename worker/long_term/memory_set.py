@@ -6,18 +6,16 @@ Each method has two forms that differ only in how vectors are asked for; the res
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, get_args
 
 from ...agent.config.memory_options import LongTermMemoryOptions
 from ...agent.errors import MemorySetError
-from ...agent.long_term.memory_set import (
-    CompactionConfig,
-    MemorySet,
-    MemorySetItem,
-    SearchMode,
-)
+from ...agent.long_term.compactable import CompactableSet, Summary
+from ...agent.long_term.memory_set import CompactionConfig, MemorySetItem, SearchMode
 from ...agent.resources.chat_message import ChatMessage
+from ...agent.upkeep.compaction import amake_room, make_room, request
 from ...agent.waiting.moments import seconds_of
 from ...store import clock
 from ...store.memory.items import to_item
@@ -59,7 +57,7 @@ class _Given(NamedTuple):
     metadata: dict[str, Any]
 
 
-class WorkerMemorySet(MemorySet):
+class WorkerMemorySet(CompactableSet):
     """A memory set in the run of an action."""
 
     def __init__(
@@ -133,6 +131,8 @@ class WorkerMemorySet(MemorySet):
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
         known = self._embedder.known(vectors, len(given))
+        if given and self._settings.compaction:
+            make_room(self._context, self, given[0].id)
         texts = self._embedder.missing(known, [text_of(item.value) for item in given])
         if texts:
             made = self._embedder.model().embed(list(texts.values()))
@@ -153,6 +153,8 @@ class WorkerMemorySet(MemorySet):
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
         known = self._embedder.known(vectors, len(given))
+        if given and self._settings.compaction:
+            await amake_room(self._context, self, given[0].id)
         texts = self._embedder.missing(known, [text_of(item.value) for item in given])
         if texts:
             made = await self._embedder.model().aembed(list(texts.values()))
@@ -189,35 +191,49 @@ class WorkerMemorySet(MemorySet):
     def _put(
         self, given: list[_Given], vectors: list[bytes], *, keep: bool, ttl: Duration | None
     ) -> list[str]:
-        now = clock.now()
-        seconds = self._settings.ttl if ttl is None else seconds_of(ttl, "the ttl of an item")
         stored = [
-            StoredItem(
-                item.id,
-                item.value,
-                item.metadata,
-                created=now,
-                created_until=now,
-                accessed=now,
-                expires=now + seconds if seconds else 0.0,
-                keep=keep,
-                tokens=len(text_of(item.value)) // CHARACTERS_PER_TOKEN + 1,
-                owner=self._run.lane.key_bytes if self.shared else b"",
-                vector=vectors[place],
-            )
+            self._stored(item, vectors[place], keep=keep, ttl=ttl)
             for place, item in enumerate(given)
         ]
-        largest = self._context.config.get(LongTermMemoryOptions.MAX_ITEM_SIZE)
-        for item in stored:
-            size = len(item.encode())
-            if size > largest:
-                raise MemorySetError(
-                    f"An item for the memory set {self.name!r} has {size:,} bytes, and "
-                    f"{largest:,} are allowed.",
-                    hint="Split it, or set long-term-memory.max-item-size.",
-                )
         self._write(stored)
+        if self._settings.compaction and self.is_full:
+            request(self._context, self)
         return [item.id for item in stored]
+
+    def _stored(
+        self, item: _Given, vector: bytes, *, keep: bool, ttl: Duration | None
+    ) -> StoredItem:
+        """An item as the store has it.
+
+        Raises:
+            MemorySetError: it is too large.
+        """
+        now = clock.now()
+        seconds = self._settings.ttl if ttl is None else seconds_of(ttl, "the ttl of an item")
+        stored = StoredItem(
+            item.id,
+            item.value,
+            item.metadata,
+            created=now,
+            created_until=now,
+            accessed=now,
+            expires=now + seconds if seconds else 0.0,
+            keep=keep,
+            tokens=len(text_of(item.value)) // CHARACTERS_PER_TOKEN + 1,
+            owner=self._run.lane.key_bytes if self.shared else b"",
+            vector=vector,
+        )
+        size, largest = (
+            len(stored.encode()),
+            self._context.config.get(LongTermMemoryOptions.MAX_ITEM_SIZE),
+        )
+        if size > largest:
+            raise MemorySetError(
+                f"An item for the memory set {self.name!r} has {size:,} bytes, and {largest:,} are "
+                "allowed.",
+                hint="Split it, or set long-term-memory.max-item-size.",
+            )
+        return stored
 
     def _write(self, items: Sequence[StoredItem]) -> None:
         """Put items into the run's changes, with what is laid down for the set."""
@@ -254,6 +270,76 @@ class WorkerMemorySet(MemorySet):
         if known is None:
             raise MemorySetError(f"The memory set {self.name!r} has no item {item_id!r}.")
         return known
+
+    # -- compaction ---------------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as much as its bounds allow, or more."""
+        return self._read(self._count) >= self.capacity
+
+    @property
+    def was_full(self) -> bool:
+        """Whether it had that before this run has changed anything."""
+        changes = self._run.lane.set_layers().before_run(self._set)
+
+        def count(snapshot: Snapshot) -> int:
+            return self._count(snapshot.set(self._set), changes)
+
+        return self._run.lane.writer.shard.read(count) >= self.capacity
+
+    def own_items(self) -> list[MemorySetItem]:
+        """All items; of a shared set, those that runs of this key have added."""
+        return self.get(limit=None)
+
+    @property
+    def lock(self) -> asyncio.Lock:
+        """Held by the task of this run that compacts the set."""
+        run = self._run
+        if run.set_locks is None:
+            run.set_locks = {}
+        return run.set_locks.setdefault(self._set, asyncio.Lock())
+
+    def replace(self, summaries: Sequence[Summary]) -> list[str]:
+        """See `CompactableSet.replace`."""
+        known: list[Sequence[float] | None] = [None] * len(summaries)
+        texts = self._embedder.missing(known, [text_of(each.value) for each in summaries])
+        if texts:
+            known = filled(known, texts, self._embedder.model().embed(list(texts.values())))
+        return self._replace(summaries, self._embedder.check(known))
+
+    async def areplace(self, summaries: Sequence[Summary]) -> list[str]:
+        """See `CompactableSet.replace`."""
+        known: list[Sequence[float] | None] = [None] * len(summaries)
+        texts = self._embedder.missing(known, [text_of(each.value) for each in summaries])
+        if texts:
+            known = filled(known, texts, await self._embedder.model().aembed(list(texts.values())))
+        return self._replace(summaries, self._embedder.check(known))
+
+    def _replace(self, summaries: Sequence[Summary], vectors: Sequence[bytes]) -> list[str]:
+        given = self._given(
+            [summary.value for summary in summaries],
+            None,
+            [summary.metadata for summary in summaries],
+        )
+        change = self._run.lane.set_layers().change(self._set)
+        for item, vector, summary in zip(given, vectors, summaries, strict=True):
+            sources = [self._item(source.id) for source in summary.sources]
+            known = [source for source in sources if source is not None]
+            if not known:
+                continue
+            expires = [source.expires for source in known]
+            stored = self._stored(item, vector, keep=False, ttl=None)._replace(
+                compacted=True,
+                created=min(source.created for source in known),
+                created_until=max(source.created_until for source in known),
+                accessed=max(source.accessed for source in known),
+                expires=max(expires) if all(expires) else 0.0,
+            )
+            for source in known:
+                change.delete(source.id)
+            self._write([stored])
+        return [item.id for item in given]
 
     # -- deleting -----------------------------------------------------------------------------
 

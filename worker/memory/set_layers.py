@@ -62,6 +62,15 @@ class SetLayers:
                 together.add(change)
         return together
 
+    def before_run(self, name: SetName) -> SetChange:
+        """The changes of a set by runs before this one."""
+        together = SetChange()
+        for layer in (self._sealed, self._waiting):
+            change = layer.get(name)
+            if change is not None:
+                together.add(change)
+        return together
+
     def names(self) -> set[SetName]:
         """The sets that have changes."""
         return {name for layer in self._layers() for name, change in layer.items() if change}

@@ -26,12 +26,13 @@ from .effects import Effects
 from .history import described_entries, generation_of
 
 if TYPE_CHECKING:
-    from asyncio import Task, TimerHandle
+    from asyncio import Lock, Task, TimerHandle
     from collections.abc import Callable
 
     from ...agent.action import Action
     from ...agent.event import Event
     from ...agent.events.identity import EarlyOrigin
+    from ...store.sets.changes import SetName
     from ...store.waiting.records import AttemptError, OwnedRun
     from ..waiting.timers import TimerChange
     from ..waiting.waits import Wait
@@ -106,6 +107,8 @@ class Run:
     """The origins of events whose id was read before they were sent."""
     items: int = 0
     """How many items of memory sets the current action has named."""
+    set_locks: dict[SetName, Lock] | None = None
+    """By memory set, what its task holds that compacts it."""
     memory_has_changed: bool = False
     """Whether its effects were on record, and were dropped: see `unfinished`."""
 
