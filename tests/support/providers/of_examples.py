@@ -80,7 +80,26 @@ def review(ask: Ask) -> Answer:
     return Reply(json.dumps(verdict))
 
 
+def support(ask: Ask) -> Answer:
+    """Answer with the first thing that is remembered and has a long word of the question."""
+    words = re.findall(r"[a-z]{5,}", ask.last.lower())
+    for memory in ask.messages[0].text.split("\n\n")[1].split("\n"):
+        if any(word in memory.lower() for word in words):
+            return Reply(f"I remember: {memory}")
+    return Reply("I do not remember anything of that.")
+
+
+def summarise(ask: Ask) -> Answer:
+    """Keep the first words of each item."""
+    items = re.findall(r"^\[\d+\] \([^)]*\) (.*)$", ask.last, re.MULTILINE)
+    text = "; ".join(" ".join(item.split()[:8]) for item in items)
+    topic = {"summarization": f"Before: {text}", "messages": list(range(len(items)))}
+    return Reply(json.dumps({"topic1": topic}))
+
+
 RULES = {
+    "You keep a memory short": summarise,
+    "You are the support of a shop": support,
     "You judge reviews": review,
     "You answer from these pages": from_pages,
     "You are the service desk": desk,
