@@ -44,7 +44,7 @@ class JavaVectorStore(JavaResource, BaseVectorStore):
 
     def query(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
         """Find documents."""
-        return convert.result(self.java_call("query", query=query))
+        return convert.result(self.java_call("query", query=_asked(query)))
 
     def size(self, collection_name: str | None = None) -> int:
         """The number of documents."""
@@ -75,7 +75,7 @@ class JavaVectorStore(JavaResource, BaseVectorStore):
 
     async def aquery(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
         """The awaitable form of `query`."""
-        return convert.result(await self.java_acall("query", query=query))
+        return convert.result(await self.java_acall("query", query=_asked(query)))
 
     async def asize(self, collection_name: str | None = None) -> int:
         """The awaitable form of `size`."""
@@ -129,6 +129,14 @@ class JavaCollectionManageableVectorStore(JavaVectorStore, CollectionManageableV
     def delete_collection(self, name: str) -> Collection:
         """Delete the collection of that name, and return what it was."""
         return convert.collection(self.java_call("delete_collection", name=name))
+
+
+def _asked(query: VectorStoreQuery) -> VectorStoreQuery:
+    """A query as Java knows it: filters are among the store's own arguments."""
+    if query.filters is None:
+        return query
+    arguments = {**query.extra_args, "filters": query.filters}
+    return query.model_copy(update={"filters": None, "extra_args": arguments})
 
 
 def _added(

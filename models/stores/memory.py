@@ -7,10 +7,12 @@ has to be started, and nothing else has to be backed up.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
+from ...agent.config.values import parse_duration
 from ...agent.errors import AgentDefinitionError, MemoryAccessError, MemorySetError
 from ...agent.models.durable_resource import own_durability
 from ...agent.models.vector_store import (
@@ -70,12 +72,19 @@ class MemoryVectorStore(CollectionManageableVectorStore):
         default=None, description="Of queries that say none; if None, by all that there is."
     )
     capacity: int | None = Field(default=None, ge=1, description="Of documents in a collection.")
-    ttl: Any = Field(default=None, description="How long a document lives.")
-    half_life: Any = Field(
+    ttl: float | None = Field(default=None, description="How long a document lives.")
+    half_life: float | None = Field(
         default=None, description="The time in which the weight of a document halves in queries."
     )
 
     _name: str = PrivateAttr(default="documents")
+
+    @field_validator("ttl", "half_life", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> float | None:
+        if isinstance(value, timedelta):
+            value = value.total_seconds()
+        return None if value is None else parse_duration(value)
 
     @classmethod
     def preload(cls, arguments: Mapping[str, Any]) -> None:

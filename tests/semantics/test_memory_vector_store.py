@@ -32,6 +32,7 @@ from tamias import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     Step = Callable[[MemoryVectorStore], Any]
 
@@ -285,12 +286,46 @@ def test_bad_uses_are_said_and_nothing_is_added(step: Step, message: str) -> Non
     assert size == 3
 
 
+LIBRARY = """
+agents:
+  - name: library
+    actions:
+      - {name: act, function: "%(module)s:add_or_ask", listen_to: [input]}
+      - {name: answer, function: "%(module)s:answer", listen_to: [context_retrieval_response]}
+    vector_stores: [{name: pages, clazz: memory, scope: key, half_life: 30d}]
+"""
+
+
+async def add_or_ask(event: Event, ctx: RunnerContext) -> None:
+    """Add a page, or ask for one."""
+    store = cast("MemoryVectorStore", ctx.get_resource("pages", ResourceType.VECTOR_STORE))
+    if event.input:
+        await store.aadd(Document(content=event.input))
+        return
+    request = ContextRetrievalRequestEvent(query="sleeps", vector_store="pages")
+    ctx.send_event(request)
+
+
+def answer(event: Event, ctx: RunnerContext) -> None:
+    """Send what was found."""
+    ctx.send_event(OutputEvent(output=[document.content for document in event.documents]))
+
+
+def test_an_agent_in_yaml_has_it_by_a_short_name(tmp_path: Path) -> None:
+    path = tmp_path / "library.yaml"
+    path.write_text(LIBRARY % {"module": __name__})
+    inputs = [("a", "the cat sleeps"), ("a", "the dog barks"), ("a", "")]
+    assert run_agent(str(path), inputs).outputs == [{"a": ["the cat sleeps"]}]
+
+
 def test_outside_of_actions_it_says_where_it_can_be_used() -> None:
     with pytest.raises(MemoryAccessError, match="can be used in an action alone"):
         MemoryVectorStore(embedding_model="vectors").add(THREE)
 
 
-@pytest.mark.parametrize("arguments", [{"scope": "world"}, {"capacity": 0}, {"mode": "telepathy"}])
+@pytest.mark.parametrize(
+    "arguments", [{"scope": "world"}, {"capacity": 0}, {"mode": "telepathy"}, {"ttl": "long"}]
+)
 def test_wrong_arguments_are_refused_before_workers_start(arguments: dict[str, Any]) -> None:
     with pytest.raises(AgentDefinitionError, match="arguments of MemoryVectorStore are wrong"):
         MemoryVectorStore.preload(arguments)
