@@ -189,6 +189,12 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     def model_kwargs(self) -> dict[str, Any]:
         """The parameters that each call of the connection gets."""
 
+    @property
+    def takes_schema(self) -> bool:
+        """Whether `chat` takes an ``output_schema``: one that a class has overridden may not."""
+        own = type(self)
+        return own.chat is BaseChatModelSetup.chat and own.achat is BaseChatModelSetup.achat
+
     @own_durability
     def chat(
         self,

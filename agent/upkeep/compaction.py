@@ -20,19 +20,20 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from ..errors import MemorySetError, TamiasError, TimerError
-from ..failures.error_text import message_of
+from ..errors import TimerError
 from ..long_term.compactable import Summary
 from ..long_term.events import MemoryCompactionEvent
 from ..resources.chat_message import ChatMessage, MessageRole
 from ..resources.model_errors import ContextTooLong
 from ..resources.resource import ResourceType
+from .failures import is_of_the_model, reason_of
 from .set_metrics import set_metrics
 from .steps import Ask, OnRecord, Record, Replace, aperform, perform
 from .summaries import (
     SourceText,
     UnusableAnswerError,
     again,
+    common_metadata,
     question,
     shown,
     tokens_of,
@@ -174,7 +175,7 @@ def _compaction(
         counters.get_counter("compactions").inc()
         counters.get_counter("compactedItems").inc(sum(len(topic.positions) for topic in topics))
     if reason is not None:
-        _report(ctx, memory_set, reason)
+        _report(ctx, memory_set, reason, config.model)
     return not memory_set.is_full
 
 
@@ -257,18 +258,10 @@ def _summaries(
             value: Any = (
                 ChatMessage(role=MessageRole.USER, content=topic.text) if is_message else topic.text
             )
-            summaries.append(Summary(value, items, _common(items)))
+            summaries.append(
+                Summary(value, items, common_metadata([item.additional_metadata for item in items]))
+            )
     return summaries
-
-
-def _common(items: Sequence[MemorySetItem]) -> dict[str, Any]:
-    """The metadata in which items agree."""
-    first, *others = (item.additional_metadata for item in items)
-    return {
-        name: value
-        for name, value in first.items()
-        if all(name in other and other[name] == value for other in others)
-    }
 
 
 # -- when it fails ----------------------------------------------------------------------------
@@ -280,19 +273,12 @@ def _leaves_the_set(error: Exception, *, in_place: bool) -> bool:
     What is wrong with a model is no reason to keep inputs of the key from being worked on. Where
     room has to be made at once, it is, if another attempt may succeed: else items would be lost.
     """
-    if isinstance(error, (UnusableAnswerError, MemorySetError)):
-        return True
-    if isinstance(error, TamiasError) and not error.is_outcome:
-        return False
-    return not (in_place and getattr(error, "is_temporary", True))
+    return is_of_the_model(error) and not (in_place and getattr(error, "is_temporary", True))
 
 
-def _report(ctx: RunnerContext, memory_set: CompactableSet, error: Exception) -> None:
+def _report(ctx: RunnerContext, memory_set: CompactableSet, error: Exception, model: str) -> None:
     set_metrics(ctx, memory_set.name).get_counter("failedCompactions").inc()
-    config = memory_set.compaction_config
-    model = "" if config is None else config.model
-    if isinstance(error, UnusableAnswerError):
-        said = f"answers of the chat model {model!r} could not be used: {error}"
-    else:
-        said = f"the chat model {model!r}: {type(error).__name__}: {message_of(error)[:200]}"
-    ctx.notice(f"the memory set {memory_set.name!r} is full and was not made smaller; {said}")
+    ctx.notice(
+        f"the memory set {memory_set.name!r} is full and was not made smaller;"
+        f" {reason_of(error, model)}"
+    )

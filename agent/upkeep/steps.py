@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
+from ..config.options import PoolOptions
+from ..models.instructions import with_schema
 from ..resources.model_errors import Overloaded, RateLimited, Unavailable
 from ..resources.resource import ResourceType
 from ..waiting.retry import RetryPolicy
@@ -72,6 +74,8 @@ class Ask(NamedTuple):
     messages: list[ChatMessage]
     is_patient: bool = False
     """Whether what fails for the moment is tried again here, if nothing else is laid down."""
+    schema: dict[str, Any] | None = None
+    """The JSON schema of the answer; None for any text."""
 
 
 class Replace(NamedTuple):
@@ -100,7 +104,8 @@ def perform(ctx: RunnerContext, memory_set: CompactableSet, work: Work[T]) -> T:
             if isinstance(step, Record):
                 result = ctx.durable_execute(OnRecord(step.value), *step.labels)
             elif isinstance(step, Ask):
-                result = _model(ctx, memory_set.name, step).chat(step.messages)
+                setup, messages, more = _question(ctx, memory_set.name, step)
+                result = setup.chat(messages, **more)
             elif isinstance(step, Search):
                 result = memory_set.search(step.query, step.limit)
             else:
@@ -122,7 +127,8 @@ async def aperform(ctx: RunnerContext, memory_set: CompactableSet, work: Work[T]
             if isinstance(step, Record):
                 result = await ctx.durable_execute_async(OnRecord(step.value), *step.labels)
             elif isinstance(step, Ask):
-                result = await _model(ctx, memory_set.name, step).achat(step.messages)
+                setup, messages, more = _question(ctx, memory_set.name, step)
+                result = await setup.achat(messages, **more)
             elif isinstance(step, Search):
                 result = await memory_set.asearch(step.query, step.limit)
             else:
@@ -131,10 +137,16 @@ async def aperform(ctx: RunnerContext, memory_set: CompactableSet, work: Work[T]
             error = failure
 
 
-def _model(ctx: RunnerContext, set_name: str, step: Ask) -> BaseChatModelSetup:
-    """The model, with its calls counted for the set."""
+def _question(
+    ctx: RunnerContext, set_name: str, step: Ask
+) -> tuple[BaseChatModelSetup, list[ChatMessage], dict[str, Any]]:
+    """The model, with its calls counted for the set, and what it is called with."""
     group = set_metrics(ctx, set_name)
     setup = cast("BaseChatModelSetup", ctx.get_resource(step.model, ResourceType.CHAT_MODEL, group))
-    if step.is_patient and setup.retry is None and ctx.config.get_int("call-attempts", 1) == 1:
+    if step.is_patient and setup.retry is None and ctx.config.get(PoolOptions.CALL_ATTEMPTS) == 1:
         setup.with_retry(PATIENT)
-    return setup
+    if step.schema is None:
+        return setup, step.messages, {}
+    if setup.takes_schema:
+        return setup, step.messages, {"output_schema": step.schema}
+    return setup, with_schema(step.messages, step.schema), {}

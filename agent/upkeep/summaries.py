@@ -14,7 +14,7 @@ from ..models.output_schema import OutputParseError, OutputSchema
 from ..resources.chat_message import ChatMessage, MessageRole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..resources.prompt import Prompt
 
@@ -23,6 +23,9 @@ __all__ = [
     "Topic",
     "UnusableAnswerError",
     "again",
+    "common_metadata",
+    "numbered",
+    "position_in",
     "question",
     "shown",
     "tokens_of",
@@ -50,6 +53,8 @@ _SHORT: Final = 400
 class UnusableAnswerError(Exception):
     """An answer has nothing that could be used; the text says why."""
 
+    is_temporary = False
+
 
 class SourceText(NamedTuple):
     """An item as the model is shown it."""
@@ -75,6 +80,16 @@ def shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def common_metadata(metadatas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The metadata in which several items agree."""
+    first, *others = metadatas
+    return {
+        name: value
+        for name, value in first.items()
+        if all(name in other and other[name] == value for other in others)
+    }
+
+
 def tokens_of(text: str) -> int:
     """The tokens of an item in a question, roughly."""
     return len(text) // _CHARACTERS_PER_TOKEN + _FRAME_TOKENS
@@ -95,11 +110,16 @@ def question(
         for name, value in values.items():
             text = text.replace(f"{{{name}}}", value)
         messages = [ChatMessage(role=MessageRole.SYSTEM, content=text)]
-    lines = [
-        f"[{place}] ({source.date}) " + source.text.replace("\n", "\n    ")
-        for place, source in enumerate(sources)
-    ]
-    return [*messages, ChatMessage(role=MessageRole.USER, content="\n".join(lines))]
+    content = numbered([(source.text, f"({source.date}) ") for source in sources])
+    return [*messages, ChatMessage(role=MessageRole.USER, content=content)]
+
+
+def numbered(texts: Sequence[tuple[str, str]]) -> str:
+    """Texts with their numbers, and what is to be said of each in front of it."""
+    return "\n".join(
+        f"[{place}] {about}" + text.replace("\n", "\n    ")
+        for place, (text, about) in enumerate(texts)
+    )
 
 
 def again(messages: Sequence[ChatMessage], answer: ChatMessage, reason: str) -> list[ChatMessage]:
@@ -166,7 +186,7 @@ def _apart(found: Sequence[tuple[str, Any]], count: int) -> list[Topic]:
     topics = []
     for text, numbers in found:
         listed = numbers if isinstance(numbers, list) else []
-        checked = [_position(number, count) for number in listed]
+        checked = [position_in(number, count) for number in listed]
         own = {number for number in checked if number is not None} - known
         if len(own) > 1:  # one item alone is better than its summary
             known |= own
@@ -174,8 +194,11 @@ def _apart(found: Sequence[tuple[str, Any]], count: int) -> list[Topic]:
     return topics
 
 
-def _position(number: Any, count: int) -> int | None:
-    """The position that a number of an answer stands for; None for none."""
+def position_in(number: Any, count: int) -> int | None:
+    """The position that a number of an answer stands for; None for none.
+
+    Models write numbers as they are shown, as texts, or as fractions.
+    """
     if isinstance(number, str) and number.strip("[] ").isdecimal():
         number = int(number.strip("[] ")[:9])
     if isinstance(number, float) and number.is_integer():
