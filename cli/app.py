@@ -53,6 +53,7 @@ SUBCOMMANDS: Final = {
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),
     "stop": Subcommand("control", "stop", "Have a pool finish what is in flight, and end."),
     "inspect": Subcommand("inspect", "inspect", "Show what a job has in memory."),
+    "memory": Subcommand("group", folder="memory"),
     "export": Subcommand("command", "export", "Write what a job has in memory.", "export"),
     "waiting": Subcommand("listing", "waiting", "Show the questions that wait.", "waiting"),
     "answer": Subcommand("answer", "answer", "Answer a question that waits.", "waiting"),

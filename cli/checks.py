@@ -33,6 +33,7 @@ from ..store.state.layout import StateLayout
 from ..store.state.reader import StoreReader
 from ..store.waiting.reading import WaitingCounts
 from .environment_flags import described, shown_environment
+from .memory.summary import described_sets, sets_in_all
 from .text import count, shown, size
 
 if TYPE_CHECKING:
@@ -233,6 +234,13 @@ def _shards(path: Path) -> Iterator[Finding]:
         f"{count(totals['memory'], 'field')}, {count(totals['journal'], 'journal record')}, "
         f"{count(totals['outbox'], 'outbox record')}, {count(totals['dead'], 'dead letter')}",
     )
+    with StoreReader(path) as reader:
+        try:
+            sums = sets_in_all(reader)
+        except TamiasError:
+            return  # said above
+    if sums["sets"]:
+        yield Finding("ok", "sets", described_sets(sums))
     if waiting:
         yield Finding("ok", "waiting", describe_waiting(waiting, clock.now()))
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.markup import escape
@@ -13,10 +12,13 @@ from ...agent.errors import UsageError
 from ...launcher.delivery.checkpoint import Checkpoint
 from ...launcher.pool.at_end import describe_waiting
 from ...store import clock
+from ...store.encoding.keys import decode_key
+from ...store.memory.reader import keys_in
 from ...store.state.reader import StoreReader
 from ...store.state.waiting import waiting_counts
 from ..agent_code import AgentCode
 from ..json_text import given_keys, json_line, key_name, plain
+from ..memory.summary import described_set, described_sets, sets_in_all, sets_of_key
 from ..text import count, error_console, output_console, shown, size, typed, write_line
 from ..views.fitting import folded
 from ..waiting.of_key import as_tree, what_waits
@@ -51,25 +53,43 @@ def inspect(
         if key is None:
             _overview(reader, limit, as_json=as_json)
         else:
-            for found, memory, waits in _find(reader, key):
-                _print_memory(found, memory, waits, as_json=as_json)
+            for found in _find(reader, key):
+                _print_memory(found, as_json=as_json)
     return 0
 
 
-def _print_memory(
-    key: Any, memory: dict[str, Any] | None, waits: dict[str, Any], *, as_json: bool
-) -> None:
+class _KeyMemory(NamedTuple):
+    """What there is of a key."""
+
+    key: Any
+    short_term: dict[str, Any] | None
+    long_term: dict[str, Any]
+    """Its memory sets, by name."""
+    waiting: dict[str, Any]
+
+    def __bool__(self) -> bool:
+        return self.short_term is not None or bool(self.long_term or self.waiting)
+
+
+def _print_memory(found: _KeyMemory, *, as_json: bool) -> None:
+    key = plain(found.key)
     if as_json:
-        more = {"waiting": waits} if waits else {}
-        write_line(json_line({"key": plain(key), "short_term": memory or {}, **more}))
+        row = {"key": key, "short_term": found.short_term or {}}
+        more = {"long_term": found.long_term, "waiting": found.waiting}
+        write_line(json_line({**row, **{name: part for name, part in more.items() if part}}))
         return
     console = output_console()
     width = console.width if console.is_terminal else 0
-    console.print(f"[bold]{escape(key_name(plain(key)))}[/]")
-    _print_tree(memory or {}, console, width)
-    if waits:
+    console.print(f"[bold]{escape(key_name(key))}[/]")
+    _print_tree(found.short_term or {}, console, width)
+    if found.long_term:
+        console.print("[bold]memory sets[/]")
+        for guide, name, _ in _branches(dict.fromkeys(found.long_term, 0)):
+            head = f"[dim]{guide}[/]{_escaped(name)} [dim]=[/] "
+            console.print(head + escape(described_set(found.long_term[name])))
+    if found.waiting:
         console.print("[bold]waiting[/]")
-        _print_tree(as_tree(waits), console, width)
+        _print_tree(as_tree(found.waiting), console, width)
 
 
 def _print_tree(memory: dict[str, Any], console: Console, width: int) -> None:
@@ -86,19 +106,22 @@ def _lines(text: str, before: int, width: int) -> list[str]:
     return folded(text, max(width - before, _NARROWEST)) if width else [text]
 
 
-def _find(
-    reader: StoreReader, text: str
-) -> list[tuple[Any, dict[str, Any] | None, dict[str, Any]]]:
-    """Return the keys that a text means, with their memory, and what waits for them.
+def _find(reader: StoreReader, text: str) -> list[_KeyMemory]:
+    """Return the keys that a text means, with what there is of them.
 
     They are two if there is a text of that name, and a value that is written so in JSON.
     """
     code = AgentCode(reader.view.manifest)
-    known = []
-    for key in given_keys(text):
-        memory, waits = reader.memory(key, code.stored), what_waits(reader, key, code)
-        if memory is not None or waits:
-            known.append((key, memory, waits))
+    found = [
+        _KeyMemory(
+            key,
+            reader.memory(key, code.stored),
+            sets_of_key(reader, key),
+            what_waits(reader, key, code),
+        )
+        for key in given_keys(text)
+    ]
+    known = list(filter(None, found))
     if known:
         return known
     raise UsageError(
@@ -135,7 +158,7 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
     view = reader.view
     record = view.progress.load()
     totals = Checkpoint() if record is None else Checkpoint.load(record)
-    first = [plain(key) for key in islice(reader.keys(), limit)]
+    keys, first = _keys(reader, limit)
     counts = reader.counts()
     journal = reader.interrupted()
     waiting = waiting_counts(reader)
@@ -148,7 +171,7 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
         "launcher": view.launcher_pid(),
         "inputs_done": totals.totals.events,
         "outputs": totals.totals.outputs,
-        "keys": _keys(reader),
+        "keys": keys,
         "fields": counts["memory"],
         "unfinished_runs": sorted(journal)[:limit],
         "unfinished": len(journal),
@@ -159,6 +182,7 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
         "waiting_inputs": waiting.inputs,
         "timers": waiting.timers,
         "questions": waiting.questions,
+        "long_term": sets_in_all(reader),
         "next_due": waiting.next,
         "bytes": _bytes(view),
         "first_keys": first,
@@ -169,13 +193,17 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
         _print(overview, describe_waiting(waiting, clock.now()) if waiting else "", view)
 
 
-def _keys(reader: StoreReader) -> int:
-    """Return the number of keys with memory."""
+def _keys(reader: StoreReader, limit: int) -> tuple[int, list[Any]]:
+    """Return the number of keys with memory, and the first of them."""
     keys = 0
+    first: list[Any] = []
     for number in range(reader.view.manifest.shards):
         with reader.shard(number) as snapshot:
-            keys += sum(1 for _ in snapshot.prefixes()) if snapshot is not None else 0
-    return keys
+            for key in keys_in(snapshot) if snapshot is not None else ():
+                keys += 1
+                if len(first) < limit:
+                    first.append(plain(decode_key(key)))
+    return keys, first
 
 
 def _print(overview: dict[str, Any], waiting: str, view: StateView) -> None:
@@ -191,6 +219,7 @@ def _print(overview: dict[str, Any], waiting: str, view: StateView) -> None:
             f"{count(overview['inputs_done'], 'input')}, {count(overview['outputs'], 'output')}",
         ),
         ("memory", f"{count(overview['keys'], 'key')}, {count(overview['fields'], 'field')}"),
+        *([("sets", described_sets(sets))] if (sets := overview["long_term"])["sets"] else []),
         ("journal", _journal(overview)),
         ("outbox", count(overview["outbox_records"], "record")),
         ("dead letters", f"{overview['dead_letters']:,}"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..shard.snapshot import Snapshot
     from ..state.reader import StoreReader
 
-__all__ = ["OpenedSet", "SetPlace", "key_of_set", "opened_set", "places_in"]
+__all__ = ["AllSets", "OpenedSet", "SetPlace", "all_sets", "opened_set", "set_names"]
 
 
 class SetPlace(NamedTuple):
@@ -105,20 +105,48 @@ def opened_set(reader: StoreReader, place: SetPlace) -> Iterator[OpenedSet]:
         yield OpenedSet([snapshot.set(name) for snapshot in opened if snapshot is not None])
 
 
-def places_in(snapshot: Snapshot, key: bytes | None = None) -> Iterator[SetPlace]:
-    """Yield the sets of a key in a shard; without one, all sets, the shared ones first.
+class AllSets:
+    """All memory sets of a state directory, as of one commit of each shard."""
 
-    Sets whose key is unknown, because the store is damaged, are left out.
+    def __init__(self, snapshots: Sequence[Snapshot]) -> None:
+        """`snapshots` are those of all shards."""
+        self._snapshots = snapshots
+
+    def shared(self) -> Iterator[tuple[SetPlace, OpenedSet]]:
+        """Yield the shared sets, by name."""
+        owner = shared_owner(b"")
+        names = {name for snapshot in self._snapshots for name in snapshot.sets(owner)}
+        for name in sorted(names):
+            parts = [snapshot.set(name) for snapshot in self._snapshots]
+            yield SetPlace(name.name, None), OpenedSet(parts)
+
+    def of_keys(self, key: bytes | None = None) -> Iterator[tuple[SetPlace, OpenedSet]]:
+        """Yield the sets of an encoded key, or of all keys, shard by shard."""
+        owner = None if key is None else key_prefix(key)
+        shared = shared_owner(b"")
+        for snapshot in self._snapshots:
+            for name in snapshot.sets(owner):
+                found = None if name.owner[:1] == shared else snapshot.key_of(name.owner)
+                if found is not None:  # else the store is damaged, as `doctor` says
+                    yield SetPlace(name.name, found), OpenedSet([snapshot.set(name)])
+
+
+@contextmanager
+def all_sets(reader: StoreReader) -> Iterator[AllSets]:
+    """Give all sets as they are now. Close it soon, as `opened_set`.
+
+    Raises:
+        StoreError: a shard is lost, damaged, or of another store.
     """
-    owner = None if key is None else key_prefix(key)
-    for name in snapshot.sets(owner):
-        found = key_of_set(snapshot, name)
-        if found is not None:
-            yield SetPlace(name.name, found or None)
+    numbers = range(reader.view.manifest.shards)
+    for number in numbers:
+        with reader.shard(number):
+            pass
+    with ExitStack() as stack:
+        opened = [stack.enter_context(reader.shard(number)) for number in numbers]
+        yield AllSets([snapshot for snapshot in opened if snapshot is not None])
 
 
-def key_of_set(snapshot: Snapshot, name: SetName) -> bytes | None:
-    """The encoded key that has a set; empty for a shared one, None if it is unknown."""
-    if name.owner[:1] == shared_owner(b""):
-        return b""
-    return snapshot.key_of(name.owner)
+def set_names(snapshot: Snapshot, key: bytes) -> list[str]:
+    """The names of the sets of an encoded key, in the snapshot of its shard."""
+    return [name.name for name in snapshot.sets(key_prefix(key))]

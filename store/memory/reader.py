@@ -11,7 +11,7 @@ from ...agent.naming.public import public
 from ..encoding.keys import decode_key, encode_key, shard_of
 from ..sets.records import shared_owner
 from ..state.reader import StoreReader
-from .opened_set import SetPlace, opened_set, places_in
+from .opened_set import SetPlace, opened_set, set_names
 from .set_reader import MemorySetReader
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ class MemoryReader:
         encoded = encode_key(key)
         number = shard_of(encoded, self._reader.view.manifest.shards)
         with self._reader.shard(number) as snapshot:
-            found = [] if snapshot is None else places_in(snapshot, encoded)
-            return [place.name for place in found]
+            return [] if snapshot is None else set_names(snapshot, encoded)
 
     def shared_memory_set_names(self) -> list[str]:
         """The names of the memory sets that all keys share."""

@@ -8,62 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tamias
+from support.store.memory_sets import SHARDS, add, commit, item, made
 from tamias.agent.errors import InputError, MemorySetError, StoreError, StoreFormatError
 from tamias.store.encoding.keys import encode_key, key_prefix, shard_of
 from tamias.store.encoding.values import dumps
 from tamias.store.sets.changes import SetChange, SetName
-from tamias.store.sets.index.vectors import pack_vector
-from tamias.store.sets.records import SetSettings, StoredItem, shared_owner
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
-from tamias.store.state.directory import StateDirectory
 from tamias.store.state.layout import StateLayout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SHARDS = 3
 LONG = "long " * 100
-
-
-def item(item_id: str, text: str, **more: Any) -> StoredItem:
-    """An item as a run adds it."""
-    vector = more.pop("vector", None)
-    packed = pack_vector(vector) if vector else b""
-    metadata = more.pop("metadata", {})
-    created = more.pop("created", 1e9)
-    return StoredItem(item_id, text, metadata, created, created, created, vector=packed, **more)
-
-
-def add(state: Path, key: Any, name: str, *items: StoredItem, **settings: Any) -> None:
-    """Commit items of a key's set, or of a shared one, as a worker does."""
-    encoded = encode_key(key)
-    owner = shared_owner(encoded) if settings.get("shared") else key_prefix(encoded)
-    change = SetChange()
-    change.settings = SetSettings(**settings)
-    for each in items:
-        change.put(each)
-    batch = Batch()
-    batch.name_key(key_prefix(encoded), encoded)
-    batch.sets.append((SetName(owner, name), change))
-    commit(state, encoded, batch)
-
-
-def commit(state: Path, encoded: bytes, batch: Batch) -> None:
-    """Commit a batch in the shard of a key."""
-    number = shard_of(encoded, SHARDS)
-    shard = Shard.acquire(StateLayout(state).shard(number), number)
-    shard.commit(batch)
-    shard.close()
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """A state directory without anything in it."""
-    path = tmp_path / "state"
-    StateDirectory.open(path, "shop:Shop", SHARDS, "process", {}).close()
-    return path
+    return made(tmp_path / "state")
 
 
 @pytest.fixture

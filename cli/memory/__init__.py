@@ -1,0 +1,1 @@
+"""The commands `memory ...`: what is in memory sets. Knows nothing of how sets are stored."""
