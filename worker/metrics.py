@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from math import isfinite
 from operator import index
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
+from .buckets import Buckets, add_buckets, bucket_of
 from .failure_kinds import FailureKinds
 from .notices import Notices
 
@@ -114,37 +116,75 @@ class WorkerMeter(Meter):
 class WorkerGauge(Gauge):
     """The latest of some values."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_at", "_value")
 
     def __init__(self) -> None:
         self._value: float = 0
+        self._at = 0.0
+        """When it was set, in seconds since the epoch: the last one of all workers counts."""
 
     def update(self, value: float) -> None:
         """Set the value."""
         self._value = _number(value)
+        self._at = time.time()
 
     def get_value(self) -> float:
         """The latest value."""
         return self._value
 
-    def snapshot(self) -> float:
+    def snapshot(self) -> dict[str, float]:
         """The value that a heartbeat carries."""
-        return self._value
+        return {"gauge": self._value, "at": self._at}
 
 
 class WorkerHistogram(Histogram):
-    """Statistics over a sliding window of the latest values."""
+    """The distribution of values: of the latest ones for the agent, of all for the launcher."""
 
-    __slots__ = ("_count", "_window")
+    __slots__ = (
+        "_buckets",
+        "_clock",
+        "_count",
+        "_least",
+        "_most",
+        "_recent",
+        "_since",
+        "_sum",
+        "_window",
+    )
 
-    def __init__(self, window_size: int = 100) -> None:
+    def __init__(self, window_size: int = 100, clock: Callable[[], float] = time.monotonic) -> None:
         self._window: deque[float] = deque(maxlen=window_size)
+        self._clock = clock
         self._count = 0
+        self._sum = 0.0
+        self._least: float = 0
+        self._most: float = 0
+        self._buckets: Buckets = {}
+        self._recent: tuple[Buckets, Buckets] = ({}, {})
+        """Those of the last `RATE_SECONDS` at least, and of twice that at most, in two parts."""
+        self._since = clock()
 
     def update(self, value: float) -> None:
         """Add a value; the oldest one beyond the window is forgotten."""
-        self._window.append(_number(value))
+        value = _number(value)
+        self._window.append(value)
+        self._least = min(self._least, value) if self._count else value
+        self._most = max(self._most, value) if self._count else value
         self._count += 1
+        if isfinite(value):
+            self._sum += value
+        bucket = bucket_of(value)
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        self._turn()
+        recent = self._recent[1]
+        recent[bucket] = recent.get(bucket, 0) + 1
+
+    def _turn(self) -> None:
+        """Begin a new part of the recent values when one is full."""
+        passed = self._clock() - self._since
+        if passed >= RATE_SECONDS:
+            self._recent = ({} if passed >= 2 * RATE_SECONDS else self._recent[1], {})
+            self._since = self._clock()
 
     def get_mean(self) -> float:
         """Mean of the window, 0.0 when empty."""
@@ -167,15 +207,19 @@ class WorkerHistogram(Histogram):
         ordered = sorted(self._window)
         return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else 0
 
-    def snapshot(self) -> dict[str, float]:
+    def snapshot(self) -> dict[str, Any]:
         """The value that a heartbeat carries."""
+        self._turn()
+        recent: Buckets = {}
+        for part in self._recent:
+            add_buckets(recent, part)
         return {
             "count": self._count,
-            "mean": self.get_mean(),
-            "min": self.get_min(),
-            "max": self.get_max(),
-            "p50": self.get_quantile(0.5),
-            "p99": self.get_quantile(0.99),
+            "sum": self._sum,
+            "min": self._least,
+            "max": self._most,
+            "buckets": dict(self._buckets),
+            "recent": recent,
         }
 
 

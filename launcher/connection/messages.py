@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...agent.errors import StoreCorruptError
 from ...store.records.offsets import LARGEST_OFFSET, RunKind, is_owned, kind_of, offset_of
 from ...worker import wire
+from ...worker.buckets import is_bucket
 from ..delivery.delivery import ShardRecord
 from ..dispatch.item import Item
 from ..dispatch.slot import Phase
@@ -275,6 +276,7 @@ def _check_metrics(body: dict[str, Any]) -> bool:
         and isinstance(body.get("last"), bool)
         and isinstance(metrics, dict)
         and _is_count(metrics.get("numOfEventProcessed"))
+        and all(map(_is_metric, metrics.values()))
         and isinstance(failures, dict)
         and all(map(_is_failure, failures.values()))
         and ("waiting" not in body or _is_waiting(body["waiting"]))
@@ -322,6 +324,38 @@ def _is_part(value: object) -> bool:
             counts = (offset, step, call + 1 if type(call) is int else None, epoch, attempt, number)
             return all(map(_is_count, counts)) and _is_text(text) and _is_text(reasoning)
     return False
+
+
+_METRICS: Final = (
+    {"count": 0, "rate": 0},
+    {"gauge": 0, "at": 0},
+    {"count": 0, "sum": 0, "min": 0, "max": 0, "buckets": {}, "recent": {}},
+)
+"""The fields of metrics that are more than a number: numbers, and counts by name."""
+
+
+def _is_metric(value: object) -> bool:
+    """Whether a value is a metric, as `metrics.ledger` adds them up."""
+    if _is_number(value):
+        return True
+    if not isinstance(value, dict):
+        return False
+    return any(
+        value.keys() == fields.keys()
+        and all(
+            _are_buckets(value[name]) if wanted == {} else _is_number(value[name])
+            for name, wanted in fields.items()
+        )
+        for fields in _METRICS
+    )
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+def _are_buckets(value: object) -> bool:
+    return _are_counts(value) and all(map(is_bucket, cast("dict[str, int]", value)))
 
 
 def _is_failure(value: object) -> bool:

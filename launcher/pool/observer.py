@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dispatch.slot import Phase
 from ..hooks import LauncherHook
-from .status import PoolStatus, WorkerStatus, merge_metrics
+from .status import PoolStatus, WorkerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ class Observer:
         status.questions = waiting.questions
         status.next_due = waiting.next
         status.limits = self.limits()
-        status.metrics = merge_metrics([beat["metrics"] for beat in registry.heartbeats()])
+        status.metrics = registry.metrics()
         status.workers = [
             self._worker(slot, registry)
             for slot in range(dispatcher.most_slots)

@@ -103,7 +103,7 @@ class PoolStatus:
     """How often a hook of the launcher has raised."""
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
-    """The agent's metrics by name, summed over the workers where they are counts."""
+    """The agent's metrics by name, of all workers that the pool has had (`metrics.ledger`)."""
 
     @property
     def waiting(self) -> WaitingCounts:
@@ -129,31 +129,3 @@ class PoolStatus:
     def from_json(cls, data: dict[str, Any]) -> PoolStatus:
         """The status that `dataclasses.asdict` made into JSON. Raises TypeError or KeyError."""
         return cls(**{**data, "workers": [WorkerStatus(**worker) for worker in data["workers"]]})
-
-
-def merge_metrics(snapshots: list[dict[str, Any]]) -> dict[str, Any]:
-    """One set of metrics for several workers: counts and rates add up, the rest is listed."""
-    merged: dict[str, Any] = {}
-    for snapshot in snapshots:
-        for name, value in snapshot.items():
-            merged[name] = _added(merged[name], value) if name in merged else value
-    return merged
-
-
-def _added(first: Any, second: Any) -> Any:
-    if isinstance(first, dict):
-        added = dict(first)
-        for name, value in second.items():
-            if name in ("count", "rate"):
-                added[name] = first.get(name, 0) + value
-            elif name == "min":
-                added[name] = min(first.get(name, value), value)
-            elif name in ("max", "p50", "p99"):
-                added[name] = max(first.get(name, value), value)
-        total = added.get("count", 0)
-        if "mean" in first and total:
-            added["mean"] = (
-                first["mean"] * first["count"] + second["mean"] * second["count"]
-            ) / total
-        return added
-    return first + second

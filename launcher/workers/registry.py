@@ -20,6 +20,7 @@ from ...worker.beacon import Beacons
 from ...worker.process.boot import Assignment
 from ..dispatch.item import Death
 from ..hooks import WorkerExit, WorkerInfo
+from ..metrics.ledger import MetricLedger
 from .interpreter import signal_name
 from .procfs import oom_kills
 from .starter import UNKNOWN
@@ -131,6 +132,7 @@ class WorkerRegistry:
         """The counts of former workers."""
         self._former_failures: dict[str, list[Any]] = {}
         self._former_notices: Counter[str] = Counter()
+        self._ledger = MetricLedger()
 
     def __iter__(self) -> Iterator[WorkerHandle]:
         return iter(self._by_slot.values())
@@ -165,6 +167,7 @@ class WorkerRegistry:
         self.waiting_inputs -= _waiting_inputs(old)
         if old.heartbeat is not None:
             self._former.update(old.heartbeat["totals"])
+            self._ledger.leave(old.heartbeat["metrics"])
             self._former_notices.update(old.heartbeat["notices"])
             self._former_failures = merge_failures(
                 [self._former_failures, old.heartbeat["failures"]]
@@ -246,6 +249,10 @@ class WorkerRegistry:
         return merge_failures(
             [self._former_failures, *(beat["failures"] for beat in self.heartbeats())]
         )
+
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of all workers of this pool, former ones included."""
+        return self._ledger.totals(beat["metrics"] for beat in self.heartbeats())
 
     def notices(self) -> dict[str, int]:
         """How often workers have noticed each probable mistake of the agent, by text."""

@@ -404,7 +404,7 @@ async def test_settings_and_metrics(tmp_path: Path) -> None:
         assert found["action.second.numOfActionsExecutedPerSec"]["count"] == 4
         assert found["all"] == 2
         assert found["action.measure.mine"] == 4
-        assert found["action.measure.model.m.size"] == 5
+        assert found["action.measure.model.m.size"]["gauge"] == 5
 
 
 @on_loop
