@@ -186,6 +186,24 @@ class BaseVectorStore(DurableResource, ABC):
         return ids
 
     @own_durability
+    def update(
+        self,
+        documents: Document | list[Document],
+        collection_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Put documents in the place of those with their ids.
+
+        Raises `AgentDefinitionError` as `add`, and for a document without an id.
+        """
+        given, bare = _split(documents)
+        _check_ids(given)
+        if bare:
+            vectors = self._embedding_model().embed([document.content for document in bare])
+            _give(bare, vectors)
+        self._make(self._adding(given, collection_name, kwargs, "_update_embedding"))
+
+    @own_durability
     def query(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
         """Find documents.
 
@@ -229,6 +247,21 @@ class BaseVectorStore(DurableResource, ABC):
         return ids
 
     @own_durability
+    async def aupdate(
+        self,
+        documents: Document | list[Document],
+        collection_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """The awaitable form of `update`."""
+        given, bare = _split(documents)
+        _check_ids(given)
+        if bare:
+            vectors = await self._embedding_model().aembed([document.content for document in bare])
+            _give(bare, vectors)
+        await self._amake(self._adding(given, collection_name, kwargs, "_update_embedding"))
+
+    @own_durability
     async def aquery(self, query: VectorStoreQuery) -> VectorStoreQueryResult:
         """The awaitable form of `query`."""
         vector = await self._embedding_model().aembed(query.query_text)
@@ -257,11 +290,15 @@ class BaseVectorStore(DurableResource, ABC):
         """Nothing: a store is no model."""
 
     def _adding(
-        self, documents: list[Document], collection_name: str | None, kwargs: dict[str, Any]
+        self,
+        documents: list[Document],
+        collection_name: str | None,
+        kwargs: dict[str, Any],
+        method: str = "_add_embedding",
     ) -> StoreCall:
         merged = {**self.store_kwargs, **kwargs}
         arguments = {"documents": documents, "collection_name": collection_name, **merged}
-        return StoreCall(self, "_add_embedding", arguments)
+        return StoreCall(self, method, arguments)
 
     def _finding(self, vector: Vectors, query: VectorStoreQuery) -> StoreCall:
         if query.mode is not VectorStoreQueryMode.SEMANTIC:
@@ -290,6 +327,17 @@ class BaseVectorStore(DurableResource, ABC):
         self, *, documents: Sequence[Document], collection_name: str | None = None, **kwargs: Any
     ) -> list[str]:
         """Keep documents that have embeddings, and return their ids."""
+
+    def _update_embedding(
+        self, *, documents: Sequence[Document], collection_name: str | None = None, **kwargs: Any
+    ) -> None:
+        """Put documents that have embeddings in the place of those with their ids.
+
+        Raises `AgentDefinitionError` where a class does not say how.
+        """
+        del documents, collection_name, kwargs
+        msg = f"{type(self).__name__} cannot update documents."
+        raise AgentDefinitionError(msg, hint="Delete them, and add the new ones.")
 
     def _embedding_model(self) -> BaseEmbeddingModelSetup:
         if self.get_resource is None:
@@ -324,6 +372,12 @@ def _split(documents: Document | list[Document]) -> tuple[list[Document], list[D
     """All documents, and those without an embedding."""
     given = documents if isinstance(documents, list) else [documents]
     return given, [document for document in given if document.embedding is None]
+
+
+def _check_ids(documents: list[Document]) -> None:
+    if any(document.id is None for document in documents):
+        msg = "A document without an id cannot be updated."
+        raise AgentDefinitionError(msg, hint="Add it, or give its id.")
 
 
 def _give(documents: list[Document], vectors: Vectors) -> None:

@@ -161,6 +161,11 @@ class ChromaVectorStore(CollectionManageableVectorStore):
             )
         return ids
 
+    def _update_embedding(
+        self, *, documents: Sequence[Document], collection_name: str | None = None, **kwargs: Any
+    ) -> None:
+        self._add_embedding(documents=documents, collection_name=collection_name, **kwargs)
+
     # -------------------------------------------------------------- collections
 
     def get_or_create_collection(

@@ -372,7 +372,8 @@ def _ids_of(documents: Document | list[Document]) -> list[str]:
     given = documents if isinstance(documents, list) else [documents]
     ids = [document.id for document in given if document.id is not None]
     if len(ids) < len(given):
-        raise MemorySetError("A document without an id cannot be updated.", hint="Add it.")
+        msg = "A document without an id cannot be updated."
+        raise AgentDefinitionError(msg, hint="Add it, or give its id.")
     return ids
 
 

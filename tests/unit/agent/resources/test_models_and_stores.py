@@ -25,6 +25,7 @@ from tamias import (
     ResourceType,
     Tool,
     VectorStoreQuery,
+    VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
 from tamias.agent.resources.provider import provider_of
@@ -146,6 +147,16 @@ def test_a_store_embeds_what_has_no_embedding() -> None:
 
     asyncio.run(main())
     assert store.get_or_create_collection("d") == Collection(name="d")
+
+
+def test_a_store_that_cannot_update_or_search_so_refuses() -> None:
+    store = cast("PythonShelf", registry().get("here", ResourceType.VECTOR_STORE))
+    with pytest.raises(AgentDefinitionError, match="without an id cannot be updated"):
+        store.update(Document(content="a"))
+    with pytest.raises(AgentDefinitionError, match="PythonShelf cannot update documents"):
+        asyncio.run(store.aupdate(Document(content="a", id="1")))
+    with pytest.raises(AgentDefinitionError, match="cannot search by keyword"):
+        store.query(VectorStoreQuery(query_text="a", mode=VectorStoreQueryMode.KEYWORD))
 
 
 def test_how_they_look() -> None:
