@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 
 from ..naming.public import public
 from ..resources.prompt import LocalPrompt, Prompt
@@ -48,14 +48,17 @@ class CompactionConfig(BaseModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     model: str
-    prompt: Prompt | str | None = None
+    prompt: SerializeAsAny[Prompt] | str | None = None
     limit: int = Field(default=1, ge=1)
     tokens_per_call: int = Field(default=16_000, ge=100)
 
     @field_validator("prompt", mode="before")
     @classmethod
     def _restored(cls, value: Any) -> Any:
-        """Read a prompt that was written as plain data."""
+        """Read a prompt that was written as plain data. Raises ValueError for what cannot be."""
+        if isinstance(value, Prompt) and not isinstance(value, LocalPrompt):
+            msg = f"a {type(value).__name__} cannot be kept with a memory set: give its name"
+            raise ValueError(msg)  # noqa: TRY004 (pydantic reports it)
         return LocalPrompt.model_validate(value) if isinstance(value, dict) else value
 
 

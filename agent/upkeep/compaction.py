@@ -28,7 +28,7 @@ from ..resources.model_errors import ContextTooLong
 from ..resources.resource import ResourceType
 from .failures import is_of_the_model, reason_of
 from .set_metrics import set_metrics
-from .steps import Ask, OnRecord, Record, Replace, aperform, perform
+from .steps import PATIENT, STUBBORN, Ask, OnRecord, Record, Replace, aperform, perform
 from .summaries import (
     SourceText,
     UnusableAnswerError,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ..long_term.compactable import CompactableSet
     from ..long_term.memory_set import CompactionConfig, MemorySetItem
     from ..resources.prompt import Prompt
+    from ..waiting.retry import RetryPolicy
     from .steps import Work
     from .summaries import Topic
 
@@ -159,7 +160,7 @@ def _compaction(
             break
         plan = _Plan(recorded[0], [SourceText(*source) for source in recorded[1]])
         try:
-            topics = yield from _ask(ctx, config, plan, is_patient=not in_place)
+            topics = yield from _ask(ctx, config, plan, STUBBORN if in_place else PATIENT)
             yield Replace(_summaries(memory_set, plan.sources, topics))
         except ContextTooLong as error:
             tokens = sum(tokens_of(source.text) for source in plan.sources) // 2
@@ -214,7 +215,7 @@ def _begin(item: MemorySetItem) -> datetime:
 
 
 def _ask(
-    ctx: RunnerContext, config: CompactionConfig, plan: _Plan, *, is_patient: bool
+    ctx: RunnerContext, config: CompactionConfig, plan: _Plan, policy: RetryPolicy
 ) -> Work[list[Topic]]:
     """Ask the model, once more if its answer cannot be used.
 
@@ -222,12 +223,12 @@ def _ask(
         UnusableAnswerError: neither can be used.
     """
     messages = question(plan.sources, plan.limit, _prompt(ctx, config))
-    answer = yield Ask(config.model, messages, is_patient)
+    answer = yield Ask(config.model, messages, policy)
     try:
         return topics_in(answer, plan.sources, plan.limit)
     except UnusableAnswerError as error:
         messages = again(messages, answer, str(error))
-    answer = yield Ask(config.model, messages, is_patient)
+    answer = yield Ask(config.model, messages, policy)
     return topics_in(answer, plan.sources, plan.limit)
 
 

@@ -17,7 +17,7 @@ from ..models.output_schema import OutputParseError, OutputSchema
 from ..resources.chat_message import ChatMessage, MessageRole
 from .failures import is_of_the_model, reason_of
 from .set_metrics import set_metrics
-from .steps import Ask, Record, Search, aperform, perform
+from .steps import STUBBORN, Ask, Record, Search, aperform, perform
 from .summaries import (
     UnusableAnswerError,
     again,
@@ -211,11 +211,11 @@ def _extraction(
     counters = set_metrics(ctx, memory_set.name)
     messages = _question([text for _, text in known], texts)
     try:
-        answer = yield Ask(model, messages, schema=_SCHEMA)
+        answer = yield Ask(model, messages, STUBBORN, _SCHEMA)
         try:
             decisions = _decisions_in(answer)
         except UnusableAnswerError as error:
-            answer = yield Ask(model, again(messages, answer, str(error)), schema=_SCHEMA)
+            answer = yield Ask(model, again(messages, answer, str(error)), STUBBORN, _SCHEMA)
             decisions = _decisions_in(answer)
     except Exception as error:
         if not is_of_the_model(error) or getattr(error, "is_temporary", True):

@@ -31,15 +31,23 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Work: TypeAlias = Generator["Record | Ask | Replace | Search", Any, T]
 
-__all__ = ["Ask", "OnRecord", "Record", "Replace", "Search", "aperform", "perform"]
+__all__ = [
+    "PATIENT",
+    "STUBBORN",
+    "Ask",
+    "OnRecord",
+    "Record",
+    "Replace",
+    "Search",
+    "aperform",
+    "perform",
+]
 
-PATIENT: Final = RetryPolicy(
-    attempts=5,
-    wait=2,
-    factor=4,
-    retry_on=(RateLimited, Overloaded, Unavailable, ConnectionError, TimeoutError),
-)
-"""How a call is tried again that nobody waits for: for three minutes, or as the service says."""
+_TEMPORARY: Final = (RateLimited, Overloaded, Unavailable, ConnectionError, TimeoutError)
+PATIENT: Final = RetryPolicy(attempts=5, wait=2, factor=4, retry_on=_TEMPORARY)
+"""How a call is tried again that may be given up: for three minutes, or as the service says."""
+STUBBORN: Final = RetryPolicy(attempts=15, wait=2, factor=4, retry_on=_TEMPORARY)
+"""How a call is tried again without which an input is lost: for an hour."""
 
 
 class OnRecord:
@@ -72,8 +80,8 @@ class Ask(NamedTuple):
 
     model: str
     messages: list[ChatMessage]
-    is_patient: bool = False
-    """Whether what fails for the moment is tried again here, if nothing else is laid down."""
+    policy: RetryPolicy
+    """How it is tried again, if neither the model nor the job lays that down."""
     schema: dict[str, Any] | None = None
     """The JSON schema of the answer; None for any text."""
 
@@ -143,8 +151,8 @@ def _question(
     """The model, with its calls counted for the set, and what it is called with."""
     group = set_metrics(ctx, set_name)
     setup = cast("BaseChatModelSetup", ctx.get_resource(step.model, ResourceType.CHAT_MODEL, group))
-    if step.is_patient and setup.retry is None and ctx.config.get(PoolOptions.CALL_ATTEMPTS) == 1:
-        setup.with_retry(PATIENT)
+    if setup.retry is None and ctx.config.get(PoolOptions.CALL_ATTEMPTS) == 1:
+        setup.with_retry(step.policy)
     if step.schema is None:
         return setup, step.messages, {}
     if setup.takes_schema:

@@ -1,74 +1,326 @@
-"""Full memory sets: a model's summaries take the place of the oldest items, and nothing is lost."""
+"""Full memory sets: a model's summaries take the place of the oldest items, and nothing is lost.
+
+The scripted model joins what it is shown with "+", so what is lost, doubled or summarised twice can
+be seen in the items.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from support.models.scripted import answer_by, asked, with_model
 from tamias import (
     Agent,
+    BadRequest,
     ChatMessage,
     CompactionConfig,
+    ContextTooLong,
+    DatetimeRange,
     InputEvent,
+    MessageRole,
     OutputEvent,
+    Prompt,
+    RateLimited,
     RunnerContext,
     action,
     run_agent,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-SHOWN = re.compile(r"\[(\d+)\] \([\d-]+\) (.*)")
+
+SHOWN = re.compile(r"^\[(\d+)\] \([\d-]+\) (.*)$", re.MULTILINE)
+CAPACITY = 4
 
 
-def summary(messages: Sequence[ChatMessage]) -> str:
-    """An answer that names all that it stands for: what is lost or doubled can be seen in it."""
-    texts = [text for _, text in SHOWN.findall(messages[-1].content)]
-    return json.dumps({"topic1": {"summarization": "+".join(texts), "messages": [0]}})
+def items_shown(messages: Sequence[ChatMessage]) -> list[str]:
+    return [text for _, text in SHOWN.findall(messages[1].content)]
+
+
+def join(messages: Sequence[ChatMessage]) -> str:
+    """One summary that names all that it stands for."""
+    return topics([range(len(items_shown(messages)))], messages)
+
+
+def topics(groups: Sequence[Sequence[int]], messages: Sequence[ChatMessage]) -> str:
+    """A summary for each group of positions."""
+    shown = items_shown(messages)
+    named = {
+        f"topic{n}": {
+            "summarization": "+".join(shown[place] for place in group),
+            "messages": list(group),
+        }
+        for n, group in enumerate(groups)
+    }
+    return json.dumps(named)
 
 
 class Diary(Agent):
-    """Keeps what it is given in a set of four, and gives out the set as it was before."""
+    """Adds the texts of an input to a set, one by one, and gives out what the set has then."""
 
     @action(InputEvent)
     @staticmethod
     def write(event: InputEvent, ctx: RunnerContext) -> None:
-        """Add the texts of an input."""
-        diary = ctx.long_term_memory.get_memory_set(
-            "diary", capacity=4, compaction_config=CompactionConfig(model="model")
-        )
-        ctx.send_event(OutputEvent(output=[item.value for item in diary.get()]))
-        if event.input:
-            diary.add(event.input)
+        """Add texts."""
+        diary = diary_of(ctx, event.input)
+        for text in event.input["texts"]:
+            diary.add(text)
+        ctx.send_event(OutputEvent(output=[item.value for item in diary.get(limit=None)]))
 
 
 class AwaitingDiary(Agent):
-    """The same, awaited."""
+    """The same, awaited, and all at once."""
 
     @action(InputEvent)
     @staticmethod
     async def write(event: InputEvent, ctx: RunnerContext) -> None:
-        """Add the texts of an input."""
-        diary = ctx.long_term_memory.get_memory_set(
-            "diary", capacity=4, compaction_config=CompactionConfig(model="model")
-        )
-        ctx.send_event(OutputEvent(output=[item.value for item in await diary.aget()]))
-        if event.input:
-            await diary.aadd(event.input)
+        """Add texts."""
+        diary = diary_of(ctx, event.input)
+        await asyncio.gather(*(diary.aadd(text) for text in event.input["texts"]))
+        found = await diary.aget(limit=None)
+        ctx.send_event(OutputEvent(output=[item.value for item in found]))
 
 
-def run(agent: Agent, *inputs: Any) -> list[Any]:
-    """The outputs of the inputs, all of one key."""
-    result = run_agent(with_model(agent), [("a", each) for each in inputs])
-    assert not result.failures, result.failures
-    return [output["a"] for output in result.outputs]
+def diary_of(ctx: RunnerContext, given: dict[str, Any]) -> Any:
+    config = CompactionConfig(model="model", **given.get("compaction", {}))
+    return ctx.long_term_memory.get_memory_set(
+        given.get("name", "diary"),
+        compaction_config=config,
+        **{"capacity": CAPACITY, **given.get("set", {})},
+    )
 
 
-def test_a_full_set_is_summarised_in_a_run_of_its_own() -> None:
-    answer_by(summary)
-    outputs = run(Diary(), ["a", "b"], ["c", "d"], [])
-    assert outputs[-1] in (["a", "b", "c", "d"], ["a+b+c+d"])
+def entry(*texts: str, **given: Any) -> tuple[str, dict[str, Any]]:
+    """An input of key "a"."""
+    return "a", {"texts": texts, **given}
+
+
+class Lives:
+    """Lives of a job: each has the inputs of those before it, and some more."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._inputs: list[tuple[Any, Any]] = []
+
+        self.notices: dict[str, int] = {}
+        """Of the last life."""
+
+    def __call__(self, form: type[Agent], *inputs: tuple[Any, Any], **options: Any) -> list[Any]:
+        """Run an agent over more inputs; gives their outputs."""
+        self._inputs += inputs
+        result = run_agent(with_model(form()), self._inputs, state=self._state, **options)
+        self.notices = result.notices
+        outputs = [output for pair in result.outputs for output in pair.values()]
+        return outputs[len(outputs) - len(inputs) :]
+
+
+@pytest.fixture(name="run")
+def lives(tmp_path: Path) -> Lives:
+    return Lives(tmp_path / "state")
+
+
+def parts(items: Sequence[Any]) -> Counter[str]:
+    """The texts that went into items, also by way of summaries."""
+    return Counter(part for item in items for part in str(item).split("+"))
+
+
+def letters(count: int) -> list[str]:
+    return [chr(ord("a") + n) for n in range(count)]
+
+
+FORMS = pytest.mark.parametrize("form", [Diary, AwaitingDiary])
+
+
+@FORMS
+def test_a_full_set_is_summarised_in_a_run_of_its_own(form: type[Agent], run: Lives) -> None:
+    answer_by(join)
+    before = run(form, entry("a", "b"), entry("c", "d"))
+    assert before[-1] == ["a", "b", "c", "d"]
+    after = run(form, entry("e"))
+    assert after == [["a+b+c+d", "e"]]
     assert len(asked) == 1
+
+
+@FORMS
+def test_a_set_never_has_more_than_its_capacity_and_what_one_run_adds(
+    form: type[Agent], run: Lives
+) -> None:
+    answer_by(join)
+    texts = letters(24)
+    outputs = run(form, *(entry(*texts[n : n + 2]) for n in range(0, 24, 2)))
+    assert max(map(len, outputs)) <= CAPACITY + 2
+    assert parts(outputs[-1]) == Counter(texts)
+    assert len(asked) < 12
+
+
+@FORMS
+def test_one_run_may_add_more_than_the_set_takes(form: type[Agent], run: Lives) -> None:
+    answer_by(join)
+    texts = letters(20)
+    run(form, entry(*texts))
+    assert len(asked) == 1
+    assert run(form, entry("z")) == [["+".join(texts), "z"]]
+
+
+def test_adds_of_several_tasks_compact_once(run: Lives) -> None:
+    answer_by(join)
+    [_, last] = run(AwaitingDiary, entry(*letters(5)), entry("x", "y"))
+    assert parts(last) == Counter([*letters(5), "x", "y"])
+    assert len(asked) == 1
+
+
+def test_keys_and_sets_are_compacted_apart(run: Lives) -> None:
+    answer_by(join)
+    names = ["one", "two"]
+    inputs = [
+        (key, {"texts": [f"{key}{name}{n}" for n in range(4)], "name": name})
+        for key in "ab"
+        for name in names
+    ]
+    run(AwaitingDiary, *inputs)
+    assert len(asked) == 4
+    again = [(key, {**given, "texts": []}) for key, given in inputs]
+    assert run(AwaitingDiary, *again) == [["+".join(given["texts"])] for _, given in inputs]
+
+
+# -- what a summary is ------------------------------------------------------------------------
+
+
+class Looking(Agent):
+    """Gives out all about the items of the set."""
+
+    @action(InputEvent)
+    @staticmethod
+    def look(event: InputEvent, ctx: RunnerContext) -> None:
+        """Look at the set; add first what the input says."""
+        diary = diary_of(ctx, event.input)
+        for text, more in event.input["texts"]:
+            diary.add(text, **more)
+        ctx.send_event(OutputEvent(output=diary.get(limit=None)))
+
+
+def test_a_summary_is_as_old_as_its_sources_and_says_that_it_is_one(run: Lives) -> None:
+    answer_by(join)
+    about = [{"who": "ada", "n": 1}, {"who": "ada", "n": 2}, {"who": "ada"}]
+    texts = [(letter, {"metadatas": each}) for letter, each in zip("abc", about, strict=True)]
+    given = {"texts": [*texts, ("k", {"keep": True})]}
+    [[*sources, kept]] = run(Looking, ("a", given))
+    [[there, summary]] = run(Looking, ("a", {"texts": []}))
+    assert (there, kept.keep) == (kept, True)
+    assert (summary.value, summary.compacted, summary.keep) == ("a+b+c", True, False)
+    assert summary.metadata == {"who": "ada"}
+    moments: list[datetime] = [item.created_time for item in sources]
+    assert summary.created_time == DatetimeRange(start=moments[0], end=moments[-1])
+    assert summary.id not in {item.id for item in sources}
+
+
+def test_summaries_are_summarised_with_what_came_after_them(run: Lives) -> None:
+    answer_by(join)
+    for texts in ("abcd", "efg", "hij"):
+        run(Looking, ("a", {"texts": [(text, {}) for text in texts]}))
+    [[item]] = run(Looking, ("a", {"texts": []}))
+    assert item.value == "a+b+c+d+e+f+g+h+i+j"
+    assert len(asked) == 3
+
+
+def test_several_topics_and_what_the_model_leaves_out_stays(run: Lives) -> None:
+    answer_by(lambda messages: topics([[0, 3], [1, 2]], messages))
+    given = {"compaction": {"limit": 3}, "set": {"capacity": 6}}
+    run(Diary, entry(*"abcdef", **given))
+    assert run(Diary, entry("g", **given)) == [["e", "f", "a+d", "b+c", "g"]]
+
+
+def test_messages_are_summarised_as_a_message(run: Lives) -> None:
+    answer_by(join)
+    given = {"set": {"item_type": ChatMessage}}
+    said: list[Any] = [
+        (ChatMessage(role=role, content=text), {})
+        for role, text in zip([MessageRole.USER, MessageRole.ASSISTANT] * 2, "abcd", strict=True)
+    ]
+    run(Looking, ("a", {"texts": said, **given}))
+    [[item]] = run(Looking, ("a", {"texts": [], **given}))
+    assert item.value == ChatMessage(
+        role=MessageRole.USER, content="user: a+assistant: b+user: c+assistant: d"
+    )
+
+
+def test_the_model_gets_as_much_in_one_call_as_is_laid_down(run: Lives) -> None:
+    answer_by(join)
+    given = {"compaction": {"tokens_per_call": 100}, "set": {"capacity": 10}}
+    texts = [f"{letter}{'-' * 99}" for letter in letters(10)]
+    run(Diary, entry(*texts, **given))
+    assert len(asked) == 1
+    [items] = run(Diary, entry(**given))
+    assert parts(items) == Counter(texts)
+    assert items[:2] == [texts[2], texts[3]]
+    assert items[-1] == "+".join(texts[:2])
+
+
+def test_a_prompt_of_ones_own_is_kept_with_the_set(run: Lives) -> None:
+    answer_by(join)
+    given = {"compaction": {"prompt": Prompt.from_text("{count} items, {limit} topic")}}
+    run(Diary, entry(*"abcd", **given))
+    assert asked[0][0] == "system: 4 items, 1 topic"
+
+
+# -- what fails -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["Sorry.", '{"topic1": 1}', BadRequest("no"), ContextTooLong("x")])
+def test_a_set_is_left_as_it_is_when_nothing_can_be_used(said: Any, run: Lives) -> None:
+    answer_by(lambda _: said)
+    run(Diary, entry(*"abcd"))
+    assert [text for text in run.notices if "was not made smaller" in text]
+    assert 1 <= len(asked) <= 2
+    answer_by(join)
+    [items] = run(Diary, entry("e"))
+    assert items == ["a+b+c+d", "e"]
+
+
+def test_an_answer_that_cannot_be_used_is_asked_for_once_more(run: Lives) -> None:
+    answer_by(lambda messages: join(messages) if len(messages) > 2 else "Sorry.")
+    run(Diary, entry(*"abcd"))
+    assert run.notices == {}
+    assert "That cannot be used: it is no JSON." in asked[1][-1]
+    assert run(Diary, entry("e")) == [["a+b+c+d", "e"]]
+
+
+def test_a_model_that_takes_less_is_given_less(run: Lives) -> None:
+    def short(messages: Sequence[ChatMessage]) -> Any:
+        return ContextTooLong("too long") if len(items_shown(messages)) > 4 else join(messages)
+
+    answer_by(short)
+    run(Diary, entry(*letters(8), set={"capacity": 8}))
+    [items] = run(Diary, entry(set={"capacity": 8}))
+    assert parts(items) == Counter(letters(8))
+    assert "a+b+c+d" in items
+
+
+def busy(times: int, then: Callable[[Sequence[ChatMessage]], Any]) -> Callable[..., Any]:
+    """Refuse so many calls for the moment."""
+    left = [RateLimited("busy", retry_after=20)] * times
+    return lambda messages: left.pop() if left else then(messages)
+
+
+def test_what_fails_for_the_moment_is_tried_again(run: Lives) -> None:
+    answer_by(busy(3, join))
+    outputs = run(Diary, entry(*"abcd"), entry("e"))
+    assert run.notices == {}
+    assert parts(outputs[-1]) == Counter("abcde")
+    assert len(asked) == 4
+
+
+def test_a_model_that_is_down_for_long_does_not_hold_up_the_key(run: Lives) -> None:
+    answer_by(busy(5, join))
+    run(Diary, entry(*"abcd"))
+    assert len(asked) == 5
+    assert run(Diary, entry("e")) == [["a+b+c+d", "e"]]
