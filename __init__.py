@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 from .agent.action import Action
 from .agent.agent import Agent
-from .agent.config.agent_options import (
-    AgentExecutionOptions,
-    ErrorHandlingStrategy,
-    ModelOptions,
-)
+from .agent.config.agent_options import AgentExecutionOptions, ErrorHandlingStrategy, ModelOptions
 from .agent.config.configuration import Configuration
 from .agent.config.java_options import JavaOptions
 from .agent.config.memory_options import LongTermMemoryOptions
 from .agent.config.option import ConfigOption
 from .agent.config.options import PoolOptions, ServiceOptions
 from .agent.config.tool_options import ToolCallOptions
+from .agent.config.ttl_options import ShortTermMemoryTtlUpdate, ShortTermMemoryTtlVisibility
 from .agent.config.values import parse_duration, parse_size
 from .agent.context import RunnerContext
 from .agent.decorators import (
@@ -434,6 +431,8 @@ __all__ = [
     "ServiceError",
     "ServiceOptions",
     "ServiceTimeoutError",
+    "ShortTermMemoryTtlUpdate",
+    "ShortTermMemoryTtlVisibility",
     "Skills",
     "StoreCorruptError",
     "StoreError",

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..agent.config.agent_options import AgentExecutionOptions
 from ..agent.config.options import PoolOptions
+from ..agent.config.ttl_options import ShortTermMemoryTtlUpdate, ShortTermMemoryTtlVisibility
 from ..agent.waiting.retry import RetryPolicy
+from ..store.shard.field_ttl import FieldTtl
 
 if TYPE_CHECKING:
     from ..agent.config.configuration import Configuration
@@ -61,3 +63,14 @@ class Policy:
             call_retry=replace(retry, attempts=call_attempts) if call_attempts > 1 else None,
             codec=codec,
         )
+
+
+def field_ttl_of(config: Configuration) -> FieldTtl:
+    """How long fields of short-term memory live, by a configuration."""
+    update = config.get(AgentExecutionOptions.SHORT_TERM_MEMORY_STATE_TTL_UPDATE_TYPE)
+    visibility = config.get(AgentExecutionOptions.SHORT_TERM_MEMORY_STATE_TTL_VISIBILITY)
+    return FieldTtl(
+        config.get(AgentExecutionOptions.SHORT_TERM_MEMORY_STATE_TTL_MS),
+        reading_counts=update is ShortTermMemoryTtlUpdate.ON_READ_AND_WRITE,
+        shows_expired=visibility is ShortTermMemoryTtlVisibility.RETURN_EXPIRED_IF_NOT_CLEANED_UP,
+    )

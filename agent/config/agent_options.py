@@ -6,8 +6,14 @@ from enum import Enum
 
 from ..naming.public import public
 from .option import ConfigOption
+from .ttl_options import ShortTermMemoryTtlUpdate, ShortTermMemoryTtlVisibility
+from .values import parse_milliseconds
 
-__all__ = ["AgentExecutionOptions", "ErrorHandlingStrategy", "ModelOptions"]
+__all__ = [
+    "AgentExecutionOptions",
+    "ErrorHandlingStrategy",
+    "ModelOptions",
+]
 
 
 @public
@@ -82,6 +88,27 @@ class AgentExecutionOptions:
         minimum=1,
         description="How often a chat model is asked for one ChatRequestEvent, at most, until it"
         " answers without asking for tools.",
+    )
+    SHORT_TERM_MEMORY_STATE_TTL_MS = ConfigOption(
+        "short-term-memory.state-ttl.ms",
+        int,
+        0,
+        parse=parse_milliseconds,
+        description="How long a field of short-term memory lives after its last use, in"
+        " milliseconds or as 30d; 0 for ever.",
+    )
+    SHORT_TERM_MEMORY_STATE_TTL_UPDATE_TYPE = ConfigOption(
+        "short-term-memory.state-ttl.update-type",
+        ShortTermMemoryTtlUpdate,
+        ShortTermMemoryTtlUpdate.ON_READ_AND_WRITE,
+        description="Which uses count: ON_READ_AND_WRITE, or writes alone: ON_CREATE_AND_WRITE.",
+    )
+    SHORT_TERM_MEMORY_STATE_TTL_VISIBILITY = ConfigOption(
+        "short-term-memory.state-ttl.visibility",
+        ShortTermMemoryTtlVisibility,
+        ShortTermMemoryTtlVisibility.NEVER_RETURN_EXPIRED,
+        description="Whether expired fields are seen until a commit removes them"
+        " (RETURN_EXPIRED_IF_NOT_CLEANED_UP) or not (NEVER_RETURN_EXPIRED).",
     )
 
 

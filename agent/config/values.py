@@ -21,6 +21,7 @@ __all__ = [
     "converter",
     "parse_cpus",
     "parse_duration",
+    "parse_milliseconds",
     "parse_names",
     "parse_share",
     "parse_size",
@@ -44,6 +45,8 @@ _SIZE_EXPONENT = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h|d)\s*", re.IGNORECASE)
 _CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*")
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_LONGEST_MILLISECONDS = 1 << 45
+"""A thousand years."""
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -153,6 +156,27 @@ def parse_duration(value: object) -> float:
     if not 0 <= seconds < math.inf:
         raise ValueError(msg)
     return seconds
+
+
+def parse_milliseconds(value: object) -> int:
+    """Whole milliseconds: 60000, "60000", "30min", "30d". Never negative."""
+    msg = "a whole number of milliseconds, 0 or more, or a duration with a unit, such as 30min"
+    try:
+        return _bounded(to_int(value), msg)
+    except ValueError:
+        pass
+    if not isinstance(value, str) or not _DURATION.search(value):
+        raise ValueError(msg)
+    try:
+        return _bounded(math.ceil(parse_duration(value) * 1000), msg)
+    except ValueError:
+        raise ValueError(msg) from None
+
+
+def _bounded(milliseconds: int, msg: str) -> int:
+    if not 0 <= milliseconds <= _LONGEST_MILLISECONDS:
+        raise ValueError(msg)
+    return milliseconds
 
 
 def parse_share(value: object) -> float:

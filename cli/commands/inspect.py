@@ -14,6 +14,7 @@ from ...launcher.pool.at_end import describe_waiting
 from ...store import clock
 from ...store.encoding.keys import decode_key
 from ...store.memory.reader import keys_in
+from ...store.shard.live_fields import LiveFields
 from ...store.state.reader import StoreReader
 from ...store.state.waiting import waiting_counts
 from ..agent_code import AgentCode
@@ -172,7 +173,7 @@ def _overview(reader: StoreReader, limit: int, *, as_json: bool) -> None:
         "inputs_done": totals.totals.events,
         "outputs": totals.totals.outputs,
         "keys": keys,
-        "fields": counts["memory"],
+        "fields": _fields(reader),
         "unfinished_runs": sorted(journal)[:limit],
         "unfinished": len(journal),
         "journal_records": counts["journal"],
@@ -204,6 +205,15 @@ def _keys(reader: StoreReader, limit: int) -> tuple[int, list[Any]]:
                 if len(first) < limit:
                     first.append(plain(decode_key(key)))
     return keys, first
+
+
+def _fields(reader: StoreReader) -> int:
+    """Return the number of fields of short-term memory, without what has expired."""
+    fields = 0
+    for number in range(reader.view.manifest.shards):
+        with reader.shard(number) as snapshot:
+            fields += LiveFields(snapshot).count() if snapshot is not None else 0
+    return fields
 
 
 def _print(overview: dict[str, Any], waiting: str, view: StateView) -> None:

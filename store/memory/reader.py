@@ -10,6 +10,7 @@ from ...agent.errors import MemorySetError, StoreError
 from ...agent.naming.public import public
 from ..encoding.keys import decode_key, encode_key, shard_of
 from ..sets.records import shared_owner
+from ..shard.live_fields import LiveFields
 from ..state.reader import StoreReader
 from .opened_set import SetPlace, opened_set, set_names
 from .set_reader import MemorySetReader
@@ -154,7 +155,7 @@ def keys_in(snapshot: Snapshot) -> Iterator[bytes]:
     """Yield the keys of a shard that have short-term memory or memory sets, encoded."""
     shared = shared_owner(b"")
     owners = (name.owner for name in snapshot.sets() if name.owner[:1] != shared)
-    for prefix, _ in groupby(merge(snapshot.prefixes(), owners)):
+    for prefix, _ in groupby(merge(LiveFields(snapshot).prefixes(), owners)):
         key = snapshot.key_of(prefix)
         if key is not None:
             yield key

@@ -10,7 +10,15 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-__all__ = ["ACTION", "CALL", "CHANGED", "JournalEntry", "journal_key", "journal_prefix"]
+__all__ = [
+    "ACTION",
+    "CALL",
+    "CHANGED",
+    "MOMENT",
+    "JournalEntry",
+    "journal_key",
+    "journal_prefix",
+]
 
 CALL = 0
 """The result (or exception) of one durable call."""
@@ -19,6 +27,9 @@ ACTION = 1
 CHANGED = 2
 """Another run has changed the memory of a key, which is the data, since this run has begun: see
 `worker.engine.unfinished`. Such records have action 0."""
+MOMENT = 3
+"""The moment by which the run judges what of its memory has expired, which is the data: see
+`worker.memory.moment`. It has action 0."""
 
 _KEY = struct.Struct(">QIBI")
 _OFFSET = struct.Struct(">Q")
@@ -33,8 +44,8 @@ class JournalEntry:
     Attributes:
         offset: the input's position, 0 or more.
         action: how many actions of the run were started before this one.
-        kind: `CALL`, `ACTION` or `CHANGED`.
-        index: number of the call within its action; 0 for `ACTION`; counts records of `CHANGED`.
+        kind: `CALL`, `ACTION`, `CHANGED` or `MOMENT`.
+        index: number of the call within its action; counts records of `CHANGED`; else 0.
         data: the record, encoded by its writer.
     """
 

@@ -43,6 +43,16 @@ class LiveFields:
             if self._ttl is None or self._has_live(prefix):
                 yield prefix
 
+    def count(self) -> int:
+        """Return the number of fields, of all keys."""
+        if self._ttl is None:
+            return self._snapshot.counts()["memory"]
+        return sum(self._count_of(prefix) for prefix in self._snapshot.prefixes())
+
+    def _count_of(self, prefix: bytes) -> int:
+        records, _ = self._snapshot.fields(prefix, _ALL)
+        return sum(map(self._is_live, records.values()))
+
     def _has_live(self, prefix: bytes) -> bool:
         for limit in (_FIRST, _ALL):
             records, complete = self._snapshot.fields(prefix, limit)

@@ -10,6 +10,7 @@ import lmdb
 from ...agent.errors import StoreCorruptError
 from ..encoding.keys import decode_key
 from ..faults import lmdb_error
+from ..shard.live_fields import LiveFields
 from .reader import nest
 
 if TYPE_CHECKING:
@@ -35,19 +36,22 @@ class Memories:
     def __iter__(self) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Yield each key with its short-term memory as nested dicts, shard by shard.
 
+        What has expired is left out.
+
         Raises:
             StoreCorruptError: a shard is damaged.
         """
         for directory, snapshot in self._snapshots:
             try:
-                for prefix in snapshot.prefixes():
+                live = LiveFields(snapshot)
+                for prefix in live.prefixes():
                     key = snapshot.key_of(prefix)
                     if key is None:
                         raise StoreCorruptError(
                             f"{directory} is damaged (the name of a key is missing).",
                             hint="Restore the state directory from a copy.",
                         )
-                    yield decode_key(key), nest(snapshot.scan(prefix), self._decode)
+                    yield decode_key(key), nest(live.scan(prefix), self._decode)
             except lmdb.Error as error:
                 raise lmdb_error(error, directory) from error
 

@@ -18,6 +18,7 @@ from ..faults import lmdb_error
 from ..lmdb_env import data_file, has_data, open_reader
 from ..records.outbox import decode_outputs
 from ..records.usage import NO_USE
+from ..shard.live_fields import LiveFields
 from ..shard.snapshot import Databases, Snapshot
 from .directory import StateDirectory
 from .parts import opened_snapshot
@@ -153,9 +154,9 @@ class StoreReader:
                     yield number, snapshot
 
     def keys(self) -> Iterator[Any]:
-        """Yield all keys that have memory, shard by shard."""
+        """Yield all keys that have memory which has not expired, shard by shard."""
         for _, snapshot in self._shards():
-            for prefix in snapshot.prefixes():
+            for prefix in LiveFields(snapshot).prefixes():
                 key = snapshot.key_of(prefix)
                 if key is not None:
                     yield decode_key(key)
@@ -173,7 +174,7 @@ class StoreReader:
         """
         encoded = encode_key(key)
         with self.shard(shard_of(encoded, self.view.manifest.shards)) as snapshot:
-            found = snapshot.scan(key_prefix(encoded)) if snapshot is not None else []
+            found = LiveFields(snapshot).scan(key_prefix(encoded)) if snapshot is not None else []
         return nest(found, decode) if found else None
 
     def journal(self) -> dict[int, list[JournalEntry]]:
@@ -210,7 +211,10 @@ class StoreReader:
         return None
 
     def counts(self) -> dict[str, int]:
-        """Return how many memory fields, journal, outbox and dead letter records there are."""
+        """Return how many memory fields, journal, outbox and dead letter records there are.
+
+        Fields that have expired and are not removed yet are counted.
+        """
         total = dict.fromkeys(("memory", "journal", "outbox", "dead"), 0)
         for _, snapshot in self._shards():
             counts = snapshot.counts()

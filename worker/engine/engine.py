@@ -24,6 +24,7 @@ from ...store.records.offsets import LARGEST_OFFSET, is_owned
 from ..notices import unheard
 from ..runs.identities import origin_here
 from ..runs.lane import Lanes
+from ..runs.removals import Removals
 from ..runs.run import Run
 from ..tasks.executing import executing_thread
 from ..tasks.thread_pool import ThreadPool
@@ -140,6 +141,7 @@ class Engine:
         self._simple = self._find_simple_action()
         self._batches: deque[PendingBatch] = deque()
         self._unfinished = unfinished
+        self._removals = Removals(self._lanes, self._executing_lane, unfinished.awaits_moment)
         for writer in writers.values():
             self.add_shard(writer)
 
@@ -291,7 +293,7 @@ class Engine:
                     if not writer.is_open:
                         group.join(writer)
                     lane.group = group.group
-                    if lane.fields.delta:
+                    if lane.fields.delta or lane.is_layered:
                         lane.commit()
                     outputs = run.outputs
                     writer.offsets.append(offset)
@@ -373,8 +375,13 @@ class Engine:
 
     def add_shard(self, writer: ShardWriter) -> None:
         """Add a shard that was acquired, with its unfinished runs."""
+        writer.removals = self._removals
         self._unfinished.add(writer)
         self.owned.open_shard(writer)
+
+    def _executing_lane(self) -> Lane | None:
+        run = self._here.run
+        return run.lane if isinstance(run, Run) else None
 
     def forget_shard(self, writer: ShardWriter) -> None:
         """Drop all that is cached of a shard, which has no run under way."""

@@ -97,7 +97,7 @@ class OwnedRuns:
         run.become_owned(owned)
         run.attempts = owned.attempts
         run.errors = list(owned.errors)
-        run.entries = lane.writer.shard.journal_of(run.offset) or None
+        run.take_entries(lane.writer.shard.journal_of(run.offset))
         self._start(run, rejection)
 
     # -- inputs behind a suspended run ----------------------------------------------------------

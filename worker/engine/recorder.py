@@ -85,7 +85,10 @@ class Recorder:
 
     def _record(self, run: Run, entry: JournalEntry) -> None:
         writer = run.lane.writer
-        writer.batch.journal.append((entry.key, entry.data))
+        if run.lane.moment is None:
+            writer.batch.journal.append((entry.key, entry.data))
+        else:
+            writer.batch.journal += [(e.key, e.data) for e in run.entries_with_moment(entry)]
         self._group.join(writer)
         run.add_entry(entry)
 

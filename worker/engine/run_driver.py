@@ -115,6 +115,8 @@ class RunDriver:
     def begin(self, run: Run) -> None:
         """Begin a run and perform its first step."""
         self._completion.occupy(run)
+        if run.moment is not None and run.lane.run is run:
+            run.lane.run_moment().restore(run.moment)
         self._name_in_beacon(run)
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_begun, run_info(run))

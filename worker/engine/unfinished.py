@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...store.records.journal import ACTION, CHANGED, JournalEntry
+from ...store.records.journal import ACTION, CHANGED, MOMENT, JournalEntry
 from ...store.records.offsets import offset_of, retries_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class UnfinishedRuns:
         self._journals: dict[int, list[JournalEntry]] = {}
         self._writers: dict[int, ShardWriter] = {}
         """The shard of each run that has recorded effects."""
+        self._moments: dict[int, ShardWriter] = {}
+        """The shard of each run that has a moment on record, retries excepted."""
         self._keys: dict[int, bytes] = {}
         """The key of each retry among these; of other runs it is not on record."""
 
@@ -46,6 +48,8 @@ class UnfinishedRuns:
             self._journals[number] = entries
             if any(entry.kind == ACTION for entry in entries):
                 self._writers[number] = writer
+            if not retries_of(number) and any(entry.kind == MOMENT for entry in entries):
+                self._moments[number] = writer
         retries = [number for number in self._journals if retries_of(number)]
         if any(self._writers.get(number) is writer for number in retries):
             keys = {letter.offset: letter.key for letter in shard.dead_letters()}
@@ -60,6 +64,7 @@ class UnfinishedRuns:
 
     def _drop(self, number: int) -> list[JournalEntry] | None:
         self._writers.pop(number, None)
+        self._moments.pop(number, None)
         self._keys.pop(number, None)
         return self._journals.pop(number, None)
 
@@ -69,14 +74,22 @@ class UnfinishedRuns:
         if entries is None:
             return
         marks = [entry for entry in entries if entry.kind == CHANGED]
-        run.entries = [entry for entry in entries if entry.kind != CHANGED]
+        run.take_entries(entries)
         if any(mark.data == run.lane.key_bytes for mark in marks):
             lost = [entry for entry in entries if entry.kind in (ACTION, CHANGED)]
-            run.entries = [entry for entry in run.entries if entry.kind != ACTION]
+            run.entries = [entry for entry in run.entries or () if entry.kind != ACTION]
             run.memory_has_changed = True
             writer = run.lane.writer
             writer.batch.journal += [(entry.key, None) for entry in lost]
             self._group.join(writer)
+
+    def awaits_moment(self, writer: ShardWriter) -> bool:
+        """Whether a run of a shard is to begin again that sees memory as of a moment on record.
+
+        A retry may begin again long after, or never; other runs of its key may come in between in
+        any case.
+        """
+        return any(known is writer for known in self._moments.values())
 
     def mark_changed(self, number: int, lane: Lane) -> None:
         """Mark the unfinished runs of a lane's key: the run of `number` changes its memory.

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from ...agent.errors import MemoryAccessError
+from ...store.encoding.stamps import STAMPED, split
 from ...store.encoding.values import IMMUTABLE, dumps, dumps_checked, loads
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ class FieldStore(Protocol):
 
 def from_record(record: bytes) -> Any:
     """The kept form of a record of the store."""
-    return OBJECT if record == OBJECT_RECORD else Pickled(record)
+    if not record:
+        return OBJECT
+    # It has a time if fields have expired here before, and do not expire now.
+    return from_record(split(record)[1]) if record[0] == STAMPED else Pickled(record)
 
 
 def to_record(value: Any) -> bytes | None:
@@ -313,10 +317,10 @@ class MemoryFields:
         For an action that may have left tasks or threads running: their changes must not get into
         the next action's memory, nor into the next run's.
         """
-        successor = MemoryFields(self.store)
+        successor = self._successor()
         successor.complete = self.complete
-        successor._deletes = self._deletes
-        successor._objects, self._objects = self._objects, None
+        successor._deletes = self._deletes  # noqa: SLF001 (of the same class)
+        successor._objects, self._objects = self._objects, None  # noqa: SLF001
         successor.delta = self.delta.copy()  # a thread may be writing to the original
         successor.overlay = self.overlay
         successor.committed = self.committed
@@ -325,6 +329,18 @@ class MemoryFields:
         self.ended = True
         self.is_guarded = True
         return successor
+
+    def _successor(self) -> MemoryFields:
+        return MemoryFields(self.store)
+
+    # -- for memory that expires (`expiring_fields`) ----------------------------------------------
+
+    def end_reads(self) -> list[str]:
+        """What the action has read, as far as that counts: here it does not."""
+        return []
+
+    def replay_reads(self, paths: Iterable[str]) -> None:
+        """Take what a finished action has read from the journal."""
 
 
 def check_path(path: object) -> None:

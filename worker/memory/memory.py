@@ -100,7 +100,7 @@ class WorkerMemory(MemoryObject):
         self._guard()
         path = self._base + path
         self._fields.put_object(path, overwrite=overwrite)
-        return WorkerMemory(self._fields, self._kind, path + ".")
+        return self.__class__(self._fields, self._kind, path + ".")
 
     def is_exist(self, path: str) -> bool:
         """Whether `path` is a value or an object."""
@@ -144,7 +144,7 @@ class WorkerMemory(MemoryObject):
         if value.__class__ is Pickled:
             return self._fields.unpickle(path, value)
         if self._fields.is_object(path):
-            return WorkerMemory(self._fields, self._kind, f"{path}." if path else "")
+            return self.__class__(self._fields, self._kind, f"{path}." if path else "")
         check_path(path)
         return default
 

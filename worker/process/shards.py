@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.errors import LeaseHeldError
 from ...store.crashpoints import reach
 from ...store.identity import StoreIdentity
+from ...store.shard.field_ttl import FieldTtl
 from ...store.shard.shard import Shard
 from ...store.state.layout import StateLayout
 from .. import wire
@@ -60,6 +61,8 @@ class OwnedShards:
         self.writers: dict[int, ShardWriter] = {}
         self.usage: Usage | None = None
         """Counts what calls have used; set by the worker."""
+        self.field_ttl = FieldTtl(0)
+        """How long fields of memory live; set by the worker."""
 
     def acquire_initial(self, numbers: Sequence[int]) -> None:
         """Acquire the shards to start with.
@@ -169,6 +172,11 @@ class OwnedShards:
         boot = self._boot
         identity = StoreIdentity(boot.store, boot.shards)
         shard = Shard.acquire(directory, number, boot.durability, wait, identity, create=False)
+        try:
+            shard.expire_fields(self.field_ttl)
+        except BaseException:
+            shard.close()
+            raise
         return ShardWriter(shard, boot.generation)
 
     def _announce(self, writer: ShardWriter) -> None:

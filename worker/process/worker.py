@@ -42,7 +42,7 @@ from ..hooks import WorkerHook
 from ..limits.admission import Admission
 from ..metrics import WorkerMetrics
 from ..notices import Notices, notice_warnings
-from ..policy import Policy
+from ..policy import Policy, field_ttl_of
 from ..runs.group_commit import GroupCommit
 from ..streams.text_sender import TextSender
 from ..tasks.stacks import stacks_on_request
@@ -184,6 +184,7 @@ class Worker:
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
         self._connection.check()
+        self._owned.field_ttl = field_ttl_of(plan.config)
         self._owned.acquire_initial(assignment.shards)
         self._metrics = WorkerMetrics(plan.actions, self.notices)
         self._cassette = Cassette.of(plan.config)

@@ -35,6 +35,8 @@ class Effects(NamedTuple):
     """Timers that it has set and cancelled."""
     sets: Layer = {}  # noqa: RUF012 (never changed)
     """Changes of memory sets."""
+    reads: list[str] = []  # noqa: RUF012 (never changed)
+    """Fields of memory that are to be kept as read."""
 
     def encode(self) -> bytes:
         """The journal's bytes.
@@ -51,10 +53,12 @@ class Effects(NamedTuple):
         short_term, sensory = _records(self.short_term), _records(self.sensory)
         # Generation 0 is omitted: so are the records of versions without generations.
         last: tuple[Any, ...] = (self.generation,) if self.generation else ()
-        if self.timers or self.sets:
+        if self.timers or self.sets or self.reads:
             last = (self.generation, [tuple(change) for change in self.timers])
-        if self.sets:
+        if self.sets or self.reads:
             last = (*last, to_records(self.sets))
+        if self.reads:
+            last = (*last, self.reads)
         return dumps((self.action, short_term, sensory, events, self.outputs, *last))
 
     @classmethod
@@ -68,6 +72,7 @@ class Effects(NamedTuple):
         generation = last[0] if last else 0
         timers = [TimerChange(*change) for change in last[1]] if len(last) > 1 else []
         sets = from_records(last[2]) if len(last) > 2 else {}
+        reads = last[3] if len(last) > 3 else []
         try:
             events = loads(pickled)
         except Exception as error:
@@ -77,7 +82,7 @@ class Effects(NamedTuple):
                 recorded_by=generation,
             ) from error
         memory = _values(short_term), _values(sensory)
-        return cls(action, *memory, events, outputs, generation, timers, sets)
+        return cls(action, *memory, events, outputs, generation, timers, sets, reads)
 
     @staticmethod
     def origin(data: bytes) -> tuple[str, int]:

@@ -42,6 +42,13 @@ class ChangedLane(Protocol):
         """Move them into `batch`."""
 
 
+class Preparation(Protocol):
+    """Prepares commits."""
+
+    def prepare(self, writer: ShardWriter) -> None:
+        """Add to the next commit of a shard."""
+
+
 class ShardWriter:
     """A shard, and the content of its next commit."""
 
@@ -58,6 +65,7 @@ class ShardWriter:
         "offsets",
         "outputs",
         "over",
+        "removals",
         "shard",
         "suspended",
     )
@@ -70,6 +78,8 @@ class ShardWriter:
         """Whether this shard has joined the open group."""
         self.may_have_queues = False
         """Whether keys of this shard may be held (`owned_runs`)."""
+        self.removals: Preparation | None = None
+        """Has commits remove what has expired (`removals`)."""
         self._renew()
 
     def _renew(self) -> None:
@@ -97,6 +107,10 @@ class ShardWriter:
         batch = self.batch
         for lane in self.changed:
             lane.write_changes(batch)
+        if self.removals is not None and (
+            self.shard.first_due is not None or self.shard.swept is not None
+        ):
+            self.removals.prepare(self)
         if self.offsets:
             batch.outbox = encode_outputs(
                 self.offsets,

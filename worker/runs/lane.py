@@ -15,8 +15,10 @@ from ...agent.memory import MemoryType
 from ...store.encoding.keys import decode_key, key_prefix, shard_of
 from ...store.encoding.values import IMMUTABLE, dumps
 from ...store.sets.changes import SetName
+from ..memory.expiring_fields import ExpiringFields, ExpiringMemory
 from ..memory.fields import MemoryFields, from_record, to_record
 from ..memory.memory import WorkerMemory
+from ..memory.moment import RunMoment
 from ..memory.set_layers import SetLayers
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from ...store.sets.records import SetSettings
     from ...store.shard.batch import Batch
+    from ...store.shard.field_ttl import FieldTtl
     from .group_commit import ShardWriter
 
 
@@ -53,8 +56,10 @@ class Lane:
         "fields",
         "group",
         "held",
+        "is_layered",
         "key_bytes",
         "memory",
+        "moment",
         "prefix",
         "queue",
         "removed",
@@ -88,11 +93,33 @@ class Lane:
         self.sets: SetLayers | None = None
         """Changes of memory sets; None if the key has used none."""
         self._key: Any = _UNKNOWN
+        self.moment: RunMoment | None = None
+        """The moment of the current run; None if the key has nothing that expires."""
+        self.is_layered = False
+        """Whether a commit has more to do than to write the delta of `fields`."""
+        self.fields: MemoryFields
+        self.memory: WorkerMemory
         records, complete = writer.shard.fields(self.prefix, PREFETCH_FIELDS)
+        if writer.shard.field_ttl is not None:
+            self._open_expiring(records, writer.shard.field_ttl, complete=complete)
+            return
         self.fields = MemoryFields(None if complete else self)
         if records:
             self.fields.committed = {path: from_record(record) for path, record in records.items()}
         self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)
+
+    def _open_expiring(self, records: dict[str, bytes], ttl: FieldTtl, *, complete: bool) -> None:
+        fields = ExpiringFields(self, ttl, self.run_moment(), complete=complete)
+        fields.fill(records)
+        self.fields = fields
+        self.memory = ExpiringMemory(fields, MemoryType.SHORT_TERM)
+
+    def run_moment(self) -> RunMoment:
+        """The moment of the current run, by which it judges what has expired."""
+        if self.moment is None:
+            self.moment = RunMoment(self.writer.shard)
+            self.is_layered = True
+        return self.moment
 
     def _has_queue(self) -> bool:
         first = self.writer.shard.read_waiting(lambda view: view.first_in_queue(self.key_bytes))
@@ -119,11 +146,13 @@ class Lane:
     def renew_memory(self) -> None:
         """Take memory away from tasks and threads that the action has left running."""
         self.fields = self.fields.transfer()
-        self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)
+        self.memory = self.memory.__class__(self.fields, MemoryType.SHORT_TERM)
 
     def commit(self) -> None:
         """Fold the run's changes into the key's memory, and have the open group write them."""
         changes = self.fields.commit()
+        if self.moment is not None:
+            self.moment.end()
         if self.sets is not None and self.sets.commit():
             self.writer.changed.append(self)  # possibly for the second time, which does no harm
         if not changes:
@@ -136,13 +165,16 @@ class Lane:
 
     def write_changes(self, batch: Batch) -> None:
         """Move the changes since the last group into `batch`: the latest values only."""
-        batch.put_fields(
-            self.prefix,
-            {
-                path: dumps(value) if value.__class__ in IMMUTABLE else to_record(value)
-                for path, value in self.changes.items()
-            },
-        )
+        if self.fields.__class__ is ExpiringFields:
+            self.fields.write(batch, self.prefix, self.changes)
+        else:
+            batch.put_fields(
+                self.prefix,
+                {
+                    path: dumps(value) if value.__class__ in IMMUTABLE else to_record(value)
+                    for path, value in self.changes.items()
+                },
+            )
         self.changes = {}
         if self.sets is not None:
             self.sets.write(batch)
@@ -150,6 +182,8 @@ class Lane:
     def roll_back(self) -> None:
         """Drop all changes of the run."""
         self.fields.roll_back()
+        if self.moment is not None:
+            self.moment.end()
         if self.sets is not None:
             self.sets.roll_back()
 
@@ -162,6 +196,7 @@ class Lane:
         """The changes of memory sets, made at the first use."""
         if self.sets is None:
             self.sets = SetLayers()
+            self.is_layered = True
         return self.sets
 
     def read_set_settings(self, name: SetName) -> SetSettings | None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...agent.errors import DivergenceError
-from ...store.records.journal import ACTION, CALL, JournalEntry
+from ...store.records.journal import ACTION, CALL, MOMENT, JournalEntry
 from ...store.records.offsets import RunKind, offset_of, owned_number
 from ..durable.call_log import CallLog, CallRecord, between
 from ..memory.fields import MemoryFields
@@ -105,6 +105,8 @@ class Run:
     """The questions that it waited for when its execution was given up."""
     identities: EarlyIdentities | None = None
     """The origins of events whose id was read before they were sent."""
+    moment: bytes | None = None
+    """Its moment (`memory.moment`), if that is on record."""
     items: int = 0
     """How many items of memory sets the current action has named."""
     set_locks: dict[SetName, Lock] | None = None
@@ -151,6 +153,7 @@ class Run:
         run = Run(self.lane, self.offset, self.payload)
         run.attempts = self.attempts
         run.entries = self.entries
+        run.moment = self.moment
         run.memory_has_changed = self.memory_has_changed
         if self.owned is not None:
             run.become_owned(self.owned)
@@ -180,6 +183,24 @@ class Run:
                 self.entries.append(replace(entry, data=begun.encode()))
             changes.append((key, None if begun is None else begun.encode()))
         return changes
+
+    def take_entries(self, entries: list[JournalEntry]) -> None:
+        """Take the entries that the journal has of it."""
+        if entries:
+            self.entries = [entry for entry in entries if entry.kind in (CALL, ACTION)]
+        for entry in entries:
+            if entry.kind == MOMENT:
+                self.moment = entry.data
+
+    def entries_with_moment(self, entry: JournalEntry) -> list[JournalEntry]:
+        """An entry that is about to be written, with the run's moment if it has begun since."""
+        moment = self.lane.moment
+        if moment is None or self.moment is not None:
+            return [entry]
+        self.moment = moment.encode()
+        if self.moment is None:
+            return [entry]
+        return [JournalEntry(self.offset, 0, MOMENT, 0, self.moment), entry]
 
     def add_entry(self, entry: JournalEntry) -> None:
         """Add an entry that is about to be written to the journal."""
@@ -275,6 +296,7 @@ class Run:
             self.lane.writer.generation,
             (self.timers or [])[self._settled_timers :],
             self.lane.sets.end_action() if self.lane.sets is not None else {},
+            self.lane.fields.end_reads(),
         )
         self._settled = len(self.outputs)
         self._settled_timers = len(self.timers or ())
@@ -317,6 +339,8 @@ class Run:
 
     def _apply(self, effects: Effects) -> None:
         self.lane.fields.replay(effects.short_term)
+        if effects.reads:
+            self.lane.fields.replay_reads(effects.reads)
         if effects.sets:
             self.lane.set_layers().replay(effects.sets)
         if effects.sensory:

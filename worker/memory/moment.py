@@ -1,0 +1,61 @@
+"""The moment of a run: by which it judges what of its key's memory has expired."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ...store import clock
+
+if TYPE_CHECKING:
+    from ...store.shard.field_ttl import FieldTtl
+
+_RECORD: Final = struct.Struct(">QQ")
+_NOT_BEGUN: Final = 0
+
+
+class HasHorizon(Protocol):
+    """A shard, as far as moments know it."""
+
+    @property
+    def horizon(self) -> int:
+        """The moment up to which expired things are removed, in milliseconds."""
+
+
+class RunMoment:
+    """The moment of a lane's current run; it begins when it is first asked for.
+
+    A run sees memory as of one moment, from its first action to its last. It is on record with the
+    first record that the run has after that, so a replay sees the same: also days later.
+    """
+
+    __slots__ = ("_now", "_shard", "_was_horizon")
+
+    def __init__(self, shard: HasHorizon) -> None:
+        self._shard = shard
+        self._now = _NOT_BEGUN
+        self._was_horizon = 0
+
+    def milliseconds(self) -> int:
+        """The moment, in milliseconds since the epoch."""
+        if self._now == _NOT_BEGUN:
+            self._was_horizon = self._shard.horizon
+            # A clock that was set back does not bring back what has been removed.
+            self._now = max(clock.milliseconds(), self._was_horizon)
+        return self._now
+
+    def for_fields(self, ttl: FieldTtl) -> int:
+        """The moment by which fields have expired that the run does not see."""
+        return ttl.seen_at(self.milliseconds(), self._was_horizon)
+
+    def encode(self) -> bytes | None:
+        """The moment as it is put on record; None if it has not begun."""
+        return None if self._now == _NOT_BEGUN else _RECORD.pack(self._now, self._was_horizon)
+
+    def restore(self, record: bytes) -> None:
+        """Take the moment of a record."""
+        self._now, self._was_horizon = _RECORD.unpack(record)
+
+    def end(self) -> None:
+        """End it with its run."""
+        self._now = _NOT_BEGUN
