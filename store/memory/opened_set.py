@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..encoding.keys import key_prefix, shard_of
 from ..sets.changes import SetName
+from ..sets.parts import StoredPart
 from ..sets.records import SetSettings, Totals, shared_owner
-from ..sets.searching import StoredPart, search
+from ..sets.searching import search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,8 @@ from ...agent.waiting.moments import Duration, seconds_of
 from .. import clock
 from ..encoding.keys import decode_key
 from ..sets.index.vectors import pack_vector, unpack_vector
-from ..sets.searching import Query, fits
+from ..sets.parts import fits
+from ..sets.searching import Query
 from .items import to_item
 from .opened_set import opened_set
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ...agent.errors import StoreCorruptError, TamiasError
+from ..encoding.keys import decode_key
 from .changes import SetName
+from .index.vector_chunk import BrokenChunkError, row_of_f16
 from .records import (
+    HALVES,
     ITEM,
+    LISTS,
     NUMBER_OF_ID,
     SETTINGS,
-    TOTALS,
+    SMALL,
+    TERMS,
     VECTOR,
+    ItemHead,
     SetSettings,
+    SetState,
     StoredItem,
     Totals,
     id_digest,
@@ -19,16 +29,31 @@ from .records import (
     set_address,
     split_address,
 )
+from .table import SetTable, number_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import lmdb
 
-__all__ = ["StoredSet", "sets_in"]
+    from .index.postings import ChunkLists
+    from .index.vector_chunk import VectorRows
+
+    Buffer = bytes | memoryview
+
+__all__ = ["StoredSet", "set_label", "sets_in"]
+
+_T = TypeVar("_T")
 
 _BEHIND: Final = b"\xff"
 """Sorts behind all kinds of records, and names are UTF-8."""
+_CHECKED: set[int] = set()
+"""Chunks whose checksums this process has compared, by address and checksum."""
+_MOST_CHECKED: Final = 1 << 16
+_NOT_SHOWN: Final = (b"p", b"g")
+"""The first bytes of keys that may need the user's classes to be read."""
+_PLAIN: Final = 200
+"""An owner whose first byte is not more is the prefix of a key that is stored in full."""
 
 
 class StoredSet:
@@ -38,41 +63,64 @@ class StoredSet:
         name: the set.
     """
 
-    __slots__ = ("_address", "_table", "_transaction", "name")
+    __slots__ = ("_records", "_state", "name")
 
-    def __init__(self, transaction: lmdb.Transaction[bytes], table: Any, name: SetName) -> None:
+    def __init__(self, transaction: lmdb.Transaction[Any], table: Any, name: SetName) -> None:
         """`table` is None in a store that was only written by a version without sets."""
         self.name = name
-        self._transaction = transaction
-        self._table = table
-        self._address = set_address(*name)
+        self._records = None if table is None else SetTable(transaction, table, set_address(*name))
+        self._state: SetState | None = None
 
     def settings(self) -> SetSettings | None:
         """Its settings; None if there is no such set."""
-        data = self._get(SETTINGS)
+        data = None if self._records is None else self._records.get(SETTINGS)
         return None if data is None else SetSettings.decode(data)
 
     def totals(self) -> Totals:
         """What its items are together, those that have expired and are not yet removed included."""
-        data = self._get(TOTALS)
-        return Totals() if data is None else Totals.decode(data)
+        return self._counted().totals
 
     def number_of(self, item_id: str) -> int | None:
         """The number of an item; None if there is none with this id."""
-        found = self._get(NUMBER_OF_ID + id_digest(item_id))
-        return None if found is None else int.from_bytes(found, "big")
+        if self._records is None:
+            return None
+        found = self._records.get(NUMBER_OF_ID + id_digest(item_id))
+        number = 0 if found is None else int.from_bytes(found, "big")
+        return number if number > self._counted().floor else None
 
     def item(self, number: int, *, with_vector: bool = False) -> StoredItem | None:
         """The item of a number, None if there is none."""
-        stored = number.to_bytes(8, "big")
-        record = self._get(ITEM + stored)
+        record = self._item_record(number)
         if record is None:
             return None
-        return StoredItem.decode(record, self.vector(number) if with_vector else b"")
+        vector = self.vector(number) if with_vector else b""
+        return self._guarded(lambda: StoredItem.decode(record, vector), f"item {number}")
+
+    def head(self, number: int) -> ItemHead | None:
+        """What can be read quickly of the item of a number; None if there is none."""
+        record = self._item_record(number)
+        if record is None:
+            return None
+        return self._guarded(lambda: ItemHead.decode(record), f"item {number}")
 
     def vector(self, number: int) -> bytes:
         """The vector of an item, in float16; empty if it has none."""
-        return self._get(VECTOR + number.to_bytes(8, "big")) or b""
+        if self._records is None or number <= self._counted().floor:
+            return b""
+        key = number_key(number)
+        found = self._records.get(VECTOR + key)
+        if found is not None or self._records.view(TERMS + key) is not None:
+            return found or b""
+        chunk = self._records.chunk_of(number, self._counted().floor)
+        return b"" if chunk is None else self._row_of(chunk[0], number)
+
+    def _row_of(self, first: int, number: int) -> bytes:
+        place = self.lists(first).place_of(number)
+        rows = self.rows(first)
+        if place is None or rows is None:
+            return b""
+        places = list(rows.places)
+        return self.halves(first, rows, places.index(place)) if place in places else b""
 
     def items(
         self, after: int = 0, *, with_vectors: bool = False
@@ -81,30 +129,109 @@ class StoredSet:
 
         Items that have expired and are not yet removed are included.
         """
-        if self._table is None:
+        if self._records is None:
             return
-        stem = self._address + ITEM
-        with self._transaction.cursor(self._table) as cursor:
-            if not cursor.set_range(stem + (after + 1).to_bytes(8, "big")):
-                return
-            for key, record in cursor.iternext():
-                if not key.startswith(stem):
-                    return
-                number = int.from_bytes(key[-8:], "big")
-                yield (
-                    number,
-                    StoredItem.decode(record, self.vector(number) if with_vectors else b""),
-                )
+        for number, record in self._records.scan(ITEM, max(after, self._counted().floor)):
+            vector = self.vector(number) if with_vectors else b""
+            yield number, self._decoded(number, record, vector)
 
-    def _get(self, rest: bytes) -> bytes | None:
-        if self._table is None:
-            return None
-        found: bytes | None = self._transaction.get(self._address + rest, None, self._table)
+    def _decoded(self, number: int, record: Buffer, vector: bytes) -> StoredItem:
+        return self._guarded(lambda: StoredItem.decode(record, vector), f"item {number}")
+
+    # -- the index, for searches --------------------------------------------------------------
+
+    def bitmaps(self) -> list[tuple[int, bytes]]:
+        """The first number of each chunk, and which of its items live."""
+        if self._records is None:
+            return []
+        return list(self._records.bitmaps(self._counted().floor))
+
+    def lists(self, first: int) -> ChunkLists:
+        """The inverted lists of a chunk. Raises StoreCorruptError."""
+        records = self._required()
+
+        def read(check: bool) -> ChunkLists:  # noqa: FBT001
+            return records.lists(first, check=check)
+
+        return self._checked(read, LISTS, first)
+
+    def rows(self, first: int) -> VectorRows | None:
+        """The vectors of a chunk, None if it has none. Raises StoreCorruptError."""
+        records = self._required()
+
+        def read(check: bool) -> VectorRows | None:  # noqa: FBT001
+            return records.rows(first, halves=False, check=check)
+
+        return self._checked(read, SMALL, first)
+
+    def halves(self, first: int, rows: VectorRows, row: int) -> bytes:
+        """One vector of a chunk, in float16. Raises StoreCorruptError."""
+        value = self._required().view(HALVES + number_key(first))
+        if value is None:
+            raise self.damaged(f"chunk {first}", "the rescoring vectors are missing")
+        return bytes(self._guarded(lambda: row_of_f16(value, rows.dims, row), f"chunk {first}"))
+
+    def tail(self, kind: bytes) -> list[tuple[int, Buffer]]:
+        """Numbers and records of the items that are in no chunk: their terms or vectors."""
+        if self._records is None:
+            return []
+        return list(self._records.scan(kind, self._counted().floor))
+
+    def damaged(self, what: str, reason: object) -> StoreCorruptError:
+        """The error for a record that cannot be read."""
+        return StoreCorruptError(
+            f"{set_label(self.name)} is damaged: {what}: {reason}.",
+            hint="Other sets are not concerned. `tamias doctor --deep` lists what is damaged; "
+            "restore the state directory from a copy, or delete the set.",
+        )
+
+    def _checked(self, read: Callable[[bool], _T], kind: bytes, first: int) -> _T:
+        """Read a chunk; its checksum is compared when this process reads it for the first time."""
+        records = self._required()
+        key = kind + number_key(first)
+        value = records.view(key)
+        mark = 0 if value is None else hash((records.address, key, bytes(value[:24]), len(value)))
+        found = self._guarded(lambda: read(mark not in _CHECKED), f"chunk {first}")
+        if len(_CHECKED) >= _MOST_CHECKED:
+            _CHECKED.clear()
+        _CHECKED.add(mark)
         return found
+
+    def _guarded(self, read: Callable[[], _T], what: str) -> _T:
+        try:
+            return read()
+        except (BrokenChunkError, ValueError, struct.error) as error:
+            raise self.damaged(what, error) from error
+
+    def _item_record(self, number: int) -> Buffer | None:
+        if self._records is None or number <= self._counted().floor:
+            return None
+        return self._records.view(ITEM + number_key(number))
+
+    def _counted(self) -> SetState:
+        if self._state is None:
+            self._state = SetState() if self._records is None else self._records.state()
+        return self._state
+
+    def _required(self) -> SetTable:
+        if self._records is None:
+            raise ValueError("no table")
+        return self._records
+
+
+def set_label(name: SetName) -> str:
+    """A set as messages name it."""
+    if name.owner[0] == 0:
+        return f"The shared memory set {name.name!r}"
+    key = name.owner.hex()
+    if name.owner[0] <= _PLAIN and name.owner[1:2] not in _NOT_SHOWN:
+        with suppress(TamiasError):
+            key = repr(decode_key(name.owner[1:]))
+    return f"The memory set {name.name!r} of the key {key}"
 
 
 def sets_in(
-    transaction: lmdb.Transaction[bytes], table: Any, owner: bytes | None = None
+    transaction: lmdb.Transaction[Any], table: Any, owner: bytes | None = None
 ) -> Iterator[SetName]:
     """Yield the sets of an owner, or of all: those that have settings."""
     if table is None:
@@ -112,7 +239,7 @@ def sets_in(
     with transaction.cursor(table) as cursor:
         present = cursor.set_range(owner) if owner else cursor.first()
         while present:
-            key = cursor.key()
+            key = bytes(cursor.key())
             if owner and owner_of(key) != owner:
                 return
             found_owner, name, _ = split_address(key)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LONGEST_NAME",
+    "ItemHead",
     "SetSettings",
+    "SetState",
     "StoredItem",
     "Totals",
     "id_digest",
@@ -46,14 +49,26 @@ LONGEST_NAME: Final = 100
 """Bytes of a set's name in UTF-8."""
 
 SETTINGS: Final = b"m"
-TOTALS: Final = b"c"
+STATE: Final = b"c"
 NUMBER_OF_ID: Final = b"k"
+"""Then the digest of an id."""
 ITEM: Final = b"i"
+"""Then the item's number."""
 VECTOR: Final = b"v"
+"""Then the number of an item of the tail."""
+TERMS: Final = b"w"
+"""Then the number of an item of the tail."""
+LIVE: Final = b"B"
+"""Then the number of a chunk's first item, as for the following."""
+LISTS: Final = b"T"
+SMALL: Final = b"V"
+HALVES: Final = b"F"
+NUMBER_BYTES: Final = 8
 
 _DIGEST_BYTES: Final = 16
 _TOTALS: Final = struct.Struct("<QQQQQ")
-_HEADER: Final = struct.Struct("<BBddddIHH")
+_STATE: Final = struct.Struct("<QQ")
+_HEADER: Final = struct.Struct("<BBddddIHIHI")
 _VERSION: Final = 1
 _KEPT: Final = 1
 _COMPACTED: Final = 2
@@ -160,13 +175,51 @@ class Totals(NamedTuple):
         return Totals(*(a + sign * b for a, b in zip(self, other, strict=True)))
 
     def encode(self) -> bytes:
-        """The record."""
-        return _TOTALS.pack(*self)
+        """The record; a damaged set may have lost what is taken off here."""
+        return _TOTALS.pack(*(max(0, number) for number in self))
 
     @classmethod
     def decode(cls, data: bytes) -> Totals:
         """Inverse of `encode`."""
         return cls(*_TOTALS.unpack(data[: _TOTALS.size]))
+
+
+class SetState(NamedTuple):
+    """What is counted of a set, in one record."""
+
+    totals: Totals = Totals()
+    floor: int = 0
+    """Items up to this number are no longer of the set: it was emptied."""
+    tail: int = 0
+    """How many items are in no chunk yet."""
+
+    def encode(self) -> bytes:
+        """The record."""
+        return self.totals.encode() + _STATE.pack(self.floor, self.tail)
+
+    @classmethod
+    def decode(cls, data: bytes) -> SetState:
+        """Inverse of `encode`."""
+        return cls(Totals.decode(data), *_STATE.unpack_from(data, _TOTALS.size))
+
+
+class ItemHead(NamedTuple):
+    """What can be read of an item's record without reading all of it."""
+
+    id: str
+    totals: Totals
+    created_until: float
+    expires: float
+
+    @classmethod
+    def decode(cls, record: bytes | memoryview) -> ItemHead:
+        """Read it from a record; raises what `StoredItem.decode` does."""
+        head = _HEADER.unpack_from(record)
+        end = _HEADER.size + head[7]
+        name = bytes(record[_HEADER.size : end]).decode("utf-8", "surrogatepass")
+        dimensions, terms = head[9:]
+        totals = Totals(1, len(record) + 2 * dimensions, head[6], terms, int(dimensions > 0))
+        return cls(name, totals, head[3], head[5])
 
 
 class StoredItem(NamedTuple):
@@ -192,8 +245,8 @@ class StoredItem(NamedTuple):
     vector: bytes = b""
     """float16, of length 1; empty for none. Not part of the record."""
 
-    def encode(self) -> bytes:
-        """The record."""
+    def encode(self, terms: int = 0) -> bytes:
+        """The record; `terms` is the length of its text, in terms."""
         name = self.id.encode("utf-8", "surrogatepass")
         flags = _KEPT * self.keep | _COMPACTED * self.compacted
         head = _HEADER.pack(
@@ -206,16 +259,18 @@ class StoredItem(NamedTuple):
             self.tokens,
             len(name),
             len(self.owner),
+            len(self.vector) // 2,
+            min(terms, 0xFFFFFFFF),
         )
         return b"".join((head, name, self.owner, _json([self.value, self.metadata])))
 
     @classmethod
-    def decode(cls, data: bytes, vector: bytes = b"") -> StoredItem:
+    def decode(cls, data: bytes | memoryview, vector: bytes = b"") -> StoredItem:
         """Inverse of `encode`.
 
         Raises ValueError or struct.error for what is no record.
         """
-        version, flags, created, until, accessed, expires, tokens, named, owned = (
+        version, flags, created, until, accessed, expires, tokens, named, owned, *_ = (
             _HEADER.unpack_from(data)
         )
         if version != _VERSION:
@@ -224,7 +279,7 @@ class StoredItem(NamedTuple):
         start = _HEADER.size + named
         value, metadata = _from_json(data[start + owned :])
         return cls(
-            data[_HEADER.size : start].decode("utf-8", "surrogatepass"),
+            bytes(data[_HEADER.size : start]).decode("utf-8", "surrogatepass"),
             value,
             metadata,
             created,
@@ -243,12 +298,6 @@ class StoredItem(NamedTuple):
         return bool(self.expires) and self.expires <= now
 
 
-def expiry_of(record: bytes) -> float:
-    """The moment when an item expires, from its record; 0.0 for never."""
-    expires: float = _HEADER.unpack_from(record)[5]
-    return expires
-
-
 def _json(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
@@ -256,11 +305,11 @@ def _json(value: Any) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _from_json(data: bytes) -> Any:
+def _from_json(data: bytes | memoryview) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return json.loads(data)
+        return json.loads(bytes(data))
 
 
 def text_of(value: Any) -> str:
@@ -276,13 +325,16 @@ def text_of(value: Any) -> str:
 
 
 def _texts(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value)
+    """All texts and numbers in a value, in their order; JSON may be nested deeply."""
+    rest = [value]
+    while rest:
+        inner = rest.pop()
+        if isinstance(inner, str):
+            yield inner
+        elif isinstance(inner, dict):
+            rest += reversed(inner.values())
+        elif isinstance(inner, list):
+            rest += reversed(inner)
+        elif inner is not None and not isinstance(inner, bool):
+            with suppress(ValueError):  # a number of thousands of digits is no text
+                yield str(inner)

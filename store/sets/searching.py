@@ -3,29 +3,35 @@
 A set may have several parts: one in each shard, if it is shared, and the changes of runs that are
 not committed yet. What depends on all items, such as how rare a word is, is summed over all parts
 before any is searched.
+
+Each order is made of more items than are wanted: several dozen of the best. Only their records are
+read; what has expired or does not fit the filters is left out then, and if that leaves too few, the
+order is made longer. The two orders are joined by the ranks that items have in them.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .records import StoredItem, text_of
+from .index.ranking import decay, fuse
+from .index.terms import terms_of
+from .index.vectors import Scan, stored_query
+from .parts import filter_terms, fits
+from .word_search import WordSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from .reading import StoredSet
+    from .parts import Part
+    from .records import ItemHead, StoredItem
 
-__all__ = ["Found", "ItemsPart", "Part", "Query", "StoredPart", "search"]
+__all__ = ["Found", "Query", "search"]
 
-_RANK: Final = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke, Buettcher 2009)."""
-_K1: Final = 1.2
-_B: Final = 0.75
+_LEAST: Final = 50
+"""So many are in an order at least, and `_TIMES` as many as are wanted."""
+_TIMES: Final = 4
+_GROWTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,102 +56,138 @@ class Query:
 
 
 class Found(NamedTuple):
-    """An item that was found; the best have the highest scores."""
+    """An item that was found."""
 
     item: StoredItem
     score: float
+    """The best have the highest: the sum of reciprocal ranks, times the weight by age."""
+    cosine: float | None = None
+    """Of its vector and the query's; None if it was not compared, or is far from the best."""
 
 
-class Part(Protocol):
-    """A part of the searched set."""
-
-    def items(self) -> Iterator[StoredItem]:
-        """All items, with vectors."""
-
-
-class StoredPart:
-    """A set in a snapshot, without items that later changes have replaced."""
-
-    def __init__(self, stored: StoredSet, hidden: Collection[str] = ()) -> None:
-        """`hidden` are ids."""
-        self._stored = stored
-        self._hidden = hidden
-
-    def items(self) -> Iterator[StoredItem]:
-        """All items, with vectors."""
-        for _, item in self._stored.items(with_vectors=True):  # noqa: PERF102 (no mapping)
-            if item.id not in self._hidden:
-                yield item
-
-
-class ItemsPart:
-    """Items that are not committed yet."""
-
-    def __init__(self, items: Sequence[StoredItem]) -> None:
-        self._items = items
-
-    def items(self) -> Iterator[StoredItem]:
-        """All items, with vectors."""
-        yield from self._items
+_Place = tuple[int, int]
+"""The part and the number of an item."""
 
 
 def search(parts: Sequence[Part], query: Query) -> list[Found]:
-    """Return what is found in the parts together, the best first."""
-    items = [
-        item
-        for part in parts
-        for item in part.items()
-        if not item.is_expired(query.now) and fits(item, query.filters)
-    ]
-    rankings = []
-    if query.vector:
-        rankings.append(_by_vector(items, query.vector))
-    if query.text:
-        rankings.append(_by_text(items, query.text))
-    scores: dict[int, float] = {}
-    for ranking in rankings:
-        for rank, place in enumerate(ranking, 1):
-            scores[place] = scores.get(place, 0.0) + 1 / (_RANK + rank)
-    if query.half_life:
-        for place in scores:
-            age = max(0.0, query.now - items[place].created_until)
-            scores[place] *= 0.5 ** (age / query.half_life)
-    best = sorted(scores, key=lambda place: (-scores[place], items[place].id))
-    return [Found(items[place], scores[place]) for place in best[: query.limit]]
+    """Return what is found in the parts together, the best first.
+
+    Raises:
+        StoreCorruptError: a part is damaged.
+        MissingExtraError: the query has a vector, and numpy is not installed.
+    """
+    if query.limit < 1:
+        return []
+    return _Search(parts, query).found()
 
 
-def fits(item: StoredItem, filters: Mapping[str, Any] | None) -> bool:
-    """Whether an item's metadata has the values of filters."""
-    return not filters or all(
-        name in item.metadata and item.metadata[name] == value for name, value in filters.items()
-    )
+class _Search:
+    """One search."""
+
+    def __init__(self, parts: Sequence[Part], query: Query) -> None:
+        self._parts = parts
+        self._query = query
+        self._filters = filter_terms(query.filters)
+        self._heads: dict[_Place, ItemHead | None] = {}
+        self._items: dict[_Place, StoredItem | None] = {}
+
+    def found(self) -> list[Found]:
+        """What is found, the best first."""
+        query = self._query
+        cosines: dict[_Place, float] = {}
+        orders: list[list[_Place]] = []
+        if query.vector:
+            cosines = dict(self._order(self._by_vector))
+            orders.append(list(cosines))
+        if query.text:
+            orders.append([place for place, _ in self._order(self._by_words())])
+        scores: dict[_Place, float] = fuse(*orders)
+        if query.half_life:
+            for place in scores:
+                age = query.now - self._head_of(place).created_until
+                scores[place] *= decay(age, query.half_life)
+        best = sorted(scores, key=lambda place: (-scores[place], self._head_of(place).id))
+        return [
+            Found(item, scores[place], cosines.get(place))
+            for place in best[: query.limit]
+            if (item := self._item(place)) is not None
+        ]
+
+    def _order(
+        self, ranked: Callable[[int], list[tuple[float, int, int]]]
+    ) -> list[tuple[_Place, float]]:
+        """The best items that may be found, and their scores, descending."""
+        wanted = max(_LEAST, _TIMES * self._query.limit)
+        keep = wanted
+        while True:
+            found = ranked(keep)
+            chosen = [
+                ((part, number), score)
+                for score, part, number in found
+                if self._may_be_found((part, number))
+            ]
+            if len(chosen) >= wanted or len(found) < keep:
+                return chosen[:wanted]
+            keep *= _GROWTH
+
+    def _may_be_found(self, place: _Place) -> bool:
+        if place not in self._heads:
+            part, number = place
+            head = self._parts[part].head(number)
+            if head is not None and head.expires and head.expires <= self._query.now:
+                head = None
+            if head is not None and self._query.filters:
+                item = self._item(place)
+                if item is None or not fits(item, self._query.filters):
+                    head = None
+            self._heads[place] = head
+        return self._heads[place] is not None
+
+    def _head_of(self, place: _Place) -> ItemHead:
+        head = self._heads[place]
+        if head is None:  # it has been asked for before
+            raise KeyError(place)
+        return head
+
+    def _item(self, place: _Place) -> StoredItem | None:
+        if place not in self._items:
+            self._items[place] = self._parts[place[0]].item(place[1])
+        return self._items[place]
+
+    def _by_words(self) -> Callable[[int], list[tuple[float, int, int]]]:
+        counted = [part.counted() for part in self._parts]
+        segments = [
+            (number, segment)
+            for number, part in enumerate(self._parts)
+            for segment in part.segments(self._filters)
+        ]
+        items, words = sum(n for n, _ in counted), sum(n for _, n in counted)
+        return WordSearch(segments, list(terms_of(self._query.text)), (items, words)).best
+
+    def _by_vector(self, keep: int) -> list[tuple[float, int, int]]:
+        query = stored_query(self._query.vector)
+        scan: Scan | None = None
+
+        def scan_of_chunks() -> Scan:
+            nonlocal scan
+            if scan is None:
+                scan = Scan(query, keep)
+            return scan
+
+        found: list[tuple[float, int, int]] = []
+        for name, part in enumerate(self._parts):
+            compared = part.compare(query, scan_of_chunks, name, self._filters)
+            found += [(score, name, number) for score, number in compared]
+        if scan is not None:
+            rows: dict[int, list[tuple[int, int]]] = {}
+            for _, (name, first), row in scan.best():
+                rows.setdefault(name, []).append((first, row))
+            for name, places in rows.items():
+                rescored = self._parts[name].rescore(query, places)
+                found += [(score, name, number) for score, number in rescored]
+        found.sort(key=_descending)
+        return found[:keep]
 
 
-def _by_vector(items: Sequence[StoredItem], vector: bytes) -> list[int]:
-    import numpy as np  # noqa: PLC0415 (an extra)
-
-    places = [place for place, item in enumerate(items) if item.vector]
-    wanted = np.frombuffer(vector, np.float16).astype(np.float32)
-    found = {
-        place: float(np.frombuffer(items[place].vector, np.float16).astype(np.float32) @ wanted)
-        for place in places
-    }
-    return sorted(found, key=lambda place: -found[place])[:200]
-
-
-def _by_text(items: Sequence[StoredItem], text: str) -> list[int]:
-    documents = [Counter(_terms(text_of(item.value))) for item in items]
-    average = sum(map(Counter.total, documents)) / max(1, len(documents))
-    found: dict[int, float] = {}
-    for term in set(_terms(text)):
-        having = [place for place, document in enumerate(documents) if term in document]
-        rarity = math.log(1 + (len(documents) - len(having) + 0.5) / (len(having) + 0.5))
-        for place in having:
-            count, length = documents[place][term], documents[place].total()
-            weight = count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / average))
-            found[place] = found.get(place, 0.0) + rarity * weight
-    return sorted(found, key=lambda place: -found[place])[:200]
-
-
-def _terms(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
+def _descending(found: tuple[float, int, int]) -> tuple[float, int, int]:
+    return -found[0], found[1], found[2]

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..crashpoints import reach
+from ..records.due_keys import FIELD, ITEM, REMNANT
 from ..records.journal import journal_prefix
 from ..records.usage import apply_usage
-from ..sets.applying import apply_sets
+from ..sets.applying import apply_sets, remove_item, remove_remnant
 from ..waiting.changes import apply_changes
-from .expiring import FIELD, remove_expired
+from .expiring import remove_expired
 from .field_ttl import HORIZON, SWEPT, remove_field
 
 if TYPE_CHECKING:
@@ -57,13 +58,17 @@ def apply(
         reach("usage.after")
     if batch.sets:
         reach("sets.before")
-        apply_sets(transaction, databases.sets, databases.meta, batch.sets)
+        apply_sets(transaction, databases, batch.sets)
         reach("sets.after")
     if batch.expiring or batch.removal is not None or batch.swept is not None:
         _write_expiry(transaction, databases, batch)
 
 
-_REMOVERS: Final[dict[int, Remover]] = {FIELD: remove_field}
+_REMOVERS: Final[dict[int, Remover]] = {
+    FIELD: remove_field,
+    ITEM: remove_item,
+    REMNANT: remove_remnant,
+}
 """What removes an entry of each kind of the table `expiring`."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..encoding.paths import MAX_ADDRESS, address, cut, encode_path
+from ..records.due_keys import FIELD, expiring_key
 from ..waiting.changes import WaitingChanges
-from .expiring import FIELD, expiring_key
 
 if TYPE_CHECKING:
     from ..records.dead_letters import DeadLetter

@@ -16,10 +16,10 @@ replayed days later; so that must not be removed while the run is unfinished.
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..crashpoints import reach
+from ..records.due_keys import expiring_key, split_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,25 +31,16 @@ if TYPE_CHECKING:
     moment, the address."""
 
 __all__ = [
-    "FIELD",
-    "ITEM",
     "REMOVED_AT_ONCE",
     "DueEntry",
     "Removal",
     "due_entries",
     "entry_of",
-    "expiring_key",
     "first_due",
     "remove_expired",
 ]
 
-FIELD: Final = 1
-"""The address is that of a field of short-term memory."""
-ITEM: Final = 2
-"""The address is that of an item of a memory set, in the table `sets`."""
 REMOVED_AT_ONCE: Final = 256
-
-_HEAD: Final = struct.Struct(">QB")
 
 
 class DueEntry(NamedTuple):
@@ -74,15 +65,9 @@ class Removal(NamedTuple):
     """The entries to follow."""
 
 
-def expiring_key(due: int, kind: int, address: bytes) -> bytes:
-    """The key of an entry; `due` in milliseconds since the epoch."""
-    return _HEAD.pack(due, kind) + address
-
-
 def entry_of(key: bytes) -> DueEntry:
     """Inverse of `expiring_key`. Raises struct.error for what is too short."""
-    due, kind = _HEAD.unpack_from(key)
-    return DueEntry(due, kind, key[_HEAD.size :])
+    return DueEntry(*split_key(key))
 
 
 def first_due(transaction: lmdb.Transaction[bytes], table: Any) -> int | None:

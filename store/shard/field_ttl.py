@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..encoding.paths import is_cut
 from ..encoding.stamps import UNSTAMPED, split
-from .expiring import FIELD, expiring_key
+from ..records.due_keys import FIELD, expiring_key
 
 if TYPE_CHECKING:
     import lmdb

@@ -45,7 +45,7 @@ from ..files import sync_directories
 from ..identity import check_present
 from ..lease import Lease
 from ..lmdb_env import Environment, open_writer
-from ..waiting.changes import FORMAT_WITH_WAITING
+from ..sets.applying import FORMAT_WITH_SETS
 from .applying import apply
 from .expiring import first_due
 from .field_ttl import BEGIN, FIELD_TTL, SWEPT, FieldTtl
@@ -70,7 +70,7 @@ Durability = Literal["none", "process", "machine"]
 """What a commit survives: nothing for sure, the death of any process, or power loss."""
 
 SHARD_FORMAT = 1
-"""The format of a new shard; `FORMAT_WITH_WAITING` once something has waited in it."""
+"""The format of a new shard; a later one once something has waited in it, or been in a set."""
 
 _ALL = 1 << 62
 _T = TypeVar("_T")
@@ -218,10 +218,10 @@ class Shard:
             return default if data is None else int.from_bytes(data, "big")
 
         version = number(b"format", SHARD_FORMAT)
-        if not SHARD_FORMAT <= version <= FORMAT_WITH_WAITING:
+        if not SHARD_FORMAT <= version <= FORMAT_WITH_SETS:
             raise StoreFormatError(
                 f"{self.directory} has format {version}, this version of tamias knows "
-                f"up to {FORMAT_WITH_WAITING}.",
+                f"up to {FORMAT_WITH_SETS}.",
                 hint="Use the version of tamias that wrote it.",
             )
         if number(b"shard", self.number) != self.number:

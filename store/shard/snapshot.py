@@ -106,10 +106,12 @@ class Databases:
 class Snapshot:
     """The content of a shard at one commit; for one thread at a time."""
 
-    __slots__ = ("_cursor", "_databases", "_get", "_hashed", "_transaction")
+    __slots__ = ("_cursor", "_databases", "_get", "_handle", "_hashed", "_in_place", "_transaction")
 
     def __init__(self, handle: lmdb.Environment, databases: Databases) -> None:
+        self._handle = handle
         self._databases = databases
+        self._in_place: lmdb.Transaction[Any] | None = None
         self._transaction = handle.begin(db=databases.memory)
         self._get = self._transaction.get
         self._cursor = self._transaction.cursor(databases.memory)
@@ -125,12 +127,24 @@ class Snapshot:
             return {limit_of_total(name): Use.decode(value) for name, value in cursor.iternext()}
 
     def set(self, name: SetName) -> StoredSet:
-        """A memory set; one that is not there is empty."""
-        return StoredSet(self._transaction, self._databases.sets, name)
+        """A memory set; one that is not there is empty.
+
+        All sets of a snapshot are as of one commit: that of the rest, or a later one.
+        """
+        return StoredSet(self._reading_in_place(), self._databases.sets, name)
 
     def sets(self, owner: bytes | None = None) -> Iterator[SetName]:
         """Yield the memory sets of an owner (`store.sets.records`), or of all."""
-        return sets_in(self._transaction, self._databases.sets, owner)
+        return sets_in(self._reading_in_place(), self._databases.sets, owner)
+
+    def _reading_in_place(self) -> lmdb.Transaction[Any]:
+        """A transaction that gives records as they lie in the map, which saves large ones a copy.
+
+        LMDB's binding has that for a whole transaction alone, and small records are faster without.
+        """
+        if self._in_place is None:
+            self._in_place = self._handle.begin(buffers=True)
+        return self._in_place
 
     def usage(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the table `usage` as it is stored."""
@@ -146,8 +160,11 @@ class Snapshot:
         return NO_USE if value is None else Use.decode(value)
 
     def close(self) -> None:
-        """End the transaction; the snapshot cannot be used any more."""
+        """End the transactions; the snapshot cannot be used any more."""
         self._transaction.abort()
+        if self._in_place is not None:
+            self._in_place.abort()
+            self._in_place = None
 
     def fields(self, prefix: bytes, limit: int) -> tuple[dict[str, bytes], bool]:
         """Return up to `limit` fields of one key, path to value, and whether those are all."""

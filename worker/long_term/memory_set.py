@@ -19,8 +19,9 @@ from ...agent.upkeep.compaction import amake_room, make_room, request
 from ...agent.waiting.moments import seconds_of
 from ...store import clock
 from ...store.memory.items import to_item
+from ...store.sets.parts import ItemsPart, StoredPart, fits
 from ...store.sets.records import StoredItem, text_of
-from ...store.sets.searching import ItemsPart, Query, StoredPart, fits, search
+from ...store.sets.searching import Query, search
 from ..memory.set_layers import refuse_inside_durable_call
 from .embedding import Embedder, filled
 from .items import (
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     from ...agent.context import RunnerContext
     from ...agent.waiting.moments import Duration
     from ...store.sets.changes import SetChange, SetName
+    from ...store.sets.parts import Part
     from ...store.sets.reading import StoredSet
     from ...store.sets.records import SetSettings
-    from ...store.sets.searching import Part
     from ...store.shard.snapshot import Snapshot
     from ..runs.run import Run
 
@@ -460,7 +461,7 @@ class WorkerMemorySet(CompactableSet):
             parts: list[Part] = (
                 [added] if changes.cleared else [StoredPart(stored, changes.items), added]
             )
-            return [to_item(self.name, *found) for found in search(parts, query)]
+            return [to_item(self.name, found.item, found.score) for found in search(parts, query)]
 
         return self._read(find)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -42,8 +42,11 @@ class TextStatistics(NamedTuple):
         return math.log1p((max(self.items, having) - having + 0.5) / (having + 0.5))
 
 
-def word_score(count: int, length: int, mean_length: float) -> float:
-    """What a term that a text has `count` times adds to its score, times the term's weight."""
+def word_score(count: Any, length: Any, mean_length: float) -> Any:
+    """What a term that a text has `count` times adds to its score, times the term's weight.
+
+    The first two may be arrays.
+    """
     return count * (K1 + 1) / (count + K1 * (1 - B + B * length / mean_length))
 
 

@@ -22,7 +22,7 @@ from ....agent.errors import MissingExtraError
 from .vector_chunk import VectorRows
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -38,6 +38,7 @@ __all__ = [
     "numpy",
     "pack_vector",
     "quantized",
+    "stored_query",
     "unit_query",
     "unpack_vector",
 ]
@@ -123,6 +124,13 @@ def unpack_vector(data: Buffer) -> list[float]:
     return values
 
 
+def stored_query(data: Buffer) -> Floats:
+    """A vector as it is stored, to search for."""
+    np = numpy()
+    query: Floats = np.frombuffer(data, np.dtype("<f2")).astype(np.float32)
+    return query
+
+
 def quantized(halves: Buffer, dims: int, places: Sequence[int], items: int) -> VectorRows:
     """Rows of f16, one after the other, as those of a chunk."""
     np = numpy()
@@ -170,11 +178,11 @@ class Scan:
         self._buffer = np.empty((_BLOCK, len(query)), np.float32)
         self._scores: Floats = np.empty(_SCORES, np.float32)
         self._filled = 0
-        self._spans: list[tuple[int, Hashable, Any]] = []
+        self._spans: list[tuple[int, Any, Any]] = []
         """Where the scores of a chunk begin, its name, and rows if not all have scores."""
-        self._best: list[tuple[float, Hashable, int]] = []
+        self._best: list[tuple[float, Any, int]] = []
 
-    def add(self, name: Hashable, rows: VectorRows, flags: Buffer | None = None) -> None:
+    def add(self, name: Any, rows: VectorRows, flags: Buffer | None = None) -> None:
         """Search a chunk.
 
         Args:
@@ -213,7 +221,7 @@ class Scan:
         self._spans.append((start, name, picked))
         self._filled += count
 
-    def best(self) -> list[tuple[float, Hashable, int]]:
+    def best(self) -> list[tuple[float, Any, int]]:
         """The best, in descending order: score, name of the chunk, row."""
         self._reduce()
         return self._best
@@ -241,5 +249,5 @@ class Scan:
         self._spans = []
 
 
-def _score(found: tuple[float, Hashable, int]) -> float:
+def _score(found: tuple[float, Any, int]) -> float:
     return found[0]

@@ -8,8 +8,9 @@ from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.encoding.paths import address
 from tamias.store.encoding.stamps import stamped
 from tamias.store.encoding.values import dumps
+from tamias.store.records.due_keys import FIELD, expiring_key
 from tamias.store.shard.batch import Batch
-from tamias.store.shard.expiring import FIELD, Removal, expiring_key
+from tamias.store.shard.expiring import Removal
 from tamias.store.shard.field_ttl import FieldTtl
 from tamias.store.shard.shard import Shard
 

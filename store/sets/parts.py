@@ -1,0 +1,296 @@
+"""Parts of a searched set, in a form that searches are written for.
+
+A part has *segments*: the chunks of a stored set, its tail, and items that are not committed yet.
+Each finds the places of a term. The item at a place is not shown if it is dead, or if a later
+change has replaced it. That an item has expired is only seen by its record, when it is found.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .index.bitmap import flags_of, is_sound, numbers_of
+from .index.postings import ChunkLists, TailTerms, encode_item_terms
+from .index.terms import metadata_term, metadata_terms, terms_of
+from .index.vector_chunk import BrokenChunkError
+from .index.vectors import cosines
+from .records import TERMS, VECTOR, ItemHead, StoredItem, Totals, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from .index.vectors import Scan
+    from .reading import StoredSet
+
+    Buffer = bytes | memoryview | bytearray
+
+__all__ = ["ItemsPart", "Part", "Segment", "StoredPart", "filter_terms", "fits"]
+
+
+def fits(item: StoredItem, filters: Mapping[str, Any] | None) -> bool:
+    """Whether an item's metadata has the values of filters; True is not 1 there."""
+    return not filters or all(
+        name in item.metadata
+        and item.metadata[name] == value
+        and isinstance(item.metadata[name], bool) == isinstance(value, bool)
+        for name, value in filters.items()
+    )
+
+
+def filter_terms(filters: Mapping[str, Any] | None) -> list[int]:
+    """The terms of filters; all items that fit have them. Values that are no scalars have none."""
+    found = (metadata_term(name, value) for name, value in (filters or {}).items())
+    return [term for term in found if term is not None]
+
+
+class Segment:
+    """Items with an index of their terms.
+
+    Attributes:
+        numbers: the number of the item at each place, by which its part knows it.
+        lengths: of the items' texts.
+        shown: for each place, 0 if its item is not shown, else 1; None if all are.
+        allowed: the same for items that filters let through; `narrow` sets it.
+    """
+
+    __slots__ = ("_lists", "allowed", "lengths", "numbers", "shown")
+
+    def __init__(
+        self, lists: ChunkLists | TailTerms, numbers: Sequence[int], shown: Buffer | None
+    ) -> None:
+        self._lists = lists
+        self.numbers = numbers
+        self.lengths: Sequence[int] = lists.lengths
+        self.shown = shown
+        self.allowed = shown
+
+    def find(self, term: int) -> tuple[Sequence[int], Buffer] | None:
+        """The places that have a term, ascending, and how often each has it."""
+        if isinstance(self._lists, ChunkLists):
+            found = self._lists.find(term)
+            return None if found is None else (found[0].cast("H"), found[1])
+        pairs = list(self._lists.find(term))
+        return ([place for place, _ in pairs], bytes([n for _, n in pairs])) if pairs else None
+
+    def narrow(self, terms: Sequence[int]) -> None:
+        """Allow only items that have all these terms."""
+        for term in terms:
+            found = self.find(term)
+            flags = bytearray(len(self.numbers))
+            for place in found[0] if found is not None else ():
+                flags[place] = 1 if self.allowed is None else self.allowed[place]
+            self.allowed = flags
+
+
+class Part(Protocol):
+    """A part of a searched set."""
+
+    def counted(self) -> tuple[int, int]:
+        """How many items are shown, and the sum of the lengths of their texts."""
+
+    def segments(self, filters: Sequence[int]) -> list[Segment]:
+        """Its segments, narrowed to what has these terms."""
+
+    def compare(
+        self, query: Any, scan: Callable[[], Scan], name: int, filters: Sequence[int]
+    ) -> list[tuple[float, int]]:
+        """Compare vectors with a query: add chunks to a scan, which gets them as (name, first).
+
+        Returns cosines and numbers of the items that are in no chunk.
+        """
+
+    def rescore(self, query: Any, found: Sequence[tuple[int, int]]) -> list[tuple[float, int]]:
+        """Exact cosines and numbers of what a scan has found: first numbers and rows."""
+
+    def head(self, number: int) -> ItemHead | None:
+        """The head of an item, None if it is not there."""
+
+    def item(self, number: int) -> StoredItem | None:
+        """An item, None if it is not there."""
+
+
+class StoredPart:
+    """A set in a snapshot, without items that later changes have replaced."""
+
+    def __init__(self, stored: StoredSet, hidden: Collection[str] = ()) -> None:
+        """`hidden` are ids."""
+        self._stored = stored
+        found = (stored.number_of(item_id) for item_id in hidden)
+        self._hidden = {number for number in found if number is not None}
+        self._chunks = stored.bitmaps()
+        self._segments: dict[int, Segment] = {}
+        """By the first number of a chunk; 0 for the tail."""
+        self._narrowed = False
+
+    def counted(self) -> tuple[int, int]:
+        """See `Part`."""
+        totals = self._stored.totals()
+        for number in self._hidden:
+            head = self._stored.head(number)
+            if head is not None:
+                totals = totals.plus(head.totals, -1)
+        return totals.items, totals.terms
+
+    def segments(self, filters: Sequence[int]) -> list[Segment]:
+        """See `Part`."""
+        for first, bitmap in self._chunks:
+            if first not in self._segments:
+                self._add_chunk(first, bitmap)
+        if 0 not in self._segments:
+            self._add_tail()
+        if filters and not self._narrowed:
+            for segment in self._segments.values():
+                segment.narrow(filters)
+            self._narrowed = True
+        return list(self._segments.values())
+
+    def _add_chunk(self, first: int, bitmap: bytes) -> None:
+        lists = self._stored.lists(first)
+        if not is_sound(bitmap) or numbers_of(bitmap)[0] != len(lists.seqs):
+            raise self._stored.damaged(f"chunk {first}", "its bitmap is not that of its lists")
+        self._segments[first] = Segment(lists, lists.seqs, self._shown(first, bitmap))
+
+    def _shown(self, first: int, bitmap: bytes) -> Buffer | None:
+        places, live = numbers_of(bitmap)
+        flags = None if live == places else flags_of(bitmap)
+        if self._hidden:
+            lists = self._stored.lists(first)
+            for number in self._hidden:
+                place = lists.place_of(number)
+                if place is not None:
+                    flags = flags_of(bitmap) if flags is None else flags
+                    flags[place] = 0
+        return flags
+
+    def _add_tail(self) -> None:
+        records = self._stored.tail(TERMS)
+        try:
+            terms = TailTerms([value for _, value in records])
+        except BrokenChunkError as error:
+            raise self._stored.damaged("new items", error) from error
+        numbers = [number for number, _ in records]
+        shown = None
+        if not self._hidden.isdisjoint(numbers):
+            shown = bytearray(number not in self._hidden for number in numbers)
+        self._segments[0] = Segment(terms, numbers, shown)
+
+    def compare(
+        self, query: Any, scan: Callable[[], Scan], name: int, filters: Sequence[int]
+    ) -> list[tuple[float, int]]:
+        """See `Part`."""
+        if filters:
+            self.segments(filters)
+        for first, bitmap in self._chunks:
+            segment = self._segments.get(first)
+            flags = self._shown(first, bitmap) if segment is None else segment.allowed
+            rows = self._stored.rows(first)
+            if rows is None or rows.dims != len(query):
+                continue
+            if flags is not None and len(flags) != rows.items:
+                raise self._stored.damaged(f"chunk {first}", "its vectors are not of its items")
+            scan().add((name, first), rows, flags)
+        return self._compare_tail(query, filters)
+
+    def _compare_tail(self, query: Any, filters: Sequence[int]) -> list[tuple[float, int]]:
+        wanted = None
+        if filters:
+            tail = self._segments[0]
+            flags = tail.allowed
+            numbers = tail.numbers
+            wanted = {n for place, n in enumerate(numbers) if flags is None or flags[place]}
+        size = 2 * len(query)
+        records = [
+            (number, value)
+            for number, value in self._stored.tail(VECTOR)
+            if len(value) == size
+            and number not in self._hidden
+            and (wanted is None or number in wanted)
+        ]
+        if not records:
+            return []
+        found = cosines(b"".join(value for _, value in records), query)
+        return list(zip(found, (number for number, _ in records), strict=True))
+
+    def rescore(self, query: Any, found: Sequence[tuple[int, int]]) -> list[tuple[float, int]]:
+        """See `Part`."""
+        numbers = []
+        halves = []
+        for first, row in found:
+            rows = self._stored.rows(first)
+            if rows is not None:
+                halves.append(self._stored.halves(first, rows, row))
+                numbers.append(self._stored.lists(first).seqs[rows.places[row]])
+        return list(zip(cosines(b"".join(halves), query), numbers, strict=True))
+
+    def head(self, number: int) -> ItemHead | None:
+        """See `Part`."""
+        return self._stored.head(number)
+
+    def item(self, number: int) -> StoredItem | None:
+        """See `Part`."""
+        return self._stored.item(number)
+
+
+class ItemsPart:
+    """Items that are not committed yet."""
+
+    def __init__(self, items: Sequence[StoredItem]) -> None:
+        self._items = items
+        self._segment: Segment | None = None
+        self._narrowed = False
+
+    def counted(self) -> tuple[int, int]:
+        """See `Part`."""
+        return len(self._items), sum(self._own_segment().lengths)
+
+    def segments(self, filters: Sequence[int]) -> list[Segment]:
+        """See `Part`."""
+        segment = self._own_segment()
+        if filters and not self._narrowed:
+            segment.narrow(filters)
+            self._narrowed = True
+        return [segment]
+
+    def _own_segment(self) -> Segment:
+        if self._segment is None:
+            terms = [
+                encode_item_terms(terms_of(text_of(item.value)), set(metadata_terms(item.metadata)))
+                for item in self._items
+            ]
+            self._segment = Segment(TailTerms(terms), range(len(terms)), None)
+        return self._segment
+
+    def compare(
+        self,
+        query: Any,
+        scan: Callable[[], Scan],  # noqa: ARG002 (see `Part`)
+        name: int,  # noqa: ARG002 (see `Part`)
+        filters: Sequence[int],
+    ) -> list[tuple[float, int]]:
+        """See `Part`."""
+        allowed = self.segments(filters)[0].allowed if filters else None
+        found = [
+            (number, item.vector)
+            for number, item in enumerate(self._items)
+            if len(item.vector) == 2 * len(query) and (allowed is None or allowed[number])
+        ]
+        if not found:
+            return []
+        scores = cosines(b"".join(vector for _, vector in found), query)
+        return list(zip(scores, (number for number, _ in found), strict=True))
+
+    def rescore(self, query: Any, found: Sequence[tuple[int, int]]) -> list[tuple[float, int]]:  # noqa: ARG002 (see `Part`)
+        """See `Part`; there are no chunks."""
+        return []
+
+    def head(self, number: int) -> ItemHead | None:
+        """See `Part`."""
+        item = self._items[number]
+        return ItemHead(item.id, _NO_TOTALS, item.created_until, item.expires)
+
+    def item(self, number: int) -> StoredItem | None:
+        """See `Part`."""
+        return self._items[number]
+
+
+_NO_TOTALS = Totals()
