@@ -114,7 +114,7 @@ def search(
         for each in found:
             write_line(json_line({**item_row(place, each.item), "score": each.score}))
     else:
-        _print_items(found)
+        _print_items((each.item, each.score) for each in found)
     where = shown_place(place)
     error_console().print(
         f"{count(len(found), 'item')} found in {where}, {how}"

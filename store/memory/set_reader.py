@@ -147,7 +147,7 @@ class MemorySetReader:
             faded = seconds_of(half_life, "the half-life of a search")
         wanted = Query(query, packed, limit, filters, faded, clock.now())
         with self._opened() as opened:
-            return [to_item(self.name, *found) for found in opened.find(wanted)]
+            return [to_item(self.name, each.item, each.score) for each in opened.find(wanted)]
 
     def _packed(self, vector: Vector, settings: SetSettings) -> bytes:
         if not settings.dimensions:

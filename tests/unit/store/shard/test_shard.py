@@ -246,8 +246,8 @@ class TestLife:
         with lmdb.open(str(shard.directory), max_dbs=16) as handle:
             meta = handle.open_db(b"meta")
             with handle.begin(write=True) as transaction:
-                transaction.put(b"format", (3).to_bytes(8, "big"), db=meta)
-        with pytest.raises(StoreFormatError, match=r"format 3.*knows up to 2\..*version of tamias"):
+                transaction.put(b"format", (4).to_bytes(8, "big"), db=meta)
+        with pytest.raises(StoreFormatError, match=r"format 4.*knows up to 3\..*version of tamias"):
             Shard.acquire(shard.directory, 3)
 
     @pytest.mark.process
