@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ...store import clock
 from ...store.encoding.keys import prefix_of
+from ...store.records.due_keys import FIELD, expiring_key
 from ...store.sets.records import owner_of
-from ...store.shard.expiring import FIELD, DueEntry, Removal, expiring_key
+from ...store.shard.expiring import DueEntry, Removal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
