@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..records.due_keys import AT_ONCE, REMNANT, due_of, expiring_key
 from ..records.due_keys import ITEM as DUE_ITEM
+from .folding import terms_record
 from .index.bitmap import flags_of, is_sound, numbers_of
 from .index.postings import decode_item_terms
-from .index.terms import metadata_terms, terms_of
 from .index.vector_chunk import BrokenChunkError
 from .reading import set_label, sets_in
 from .records import (
@@ -25,7 +24,6 @@ from .records import (
     Totals,
     id_digest,
     set_address,
-    text_of,
 )
 from .table import SetTable, number_key
 
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
     from .index.postings import ItemTerms
 
 __all__ = ["problems_in"]
-
-_MOST_OFTEN = 255
 
 
 def problems_in(transaction: lmdb.Transaction[bytes], databases: Any) -> Iterator[str]:
@@ -121,10 +117,7 @@ class _Check:
             self.place = f"item {number}"
             item, head = StoredItem.decode(record), ItemHead.decode(record)
             totals = totals.plus(head.totals)
-            words = Counter(terms_of(text_of(item.value)))
-            expected = {term: min(n, _MOST_OFTEN) for term, n in words.items()}
-            expected = {**dict.fromkeys(metadata_terms(item.metadata), 1), **expected}
-            if terms.pop(number, None) != (sum(words.values()), expected):
+            if terms.pop(number, None) != decode_item_terms(terms_record(item)):
                 return f"item {number} has other words than its index"
             dimensions = head.totals.size - len(record)
             if 2 * vectors.pop(number, 0) != dimensions:

@@ -14,13 +14,25 @@ A chunk that is damaged is never touched: what can still be read of it is not ma
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .index.bitmap import all_live, flags_of, numbers_of
-from .index.postings import decode_item_terms, encode_lists
+from .index.postings import decode_item_terms, encode_item_terms, encode_lists
+from .index.terms import metadata_terms, terms_of
 from .index.vector_chunk import BrokenChunkError, VectorRows, encode_rows
 from .index.vectors import quantized
-from .records import HALVES, LISTS, LIVE, SMALL, TERMS, VECTOR
+from .records import (
+    HALVES,
+    ITEM,
+    LISTS,
+    LIVE,
+    SMALL,
+    TERMS,
+    VECTOR,
+    StoredItem,
+    text_of,
+)
 from .table import number_key
 
 if TYPE_CHECKING:
@@ -29,7 +41,16 @@ if TYPE_CHECKING:
     from .index.postings import ItemTerms
     from .table import SetTable
 
-__all__ = ["CHUNK", "TAIL", "Sizes", "fold_tail", "grown_together", "rewrite", "with_neighbours"]
+__all__ = [
+    "CHUNK",
+    "TAIL",
+    "Sizes",
+    "fold_tail",
+    "grown_together",
+    "rewrite",
+    "terms_record",
+    "with_neighbours",
+]
 
 
 class Sizes(NamedTuple):
@@ -52,7 +73,7 @@ def fold_tail(table: SetTable, floor: int, sizes: Sizes) -> int:
         try:
             tail.append((number, decode_item_terms(value)))
         except BrokenChunkError:
-            tail.append((number, (0, {})))  # found by its vector and its number
+            tail.append((number, _terms_anew(table, number)))
     vectors = {number: bytes(value) for number, value in table.scan(VECTOR, floor)}
     for start in range(0, len(tail), sizes.tail):
         part = tail[start : start + sizes.tail]
@@ -63,6 +84,20 @@ def fold_tail(table: SetTable, floor: int, sizes: Sizes) -> int:
             if number in vectors and number not in kept:
                 table.delete(VECTOR + number_key(number))
     return len(tail)
+
+
+def _terms_anew(table: SetTable, number: int) -> ItemTerms:
+    """The terms of an item by its record, as far as that can be read."""
+    record = table.get(ITEM + number_key(number))
+    try:
+        return decode_item_terms(terms_record(StoredItem.decode(record or b"")))
+    except (ValueError, struct.error):
+        return 0, {}
+
+
+def terms_record(item: StoredItem) -> bytes:
+    """What an item of the tail has in the index."""
+    return encode_item_terms(terms_of(text_of(item.value)), set(metadata_terms(item.metadata)))
 
 
 def _rows(numbers: Sequence[int], vectors: dict[int, bytes]) -> VectorRows | None:

@@ -7,14 +7,15 @@ change has replaced it. That an item has expired is only seen by its record, whe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from .folding import terms_record
 from .index.bitmap import flags_of, is_sound, numbers_of
-from .index.postings import ChunkLists, TailTerms, encode_item_terms
-from .index.terms import metadata_term, metadata_terms, terms_of
+from .index.postings import ChunkLists, TailTerms
+from .index.terms import metadata_term
 from .index.vector_chunk import BrokenChunkError
 from .index.vectors import cosines
-from .records import TERMS, VECTOR, ItemHead, StoredItem, Totals, text_of
+from .records import TERMS, VECTOR, ItemHead, StoredItem, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     Buffer = bytes | memoryview | bytearray
 
 __all__ = ["ItemsPart", "Part", "Segment", "StoredPart", "filter_terms", "fits"]
+
+
+_STRANGE: Final = 0.05
+"""By so much a cosine of i8 differs from that of f16 if one of them is damaged, or very seldom."""
 
 
 def fits(item: StoredItem, filters: Mapping[str, Any] | None) -> bool:
@@ -99,8 +104,10 @@ class Part(Protocol):
         Returns cosines and numbers of the items that are in no chunk.
         """
 
-    def rescore(self, query: Any, found: Sequence[tuple[int, int]]) -> list[tuple[float, int]]:
-        """Exact cosines and numbers of what a scan has found: first numbers and rows."""
+    def rescore(
+        self, query: Any, found: Sequence[tuple[float, int, int]]
+    ) -> list[tuple[float, int]]:
+        """Exact cosines and numbers of what a scan has found: cosines, first numbers, rows."""
 
     def head(self, number: int) -> ItemHead | None:
         """The head of an item, None if it is not there."""
@@ -211,16 +218,22 @@ class StoredPart:
         found = cosines(b"".join(value for _, value in records), query)
         return list(zip(found, (number for number, _ in records), strict=True))
 
-    def rescore(self, query: Any, found: Sequence[tuple[int, int]]) -> list[tuple[float, int]]:
+    def rescore(
+        self, query: Any, found: Sequence[tuple[float, int, int]]
+    ) -> list[tuple[float, int]]:
         """See `Part`."""
         numbers = []
         halves = []
-        for first, row in found:
+        for _, first, row in found:
             rows = self._stored.rows(first)
             if rows is not None:
                 halves.append(self._stored.halves(first, rows, row))
                 numbers.append(self._stored.lists(first).seqs[rows.places[row]])
-        return list(zip(cosines(b"".join(halves), query), numbers, strict=True))
+        exact = cosines(b"".join(halves), query)
+        for (about, first, _), cosine in zip(found, exact, strict=True):
+            if not abs(about - cosine) < _STRANGE:  # NaN is strange, too
+                self._stored.check_halves(first)
+        return list(zip(exact, numbers, strict=True))
 
     def head(self, number: int) -> ItemHead | None:
         """See `Part`."""
@@ -253,11 +266,8 @@ class ItemsPart:
 
     def _own_segment(self) -> Segment:
         if self._segment is None:
-            terms = [
-                encode_item_terms(terms_of(text_of(item.value)), set(metadata_terms(item.metadata)))
-                for item in self._items
-            ]
-            self._segment = Segment(TailTerms(terms), range(len(terms)), None)
+            terms = TailTerms([terms_record(item) for item in self._items])
+            self._segment = Segment(terms, range(len(self._items)), None)
         return self._segment
 
     def compare(
@@ -279,7 +289,11 @@ class ItemsPart:
         scores = cosines(b"".join(vector for _, vector in found), query)
         return list(zip(scores, (number for number, _ in found), strict=True))
 
-    def rescore(self, query: Any, found: Sequence[tuple[int, int]]) -> list[tuple[float, int]]:  # noqa: ARG002 (see `Part`)
+    def rescore(
+        self,
+        query: Any,  # noqa: ARG002 (see `Part`)
+        found: Sequence[tuple[float, int, int]],  # noqa: ARG002 (see `Part`)
+    ) -> list[tuple[float, int]]:
         """See `Part`; there are no chunks."""
         return []
 

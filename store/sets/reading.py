@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | memoryview
 
-__all__ = ["StoredSet", "set_label", "sets_in"]
+__all__ = ["StoredSet", "forget_checks", "set_label", "sets_in"]
 
 _T = TypeVar("_T")
 
@@ -171,6 +171,11 @@ class StoredSet:
             raise self.damaged(f"chunk {first}", "the rescoring vectors are missing")
         return bytes(self._guarded(lambda: row_of_f16(value, rows.dims, row), f"chunk {first}"))
 
+    def check_halves(self, first: int) -> None:
+        """Compare the checksums of the vectors of a chunk. Raises StoreCorruptError."""
+        records = self._required()
+        self._guarded(lambda: records.rows(first, halves=True), f"chunk {first}")
+
     def tail(self, kind: bytes) -> list[tuple[int, Buffer]]:
         """Numbers and records of the items that are in no chunk: their terms or vectors."""
         if self._records is None:
@@ -217,6 +222,11 @@ class StoredSet:
         if self._records is None:
             raise ValueError("no table")
         return self._records
+
+
+def forget_checks() -> None:
+    """Have all checksums compared again when chunks are read."""
+    _CHECKED.clear()
 
 
 def set_label(name: SetName) -> str:

@@ -179,9 +179,9 @@ class _Search:
             compared = part.compare(query, scan_of_chunks, name, self._filters)
             found += [(score, name, number) for score, number in compared]
         if scan is not None:
-            rows: dict[int, list[tuple[int, int]]] = {}
-            for _, (name, first), row in scan.best():
-                rows.setdefault(name, []).append((first, row))
+            rows: dict[int, list[tuple[float, int, int]]] = {}
+            for score, (name, first), row in scan.best():
+                rows.setdefault(name, []).append((score, first, row))
             for name, places in rows.items():
                 rescored = self._parts[name].rescore(query, places)
                 found += [(score, name, number) for score, number in rescored]

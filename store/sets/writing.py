@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from ..crashpoints import reach
 from ..records.due_keys import AT_ONCE, REMNANT, due_of, expiring_key
 from ..records.due_keys import ITEM as DUE_ITEM
-from .folding import Sizes, fold_tail, grown_together, rewrite, with_neighbours
+from .folding import Sizes, fold_tail, grown_together, rewrite, terms_record, with_neighbours
 from .index.bitmap import is_live, is_sound, numbers_of, without
-from .index.postings import encode_item_terms
-from .index.terms import metadata_terms, terms_of
+from .index.postings import length_in
 from .index.vector_chunk import BrokenChunkError
 from .index.vectors import is_there
 from .records import (
@@ -34,7 +33,6 @@ from .records import (
     StoredItem,
     Totals,
     id_digest,
-    text_of,
 )
 from .table import SetTable, number_key
 
@@ -160,11 +158,10 @@ class SetWriter:
     def _add(self, number: int, item: StoredItem) -> None:
         key = number_key(number)
         records = self._records
-        words = terms_of(text_of(item.value))
-        length = sum(words.values())
-        record = item.encode(length)
+        terms = terms_record(item)
+        record = item.encode(length_in(terms))
         records.put(ITEM + key, record)
-        records.put(TERMS + key, encode_item_terms(words, set(metadata_terms(item.metadata))))
+        records.put(TERMS + key, terms)
         if item.vector:
             records.put(VECTOR + key, item.vector)
         if item.expires:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 import lmdb
 
@@ -23,6 +24,7 @@ from ..lmdb_env import open_reader
 from ..records.dead_letters import DeadLetter
 from ..records.journal import JournalEntry
 from ..records.outbox import decode_outputs
+from ..sets.checking import problems_in
 from ..shard.expiring import entry_of
 from ..shard.snapshot import Databases
 from ..waiting.checking import problem_in
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_environment", "read_shard"]
 
+_MOST_PROBLEMS: Final = 10
+"""Of memory sets, that are named in a message."""
 _TABLES = tuple(field.name for field in fields(Databases))
 
 
@@ -84,6 +88,9 @@ def read_shard(path: Path, number: int, shards: int, identity: StoreIdentity | N
         databases = Databases.open(handle, None, create=False)
         records = 0
         with handle.begin() as transaction:
+            problems = list(islice(problems_in(transaction, databases), _MOST_PROBLEMS))
+            if problems:
+                raise _damaged(path, "; ".join(problems))
             for name in _TABLES:
                 database = getattr(databases, name)
                 if database is None:  # an old version has not made it

@@ -39,6 +39,7 @@ __all__ = [
     "decode_item_terms",
     "encode_item_terms",
     "encode_lists",
+    "length_in",
 ]
 
 _ITEM_HEAD: Final = struct.Struct("<II")
@@ -85,6 +86,11 @@ def decode_item_terms(value: Buffer) -> ItemTerms:
     end = _ITEM_HEAD.size + 4 * number
     terms = struct.unpack_from(f"<{number}I", view, _ITEM_HEAD.size)
     return length, dict(zip(terms, view[end:], strict=True))
+
+
+def length_in(value: Buffer) -> int:
+    """The length of an item's text, in words. Raises BrokenChunkError."""
+    return _item_head(value)[0]
 
 
 def _item_head(value: Buffer) -> tuple[int, int]:

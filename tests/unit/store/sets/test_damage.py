@@ -1,0 +1,123 @@
+"""A damaged set is found, and no other one suffers from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tamias.agent.errors import StoreCorruptError
+from tamias.store.encoding.keys import encode_key, key_prefix
+from tamias.store.sets import reading, writing
+from tamias.store.sets.changes import SetChange, SetName
+from tamias.store.sets.folding import Sizes
+from tamias.store.sets.index.vectors import pack_vector
+from tamias.store.sets.parts import StoredPart
+from tamias.store.sets.records import SetSettings, StoredItem, set_address
+from tamias.store.sets.searching import Query, search
+from tamias.store.sets.table import number_key
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
+from tamias.store.shard.snapshot import Databases
+from tamias.store.state.deep import read_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAMAGED = SetName(key_prefix(encode_key("ann")), "notes")
+NEW = 13
+"""The number of an item that is in no chunk."""
+SOUND = SetName(key_prefix(encode_key("bob")), "notes")
+
+
+@pytest.fixture
+def shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shard]:
+    monkeypatch.setattr(writing.SetWriter, "sizes", Sizes(tail=4, chunk=16))
+    reading.forget_checks()
+    shard = Shard.acquire(tmp_path / "s", 0, "none")
+    for name in (DAMAGED, SOUND):
+        change = SetChange()
+        change.settings = SetSettings(dimensions=2)
+        for number in range(6):
+            change.put(note(number))
+        commit(shard, name, change)
+    change = SetChange()
+    change.put(note(6))
+    commit(shard, DAMAGED, change)
+    yield shard
+    shard.close()
+
+
+def note(number: int) -> StoredItem:
+    vector = pack_vector([1.0, number])
+    return StoredItem(f"i{number}", f"tea {number}", {}, 1.0, 1.0, 1.0, vector=vector)
+
+
+def commit(shard: Shard, name: SetName, change: SetChange) -> None:
+    batch = Batch()
+    batch.sets.append((name, change))
+    shard.commit(batch)
+
+
+def damage(shard: Shard, kind: bytes, at: int, number: int = 1) -> None:
+    """Change one byte of a record, as a broken disk does."""
+    handle = shard._environment.require()
+    databases = Databases.open(handle, None, create=False)
+    shard._drop_snapshot()
+    with handle.begin(write=True) as transaction:
+        key = set_address(*DAMAGED) + kind + number_key(number)
+        value = bytearray(transaction.get(key, b"", databases.sets))
+        value[at] ^= 0x40
+        transaction.put(key, bytes(value), db=databases.sets)
+
+
+def found(shard: Shard, name: SetName, **query: Any) -> list[str]:
+    wanted = Query(**{"text": "tea", "vector": pack_vector([1.0, 0.0]), **query})
+
+    def read(snapshot: Any) -> list[str]:
+        return [each.item.id for each in search([StoredPart(snapshot.set(name))], wanted)]
+
+    return shard.read(read)
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "number"),
+    [
+        (b"T", -3, 1),
+        (b"T", 1, 1),
+        (b"V", -3, 1),
+        (b"V", 4, 1),
+        (b"F", 17, 1),
+        (b"B", 2, 1),
+        (b"w", 4, NEW),
+        (b"i", 0, NEW),
+    ],
+)
+def test_one_damaged_record(shard: Shard, kind: bytes, at: int, number: int) -> None:
+    assert len(found(shard, DAMAGED)) == 7
+    damage(shard, kind, at, number)
+    reading.forget_checks()  # as in a process that has not read it before
+    message = "The memory set 'notes' of the key 'ann' is damaged"
+    with pytest.raises(StoreCorruptError, match=message):
+        found(shard, DAMAGED)
+    assert len(found(shard, SOUND)) == 6
+    directory = shard.directory
+    change = SetChange()
+    for old in range(4):
+        change.delete(f"i{old}")
+    for new in range(10, 20):
+        change.put(note(new))
+    commit(shard, DAMAGED, change)
+    commit(shard, SOUND, change)
+    assert len(found(shard, SOUND, limit=100)) == 12
+    shard.close()
+    if kind != b"w":  # else it was made anew
+        with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann': "):
+            read_shard(directory, 0, 1, None)
+
+
+def test_the_doctor_finds_nothing_in_a_sound_shard(shard: Shard) -> None:
+    directory = shard.directory
+    shard.close()
+    assert "records read" in read_shard(directory, 0, 1, None)
