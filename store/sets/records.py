@@ -127,6 +127,8 @@ class SetSettings:
         ttl: seconds that an item lives; 0 for ever.
         half_life: seconds in which the weight of an item halves in searches; 0 for never.
         compaction: the configuration of compactions, as JSON; None for none.
+        uncompared: how many of the newest items were not compared with the others yet, to find
+            near-duplicates; -1 for all.
     """
 
     item_type: str = "text"
@@ -142,6 +144,7 @@ class SetSettings:
     ttl: float = 0.0
     half_life: float = 0.0
     compaction: dict[str, Any] | None = None
+    uncompared: int = -1
 
     def encode(self) -> bytes:
         """The record: what differs from the defaults."""

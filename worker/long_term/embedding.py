@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import MemorySetError, MissingExtraError
 from ...agent.resources.resource import ResourceType
+from ...store.sets.index.vectors import is_there, pack_vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...agent.context import RunnerContext
     from ...store.sets.records import SetSettings
+
+BYTES_PER_NUMBER: Final = 2
 
 
 class Embedder:
@@ -77,7 +80,7 @@ class Embedder:
         if not self.is_there:
             return {}
         return {
-            place: text
+            place: whole_text(text)
             for place, (vector, text) in enumerate(zip(known, texts, strict=True))
             if vector is None and text.strip()
         }
@@ -86,39 +89,47 @@ class Embedder:
         """Vectors as the store has them: float16, of length 1; empty for none, or all zeros.
 
         Raises:
-            MemorySetError: one is no vector of numbers, or of another length than the set's.
+            MemorySetError: one is no vector of finite numbers, or of another length than the set's.
         """
         return [b"" if vector is None else self._checked(vector) for vector in vectors]
 
     def _checked(self, vector: Sequence[float]) -> bytes:
-        try:
-            import numpy as np  # noqa: PLC0415 (an extra)
-        except ImportError as error:
+        if not is_there():
             raise MissingExtraError(
                 f"The memory set {self._set!r} has an embedding model, and numpy is missing.",
                 hint="pip install 'tamias[memory]', or give embedding='' to search by words alone.",
-            ) from error
+            )
         try:
-            array = np.asarray(vector, np.float32)
-        except (TypeError, ValueError):
-            array = np.zeros(0, np.float32)
-        length = float(np.linalg.norm(array)) if array.ndim == 1 else float("nan")
-        if not length and array.shape[0]:
-            return b""  # of a text that says nothing to the model; words still find the item
-        if not np.isfinite(length) or not length:
+            packed = pack_vector(vector)
+        except ValueError as error:
             raise MemorySetError(
                 f"What is to be a vector for the memory set {self._set!r} is none: it has to be "
-                "finite numbers.",
+                f"finite numbers. {error}",
                 hint=f"Look at what the embedding model {self._settings.embedding!r} returns.",
-            )
-        wanted = self._settings.dimensions
-        if wanted and array.shape[0] != wanted:
-            raise MemorySetError(
-                f"A vector for the memory set {self._set!r} has {array.shape[0]} dimensions, the "
-                f"set has {wanted}.",
-                hint="Another model needs the items embedded anew: tamias memory reembed.",
-            )
-        return (array / length).astype(np.float16).tobytes()
+            ) from None
+        found, wanted = len(packed) // BYTES_PER_NUMBER, self._settings.dimensions
+        if wanted and found != wanted:
+            raise other_dimensions(self._set, found, wanted)
+        if not any(packed):
+            return b""  # of a text that says nothing to the model; words still find the item
+        return packed
+
+
+def other_dimensions(name: str, found: int, wanted: int) -> MemorySetError:
+    """The error for a vector of another length than those of its set."""
+    return MemorySetError(
+        f"A vector for the memory set {name!r} has {found} dimensions, the set has {wanted}.",
+        hint="Another model needs the items embedded anew: tamias memory reembed.",
+    )
+
+
+def whole_text(text: str) -> str:
+    """A text as services take it: with a mark in the place of half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def filled(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import MemorySetError
 from ...agent.resources.chat_message import ChatMessage
+
+if TYPE_CHECKING:
+    from ...agent.events.identity import EarlyOrigin
 
 CHARACTERS_PER_TOKEN: Final = 4
 """As elsewhere where tokens are estimated."""
@@ -18,7 +21,7 @@ _DIGEST_BYTES: Final = 16
 
 def as_list(value: Any) -> list[Any]:
     """One value, or several, as a list; a text, a mapping and a message are one."""
-    if isinstance(value, (str, Mapping, ChatMessage)) or not isinstance(value, Sequence):
+    if isinstance(value, (str, bytes, Mapping, ChatMessage)) or not isinstance(value, Sequence):
         return [value]
     return list(value)
 
@@ -46,9 +49,30 @@ def plain_value(value: Any, item_type: str, where: str) -> Any:
 def plain_json(value: Any, where: str) -> Any:
     """A copy of a value that JSON can say. Raises MemorySetError for others."""
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
+        copy = json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise MemorySetError(f"{where} is not what JSON can say: {error}.") from None
+    if (name := _other_name(value)) is not None:
+        raise MemorySetError(
+            f"{where} is not what JSON can say: a mapping in it has the name {name!r}, which is "
+            "no text."
+        )
+    return copy
+
+
+def _other_name(value: Any) -> Any:
+    """A name in a mapping that is no text, which JSON would make one; None if there is none."""
+    rest = [value]
+    while rest:
+        inner = rest.pop()
+        if isinstance(inner, Mapping):
+            for name in inner:
+                if not isinstance(name, str):
+                    return repr(name) if name is None else name
+            rest += inner.values()
+        elif isinstance(inner, (list, tuple)):
+            rest += inner
+    return None
 
 
 def plain_metadata(given: Any, where: str) -> dict[str, Any]:
@@ -71,7 +95,8 @@ def checked_id(item_id: Any) -> str:
     return item_id
 
 
-def derived_id(key: bytes, offset: int, step: int, index: int) -> str:
+def derived_id(origin: EarlyOrigin) -> str:
     """The id of an item that is given none: the same whenever the run is repeated."""
-    text = b"item:%d:%d:%d:" % (offset, step, index)
+    key, offset, step, number, place = origin
+    text = b"item:%d:%d:%d:%d:%s:" % (offset, step, number, len(place), place)
     return blake2b(text + key, digest_size=_DIGEST_BYTES).hexdigest()

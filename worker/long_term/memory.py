@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ...agent.config.memory_options import LongTermMemoryOptions
 from ...agent.errors import MemorySetError
-from ...agent.long_term.memory_set import CompactionConfig, LongTermMemory
-from ...agent.resources.chat_message import ChatMessage
-from ...agent.waiting.moments import seconds_of
+from ...agent.long_term.memory_set import LongTermMemory
+from ...agent.resources.resource import ResourceType
 from ...store.sets.changes import SetName
-from ...store.sets.records import LONGEST_NAME, SetSettings, shared_owner
-from ..memory.set_layers import refuse_inside_durable_call
+from ...store.sets.records import SetSettings, shared_owner
+from .bounded_set import BoundedSet, other_items
 from .memory_set import WorkerMemorySet
+from .settings import checked_name, checked_settings
 
 if TYPE_CHECKING:
     from ...agent.context import RunnerContext
-    from ...agent.long_term.memory_set import Eviction, MemorySet
+    from ...agent.long_term.memory_set import CompactionConfig, Eviction, MemorySet
     from ...agent.waiting.moments import Duration
     from ..runs.run import Run
 
-ITEM_TYPES: Final[dict[type, str]] = {str: "text", ChatMessage: "message", object: "json"}
+DUPLICATES_ABOVE: Final = 0.97
+"""Where a set says nothing else."""
 
 
 class WorkerLongTermMemory(LongTermMemory):
@@ -30,6 +31,7 @@ class WorkerLongTermMemory(LongTermMemory):
     def __init__(self, context: RunnerContext, run: Run) -> None:
         self._context = context
         self._run = run
+        self._changes = run.lane.set_layers().action
 
     def get_memory_set(
         self,
@@ -48,85 +50,63 @@ class WorkerLongTermMemory(LongTermMemory):
         half_life: Duration | None = None,
     ) -> MemorySet:
         """See `LongTermMemory.get_memory_set`."""
-        refuse_inside_durable_call()
+        self._changes.check()
         set_name = SetName(self._owner(shared=shared), checked_name(name))
         lane = self._run.lane
         known = lane.read_set_settings(set_name)
-        given: dict[str, Any] = {"shared": shared}
-        if item_type is not None:
-            given["item_type"] = _item_type(name, item_type)
-        if compaction_config is not None:
-            given["compaction"] = compaction_config.model_dump(mode="json")
-        for option, value in (("ttl", ttl), ("half_life", half_life)):
-            if value is not None:
-                given[option] = seconds_of(value, f"{option} of the memory set {name!r}")
-        plain = {
-            "capacity": capacity,
-            "embedding": embedding,
-            "max_tokens": max_tokens,
-            "max_bytes": max_bytes,
-            "eviction": eviction,
-            "duplicates_above": duplicates_above,
-        }
-        given |= {option: value for option, value in plain.items() if value is not None}
-        settings = replace(known or self._defaults(), **given)
+        given = checked_settings(
+            name,
+            item_type=item_type,
+            capacity=capacity,
+            compaction_config=compaction_config,
+            embedding=embedding,
+            max_tokens=max_tokens,
+            max_bytes=max_bytes,
+            eviction=eviction,
+            duplicates_above=duplicates_above,
+            ttl=ttl,
+            half_life=half_life,
+        )
+        settings = replace(known or self._defaults(), shared=shared, **given)
+        self._check_embedding(settings.embedding)
         if known is not None and known.item_type != settings.item_type:
-            raise MemorySetError(
-                f"The memory set {name!r} has items of the type {known.item_type!r}, and was asked "
-                f"for with {settings.item_type!r}.",
-                hint="Use another name for the other set.",
-            )
-        return WorkerMemorySet(self._context, self._run, set_name, settings, known)
+            raise other_items(name, known.item_type, settings.item_type)
+        return WorkerMemorySet(self._context, self._run, self._changes, set_name, settings)
 
     def _defaults(self) -> SetSettings:
         config = self._context.config
         return SetSettings(
             embedding=config.get(LongTermMemoryOptions.EMBEDDING_MODEL),
+            duplicates_above=DUPLICATES_ABOVE,
             ttl=config.get(LongTermMemoryOptions.TTL),
             half_life=config.get(LongTermMemoryOptions.HALF_LIFE),
         )
 
+    def _check_embedding(self, name: str) -> None:
+        """Raise MemorySetError for a resource that there is not."""
+        known = self._context.resource_names(ResourceType.EMBEDDING_MODEL)
+        if name and name not in known:
+            raise MemorySetError(
+                f"The agent has no embedding model {name!r}.",
+                hint=f"It has: {', '.join(map(repr, sorted(known))) or 'none'}.",
+            )
+
     def delete_memory_set(self, name: str, *, shared: bool = False) -> bool:
         """See `LongTermMemory.delete_memory_set`."""
-        refuse_inside_durable_call()
+        self._changes.check()
         set_name = SetName(self._owner(shared=shared), checked_name(name))
-        if self._run.lane.read_set_settings(set_name) is None:
+        settings = self._run.lane.read_set_settings(set_name)
+        if settings is None:
             return False
-        self._run.lane.set_layers().change(set_name).clear(drop=True)
+        lane = self._run.lane
+        BoundedSet(lane, self._changes, set_name, settings, self._context.config).drop()
         return True
 
     def memory_set_names(self, *, shared: bool = False) -> list[str]:
         """See `LongTermMemory.memory_set_names`."""
-        refuse_inside_durable_call()
+        self._changes.check()
         return self._run.lane.read_set_names(self._owner(shared=shared))
 
     def _owner(self, *, shared: bool) -> bytes:
         lane = self._run.lane
         return shared_owner(lane.key_bytes) if shared else lane.prefix
-
-
-def checked_name(name: Any) -> str:
-    """Return the name of a set. Raises MemorySetError for what can be none."""
-    if not isinstance(name, str) or not name:
-        raise MemorySetError(f"{name!r} is no name of a memory set: give a text.")
-    try:
-        length = len(name.encode())
-    except UnicodeEncodeError:
-        raise MemorySetError(f"{name!r} is no name of a memory set: it is no UTF-8.") from None
-    if length > LONGEST_NAME:
-        raise MemorySetError(
-            f"{name[:50]!r}... is too long for the name of a memory set: {length} bytes of "
-            f"{LONGEST_NAME}."
-        )
-    return str(name)
-
-
-def _item_type(name: str, given: type) -> str:
-    if given in ITEM_TYPES:
-        return ITEM_TYPES[given]
-    if given in (dict, list):
-        return "json"
-    raise MemorySetError(
-        f"The memory set {name!r} cannot have items of the type {given!r}.",
-        hint="Give str, ChatMessage, or object for what JSON can say.",
-    )

@@ -1,14 +1,14 @@
 """A memory set as an action holds it: changes go into the run, reads see them on top of the store.
 
 Each method has two forms that differ only in how vectors are asked for; the rest is done by
-`_Adding` and by functions that neither block nor wait.
+functions that neither block nor wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from ...agent.config.memory_options import LongTermMemoryOptions
 from ...agent.errors import MemorySetError
@@ -17,45 +17,28 @@ from ...agent.long_term.memory_set import CompactionConfig, MemorySetItem, Searc
 from ...agent.resources.chat_message import ChatMessage
 from ...agent.upkeep.compaction import amake_room, make_room, request
 from ...agent.waiting.moments import seconds_of
-from ...store import clock
 from ...store.memory.items import to_item
-from ...store.sets.parts import ItemsPart, StoredPart, fits
 from ...store.sets.records import StoredItem, text_of
-from ...store.sets.searching import Query, search
-from ..memory.set_layers import refuse_inside_durable_call
-from .embedding import Embedder, filled
-from .items import (
-    CHARACTERS_PER_TOKEN,
-    as_list,
-    checked_id,
-    derived_id,
-    plain_metadata,
-    plain_value,
-)
+from ...store.sets.searching import Query
+from .bounded_set import BoundedSet
+from .embedding import Embedder, filled, whole_text
+from .given import GivenItem, check_filters, check_limit, given_items
+from .items import CHARACTERS_PER_TOKEN, as_list, checked_id
+from .reading import ALL, OwnReading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...agent.context import RunnerContext
     from ...agent.waiting.moments import Duration
-    from ...store.sets.changes import SetChange, SetName
-    from ...store.sets.parts import Part
-    from ...store.sets.reading import StoredSet
+    from ...store.sets.changes import SetName
     from ...store.sets.records import SetSettings
-    from ...store.shard.snapshot import Snapshot
+    from ...store.sets.searching import Found
+    from ..memory.set_layers import ActionChanges
     from ..runs.run import Run
-
-_T = TypeVar("_T")
+    from .reading import Reading
 
 _TYPES: Final = {"text": str, "message": ChatMessage, "json": object}
-
-
-class _Given(NamedTuple):
-    """An item that is to be added, without its vector."""
-
-    id: str
-    value: Any
-    metadata: dict[str, Any]
 
 
 class WorkerMemorySet(CompactableSet):
@@ -65,17 +48,25 @@ class WorkerMemorySet(CompactableSet):
         self,
         context: RunnerContext,
         run: Run,
+        changes: ActionChanges,
         set_name: SetName,
         settings: SetSettings,
-        known: SetSettings | None,
     ) -> None:
-        """`known` are the settings that are laid down so far; None if there is no such set."""
+        """`settings` are those that the next change lays down for the set."""
         self._context = context
         self._run = run
+        self._changes = changes
         self._set = set_name
-        self._settings = settings
-        self._known = known
-        self._embedder = Embedder(context, set_name.name, settings)
+        self._bounded = BoundedSet(run.lane, changes, set_name, settings, context.config)
+        self._reading: Reading = OwnReading(self._bounded.view)
+
+    @property
+    def _settings(self) -> SetSettings:
+        return self._bounded.settings
+
+    @property
+    def _embedder(self) -> Embedder:
+        return Embedder(self._context, self.name, self._settings)
 
     # -- what it is ---------------------------------------------------------------------------
 
@@ -91,9 +82,8 @@ class WorkerMemorySet(CompactableSet):
 
     @property
     def capacity(self) -> int:  # type: ignore[override]
-        """The number of items that it may have."""
-        most: int = self._context.config.get(LongTermMemoryOptions.MAX_ITEMS)
-        return self._settings.capacity or most
+        """The number of items that it may have; a shared one in each shard."""
+        return self._bounded.capacity
 
     @property
     def compaction_config(self) -> CompactionConfig | None:  # type: ignore[override]
@@ -109,12 +99,13 @@ class WorkerMemorySet(CompactableSet):
     @property
     def size(self) -> int:
         """The number of items."""
-        refuse_inside_durable_call()
-        return self._read(self._count)
+        self._changes.check()
+        return self._reading.size()
 
     async def asize(self) -> int:
         """The awaitable form of `size`."""
-        return self.size
+        self._changes.check()
+        return await self._reading.asize()
 
     # -- adding -------------------------------------------------------------------------------
 
@@ -132,13 +123,15 @@ class WorkerMemorySet(CompactableSet):
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
         known = self._embedder.known(vectors, len(given))
+        has_room = True
         if given and self._settings.compaction:
-            make_room(self._context, self, given[0].id)
+            has_room = make_room(self._context, self, given[0].id)
         texts = self._embedder.missing(known, [text_of(item.value) for item in given])
         if texts:
             made = self._embedder.model().embed(list(texts.values()))
             known = filled(known, texts, made)
-        return self._put(given, self._embedder.check(known), keep=keep, ttl=ttl)
+        stored = self._stored(given, self._embedder.check(known), keep=keep, ttl=ttl)
+        return self._put(stored, has_room=has_room)
 
     async def aadd(
         self,
@@ -154,106 +147,72 @@ class WorkerMemorySet(CompactableSet):
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
         known = self._embedder.known(vectors, len(given))
+        has_room = True
         if given and self._settings.compaction:
-            await amake_room(self._context, self, given[0].id)
+            has_room = await amake_room(self._context, self, given[0].id)
         texts = self._embedder.missing(known, [text_of(item.value) for item in given])
         if texts:
             made = await self._embedder.model().aembed(list(texts.values()))
             known = filled(known, texts, made)
-        return self._put(given, self._embedder.check(known), keep=keep, ttl=ttl)
+        stored = self._stored(given, self._embedder.check(known), keep=keep, ttl=ttl)
+        return self._put(stored, has_room=has_room)
 
-    def _given(self, items: Any, ids: Any, metadatas: Any) -> list[_Given]:
+    def _given(self, items: Any, ids: Any, metadatas: Any) -> list[GivenItem]:
         """Check what is to be added, and give it ids."""
-        refuse_inside_durable_call()
-        values = as_list(items)
-        names = [None] * len(values) if ids is None else as_list(ids)
-        about = as_list(metadatas) if metadatas is not None else [None]
-        if len(about) == 1:
-            about *= len(values)
-        for what, found in (("ids", names), ("metadatas", about)):
-            if len(found) != len(values):
-                raise MemorySetError(
-                    f"{len(values)} items for the memory set {self.name!r} came with {len(found)} "
-                    f"{what}."
-                )
-        given = []
-        for place, (value, item_id, metadata) in enumerate(zip(values, names, about, strict=True)):
-            where = f"item {place} for the memory set {self.name!r}"
-            plain = plain_value(value, self._settings.item_type, where)
-            found_id = self._next_id() if item_id is None else checked_id(item_id)
-            given.append(_Given(found_id, plain, plain_metadata(metadata, where)))
-        return given
-
-    def _next_id(self) -> str:
-        run = self._run
-        index = run.next_item()
-        return derived_id(run.lane.key_bytes, run.offset, run.step, index)
-
-    def _put(
-        self, given: list[_Given], vectors: list[bytes], *, keep: bool, ttl: Duration | None
-    ) -> list[str]:
-        stored = [
-            self._stored(item, vectors[place], keep=keep, ttl=ttl)
-            for place, item in enumerate(given)
-        ]
-        self._write(stored)
-        if self._settings.compaction and self.is_full:
-            request(self._context, self)
-        return [item.id for item in stored]
+        self._changes.check()
+        return given_items(self._run, self.name, self._settings.item_type, items, ids, metadatas)
 
     def _stored(
-        self, item: _Given, vector: bytes, *, keep: bool, ttl: Duration | None
-    ) -> StoredItem:
-        """An item as the store has it.
+        self,
+        given: Sequence[GivenItem],
+        vectors: Sequence[bytes],
+        *,
+        keep: bool = False,
+        ttl: Duration | None = None,
+    ) -> list[StoredItem]:
+        """Items as the store has them.
 
         Raises:
-            MemorySetError: it is too large.
+            MemorySetError: one is too large.
         """
-        now = clock.now()
+        now = self._bounded.view.now()
         seconds = self._settings.ttl if ttl is None else seconds_of(ttl, "the ttl of an item")
-        stored = StoredItem(
-            item.id,
-            item.value,
-            item.metadata,
-            created=now,
-            created_until=now,
-            accessed=now,
-            expires=now + seconds if seconds else 0.0,
-            keep=keep,
-            tokens=len(text_of(item.value)) // CHARACTERS_PER_TOKEN + 1,
-            owner=self._run.lane.key_bytes if self.shared else b"",
-            vector=vector,
-        )
-        size, largest = (
-            len(stored.encode()),
-            self._context.config.get(LongTermMemoryOptions.MAX_ITEM_SIZE),
-        )
-        if size > largest:
-            raise MemorySetError(
-                f"An item for the memory set {self.name!r} has {size:,} bytes, and {largest:,} are "
-                "allowed.",
-                hint="Split it, or set long-term-memory.max-item-size.",
+        largest = self._context.config.get(LongTermMemoryOptions.MAX_ITEM_SIZE)
+        stored = []
+        for item, vector in zip(given, vectors, strict=True):
+            found = StoredItem(
+                item.id,
+                item.value,
+                item.metadata,
+                created=now,
+                created_until=now,
+                accessed=now,
+                expires=now + seconds if seconds else 0.0,
+                keep=bool(keep),
+                tokens=len(text_of(item.value)) // CHARACTERS_PER_TOKEN + 1,
+                owner=self._run.lane.key_bytes if self.shared else b"",
+                vector=vector,
             )
+            size = len(found.encode())
+            if size > largest:
+                raise MemorySetError(
+                    f"An item for the memory set {self.name!r} has {size:,} bytes, and "
+                    f"{largest:,} are allowed.",
+                    hint="Split it, or set long-term-memory.max-item-size.",
+                )
+            stored.append(found)
         return stored
 
-    def _write(self, items: Sequence[StoredItem]) -> None:
-        """Put items into the run's changes, with what is laid down for the set."""
-        change = self._run.lane.set_layers().change(self._set)
-        settings = self._settings
-        with_vector = next((item for item in items if item.vector), None)
-        if with_vector is not None and not settings.dimensions:
-            dimensions = len(with_vector.vector) // 2
-            model = self._embedder.model().model
-            settings = replace(settings, dimensions=dimensions, model=model)
-            self._settings = settings
-            self._embedder = Embedder(self._context, self.name, settings)
-        if settings != self._known:
-            change.settings = self._known = settings
-        for item in items:
-            known = self._item(item.id)
-            if known is not None:
-                item = item._replace(created=known.created)  # noqa: PLW2901 (its successor)
-            change.put(item)
+    def _put(self, items: Sequence[StoredItem], *, has_room: bool) -> list[str]:
+        """Add items; `has_room` is whether a model sees to it that there is room for them."""
+        if not items:
+            return []
+        model = self._embedder.model().model if self._embedder.is_there else ""
+        by_model = has_room and self._settings.compaction is not None
+        self._bounded.add(items, model=model, evicts=not by_model)
+        if self._settings.compaction and self.is_full:
+            request(self._context, self)
+        return [item.id for item in items]
 
     def update(self, id: str, item: Any, metadata: Mapping[str, Any] | None = None) -> None:
         """See `MemorySet.update`."""
@@ -266,9 +225,9 @@ class WorkerMemorySet(CompactableSet):
         await self.aadd(item, id, known.metadata if metadata is None else metadata, keep=known.keep)
 
     def _known_item(self, item_id: str) -> StoredItem:
-        refuse_inside_durable_call()
-        known = self._item(checked_id(item_id))
-        if known is None:
+        self._changes.check()
+        known = self._bounded.view.item(checked_id(item_id))
+        if known is None or known.is_expired(self._bounded.view.now()):
             raise MemorySetError(f"The memory set {self.name!r} has no item {item_id!r}.")
         return known
 
@@ -277,21 +236,22 @@ class WorkerMemorySet(CompactableSet):
     @property
     def is_full(self) -> bool:
         """Whether it has as much as its bounds allow, or more."""
-        return self._read(self._count) >= self.capacity
+        return self._bounded.is_full
 
     @property
     def was_full(self) -> bool:
         """Whether it had that before this run has changed anything."""
-        changes = self._run.lane.set_layers().before_run(self._set)
-
-        def count(snapshot: Snapshot) -> int:
-            return self._count(snapshot.set(self._set), changes)
-
-        return self._run.lane.writer.shard.read(count) >= self.capacity
+        return self._bounded.was_full
 
     def own_items(self) -> list[MemorySetItem]:
         """All items; of a shared set, those that runs of this key have added."""
-        return self.get(limit=None)
+        self._changes.check()
+        own, now = self._run.lane.key_bytes, self._bounded.view.now()
+        return [
+            to_item(self.name, item)
+            for item in self._bounded.view.items(None, ALL, now)
+            if not self.shared or item.owner == own
+        ]
 
     @property
     def lock(self) -> asyncio.Lock:
@@ -323,35 +283,21 @@ class WorkerMemorySet(CompactableSet):
             None,
             [summary.metadata for summary in summaries],
         )
-        change = self._run.lane.set_layers().change(self._set)
-        for item, vector, summary in zip(given, vectors, summaries, strict=True):
-            sources = [self._item(source.id) for source in summary.sources]
-            known = [source for source in sources if source is not None]
-            if not known:
-                continue
-            expires = [source.expires for source in known]
-            stored = self._stored(item, vector, keep=False, ttl=None)._replace(
-                compacted=True,
-                created=min(source.created for source in known),
-                created_until=max(source.created_until for source in known),
-                accessed=max(source.accessed for source in known),
-                expires=max(expires) if all(expires) else 0.0,
-            )
-            for source in known:
-                change.delete(source.id)
-            self._write([stored])
+        items = self._stored(given, vectors)
+        model = self._embedder.model().model if self._embedder.is_there else ""
+        for item, summary in zip(items, summaries, strict=True):
+            self._bounded.replace([source.id for source in summary.sources], item, model)
         return [item.id for item in given]
 
     # -- deleting -----------------------------------------------------------------------------
 
     def delete(self, ids: str | Sequence[str] | None = None) -> None:
         """See `MemorySet.delete`."""
-        change = self._run.lane.set_layers().change(self._set)
+        self._changes.check()
         if ids is None:
-            change.clear()
-            return
-        for item_id in as_list(ids):
-            change.delete(checked_id(item_id))
+            self._bounded.clear()
+        else:
+            self._bounded.delete([checked_id(item_id) for item_id in as_list(ids)])
 
     async def adelete(self, ids: str | Sequence[str] | None = None) -> None:
         """See `MemorySet.delete`."""
@@ -366,27 +312,7 @@ class WorkerMemorySet(CompactableSet):
         limit: int | None = 100,
     ) -> list[MemorySetItem]:
         """See `MemorySet.get`."""
-        refuse_inside_durable_call()
-        now = clock.now()
-        if ids is not None:
-            found = [self._item(checked_id(item_id)) for item_id in as_list(ids)]
-            chosen = [item for item in found if item is not None and fits(item, filters)]
-        else:
-            most = limit if limit is not None else 1 << 62
-
-            def first(stored: StoredSet, changes: SetChange) -> list[StoredItem]:
-                kept: list[StoredItem] = []
-                if not changes.cleared:
-                    for _, item in stored.items():  # noqa: PERF102 (no mapping)
-                        if len(kept) >= most:
-                            return kept
-                        if item.id not in changes.items and not item.is_expired(now):
-                            kept += [item] * fits(item, filters)
-                kept += [item for item in _added(changes) if fits(item, filters)]
-                return kept[:most]
-
-            chosen = self._read(first)
-        return [to_item(self.name, item) for item in chosen if not item.is_expired(now)]
+        return self._shown(ids, self._reading.items(*self._wanted(ids, filters, limit)))
 
     async def aget(
         self,
@@ -395,7 +321,21 @@ class WorkerMemorySet(CompactableSet):
         limit: int | None = 100,
     ) -> list[MemorySetItem]:
         """See `MemorySet.get`."""
-        return self.get(ids, filters, limit)
+        return self._shown(ids, await self._reading.aitems(*self._wanted(ids, filters, limit)))
+
+    def _wanted(
+        self, ids: Any, filters: Any, limit: Any
+    ) -> tuple[list[str] | None, dict[str, Any] | None, int]:
+        """The arguments of `get`, checked."""
+        self._changes.check()
+        names = None if ids is None else [checked_id(item_id) for item_id in as_list(ids)]
+        return names, check_filters(filters), ALL if limit is None else check_limit(limit)
+
+    def _shown(self, ids: Any, found: list[StoredItem]) -> list[MemorySetItem]:
+        """Items as programs get them; those that were asked for by id count as used."""
+        if ids is not None:
+            self._bounded.touch(found, self._bounded.view.now())
+        return [to_item(self.name, item) for item in found]
 
     def search(
         self,
@@ -407,11 +347,11 @@ class WorkerMemorySet(CompactableSet):
         mode: SearchMode = "auto",
     ) -> list[MemorySetItem]:
         """See `MemorySet.search`."""
-        refuse_inside_durable_call()
+        asked = self._query(query, limit, filters, half_life, mode)
         vector = b""
         if self._wants_vector(query, mode):
-            vector = self._embedder.check([self._embedder.model().embed(query)])[0]
-        return self._find("" if mode == "vector" else query, vector, limit, filters, half_life)
+            vector = self._embedder.check([self._embedder.model().embed(whole_text(query))])[0]
+        return self._found(self._reading.find(replace(asked, vector=vector)))
 
     async def asearch(
         self,
@@ -423,14 +363,22 @@ class WorkerMemorySet(CompactableSet):
         mode: SearchMode = "auto",
     ) -> list[MemorySetItem]:
         """See `MemorySet.search`."""
-        refuse_inside_durable_call()
+        asked = self._query(query, limit, filters, half_life, mode)
         vector = b""
         if self._wants_vector(query, mode):
-            vector = self._embedder.check([await self._embedder.model().aembed(query)])[0]
-        return self._find("" if mode == "vector" else query, vector, limit, filters, half_life)
+            made = await self._embedder.model().aembed(whole_text(query))
+            vector = self._embedder.check([made])[0]
+        return self._found(await self._reading.afind(replace(asked, vector=vector)))
 
-    def _wants_vector(self, text: str, mode: SearchMode) -> bool:
-        """Whether a search needs the vector of its text."""
+    def _query(
+        self, text: Any, limit: Any, filters: Any, half_life: Duration | None, mode: SearchMode
+    ) -> Query:
+        """What is searched for, without its vector.
+
+        Raises:
+            MemorySetError: it is nothing that can be searched for.
+        """
+        self._changes.check()
         if not isinstance(text, str):
             raise MemorySetError(f"A search was given a {type(text).__name__}, not a text.")
         if mode not in get_args(SearchMode):
@@ -440,58 +388,20 @@ class WorkerMemorySet(CompactableSet):
                 f"The memory set {self.name!r} has no embedding model to search by meaning.",
                 hint="Give embedding= or set long-term-memory.embedding-model.",
             )
-        has_vectors = self._embedder.is_there and bool(self._settings.dimensions)
-        return mode != "text" and has_vectors and bool(text.strip())
-
-    def _find(
-        self,
-        text: str,
-        vector: bytes,
-        limit: int,
-        filters: Mapping[str, Any] | None,
-        half_life: Duration | None,
-    ) -> list[MemorySetItem]:
         faded = self._settings.half_life
         if half_life is not None:
             faded = seconds_of(half_life, "the half-life of a search")
-        query = Query(text, vector, limit, filters, faded, clock.now())
+        words = "" if mode == "vector" else text
+        return Query(
+            words, b"", check_limit(limit), check_filters(filters), faded, self._bounded.view.now()
+        )
 
-        def find(stored: StoredSet, changes: SetChange) -> list[MemorySetItem]:
-            added = ItemsPart(_added(changes))
-            parts: list[Part] = (
-                [added] if changes.cleared else [StoredPart(stored, changes.items), added]
-            )
-            return [to_item(self.name, found.item, found.score) for found in search(parts, query)]
+    def _wants_vector(self, text: str, mode: SearchMode) -> bool:
+        """Whether a search needs the vector of its text."""
+        has_vectors = self._embedder.is_there and bool(self._settings.dimensions)
+        return mode != "text" and has_vectors and bool(text.strip())
 
-        return self._read(find)
-
-    def _item(self, item_id: str) -> StoredItem | None:
-        def read(stored: StoredSet, changes: SetChange) -> StoredItem | None:
-            if item_id in changes.items:
-                return changes.items[item_id]
-            number = None if changes.cleared else stored.number_of(item_id)
-            return None if number is None else stored.item(number)
-
-        item = self._read(read)
-        return None if item is None or item.is_expired(clock.now()) else item
-
-    def _count(self, stored: StoredSet, changes: SetChange) -> int:
-        count = 0 if changes.cleared else stored.totals().items
-        for item_id, item in changes.items.items():
-            is_stored = not changes.cleared and stored.number_of(item_id) is not None
-            count += (item is not None) - is_stored
-        return count
-
-    def _read(self, read: Callable[[StoredSet, SetChange], _T]) -> _T:
-        """Return what `read` returns for the stored set, and the changes on top of it."""
-        lane = self._run.lane
-        changes = lane.set_layers().of_set(self._set)
-
-        def in_snapshot(snapshot: Snapshot) -> _T:
-            return read(snapshot.set(self._set), changes)
-
-        return lane.writer.shard.read(in_snapshot)
-
-
-def _added(changes: SetChange) -> list[StoredItem]:
-    return cast("list[StoredItem]", [item for item in changes.items.values() if item is not None])
+    def _found(self, found: Sequence[Found]) -> list[MemorySetItem]:
+        """Items as programs get them; they count as used."""
+        self._bounded.touch([each.item for each in found], self._bounded.view.now())
+        return [to_item(self.name, each.item, each.score) for each in found]

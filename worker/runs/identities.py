@@ -19,6 +19,7 @@ from ..tasks.tracking import current_path
 
 if TYPE_CHECKING:
     from ...agent.events.identity import EarlyOrigin
+    from ..tasks.executing import ExecutedRun
 
 _ACTION: Final = b""
 """The place of the action itself."""
@@ -26,6 +27,8 @@ _THREAD: Final = b"thread"
 """The place of all threads that an asynchronous action has started."""
 _CALLBACK: Final = b"callback"
 """The place of all tasks that were started by callbacks."""
+_ITEM: Final = b"item "
+"""What the places of items begin with, so that events and items are counted apart."""
 
 
 def origin_here() -> EarlyOrigin | None:
@@ -41,11 +44,21 @@ def origin_here() -> EarlyOrigin | None:
     run, step = executed
     if inside_durable_call():
         return run.random_origin(step)
+    return run.early_origin(step, _place(run))
+
+
+def item_origin(run: ExecutedRun) -> EarlyOrigin:
+    """The origin of an item that the run's action adds to a memory set here and now."""
+    place = _ACTION if executing_thread().run is run else _place(run)
+    return run.early_origin(run.step, _ITEM + place)
+
+
+def _place(run: ExecutedRun) -> bytes:
     if not run.has_async_action:
-        return run.early_origin(step, _ACTION)  # on a thread of its own
+        return _ACTION  # on a thread of its own
     found, path = current_path(run.number)
     if not found:
-        return run.early_origin(step, _THREAD)
+        return _THREAD
     if path is None:
-        return run.early_origin(step, _CALLBACK)
-    return run.early_origin(step, b".".join(b"%d" % number for number in path))
+        return _CALLBACK
+    return b".".join(b"%d" % number for number in path)

@@ -19,7 +19,7 @@ from ..memory.expiring_fields import ExpiringFields, ExpiringMemory
 from ..memory.fields import MemoryFields, from_record, to_record
 from ..memory.memory import WorkerMemory
 from ..memory.moment import RunMoment
-from ..memory.set_layers import SetLayers
+from ..memory.set_layers import SetLayers, Unchanged
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -147,6 +147,8 @@ class Lane:
         """Take memory away from tasks and threads that the action has left running."""
         self.fields = self.fields.transfer()
         self.memory = self.memory.__class__(self.fields, MemoryType.SHORT_TERM)
+        if self.sets is not None:
+            self.sets.renew()
 
     def commit(self) -> None:
         """Fold the run's changes into the key's memory, and have the open group write them."""
@@ -202,9 +204,9 @@ class Lane:
     def read_set_settings(self, name: SetName) -> SetSettings | None:
         """What is laid down for a memory set; None if there is no such set."""
         if self.sets is not None:
-            change = self.sets.of_set(name)
-            if change.settings is not None or change.dropped:
-                return change.settings
+            changed = self.sets.settings(name)
+            if not isinstance(changed, Unchanged):
+                return changed
         return self.writer.shard.read(lambda snapshot: snapshot.set(name).settings())
 
     def read_set_names(self, owner: bytes) -> list[str]:

@@ -107,8 +107,6 @@ class Run:
     """The origins of events whose id was read before they were sent."""
     moment: bytes | None = None
     """Its moment (`memory.moment`), if that is on record."""
-    items: int = 0
-    """How many items of memory sets the current action has named."""
     set_locks: dict[SetName, Lock] | None = None
     """By memory set, what its task holds that compacts it."""
     memory_has_changed: bool = False
@@ -258,8 +256,6 @@ class Run:
         """Make `action` current."""
         self.action = action
         self.sent = None
-        if self.items:
-            self.items = 0
         newest = {
             entry.index: entry.data  # a call that is tried again is recorded several times
             for entry in self.entries or ()
@@ -360,11 +356,6 @@ class Run:
         return self.sensory
 
     # -- identities ---------------------------------------------------------------------------
-
-    def next_item(self) -> int:
-        """The next number for an item that the current action adds to a memory set."""
-        self.items += 1
-        return self.items
 
     @property
     def has_async_action(self) -> bool:

@@ -1,0 +1,196 @@
+"""A memory set of a key as its run sees it: the set in the store, and changes on top of it."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ...store.sets.parts import ItemsPart, StoredPart, fits
+from ...store.sets.records import SHARED
+from ...store.sets.searching import search
+from ..memory.set_layers import Unchanged
+from ..memory.tally import NOTHING, Amount, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from ...store.sets.changes import SetChange, SetName
+    from ...store.sets.parts import Part
+    from ...store.sets.reading import StoredSet
+    from ...store.sets.records import StoredItem
+    from ...store.sets.searching import Found, Query
+    from ...store.shard.snapshot import Snapshot
+    from ..memory.set_layers import SetLayers
+    from ..runs.lane import Lane
+
+_T = TypeVar("_T")
+
+_FIRST_BATCH: Final = 16
+_LARGEST_BATCH: Final = 1024
+
+Place = tuple[int, "StoredItem"]
+"""An item, and its number in the store; 0 for one that is not there yet."""
+
+
+class SetView:
+    """A set, as one action of a key sees it."""
+
+    def __init__(self, lane: Lane, layers: SetLayers, name: SetName) -> None:
+        self._lane = lane
+        self._layers = layers
+        self.name = name
+
+    def now(self) -> float:
+        """The moment of the run, by which it judges what has expired."""
+        return self._lane.run_moment().milliseconds() / 1000
+
+    def item(self, item_id: str, *, with_vector: bool = False) -> StoredItem | None:
+        """The item with an id, also if it has expired; None if there is none."""
+        changed = self._layers.item(self.name, item_id)
+        if not isinstance(changed, Unchanged):
+            return changed
+
+        def read(stored: StoredSet) -> StoredItem | None:
+            number = stored.number_of(item_id)
+            return None if number is None else stored.item(number, with_vector=with_vector)
+
+        return self._read(read)
+
+    def items(self, filters: Mapping[str, Any] | None, most: int, now: float) -> list[StoredItem]:
+        """The first items that have not expired."""
+        changes = self._layers.of_set(self.name)
+
+        def read(stored: StoredSet) -> list[StoredItem]:
+            found: list[StoredItem] = []
+            for _, item in _visible(stored, changes):
+                if len(found) >= most:
+                    break
+                if not item.is_expired(now) and fits(item, filters):
+                    found.append(item)
+            return found
+
+        return self._read(read)
+
+    def search(self, query: Query) -> list[Found]:
+        """What fits a query best."""
+        changes = self._layers.of_set(self.name)
+        return self._read(lambda stored: search(parts_of(stored, changes), query))
+
+    def oldest(self, after: int) -> Iterator[Place]:
+        """Items from the oldest on, with vectors, beginning behind a number of the store."""
+        changes = self._layers.of_set(self.name)
+        most = _FIRST_BATCH
+        while not changes.cleared:
+
+            def read(stored: StoredSet, after: int = after, most: int = most) -> list[Place]:
+                return list(islice(_stored(stored, changes, after), most))
+
+            batch = self._read(read)
+            yield from batch
+            if len(batch) < most:
+                break
+            after, most = batch[-1][0], min(4 * most, _LARGEST_BATCH)
+        yield from _added(changes)
+
+    def all_items(self) -> list[Place]:
+        """All items, with vectors, from the oldest on."""
+        changes = self._layers.of_set(self.name)
+        return self._read(lambda stored: list(_visible(stored, changes, with_vectors=True)))
+
+    # -- what it amounts to -------------------------------------------------------------------
+
+    def tally(self) -> Tally:
+        """What the set amounts to, as followed since it was counted."""
+        tally = self._layers.tallies.get(self.name)
+        if tally is None:
+            tally = self._layers.tallies[self.name] = self._count()
+        return tally
+
+    def recount(self) -> Tally:
+        """The same, counted in this action; commits of the shard remove expired items."""
+        tally = self.tally()
+        if not tally.is_recent:
+            counted = self._count()
+            tally.committed, tally.run, tally.action = (
+                counted.committed,
+                counted.run,
+                counted.action,
+            )
+            tally.is_recent = True
+        return tally
+
+    def elsewhere(self) -> int:
+        """The bytes of the other sets of the key; 0 for a shared set."""
+        layers, owner = self._layers, self.name.owner
+        if owner[0] == SHARED:
+            return 0
+        if not layers.has_all_tallies:
+            stored = self._lane.writer.shard.read(lambda snapshot: list(snapshot.sets(owner)))
+            for name in {*stored, *layers.names()}:
+                if name.owner == owner:
+                    SetView(self._lane, layers, name).tally()
+            layers.has_all_tallies = True
+        return sum(
+            tally.total().size
+            for name, tally in layers.tallies.items()
+            if name.owner == owner and name != self.name
+        )
+
+    def _count(self) -> Tally:
+        layers = self._layers
+
+        def read(stored: StoredSet) -> Tally:
+            before = _amount(stored, layers.before_run(self.name))
+            change = layers.before_run(self.name)
+            change.add(layers.of_run(self.name))
+            run = _amount(stored, change)
+            all_of_it = _amount(stored, layers.of_set(self.name))
+            return Tally(before, run.minus(before), all_of_it.minus(run))
+
+        return self._read(read)
+
+    def _read(self, read: Callable[[StoredSet], _T]) -> _T:
+        def in_snapshot(snapshot: Snapshot) -> _T:
+            return read(snapshot.set(self.name))
+
+        return self._lane.writer.shard.read(in_snapshot)
+
+
+def parts_of(stored: StoredSet, changes: SetChange) -> list[Part]:
+    """The parts of a set for a search: what is stored, and what is not yet."""
+    added = ItemsPart([item for _, item in _added(changes)])
+    return [added] if changes.cleared else [StoredPart(stored, changes.items), added]
+
+
+def _visible(
+    stored: StoredSet, changes: SetChange, *, with_vectors: bool = False
+) -> Iterator[Place]:
+    if not changes.cleared:
+        yield from _stored(stored, changes, with_vectors=with_vectors)
+    yield from _added(changes)
+
+
+def _stored(
+    stored: StoredSet, changes: SetChange, after: int = 0, *, with_vectors: bool = True
+) -> Iterator[Place]:
+    for number, item in stored.items(after, with_vectors=with_vectors):
+        if item.id not in changes.items:
+            yield number, item
+
+
+def _added(changes: SetChange) -> list[Place]:
+    return [(0, item) for item in changes.items.values() if item is not None]
+
+
+def _amount(stored: StoredSet, changes: SetChange) -> Amount:
+    """What a set amounts to with changes."""
+    total = NOTHING if changes.cleared else Amount.of_totals(stored.totals())
+    for item_id, item in changes.items.items():
+        number = None if changes.cleared else stored.number_of(item_id)
+        known = None if number is None else stored.item(number, with_vector=True)
+        if known is not None:
+            total = total.minus(Amount.of(known))
+        if item is not None:
+            total = total.plus(Amount.of(item))
+    return total
