@@ -1,9 +1,9 @@
 """Chunks are made of the tail of a set, and of other chunks.
 
 New items are single records: the *tail*. A search reads all of it, so it is short: when it has
-`TAIL` items, these become a chunk, and four small chunks beside each other become one of `CHUNK`
-items. So an item is written three times in its life, however large its set is, and a search reads
-few and large values.
+`TAIL` items or more, these become a chunk, and small chunks beside each other become one as soon
+as they nearly have `CHUNK` items together. So an item is written three times in its life, however
+large its set is, and a search reads few and large values.
 
 A deletion marks the item in the chunk's bitmap. When less than half of a chunk lives, it is written
 anew, together with a neighbour if that is small, too: so at most half of the space is lost, and an
@@ -75,8 +75,8 @@ def fold_tail(table: SetTable, floor: int, sizes: Sizes) -> int:
         except BrokenChunkError:
             tail.append((number, _terms_anew(table, number)))
     vectors = {number: bytes(value) for number, value in table.scan(VECTOR, floor)}
-    for start in range(0, len(tail), sizes.tail):
-        part = tail[start : start + sizes.tail]
+    for start in range(0, len(tail), sizes.chunk):
+        part = tail[start : start + sizes.chunk]
         numbers = [number for number, _ in part]
         kept = _write(table, numbers, [terms for _, terms in part], _rows(numbers, vectors))
         for number in numbers:
@@ -140,11 +140,12 @@ def grown_together(table: SetTable, floor: int, last: int, sizes: Sizes) -> list
     total = 0
     for first, bitmap in table.scan_back(LIVE, last):
         live = numbers_of(bytes(bitmap))[1]
-        if first <= floor or live > sizes.tail or total + live > sizes.chunk:
+        if first <= floor or 2 * live > sizes.chunk or total + live > sizes.chunk:
             break
         total += live
         found.append(first)
-    return found[::-1] if len(found) >= sizes.chunk // sizes.tail else []
+    is_nearly_full = len(found) > 1 and total + sizes.tail > sizes.chunk
+    return found[::-1] if is_nearly_full else []
 
 
 def with_neighbours(table: SetTable, floor: int, first: int, sizes: Sizes) -> list[int]:

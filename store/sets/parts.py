@@ -7,6 +7,7 @@ change has replaced it. That an item has expired is only seen by its record, whe
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .folding import terms_record
@@ -18,8 +19,9 @@ from .index.vectors import cosines
 from .records import TERMS, VECTOR, ItemHead, StoredItem, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from .index.vector_chunk import VectorRows
     from .index.vectors import Scan
     from .reading import StoredSet
 
@@ -77,6 +79,24 @@ class Segment:
         pairs = list(self._lists.find(term))
         return ([place for place, _ in pairs], bytes([n for _, n in pairs])) if pairs else None
 
+    def find_all(self, np: Any, terms: Any) -> Iterator[tuple[int, Buffer, Buffer]]:
+        """Yield what `find` returns for each of many terms, with its index.
+
+        Args:
+            np: numpy.
+            terms: an array, ascending.
+
+        Places are bytes of u16.
+        """
+        if isinstance(self._lists, ChunkLists):
+            yield from self._lists.find_all(np, terms)
+            return
+        for index, term in enumerate(terms.tolist()):
+            pairs = list(self._lists.find(term))
+            if pairs:
+                places = array("H", [place for place, _ in pairs])
+                yield index, places.tobytes(), bytes([count for _, count in pairs])
+
     def narrow(self, terms: Sequence[int]) -> None:
         """Allow only items that have all these terms."""
         for term in terms:
@@ -127,6 +147,8 @@ class StoredPart:
         self._chunks = stored.bitmaps()
         self._segments: dict[int, Segment] = {}
         """By the first number of a chunk; 0 for the tail."""
+        self._rows: dict[int, VectorRows] = {}
+        """Of the chunks that have vectors of the dimensions that are searched, once compared."""
         self._narrowed = False
 
     def counted(self) -> tuple[int, int]:
@@ -140,10 +162,13 @@ class StoredPart:
 
     def segments(self, filters: Sequence[int]) -> list[Segment]:
         """See `Part`."""
-        for first, bitmap in self._chunks:
-            if first not in self._segments:
-                self._add_chunk(first, bitmap)
         if 0 not in self._segments:
+            bitmaps = dict(self._chunks)
+            for first, lists in self._stored.all_lists():
+                if first in bitmaps:
+                    self._add_chunk(first, lists, bitmaps.pop(first))
+            for first in bitmaps:
+                self._stored.lists(first)  # raises: it is missing
             self._add_tail()
         if filters and not self._narrowed:
             for segment in self._segments.values():
@@ -151,8 +176,7 @@ class StoredPart:
             self._narrowed = True
         return list(self._segments.values())
 
-    def _add_chunk(self, first: int, bitmap: bytes) -> None:
-        lists = self._stored.lists(first)
+    def _add_chunk(self, first: int, lists: ChunkLists, bitmap: bytes) -> None:
         if not is_sound(bitmap) or numbers_of(bitmap)[0] != len(lists.seqs):
             raise self._stored.damaged(f"chunk {first}", "its bitmap is not that of its lists")
         self._segments[first] = Segment(lists, lists.seqs, self._shown(first, bitmap))
@@ -187,12 +211,13 @@ class StoredPart:
         """See `Part`."""
         if filters:
             self.segments(filters)
-        for first, bitmap in self._chunks:
-            segment = self._segments.get(first)
-            flags = self._shown(first, bitmap) if segment is None else segment.allowed
-            rows = self._stored.rows(first)
-            if rows is None or rows.dims != len(query):
+        bitmaps = dict(self._chunks)
+        for first, rows in self._stored.all_rows():
+            if rows.dims != len(query) or first not in bitmaps:
                 continue
+            self._rows[first] = rows
+            segment = self._segments.get(first)
+            flags = self._shown(first, bitmaps[first]) if segment is None else segment.allowed
             if flags is not None and len(flags) != rows.items:
                 raise self._stored.damaged(f"chunk {first}", "its vectors are not of its items")
             scan().add((name, first), rows, flags)
@@ -222,15 +247,22 @@ class StoredPart:
         self, query: Any, found: Sequence[tuple[float, int, int]]
     ) -> list[tuple[float, int]]:
         """See `Part`."""
-        numbers = []
-        halves = []
-        for _, first, row in found:
-            rows = self._stored.rows(first)
-            if rows is not None:
-                halves.append(self._stored.halves(first, rows, row))
-                numbers.append(self._stored.lists(first).seqs[rows.places[row]])
+        numbers: list[int] = []
+        halves: list[bytes] = []
+        abouts: list[float] = []
+        by_chunk: dict[int, list[tuple[float, int]]] = {}
+        for about, first, row in found:
+            by_chunk.setdefault(first, []).append((about, row))
+        for first, picked in by_chunk.items():
+            rows = self._rows[first]
+            segment = self._segments.get(first)
+            seqs = self._stored.lists(first).seqs if segment is None else segment.numbers
+            halves += self._stored.halves(first, rows, [row for _, row in picked])
+            numbers += (seqs[rows.places[row]] for _, row in picked)
+            abouts += (about for about, _ in picked)
         exact = cosines(b"".join(halves), query)
-        for (about, first, _), cosine in zip(found, exact, strict=True):
+        firsts = (first for first, picked in by_chunk.items() for _ in picked)
+        for first, about, cosine in zip(firsts, abouts, exact, strict=True):
             if not abs(about - cosine) < _STRANGE:  # NaN is strange, too
                 self._stored.check_halves(first)
         return list(zip(exact, numbers, strict=True))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
 from .changes import SetName
-from .index.vector_chunk import BrokenChunkError, row_of_f16
+from .index.postings import ChunkLists
+from .index.vector_chunk import BrokenChunkError, row_of_f16, small_rows
 from .records import (
     HALVES,
     ITEM,
@@ -32,11 +33,10 @@ from .records import (
 from .table import SetTable, number_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import lmdb
 
-    from .index.postings import ChunkLists
     from .index.vector_chunk import VectorRows
 
     Buffer = bytes | memoryview
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredSet", "forget_checks", "set_label", "sets_in"]
 
 _T = TypeVar("_T")
+_Decoded_co = TypeVar("_Decoded_co", covariant=True)
 
 _BEHIND: Final = b"\xff"
 """Sorts behind all kinds of records, and names are UTF-8."""
@@ -54,6 +55,12 @@ _NOT_SHOWN: Final = (b"p", b"g")
 """The first bytes of keys that may need the user's classes to be read."""
 _PLAIN: Final = 200
 """An owner whose first byte is not more is the prefix of a key that is stored in full."""
+
+
+class _Decode(Protocol[_Decoded_co]):
+    """Makes of the bytes of a chunk what searches read."""
+
+    def __call__(self, value: Buffer, /, *, check: bool) -> _Decoded_co: ...
 
 
 class StoredSet:
@@ -120,7 +127,7 @@ class StoredSet:
         if place is None or rows is None:
             return b""
         places = list(rows.places)
-        return self.halves(first, rows, places.index(place)) if place in places else b""
+        return self.halves(first, rows, [places.index(place)])[0] if place in places else b""
 
     def items(
         self, after: int = 0, *, with_vectors: bool = False
@@ -148,28 +155,37 @@ class StoredSet:
 
     def lists(self, first: int) -> ChunkLists:
         """The inverted lists of a chunk. Raises StoreCorruptError."""
-        records = self._required()
+        value = self._required().view(LISTS + number_key(first))
+        if value is None:
+            raise self.damaged(f"chunk {first}", "the lists are missing")
+        return self._checked(ChunkLists, LISTS, first, value)
 
-        def read(check: bool) -> ChunkLists:  # noqa: FBT001
-            return records.lists(first, check=check)
-
-        return self._checked(read, LISTS, first)
+    def all_lists(self) -> Iterator[tuple[int, ChunkLists]]:
+        """Yield the first number and the inverted lists of each chunk, as `lists` returns them."""
+        if self._records is not None:
+            for first, value in self._records.scan(LISTS, self._counted().floor):
+                yield first, self._checked(ChunkLists, LISTS, first, value)
 
     def rows(self, first: int) -> VectorRows | None:
         """The vectors of a chunk, None if it has none. Raises StoreCorruptError."""
-        records = self._required()
+        value = self._required().view(SMALL + number_key(first))
+        return None if value is None else self._checked(small_rows, SMALL, first, value)
 
-        def read(check: bool) -> VectorRows | None:  # noqa: FBT001
-            return records.rows(first, halves=False, check=check)
+    def all_rows(self) -> Iterator[tuple[int, VectorRows]]:
+        """Yield the first number and the vectors of each chunk that has some, as `rows` does."""
+        if self._records is not None:
+            for first, value in self._records.scan(SMALL, self._counted().floor):
+                yield first, self._checked(small_rows, SMALL, first, value)
 
-        return self._checked(read, SMALL, first)
-
-    def halves(self, first: int, rows: VectorRows, row: int) -> bytes:
-        """One vector of a chunk, in float16. Raises StoreCorruptError."""
+    def halves(self, first: int, rows: VectorRows, picked: Iterable[int]) -> list[bytes]:
+        """Some vectors of a chunk, in float16. Raises StoreCorruptError."""
         value = self._required().view(HALVES + number_key(first))
         if value is None:
             raise self.damaged(f"chunk {first}", "the rescoring vectors are missing")
-        return bytes(self._guarded(lambda: row_of_f16(value, rows.dims, row), f"chunk {first}"))
+        dims = rows.dims
+        return self._guarded(
+            lambda: [bytes(row_of_f16(value, dims, row)) for row in picked], f"chunk {first}"
+        )
 
     def check_halves(self, first: int) -> None:
         """Compare the checksums of the vectors of a chunk. Raises StoreCorruptError."""
@@ -190,13 +206,13 @@ class StoredSet:
             "restore the state directory from a copy, or delete the set.",
         )
 
-    def _checked(self, read: Callable[[bool], _T], kind: bytes, first: int) -> _T:
+    def _checked(self, decode: _Decode[_T], kind: bytes, first: int, value: Buffer) -> _T:
         """Read a chunk; its checksum is compared when this process reads it for the first time."""
-        records = self._required()
-        key = kind + number_key(first)
-        value = records.view(key)
-        mark = 0 if value is None else hash((records.address, key, bytes(value[:24]), len(value)))
-        found = self._guarded(lambda: read(mark not in _CHECKED), f"chunk {first}")
+        mark = hash((self._required().address, kind, first, bytes(value[:24]), len(value)))
+        try:
+            found = decode(value, check=mark not in _CHECKED)
+        except (BrokenChunkError, ValueError, struct.error) as error:
+            raise self.damaged(f"chunk {first}", error) from error
         if len(_CHECKED) >= _MOST_CHECKED:
             _CHECKED.clear()
         _CHECKED.add(mark)

@@ -50,29 +50,15 @@ class WordSearch:
         counted: tuple[int, int],
     ) -> None:
         self._segments = segments
+        self._terms = sorted(set(terms))
+        self._counted = counted
         self._bases: list[int] = []
         total = 0
         for _, segment in segments:
             self._bases.append(total)
             total += len(segment.numbers)
         self._total = total
-        self._entries = {
-            term: [
-                _Entries(index, *found)
-                for index, (_, segment) in enumerate(segments)
-                if (found := segment.find(term)) is not None
-            ]
-            for term in dict.fromkeys(terms)
-        }
-        having = {term: self._having(entries) for term, entries in self._entries.items()}
-        self._statistics = TextStatistics(*counted, having)
-
-    def _having(self, entries: list[_Entries]) -> int:
-        having = 0
-        for index, places, _ in entries:
-            shown = self._segments[index][1].shown
-            having += len(places) if shown is None else sum(map(shown.__getitem__, places))
-        return having
+        self._scores: Any = None
 
     def best(self, keep: int) -> list[tuple[float, int, int]]:
         """The best, in descending order: score, part, number of the item."""
@@ -87,56 +73,113 @@ class WordSearch:
         part, segment = self._segments[index]
         return score, part, segment.numbers[at - self._bases[index]]
 
+    # -- without numpy ------------------------------------------------------------------------
+
     def _with_a_loop(self, keep: int) -> list[tuple[float, int]]:
-        mean = self._statistics.mean_length
+        if self._scores is None:
+            self._scores = self._scores_of_a_loop()
+        found = ((score, at) for at, score in self._scores.items())
+        return nsmallest(keep, found, key=_descending)
+
+    def _scores_of_a_loop(self) -> dict[int, float]:
+        entries = {
+            term: [
+                _Entries(index, *found)
+                for index, (_, segment) in enumerate(self._segments)
+                if (found := segment.find(term)) is not None
+            ]
+            for term in self._terms
+        }
+        having = {term: self._having(those) for term, those in entries.items()}
+        statistics = TextStatistics(*self._counted, having)
+        mean = statistics.mean_length
         scores: dict[int, float] = {}
-        for term, entries in self._entries.items():
-            weight = self._statistics.weight(term)
-            for index, places, counts in entries:
+        for term, those in entries.items():
+            weight = statistics.weight(term)
+            for index, places, counts in those:
                 segment = self._segments[index][1]
                 base, allowed, lengths = self._bases[index], segment.allowed, segment.lengths
                 for place, count in zip(places, counts, strict=True):
                     if allowed is None or allowed[place]:
                         score = weight * word_score(count, lengths[place], mean)
                         scores[base + place] = scores.get(base + place, 0.0) + score
-        return nsmallest(keep, ((score, at) for at, score in scores.items()), key=_descending)
+        return scores
+
+    def _having(self, entries: list[_Entries]) -> int:
+        having = 0
+        for index, places, _ in entries:
+            shown = self._segments[index][1].shown
+            having += len(places) if shown is None else sum(map(shown.__getitem__, places))
+        return having
+
+    # -- with numpy ---------------------------------------------------------------------------
 
     def _with_numpy(self, keep: int) -> list[tuple[float, int]]:
         np = numpy()
-        lengths = np.concatenate(
-            [np.asarray(segment.lengths, np.uint32) for _, segment in self._segments]
+        if self._scores is None:
+            self._scores = self._scores_of_numpy(np)
+        scores = self._scores
+        least = (
+            np.partition(scores, len(scores) - keep)[len(scores) - keep]
+            if keep < len(scores)
+            else 0.0
         )
-        mean = self._statistics.mean_length
-        scores = np.zeros(self._total)
-        for term, entries in self._entries.items():
-            if not entries:
-                continue
-            at, counts = self._joined(np, entries)
-            added = self._statistics.weight(term) * word_score(counts, lengths[at], mean)
-            scores[at] += added
-        self._remove_what_is_not_allowed(np, scores)
-        found = np.flatnonzero(scores)
+        found = np.flatnonzero(scores >= least if least > 0.0 else scores)
         values = scores[found]
-        if len(found) > keep:
-            least = np.partition(values, len(values) - keep)[len(values) - keep]
-            found = found[values >= least]
-            values = scores[found]
         order = np.argsort(-values, kind="stable")[:keep]
         return list(zip(values[order].tolist(), found[order].tolist(), strict=True))
 
-    def _joined(self, np: Any, entries: list[_Entries]) -> tuple[Any, Any]:
-        """Where the items with a term are among all, and how often each has it."""
-        sizes = [len(places) for _, places, _ in entries]
-        bases = np.repeat([self._bases[index] for index, _, _ in entries], sizes)
-        places = np.concatenate([np.asarray(places, np.uint16) for _, places, _ in entries])
-        counts = np.frombuffer(b"".join(counts for _, _, counts in entries), np.uint8)
-        return bases + places, counts.astype(np.float64)
+    def _scores_of_numpy(self, np: Any) -> Any:
+        lengths = np.concatenate(
+            [np.asarray(segment.lengths, np.uint32) for _, segment in self._segments]
+        )
+        shown = self._flags(np, [segment.shown for _, segment in self._segments])
+        found = self._entries_of_numpy(np)
+        having = {
+            term: len(at) if shown is None else int(np.count_nonzero(shown[at]))
+            for term, (at, _) in found.items()
+        }
+        statistics = TextStatistics(*self._counted, having)
+        mean = statistics.mean_length
+        scores = np.zeros(self._total)
+        for term, (at, counts) in found.items():
+            scores[at] += word_score(counts, lengths[at], mean) * statistics.weight(term)
+        allowed = self._flags(np, [segment.allowed for _, segment in self._segments])
+        if allowed is not None:
+            scores *= allowed
+        return scores
 
-    def _remove_what_is_not_allowed(self, np: Any, scores: Any) -> None:
+    def _flags(self, np: Any, flags: Sequence[Buffer | None]) -> Any:
+        """Flags of the items of all segments in one row, None if all are 1."""
+        if all(some is None for some in flags):
+            return None
+        row = np.ones(self._total, np.bool_)
+        for base, some in zip(self._bases, flags, strict=True):
+            if some is not None:
+                row[base : base + len(some)] = np.frombuffer(some, np.bool_)
+        return row
+
+    def _entries_of_numpy(self, np: Any) -> dict[int, tuple[Any, Any]]:
+        """For each term, where the items that have it are among all, and how often each has it."""
+        wanted = np.array(self._terms, np.uint32)
+        places: list[list[Buffer]] = [[] for _ in self._terms]
+        counts: list[list[Buffer]] = [[] for _ in self._terms]
+        bases: list[list[int]] = [[] for _ in self._terms]
+        sizes: list[list[int]] = [[] for _ in self._terms]
         for base, (_, segment) in zip(self._bases, self._segments, strict=True):
-            if segment.allowed is not None:
-                flags = np.frombuffer(segment.allowed, np.uint8)
-                scores[base : base + len(flags)] *= flags
+            for index, its_places, its_counts in segment.find_all(np, wanted):
+                places[index].append(its_places)
+                counts[index].append(its_counts)
+                bases[index].append(base)
+                sizes[index].append(len(its_counts))
+        found: dict[int, tuple[Any, Any]] = {}
+        for index, term in enumerate(self._terms):
+            if places[index]:
+                at = np.repeat(bases[index], sizes[index])
+                at += np.frombuffer(b"".join(places[index]), np.uint16)
+                counted = np.frombuffer(b"".join(counts[index]), np.uint8)
+                found[term] = at, counted.astype(np.float64)
+        return found
 
 
 def _descending(found: tuple[float, int]) -> tuple[float, int]:

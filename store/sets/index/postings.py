@@ -22,7 +22,7 @@ from __future__ import annotations
 import struct
 import sys
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from .vector_chunk import BrokenChunkError
@@ -194,7 +194,7 @@ class ChunkLists:
 
     __slots__ = ("_counts", "_offsets", "_places", "lengths", "seqs", "terms")
 
-    def __init__(self, value: Buffer, *, check: bool = True) -> None:
+    def __init__(self, value: Buffer, /, *, check: bool = True) -> None:
         if len(value) < _HEAD.size:
             raise BrokenChunkError("the lists are cut short")
         version, zero, items, terms, entries, crc, zeros = _HEAD.unpack_from(value)
@@ -219,6 +219,15 @@ class ChunkLists:
         if index == len(self.terms) or self.terms[index] != term:
             return None
         return self.entries(index)
+
+    def find_all(self, np: Any, terms: Any) -> Iterator[tuple[int, memoryview, memoryview]]:
+        """Yield what `find` returns for each of many terms, with its index; see `Segment`."""
+        own = np.frombuffer(self.terms, np.uint32)
+        at = own.searchsorted(terms)
+        np.minimum(at, len(own) - 1, out=at)
+        indexes = np.flatnonzero(own[at] == terms) if len(own) else own
+        for index, its in zip(indexes.tolist(), at[indexes].tolist(), strict=True):
+            yield index, *self.entries(its)
 
     def entries(self, index: int) -> tuple[memoryview, memoryview]:
         """As `find`, by the number of the term."""

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     Buffer = bytes | memoryview
 
-__all__ = ["BrokenChunkError", "VectorRows", "decode_rows", "encode_rows", "row_of_f16"]
+__all__ = [
+    "BrokenChunkError",
+    "VectorRows",
+    "decode_rows",
+    "encode_rows",
+    "row_of_f16",
+    "small_rows",
+]
 
 _HEAD: Final = struct.Struct("<HHIII")
 _VERSION: Final = 1
@@ -100,6 +107,11 @@ def decode_rows(small: Buffer, halves: Buffer | None = None, *, check: bool = Tr
         if len(half_rows) != 2 * count * dims:
             raise BrokenChunkError("the rescoring vectors have another length than their head says")
     return VectorRows(dims, items, places, body[:at], body[at + 2 * count :], half_rows)
+
+
+def small_rows(value: Buffer, /, *, check: bool = True) -> VectorRows:
+    """Inverse of `encode_rows`, of the first value alone."""
+    return decode_rows(value, check=check)
 
 
 def row_of_f16(halves: Buffer, dims: int, row: int) -> Buffer:
