@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tamias
-from support.fire.run import Field, Shape
+from support.fire.run import LONG, TTL, Field, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ SHAPE = Shape(
     + ["multi"] * 3
     + ["gather", "mixed", "call", "twice", "flaky", "flaky-gather", "raise"]
     + ["nap", "ask", "tick", "arm", "limited"],
-    config={"shards": 4, "window": 32, "batch-size": 16},
+    config={"shards": 4, "window": 32, "batch-size": 16, TTL: LONG},
 )
 AFTER_A_CRASH = ("sink.truncate.before", "sink.truncate.after", "announce.inside")
 """Points that only exist for a process which finds what another has left behind."""
@@ -45,8 +45,8 @@ WHILE_MOVING = (
 """Points that need shards which move from one worker to another."""
 WHILE_RELOADING = ("promote.before", "promote.after")
 """Points that need a reload; those who test reloads die there."""
-WHILE_EXPIRING = ("expire.settings", "expire.before", "expire.inside", "expire.after")
-"""Points that need memory that expires; `test_expiring_memory` has a job for it."""
+WHILE_EXPIRING = ("expire.before", "expire.inside", "expire.after")
+"""Points that need memory that expires meanwhile; `test_expiring_memory` has a job for it."""
 MOVED = replace(
     SHAPE,
     inputs=600,

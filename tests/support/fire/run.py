@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from tamias.store.records.dead_letters import DeadLetter
 
 MOST_WRONG = 6
+TTL = "short-term-memory.state-ttl.ms"
+LONG = 3_600_000
+"""A lifetime of memory, in milliseconds, that no job reaches: its fields have times, and stay."""
 HERE = Path(__file__).parent
 AGENT = HERE / "agent.py"
 KINDS = (

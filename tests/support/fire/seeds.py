@@ -20,7 +20,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from support.fire.run import KINDS, Field, Shape, workers_below, zygotes_below
+from support.fire.run import KINDS, LONG, TTL, Field, Shape, workers_below, zygotes_below
 
 if TYPE_CHECKING:
     import subprocess
@@ -52,6 +52,9 @@ def shape_of(seed: int, base: Shape | None = None) -> Shape:
     ordered = chance.random() < 0.25
     inputs = chance.choice([400, 1000, 2000]) * base.inputs // 1500
     keys = chance.choice([3, 40, 200])
+    scales, ends = chance.random() < 0.15, chance.random() < 0.5
+    if chance.random() < 0.3:
+        config[TTL] = LONG
     return replace(
         base,
         inputs=inputs,
@@ -59,8 +62,8 @@ def shape_of(seed: int, base: Shape | None = None) -> Shape:
         config=config,
         environment=environment,
         ordered=ordered,
-        scales=chance.random() < 0.15,
-        ends=chance.random() < 0.5,
+        scales=scales,
+        ends=ends,
     )
 
 

@@ -127,11 +127,11 @@ class ExpiringMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.now: int = START
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(lane_module, "PREFETCH_FIELDS", self.prefetch)
         self.patch.setattr(clock, "milliseconds", lambda: self.now)
         self.directory = Path(tempfile.mkdtemp())
-        self.now = START
 
     @initialize(key=st.text(max_size=3) | st.just("k" * 300), ttl=ttls)
     def begin(self, key: str, ttl: FieldTtl) -> None:
