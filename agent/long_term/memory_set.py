@@ -23,6 +23,7 @@ from ..waiting.moments import Duration  # noqa: TC001 (as above)
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+
 __all__ = [
     "CompactionConfig",
     "DatetimeRange",
@@ -307,3 +308,7 @@ class LongTermMemory(ABC):
     @abstractmethod
     def memory_set_names(self, *, shared: bool = False) -> list[str]:
         """The names of the sets that there are."""
+
+    def with_models_of(self, context: Any) -> LongTermMemory:  # noqa: ARG002 (a default)
+        """The same memory, for a sub-agent: names of models are those of its own context."""
+        return self

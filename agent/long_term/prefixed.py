@@ -34,5 +34,9 @@ class PrefixedMemory(LongTermMemory):
             return names
         return [name[len(self._prefix) :] for name in names if name.startswith(self._prefix)]
 
+    def with_models_of(self, context: Any) -> LongTermMemory:
+        """See `LongTermMemory.with_models_of`."""
+        return PrefixedMemory(self._memory.with_models_of(context), self._prefix)
+
     def _full(self, name: str, shared: bool) -> str:  # noqa: FBT001 (private)
         return name if shared or not name else self._prefix + name

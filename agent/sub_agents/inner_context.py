@@ -44,8 +44,7 @@ class CallOfSubAgent(Protocol):
     def short_term_memory(self) -> MemoryObject:
         """The sub-agent's memory in this key, or all of the key's."""
 
-    @property
-    def long_term_memory(self) -> LongTermMemory:
+    def long_term_memory(self, context: InnerContext) -> LongTermMemory:
         """The sub-agent's memory sets in this key, or all of the key's."""
 
     @property
@@ -99,7 +98,7 @@ class InnerContext(RunnerContext):
     @property
     def long_term_memory(self) -> LongTermMemory:
         """The sub-agent's memory sets in this key, or all of the key's."""
-        return self._run.long_term_memory
+        return self._run.long_term_memory(self)
 
     def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """As the outer context's."""

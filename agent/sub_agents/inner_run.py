@@ -74,10 +74,9 @@ class InnerRun:
         memory = self.outer.short_term_memory
         return memory if self._shares_memory else memory.new_object(f"{_MEMORY}.{self.name}")
 
-    @property
-    def long_term_memory(self) -> LongTermMemory:
+    def long_term_memory(self, context: InnerContext) -> LongTermMemory:
         """The sub-agent's memory sets in this key, or all of the key's."""
-        memory = self.outer.long_term_memory
+        memory = self.outer.long_term_memory.with_models_of(context)
         return memory if self._shares_memory else PrefixedMemory(memory, f"{self.name}/")
 
     @property

@@ -202,7 +202,7 @@ class MemoryVectorStore(CollectionManageableVectorStore):
         ``filters`` are values that their metadata must have.
         """
         _refuse(kwargs)
-        return _documents(self._set(collection_name).get(ids, _equal(filters), limit))
+        return _documents(self._set(collection_name).get(ids, filters, limit))
 
     @own_durability
     async def aget(
@@ -215,7 +215,7 @@ class MemoryVectorStore(CollectionManageableVectorStore):
     ) -> list[Document]:
         """The awaitable form of `get`."""
         _refuse(kwargs)
-        return _documents(await self._set(collection_name).aget(ids, _equal(filters), limit))
+        return _documents(await self._set(collection_name).aget(ids, filters, limit))
 
     @own_durability
     def delete(
@@ -229,7 +229,7 @@ class MemoryVectorStore(CollectionManageableVectorStore):
         _refuse(kwargs)
         found = self._set(collection_name)
         if filters:
-            ids = [item.id for item in found.get(ids, _equal(filters), None)]
+            ids = [item.id for item in found.get(ids, filters, None)]
         found.delete(ids)
 
     @own_durability
@@ -244,7 +244,7 @@ class MemoryVectorStore(CollectionManageableVectorStore):
         _refuse(kwargs)
         found = self._set(collection_name)
         if filters:
-            ids = [item.id for item in await found.aget(ids, _equal(filters), None)]
+            ids = [item.id for item in await found.aget(ids, filters, None)]
         await found.adelete(ids)
 
     # -- collections --------------------------------------------------------------------------
@@ -331,7 +331,7 @@ class MemoryVectorStore(CollectionManageableVectorStore):
         mode = query.mode if "mode" in query.model_fields_set else self.mode
         arguments = {
             "limit": query.limit,
-            "filters": _equal(filters),
+            "filters": filters or None,
             "half_life": half_life,
             "mode": "auto" if mode is None else _MODES[mode],
         }
@@ -394,15 +394,6 @@ def _documents(found: Sequence[MemorySetItem]) -> list[Document]:
 
 def _result(found: Sequence[MemorySetItem]) -> VectorStoreQueryResult:
     return VectorStoreQueryResult(documents=_documents(found))
-
-
-def _equal(filters: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Filters, which know equality alone."""
-    for name, value in (filters or {}).items():
-        if isinstance(value, dict) or name.startswith("$"):
-            msg = f"The filter {name!r} asks for more than that a value is the same."
-            raise MemorySetError(msg, hint='Filters are {"name": value, ...}, and all must hold.')
-    return filters or None
 
 
 def _refuse(given: Mapping[str, Any]) -> None:

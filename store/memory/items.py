@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.long_term.memory_set import DatetimeRange, MemorySetItem
 from ...agent.resources.chat_message import ChatMessage
+from ..sets.records import is_message
 
 if TYPE_CHECKING:
     from ..sets.records import StoredItem
@@ -20,7 +21,7 @@ def to_item(set_name: str, stored: StoredItem, score: float | None = None) -> Me
     if stored.compacted:
         created = DatetimeRange(start=created, end=_moment(stored.created_until))
     value = stored.value
-    if isinstance(value, dict) and isinstance(value.get("role"), str):
+    if is_message(value):
         value = ChatMessage.model_validate(value)
     return MemorySetItem.model_construct(
         memory_set_name=set_name,

@@ -36,6 +36,7 @@ __all__ = [
     "StoredItem",
     "Totals",
     "id_digest",
+    "is_message",
     "owner_of",
     "set_address",
     "shared_owner",
@@ -73,6 +74,8 @@ _VERSION: Final = 1
 _KEPT: Final = 1
 _COMPACTED: Final = 2
 _NEVER: Final = 0.0
+_OF_MESSAGES: Final = frozenset({"role", "content", "tool_calls", "extra_args"})
+_ROLES: Final = ("system", "user", "assistant", "tool")
 
 
 def shared_owner(key_bytes: bytes) -> bytes:
@@ -322,9 +325,19 @@ def text_of(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, dict) and "role" in value and isinstance(value.get("content"), str):
+    if is_message(value):
         return str(value["content"])
     return "\n".join(_texts(value))
+
+
+def is_message(value: Any) -> bool:
+    """Whether the value of an item is a chat message, as JSON; not any mapping with a role."""
+    return (
+        isinstance(value, dict)
+        and value.keys() >= _OF_MESSAGES
+        and value["role"] in _ROLES
+        and isinstance(value["content"], str)
+    )
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -25,8 +25,10 @@ from tamias import (
     ResourceDescriptor,
     ResourceType,
     RunnerContext,
+    SubAgent,
     VectorStoreQuery,
     VectorStoreQueryMode,
+    call_tools,
     run_agent,
 )
 
@@ -309,6 +311,29 @@ async def add_or_ask(event: Event, ctx: RunnerContext) -> None:
 def answer(event: Event, ctx: RunnerContext) -> None:
     """Send what was found."""
     ctx.send_event(OutputEvent(output=[document.content for document in event.documents]))
+
+
+def test_a_sub_agent_has_a_store_and_an_embedding_model_of_its_own() -> None:
+    async def add(event: Event, ctx: RunnerContext) -> None:
+        store = cast("MemoryVectorStore", ctx.get_resource("pages", ResourceType.VECTOR_STORE))
+        await store.aadd(Document(content=event.input))
+        hits = await store.aquery(VectorStoreQuery(query_text="aa", limit=1))
+        notes = ctx.long_term_memory.get_memory_set("notes", embedding="vectors")
+        await notes.aadd(event.input)
+        found = await notes.asearch("a", mode="vector")
+        ctx.send_event(OutputEvent(output=f"{hits.documents[0].content}, {len(found)}"))
+
+    async def delegate(event: Event, ctx: RunnerContext) -> None:
+        asked = [{"id": "1", "function": {"name": "adder", "arguments": {"input": event.input}}}]
+        told = (await call_tools(ctx, asked)).results[0].content
+        ctx.send_event(OutputEvent(output=[told, ctx.long_term_memory.memory_set_names()]))
+
+    outer = Agent().add_action("delegate", [InputEvent], delegate)
+    inner = SubAgent(agent=agent_of(add, scope="key"), name="adder", description="Adds.")
+    outer.add_resource("adder", ResourceType.TOOL, inner)
+    runs = run_agent(outer, [("k", "ab"), ("k", "aac")]).outputs_of("k")
+    names = ["adder/notes", "adder/pages"]
+    assert runs == [["ab, 1", names], ["aac, 2", names]]
 
 
 def test_an_agent_in_yaml_has_it_by_a_short_name(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...agent.errors import MemorySetError
 from ..runs.identities import item_origin
@@ -10,6 +11,8 @@ from .items import as_list, checked_id, derived_id, plain_metadata, plain_value
 
 if TYPE_CHECKING:
     from ..runs.run import Run
+
+_FILTERS: Final = 'Give {"name": value, ...}: all of them must be equal.'
 
 
 class GivenItem(NamedTuple):
@@ -65,4 +68,20 @@ def check_limit(limit: Any) -> int:
 
 def check_filters(filters: Any) -> dict[str, Any] | None:
     """Return filters as JSON has them. Raises MemorySetError for what metadata cannot be."""
-    return None if filters is None else plain_metadata(filters, "a filter")
+    if filters is None:
+        return None
+    if not isinstance(filters, Mapping):
+        raise MemorySetError(f"Filters are no {type(filters).__name__}.", hint=_FILTERS)
+    for name, value in filters.items():
+        operators = (
+            [each for each in value if _is_operator(each)] if isinstance(value, dict) else []
+        )
+        if _is_operator(name) or operators:
+            raise MemorySetError(
+                f"The filter {name!r} asks for more than that a value is the same.", hint=_FILTERS
+            )
+    return plain_metadata(filters, "a filter")
+
+
+def _is_operator(name: Any) -> bool:
+    return isinstance(name, str) and name.startswith("$")

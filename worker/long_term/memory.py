@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.config.memory_options import LongTermMemoryOptions
 from ...agent.errors import MemorySetError
@@ -68,7 +69,9 @@ class WorkerLongTermMemory(LongTermMemory):
             half_life=half_life,
         )
         settings = replace(known or self._defaults(), shared=shared, **given)
-        self._check_embedding(settings.embedding)
+        self._check_model(settings.embedding, ResourceType.EMBEDDING_MODEL)
+        if compaction_config is not None:
+            self._check_model(compaction_config.model, ResourceType.CHAT_MODEL)
         if known is not None and known.item_type != settings.item_type:
             raise other_items(name, known.item_type, settings.item_type)
         return WorkerMemorySet(self._context, self._run, self._changes, set_name, settings)
@@ -82,12 +85,18 @@ class WorkerLongTermMemory(LongTermMemory):
             half_life=config.get(LongTermMemoryOptions.HALF_LIFE),
         )
 
-    def _check_embedding(self, name: str) -> None:
+    def with_models_of(self, context: Any) -> LongTermMemory:
+        """See `LongTermMemory.with_models_of`."""
+        memory = copy(self)
+        memory._context = context  # noqa: SLF001 (its own)
+        return memory
+
+    def _check_model(self, name: str, kind: ResourceType) -> None:
         """Raise MemorySetError for a resource that there is not."""
-        known = self._context.resource_names(ResourceType.EMBEDDING_MODEL)
+        known = self._context.resource_names(kind)
         if name and name not in known:
             raise MemorySetError(
-                f"The agent has no embedding model {name!r}.",
+                f"The agent has no {kind.value.replace('_', ' ')} {name!r}.",
                 hint=f"It has: {', '.join(map(repr, sorted(known))) or 'none'}.",
             )
 

@@ -38,6 +38,8 @@ def checked_name(name: Any) -> str:
         length = len(name.encode())
     except UnicodeEncodeError:
         raise MemorySetError(f"{name!r} is no name of a memory set: it is no UTF-8.") from None
+    if any(character < " " or character == "\x7f" for character in name):
+        raise MemorySetError(f"{name!r} is no name of a memory set: it has control characters.")
     if length > LONGEST_NAME:
         raise MemorySetError(
             f"{name[:50]!r}... is too long for the name of a memory set: {length} bytes of "
