@@ -6,6 +6,7 @@ import typer
 
 from ..errors import guarded
 from .exporting import export_sets
+from .forget import forget
 from .listing import list_sets
 from .showing import search, show
 
@@ -19,3 +20,4 @@ app.command("list")(guarded(list_sets))
 app.command("show")(guarded(show))
 app.command("search")(guarded(search))
 app.command("export")(guarded(export_sets))
+app.command("forget")(guarded(forget))

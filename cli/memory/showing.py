@@ -93,6 +93,8 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> int:
     """Search a set, by words and, with the agent's own embedding model, by meaning."""
+    if not query.strip():
+        raise UsageError("An empty text has no meaning.", hint="Give words to look for.")
     with StoreReader(state) as reader:
         place = find_set(reader, name, key, shared=shared)
         with opened_set(reader, place) as opened:

@@ -139,7 +139,7 @@ class MemorySetReader:
         """
         with self._opened() as opened:
             settings = opened.settings()
-        if vector is None and embed is not None and query and settings.dimensions:
+        if vector is None and embed is not None and query.strip() and settings.dimensions:
             vector = embed(query)  # outside of the snapshot: it may take long
         packed = b"" if vector is None else self._packed(vector, settings)
         faded = settings.half_life

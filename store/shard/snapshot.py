@@ -8,7 +8,7 @@ it is open, so a snapshot that stays open makes the file grow.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import lmdb
 
@@ -25,7 +25,7 @@ from .expiry_view import ExpiryView
 from .key_groups import group_entries, hashed_prefixes, key_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ..identity import StoreIdentity
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .key_groups import KeyGroupEntry
 
 __all__ = ["Databases", "Snapshot"]
+
+_T = TypeVar("_T")
 
 _HASHED_PREFIX = 0xFF
 _OLDEST: Final = 6
@@ -158,6 +160,10 @@ class Snapshot:
             return NO_USE
         value = self._transaction.get(name, None, self._databases.usage)
         return NO_USE if value is None else Use.decode(value)
+
+    def read(self, read: Callable[[lmdb.Transaction[bytes], Databases], _T]) -> _T:
+        """Return what `read` returns, given the transaction and the databases."""
+        return read(self._transaction, self._databases)
 
     def close(self) -> None:
         """End the transactions; the snapshot cannot be used any more."""

@@ -6,6 +6,7 @@ progress/        the launcher's progress log (LMDB)
 shards/00/ ...   one shard each (LMDB and its write lease)
 intake/          requests of a service's clients
 outputs/         outputs of a program that reads them as a list
+reembedding/     vectors that are being made anew
 logs/pool.log    output of the workers
 status.json      the last status, for other commands
 run/             files of a running pool: control socket, beacons, stacks of threads
@@ -73,6 +74,11 @@ class StateLayout:
     def outputs(self) -> Path:
         """The directory of outputs that a program reads as a list."""
         return self.path / "outputs"
+
+    @property
+    def reembedding(self) -> Path:
+        """The directory of vectors that were made, and are not in their sets yet."""
+        return self.path / "reembedding"
 
     @property
     def logs(self) -> Path:

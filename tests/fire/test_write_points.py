@@ -11,6 +11,7 @@ import pytest
 
 from support.fire.points import (
     AFTER_A_CRASH,
+    AT_REST,
     CRASH_FIRST,
     MOVED,
     POISONED,
@@ -32,7 +33,7 @@ AT_ONCE = 2
 @pytest.mark.timeout(180)
 def test_no_death_at_any_write_point_loses_or_doubles_anything(tmp_path: Path) -> None:
     counted = reached(tmp_path / "undisturbed")
-    elsewhere = {*UNDER_POISON, *WHILE_MOVING, *WHILE_RELOADING, *WHILE_EXPIRING}
+    elsewhere = {*UNDER_POISON, *WHILE_MOVING, *WHILE_RELOADING, *WHILE_EXPIRING, *AT_REST}
     known = set(counted) | set(AFTER_A_CRASH) | elsewhere
     assert named_points() == known, "a point in the code is not reached, or not named here"
     chains = [[(point, 1)] for point in counted]

@@ -45,6 +45,14 @@ WHILE_MOVING = (
 """Points that need shards which move from one worker to another."""
 WHILE_RELOADING = ("promote.before", "promote.after")
 """Points that need a reload; those who test reloads die there."""
+AT_REST = (
+    "erase.before",
+    "erase.inside",
+    "rewrite.before",
+    "rewrite.inside",
+    "rewrite.after",
+)
+"""Points of commands that need a store at rest; `tests/unit/store/at_rest` has deaths there."""
 WHILE_EXPIRING = ("expire.before", "expire.inside", "expire.after")
 """Points that need memory that expires meanwhile; `test_expiring_memory` has a job for it."""
 MOVED = replace(

@@ -1,0 +1,1 @@
+"""Changes of a store that no pool uses: erased, embedded anew. Knows nothing of commands."""
