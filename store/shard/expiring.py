@@ -79,14 +79,18 @@ def first_due(transaction: lmdb.Transaction[bytes], table: Any) -> int | None:
 
 
 def due_entries(
-    transaction: lmdb.Transaction[bytes], table: Any, until: int, limit: int = REMOVED_AT_ONCE
+    transaction: lmdb.Transaction[bytes],
+    table: Any,
+    until: int,
+    limit: int = REMOVED_AT_ONCE,
+    after: bytes = b"",
 ) -> list[DueEntry]:
-    """The first entries that are due by a moment."""
+    """The first entries that are due by a moment, behind one with a key."""
     found: list[DueEntry] = []
     if table is None:
         return found
     with transaction.cursor(table) as cursor:
-        if cursor.first():
+        if cursor.set_range(after + b"\0") if after else cursor.first():
             for key in cursor.iternext(values=False):
                 entry = entry_of(key)
                 if len(found) >= limit or entry.due > until:

@@ -42,9 +42,9 @@ class ExpiryView:
         """The moment of the first entry of `expiring`, None if there is none."""
         return first_due(self._transaction, self._databases.expiring)
 
-    def due(self, until: int, limit: int = REMOVED_AT_ONCE) -> list[DueEntry]:
-        """The first entries of `expiring` that are due by a moment."""
-        return due_entries(self._transaction, self._databases.expiring, until, limit)
+    def due(self, until: int, limit: int = REMOVED_AT_ONCE, after: bytes = b"") -> list[DueEntry]:
+        """The first entries of `expiring` that are due by a moment, behind one with a key."""
+        return due_entries(self._transaction, self._databases.expiring, until, limit, after)
 
     def fields_behind(self, address: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """The next fields of any key behind an address, with their records."""

@@ -386,6 +386,7 @@ class Engine:
     def forget_shard(self, writer: ShardWriter) -> None:
         """Drop all that is cached of a shard, which has no run under way."""
         self._lanes.drop_writer(writer)
+        self._removals.forget(writer)
         self._unfinished.forget(writer)
 
     def reconfigure(self, policy: Policy) -> None:

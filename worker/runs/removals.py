@@ -9,7 +9,8 @@ replays. So nothing of a key is removed while a run of the key is unfinished:
   not on record, so nothing of the shard is removed until then. That is soon, for the launcher sends
   such inputs first.
 
-What is not removed is listed for a later moment. Readers do not see it, whatever is removed when.
+What is not removed is passed over, and examined again some seconds later. Readers do not see it,
+whatever is removed when.
 
 All this is decided on the thread of the event loop: a run that begins later has a later moment, and
 does not see what the commit removes.
@@ -17,11 +18,11 @@ does not see what the commit removes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ...store import clock
 from ...store.encoding.keys import prefix_of
-from ...store.records.due_keys import FIELD, expiring_key
+from ...store.records.due_keys import FIELD, REMNANT, expiring_key
 from ...store.sets.records import owner_of
 from ...store.shard.expiring import DueEntry, Removal
 
@@ -34,11 +35,21 @@ if TYPE_CHECKING:
 SWEPT_AT_ONCE: Final = 256
 """Fields that a commit lists at most, after the option was turned on."""
 
-_BUSY_AGAIN: Final = 10_000
-"""Milliseconds after which what a run may still see is examined again."""
-_SUSPENDED_AGAIN: Final = 300_000
-"""The same for a key with a queue, which may stay for days."""
-_NOW: Final = 0
+EXAMINED_AT_ONCE: Final = 256
+_AGAIN: Final = 10_000
+"""Milliseconds after which what was passed over is examined again."""
+
+
+class _Passed(NamedTuple):
+    """How far a shard's entries that are due were examined, since some were passed over."""
+
+    key: bytes
+    """The last one that was examined."""
+    again: int
+    """When to begin with the first one again, in milliseconds since the epoch."""
+
+
+_NOTHING: Final = _Passed(b"", 0)
 
 
 class ExecutingRun(Protocol):
@@ -61,6 +72,7 @@ class Removals:
         self._lanes = lanes
         self._executing = executing
         self._is_awaited = is_awaited
+        self._passed: dict[ShardWriter, _Passed] = {}
 
     def prepare(self, writer: ShardWriter) -> None:
         """Have the next commit of a shard remove what is due, as far as that may be."""
@@ -70,35 +82,49 @@ class Removals:
         now = max(clock.milliseconds(), shard.horizon)
         if shard.first_due is None or shard.first_due > now or self._is_awaited(writer):
             return
-        entries = shard.read(lambda snapshot: snapshot.expiry.due(now))
-        pauses: dict[bytes, int] = {}
-        followed = []
-        for entry in entries:
-            owner = prefix_of(entry.address) if entry.kind == FIELD else owner_of(entry.address)
-            pause = pauses.get(owner)
-            if pause is None:
-                pause = pauses[owner] = self._pause(writer, owner)
-            if pause == _NOW:
-                followed.append(entry)
-            else:
-                later = DueEntry(now + pause, entry.kind, entry.address)
-                writer.batch.expiring[entry.key] = None
-                writer.batch.expiring[later.key] = b""
+        limit = EXAMINED_AT_ONCE
+        passed = self._passed.get(writer, _NOTHING)
+        if passed.again <= now:
+            passed = _NOTHING
+            self._passed.pop(writer, None)
+        entries = shard.read(lambda snapshot: snapshot.expiry.due(now, limit, passed.key))
+        if not entries:
+            return
+        followed = self._free(writer, entries)
+        if len(followed) < len(entries) or passed.key:
+            again = passed.again if passed.key else now + _AGAIN
+            self._passed[writer] = _Passed(entries[-1].key, again)
         writer.batch.removal = Removal(now, followed)
 
-    def _pause(self, writer: ShardWriter, owner: bytes) -> int:
-        """In how many milliseconds something of an owner may be removed."""
+    def _free(self, writer: ShardWriter, entries: list[DueEntry]) -> list[DueEntry]:
+        """Those of the entries that no unfinished run may see."""
+        is_free: dict[bytes, bool] = {}
+        free = []
+        for entry in entries:
+            if entry.kind != REMNANT:
+                address = entry.address
+                owner = prefix_of(address) if entry.kind == FIELD else owner_of(address)
+                if owner not in is_free:
+                    is_free[owner] = self._is_free(writer, owner)
+                if not is_free[owner]:
+                    continue
+            free.append(entry)
+        return free
+
+    def _is_free(self, writer: ShardWriter, owner: bytes) -> bool:
         key = writer.shard.read(lambda snapshot: snapshot.key_of(owner)) if owner[0] else None
         if key is None:  # it is no key's
-            return _NOW
+            return True
         lane = self._lanes.get(key)
         if lane is not None and (lane.run is not None or self._executing() is lane):
-            return _BUSY_AGAIN
-        if writer.may_have_queues and writer.shard.read_waiting(
-            lambda view: view.first_in_queue(key) is not None
-        ):
-            return _SUSPENDED_AGAIN
-        return _NOW
+            return False
+        return not writer.may_have_queues or writer.shard.read_waiting(
+            lambda view: view.first_in_queue(key) is None
+        )
+
+    def forget(self, writer: ShardWriter) -> None:
+        """Drop what is known of a shard that the worker releases."""
+        self._passed.pop(writer, None)
 
     @staticmethod
     def _sweep(writer: ShardWriter, swept: bytes) -> None:

@@ -187,6 +187,7 @@ class ExpiringMachine(RuleBasedStateMachine):
             seen_at = self.horizon if self.ttl.shows_expired else now
             self.run = ModelRun(self.committed, now, seen_at, self.ttl)
             self.lane.run = cast("Any", self)
+            assert self.lane.run_moment().milliseconds() == now
         return self.run
 
     # -- what actions do ------------------------------------------------------------------------
@@ -311,9 +312,9 @@ class ExpiringMachine(RuleBasedStateMachine):
 
         Meanwhile other keys have their commits.
         """
-        run = self.begun()
+        self.begun()
         moment = self.lane.run_moment()
-        assert moment.milliseconds() == run.moment
+        assert moment.milliseconds() == self.begun().moment
         self.end_action()  # the rest of the run is on record, too
         record = moment.encode()
         assert record is not None
