@@ -54,8 +54,8 @@ _SCORES: Final = 1 << 16
 """Scores that are kept before the best of them are picked."""
 _F16_TO_F32: Final = 13
 _F32_FACTOR: Final = 2.0**112
-_NOTHING: Final = -2.0
-"""Less than any cosine."""
+_NOTHING: Final = -(2.0**100)
+"""Less than any score, also of vectors that are not of unit length."""
 
 
 def numpy() -> Any:
