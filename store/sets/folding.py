@@ -17,8 +17,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .index.bitmap import all_live, flags_of, numbers_of
-from .index.postings import decode_item_terms, encode_item_terms, encode_lists
+from .index.bitmap import all_live, flags_of, is_sound, numbers_of
+from .index.list_builder import ListBuilder
+from .index.postings import encode_item_terms
 from .index.terms import metadata_terms, terms_of
 from .index.vector_chunk import BrokenChunkError, VectorRows, encode_rows
 from .index.vectors import quantized
@@ -38,7 +39,6 @@ from .table import number_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .index.postings import ItemTerms
     from .table import SetTable
 
 __all__ = [
@@ -68,31 +68,30 @@ CHUNK: Final = Sizes().chunk
 
 def fold_tail(table: SetTable, floor: int, sizes: Sizes) -> int:
     """Make chunks of the items of the tail; return how many items that were."""
-    tail: list[tuple[int, ItemTerms]] = []
-    for number, value in table.scan(TERMS, floor):
-        try:
-            tail.append((number, decode_item_terms(value)))
-        except BrokenChunkError:
-            tail.append((number, _terms_anew(table, number)))
+    tail = list(table.scan(TERMS, floor))
     vectors = {number: bytes(value) for number, value in table.scan(VECTOR, floor)}
     for start in range(0, len(tail), sizes.chunk):
-        part = tail[start : start + sizes.chunk]
-        numbers = [number for number, _ in part]
-        kept = _write(table, numbers, [terms for _, terms in part], _rows(numbers, vectors))
-        for number in numbers:
+        lists = ListBuilder()
+        for number, value in tail[start : start + sizes.chunk]:
+            try:
+                lists.add_item(number, value)
+            except BrokenChunkError:
+                lists.add_item(number, _terms_anew(table, number))
+        kept = _write(table, lists, _rows(lists.numbers, vectors))
+        for number in lists.numbers:
             table.delete(TERMS + number_key(number))
             if number in vectors and number not in kept:
                 table.delete(VECTOR + number_key(number))
     return len(tail)
 
 
-def _terms_anew(table: SetTable, number: int) -> ItemTerms:
+def _terms_anew(table: SetTable, number: int) -> bytes:
     """The terms of an item by its record, as far as that can be read."""
     record = table.get(ITEM + number_key(number))
     try:
-        return decode_item_terms(terms_record(StoredItem.decode(record or b"")))
+        return terms_record(StoredItem.decode(record or b""))
     except (ValueError, struct.error):
-        return 0, {}
+        return encode_item_terms({})
 
 
 def terms_record(item: StoredItem) -> bytes:
@@ -112,19 +111,11 @@ def _rows(numbers: Sequence[int], vectors: dict[int, bytes]) -> VectorRows | Non
     return quantized(b"".join(vector for _, vector in rows), length // 2, places, len(numbers))
 
 
-def _write(
-    table: SetTable, numbers: Sequence[int], terms: Sequence[ItemTerms], rows: VectorRows | None
-) -> set[int]:
+def _write(table: SetTable, lists: ListBuilder, rows: VectorRows | None) -> set[int]:
     """Write a chunk; return the numbers of its items that have no row in it."""
-    lists: dict[int, list[tuple[int, int]]] = {}
-    for place, (_, counts) in enumerate(terms):
-        for term, count in counts.items():
-            if term in lists:
-                lists[term].append((place, count))
-            else:
-                lists[term] = [(place, count)]
+    numbers = lists.numbers
     first = number_key(numbers[0])
-    table.put(LISTS + first, encode_lists(numbers, [length for length, _ in terms], lists))
+    table.put(LISTS + first, lists.encode())
     table.put(LIVE + first, all_live(len(numbers)))
     if rows is None:
         return set(numbers)
@@ -169,63 +160,63 @@ def with_neighbours(table: SetTable, floor: int, first: int, sizes: Sizes) -> li
 
 def rewrite(table: SetTable, firsts: Sequence[int]) -> bool:
     """Make one chunk of what lives in some neighbours; whether they were sound."""
+    lists = ListBuilder()
+    parts: list[_LivingRows] = []
     try:
-        numbers, terms, rows, strange = _living(table, firsts)
+        for first in firsts:
+            _add_living(table, first, lists, parts)
     except BrokenChunkError:
         return False
-    for first in map(number_key, firsts):
+    for key in map(number_key, firsts):
         for kind in (LIVE, LISTS, SMALL, HALVES):
-            table.delete(kind + first)
-    for number, vector in strange:
-        table.put(VECTOR + number_key(number), vector)
-    if numbers:
-        _write(table, numbers, terms, rows)
+            table.delete(kind + key)
+    if lists.numbers:
+        _write(table, lists, _joined(table, lists.numbers, parts))
     return True
 
 
-def _living(
-    table: SetTable, firsts: Sequence[int]
-) -> tuple[list[int], list[ItemTerms], VectorRows | None, list[tuple[int, bytes]]]:
-    """Items, terms and vectors that live in some chunks, and vectors of other dimensions."""
-    numbers: list[int] = []
-    terms: list[ItemTerms] = []
-    parts: list[tuple[int, VectorRows, list[int], list[int]]] = []
-    for first in firsts:
-        lists = table.lists(first)
-        bitmap = table.get(LIVE + number_key(first))
-        flags = flags_of(bitmap) if bitmap else bytearray()
-        if len(flags) != len(lists.seqs):
-            raise BrokenChunkError("the bitmap is not that of the lists")
-        start = len(numbers)
-        living = [place for place, live in enumerate(flags) if live]
+class _LivingRows(NamedTuple):
+    """The vectors of a chunk that live."""
+
+    rows: VectorRows
+    kept: list[int]
+    """Which rows."""
+    places: list[int]
+    """The places of their items in the new chunk."""
+
+
+def _add_living(table: SetTable, first: int, lists: ListBuilder, parts: list[_LivingRows]) -> None:
+    """Add what lives in a chunk. Raises BrokenChunkError."""
+    found = table.lists(first)
+    rows = table.rows(first, halves=True)
+    bitmap = table.get(LIVE + number_key(first)) or b""
+    if not is_sound(bitmap) or numbers_of(bitmap)[0] != len(found.seqs):
+        raise BrokenChunkError("the bitmap is not that of the lists")
+    flags = flags_of(bitmap)
+    living = [place for place, live in enumerate(flags) if live]
+    start = len(lists.numbers)
+    lists.add_chunk(found, living)
+    if rows is not None:
+        if rows.items != len(flags):
+            raise BrokenChunkError("the vectors are not those of the lists")
         new_place = {place: start + index for index, place in enumerate(living)}
-        found = lists.items()
-        numbers += (lists.seqs[place] for place in living)
-        terms += (found[place] for place in living)
-        rows = table.rows(first, halves=True)
-        if rows is not None:
-            if rows.items != len(flags):
-                raise BrokenChunkError("the vectors are not those of the lists")
-            kept = [row for row, place in enumerate(rows.places) if flags[place]]
-            places = [new_place[rows.places[row]] for row in kept]
-            parts.append((len(kept), rows, kept, places))
-    if not parts:
-        return numbers, terms, None, []
-    dims = max(parts, key=_rows_in)[1].dims
-    strange = [
-        (numbers[place], rows.picked([row])[2])
-        for _, rows, kept, places in parts
-        if rows.dims != dims
-        for row, place in zip(kept, places, strict=True)
-    ]
-    same = [part for part in parts if part[1].dims == dims]
-    picked = [rows.picked(kept) for _, rows, kept, _ in same]
-    scales, small, halves = (b"".join(pieces) for pieces in zip(*picked, strict=True))
-    joined = [place for _, _, _, places in same for place in places]
-    if not joined:
-        return numbers, terms, None, strange
-    return numbers, terms, VectorRows(dims, len(numbers), joined, scales, small, halves), strange
+        kept = [row for row, place in enumerate(rows.places) if flags[place]]
+        parts.append(_LivingRows(rows, kept, [new_place[rows.places[row]] for row in kept]))
 
 
-def _rows_in(part: tuple[int, VectorRows, list[int], list[int]]) -> int:
-    return part[0]
+def _joined(
+    table: SetTable, numbers: Sequence[int], parts: Sequence[_LivingRows]
+) -> VectorRows | None:
+    """The vectors of a new chunk. Those of other dimensions than most become records again."""
+    if not any(part.kept for part in parts):
+        return None
+    dims = max(parts, key=lambda part: len(part.kept)).rows.dims
+    for rows, kept, places in parts:
+        if rows.dims != dims:
+            for row, place in zip(kept, places, strict=True):
+                table.put(VECTOR + number_key(numbers[place]), rows.picked([row])[2])
+    same = [part for part in parts if part.rows.dims == dims]
+    pieces = [part.rows.picked(part.kept) for part in same]
+    scales, small, halves = (b"".join(column) for column in zip(*pieces, strict=True))
+    all_places = [place for part in same for place in part.places]
+    return VectorRows(dims, len(numbers), all_places, scales, small, halves)

@@ -129,6 +129,9 @@ class Part(Protocol):
     ) -> list[tuple[float, int]]:
         """Exact cosines and numbers of what a scan has found: cosines, first numbers, rows."""
 
+    def expiry(self, number: int) -> float | None:
+        """When an item expires, 0.0 for never; None if it is not there."""
+
     def head(self, number: int) -> ItemHead | None:
         """The head of an item, None if it is not there."""
 
@@ -224,19 +227,18 @@ class StoredPart:
         return self._compare_tail(query, filters)
 
     def _compare_tail(self, query: Any, filters: Sequence[int]) -> list[tuple[float, int]]:
-        wanted = None
+        unwanted: set[int] = self._hidden
         if filters:
             tail = self._segments[0]
-            flags = tail.allowed
-            numbers = tail.numbers
-            wanted = {n for place, n in enumerate(numbers) if flags is None or flags[place]}
+            if tail.allowed is not None:
+                pairs = zip(tail.numbers, tail.allowed, strict=True)
+                unwanted = unwanted.union(number for number, flag in pairs if not flag)
         size = 2 * len(query)
+        # Vectors whose items are in chunks of another length are here, too; records will be read.
         records = [
             (number, value)
             for number, value in self._stored.tail(VECTOR)
-            if len(value) == size
-            and number not in self._hidden
-            and (wanted is None or number in wanted)
+            if len(value) == size and number not in unwanted
         ]
         if not records:
             return []
@@ -266,6 +268,10 @@ class StoredPart:
             if not abs(about - cosine) < _STRANGE:  # NaN is strange, too
                 self._stored.check_halves(first)
         return list(zip(exact, numbers, strict=True))
+
+    def expiry(self, number: int) -> float | None:
+        """See `Part`."""
+        return self._stored.expiry(number)
 
     def head(self, number: int) -> ItemHead | None:
         """See `Part`."""
@@ -328,6 +334,10 @@ class ItemsPart:
     ) -> list[tuple[float, int]]:
         """See `Part`; there are no chunks."""
         return []
+
+    def expiry(self, number: int) -> float | None:
+        """See `Part`."""
+        return self._items[number].expires
 
     def head(self, number: int) -> ItemHead | None:
         """See `Part`."""

@@ -25,6 +25,7 @@ from .records import (
     SetState,
     StoredItem,
     Totals,
+    expiry_in,
     id_digest,
     owner_of,
     set_address,
@@ -102,6 +103,14 @@ class StoredSet:
             return None
         vector = self.vector(number) if with_vector else b""
         return self._guarded(lambda: StoredItem.decode(record, vector), f"item {number}")
+
+    def expiry(self, number: int) -> float | None:
+        """When the item of a number expires, 0.0 for never; None if there is no such item."""
+        record = self._item_record(number)
+        try:
+            return None if record is None else expiry_in(record)
+        except struct.error as error:
+            raise self.damaged(f"item {number}", error) from error
 
     def head(self, number: int) -> ItemHead | None:
         """What can be read quickly of the item of a number; None if there is none."""

@@ -35,6 +35,7 @@ __all__ = [
     "SetState",
     "StoredItem",
     "Totals",
+    "expiry_in",
     "id_digest",
     "is_message",
     "owner_of",
@@ -70,6 +71,8 @@ _DIGEST_BYTES: Final = 16
 _TOTALS: Final = struct.Struct("<QQQQQ")
 _STATE: Final = struct.Struct("<QQ")
 _HEADER: Final = struct.Struct("<BBddddIHIHI")
+_EXPIRES: Final = struct.Struct("<d")
+_EXPIRES_AT: Final = 26
 _VERSION: Final = 1
 _KEPT: Final = 1
 _COMPACTED: Final = 2
@@ -178,7 +181,14 @@ class Totals(NamedTuple):
 
     def plus(self, other: Totals, sign: int = 1) -> Totals:
         """These and others; with the sign -1, without others."""
-        return Totals(*(a + sign * b for a, b in zip(self, other, strict=True)))
+        items, size, tokens, terms, vectors = other
+        return Totals(
+            self.items + sign * items,
+            self.size + sign * size,
+            self.tokens + sign * tokens,
+            self.terms + sign * terms,
+            self.vectors + sign * vectors,
+        )
 
     def encode(self) -> bytes:
         """The record; a damaged set may have lost what is taken off here."""
@@ -302,6 +312,12 @@ class StoredItem(NamedTuple):
     def is_expired(self, now: float) -> bool:
         """Whether it is over at that moment."""
         return bool(self.expires) and self.expires <= now
+
+
+def expiry_in(record: bytes | memoryview) -> float:
+    """When an item expires, from its record; 0.0 for never. Raises struct.error."""
+    expires: float = _EXPIRES.unpack_from(record, _EXPIRES_AT)[0]
+    return expires
 
 
 def _json(value: Any) -> bytes:

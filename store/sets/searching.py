@@ -88,7 +88,7 @@ class _Search:
         self._parts = parts
         self._query = query
         self._filters = filter_terms(query.filters)
-        self._heads: dict[_Place, ItemHead | None] = {}
+        self._findable: dict[_Place, bool] = {}
         self._items: dict[_Place, StoredItem | None] = {}
 
     def found(self) -> list[Found]:
@@ -104,12 +104,12 @@ class _Search:
         scores: dict[_Place, float] = fuse(*orders)
         if query.half_life:
             for place in scores:
-                age = query.now - self._head_of(place).created_until
+                age = query.now - self._head(place).created_until
                 scores[place] *= decay(age, query.half_life)
-        best = sorted(scores, key=lambda place: (-scores[place], self._head_of(place).id))
+        best = self._first(scores)
         return [
             Found(item, scores[place], cosines.get(place))
-            for place in best[: query.limit]
+            for place in best
             if (item := self._item(place)) is not None
         ]
 
@@ -130,22 +130,31 @@ class _Search:
                 return chosen[:wanted]
             keep *= _GROWTH
 
-    def _may_be_found(self, place: _Place) -> bool:
-        if place not in self._heads:
-            part, number = place
-            head = self._parts[part].head(number)
-            if head is not None and head.expires and head.expires <= self._query.now:
-                head = None
-            if head is not None and self._query.filters:
-                item = self._item(place)
-                if item is None or not fits(item, self._query.filters):
-                    head = None
-            self._heads[place] = head
-        return self._heads[place] is not None
+    def _first(self, scores: dict[_Place, float]) -> list[_Place]:
+        """The best, as many as are wanted; among equals, by their ids."""
+        limit = self._query.limit
+        ordered = sorted(scores.items(), key=_second, reverse=True)
+        if len(ordered) > limit:
+            least = ordered[limit - 1][1]
+            ordered = [pair for pair in ordered if pair[1] >= least]
+        ordered.sort(key=lambda pair: (-pair[1], self._head(pair[0]).id))
+        return [place for place, _ in ordered[:limit]]
 
-    def _head_of(self, place: _Place) -> ItemHead:
-        head = self._heads[place]
-        if head is None:  # it has been asked for before
+    def _may_be_found(self, place: _Place) -> bool:
+        known = self._findable.get(place)
+        if known is None:
+            part, number = place
+            expires = self._parts[part].expiry(number)
+            known = expires is not None and not 0.0 < expires <= self._query.now
+            if known and self._query.filters:
+                item = self._item(place)
+                known = item is not None and fits(item, self._query.filters)
+            self._findable[place] = known
+        return known
+
+    def _head(self, place: _Place) -> ItemHead:
+        head = self._parts[place[0]].head(place[1])
+        if head is None:  # it was there before, and the transaction is the same
             raise KeyError(place)
         return head
 
@@ -187,6 +196,10 @@ class _Search:
                 found += [(score, name, number) for score, number in rescored]
         found.sort(key=_descending)
         return found[:keep]
+
+
+def _second(pair: tuple[_Place, float]) -> float:
+    return pair[1]
 
 
 def _descending(found: tuple[float, int, int]) -> tuple[float, int, int]:

@@ -159,7 +159,8 @@ class SetWriter:
         key = number_key(number)
         records = self._records
         terms = terms_record(item)
-        record = item.encode(length_in(terms))
+        length = length_in(terms)
+        record = item.encode(length)
         records.put(ITEM + key, record)
         records.put(TERMS + key, terms)
         if item.vector:
@@ -168,7 +169,9 @@ class SetWriter:
             entry = expiring_key(due_of(item.expires), DUE_ITEM, records.address + ITEM + key)
             self._transaction.put(entry, b"", db=self._expiring)
         self._tail += 1
-        self._totals = self._totals.plus(ItemHead.decode(record).totals)
+        size = len(record) + len(item.vector)
+        added = Totals(1, size, item.tokens, length, int(bool(item.vector)))
+        self._totals = self._totals.plus(added)
 
     def _head(self, number: int) -> ItemHead | None:
         record = self._records.view(ITEM + number_key(number))

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     Buffer = bytes | memoryview
+    ListRows = tuple[Buffer, Buffer, Buffer, Buffer]
+    """All terms, offsets, places and counts, as they are in the value of a chunk."""
 
 __all__ = [
     "ChunkLists",
@@ -38,12 +41,15 @@ __all__ = [
     "TailTerms",
     "decode_item_terms",
     "encode_item_terms",
-    "encode_lists",
+    "encode_rows_of_lists",
     "length_in",
+    "number_at",
+    "parts_of_item",
 ]
 
 _ITEM_HEAD: Final = struct.Struct("<II")
 _HEAD: Final = struct.Struct("<HHIIIII")
+_NUMBER: Final = struct.Struct("<Q")
 _VERSION: Final = 1
 _CRC_AT: Final = 16
 _MOST: Final = 255
@@ -69,7 +75,7 @@ def encode_counts(length: int, counts: Mapping[int, int]) -> bytes:
     return b"".join(
         (
             _ITEM_HEAD.pack(min(length, 0xFFFFFFFF), len(terms)),
-            struct.pack(f"<{len(terms)}I", *terms),
+            array("I", terms),
             bytes([min(counts[term], _MOST) for term in terms]),
         )
     )
@@ -81,11 +87,15 @@ def decode_item_terms(value: Buffer) -> ItemTerms:
     Raises:
         BrokenChunkError: it is damaged.
     """
+    length, terms, counts = parts_of_item(value)
+    return length, dict(zip(memoryview(terms).cast("I"), counts, strict=True))
+
+
+def parts_of_item(value: Buffer) -> tuple[int, Buffer, Buffer]:
+    """The length of an item's text, its terms (u32), and counts. Raises BrokenChunkError."""
     length, number = _item_head(value)
-    view = memoryview(value)
     end = _ITEM_HEAD.size + 4 * number
-    terms = struct.unpack_from(f"<{number}I", view, _ITEM_HEAD.size)
-    return length, dict(zip(terms, view[end:], strict=True))
+    return length, value[_ITEM_HEAD.size : end], value[end:]
 
 
 def length_in(value: Buffer) -> int:
@@ -142,38 +152,25 @@ class TailTerms:
             at = find(wanted, at + 1)
 
 
-def encode_lists(
-    seqs: Sequence[int], lengths: Sequence[int], lists: Mapping[int, Sequence[tuple[int, int]]]
-) -> bytes:
-    """The value of a chunk.
-
-    Args:
-        seqs: the sequence numbers of its items, ascending.
-        lengths: the lengths of their texts.
-        lists: for each term, place and count of each item that has it, by place.
-    """
-    terms = sorted(lists)
-    offsets = [0]
-    places: list[int] = []
-    counts = bytearray()
-    for term in terms:
-        for place, count in lists[term]:
-            places.append(place)
-            counts.append(min(count, _MOST))
-        offsets.append(len(places))
+def encode_rows_of_lists(seqs: Sequence[int], lengths: Sequence[int], rows: ListRows) -> bytes:
+    """The value of a chunk: its items' numbers and lengths, and the rows of its lists."""
+    terms, _, _, counts = rows
     body = b"".join(
         (
             struct.pack(f"<{len(seqs)}Q", *seqs),
             struct.pack(f"<{len(lengths)}I", *lengths),
-            struct.pack(f"<{len(terms)}I", *terms),
-            struct.pack(f"<{len(offsets)}I", *offsets),
-            struct.pack(f"<{len(places)}H", *places),
-            counts,
+            *rows,
         )
     )
-    head = _HEAD.pack(_VERSION, 0, len(seqs), len(terms), len(places), 0, 0)
+    head = _HEAD.pack(_VERSION, 0, len(seqs), len(terms) // 4, len(counts), 0, 0)
     crc = crc32(body, crc32(head[:_CRC_AT]))
     return head[:_CRC_AT] + struct.pack("<II", crc, 0) + body
+
+
+def number_at(value: Buffer, place: int) -> int:
+    """The number of the item at a place of a chunk, of whose lists nothing else is read."""
+    number: int = _NUMBER.unpack_from(value, _HEAD.size + 8 * place)[0]
+    return number
 
 
 class ChunkLists:
@@ -208,8 +205,9 @@ class ChunkLists:
             raise BrokenChunkError("the lists have another checksum than their head says")
         self.seqs: Sequence[int] = view[at[0] : at[1]].cast("Q")
         self.lengths: memoryview = view[at[1] : at[2]].cast("I")
-        self.terms: Sequence[int] = view[at[2] : at[3]].cast("I")
-        self._offsets = view[at[3] : at[4]].cast("I")
+        terms, offsets = view[at[2] : at[3]], view[at[3] : at[4]]
+        self.terms: memoryview = terms.cast("I")
+        self._offsets = offsets.cast("I")
         self._places = view[at[4] : at[5]]
         self._counts = view[at[5] :]
 
@@ -235,6 +233,10 @@ class ChunkLists:
         if not start <= end <= len(self._counts):
             raise BrokenChunkError("the lists have offsets that make no sense")
         return self._places[2 * start : 2 * end], self._counts[start:end]
+
+    def rows(self) -> ListRows:
+        """The bytes of all terms, offsets, places and counts."""
+        return self.terms.cast("B"), self._offsets.cast("B"), self._places, self._counts
 
     def place_of(self, seq: int) -> int | None:
         """The place of an item, None if it is not in the chunk."""

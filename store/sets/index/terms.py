@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["metadata_term", "metadata_terms", "terms_of", "words_of"]
 
-_ASCII_WORDS: Final = re.compile(r"[a-z0-9_]+").findall
+_ASCII_WORDS: Final = re.compile(rb"[a-z0-9_]+").findall
 
 _UNSPACED: Final = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -62,7 +62,8 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
 def words_of(text: str) -> Iterator[str]:
     """Yield the words of a text, as an index has them; see the module's text."""
     if text.isascii():
-        yield from _ASCII_WORDS(text.lower())
+        for ascii_word in _ASCII_WORDS(text.lower().encode()):
+            yield ascii_word.decode()
         return
     word, unspaced = _patterns()
     # Case folding can take a composed form apart, and composing can bring capitals back.
@@ -91,18 +92,20 @@ def _mixed(word: str, unspaced: re.Pattern[str]) -> Iterator[str]:
 
 def terms_of(text: str) -> dict[int, int]:
     """How often each term is in a text."""
-    counts = Counter(words_of(text))
-    terms: dict[int, int] = {}
-    for word, count in counts.items():
-        term = crc32(word.encode("utf-8", "surrogatepass"))
-        terms[term] = terms.get(term, 0) + count
-    return terms
+    if text.isascii():
+        return Counter(map(crc32, _ASCII_WORDS(text.lower().encode())))
+    return Counter(crc32(word.encode("utf-8", "surrogatepass")) for word in words_of(text))
 
 
 def metadata_term(name: str, value: Any) -> int | None:
     """The term of one field of metadata; None if its value is no scalar, so cannot be searched."""
     if value is not None and not isinstance(value, (str, int, float, bool)):
         return None
+    return _scalar_term(name, value)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _scalar_term(name: str, value: Any) -> int:
     if isinstance(value, float) and value.is_integer() and abs(value) < sys.float_info.max:
         value = int(value)  # 1.0 == 1, as in the comparison with the item
     text = json.dumps(value, ensure_ascii=True)

@@ -63,6 +63,8 @@ class VectorRows(NamedTuple):
     def picked(self, rows: Sequence[int]) -> tuple[bytes, bytes, bytes]:
         """Scales, i8 and f16 of some rows."""
         dims = self.dims
+        if len(rows) == len(self.places):
+            return bytes(self.scales), bytes(self.small), bytes(self.halves)
         return (
             b"".join(self.scales[4 * row : 4 * row + 4] for row in rows),
             b"".join(self.small[dims * row : dims * (row + 1)] for row in rows),

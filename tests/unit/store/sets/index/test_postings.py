@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest import mock
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tamias.store.sets.index.list_builder import ListBuilder
 from tamias.store.sets.index.postings import (
     ChunkLists,
     TailTerms,
     decode_item_terms,
     encode_item_terms,
-    encode_lists,
 )
 from tamias.store.sets.index.vector_chunk import BrokenChunkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+assert np.__name__ in sys.modules  # in use, so lists are made with it
 
 # Terms whose bytes are in one another's, so that a search for one meets halves of others.
 TERMS = st.sampled_from([0, 1, 256, 65536, 1 << 24, 0x01010101, 0xFFFFFFFF, 0x00010000, 7])
@@ -38,12 +47,35 @@ def test_a_tail_finds_each_term(documents: list[dict[int, int]], term: int) -> N
 
 
 def chunk_of(documents: list[dict[int, int]]) -> bytes:
-    lists: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    lists = ListBuilder()
     for place, document in enumerate(documents):
-        for term, count in document.items():
-            lists[term].append((place, count))
-    lengths = [sum(document.values()) for document in documents]
-    return encode_lists(range(5, 5 + 2 * len(documents), 2), lengths, lists)
+        lists.add_item(5 + 2 * place, encode_item_terms(document))
+    return lists.encode()
+
+
+@given(st.lists(DOCUMENTS, max_size=3), st.data())
+def test_chunks_are_joined_without_what_is_dead(
+    chunks: list[list[dict[int, int]]], data: st.DataObject
+) -> None:
+    joined, plain, again = ListBuilder(), ListBuilder(), ListBuilder()
+    for documents in chunks:
+        living = [place for place in range(len(documents)) if data.draw(st.booleans())]
+        joined.add_chunk(ChunkLists(chunk_of(documents)), living)
+        with without_numpy():
+            again.add_chunk(ChunkLists(chunk_of(documents)), living)
+        for place in living:
+            plain.add_item(5 + 2 * place, encode_item_terms(documents[place]))
+    expected = plain.encode()
+    assert joined.encode() == expected
+    with without_numpy():
+        assert again.encode() == expected
+
+
+@contextmanager
+def without_numpy() -> Iterator[None]:
+    with mock.patch.dict(sys.modules):
+        del sys.modules["numpy"]
+        yield
 
 
 @given(DOCUMENTS, TERMS)
