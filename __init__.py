@@ -10,7 +10,7 @@ from .agent.agent import Agent
 from .agent.config.agent_options import AgentExecutionOptions, ErrorHandlingStrategy, ModelOptions
 from .agent.config.configuration import Configuration
 from .agent.config.java_options import JavaOptions
-from .agent.config.memory_options import LongTermMemoryOptions
+from .agent.config.memory_options import LongTermMemoryBackend, LongTermMemoryOptions
 from .agent.config.option import ConfigOption
 from .agent.config.options import PoolOptions, ServiceOptions
 from .agent.config.tool_options import ToolCallOptions
@@ -369,6 +369,7 @@ __all__ = [
     "LocalEmbeddingModelSetup",
     "LocalPrompt",
     "LongTermMemory",
+    "LongTermMemoryBackend",
     "LongTermMemoryOptions",
     "MCPInterruptedError",
     "MCPPrompt",

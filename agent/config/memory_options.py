@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from ..naming.public import public
 from .option import ConfigOption
 from .values import parse_duration, parse_size
 
-__all__ = ["LongTermMemoryOptions"]
+__all__ = ["LongTermMemoryBackend", "LongTermMemoryOptions"]
 
 
 @public
@@ -80,3 +82,32 @@ class LongTermMemoryOptions:
         True,
         description="Accepted for programs of Flink Agents; a compaction is a run of its own.",
     )
+
+    class Mem0:
+        """The options of Flink Agents 0.3, whose memory is in Mem0."""
+
+        EMBEDDING_MODEL_SETUP = ConfigOption(
+            "long-term-memory.mem0.embedding-model-setup",
+            str,
+            "",
+            description="As long-term-memory.embedding-model, where that is empty.",
+        )
+        CHAT_MODEL_SETUP = ConfigOption(
+            "long-term-memory.mem0.chat-model-setup",
+            str,
+            "",
+            description="Accepted for programs of Flink Agents; no model is asked without infer=.",
+        )
+        VECTOR_STORE = ConfigOption(
+            "long-term-memory.mem0.vector-store",
+            str,
+            "",
+            description="Accepted for programs of Flink Agents; the memory is in the store.",
+        )
+
+
+@public
+class LongTermMemoryBackend(str, Enum):
+    """What Flink Agents 0.2 has for the option ``long-term-memory.backend``; without effect."""
+
+    EXTERNAL_VECTOR_STORE = "external_vector_store"

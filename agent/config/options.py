@@ -485,6 +485,7 @@ KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
         JavaOptions,
         ToolCallOptions,
         LongTermMemoryOptions,
+        LongTermMemoryOptions.Mem0,
     )
     for option in vars(group).values()
     if isinstance(option, ConfigOption)

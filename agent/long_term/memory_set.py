@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 Eviction = Literal["oldest", "least-recently-used"]
+Ids: TypeAlias = "str | Sequence[str | None] | None"
+Metadatas: TypeAlias = "Mapping[str, Any] | Sequence[Mapping[str, Any]] | None"
 SearchMode = Literal["auto", "vector", "text"]
 
 
@@ -76,7 +78,8 @@ class MemorySetItem(BaseModel):
     """One item of a memory set.
 
     ``value`` is a text, a `ChatMessage` or what JSON can say. ``compacted`` is whether it stands
-    for several; ``created_time`` is a range then. ``score`` is how well it fits a search.
+    for several; ``created_time`` is a range then. ``updated_at`` is when its value was given last.
+    ``score`` is how well it fits a search.
     """
 
     memory_set_name: str
@@ -88,7 +91,14 @@ class MemorySetItem(BaseModel):
     additional_metadata: dict[str, Any] = Field(default_factory=dict)
     keep: bool = False
     expires_time: datetime | None = None
+    updated_at: datetime | None = None
     score: float | None = None
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was added, or the first of those that it stands for."""
+        created = self.created_time
+        return created.start if isinstance(created, DatetimeRange) else created
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -108,6 +118,9 @@ class MemorySet(ABC):
         shared: whether runs of all keys use it.
     """
 
+    is_part_of_run: ClassVar[bool] = True
+    """Its methods are no durable calls, also where they are given to `ctx.durable_execute`."""
+
     name: str
     item_type: type
     capacity: int
@@ -123,8 +136,8 @@ class MemorySet(ABC):
     def add(
         self,
         items: Any | Sequence[Any],
-        ids: str | Sequence[str | None] | None = None,
-        metadatas: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        ids: Ids | Metadatas = None,
+        metadatas: Metadatas = None,
         *,
         keep: bool = False,
         infer: bool | str = False,
@@ -136,7 +149,8 @@ class MemorySet(ABC):
         Args:
             items: one or several.
             ids: of these; without them ids are made that are the same when the run is repeated.
-            metadatas: of each item, or one for all: names with values as JSON has them.
+            metadatas: of each item, or one for all: names with values as JSON has them. They may
+                also stand in the place of ids, as in Flink Agents 0.3.
             keep: whether they stay when the set is full.
             infer: whether a chat model extracts what is worth keeping first (its name, or True for
                 that of the set's compaction).
@@ -196,8 +210,8 @@ class MemorySet(ABC):
     async def aadd(
         self,
         items: Any | Sequence[Any],
-        ids: str | Sequence[str | None] | None = None,
-        metadatas: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        ids: Ids | Metadatas = None,
+        metadatas: Metadatas = None,
         *,
         keep: bool = False,
         infer: bool | str = False,
@@ -239,6 +253,9 @@ class MemorySet(ABC):
 @public
 class LongTermMemory(ABC):
     """The memory sets of a key, and those that all keys share."""
+
+    is_part_of_run: ClassVar[bool] = True
+    """As of `MemorySet`."""
 
     @abstractmethod
     def get_memory_set(

@@ -8,7 +8,7 @@ has to be started, and nothing else has to be backed up.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, NoReturn
 
 from pydantic import Field, PrivateAttr, field_validator
 
@@ -62,6 +62,9 @@ class MemoryVectorStore(CollectionManageableVectorStore):
     A query goes by vectors and by words, unless its mode says otherwise. Without an embedding model
     all go by words. Documents come without their vectors.
     """
+
+    is_part_of_run: ClassVar[bool] = True
+    """Its methods are no durable calls, also where they are given to `ctx.durable_execute`."""
 
     embedding_model: str = Field(default="", description="Its name; empty: words alone.")
     collection: str | None = Field(

@@ -33,6 +33,7 @@ def to_item(set_name: str, stored: StoredItem, score: float | None = None) -> Me
         additional_metadata=stored.metadata,
         keep=stored.keep,
         expires_time=_moment(stored.expires) if stored.expires else None,
+        updated_at=_moment(stored.created_until),
         score=score,
     )
 

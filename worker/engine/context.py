@@ -12,6 +12,7 @@ from ...agent.context import RunnerContext
 from ...agent.errors import DurableCallError, MemoryAccessError, RunError, TimerError
 from ...agent.event import Event, OutputEvent, is_output
 from ...agent.events.identity import ORIGIN, is_early
+from ...agent.long_term.own_call import acall_of_memory, call_of_memory, is_of_memory
 from ...agent.memory import MemoryType
 from ...agent.streams.call_stream import call_stream
 from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
@@ -147,6 +148,8 @@ class WorkerContext(RunnerContext):
             raise DurableCallError(
                 f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
             )
+        if is_of_memory(func):
+            return call_of_memory(func, args, kwargs)
         options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
         if inspect.iscoroutinefunction(options.reconciler):
             raise DurableCallError(
@@ -194,6 +197,8 @@ class WorkerContext(RunnerContext):
     ) -> Any:
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)
+        if is_of_memory(func):
+            return await acall_of_memory(func, args, kwargs)
         options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
         call = DurableCall(
             self._engine, self._run, func, args, kwargs, options=options, is_async=True

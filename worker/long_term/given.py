@@ -32,6 +32,8 @@ def given_items(  # noqa: PLR0917 (what `add` is given, and for what)
         MemorySetError: something of them cannot be kept.
     """
     values = as_list(items)
+    if metadatas is None and _are_metadata(ids):
+        ids, metadatas = None, ids
     names = [None] * len(values) if ids is None else as_list(ids)
     about = as_list(metadatas) if metadatas is not None else [None]
     if len(about) == 1:
@@ -57,6 +59,12 @@ def given_items(  # noqa: PLR0917 (what `add` is given, and for what)
         known.add(found_id)
         given.append(GivenItem(found_id, plain, about_it))
     return given
+
+
+def _are_metadata(ids: Any) -> bool:
+    """Whether what stands in the place of ids are metadata."""
+    found = as_list(ids) if ids is not None else []
+    return bool(found) and all(isinstance(each, Mapping) for each in found)
 
 
 def check_limit(limit: Any) -> int:

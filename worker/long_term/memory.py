@@ -77,12 +77,13 @@ class WorkerLongTermMemory(LongTermMemory):
         return WorkerMemorySet(self._context, self._run, self._changes, set_name, settings)
 
     def _defaults(self) -> SetSettings:
-        config = self._context.config
+        config, options = self._context.config, LongTermMemoryOptions
         return SetSettings(
-            embedding=config.get(LongTermMemoryOptions.EMBEDDING_MODEL),
+            embedding=config.get(options.EMBEDDING_MODEL)
+            or config.get(options.Mem0.EMBEDDING_MODEL_SETUP),
             duplicates_above=DUPLICATES_ABOVE,
-            ttl=config.get(LongTermMemoryOptions.TTL),
-            half_life=config.get(LongTermMemoryOptions.HALF_LIFE),
+            ttl=config.get(options.TTL),
+            half_life=config.get(options.HALF_LIFE),
         )
 
     def with_models_of(self, context: Any) -> LongTermMemory:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...agent.context import RunnerContext
+    from ...agent.long_term.memory_set import Ids, Metadatas
     from ...agent.waiting.moments import Duration
     from ...store.sets.changes import SetName
     from ...store.sets.records import SetSettings
@@ -112,8 +113,8 @@ class WorkerMemorySet(CompactableSet):
     def add(
         self,
         items: Any | Sequence[Any],
-        ids: str | Sequence[str | None] | None = None,
-        metadatas: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        ids: Ids | Metadatas = None,
+        metadatas: Metadatas = None,
         *,
         keep: bool = False,
         infer: bool | str = False,  # noqa: ARG002 (to come)
@@ -136,8 +137,8 @@ class WorkerMemorySet(CompactableSet):
     async def aadd(
         self,
         items: Any | Sequence[Any],
-        ids: str | Sequence[str | None] | None = None,
-        metadatas: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        ids: Ids | Metadatas = None,
+        metadatas: Metadatas = None,
         *,
         keep: bool = False,
         infer: bool | str = False,  # noqa: ARG002 (to come)
