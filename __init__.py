@@ -13,6 +13,7 @@ from .agent.config.java_options import JavaOptions
 from .agent.config.memory_options import LongTermMemoryBackend, LongTermMemoryOptions
 from .agent.config.option import ConfigOption
 from .agent.config.options import PoolOptions, ServiceOptions
+from .agent.config.profile_options import ProfileOptions
 from .agent.config.tool_options import ToolCallOptions
 from .agent.config.ttl_options import ShortTermMemoryTtlUpdate, ShortTermMemoryTtlVisibility
 from .agent.config.values import parse_duration, parse_size
@@ -413,6 +414,7 @@ __all__ = [
     "Overloaded",
     "PoolError",
     "PoolOptions",
+    "ProfileOptions",
     "Prompt",
     "Question",
     "RateLimited",

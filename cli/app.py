@@ -48,6 +48,9 @@ SUBCOMMANDS: Final = {
     "keys": Subcommand("keys"),
     "status": Subcommand("status", "status", "Show whether a job is running, and how it stands."),
     "logs": Subcommand("logs", "logs", "Show what the workers of a job have printed."),
+    "profile": Subcommand(
+        "profile", "profile", "Show where the workers spend their time.", "observing"
+    ),
     "reload": Subcommand("reload", "reload", "Go over to new code without losing an input."),
     "scale": Subcommand("control", "scale", "Have more or fewer workers."),
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),

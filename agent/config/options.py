@@ -10,6 +10,7 @@ from .agent_options import AgentExecutionOptions, ModelOptions
 from .java_options import JavaOptions
 from .memory_options import LongTermMemoryOptions
 from .option import ConfigOption
+from .profile_options import ProfileOptions
 from .tool_options import ToolCallOptions
 from .values import (
     AUTO,
@@ -486,6 +487,7 @@ KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
         ToolCallOptions,
         LongTermMemoryOptions,
         LongTermMemoryOptions.Mem0,
+        ProfileOptions,
     )
     for option in vars(group).values()
     if isinstance(option, ConfigOption)

@@ -8,6 +8,7 @@ intake/          requests of a service's clients
 outputs/         outputs of a program that reads them as a list
 reembedding/     vectors that are being made anew
 logs/pool.log    output of the workers
+profiles/        where workers have spent their time, and requests for more of that
 status.json      the last status, for other commands
 run/             files of a running pool: control socket, beacons, stacks of threads
 """
@@ -89,6 +90,15 @@ class StateLayout:
     def pool_log(self) -> Path:
         """The file of output of the workers."""
         return self.logs / "pool.log"
+
+    @property
+    def profiles(self) -> Path:
+        """The directory of profiles: what workers have recorded, and requests for more."""
+        return self.path / "profiles"
+
+    def recorded_profile(self, slot: int) -> Path:
+        """The file in which a slot's workers record where they spend their time."""
+        return self.profiles / f"worker-{slot}.jsonl"
 
     @property
     def run(self) -> Path:

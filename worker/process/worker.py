@@ -43,6 +43,7 @@ from ..limits.admission import Admission
 from ..metrics import WorkerMetrics
 from ..notices import Notices, notice_warnings
 from ..policy import Policy, field_ttl_of
+from ..profiling.profiler import profiling
 from ..runs.group_commit import GroupCommit
 from ..streams.text_sender import TextSender
 from ..tasks.stacks import stacks_on_request
@@ -107,7 +108,8 @@ def run_worker(
     loop = new_loop()
     try:
         asyncio.set_event_loop(loop)
-        with stacks_on_request(StateLayout(boot.state).stacks(assignment.slot), loop):
+        stacks = stacks_on_request(StateLayout(boot.state).stacks(assignment.slot), loop)
+        with stacks, profiling(boot.state, plan, (assignment.slot, boot.generation), loop, _serve):
             worker = Worker(boot, plan, assignment, loop, hooks)
             notice_warnings(worker.notices)
             loop.set_exception_handler(log_unhandled)

@@ -96,7 +96,7 @@ def task_text(task: asyncio.Task[Any]) -> str:
     offset = offset_of_task(task)
     whose = "" if offset is None else f" of input {offset_of(offset)}"
     lines = [f"Task {task.get_name()!r}{whose} (most recent call last):\n"]
-    frames, waited = _chain(task.get_coro())
+    frames, waited = chain_of(task.get_coro())
     for frame in frames:
         code = frame.f_code
         lines.append(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}\n')
@@ -112,7 +112,7 @@ def task_text(task: asyncio.Task[Any]) -> str:
 
 def waited_for(task: asyncio.Task[Any]) -> str:
     """The innermost function of user code in which a task waits, or nothing."""
-    frames, _ = _chain(task.get_coro())
+    frames, _ = chain_of(task.get_coro())
     for frame in reversed(frames):
         path = Path(frame.f_code.co_filename)
         if path.parent.name != "asyncio" and not str(path).startswith(OWN_FOLDERS):
@@ -120,7 +120,7 @@ def waited_for(task: asyncio.Task[Any]) -> str:
     return ""
 
 
-def _chain(coroutine: Any) -> tuple[list[Any], Any]:
+def chain_of(coroutine: Any) -> tuple[list[Any], Any]:
     """The frames of a chain of coroutines, and the object that the last of them awaits."""
     frames = []
     while coroutine is not None:

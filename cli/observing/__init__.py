@@ -1,0 +1,1 @@
+"""Commands that show where the time of a job goes. Knows nothing of how that is found out."""

@@ -1,0 +1,1 @@
+"""What people look at to see what a job does: profiles. Knows nothing of commands."""

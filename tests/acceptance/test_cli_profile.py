@@ -1,0 +1,138 @@
+"""`tamias profile`: where the time of a real job goes, also when its workers die or stand still."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.cli import Folder, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AGENT = """
+import asyncio, time
+from tamias import Agent, InputEvent, OutputEvent, action
+
+def spin():
+    until = time.perf_counter() + 0.05
+    while time.perf_counter() < until:
+        pass
+
+class Busy(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def work(event, ctx):
+        spin()
+        time.sleep(0.05)
+        ctx.send_event(OutputEvent(output=event.input))
+
+async def answer_of_a_service():
+    await asyncio.sleep(30)
+
+class Waits(Agent):
+    @action(InputEvent)
+    @staticmethod
+    async def ask(event, ctx):
+        await answer_of_a_service()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A folder with agents."""
+    folder = Folder(tmp_path)
+    folder.write("agents.py", AGENT)
+    return folder
+
+
+def workers_of(folder: Folder) -> dict[int, int]:
+    """The pids of the workers of a job, by slot, when they are there."""
+    found: dict[int, int] = {}
+
+    def are_ready() -> bool:
+        result = folder.tamias("status", "state", "--json", code=None)
+        workers = json.loads(result.stdout).get("workers", []) if result.returncode == 0 else []
+        found.clear()
+        found.update({each["slot"]: each["pid"] for each in workers if each["state"] == "ready"})
+        return bool(found) and len(found) == len(workers)
+
+    wait_for(are_ready)
+    return found
+
+
+def profile(folder: Folder, *options: str | int, mode: str = "wall") -> Any:
+    """A profile as JSON."""
+    result = folder.tamias("profile", "state", "--mode", mode, "--format", "json", *options)
+    return json.loads(result.stdout)
+
+
+def shares(found: Any) -> dict[str, float]:
+    """The share of the time in each function, of what is in an action."""
+    frames = found["frames"]
+    times: dict[str, float] = {}
+    for stack, seconds in found["stacks"]:
+        if stack and frames[stack[0]][0].startswith("action"):
+            name = frames[stack[-1]][0]
+            times[name] = times.get(name, 0.0) + seconds
+    total = sum(times.values())
+    return {name: seconds / total for name, seconds in times.items()}
+
+
+def test_the_time_of_a_job_while_it_runs_and_afterwards(folder: Folder) -> None:
+    folder.inputs(list(range(60)))
+    job = ("run", "agents.py:Busy", "-i", "in.jsonl", "-o", "out.jsonl", "--state", "state")
+    with folder.started(*job, "--workers", 1):
+        workers_of(folder)
+        wall = shares(profile(folder, "--seconds", 2))
+        cpu = shares(profile(folder, "--seconds", 1, mode="cpu"))
+    assert wall["spin"] == pytest.approx(0.5, abs=0.2)
+    assert wall["Busy.work" if "Busy.work" in wall else "work"] == pytest.approx(0.5, abs=0.2)
+    assert cpu["spin"] > 0.8
+    recorded = shares(profile(folder, "--last", "10m"))
+    assert recorded["spin"] > 0.2
+    folder.tamias("profile", "state", "--last", "10m", "--output", "page.html")
+    assert "action work" in (folder.path / "page.html").read_text()
+
+
+def test_workers_that_are_killed_or_stopped_are_named_and_the_others_answer(
+    folder: Folder,
+) -> None:
+    folder.inputs(list(range(8)), keys=8)
+    job = ("run", "agents.py:Waits", "-i", "in.jsonl", "-o", "out.jsonl", "--state", "state")
+    settings = ("--workers", 2, "--set", "suspend-after=1h", "--set", "stop-timeout=1h")
+    with folder.started(*job, *settings):
+        pids = workers_of(folder)
+        waits = profile(folder, "--seconds", 1, mode="await")
+        assert any("answer_of_a_service" in frame[0] for frame in waits["frames"])
+        os.kill(pids[0], signal.SIGSTOP)
+        try:
+            result = folder.tamias("profile", "state", "--seconds", 1)
+        finally:
+            os.kill(pids[0], signal.SIGCONT)
+        assert "worker 0 gave no answer: it is stopped" in result.stderr
+        assert "1 worker" in result.stdout
+
+
+def test_what_cannot_be_is_one_clear_error(folder: Folder) -> None:
+    folder.inputs([])
+    folder.tamias(
+        *("run", "agents.py:Busy", "-i", "in.jsonl", "-o", "out.jsonl", "--state", "state")
+    )
+    for options, words in (
+        ((), "The job does not run."),
+        (("--last", "0"), "is not possible"),
+        (("--last", "soon"), "--last soon"),
+        (("--mode", "gpu"), "Known: wall, cpu, await"),
+        (("--format", "pdf"), "--format pdf is unknown"),
+        (("--hz", "0"), "1 to 1000"),
+        (("--last", "1h", "--diff", "in.jsonl"), ""),
+    ):
+        result = folder.tamias("profile", "state", *options, code=None)
+        assert result.returncode in (1, 2), options
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
