@@ -9,7 +9,10 @@ transaction is open, and the workers go on.
 
 A task that has written an earlier checkpoint needs only the memory that has changed since. It sends
 the keys that had inputs. Owned runs change memory, too, and of these the task knows nothing: their
-keys are noted here, from when a worker announces them.
+keys are noted here, from when a worker announces them. Of such a key all fields are sent, and of
+its memory sets what has changed (`store.sets.transfer`): for that, the highest number in each shard
+is kept from barrier to barrier. A run changes shared sets of its key's group only, so those of a
+group are sent with its keys.
 
 The parts are made when the task asks for them, one portion at a time, between two turns of the
 launcher's loop. So a slow checkpoint storage slows only the checkpoint, and the memory needed is
@@ -21,10 +24,11 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ...store.encoding.keys import group_of, key_prefix
+from ...store.sets.records import shared_owner
 from ...store.shard.key_groups import KeyGroupEntry
 from ...store.shard.transfer import WaitingEntry, entries_of
 from . import frames
@@ -56,6 +60,8 @@ class _OpenCheckpoint:
     parts: Parts
     changed: frozenset[bytes] | None
     """Keys whose memory owned runs may have changed; None: all keys."""
+    numbers: list[int] | None
+    """By shard, the last number of a change of memory sets at the barrier before; None: unknown."""
     stack: ExitStack
     """Closes the snapshots."""
     since: float
@@ -105,6 +111,8 @@ class CheckpointReader:
         self._shards = shards
         self._groups = groups
         self._open: dict[int, _OpenCheckpoint] = {}
+        self._numbers: list[int] | None = None
+        """By shard, the last number at the last barrier upon which checkpoints may be built."""
         self.changed = ChangedKeys()
 
     def open(self, checkpoint: int, *, builds: bool = True) -> None:
@@ -115,9 +123,13 @@ class CheckpointReader:
         self._drop_old()
         stack = ExitStack()
         shards = [stack.enter_context(self._reader.shard(n)) for n in range(self._shards)]
-        parts = self._parts(shards, None)
+        parts = self._parts(shards, self._all(shards))
         changed = self.changed.at_barrier(begins_anew=builds)
-        self._open[checkpoint] = _OpenCheckpoint(shards, parts, changed, stack, time.monotonic())
+        self._open[checkpoint] = _OpenCheckpoint(
+            shards, parts, changed, self._numbers, stack, time.monotonic()
+        )
+        if builds:
+            self._numbers = [0 if shard is None else shard.last_set_number() for shard in shards]
 
     def restrict(self, checkpoint: int, keys: list[bytes]) -> None:
         """Give memory of these keys only, and of those that owned runs have changed.
@@ -127,11 +139,14 @@ class CheckpointReader:
         found = self._open.get(checkpoint)
         if found is None:
             return
-        if found.changed is None:
+        if found.changed is None or found.numbers is None:
             found.parts = self._all_instead(found.shards)
         else:
             # As texts they are in the order of their groups.
-            found.parts = self._parts(found.shards, sorted(found.changed.union(keys)))
+            changed = sorted(found.changed.union(keys))
+            found.parts = self._parts(
+                found.shards, self._some(found.shards, changed, found.numbers)
+            )
 
     def next_parts(self, checkpoint: int) -> list[tuple[bytes, bytes]]:
         """The next parts (kind, body); the last part of all is an `END`.
@@ -171,9 +186,9 @@ class CheckpointReader:
 
     def _all_instead(self, shards: list[Snapshot | None]) -> Parts:
         yield frames.ALL, b""
-        yield from self._parts(shards, None)
+        yield from self._parts(shards, self._all(shards))
 
-    def _parts(self, shards: list[Snapshot | None], keys: list[bytes] | None) -> Parts:
+    def _parts(self, shards: list[Snapshot | None], memory: Iterator[frames.Memory]) -> Parts:
         for number, shard in enumerate(shards):
             if shard is None:
                 continue
@@ -189,7 +204,6 @@ class CheckpointReader:
             ]
             if letters:
                 yield frames.LETTERS, frames.pack_letters(letters)
-        memory = self._all(shards) if keys is None else self._some(shards, keys)
         for part in memory:
             yield frames.MEMORY, frames.pack_memory(part)
         for shard in shards:
@@ -204,24 +218,43 @@ class CheckpointReader:
                 for entries in _portions(shard.group_entries(group)):
                     yield frames.Memory(group, [], entries)
 
-    def _some(self, shards: list[Snapshot | None], keys: list[bytes]) -> Iterator[frames.Memory]:
+    def _some(
+        self, shards: list[Snapshot | None], keys: list[bytes], numbers: list[int]
+    ) -> Iterator[frames.Memory]:
         for group, of_group in groupby(keys, group_of):
             shard = shards[group % self._shards]
-            prefixes: list[bytes] = []
+            since = numbers[group % self._shards]
+            owners: list[bytes] = []
             entries: list[KeyGroupEntry] = []
             size = 0
-            for key in of_group:
-                prefix = key_prefix(key)
-                prefixes.append(prefix)
-                size += len(prefix)
-                for portion in _portions(shard.key_entries(prefix) if shard is not None else ()):
+            for owner, found in _by_owner(shard, of_group, since):
+                owners.append(owner)
+                size += len(owner)
+                for portion in _portions(found):
                     entries += portion
                     size += sum(len(entry.key) + len(entry.value) for entry in portion)
                     if size >= PORTION_BYTES:
-                        yield frames.Memory(group, prefixes, entries)
-                        prefixes, entries, size = [], [], 0
-            if prefixes or entries:
-                yield frames.Memory(group, prefixes, entries)
+                        yield frames.Memory(group, owners, entries)
+                        owners, entries, size = [], [], 0
+            if owners or entries:
+                yield frames.Memory(group, owners, entries)
+
+
+def _by_owner(
+    shard: Snapshot | None, keys: Iterable[bytes], since: int
+) -> Iterator[tuple[bytes, Iterable[KeyGroupEntry]]]:
+    """What is sent of some keys of a group, and of the sets that the group's keys share."""
+    shared = b""
+    for key in keys:
+        shared = shared_owner(key)
+        owner = key_prefix(key)
+        found = (
+            ()
+            if shard is None
+            else chain(shard.key_entries(owner), shard.set_entries(owner, since))
+        )
+        yield owner, found
+    yield shared, () if shard is None else shard.set_entries(shared, since)
 
 
 def _portions(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -48,8 +48,10 @@ Kinds of parts, in this order:
 `d`   dead letters: `(offset u64, group u16, length u32, data)` one after another
 `m`   memory: group (u16), count (u32), so many prefixes of keys `(length u8, prefix)`, then entries
       `(which u8, key length u32, value length u32, key, value)`; `which` is 0 for memory, 1 for
-      names. If only some keys were asked for, the prefixes are theirs; a prefix may have no entry.
-      The entries of a key may continue in the next part.
+      names, 2 for memory sets (`store/sets/transfer`). If only some keys were asked for, the
+      prefixes are theirs, and the group's owner of shared sets; a prefix may have no entry.
+      The entries of a key may continue in the next part. The highest bit of the count is set if
+      there are entries of memory sets: versions that would lose them cannot read the part.
 `w`   what waits: entries as in an `m` part (`store/shard/transfer.py`); opaque to the task
 `e`   the end
 ====  ==================================================================================
@@ -64,7 +66,7 @@ from array import array
 from itertools import accumulate, pairwise, starmap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ...store.shard.key_groups import KeyGroupEntry
+from ...store.shard.key_groups import IN_SETS, KeyGroupEntry
 from ...store.shard.transfer import WaitingEntry
 
 if TYPE_CHECKING:
@@ -109,6 +111,7 @@ _NUMBER: Final = struct.Struct("<Q")
 _RECORD: Final = struct.Struct("<IQ")
 _ENTRY: Final = struct.Struct("<BII")
 _GROUP: Final = struct.Struct("<HI")
+_HAS_SETS: Final = 1 << 31
 _AGE: Final = struct.Struct("<I")
 _JOURNAL: Final = struct.Struct("<Q17sI")
 _LETTER: Final = struct.Struct("<QHI")
@@ -233,7 +236,8 @@ def unpack_parts(body: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def pack_memory(memory: Memory) -> bytes:
     """The body of an `m` part."""
-    parts = [_GROUP.pack(memory.group, len(memory.prefixes))]
+    has_sets = any(entry.which == IN_SETS for entry in memory.entries)
+    parts = [_GROUP.pack(memory.group, len(memory.prefixes) | has_sets * _HAS_SETS)]
     for prefix in memory.prefixes:
         parts += (bytes((len(prefix),)), prefix)
     parts += _pack_entries(memory.entries)
@@ -269,7 +273,7 @@ def unpack_memory(body: bytes) -> Memory:
     group, count = _GROUP.unpack_from(body)
     position = _GROUP.size
     prefixes = []
-    for _ in range(count):
+    for _ in range(count & ~_HAS_SETS):
         end = position + 1 + body[position]
         prefixes.append(body[position + 1 : end])
         position = end

@@ -141,12 +141,10 @@ class TaskPool:
 
     def _restore(self, state: StateDirectory, groups: range) -> None:
         """Restore the checkpoint that the task sends, up to the frame that ends it."""
-        restore = Restore(state, groups)
-        try:
+        with Restore(state, groups) as restore:
             while (frame := self._next()).kind != frames.GO:
                 restore.apply(frame)
-        finally:
-            restore.close()
+            restore.finish()
 
     def _report(self, status: PoolStatus) -> None:
         now = time.monotonic()

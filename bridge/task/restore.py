@@ -5,35 +5,47 @@ may have changed. It comes key group by key group, and in each group from the ne
 older ones. A newer checkpoint has all memory of the keys that it has, so what older ones have of
 these keys is left out. Journal records and dead letters go to the shard of their key group.
 
+Of memory sets a newer checkpoint may have only what has changed (`store.sets.transfer.arriving`).
+They are written as they come, too, and at the end they are indexed.
+
 What waits comes in the order of its queues, and is put into the queues here one by one: so tickets,
 due moments and counters are made anew. The task does not know which key groups it is of.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ...store.encoding.keys import group_of, prefix_of
 from ...store.records.dead_letters import DeadLetter
+from ...store.sets.records import owner_of
+from ...store.sets.transfer.arriving import IncomingSets, index_some, write_records
 from ...store.shard.batch import Batch
-from ...store.shard.key_groups import IN_MEMORY
+from ...store.shard.key_groups import IN_MEMORY, IN_SETS
 from ...store.shard.shard import Shard
 from ...store.shard.transfer import add_entry
 from . import frames
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ...store.sets.transfer.sending import Record
     from ...store.state.directory import StateDirectory
     from .frames import Frame
 
 COMMIT_ENTRIES: Final = 50_000
+COMMIT_BYTES: Final = 8 << 20
+"""Records of memory sets in one commit: what is not written yet, and what is indexed at once."""
 
 
 class Restore:
-    """Writes `R`, `J`, `L` and `W` frames into shards; close it before the pool starts.
+    """Writes `R`, `J`, `L` and `W` frames into shards, before the pool starts.
 
     Raises:
-        StoreError: as `Shard.acquire` and `Shard.commit`.
+        StoreError: as `Shard.acquire` and `Shard.commit`, and for a checkpoint that lacks items.
     """
 
     def __init__(self, state: StateDirectory, groups: range) -> None:
@@ -44,10 +56,14 @@ class Restore:
         self._shards: dict[int, tuple[Shard, Batch]] = {}
         self._group = -1
         self._ages: dict[bytes, int] = {}
-        """By a key's prefix, the age of the newest checkpoint that has that key of the group."""
+        """By owner, a key's prefix, the age of the newest checkpoint that has it in the group."""
+        self._incoming = IncomingSets()
+        self._sets: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        """By shard, records of memory sets that are not written yet."""
+        self._sets_size = 0
 
     def apply(self, frame: Frame) -> None:
-        """Write one frame; it is committed at the latest by `close`."""
+        """Write one frame; it is committed at the latest by `finish`."""
         if frame.kind == frames.RESTORE_MEMORY:
             self._apply_memory(*frames.unpack_restored(frame.body))
         elif frame.kind == frames.RESTORE_JOURNAL:
@@ -69,18 +85,55 @@ class Restore:
         if memory.group != self._group:
             self._group = memory.group
             self._ages.clear()
+            self._incoming.finish()
         ages = self._ages
         for prefix in memory.prefixes:
             ages.setdefault(prefix, age)
         batch = self._batch(memory.group)
         for which, key, value in memory.entries:
-            if not ages or ages.get(prefix_of(key), age) == age:
+            if which == IN_SETS:
+                is_newest = ages.get(owner_of(key), age) == age
+                for record in self._incoming.records(key, value, age, is_newest=is_newest):
+                    self._add_to_sets(record)
+            elif not ages or ages.get(prefix_of(key), age) == age:
                 (batch.memory if which == IN_MEMORY else batch.names)[key] = value
 
-    def close(self) -> None:
-        """Commit the rest, and release the shards."""
+    def _add_to_sets(self, record: Record) -> None:
+        key, value = record
+        self._sets[self._group % self._state.manifest.shards][key] = value
+        self._sets_size += len(key) + len(value)
+        if self._sets_size >= COMMIT_BYTES:
+            self._commit_sets()
+
+    def _commit_sets(self) -> None:
+        for number, records in self._sets.items():
+            self._shards[number][0].write(partial(write_records, records))
+        self._sets.clear()
+        self._sets_size = 0
+
+    def finish(self) -> None:
+        """Commit the rest, and index the memory sets; nothing more can be applied then.
+
+        Raises:
+            StoreError: as the class, and for a checkpoint that lacks items of a memory set.
+        """
+        self._incoming.finish()
         self._commit(1)
+        self._commit_sets()
+        for shard, _ in self._shards.values():
+            done: bytes | None = b""
+            while done is not None:
+                done = shard.write(partial(index_some, done, COMMIT_BYTES))
+
+    def close(self) -> None:
+        """Release the shards; what is not committed is lost."""
         self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def _batch(self, group: int) -> Batch:
         manifest = self._state.manifest

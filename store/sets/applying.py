@@ -9,14 +9,24 @@ from .records import NUMBER_BYTES, set_address
 from .writing import SetWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import lmdb
 
     from .changes import SetChange, SetName
 
-__all__ = ["FORMAT_WITH_SETS", "LAST_NUMBER", "apply_sets", "remove_item", "remove_remnant"]
+__all__ = [
+    "FORMAT_WITH_SETS",
+    "LAST_NUMBER",
+    "apply_sets",
+    "index_items",
+    "remove_item",
+    "remove_remnant",
+    "require_format",
+]
 
 LAST_NUMBER: Final = b"set_sequence"
-"""The name in `meta` of the highest number that an item of the shard has had."""
+"""The name in `meta` of the highest number that an item or a change of the shard has had."""
 FORMAT_WITH_SETS: Final = 3
 """The format of a shard that has had memory sets: versions that would lose them refuse it."""
 
@@ -35,14 +45,33 @@ def apply_sets(
     """
     meta = databases.meta
     data = transaction.get(LAST_NUMBER, None, meta)
-    if int.from_bytes(transaction.get(b"format", b"", meta), "big") < FORMAT_WITH_SETS:
-        transaction.put(b"format", FORMAT_WITH_SETS.to_bytes(NUMBER_BYTES, "big"), db=meta)
+    require_format(transaction, meta)
     number = int.from_bytes(data or b"", "big")
     for (owner, name), change in changes:
         writer = SetWriter(transaction, databases, set_address(owner, name))
         number = writer.apply(change, number)
         reach("sets.inside")
     transaction.put(LAST_NUMBER, number.to_bytes(NUMBER_BYTES, "big"), db=meta)
+
+
+def require_format(transaction: lmdb.Transaction[bytes], meta: Any) -> None:
+    """Have older versions refuse the shard."""
+    if int.from_bytes(transaction.get(b"format", b"", meta), "big") < FORMAT_WITH_SETS:
+        transaction.put(b"format", FORMAT_WITH_SETS.to_bytes(NUMBER_BYTES, "big"), db=meta)
+
+
+def index_items(
+    transaction: lmdb.Transaction[bytes], databases: Any, name: SetName, numbers: Sequence[int]
+) -> None:
+    """Count and index items of a set whose records, and vectors, a restore has written.
+
+    `numbers` are theirs, ascending, and above those that are indexed already.
+    """
+    writer = SetWriter(transaction, databases, set_address(*name))
+    for start in range(0, len(numbers), writer.sizes.tail):
+        for number in numbers[start : start + writer.sizes.tail]:
+            writer.index(number)
+        writer.close()
 
 
 def remove_item(

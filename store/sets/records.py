@@ -65,11 +65,13 @@ LIVE: Final = b"B"
 LISTS: Final = b"T"
 SMALL: Final = b"V"
 HALVES: Final = b"F"
+SENT_VECTOR: Final = b"x"
+"""Then the number of an item that was restored and is not indexed yet (`transfer`)."""
 NUMBER_BYTES: Final = 8
 
 _DIGEST_BYTES: Final = 16
 _TOTALS: Final = struct.Struct("<QQQQQ")
-_STATE: Final = struct.Struct("<QQ")
+_STATE: Final = struct.Struct("<QQQ")
 _HEADER: Final = struct.Struct("<BBddddIHIHI")
 _EXPIRES: Final = struct.Struct("<d")
 _EXPIRES_AT: Final = 26
@@ -208,10 +210,12 @@ class SetState(NamedTuple):
     """Items up to this number are no longer of the set: it was emptied."""
     tail: int = 0
     """How many items are in no chunk yet."""
+    changed: int = 0
+    """The number that its last change has taken; see `transfer`."""
 
     def encode(self) -> bytes:
         """The record."""
-        return self.totals.encode() + _STATE.pack(self.floor, self.tail)
+        return self.totals.encode() + _STATE.pack(self.floor, self.tail, self.changed)
 
     @classmethod
     def decode(cls, data: bytes) -> SetState:

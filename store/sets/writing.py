@@ -23,6 +23,7 @@ from .records import (
     LISTS,
     LIVE,
     NUMBER_OF_ID,
+    SENT_VECTOR,
     SETTINGS,
     SMALL,
     STATE,
@@ -71,7 +72,7 @@ class SetWriter:
         self._transaction = transaction
         self._expiring = databases.expiring
         self._records = SetTable(transaction, databases.sets, address)
-        self._totals, self._floor, self._tail = self._records.state()
+        self._totals, self._floor, self._tail, self._changed = self._records.state()
         self._half_dead: set[int] = set()
 
     def apply(self, change: SetChange, number: int) -> int:
@@ -96,8 +97,23 @@ class SetWriter:
                 number += 1
                 records.put(NUMBER_OF_ID + digest, number_key(number))
                 self._add(number, item)
+        # The change has a number of its own, behind those of its items: see `transfer`.
+        self._changed = number = number + 1
         self.close(dropped=change.dropped and change.settings is None)
         return number
+
+    def index(self, number: int) -> None:
+        """Count and index an item whose record, and vector, a restore has written."""
+        key = number_key(number)
+        records = self._records
+        vector = records.get(SENT_VECTOR + key) or b""
+        records.delete(SENT_VECTOR + key)
+        try:
+            item = StoredItem.decode(records.get(ITEM + key) or b"", vector)
+        except (ValueError, struct.error):
+            return  # it stays, and is found by `tamias doctor --deep`
+        records.put(NUMBER_OF_ID + id_digest(item.id), key)
+        self._add(number, item)
 
     def expire(self, number: int, until: int) -> None:
         """Remove an item if it has expired by a moment, in milliseconds."""
@@ -147,7 +163,7 @@ class SetWriter:
             while together and rewrite(records, together):
                 reach("sets.merge")
                 together = grown_together(records, floor, together[0] - 1, sizes)
-        state = SetState(self._totals, floor, self._tail)
+        state = SetState(self._totals, floor, self._tail, self._changed)
         if dropped and not floor:
             records.delete(STATE)
         else:

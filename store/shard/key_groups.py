@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IN_MEMORY",
     "IN_NAMES",
+    "IN_SETS",
     "KeyGroupEntry",
     "group_entries",
     "hashed_prefixes",
@@ -30,6 +31,8 @@ __all__ = [
 
 IN_MEMORY: Final = 0
 IN_NAMES: Final = 1
+IN_SETS: Final = 2
+"""Only on the way: entries of memory sets are not as they are stored (`store.sets.transfer`)."""
 
 _HASHED: Final = b"\xff"
 
@@ -38,7 +41,7 @@ class KeyGroupEntry(NamedTuple):
     """One entry of a shard, as it is stored.
 
     Attributes:
-        which: the database, `IN_MEMORY` or `IN_NAMES`.
+        which: the database, `IN_MEMORY` or `IN_NAMES`; or `IN_SETS`.
         key, value: the stored bytes.
     """
 
@@ -81,18 +84,22 @@ def key_entries(
 
 
 def hashed_prefixes(
-    transaction: lmdb.Transaction[bytes], memory: Any, names: Any
+    transaction: lmdb.Transaction[bytes], memory: Any, names: Any, sets: Any
 ) -> dict[int, list[bytes]]:
-    """The prefixes of hashed keys, by group."""
+    """The prefixes of hashed keys that have memory or memory sets, by group."""
+    prefixes: set[bytes] = set()
+    for database in filter(None, (memory, sets)):
+        with transaction.cursor(database) as cursor:
+            present = cursor.set_range(_HASHED)
+            while present:
+                prefix = prefix_of(cursor.key())
+                prefixes.add(prefix)
+                present = cursor.set_range(prefix + b"\xff")
     found: defaultdict[int, list[bytes]] = defaultdict(list)
-    with transaction.cursor(memory) as cursor:
-        present = cursor.set_range(_HASHED)
-        while present:
-            prefix = prefix_of(cursor.key())
-            key = transaction.get(prefix, None, names)
-            if key is not None and key[:1] == GROUP:
-                found[group_of(key)].append(prefix)
-            present = cursor.set_range(prefix + b"\xff")
+    for prefix in sorted(prefixes):
+        key = transaction.get(prefix, None, names)
+        if key is not None and key[:1] == GROUP:
+            found[group_of(key)].append(prefix)
     return dict(found)
 
 

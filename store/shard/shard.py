@@ -388,6 +388,33 @@ class Shard:
             StoreFullError: no room; nothing was written, and the same batch can be tried again.
             StoreError: another failure of disk or LMDB; nothing was written.
         """
+        self.write(lambda transaction, databases: self._apply(transaction, databases, batch))
+        if batch.removal is not None:
+            self.horizon = max(self.horizon, batch.removal.until)
+        if batch.swept is not None:
+            self.swept = batch.swept or None
+        if batch.outbox is None:
+            return None
+        sequence = self.next_sequence
+        self.next_sequence = sequence + 1
+        return sequence
+
+    def _apply(
+        self, transaction: lmdb.Transaction[bytes], databases: Databases, batch: Batch
+    ) -> None:
+        apply(transaction, databases, batch, self.next_sequence)
+        if batch.expiring or batch.removal is not None or batch.sets:
+            self.first_due = first_due(transaction, databases.expiring)
+
+    def write(self, change: Callable[[lmdb.Transaction[bytes], Databases], _T]) -> _T:
+        """Return what `change` returns; what it writes becomes one commit.
+
+        Args:
+            change: it is given a write transaction, which it leaves open, and the databases.
+
+        Raises:
+            FencedError, StoreError: as `commit`.
+        """
         reach("commit.before")
         handle = self._environment.require()
         # An open snapshot would keep pages in use that are freed from here on.
@@ -399,9 +426,7 @@ class Shard:
             transaction = handle.begin(write=True)
             try:
                 self._check_epoch(transaction)
-                apply(transaction, self._databases, batch, self.next_sequence)
-                if batch.expiring or batch.removal is not None or batch.sets:
-                    self.first_due = first_due(transaction, self._databases.expiring)
+                result = change(transaction, self._databases)
                 reach("commit.inside")
             except BaseException:
                 transaction.abort()
@@ -410,16 +435,8 @@ class Shard:
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
         reach("commit.after")
-        if batch.removal is not None:
-            self.horizon = max(self.horizon, batch.removal.until)
-        if batch.swept is not None:
-            self.swept = batch.swept or None
         self._drop_snapshot()  # one that another thread has opened meanwhile is out of date
-        if batch.outbox is None:
-            return None
-        sequence = self.next_sequence
-        self.next_sequence = sequence + 1
-        return sequence
+        return result
 
     def change(self, change: Callable[[lmdb.Transaction[bytes], Databases], _T]) -> _T:
         """Write what `change` writes, atomically, and return what it returns (`store.at_rest`).

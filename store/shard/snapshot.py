@@ -19,10 +19,12 @@ from ..records.dead_letters import DeadLetter
 from ..records.journal import JournalEntry, journal_prefix
 from ..records.offsets import RunKind, kind_of, owned_number
 from ..records.usage import FIRST_TOTAL, NO_USE, Use, limit_of_total
+from ..sets.applying import LAST_NUMBER
 from ..sets.reading import StoredSet, sets_in
+from ..sets.transfer.sending import group_records, owner_records
 from ..waiting.reading import WaitingView
 from .expiry_view import ExpiryView
-from .key_groups import group_entries, hashed_prefixes, key_entries
+from .key_groups import IN_SETS, KeyGroupEntry, group_entries, hashed_prefixes, key_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from ..identity import StoreIdentity
     from ..sets.changes import SetName
-    from .key_groups import KeyGroupEntry
 
 __all__ = ["Databases", "Snapshot"]
 
@@ -247,18 +248,32 @@ class Snapshot:
         return prefix[1:]
 
     def group_entries(self, group: int) -> Iterator[KeyGroupEntry]:
-        """Yield all memory of the keys of one key group, as it is stored (`key_groups`)."""
+        """Yield all memory and all memory sets of one key group (`key_groups`)."""
         databases = self._databases
+        transaction = self._transaction
+        memory, names, sets = databases.memory, databases.names, databases.sets
         if self._hashed is None:
-            self._hashed = hashed_prefixes(self._transaction, databases.memory, databases.names)
-        return group_entries(
-            self._transaction, databases.memory, databases.names, group, self._hashed
-        )
+            self._hashed = hashed_prefixes(transaction, memory, names, sets)
+        yield from group_entries(transaction, memory, names, group, self._hashed)
+        for key, value in group_records(transaction, sets, group, self._hashed.get(group, ())):
+            yield KeyGroupEntry(IN_SETS, key, value)
 
     def key_entries(self, prefix: bytes) -> Iterator[KeyGroupEntry]:
         """Yield all memory of one key, as it is stored (`key_groups`)."""
         databases = self._databases
         return key_entries(self._transaction, databases.memory, databases.names, prefix)
+
+    def set_entries(self, owner: bytes, since: int) -> Iterator[KeyGroupEntry]:
+        """Yield the memory sets of an owner, as what is added to an earlier checkpoint.
+
+        `since` is what `last_set_number` was then.
+        """
+        for key, value in owner_records(self._transaction, self._databases.sets, owner, since):
+            yield KeyGroupEntry(IN_SETS, key, value)
+
+    def last_set_number(self) -> int:
+        """The highest number that an item or a change of a memory set has had."""
+        return self.number(LAST_NUMBER)
 
     def journal(self) -> dict[int, list[JournalEntry]]:
         """Return the journal records of each unfinished run, in order of replay.

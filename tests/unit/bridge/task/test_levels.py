@@ -64,6 +64,9 @@ class Levels(RuleBasedStateMachine):
         ]
         for shard in self.shards:
             self.stack.callback(shard.close)
+        reader = self.stack.enter_context(StoreReader(self.state.path))
+        self.reading = CheckpointReader(reader, shards, range(GROUPS))
+        self.stack.callback(self.reading.close)
 
     @rule(runs=st.lists(st.tuples(KEYS, FIELDS), min_size=1, max_size=4))
     def work(self, runs: list[tuple[bytes, dict[str, bytes | None]]]) -> None:
@@ -88,25 +91,22 @@ class Levels(RuleBasedStateMachine):
 
         The task does not know of the `owned` keys, whose owned runs have changed them.
         """
-        reader = StoreReader(self.state.path)
-        reading = CheckpointReader(reader, len(self.shards), range(GROUPS))
-        reading.changed = ChangedKeys(most)
-        reading.changed.announced(enumerate(owned))
-        reading.open(1)
+        self.reading.changed = ChangedKeys(most)
+        self.reading.changed.announced(enumerate(owned))
+        self.reading.open(1)
         if whole or not self.levels:
             self.levels = []
         else:
-            reading.restrict(1, sorted(self.changed - owned))
+            self.reading.restrict(1, sorted(self.changed - owned))
         level = []
         kind = b""
         while kind != frames.END:
-            for kind, body in reading.next_parts(1):
+            for kind, body in self.reading.next_parts(1):
                 if kind == frames.ALL:
                     assert len(owned) > most
                     self.levels = []
                 elif kind == frames.MEMORY:
                     level.append(body)
-        reader.close()
         self.levels.append(level)
         self.changed.clear()
         self.at_checkpoint = {key: dict(own) for key, own in self.expected.items() if own}
@@ -116,14 +116,14 @@ class Levels(RuleBasedStateMachine):
         """Somewhere else, with another number of shards."""
         self.restored += 1
         with create(self.folder / f"restored-{self.restored}", shards) as state:
-            restore = Restore(state, range(GROUPS))
-            for group in range(GROUPS):
-                for age, level in enumerate(reversed(self.levels)):
-                    for part in level:
-                        if frames.unpack_memory(part).group == group:
-                            body = struct.pack("<I", age) + part
-                            restore.apply(frames.Frame(frames.RESTORE_MEMORY, body))
-            restore.close()
+            with Restore(state, range(GROUPS)) as restore:
+                for group in range(GROUPS):
+                    for age, level in enumerate(reversed(self.levels)):
+                        for part in level:
+                            if frames.unpack_memory(part).group == group:
+                                body = struct.pack("<I", age) + part
+                                restore.apply(frames.Frame(frames.RESTORE_MEMORY, body))
+                restore.finish()
             assert self.found(state.path, range(shards)) == self.at_checkpoint
 
     @staticmethod

@@ -64,10 +64,10 @@ def test_journal_and_dead_letters_are_restored(tmp_path: Path, shards: int) -> N
     restored = left_behind(tmp_path / "before")
     assert group_of(KEY) == GROUP
     with StateDirectory.open(tmp_path / "after", "agent", shards, "none", {}) as state:
-        restore = Restore(state, range(GROUP + 1))
-        for frame in restored:
-            restore.apply(frame)
-        restore.close()
+        with Restore(state, range(GROUP + 1)) as restore:
+            for frame in restored:
+                restore.apply(frame)
+            restore.finish()
         number = GROUP % shards
         shard = Shard.acquire(state.layout.shard(number), number, "none")
         found = {entry.key: entry.data for run in shard.journal().values() for entry in run}
@@ -122,10 +122,10 @@ END = derived_number(RunKind.END, KEY, 1)
 def test_what_waits_is_restored_by_the_task_that_has_its_key(tmp_path: Path, shards: int) -> None:
     parts = what_waits(tmp_path / "before")
     with StateDirectory.open(tmp_path / "after", "agent", shards, "none", {}) as state:
-        restore = Restore(state, range(GROUP, GROUP + 1))
-        for part in parts:
-            restore.apply(Frame(frames.RESTORE_WAITING, part))
-        restore.close()
+        with Restore(state, range(GROUP, GROUP + 1)) as restore:
+            for part in parts:
+                restore.apply(Frame(frames.RESTORE_WAITING, part))
+            restore.finish()
         number = GROUP % shards
         shard = Shard.acquire(state.layout.shard(number), number, "none")
         view: WaitingView = shard.read_waiting(lambda view: view)

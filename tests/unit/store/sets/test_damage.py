@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAMAGED = SetName(key_prefix(encode_key("ann")), "notes")
-NEW = 13
-"""The number of an item that is in no chunk."""
+NEW = 15
+"""The number of an item that is in no chunk; each change has taken one, too."""
 SOUND = SetName(key_prefix(encode_key("bob")), "notes")
 
 

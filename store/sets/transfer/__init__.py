@@ -1,0 +1,1 @@
+"""Memory sets on their way from one store to another. Knows nothing of checkpoints' files."""
