@@ -407,13 +407,9 @@ class Shard:
             self.first_due = first_due(transaction, databases.expiring)
 
     def write(self, change: Callable[[lmdb.Transaction[bytes], Databases], _T]) -> _T:
-        """Return what `change` returns; what it writes becomes one commit.
+        """Return what `change` returns; what it writes becomes one commit, and raises its errors.
 
-        Args:
-            change: it is given a write transaction, which it leaves open, and the databases.
-
-        Raises:
-            FencedError, StoreError: as `commit`.
+        It is given a write transaction, which it leaves open, and the databases.
         """
         reach("commit.before")
         handle = self._environment.require()
