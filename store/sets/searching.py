@@ -60,7 +60,8 @@ class Found(NamedTuple):
 
     item: StoredItem
     score: float
-    """The best have the highest: the sum of reciprocal ranks, times the weight by age."""
+    """The best have the highest: the sum of reciprocal ranks, times the weight by age. If neither
+    two orders were joined nor ages count, it is the cosine, or that of BM25."""
     cosine: float | None = None
     """Of its vector and the query's; None if it was not compared, or is far from the best."""
 
@@ -94,19 +95,16 @@ class _Search:
     def found(self) -> list[Found]:
         """What is found, the best first."""
         query = self._query
-        cosines: dict[_Place, float] = {}
-        orders: list[list[_Place]] = []
-        if query.vector:
-            cosines = dict(self._order(self._by_vector))
-            orders.append(list(cosines))
-        if query.text:
-            orders.append([place for place, _ in self._order(self._by_words())])
-        scores: dict[_Place, float] = fuse(*orders)
+        cosines = dict(self._order(self._by_vector)) if query.vector else {}
+        words = dict(self._order(self._by_words())) if query.text else {}
+        scores: dict[_Place, float] = cosines or words
+        if query.half_life or (query.vector and query.text):
+            scores = fuse(list(words), list(cosines))
         if query.half_life:
             for place in scores:
                 age = query.now - self._head(place).created_until
                 scores[place] *= decay(age, query.half_life)
-        best = self._first(scores)
+        best = self._first(scores, words)
         return [
             Found(item, scores[place], cosines.get(place))
             for place in best
@@ -130,14 +128,18 @@ class _Search:
                 return chosen[:wanted]
             keep *= _GROWTH
 
-    def _first(self, scores: dict[_Place, float]) -> list[_Place]:
-        """The best, as many as are wanted; among equals, by their ids."""
+    def _first(self, scores: Mapping[_Place, float], words: Mapping[_Place, float]) -> list[_Place]:
+        """The best, as many as are wanted.
+
+        Among equals those that words have found come first, as a rare word says more than a
+        likeness; then the ids decide.
+        """
         limit = self._query.limit
         ordered = sorted(scores.items(), key=_second, reverse=True)
         if len(ordered) > limit:
             least = ordered[limit - 1][1]
             ordered = [pair for pair in ordered if pair[1] >= least]
-        ordered.sort(key=lambda pair: (-pair[1], self._head(pair[0]).id))
+        ordered.sort(key=lambda pair: (-pair[1], -words.get(pair[0], 0.0), self._head(pair[0]).id))
         return [place for place, _ in ordered[:limit]]
 
     def _may_be_found(self, place: _Place) -> bool:

@@ -140,6 +140,23 @@ def test_documents_are_added_found_changed_and_removed() -> None:
     ]
 
 
+def test_scores_are_cosines_where_vectors_alone_are_compared() -> None:
+    def scores(mode: VectorStoreQueryMode) -> Step:
+        query = VectorStoreQuery(query_text="aa", mode=mode)
+        return lambda store: [(each.id, each.score) for each in store.query(query).documents]
+
+    steps = [("k", lambda store: store.add(THREE)), ("k", scores(VectorStoreQueryMode.SEMANTIC))]
+    found = results(*steps)[1]
+    assert [(name, round(score, 3)) for name, score in found] == [("1", 1), ("2", 0.447), ("3", 0)]
+
+
+def test_of_equals_what_has_the_word_comes_first() -> None:
+    documents = [Document(id="1", content="b a"), Document(id="2", content="cc xyz")]
+    assert results(
+        ("k", lambda store: store.add(documents)), ("k", found("aa bb xyz", limit=1))
+    ) == [["1", "2"], ["2"]]
+
+
 def test_documents_without_an_id_get_one_that_is_the_same_in_each_execution() -> None:
     def add(store: MemoryVectorStore) -> Any:
         return store.add([Document(content="a"), Document(id="x", content="b"), THREE[0]])
