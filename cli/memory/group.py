@@ -8,6 +8,7 @@ from ..errors import guarded
 from .exporting import export_sets
 from .forget import forget
 from .listing import list_sets
+from .reembed import reembed_sets
 from .showing import search, show
 
 app = typer.Typer(
@@ -21,3 +22,4 @@ app.command("show")(guarded(show))
 app.command("search")(guarded(search))
 app.command("export")(guarded(export_sets))
 app.command("forget")(guarded(forget))
+app.command("reembed")(guarded(reembed_sets))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ...agent.config.configuration import Configuration, parse_assignments
 from ...agent.errors import TamiasError, UsageError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["AgentModels", "NamedModel"]
 
 
+_SAMPLE: Final = "a text"
+
+
 class NamedModel(NamedTuple):
     """An embedding model of the agent.
 
@@ -42,6 +45,10 @@ class NamedModel(NamedTuple):
     def model(self) -> str:
         """What sets record as the model of their vectors."""
         return self.setup.model
+
+    def dimensions(self) -> int:
+        """The length of its vectors, by that of one."""
+        return len(self.embed([_SAMPLE])[0])
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """The vectors of texts, asked for in one call.

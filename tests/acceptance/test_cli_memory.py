@@ -10,6 +10,7 @@ import pytest
 
 from support.cli import Folder
 from support.store.memory_sets import add, commit, item, made
+from support.store.shop import AGENT
 from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.encoding.values import dumps
 from tamias.store.shard.batch import Batch
@@ -18,46 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STATE = "state"
-AGENT = '''
-"""An agent whose embedding model knows drinks from places."""
-
-from tamias import (
-    Agent, BaseEmbeddingModelConnection, BaseEmbeddingModelSetup, InputEvent, ResourceDescriptor,
-    action, embedding_model_connection, embedding_model_setup,
-)
-
-print("imported")
-
-
-class Topics(BaseEmbeddingModelConnection):
-    def embed(self, text, **kwargs):
-        if not isinstance(text, str):
-            return [self.embed(one) for one in text]
-        return [1.0, 0.1] if "tea" in text or "drink" in text else [0.1, 1.0]
-
-
-class Setup(BaseEmbeddingModelSetup):
-    @property
-    def model_kwargs(self):
-        return {}
-
-
-class Shop(Agent):
-    @embedding_model_connection
-    @staticmethod
-    def here():
-        return ResourceDescriptor(clazz=Topics)
-
-    @embedding_model_setup
-    @staticmethod
-    def topics():
-        return ResourceDescriptor(clazz=Setup, connection="here", model="topics-1")
-
-    @action(InputEvent)
-    @staticmethod
-    def go(event, ctx):
-        pass
-'''
 
 
 @pytest.fixture

@@ -51,6 +51,8 @@ AT_REST = (
     "rewrite.before",
     "rewrite.inside",
     "rewrite.after",
+    "reembed.before",
+    "reembed.inside",
 )
 """Points of commands that need a store at rest; `tests/unit/store/at_rest` has deaths there."""
 WHILE_EXPIRING = ("expire.before", "expire.inside", "expire.after")
