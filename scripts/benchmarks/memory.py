@@ -1,0 +1,282 @@
+"""Long-term memory through a real pool, beside numpy, usearch and Chroma in the same run.
+
+    scripts/bench --memory [--quick] [--large] [--json]
+
+The texts are entries of a dictionary that a package carries, the vectors those of the embedding
+model that runs in the process; both sides make them with it, and that is part of what is measured.
+Each has one thread. `--large` adds a shared set of a million items, for which Chroma is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+    os.environ[_threads] = "1"  # numpy reads it when it is imported
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from memory_agents import Notes  # noqa: E402
+from memory_peers import BATCH, Chroma, Measured, NumpyScan, Usearch  # noqa: E402
+from memory_texts import Embedding, short_texts  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from tamias.launcher.delivery.checkpointed import CheckpointedDelivery  # noqa: E402
+from tamias.launcher.jobs.agent_spec import AgentSpec  # noqa: E402
+from tamias.launcher.jobs.job import Job  # noqa: E402
+from tamias.launcher.sinks.collect import CollectSink  # noqa: E402
+from tamias.launcher.sources.factory import python_source  # noqa: E402
+from tamias.worker.process.boot import pack_agent  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+QUERIES = 200
+WARM = 10
+"""Searches at first that do not count: they read what they search for the first time."""
+WRITERS = 64
+"""Keys that add to a shared set."""
+KEYS = 1000
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One line of the table of searches."""
+
+    items: int
+    name: str
+    adds_per_second: float
+    p50: float
+    p99: float
+    cpu: float
+    """Milliseconds of a search; the last is the median of the thread's own time."""
+    recall: float
+    end_to_end: float
+    """Seconds for all adds and searches."""
+
+
+class Pool:
+    """Runs inputs through workers, phase by phase, on one state directory."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.state = folder / "state"
+        self._options = {"long-term-memory.max-items": 2_000_000, **options}
+        self._done = 0
+
+    def run(self, inputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Run some inputs, and return what came of them."""
+        count = 0
+
+        def all_inputs() -> Iterator[dict[str, Any]]:
+            nonlocal count
+            for _ in range(self._done):
+                yield {"key": "", "value": None}  # read and skipped: an earlier phase has run it
+            for one in inputs:
+                count += 1
+                yield one
+
+        job = Job(
+            AgentSpec(
+                "notes",
+                pickled=pack_agent(Notes(), {}),
+                config=self._options,
+                on_error="fail",
+                sys_path=sys.path,
+            )
+        )
+        sink = CollectSink()
+        with (
+            python_source(all_inputs()) as source,
+            job.open_state(self.state, {}) as state,
+        ):
+            job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
+            outputs = [output for pair in sink.results() for output in pair.values()]
+        self._done += count
+        return outputs
+
+    def size(self) -> int:
+        """Bytes on disk of the store."""
+        files = (path for path in self.state.rglob("*") if path.is_file())
+        return sum(path.stat().st_blocks * 512 for path in files)
+
+
+def batches(texts: list[str], size: int, keys: int, **more: Any) -> Iterator[dict[str, Any]]:
+    """Inputs that add texts, key by key in turn."""
+    for number, first in enumerate(range(0, len(texts), size)):
+        value = {"first": first, "add": texts[first : first + size], **more}
+        yield {"key": f"key-{number % keys}", "value": value}
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which so much of them lies, in milliseconds."""
+    return 1e3 * sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def recall(found: list[list[int]], exact: list[list[int]]) -> float:
+    """Which share of what is to be found was found."""
+    pairs = list(zip(found, exact, strict=True))
+    return statistics.fmean(len(set(one) & set(other)) / len(other) for one, other in pairs)
+
+
+def ours(
+    texts: list[str], queries: list[str], *, shared: bool
+) -> tuple[Searched, list[Any], float]:
+    """Measure a set of one key, or a shared one; recall is filled in by the caller."""
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        pool = Pool(Path(folder), workers=1)
+        keys = WRITERS if shared else 1
+        added = pool.run(batches(texts, BATCH, keys, shared=shared))
+        adding = max(one["ended"] for one in added) - min(one["began"] for one in added)
+        search = {"search": queries, "mode": "vector", "shared": shared}
+        key = "key-0"
+        found = pool.run([{"key": key, "value": search}])[0]
+        size = pool.size() / len(texts)
+    wall, cpu = found["wall"][WARM:], found["cpu"][WARM:]
+    line = Searched(
+        len(texts),
+        "tamias, shared set" if shared else "tamias, a key's set",
+        len(texts) / adding,
+        percentile(wall, 0.5),
+        percentile(wall, 0.99),
+        percentile(cpu, 0.5),
+        0.0,
+        adding + sum(found["wall"]),
+    )
+    return line, found["found"], size
+
+
+def peers_of(texts: list[str], queries: list[str], embed: Any) -> list[Measured]:
+    """Measure the peers; the first is exact."""
+    dimensions = embed.dimensions
+    found = [
+        Measured(NumpyScan(len(texts), dimensions), texts, queries, embed),
+        Measured(Usearch(len(texts), dimensions, exact=True), texts, queries, embed),
+        Measured(Usearch(len(texts), dimensions, exact=False), texts, queries, embed),
+    ]
+    if len(texts) <= 100_000:
+        found.append(Measured(Chroma(), texts, queries, embed))
+    return found
+
+
+def searched(size: int, texts: list[str], embed: Any) -> tuple[list[Searched], float]:
+    """All lines for sets of a size, and bytes on disk for each of our items."""
+    items, queries = texts[:size], texts[-QUERIES - WARM :]
+    shared = size >= 100_000
+    mine, found, on_disk = ours(items, queries, shared=shared)
+    peers = peers_of(items, queries, embed)
+    exact = peers[0].found
+    lines = [Searched(**{**asdict(mine), "recall": recall(found, exact)})]
+    lines += [
+        Searched(
+            size,
+            peer.name,
+            size / peer.adding,
+            percentile(peer.wall[WARM:], 0.5),
+            percentile(peer.wall[WARM:], 0.99),
+            percentile(peer.cpu[WARM:], 0.5),
+            recall(peer.found, exact),
+            peer.adding + sum(peer.wall),
+        )
+        for peer in peers
+    ]
+    return lines, on_disk
+
+
+def writes(texts: list[str], embed: Any) -> dict[str, float]:
+    """Adds, and what they take on disk."""
+    del embed
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        pool = Pool(Path(folder), workers=2)
+        few = 20_000
+        added = pool.run(batches(texts[:few], 1, KEYS))
+        seconds = max(one["ended"] for one in added) - min(one["began"] for one in added)
+        result = {"adds per second, one each, 1,000 keys, 2 workers": few / seconds}
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        pool = Pool(Path(folder), workers=1)
+        added = sorted(pool.run(batches(texts, 10, 1)), key=lambda one: one["began"])
+        tenth = len(added) // 10
+        first = added[tenth]["began"] - added[0]["began"]
+        last = added[-1]["ended"] - added[-tenth]["began"]
+        result |= {
+            "items of a set": float(len(texts)),
+            "adds per second, ten each, the first tenth": tenth * 10 / first,
+            "adds per second, ten each, the last tenth": tenth * 10 / last,
+            "bytes on disk, an item": pool.size() / len(texts),
+            "bytes of its text": statistics.fmean(len(text.encode()) for text in texts),
+        }
+    return result
+
+
+def show(lines: list[Searched], written: dict[str, float], dimensions: int) -> None:
+    """Print tables."""
+    table = Table("items", "", "adds/s", "p50 ms", "p99 ms", "CPU ms", "recall@10", "end to end s")
+    for line in lines:
+        table.add_row(
+            f"{line.items:,}",
+            line.name,
+            f"{line.adds_per_second:,.0f}",
+            f"{line.p50:.3f}",
+            f"{line.p99:.3f}",
+            f"{line.cpu:.3f}",
+            f"{line.recall:.4f}",
+            f"{line.end_to_end:.2f}",
+        )
+    console = Console(width=130)
+    console.print(table)
+    for name, value in written.items():
+        console.print(f"{name}: {value:,.0f}")
+    console.print(f"bytes of a raw vector, f32: {4 * dimensions:,}")
+
+
+def main() -> int:
+    """Measure, print, and exit with 1 if a goal was missed."""
+    parser = argparse.ArgumentParser(description="Benchmarks of long-term memory.")
+    parser.add_argument("--memory", action="store_true", help="these benchmarks")
+    parser.add_argument("--quick", action="store_true", help="small sets only")
+    parser.add_argument("--large", action="store_true", help="a set of a million, too")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    sizes = [100, 10_000]
+    if not arguments.quick:
+        sizes.append(100_000)
+    if arguments.large:
+        sizes.append(1_000_000)
+    texts = short_texts(max(sizes) + QUERIES + WARM)
+    embed = Embedding()
+    lines: list[Searched] = []
+    for size in sizes:
+        found, _ = searched(size, texts[: size + QUERIES + WARM], embed)
+        lines += found
+    written = writes(texts[: min(max(sizes), 100_000)], embed)
+    if arguments.json:
+        print(json.dumps({"searches": [asdict(line) for line in lines], "writes": written}))
+    else:
+        show(lines, written, embed.dimensions)
+    missed = [problem for size in sizes for problem in problems(size, lines)]
+    for problem in missed:
+        print(f"MISSED: {problem}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def problems(size: int, lines: list[Searched]) -> Iterator[str]:
+    """Goals that were missed for sets of a size."""
+    mine, *others = [line for line in lines if line.items == size]
+    if mine.recall < 0.99:
+        yield f"{size:,} items: recall {mine.recall}"
+    if size >= 100_000 and mine.cpu > 1.5 * others[0].cpu:
+        yield f"{size:,} items: {mine.cpu / others[0].cpu:.2f} of numpy's scan"
+    for other in others:
+        if other.name.startswith("Chroma") and mine.end_to_end > other.end_to_end:
+            yield f"{size:,} items: slower than {other.name}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,61 @@
+"""The agent that the benchmarks of long-term memory run."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tamias import (
+    Agent,
+    InputEvent,
+    OutputEvent,
+    ResourceDescriptor,
+    RunnerContext,
+    action,
+    embedding_model_connection,
+    embedding_model_setup,
+)
+
+
+class Notes(Agent):
+    """Adds texts to a set, or searches it, and says when and how long.
+
+    {"add": [texts], "first": number of the first}, or {"search": [texts], "mode": ...}; with
+    "shared" the set is that of all keys.
+    """
+
+    @embedding_model_connection
+    @staticmethod
+    def here() -> ResourceDescriptor:
+        """Makes vectors in the process."""
+        return ResourceDescriptor(clazz="tamias.LocalEmbeddingModelConnection")
+
+    @embedding_model_setup
+    @staticmethod
+    def texts() -> ResourceDescriptor:
+        """The model that comes along."""
+        return ResourceDescriptor(clazz="tamias.LocalEmbeddingModelSetup", connection="here")
+
+    @action(InputEvent)
+    @staticmethod
+    async def act(event: InputEvent, ctx: RunnerContext) -> None:
+        """Add, or search."""
+        given: dict[str, Any] = event.input
+        began = time.monotonic()
+        notes = ctx.long_term_memory.get_memory_set(
+            "notes", embedding="texts", shared=given.get("shared", False)
+        )
+        output: dict[str, Any] = {"began": began}
+        if "add" in given:
+            first, texts = given["first"], given["add"]
+            await notes.aadd(texts, [str(first + place) for place in range(len(texts))])
+        else:
+            output |= {"found": [], "wall": [], "cpu": []}
+            for text in given["search"]:
+                wall, cpu = time.perf_counter(), time.thread_time()
+                found = await notes.asearch(text, limit=10, mode=given["mode"])
+                output["cpu"].append(time.thread_time() - cpu)
+                output["wall"].append(time.perf_counter() - wall)
+                output["found"].append([int(item.id) for item in found])
+        output["ended"] = time.monotonic()
+        ctx.send_event(OutputEvent(output=output))
