@@ -62,4 +62,5 @@ class Embedding:
             self._table.embed(texts[start : start + 1000], self.dimensions, normalize=True)
             for start in range(0, len(texts), 1000)
         ]
-        return np.concatenate(found).astype(np.float32)
+        vectors: Floats = np.concatenate(found).astype(np.float32)
+        return vectors
