@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from ...agent.errors import StoreLockedError, UsageError
+from ...store import clock
 from ...store.at_rest.kept_vectors import KeptVectors
 from ...store.at_rest.reembedding import NewModel, reembed
 from ...store.state.directory import StateDirectory
@@ -81,7 +82,7 @@ def reembed_sets(
     with StoreReader(state) as reader:
         manifest = reader.view.manifest
         found = [
-            _Chosen(place, opened.settings(), opened.totals().items)
+            _Chosen(place, opened.settings(), opened.totals(clock.now()).items)
             for place, opened in chosen_sets(reader, name=name, key=key, shared=shared)
         ]
     with AgentModels(manifest, target, settings or ()) as models:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...store import clock
 from ...store.encoding.keys import encode_key, shard_of
 from ...store.memory.opened_set import SetPlace, all_sets, opened_set, set_names
 from ..text import count, size
@@ -45,10 +46,11 @@ def described_set(row: dict[str, Any]) -> str:
 def sets_in_all(reader: StoreReader) -> dict[str, Any]:
     """How many sets and items there are, their size, and the names of the shared sets."""
     sums: dict[str, Any] = {"sets": 0, "items": 0, "bytes": 0, "shared": []}
+    now = clock.now()
     with all_sets(reader) as sets:
         for found in (sets.shared(), sets.of_keys()):
             for place, opened in found:
-                totals = opened.totals()
+                totals = opened.totals(now)
                 sums["sets"] += 1
                 sums["items"] += totals.items
                 sums["bytes"] += totals.size

@@ -61,11 +61,11 @@ class OpenedSet:
         found = [settings for part in self._parts if (settings := part.settings()) is not None]
         return max(found, key=lambda each: each.dimensions, default=SetSettings())
 
-    def totals(self) -> Totals:
-        """What its items are together."""
+    def totals(self, now: float) -> Totals:
+        """What the items are together that have not expired at a moment."""
         totals = Totals()
         for part in self._parts:
-            totals = totals.plus(part.totals())
+            totals = totals.plus(part.live_totals(now))
         return totals
 
     def items(self, now: float, *, with_vectors: bool = False) -> Iterator[StoredItem]:

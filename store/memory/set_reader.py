@@ -59,9 +59,9 @@ class MemorySetReader:
 
     @property
     def size(self) -> int:
-        """The number of items. Of those that have expired, some may be counted a while longer."""
+        """The number of items."""
         with self._opened() as opened:
-            return opened.totals().items
+            return opened.totals(clock.now()).items
 
     def describe(self) -> dict[str, Any]:
         """What it is: sizes and settings, as JSON has them.
@@ -180,7 +180,7 @@ class MemorySetReader:
 
 def description(place: SetPlace, opened: OpenedSet) -> dict[str, Any]:
     """What a set is, as JSON has it."""
-    settings, totals = opened.settings(), opened.totals()
+    settings, totals = opened.settings(), opened.totals(clock.now())
     return {
         "name": place.name,
         "shared": place.key is None,

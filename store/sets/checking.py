@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..records.due_keys import AT_ONCE, REMNANT, due_of, expiring_key
 from ..records.due_keys import ITEM as DUE_ITEM
@@ -25,7 +25,7 @@ from .records import (
     id_digest,
     set_address,
 )
-from .table import SetTable, number_key
+from .table import SetTable, due_rest, number_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from .index.postings import ItemTerms
 
 __all__ = ["problems_in"]
+
+_LAST_MOMENT: Final = (1 << 64) - 1
 
 
 def problems_in(transaction: lmdb.Transaction[bytes], databases: Any) -> Iterator[str]:
@@ -113,6 +115,7 @@ class _Check:
 
     def _in_items(self, terms: dict[int, ItemTerms], vectors: dict[int, int]) -> str:
         totals = Totals()
+        expiring = 0
         for number, record in self._records.scan(ITEM, self._state.floor):
             self.place = f"item {number}"
             item, head = StoredItem.decode(record), ItemHead.decode(record)
@@ -125,10 +128,18 @@ class _Check:
             if self._records.get(NUMBER_OF_ID + id_digest(item.id)) != number_key(number):
                 return f"item {number} is not found by its id"
             address = self._records.address + ITEM + number_key(number)
-            if item.expires and not self._is_due(due_of(item.expires), DUE_ITEM, address):
-                return f"item {number} is not removed when it expires"
+            if item.expires:
+                expiring += 1
+                due = due_of(item.expires)
+                if not self._is_due(due, DUE_ITEM, address):
+                    return f"item {number} is not removed when it expires"
+                if self._records.get(due_rest(due, number)) is None:
+                    return f"item {number} is not known to expire"
         if terms or vectors:
             return f"item {min([*terms, *vectors])} is in the index, and not there"
+        listed = sum(number > self._state.floor for number in self._records.due(_LAST_MOMENT))
+        if listed != expiring:
+            return f"{listed} items are known to expire, and {expiring} do"
         counted = self._state.totals
         return "" if totals == counted else f"its totals say {counted}, and it has {totals}"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
+from ..records.due_keys import due_of
 from .changes import SetName
 from .index.postings import ChunkLists
 from .index.vector_chunk import BrokenChunkError, row_of_f16, small_rows
@@ -87,6 +88,23 @@ class StoredSet:
     def totals(self) -> Totals:
         """What its items are together, those that have expired and are not yet removed included."""
         return self._counted().totals
+
+    def live_totals(self, now: float) -> Totals:
+        """What the items are together that have not expired at a moment."""
+        totals = self.totals()
+        for _, head in self.expired(now):
+            totals = totals.plus(head.totals, -1)
+        return totals
+
+    def expired(self, now: float) -> Iterator[tuple[int, ItemHead]]:
+        """Yield the items that have expired at a moment, and are not yet removed."""
+        if self._records is None:
+            return
+        floor = self._counted().floor
+        for number in self._records.due(due_of(now)):
+            head = self.head(number) if number > floor else None
+            if head is not None and head.expires <= now:
+                yield number, head
 
     def number_of(self, item_id: str) -> int | None:
         """The number of an item; None if there is none with this id."""

@@ -67,6 +67,8 @@ SMALL: Final = b"V"
 HALVES: Final = b"F"
 SENT_VECTOR: Final = b"x"
 """Then the number of an item that was restored and is not indexed yet (`transfer`)."""
+DUE: Final = b"e"
+"""Then the moment when an item expires, as `due_keys` has it, and the item's number."""
 NUMBER_BYTES: Final = 8
 
 _DIGEST_BYTES: Final = 16

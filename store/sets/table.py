@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .index.bitmap import numbers_of
 from .index.postings import ChunkLists
 from .index.vector_chunk import BrokenChunkError, VectorRows, decode_rows
-from .records import HALVES, LISTS, LIVE, NUMBER_BYTES, SMALL, STATE, SetState
+from .records import DUE, HALVES, LISTS, LIVE, NUMBER_BYTES, SMALL, STATE, SetState
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
     Buffer = bytes | memoryview
 
-__all__ = ["SetTable", "number_key"]
+__all__ = ["SetTable", "due_rest", "number_key"]
 
 
 def number_key(number: int) -> bytes:
     """A number as addresses have it."""
     return number.to_bytes(NUMBER_BYTES, "big")
+
+
+def due_rest(due: int, number: int) -> bytes:
+    """What the address of an item that expires has behind that of its set, in the list of those."""
+    return DUE + number_key(due) + number_key(number)
 
 
 class SetTable:
@@ -85,6 +90,19 @@ class SetTable:
                 if key[:size] != stem:
                     return
                 yield int.from_bytes(key[size:], "big"), value
+
+    def due(self, until: int) -> Generator[int, None, None]:
+        """Yield the numbers of items that expire by a moment, in milliseconds."""
+        stem = self.address + DUE
+        size = len(stem)
+        with self._transaction.cursor(self._table) as cursor:
+            if not cursor.set_range(stem):
+                return
+            for key in cursor.iternext(values=False):
+                moment = int.from_bytes(key[size : size + NUMBER_BYTES], "big")
+                if key[:size] != stem or moment > until:
+                    return
+                yield int.from_bytes(key[size + NUMBER_BYTES :], "big")
 
     def state(self) -> SetState:
         """What is counted of the set."""

@@ -35,7 +35,7 @@ from .records import (
     Totals,
     id_digest,
 )
-from .table import SetTable, number_key
+from .table import SetTable, due_rest, number_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,8 +182,10 @@ class SetWriter:
         if item.vector:
             records.put(VECTOR + key, item.vector)
         if item.expires:
-            entry = expiring_key(due_of(item.expires), DUE_ITEM, records.address + ITEM + key)
+            due = due_of(item.expires)
+            entry = expiring_key(due, DUE_ITEM, records.address + ITEM + key)
             self._transaction.put(entry, b"", db=self._expiring)
+            records.put(due_rest(due, number), b"")
         self._tail += 1
         size = len(record) + len(item.vector)
         added = Totals(1, size, item.tokens, length, int(bool(item.vector)))
@@ -234,9 +236,10 @@ class SetWriter:
 
     def _unlist(self, number: int, expires: float) -> None:
         if expires:
+            due = due_of(expires)
             address = self._records.address + ITEM + number_key(number)
-            entry = expiring_key(due_of(expires), DUE_ITEM, address)
-            self._transaction.delete(entry, db=self._expiring)
+            self._transaction.delete(expiring_key(due, DUE_ITEM, address), db=self._expiring)
+            self._records.delete(due_rest(due, number))
 
     # -- all items ----------------------------------------------------------------------------
 

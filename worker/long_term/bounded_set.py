@@ -220,8 +220,7 @@ class BoundedSet:
         tally = self.view.tally()
         if before is not None:
             tally.action = tally.action.minus(Amount.of(before))
-            if not before.is_expired(item.accessed):
-                item = item._replace(created=min(before.created, item.created))
+            item = item._replace(created=min(before.created, item.created))
         tally.action = tally.action.plus(Amount.of(item))
         self._change().put(item)
 

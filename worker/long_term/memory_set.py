@@ -228,7 +228,7 @@ class WorkerMemorySet(CompactableSet):
     def _known_item(self, item_id: str) -> StoredItem:
         self._changes.check()
         known = self._bounded.view.item(checked_id(item_id))
-        if known is None or known.is_expired(self._bounded.view.now()):
+        if known is None:
             raise MemorySetError(f"The memory set {self.name!r} has no item {item_id!r}.")
         return known
 
@@ -247,10 +247,10 @@ class WorkerMemorySet(CompactableSet):
     def own_items(self) -> list[MemorySetItem]:
         """All items; of a shared set, those that runs of this key have added."""
         self._changes.check()
-        own, now = self._run.lane.key_bytes, self._bounded.view.now()
+        own = self._run.lane.key_bytes
         return [
             to_item(self.name, item)
-            for item in self._bounded.view.items(None, ALL, now)
+            for item in self._bounded.view.items(None, ALL)
             if not self.shared or item.owner == own
         ]
 

@@ -61,15 +61,10 @@ class OwnReading:
         self, ids: Sequence[str] | None, filters: Mapping[str, Any] | None, most: int
     ) -> list[StoredItem]:
         """See `Reading.items`."""
-        now = self._view.now()
         if ids is None:
-            return self._view.items(filters, most, now)
+            return self._view.items(filters, most)
         found = [self._view.item(item_id) for item_id in ids]
-        return [
-            item
-            for item in found
-            if item is not None and not item.is_expired(now) and fits(item, filters)
-        ]
+        return [item for item in found if item is not None and fits(item, filters)]
 
     async def aitems(
         self, ids: Sequence[str] | None, filters: Mapping[str, Any] | None, most: int

@@ -34,7 +34,7 @@ Place = tuple[int, "StoredItem"]
 
 
 class SetView:
-    """A set, as one action of a key sees it."""
+    """A set, as one action of a key sees it: without what has expired at the moment of the run."""
 
     def __init__(self, lane: Lane, layers: SetLayers, name: SetName) -> None:
         self._lane = lane
@@ -46,27 +46,27 @@ class SetView:
         return self._lane.run_moment().milliseconds() / 1000
 
     def item(self, item_id: str, *, with_vector: bool = False) -> StoredItem | None:
-        """The item with an id, also if it has expired; None if there is none."""
+        """The item with an id; None if there is none, or if it has expired."""
         changed = self._layers.item(self.name, item_id)
         if not isinstance(changed, Unchanged):
-            return changed
+            return _alive(changed, self.now())
 
         def read(stored: StoredSet) -> StoredItem | None:
             number = stored.number_of(item_id)
             return None if number is None else stored.item(number, with_vector=with_vector)
 
-        return self._read(read)
+        return _alive(self._read(read), self.now())
 
-    def items(self, filters: Mapping[str, Any] | None, most: int, now: float) -> list[StoredItem]:
-        """The first items that have not expired."""
-        changes = self._layers.of_set(self.name)
+    def items(self, filters: Mapping[str, Any] | None, most: int) -> list[StoredItem]:
+        """The first items."""
+        changes, now = self._layers.of_set(self.name), self.now()
 
         def read(stored: StoredSet) -> list[StoredItem]:
             found: list[StoredItem] = []
-            for _, item in _visible(stored, changes):
+            for _, item in _visible(stored, changes, now):
                 if len(found) >= most:
                     break
-                if not item.is_expired(now) and fits(item, filters):
+                if fits(item, filters):
                     found.append(item)
             return found
 
@@ -79,24 +79,24 @@ class SetView:
 
     def oldest(self, after: int) -> Iterator[Place]:
         """Items from the oldest on, with vectors, beginning behind a number of the store."""
-        changes = self._layers.of_set(self.name)
+        changes, now = self._layers.of_set(self.name), self.now()
         most = _FIRST_BATCH
         while not changes.cleared:
 
             def read(stored: StoredSet, after: int = after, most: int = most) -> list[Place]:
-                return list(islice(_stored(stored, changes, after), most))
+                return list(islice(_stored(stored, changes, now, after), most))
 
             batch = self._read(read)
             yield from batch
             if len(batch) < most:
                 break
             after, most = batch[-1][0], min(4 * most, _LARGEST_BATCH)
-        yield from _added(changes)
+        yield from _added(changes, now)
 
     def all_items(self) -> list[Place]:
         """All items, with vectors, from the oldest on."""
-        changes = self._layers.of_set(self.name)
-        return self._read(lambda stored: list(_visible(stored, changes, with_vectors=True)))
+        changes, now = self._layers.of_set(self.name), self.now()
+        return self._read(lambda stored: list(_visible(stored, changes, now, with_vectors=True)))
 
     # -- what it amounts to -------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class SetView:
         return tally
 
     def recount(self) -> Tally:
-        """The same, counted in this action; commits of the shard remove expired items."""
+        """The same, counted in this action, without what has expired since."""
         tally = self.tally()
         if not tally.is_recent:
             counted = self._count()
@@ -138,14 +138,14 @@ class SetView:
         )
 
     def _count(self) -> Tally:
-        layers = self._layers
+        layers, now = self._layers, self.now()
 
         def read(stored: StoredSet) -> Tally:
-            before = _amount(stored, layers.before_run(self.name))
+            before = _amount(stored, layers.before_run(self.name), now)
             change = layers.before_run(self.name)
             change.add(layers.of_run(self.name))
-            run = _amount(stored, change)
-            all_of_it = _amount(stored, layers.of_set(self.name))
+            run = _amount(stored, change, now)
+            all_of_it = _amount(stored, layers.of_set(self.name), now)
             return Tally(before, run.minus(before), all_of_it.minus(run))
 
         return self._read(read)
@@ -159,38 +159,48 @@ class SetView:
 
 def parts_of(stored: StoredSet, changes: SetChange) -> list[Part]:
     """The parts of a set for a search: what is stored, and what is not yet."""
-    added = ItemsPart([item for _, item in _added(changes)])
+    added = ItemsPart([item for item in changes.items.values() if item is not None])
     return [added] if changes.cleared else [StoredPart(stored, changes.items), added]
 
 
+def _alive(item: StoredItem | None, now: float) -> StoredItem | None:
+    return None if item is None or item.is_expired(now) else item
+
+
 def _visible(
-    stored: StoredSet, changes: SetChange, *, with_vectors: bool = False
+    stored: StoredSet, changes: SetChange, now: float, *, with_vectors: bool = False
 ) -> Iterator[Place]:
     if not changes.cleared:
-        yield from _stored(stored, changes, with_vectors=with_vectors)
-    yield from _added(changes)
+        yield from _stored(stored, changes, now, with_vectors=with_vectors)
+    yield from _added(changes, now)
 
 
 def _stored(
-    stored: StoredSet, changes: SetChange, after: int = 0, *, with_vectors: bool = True
+    stored: StoredSet,
+    changes: SetChange,
+    now: float,
+    after: int = 0,
+    *,
+    with_vectors: bool = True,
 ) -> Iterator[Place]:
     for number, item in stored.items(after, with_vectors=with_vectors):
-        if item.id not in changes.items:
+        if item.id not in changes.items and not item.is_expired(now):
             yield number, item
 
 
-def _added(changes: SetChange) -> list[Place]:
-    return [(0, item) for item in changes.items.values() if item is not None]
+def _added(changes: SetChange, now: float) -> list[Place]:
+    items = changes.items.values()
+    return [(0, item) for item in items if item is not None and not item.is_expired(now)]
 
 
-def _amount(stored: StoredSet, changes: SetChange) -> Amount:
-    """What a set amounts to with changes."""
-    total = NOTHING if changes.cleared else Amount.of_totals(stored.totals())
+def _amount(stored: StoredSet, changes: SetChange, now: float) -> Amount:
+    """What a set amounts to with changes, without what has expired."""
+    total = NOTHING if changes.cleared else Amount.of_totals(stored.live_totals(now))
     for item_id, item in changes.items.items():
         number = None if changes.cleared else stored.number_of(item_id)
         known = None if number is None else stored.item(number, with_vector=True)
-        if known is not None:
+        if known is not None and not known.is_expired(now):
             total = total.minus(Amount.of(known))
-        if item is not None:
+        if item is not None and not item.is_expired(now):
             total = total.plus(Amount.of(item))
     return total

@@ -231,6 +231,10 @@ class MemorySets(RuleBasedStateMachine):
             assert [item for _, item in items] == list(found.items.values())
             assert [number for number, _ in items] == sorted(number for number, _ in items)
             assert stored.totals().items == len(items)
+            now = clock.now()
+            live = [item for _, item in items if not item.is_expired(now)]
+            totals = stored.live_totals(now)
+            assert (totals.items, totals.tokens) == (len(live), sum(i.tokens for i in live))
             for number, item in items:
                 assert stored.number_of(item.id) == number
                 assert stored.vector(number) == item.vector
