@@ -114,7 +114,7 @@ def erase_key(
         create=False,
     )
     try:
-        return shard.change(erase)
+        return shard.write(erase)
     finally:
         shard.close()
 

@@ -91,7 +91,7 @@ def reembed(
         try:
             _make(shard, name, model, progress)
             reach("reembed.before")
-            total += shard.change(
+            total += shard.write(
                 lambda transaction, databases: _switch(transaction, databases, name, model)
             )
         finally:

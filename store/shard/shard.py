@@ -434,22 +434,6 @@ class Shard:
         self._drop_snapshot()  # one that another thread has opened meanwhile is out of date
         return result
 
-    def change(self, change: Callable[[lmdb.Transaction[bytes], Databases], _T]) -> _T:
-        """Write what `change` writes, atomically, and return what it returns (`store.at_rest`).
-
-        Raises:
-            FencedError, StoreFullError, StoreError: as `commit`.
-        """
-        self._drop_snapshot()
-        try:
-            with self._environment.require().begin(write=True) as transaction:
-                self._check_epoch(transaction)
-                changed = change(transaction, self._databases)
-        except lmdb.Error as error:
-            raise lmdb_error(error, self.directory) from error
-        self._drop_snapshot()
-        return changed
-
     def _drop_snapshot(self) -> None:
         with self._lock:
             if self._snapshot is not None:
