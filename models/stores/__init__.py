@@ -1,1 +1,1 @@
-"""Vector stores as resources: in long-term memory, and of other projects. Knows nothing of models."""
+"""Vector stores as resources: in long-term memory, or of others. Knows nothing of models."""
