@@ -8,11 +8,15 @@ import pytest
 
 from support.moved_clock import MovedClock
 from tamias.store import clock
+from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.encoding.stamps import split, stamped
 from tamias.store.encoding.values import check_form, dumps, loads
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.field_ttl import BEGIN, FieldTtl
+from tamias.store.shard.live_fields import LiveFields
 from tamias.store.shard.shard import Shard
+from tamias.worker.runs.group_commit import ShardWriter
+from tamias.worker.runs.removals import Removals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +91,44 @@ def test_a_longer_life_counts_at_once_and_a_shorter_one_is_swept_for(tmp_path: P
     assert shard.swept == BEGIN
     assert shard.field_ttl.due(1 << 40) == (1 << 40) + 100
     shard.close()
+
+
+def test_fields_travel_with_their_times_and_are_listed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As memory does in checkpoints: as it is stored, into a shard that knows nothing of it."""
+    moved = MovedClock(monkeypatch)
+    prefix = key_prefix(encode_key("k"))
+    now = clock.milliseconds()
+    first = Shard.acquire(tmp_path / "first", 0)
+    first.expire_fields(FieldTtl(60_000))
+    batch = Batch()
+    records = {"old": stamped(dumps(1), now - 50_000), "new": stamped(dumps(2), now), "o": b""}
+    batch.put_fields(prefix, {**records})
+    first.commit(batch)
+    entries = first.read(lambda snapshot: list(snapshot.key_entries(prefix)))
+    first.close()
+
+    second = Shard.acquire(tmp_path / "second", 0)
+    batch = Batch()
+    batch.memory.update({entry.key: entry.value for entry in entries})
+    second.commit(batch)
+    second.close()
+    moved.advance(20)
+    second = Shard.acquire(tmp_path / "second", 0)
+    second.expire_fields(FieldTtl(60_000))
+
+    def seen() -> list[str]:
+        return second.read(lambda snapshot: [p for p, _ in LiveFields(snapshot).scan(prefix)])
+
+    assert seen() == ["new", "o"]
+    writer = ShardWriter(second)
+    writer.removals = Removals({}, lambda: None, lambda _: False)
+    for _ in range(4):  # two to list them, two to remove them
+        second.commit(writer.seal()[0])
+    assert [path for path, _ in second.scan(prefix)] == ["new", "o"]
+    moved.advance(41)
+    assert seen() == ["o"]  # that had no time, and lives since it was restored
+    moved.advance(20)
+    assert seen() == []
+    second.close()
