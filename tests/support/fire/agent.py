@@ -42,7 +42,10 @@ from tamias import (
 )
 from tamias.agent.limits.limited_call import LimitedCall, Route
 from tamias.store import clock
+from tamias.store.sets.folding import Sizes
+from tamias.store.sets.writing import SetWriter
 
+SetWriter.sizes = Sizes(tail=4, chunk=16)  # so that chunks are made and joined all the time
 if "FIRE_LANES" in os.environ:
     vars(tamias.worker.runs.lane)["LANES_KEPT"] = int(os.environ["FIRE_LANES"])
 if "FIRE_PREFETCH" in os.environ:
@@ -70,7 +73,7 @@ FORKS = ("fork-return", "fork-raise")
 """Kinds whose child comes back from the action."""
 TIMERS = ("tick", "ticks", "arm", "disarm")
 """Kinds that set and cancel timers."""
-SHORT = ("plain", "call", "callfail", "twice", "flaky", "child", *FORKS, *TIMERS)
+SHORT = ("plain", "note", "call", "callfail", "twice", "flaky", "child", *FORKS, *TIMERS)
 """Kinds whose runs end with the first action."""
 NAP = 0.05
 """Seconds; `suspend-after` is less."""
@@ -183,8 +186,20 @@ def _remember(ctx: RunnerContext, n: int) -> int:
     return count
 
 
-def _call_in_first(ctx: RunnerContext, i: int, kind: str) -> Any:
-    """The durable calls that some kinds make in the first action."""
+def _take_notes(ctx: RunnerContext, i: int, n: int) -> int:
+    """Add to memory sets, replace, and delete from them; returns the size of the key's own."""
+    notes = ctx.long_term_memory.get_memory_set("notes")
+    counted = notes.get("count")
+    notes.add([f"{i} {k}" for k in range(6)])
+    notes.add(str(int(counted[0].value) + 1 if counted else 1), "count")
+    if n % 3 == 0:
+        notes.delete([item.id for item in notes.get(limit=5)])
+    ctx.long_term_memory.get_memory_set("all", shared=True).add(str(i))
+    return notes.size
+
+
+def _call_in_first(ctx: RunnerContext, i: int, n: int, kind: str) -> Any:
+    """What some kinds do in the first action: durable calls, changes of memory sets."""
     if kind == "call":
         token = ctx.durable_execute(outside, i, "sync")
         ctx.short_term_memory.set("token", token)
@@ -194,6 +209,8 @@ def _call_in_first(ctx: RunnerContext, i: int, kind: str) -> Any:
             return ctx.durable_execute(failing_outside, i, "fail")
         except ValueError as error:
             return str(error)
+    if kind == "note":
+        return _take_notes(ctx, i, n)
     if kind == "twice":
         return [ctx.durable_execute(outside, i, "one"), ctx.durable_execute(outside, i, "two")]
     return None
@@ -276,7 +293,7 @@ class FireAgent(Agent):
         clean = not sensory.get_field_names()
         sensory.set("from.first", i)
         count = _remember(ctx, n)
-        note = _set_timers(ctx, i, n, kind) if kind in TIMERS else _call_in_first(ctx, i, kind)
+        note = _set_timers(ctx, i, n, kind) if kind in TIMERS else _call_in_first(ctx, i, n, kind)
         if kind == "flaky":
             _fail_once(ctx, i)
         elif kind == "raise":

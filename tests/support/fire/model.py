@@ -54,6 +54,10 @@ class Model:
         self.memory: dict[str, dict[str, Any]] = {}
         self.outputs: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self.calls: set[Token] = set()
+        self.notes: dict[str, list[str]] = {}
+        """By key, the texts in its memory set."""
+        self.noted: list[str] = []
+        """The texts in the shared memory set."""
         self.dead: dict[int, str] = {}
         """Kinds of the inputs that must end in the dead letters, by offset."""
         for offset, (key, value) in enumerate(inputs):
@@ -77,6 +81,8 @@ class Model:
             note = memory["token"] = self._call(i, "sync")
         elif kind == "callfail":
             note = self._call(i, "fail")
+        elif kind == "note":
+            note = self._take_notes(key, i, n)
         elif kind == "twice":
             note = [self._call(i, "one"), self._call(i, "two")]
         self._put(key, offset, i=i, step="first", count=memory["count"], clean=True, note=note)
@@ -116,6 +122,18 @@ class Model:
             key, offset, i=i, step="last", lasts=memory["lasts"], note=note, sensory=sensory,
             audit=n,
         )  # fmt: skip
+
+    def _take_notes(self, key: str, i: int, n: int) -> int:
+        notes = self.notes.setdefault(key, [])
+        counted = [text for text in notes if " " not in text]
+        for text in counted:
+            notes.remove(text)
+        notes += [f"{i} {k}" for k in range(6)]
+        notes.append(str(int(counted[0]) + 1 if counted else 1))
+        if n % 3 == 0:
+            del notes[:5]
+        self.noted.append(str(i))
+        return len(notes)
 
     def _call(self, i: int, name: str) -> Token:
         token = Token(i, name)

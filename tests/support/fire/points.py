@@ -27,7 +27,8 @@ SHAPE = Shape(
     kinds=["plain"] * 5
     + ["multi"] * 3
     + ["gather", "mixed", "call", "twice", "flaky", "flaky-gather", "raise"]
-    + ["nap", "ask", "tick", "arm", "limited"],
+    + ["nap", "ask", "tick", "arm", "limited"]
+    + ["note"] * 4,
     config={"shards": 4, "window": 32, "batch-size": 16, TTL: LONG},
 )
 AFTER_A_CRASH = ("sink.truncate.before", "sink.truncate.after", "announce.inside")
@@ -55,6 +56,15 @@ AT_REST = (
     "reembed.inside",
 )
 """Points of commands that need a store at rest; `tests/unit/store/at_rest` has deaths there."""
+IN_SETS = (
+    "sets.before",
+    "sets.inside",
+    "sets.fold",
+    "sets.merge",
+    "sets.rewrite",
+    "sets.after",
+)
+"""Points of memory sets; `tests/unit/store/sets/test_killed_writers.py` dies there, too."""
 WHILE_EXPIRING = ("expire.before", "expire.inside", "expire.after")
 """Points that need memory that expires meanwhile; `test_expiring_memory` has a job for it."""
 MOVED = replace(

@@ -24,6 +24,7 @@ import psutil
 
 from support.fire.beside import Answering, Scaling
 from support.fire.model import Model, Token, known
+from support.fire.notes import wrong_notes
 from support.fire.waiting import Waiting
 from tamias.store.records.usage import NO_USE
 from tamias.store.state.layout import StateLayout
@@ -45,7 +46,7 @@ KINDS = (
     + ["slow"] * 4 + ["call"] * 3 + ["callfail"] + ["twice"] * 2
     + ["flaky", "flaky-gather", "raise", "malformed"]
     + ["nap", "naps", "flaky-nap", "ask", "late", "tick", "ticks", "arm", "arm", "disarm", "bogus"]
-    + ["limited"]
+    + ["limited"] + ["note"] * 4
 )  # fmt: skip
 
 
@@ -222,6 +223,7 @@ class Field:
             used = reader.usage().get("outside", NO_USE).tokens
             if used != (due := TOKENS * sum(call.name in LIMITED for call in model.calls)):
                 wrong.append(f"{used} tokens are counted as used, should be {due}")
+            wrong += wrong_notes(model, self.state, reader)
             journal = reader.journal()
             if journal:
                 wrong.append(f"journal left: {list(journal.items())[:2]}")
