@@ -129,6 +129,19 @@ def test_a_run_sees_one_moment() -> None:
     assert outputs[1:] == [[1, ["a tea"], ["a tea"], ["a tea"], 1], [[], [], [], 0]]
 
 
+def test_what_a_run_adds_lives_from_its_commit_on() -> None:
+    outputs = run(
+        [["add", ["a tea", "1"]], 20, ["add", ["b tea", "2", 10]], 100, ["get", []]],
+        [9, *SEEN],
+        [1.1, *SEEN],
+    )
+    assert outputs == [
+        [["a tea", "b tea"]],
+        [["a tea", "b tea"], ["a tea", "b tea"], ["a tea", "b tea"], 2],
+        [["a tea"], ["a tea"], ["a tea"], 1],
+    ]
+
+
 class Job:
     """A job over the lives of a state directory."""
 

@@ -48,6 +48,10 @@ class RunMoment:
         """The moment by which fields have expired that the run does not see."""
         return ttl.seen_at(self.milliseconds(), self._was_horizon)
 
+    def elapsed(self) -> int:
+        """How many milliseconds have passed since; 0 if it has not begun."""
+        return 0 if self._now == _NOT_BEGUN else max(0, clock.milliseconds() - self._now)
+
     def encode(self) -> bytes | None:
         """The moment as it is put on record; None if it has not begun."""
         return None if self._now == _NOT_BEGUN else _RECORD.pack(self._now, self._was_horizon)

@@ -170,6 +170,17 @@ class SetLayers:
         """Whether the run has changed something."""
         return bool(self.action.sets or self.overlay)
 
+    def live_from(self, moment: float, elapsed: float) -> None:
+        """Have what the run has added live from now on: `moment` is the run's, `elapsed` ago.
+
+        A run may have waited for days since its moment, by which it judges what has expired.
+        """
+        for layer in (self.overlay, self.action.sets):
+            for change in layer.values():
+                for item_id, item in change.items.items():
+                    if item is not None and item.expires and item.created_until == moment:
+                        change.items[item_id] = item._replace(expires=item.expires + elapsed)
+
     def commit(self) -> bool:
         """Make the run's changes part of the open group; whether there are any."""
         has_changes = self.has_changes

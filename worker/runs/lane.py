@@ -153,10 +153,13 @@ class Lane:
     def commit(self) -> None:
         """Fold the run's changes into the key's memory, and have the open group write them."""
         changes = self.fields.commit()
+        if self.sets is not None:
+            if self.moment is not None and (elapsed := self.moment.elapsed()):
+                self.sets.live_from(self.moment.milliseconds() / 1000, elapsed / 1000)
+            if self.sets.commit():
+                self.writer.changed.append(self)  # possibly for the second time, which does no harm
         if self.moment is not None:
             self.moment.end()
-        if self.sets is not None and self.sets.commit():
-            self.writer.changed.append(self)  # possibly for the second time, which does no harm
         if not changes:
             return
         if self.changes:
