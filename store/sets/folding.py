@@ -58,7 +58,7 @@ class Sizes(NamedTuple):
 
     tail: int = 256
     """The tail becomes a chunk when it has so many."""
-    chunk: int = 1024
+    chunk: int = 2048
     """No chunk has more."""
 
 
