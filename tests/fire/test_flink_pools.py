@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from support.flink import fire, patient, waiting
+from support.flink import fire, patient, remembering_job, waiting
 from support.flink.task import Job
 from support.profiles import examples
 
@@ -37,6 +37,12 @@ def test_runs_that_wait_are_exact_through_the_same(tmp_path: Path, seed: int) ->
     done = waiting.run(tmp_path, seed, inputs=200, steps=12)
     assert done["restored what waits"] > 0
     assert done["built upon another"] > 0
+
+
+@pytest.mark.parametrize("seed", range(2, 2 + examples(1)))
+def test_memory_sets_are_exact_through_the_same(tmp_path: Path, seed: int) -> None:
+    done = remembering_job.run(tmp_path, seed, inputs=70, steps=8)
+    assert done["checkpoint"] > 0
 
 
 def job_of(folder: Path, count: int, **job: object) -> Job:

@@ -12,7 +12,7 @@ import pytest
 
 from support import flights
 from support.flights import EXAMPLE
-from support.flink import outputs, patient
+from support.flink import outputs, patient, remembering
 
 pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheels for this Python")
 
@@ -233,6 +233,37 @@ def test_runs_that_wait_are_carried_on_at_another_parallelism(
     found = [line for line in outputs.lines(tmp_path / "out") if "token" not in line]
     patient.judge(sorted(found, key=patient.place_of), count, keys, has_ended=False)
     assert len(outputs_with("token")) == len(answers.known)
+
+
+@pytest.mark.nightly
+def test_memory_sets_are_carried_through_kills_and_to_another_parallelism(
+    flink: Cluster, tmp_path: Path
+) -> None:
+    """In CI without Flink: tests/fire/test_flink_pools.py."""
+    count, keys = 900, 6
+    arguments = (
+        *(JOB, tmp_path, "--count", count, "--keys", keys, "--agent", "Remembering"),
+        *("--set", "each=15", "--rate"),
+    )
+    job = flink.submit(*arguments, 20, parallelism=1)
+    flink.wait_for_checkpoint(job, more=3)
+    kill_a_worker(flink)
+    flink.wait_for_checkpoint(job)
+    kill_a_launcher(flink)
+    flink.wait_for_checkpoint(job)
+    savepoint = flink.stop_with_savepoint(job)
+    job = flink.submit(*arguments, 20, savepoint=savepoint, parallelism=2)
+    flink.wait_for(lambda: len(flink.workers()) == 2, 120)
+    flink.wait_for_checkpoint(job, more=3)
+    kill_the_busy(flink)
+    flink.wait_for_checkpoint(job, more=2)
+    savepoint = flink.stop_with_savepoint(job)
+    assert 0 < len(outputs.lines(tmp_path)) < count
+    job = flink.submit(*arguments, 1000, savepoint=savepoint, parallelism=3)
+    flink.wait_for_end(job)
+    found = outputs.lines(tmp_path)
+    assert sorted(line["n"] for line in found) == list(range(count))
+    remembering.judge(found, each=15)
 
 
 def test_a_durable_call_before_the_checkpoint_is_not_made_again(

@@ -20,7 +20,7 @@ from pyflink.datastream.connectors.file_system import FileSink, RollingPolicy
 from pyflink.table import StreamTableEnvironment
 
 from support.flink import agent as flink_agent
-from support.flink import patient
+from support.flink import patient, remembering
 from support.java import agents as java_agents
 from tamias import AgentsExecutionEnvironment
 
@@ -45,7 +45,7 @@ def main() -> None:
             'fields.n.kind' = 'sequence', 'fields.n.start' = '0',
             'fields.n.end' = '{args.count - 1}', 'scan.parallelism' = '1')"""
     )
-    modules = (flink_agent, java_agents, patient)
+    modules = (flink_agent, java_agents, patient, remembering)
     agent = next(filter(None, (getattr(module, args.agent, None) for module in modules)))
     query = f"SELECT CONCAT('key-', CAST(MOD(n, {args.keys}) AS STRING)) AS k, n FROM numbers"
     if args.answers:
