@@ -125,8 +125,8 @@ class Remembering(Agent):
         memory = ctx.long_term_memory
         notes = memory.get_memory_set("notes", embedding="texts")
         each = ctx.config.get_int("each", EACH)
-        changed: dict[str, str] = dict.fromkeys(f"{n}.{i}" for i in range(each))
-        await notes.aadd([f"note {place}" for place in changed], list(changed))
+        places = [f"{n}.{i}" for i in range(each)]
+        await notes.aadd([f"note {place}" for place in places], places)
         if n % 5 == 0:
             await notes.adelete(f"{n}.0")
         if n % 3 == 0:

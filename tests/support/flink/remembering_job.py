@@ -41,9 +41,6 @@ class RememberingJob(Job):
         """The committed outputs."""
         return [pickle.loads(value) for value in self.committed]
 
-    def answer(self) -> None:
-        """There are no questions."""
-
     def settle(self) -> None:
         """Wait for what was sent."""
         while any(task.pending for task in self.tasks):

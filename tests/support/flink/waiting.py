@@ -6,11 +6,14 @@ import pickle
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from support.flink.patient import judge
 from support.flink.task import Job
 from tamias import Answer, Question
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 AGENT = f"{Path(__file__).with_name('patient.py')}:Patient"
 KEYS = 17
@@ -62,12 +65,15 @@ class WaitingJob(Job):
 
 
 class Trouble:
-    """What is done to a job."""
+    """What is done to a job; `at_checkpoint` is called behind some of its checkpoints."""
 
-    def __init__(self, job: WaitingJob, chance: random.Random) -> None:
+    def __init__(
+        self, job: Job, chance: random.Random, at_checkpoint: Callable[[], None] = lambda: None
+    ) -> None:
         self.done: Counter[str] = Counter()
         self._job = job
         self._chance = chance
+        self._at_checkpoint = at_checkpoint
 
     def kill_worker(self) -> None:
         workers = [worker for task in self._job.tasks for worker in task.workers()]
@@ -89,7 +95,7 @@ class Trouble:
         if self._job.take_checkpoint(during):
             self.done["checkpoint"] += 1
             if self._chance.random() < ANSWERED:
-                self._job.answer()
+                self._at_checkpoint()
 
     def step(self) -> None:
         for _ in range(self._chance.randrange(1, 20)):
@@ -102,7 +108,7 @@ def run(folder: Path, seed: int, inputs: int, steps: int) -> Counter[str]:
     """Run a job to its end through what the seed has in store; return what was done to it."""
     chance = random.Random(seed)
     job = WaitingJob(folder, inputs)
-    trouble = Trouble(job, chance)
+    trouble = Trouble(job, chance, job.answer)
     job.start(chance.choice([1, 2]))
     while not any(task.emitted for task in job.tasks):
         job.feed(1)
