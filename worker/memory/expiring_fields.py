@@ -40,22 +40,25 @@ class ExpiringFields(MemoryFields):
     Attributes:
         has_begun: whether what has expired at the moment of the run is dropped.
         reading_counts: whether the time of a read is kept.
+        times: when each committed field that is known was last used; `UNSTAMPED` if it has no time.
+        stale_before: the time of a read is kept where the known one is not later than this.
     """
 
     __slots__ = (
         "_dropped",
         "_first_due",
+        "_grain",
         "_moment",
         "_now",
         "_read",
         "_read_before",
-        "_stale_before",
         "_stored",
-        "_times",
         "_ttl",
         "_unlisted",
         "has_begun",
         "reading_counts",
+        "stale_before",
+        "times",
     )
 
     def __init__(
@@ -66,8 +69,7 @@ class ExpiringFields(MemoryFields):
         self._stored = stored
         self._ttl = ttl
         self._moment = moment
-        self._times: dict[str, int] = {}
-        """When each committed field that is known was last used; `UNSTAMPED` if it has no time."""
+        self.times: dict[str, int] = {}
         self._first_due = _NEVER
         """When the first of these expires, or earlier."""
         self._dropped: set[str] = set()
@@ -78,7 +80,9 @@ class ExpiringFields(MemoryFields):
         """What the running action has read, and is to be kept as read."""
         self._read_before: dict[str, None] = {}
         """The same of the finished actions of the run."""
-        self._now = self._stale_before = 0
+        self._grain = ttl.grain
+        self._now = 0
+        self.stale_before = 0
         self.has_begun = False
         self.reading_counts = ttl.reading_counts
 
@@ -86,7 +90,7 @@ class ExpiringFields(MemoryFields):
         """Take committed fields out of the store."""
         for path, record in records.items():
             time, bare = split(record)
-            self._times[path] = time
+            self.times[path] = time
             self._first_due = min(self._first_due, self._ttl.due(time))
             self.committed[path] = from_record(bare)
 
@@ -97,14 +101,15 @@ class ExpiringFields(MemoryFields):
         if self.ended:
             return
         self.has_begun = True
-        self._now = self._moment.milliseconds()
-        self._stale_before = self._now - self._ttl.grain
-        seen_at = self._moment.for_fields(self._ttl)
+        seen_at = self._now = self._moment.milliseconds()
+        self.stale_before = self._now - self._grain
+        if self._ttl.shows_expired:
+            seen_at = self._moment.for_fields(self._ttl)
         if seen_at < self._first_due:
             return
-        due = {path: self._ttl.due(time) for path, time in self._times.items()}
+        due = {path: self._ttl.due(time) for path, time in self.times.items()}
         for path in [path for path, moment in due.items() if moment <= seen_at]:
-            del due[path], self._times[path]
+            del due[path], self.times[path]
             self._drop(path)
             if self.complete:
                 self.committed.pop(path, None)
@@ -117,17 +122,18 @@ class ExpiringFields(MemoryFields):
         self._unlisted.discard(path)
 
     def keep_as_read(self, path: str) -> None:
-        """Keep the time of a read, if it differs enough from the recorded one."""
-        time = self._times.get(path)
+        """Keep the time of a read, if it differs enough from the recorded one (`stale_before`)."""
+        time = self.times.get(path)
         # What has expired and is shown nevertheless does not come back to life.
-        if time is not None and time <= self._stale_before and self._ttl.due(time) > self._now:
+        if time is not None and time <= self.stale_before and self._ttl.due(time) > self._now:
             self._read[path] = None
 
     def _used(self, path: str, time: int) -> None:
-        if not self._times.get(path):  # else it is listed, for that time or an earlier one
+        known = self.times.get(path)
+        if not known or time < known:  # else it is listed, for that time or an earlier one
             self._unlisted.add(path)
-        self._times[path] = time
-        self._first_due = min(self._first_due, self._ttl.due(time))
+            self._first_due = min(self._first_due, self._ttl.due(time))
+        self.times[path] = time
 
     # -- the store, without what has expired -----------------------------------------------------
 
@@ -150,7 +156,7 @@ class ExpiringFields(MemoryFields):
         if due <= self._moment.for_fields(self._ttl):
             self._drop(path)
             return None
-        self._times[path] = time
+        self.times[path] = time
         self._first_due = min(self._first_due, due)
         return bare
 
@@ -181,13 +187,14 @@ class ExpiringFields(MemoryFields):
         now = max(clock.milliseconds(), moment)
         for path, value in list(changes.items()):
             if value is DELETED:
-                self._times.pop(path, None)
+                self.times.pop(path, None)
                 self._unlisted.discard(path)
             else:
                 self._used(path, now)
-                self._use_objects_above(path, now, changes)
+                if "." in path:
+                    self._use_objects_above(path, now, changes)
         for path in (*self._read_before, *self._read):
-            if path not in changes and self._times.get(path, moment) < moment:
+            if path not in changes and self.times.get(path, moment) < moment:
                 self._used(path, moment)
                 changes[path] = self.committed[path]
         for path in self._dropped:
@@ -203,7 +210,7 @@ class ExpiringFields(MemoryFields):
             if (
                 above not in changes
                 and self.lookup(above) is OBJECT
-                and now - self._times.get(above, UNSTAMPED) >= self._ttl.grain
+                and now - self.times.get(above, UNSTAMPED) >= self._ttl.grain
             ):
                 self._used(above, now)
                 changes[above] = OBJECT
@@ -223,7 +230,7 @@ class ExpiringFields(MemoryFields):
         """Put committed changes into a batch, each with its time."""
         records: dict[str, bytes | None] = {}
         for path, value in changes.items():
-            time = self._times.get(path)
+            time = self.times.get(path)
             # Without a time it has expired since it was committed.
             record = None if time is None else to_record(value)
             records[path] = None if record is None or time is None else stamped(record, time)
@@ -236,15 +243,15 @@ class ExpiringFields(MemoryFields):
         successor = ExpiringFields(
             self._stored, self._ttl, self._moment, complete=self.store is None
         )
-        successor._times = self._times
+        successor.times = self.times
         successor._first_due = self._first_due
         successor._dropped = self._dropped
         successor._unlisted = self._unlisted
         successor._read = self._read.copy()
         successor._read_before = self._read_before
-        successor._now, successor._stale_before = self._now, self._stale_before
+        successor._now, successor.stale_before = self._now, self.stale_before
         successor.has_begun = self.has_begun
-        self._times, self._dropped, self._unlisted = {}, set(), set()
+        self.times, self._dropped, self._unlisted = {}, set(), set()
         self._read_before = {}
         return successor
 
@@ -263,9 +270,9 @@ class ExpiringMemory(WorkerMemory):
             fields.begin()
         value = super().get(path_or_ref, default)
         if fields.reading_counts:
-            fields.keep_as_read(
-                self._base + path_or_ref if isinstance(path_or_ref, str) else path_or_ref.path
-            )
+            path = self._base + path_or_ref if isinstance(path_or_ref, str) else path_or_ref.path
+            if fields.times.get(path, _NEVER) <= fields.stale_before:
+                fields.keep_as_read(path)
         return value
 
     def set(self, path: str, value: Any) -> MemoryRef:

@@ -262,9 +262,9 @@ class ExpiringMachine(RuleBasedStateMachine):
     def move_clock(self, by: int) -> None:
         self.now += by
 
-    @rule()
-    def set_clock_back(self) -> None:
-        self.now -= 3
+    @rule(by=st.sampled_from([3, 600]))
+    def set_clock_back(self, by: int) -> None:
+        self.now -= by
 
     @rule()
     def end_action(self) -> None:
