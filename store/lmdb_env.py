@@ -231,11 +231,20 @@ def _open_for_reading(path: Path) -> lmdb.Environment:
                 continue
             with suppress(StoreError):  # this user may only read, and so may open it without a lock
                 _reserve(path)
-        handle = _open_handle(path, readonly=True, sync=False, lock=_lockable(path))
-        is_whole = not (path / LOCK_FILE).is_symlink() or time.monotonic() > deadline
-        if data_file(path) == before and is_whole:
+        try:
+            handle = _open_handle(path, readonly=True, sync=False, lock=_lockable(path))
+        except StoreError:
+            if _is_replaced(path, before) and time.monotonic() < deadline:
+                continue
+            raise
+        if not _is_replaced(path, before) or time.monotonic() > deadline:
             return handle
         handle.close()
+
+
+def _is_replaced(path: Path, before: tuple[int, int] | None) -> bool:
+    """Whether an environment's files are being replaced, or were, since its data was `before`."""
+    return data_file(path) != before or (path / LOCK_FILE).is_symlink()
 
 
 def _open_handle(path: Path, *, readonly: bool, sync: bool, lock: bool) -> lmdb.Environment:

@@ -17,9 +17,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("list")(guarded(list_sets))
-app.command("show")(guarded(show))
-app.command("search")(guarded(search))
-app.command("export")(guarded(export_sets))
-app.command("forget")(guarded(forget))
-app.command("reembed")(guarded(reembed_sets))
+for _name, _help, _command in (
+    ("list", "List memory sets, with their sizes.", list_sets),
+    ("show", "Show what a set is, and its first items.", show),
+    ("search", "Search a set by words and by meaning.", search),
+    ("export", "Write items of sets to a file.", export_sets),
+    ("forget", "Remove all that there is of a key; while no pool runs.", forget),
+    ("reembed", "Make vectors anew; while no pool runs.", reembed_sets),
+):
+    app.command(_name, short_help=_help)(guarded(_command))

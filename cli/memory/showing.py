@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from ...store.sets.records import SetSettings, StoredItem
 
 _LONGEST_ID: Final = 16
+_MADE_ID: Final = re.compile("[0-9a-f]{32}")
+"""An id that is made for an item which is given none: it says nothing to people."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The set, as list shows it.")]
 
@@ -197,12 +200,13 @@ def _print_head(place: SetPlace, row: dict[str, Any]) -> None:
 
 
 def _print_items(items: Iterable[tuple[StoredItem, float | None]]) -> None:
-    """Print an item a line: when it was made, its id, its value."""
+    """Print an item a line: when it was made, its id if an action has given it one, its value."""
     console = output_console()
-    for score, made, name, value, more in _lines(items):
-        line = Text.assemble(
-            (f"{score}{made}  {name:{_LONGEST_ID}}  ", "dim"), value, (more, "dim")
-        )
+    lines = list(_lines(items))
+    width = max((len(name) for _, _, name, _, _ in lines), default=0)
+    for score, made, name, value, more in lines:
+        named = f"{name:{width}}  " if width else ""
+        line = Text.assemble((f"{score}{made}  {named}", "dim"), value, (more, "dim"))
         if console.is_terminal:
             line.truncate(console.width, overflow="ellipsis")
             console.print(line)
@@ -222,7 +226,9 @@ def _lines(
         notes += ["keep"] * item.keep + ["compacted"] * item.compacted
         if item.owner:
             notes.append(f"of {json_line(shown_key(item.owner))}")
-        name = item.id if len(item.id) <= _LONGEST_ID else f"{item.id[: _LONGEST_ID - 3]}..."
+        name = "" if _MADE_ID.fullmatch(item.id) else item.id
+        if len(name) > _LONGEST_ID:
+            name = f"{name[: _LONGEST_ID - 3]}..."
         yield (
             "" if score is None else f"{score:8.4f}  ",
             date_of(item.created, "%Y-%m-%d %H:%M"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import lmdb
 import pytest
 
-from support.processes import run
+from support.processes import forked, run
 from tamias.agent.errors import LeaseHeldError, StoreFullError
 from tamias.store.at_rest import rewriting
 from tamias.store.at_rest.rewriting import rewrite
@@ -165,3 +165,41 @@ def test_lmdb_opens_nothing_while_files_are_replaced(tmp_path: Path) -> None:
     open_reader(path).close()  # no process holds the lease: it is the rest of one that was killed
     assert not lock.is_symlink()
     open_writer(path, sync=False).close()
+
+
+@pytest.mark.nightly
+@pytest.mark.process
+def test_readers_in_other_processes_see_whole_commits_meanwhile(tmp_path: Path) -> None:
+    path, wrong = tmp_path / "shard", tmp_path / "wrong"
+    commit_number(path, 0)
+
+    def read(_: object) -> None:
+        while True:
+            with ShardReader(path) as reader:
+                for _ in range(3):
+                    with reader.snapshot() as snapshot:
+                        found = snapshot.fields(PREFIX, 99)[0] if snapshot is not None else {}
+                    if len(set(found.values())) != 1:
+                        wrong.write_text(str(found))
+
+    def read_and_tell(tell: object) -> None:
+        try:
+            read(tell)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is wrong)
+            wrong.write_text(repr(error))
+
+    with forked(read_and_tell), forked(read_and_tell):
+        for number in range(1, 400):
+            commit_number(path, number)
+            rewrite(path)
+            assert not wrong.exists(), wrong.read_text()
+
+
+def commit_number(path: Path, number: int) -> None:
+    """Write a number into many fields at once."""
+    shard = Shard.acquire(path, 0)
+    batch = Batch()
+    for place in range(40):
+        batch.put_field(PREFIX, f"f{place}", b"%d" % number * 50)
+    shard.commit(batch)
+    shard.close()
