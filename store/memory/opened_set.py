@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..encoding.keys import key_prefix, shard_of
 from ..sets.changes import SetName
 from ..sets.parts import StoredPart
 from ..sets.records import SetSettings, Totals, shared_owner
 from ..sets.searching import search
+from ..sets.selecting import items_that_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..sets.reading import StoredSet
     from ..sets.records import StoredItem
@@ -72,6 +73,13 @@ class OpenedSet:
         """Yield the items that have not expired, of each part in the order they were added."""
         for part in self._parts:
             for _, item in part.items(with_vectors=with_vectors):  # noqa: PERF102 (no mapping)
+                if not item.is_expired(now):
+                    yield item
+
+    def items_that_fit(self, filters: Mapping[str, Any] | None, now: float) -> Iterator[StoredItem]:
+        """Yield what `items` does, of the items that fit filters."""
+        for part in self._parts:
+            for _, item in items_that_fit(part, filters):
                 if not item.is_expired(now):
                     yield item
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import MemorySetError
@@ -91,11 +92,7 @@ class MemorySetReader:
                 found = [opened.item(item_id, now) for item_id in names]
                 kept = [item for item in found if item is not None and fits(item, filters)]
             elif most > 0:
-                for item in opened.items(now):
-                    if fits(item, filters):
-                        kept.append(item)
-                        if len(kept) >= most:
-                            break
+                kept = list(islice(opened.items_that_fit(filters, now), most))
         return [to_item(self.name, item) for item in kept]
 
     def __iter__(self) -> Iterator[MemorySetItem]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
@@ -65,6 +66,26 @@ class _Decode(Protocol[_Decoded_co]):
     def __call__(self, value: Buffer, /, *, check: bool) -> _Decoded_co: ...
 
 
+class _ReadChunk(NamedTuple):
+    """A chunk that was read for one vector, and probably has the next one, too."""
+
+    first: int
+    lists: ChunkLists
+    rows: VectorRows | None
+
+    def may_have(self, number: int) -> bool:
+        """Whether a number is in its range."""
+        return self.first <= number <= self.lists.seqs[-1]
+
+    def row_of(self, number: int) -> int | None:
+        """The row of an item's vector, None if it has none in the chunk."""
+        place = self.lists.place_of(number)
+        if place is None or self.rows is None:
+            return None
+        row = bisect_left(self.rows.places, place)
+        return row if row < len(self.rows.places) and self.rows.places[row] == place else None
+
+
 class StoredSet:
     """A set as of one commit; for as long as its transaction is open.
 
@@ -72,13 +93,14 @@ class StoredSet:
         name: the set.
     """
 
-    __slots__ = ("_records", "_state", "name")
+    __slots__ = ("_last_chunk", "_records", "_state", "name")
 
     def __init__(self, transaction: lmdb.Transaction[Any], table: Any, name: SetName) -> None:
         """`table` is None in a store that was only written by a version without sets."""
         self.name = name
         self._records = None if table is None else SetTable(transaction, table, set_address(*name))
         self._state: SetState | None = None
+        self._last_chunk: _ReadChunk | None = None
 
     def settings(self) -> SetSettings | None:
         """Its settings; None if there is no such set."""
@@ -141,20 +163,21 @@ class StoredSet:
         """The vector of an item, in float16; empty if it has none."""
         if self._records is None or number <= self._counted().floor:
             return b""
-        key = number_key(number)
-        found = self._records.get(VECTOR + key)
-        if found is not None or self._records.view(TERMS + key) is not None:
-            return found or b""
-        chunk = self._records.chunk_of(number, self._counted().floor)
-        return b"" if chunk is None else self._row_of(chunk[0], number)
-
-    def _row_of(self, first: int, number: int) -> bytes:
-        place = self.lists(first).place_of(number)
-        rows = self.rows(first)
-        if place is None or rows is None:
-            return b""
-        places = list(rows.places)
-        return self.halves(first, rows, [places.index(place)])[0] if place in places else b""
+        if self._last_chunk is None or not self._last_chunk.may_have(number):
+            key = number_key(number)
+            found = self._records.get(VECTOR + key)
+            if found is not None or self._records.view(TERMS + key) is not None:
+                return found or b""
+            chunk = self._records.chunk_of(number, self._counted().floor)
+            if chunk is None:
+                return b""
+            first = chunk[0]
+            self._last_chunk = _ReadChunk(first, self.lists(first), self.rows(first))
+        first, _, rows = self._last_chunk
+        row = self._last_chunk.row_of(number)
+        if rows is None or row is None:
+            return self._records.get(VECTOR + number_key(number)) or b""
+        return self.halves(first, rows, [row])[0]
 
     def items(
         self, after: int = 0, *, with_vectors: bool = False

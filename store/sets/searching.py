@@ -132,14 +132,14 @@ class _Search:
         """The best, as many as are wanted.
 
         Among equals those that words have found come first, as a rare word says more than a
-        likeness; then the ids decide.
+        likeness; then those that were added first.
         """
         limit = self._query.limit
         ordered = sorted(scores.items(), key=_second, reverse=True)
         if len(ordered) > limit:
             least = ordered[limit - 1][1]
             ordered = [pair for pair in ordered if pair[1] >= least]
-        ordered.sort(key=lambda pair: (-pair[1], -words.get(pair[0], 0.0), self._head(pair[0]).id))
+        ordered.sort(key=lambda pair: (-pair[1], -words.get(pair[0], 0.0), pair[0]))
         return [place for place, _ in ordered[:limit]]
 
     def _may_be_found(self, place: _Place) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from ...store.sets.parts import ItemsPart, StoredPart, fits
 from ...store.sets.records import SHARED
 from ...store.sets.searching import search
+from ...store.sets.selecting import items_that_fit
 from ..memory.set_layers import Unchanged
 from ..memory.tally import NOTHING, Amount, Tally
 
@@ -62,13 +63,7 @@ class SetView:
         changes, now = self._layers.of_set(self.name), self.now()
 
         def read(stored: StoredSet) -> list[StoredItem]:
-            found: list[StoredItem] = []
-            for _, item in _visible(stored, changes, now):
-                if len(found) >= most:
-                    break
-                if fits(item, filters):
-                    found.append(item)
-            return found
+            return list(islice(_fitting(stored, changes, now, filters), max(0, most)))
 
         return self._read(read)
 
@@ -184,8 +179,24 @@ def _stored(
     with_vectors: bool = True,
 ) -> Iterator[Place]:
     for number, item in stored.items(after, with_vectors=with_vectors):
-        if item.id not in changes.items and not item.is_expired(now):
+        if _is_visible(item, changes, now):
             yield number, item
+
+
+def _fitting(
+    stored: StoredSet, changes: SetChange, now: float, filters: Mapping[str, Any] | None
+) -> Iterator[StoredItem]:
+    if not changes.cleared:
+        for _, item in items_that_fit(stored, filters):
+            if _is_visible(item, changes, now):
+                yield item
+    for _, item in _added(changes, now):
+        if fits(item, filters):
+            yield item
+
+
+def _is_visible(item: StoredItem, changes: SetChange, now: float) -> bool:
+    return item.id not in changes.items and not item.is_expired(now)
 
 
 def _added(changes: SetChange, now: float) -> list[Place]:

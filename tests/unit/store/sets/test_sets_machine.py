@@ -22,9 +22,10 @@ from tamias.store.sets import writing
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.checking import problems_in
 from tamias.store.sets.folding import Sizes
-from tamias.store.sets.parts import ItemsPart, StoredPart
+from tamias.store.sets.parts import ItemsPart, StoredPart, fits
 from tamias.store.sets.records import SetSettings, StoredItem, shared_owner
 from tamias.store.sets.searching import Query, search
+from tamias.store.sets.selecting import items_that_fit
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.expiring import Removal
 from tamias.store.shard.shard import Shard
@@ -176,6 +177,11 @@ class MemorySets(RuleBasedStateMachine):
         self.compare([item_id for item_id, _ in words], expected, limit)
         expected = findable(seen, cosines_of(seen, packed), filters, now)
         self.compare([item_id for item_id, _ in near], expected, limit)
+        chosen = self.shard.read(lambda shard: list(items_that_fit(shard.set(name), filters)))
+        stored = self.model[name].items.values()
+        assert [item for _, item in chosen] == [
+            item._replace(vector=b"") for item in stored if fits(item, filters)
+        ]
         self.compare_both(name, changes, Query(text, packed, limit, filters, half_life, now))
 
     def found(
