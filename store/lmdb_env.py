@@ -15,8 +15,8 @@ import errno
 import os
 import threading
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import lmdb
 
@@ -25,6 +25,7 @@ from .faults import free_bytes, full, lmdb_error, system_error, unwritable
 from .lease import Lease
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["Environment", "data_file", "has_data", "open_reader", "open_writer"]
@@ -45,6 +46,8 @@ _PAGES_NEVER_WRITTEN = 256
 _REPLACED_WITHIN = 2.0
 _PAUSE = 0.002
 """Seconds for which readers wait while files are replaced; between two looks."""
+_USED_WITHIN = 60.0
+"""Seconds after which what a thread reads is closed nevertheless."""
 
 
 class Environment:
@@ -53,14 +56,20 @@ class Environment:
     Attributes:
         path: its directory.
         handle: the LMDB environment; None once closed or in a forked child.
+        yields: whether it is closed when this process opens the environment for writing.
     """
 
-    __slots__ = ("_writable", "handle", "path")
+    __slots__ = ("_tables", "_uses", "_writable", "handle", "path", "yields")
 
-    def __init__(self, path: Path, handle: lmdb.Environment, *, writable: bool) -> None:
+    def __init__(
+        self, path: Path, handle: lmdb.Environment, *, writable: bool, yields: bool = False
+    ) -> None:
         self.path = path
         self.handle: lmdb.Environment | None = handle
+        self.yields = yields
         self._writable = writable
+        self._uses = 0
+        self._tables: Any = None
 
     def require(self) -> lmdb.Environment:
         """Return the handle.
@@ -76,18 +85,65 @@ class Environment:
             )
         return self.handle
 
+    def share_tables(self, tables: Any) -> None:
+        """Let this process's readers use the tables that its writer has opened.
+
+        LMDB does not allow two threads to open tables of one environment at the same time.
+        """
+        with _guard:
+            self._tables = tables
+            _guard.notify_all()
+
+    def shared_tables(self) -> Any:
+        """The tables that this process's writer has opened; None if it has no writer."""
+        with _guard:
+            _guard.wait_for(lambda: all(share._tables for share in self._writers()), _USED_WITHIN)  # noqa: SLF001
+            found = [share._tables for share in self._writers()]  # noqa: SLF001
+        return found[0] if found else None
+
+    def _writers(self) -> list[Environment]:
+        shares = next((shares for shares in _open.values() if self in shares), [])
+        return [share for share in shares if share._writable]  # noqa: SLF001
+
+    @contextmanager
+    def use(self) -> Iterator[lmdb.Environment]:
+        """Give the handle; one that yields stays open in this block.
+
+        Raises:
+            StoreError: as `require`.
+        """
+        with _guard:
+            handle = self.require()
+            self._uses += self.yields
+        try:
+            yield handle
+        finally:
+            with _guard:
+                self._uses -= self.yields
+                _guard.notify_all()
+
     def close(self) -> None:
         """Close the share; the last one closes the environment."""
         with _guard:
-            handle, self.handle = self.handle, None
-            if handle is None:
-                return
-            for identity, shares in list(_open.items()):
-                if self in shares:
-                    shares.remove(self)
-                    if not shares:
-                        del _open[identity]
-                        handle.close()
+            _wait_for_users([self])
+            self._close()
+
+    def _close(self) -> None:
+        handle, self.handle = self.handle, None
+        if handle is None:
+            return
+        for identity, shares in list(_open.items()):
+            if self in shares:
+                shares.remove(self)
+                if not shares:
+                    del _open[identity]
+                    handle.close()
+        _guard.notify_all()
+
+
+def _wait_for_users(shares: list[Environment]) -> None:
+    """Wait until no thread uses these shares: what it reads must not be unmapped."""
+    _guard.wait_for(lambda: not any(share._uses for share in shares), _USED_WITHIN)  # noqa: SLF001
 
 
 def open_writer(path: Path, *, sync: bool) -> Environment:
@@ -105,6 +161,11 @@ def open_writer(path: Path, *, sync: bool) -> Environment:
         StoreError: this process has it open already, or LMDB cannot open it.
     """
     with _guard:
+        shares = _open.get(data_file(path), [])
+        if all(share.yields for share in shares):
+            _wait_for_users(shares)
+            for share in list(shares):
+                share._close()  # noqa: SLF001 (of this module)
         if data_file(path) in _open:
             raise StoreError(
                 f"This process has {path} open already.", hint="Close that reader or writer first."
@@ -125,8 +186,10 @@ def has_data(path: Path) -> bool:
         return False
 
 
-def open_reader(path: Path) -> Environment:
+def open_reader(path: Path, *, yields: bool = False) -> Environment:
     """Open the environment in the directory `path` for reading, beside its writer.
+
+    With `yields`, it is closed if this process opens it for writing later.
 
     If the reader table cannot be written (a read-only file system, another user's store), the
     environment is read without an entry there; that is safe if no process writes to it.
@@ -138,12 +201,12 @@ def open_reader(path: Path) -> Environment:
     with _guard:
         shares = _open.get(data_file(path))
         if shares:
-            environment = Environment(path, shares[0].require(), writable=False)
+            environment = Environment(path, shares[0].require(), writable=False, yields=yields)
             shares.append(environment)
             return environment
         handle = _open_for_reading(path)
         _check_length(path, handle, extend=False)
-        environment = Environment(path, handle, writable=False)
+        environment = Environment(path, handle, writable=False, yields=yields)
         _register(path, environment)
         return environment
 
@@ -275,7 +338,7 @@ def _open_handle(path: Path, *, readonly: bool, sync: bool, lock: bool) -> lmdb.
     )
 
 
-_guard = threading.Lock()
+_guard = threading.Condition(threading.Lock())
 _open: dict[tuple[int, int] | None, list[Environment]] = {}
 _inherited: list[lmdb.Environment] = []
 
@@ -295,7 +358,7 @@ def data_file(path: Path) -> tuple[int, int] | None:
 
 def _forget_after_fork() -> None:
     global _guard  # noqa: PLW0603 (a thread of the parent may hold it)
-    _guard = threading.Lock()
+    _guard = threading.Condition(threading.Lock())
     for shares in _open.values():
         for share in shares:
             if share.handle is not None:

@@ -150,6 +150,7 @@ class Shard:
                 transaction, self._databases.meta, directory, required=not create
             ):
                 store.record(transaction, self._databases.meta)
+        environment.share_tables(self._databases)
         reach("acquire.after")
         self._epoch_bytes = self.epoch.to_bytes(8, "big")
         self.next_sequence = self._view().last_sequence() + 1

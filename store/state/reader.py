@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import lmdb
 
+from ...agent.errors import StoreError
 from ..encoding.keys import decode_key, encode_key, key_prefix, shard_of
 from ..encoding.values import loads
 from ..faults import lmdb_error
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ..lmdb_env import Environment
     from ..records.dead_letters import DeadLetter
     from ..records.journal import JournalEntry
     from ..records.outbox import Outputs
@@ -45,11 +47,21 @@ class ShardReader:
         directory: the shard's directory.
     """
 
-    __slots__ = ("_databases", "_environment", "_file", "_is_closed", "_lock", "directory")
+    __slots__ = (
+        "_databases",
+        "_environment",
+        "_file",
+        "_is_closed",
+        "_lock",
+        "_yields",
+        "directory",
+    )
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, yields: bool = False) -> None:
+        """`yields`: whether this process may open the shard for writing later."""
         self.directory = directory
-        self._environment = open_reader(directory)
+        self._yields = yields
+        self._environment = open_reader(directory, yields=yields)
         self._file = data_file(directory)
         self._databases: Databases | None = None
         self._is_closed = False
@@ -65,31 +77,54 @@ class ShardReader:
             StoreError: the reader was closed, or LMDB failed.
         """
         try:
-            with self._lock:
-                handle, databases = self._opened()
-            if databases is None:
-                yield None
-                return
-            snapshot = Snapshot(handle, databases)
-            try:
-                yield snapshot
-            finally:
-                snapshot.close()
+            with contextlib.ExitStack() as stack:
+                with self._lock:
+                    handle = self._used(stack)
+                    databases = self._opened_databases(handle)
+                if databases is None:
+                    yield None
+                    return
+                snapshot = Snapshot(handle, databases)
+                try:
+                    yield snapshot
+                finally:
+                    snapshot.close()
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
-    def _opened(self) -> tuple[lmdb.Environment, Databases | None]:
-        """The environment, and its databases if there are any."""
+    def _used(self, stack: contextlib.ExitStack) -> lmdb.Environment:
+        """The LMDB environment, which stays open until the stack is closed."""
+        try:
+            return stack.enter_context(self._opened().use())
+        except StoreError:
+            if self._is_closed or not self._yields:
+                raise
+            return stack.enter_context(self._opened().use())  # it has yielded in between
+
+    def _opened(self) -> Environment:
+        """The environment."""
+        if self._yields and self._environment.handle is None and not self._is_closed:
+            self._environment, self._file = (
+                open_reader(self.directory, yields=True),
+                data_file(self.directory),
+            )
+            self._databases = None
         if not self._is_closed and (file := data_file(self.directory)) not in (None, self._file):
             # It was written anew (`at_rest.rewriting`): what is open here is the old file.
             self._environment.close()
-            self._environment, self._file = open_reader(self.directory), file
+            self._environment, self._file = open_reader(self.directory, yields=self._yields), file
             self._databases = None
-        handle = self._environment.require()
-        if self._databases is None or not self._databases.are_complete:
+        return self._environment
+
+    def _opened_databases(self, handle: lmdb.Environment) -> Databases | None:
+        """The databases of the environment, if there are any."""
+        shared: Databases | None = self._environment.shared_tables()
+        if shared is not None:
+            self._databases = shared
+        elif self._databases is None or not self._databases.are_complete:
             with contextlib.suppress(lmdb.NotFoundError):
                 self._databases = Databases.open(handle, None, create=False)
-        return handle, self._databases
+        return self._databases
 
     def close(self) -> None:
         """Close the reader; may be called again."""

@@ -26,6 +26,7 @@ from ..memory.memory import WorkerMemory
 from ..streams.text_sender import ACTION
 from ..waiting.waits import SuspendRun
 from .durable_call import DurableCall
+from .recorded_reads import RecordedReads
 from .wait_steps import (
     Asking,
     WaitStep,
@@ -136,7 +137,8 @@ class WorkerContext(RunnerContext):
     @property
     def long_term_memory(self) -> LongTermMemory:
         """The key's memory sets, and those that all keys share."""
-        return WorkerLongTermMemory(self, self._run)
+        reads = RecordedReads(self._engine, self._run, self._wait_for_siblings)
+        return WorkerLongTermMemory(self, self._run, self._engine.all_shards, reads)
 
     # -- durable calls ------------------------------------------------------------------------
 

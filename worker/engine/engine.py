@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ..beacon import Beacon
     from ..hooks import WorkerHook
     from ..limits.admission import Admission
+    from ..long_term.all_shards import AllShards
     from ..metrics import WorkerMetrics
     from ..policy import Policy
     from ..runs.group_commit import GroupCommit, ShardWriter
@@ -83,12 +84,13 @@ class Engine:
         texts: TextSender | None = None,
         hooks: Hooks[WorkerHook] | None = None,
         admission: Admission | None = None,
+        all_shards: AllShards | None = None,
     ) -> None:
         """`writers` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
 
         `halt` gets the report when an action failed and the policy is to fail. `hooks` is None
         where no hook listens. `admission` is that of calls with limits, `texts` are the streams of
-        calls; None: there are none.
+        calls; None: there are none. `all_shards` are those of the state directory, for shared sets.
         """
         self.plan = plan
         self.texts = texts
@@ -97,6 +99,7 @@ class Engine:
         self.metrics = metrics
         self.hooks = hooks
         self.admission = admission
+        self.all_shards = all_shards
         self.threads = ThreadPool(policy.threads, "tamias-call")
         self.recorder = Recorder(group)
         self.questions = questions

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...agent.waiting.retry import RetryPolicy
     from ..hooks import WorkerHook
     from ..limits.admission import Admission
+    from ..long_term.all_shards import AllShards
     from ..metrics import WorkerMetrics
     from ..runs.run import Run
     from ..streams.text_sender import TextSender
@@ -46,6 +47,8 @@ class Services(Protocol):
     texts: TextSender | None
     """The streams of calls; None if there are none."""
     owned: OwnedRuns
+    all_shards: AllShards | None
+    """The shards of the state directory; None where those of this worker are all that is read."""
 
     @property
     def call_retry(self) -> RetryPolicy | None:

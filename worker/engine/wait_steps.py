@@ -29,6 +29,7 @@ from .durable_call import is_own
 
 if TYPE_CHECKING:
     from ...agent.waiting.moments import Duration
+    from ..durable.call_log import IssuedCall
     from ..runs.run import Run
     from .services import Services
 
@@ -63,7 +64,14 @@ class WaitStep:
 
     def issue(self, value: Any) -> None:
         """Put what the step has decided on record, with the run's next record."""
-        issued = self.log.issue(self.name, self.identity, own=self.own, place=self._place)
+        self.decide(self.begin(), value)
+
+    def begin(self) -> IssuedCall:
+        """Take the step's place among the calls of the action, before it has decided."""
+        return self.log.issue(self.name, self.identity, own=self.own, place=self._place)
+
+    def decide(self, issued: IssuedCall, value: Any) -> None:
+        """Put what the step has decided on record, with the run's next record."""
         self.record = issued.succeeded(value)
         self._engine.recorder.record_soon(self._run, self.log, self.record)
 

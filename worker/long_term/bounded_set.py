@@ -125,11 +125,7 @@ class BoundedSet:
     def check_owner(self, item_id: str, known: StoredItem | None) -> None:
         """Raise MemorySetError for an item of a shared set that another key has added."""
         if self.settings.shared and known is not None and known.owner != self._lane.key_bytes:
-            raise MemorySetError(
-                f"The item {item_id[:50]!r} of the shared memory set {self._name.name!r} was "
-                "added by another key, whose runs alone may change it.",
-                hint="Give the item another id, or change it in a run of that key.",
-            )
+            raise not_own(self._name.name, item_id)
 
     def _settings_with(self, items: Sequence[StoredItem], model: str) -> SetSettings:
         """The settings with what the items lay down.
@@ -307,3 +303,17 @@ def other_items(name: str, known: str, wanted: str) -> MemorySetError:
         f" {wanted!r}.",
         hint="Use another name for the other set.",
     )
+
+
+def not_own(name: str, item_id: str) -> MemorySetError:
+    """The error for an item of a shared set that another key has added."""
+    return MemorySetError(
+        f"The item {item_id[:50]!r} of the shared memory set {name!r} was added by another key,"
+        " whose runs alone may change it.",
+        hint="Give the item another id, or change it in a run of that key.",
+    )
+
+
+def no_such_item(name: str, item_id: str) -> MemorySetError:
+    """The error for an item that is to be changed and that there is not."""
+    return MemorySetError(f"The memory set {name!r} has no item {item_id[:50]!r}.")

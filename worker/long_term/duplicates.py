@@ -13,11 +13,13 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ...store.sets.index.vectors import numpy
 from ...store.sets.records import text_of
-from .similarity import similar_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from ...store.sets.records import StoredItem
 
@@ -28,6 +30,9 @@ _LEAST_SLICE: Final = 256
 """Items that a pass compares, at least, if there are so many."""
 _WINDOW: Final = 16_384
 """They are compared with so many of the newest items, at most."""
+_ROWS: Final = 1024
+_ROUNDING: Final = 1e-6
+"""By so much the cosine of equal vectors may be below 1."""
 
 
 class Merged(NamedTuple):
@@ -159,4 +164,36 @@ def _similar(
     places = [place for place in range(first, len(items)) if len(items[place].vector) == length]
     own = [place for place in range(begin, end) if len(items[place].vector) == length]
     vectors = {place: items[place].vector for place in {*places, *own}}
-    yield from similar_places(vectors, own, places, above)
+    yield from _similar_places(vectors, own, places, above)
+
+
+def _similar_places(
+    vectors: Mapping[int, bytes], own: Sequence[int], places: Sequence[int], above: float
+) -> Iterator[tuple[int, int]]:
+    """Pairs of places whose vectors are similar, in the order of the places.
+
+    Args:
+        vectors: by place; float16, of one length, and of length 1.
+        own: the places to compare with others, ascending.
+        places: the others, ascending.
+        above: the cosine from which on two are similar.
+    """
+    least = above - _ROUNDING
+    for begin in range(0, len(own), _ROWS):
+        some = own[begin : begin + _ROWS]
+        rows = _matrix(vectors, some)
+        for start in range(0, len(places), _ROWS):
+            others = places[start : start + _ROWS]
+            cosines = rows @ _matrix(vectors, others).T
+            for row, column in numpy().argwhere(cosines >= least).tolist():
+                if some[row] != others[column]:
+                    yield some[row], others[column]
+
+
+def _matrix(vectors: Mapping[int, bytes], places: Sequence[int]) -> NDArray[Any]:
+    np = numpy()
+    data = b"".join([vectors[place] for place in places])
+    halves = np.frombuffer(data, np.dtype("<f2")).reshape(len(places), -1)
+    matrix = halves.astype(np.float32)
+    unit: NDArray[Any] = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    return unit

@@ -15,12 +15,15 @@ from ...store.sets.records import SetSettings, shared_owner
 from .bounded_set import BoundedSet, other_items
 from .memory_set import WorkerMemorySet
 from .settings import checked_name, checked_settings
+from .shared import SharedSets
 
 if TYPE_CHECKING:
     from ...agent.context import RunnerContext
     from ...agent.long_term.memory_set import CompactionConfig, Eviction, MemorySet
     from ...agent.waiting.moments import Duration
     from ..runs.run import Run
+    from .all_shards import AllShards
+    from .shared import Recording
 
 DUPLICATES_ABOVE: Final = 0.97
 """Where a set says nothing else."""
@@ -29,9 +32,14 @@ DUPLICATES_ABOVE: Final = 0.97
 class WorkerLongTermMemory(LongTermMemory):
     """The memory sets of a run's key, and those that all keys share."""
 
-    def __init__(self, context: RunnerContext, run: Run) -> None:
+    def __init__(
+        self, context: RunnerContext, run: Run, shards: AllShards | None, records: Recording
+    ) -> None:
+        """`shards` are all that there are; None where only that of the run is read."""
         self._context = context
         self._run = run
+        self._shards = shards
+        self._records = records
         self._changes = run.lane.set_layers().action
 
     def get_memory_set(
@@ -54,9 +62,11 @@ class WorkerLongTermMemory(LongTermMemory):
         self._changes.check()
         set_name = SetName(self._owner(shared=shared), checked_name(name))
         lane = self._run.lane
-        known = lane.read_set_settings(set_name)
+        sets = self._shared_sets() if shared else None
+        known = lane.read_set_settings(set_name) if sets is None else sets.settings(name)
         given = checked_settings(
             name,
+            shared=shared,
             item_type=item_type,
             capacity=capacity,
             compaction_config=compaction_config,
@@ -74,7 +84,22 @@ class WorkerLongTermMemory(LongTermMemory):
             self._check_model(compaction_config.model, ResourceType.CHAT_MODEL)
         if known is not None and known.item_type != settings.item_type:
             raise other_items(name, known.item_type, settings.item_type)
-        return WorkerMemorySet(self._context, self._run, self._changes, set_name, settings)
+        found = WorkerMemorySet(
+            self._context,
+            self._run,
+            self._changes,
+            set_name,
+            settings=settings,
+            shards=self._shards,
+        )
+        if sets is not None:
+            found.read_from(sets)
+        return found
+
+    def _shared_sets(self) -> SharedSets:
+        if self._shards is None:
+            raise MemorySetError("There are no shared memory sets here.")
+        return SharedSets(self._run.lane, self._shards, self._records)
 
     def _defaults(self) -> SetSettings:
         config, options = self._context.config, LongTermMemoryOptions
@@ -105,17 +130,22 @@ class WorkerLongTermMemory(LongTermMemory):
         """See `LongTermMemory.delete_memory_set`."""
         self._changes.check()
         set_name = SetName(self._owner(shared=shared), checked_name(name))
-        settings = self._run.lane.read_set_settings(set_name)
+        lane = self._run.lane
+        if shared:
+            settings = self._shared_sets().settings(name)
+        else:
+            settings = lane.read_set_settings(set_name)
         if settings is None:
             return False
-        lane = self._run.lane
         BoundedSet(lane, self._changes, set_name, settings, self._context.config).drop()
         return True
 
     def memory_set_names(self, *, shared: bool = False) -> list[str]:
         """See `LongTermMemory.memory_set_names`."""
         self._changes.check()
-        return self._run.lane.read_set_names(self._owner(shared=shared))
+        if shared:
+            return self._shared_sets().names()
+        return self._run.lane.read_set_names(self._run.lane.prefix)
 
     def _owner(self, *, shared: bool) -> bytes:
         lane = self._run.lane

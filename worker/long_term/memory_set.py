@@ -20,11 +20,19 @@ from ...agent.waiting.moments import seconds_of
 from ...store.memory.items import to_item
 from ...store.sets.records import StoredItem, text_of
 from ...store.sets.searching import Query
-from .bounded_set import BoundedSet
+from .bounded_set import BoundedSet, no_such_item
 from .embedding import Embedder, filled, whole_text
-from .given import GivenItem, check_filters, check_limit, given_items
-from .items import CHARACTERS_PER_TOKEN, as_list, checked_id
+from .items import (
+    CHARACTERS_PER_TOKEN,
+    GivenItem,
+    as_list,
+    check_filters,
+    check_limit,
+    checked_id,
+    given_items,
+)
 from .reading import ALL, OwnReading
+from .shared import SharedReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +45,9 @@ if TYPE_CHECKING:
     from ...store.sets.searching import Found
     from ..memory.set_layers import ActionChanges
     from ..runs.run import Run
+    from .all_shards import AllShards
     from .reading import Reading
+    from .shared import SharedSets
 
 _TYPES: Final = {"text": str, "message": ChatMessage, "json": object}
 
@@ -51,7 +61,9 @@ class WorkerMemorySet(CompactableSet):
         run: Run,
         changes: ActionChanges,
         set_name: SetName,
+        *,
         settings: SetSettings,
+        shards: AllShards | None,
     ) -> None:
         """`settings` are those that the next change lays down for the set."""
         self._context = context
@@ -59,7 +71,11 @@ class WorkerMemorySet(CompactableSet):
         self._changes = changes
         self._set = set_name
         self._bounded = BoundedSet(run.lane, changes, set_name, settings, context.config)
-        self._reading: Reading = OwnReading(self._bounded.view)
+        self._reading: Reading = OwnReading(self._bounded.view, shards)
+
+    def read_from(self, sets: SharedSets) -> None:
+        """Read the parts of a shared set in all shards."""
+        self._reading = SharedReading(sets, self._bounded.view, self._settings)
 
     @property
     def _settings(self) -> SetSettings:
@@ -123,6 +139,7 @@ class WorkerMemorySet(CompactableSet):
     ) -> list[str]:
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
+        self._reading.check_own(named(given))
         known = self._embedder.known(vectors, len(given))
         has_room = True
         if given and self._settings.compaction:
@@ -147,6 +164,7 @@ class WorkerMemorySet(CompactableSet):
     ) -> list[str]:
         """See `MemorySet.add`."""
         given = self._given(items, ids, metadatas)
+        await self._reading.acheck_own(named(given))
         known = self._embedder.known(vectors, len(given))
         has_room = True
         if given and self._settings.compaction:
@@ -217,19 +235,22 @@ class WorkerMemorySet(CompactableSet):
 
     def update(self, id: str, item: Any, metadata: Mapping[str, Any] | None = None) -> None:
         """See `MemorySet.update`."""
+        self._changes.check()
+        self._reading.check_own([checked_id(id)], must_be_there=True)
         known = self._known_item(id)
         self.add(item, id, known.metadata if metadata is None else metadata, keep=known.keep)
 
     async def aupdate(self, id: str, item: Any, metadata: Mapping[str, Any] | None = None) -> None:
         """See `MemorySet.update`."""
+        self._changes.check()
+        await self._reading.acheck_own([checked_id(id)], must_be_there=True)
         known = self._known_item(id)
         await self.aadd(item, id, known.metadata if metadata is None else metadata, keep=known.keep)
 
     def _known_item(self, item_id: str) -> StoredItem:
-        self._changes.check()
-        known = self._bounded.view.item(checked_id(item_id))
+        known = self._bounded.view.item(item_id)
         if known is None:
-            raise MemorySetError(f"The memory set {self.name!r} has no item {item_id!r}.")
+            raise no_such_item(self.name, item_id)
         return known
 
     # -- compaction ---------------------------------------------------------------------------
@@ -297,12 +318,20 @@ class WorkerMemorySet(CompactableSet):
         self._changes.check()
         if ids is None:
             self._bounded.clear()
-        else:
-            self._bounded.delete([checked_id(item_id) for item_id in as_list(ids)])
+            return
+        names = [checked_id(item_id) for item_id in as_list(ids)]
+        self._reading.check_own(names)
+        self._bounded.delete(names)
 
     async def adelete(self, ids: str | Sequence[str] | None = None) -> None:
         """See `MemorySet.delete`."""
-        self.delete(ids)
+        self._changes.check()
+        if ids is None:
+            self._bounded.clear()
+            return
+        names = [checked_id(item_id) for item_id in as_list(ids)]
+        await self._reading.acheck_own(names)
+        self._bounded.delete(names)
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -406,3 +435,8 @@ class WorkerMemorySet(CompactableSet):
         """Items as programs get them; they count as used."""
         self._bounded.touch([each.item for each in found], self._bounded.view.now())
         return [to_item(self.name, each.item, each.score) for each in found]
+
+
+def named(given: Sequence[GivenItem]) -> list[str]:
+    """The ids that the program has given."""
+    return [item.id for item in given if item.is_named]

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ...agent.waiting.threads import call_in_thread
 from ...store.sets.parts import fits
+from .bounded_set import no_such_item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...store.sets.records import StoredItem
     from ...store.sets.searching import Found, Query
+    from .all_shards import AllShards
     from .view import SetView
 
 ALL: Final = 1 << 62
 """More items than there are."""
+_MANY: Final = 2_000
+"""Items from which on an awaited search is made in a thread."""
 
 
 class Reading(Protocol):
@@ -42,12 +47,24 @@ class Reading(Protocol):
     async def afind(self, query: Query) -> list[Found]:
         """The awaitable form of `find`."""
 
+    def check_own(self, ids: Sequence[str], *, must_be_there: bool = False) -> None:
+        """Check that runs of this key may change the items with these ids.
+
+        Raises:
+            MemorySetError: another key has added one; or there is none, with `must_be_there`.
+        """
+
+    async def acheck_own(self, ids: Sequence[str], *, must_be_there: bool = False) -> None:
+        """The awaitable form of `check_own`."""
+
 
 class OwnReading:
     """What a set of the run's own key answers: no other run changes it meanwhile."""
 
-    def __init__(self, view: SetView) -> None:
+    def __init__(self, view: SetView, shards: AllShards | None) -> None:
+        """`shards` is None where nothing is read in a thread."""
         self._view = view
+        self._shards = shards
 
     def size(self) -> int:
         """See `Reading.size`."""
@@ -78,4 +95,20 @@ class OwnReading:
 
     async def afind(self, query: Query) -> list[Found]:
         """See `Reading.afind`."""
-        return self.find(query)
+        shards = self._shards
+        if shards is None or self._view.tally().total().items < _MANY:
+            return self.find(query)
+        return await call_in_thread(self._view.search_in(shards, query))
+
+    def check_own(self, ids: Sequence[str], *, must_be_there: bool = False) -> None:
+        """See `Reading.check_own`."""
+        if must_be_there:
+            now = self._view.now()
+            for item_id in ids:
+                known = self._view.item(item_id)
+                if known is None or known.is_expired(now):
+                    raise no_such_item(self._view.name.name, item_id)
+
+    async def acheck_own(self, ids: Sequence[str], *, must_be_there: bool = False) -> None:
+        """See `Reading.acheck_own`."""
+        self.check_own(ids, must_be_there=must_be_there)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ITEM_TYPES: Final[dict[type, str]] = {str: "text", ChatMessage: "message", object: "json"}
 
 
-def checked_settings(name: str, **given: Any) -> dict[str, Any]:
+def checked_settings(name: str, *, shared: bool, **given: Any) -> dict[str, Any]:
     """The settings of a set that a program gives, as `SetSettings` has them; not those of None.
 
     Raises:
@@ -27,6 +27,12 @@ def checked_settings(name: str, **given: Any) -> dict[str, Any]:
         if value is not None:
             known_as, check = _CHECKS[option]
             found[known_as] = check(f"{option} of the memory set {name!r}", value)
+    if shared and found.get("eviction") == "least-recently-used":
+        raise MemorySetError(
+            f"The shared memory set {name!r} cannot know which items were read last: other workers"
+            " read them, too.",
+            hint='Give eviction="oldest".',
+        )
     return found
 
 

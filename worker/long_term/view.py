@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...store.shard.snapshot import Snapshot
     from ..memory.set_layers import SetLayers
     from ..runs.lane import Lane
+    from .all_shards import AllShards
 
 _T = TypeVar("_T")
 
@@ -45,6 +46,10 @@ class SetView:
     def now(self) -> float:
         """The moment of the run, by which it judges what has expired."""
         return self._lane.run_moment().milliseconds() / 1000
+
+    def changes(self) -> SetChange:
+        """The changes on top of the store, as they are now."""
+        return self._layers.of_set(self.name)
 
     def item(self, item_id: str, *, with_vector: bool = False) -> StoredItem | None:
         """The item with an id; None if there is none, or if it has expired."""
@@ -72,6 +77,18 @@ class SetView:
         changes = self._layers.of_set(self.name)
         return self._read(lambda stored: search(parts_of(stored, changes), query))
 
+    def search_in(self, shards: AllShards, query: Query) -> Callable[[], list[Found]]:
+        """A function for a thread that returns what fits a query best now."""
+        name, number, changes = self.name, self._lane.writer.number, self.changes()
+
+        def find() -> list[Found]:
+            with shards.snapshot(number) as snapshot:
+                if snapshot is None:
+                    return []
+                return search(parts_of(snapshot.set(name), changes), query)
+
+        return find
+
     def oldest(self, after: int) -> Iterator[Place]:
         """Items from the oldest on, with vectors, beginning behind a number of the store."""
         changes, now = self._layers.of_set(self.name), self.now()
@@ -91,7 +108,7 @@ class SetView:
     def all_items(self) -> list[Place]:
         """All items, with vectors, from the oldest on."""
         changes, now = self._layers.of_set(self.name), self.now()
-        return self._read(lambda stored: list(_visible(stored, changes, now, with_vectors=True)))
+        return self._read(lambda stored: list(visible(stored, changes, now, with_vectors=True)))
 
     # -- what it amounts to -------------------------------------------------------------------
 
@@ -162,9 +179,10 @@ def _alive(item: StoredItem | None, now: float) -> StoredItem | None:
     return None if item is None or item.is_expired(now) else item
 
 
-def _visible(
+def visible(
     stored: StoredSet, changes: SetChange, now: float, *, with_vectors: bool = False
 ) -> Iterator[Place]:
+    """The items of a stored set with changes, with their numbers."""
     if not changes.cleared:
         yield from _stored(stored, changes, now, with_vectors=with_vectors)
     yield from _added(changes, now)

@@ -24,6 +24,7 @@ from ...store.shard.field_ttl import FieldTtl
 from ...store.shard.shard import Shard
 from ...store.state.layout import StateLayout
 from .. import wire
+from ..long_term.all_shards import AllShards
 from ..runs.group_commit import ShardWriter
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class OwnedShards:
         self._loop = loop
         self._send = send
         self.writers: dict[int, ShardWriter] = {}
+        self.all_shards = AllShards(StateLayout(boot.state), boot.shards)
+        """Those of other workers, too, for reading."""
         self.usage: Usage | None = None
         """Counts what calls have used; set by the worker."""
         self.field_ttl = FieldTtl(0)
@@ -190,8 +193,9 @@ class OwnedShards:
             self._announcer.add(writer.shard)
 
     def describe(self) -> dict[str, Any]:
-        """Fields of the READY message."""
-        return {"shards": sorted(self.writers), **self._used(self.writers.values())}
+        """Fields of the READY message: what the worker can do, and what it has."""
+        can = {"waits": True, "streams": True}
+        return {**can, "shards": sorted(self.writers), **self._used(self.writers.values())}
 
     def _used(self, writers: Iterable[ShardWriter]) -> dict[str, Any]:
         """What calls of these shards have used, as a field of a message; nothing if none has."""
@@ -210,5 +214,6 @@ class OwnedShards:
 
     def close(self) -> None:
         """Close all shards, which frees their leases."""
+        self.all_shards.close()
         for writer in self.writers.values():
             writer.shard.close()

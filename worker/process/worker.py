@@ -228,14 +228,14 @@ class Worker:
             texts=self._texts,
             hooks=self._hooks or None,
             admission=self._admission,
+            all_shards=self._owned.all_shards,
         )
         change_label(self._label)
         if self._hooks.wants(WorkerHook.committed):
             self._group.on_commit = self._committed
         self._owned.attach(self._engine, self._group, self._announcer, self._fatal)
         self._owned.announce()
-        can = {"waits": True, "streams": True}
-        self._send_json(wire.READY, {"pid": os.getpid(), **can, **self._owned.describe()})
+        self._send_json(wire.READY, {"pid": os.getpid(), **self._owned.describe()})
         reach("announce.after")
         self._owned.watch()
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)

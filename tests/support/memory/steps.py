@@ -16,6 +16,7 @@ from tamias import (
     RunnerContext,
     run_agent,
 )
+from tamias.store import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,9 +74,11 @@ def results(
     Items are shown by their values.
     """
 
+    begin = clock.now()
+
     async def act(event: Event, ctx: RunnerContext) -> None:
         """Take a step when those before are committed."""
-        await ctx.sleep(event.input)
+        await ctx.sleep(max(0.0, begin + event.input - ctx.now().timestamp()))
         found = steps[event.input][1](ctx.long_term_memory)
         if isinstance(found, list):
             found = [getattr(item, "value", item) for item in found]
