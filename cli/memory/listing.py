@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import Enum
+from heapq import nlargest
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,6 +23,8 @@ from ..views.fitting import Column, FittingTable
 from .selection import chosen_sets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ...store.memory.opened_set import OpenedSet, SetPlace
 
 Row = dict[str, Any]
@@ -39,7 +43,7 @@ _LONGEST_KEY: Final = 40
 class Order(str, Enum):
     """What a list of sets is sorted by."""
 
-    NAME = "name"
+    KEY = "key"
     ITEMS = "items"
     BYTES = "bytes"
     TOKENS = "tokens"
@@ -58,31 +62,61 @@ def list_sets(
         bool, typer.Option("--shared", help="Only sets that all keys share.")
     ] = False,
     order: Annotated[
-        Order, typer.Option("--sort", help="By name and key, or the largest first.")
-    ] = Order.NAME,
+        Order, typer.Option("--sort", help="By key, or the largest first.")
+    ] = Order.KEY,
     limit: Annotated[int, typer.Option(metavar="N", min=0, help="Show so many sets.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines, of all sets.")] = False,
 ) -> int:
     """List the memory sets, with their sizes; also while the job runs."""
+    listed = _Listed()
     with StoreReader(state) as reader:
         capacities = Capacities(reader.view.manifest.job)
         found = chosen_sets(reader, name=name, key=key, shared=shared)
-        rows = [set_row(place, opened, capacities) for place, opened in found]
-    if order is Order.NAME:
-        rows.sort(key=lambda row: (not row["shared"], row["name"], key_name(row["key"])))
-    else:
-        rows.sort(key=lambda row: -row[order.value])
-    if as_json:
-        for row in rows:
-            write_line(json_line(row))
-    elif rows:
-        _print(rows, limit, state)
+        rows = listed.counted(set_row(place, opened, capacities) for place, opened in found)
+        if order is not Order.KEY:
+            most = None if as_json else limit
+            rows = iter(_largest(rows, order, most))
+        if as_json:
+            for row in rows:
+                write_line(json_line(row))
+            return 0
+        shown = list(islice(rows, limit))
+        for _ in rows:
+            pass  # they are counted
+    if listed.sets:
+        _print(shown, listed, state)
     else:
         everything = name is None and key is None and not shared
         error_console().print(
             "There are no memory sets." if everything else "There are no such memory sets."
         )
     return 0
+
+
+def _largest(rows: Iterator[Row], order: Order, most: int | None) -> list[Row]:
+    """The largest ones, in bounded memory if not all are wanted."""
+
+    def by_size(row: Row) -> int:
+        return int(row[order.value])
+
+    if most is None:
+        return sorted(rows, key=by_size, reverse=True)
+    return nlargest(most, rows, key=by_size)
+
+
+class _Listed:
+    """What has been listed: how many sets there are, and what they are together."""
+
+    def __init__(self) -> None:
+        self.sets = self.items = self.size = 0
+
+    def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows, counted while they are taken."""
+        for row in rows:
+            self.sets += 1
+            self.items += row["items"]
+            self.size += row["bytes"]
+            yield row
 
 
 class Capacities:
@@ -119,9 +153,9 @@ def model_of(row: Row) -> str:
     return f"{row['embedding']} (no vectors yet)" if row["embedding"] else ""
 
 
-def _print(rows: list[Row], limit: int, state: Path) -> None:
+def _print(rows: list[Row], listed: _Listed, state: Path) -> None:
     table = FittingTable(_COLUMNS)
-    for row in rows[:limit]:
+    for row in rows:
         key = "shared" if row["shared"] else key_name(row["key"])
         table.add_row(
             _short(row["name"]),
@@ -132,13 +166,12 @@ def _print(rows: list[Row], limit: int, state: Path) -> None:
             f"{row['tokens']:,}",
             model_of(row),
         )
-    if limit:
+    if rows:
         output_console().print(table)
-    items, total = sum(row["items"] for row in rows), sum(row["bytes"] for row in rows)
     console = error_console()
-    shown = f"the first {limit:,} of " if len(rows) > limit > 0 else ""
+    first = f"the first {len(rows):,} of " if listed.sets > len(rows) > 0 else ""
     console.print(
-        f"{shown}{count(len(rows), 'set')}, {count(items, 'item')}, {size(total)}",
+        f"{first}{count(listed.sets, 'set')}, {count(listed.items, 'item')}, {size(listed.size)}",
         style="dim",
         markup=False,
     )

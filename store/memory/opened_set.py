@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from heapq import merge
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..encoding.keys import key_prefix, shard_of
@@ -130,14 +132,22 @@ class AllSets:
             yield SetPlace(name.name, None), OpenedSet(parts)
 
     def of_keys(self, key: bytes | None = None) -> Iterator[tuple[SetPlace, OpenedSet]]:
-        """Yield the sets of an encoded key, or of all keys, shard by shard."""
+        """Yield the sets of an encoded key, or of all keys: by key, the shorter ones first.
+
+        That is the order in which a shard has them, so it takes no memory to have it of all.
+        """
         owner = None if key is None else key_prefix(key)
+        streams = (_in_shard(snapshot, owner) for snapshot in self._snapshots)
         shared = shared_owner(b"")
-        for snapshot in self._snapshots:
-            for name in snapshot.sets(owner):
-                found = None if name.owner[:1] == shared else snapshot.key_of(name.owner)
-                if found is not None:  # else the store is damaged, as `doctor` says
-                    yield SetPlace(name.name, found), OpenedSet([snapshot.set(name)])
+        for name, snapshot in merge(*streams, key=itemgetter(0)):
+            found = None if name.owner[:1] == shared else snapshot.key_of(name.owner)
+            if found is not None:  # else the store is damaged, as `doctor` says
+                yield SetPlace(name.name, found), OpenedSet([snapshot.set(name)])
+
+
+def _in_shard(snapshot: Snapshot, owner: bytes | None) -> Iterator[tuple[SetName, Snapshot]]:
+    for name in snapshot.sets(owner):
+        yield name, snapshot
 
 
 @contextmanager

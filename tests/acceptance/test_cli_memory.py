@@ -62,15 +62,15 @@ def test_the_list_of_sets(folder: Folder) -> None:
     found = rows(folder, "list", STATE)
     assert [(row["name"], row["key"], row["shared"], row["items"]) for row in found] == [
         ("knowledge", None, True, 2),
-        ("notes", "ada", False, 2),
         ("plain", 7, False, 1),
+        ("notes", "ada", False, 2),
         ("plain", "ada", False, 1),
     ]
-    notes = found[1]
+    notes = found[2]
     assert (notes["model"], notes["dimensions"], notes["capacity"]) == ("topics-1", 2, 7)
-    assert (found[2]["capacity"], found[0]["capacity"]) == (10_000, None)
+    assert (found[1]["capacity"], found[0]["capacity"]) == (10_000, None)
     shown = folder.tamias("memory", "list", STATE)
-    assert shown.stdout.splitlines()[2].split()[:4] == ["notes", "ada", "2", "7"]
+    assert shown.stdout.splitlines()[3].split()[:4] == ["notes", "ada", "2", "7"]
     assert "topics-1 (2 dimensions)" in shown.stdout
     assert "4 sets, 6 items" in shown.stderr
 
