@@ -212,7 +212,7 @@ def left_over(view: StateView, found: Erasure, scope: Scope) -> dict[str, str]:
         left[shown(view.layout.pool_log)] = "lines of the log without a key"
     if not scope.everything:
         left["the rest of the key"] = "only sets were meant"
-    left["other keys"] = "what their memory says about it"
+    left["other keys"] = "what their memory and their waiting runs say about it"
     left["copies"] = "backups, exports, checkpoints and savepoints of Flink, snapshots of the disk"
     left["other systems"] = "what actions have sent: to providers of models, tools, vector stores"
     return left
