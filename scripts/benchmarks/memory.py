@@ -39,6 +39,8 @@ from tamias.worker.process.boot import pack_agent  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tamias import Agent
+
 QUERIES = 200
 WARM = 10
 """Searches at first that do not count: they read what they search for the first time."""
@@ -67,26 +69,24 @@ class Pool:
     """Runs inputs through workers, phase by phase, on one state directory."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
+        self.agent: Agent = Notes()
         self.state = folder / "state"
         self._options = {"long-term-memory.max-items": 2_000_000, **options}
-        self._done = 0
+        self._given: list[dict[str, Any]] = []
 
     def run(self, inputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Run some inputs, and return what came of them."""
-        count = 0
 
         def all_inputs() -> Iterator[dict[str, Any]]:
-            nonlocal count
-            for _ in range(self._done):
-                yield {"key": "", "value": None}  # read and skipped: an earlier phase has run it
+            yield from list(self._given)  # those of earlier phases are skipped
             for one in inputs:
-                count += 1
+                self._given.append(one)
                 yield one
 
         job = Job(
             AgentSpec(
                 "notes",
-                pickled=pack_agent(Notes(), {}),
+                pickled=pack_agent(self.agent, {}),
                 config=self._options,
                 on_error="fail",
                 sys_path=sys.path,
@@ -98,9 +98,7 @@ class Pool:
             job.open_state(self.state, {}) as state,
         ):
             job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
-            outputs = [output for pair in sink.results() for output in pair.values()]
-        self._done += count
-        return outputs
+            return [output for pair in sink.results() for output in pair.values()]
 
     def size(self) -> int:
         """Bytes on disk of the store."""

@@ -59,3 +59,21 @@ class Notes(Agent):
                 output["found"].append([int(item.id) for item in found])
         output["ended"] = time.monotonic()
         ctx.send_event(OutputEvent(output=output))
+
+
+class Pairs(Notes):
+    """Keeps the last fifty pairs of items: each commit leaves whole pairs, one after the other."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def act(event: InputEvent, ctx: RunnerContext) -> None:
+        """Add a pair, and remove one."""
+        number, text = event.input["number"], event.input["text"]
+        pairs = ctx.long_term_memory.get_memory_set("pairs", embedding="texts")
+        names = [f"{number}-a", f"{number}-b"]
+        await pairs.aadd([text, f"{text} (again)"], names, {"pair": number})
+        await pairs.adelete([f"{number - KEPT}-a", f"{number - KEPT}-b"])
+        ctx.send_event(OutputEvent(output=number))
+
+
+KEPT = 50
