@@ -380,7 +380,11 @@ class Engine:
         """Add a shard that was acquired, with its unfinished runs."""
         writer.removals = self._removals
         self._unfinished.add(writer)
-        self.owned.open_shard(writer)
+        self.owned.open_shard(writer, self._lanes)
+
+    def has_interrupted(self, shard: int) -> bool:
+        """Whether an input of a shard was begun by an earlier life, and has not begun again."""
+        return self._unfinished.awaits_input(shard)
 
     def _executing_lane(self) -> Lane | None:
         run = self._here.run

@@ -20,6 +20,7 @@ from ...store.records.offsets import (
     derived_number,
     identity_of,
     is_owned,
+    kind_of,
     owned_number,
     retries_of,
 )
@@ -28,8 +29,9 @@ from ..runs.run import Run
 from ..waiting.timers import TimerChange, next_repetition, number_of_generated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from ...store.shard.snapshot import Snapshot
     from ..runs.group_commit import GroupCommit, ShardWriter
     from ..runs.lane import Lane
 
@@ -266,9 +268,23 @@ class OwnedRuns:
 
     # -- what they share ------------------------------------------------------------------------
 
-    def open_shard(self, writer: ShardWriter) -> None:
-        """Read whether keys of a shard may be held."""
+    def open_shard(self, writer: ShardWriter, lanes: Mapping[bytes, Lane]) -> None:
+        """Read whether keys of a shard may be held, and hold those of interrupted runs.
+
+        A timer, or the end of the input, that an earlier life has begun is put into the queue of
+        its key: it comes before all else of the key, as if it had been suspended.
+        """
         writer.may_have_queues = writer.shard.read_waiting(lambda view: view.has_queues)
+        for number, owned in writer.shard.read(_interrupted):
+            lane = lanes[owned.key]
+            writer.batch.changes_of_waiting().put(number, owned.encode(), queued=True)
+            if owned.kind == RunKind.END:
+                self._forget_end(lane)
+            writer.may_have_queues = lane.held = True
+            self._group.join(writer)
+            lane.group = self._group.group
+            self._group.when_committed(self._recheck, lane)
+            self._group.schedule()
 
     def _report(self, lane: Lane, number: int, *, suspended: bool = False) -> None:
         """Report a run to the launcher: it is over, or the shard has it."""
@@ -294,3 +310,19 @@ class OwnedRuns:
     def _drop_overlay(self, lane: Lane) -> None:
         if lane.group < self._group.committed:
             lane.timers = lane.removed = None
+
+
+def _interrupted(snapshot: Snapshot) -> list[tuple[int, OwnedRun]]:
+    """The runs of a shard that have no input, were begun, and are in no queue."""
+    view, found = snapshot.waiting, []
+    ends = None
+    for number in snapshot.journal_runs():
+        if kind_of(number) == RunKind.INPUT:
+            continue
+        owned = view.owned(number)
+        if owned is None and kind_of(number) == RunKind.END:
+            ends = dict(view.ends()) if ends is None else ends
+            owned = OwnedRun(RunKind.END, ends[number]) if number in ends else None
+        if owned is not None and not owned.ticket:
+            found.append((number, owned))
+    return found

@@ -2,9 +2,10 @@
 
 The recorded effects of a finished action are values, such as `count = 2`, made of the memory as it
 was. They may be applied in a later life because no other run of the key comes in between: its later
-inputs wait. Except for one case: a dead letter is retried by a job of its own, so its run may come
-between an interrupted run and the rest of that run; and the runs of the interrupted job may come
-between an interrupted retry and the rest of it. Applied on top of that, the recorded effects would
+inputs wait, and so do its timers (`Announcer`, `OwnedRuns.resume`). Except for one case: a dead
+letter is retried by a job of its own, so its run may come between an interrupted run and the rest
+of that run; and the runs of the interrupted job may come between an interrupted retry and the rest
+of it; and a timer that has waited for too long. Applied on top of that, the recorded effects would
 undo what the other run has done to memory.
 
 So a run that changes the memory of a key while such a run is unfinished puts a mark into its
@@ -17,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...store.records.journal import ACTION, CHANGED, MOMENT, JournalEntry
-from ...store.records.offsets import offset_of, retries_of
+from ...store.records.offsets import RunKind, kind_of, offset_of, retries_of
 
 if TYPE_CHECKING:
     from ..runs.group_commit import GroupCommit, ShardWriter
@@ -33,6 +34,8 @@ class UnfinishedRuns:
         self._journals: dict[int, list[JournalEntry]] = {}
         self._writers: dict[int, ShardWriter] = {}
         """The shard of each run that has recorded effects."""
+        self._inputs: dict[int, ShardWriter] = {}
+        """The shard of each run of an input, retries excepted."""
         self._moments: dict[int, ShardWriter] = {}
         """The shard of each run that has a moment on record, retries excepted."""
         self._keys: dict[int, bytes] = {}
@@ -46,6 +49,8 @@ class UnfinishedRuns:
         shard = writer.shard
         for number, entries in shard.interrupted().items():
             self._journals[number] = entries
+            if not retries_of(number):
+                self._inputs[number] = writer
             if any(entry.kind == ACTION for entry in entries):
                 self._writers[number] = writer
             if not retries_of(number) and any(entry.kind == MOMENT for entry in entries):
@@ -64,6 +69,7 @@ class UnfinishedRuns:
 
     def _drop(self, number: int) -> list[JournalEntry] | None:
         self._writers.pop(number, None)
+        self._inputs.pop(number, None)
         self._moments.pop(number, None)
         self._keys.pop(number, None)
         return self._journals.pop(number, None)
@@ -83,6 +89,10 @@ class UnfinishedRuns:
             writer.batch.journal += [(entry.key, None) for entry in lost]
             self._group.join(writer)
 
+    def awaits_input(self, shard: int) -> bool:
+        """Whether an input of a shard is to begin again. A retry may do that long after."""
+        return any(known.number == shard for known in self._inputs.values())
+
     def awaits_moment(self, writer: ShardWriter) -> bool:
         """Whether a run of a shard is to begin again that sees memory as of a moment on record.
 
@@ -100,7 +110,8 @@ class UnfinishedRuns:
             if writer is not lane.writer:
                 continue
             if not retries_of(unfinished):
-                concerned = retries_of(number) > 0  # others wait for it, if it is of their key
+                # Others wait for it, if it is of their key; a timer not for ever.
+                concerned = retries_of(number) > 0 or kind_of(number) != RunKind.INPUT
             else:
                 concerned = self._keys.get(unfinished) == lane.key_bytes
             entries = self._journals[unfinished]

@@ -6,6 +6,10 @@ is bounded by credit, and one that kills its worker is found like any input. It 
 
 The tables are read when something in them has changed, and when the next moment has come. At most
 `MOST_ANNOUNCED` runs are announced at a time, however many are due.
+
+A shard in which an earlier life has begun an input announces nothing until that input has begun
+again: nothing of its key may come in between, and the key of such an input is known only then. An
+input that does not come again is not waited for longer than `LONGEST_HOLD`.
 """
 
 from __future__ import annotations
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
     from ...store.waiting.reading import WaitingView
 
 MOST_ANNOUNCED: Final = 2048
+LONGEST_HOLD = 10.0
+"""Seconds after which a shard announces what is due, whatever was interrupted there."""
+_HOLD_PAUSE: Final = 0.02
+"""Seconds between two looks at a shard that is held."""
 _LONGEST_PAUSE: Final = 1.0
 """Seconds between two looks at the clock, which may be set anew at any time."""
 
@@ -53,11 +61,23 @@ class Announcer:
         loop: AbstractEventLoop,
         send: Callable[[bytes], None],
         is_idle: Callable[[], bool],
+        has_interrupted: Callable[[int], bool],
     ) -> None:
-        """`is_idle` returns whether the worker has nothing to run and nothing to commit."""
+        """Begin without shards.
+
+        Args:
+            loop: the worker's.
+            send: sends a message to the launcher.
+            is_idle: whether the worker has nothing to run and nothing to commit.
+            has_interrupted: whether an input of a shard was begun by an earlier life, and not
+                again by this one.
+        """
         self._loop = loop
         self._send = send
         self._is_idle = is_idle
+        self._has_interrupted = has_interrupted
+        self._held: dict[int, float] = {}
+        """The shards that announce nothing yet, and until when, in the loop's time."""
         self._shards: dict[int, Shard] = {}
         self._announced: dict[int, set[int]] = {}
         """By shard, the runs that are announced and not over."""
@@ -79,6 +99,8 @@ class Announcer:
         """Watch a shard that the worker has acquired."""
         self._shards[shard.number] = shard
         self._announced[shard.number] = set()
+        if self._has_interrupted(shard.number):
+            self._held[shard.number] = self._loop.time() + LONGEST_HOLD
         self.changed(shard.number)
 
     def forget(self, number: int) -> None:
@@ -86,6 +108,7 @@ class Announcer:
         self._shards.pop(number, None)
         self._announced.pop(number, None)
         self._next.pop(number, None)
+        self._held.pop(number, None)
 
     def changed(self, number: int, over: Iterable[int] = ()) -> None:
         """A commit has changed what waits in a shard; the runs `over` have ended or wait anew."""
@@ -117,8 +140,11 @@ class Announcer:
         if self._stopped:
             return
         now = int(clock.now() * 1e6)
+        for number, until in list(self._held.items()):
+            if not self._has_interrupted(number) or self._loop.time() > until:
+                del self._held[number]
         for number, moment in list(self._next.items()):
-            if moment is not None and moment <= now:
+            if moment is not None and moment <= now and number not in self._held:
                 self._announce(number, now)
         self._answer_round(now)
         self._set_timer(now)
@@ -154,6 +180,8 @@ class Announcer:
     def _answer_round(self, now: int) -> None:
         if self._round is None or self._is_answered or self.announced or not self._is_idle():
             return
+        if self._held:
+            return
         if any(moment is not None and moment <= now for moment in self._next.values()):
             return
         self._is_answered = True
@@ -166,7 +194,13 @@ class Announcer:
             self._timer = None
         if self.announced >= MOST_ANNOUNCED:
             return
-        moments = [moment for moment in self._next.values() if moment is not None]
+        moments = [
+            moment
+            for number, moment in self._next.items()
+            if moment is not None and number not in self._held
+        ]
+        if self._held:
+            moments.append(now + int(_HOLD_PAUSE * 1e6))
         if moments:
             pause = min(max(0.0, (min(moments) - now) / 1e6), _LONGEST_PAUSE)
             self._timer = self._loop.call_later(pause, self.look)

@@ -135,7 +135,12 @@ class Bench:
         writers: dict[int, ShardWriter] = {
             shard.number: MortalWriter(shard, self) for shard in self.shards
         }
-        self.announcer = Announcer(asyncio.get_running_loop(), self._send, lambda: self.engine.idle)
+        self.announcer = Announcer(
+            asyncio.get_running_loop(),
+            self._send,
+            lambda: self.engine.idle,
+            lambda shard: self.engine.has_interrupted(shard),  # noqa: PLW0108 (it is made later)
+        )
         self.group.on_waiting = self.announcer.changed
         self.questions = Questions(writers, self.group, self._send)
         self.engine = Engine(
