@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..context import RunnerContext
     from ..long_term.compactable import CompactableSet
+    from ..long_term.memory_set import MemorySetItem
     from ..waiting.moments import Duration
     from .steps import Work
 
@@ -201,13 +202,9 @@ def _extraction(
     ctx: RunnerContext, memory_set: CompactableSet, texts: Sequence[str], model: str
 ) -> Work[_Found | None]:
     near = yield Search("\n".join(texts)[:_LONGEST_QUERY], _KNOWN)
-    own = {item.id for item in memory_set.own_items()} if memory_set.shared else None
-    read = [
-        (item.id, text)
-        for item in near
-        if len(text := shown(item.value)) <= _LONGEST_KNOWN and (own is None or item.id in own)
-    ]
-    known = yield Record(("memory-extraction", memory_set.name, memory_set.shared, *texts), read)
+    known = yield Record(
+        ("memory-extraction", memory_set.name, memory_set.shared, *texts), _known(memory_set, near)
+    )
     counters = set_metrics(ctx, memory_set.name)
     messages = _question([text for _, text in known], texts)
     try:
@@ -239,6 +236,21 @@ def _extraction(
     counters.get_counter("extractedItems").inc(kept)
     counters.get_counter("ignoredItems").inc(len(decisions) - kept)
     return found
+
+
+def _known(memory_set: CompactableSet, near: Sequence[MemorySetItem]) -> list[tuple[str, str]]:
+    """What the model is shown of the set, as plain data for the record.
+
+    These are items that fit, and if there are few, others: without vectors only items with the same
+    words are found. In a shared set, another key's items could not be changed.
+    """
+    if memory_set.shared:
+        own = {item.id for item in memory_set.own_items()}
+        chosen = {item.id: item for item in near if item.id in own}
+    else:
+        chosen = {item.id: item for item in [*near, *memory_set.get(limit=_KNOWN)]}
+    texts = [(item.id, shown(item.value)) for item in chosen.values()]
+    return [known for known in texts if len(known[1]) <= _LONGEST_KNOWN][:_KNOWN]
 
 
 def _question(known: Sequence[str], texts: Sequence[str]) -> list[ChatMessage]:

@@ -124,8 +124,7 @@ def given_items(  # noqa: PLR0917 (what `add` is given, and for what)
         MemorySetError: something of them cannot be kept.
     """
     values = as_list(items)
-    if metadatas is None and _are_metadata(ids):
-        ids, metadatas = None, ids
+    ids, metadatas = ids_and_metadatas(ids, metadatas)
     names = [None] * len(values) if ids is None else as_list(ids)
     about = as_list(metadatas) if metadatas is not None else [None]
     if len(about) == 1:
@@ -153,10 +152,11 @@ def given_items(  # noqa: PLR0917 (what `add` is given, and for what)
     return given
 
 
-def _are_metadata(ids: Any) -> bool:
-    """Whether what stands in the place of ids are metadata."""
+def ids_and_metadatas(ids: Any, metadatas: Any) -> tuple[Any, Any]:
+    """Ids and metadata, which may stand in the place of ids."""
     found = as_list(ids) if ids is not None else []
-    return bool(found) and all(isinstance(each, Mapping) for each in found)
+    are_metadata = bool(found) and all(isinstance(each, Mapping) for each in found)
+    return (None, ids) if metadatas is None and are_metadata else (ids, metadatas)
 
 
 def check_limit(limit: Any) -> int:

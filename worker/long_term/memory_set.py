@@ -16,6 +16,7 @@ from ...agent.long_term.compactable import CompactableSet, Summary
 from ...agent.long_term.memory_set import CompactionConfig, MemorySetItem, SearchMode
 from ...agent.resources.chat_message import ChatMessage
 from ...agent.upkeep.compaction import amake_room, make_room, request
+from ...agent.upkeep.extraction import GivenAs, aadd_extracted, add_extracted
 from ...agent.waiting.moments import seconds_of
 from ...store.memory.items import to_item
 from ...store.sets.records import StoredItem, text_of
@@ -30,6 +31,7 @@ from .items import (
     check_limit,
     checked_id,
     given_items,
+    ids_and_metadatas,
 )
 from .reading import ALL, OwnReading
 from .shared import SharedReading
@@ -133,11 +135,16 @@ class WorkerMemorySet(CompactableSet):
         metadatas: Metadatas = None,
         *,
         keep: bool = False,
-        infer: bool | str = False,  # noqa: ARG002 (to come)
+        infer: bool | str = False,
         ttl: Duration | None = None,
         vectors: Sequence[Sequence[float] | None] | None = None,
     ) -> list[str]:
         """See `MemorySet.add`."""
+        if infer:
+            given_as = GivenAs(*ids_and_metadatas(ids, metadatas), keep, ttl, vectors)
+            found = add_extracted(self._context, self, as_list(items), infer, given_as)
+            if found is not None:
+                return found
         given = self._given(items, ids, metadatas)
         self._reading.check_own(named(given))
         known = self._embedder.known(vectors, len(given))
@@ -158,11 +165,16 @@ class WorkerMemorySet(CompactableSet):
         metadatas: Metadatas = None,
         *,
         keep: bool = False,
-        infer: bool | str = False,  # noqa: ARG002 (to come)
+        infer: bool | str = False,
         ttl: Duration | None = None,
         vectors: Sequence[Sequence[float] | None] | None = None,
     ) -> list[str]:
         """See `MemorySet.add`."""
+        if infer:
+            given_as = GivenAs(*ids_and_metadatas(ids, metadatas), keep, ttl, vectors)
+            found = await aadd_extracted(self._context, self, as_list(items), infer, given_as)
+            if found is not None:
+                return found
         given = self._given(items, ids, metadatas)
         await self._reading.acheck_own(named(given))
         known = self._embedder.known(vectors, len(given))
