@@ -94,6 +94,7 @@ class OwnedShards:
         self._engine = engine
         self._group = group
         self._announcer = announcer
+        announcer.has_interrupted = engine.has_interrupted
         self._failed = failed
 
     # -- trims ---------------------------------------------------------------------------------

@@ -200,7 +200,7 @@ class Worker:
             threaded=boot.durability == "machine" and not threads_are_replaced(),
             failed=self._fatal,
         )
-        self._announcer = Announcer(self._loop, self._send, self._is_idle, self._has_interrupted)
+        self._announcer = Announcer(self._loop, self._send, self._is_idle)
         self._group.on_waiting = self._announcer.changed
         # What is answered from a record uses nothing.
         replays = self._cassette is not None and self._cassette.replays
@@ -243,9 +243,6 @@ class Worker:
         self._loop.add_reader(self._socket.FD, self._turn)
         self._heartbeat()
         self._turn()
-
-    def _has_interrupted(self, shard: int) -> bool:
-        return self._engine.has_interrupted(shard)
 
     def _is_idle(self) -> bool:
         return self._engine.idle

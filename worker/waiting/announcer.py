@@ -61,21 +61,13 @@ class Announcer:
         loop: AbstractEventLoop,
         send: Callable[[bytes], None],
         is_idle: Callable[[], bool],
-        has_interrupted: Callable[[int], bool],
     ) -> None:
-        """Begin without shards.
-
-        Args:
-            loop: the worker's.
-            send: sends a message to the launcher.
-            is_idle: whether the worker has nothing to run and nothing to commit.
-            has_interrupted: whether an input of a shard was begun by an earlier life, and not
-                again by this one.
-        """
+        """`is_idle` returns whether the worker has nothing to run and nothing to commit."""
         self._loop = loop
         self._send = send
         self._is_idle = is_idle
-        self._has_interrupted = has_interrupted
+        self.has_interrupted: Callable[[int], bool] = _never
+        """Whether an input of a shard was begun by an earlier life, and not again by this one."""
         self._held: dict[int, float] = {}
         """The shards that announce nothing yet, and until when, in the loop's time."""
         self._shards: dict[int, Shard] = {}
@@ -99,7 +91,7 @@ class Announcer:
         """Watch a shard that the worker has acquired."""
         self._shards[shard.number] = shard
         self._announced[shard.number] = set()
-        if self._has_interrupted(shard.number):
+        if self.has_interrupted(shard.number):
             self._held[shard.number] = self._loop.time() + LONGEST_HOLD
         self.changed(shard.number)
 
@@ -141,7 +133,7 @@ class Announcer:
             return
         now = int(clock.now() * 1e6)
         for number, until in list(self._held.items()):
-            if not self._has_interrupted(number) or self._loop.time() > until:
+            if not self.has_interrupted(number) or self._loop.time() > until:
                 del self._held[number]
         for number, moment in list(self._next.items()):
             if moment is not None and moment <= now and number not in self._held:
@@ -218,6 +210,10 @@ class Announcer:
     def counts(self) -> WaitingCounts:
         """How much waits in the shards of this worker."""
         return sum(map(_counts, self._shards.values()), WaitingCounts())
+
+
+def _never(_: int) -> bool:
+    return False
 
 
 def _counts(shard: Shard) -> WaitingCounts:

@@ -135,12 +135,7 @@ class Bench:
         writers: dict[int, ShardWriter] = {
             shard.number: MortalWriter(shard, self) for shard in self.shards
         }
-        self.announcer = Announcer(
-            asyncio.get_running_loop(),
-            self._send,
-            lambda: self.engine.idle,
-            lambda shard: self.engine.has_interrupted(shard),  # noqa: PLW0108 (it is made later)
-        )
+        self.announcer = Announcer(asyncio.get_running_loop(), self._send, lambda: self.engine.idle)
         self.group.on_waiting = self.announcer.changed
         self.questions = Questions(writers, self.group, self._send)
         self.engine = Engine(
@@ -158,6 +153,7 @@ class Bench:
             halt=self._halt,
             hooks=self.hooks or None,
         )
+        self.announcer.has_interrupted = self.engine.has_interrupted
         self._changed = asyncio.Event()
         for shard in self.shards:
             self.announcer.add(shard)
