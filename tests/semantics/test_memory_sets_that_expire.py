@@ -74,11 +74,17 @@ def run(*inputs: list[Any], **config: Any) -> list[Any]:
 SEEN: list[Any] = [["get", []], ["get", [["1", "2", "3"]]], ["search", ["tea"]], ["size", []]]
 
 
-def test_items_are_gone_for_all_reads_when_their_time_is_over() -> None:
+@pytest.mark.parametrize("shared", [False, True], ids=["of a key", "shared"])
+def test_items_are_gone_for_all_reads_when_their_time_is_over(*, shared: bool) -> None:
+    of_set = {"shared": shared}
+    seen = [[*command, of_set] for command in SEEN]
     outputs = run(
-        [["add", [["green tea", "black tea"], ["1", "2"], 10]], ["add", ["white tea", "3"]]],
-        [9, *SEEN],
-        [1, *SEEN],
+        [
+            ["add", [["green tea", "black tea"], ["1", "2"], 10], of_set],
+            ["add", ["white tea", "3"], of_set],
+        ],
+        [9, *seen],
+        [1, *seen],
     )
     assert outputs[1][1] == ["green tea", "black tea", "white tea"]
     assert outputs[1][3] == 3

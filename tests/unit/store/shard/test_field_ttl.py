@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.moved_clock import MovedClock
+from tamias.agent.errors import StoreCorruptError
 from tamias.store import clock
 from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.encoding.stamps import split, stamped
@@ -15,6 +16,7 @@ from tamias.store.shard.batch import Batch
 from tamias.store.shard.field_ttl import BEGIN, FieldTtl
 from tamias.store.shard.live_fields import LiveFields
 from tamias.store.shard.shard import Shard
+from tamias.store.state.deep import read_shard
 from tamias.worker.runs.group_commit import ShardWriter
 from tamias.worker.runs.removals import Removals
 
@@ -132,3 +134,19 @@ def test_fields_travel_with_their_times_and_are_listed_anew(
     moved.advance(20)
     assert seen() == []
     second.close()
+
+
+def test_the_doctor_finds_a_damaged_time(tmp_path: Path) -> None:
+    prefix = key_prefix(encode_key("k"))
+    shard = Shard.acquire(tmp_path, 0)
+    batch = Batch()
+    batch.put_field(prefix, "whole", stamped(dumps("x"), 1))
+    batch.put_field(prefix, "object", stamped(b"", 1))
+    shard.commit(batch)
+    assert read_shard(tmp_path, 0, 1, None) == "5 records read"
+    batch = Batch()
+    batch.put_field(prefix, "cut", stamped(b"", 1)[:5])
+    shard.commit(batch)
+    with pytest.raises(StoreCorruptError, match="the time of a field is cut short"):
+        read_shard(tmp_path, 0, 1, None)
+    shard.close()
