@@ -108,6 +108,9 @@ def forget(
         if dry_run:
             elsewhere = found_elsewhere(reader.view, encoded, scope)
             left = left_over(reader.view, found, scope)
+            if found.unknown_runs:
+                runs = count(len(found.unknown_runs), "unfinished run")
+                left = {"journal": f"{runs} of unknown keys: see --drop-unfinished", **left}
             _report(state, encoded, found.counts + elsewhere, left, None, as_json=as_json)
             return 0
         manifest = reader.view.manifest
@@ -126,9 +129,9 @@ def forget(
             check_unfinished(found, typed(state))
         if scope.everything:
             check_requests(directory, encoded)
-        owner = OwnerOfRuns(directory, encoded)
-        erased = erase_elsewhere(directory, encoded, scope)
-        found = erase_key(directory, encoded, scope, owner, drop_unfinished=drop_unfinished)
+        with OwnerOfRuns(directory, encoded) as owner:
+            erased = erase_elsewhere(directory, encoded, scope)
+            found = erase_key(directory, encoded, scope, owner, drop_unfinished=drop_unfinished)
         rewritten = [*rewrite_marked(directory), *rewrite_requests(directory)]
         left = left_over(directory, found, scope)
     _report(state, encoded, found.counts + erased, left, rewritten, as_json=as_json)
@@ -136,7 +139,8 @@ def forget(
 
 
 def _found(reader: StoreReader, key: bytes, scope: Scope) -> Erasure:
-    return found_of_key(reader, key, scope, OwnerOfRuns(reader.view, key))
+    with OwnerOfRuns(reader.view, key) as owner:
+        return found_of_key(reader, key, scope, owner)
 
 
 def _key(reader: StoreReader, text: str, form: KeyForm | None, scope: Scope) -> bytes:

@@ -13,6 +13,7 @@ from ...agent.config.agent_options import ModelOptions
 from ...agent.errors import UsageError
 from ...launcher.logs.lines_of_key import count_lines, remove_lines
 from ...launcher.reload import generation_record
+from ...launcher.sources.input_keys import InputKeys
 from ...service.at_rest.requests_of_key import RequestsOfKey, forget_requests, is_marked
 from ...store.at_rest.forgetting import rewritten
 from ...store.encoding.json_text import key_to_json
@@ -25,6 +26,8 @@ from ..text import count, shown, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from typing_extensions import Self
 
     from ...store.at_rest.erasing import Erasure, Scope
     from ...store.at_rest.forgetting import Rewritten
@@ -52,13 +55,26 @@ class OwnerOfRuns:
         self._is_command = "spec" in job
         self._requests = RequestsOfKey(view.layout.intake)
         self._own = {request.offset: key for request in self._requests.of(key)}
+        self._inputs = InputKeys(job, view.progress.load())
 
     def key_of_run(self, number: int) -> bytes | None:
-        """Only a service has the keys of inputs on record."""
-        if not self._is_service or kind_of(number) != RunKind.INPUT:
+        """A service has the keys of inputs on record; those of a file are read from it."""
+        if kind_of(number) != RunKind.INPUT:
             return None
         offset = offset_of(number)
-        return self._own.get(offset) or self._requests.key_of(offset)
+        if self._is_service:
+            return self._own.get(offset) or self._requests.key_of(offset)
+        return self._inputs.key_of(offset) if self._is_command else None
+
+    def close(self) -> None:
+        """Close the input."""
+        self._inputs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def is_output_of(self, key: bytes, number: int, output: memoryview) -> bool | None:
         """Lines of a command, and pickles of a program, have the key in them."""
