@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -24,6 +25,14 @@ Key = Annotated[
     typer.Option("--key", metavar="KEY", help="The key that has it: text, or JSON."),
 ]
 Shared = Annotated[bool, typer.Option("--shared", help="The set that all keys share.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="NAME=VALUE",
+        help="Only items with this in their metadata: JSON, or else a text. Repeatable.",
+    ),
+]
 _NAMED: Final = 3
 """Keys that are named in a hint."""
 
@@ -44,6 +53,20 @@ def shown_place(place: SetPlace) -> str:
     if place.key is None:
         return f"the shared set {place.name!r}"
     return f"the set {place.name!r} of {key_name(plain(decode_key(place.key)))}"
+
+
+def filters_of(where: list[str] | None) -> dict[str, Any]:
+    """What `--where` says. Raises UsageError for what has no name and value."""
+    filters: dict[str, Any] = {}
+    for text in where or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{text!r} is no NAME=VALUE.", hint="As in --where kind=place.")
+        try:
+            filters[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            filters[name] = value
+    return filters
 
 
 def check_owner(key: str | None, *, shared: bool) -> None:

@@ -21,7 +21,7 @@ from ..json_text import json_line, shown_key
 from ..text import count, date_of, error_console, output_console, size, typed, write_line
 from .listing import Capacities, model_of, set_row
 from .models import AgentModels
-from .selection import Key, Shared, find_set, shown_place
+from .selection import Key, Shared, Where, filters_of, find_set, shown_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,15 +50,18 @@ def show(
     *,
     key: Key = None,
     shared: Shared = False,
+    where: Where = None,
     limit: Annotated[int, typer.Option(metavar="N", min=0, help="Show so many items.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
 ) -> int:
     """Show what a set is, and its first items; also while the job runs."""
+    filters = filters_of(where)
     with StoreReader(state) as reader:
         place = find_set(reader, name, key, shared=shared)
         with opened_set(reader, place) as opened:
             row = set_row(place, opened, Capacities(reader.view.manifest.job))
-            items = list(islice(opened.items(clock.now()), limit))
+            fitting = opened.items_that_fit(filters, clock.now())
+            items = list(islice(fitting, limit))
     if as_json:
         for item in items:
             write_line(json_line(item_row(place, item)))
@@ -66,7 +69,7 @@ def show(
     _print_head(place, row)
     _print_items((item, None) for item in items)
     rest = row["items"] - len(items)
-    if rest > 0:
+    if rest > 0 and not filters:
         error_console().print(
             f"{rest:,} more: --limit {row['items']}, or tamias memory export {typed(state)}",
             style="dim",
@@ -82,6 +85,7 @@ def search(
     *,
     key: Key = None,
     shared: Shared = False,
+    where: Where = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Find so many items.")] = 10,
     mode: Annotated[
         Mode,
@@ -110,6 +114,7 @@ def search(
             "" if mode is Mode.VECTOR else query,
             vector,
             limit,
+            filters_of(where),
             half_life=settings.half_life,
             now=clock.now(),
         )
@@ -120,11 +125,11 @@ def search(
             write_line(json_line({**item_row(place, each.item), "score": each.score}))
     else:
         _print_items((each.item, each.score) for each in found)
-    where = shown_place(place)
+    searched = shown_place(place)
     error_console().print(
-        f"{count(len(found), 'item')} found in {where}, {how}"
+        f"{count(len(found), 'item')} found in {searched}, {how}"
         if found
-        else f"Nothing was found in {where}, {how}.",
+        else f"Nothing was found in {searched}, {how}.",
         style="dim",
         markup=False,
     )

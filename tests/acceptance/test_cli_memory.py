@@ -113,6 +113,19 @@ def test_the_items_of_a_set(folder: Folder) -> None:
     )
 
 
+def test_items_with_some_metadata(folder: Folder) -> None:
+    of_ada = ("notes", "--key", "ada")
+    taste = ("--where", "kind=taste")
+    assert [row["id"] for row in rows(folder, "show", STATE, *of_ada, *taste)] == ["1"]
+    assert rows(folder, "show", STATE, *of_ada, "--where", "kind=7") == []
+    assert rows(folder, "show", STATE, *of_ada, *taste, "--where", "more=1") == []
+    search = ("search", STATE, "notes", "tea Turin", "--key", "ada", "--mode", "text")
+    assert len(rows(folder, *search)) == 2
+    assert [row["id"] for row in rows(folder, *search, *taste)] == ["1"]
+    wrong = folder.tamias("memory", "show", STATE, *of_ada, "--where", "kind", code=2)
+    assert "NAME=VALUE" in wrong.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
