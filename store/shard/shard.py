@@ -260,6 +260,8 @@ class Shard:
         values: dict[bytes, bytes] = {FIELD_TTL: ttl.encode()}
         if ttl.needs_sweep_after(known):
             values[SWEPT] = BEGIN
+        if ttl.milliseconds:  # an older version could not read fields with times
+            values[b"format"] = FORMAT_WITH_SETS.to_bytes(8, "big")
         self._drop_snapshot()
         try:
             with self._environment.require().begin(write=True) as transaction:
