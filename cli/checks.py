@@ -24,6 +24,7 @@ from ..agent.event import InputEvent, OutputEvent
 from ..launcher.jobs.local import LocalExecutionEnvironment
 from ..launcher.pool.at_end import describe_waiting
 from ..store import clock
+from ..store.at_rest.erasing import is_marked
 from ..store.faults import free_bytes
 from ..store.lease import Lease
 from ..store.lmdb_env import has_data
@@ -208,7 +209,7 @@ def _read(name: str, read: Callable[..., str], *arguments: object) -> Finding:
 
 
 def _shards(path: Path) -> Iterator[Finding]:
-    sound = used = 0
+    sound = used = marked = 0
     totals = dict.fromkeys(("memory", "journal", "outbox", "dead"), 0)
     waiting = WaitingCounts()
     with StoreReader(path) as reader:
@@ -224,6 +225,7 @@ def _shards(path: Path) -> Iterator[Finding]:
                             pass
                         snapshot.interrupted()
                         waiting += snapshot.waiting.counts()
+                        marked += snapshot.read(is_marked)
                 sound += 1
             except TamiasError as error:
                 yield Finding("bad", f"shard {number}", str(error))
@@ -241,6 +243,13 @@ def _shards(path: Path) -> Iterator[Finding]:
             return  # said above
     if sums["sets"]:
         yield Finding("ok", "sets", described_sets(sums))
+    if marked:
+        yield Finding(
+            "note",
+            "forgotten",
+            f"{count(marked, 'file')} still {'has' if marked == 1 else 'have'} bytes that were"
+            " removed: a `tamias memory forget` was interrupted; repeat it",
+        )
     if waiting:
         yield Finding("ok", "waiting", describe_waiting(waiting, clock.now()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -132,7 +133,9 @@ def forget(
         with OwnerOfRuns(directory, encoded) as owner:
             erased = erase_elsewhere(directory, encoded, scope)
             found = erase_key(directory, encoded, scope, owner, drop_unfinished=drop_unfinished)
-        rewritten = [*rewrite_marked(directory), *rewrite_requests(directory)]
+        console = error_console()
+        with console.status("writing files anew") if console.is_terminal else nullcontext():
+            rewritten = [*rewrite_marked(directory), *rewrite_requests(directory)]
         left = left_over(directory, found, scope)
     _report(state, encoded, found.counts + erased, left, rewritten, as_json=as_json)
     return 0

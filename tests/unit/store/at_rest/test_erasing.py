@@ -9,6 +9,7 @@ import pytest
 from support.processes import run
 from support.store.memory_sets import item, made
 from tamias.agent.errors import UsageError
+from tamias.cli import checks
 from tamias.store.at_rest.erasing import Scope, find_erasure
 from tamias.store.at_rest.forgetting import erase_key, rewrite_marked
 from tamias.store.encoding.keys import encode_key, key_prefix
@@ -326,9 +327,11 @@ def test_killed_at_any_point_it_is_all_there_or_none(
     else:
         assert counts(state)["memory"] == before["memory"] - 2
         assert BOB.encode() in texts_in(state)
+        assert "forgotten" in {finding.name for finding in checks.state(state)}
     again = run(FORGET, state, BOB)
     assert again.returncode == 0, again.stderr
     assert BOB.encode() not in texts_in(state)
+    assert "forgotten" not in {finding.name for finding in checks.state(state)}
 
 
 def test_a_state_without_anything(tmp_path: Path) -> None:
