@@ -276,10 +276,12 @@ class ChatCall(ResourceCall):
                 f"The connection {name!r} has answered {type(given).__name__}, wanted: ChatMessage"
             )
         answer = _with_usage(given)
-        if answer.usage is not None and self._metric_group is not None:
+        if self._metric_group is not None:
             counters = self._counters(route, answer.extra_args.get("model_name"))
-            counters.get_counter("promptTokens").inc(answer.usage.prompt_tokens)
-            counters.get_counter("completionTokens").inc(answer.usage.completion_tokens)
+            counters.get_counter("calls").inc()
+            if answer.usage is not None:
+                counters.get_counter("promptTokens").inc(answer.usage.prompt_tokens)
+                counters.get_counter("completionTokens").inc(answer.usage.completion_tokens)
         extra = {"connection": name, **answer.extra_args}
         if used := model or self._request.kwargs.get("model"):
             extra.setdefault("model", used)

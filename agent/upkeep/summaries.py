@@ -47,7 +47,7 @@ _CHARACTERS_PER_TOKEN: Final = 4
 _FRAME_TOKENS: Final = 12
 """Of the number and the date of an item."""
 _SHORT: Final = 400
-"""Characters up to which a summary may be longer than what it stands for."""
+"""Characters by which a summary may be longer than what it stands for."""
 
 
 class UnusableAnswerError(Exception):
@@ -210,4 +210,4 @@ def position_in(number: Any, count: int) -> int | None:
 
 def _is_shorter(topic: Topic, sources: Sequence[SourceText]) -> bool:
     length = sum(len(sources[position].text) for position in topic.positions)
-    return len(topic.text) <= max(length, _SHORT)
+    return len(topic.text) <= length + _SHORT

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
-from support.cli import TAMIAS, Folder
+from support.cli import Folder
+from support.fire.jobs import run_with_kills
 from support.profiles import PROFILE
 from support.providers import log as request_log
 from support.providers.script import Ask, Call, Reply
@@ -97,54 +94,13 @@ def test_no_step_is_repeated_once_it_is_on_record(
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     with fake_providers(two_rounds, log=requests) as fake:
         monkeypatch.setenv("FAKE_URL", fake.openai_url)
-        kills = run_with_kills(folder, random.Random(seed))
+        kills = run_with_kills(folder, "agent.py:Asking", random.Random(seed))
     written = (tmp_path / "out.jsonl").read_text().splitlines()
     outputs = {output["output"] for output in map(json.loads, written)}
     assert len(written) == len(values)
     assert outputs == {answer(value) for value in values}
     assert kills > 2
     judge(request_log.read(requests), [json.loads(line) for line in tools.read_text().splitlines()])
-
-
-def run_with_kills(folder: Folder, chance: random.Random) -> int:
-    """Run the job to its end, while its processes are killed; return how often."""
-    command = [
-        *(str(TAMIAS), "run", "agent.py:Asking", "--input", "in.jsonl", "--output", "out.jsonl"),
-        *("--workers", "2", "--set", "max-attempts=100", "--set", "window=8"),
-    ]
-    kills = launchers = 0
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        with subprocess.Popen(
-            command, cwd=folder.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as job:
-            while job.poll() is None:
-                time.sleep(chance.uniform(0.03, 0.2))
-                victims = [job.pid] if launchers < 2 and chance.random() < 0.2 else workers(job.pid)
-                if not victims or kills >= (25 if PROFILE == "nightly" else 8):
-                    continue
-                if victims == [job.pid]:
-                    launchers += 1
-                kills += 1
-                try:
-                    os.kill(chance.choice(victims), 9)
-                except ProcessLookupError:
-                    kills -= 1
-        if job.returncode == 0:
-            return kills
-    raise AssertionError("the job has not come to its end")
-
-
-def workers(launcher: int) -> list[int]:
-    """The processes of workers of our launcher."""
-    try:
-        return [
-            child.pid
-            for child in psutil.Process(launcher).children(recursive=True)
-            if "tamias worker" in " ".join(child.cmdline())
-        ]
-    except psutil.Error:
-        return []
 
 
 def judge(requests: list[dict[str, Any]], tools: list[list[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from support.models.diary import (
 from support.models.scripted import answer_by, asked, with_model
 from tamias import (
     Agent,
+    AgentsExecutionEnvironment,
     BadRequest,
     ChatMessage,
     ContextTooLong,
@@ -33,6 +35,7 @@ from tamias import (
     Prompt,
     RateLimited,
     RunnerContext,
+    TokenUsage,
     action,
     run_agent,
 )
@@ -253,3 +256,114 @@ def test_a_model_that_is_down_for_long_does_not_hold_up_the_key(run: Lives) -> N
     run(Diary, entry(*"abcd"))
     assert len(asked) == 5
     assert run(Diary, entry("e")) == [["a+b+c+d", "e"]]
+
+
+# -- what changes while a model is asked ------------------------------------------------------
+
+
+class Changing(Agent):
+    """Adds to a full set, and meanwhile deletes and changes items of it in other tasks."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def write(event: InputEvent, ctx: RunnerContext) -> None:
+        """Add texts by their own ids, and change those that have them."""
+        diary = diary_of(ctx, {})
+        tasks = [diary.aadd(text, text) for text in event.input["add"]]
+        tasks += [diary.aupdate(item_id, item_id.upper()) for item_id in event.input["change"]]
+        tasks += [diary.adelete(item_id) for item_id in event.input["delete"]]
+        await asyncio.gather(*tasks)
+        ctx.send_event(OutputEvent(output=[item.value for item in await diary.aget()]))
+
+
+def test_what_other_tasks_change_meanwhile_is_not_lost(run: Lives) -> None:
+    changes: dict[str, list[str]] = {"change": [], "delete": []}
+    answer_by(lambda _: "Sorry.")
+    run(Changing, ("a", {"add": list("abcd"), **changes}))
+    answer_by(join)
+    [items] = run(Changing, ("a", {"add": ["e"], "change": ["b"], "delete": ["c"]}))
+    assert "B" in items
+    assert "c" not in items
+    assert parts(items) >= Counter("ade")
+
+
+class Expiring(Agent):
+    """Adds texts that live for an hour each to a set whose model is busy for longer."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def write(event: InputEvent, ctx: RunnerContext) -> None:
+        """Add texts, each by itself."""
+        diary = diary_of(ctx, {"set": {"ttl": 3600}})
+        for text in event.input:
+            await diary.aadd(text)
+        ctx.send_event(OutputEvent(output=[item.value for item in await diary.aget()]))
+
+
+def late(times: int) -> Callable[..., Any]:
+    """Refuse so many calls, for two hours altogether."""
+    left = [RateLimited("busy", retry_after=300)] * times
+    return lambda messages: left.pop() if left else join(messages)
+
+
+def test_items_that_expire_while_a_model_is_busy_are_gone_for_the_next_run(run: Lives) -> None:
+    answer_by(lambda _: "Sorry.")
+    run(Expiring, ("a", "abcd"))
+    answer_by(late(14))
+    # The run that waits sees memory as of one moment, whatever expires meanwhile.
+    assert run(Expiring, ("a", "e"), ("a", "f")) == [["a+b+c+d", "e"], ["e", "f"]]
+
+
+def test_a_set_that_is_deleted_before_its_compaction_is_left_alone(run: Lives) -> None:
+    answer_by(join)
+    outputs = run(Dropping, ("a", "abcd"))
+    assert outputs == [[]]
+    assert asked == []
+
+
+class Dropping(Agent):
+    """Fills a set and drops it in the same run."""
+
+    @action(InputEvent)
+    @staticmethod
+    def write(event: InputEvent, ctx: RunnerContext) -> None:
+        """Fill, drop."""
+        diary = diary_of(ctx, {})
+        diary.add(list(event.input))
+        ctx.long_term_memory.delete_memory_set("diary")
+        ctx.send_event(OutputEvent(output=ctx.long_term_memory.memory_set_names()))
+
+
+def test_a_job_that_ends_before_a_compaction_does_it_when_it_is_resumed(run: Lives) -> None:
+    answer_by(busy(1, join))
+    run(Diary, entry(*"abcd"), longest_wait=0)
+    assert len(asked) == 1
+    assert run(Diary, entry("e")) == [["a+b+c+d", "e"]]
+    assert len(asked) == 2
+
+
+def test_calls_tokens_and_items_are_counted_for_each_set() -> None:
+    answer_by(
+        lambda messages: ChatMessage(
+            role=MessageRole.ASSISTANT,
+            content=join(messages),
+            usage=TokenUsage(prompt_tokens=70, completion_tokens=7),
+        )
+    )
+    env: Any = AgentsExecutionEnvironment.get_execution_environment()
+    outputs = env.from_list([{"key": "a", "value": entry(*"abcd")[1]}]).apply(with_model(Diary()))
+    outputs.to_list()
+    env.execute()
+    counted = "action.memory_compaction_action.memory.diary."
+    metrics = {
+        name.removeprefix(counted): value
+        for name, value in env.report.metrics.items()
+        if name.startswith(counted)
+    }
+    assert metrics == {
+        "compactions": 1,
+        "compactedItems": 4,
+        "model.scripted.calls": 1,
+        "model.scripted.promptTokens": 70,
+        "model.scripted.completionTokens": 7,
+    }
