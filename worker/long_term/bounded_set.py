@@ -117,10 +117,11 @@ class BoundedSet:
                 self._change().settings = settings
             for item, before in zip(items, known, strict=True):
                 self._put(item, before)
-            if settings.duplicates_above and not settings.shared:
-                self._merge_duplicates()
+            has_merged = (
+                settings.duplicates_above > 0 and not settings.shared and self._merge_duplicates()
+            )
             if victims is not None:
-                self._evict(victims)
+                self._evict(None if has_merged else victims)
 
     def check_owner(self, item_id: str, known: StoredItem | None) -> None:
         """Raise MemorySetError for an item of a shared set that another key has added."""
@@ -177,24 +178,29 @@ class BoundedSet:
         excess = bounds.excess(tally.total().plus(added), elsewhere)
         return choose_victims(self.view, tally, excess, items) if any(excess) else None
 
-    def _evict(self, victims: Victims) -> None:
-        """Remove victims, as many as there still are too many of."""
-        tally = self.view.tally()
-        bounds, elsewhere = self._bounds, self.view.elsewhere()
+    def _evict(self, victims: Victims | None) -> None:
+        """Remove victims; None: as many as there are too many items now."""
+        if victims is None:
+            tally = self.view.tally()
+            excess = self._bounds.excess(tally.total(), self.view.elsewhere())
+            if not any(excess):
+                return
+            victims = choose_victims(self.view, tally, excess)
         for item in victims.items:
-            if not any(bounds.excess(tally.total(), elsewhere)):
-                return  # duplicates were merged
             self.remove(item.id)
-        tally.passed = victims.passed
+        self.view.tally().passed = victims.passed
 
-    def _merge_duplicates(self) -> None:
-        """Compare some items, if there are as many as there may be; see `duplicates`."""
+    def _merge_duplicates(self) -> bool:
+        """Compare some items, if there are as many as there may be; whether some were merged.
+
+        See `duplicates`.
+        """
         settings = self.settings
         total = self.view.tally().total()
         if not self._bounds.is_full(total, self.view.elsewhere()):
-            return
+            return False
         if not is_pass_due(settings.uncompared, total.items):
-            return
+            return False
         found = compare(
             [item for _, item in self.view.all_items()],
             settings.uncompared,
@@ -208,6 +214,7 @@ class BoundedSet:
         uncompared = found.uncompared + len(found.merged)
         self.settings = replace(settings, uncompared=uncompared)
         self._change().settings = self.settings
+        return bool(found.merged)
 
     # -- changes ------------------------------------------------------------------------------
 

@@ -75,6 +75,8 @@ TIMERS = ("tick", "ticks", "arm", "disarm")
 """Kinds that set and cancel timers."""
 SHORT = ("plain", "note", "call", "callfail", "twice", "flaky", "child", *FORKS, *TIMERS)
 """Kinds whose runs end with the first action."""
+FEW = 10
+"""Items of the bounded memory set of each key."""
 NAP = 0.05
 """Seconds; `suspend-after` is less."""
 
@@ -186,16 +188,23 @@ def _remember(ctx: RunnerContext, n: int) -> int:
     return count
 
 
-def _take_notes(ctx: RunnerContext, i: int, n: int) -> int:
-    """Add to memory sets, replace, and delete from them; returns the size of the key's own."""
+def _take_notes(ctx: RunnerContext, i: int, n: int) -> list[Any]:
+    """Add to memory sets, replace, and delete from them; returns what is in the key's own."""
     notes = ctx.long_term_memory.get_memory_set("notes")
     counted = notes.get("count")
     notes.add([f"{i} {k}" for k in range(6)])
     notes.add(str(int(counted[0].value) + 1 if counted else 1), "count")
     if n % 3 == 0:
         notes.delete([item.id for item in notes.get(limit=5)])
-    ctx.long_term_memory.get_memory_set("all", shared=True).add(str(i))
-    return notes.size
+    few = ctx.long_term_memory.get_memory_set("few", capacity=FEW)
+    if not few.get("pinned"):
+        few.add("pinned", "pinned", keep=True)
+    few.add([f"{i} {k}" for k in range(3)])
+    few.add(f"Same {n % 3}" if i % 2 else f"same  {n % 3}")
+    shared = ctx.long_term_memory.get_memory_set("all", shared=True)
+    own = shared.add(str(i))
+    found = shared.get(own)[0].value
+    return [notes.size, [item.value for item in few.get()], found]
 
 
 def _call_in_first(ctx: RunnerContext, i: int, n: int, kind: str) -> Any:

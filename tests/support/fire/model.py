@@ -8,6 +8,7 @@ decides who has answered first. Runs of timers and ends are no part of the model
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 DEADLY = {"segv", "exit", "abort", "overflow", "spin", "sleep"}
@@ -21,6 +22,8 @@ DEAD = {
     *(f"async-{kind}" for kind in DEADLY),
 }
 BROKEN = "broken-"
+FEW = 10
+"""Items of the bounded memory set of each key, as the agent says."""
 
 
 class Token(NamedTuple):
@@ -56,6 +59,8 @@ class Model:
         self.calls: set[Token] = set()
         self.notes: dict[str, list[str]] = {}
         """By key, the texts in its memory set."""
+        self.few: dict[str, list[str]] = {}
+        """By key, the texts in its set that has few."""
         self.noted: list[str] = []
         """The texts in the shared memory set."""
         self.dead: dict[int, str] = {}
@@ -123,7 +128,7 @@ class Model:
             audit=n,
         )  # fmt: skip
 
-    def _take_notes(self, key: str, i: int, n: int) -> int:
+    def _take_notes(self, key: str, i: int, n: int) -> list[Any]:
         notes = self.notes.setdefault(key, [])
         counted = [text for text in notes if " " not in text]
         for text in counted:
@@ -133,7 +138,10 @@ class Model:
         if n % 3 == 0:
             del notes[:5]
         self.noted.append(str(i))
-        return len(notes)
+        few = self.few.setdefault(key, ["pinned"])
+        _add_to_few(few, [f"{i} {k}" for k in range(3)])
+        _add_to_few(few, [f"Same {n % 3}" if i % 2 else f"same  {n % 3}"])
+        return [len(notes), list(few), str(i)]
 
     def _call(self, i: int, name: str) -> Token:
         token = Token(i, name)
@@ -171,3 +179,20 @@ def known(value: Any, answers: dict[Token, list[str]], given: dict[int, str]) ->
     if isinstance(value, list):
         return [known(item, answers, given) for item in value]
     return value
+
+
+def _add_to_few(few: list[str], texts: list[str]) -> None:
+    """Add texts to a set of at most `FEW`: of equal ones the last stays, then the oldest go."""
+    few += texts
+    if len(few) >= FEW:
+        last = {_plain(text): place for place, text in enumerate(few)}
+        counts = Counter(map(_plain, few))
+        merged = sorted(last[text] for text, count in counts.items() if count > 1)
+        alone = [text for text in few if counts[_plain(text)] == 1]
+        few[:] = alone + [few[place] for place in merged]
+    while len(few) > FEW:
+        few.remove(next(text for text in few if text != "pinned"))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())

@@ -26,6 +26,11 @@ def wrong_notes(model: Model, state: Path, reader: StoreReader) -> Iterator[str]
         found = _texts(reader, shard_of(encoded, shards), SetName(key_prefix(encoded), "notes"))
         if found != texts:
             yield f"notes of {key} should be {texts}, are {found}"
+    for key, texts in model.few.items():
+        encoded = encode_key(key)
+        found = _texts(reader, shard_of(encoded, shards), SetName(key_prefix(encoded), "few"))
+        if found != texts:
+            yield f"few notes of {key} should be {texts}, are {found}"
     shared = SetName(shared_owner(encode_key("")), "all")
     all_found = [text for number in range(shards) for text in _texts(reader, number, shared)]
     if sorted(all_found) != sorted(model.noted):
