@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from support.moved_clock import MovedClock
 from tamias import (
     Agent,
+    AgentFailedError,
     AgentsExecutionEnvironment,
     Event,
     InputEvent,
@@ -20,10 +23,9 @@ from tamias.store.state.reader import StoreReader
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 DAY = 86_400.0
 _calls: list[Any] = []
+_broken: list[bool] = []
 
 
 def call(*arguments: Any) -> list[Any]:
@@ -121,3 +123,54 @@ def reader_counts(path: Path) -> dict[str, int]:
     with StoreReader(path / "state") as reader, reader.shard(0) as snapshot:
         assert snapshot is not None
         return snapshot.counts()
+
+
+class Fragile(Agent):
+    """Fails between two looks at memory as long as `_broken` says so."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def work(event: Event, ctx: RunnerContext) -> None:
+        if event.input == "set":
+            ctx.short_term_memory.set("a", 1)
+            ctx.long_term_memory.get_memory_set("notes").add("a", "a")
+            return
+        first = await ctx.durable_execute_async(call, "before", look(ctx))
+        if _broken:
+            raise ValueError("broken")
+        ctx.send_event(OutputEvent(output=[first, look(ctx)]))
+
+
+def test_a_run_that_a_failed_job_has_begun_sees_what_it_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = MovedClock(monkeypatch)
+    _calls.clear()
+    inputs: list[dict[str, Any]] = [{"key": "k", "value": "set"}]
+
+    def go_on() -> list[Any]:
+        env: Any = AgentsExecutionEnvironment.get_execution_environment(
+            **{
+                "workers": 1,
+                "shards": 1,
+                "state-dir": str(tmp_path / "state"),
+                "short-term-memory.state-ttl.ms": "1h",
+                "long-term-memory.ttl": "1h",
+            }
+        )
+        outputs: list[Any] = env.from_list(inputs).apply(Fragile).to_list()
+        env.execute()
+        return [value for output in outputs for value in output.values()]
+
+    go_on()
+    inputs.append({"key": "k", "value": "look"})
+    _broken.append(True)
+    with pytest.raises(AgentFailedError, match="broken"):
+        go_on()
+    clock.advance(DAY)
+    _broken.clear()
+    inputs.extend({"key": n, "value": "set"} for n in range(20))
+    inputs.append({"key": "k", "value": "look"})
+    seen, gone = [["a"], ["a"], 1, 1], [[], [], 0, 0]
+    assert go_on() == [[["before", seen], seen], [["before", gone], gone]]
+    assert len(_calls) == 2
