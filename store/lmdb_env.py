@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import lmdb
 
-from ..agent.errors import StoreCorruptError, StoreError
-from .faults import free_bytes, full, lmdb_error, system_error, unwritable
+from ..agent.errors import StoreCorruptError, StoreError, StoreUnwritableError
+from .faults import free_bytes, full, lmdb_error, system_error
 from .lease import Lease
 
 if TYPE_CHECKING:
@@ -273,7 +273,12 @@ def _lockable(path: Path) -> bool:
         if (path / LOCK_FILE).is_symlink():
             return False
         if error.errno != errno.EROFS and Lease.is_held(path / "lease"):
-            raise unwritable(path, "a process of another user is writing to it") from error
+            raise StoreUnwritableError(
+                f"{path} is in use by a process of another user, and this user may not enter itself"
+                f" in its table of readers ({LOCK_FILE}).",
+                hint="Use the account of that process, give this one the right to write that file, "
+                "or read while nothing runs.",
+            ) from error
         return False
     return True
 
