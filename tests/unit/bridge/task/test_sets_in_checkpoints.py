@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -27,12 +28,15 @@ from tamias.store.sets.records import SetSettings, StoredItem, shared_owner
 from tamias.store.sets.transfer import sending
 from tamias.store.sets.writing import SetWriter
 from tamias.store.shard.batch import Batch
+from tamias.store.shard.expiring import Removal
 from tamias.store.shard.shard import Shard
 from tamias.store.state.directory import StateDirectory
 from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     from tamias.store.shard.snapshot import Snapshot
+
+pytestmark = pytest.mark.timeout(1200)
 
 GROUPS = 2
 KEYS = st.builds(
@@ -44,7 +48,7 @@ IDS = st.sampled_from(["1", "2", "3", "4", "5", "6"])
 VECTORS = st.sampled_from([b"", b"\x00<\x00\x00"])
 CHANGES = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), IDS, st.text(max_size=3), VECTORS),
+        st.tuples(st.just("add"), IDS, st.text(max_size=3), VECTORS, st.booleans()),
         st.tuples(st.just("delete"), IDS),
         st.tuples(st.just("clear")),
         st.tuples(st.just("drop")),
@@ -75,6 +79,8 @@ class SetsInCheckpoints(RuleBasedStateMachine):
         self.stores = 0
         self.runs = 0
         self.expected: Sets = {}
+        """With items that have expired."""
+        self.now = 0
         self.changed: set[bytes] = set()
         """Keys that had inputs since the last barrier."""
         self.base: list[list[bytes]] | None = None
@@ -144,9 +150,10 @@ class SetsInCheckpoints(RuleBasedStateMachine):
                 found = SetSettings(capacity=int(given[0]) if what == "settings" else 100)
                 change.settings = found
             if what == "add":
-                item_id, value, vector = given
+                item_id, value, vector, expires = given
                 moment = float(self.runs)
-                item = StoredItem(item_id, value, {}, moment, moment, moment, vector=vector)
+                due = float(self.now + 1) if expires else 0.0
+                item = StoredItem(item_id, value, {}, moment, moment, moment, due, vector=vector)
                 change.put(item)
                 items = {**items, item_id: item}
             elif what == "delete":
@@ -162,6 +169,16 @@ class SetsInCheckpoints(RuleBasedStateMachine):
         if key_prefix(key)[0] == 0xFF:
             batch.name_key(key_prefix(key), key)
         self.shards[group_of(key) % len(self.shards)].commit(batch)
+
+    @rule()
+    def expire(self) -> None:
+        """Commits remove what is due; the task does not know of which keys."""
+        self.now += 1
+        for shard in self.shards:
+            due = shard.read(lambda snapshot: snapshot.expiry.due(1000 * self.now))
+            batch = Batch()
+            batch.removal = Removal(1000 * self.now, due)
+            shard.commit(batch)
 
     @rule(
         end=st.sampled_from([*["complete"] * 5, "aborted", "savepoint", "relaunched"]),
@@ -182,8 +199,8 @@ class SetsInCheckpoints(RuleBasedStateMachine):
         self.reading.open(1, builds=builds)
         changed, base = sorted(self.changed), self.base if builds else None
         sets = dict(self.expected)
-        found, numbers = self.content(self.state)
-        assert found == sets
+        content = self.content(self.state)
+        assert content[0] == self.alive(sets)
         if builds:
             self.base = None
             self.changed.clear()
@@ -208,7 +225,7 @@ class SetsInCheckpoints(RuleBasedStateMachine):
         if builds:
             self.base = levels
         with self.restored(levels, shards) as state:
-            assert self.content(state) == (sets, numbers)
+            assert self.content(state) == content
         if end == "relaunched":
             self.launch()
             self.base = None
@@ -234,9 +251,15 @@ class SetsInCheckpoints(RuleBasedStateMachine):
             restored.finish()
         return state
 
-    @staticmethod
-    def content(state: StateDirectory) -> tuple[Sets, Numbers]:
-        """The sets in a store, and the numbers of their items."""
+    def alive(self, sets: Sets) -> Sets:
+        """Sets without the items that have expired."""
+        return {
+            name: (settled, {n: item for n, item in items.items() if not item.is_expired(self.now)})
+            for name, (settled, items) in sets.items()
+        }
+
+    def content(self, state: StateDirectory) -> tuple[Sets, Numbers]:
+        """The sets in a store, and the numbers of their items; without what has expired."""
         found: Sets = {}
         numbers: Numbers = {}
         with StoreReader(state.path) as reader:
@@ -244,7 +267,11 @@ class SetsInCheckpoints(RuleBasedStateMachine):
                 with reader.shard(number) as snapshot:
                     if snapshot is not None:
                         add_content(snapshot, found, numbers)
-        return found, numbers
+        found = self.alive(found)
+        return found, {
+            name: {number: n for number, n in ids.items() if n in found[name][1]}
+            for name, ids in numbers.items()
+        }
 
     def teardown(self) -> None:
         checkpoints.PORTION_BYTES = 256 << 10  # type: ignore[misc]
