@@ -46,6 +46,8 @@ Entry = TypeVar("Entry", KeyGroupEntry, WaitingEntry)
 
 PORTION_BYTES: Final = 256 << 10
 """The size of a portion; the loop stands still while one is made."""
+PORTION_SECONDS: Final = 0.02
+"""A portion that takes longer ends where it is."""
 MOST_CHANGED: Final = 1 << 18
 """With more changed keys all memory is sent: so large a set costs more than it saves."""
 KEPT_SECONDS: Final = 3600.0
@@ -158,10 +160,11 @@ class CheckpointReader:
             return [(frames.END, b"unknown")]
         parts = []
         size = 0
+        ends = time.monotonic() + PORTION_SECONDS
         for part in found.parts:
             parts.append(part)
             size += len(part[1])
-            if size >= PORTION_BYTES:
+            if size >= PORTION_BYTES or time.monotonic() > ends:
                 return parts
         self.drop(checkpoint)
         return [*parts, (frames.END, b"")]
@@ -227,15 +230,17 @@ class CheckpointReader:
             owners: list[bytes] = []
             entries: list[KeyGroupEntry] = []
             size = 0
+            ends = time.monotonic() + PORTION_SECONDS
             for owner, found in _by_owner(shard, of_group, since):
                 owners.append(owner)
                 size += len(owner)
                 for portion in _portions(found):
                     entries += portion
                     size += sum(len(entry.key) + len(entry.value) for entry in portion)
-                    if size >= PORTION_BYTES:
+                    if size >= PORTION_BYTES or time.monotonic() > ends:
                         yield frames.Memory(group, owners, entries)
                         owners, entries, size = [], [], 0
+                        ends = time.monotonic() + PORTION_SECONDS
             if owners or entries:
                 yield frames.Memory(group, owners, entries)
 
@@ -260,11 +265,13 @@ def _by_owner(
 def _portions(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     portion: list[Entry] = []
     size = 0
+    ends = time.monotonic() + PORTION_SECONDS
     for entry in entries:
         portion.append(entry)
         size += len(entry.key) + len(entry.value)
-        if size >= PORTION_BYTES:
+        if size >= PORTION_BYTES or time.monotonic() > ends:
             yield portion
             portion, size = [], 0
+            ends = time.monotonic() + PORTION_SECONDS
     if portion:
         yield portion

@@ -74,6 +74,18 @@ class SetTable:
                     return
                 yield int.from_bytes(key[size:], "big"), value
 
+    def numbers(self, kind: bytes, after: int = 0) -> Generator[int, None, None]:
+        """Yield the numbers that `scan` yields, without reading the records."""
+        stem = self.address + kind
+        size = len(stem)
+        with self._transaction.cursor(self._table) as cursor:
+            if not cursor.set_range(stem + number_key(after + 1)):
+                return
+            for key in cursor.iternext(values=False):
+                if key[:size] != stem:
+                    return
+                yield int.from_bytes(key[size:], "big")
+
     def scan_back(self, kind: bytes, up_to: int) -> Generator[tuple[int, Buffer], None, None]:
         """Yield numbers and records of a kind from a number on, in descending order."""
         stem = self.address + kind

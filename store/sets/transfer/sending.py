@@ -62,7 +62,7 @@ __all__ = [
 
 NUMBERS: Final = b"l"
 """The kind of a list of numbers; only on the way."""
-PIECE: Final = 1 << 16
+PIECE: Final = 1 << 14
 """Numbers in one list, at most."""
 
 VERSION: Final = 1
@@ -141,7 +141,7 @@ def _set_records(
     settings = table_of_set.get(SETTINGS) or b""
     yield address + SETTINGS, bytes((VERSION, extent)) + settings
     if extent == Extent.CHANGED:
-        numbers = (number for number, _ in table_of_set.scan(ITEM, state.floor))
+        numbers = table_of_set.numbers(ITEM, state.floor)
         while piece := array("Q", islice(numbers, PIECE)):
             yield address + NUMBERS + number_key(piece[0]), pack_numbers(piece)
     if extent != Extent.UNCHANGED:

@@ -275,7 +275,7 @@ class SetsInCheckpoints(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         checkpoints.PORTION_BYTES = 256 << 10  # type: ignore[misc]
-        sending.PIECE = 1 << 16  # type: ignore[misc]
+        sending.PIECE = 1 << 14  # type: ignore[misc]
         restore.COMMIT_BYTES = 8 << 20  # type: ignore[misc]
         SetWriter.sizes = Sizes()
         self.store.close()
