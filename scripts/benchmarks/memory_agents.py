@@ -52,9 +52,9 @@ class Notes(Agent):
         else:
             output |= {"found": [], "wall": [], "cpu": []}
             for text in given["search"]:
-                wall, cpu = time.perf_counter(), time.thread_time()
+                wall, cpu = time.perf_counter(), time.process_time()
                 found = await notes.asearch(text, limit=10, mode=given["mode"])
-                output["cpu"].append(time.thread_time() - cpu)
+                output["cpu"].append(time.process_time() - cpu)
                 output["wall"].append(time.perf_counter() - wall)
                 output["found"].append([int(item.id) for item in found])
         output["ended"] = time.monotonic()

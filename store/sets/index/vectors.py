@@ -17,7 +17,6 @@ smaller by a factor of 2^112, which the query makes up for: a sixth of the time.
 from __future__ import annotations
 
 import math
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from ....agent.errors import MissingExtraError
@@ -50,6 +49,7 @@ _BLOCK: Final = 1024
 """Rows that are converted at once, at most."""
 _BUFFERS: Final = 1 << 20
 """Numbers for which the buffers of blocks have room, together; at least two blocks."""
+_MOST_SPARE: Final = 2
 _SCORES: Final = 1 << 16
 """Scores that are kept before the best of them are picked."""
 _F16_TO_F32: Final = 13
@@ -165,15 +165,20 @@ def _times_2_to_minus_112(np: Any, halves: Buffer, dims: int) -> Floats:
     return rows
 
 
-_kept = threading.local()
-"""The buffers of a thread, which all its searches use."""
+_spare: list[Any] = []
+"""Buffers that a search has used, for the next one; as many as there are searches at a time."""
 
 
-def _buffers_of_this_thread(np: Any, dims: int) -> Floats:
+def _take_room(np: Any) -> Floats:
+    try:
+        room: Floats = _spare.pop()
+    except IndexError:
+        room = np.empty(_BUFFERS, np.float32)
+    return room
+
+
+def _buffers(numbers: Floats, dims: int) -> Floats:
     """Buffers of blocks: the first two axes are the buffers and their rows."""
-    numbers: Floats | None = getattr(_kept, "numbers", None)
-    if numbers is None:
-        numbers = _kept.numbers = np.empty(_BUFFERS, np.float32)
     rows = min(_BLOCK, _BUFFERS // (2 * dims))
     count = _BUFFERS // (rows * dims)
     return numbers[: count * rows * dims].reshape(count, rows, dims)
@@ -195,6 +200,7 @@ class Scan:
         "_next",
         "_np",
         "_query",
+        "_room",
         "_scores",
         "_spans",
     )
@@ -203,7 +209,9 @@ class Scan:
         self._np = np = numpy()
         self._query = query
         self._keep = keep
-        self._buffers = _buffers_of_this_thread(np, len(query))
+        room: Floats = _take_room(np)
+        self._room: Floats | None = room
+        self._buffers = _buffers(room, len(query))
         self._next = 0
         self._scores: Floats = np.empty(_SCORES, np.float32)
         self._filled = 0
@@ -253,8 +261,11 @@ class Scan:
         self._filled += count
 
     def best(self) -> list[tuple[float, Any, int]]:
-        """The best, in descending order: score, name of the chunk, row."""
+        """The best, in descending order: score, name of the chunk, row. Ends the search."""
         self._reduce()
+        room, self._room = self._room, None
+        if room is not None and len(_spare) < _MOST_SPARE:
+            _spare.append(room)
         return self._best
 
     def _reduce(self) -> None:
