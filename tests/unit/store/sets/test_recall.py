@@ -1,0 +1,83 @@
+"""What searches by meaning find of real text, beside a comparison of all vectors."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pydoc_data.topics import topics
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tamias.models.embeddings.static_table import BUNDLED, StaticTable
+from tamias.store.encoding.keys import encode_key, key_prefix
+from tamias.store.sets.changes import SetChange, SetName
+from tamias.store.sets.parts import StoredPart
+from tamias.store.sets.records import SetSettings, StoredItem
+from tamias.store.sets.searching import Query, search
+from tamias.store.shard.batch import Batch
+from tamias.store.shard.shard import Shard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tamias.store.shard.snapshot import Snapshot
+
+NAME = SetName(key_prefix(encode_key("a")), "sentences")
+QUERIES = 100
+
+
+def sentences() -> list[str]:
+    """Sentences of Python's documentation, no two the same."""
+    found = (
+        " ".join(sentence.split())
+        for topic in sorted(topics)
+        for sentence in re.split(r"(?<=[.:])\s", topics[topic])
+    )
+    return list(dict.fromkeys(text for text in found if 30 <= len(text) <= 400))
+
+
+def commit(shard: Shard, change: SetChange) -> None:
+    batch = Batch()
+    batch.sets.append((NAME, change))
+    shard.commit(batch)
+
+
+def test_searches_find_the_nearest_of_real_texts(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    texts = sentences()
+    table = StaticTable(BUNDLED)
+    vectors = np.asarray(table.embed(texts, table.dimensions, normalize=True), np.float32)
+    count = len(texts) - QUERIES
+    assert count > 2000
+    dead = set(range(0, count, 7))
+    with closing(Shard.acquire(tmp_path, 0, "none")) as shard:
+        change = SetChange()
+        change.settings = SetSettings(model="m", dimensions=table.dimensions)
+        for number in range(count):
+            half = vectors[number].astype(np.float16).tobytes()
+            change.put(StoredItem(str(number), texts[number], {}, 1.0, 1.0, 1.0, vector=half))
+            if number % 100 == 99:
+                commit(shard, change)
+                change = SetChange()
+        for number in dead:
+            change.delete(str(number))
+        commit(shard, change)
+
+        def nearest(vector: Any) -> set[int]:
+            query = Query(vector=vector.astype(np.float16).tobytes(), limit=10)
+
+            def find(snapshot: Snapshot) -> set[int]:
+                return {
+                    int(each.item.id) for each in search([StoredPart(snapshot.set(NAME))], query)
+                }
+
+            return shard.read(find)
+
+        living = np.array([number for number in range(count) if number not in dead])
+        shares = []
+        for vector in vectors[count:]:
+            order = np.argsort(-(vectors[living] @ vector), kind="stable")[:10]
+            shares.append(len(nearest(vector) & set(living[order].tolist())) / 10)
+    assert np.mean(shares) >= 0.99
