@@ -78,7 +78,7 @@ class AwaitingDiary(Agent):
 
 
 def diary_of(ctx: RunnerContext, given: dict[str, Any]) -> Any:
-    config = CompactionConfig(model="model", **given.get("compaction", {}))
+    config = CompactionConfig(**{"model": "model", **given.get("compaction", {})})
     return ctx.long_term_memory.get_memory_set(
         given.get("name", "diary"),
         compaction_config=config,
