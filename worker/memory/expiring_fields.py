@@ -61,11 +61,9 @@ class ExpiringFields(MemoryFields):
         "times",
     )
 
-    def __init__(
-        self, stored: FieldStore, ttl: FieldTtl, moment: RunMoment, *, complete: bool
-    ) -> None:
-        """`stored` are the committed fields; with `complete`, `fill` has got all of them."""
-        super().__init__(None if complete else self)
+    def __init__(self, stored: FieldStore | None, ttl: FieldTtl, moment: RunMoment) -> None:
+        """`stored` are the committed fields; None if `fill` gets all of them."""
+        super().__init__(None if stored is None else self)
         self._stored = stored
         self._ttl = ttl
         self._moment = moment
@@ -139,12 +137,12 @@ class ExpiringFields(MemoryFields):
 
     def field(self, path: str) -> bytes | None:
         """One committed field (see `FieldStore`)."""
-        record = self._stored.field(path)
+        record = None if self._stored is None else self._stored.field(path)
         return None if record is None else self._alive(path, record)
 
     def scan(self, under: str) -> Iterable[tuple[str, bytes]]:
         """Committed fields at and below a path (see `FieldStore`)."""
-        for path, record in self._stored.scan(under):
+        for path, record in () if self._stored is None else self._stored.scan(under):
             # What is known here may be newer than the store's.
             bare = split(record)[1] if path in self.committed else self._alive(path, record)
             if bare is not None:
@@ -240,9 +238,7 @@ class ExpiringFields(MemoryFields):
         batch.put_fields(prefix, records)
 
     def _successor(self) -> MemoryFields:
-        successor = ExpiringFields(
-            self._stored, self._ttl, self._moment, complete=self.store is None
-        )
+        successor = ExpiringFields(self._stored, self._ttl, self._moment)
         successor.times = self.times
         successor._first_due = self._first_due
         successor._dropped = self._dropped

@@ -109,7 +109,7 @@ class Lane:
         self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)
 
     def _open_expiring(self, records: dict[str, bytes], ttl: FieldTtl, *, complete: bool) -> None:
-        fields = ExpiringFields(self, ttl, self.run_moment(), complete=complete)
+        fields = ExpiringFields(None if complete else self, ttl, self.run_moment())
         fields.fill(records)
         self.fields = fields
         self.memory = ExpiringMemory(fields, MemoryType.SHORT_TERM)
