@@ -54,6 +54,7 @@ _KINDS: Final = {
     "submissions": ("submission", ""),
     "log_lines": ("line of the log", "lines of the log"),
     "errors_in_status": ("error in the last status", "errors in the last status"),
+    "kept_outputs": ("output of the program", "outputs of the program"),
     "kept_vectors": ("file of an interrupted reembed", "files of an interrupted reembed"),
 }
 """What is counted, for people: one and many."""
@@ -108,7 +109,7 @@ def forget(
         found = _found(reader, encoded, scope)
         if dry_run:
             elsewhere = found_elsewhere(reader.view, encoded, scope)
-            left = left_over(reader.view, found, scope)
+            left = left_over(reader.view, found, scope, encoded)
             if found.unknown_runs:
                 runs = count(len(found.unknown_runs), "unfinished run")
                 left = {"journal": f"{runs} of unknown keys: see --drop-unfinished", **left}
@@ -136,7 +137,7 @@ def forget(
         console = error_console()
         with console.status("writing files anew") if console.is_terminal else nullcontext():
             rewritten = [*rewrite_marked(directory), *rewrite_requests(directory)]
-        left = left_over(directory, found, scope)
+        left = left_over(directory, found, scope, encoded)
     _report(state, encoded, found.counts + erased, left, rewritten, as_json=as_json)
     return 0
 

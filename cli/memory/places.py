@@ -13,6 +13,7 @@ from ...agent.config.agent_options import ModelOptions
 from ...agent.errors import UsageError
 from ...launcher.logs.lines_of_key import count_lines, remove_lines
 from ...launcher.reload import generation_record
+from ...launcher.sinks.spool_of_key import erase_outputs, find_outputs
 from ...launcher.sources.input_keys import InputKeys
 from ...service.at_rest.requests_of_key import RequestsOfKey, forget_requests, is_marked
 from ...store.at_rest.forgetting import rewritten
@@ -172,6 +173,12 @@ def _forget_vectors(view: StateView, key: bytes) -> int:
     return found
 
 
+def _is_of(view: StateView, key: bytes) -> Callable[[int, memoryview], bool | None]:
+    """Whether an output that a program's job keeps is of a key."""
+    owner = OwnerOfRuns(view, key)
+    return lambda number, output: owner.is_output_of(key, number, output)
+
+
 _PLACES: Final = (
     Place("submissions", _submissions, _forget_submissions),
     Place(
@@ -181,6 +188,11 @@ _PLACES: Final = (
     ),
     Place("errors_in_status", _failures, _forget_failures),
     Place("kept_vectors", _vectors, _forget_vectors),
+    Place(
+        "kept_outputs",
+        lambda view, key: find_outputs(view, _is_of(view, key)).of_key,
+        lambda view, key: erase_outputs(view, _is_of(view, key)).of_key,
+    ),
 )
 """In this order: a submission that waits is answered before its run is removed. A command that is
 killed in between then finds the run, and not a submission without one."""
@@ -208,9 +220,12 @@ def rewrite_requests(state: StateDirectory) -> list[Rewritten]:
     return [rewritten(intake)] if is_marked(intake) else []
 
 
-def left_over(view: StateView, found: Erasure, scope: Scope) -> dict[str, str]:
+def left_over(view: StateView, found: Erasure, scope: Scope, key: bytes) -> dict[str, str]:
     """What is not removed, by its place."""
     left = dict(_files_of_job(view))
+    unknown = find_outputs(view, _is_of(view, key)).unknown
+    if unknown:
+        left[shown(view.layout.outputs)] = f"{count(unknown, 'output')} that cannot be read here"
     if found.malformed:
         left["dead letters"] = (
             f"{count(found.malformed, 'record')} that cannot be read, without key"
@@ -244,5 +259,3 @@ def _files_of_job(view: StateView) -> Iterator[tuple[str, str]]:
         cassette = config.get(ModelOptions.CASSETTE.key) if isinstance(config, dict) else None
         if isinstance(cassette, str) and cassette:
             yield cassette, "recorded calls of models"
-    if view.layout.outputs.exists():
-        yield shown(view.layout.outputs), "the outputs of the program"

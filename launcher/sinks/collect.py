@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..delivery.done_offsets import DoneOffsets
     from ..delivery.sink import Position
 
-_LENGTH = struct.Struct("<Q")
+LENGTH = struct.Struct("<Q")
 _BY_VALUE = b"cloudpickle.cloudpickle"
 """The module of the functions that rebuild code: every pickle with code in it contains this."""
 
@@ -76,7 +76,7 @@ class CollectSink(Sink):
         if outputs.lengths:
             if self._file is not None:
                 record = _encoded(outputs)
-                self._file.write(_LENGTH.pack(len(record)) + record)
+                self._file.write(LENGTH.pack(len(record)) + record)
             self._keep(outputs)
         return fresh
 
@@ -120,8 +120,8 @@ class CollectSink(Sink):
     def _load(self, data: bytes) -> None:
         start = 0
         while start < len(data):
-            (length,) = _LENGTH.unpack_from(data, start)
-            start += _LENGTH.size
+            (length,) = LENGTH.unpack_from(data, start)
+            start += LENGTH.size
             self._keep(decode_outputs(memoryview(data)[start : start + length]))
             start += length
 

@@ -83,8 +83,8 @@ def test_nothing_of_a_key_is_left_and_the_job_goes_on(tmp_path: Path) -> None:
     kinds = "fields sets items shared_items dead_letters waiting_runs waiting_inputs timers"
     assert set(kinds.split()) | {"questions", "journal_records"} <= removed.keys()
     assert (removed["items"], removed["shared_items"], removed["sets"]) == (300, 300, 1)
-    assert set(files_with(state, "marker of ada")) <= {"outputs"}  # as the command says
-    assert set(files_with(state, "sada")) <= {"outputs"}
+    assert removed["kept_outputs"] == 2  # an output and a question
+    assert files_with(state, "marker of ada") == files_with(state, "sada") == []
     assert files_with(state, "marker of bob")
     assert forget(state, "ada")["removed"] == {}
     again = run_agent(
@@ -97,6 +97,8 @@ def test_nothing_of_a_key_is_left_and_the_job_goes_on(tmp_path: Path) -> None:
     )
     assert again.waiting == 0
     assert list(again.memory) == ["bob"]
-    assert files_with(state, "marker of ada") in ([], ["outputs"])
-    forget(state, "bob")
-    assert set(files_with(state, "marker of bob")) <= {"outputs"}
+    assert again.outputs_of("ada") == []
+    assert again.outputs_of("bob") == 4 * ["marker of bob"]
+    assert files_with(state, "marker of ada") == []
+    assert forget(state, "bob")["removed"]["kept_outputs"] == 5
+    assert files_with(state, "marker of bob") == []

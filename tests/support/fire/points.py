@@ -54,6 +54,7 @@ AT_REST = (
     "rewrite.after",
     "reembed.before",
     "reembed.inside",
+    "spool.inside",
 )
 """Points of commands that need a store at rest; `tests/unit/store/at_rest` has deaths there."""
 IN_SETS = (
