@@ -18,6 +18,7 @@ import json
 import struct
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -167,9 +168,15 @@ class SetSettings:
     @classmethod
     def decode(cls, data: bytes) -> SetSettings:
         """Inverse of `encode`; what a newer version has added is left out."""
-        known = {field.name for field in fields(cls)}
-        found = orjson.loads(data)
-        return cls(**{name: value for name, value in found.items() if name in known})
+        return _settings_of(data)
+
+
+@lru_cache(maxsize=256)
+def _settings_of(data: bytes) -> SetSettings:
+    """Decode settings; the sets of many keys have the same."""
+    known = {field.name for field in fields(SetSettings)}
+    found = orjson.loads(data)
+    return SetSettings(**{name: value for name, value in found.items() if name in known})
 
 
 class Totals(NamedTuple):
