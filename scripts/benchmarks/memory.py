@@ -4,7 +4,8 @@
 
 The texts are entries of a dictionary that a package carries, the vectors those of the embedding
 model that runs in the process; both sides make them with it, and that is part of what is measured.
-Each has one thread. `--large` adds a shared set of a million items, for which Chroma is left out.
+Each has one thread. `--large` adds a shared set of a million items, for which what builds graphs
+(HNSW, Chroma) is left out.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
     os.environ[_threads] = "1"  # numpy reads it when it is imported
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import memory_peers as peers  # noqa: E402
 from memory_agents import Notes  # noqa: E402
-from memory_peers import BATCH, Chroma, Measured, NumpyScan, Usearch  # noqa: E402
 from memory_texts import Embedding, short_texts  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
@@ -131,7 +132,7 @@ def ours(
     with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
         pool = Pool(Path(folder), workers=1)
         keys = WRITERS if shared else 1
-        added = pool.run(batches(texts, BATCH, keys, shared=shared))
+        added = pool.run(batches(texts, peers.BATCH, keys, shared=shared))
         adding = max(one["ended"] for one in added) - min(one["began"] for one in added)
         search = {"search": queries, "mode": "vector", "shared": shared}
         key = "key-0"
@@ -151,16 +152,17 @@ def ours(
     return line, found["found"], size
 
 
-def peers_of(texts: list[str], queries: list[str], embed: Any) -> list[Measured]:
+def peers_of(texts: list[str], queries: list[str], embed: Any) -> list[peers.Measured]:
     """Measure the peers; the first is exact."""
     dimensions = embed.dimensions
-    found = [
-        Measured(NumpyScan(len(texts), dimensions), texts, queries, embed),
-        Measured(Usearch(len(texts), dimensions, exact=True), texts, queries, embed),
-        Measured(Usearch(len(texts), dimensions, exact=False), texts, queries, embed),
+    exact: list[peers.Peer] = [
+        peers.NumpyScan(len(texts), dimensions),
+        peers.UsearchScan(len(texts), dimensions),
     ]
+    found = [peers.Measured(peer, texts, queries, embed) for peer in exact]
     if len(texts) <= 100_000:
-        found.append(Measured(Chroma(), texts, queries, embed))
+        found.append(peers.Measured(peers.UsearchGraph(dimensions), texts, queries, embed))
+        found.append(peers.Measured(peers.Chroma(), texts, queries, embed))
     return found
 
 
@@ -169,8 +171,8 @@ def searched(size: int, texts: list[str], embed: Any) -> tuple[list[Searched], f
     items, queries = texts[:size], texts[-QUERIES - WARM :]
     shared = size >= 100_000
     mine, found, on_disk = ours(items, queries, shared=shared)
-    peers = peers_of(items, queries, embed)
-    exact = peers[0].found
+    others = peers_of(items, queries, embed)
+    exact = others[0].found
     lines = [Searched(**{**asdict(mine), "recall": recall(found, exact)})]
     lines += [
         Searched(
@@ -183,7 +185,7 @@ def searched(size: int, texts: list[str], embed: Any) -> tuple[list[Searched], f
             recall(peer.found, exact),
             peer.adding + sum(peer.wall),
         )
-        for peer in peers
+        for peer in others
     ]
     return lines, on_disk
 

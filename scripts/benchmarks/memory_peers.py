@@ -55,27 +55,55 @@ class NumpyScan:
         """See `Peer.close`."""
 
 
-class Usearch:
-    """usearch in memory, i8."""
+class UsearchScan:
+    """usearch's exact search over a matrix of i8 in memory."""
 
-    def __init__(self, items: int, dimensions: int, *, exact: bool) -> None:
-        from usearch.index import Index  # noqa: PLC0415 (only where it is installed)
+    name = "usearch, i8, exact"
 
-        self.name = "usearch, i8, exact" if exact else "usearch, i8, HNSW"
-        self._exact = exact
-        self._index: Any = Index(ndim=dimensions, metric="cos", dtype="i8")
-        self._items = items
+    def __init__(self, items: int, dimensions: int) -> None:
+        self._matrix = np.zeros((items, dimensions), np.int8)
 
     def add(self, first: int, texts: list[str], vectors: Floats) -> None:
         """See `Peer.add`."""
-        keys = np.arange(first, first + len(texts))
-        self._index.add(keys, vectors, threads=1)
+        self._matrix[first : first + len(texts)] = _small(vectors)
 
     def search(self, vector: Floats) -> list[int]:
         """See `Peer.search`."""
-        found: list[int] = self._index.search(
-            vector, 10, exact=self._exact, threads=1
-        ).keys.tolist()
+        from usearch.index import MetricKind, search  # noqa: PLC0415 (only where it is installed)
+
+        keep = min(10, len(self._matrix))
+        query = _small(vector[np.newaxis])[0]
+        best = search(self._matrix, query, keep, MetricKind.Cos, exact=True, threads=1)
+        found: list[int] = best.keys.tolist()
+        return found
+
+    def close(self) -> None:
+        """See `Peer.close`."""
+
+
+def _small(vectors: Floats) -> NDArray[np.int8]:
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    small: NDArray[np.int8] = np.rint(vectors * (127 / largest)).astype(np.int8)
+    return small
+
+
+class UsearchGraph:
+    """usearch's index in memory, i8: a graph, which finds most of the nearest."""
+
+    name = "usearch, i8, HNSW"
+
+    def __init__(self, dimensions: int) -> None:
+        from usearch.index import Index  # noqa: PLC0415 (only where it is installed)
+
+        self._index: Any = Index(ndim=dimensions, metric="cos", dtype="i8")
+
+    def add(self, first: int, texts: list[str], vectors: Floats) -> None:
+        """See `Peer.add`."""
+        self._index.add(np.arange(first, first + len(texts)), vectors, threads=1)
+
+    def search(self, vector: Floats) -> list[int]:
+        """See `Peer.search`."""
+        found: list[int] = self._index.search(vector, 10, threads=1).keys.tolist()
         return found
 
     def close(self) -> None:
