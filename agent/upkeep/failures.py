@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..errors import MemorySetError, TamiasError
+from ..errors import MemorySetError, ResourceNotFoundError, TamiasError
 from ..failures.error_text import message_of
 from .summaries import UnusableAnswerError
 
@@ -15,8 +15,8 @@ _LONGEST: Final = 200
 
 def is_of_the_model(error: Exception) -> bool:
     """Whether a failure came of a call or of its answer, and is not about the agent or tamias."""
-    if isinstance(error, (UnusableAnswerError, MemorySetError)):
-        return True
+    if isinstance(error, (UnusableAnswerError, MemorySetError, ResourceNotFoundError)):
+        return True  # (a set may name a model that the agent has no more)
     return error.is_outcome if isinstance(error, TamiasError) else True
 
 

@@ -12,6 +12,7 @@ from support.models.scripted import answer_by, asked, with_model
 from tamias import (
     Agent,
     BadRequest,
+    CompactionConfig,
     InputEvent,
     OutputEvent,
     Prompt,
@@ -132,3 +133,27 @@ def test_a_model_that_the_agent_has_not_is_an_error_at_once() -> None:
     result = run(entry("a", compaction={"model": "other"}), on_error="dead-letter")
     [failure] = result.failures
     assert "'other'" in failure.error
+
+
+class Later(Agent):
+    """Adds to a set that names a model only where the input says so."""
+
+    @action(InputEvent)
+    @staticmethod
+    def write(event: InputEvent, ctx: RunnerContext) -> None:
+        """Add."""
+        config = CompactionConfig(model="model") if event.input["model"] else None
+        memory = ctx.long_term_memory
+        diary = memory.get_memory_set("diary", capacity=4, compaction_config=config)
+        diary.add(event.input["texts"])
+        ctx.send_event(OutputEvent(output=[item.value for item in diary.get()]))
+
+
+def test_a_model_that_the_agent_has_no_more_evicts_with_a_notice(tmp_path: Path) -> None:
+    answer_by(join)
+    first = ("a", {"texts": list("abc"), "model": True})
+    run_agent(with_model(Later()), [first], state=tmp_path / "s")
+    inputs = [first, *(("a", {"texts": [text], "model": False}) for text in "def")]
+    result = run_agent(Later(), inputs, state=tmp_path / "s")
+    assert result.outputs_of("a")[-1] == ["c", "d", "e", "f"]
+    assert [text for text in result.notices if "was not made smaller" in text]
