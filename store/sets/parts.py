@@ -257,10 +257,8 @@ class StoredPart:
             by_chunk.setdefault(first, []).append((about, row))
         for first, picked in by_chunk.items():
             rows = self._rows[first]
-            segment = self._segments.get(first)
-            seqs = self._stored.lists(first).seqs if segment is None else segment.numbers
             halves += self._stored.halves(first, rows, [row for _, row in picked])
-            numbers += (seqs[rows.places[row]] for _, row in picked)
+            numbers += self._stored.numbers_at(first, (rows.places[row] for _, row in picked))
             abouts += (about for about, _ in picked)
         exact = cosines(b"".join(halves), query)
         firsts = (first for first, picked in by_chunk.items() for _ in picked)

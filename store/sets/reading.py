@@ -11,8 +11,8 @@ from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
 from ..records.due_keys import due_of
 from .changes import SetName
-from .index.postings import ChunkLists
-from .index.vector_chunk import BrokenChunkError, row_of_f16, small_rows
+from .index.postings import number_at
+from .index.vector_chunk import BrokenChunkError, decode_rows, halves_in_piece
 from .records import (
     HALVES,
     ITEM,
@@ -33,13 +33,14 @@ from .records import (
     set_address,
     split_address,
 )
-from .table import SetTable, number_key
+from .table import SetTable, joined_lists, number_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import lmdb
 
+    from .index.postings import ChunkLists
     from .index.vector_chunk import VectorRows
 
     Buffer = bytes | memoryview
@@ -53,6 +54,8 @@ _BEHIND: Final = b"\xff"
 """Sorts behind all kinds of records, and names are UTF-8."""
 _CHECKED: set[int] = set()
 """Chunks whose checksums this process has compared, by address and checksum."""
+_SUM_BEFORE: Final = 24
+"""The checksum of a value is in front of this byte."""
 _MOST_CHECKED: Final = 1 << 16
 _NOT_SHOWN: Final = (b"p", b"g")
 """The first bytes of keys that may need the user's classes to be read."""
@@ -63,7 +66,7 @@ _PLAIN: Final = 200
 class _Decode(Protocol[_Decoded_co]):
     """Makes of the bytes of a chunk what searches read."""
 
-    def __call__(self, value: Buffer, /, *, check: bool) -> _Decoded_co: ...
+    def __call__(self, pieces: Sequence[Buffer], /, *, check: bool) -> _Decoded_co: ...
 
 
 class _ReadChunk(NamedTuple):
@@ -205,37 +208,49 @@ class StoredSet:
 
     def lists(self, first: int) -> ChunkLists:
         """The inverted lists of a chunk. Raises StoreCorruptError."""
-        value = self._required().view(LISTS + number_key(first))
-        if value is None:
+        pieces = self._required().pieces(LISTS, first)
+        if not pieces:
             raise self.damaged(f"chunk {first}", "the lists are missing")
-        return self._checked(ChunkLists, LISTS, first, value)
+        return self._checked(joined_lists, LISTS, first, pieces)
+
+    def numbers_at(self, first: int, places: Iterable[int]) -> list[int]:
+        """The numbers of some items of a chunk. Raises StoreCorruptError."""
+        piece = self._required().piece(LISTS, first, 0)
+        if piece is None or self._mark(LISTS, first, piece) not in _CHECKED:
+            seqs = self.lists(first).seqs
+            return [seqs[place] for place in places]
+        return [number_at(piece, place) for place in places]
 
     def all_lists(self) -> Iterator[tuple[int, ChunkLists]]:
         """Yield the first number and the inverted lists of each chunk, as `lists` returns them."""
         if self._records is not None:
-            for first, value in self._records.scan(LISTS, self._counted().floor):
-                yield first, self._checked(ChunkLists, LISTS, first, value)
+            for first, pieces in self._records.scan_pieces(LISTS, self._counted().floor):
+                yield first, self._checked(joined_lists, LISTS, first, pieces)
 
     def rows(self, first: int) -> VectorRows | None:
         """The vectors of a chunk, None if it has none. Raises StoreCorruptError."""
-        value = self._required().view(SMALL + number_key(first))
-        return None if value is None else self._checked(small_rows, SMALL, first, value)
+        pieces = self._required().pieces(SMALL, first)
+        return self._checked(decode_rows, SMALL, first, pieces) if pieces else None
 
     def all_rows(self) -> Iterator[tuple[int, VectorRows]]:
         """Yield the first number and the vectors of each chunk that has some, as `rows` does."""
         if self._records is not None:
-            for first, value in self._records.scan(SMALL, self._counted().floor):
-                yield first, self._checked(small_rows, SMALL, first, value)
+            for first, pieces in self._records.scan_pieces(SMALL, self._counted().floor):
+                yield first, self._checked(decode_rows, SMALL, first, pieces)
 
     def halves(self, first: int, rows: VectorRows, picked: Iterable[int]) -> list[bytes]:
         """Some vectors of a chunk, in float16. Raises StoreCorruptError."""
-        value = self._required().view(HALVES + number_key(first))
-        if value is None:
-            raise self.damaged(f"chunk {first}", "the rescoring vectors are missing")
-        dims = rows.dims
-        return self._guarded(
-            lambda: [bytes(row_of_f16(value, dims, row)) for row in picked], f"chunk {first}"
-        )
+        size = 2 * rows.dims
+        in_piece = halves_in_piece(rows.dims)
+        found = []
+        for row in picked:
+            piece = self._required().piece(HALVES, first, 1 + row // in_piece) or b""
+            start = row % in_piece * size
+            half = bytes(piece[start : start + size])
+            if len(half) != size:
+                raise self.damaged(f"chunk {first}", "rescoring vectors are missing")
+            found.append(half)
+        return found
 
     def check_halves(self, first: int) -> None:
         """Compare the checksums of the vectors of a chunk. Raises StoreCorruptError."""
@@ -256,17 +271,23 @@ class StoredSet:
             "restore the state directory from a copy, or delete the set.",
         )
 
-    def _checked(self, decode: _Decode[_T], kind: bytes, first: int, value: Buffer) -> _T:
+    def _checked(
+        self, decode: _Decode[_T], kind: bytes, first: int, pieces: Sequence[Buffer]
+    ) -> _T:
         """Read a chunk; its checksum is compared when this process reads it for the first time."""
-        mark = hash((self._required().address, kind, first, bytes(value[:24]), len(value)))
+        mark = self._mark(kind, first, pieces[0])
         try:
-            found = decode(value, check=mark not in _CHECKED)
+            found = decode(pieces, check=mark not in _CHECKED)
         except (BrokenChunkError, ValueError, struct.error) as error:
             raise self.damaged(f"chunk {first}", error) from error
         if len(_CHECKED) >= _MOST_CHECKED:
             _CHECKED.clear()
         _CHECKED.add(mark)
         return found
+
+    def _mark(self, kind: bytes, first: int, head: Buffer) -> int:
+        """What stands for a value in `_CHECKED`; `head` is its first piece."""
+        return hash((self._required().address, kind, first, bytes(head[:_SUM_BEFORE])))
 
     def _guarded(self, read: Callable[[], _T], what: str) -> _T:
         try:

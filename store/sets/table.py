@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .index.bitmap import numbers_of
-from .index.postings import ChunkLists
-from .index.vector_chunk import BrokenChunkError, VectorRows, decode_rows
+from .index.postings import ChunkLists, place_in
+from .index.vector_chunk import VectorRows, decode_rows
 from .records import DUE, HALVES, LISTS, LIVE, NUMBER_BYTES, SMALL, STATE, SetState
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     import lmdb
 
     Buffer = bytes | memoryview
 
 __all__ = ["SetTable", "due_rest", "number_key"]
+
+_LISTS_PIECE: Final = 16 * 4096 - 16
+"""Bytes: whole pages, as in `vector_chunk`. The numbers of all items fit into the first one."""
 
 
 def number_key(number: int) -> bytes:
@@ -86,6 +89,58 @@ class SetTable:
                     return
                 yield int.from_bytes(key[size:], "big")
 
+    def put_pieces(self, kind: bytes, first: int, pieces: Sequence[bytes]) -> None:
+        """Write a value of a chunk in pieces."""
+        for index, piece in enumerate(pieces):
+            self.put(kind + _piece_key(first, index), piece)
+
+    def pieces(self, kind: bytes, first: int) -> list[Buffer]:
+        """The pieces of a value of a chunk; none if it is not there."""
+        found = next(self.scan_pieces(kind, first - 1), None)
+        return found[1] if found is not None and found[0] == first else []
+
+    def piece(self, kind: bytes, first: int, index: int) -> Buffer | None:
+        """One of the pieces, None if it is not there."""
+        return self.view(kind + _piece_key(first, index))
+
+    def scan_pieces(
+        self, kind: bytes, after: int
+    ) -> Generator[tuple[int, list[Buffer]], None, None]:
+        """Yield first numbers and pieces of a kind, behind a number."""
+        stem = self.address + kind
+        size = len(stem)
+        end = size + NUMBER_BYTES
+        with self._transaction.cursor(self._table) as cursor:
+            if not cursor.set_range(stem + number_key(after + 1)):
+                return
+            last: Buffer = b""
+            found: list[Buffer] = []
+            for key, value in cursor.iternext():
+                if key[:end] != last:
+                    if found:
+                        yield int.from_bytes(last[size:], "big"), found
+                    if key[:size] != stem:
+                        return
+                    last, found = bytes(key[:end]), []
+                found.append(value)
+            yield int.from_bytes(last[size:], "big"), found
+
+    def delete_pieces(self, kind: bytes, first: int) -> None:
+        """Remove all pieces of a value."""
+        self.delete_up_to(kind, first, 1 << 16, after=first - 1)
+
+    def delete_up_to(self, kind: bytes, number: int, limit: int, after: int = 0) -> int:
+        """Remove some records of a kind, with numbers behind one and up to another; how many."""
+        stem = self.address + kind
+        end = stem + number_key(number + 1)
+        with self._transaction.cursor(self._table) as cursor:
+            present = cursor.set_range(stem + number_key(after + 1))
+            for removed in range(limit):
+                if not present or not stem <= bytes(cursor.key()) < end:
+                    return removed
+                present = cursor.delete() and bool(cursor.key())
+        return limit
+
     def scan_back(self, kind: bytes, up_to: int) -> Generator[tuple[int, Buffer], None, None]:
         """Yield numbers and records of a kind from a number on, in descending order."""
         stem = self.address + kind
@@ -136,22 +191,32 @@ class SetTable:
 
     def lists(self, first: int, *, check: bool = True) -> ChunkLists:
         """The lists of a chunk. Raises BrokenChunkError."""
-        value = self.view(LISTS + number_key(first))
-        if value is None:
-            raise BrokenChunkError("the lists are missing")
-        return ChunkLists(value, check=check)
+        return joined_lists(self.pieces(LISTS, first), check=check)
+
+    def place_of(self, first: int, number: int) -> int | None:
+        """The place of an item in a chunk, None if it is not in it. Raises BrokenChunkError."""
+        return place_in(self.piece(LISTS, first, 0) or b"", number)
 
     def rows(self, first: int, *, halves: bool, check: bool = True) -> VectorRows | None:
         """The vectors of a chunk, None if it has none. Raises BrokenChunkError."""
-        small = self.view(SMALL + number_key(first))
-        if small is None:
+        small = self.pieces(SMALL, first)
+        if not small:
             return None
-        large = None
-        if halves:
-            large = self.view(HALVES + number_key(first))
-            if large is None:
-                raise BrokenChunkError("the rescoring vectors are missing")
-        return decode_rows(small, large, check=check)
+        return decode_rows(small, self.pieces(HALVES, first) if halves else None, check=check)
+
+
+def joined_lists(pieces: Sequence[Buffer], /, *, check: bool) -> ChunkLists:
+    """The lists of a chunk, of their pieces. Raises BrokenChunkError."""
+    return ChunkLists(pieces[0] if len(pieces) == 1 else b"".join(pieces), check=check)
+
+
+def pieces_of_lists(value: bytes) -> list[bytes]:
+    """Inverse of `joined_lists`; numbers of items are in the first one."""
+    return [value[start : start + _LISTS_PIECE] for start in range(0, len(value), _LISTS_PIECE)]
+
+
+def _piece_key(first: int, index: int) -> bytes:
+    return number_key(first) + index.to_bytes(2, "big")
 
 
 def live_of(bitmap: bytes) -> int:

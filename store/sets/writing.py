@@ -135,9 +135,7 @@ class SetWriter:
             self._unlist(number, head.expires)
             self._forget_id(head.id, number)
         for kind in _KINDS[1:]:
-            for number, _ in list(self._first(kind, floor, left)):
-                left -= 1
-                self._records.delete(kind + number_key(number))
+            left -= self._records.delete_up_to(kind, floor, left)
         return left > 0
 
     def _first(self, kind: bytes, floor: int, limit: int) -> Iterator[tuple[int, Any]]:
@@ -218,7 +216,7 @@ class SetWriter:
             return
         first, bitmap = found
         try:
-            place = self._records.lists(first, check=False).place_of(number)
+            place = self._records.place_of(first, number)
         except BrokenChunkError:
             return
         if place is None or not is_sound(bitmap) or place >= numbers_of(bitmap)[0]:

@@ -45,6 +45,7 @@ __all__ = [
     "length_in",
     "number_at",
     "parts_of_item",
+    "place_in",
 ]
 
 _ITEM_HEAD: Final = struct.Struct("<II")
@@ -168,9 +169,26 @@ def encode_rows_of_lists(seqs: Sequence[int], lengths: Sequence[int], rows: List
 
 
 def number_at(value: Buffer, place: int) -> int:
-    """The number of the item at a place of a chunk, of whose lists nothing else is read."""
+    """The number of the item at a place of a chunk; `value` may be cut short behind it."""
     number: int = _NUMBER.unpack_from(value, _HEAD.size + 8 * place)[0]
     return number
+
+
+def place_in(value: Buffer, number: int) -> int | None:
+    """The place of an item of a chunk, None if it is not in it; `value` may be cut short behind it.
+
+    Raises:
+        BrokenChunkError: it is damaged.
+    """
+    if len(value) < _HEAD.size:
+        raise BrokenChunkError("the lists are cut short")
+    items = _HEAD.unpack_from(value)[2]
+    numbers = memoryview(value)[_HEAD.size : _HEAD.size + 8 * items]
+    if len(numbers) != 8 * items:
+        raise BrokenChunkError("the lists are cut short")
+    seqs = numbers.cast("Q")
+    place = bisect_left(seqs, number)
+    return place if place < items and seqs[place] == number else None
 
 
 class ChunkLists:

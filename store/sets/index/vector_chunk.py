@@ -1,15 +1,18 @@
 """The vectors of a chunk as bytes: small ones to search, and halves to rescore what is found.
 
+Both are kept in *pieces*, so that a database finds room for them wherever some pages are free. The
+first piece of each is a head; the others have whole rows, as many as fit. The head:
+
     version (u16) | dimensions (u16) | rows (u32) | items of the chunk (u32) | CRC-32 (u32)
 
-is the head of both values, and counts their bodies and the numbers before it. The bodies:
+and of the small ones, behind it:
 
-    scales (f32 for each row) | places of the items (u16) | rows of i8
-    rows of f16
+    scales (f32 for each row) | places of the items (u16)
 
-A row is a vector of unit length; times its scale, the i8 are its numbers. An item without a vector
-has no row. Rows ascend by place. They are moved between chunks as they are, never converted again,
-so nothing here needs numpy.
+The sum is of the numbers before it, what is behind it, and the other pieces. Rows are of i8, or of
+f16. A row is a vector of unit length; times its scale, the i8 are its numbers. An item without a
+vector has no row. Rows ascend by place. They are moved between chunks as they are, never converted
+again, so nothing here needs numpy.
 """
 
 from __future__ import annotations
@@ -24,13 +27,18 @@ if TYPE_CHECKING:
     Buffer = bytes | memoryview
 
 __all__ = [
+    "LONGEST_PIECE",
     "BrokenChunkError",
     "VectorRows",
     "decode_rows",
     "encode_rows",
-    "row_of_f16",
-    "small_rows",
+    "halves_in_piece",
+    "rows_in_piece",
 ]
+
+LONGEST_PIECE: Final = 32 * 4096 - 16
+"""Bytes: what is as long takes whole pages of a database, with its own head of a page."""
+_HALVES_PIECE: Final = 4 * 4096 - 16
 
 _HEAD: Final = struct.Struct("<HHIII")
 _VERSION: Final = 1
@@ -49,90 +57,124 @@ class VectorRows(NamedTuple):
         items: items of the chunk, with or without a vector.
         places: of each row, the place of its item in the chunk.
         scales: f32 for each row.
-        small: rows of i8.
-        halves: rows of f16; empty when only the rest was decoded.
+        small: rows of i8, in pieces of which all but the last have as many.
+        halves: rows of f16, likewise; empty when only the rest was decoded.
     """
 
     dims: int
     items: int
     places: Sequence[int]
     scales: Buffer
-    small: Buffer
-    halves: Buffer
+    small: Sequence[Buffer]
+    halves: Sequence[Buffer]
+
+    def half(self, row: int) -> bytes:
+        """The f16 of a row."""
+        return bytes(_row(self.halves, 2 * self.dims, row))
 
     def picked(self, rows: Sequence[int]) -> tuple[bytes, bytes, bytes]:
         """Scales, i8 and f16 of some rows."""
         dims = self.dims
         if len(rows) == len(self.places):
-            return bytes(self.scales), bytes(self.small), bytes(self.halves)
+            return bytes(self.scales), b"".join(self.small), b"".join(self.halves)
         return (
             b"".join(self.scales[4 * row : 4 * row + 4] for row in rows),
-            b"".join(self.small[dims * row : dims * (row + 1)] for row in rows),
-            b"".join(self.halves[2 * dims * row : 2 * dims * (row + 1)] for row in rows),
+            b"".join(_row(self.small, dims, row) for row in rows),
+            b"".join(_row(self.halves, 2 * dims, row) for row in rows),
         )
 
 
-def encode_rows(rows: VectorRows) -> tuple[bytes, bytes]:
-    """The two values of a chunk: the small ones, and the halves."""
+def _row(pieces: Sequence[Buffer], size: int, row: int) -> Buffer:
+    in_piece = len(pieces[0]) // size
+    start = row % in_piece * size
+    return pieces[row // in_piece][start : start + size]
+
+
+def encode_rows(rows: VectorRows) -> tuple[list[bytes], list[bytes]]:
+    """The pieces of a chunk's vectors: of the small ones, and of the halves."""
     places = struct.pack(f"<{len(rows.places)}H", *rows.places)
-    small = b"".join((rows.scales, places, rows.small))
-    return _with_head(rows, small), _with_head(rows, rows.halves)
+    return (
+        _pieces(rows, bytes(rows.scales) + places, rows.small, rows_in_piece(rows.dims)),
+        _pieces(rows, b"", rows.halves, halves_in_piece(rows.dims) * 2),
+    )
 
 
-def _with_head(rows: VectorRows, body: Buffer) -> bytes:
+def rows_in_piece(dims: int) -> int:
+    """How many rows of i8 a piece has."""
+    return max(1, LONGEST_PIECE // dims)
+
+
+def halves_in_piece(dims: int) -> int:
+    """How many rows of f16 a piece has; single ones are read, so pieces are short."""
+    return max(1, _HALVES_PIECE // (2 * dims))
+
+
+def _pieces(rows: VectorRows, more: bytes, body: Sequence[Buffer], in_piece: int) -> list[bytes]:
+    joined = b"".join(body)
     head = _HEAD.pack(_VERSION, rows.dims, len(rows.places), rows.items, 0)[:_CRC_AT]
-    return b"".join((head, crc32(body, crc32(head)).to_bytes(4, "little"), body))
+    crc = crc32(joined, crc32(more, crc32(head)))
+    size = in_piece * rows.dims
+    return [
+        b"".join((head, crc.to_bytes(4, "little"), more)),
+        *(joined[start : start + size] for start in range(0, len(joined), size)),
+    ]
 
 
-def decode_rows(small: Buffer, halves: Buffer | None = None, *, check: bool = True) -> VectorRows:
+def decode_rows(
+    small: Sequence[Buffer], halves: Sequence[Buffer] | None = None, *, check: bool = True
+) -> VectorRows:
     """Inverse of `encode_rows`, without copies; `halves` may be left out.
 
     Args:
-        small: the first value.
-        halves: the second value.
+        small: the pieces of the small ones.
+        halves: the pieces of the halves.
         check: whether the sums of all bytes are compared, too.
 
     Raises:
         BrokenChunkError: they are damaged.
     """
     dims, count, items = _head(small, "the vectors", check=check)
-    body = memoryview(small)[_HEAD.size :]
-    if len(body) != count * (4 + 2 + dims):
+    at = _HEAD.size + 4 * count
+    head = memoryview(small[0])
+    if len(head) != at + 2 * count:
         raise BrokenChunkError("the vectors have another length than their head says")
-    at = 4 * count
-    places = body[at : at + 2 * count].cast("H")
-    half_rows: Buffer = b""
+    _check_lengths(small, dims, count, rows_in_piece(dims), "the vectors")
     if halves is not None:
-        if _head(halves, "the rescoring vectors", check=check) != (dims, count, items):
-            raise BrokenChunkError("the rescoring vectors are those of another chunk")
-        half_rows = memoryview(halves)[_HEAD.size :]
-        if len(half_rows) != 2 * count * dims:
-            raise BrokenChunkError("the rescoring vectors have another length than their head says")
-    return VectorRows(dims, items, places, body[:at], body[at + 2 * count :], half_rows)
+        what = "the rescoring vectors"
+        if _head(halves, what, check=check) != (dims, count, items):
+            raise BrokenChunkError(f"{what} are those of another chunk")
+        _check_lengths(halves, 2 * dims, count, halves_in_piece(dims), what)
+    return VectorRows(
+        dims,
+        items,
+        head[at:].cast("H"),
+        head[_HEAD.size : at],
+        small[1:],
+        () if halves is None else halves[1:],
+    )
 
 
-def small_rows(value: Buffer, /, *, check: bool = True) -> VectorRows:
-    """Inverse of `encode_rows`, of the first value alone."""
-    return decode_rows(value, check=check)
+def _check_lengths(
+    pieces: Sequence[Buffer], size: int, count: int, in_piece: int, what: str
+) -> None:
+    """Compare the lengths of all pieces behind the head with what they have to be."""
+    whole, rest = divmod(count, in_piece)
+    expected = [in_piece * size] * whole + [rest * size] * (rest > 0)
+    if [len(piece) for piece in pieces[1:]] != expected:
+        raise BrokenChunkError(f"{what} have another length than their head says")
 
 
-def row_of_f16(halves: Buffer, dims: int, row: int) -> Buffer:
-    """One row of the second value, of which nothing else is read."""
-    start = _HEAD.size + 2 * dims * row
-    found = halves[start : start + 2 * dims]
-    if len(found) != 2 * dims:
-        raise BrokenChunkError("the rescoring vectors are cut short")
-    return found
-
-
-def _head(value: Buffer, what: str, *, check: bool) -> tuple[int, int, int]:
-    if len(value) < _HEAD.size:
+def _head(pieces: Sequence[Buffer], what: str, *, check: bool) -> tuple[int, int, int]:
+    if not pieces or len(pieces[0]) < _HEAD.size:
         raise BrokenChunkError(f"{what} are cut short")
-    version, dims, rows, items, crc = _HEAD.unpack_from(value)
+    version, dims, rows, items, crc = _HEAD.unpack_from(pieces[0])
     if version != _VERSION or not dims or rows > items:
         raise BrokenChunkError(f"{what} begin with numbers that make no sense")
     if check:
-        view = memoryview(value)
-        if crc32(view[_HEAD.size :], crc32(view[:_CRC_AT])) != crc:
+        head = memoryview(pieces[0])
+        found = crc32(head[_HEAD.size :], crc32(head[:_CRC_AT]))
+        for piece in pieces[1:]:
+            found = crc32(piece, found)
+        if found != crc:
             raise BrokenChunkError(f"{what} have another checksum than their head says")
     return dims, rows, items

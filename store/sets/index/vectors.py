@@ -145,7 +145,7 @@ def quantized(halves: Buffer, dims: int, places: Sequence[int], items: int) -> V
         np.float32(127), largest, out=np.zeros_like(largest), where=largest > np.float32(1e-30)
     )
     small = np.rint(rows * factors[:, None]).astype(np.int8)
-    return VectorRows(dims, items, places, scales.tobytes(), small.tobytes(), bytes(halves))
+    return VectorRows(dims, items, places, scales.tobytes(), (small.tobytes(),), (bytes(halves),))
 
 
 def cosines(halves: Buffer, query: Floats) -> list[float]:
@@ -229,7 +229,6 @@ class Scan:
         """
         np = self._np
         count = len(rows.places)
-        matrix = np.frombuffer(rows.small, np.int8).reshape(count, rows.dims)
         scales = np.frombuffer(rows.scales, np.dtype("<f4"))
         picked = wanted = None
         if flags is not None:
@@ -240,25 +239,63 @@ class Scan:
             if not len(picked):
                 return
             if len(picked) * 2 < count:
-                matrix, scales, count = matrix[picked], scales[picked], len(picked)
+                scales, count = scales[picked], len(picked)
                 wanted = None
         if self._filled + count > len(self._scores):
             self._reduce()
         start = self._filled
         scores = self._scores[start : start + count]
-        rows_at_once = self._buffers.shape[1]
-        for first in range(0, count, rows_at_once):
-            block = matrix[first : first + rows_at_once]
-            buffer = self._buffers[self._next, : len(block)]
-            self._next = (self._next + 1) % len(self._buffers)
-            np.copyto(buffer, block, casting="unsafe")
-            np.dot(buffer, self._query, out=scores[first : first + len(block)])
+        if count < len(rows.places):
+            self._multiply_picked(rows, picked, scores)
+        else:
+            self._multiply(rows, scores)
         np.multiply(scores, scales, out=scores)
         if wanted is not None:
             np.copyto(scores, np.float32(_NOTHING), where=~wanted)
             picked = None
         self._spans.append((start, name, picked))
         self._filled += count
+
+    def _multiply(self, rows: VectorRows, scores: Floats) -> None:
+        """Convert the pieces into a buffer, one behind the other, and multiply what is full."""
+        frombuffer, i8 = self._np.frombuffer, self._np.int8
+        dims = rows.dims
+        size = self._buffers.shape[1] * dims
+        numbers = self._buffers[self._next].reshape(-1)
+        filled = done = 0
+        for piece in rows.small:
+            block = frombuffer(piece, i8)
+            start, length = 0, len(block)
+            while start < length:
+                if filled == size:
+                    done = self._score(numbers, filled, scores, done)
+                    numbers = self._buffers[self._next].reshape(-1)
+                    filled = 0
+                count = min(length - start, size - filled)
+                part = block if count == length else block[start : start + count]
+                numbers[filled : filled + count] = part
+                filled += count
+                start += count
+        self._score(numbers, filled, scores, done)
+
+    def _multiply_picked(self, rows: VectorRows, picked: Any, scores: Floats) -> None:
+        """The same for some rows, by their ascending numbers."""
+        np, first, found = self._np, 0, []
+        for piece in rows.small:
+            block = np.frombuffer(piece, np.int8).reshape(-1, rows.dims)
+            start, end = np.searchsorted(picked, (first, first + len(block)))
+            if start < end:
+                found.append(block[picked[start:end] - first])
+            first += len(block)
+        self._multiply(rows._replace(small=found), scores)
+
+    def _score(self, numbers: Floats, filled: int, scores: Floats, done: int) -> int:
+        """Multiply converted rows, and go on to the next buffer; how many rows have scores."""
+        dims = len(self._query)
+        end = done + filled // dims
+        self._np.dot(numbers[:filled].reshape(-1, dims), self._query, out=scores[done:end])
+        self._next = (self._next + 1) % len(self._buffers)
+        return end
 
     def best(self) -> list[tuple[float, Any, int]]:
         """The best, in descending order: score, name of the chunk, row. Ends the search."""

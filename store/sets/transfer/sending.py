@@ -180,8 +180,7 @@ class _Vectors:
         row = self._row_of.get(number)
         if row is None or self._rows is None:
             return b""
-        size = 2 * self._rows.dims
-        return bytes(self._rows.halves[size * row : size * (row + 1)])
+        return self._rows.half(row)
 
     def _decode(self, first: int) -> None:
         try:

@@ -61,12 +61,12 @@ def commit(shard: Shard, name: SetName, change: SetChange) -> None:
 
 
 def damage(shard: Shard, kind: bytes, at: int, number: int = 1) -> None:
-    """Change one byte of a record, as a broken disk does."""
+    """Change one byte of a record, as a broken disk does; `kind` ends with the piece's index."""
     handle = shard._environment.require()
     databases = Databases.open(handle, None, create=False)
     shard._drop_snapshot()
     with handle.begin(write=True) as transaction:
-        key = set_address(*DAMAGED) + kind + number_key(number)
+        key = set_address(*DAMAGED) + kind[:1] + number_key(number) + kind[1:]
         value = bytearray(transaction.get(key, b"", databases.sets))
         value[at] ^= 0x40
         transaction.put(key, bytes(value), db=databases.sets)
@@ -84,11 +84,11 @@ def found(shard: Shard, name: SetName, **query: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "at", "number"),
     [
-        (b"T", -3, 1),
-        (b"T", 1, 1),
-        (b"V", -3, 1),
-        (b"V", 4, 1),
-        (b"F", 17, 1),
+        (b"T\0\0", -3, 1),
+        (b"T\0\0", 1, 1),
+        (b"V\0\1", -3, 1),
+        (b"V\0\0", 4, 1),
+        (b"F\0\1", 1, 1),
         (b"B", 2, 1),
         (b"w", 4, NEW),
         (b"i", 0, NEW),

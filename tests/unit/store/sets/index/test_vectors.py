@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from support.profiles import examples
 from tamias.store.sets.index.vector_chunk import (
+    LONGEST_PIECE,
     BrokenChunkError,
     VectorRows,
     decode_rows,
     encode_rows,
-    row_of_f16,
 )
 from tamias.store.sets.index.vectors import (
     Scan,
@@ -57,25 +57,50 @@ def test_what_is_no_vector_is_refused(values: Any) -> None:
 
 
 @settings(max_examples=examples(40))
-@given(st.integers(1, 40), st.integers(1, 65), st.data())
+@given(st.integers(1, 400), st.sampled_from([1, 3, 64, 700]), st.data())
 def test_chunks_are_read_as_they_were_written(count: int, dims: int, data: st.DataObject) -> None:
     halves, rows = rows_of(count, dims)
-    small, large = encode_rows(rows)
-    found = decode_rows(small, large)
+    pieces = encode_rows(rows)
+    assert max(map(len, pieces[0])) <= LONGEST_PIECE
+    found = decode_rows(*pieces)
     assert list(found.places) == list(range(count))
-    matrix = np.frombuffer(found.small, np.int8).reshape(count, dims).astype(np.float32)
+    matrix = np.frombuffer(b"".join(found.small), np.int8).reshape(count, dims).astype(np.float32)
     scales = np.frombuffer(found.scales, np.float32)
     assert np.abs(matrix * scales[:, None] - halves).max() <= scales.max() / 2 + 1e-6
     row = data.draw(st.integers(0, count - 1))
-    assert unpack_vector(row_of_f16(large, dims, row)) == halves[row].tolist()
-    picked = found.picked([row])
-    assert picked[1] == matrix[row].astype(np.int8).tobytes()
-    for value in (small, large):
-        bit = data.draw(st.integers(0, len(value) * 8 - 1))
-        damaged = bytearray(value)
-        damaged[bit // 8] ^= 1 << bit % 8
+    assert unpack_vector(found.half(row)) == halves[row].tolist()
+    assert found.picked([row])[1:] == (matrix[row].astype(np.int8).tobytes(), found.half(row))
+    assert encode_rows(found) == pieces
+    for which in (0, 1):
+        damaged = [list(pieces[0]), list(pieces[1])]
+        piece = data.draw(st.integers(0, len(damaged[which]) - 1))
+        changed = bytearray(damaged[which][piece])
+        bit = data.draw(st.integers(0, len(changed) * 8 - 1))
+        changed[bit // 8] ^= 1 << bit % 8
+        damaged[which][piece] = bytes(changed)
         with pytest.raises(BrokenChunkError):
-            decode_rows(*((bytes(damaged), large) if value is small else (small, bytes(damaged))))
+            decode_rows(*damaged)
+        del damaged[which][piece]
+        with pytest.raises(BrokenChunkError):
+            decode_rows(*damaged)
+
+
+@given(st.integers(1, 5), st.integers(0, 3))
+def test_pieces_of_a_chunk_are_searched_as_one(pieces: int, kind: int) -> None:
+    query = unit_query([1.0, 2.0, 3.0])
+    halves, rows = rows_of(50, 3)
+    size = -(-50 // pieces) * 3
+    joined = b"".join(rows.small)
+    split = rows._replace(small=[joined[at : at + size] for at in range(0, len(joined), size)])
+    flags = bytearray(place % (kind + 1) == 0 for place in range(50)) if kind else None
+    results = []
+    for each in (rows, split):
+        scan = Scan(query, 7)
+        scan.add("x", each, flags)
+        results.append(scan.best())
+    assert [row for _, _, row in results[0]] == [row for _, _, row in results[1]]
+    for score, _, row in results[1]:
+        assert score == pytest.approx(float(halves[row] @ query), abs=0.02)
 
 
 @settings(max_examples=examples(40))
