@@ -205,6 +205,8 @@ class MemorySets(RuleBasedStateMachine):
 
     def compare_both(self, name: SetName, changes: SetChange | None, query: Query) -> None:
         """What is found by both is made of what is found by each."""
+        if not query.text and not query.half_life:
+            return  # then it is what is found by one, with the scores of that
         now, filters = query.now, query.filters
         near = self.found(name, changes, Query("", query.vector, 100, filters, 0.0, now))
         words = self.found(name, changes, Query(query.text, b"", 100, filters, 0.0, now))
