@@ -14,7 +14,7 @@ from ...agent.config.memory_options import LongTermMemoryOptions
 from ...agent.errors import MemorySetError
 from ..memory.tally import NOTHING, Amount
 from .bounds import Bounds, choose_victims, too_large
-from .duplicates import compare, counted, is_pass_due
+from .duplicates import WINDOW, compare, counted, is_pass_due
 from .embedding import BYTES_PER_NUMBER, other_dimensions
 from .view import SetView
 
@@ -201,20 +201,16 @@ class BoundedSet:
             return False
         if not is_pass_due(settings.uncompared, total.items):
             return False
-        found = compare(
-            [item for _, item in self.view.all_items()],
-            settings.uncompared,
-            settings.duplicates_above,
-        )
-        for merged in found.merged:
+        newest = self.view.newest(WINDOW, with_vectors=bool(settings.dimensions))
+        found = compare(newest, settings.uncompared, settings.duplicates_above)
+        for merged in found:
             for item_id in merged.removed:
                 self.remove(item_id)
             self._put(merged.item, self.view.item(merged.item.id, with_vector=True))
         # What has become of several is the newest now, and is compared again.
-        uncompared = found.uncompared + len(found.merged)
-        self.settings = replace(settings, uncompared=uncompared)
+        self.settings = replace(settings, uncompared=len(found))
         self._change().settings = self.settings
-        return bool(found.merged)
+        return bool(found)
 
     # -- changes ------------------------------------------------------------------------------
 
@@ -225,6 +221,7 @@ class BoundedSet:
             tally.action = tally.action.minus(Amount.of(before))
             item = item._replace(created=min(before.created, item.created))
         tally.action = tally.action.plus(Amount.of(item))
+        tally.may_shrink = tally.may_shrink or item.expires > 0
         self._change().put(item)
 
     def remove(self, item_id: str) -> None:

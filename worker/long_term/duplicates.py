@@ -1,15 +1,17 @@
 """Near-duplicates in a full memory set: found without a model, and merged into one item.
 
 Two items are near-duplicates if their texts are equal but for case, spaces and form, or if their
-vectors are similar enough. Comparing all with all takes too long, so that is done bit by bit:
-`SetSettings.uncompared` counts the newest items that were not compared yet, and each pass compares
-a part of them with the others. A pass is due when one sixty-fourth of the set is new. So what an
-addition costs does not grow with the set, and what is merged follows from the set alone, not from
-when a process was started.
+vectors are similar enough. Of messages, the roles are the same, too; of other JSON, all of it is.
+
+To compare each new item with all others would cost more and more as a set grows. So new items are
+compared together, when they are one sixteenth of the set, and with as many others as `WINDOW`.
+`SetSettings.uncompared` counts them: what is merged follows from the set alone, not from when a
+process was started. In a set of up to `_SMALL` items each new one is compared at once.
 """
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
 
 ALL: Final = -1
 """The count of uncompared items before the first pass."""
-_PART: Final = 64
-_LEAST_SLICE: Final = 256
-"""Items that a pass compares, at least, if there are so many."""
-_WINDOW: Final = 16_384
-"""They are compared with so many of the newest items, at most."""
+WINDOW: Final = 16_384
+"""New items are compared with so many of the newest items, at most."""
+_SMALL: Final = 128
+_PART: Final = 16
+_MOST_NEW: Final = 2_048
+"""So many are compared at once, at most: the newest."""
 _ROWS: Final = 1024
 _ROUNDING: Final = 1e-6
 """By so much the cosine of equal vectors may be below 1."""
@@ -44,17 +47,13 @@ class Merged(NamedTuple):
     """The ids of the others."""
 
 
-class Pass(NamedTuple):
-    """What came of a comparison."""
-
-    merged: list[Merged]
-    uncompared: int
-    """How many of the newest items are not compared yet."""
-
-
 def is_pass_due(uncompared: int, items: int) -> bool:
     """Whether there is enough to be compared in a set of so many items."""
-    return uncompared == ALL or uncompared >= max(1, min(items, _WINDOW) // _PART)
+    return uncompared == ALL or uncompared >= _enough(items)
+
+
+def _enough(items: int) -> int:
+    return 1 if items <= _SMALL else min(items, WINDOW) // _PART
 
 
 def counted(uncompared: int, added: int) -> int:
@@ -62,24 +61,19 @@ def counted(uncompared: int, added: int) -> int:
     return ALL if uncompared == ALL else uncompared + added
 
 
-def compare(items: Sequence[StoredItem], uncompared: int, above: float) -> Pass:
-    """Compare uncompared items with the others.
+def compare(items: Sequence[StoredItem], uncompared: int, above: float) -> list[Merged]:
+    """Compare new items with the others, and return what is to be merged.
 
     Args:
-        items: all items of the set, the oldest first, with vectors.
+        items: the newest of the set, the oldest first, with vectors.
         uncompared: how many of the newest were not compared yet.
         above: the similarity from which on two are one.
     """
-    count = len(items)
-    begin = 0 if uncompared == ALL else max(0, count - uncompared)
-    end = min(count, begin + max(_LEAST_SLICE, 2 * (min(count, _WINDOW) // _PART)))
-    first = max(0, min(begin, count - _WINDOW))
+    new = min(len(items), _MOST_NEW if uncompared == ALL else min(uncompared, _MOST_NEW))
     merging = _Merging(items)
-    for one, other in _pairs(items, first, begin, end, above):
+    for one, other in _pairs(items, len(items) - new, above):
         merging.merge(one, other)
-    merged = merging.results()
-    removed = sum(len(result.removed) for result in merged)
-    return Pass(merged, max(0, count - end - removed))
+    return merging.results()
 
 
 class _Merging:
@@ -134,37 +128,37 @@ class _Merging:
         )
 
 
-def normalised(value: Any) -> str:
+def _normalised(value: Any) -> str:
     """The text of an item without what makes no difference."""
-    text = text_of(value)
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return " ".join(unicodedata.normalize("NFKC", text_of(value)).casefold().split())
 
 
-def _pairs(
-    items: Sequence[StoredItem], first: int, begin: int, end: int, above: float
-) -> Iterator[tuple[int, int]]:
-    """The places of items that are the same, where the second one is in the slice."""
-    texts: dict[str, int] = {}
-    for place in range(first, len(items)):
-        text = normalised(items[place].value)
-        if not text:
-            continue
-        known = texts.setdefault(text, place)
-        if known != place and (begin <= place < end or begin <= known < end):
-            yield known, place
-    yield from _similar(items, first, begin, end, above)
+def _kind(value: Any) -> str:
+    """What two items must have in common besides their texts."""
+    if isinstance(value, str):
+        return ""
+    if isinstance(value, dict) and "role" in value:
+        value = {name: each for name, each in value.items() if name != "content"}
+    return json.dumps(value, sort_keys=True)
 
 
-def _similar(
-    items: Sequence[StoredItem], first: int, begin: int, end: int, above: float
-) -> Iterator[tuple[int, int]]:
-    length = max((len(items[place].vector) for place in range(begin, end)), default=0)
-    if not length:
-        return
-    places = [place for place in range(first, len(items)) if len(items[place].vector) == length]
-    own = [place for place in range(begin, end) if len(items[place].vector) == length]
-    vectors = {place: items[place].vector for place in {*places, *own}}
-    yield from _similar_places(vectors, own, places, above)
+def _pairs(items: Sequence[StoredItem], new: int, above: float) -> Iterator[tuple[int, int]]:
+    """The places of items that are the same, one of which is at the place `new` or behind it."""
+    kinds = [_kind(item.value) for item in items]
+    known: dict[tuple[str, str], int] = {}
+    for place, item in enumerate(items):
+        text = _normalised(item.value)
+        first = known.setdefault((kinds[place], text), place) if text else place
+        if first != place and place >= new:
+            yield first, place
+    length = max((len(item.vector) for item in items[new:]), default=0)
+    if length:
+        places = [place for place, item in enumerate(items) if len(item.vector) == length]
+        vectors = {place: items[place].vector for place in places}
+        own = [place for place in places if place >= new]
+        for one, other in _similar_places(vectors, own, places, above):
+            if kinds[one] == kinds[other]:
+                yield one, other
 
 
 def _similar_places(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_FIRST_BATCH: Final = 16
+_FIRST_BATCH: Final = 2
 _LARGEST_BATCH: Final = 1024
 
 Place = tuple[int, "StoredItem"]
@@ -105,6 +106,21 @@ class SetView:
             after, most = batch[-1][0], min(4 * most, _LARGEST_BATCH)
         yield from _added(changes, now)
 
+    def newest(self, most: int, *, with_vectors: bool) -> list[StoredItem]:
+        """The newest items, the oldest of them first."""
+        changes, now = self.changes(), self.now()
+
+        def read(stored: StoredSet) -> list[StoredItem]:
+            found = deque(visible(stored, changes, now), most)
+            if not with_vectors:
+                return [item for _, item in found]
+            return [
+                item._replace(vector=stored.vector(number)) if number else item
+                for number, item in found
+            ]
+
+        return self._read(read)
+
     def all_items(self) -> list[Place]:
         """All items, with vectors, from the oldest on."""
         changes, now = self._layers.of_set(self.name), self.now()
@@ -122,7 +138,7 @@ class SetView:
     def recount(self) -> Tally:
         """The same, counted in this action, without what has expired since."""
         tally = self.tally()
-        if not tally.is_recent:
+        if not tally.is_recent and tally.may_shrink:
             counted = self._count()
             tally.committed, tally.run, tally.action = (
                 counted.committed,
@@ -157,8 +173,16 @@ class SetView:
             change = layers.before_run(self.name)
             change.add(layers.of_run(self.name))
             run = _amount(stored, change, now)
-            all_of_it = _amount(stored, layers.of_set(self.name), now)
-            return Tally(before, run.minus(before), all_of_it.minus(run))
+            change.add(layers.of_action(self.name))
+            all_of_it = _amount(stored, change, now)
+            found = Tally(before, run.minus(before), all_of_it.minus(run))
+            shard, changed = self._lane.writer.shard, change.items.values()
+            found.may_shrink = (
+                self.name.owner[0] == SHARED
+                or shard.first_due is not None
+                or any(item is not None and item.expires for item in changed)
+            )
+            return found
 
         return self._read(read)
 

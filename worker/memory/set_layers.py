@@ -125,6 +125,10 @@ class SetLayers:
         """The changes that finished actions of the run have made in a set."""
         return _together(name, (self.overlay,))
 
+    def of_action(self, name: SetName) -> SetChange:
+        """The changes that the running action has made in a set."""
+        return _together(name, (self.action.sets,))
+
     def before_run(self, name: SetName) -> SetChange:
         """The changes of a set by runs before this one that may not be written yet."""
         return _together(name, (self._sealed, self._waiting))

@@ -45,10 +45,11 @@ class Tally:
         committed: what the run has found.
         run: what its finished actions have added to that.
         action: what the running one has added.
+        may_shrink: whether it may change by itself: items expire, or other keys change it.
         passed: no stored item up to this number can be evicted: it is kept, or gone.
     """
 
-    __slots__ = ("_passed", "action", "committed", "is_recent", "passed", "run")
+    __slots__ = ("_passed", "action", "committed", "is_recent", "may_shrink", "passed", "run")
 
     def __init__(self, committed: Amount, run: Amount, action: Amount) -> None:
         self.committed = committed
@@ -56,6 +57,7 @@ class Tally:
         self.action = action
         self.is_recent = True
         """Whether it was counted in this action: the shard removes expired items by itself."""
+        self.may_shrink = True
         self.passed = self._passed = 0
 
     def total(self) -> Amount:
