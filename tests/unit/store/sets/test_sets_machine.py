@@ -67,6 +67,7 @@ class MemorySets(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.waited = 0
         self.folder = tempfile.TemporaryDirectory(dir="/dev/shm")
         self.shard = self.acquire()
         self.model: defaultdict[SetName, ModelSet] = defaultdict(ModelSet)
@@ -78,6 +79,7 @@ class MemorySets(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.shard.close()
         self.folder.cleanup()
+        clock.advance(-self.waited)  # other tests of this process have the clock, too
 
     def change(self, name: SetName) -> SetChange:
         change = self.changes.setdefault(name, SetChange())
@@ -141,6 +143,7 @@ class MemorySets(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 10, 100]))
     def wait(self, seconds: int) -> None:
         clock.advance(seconds)
+        self.waited += seconds
 
     @rule()
     def open_again(self) -> None:
