@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from support.memory.steps import results
+from support.memory.steps import agent_of, results
 from tamias import (
     Agent,
     AgentFailedError,
+    Event,
     InputEvent,
     MemorySet,
     OutputEvent,
@@ -208,3 +209,20 @@ def test_what_becomes_one_has_the_metadata_of_all_and_the_kept_item_stays() -> N
             ("1", "north", {"from": "first", "seen": 1, "again": True}, True),
         ]
     ]
+
+
+def test_what_goes_is_counted() -> None:
+    def act(event: Event, ctx: RunnerContext) -> None:
+        notes = ctx.long_term_memory.get_memory_set("notes", capacity=2)
+        notes.add(event.input)
+        group = ctx.action_metric_group.get_sub_group("memory", "notes")
+        ctx.send_event(
+            OutputEvent(
+                output=[
+                    group.get_counter(name).get_count() for name in ("mergedItems", "evictedItems")
+                ]
+            )
+        )
+
+    found = run_agent(agent_of(act), [("a", each) for each in ("one", "One", "two", "three")])
+    assert [each["a"] for each in found.outputs] == [[0, 0], [1, 0], [1, 0], [1, 1]]

@@ -8,7 +8,7 @@ unless the set has a model that makes summaries of them (`agent.upkeep.compactio
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...agent.config.memory_options import LongTermMemoryOptions
 from ...agent.errors import MemorySetError
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from ..memory.set_layers import ActionChanges
     from ..runs.lane import Lane
     from .bounds import Victims
+
+
+class Removed(NamedTuple):
+    """How many items have gone for an addition."""
+
+    merged: int
+    evicted: int
 
 
 class BoundedSet:
@@ -94,8 +101,10 @@ class BoundedSet:
 
     # -- adding -------------------------------------------------------------------------------
 
-    def add(self, items: Sequence[StoredItem], *, model: str = "", evicts: bool = True) -> None:
+    def add(self, items: Sequence[StoredItem], *, model: str = "", evicts: bool = True) -> Removed:
         """Add items, or replace those with their ids, which keep their created time.
+
+        Returns what has gone for that.
 
         Args:
             items: with their vectors.
@@ -117,11 +126,12 @@ class BoundedSet:
                 self._change().settings = settings
             for item, before in zip(items, known, strict=True):
                 self._put(item, before)
-            has_merged = (
-                settings.duplicates_above > 0 and not settings.shared and self._merge_duplicates()
-            )
+            merged = evicted = 0
+            if settings.duplicates_above > 0 and not settings.shared:
+                merged = self._merge_duplicates()
             if victims is not None:
-                self._evict(None if has_merged else victims)
+                evicted = self._evict(None if merged else victims)
+            return Removed(merged, evicted)
 
     def check_owner(self, item_id: str, known: StoredItem | None) -> None:
         """Raise MemorySetError for an item of a shared set that another key has added."""
@@ -178,29 +188,30 @@ class BoundedSet:
         excess = bounds.excess(tally.total().plus(added), elsewhere)
         return choose_victims(self.view, tally, excess, items) if any(excess) else None
 
-    def _evict(self, victims: Victims | None) -> None:
-        """Remove victims; None: as many as there are too many items now."""
+    def _evict(self, victims: Victims | None) -> int:
+        """Remove victims; None: as many as there are too many items now. Returns how many."""
         if victims is None:
             tally = self.view.tally()
             excess = self._bounds.excess(tally.total(), self.view.elsewhere())
             if not any(excess):
-                return
+                return 0
             victims = choose_victims(self.view, tally, excess)
         for item in victims.items:
             self.remove(item.id)
         self.view.tally().passed = victims.passed
+        return len(victims.items)
 
-    def _merge_duplicates(self) -> bool:
-        """Compare some items, if there are as many as there may be; whether some were merged.
+    def _merge_duplicates(self) -> int:
+        """Compare some items, if there are as many as there may be (see `duplicates`).
 
-        See `duplicates`.
+        Returns how many have become part of others.
         """
         settings = self.settings
         total = self.view.tally().total()
         if not self._bounds.is_full(total, self.view.elsewhere()):
-            return False
+            return 0
         if not is_pass_due(settings.uncompared, total.items):
-            return False
+            return 0
         newest = self.view.newest(WINDOW, with_vectors=bool(settings.dimensions))
         found = compare(newest, settings.uncompared, settings.duplicates_above)
         for merged in found:
@@ -210,7 +221,7 @@ class BoundedSet:
         # What has become of several is the newest now, and is compared again.
         self.settings = replace(settings, uncompared=len(found))
         self._change().settings = self.settings
-        return bool(found)
+        return sum(len(merged.removed) for merged in found)
 
     # -- changes ------------------------------------------------------------------------------
 

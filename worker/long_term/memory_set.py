@@ -17,6 +17,7 @@ from ...agent.long_term.memory_set import CompactionConfig, MemorySetItem, Searc
 from ...agent.resources.chat_message import ChatMessage
 from ...agent.upkeep.compaction import amake_room, make_room, request
 from ...agent.upkeep.extraction import GivenAs, aadd_extracted, add_extracted
+from ...agent.upkeep.set_metrics import set_metrics
 from ...agent.waiting.moments import seconds_of
 from ...store.memory.items import to_item
 from ...store.sets.records import StoredItem, text_of
@@ -240,7 +241,11 @@ class WorkerMemorySet(CompactableSet):
             return []
         model = self._embedder.model().model if self._embedder.is_there else ""
         by_model = has_room and self._settings.compaction is not None
-        self._bounded.add(items, model=model, evicts=not by_model)
+        removed = self._bounded.add(items, model=model, evicts=not by_model)
+        if any(removed):
+            counters = set_metrics(self._context, self.name)
+            counters.get_counter("mergedItems").inc(removed.merged)
+            counters.get_counter("evictedItems").inc(removed.evicted)
         if self._settings.compaction and self.is_full:
             request(self._context, self)
         return [item.id for item in items]
