@@ -12,6 +12,7 @@ import pytest
 
 import tamias
 from support.cli import Folder, wait_for
+from support.store.memory_sets import made
 from tamias.agent.errors import MemorySetError
 
 if TYPE_CHECKING:
@@ -76,11 +77,7 @@ def test_each_answer_is_a_state_that_a_commit_left(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_another_account_that_may_not_read_is_told_so(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    folder.inputs([1])
-    folder.tamias("run", "agent.py:Counter", "-i", "in.jsonl", "-o", "out.jsonl")
-    with tamias.open_memory(tmp_path / STATE) as memory:
-        assert memory.short_term_memory("k0")["n"] == 1
+    made(tmp_path / STATE)
     code = (
         "import os, sys, tamias\n"
         "tamias.open_memory(sys.argv[1]).close()\n"

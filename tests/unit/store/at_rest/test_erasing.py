@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from support.processes import run
 from support.store.memory_sets import item, made
 from tamias.agent.errors import UsageError
 from tamias.cli import checks
+from tamias.cli.app import application
 from tamias.store.at_rest.erasing import Scope, find_erasure
 from tamias.store.at_rest.forgetting import erase_key, rewrite_marked
 from tamias.store.encoding.keys import encode_key, key_prefix
@@ -328,8 +330,9 @@ def test_killed_at_any_point_it_is_all_there_or_none(
         assert counts(state)["memory"] == before["memory"] - 2
         assert BOB.encode() in texts_in(state)
         assert "forgotten" in {finding.name for finding in checks.state(state)}
-    again = run(FORGET, state, BOB)
-    assert again.returncode == 0, again.stderr
+    words = ["memory", "forget", str(state), "--key", BOB]
+    again = CliRunner().invoke(application("memory"), words, prog_name="tamias")
+    assert again.exit_code == 0, again.stderr
     assert BOB.encode() not in texts_in(state)
     assert "forgotten" not in {finding.name for finding in checks.state(state)}
 
