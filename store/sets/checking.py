@@ -48,11 +48,11 @@ def problems_in(transaction: lmdb.Transaction[bytes], databases: Any) -> Iterato
         databases: the tables of the shard.
     """
     for name in sets_in(transaction, databases.sets):
-        check = _Check(transaction, databases, name)
+        place = ["settings and counts"]
         try:
-            problem = check.problem()
+            problem = _Check(transaction, databases, name, place).problem()
         except (BrokenChunkError, ValueError, struct.error) as error:
-            problem = f"{check.place}: {error}"
+            problem = f"{place[-1]}: {error}"
         if problem:
             yield f"{set_label(name)}: {problem}"
 
@@ -60,13 +60,19 @@ def problems_in(transaction: lmdb.Transaction[bytes], databases: Any) -> Iterato
 class _Check:
     """A check of one set."""
 
-    def __init__(self, transaction: lmdb.Transaction[bytes], databases: Any, name: SetName) -> None:
+    def __init__(
+        self,
+        transaction: lmdb.Transaction[bytes],
+        databases: Any,
+        name: SetName,
+        place: list[str],
+    ) -> None:
+        """What is being checked is added to `place`."""
         self._transaction = transaction
         self._databases = databases
         self._records = SetTable(transaction, databases.sets, set_address(*name))
         self._state = self._records.state()
-        self.place = "settings"
-        """What is being checked."""
+        self._place = place
 
     def problem(self) -> str:
         """What is wrong; empty if nothing is."""
@@ -81,7 +87,7 @@ class _Check:
         )
 
     def _in_tail(self, terms: dict[int, ItemTerms], vectors: dict[int, int]) -> str:
-        self.place = "new items"
+        self._place.append("new items")
         for number, value in self._records.scan(TERMS, self._state.floor):
             terms[number] = decode_item_terms(value)
         for number, value in self._records.scan(VECTOR, self._state.floor):
@@ -92,7 +98,7 @@ class _Check:
     def _in_chunks(self, terms: dict[int, ItemTerms], vectors: dict[int, int]) -> str:
         last = self._state.floor
         for first, bitmap in self._records.bitmaps(self._state.floor):
-            self.place = f"chunk {first}"
+            self._place.append(f"chunk {first}")
             lists = self._records.lists(first)
             rows = self._records.rows(first, halves=True)
             if not is_sound(bitmap) or numbers_of(bitmap)[0] != len(lists.seqs):
@@ -117,7 +123,7 @@ class _Check:
         totals = Totals()
         expiring = 0
         for number, record in self._records.scan(ITEM, self._state.floor):
-            self.place = f"item {number}"
+            self._place.append(f"item {number}")
             item, head = StoredItem.decode(record), ItemHead.decode(record)
             totals = totals.plus(head.totals)
             if terms.pop(number, None) != decode_item_terms(terms_record(item)):
@@ -146,7 +152,7 @@ class _Check:
     def _in_ids(self) -> str:
         floor = self._state.floor
         address = self._records.address
-        self.place = "ids"
+        self._place.append("ids")
         found = 0
         stem = address + NUMBER_OF_ID
         with self._transaction.cursor(self._databases.sets) as cursor:

@@ -1,8 +1,8 @@
 """Chunks are made of the tail of a set, and of other chunks.
 
 New items are single records: the *tail*. A search reads all of it, so it is short: when it has
-`TAIL` items or more, these become a chunk, and small chunks beside each other become one as soon
-as they nearly have `CHUNK` items together. So an item is written three times in its life, however
+256 items or more, these become a chunk, and small chunks beside each other become one as soon
+as they nearly have 2,048 items together. So an item is written three times in its life, however
 large its set is, and a search reads few and large values.
 
 A deletion marks the item in the chunk's bitmap. When less than half of a chunk lives, it is written
@@ -20,7 +20,7 @@ A chunk that is damaged is never touched: what can still be read of it is not ma
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .index.bitmap import all_live, flags_of, is_sound, numbers_of
 from .index.list_builder import ListBuilder
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from .table import SetTable
 
 __all__ = [
-    "CHUNK",
-    "TAIL",
     "Sizes",
     "fold_tail",
     "grown_together",
@@ -65,10 +63,6 @@ class Sizes(NamedTuple):
     """The tail becomes a chunk when it has so many."""
     chunk: int = 2048
     """No chunk has more."""
-
-
-TAIL: Final = Sizes().tail
-CHUNK: Final = Sizes().chunk
 
 
 def fold_tail(table: SetTable, floor: int, sizes: Sizes) -> int:

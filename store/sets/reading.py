@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from ...agent.errors import StoreCorruptError, TamiasError
@@ -108,7 +109,9 @@ class StoredSet:
     def settings(self) -> SetSettings | None:
         """Its settings; None if there is no such set."""
         data = None if self._records is None else self._records.get(SETTINGS)
-        return None if data is None else SetSettings.decode(data)
+        return (
+            None if data is None else self._guarded(partial(SetSettings.decode, data), "settings")
+        )
 
     def totals(self) -> Totals:
         """What its items are together, those that have expired and are not yet removed included."""
@@ -302,7 +305,8 @@ class StoredSet:
 
     def _counted(self) -> SetState:
         if self._state is None:
-            self._state = SetState() if self._records is None else self._records.state()
+            records = self._records
+            self._state = SetState() if records is None else self._guarded(records.state, "counts")
         return self._state
 
     def _required(self) -> SetTable:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .index.bitmap import numbers_of
 from .index.postings import ChunkLists, place_in
 from .index.vector_chunk import VectorRows, decode_rows
 from .records import DUE, HALVES, LISTS, LIVE, NUMBER_BYTES, SMALL, STATE, SetState
@@ -217,8 +216,3 @@ def pieces_of_lists(value: bytes) -> list[bytes]:
 
 def _piece_key(first: int, index: int) -> bytes:
     return number_key(first) + index.to_bytes(2, "big")
-
-
-def live_of(bitmap: bytes) -> int:
-    """How many items of a chunk live."""
-    return numbers_of(bitmap)[1]

@@ -72,7 +72,11 @@ class SetWriter:
         self._transaction = transaction
         self._expiring = databases.expiring
         self._records = SetTable(transaction, databases.sets, address)
-        self._totals, self._floor, self._tail, self._changed = self._records.state()
+        try:
+            state = self._records.state()
+        except struct.error:  # damaged: the doctor finds that the counts are wrong
+            state = SetState()
+        self._totals, self._floor, self._tail, self._changed = state
         self._half_dead: set[int] = set()
 
     def apply(self, change: SetChange, number: int) -> int:

@@ -188,7 +188,7 @@ def _remember(ctx: RunnerContext, n: int) -> int:
     return count
 
 
-def _take_notes(ctx: RunnerContext, i: int, n: int) -> list[Any]:
+def _add_notes(ctx: RunnerContext, i: int, n: int) -> list[Any]:
     """Add to memory sets, replace, and delete from them; returns what is in the key's own."""
     notes = ctx.long_term_memory.get_memory_set("notes")
     counted = notes.get("count")
@@ -219,7 +219,7 @@ def _call_in_first(ctx: RunnerContext, i: int, n: int, kind: str) -> Any:
         except ValueError as error:
             return str(error)
     if kind == "note":
-        return _take_notes(ctx, i, n)
+        return _add_notes(ctx, i, n)
     if kind == "twice":
         return [ctx.durable_execute(outside, i, "one"), ctx.durable_execute(outside, i, "two")]
     return None

@@ -87,7 +87,7 @@ class Model:
         elif kind == "callfail":
             note = self._call(i, "fail")
         elif kind == "note":
-            note = self._take_notes(key, i, n)
+            note = self._add_notes(key, i, n)
         elif kind == "twice":
             note = [self._call(i, "one"), self._call(i, "two")]
         self._put(key, offset, i=i, step="first", count=memory["count"], clean=True, note=note)
@@ -128,7 +128,7 @@ class Model:
             audit=n,
         )  # fmt: skip
 
-    def _take_notes(self, key: str, i: int, n: int) -> list[Any]:
+    def _add_notes(self, key: str, i: int, n: int) -> list[Any]:
         notes = self.notes.setdefault(key, [])
         counted = [text for text in notes if " " not in text]
         for text in counted:

@@ -117,6 +117,30 @@ def test_one_damaged_record(shard: Shard, kind: bytes, at: int, number: int) -> 
             read_shard(directory, 0, 1, None)
 
 
+@pytest.mark.parametrize("kind", [b"c", b"m"])
+def test_counts_or_settings_that_are_cut_short(shard: Shard, kind: bytes) -> None:
+    handle = shard._environment.require()
+    databases = Databases.open(handle, None, create=False)
+    shard._drop_snapshot()
+    with handle.begin(write=True) as transaction:
+        transaction.put(set_address(*DAMAGED) + kind, b"{", db=databases.sets)
+    with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann'"):
+        shard.read(lambda snapshot: (snapshot.set(DAMAGED).settings(), found_in(snapshot)))
+    assert len(found(shard, SOUND)) == 6
+    change = SetChange()
+    change.delete("i1")
+    change.put(note(20))
+    commit(shard, DAMAGED, change)
+    directory = shard.directory
+    shard.close()
+    with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann': "):
+        read_shard(directory, 0, 1, None)
+
+
+def found_in(snapshot: Any) -> int:
+    return len(search([StoredPart(snapshot.set(DAMAGED))], Query("tea")))
+
+
 def test_the_doctor_finds_nothing_in_a_sound_shard(shard: Shard) -> None:
     directory = shard.directory
     shard.close()
