@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -11,6 +10,7 @@ import typer
 
 from ...agent.errors import UsageError
 from ...store import clock
+from ...store.memory.items import vector_of
 from ...store.state.reader import StoreReader
 from ..export.destination import STANDARD_OUTPUT, check_destination, written
 from ..export.parquet import ParquetWriter
@@ -126,8 +126,6 @@ class _Rows:
 
 
 def _vector(item: StoredItem) -> list[float] | None:
-    """The vector, without numpy; float16 has four digits."""
-    if not item.vector:
-        return None
-    numbers = struct.unpack(f"<{len(item.vector) // 2}e", item.vector)
-    return [float(f"{number:.5g}") for number in numbers]
+    """The vector; float16 has four digits."""
+    vector = vector_of(item)
+    return None if vector is None else [float(f"{number:.5g}") for number in vector]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ..sets.records import is_message
 if TYPE_CHECKING:
     from ..sets.records import StoredItem
 
-__all__ = ["to_item"]
+__all__ = ["to_item", "vector_of"]
 
 
 def to_item(set_name: str, stored: StoredItem, score: float | None = None) -> MemorySetItem:
@@ -36,6 +37,13 @@ def to_item(set_name: str, stored: StoredItem, score: float | None = None) -> Me
         updated_at=_moment(stored.created_until),
         score=score,
     )
+
+
+def vector_of(stored: StoredItem) -> list[float] | None:
+    """The vector of an item, also without numpy; None if it has none."""
+    if not stored.vector:
+        return None
+    return list(struct.unpack(f"<{len(stored.vector) // 2}e", stored.vector))
 
 
 def _moment(seconds: float) -> datetime:

@@ -12,10 +12,10 @@ from ...agent.naming.public import public
 from ...agent.waiting.moments import Duration, seconds_of
 from .. import clock
 from ..encoding.keys import decode_key
-from ..sets.index.vectors import pack_vector, unpack_vector
+from ..sets.index.vectors import pack_vector
 from ..sets.parts import fits
 from ..sets.searching import Query
-from .items import to_item
+from .items import to_item, vector_of
 from .opened_set import opened_set
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class MemorySetReader:
         """The vector of an item, of length 1; None if there is no such item, or it has none."""
         with self._opened() as opened:
             item = opened.item(item_id, clock.now(), with_vector=True)
-        return unpack_vector(item.vector) if item is not None and item.vector else None
+        return None if item is None else vector_of(item)
 
     def search(
         self,
