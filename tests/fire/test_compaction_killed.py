@@ -76,7 +76,8 @@ class Summariser:
         luck = self._chance.random()
         if luck < 0.1:
             return rate_limited(0.01)
-        if luck < 0.2:
+        is_first = sum(message.role == "user" for message in ask.messages) == 1
+        if luck < 0.2 and is_first:  # garbage twice would evict items
             return Reply("I am sorry.", delay=0.02)
         name, _, rest = items[0].partition(":")
         self.answered[rest.partition(".")[0], name].append(items)
