@@ -146,18 +146,27 @@ def _forget_submissions(view: StateView, key: bytes) -> int:
 
 
 def _failures(view: StateView, _: bytes) -> int:
-    failures = (view.status() or {}).get("failures") or {}
-    return sum(first[-1] != _FORGOTTEN for first in failures.values())
+    status = view.status() or {}
+    failures: dict[str, Any] = status.get("failures") or {}
+    held = [worker for worker in status.get("workers") or () if worker.get("held")]
+    errors = [first for first in failures.values() if first[-1] != _FORGOTTEN]
+    return len(errors) + len(held)
 
 
 def _forget_failures(view: StateView, key: bytes) -> int:
-    """Remove texts of errors, in which anything may be, from the status of the last life."""
+    """Remove texts in which anything may be from the status of the last life.
+
+    These are errors of inputs, and what held up a worker when it was killed.
+    """
     found = _failures(view, key)
     if found:
         status = view.status() or {}
         status["failures"] = {
-            kind: [*first[:-1], _FORGOTTEN] for kind, first in status["failures"].items()
+            kind: [*first[:-1], _FORGOTTEN]
+            for kind, first in (status.get("failures") or {}).items()
         }
+        for worker in status.get("workers") or ():
+            worker["held"] = ""
         write_json(view.layout.status, status, sync=view.manifest.durability == "machine")
     return found
 
