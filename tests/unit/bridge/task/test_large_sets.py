@@ -170,3 +170,30 @@ def test_searches_find_the_same_at_another_parallelism(tmp_path: Path) -> None:
         assert [pool.found(*each) for each in sets] == before
         levels = [pool.checkpoint()]
         pool.close()
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_what_is_left_of_an_emptied_set_does_not_come_back(
+    tmp_path: Path, *, dropped: bool
+) -> None:
+    key = KEYS[0]
+    name = SetName(key_prefix(key), "notes")
+    pool = Pool(tmp_path / "1", 1)
+    pool.add(key, name, map(item, range(1_500)))
+    levels = [pool.checkpoint()]
+    change = SetChange()
+    change.clear(drop=dropped)
+    pool.write(key, name, change)  # later commits remove most of the records
+    pool.add(key, name, map(item, range(7, 9)))
+    levels.append(pool.checkpoint([key]))
+    whole = pool.checkpoint()
+    pool.close()
+    for shards, files in ((2, levels), (3, [whole])):
+        pool = restored(tmp_path / str(shards), shards, files)
+        with pool.reader.shard(group_of(key) % shards) as snapshot:
+            assert snapshot is not None
+            stored = snapshot.set(name)
+            assert [each.id for each in dict(stored.items()).values()] == ["7", "8"]
+            assert stored.totals().items == 2
+        pool.close()
+    assert size_of(whole) < 1_000

@@ -22,6 +22,7 @@ from tamias.bridge.task import checkpoints, frames, restore
 from tamias.bridge.task.checkpoints import CheckpointReader
 from tamias.bridge.task.restore import Restore
 from tamias.store.encoding.keys import encode_key, group_of, key_prefix
+from tamias.store.sets import writing
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.folding import Sizes
 from tamias.store.sets.records import SetSettings, StoredItem, shared_owner
@@ -96,6 +97,7 @@ class SetsInCheckpoints(RuleBasedStateMachine):
         sending.PIECE = piece  # type: ignore[misc]
         restore.COMMIT_BYTES = portion  # type: ignore[misc]
         SetWriter.sizes = Sizes(tail=2, chunk=4)
+        writing.REMOVED_AT_ONCE = 2  # type: ignore[misc]  # what is left of a cleared set stays
         self.state = self.store.enter_context(self.create(shards))
         self.acquire()
         self.launch()
@@ -278,6 +280,7 @@ class SetsInCheckpoints(RuleBasedStateMachine):
         sending.PIECE = 1 << 14  # type: ignore[misc]
         restore.COMMIT_BYTES = 8 << 20  # type: ignore[misc]
         SetWriter.sizes = Sizes()
+        writing.REMOVED_AT_ONCE = 512  # type: ignore[misc]
         self.store.close()
         self.stack.close()
 
