@@ -223,7 +223,9 @@ def _extraction(
             f" extracted: {reason_of(error, model)}"
         )
         return None
-    there = {item.id for item in memory_set.get([item_id for item_id, _ in known])}
+    shared = memory_set.shared  # what others have is read by a durable call, and not needed
+    items = memory_set.own_items() if shared else memory_set.get([item_id for item_id, _ in known])
+    there = {item.id for item in items}
     found = _Found({}, {})
     for action, text, target in decisions:
         place = position_in(target, len(known)) if action == "update" else None

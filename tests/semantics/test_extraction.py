@@ -23,6 +23,7 @@ from tamias import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 class Profile(Agent):
@@ -135,6 +136,24 @@ def test_of_metadata_for_each_item_new_ones_get_what_all_have() -> None:
     about = [{"n": 1, "who": "ada"}, {"n": 2, "who": "ada"}]
     _, [item] = run(Profile, infer(["a", "b"], metadatas=about))
     assert item.metadata == {"who": "ada"}
+
+
+@FORMS
+def test_in_a_shared_set_only_items_of_the_key_are_updated(
+    form: type[Agent], tmp_path: Path
+) -> None:
+    shared = {"set": {"shared": True}}
+    inputs = [("b", {"adds": [add("Bob drinks tea.", "bob")], **shared})]
+    answer_with(decide(("update", "Ada drinks coffee.", 0), ("update", "Cocoa.", 1)))
+    run_agent(with_model(form()), inputs, state=tmp_path / "s")
+    adds = [add("Ada drinks tea.", "ada"), infer("Ada drinks coffee and cocoa.")]
+    inputs.append(("a", {"adds": adds, **shared}))
+    [(ids, items)] = run_agent(with_model(form()), inputs, state=tmp_path / "s").outputs_of("a")
+    assert "Bob" not in asked[0][-1]
+    found = values(items)
+    assert found["ada"] == "Ada drinks coffee."
+    assert found["bob"] == "Bob drinks tea."
+    assert found[ids[1][1]] == "Cocoa."
 
 
 def test_messages_are_extracted_as_messages() -> None:
