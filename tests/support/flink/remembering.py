@@ -135,7 +135,7 @@ class Remembering(Agent):
         if n % 3 == 0:
             await notes.aupdate(f"{n}.1", f"changed {n}.1")
         shared = memory.get_memory_set("shared", shared=True)
-        await shared.aadd(f"{key} had {n}", f"{key}-{n}")
+        await shared.aadd(f"{key} had {n}", f"{key}-{n}", {"key": key})
         config = CompactionConfig(model="model")
         diary = memory.get_memory_set("diary", capacity=CAPACITY, compaction_config=config)
         await diary.aadd(f"{n} was given to this key, and is part of its diary")
@@ -146,6 +146,7 @@ class Remembering(Agent):
             "size": await notes.asize(),
             "digest": digest(item.value for item in await notes.aget(limit=None)),
             "found": [item.value for item in found],
+            "shared": len(await shared.aget(filters={"key": key}, limit=None)),
             "diary": [item.value for item in await diary.aget(limit=None)],
         }
         ctx.send_event(OutputEvent(output=output))
@@ -175,6 +176,7 @@ def judge(outputs: Iterable[dict[str, Any]], each: int = EACH) -> None:
             assert output["size"] == len(notes), output
             assert output["digest"] == digest(notes.values()), output
             assert f"note {n}.2" in output["found"], output
+            assert output["shared"] == len(numbers), output
             assert len(output["diary"]) <= CAPACITY + 1
             parts = Counter(
                 part for value in output["diary"] for part in value.split()[0].split("+")
