@@ -12,7 +12,7 @@ from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
 from ..records.due_keys import due_of
 from .changes import SetName
-from .index.postings import number_at
+from .index.postings import ChunkLists, number_at
 from .index.vector_chunk import BrokenChunkError, decode_rows, halves_in_piece
 from .records import (
     HALVES,
@@ -34,14 +34,13 @@ from .records import (
     set_address,
     split_address,
 )
-from .table import SetTable, joined_lists, number_key
+from .table import SetTable, number_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import lmdb
 
-    from .index.postings import ChunkLists
     from .index.vector_chunk import VectorRows
 
     Buffer = bytes | memoryview
@@ -214,7 +213,7 @@ class StoredSet:
         pieces = self._required().pieces(LISTS, first)
         if not pieces:
             raise self.damaged(f"chunk {first}", "the lists are missing")
-        return self._checked(joined_lists, LISTS, first, pieces)
+        return self._checked(ChunkLists, LISTS, first, pieces)
 
     def numbers_at(self, first: int, places: Iterable[int]) -> list[int]:
         """The numbers of some items of a chunk. Raises StoreCorruptError."""
@@ -228,7 +227,7 @@ class StoredSet:
         """Yield the first number and the inverted lists of each chunk, as `lists` returns them."""
         if self._records is not None:
             for first, pieces in self._records.scan_pieces(LISTS, self._counted().floor):
-                yield first, self._checked(joined_lists, LISTS, first, pieces)
+                yield first, self._checked(ChunkLists, LISTS, first, pieces)
 
     def rows(self, first: int) -> VectorRows | None:
         """The vectors of a chunk, None if it has none. Raises StoreCorruptError."""

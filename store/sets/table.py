@@ -190,7 +190,7 @@ class SetTable:
 
     def lists(self, first: int, *, check: bool = True) -> ChunkLists:
         """The lists of a chunk. Raises BrokenChunkError."""
-        return joined_lists(self.pieces(LISTS, first), check=check)
+        return ChunkLists(self.pieces(LISTS, first), check=check)
 
     def place_of(self, first: int, number: int) -> int | None:
         """The place of an item in a chunk, None if it is not in it. Raises BrokenChunkError."""
@@ -204,13 +204,8 @@ class SetTable:
         return decode_rows(small, self.pieces(HALVES, first) if halves else None, check=check)
 
 
-def joined_lists(pieces: Sequence[Buffer], /, *, check: bool) -> ChunkLists:
-    """The lists of a chunk, of their pieces. Raises BrokenChunkError."""
-    return ChunkLists(pieces[0] if len(pieces) == 1 else b"".join(pieces), check=check)
-
-
 def pieces_of_lists(value: bytes) -> list[bytes]:
-    """Inverse of `joined_lists`; numbers of items are in the first one."""
+    """What `ChunkLists` reads; numbers of items are in the first one."""
     return [value[start : start + _LISTS_PIECE] for start in range(0, len(value), _LISTS_PIECE)]
 
 

@@ -23,6 +23,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
@@ -191,11 +192,32 @@ def place_in(value: Buffer, number: int) -> int | None:
     return place if place < items and seqs[place] == number else None
 
 
+def _section(pieces: Sequence[Buffer], start: int, end: int) -> memoryview:
+    """Some bytes of a value that is in pieces; copied only where they are in several of them."""
+    found: list[memoryview] = []
+    for piece in pieces:
+        if start < len(piece):
+            found.append(memoryview(piece)[start:end])
+        start, end = max(0, start - len(piece)), end - len(piece)
+        if end <= 0:
+            break
+    return found[0] if len(found) == 1 else memoryview(b"".join(found))
+
+
+def _sum_of(pieces: Sequence[Buffer]) -> int:
+    """The checksum of a value that is in pieces."""
+    first = memoryview(pieces[0])
+    crc = crc32(first[_HEAD.size :], crc32(first[:_CRC_AT]))
+    for piece in pieces[1:]:
+        crc = crc32(piece, crc)
+    return crc
+
+
 class ChunkLists:
     """The lists of a chunk, read in place.
 
     Args:
-        value: what `encode_lists` made.
+        pieces: what `encode_rows_of_lists` made, cut into pieces.
         check: whether the sum of all bytes is compared, too.
 
     Attributes:
@@ -209,25 +231,27 @@ class ChunkLists:
 
     __slots__ = ("_counts", "_offsets", "_places", "lengths", "seqs", "terms")
 
-    def __init__(self, value: Buffer, /, *, check: bool = True) -> None:
-        if len(value) < _HEAD.size:
+    def __init__(self, pieces: Sequence[Buffer], /, *, check: bool = True) -> None:
+        if not pieces or len(pieces[0]) < _HEAD.size:
             raise BrokenChunkError("the lists are cut short")
-        version, zero, items, terms, entries, crc, zeros = _HEAD.unpack_from(value)
-        view = memoryview(value)
+        version, zero, items, terms, entries, crc, zeros = _HEAD.unpack_from(pieces[0])
         at = [_HEAD.size]
         for size in (8 * items, 4 * items, 4 * terms, 4 * (terms + 1), 2 * entries, entries):
             at.append(at[-1] + size)
-        if version != _VERSION or at[-1] != len(view) or zero or zeros:
+        length = sum(map(len, pieces))
+        if version != _VERSION or at[-1] != length or zero or zeros:
             raise BrokenChunkError("the lists begin with numbers that make no sense")
-        if check and crc32(view[_HEAD.size :], crc32(view[:_CRC_AT])) != crc:
+        if check and _sum_of(pieces) != crc:
             raise BrokenChunkError("the lists have another checksum than their head says")
-        self.seqs: Sequence[int] = view[at[0] : at[1]].cast("Q")
-        self.lengths: memoryview = view[at[1] : at[2]].cast("I")
-        terms, offsets = view[at[2] : at[3]], view[at[3] : at[4]]
+        seqs, lengths, terms, offsets, places, counts = (
+            _section(pieces, start, end) for start, end in pairwise(at)
+        )
+        self.seqs: Sequence[int] = seqs.cast("Q")
+        self.lengths: memoryview = lengths.cast("I")
         self.terms: memoryview = terms.cast("I")
         self._offsets = offsets.cast("I")
-        self._places = view[at[4] : at[5]]
-        self._counts = view[at[5] :]
+        self._places = places
+        self._counts = counts
 
     def find(self, term: int) -> tuple[memoryview, memoryview] | None:
         """The places of the items that have a term (bytes of u16), and how often each has it."""

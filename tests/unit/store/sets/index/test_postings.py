@@ -60,9 +60,9 @@ def test_chunks_are_joined_without_what_is_dead(
     joined, plain, again = ListBuilder(), ListBuilder(), ListBuilder()
     for documents in chunks:
         living = [place for place in range(len(documents)) if data.draw(st.booleans())]
-        joined.add_chunk(ChunkLists(chunk_of(documents)), living)
+        joined.add_chunk(ChunkLists([chunk_of(documents)]), living)
         with without_numpy():
-            again.add_chunk(ChunkLists(chunk_of(documents)), living)
+            again.add_chunk(ChunkLists([chunk_of(documents)]), living)
         for place in living:
             plain.add_item(5 + 2 * place, encode_item_terms(documents[place]))
     expected = plain.encode()
@@ -78,9 +78,10 @@ def without_numpy() -> Iterator[None]:
         yield
 
 
-@given(DOCUMENTS, TERMS)
-def test_a_chunk_finds_each_term(documents: list[dict[int, int]], term: int) -> None:
-    chunk = ChunkLists(chunk_of(documents))
+@given(DOCUMENTS, TERMS, st.integers(24, 200))
+def test_a_chunk_finds_each_term(documents: list[dict[int, int]], term: int, size: int) -> None:
+    value = chunk_of(documents)
+    chunk = ChunkLists([value[start : start + size] for start in range(0, len(value), size)])
     found = chunk.find(term)
     expected = [
         (place, min(255, document[term]))
@@ -111,8 +112,8 @@ def test_damage_is_seen(documents: list[dict[int, int]], data: st.DataObject) ->
     bit = data.draw(st.integers(0, len(value) * 8 - 1))
     value[bit // 8] ^= 1 << bit % 8
     with pytest.raises(BrokenChunkError):
-        ChunkLists(bytes(value))
+        ChunkLists([bytes(value)])
     with pytest.raises(BrokenChunkError):
-        ChunkLists(bytes(value[:-1]))
+        ChunkLists([bytes(value[:-1])])
     with pytest.raises(BrokenChunkError):
         decode_item_terms(encode_item_terms(documents[0]) + b"x")
