@@ -64,10 +64,13 @@ _MOST_ROUNDS: Final = 10
 
 
 def request(ctx: RunnerContext, memory_set: CompactableSet) -> None:
-    """Have a set compacted in a run of its own, unless that is requested already."""
+    """Have a set compacted in a run of its own, unless that is requested already.
+
+    A sub-agent has no timers: its sets are compacted by the next add, with its own models.
+    """
     name, shared = memory_set.name, memory_set.shared
     event = MemoryCompactionEvent(memory_set=name, shared=shared)
-    with suppress(TimerError):  # it is set
+    with suppress(TimerError):
         ctx.schedule(after=0, event=event, id=_timer_id(name, shared=shared))
 
 
@@ -127,7 +130,8 @@ def _timer_id(name: str, *, shared: bool) -> str:
 
 
 def _cancel(ctx: RunnerContext, memory_set: CompactableSet) -> None:
-    ctx.cancel(_timer_id(memory_set.name, shared=memory_set.shared))
+    with suppress(TimerError):  # of a sub-agent
+        ctx.cancel(_timer_id(memory_set.name, shared=memory_set.shared))
 
 
 # -- how --------------------------------------------------------------------------------------

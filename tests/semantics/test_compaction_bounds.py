@@ -19,7 +19,9 @@ from tamias import (
     RateLimited,
     ResourceType,
     RunnerContext,
+    SubAgent,
     action,
+    call_tools,
     run_agent,
 )
 
@@ -157,3 +159,28 @@ def test_a_model_that_the_agent_has_no_more_evicts_with_a_notice(tmp_path: Path)
     result = run_agent(Later(), inputs, state=tmp_path / "s")
     assert result.outputs_of("a")[-1] == ["c", "d", "e", "f"]
     assert [text for text in result.notices if "was not made smaller" in text]
+
+
+async def note(event: InputEvent, ctx: RunnerContext) -> None:
+    """Add one text to the diary of a sub-agent, and give out what it has."""
+    diary = diary_of(ctx, {})
+    await diary.aadd(str(event.input))
+    found = [item.value for item in await diary.aget()]
+    ctx.send_event(OutputEvent(output=",".join(found)))
+
+
+async def delegate(event: InputEvent, ctx: RunnerContext) -> None:
+    """Have the sub-agent add a text."""
+    function = {"name": "writer", "arguments": {"input": event.input}}
+    called = await call_tools(ctx, [{"id": "1", "function": function}])
+    ctx.send_event(OutputEvent(output=called.results[0].content.split(",")))
+
+
+def test_the_sets_of_a_sub_agent_are_compacted_in_place() -> None:
+    answer_by(join)
+    writer = SubAgent(agent=Agent().add_action("note", [InputEvent], note), name="writer")
+    agent = Agent().add_action("delegate", [InputEvent], delegate)
+    agent.add_resource("writer", ResourceType.TOOL, writer)
+    outputs = run(*(("a", letter) for letter in letters(10)), agent=agent).outputs_of("a")
+    assert max(map(len, outputs)) <= 5
+    assert parts(outputs[-1]) == Counter(letters(10))
