@@ -12,6 +12,7 @@ order is made longer. The two orders are joined by the ranks that items have in 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .index.ranking import decay, fuse
@@ -89,6 +90,8 @@ class _Search:
         self._parts = parts
         self._query = query
         self._filters = filter_terms(query.filters)
+        self._is_joined = bool(query.half_life or (query.vector and query.text))
+        """Whether scores are those of ranks."""
         self._findable: dict[_Place, bool] = {}
         self._items: dict[_Place, StoredItem | None] = {}
 
@@ -98,7 +101,7 @@ class _Search:
         cosines = dict(self._order(self._by_vector)) if query.vector else {}
         words = dict(self._order(self._by_words())) if query.text else {}
         scores: dict[_Place, float] = cosines or words
-        if query.half_life or (query.vector and query.text):
+        if self._is_joined:
             scores = fuse(list(words), list(cosines))
         if query.half_life:
             for place in scores:
@@ -115,17 +118,15 @@ class _Search:
         self, ranked: Callable[[int], list[tuple[float, int, int]]]
     ) -> list[tuple[_Place, float]]:
         """The best items that may be found, and their scores, descending."""
-        wanted = max(_LEAST, _TIMES * self._query.limit)
-        keep = wanted
+        keep = max(_LEAST, _TIMES * self._query.limit)
+        wanted = keep if self._is_joined else self._query.limit
         while True:
             found = ranked(keep)
-            chosen = [
-                ((part, number), score)
-                for score, part, number in found
-                if self._may_be_found((part, number))
-            ]
+            places = (((part, number), score) for score, part, number in found)
+            findable = (pair for pair in places if self._may_be_found(pair[0]))
+            chosen = list(islice(findable, wanted))
             if len(chosen) >= wanted or len(found) < keep:
-                return chosen[:wanted]
+                return chosen
             keep *= _GROWTH
 
     def _first(self, scores: Mapping[_Place, float], words: Mapping[_Place, float]) -> list[_Place]:
