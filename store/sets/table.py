@@ -68,13 +68,15 @@ class SetTable:
         """Yield numbers and records of a kind, in the order of their numbers, behind a number."""
         stem = self.address + kind
         size = len(stem)
+        number_of = int.from_bytes
         with self._transaction.cursor(self._table) as cursor:
             if not cursor.set_range(stem + number_key(after + 1)):
                 return
-            for key, value in cursor.iternext():
-                if key[:size] != stem:
+            for view, value in cursor.iternext():
+                key = bytes(view)  # views are slow to compare
+                if not key.startswith(stem):
                     return
-                yield int.from_bytes(key[size:], "big"), value
+                yield number_of(key[size:], "big"), value
 
     def numbers(self, kind: bytes, after: int = 0) -> Generator[int, None, None]:
         """Yield the numbers that `scan` yields, without reading the records."""
@@ -112,15 +114,16 @@ class SetTable:
         with self._transaction.cursor(self._table) as cursor:
             if not cursor.set_range(stem + number_key(after + 1)):
                 return
-            last: Buffer = b""
+            last = b""
             found: list[Buffer] = []
-            for key, value in cursor.iternext():
-                if key[:end] != last:
+            for view, value in cursor.iternext():
+                key = bytes(view[:end])
+                if key != last:
                     if found:
                         yield int.from_bytes(last[size:], "big"), found
-                    if key[:size] != stem:
+                    if not key.startswith(stem):
                         return
-                    last, found = bytes(key[:end]), []
+                    last, found = key, []
                 found.append(value)
             yield int.from_bytes(last[size:], "big"), found
 
