@@ -202,10 +202,12 @@ def test_a_run_that_is_given_up_leaves_the_set_as_it_was() -> None:
             raise ValueError("always")
         if event.input == 0:
             found.add(["one", "two"])
+        if event.input == 3:
+            found.add("five")
         ctx.send_event(OutputEvent(output=[item.value for item in found.get()]))
 
     options: Any = {"on_error": "dead-letter", "config": {"max-attempts": 2}}
-    assert outputs(act, 0, 1, 2, **options) == [["one", "two"]] * 2
+    assert outputs(act, 0, 1, 2, 3, **options) == [["one", "two"], ["one", "two"], ["two", "five"]]
 
 
 def test_what_a_run_adds_before_and_after_it_waits_is_there_once() -> None:
