@@ -129,7 +129,9 @@ class _Merging:
 
 
 def _normalised(value: Any) -> str:
-    """The text of an item without what makes no difference."""
+    """The text of an item without what makes no difference; of other JSON, all of it."""
+    if not isinstance(value, str) and not _is_message(value):
+        return _kind(value)
     return " ".join(unicodedata.normalize("NFKC", text_of(value)).casefold().split())
 
 
@@ -137,9 +139,13 @@ def _kind(value: Any) -> str:
     """What two items must have in common besides their texts."""
     if isinstance(value, str):
         return ""
-    if isinstance(value, dict) and "role" in value:
+    if _is_message(value):
         value = {name: each for name, each in value.items() if name != "content"}
     return json.dumps(value, sort_keys=True)
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and "role" in value and isinstance(value.get("content"), str)
 
 
 def _pairs(items: Sequence[StoredItem], new: int, above: float) -> Iterator[tuple[int, int]]:
