@@ -98,7 +98,7 @@ def test_keys_and_values_of_all_kinds(folder: Folder) -> None:
 
 def test_classes_that_are_gone_are_shown_as_by_inspect(folder: Folder) -> None:
     folder.write(
-        "odd.py",
+        "vanished.py",
         "from tamias import Agent, InputEvent, action\n"
         "class Own:\n"
         "    pass\n"
@@ -110,8 +110,8 @@ def test_classes_that_are_gone_are_shown_as_by_inspect(folder: Folder) -> None:
         "        ctx.short_term_memory.set('n', 1)\n",
     )
     folder.inputs([1])
-    folder.tamias("run", "odd.py:Odd", "-i", "in.jsonl", "-o", "out.jsonl")
-    (folder.path / "odd.py").unlink()
+    folder.tamias("run", "vanished.py:Odd", "-i", "in.jsonl", "-o", "out.jsonl")
+    (folder.path / "vanished.py").unlink()
     memory = json.loads(folder.tamias("export", STATE).stdout)["short_term"]
     assert memory["n"] == 1
     assert memory["own"].startswith("<not readable here: ")
