@@ -57,7 +57,7 @@ class Notes(Agent):
                 output["cpu"].append(time.process_time() - cpu)
                 output["wall"].append(time.perf_counter() - wall)
                 output["found"].append([int(item.id) for item in found])
-        output["ended"] = time.monotonic()
+        output |= {"ended": time.monotonic(), "cpu time": time.process_time()}
         ctx.send_event(OutputEvent(output=output))
 
 
