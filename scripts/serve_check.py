@@ -15,11 +15,21 @@ from pathlib import Path
 
 import psutil
 
-from support.service.process import Service, serving
-from tamias import Client
+from support.service.process import AGENT, Service, serving
+from tamias import Client, open_memory
 from tamias.store.state.reader import StoreReader
 
 KEYS = 5
+NOTES = 20
+"""Items of the memory set of each key; what was added last stays."""
+WITH_NOTES = AGENT.replace(
+    '        if value == "twice":',
+    f"""\
+        memory = ctx.long_term_memory
+        memory.get_memory_set("notes", capacity={NOTES}).add(f"note {{n}}")
+        memory.get_memory_set("all", shared=True).add(f"note {{n}} of {{ctx.key}}")
+        if value == "twice":""",
+)
 HELD = 64
 """Inputs that hold the workers up while the clients hand in theirs."""
 
@@ -82,7 +92,7 @@ def check(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
     total = arguments.clients * arguments.events
     launcher_kills = worker_kills = repeated = most = 0
     with ExitStack() as stack:
-        service = stack.enter_context(serving(folder))
+        service = stack.enter_context(serving(folder, agent=WITH_NOTES))
         with Client(service.state, client_id="holder") as holder:
             holder.submit_many((f"hold{number}", "wait") for number in range(HELD))
         crowd = Crowd(service.state, names, arguments.events)
@@ -110,7 +120,7 @@ def check(arguments: argparse.Namespace, folder: Path) -> dict[str, object]:
                 repeated += service.told()["repeated"]
                 service.kill()
                 launcher_kills += 1
-                service = stack.enter_context(serving(folder))
+                service = stack.enter_context(serving(folder, agent=WITH_NOTES))
         seconds = time.monotonic() - began
         repeated += service.told()["repeated"]
         wrong = effects(service, names, arguments.events)
@@ -155,6 +165,24 @@ def effects(service: Service, names: list[str], events: int) -> int:
             for key in range(KEYS):
                 memory = reader.memory(f"{name}-{key}") or {}
                 wrong += memory.get("n", 0) != len(range(key, events, KEYS))
+    return wrong + wrong_notes(service, names, events)
+
+
+def wrong_notes(service: Service, names: list[str], events: int) -> int:
+    """How many memory sets have other items than inputs have added."""
+    wrong = 0
+    expected = [f"note 1 of hold{number}" for number in range(HELD)]
+    with open_memory(service.state) as memory:
+        for name in names:
+            for key in range(KEYS):
+                numbers = range(1, len(range(key, events, KEYS)) + 1)
+                if numbers:
+                    found = memory.get_memory_set(f"{name}-{key}", "notes").get()
+                    last = [f"note {n}" for n in numbers][-NOTES:]
+                    wrong += [item.value for item in found] != last
+                expected += [f"note {n} of {name}-{key}" for n in numbers]
+        everything = memory.get_shared_memory_set("all").get(limit=None)
+        wrong += sorted(item.value for item in everything) != sorted(expected)
     return wrong
 
 
