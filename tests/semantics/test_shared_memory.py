@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -154,3 +155,48 @@ def test_what_was_read_is_on_record() -> None:
         agent_of(act), [("b", "read"), ("a", "add")], on_error="dead-letter", config=POOL
     ).outputs
     assert outputs[-1]["b"] == [[0, 0, 0], [0, 0, 0], [1, 1, 1]]
+
+
+def test_tasks_read_at_the_same_time_and_again_in_the_next_attempt() -> None:
+    tried: list[Any] = []
+
+    async def act(event: Event, ctx: RunnerContext) -> None:
+        facts = ctx.long_term_memory.get_memory_set("facts", shared=True)
+        if event.input == "add":
+            await facts.aadd([f"fact {n}" for n in range(6)], [f"{n}" for n in range(6)])
+            return
+        await ctx.sleep(5)
+
+        async def use(n: int) -> Any:
+            found = await facts.asearch(f"fact {n}", 1)
+            await facts.aadd(f"more than {n}", f"b{n}")
+            own = await facts.aget([f"b{n}"])
+            return found[0].id, own[0].value
+
+        found = await asyncio.gather(*(use(n) for n in range(6)))
+        tried.append(found)
+        if len(tried) == 1:
+            raise ValueError("once")
+        ctx.send_event(OutputEvent(output=await facts.asize()))
+
+    found = run_agent(
+        agent_of(act), [("a", "add"), ("b", "use")], on_error="dead-letter", config=POOL
+    )
+    assert found.outputs == [{"b": 12}]
+    assert tried == [[(f"{n}", f"more than {n}") for n in range(6)]] * 2
+
+
+def test_a_set_that_was_deleted_may_have_other_items() -> None:
+    def change(memory: LongTermMemory) -> Any:
+        memory.get_memory_set("own").add("text", "1")
+        memory.delete_memory_set("own")
+        other = memory.get_memory_set("own", item_type=object)
+        other.add({"a": 1}, "2")
+        return [item.value for item in other.get()]
+
+    def look(memory: LongTermMemory) -> Any:
+        found = memory.get_memory_set("own")
+        return [found.item_type is object, found.size, memory.memory_set_names()]
+
+    outputs = results(("a", change), ("a", look), ("a", change), ("a", look))
+    assert outputs == [[{"a": 1}], [True, 1, ["own"]]] * 2
