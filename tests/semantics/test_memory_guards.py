@@ -295,3 +295,29 @@ def test_an_unknown_text_of_the_model_changes_nothing() -> None:
         run_agent(agent_of(act), [("a", 0)])
     agent = agent_of(act).add_action("other", [InputEvent], lambda *_: None)
     assert run_agent(agent, [("a", 0)], on_error="ignore").outputs == []
+
+
+def test_a_large_set_is_searched_beside_the_loop_with_what_the_run_has_changed() -> None:
+    async def act(event: Event, ctx: RunnerContext) -> None:
+        found = notes(ctx)
+        if event.input == 0:
+            await found.aadd([f"note number {n}" for n in range(2500)], [*map(str, range(2500))])
+            return
+        await found.adelete("7")
+        await found.aadd("note number 9999", "new")
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        counting = asyncio.ensure_future(count())
+        hits = [await found.asearch(f"number {n}", 1) for n in (1234, 7, 9999)]
+        counting.cancel()
+        same = [found.search(f"number {n}", 1) for n in (1234, 7, 9999)]
+        ids = [[item.id for each in some for item in each] for some in (hits, same)]
+        ctx.send_event(OutputEvent(output=[ids[0] == ids[1], ids[0][0], ids[0][2], turns > 0]))
+
+    assert outputs(act, 0, 1) == [[True, "1234", "new", True]]
