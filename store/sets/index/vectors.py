@@ -257,26 +257,20 @@ class Scan:
         self._filled += count
 
     def _multiply(self, rows: VectorRows, scores: Floats) -> None:
-        """Convert the pieces into a buffer, one behind the other, and multiply what is full."""
-        frombuffer, i8 = self._np.frombuffer, self._np.int8
-        dims = rows.dims
-        size = self._buffers.shape[1] * dims
-        numbers = self._buffers[self._next].reshape(-1)
-        filled = done = 0
+        """Convert and multiply a block of rows after the other, each into the next buffer."""
+        np, dims, query, buffers = self._np, rows.dims, self._query, self._buffers
+        most, turn, done = buffers.shape[1], self._next, 0
         for piece in rows.small:
-            block = frombuffer(piece, i8)
-            start, length = 0, len(block)
-            while start < length:
-                if filled == size:
-                    done = self._score(numbers, filled, scores, done)
-                    numbers = self._buffers[self._next].reshape(-1)
-                    filled = 0
-                count = min(length - start, size - filled)
-                part = block if count == length else block[start : start + count]
-                numbers[filled : filled + count] = part
-                filled += count
-                start += count
-        self._score(numbers, filled, scores, done)
+            matrix = np.frombuffer(piece, np.int8).reshape(-1, dims)
+            for first in range(0, len(matrix), most):
+                block = matrix[first : first + most]
+                count = len(block)
+                buffer = buffers[turn, :count]
+                turn = (turn + 1) % len(buffers)
+                np.copyto(buffer, block, casting="unsafe")
+                np.dot(buffer, query, out=scores[done : done + count])
+                done += count
+        self._next = turn
 
     def _multiply_picked(self, rows: VectorRows, picked: Any, scores: Floats) -> None:
         """The same for some rows, by their ascending numbers."""
@@ -288,14 +282,6 @@ class Scan:
                 found.append(block[picked[start:end] - first])
             first += len(block)
         self._multiply(rows._replace(small=found), scores)
-
-    def _score(self, numbers: Floats, filled: int, scores: Floats, done: int) -> int:
-        """Multiply converted rows, and go on to the next buffer; how many rows have scores."""
-        dims = len(self._query)
-        end = done + filled // dims
-        self._np.dot(numbers[:filled].reshape(-1, dims), self._query, out=scores[done:end])
-        self._next = (self._next + 1) % len(self._buffers)
-        return end
 
     def best(self) -> list[tuple[float, Any, int]]:
         """The best, in descending order: score, name of the chunk, row. Ends the search."""
