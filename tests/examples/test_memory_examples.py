@@ -65,9 +65,7 @@ def test_customers_are_remembered_until_they_want_to_be_forgotten(fake: FakeProv
 
 
 def test_answers_are_from_pages_that_other_keys_have_added(fake: FakeProviders) -> None:
-    run = run_agent(
-        f"{EXAMPLE}/knowledge.py:Knowledge", inputs("knowledge.jsonl"), config={"shards": 1}
-    )
+    run = run_agent(f"{EXAMPLE}/knowledge.py:Knowledge", inputs("knowledge.jsonl"))
     (ada,), (warranty, pans) = run.outputs_of("ada"), run.outputs_of("bob")
     assert ada["from"][0] == "kettle"
     assert "citric acid" in ada["answer"]

@@ -85,7 +85,7 @@ def results(*steps: tuple[str, Step], **arguments: Any) -> list[Any]:
         ctx.send_event(OutputEvent(output=steps[event.input][1](store)))
 
     inputs = [{"key": key, "value": place} for place, (key, _) in enumerate(steps)]
-    outputs = run_agent(agent_of(act, **arguments), inputs, config={"shards": 1}).outputs
+    outputs = run_agent(agent_of(act, **arguments), inputs).outputs
     return [value for output in outputs for value in output.values()]
 
 
@@ -274,7 +274,7 @@ def test_the_action_for_retrieval_asks_it() -> None:
 
     agent = agent_of(act)
     agent.add_action("answer", [ContextRetrievalResponseEvent], answer)
-    assert run_agent(agent, [("a", 1), ("b", 0)], config={"shards": 1}).outputs == [{"b": ["aaa"]}]
+    assert run_agent(agent, [("a", 1), ("b", 0)]).outputs == [{"b": ["aaa"]}]
 
 
 @pytest.mark.parametrize(
