@@ -12,7 +12,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..errors import AgentDefinitionError
 from ..limits.limited_call import Route
@@ -43,12 +43,17 @@ _SHOWN = 50
 class _Grown(BaseModel):
     """A class that has got fields since its objects were pickled first.
 
-    An object without them is pickled as it was then: what is on record of a durable call that has
-    it as an argument is recognised.
+    An object without them is pickled, and dumped, as it was then: what is on record of a durable
+    call that has it as an argument is recognised, and lines of outputs do not change.
     """
 
     _LATER: ClassVar[frozenset[str]] = frozenset()
     """Fields that are None in objects of older versions."""
+
+    @model_serializer(mode="wrap")
+    def _without_new(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dumped: dict[str, Any] = serialize(self)
+        return {name: value for name, value in dumped.items() if not self._is_new_and_empty(name)}
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()

@@ -84,7 +84,7 @@ def shares(found: Any) -> dict[str, float]:
 
 
 def test_the_time_of_a_job_while_it_runs_and_afterwards(folder: Folder) -> None:
-    folder.inputs(list(range(60)))
+    folder.inputs(list(range(1000)))  # more than will be done
     job = ("run", "agents.py:Busy", "-i", "in.jsonl", "-o", "out.jsonl", "--state", "state")
     with folder.started(*job, "--workers", 1):
         workers_of(folder)

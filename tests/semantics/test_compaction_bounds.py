@@ -118,7 +118,9 @@ def test_of_a_shared_set_each_key_summarises_what_it_has_added(tmp_path: Path) -
     run(*inputs, **options)
     assert asked
     last = run(*inputs, ("x", []), **{**options, "agent": Sharing()}).outputs_of("x")[-1]
-    assert parts(last) == Counter(text for _, texts in inputs for text in texts)
+    kept = parts(last)  # one key cannot summarise what fills the set, if that is another's
+    assert set(kept.values()) == {1}
+    assert set(kept) <= {text for _, texts in inputs for text in texts}
     for item in last:
         assert len({part[0] for part in item.split("+")}) == 1
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...agent.config.profile_options import ProfileOptions
 from ...store.state.layout import StateLayout
+from ..tasks.thread_pool import threads_are_replaced
 from .recording import Stretch, StretchFile, requests_in, write_answer
 from .sampler import Sampler, Samples, action_codes, period_after
 
@@ -44,8 +45,12 @@ def profiling(
 ) -> Iterator[None]:
     """In this block, a worker is profiled.
 
-    `worker` are its slot and generation; it waits for work in the function `idle`.
+    `worker` are its slot and generation; it waits for work in the function `idle`. Where a library
+    has replaced threads by something else, there can be no profile.
     """
+    if threads_are_replaced():
+        yield
+        return
     codes = action_codes({name: action.fn for name, action in plan.actions.items()})
     sampler = Sampler(codes, {idle.__code__})
     hz = plan.config.get(ProfileOptions.RATE)

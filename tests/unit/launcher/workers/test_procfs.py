@@ -64,11 +64,13 @@ def test_memory_is_what_psutil_calls_uss_and_below_the_bound() -> None:
 
 
 def test_what_is_shared_with_a_parent_is_nobody_s_own() -> None:
-    taken = bytearray(b"x") * (64 * MIB)
+    taken = bytearray(b"x") * (
+        256 * MIB
+    )  # far more than the child copies of this process's objects
     with forked(wait) as child:
         child.await_signals(1)
-        assert procfs.memory(child.pid) < 32 * MIB
-        assert procfs.memory_at_most(child.pid) > 64 * MIB
+        assert procfs.memory(child.pid) < 128 * MIB
+        assert procfs.memory_at_most(child.pid) > 256 * MIB
     del taken
 
 
