@@ -90,9 +90,9 @@ def test_the_time_of_a_job_while_it_runs_and_afterwards(folder: Folder) -> None:
         workers_of(folder)
         wall = shares(profile(folder, "--seconds", 2))
         cpu = shares(profile(folder, "--seconds", 1, mode="cpu"))
-    assert wall["spin"] == pytest.approx(0.5, abs=0.2)
-    assert wall["Busy.work" if "Busy.work" in wall else "work"] == pytest.approx(0.5, abs=0.2)
-    assert cpu["spin"] > 0.8
+    assert wall["spin"] == pytest.approx(0.5, abs=0.25)
+    assert wall["Busy.work" if "Busy.work" in wall else "work"] == pytest.approx(0.5, abs=0.25)
+    assert cpu["spin"] > 0.5
     recorded = shares(profile(folder, "--last", "10m"))
     assert recorded["spin"] > 0.2
     folder.tamias("profile", "state", "--last", "10m", "--output", "page.html")
