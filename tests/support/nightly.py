@@ -69,13 +69,18 @@ INSTEAD: Final = {
         "a savepoint with runs that wait, in the same file"
     ),
     "tests/flink/test_cluster.py::test_a_segfault_costs_one_retry_and_no_task": (
-        "a worker and a launcher that are killed, in the same file"
+        "segfaults in pools: tests/fire/test_poison.py"
     ),
+    "tests/flink/test_cluster.py::test_a_worker_or_launcher_that_is_killed_is_none_of_flinks"
+    "_business": "the same kills without a cluster: tests/fire/test_flink_pools.py",
     "tests/flink/test_cluster.py::test_the_agents_metrics_are_flinks": (
         "nothing: the same metrics in a pool, without Flink"
     ),
     "tests/flink/test_cluster.py::test_the_jvm_is_killed_in_the_middle_of_javas_calls": (
         "a JVM killed again and again, without a cluster: tests/integration/test_java_resources.py"
+    ),
+    "tests/flink/test_minicluster.py::test_the_flights_agent_gives_the_same_as_without_flink": (
+        "inputs and outputs of all forms, in the same file"
     ),
     "tests/flink/test_savepoint_from_before.py::test_a_savepoint_is_carried_on_at_another"
     "_parallelism": (

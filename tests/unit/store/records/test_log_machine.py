@@ -186,5 +186,5 @@ class LogMachine(RuleBasedStateMachine):
         assert self.shard.dead_letters() == [self.dead[offset] for offset in sorted(self.dead)]
 
 
-LogMachine.TestCase.settings = settings(max_examples=examples(30), stateful_step_count=20)
+LogMachine.TestCase.settings = settings(max_examples=examples(16), stateful_step_count=20)
 TestLog = pytest.mark.process(LogMachine.TestCase)

@@ -163,5 +163,5 @@ class MemoryMachine(RuleBasedStateMachine):
             assert found == (self.model.get(key, {}), True)
 
 
-MemoryMachine.TestCase.settings = settings(max_examples=examples(50), stateful_step_count=20)
+MemoryMachine.TestCase.settings = settings(max_examples=examples(30), stateful_step_count=20)
 TestMemory = pytest.mark.process(MemoryMachine.TestCase)
