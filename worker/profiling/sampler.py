@@ -41,8 +41,8 @@ _DEEPEST: Final = 200
 _MOST_TASKS: Final = 256
 _LARGEST_SHARE: Final = 0.01
 _LONGEST_PERIOD: Final = 1.0
-_WAITING_NAMES: Final = ("select", "_worker")
-_WAITING_FILES: Final = ("/selectors.py", "/concurrent/futures/thread.py")
+_WAITING_NAMES: Final = ("select", "_worker", "wait")
+_WAITING_FILES: Final = ("/selectors.py", "/concurrent/futures/thread.py", "/threading.py")
 
 
 class Samples:
@@ -172,8 +172,7 @@ class Sampler:
     def _stack(self, frame: FrameType | None, thread: str) -> Stack:
         """The stack of a frame, the outermost frame first."""
         root = Frame(f"(thread {thread})") if thread else Frame(WORKER)
-        if frame is not None and self._waits(frame):
-            return (Frame(IDLE),) if not thread else (Frame(IDLE), root)
+        is_waiting = frame is not None and self._waits(frame)
         frames: list[Frame] = []
         while frame is not None:
             code = frame.f_code
@@ -187,6 +186,8 @@ class Sampler:
                 break
             frame = frame.f_back
         else:
+            if is_waiting:  # in no action
+                return (Frame(IDLE), root) if thread else (Frame(IDLE),)
             frames.append(root)
         frames.reverse()
         return tuple(frames)
