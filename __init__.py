@@ -144,10 +144,7 @@ if TYPE_CHECKING:
         MemorySetItem,
     )
     from .agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
-    from .agent.models.embedding_model import (
-        BaseEmbeddingModelConnection,
-        BaseEmbeddingModelSetup,
-    )
+    from .agent.models.embedding_model import BaseEmbeddingModelConnection, BaseEmbeddingModelSetup
     from .agent.models.output_schema import STRUCTURED_OUTPUT, OutputParseError, OutputSchema
     from .agent.models.vector_store import (
         BaseVectorStore,
@@ -172,27 +169,15 @@ if TYPE_CHECKING:
     from .bridge.resources.tool import JavaTool
     from .bridge.resources.vector_store import JavaCollectionManageableVectorStore, JavaVectorStore
     from .launcher.testing.in_process import AgentRun, FailedInput, run_agent
-    from .models.anthropic.chat_model import (
-        AnthropicChatModelConnection,
-        AnthropicChatModelSetup,
-    )
+    from .models.anthropic.chat_model import AnthropicChatModelConnection, AnthropicChatModelSetup
     from .models.embeddings.local import LocalEmbeddingModelConnection, LocalEmbeddingModelSetup
     from .models.mcp.prompt import MCPPrompt
     from .models.mcp.server import MCPServer
     from .models.mcp.tool import MCPTool
     from .models.ollama.chat_model import OllamaChatModelConnection, OllamaChatModelSetup
-    from .models.ollama.embeddings import (
-        OllamaEmbeddingModelConnection,
-        OllamaEmbeddingModelSetup,
-    )
-    from .models.openai.azure import (
-        AzureOpenAIChatModelConnection,
-        AzureOpenAIChatModelSetup,
-    )
-    from .models.openai.chat_model import (
-        OpenAIChatModelConnection,
-        OpenAIChatModelSetup,
-    )
+    from .models.ollama.embeddings import OllamaEmbeddingModelConnection, OllamaEmbeddingModelSetup
+    from .models.openai.azure import AzureOpenAIChatModelConnection, AzureOpenAIChatModelSetup
+    from .models.openai.chat_model import OpenAIChatModelConnection, OpenAIChatModelSetup
     from .models.openai.compatible import (
         TongyiChatModelConnection,
         TongyiChatModelSetup,
@@ -201,14 +186,8 @@ if TYPE_CHECKING:
         VLLMChatModelConnection,
         VLLMChatModelSetup,
     )
-    from .models.openai.embeddings import (
-        OpenAIEmbeddingModelConnection,
-        OpenAIEmbeddingModelSetup,
-    )
-    from .models.openai.responses import (
-        OpenAIResponsesModelConnection,
-        OpenAIResponsesModelSetup,
-    )
+    from .models.openai.embeddings import OpenAIEmbeddingModelConnection, OpenAIEmbeddingModelSetup
+    from .models.openai.responses import OpenAIResponsesModelConnection, OpenAIResponsesModelSetup
     from .models.skills.skills import Skills
     from .models.stores.chroma import ChromaVectorStore
     from .models.stores.memory import MemoryVectorStore

@@ -75,7 +75,7 @@ def request(ctx: RunnerContext, memory_set: CompactableSet) -> None:
 
 
 def make_room(ctx: RunnerContext, memory_set: CompactableSet, first_id: str) -> bool:
-    """Compact a set that was full before this run, for an add; whether it has room now.
+    """Compact a set that was full before this run, for an add. Return whether it has room now.
 
     Args:
         ctx: the context of the action.
@@ -148,7 +148,7 @@ class _Plan(NamedTuple):
 def _compaction(
     ctx: RunnerContext, memory_set: CompactableSet, labels: tuple[Any, ...], *, in_place: bool
 ) -> Work[bool]:
-    """Have the oldest items summarised until the set has room; whether it has.
+    """Have the oldest items summarised until the set has room. Return whether it has.
 
     Raises:
         Exception: in place, the model cannot be asked for the moment; or it is not about the model.
