@@ -31,6 +31,23 @@ class WorkerStatus:
     held: str = ""
     """What holds its event loop for longer than a minute, or what it has waited for during five;
     empty if there is nothing."""
+    began: float = 0.0
+    """When its process began, in seconds since the epoch."""
+    usage: dict[str, float] = field(default_factory=dict)
+    """What its process has used, as the kernel counts it (`metrics.usage`)."""
+    lag: float = 0.0
+    """Seconds by which its event loop was late, at the last heartbeat."""
+    user_seconds: float = 0.0
+    """How long the agent's code has been executed."""
+    executing: list[dict[str, Any]] = field(default_factory=list)
+    """Some of the runs that are executed: `offset`, `key` and `action` as text, and `since`, in
+    seconds since the epoch."""
+    restarts: int = 0
+    """How many workers were started in this slot after the first."""
+    last_death: str = ""
+    """How the last worker of this slot has ended that was not told to; empty if none has."""
+    last_death_at: float = 0.0
+    """When that was, in seconds since the epoch."""
 
     @property
     def running(self) -> int:
@@ -101,6 +118,16 @@ class PoolStatus:
     were used in all lives."""
     hook_errors: int = 0
     """How often a hook of the launcher has raised."""
+    oldest_age: float | None = None
+    """Seconds since the oldest of the inputs was read that are not done; None if there is none."""
+    restarts: dict[str, int] = field(default_factory=dict)
+    """How many workers were started again, by why the one before has ended."""
+    dead_letter_causes: dict[str, int] = field(default_factory=dict)
+    """Inputs that have failed for good in this life, by cause."""
+    hot_keys: list[list[Any]] = field(default_factory=list)
+    """The keys with the most inputs, as text, and about how many each had."""
+    series: list[dict[str, Any]] = field(default_factory=list)
+    """All of that as series for monitoring systems (`metrics.series`)."""
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The agent's metrics by name, of all workers that the pool has had (`metrics.ledger`)."""

@@ -8,6 +8,7 @@ intake/          requests of a service's clients
 outputs/         outputs of a program that reads them as a list
 reembedding/     vectors that are being made anew
 logs/pool.log    output of the workers
+events/          what runs have done, as far as it is kept
 profiles/        where workers have spent their time, and requests for more of that
 status.json      the last status, for other commands
 run/             files of a running pool: control socket, beacons, stacks of threads
@@ -99,6 +100,15 @@ class StateLayout:
     def recorded_profile(self, slot: int) -> Path:
         """The file in which a slot's workers record where they spend their time."""
         return self.profiles / f"worker-{slot}.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """The directory of the event log."""
+        return self.path / "events"
+
+    def event_log(self, slot: int) -> Path:
+        """The file in which a slot's workers write what their runs have done."""
+        return self.events / f"events-{slot}.jsonl"
 
     @property
     def run(self) -> Path:
