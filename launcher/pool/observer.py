@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..dispatch.slot import Phase
 from ..hooks import LauncherHook
+from ..metrics.series import series_of
 from .status import PoolStatus, WorkerStatus
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Observer:
             for slot in range(dispatcher.most_slots)
             if dispatcher.phase(slot) is not Phase.RETIRED
         ]
+        status.series = series_of(status)
         return status
 
     def _set_degraded(self, why: str) -> None:
