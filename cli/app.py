@@ -51,6 +51,9 @@ SUBCOMMANDS: Final = {
     "profile": Subcommand(
         "profile", "profile", "Show where the workers spend their time.", "observing"
     ),
+    "dashboard": Subcommand(
+        "dashboard", "dashboard", "Serve a page about jobs, to look at in a browser.", "observing"
+    ),
     "reload": Subcommand("reload", "reload", "Go over to new code without losing an input."),
     "scale": Subcommand("control", "scale", "Have more or fewer workers."),
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),

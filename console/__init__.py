@@ -1,1 +1,1 @@
-"""What people look at to see what a job does: profiles. Knows nothing of commands."""
+"""What people look at to see what a job does: profiles, a dashboard. Knows nothing of commands."""

@@ -12,16 +12,16 @@ import typer
 from rich.text import Text
 
 from ...agent.errors import UsageError
+from ...console.values.agent_code import AgentCode
+from ...console.values.json_text import json_line, shown_key
 from ...launcher.jobs.exit_codes import DEAD_LETTERS, INTERRUPTED
 from ...launcher.jobs.file_job import JobSpec
 from ...launcher.jobs.retry import retry_dead_letters
 from ...store.records.offsets import RunKind, kind_of
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
-from ..agent_code import AgentCode
 from ..errors import guarded
 from ..flags import Quiet
-from ..json_text import json_line, shown_key
 from ..text import count, error_console, output_console, shown, size, typed, write_line
 from ..views.progress import watcher
 

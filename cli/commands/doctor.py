@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ...agent.errors import UsageError
+from ...console.values.json_text import json_line
 from .. import checks
-from ..json_text import json_line
 from ..text import error_console, output_console, write_line
 from ..views.fitting import FittingLine
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from ...console.values.json_text import json_line
 from ...environments.cache import Cache
 from ..errors import guarded
-from ..json_text import json_line
 from ..text import count, duration, output_console, size, write_line
 
 if TYPE_CHECKING:

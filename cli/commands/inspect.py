@@ -9,6 +9,8 @@ import typer
 from rich.markup import escape
 
 from ...agent.errors import UsageError
+from ...console.values.agent_code import AgentCode
+from ...console.values.json_text import given_keys, json_line, key_name, plain
 from ...launcher.delivery.checkpoint import Checkpoint
 from ...launcher.pool.at_end import describe_waiting
 from ...store import clock
@@ -17,8 +19,6 @@ from ...store.memory.reader import keys_in
 from ...store.shard.live_fields import LiveFields
 from ...store.state.reader import StoreReader
 from ...store.state.waiting import waiting_counts
-from ..agent_code import AgentCode
-from ..json_text import given_keys, json_line, key_name, plain
 from ..memory.summary import described_set, described_sets, sets_in_all, sets_of_key
 from ..text import count, error_console, output_console, shown, size, typed, write_line
 from ..views.fitting import folded

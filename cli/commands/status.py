@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...console.values.json_text import json_line
 from ...launcher.pool.at_end import describe_waiting
 from ...launcher.pool.status import PoolStatus
 from ...store import clock
@@ -16,7 +17,6 @@ from ...store.state.reader import StoreReader
 from ...store.state.waiting import waiting_counts
 from ...store.waiting.reading import WaitingCounts
 from ..environment_flags import described, shown_environment
-from ..json_text import json_line
 from ..text import count, duration, output_console, rate, shown, write_line
 from ..views.estimate import Estimate
 from ..views.picture import picture

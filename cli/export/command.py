@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ...agent.errors import UsageError
+from ...console.values.agent_code import AgentCode
 from ...store.state.memories import Memories, all_memories
 from ...store.state.reader import StoreReader
-from ..agent_code import AgentCode
 from ..text import count, error_console, shown
 from .destination import STANDARD_OUTPUT, check_destination, written
 from .fields import MISSING, find

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ...agent.errors import UsageError
-from ..json_text import json_line, plain
+from ...console.values.json_text import json_line, plain
 
 MISSING: Final = object()
 """What `find` returns where there is no such field."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import MissingExtraError
-from ..json_text import json_line
+from ...console.values.json_text import json_line
 from .fields import KEY, MEMORY, MISSING, columns, find, key_value, sound
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..json_text import json_line
+from ...console.values.json_text import json_line
 from .fields import KEY, MEMORY, cell, chosen, columns, find, key_value
 
 if TYPE_CHECKING:

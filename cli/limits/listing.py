@@ -10,11 +10,11 @@ import typer
 from ...agent.errors import ConfigError, InputError
 from ...agent.limits.prices import NANO
 from ...agent.limits.settings import JOB, NO_LIMITS, Limits
+from ...console.values.json_text import given_keys, json_line
 from ...launcher.reload.generation_record import specs
 from ...store.encoding.keys import encode_key, shard_of
 from ...store.records.usage import NO_USE, Use, key_name
 from ...store.state.reader import StoreReader
-from ..json_text import given_keys, json_line
 from ..text import error_console, output_console, write_line
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ...agent.errors import UsageError
+from ...console.values.json_text import json_line
 from ...store import clock
 from ...store.memory.items import vector_of
 from ...store.state.reader import StoreReader
 from ..export.destination import STANDARD_OUTPUT, check_destination, written
 from ..export.parquet import ParquetWriter
-from ..json_text import json_line
 from ..text import count, error_console, shown
 from .selection import chosen_sets
 from .showing import item_row

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ...agent.errors import StoreLockedError, UsageError
+from ...console.values.json_text import given_keys, json_line, key_name, plain
 from ...store.at_rest.erasing import Scope
 from ...store.at_rest.forgetting import (
     check_unfinished,
@@ -20,7 +21,6 @@ from ...store.at_rest.forgetting import (
 from ...store.encoding.keys import decode_key, encode_key
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
-from ..json_text import given_keys, json_line, key_name, plain
 from ..text import count, error_console, output_console, shown, size, typed, write_line
 from .places import (
     OwnerOfRuns,

@@ -13,11 +13,11 @@ import typer
 from ...agent.config.configuration import Configuration
 from ...agent.config.memory_options import LongTermMemoryOptions
 from ...agent.errors import ConfigError
+from ...console.values.json_text import json_line, key_name, plain
 from ...launcher.reload import generation_record
 from ...store.encoding.keys import decode_key
 from ...store.memory.set_reader import description
 from ...store.state.reader import StoreReader
-from ..json_text import json_line, key_name, plain
 from ..text import count, error_console, output_console, size, typed, write_line
 from ..views.fitting import Column, FittingTable
 from .selection import chosen_sets

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from ...agent.errors import StoreLockedError, UsageError
+from ...console.values.json_text import json_line, shown_key
 from ...store import clock
 from ...store.at_rest.kept_vectors import KeptVectors
 from ...store.at_rest.reembedding import NewModel, reembed
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
 from ...store.state.waiting import waiting_counts
-from ..json_text import json_line, shown_key
 from ..text import count, error_console, output_console, shown, typed, write_line
 from .models import AgentModels
 from .selection import chosen_sets, shown_place

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from ...agent.errors import InputError, UsageError
+from ...console.values.json_text import given_keys, key_name, plain
 from ...store.encoding.keys import decode_key, encode_key
 from ...store.memory.opened_set import SetPlace, all_sets, opened_set
-from ..json_text import given_keys, key_name, plain
 from ..text import typed
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import typer
 from rich.text import Text
 
 from ...agent.errors import MemorySetError, MissingExtraError, TamiasError, UsageError
+from ...console.values.json_text import json_line, shown_key
 from ...store import clock
 from ...store.memory.opened_set import opened_set
 from ...store.sets.index.vectors import pack_vector
 from ...store.sets.searching import Query
 from ...store.state.reader import StoreReader
-from ..json_text import json_line, shown_key
 from ..text import count, date_of, error_console, output_console, size, typed, write_line
 from .listing import Capacities, model_of, set_row
 from .models import AgentModels

@@ -10,6 +10,8 @@ import typer
 from rich.text import Text
 
 from ...agent.errors import InputError
+from ...console.values.agent_code import AgentCode
+from ...console.values.json_text import given_keys, json_line, key_name, shown_key
 from ...launcher.pool.at_end import describe_waiting
 from ...store import clock
 from ...store.encoding.keys import encode_key
@@ -17,8 +19,6 @@ from ...store.records.offsets import RunKind, kind_of, offset_of
 from ...store.state.reader import StoreReader
 from ...store.state.waiting import all_waiting
 from ...store.waiting.records import NEVER
-from ..agent_code import AgentCode
-from ..json_text import given_keys, json_line, key_name, shown_key
 from ..text import date_of, duration, error_console, output_console, typed, write_line
 
 if TYPE_CHECKING:

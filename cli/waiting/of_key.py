@@ -13,10 +13,10 @@ from ...worker.runs.history import described_entries
 from ..text import date_of
 
 if TYPE_CHECKING:
+    from ...console.values.agent_code import AgentCode
     from ...store.shard.snapshot import Snapshot
     from ...store.state.reader import StoreReader
     from ...store.state.waiting import WaitingRun
-    from ..agent_code import AgentCode
 
 
 def what_waits(reader: StoreReader, key: Any, code: AgentCode) -> dict[str, Any]:

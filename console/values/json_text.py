@@ -9,9 +9,9 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from ..agent.errors import TamiasError
-from ..store.encoding.json_text import dumps_json
-from ..store.encoding.keys import decode_key
+from ...agent.errors import TamiasError
+from ...store.encoding.json_text import dumps_json
+from ...store.encoding.keys import decode_key
 
 
 def json_line(value: Any) -> str:

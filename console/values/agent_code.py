@@ -13,19 +13,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..agent.errors import UnserializableError
-from ..agent.failures.error_text import one_line
-from ..launcher.reload import generation_record
-from ..store.encoding.json_text import make_decoder
-from ..store.encoding.values import loads
-from ..worker.importing.target_loader import load_target
-from ..worker.importing.target_names import is_file
+from ...agent.errors import UnserializableError
+from ...agent.failures.error_text import one_line
+from ...launcher.reload import generation_record
+from ...store.encoding.json_text import make_decoder
+from ...store.encoding.values import loads
+from ...worker.importing.target_loader import load_target
+from ...worker.importing.target_names import is_file
 from .json_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..store.state.manifest import Manifest
+    from ...store.state.manifest import Manifest
 
 
 class AgentCode:

@@ -1,0 +1,72 @@
+"""The list of jobs, and how each of them stands."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ....store.state.waiting import waiting_counts
+
+if TYPE_CHECKING:
+    from ....store.state.reader import StoreReader
+    from ..jobs import Job, Jobs
+    from .replies import Asked
+
+__all__ = ["job_list", "job_status", "status_of"]
+
+
+def job_list(jobs: Jobs) -> list[dict[str, Any]]:
+    """All jobs."""
+    return [job.summary() for job in jobs.all()]
+
+
+def job_status(job: Job, _: Asked) -> dict[str, Any]:
+    """How a job stands; of one at rest, how it stood at its end."""
+    return status_of(job)
+
+
+def status_of(job: Job) -> dict[str, Any]:
+    """The last status of a job, with what is known of it besides.
+
+    Raises:
+        StoreError: the state directory cannot be read.
+    """
+    with job.reader() as reader:
+        view = reader.view
+        pid = view.launcher_pid()
+        record: dict[str, Any] = {
+            **(view.status() or {}),
+            "state": str(view.path),
+            "agent": view.manifest.agent,
+            "shards": view.manifest.shards,
+            "durability": view.manifest.durability,
+            "service": "service" in view.manifest.job,
+            "running": pid is not None,
+            "launcher": pid,
+            "at": time.time(),
+        }
+        if pid is None:
+            record.update(_at_rest(reader), workers=[], rate=0.0)
+        else:
+            for worker in record.get("workers", ()):
+                worker["queued"] = _queued(worker)
+    return record
+
+
+def _queued(worker: dict[str, Any]) -> int:
+    """Inputs that have not begun, as `WorkerStatus.queued`."""
+    in_flight = worker.get("in_flight", 0)
+    running = min(worker.get("active", 0), in_flight)
+    return int(in_flight - running + worker.get("waiting", 0))
+
+
+def _at_rest(reader: StoreReader) -> dict[str, Any]:
+    """What waits; an answer may have been given since the last status."""
+    waiting = waiting_counts(reader)
+    return {
+        "waiting_runs": waiting.runs,
+        "waiting_inputs": waiting.inputs,
+        "timers": waiting.timers,
+        "questions": waiting.questions,
+        "next_due": waiting.next,
+    }

@@ -1,0 +1,210 @@
+"""The jobs that a dashboard shows: state directories, some of which may come and go.
+
+A state directory stays open between requests, because opening sixteen shards takes longer than most
+answers do. No snapshot does: while one is open, the pool's files grow.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Condition, Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from ...agent.errors import StoreError, TamiasError
+from ...store.state.layout import StateLayout
+from ...store.state.reader import StoreReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["Job", "Jobs", "states_below"]
+
+MOST_JOBS: Final = 256
+_DEEPEST: Final = 3
+_MOST_FOLDERS: Final = 5_000
+_LOOK_EVERY: Final = 10.0
+"""Seconds between two searches for new state directories."""
+_PATIENCE: Final = 10.0
+"""Seconds for other requests to end that read a directory which has been made anew."""
+
+
+class Job:
+    """One job.
+
+    Attributes:
+        id: its name in addresses.
+        path: its state directory.
+    """
+
+    def __init__(self, id_: str, path: Path) -> None:
+        self.id = id_
+        self.path = path
+        self._free = Condition(Lock())
+        self._reader: StoreReader | None = None
+        self._stamp: tuple[int, ...] = ()
+        self._uses = 0
+
+    @contextmanager
+    def reader(self) -> Iterator[StoreReader]:
+        """Give the state directory, open for reading, as long as it is the same.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        reader = self._begin()
+        try:
+            yield reader
+        except OSError as error:
+            if not self.is_there:
+                raise self._gone() from error
+            raise
+        finally:
+            with self._free:
+                self._uses -= 1
+                self._free.notify_all()
+
+    def _begin(self) -> StoreReader:
+        stamp = self._stamp_now()
+        with self._free:
+            if self._reader is not None and stamp != self._stamp:
+                # LMDB's tables of one file must not be opened twice at the same time.
+                if not self._free.wait_for(lambda: not self._uses, _PATIENCE):
+                    raise StoreError(f"{self.path} is being replaced.", hint="Try again later.")
+                self._close()
+            if self._reader is None:
+                if not stamp:
+                    raise self._gone()
+                self._reader, self._stamp = StoreReader(self.path), stamp
+            self._uses += 1
+            return self._reader
+
+    def _stamp_now(self) -> tuple[int, ...]:
+        """What changes when the manifest does; empty if there is none."""
+        try:
+            found = StateLayout(self.path).manifest.stat()
+        except OSError:
+            return ()
+        return found.st_dev, found.st_ino, found.st_mtime_ns
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the state directory exists."""
+        return bool(self._stamp_now())
+
+    def close(self) -> None:
+        """Close what is open, as soon as no request reads it."""
+        with self._free:
+            if self._free.wait_for(lambda: not self._uses, _PATIENCE):
+                self._close()
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _gone(self) -> StoreError:
+        return StoreError(
+            f"{self.path} is no state directory now.", hint="It may come back, or have been moved."
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What a list of jobs shows of it; `error` says why there is nothing."""
+        row: dict[str, Any] = {
+            "id": self.id,
+            "name": self.path.name,
+            "path": str(self.path),
+            "agent": None,
+            "running": False,
+            "phase": None,
+            "started": None,
+            "error": None,
+        }
+        try:
+            with self.reader() as reader:
+                view = reader.view
+                row["agent"] = view.manifest.agent
+                row["running"] = view.launcher_pid() is not None
+                status = view.status() or {}
+                row["phase"], row["started"] = status.get("phase"), status.get("started")
+        except (TamiasError, OSError, ValueError) as error:
+            row["error"] = str(error)
+        return row
+
+
+class Jobs:
+    """All jobs of a dashboard; those that were found stay, so that their ids do.
+
+    Args:
+        paths: the state directories; none for those below a folder.
+        below: that folder.
+    """
+
+    def __init__(self, paths: Sequence[Path], below: Path | None = None) -> None:
+        self._lock = Lock()
+        self._jobs: dict[Path, Job] = {}
+        self._below = below
+        self._next_look = 0.0
+        for path in paths:
+            self._add(path)
+        self._look()
+
+    def all(self) -> list[Job]:
+        """The jobs, in the order in which they were found."""
+        self._look()
+        with self._lock:
+            return list(self._jobs.values())
+
+    def get(self, id_: str) -> Job | None:
+        """The job of an id, None if there is none."""
+        with self._lock:
+            return next((job for job in self._jobs.values() if job.id == id_), None)
+
+    def close(self) -> None:
+        """Close all."""
+        for job in self.all():
+            job.close()
+
+    def _look(self) -> None:
+        if self._below is None or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _LOOK_EVERY
+        for path in states_below(self._below):
+            self._add(path)
+
+    def _add(self, path: Path) -> None:
+        place = Path(os.path.realpath(path))
+        with self._lock:
+            if place not in self._jobs and len(self._jobs) < MOST_JOBS:
+                self._jobs[place] = Job(str(len(self._jobs)), place)
+
+
+def states_below(folder: Path) -> Iterator[Path]:
+    """Yield the state directories in a folder and below, as far as a person would put them."""
+    looked = 0
+    level = [folder]
+    for _ in range(_DEEPEST + 1):
+        below: list[Path] = []
+        for place in level:
+            looked += 1
+            if looked > _MOST_FOLDERS:
+                return
+            if StateLayout(place).manifest.is_file():
+                yield place
+                continue
+            below += _folders_in(place)
+        level = below
+
+
+def _folders_in(place: Path) -> list[Path]:
+    try:
+        with os.scandir(place) as entries:
+            return sorted(
+                Path(entry.path)
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            )
+    except OSError:  # another user's
+        return []

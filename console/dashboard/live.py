@@ -1,0 +1,156 @@
+"""What goes to browsers without being asked for: the status of jobs, each second.
+
+One task samples all jobs, in a thread. A browser has a place for one message, and gets the latest
+when it has taken the one before. So one that takes nothing costs as much as one message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from ...agent.errors import TamiasError
+from .api.overview import status_of
+from .api.replies import as_json
+from .history import History
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from .jobs import Job, Jobs
+
+__all__ = ["EventStream", "LiveFeed"]
+
+EVERY: Final = 1.0
+MOST_STREAMS: Final = 256
+_PATIENCE: Final = 10.0
+"""Seconds that a browser has to take a message."""
+_QUIET: Final = 15.0
+"""Seconds after which a comment shows that the connection is alive."""
+
+_START: Final[list[tuple[bytes, bytes]]] = [
+    (b"content-type", b"text/event-stream"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class LiveFeed:
+    """Samples jobs, keeps their history, and hands on what is new.
+
+    Attributes:
+        history: by the id of the job.
+    """
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.history: dict[str, History] = {}
+        self._jobs = jobs
+        self._places: dict[str, set[asyncio.Queue[bytes]]] = {}
+        self._last: dict[str, bytes] = {}
+        self._limiter: CapacityLimiter | None = None
+
+    @property
+    def streams(self) -> int:
+        """How many browsers listen."""
+        return sum(map(len, self._places.values()))
+
+    async def run(self) -> None:
+        """Sample until it is cancelled."""
+        self._limiter = CapacityLimiter(1)
+        while True:
+            for job in await self._in_thread(self._jobs.all):
+                await self._sample(job)
+            await asyncio.sleep(EVERY)
+
+    async def _in_thread(self, work: Any, *args: Any) -> Any:
+        return await run_sync(work, *args, limiter=self._limiter)
+
+    async def _sample(self, job: Job) -> None:
+        status, message = await self._in_thread(_message_of, job)
+        if status is not None:
+            self.history.setdefault(job.id, History()).add(status)
+        places = self._places.get(job.id)
+        if places:
+            self._last[job.id] = message
+            for place in places:
+                _put(place, message)
+        else:
+            self._last.pop(job.id, None)
+
+    def subscribe(self, job: str) -> asyncio.Queue[bytes] | None:
+        """A place for the messages of a job; None if too many listen already."""
+        if self.streams >= MOST_STREAMS:
+            return None
+        place: asyncio.Queue[bytes] = asyncio.Queue(1)
+        if job in self._last:
+            place.put_nowait(self._last[job])
+        self._places.setdefault(job, set()).add(place)
+        return place
+
+    def unsubscribe(self, job: str, place: asyncio.Queue[bytes]) -> None:
+        """Give a place back."""
+        self._places[job].discard(place)
+
+
+def _put(place: asyncio.Queue[bytes], message: bytes) -> None:
+    with suppress(asyncio.QueueEmpty):
+        place.get_nowait()
+    place.put_nowait(message)
+
+
+def _message_of(job: Job) -> tuple[dict[str, Any] | None, bytes]:
+    """A job's status, if it can be read, and the message about it."""
+    try:
+        status = status_of(job)
+    except (TamiasError, OSError, ValueError, TypeError, KeyError) as error:
+        return None, _event("gone", {"error": str(error)})
+    return status, _event("status", status)
+
+
+def _event(name: str, content: Any) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + as_json(content) + b"\n\n"
+
+
+class EventStream:
+    """The answer to a browser that listens: messages, until it or the server goes."""
+
+    def __init__(self, feed: LiveFeed, job: str, place: asyncio.Queue[bytes]) -> None:
+        self._feed = feed
+        self._job = job
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send messages."""
+        del scope
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": list(_START)})
+            while not gone.done():
+                # A browser that takes nothing is dropped: the server aborts its connection.
+                await asyncio.wait_for(_send(send, await self._next(gone)), _PATIENCE)
+        except (asyncio.TimeoutError, OSError):
+            return
+        finally:
+            gone.cancel()
+            self._feed.unsubscribe(self._job, self._place)
+
+    async def _next(self, gone: asyncio.Future[None]) -> bytes:
+        message = asyncio.ensure_future(self._place.get())
+        either: set[asyncio.Future[Any]] = {message, gone}
+        await asyncio.wait(either, timeout=_QUIET, return_when=asyncio.FIRST_COMPLETED)
+        if message.done():
+            return message.result()
+        message.cancel()
+        return b": alive\n\n"
+
+
+async def _send(send: Send, message: bytes) -> None:
+    await send({"type": "http.response.body", "body": message, "more_body": True})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
