@@ -11,6 +11,7 @@ from .agent.config.agent_options import AgentExecutionOptions, ErrorHandlingStra
 from .agent.config.configuration import Configuration
 from .agent.config.java_options import JavaOptions
 from .agent.config.memory_options import LongTermMemoryBackend, LongTermMemoryOptions
+from .agent.config.observing.record_options import RecordOptions
 from .agent.config.option import ConfigOption
 from .agent.config.options import PoolOptions, ServiceOptions
 from .agent.config.profile_options import ProfileOptions
@@ -398,6 +399,7 @@ __all__ = [
     "Question",
     "RateLimited",
     "ReActAgent",
+    "RecordOptions",
     "Resource",
     "ResourceDescriptor",
     "ResourceName",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..agent.config.agent_options import AgentExecutionOptions
+from ..agent.config.observing.record_options import RecordOptions
 from ..agent.config.options import PoolOptions
 from ..agent.config.ttl_options import ShortTermMemoryTtlUpdate, ShortTermMemoryTtlVisibility
 from ..agent.waiting.retry import RetryPolicy
@@ -35,6 +36,8 @@ class Policy:
     """For durable calls without a policy of their own; None if they are tried once."""
     codec: str
     """How payloads are encoded, for the dead letters."""
+    record_limit: int = 0
+    """How many bytes of what a run has found are kept with its dead letter."""
 
     @property
     def timed(self) -> bool:
@@ -62,6 +65,7 @@ class Policy:
             retry=retry,
             call_retry=replace(retry, attempts=call_attempts) if call_attempts > 1 else None,
             codec=codec,
+            record_limit=config.get(RecordOptions.DEAD_LETTER_RECORD),
         )
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "parse_share",
     "parse_size",
     "parse_size_or_auto",
+    "parse_words",
     "to_bool",
     "to_enum",
     "to_float",
@@ -214,6 +215,12 @@ def parse_names(value: object) -> str:
         return ",".join(name for name in stripped if name)
     msg = "module:Class, several with commas in between or as a list"
     raise ValueError(msg)
+
+
+def parse_words(value: object) -> str:
+    """Words, in a list or with commas in between."""
+    words = value if isinstance(value, (list, tuple)) else str(value).split(",")
+    return ",".join(word for word in (str(word).strip() for word in words) if word)
 
 
 def converter(kind: type[Any]) -> Callable[[object], Any]:

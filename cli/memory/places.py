@@ -23,6 +23,7 @@ from ...store.encoding.values import loads
 from ...store.files import write_json
 from ...store.records.offsets import RunKind, kind_of, offset_of, owned_number
 from ...store.state.reader import StoreReader
+from ...worker.recording.reading import count_runs, remove_runs
 from ..text import count, shown, typed
 
 if TYPE_CHECKING:
@@ -194,6 +195,11 @@ _PLACES: Final = (
         "log_lines",
         lambda view, key: count_lines(view.layout.pool_log, decode_key(key)),
         lambda view, key: remove_lines(view.layout.pool_log, decode_key(key)),
+    ),
+    Place(
+        "recorded_runs",
+        lambda view, key: count_runs(view.layout.recordings, key),
+        lambda view, key: remove_runs(view.layout.recordings, key),
     ),
     Place("errors_in_status", _failures, _forget_failures),
     Place("kept_vectors", _vectors, _forget_vectors),

@@ -48,6 +48,7 @@ class DeadLetter:
         attempts_errors: the errors of all attempts at the run, and at the durable call that gave
             up: mappings of "at" (seconds since the epoch), "error", "of" (the action or call).
         origin: of a timer, the offset of the input that it goes back to, if there is one.
+        record: what the run has found (`RunMaterial.to_json`), as far as it was kept.
     """
 
     offset: int
@@ -69,6 +70,7 @@ class DeadLetter:
     recorded: list[str] = field(default_factory=list)
     origin: int | None = None
     attempts_errors: list[dict[str, Any]] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """Return the stored form."""

@@ -8,6 +8,7 @@ intake/          requests of a service's clients
 outputs/         outputs of a program that reads them as a list
 reembedding/     vectors that are being made anew
 logs/pool.log    output of the workers
+recordings/      runs that were recorded, to be executed again under a debugger
 events/          what runs have done, as far as it is kept
 profiles/        where workers have spent their time, and requests for more of that
 status.json      the last status, for other commands
@@ -109,6 +110,15 @@ class StateLayout:
     def event_log(self, slot: int) -> Path:
         """The file in which a slot's workers write what their runs have done."""
         return self.events / f"events-{slot}.jsonl"
+
+    @property
+    def recordings(self) -> Path:
+        """The directory of recorded runs."""
+        return self.path / "recordings"
+
+    def recorded_runs(self, slot: int) -> Path:
+        """The file in which a slot's workers record runs."""
+        return self.recordings / f"runs-{slot}.jsonl"
 
     @property
     def run(self) -> Path:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ..long_term.all_shards import AllShards
     from ..metrics import WorkerMetrics
     from ..policy import Policy
+    from ..recording.recorder import RunRecorder
     from ..runs.group_commit import GroupCommit, ShardWriter
     from ..runs.lane import Lane
     from ..streams.text_sender import TextSender
@@ -85,12 +86,14 @@ class Engine:
         hooks: Hooks[WorkerHook] | None = None,
         admission: Admission | None = None,
         all_shards: AllShards | None = None,
+        recordings: RunRecorder | None = None,
     ) -> None:
         """`writers` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
 
         `halt` gets the report when an action failed and the policy is to fail. `hooks` is None
         where no hook listens. `admission` is that of calls with limits, `texts` are the streams of
         calls; None: there are none. `all_shards` are those of the state directory, for shared sets.
+        `recordings` records runs; None: none are recorded.
         """
         self.plan = plan
         self.texts = texts
@@ -100,6 +103,7 @@ class Engine:
         self.hooks = hooks
         self.admission = admission
         self.all_shards = all_shards
+        self.recordings = recordings
         self.threads = ThreadPool(policy.threads, "tamias-call")
         self.recorder = Recorder(group)
         self.questions = questions
@@ -405,7 +409,7 @@ class Engine:
     def _find_simple_action(self) -> Action | None:
         """The one synchronous action that inputs start, if the agent is of that kind."""
         policy = self._policy
-        if self.plan.conditions:
+        if self.plan.conditions or self.recordings is not None:
             return None
         actions = self.plan.route(InputEvent(input=None))
         plain = not (policy.sync_in_threads or policy.timed or self.hooks or self._wants_ends)
@@ -447,7 +451,7 @@ class Engine:
         self._halt(report)
 
     def close(self) -> None:
-        """Cancel all tasks of runs and release the threads."""
+        """Cancel all tasks of runs, release the threads, and close files."""
         self._halted = True
         self._driver.halt()
         for lane in self._lanes.values():
@@ -455,3 +459,5 @@ class Engine:
                 lane.run.task.cancel()
         self.threads.close()
         self._driver.close()
+        if self.recordings is not None:
+            self.recordings.close()

@@ -20,10 +20,12 @@ from ...agent.failures.error_text import full_text, is_of, message_of
 from ...store.records.dead_letters import DeadLetter
 from ...store.records.offsets import offset_of, retries_of
 from ..own_code import OWN_FOLDERS
+from ..recording.material import material_of
 
 if TYPE_CHECKING:
     from ...store.records.dead_letters import Cause
     from ..durable.call_log import CallRecord
+    from ..policy import Policy
     from ..runs.run import Run
 
 _LOOP_IN_LOOP: Final = (
@@ -85,7 +87,7 @@ def is_final(error: BaseException) -> bool:
     return divergence is not None and divergence.is_between_generations
 
 
-def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
+def dead_letter(run: Run, error: BaseException, policy: Policy) -> DeadLetter:
     """The dead letter of an input whose run raised `error` at its last attempt."""
     divergence = divergence_in(error)
     call = run.log.call_that_gave_up(error) if run.log is not None else None
@@ -95,7 +97,7 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         retries=retries_of(run.offset),
         key=run.lane.key_bytes,
         payload=run.payload,
-        codec=_codec(run, codec),
+        codec=_codec(run, policy.codec),
         origin=None if run.has_input else run.origin,
         attempts_errors=_attempts(run, call),
         cause=cause_of(error),
@@ -109,6 +111,7 @@ def dead_letter(run: Run, error: BaseException, codec: str) -> DeadLetter:
         generation=run.lane.writer.generation,
         recorded_by=divergence.recorded_by if divergence else None,
         recorded=run.history() if divergence else [],
+        record=material_of(run, policy.record_limit).to_json(),
     )
 
 
@@ -124,16 +127,17 @@ def _attempts(run: Run, call: CallRecord | None) -> list[dict[str, Any]]:
     return [{"at": at, "error": error, "of": of} for at, error, of in errors]
 
 
-def rejection_letter(run: Run, rejection: dict[str, Any], codec: str) -> DeadLetter:
+def rejection_letter(run: Run, rejection: dict[str, Any], policy: Policy) -> DeadLetter:
     """The dead letter of an input that the launcher has rejected."""
     return DeadLetter(
         offset=offset_of(run.offset),
         retries=retries_of(run.offset),
         key=run.lane.key_bytes,
         payload=run.payload,
-        codec=_codec(run, codec),
+        codec=_codec(run, policy.codec),
         origin=None if run.has_input else run.origin,
         at=time.time(),
+        record=material_of(run, policy.record_limit).to_json(),
         **{"generation": run.lane.writer.generation, **rejection},
     )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..limits.admission import Admission
     from ..long_term.all_shards import AllShards
     from ..metrics import WorkerMetrics
+    from ..recording.recorder import RunRecorder
     from ..runs.run import Run
     from ..streams.text_sender import TextSender
     from ..tasks.thread_pool import ThreadPool
@@ -49,6 +50,9 @@ class Services(Protocol):
     owned: OwnedRuns
     all_shards: AllShards | None
     """The shards of the state directory; None where those of this worker are all that is read."""
+
+    recordings: RunRecorder | None
+    """Records runs; None where none are recorded."""
 
     @property
     def call_retry(self) -> RetryPolicy | None:

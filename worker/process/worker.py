@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -44,6 +43,7 @@ from ..metrics import WorkerMetrics
 from ..notices import Notices, notice_warnings
 from ..policy import Policy, field_ttl_of
 from ..profiling.profiler import profiling
+from ..recording.recorder import RunRecorder
 from ..runs.group_commit import GroupCommit
 from ..streams.text_sender import TextSender
 from ..tasks.stacks import stacks_on_request
@@ -185,6 +185,7 @@ class Worker:
 
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
+        layout = StateLayout(boot.state)
         self._connection.check()
         self._owned.field_ttl = field_ttl_of(plan.config)
         self._owned.acquire_initial(assignment.shards)
@@ -210,7 +211,7 @@ class Worker:
         self._admission.requests.receive_now = self._receive_permits
         self._owned.usage = self._admission.usage
         self._questions = Questions(self._owned.writers, self._group, self._send)
-        self._beacon = Beacons(StateLayout(boot.state).beacons)[assignment.slot]
+        self._beacon = Beacons(layout.beacons)[assignment.slot]
         os.register_at_fork(after_in_child=self._forked)
         self._engine = Engine(
             plan,
@@ -229,6 +230,7 @@ class Worker:
             hooks=self._hooks or None,
             admission=self._admission,
             all_shards=self._owned.all_shards,
+            recordings=RunRecorder.of(plan.config, layout, assignment.slot, boot.input_codec),
         )
         change_label(self._label)
         if self._hooks.wants(WorkerHook.committed):
@@ -489,12 +491,3 @@ class Worker:
     def _end(self, code: int) -> None:
         if not self._ended.done():
             self._ended.set_result(code)
-
-
-def freeze_heap() -> None:
-    """Prepare the heap for forks: keep the garbage collector from writing to its objects."""
-    gc.collect()
-    gc.freeze()
-    # The worker's own objects are freed by reference counts; a search for cycles after every seven
-    # hundred objects would cost a fifth of its time.
-    gc.set_threshold(20_000, 20, 50)

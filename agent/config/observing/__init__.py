@@ -1,0 +1,1 @@
+"""Options of what is kept for people who look at a job. Knows nothing of workers."""
