@@ -3,20 +3,26 @@
 The outermost frames are at the top; the width of a frame is its share of the time. A click on a
 frame makes it as wide as the page; one can search, and walk with the keyboard. With an older
 profile, colours show what takes a larger share now (red) and what a smaller one (blue).
+
+`flame_graph.js` draws it, here and in the dashboard.
 """
 
 from __future__ import annotations
 
 import json
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .formats import frame_text
 
 if TYPE_CHECKING:
     from ...worker.profiling.profile import Frame, Profile
 
-__all__ = ["as_page"]
+__all__ = ["DRAWING", "as_data", "as_page"]
+
+DRAWING: Final = tuple(Path(__file__).with_name(f"flame_graph.{kind}") for kind in ("js", "css"))
+"""The files that draw a flame graph: a module of JavaScript, and its styles."""
 
 _LEAST_SHARE: Final = 0.0005
 """Frames below this share of the time are left out: they would be less than a pixel wide."""
@@ -31,8 +37,13 @@ class _Node:
         self.children: dict[Frame, _Node] = {}
 
 
-def as_page(profile: Profile, title: str, before: Profile | None = None) -> str:
-    """An HTML page with the flame graph of a profile, compared with an older one if given."""
+def as_data(
+    profile: Profile, before: Profile | None = None, unit: Literal["s", "B"] = "s"
+) -> dict[str, Any]:
+    """The flame graph of a profile, compared with an older one if given, as plain data.
+
+    What the profile measures is seconds, or bytes.
+    """
     root = _Node()
     for stack, old, now in profile.minus(before if before is not None else profile):
         node = root
@@ -42,14 +53,26 @@ def as_page(profile: Profile, title: str, before: Profile | None = None) -> str:
             node = node.children.setdefault(frame, _Node())
             node.now += now
             node.before += old
-    data = {
-        "seconds": profile.total,
+    return {
+        "total": profile.total,
+        "unit": unit,
         "compares": before is not None,
         "root": _plain("all", "", root),
     }
+
+
+def as_page(
+    profile: Profile,
+    title: str,
+    before: Profile | None = None,
+    unit: Literal["s", "B"] = "s",
+) -> str:
+    """An HTML page with the flame graph of a profile, compared with an older one if given."""
     # "</" must not end the script, whatever a function or a file is called.
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    return _PAGE.replace("@TITLE@", escape(title)).replace("@DATA@", text)
+    data = json.dumps(as_data(profile, before, unit), separators=(",", ":")).replace("<", "\\u003c")
+    script, styles = (file.read_text("utf-8") for file in DRAWING)
+    page = _PAGE.replace("@TITLE@", escape(title)).replace("@STYLES@", styles)
+    return page.replace("@SCRIPT@", script).replace("@DATA@", data)
 
 
 def _plain(name: str, place: str, node: _Node) -> list[Any]:
@@ -71,80 +94,15 @@ _PAGE: Final = """<!DOCTYPE html>
 :root { color-scheme: light dark; }
 body { font: 14px/1.4 system-ui, sans-serif; margin: 1rem; }
 h1 { font-size: 1.1rem; margin: 0 0 .5rem; }
-#bar { display: flex; gap: .5rem; flex-wrap: wrap; align-items: center; margin-bottom: .5rem; }
-#graph { position: relative; }
-#graph button { position: absolute; height: 19px; border: 1px solid Canvas; border-radius: 2px;
-  padding: 0 3px; font: 12px/17px ui-monospace, monospace; text-align: left; color: #111;
-  overflow: hidden; white-space: nowrap; text-overflow: ellipsis; cursor: pointer; }
-#graph button:focus-visible { outline: 2px solid Highlight; z-index: 1; }
-#graph button.found { box-shadow: inset 0 0 0 2px #a0f; }
-#about { min-height: 3em; font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
-</style>
+.flame-box:focus-visible { outline-color: Highlight; }
+@STYLES@</style>
 <h1>@TITLE@</h1>
-<div id="bar"><label>Search <input id="search" type="search"></label>
-<button id="up" type="button">All</button><span id="matched" role="status"></span></div>
-<div id="graph" role="group" aria-label="Flame graph"></div>
-<p id="about" role="status">Click on a frame to see it as wide as the page.</p>
+<div id="flame"></div>
 <script type="application/json" id="data">@DATA@</script>
-<script>
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const graph = document.getElementById("graph"), about = document.getElementById("about");
-const search = document.getElementById("search"), matched = document.getElementById("matched");
-let top_ = data.root;
-const share = (value) => (100 * value).toFixed(1) + " %";
-function colour(node) {
-  if (data.compares) {
-    const change = Math.max(-1, Math.min(1, (node[2] - node[3]) / 0.1));
-    const weight = Math.round(95 - 45 * Math.abs(change));
-    return change > 0 ? `hsl(10 85% ${weight}%)` : `hsl(215 85% ${weight}%)`;
-  }
-  let hash = 0;
-  for (const letter of node[0]) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
-  if (!node[1]) return `hsl(${190 + hash % 30} 40% 75%)`;
-  return `hsl(${20 + hash % 35} 85% ${62 + hash % 12}%)`;
-}
-function describe(node) {
-  let text = `${node[0]}: ${share(node[2])}, ${(node[2] * data.seconds).toFixed(2)} s`;
-  if (data.compares) text += `, before ${share(node[3])}`;
-  about.textContent = text + (node[1] ? `\\n${node[1]}` : "");
-}
-function draw() {
-  const needle = search.value.toLowerCase();
-  let depth = 0, hits = 0;
-  graph.replaceChildren();
-  const whole = Math.max(top_[2], top_[3]) || 1;
-  const place = (node, left, level, inside) => {
-    const width = Math.max(node[2], data.compares ? node[3] : 0) / whole;
-    if (width < 0.001) return width;
-    depth = Math.max(depth, level + 1);
-    const box = document.createElement("button");
-    box.type = "button";
-    box.textContent = node[0];
-    box.style.left = 100 * left + "%";
-    box.style.width = 100 * Math.min(width, 1 - left) + "%";
-    box.style.top = 20 * level + "px";
-    box.style.background = colour(node);
-    box.setAttribute("aria-label", `${node[0]}, ${share(node[2])}`);
-    const hit = needle && node[0].toLowerCase().includes(needle);
-    if (hit) { box.className = "found"; if (!inside) hits += node[2]; }
-    box.onmouseenter = box.onfocus = () => describe(node);
-    box.onclick = () => { top_ = node; draw(); graph.firstChild.focus(); };
-    graph.append(box);
-    let from = left;
-    for (const inner of node[4]) from += place(inner, from, level + 1, inside || hit);
-    return width;
-  };
-  place(top_, 0, 0, false);
-  graph.style.height = 20 * depth + "px";
-  matched.textContent = needle ? `${share(hits)} of the time` : "";
-}
-search.oninput = draw;
-document.getElementById("up").onclick = () => { top_ = data.root; draw(); };
-document.onkeydown = (event) => {
-  if (event.key === "Escape") { top_ = data.root; draw(); }
-};
-draw();
+<script type="module">
+@SCRIPT@
+flameGraph(
+  document.getElementById("flame"), JSON.parse(document.getElementById("data").textContent));
 </script>
 </html>
 """
