@@ -8,14 +8,13 @@ change has replaced it. That an item has expired is only seen by its record, whe
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .folding import terms_record
 from .index.bitmap import flags_of, is_sound, numbers_of
 from .index.postings import ChunkLists, TailTerms
 from .index.terms import metadata_term
 from .index.vector_chunk import BrokenChunkError
-from .index.vectors import cosines
 from .records import TERMS, VECTOR, ItemHead, StoredItem, Totals
 
 if TYPE_CHECKING:
@@ -27,11 +26,23 @@ if TYPE_CHECKING:
 
     Buffer = bytes | memoryview | bytearray
 
-__all__ = ["ItemsPart", "Part", "Segment", "StoredPart", "filter_terms", "fits"]
+__all__ = ["Candidate", "ItemsPart", "Part", "Segment", "StoredPart", "filter_terms", "fits"]
 
 
-_STRANGE: Final = 0.05
-"""By so much a cosine of i8 differs from that of f16 if one of them is damaged, or very seldom."""
+class Candidate(NamedTuple):
+    """An item whose cosine is to be computed exactly.
+
+    Attributes:
+        number: of the item, in its part.
+        half: its vector in f16.
+        about: its cosine by i8; None if it is in no chunk.
+        first: the first number of its chunk.
+    """
+
+    number: int
+    half: Buffer
+    about: float | None = None
+    first: int = 0
 
 
 def fits(item: StoredItem, filters: Mapping[str, Any] | None) -> bool:
@@ -117,17 +128,18 @@ class Part(Protocol):
         """Its segments, narrowed to what has these terms."""
 
     def compare(
-        self, query: Any, scan: Callable[[], Scan], name: int, filters: Sequence[int]
-    ) -> list[tuple[float, int]]:
-        """Compare vectors with a query: add chunks to a scan, which gets them as (name, first).
+        self, dims: int, scan: Callable[[], Scan], name: int, filters: Sequence[int]
+    ) -> list[Candidate]:
+        """Add the chunks with vectors of so many dimensions to a scan, as (name, first).
 
-        Returns cosines and numbers of the items that are in no chunk.
+        Returns the items that are in no chunk.
         """
 
-    def rescore(
-        self, query: Any, found: Sequence[tuple[float, int, int]]
-    ) -> list[tuple[float, int]]:
-        """Exact cosines and numbers of what a scan has found: cosines, first numbers, rows."""
+    def candidates(self, found: Sequence[tuple[float, int, int]]) -> list[Candidate]:
+        """What a scan has found: cosines, first numbers, rows."""
+
+    def check(self, candidate: Candidate) -> None:
+        """Raise StoreCorruptError if the chunk is damaged in which an item was found."""
 
     def expiry(self, number: int) -> float | None:
         """When an item expires, 0.0 for never; None if it is not there."""
@@ -209,14 +221,14 @@ class StoredPart:
         self._segments[0] = Segment(terms, numbers, shown)
 
     def compare(
-        self, query: Any, scan: Callable[[], Scan], name: int, filters: Sequence[int]
-    ) -> list[tuple[float, int]]:
+        self, dims: int, scan: Callable[[], Scan], name: int, filters: Sequence[int]
+    ) -> list[Candidate]:
         """See `Part`."""
         if filters:
             self.segments(filters)
         bitmaps = dict(self._chunks)
         for first, rows in self._stored.all_rows():
-            if rows.dims != len(query) or first not in bitmaps:
+            if rows.dims != dims or first not in bitmaps:
                 continue
             self._rows[first] = rows
             segment = self._segments.get(first)
@@ -224,48 +236,41 @@ class StoredPart:
             if flags is not None and len(flags) != rows.items:
                 raise self._stored.damaged(f"chunk {first}", "its vectors are not of its items")
             scan().add((name, first), rows, flags)
-        return self._compare_tail(query, filters)
+        return self._in_tail(dims, filters)
 
-    def _compare_tail(self, query: Any, filters: Sequence[int]) -> list[tuple[float, int]]:
+    def _in_tail(self, dims: int, filters: Sequence[int]) -> list[Candidate]:
         unwanted: set[int] = self._hidden
         if filters:
             tail = self._segments[0]
             if tail.allowed is not None:
                 pairs = zip(tail.numbers, tail.allowed, strict=True)
                 unwanted = unwanted.union(number for number, flag in pairs if not flag)
-        size = 2 * len(query)
         # Vectors whose items are in chunks of another length are here, too; records will be read.
-        records = [
-            (number, value)
-            for number, value in self._stored.tail(VECTOR)
-            if len(value) == size and number not in unwanted
+        return [
+            Candidate(number, half)
+            for number, half in self._stored.tail(VECTOR)
+            if len(half) == 2 * dims and number not in unwanted
         ]
-        if not records:
-            return []
-        found = cosines(b"".join(value for _, value in records), query)
-        return list(zip(found, (number for number, _ in records), strict=True))
 
-    def rescore(
-        self, query: Any, found: Sequence[tuple[float, int, int]]
-    ) -> list[tuple[float, int]]:
+    def candidates(self, found: Sequence[tuple[float, int, int]]) -> list[Candidate]:
         """See `Part`."""
-        numbers: list[int] = []
-        halves: list[bytes] = []
-        abouts: list[float] = []
+        candidates: list[Candidate] = []
         by_chunk: dict[int, list[tuple[float, int]]] = {}
         for about, first, row in found:
             by_chunk.setdefault(first, []).append((about, row))
         for first, picked in by_chunk.items():
             rows = self._rows[first]
-            halves += self._stored.halves(first, rows, [row for _, row in picked])
-            numbers += self._stored.numbers_at(first, (rows.places[row] for _, row in picked))
-            abouts += (about for about, _ in picked)
-        exact = cosines(b"".join(halves), query)
-        firsts = (first for first, picked in by_chunk.items() for _ in picked)
-        for first, about, cosine in zip(firsts, abouts, exact, strict=True):
-            if not abs(about - cosine) < _STRANGE:  # NaN is strange, too
-                self._stored.check_halves(first)
-        return list(zip(exact, numbers, strict=True))
+            halves = self._stored.halves(first, rows, [row for _, row in picked])
+            numbers = self._stored.numbers_at(first, (rows.places[row] for _, row in picked))
+            candidates += (
+                Candidate(number, half, about, first)
+                for number, half, (about, _) in zip(numbers, halves, picked, strict=True)
+            )
+        return candidates
+
+    def check(self, candidate: Candidate) -> None:
+        """See `Part`."""
+        self._stored.check_halves(candidate.first)
 
     def expiry(self, number: int) -> float | None:
         """See `Part`."""
@@ -308,30 +313,28 @@ class ItemsPart:
 
     def compare(
         self,
-        query: Any,
+        dims: int,
         scan: Callable[[], Scan],  # noqa: ARG002 (see `Part`)
         name: int,  # noqa: ARG002 (see `Part`)
         filters: Sequence[int],
-    ) -> list[tuple[float, int]]:
+    ) -> list[Candidate]:
         """See `Part`."""
         allowed = self.segments(filters)[0].allowed if filters else None
-        found = [
-            (number, item.vector)
+        return [
+            Candidate(number, item.vector)
             for number, item in enumerate(self._items)
-            if len(item.vector) == 2 * len(query) and (allowed is None or allowed[number])
+            if len(item.vector) == 2 * dims and (allowed is None or allowed[number])
         ]
-        if not found:
-            return []
-        scores = cosines(b"".join(vector for _, vector in found), query)
-        return list(zip(scores, (number for number, _ in found), strict=True))
 
-    def rescore(
+    def candidates(
         self,
-        query: Any,  # noqa: ARG002 (see `Part`)
         found: Sequence[tuple[float, int, int]],  # noqa: ARG002 (see `Part`)
-    ) -> list[tuple[float, int]]:
+    ) -> list[Candidate]:
         """See `Part`; there are no chunks."""
         return []
+
+    def check(self, candidate: Candidate) -> None:
+        """See `Part`; there are no chunks."""
 
     def expiry(self, number: int) -> float | None:
         """See `Part`."""

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .index.ranking import decay, fuse
 from .index.terms import terms_of
-from .index.vectors import Scan, stored_query
+from .index.vectors import Scan, cosines, stored_query
 from .parts import filter_terms, fits
 from .word_search import WordSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .parts import Part
+    from .parts import Candidate, Part
     from .records import ItemHead, StoredItem
 
 __all__ = ["Found", "Query", "search"]
@@ -33,6 +33,8 @@ _LEAST: Final = 50
 """So many are in an order at least, and `_TIMES` as many as are wanted."""
 _TIMES: Final = 4
 _GROWTH: Final = 4
+_STRANGE: Final = 0.05
+"""By so much a cosine of i8 differs from that of f16 if one of them is damaged, or very seldom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +188,28 @@ class _Search:
                 scan = Scan(query, keep)
             return scan
 
-        found: list[tuple[float, int, int]] = []
+        found: list[tuple[int, Candidate]] = []
         for name, part in enumerate(self._parts):
-            compared = part.compare(query, scan_of_chunks, name, self._filters)
-            found += [(score, name, number) for score, number in compared]
+            compared = part.compare(len(query), scan_of_chunks, name, self._filters)
+            found += ((name, candidate) for candidate in compared)
         if scan is not None:
             rows: dict[int, list[tuple[float, int, int]]] = {}
             for score, (name, first), row in scan.best():
                 rows.setdefault(name, []).append((score, first, row))
             for name, places in rows.items():
-                rescored = self._parts[name].rescore(query, places)
-                found += [(score, name, number) for score, number in rescored]
-        found.sort(key=_descending)
-        return found[:keep]
+                candidates = self._parts[name].candidates(places)
+                found += ((name, candidate) for candidate in candidates)
+        exact = cosines(b"".join([candidate.half for _, candidate in found]), query)
+        for (name, candidate), score in zip(found, exact, strict=True):
+            about = candidate.about
+            if about is not None and not abs(about - score) < _STRANGE:  # NaN is strange, too
+                self._parts[name].check(candidate)
+        scored = [
+            (score, name, candidate.number)
+            for (name, candidate), score in zip(found, exact, strict=True)
+        ]
+        scored.sort(key=_descending)
+        return scored[:keep]
 
 
 def _second(pair: tuple[_Place, float]) -> float:
