@@ -54,6 +54,9 @@ SUBCOMMANDS: Final = {
     "dashboard": Subcommand(
         "dashboard", "dashboard", "Serve a page about jobs, to look at in a browser.", "observing"
     ),
+    "metrics": Subcommand(
+        "metrics", "metrics", "Show the metrics of jobs, or serve them.", "observing"
+    ),
     "reload": Subcommand("reload", "reload", "Go over to new code without losing an input."),
     "scale": Subcommand("control", "scale", "Have more or fewer workers."),
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),

@@ -31,6 +31,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="A setting, before those of --config."),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(metavar="[HOST:]PORT", help="Serve metrics to Prometheus there, while it runs."),
+]
 Report = Annotated[bool, typer.Option("--json", help="Print a report as JSON in the end.")]
 Events = Annotated[
     bool, typer.Option("--json", help="Print what happens to stdout, as JSON lines.")

@@ -62,7 +62,7 @@ def _perform(request: dict[str, Any], channel: Channel) -> tuple[Report, int]:
 
     def on_status(status: PoolStatus) -> None:
         # The metrics are in the state directory, and may be large.
-        channel.send(status={**asdict(status), "metrics": {}})
+        channel.send(status={**asdict(status), "metrics": {}, "series": []})
 
     def on_ready(frontend: Frontend) -> None:
         channel.send(ready={"address": frontend.address, "listen": frontend.listens_on})

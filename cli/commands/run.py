@@ -17,6 +17,7 @@ from ...launcher.logs.end_report import keep_output
 from ...launcher.sinks.appendfile import OutputClosedError
 from .. import flags
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
+from ..observing.exporter import Exporter
 from ..paths import StatePlace, absolute, check_output, check_streams
 from ..settings import configuration, for_workers
 from ..text import write_line
@@ -100,6 +101,7 @@ def run(
         ),
     ] = None,
     asked: EnvironmentFlags,
+    metrics: flags.Metrics = None,
     logs: Annotated[
         bool | None, typer.Option("--logs", help="Show what the workers print.")
     ] = None,
@@ -147,7 +149,13 @@ def run(
         settled.get(PoolOptions.DURABILITY),
     ) as state_place:
         return _perform(
-            spec, state_place, overwrite=overwrite, fresh=fresh, as_json=as_json, quiet=quiet
+            spec,
+            state_place,
+            metrics,
+            overwrite=overwrite,
+            fresh=fresh,
+            as_json=as_json,
+            quiet=quiet,
         )
 
 
@@ -157,6 +165,7 @@ def resume(
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", metavar="N", help="Another number of them.")
     ] = None,
+    metrics: flags.Metrics = None,
     as_json: flags.Report = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -168,12 +177,13 @@ def resume(
         given = configuration(None, None, {"workers": workers}).data
         spec = replace(spec, config={**spec.config, **given})
     with StatePlace(str(state), spec.output) as state_place:
-        return _perform(spec, state_place, as_json=as_json, quiet=quiet)
+        return _perform(spec, state_place, metrics, as_json=as_json, quiet=quiet)
 
 
 def _perform(
     spec: JobSpec,
     state: StatePlace,
+    metrics: str | None,
     *,
     overwrite: bool = False,
     fresh: bool = False,
@@ -181,7 +191,9 @@ def _perform(
     quiet: bool,
 ) -> int:
     check_streams(spec.input, spec.output)
-    with watcher(spec, quiet=quiet) as watch:
+    with Exporter([state.path], metrics) as exporter, watcher(spec, quiet=quiet) as watch:
+        if exporter.url:
+            watch.print_line(f"metrics at {exporter.url}")
         try:
             report = run_file_job(
                 spec,

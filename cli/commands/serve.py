@@ -17,6 +17,7 @@ from ...launcher.jobs.target import checked_target
 from ...service.server.service import ServeSpec, serve
 from .. import flags
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
+from ..observing.exporter import Exporter
 from ..settings import configuration, for_workers
 from ..text import count, duration, error_console, shown, write_line
 from ..views.failures import FailureReporter
@@ -50,6 +51,7 @@ def run_service(
     config: flags.Config = None,
     settings: flags.Settings = None,
     asked: EnvironmentFlags,
+    metrics: flags.Metrics = None,
     as_json: flags.Events = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -77,13 +79,19 @@ def run_service(
     printer = _EventPrinter(as_json=as_json, quiet=quiet)
     if not quiet:
         logging.getLogger("tamias").addHandler(printer)
+    state_path = Path(place).absolute()
     try:
-        report = serve(
-            spec,
-            Path(place).absolute(),
-            on_ready=lambda frontend: printer.ready(frontend, place),
-            on_status=printer.report_failures,
-        )
+        with Exporter([state_path], metrics) as exporter:
+            if exporter.url:
+                printer.print_event(
+                    {"event": "metrics", "url": exporter.url}, f"metrics at {exporter.url}"
+                )
+            report = serve(
+                spec,
+                state_path,
+                on_ready=lambda frontend: printer.ready(frontend, place),
+                on_status=printer.report_failures,
+            )
     finally:
         logging.getLogger("tamias").removeHandler(printer)
     printer.print_event(

@@ -17,6 +17,7 @@ from ...store import clock
 from .. import flags
 from ..environment_flags import described
 from ..errors import print_error
+from ..observing.exporter import Exporter
 from ..text import count, error_console, output_console, shown, typed, write_line
 from ..views.deployment import JsonViews, results, views
 
@@ -32,6 +33,7 @@ def up(
     check: Annotated[
         bool, typer.Option("--check", help="Only check the file and what it names; start nothing.")
     ] = False,
+    metrics: flags.Metrics = None,
     as_json: flags.Events = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -47,7 +49,13 @@ def up(
     if check:
         return _check(file, as_json=as_json)
     deployment = Deployment.read(file)
-    with views(deployment, as_json=as_json, quiet=quiet) as watch:
+    states = [member.state for member in deployment.members]
+    with (
+        Exporter(states, metrics) as exporter,
+        views(deployment, as_json=as_json, quiet=quiet) as watch,
+    ):
+        if exporter.url:
+            watch.metrics_served(exporter.url)
         supervisor = Supervisor(deployment, watch)
         code = supervisor.run()
     if isinstance(watch, JsonViews):

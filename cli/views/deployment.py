@@ -134,6 +134,9 @@ class Views(DeploymentListener):
             if agent.state == "restarting":
                 agent.state = "interrupted"
 
+    def metrics_served(self, url: str) -> None:
+        """Show where the metrics of all agents are served."""
+
     def _outcome(self, name: str, report: Report) -> str:
         if report.finished:
             return "done"
@@ -195,6 +198,10 @@ class LineViews(Views):
             self.print_line(f"{what}; interrupt again to stop at once")
         else:
             self.print_line("stopping at once" if times == 2 else "killing what is left")
+
+    def metrics_served(self, url: str) -> None:
+        """As `Views.metrics_served`."""
+        self.print_line(f"metrics at {url}")
 
     def refresh(self) -> None:
         """As `DeploymentListener.refresh`."""
@@ -277,6 +284,10 @@ class JsonViews(Views):
         """As `DeploymentListener.stopping`."""
         super().stopping(times)
         self.print_event("stopping", times=times)
+
+    def metrics_served(self, url: str) -> None:
+        """As `Views.metrics_served`."""
+        self.print_event("metrics", url=url)
 
     def refresh(self) -> None:
         """As `DeploymentListener.refresh`."""

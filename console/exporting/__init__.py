@@ -1,0 +1,1 @@
+"""What is exported of jobs: their series, read and made clean. Knows nothing of formats."""
