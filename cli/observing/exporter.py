@@ -95,14 +95,12 @@ class Exporter:
             process = self._start()
             if process is None:
                 return
-            if process.stderr is not None:
-                for line in process.stderr:
+            with process:
+                for line in process.stderr or ():
                     _LOG.warning("metrics: %s", line.rstrip())
-            code = process.wait()
+                code = process.wait()
             with self._guard:
                 self._process = None
-            if process.stdin is not None:
-                process.stdin.close()
             if self._closing.is_set():
                 return
             how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name

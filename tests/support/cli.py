@@ -78,6 +78,7 @@ READING = (
     ["waiting"],
     ["keys"],
     ["limits"],
+    ["metrics"],
     ["memory"],
     ["dead-letters", "list"],
     ["dead-letters", "show"],

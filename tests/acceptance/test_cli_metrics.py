@@ -1,0 +1,102 @@
+"""`tamias metrics`, and `--metrics` of the commands that run pools."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import urllib.request
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from support.cli import Folder, is_dead, wait_for
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def url_in(process: subprocess.Popen[str]) -> str:
+    """Where a command says that its metrics are."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        found = re.search(r"metrics at (http://\S+)", line)
+        if found:
+            return found[1]
+    raise AssertionError("no metrics")
+
+
+def sample(url: str, name: str) -> float:
+    """A sample without further labels; -1 if there is none."""
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        found = re.search(rf'^{name}{{agent="[^"]*"}} (\S+)$', answer.read().decode(), re.MULTILINE)
+    return float(found[1]) if found else -1.0
+
+
+def test_a_job_serves_its_metrics_while_it_runs_and_has_them_when_it_is_killed(
+    folder: Folder,
+) -> None:
+    folder.inputs(["wait"])
+    arguments = ("agent.py:Counter", "-i", "in.jsonl", "-o", "out.jsonl", "--workers", "1")
+    with folder.started("run", *arguments, "--metrics", "0") as process:
+        url = url_in(process)
+        wait_for((folder.path / "waiting").exists)
+        wait_for(lambda: sample(url, "tamias_inputs_in_flight") == 1)
+        assert sample(url, "tamias_up") == 1
+        beside = [
+            each
+            for each in psutil.Process(process.pid).children()
+            if "--with-parent" in each.cmdline()
+        ]
+        assert len(beside) == 1
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for(lambda: is_dead(beside[0]))
+    page = folder.tamias("metrics", "out.jsonl.tamias").stdout
+    assert 'tamias_up{agent="out.jsonl"} 0.0' in page
+    assert 'tamias_inputs_in_flight{agent="out.jsonl"} 1.0' in page
+
+
+def test_mistakes_are_said_before_the_job_begins(folder: Folder) -> None:
+    folder.inputs([1])
+    arguments = ("agent.py:Counter", "-i", "in.jsonl", "-o", "out.jsonl")
+    done = folder.tamias("run", *arguments, "--metrics", "nowhere", code=2)
+    assert "nowhere is no address for metrics" in done.stderr
+    assert "out.jsonl.tamias" not in folder.everything()
+    done = folder.tamias("metrics", "out.jsonl.tamias", code=2)
+    assert "is not a state directory" in done.stderr
+    done = folder.tamias("metrics", "out.jsonl.tamias", "--format", "xml", code=2)
+    assert "--format xml is unknown" in done.stderr
+
+
+def test_a_deployment_has_one_page_for_all_its_agents(folder: Folder) -> None:
+    folder.inputs(["wait"])
+    folder.write(
+        "all.yaml",
+        "agents:\n"
+        + "".join(
+            f"  {name}:\n    target: agent.py:Counter\n    input: in.jsonl\n"
+            f"    output: {name}.jsonl\n    workers: 1\n"
+            for name in ("first", "second")
+        ),
+    )
+    with folder.started("up", "all.yaml", "--metrics", "0") as process:
+        url = url_in(process)
+
+        def at_work() -> int:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                page = answer.read().decode()
+            return sum(
+                f'tamias_inputs_in_flight{{agent="{name}"}} 1.0' in page
+                for name in ("first", "second")
+            )
+
+        wait_for(lambda: at_work() == 2)
+        (folder.path / "go").touch()
+        assert process.wait(60) == 0

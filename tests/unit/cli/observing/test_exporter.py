@@ -1,0 +1,60 @@
+"""The process that exports metrics: it comes again when it dies, and ends with its block."""
+
+from __future__ import annotations
+
+import os
+import signal
+import urllib.request
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from support.cli import is_dead, wait_for
+from tamias.agent.errors import UsageError
+from tamias.cli.observing.exporter import Exporter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def page(exporter: Exporter) -> str:
+    with urllib.request.urlopen(exporter.url, timeout=30) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def exporting() -> list[psutil.Process]:
+    return [
+        each
+        for each in psutil.Process().children()
+        if not is_dead(each) and "--with-parent" in each.cmdline()
+    ]
+
+
+@pytest.mark.process
+def test_another_one_is_started_when_it_dies(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Exporter([tmp_path / "job.tamias"], "0") as exporter:
+        assert 'tamias_up{agent="job"} 0.0' in page(exporter)
+        (first,) = exporting()
+        os.kill(first.pid, signal.SIGKILL)
+        assert "tamias_up" in page(exporter)  # the socket is the launcher's: nothing is refused
+        (second,) = exporting()
+        assert second != first
+    assert "the process that exports metrics has ended (SIGKILL)" in caplog.text
+    wait_for(lambda: is_dead(second))
+
+
+def test_a_port_in_use_is_an_error_before_anything_begins(tmp_path: Path) -> None:
+    with (
+        Exporter([], None) as nothing,
+        pytest.raises(UsageError, match="another program uses it"),
+    ):
+        assert nothing.url == ""
+        first = Exporter([tmp_path], "0")
+        try:
+            Exporter([tmp_path], first.url.removeprefix("http://").removesuffix("/metrics"))
+        finally:
+            first.__exit__()
