@@ -47,14 +47,15 @@ def test_another_one_is_started_when_it_dies(
     wait_for(lambda: is_dead(second))
 
 
+@pytest.mark.process
 def test_a_port_in_use_is_an_error_before_anything_begins(tmp_path: Path) -> None:
-    with (
-        Exporter([], None) as nothing,
-        pytest.raises(UsageError, match="another program uses it"),
-    ):
-        assert nothing.url == ""
-        first = Exporter([tmp_path], "0")
-        try:
-            Exporter([tmp_path], first.url.removeprefix("http://").removesuffix("/metrics"))
-        finally:
-            first.__exit__()
+    first = Exporter([tmp_path], "0")
+    place = first.url.removeprefix("http://").removesuffix("/metrics")
+    with first, pytest.raises(UsageError, match="another program uses it"):
+        Exporter([tmp_path], place)
+
+
+def test_without_an_address_nothing_is_started() -> None:
+    with Exporter([], None) as exporter:
+        assert exporter.url == ""
+        assert exporting() == []
