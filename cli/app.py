@@ -57,6 +57,9 @@ SUBCOMMANDS: Final = {
     "metrics": Subcommand(
         "metrics", "metrics", "Show the metrics of jobs, or serve them.", "observing"
     ),
+    "debug": Subcommand(
+        "debug", "debug_run", "Execute a recorded run again, under pdb.", "observing"
+    ),
     "reload": Subcommand("reload", "reload", "Go over to new code without losing an input."),
     "scale": Subcommand("control", "scale", "Have more or fewer workers."),
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),

@@ -186,13 +186,14 @@ def has_data(path: Path) -> bool:
         return False
 
 
-def open_reader(path: Path, *, yields: bool = False) -> Environment:
+def open_reader(path: Path, *, yields: bool = False, locked: bool = True) -> Environment:
     """Open the environment in the directory `path` for reading, beside its writer.
 
     With `yields`, it is closed if this process opens it for writing later.
 
     If the reader table cannot be written (a read-only file system, another user's store), the
-    environment is read without an entry there; that is safe if no process writes to it.
+    environment is read without an entry there; that is safe if no process writes to it. Without
+    `locked`, that is wanted: no byte of the directory changes.
 
     Raises:
         StoreError: there is none, or LMDB cannot open it.
@@ -204,7 +205,7 @@ def open_reader(path: Path, *, yields: bool = False) -> Environment:
             environment = Environment(path, shares[0].require(), writable=False, yields=yields)
             shares.append(environment)
             return environment
-        handle = _open_for_reading(path)
+        handle = _open_for_reading(path, locked=locked)
         _check_length(path, handle, extend=False)
         environment = Environment(path, handle, writable=False, yields=yields)
         _register(path, environment)
@@ -283,7 +284,7 @@ def _lockable(path: Path) -> bool:
     return True
 
 
-def _open_for_reading(path: Path) -> lmdb.Environment:
+def _open_for_reading(path: Path, *, locked: bool) -> lmdb.Environment:
     """Open an environment whose files are not replaced meanwhile (`at_rest.rewriting`).
 
     LMDB opens two files, one after the other. They have to belong together.
@@ -300,7 +301,7 @@ def _open_for_reading(path: Path) -> lmdb.Environment:
             with suppress(StoreError):  # this user may only read, and so may open it without a lock
                 _reserve(path)
         try:
-            handle = _open_handle(path, readonly=True, sync=False, lock=_lockable(path))
+            handle = _open_handle(path, readonly=True, sync=False, lock=_lockable(path) and locked)
         except StoreError:
             if _is_replaced(path, before) and time.monotonic() < deadline:
                 continue

@@ -100,6 +100,13 @@ def run(
             help="What an action's exception leads to. Default: dead-letter.",
         ),
     ] = None,
+    record: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="failed|all|KEY",
+            help="Record these runs, so that tamias debug can execute them again; may be repeated.",
+        ),
+    ] = None,
     asked: EnvironmentFlags,
     metrics: flags.Metrics = None,
     logs: Annotated[
@@ -123,6 +130,7 @@ def run(
         "max-attempts": max_attempts,
         "on-error": on_error,
         "show-logs": logs,
+        "record": ",".join(record) if record else None,
     }
     settled = configuration(config, settings, given, target=target)
     if as_json and output == "-":

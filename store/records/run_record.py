@@ -11,14 +11,11 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...agent.errors import StoreCorruptError
 from .journal import JournalEntry
 from .offsets import offset_of, retries_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["RunMaterial", "RunRecord"]
 
@@ -33,12 +30,14 @@ class RunMaterial:
             were not kept.
         is_complete: whether `memory` is all of it; if not, it has what the run has read.
         left_out: what was not kept because it is too large: "journal", "memory".
+        questions: the run's questions with their answers, encoded, by token.
     """
 
     journal: list[JournalEntry] = field(default_factory=list)
     memory: dict[str, bytes] | None = None
     is_complete: bool = False
     left_out: list[str] = field(default_factory=list)
+    questions: dict[str, bytes] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON types; empty if there is nothing."""
@@ -47,6 +46,8 @@ class RunMaterial:
             found["journal"] = [
                 [entry.action, entry.kind, entry.index, _text(entry.data)] for entry in self.journal
             ]
+        if self.questions:
+            found["questions"] = {name: _text(data) for name, data in self.questions.items()}
         if self.memory is not None:
             found["memory"] = {path: _text(data) for path, data in self.memory.items()}
             found["complete"] = self.is_complete
@@ -71,24 +72,10 @@ class RunMaterial:
                 None if memory is None else {path: _bytes(memory[path]) for path in memory},
                 bool(found.get("complete")),
                 list(found.get("left_out", ())),
+                {name: _bytes(data) for name, data in found.get("questions", {}).items()},
             )
         except (ValueError, TypeError, AttributeError) as error:
             raise StoreCorruptError(f"The record of a run cannot be read: {error}.") from error
-
-    @property
-    def size(self) -> int:
-        """How many bytes of data it has."""
-        return journal_size(self.journal) + memory_size(self.memory or {})
-
-
-def journal_size(entries: Iterable[JournalEntry]) -> int:
-    """How many bytes of data journal records have."""
-    return sum(len(entry.data) for entry in entries)
-
-
-def memory_size(memory: dict[str, bytes]) -> int:
-    """How many bytes fields of memory have."""
-    return sum(len(path) + len(data) for path, data in memory.items())
 
 
 @dataclass(slots=True)

@@ -53,19 +53,30 @@ class ShardReader:
         "_file",
         "_is_closed",
         "_lock",
+        "_locked",
         "_yields",
         "directory",
     )
 
-    def __init__(self, directory: Path, *, yields: bool = False) -> None:
-        """`yields`: whether this process may open the shard for writing later."""
+    def __init__(self, directory: Path, *, yields: bool = False, locked: bool = True) -> None:
+        """Open the shard.
+
+        Args:
+            directory: the shard's directory.
+            yields: whether this process may open the shard for writing later.
+            locked: see `open_reader`.
+        """
         self.directory = directory
         self._yields = yields
-        self._environment = open_reader(directory, yields=yields)
+        self._locked = locked
+        self._environment = self._open()
         self._file = data_file(directory)
         self._databases: Databases | None = None
         self._is_closed = False
         self._lock = Lock()
+
+    def _open(self) -> Environment:
+        return open_reader(self.directory, yields=self._yields, locked=self._locked)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Snapshot | None]:
@@ -104,15 +115,12 @@ class ShardReader:
     def _opened(self) -> Environment:
         """The environment."""
         if self._yields and self._environment.handle is None and not self._is_closed:
-            self._environment, self._file = (
-                open_reader(self.directory, yields=True),
-                data_file(self.directory),
-            )
+            self._environment, self._file = self._open(), data_file(self.directory)
             self._databases = None
         if not self._is_closed and (file := data_file(self.directory)) not in (None, self._file):
             # It was written anew (`at_rest.rewriting`): what is open here is the old file.
             self._environment.close()
-            self._environment, self._file = open_reader(self.directory, yields=self._yields), file
+            self._environment, self._file = self._open(), file
             self._databases = None
         return self._environment
 

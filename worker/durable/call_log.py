@@ -45,7 +45,7 @@ from ...agent.failures.error_text import exceptions_in, is_of, message_of, one_l
 from ...store.encoding.values import dumps, dumps_checked, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
     from .fingerprint import CallIdentity
@@ -330,6 +330,10 @@ class CallLog:
             for number, raised in self._raised
             if number >= self._last_own and any(cause is raised for cause in causes)
         }
+
+    def unclaimed(self) -> Iterator[CallRecord]:
+        """The records that are left to be claimed."""
+        return iter(self._unclaimed)
 
     @property
     def replaying(self) -> bool:

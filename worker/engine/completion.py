@@ -88,7 +88,7 @@ class RunCompletion:
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_ended, run_info(run), len(run.outputs))
         if self._recordings is not None:
-            self._recordings.record(run)
+            self._recordings.record(run, self._questions)
         if run.lane.run is run:  # else it is an answer, and the memory is another run's
             if self._unfinished and run.lane.has_changes:
                 self._unfinished.mark_changed(run.offset, run.lane)
@@ -120,7 +120,7 @@ class RunCompletion:
         if outcome == "retry":
             return self._retry(run, error), now + pause
         if self._recordings is not None:
-            self._recordings.record(run, error)
+            self._recordings.record(run, self._questions, error)
         if outcome == "fail":
             self._services.recorder.drop_failed_calls(run, error)  # or the job would always fail
             self._halt(failure_report(run, error))
@@ -131,7 +131,7 @@ class RunCompletion:
             run.lane.writer.failed.append(run.number)
             self._close(run, 0)
         else:
-            letter = dead_letter(run, error, self.policy)
+            letter = dead_letter(run, error, self.policy, self._questions)
             self._count_failure(run, kind_of_error(error), letter.error)
             self._dead_letter(run, letter)
         return None
@@ -142,7 +142,7 @@ class RunCompletion:
     def set_aside(self, run: Run, rejection: dict[str, Any]) -> None:
         """Record as a dead letter an input that must not be run (again)."""
         self.occupy(run)
-        letter = rejection_letter(run, rejection, self.policy)
+        letter = rejection_letter(run, rejection, self.policy, self._questions)
         self._count_failure(run, kind_of_rejection(letter.cause, letter.error), letter.error)
         self._dead_letter(run, letter)
 

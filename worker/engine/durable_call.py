@@ -167,6 +167,11 @@ class DurableCall:
             self.admission = None
 
     @property
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the function is called with."""
+        return self._arguments[1:]
+
+    @property
     def is_async(self) -> bool:
         """Whether what is to be called is a coroutine function, and not for a thread."""
         function = self._options.reconciler if self._is_unknown else self._arguments[0]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..durable.call_log import CallRecord
     from ..policy import Policy
     from ..runs.run import Run
+    from ..waiting.questions import Questions
 
 _LOOP_IN_LOOP: Final = (
     "cannot be called from a running event loop",  # asyncio.run, asyncio.Runner.run
@@ -87,7 +88,7 @@ def is_final(error: BaseException) -> bool:
     return divergence is not None and divergence.is_between_generations
 
 
-def dead_letter(run: Run, error: BaseException, policy: Policy) -> DeadLetter:
+def dead_letter(run: Run, error: BaseException, policy: Policy, questions: Questions) -> DeadLetter:
     """The dead letter of an input whose run raised `error` at its last attempt."""
     divergence = divergence_in(error)
     call = run.log.call_that_gave_up(error) if run.log is not None else None
@@ -111,7 +112,7 @@ def dead_letter(run: Run, error: BaseException, policy: Policy) -> DeadLetter:
         generation=run.lane.writer.generation,
         recorded_by=divergence.recorded_by if divergence else None,
         recorded=run.history() if divergence else [],
-        record=material_of(run, policy.record_limit).to_json(),
+        record=material_of(run, questions, policy.record_limit).to_json(),
     )
 
 
@@ -127,7 +128,9 @@ def _attempts(run: Run, call: CallRecord | None) -> list[dict[str, Any]]:
     return [{"at": at, "error": error, "of": of} for at, error, of in errors]
 
 
-def rejection_letter(run: Run, rejection: dict[str, Any], policy: Policy) -> DeadLetter:
+def rejection_letter(
+    run: Run, rejection: dict[str, Any], policy: Policy, questions: Questions
+) -> DeadLetter:
     """The dead letter of an input that the launcher has rejected."""
     return DeadLetter(
         offset=offset_of(run.offset),
@@ -137,7 +140,7 @@ def rejection_letter(run: Run, rejection: dict[str, Any], policy: Policy) -> Dea
         codec=_codec(run, policy.codec),
         origin=None if run.has_input else run.origin,
         at=time.time(),
-        record=material_of(run, policy.record_limit).to_json(),
+        record=material_of(run, questions, policy.record_limit).to_json(),
         **{"generation": run.lane.writer.generation, **rejection},
     )
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...store.records.journal import ACTION, CALL
-from ...store.records.run_record import RunMaterial, journal_size
+from ...store.records.run_record import RunMaterial
 from ..memory.fields import DELETED, MISSING, to_record
 
 if TYPE_CHECKING:
     from ..memory.fields import MemoryFields
     from ..runs.run import Run
+    from ..waiting.questions import Questions
 
 __all__ = ["material_of"]
 
 
-def material_of(run: Run, limit: int) -> RunMaterial:
+def material_of(run: Run, questions: Questions, limit: int) -> RunMaterial:
     """Return what a run has found, up to so many bytes; to be called before it is committed.
 
     The outcomes of calls come first: they cannot be had again.
@@ -24,9 +25,13 @@ def material_of(run: Run, limit: int) -> RunMaterial:
         return RunMaterial()
     newest = {entry.key: entry for entry in run.entries or () if entry.kind in (CALL, ACTION)}
     found = RunMaterial(sorted(newest.values(), key=lambda entry: entry.key))
-    room = limit - journal_size(found.journal)
+    writer = run.lane.writer
+    asked = {token: questions.get(writer, token) for token in run.tokens or ()}
+    found.questions = {token: each.encode() for token, each in asked.items() if each is not None}
+    room = limit - sum(len(entry.data) for entry in found.journal)
+    room -= sum(map(len, found.questions.values()))
     if room < 0:
-        found.journal = []
+        found.journal, found.questions = [], {}
         found.left_out.append("journal")
         room = limit
     if run.lane.run is run:  # an answer comes while another run uses the memory

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ...agent.config.configuration import Configuration
     from ...store.state.layout import StateLayout
     from ..runs.run import Run
+    from ..waiting.questions import Questions
 
 __all__ = ["RunRecorder", "earlier_runs"]
 
@@ -75,12 +76,12 @@ class RunRecorder:
         limit = config.get(RecordOptions.RECORD_LIMIT)
         return cls(layout.recorded_runs(slot), wanted, limit, codec)
 
-    def record(self, run: Run, error: BaseException | None = None) -> None:
+    def record(self, run: Run, questions: Questions, error: BaseException | None = None) -> None:
         """Record a run that is about to be committed, or has failed for good, if it is wanted."""
         if run.is_answer or not self._wants(run, failed=error is not None):
             return
         try:
-            self._write(self._record(run, error).encode())
+            self._write(self._record(run, questions, error).encode())
         except Exception as problem:  # noqa: BLE001 (whatever it is, the run goes on)
             self._report(problem)
 
@@ -89,7 +90,7 @@ class RunRecorder:
             return True
         return bool(self._keys) and str(decode_key(run.lane.key_bytes)) in self._keys
 
-    def _record(self, run: Run, error: BaseException | None) -> RunRecord:
+    def _record(self, run: Run, questions: Questions, error: BaseException | None) -> RunRecord:
         return RunRecord(
             number=run.offset,
             key=run.lane.key_bytes,
@@ -101,7 +102,7 @@ class RunRecorder:
             error="" if error is None else one_line(error),
             action=run.action.name if error is not None and run.action is not None else None,
             origin=None if run.has_input else run.origin,
-            material=material_of(run, self._limit // 4),
+            material=material_of(run, questions, self._limit // 4),
         )
 
     def _write(self, line: bytes) -> None:

@@ -1,0 +1,88 @@
+"""Agents for tests of `tamias debug`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tamias import Agent, Event, InputEvent, OutputEvent, action
+
+if TYPE_CHECKING:
+    from tamias import RunnerContext
+
+made: list[int] = []
+"""What the durable call was really made with."""
+
+
+def rate(value: int) -> int:
+    made.append(value)
+    return value * 10
+
+
+class Rated(Event):
+    rating: int
+
+
+class Shop(Agent):
+    """Two actions, a plain and an asynchronous one; input 3 fails in the second."""
+
+    @action(InputEvent)
+    @staticmethod
+    def first(event: Event, ctx: RunnerContext) -> None:
+        rating = ctx.durable_execute(rate, event.input)
+        ctx.short_term_memory.set("last", event.input)
+        ctx.send_event(Rated(rating=rating))
+
+    @action(Rated)
+    @staticmethod
+    async def second(event: Event, ctx: RunnerContext) -> None:
+        limit = 300
+        seen = ctx.short_term_memory.get("seen", 0) + 1
+        ctx.short_term_memory.set("seen", seen)
+        price = await ctx.durable_execute_async(rate, event.rating)
+        if price == limit:
+            raise ValueError(f"no {price}")  # the failing line
+        ctx.send_event(OutputEvent(output=price))
+
+
+class Waiting(Agent):
+    """Sleeps, asks, and then fails."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def handle(event: Event, ctx: RunnerContext) -> None:
+        await ctx.sleep(timedelta(hours=1))
+        answer = await ctx.wait_for("approval", ask={"amount": event.input})
+        began = ctx.now()
+        raise ValueError(f"answered {answer} at {began.year}")
+
+
+class Reminder(Event):
+    text: str
+
+
+class Reminding(Agent):
+    """Sets a timer, whose run fails."""
+
+    @action(InputEvent)
+    @staticmethod
+    def handle(event: Event, ctx: RunnerContext) -> None:
+        ctx.schedule(after=60, event=Reminder(text=event.input))
+
+    @action(Reminder)
+    @staticmethod
+    def remind(event: Event, ctx: RunnerContext) -> None:
+        raise LookupError(f"nobody for {event.text} of {ctx.key}")
+
+
+class Remembering(Agent):
+    """Has a memory set, and fails at the input "fail"."""
+
+    @action(InputEvent)
+    @staticmethod
+    def handle(event: Event, ctx: RunnerContext) -> None:
+        notes = ctx.long_term_memory.get_or_create_memory_set("notes")
+        if event.input == "fail":
+            texts = sorted(str(item.value) for item in notes.get())
+            raise ValueError(" and ".join(texts))
+        notes.add(event.input)
