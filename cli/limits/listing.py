@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...agent.errors import ConfigError, InputError
-from ...agent.limits.prices import NANO
-from ...agent.limits.settings import JOB, NO_LIMITS, Limits
+from ...agent.errors import InputError
+from ...console.usage.rows import configured_limits, usage_row, usage_rows
 from ...console.values.json_text import given_keys, json_line
-from ...launcher.reload.generation_record import specs
 from ...store.encoding.keys import encode_key, shard_of
-from ...store.records.usage import NO_USE, Use, key_name
+from ...store.records.usage import NO_USE, key_name
 from ...store.state.reader import StoreReader
 from ..text import error_console, output_console, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...agent.limits.settings import Limit
-
-_NOW = ("granted", "waiting", "active", "breaker", "opened")
-"""What only a running pool knows."""
+    from ...agent.limits.settings import Limits
+    from ...store.records.usage import Use
 
 
 def limits(
@@ -37,13 +33,13 @@ def limits(
 ) -> int:
     """Show what calls with limits have used in all, of what budget; also while the job runs."""
     with StoreReader(state) as reader:
-        configured = _configured(reader.view.manifest.job)
+        configured = configured_limits(reader.view.manifest.job)
         if key is not None:
             rows = _of_key(reader, configured, key)
         else:
             running = reader.view.launcher_pid() is not None
             status = (reader.view.status() or {}).get("limits") if running else None
-            rows = _rows(reader.usage(), configured, status or {})
+            rows = usage_rows(reader.usage(), configured, status or {})
     if as_json:
         for row in rows:
             write_line(json_line(row))
@@ -54,49 +50,13 @@ def limits(
     return 0
 
 
-def _configured(job: dict[str, Any]) -> Limits:
-    """The limits of a job that a command can resume; none for others."""
-    for spec in specs(job).values():
-        config = spec.get("config")
-        if isinstance(config, dict):
-            try:
-                return Limits.of(config)
-            except ConfigError:  # of another version
-                return NO_LIMITS
-    return NO_LIMITS
-
-
-def _rows(used: dict[str, Use], configured: Limits, status: dict[str, Any]) -> list[dict[str, Any]]:
-    names = sorted({*used, *configured.by_name, *status} - {JOB})
-    if JOB in used or JOB in configured.by_name:
-        names.append(JOB)
-    rows = []
-    for name in names:
-        row = _row(name, used.get(name, NO_USE), configured.limit(name))
-        now = status.get(name)
-        if isinstance(now, dict) and name != JOB:
-            row.update({field: now.get(field) for field in _NOW})
-        rows.append(row)
-    return rows
-
-
-def _row(name: str, use: Use, limit: Limit) -> dict[str, Any]:
-    return {
-        "limit": name,
-        "tokens": use.tokens,
-        "budget_tokens": limit.budget_tokens,
-        "spent": use.money / NANO,
-        "budget": None if limit.budget is None else limit.budget / NANO,
-    }
-
-
 def _of_key(reader: StoreReader, configured: Limits, key: str) -> list[dict[str, Any]]:
     """What calls of a key have used, under limits that have a budget for each key."""
     rows = []
     for name, limit in sorted(configured.per_key.items()):
         if limit.is_budget:
             uses = (_use_of_key(reader, name, candidate) for candidate in given_keys(key))
-            rows.append(_row(name, max(uses, default=NO_USE), limit))
+            rows.append(usage_row(name, max(uses, default=NO_USE), limit))
     return rows
 
 

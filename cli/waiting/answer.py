@@ -8,6 +8,7 @@ no pool. It is recorded once, and the command says so only when it is on record.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +46,8 @@ def answer(
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="As tamias waiting shows it.")],
     *,
     json_text: Annotated[
-        str | None, typer.Option("--json", metavar="VALUE", help="The answer, as JSON.")
+        str | None,
+        typer.Option("--json", metavar="VALUE", help="The answer, as JSON; - reads it from stdin."),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", metavar="TEXT", help="The answer, as a text.")
@@ -80,12 +82,17 @@ def _value(json_text: str | None, text: str | None) -> Any:
     if json_text is None:
         return text
     try:
-        return loads_json(json_text.encode())
+        return loads_json(_given_text(json_text))
     except ValueError as error:
         raise UsageError(
             f"The answer {json_text[:40]!r} is not JSON: {error}.",
             hint="A text in JSON has quotes: --json '\"yes\"'; or use --text yes.",
         ) from None
+
+
+def _given_text(json_text: str) -> bytes:
+    """The JSON itself; that of standard input for a hyphen, which no JSON is."""
+    return sys.stdin.buffer.read() if json_text == "-" else json_text.encode()
 
 
 def _give(state: Path, given: _Answer) -> bool:

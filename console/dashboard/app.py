@@ -4,46 +4,54 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from importlib.resources import files
-from pathlib import Path
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.responses import FileResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
-from .api.overview import job_list, job_status
+from .api.overview import job_list
 from .api.replies import NotThereError, Workshop, json_response
+from .api.routes import ROUTES
+from .assets_served import Assets
 from .live import EventStream, LiveFeed
 from .security import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from .api.replies import Asked
+    from .api.routes import JobRoute
     from .jobs import Job, Jobs
     from .security import Access
 
 __all__ = ["make_app"]
 
-_ASSETS = Path(str(files(__package__))) / "assets"
-
 
 def make_app(jobs: Jobs, access: Access) -> ASGIApp:
     """The application for these jobs."""
     feed = LiveFeed(jobs)
+    assets = Assets()
     workshop = Workshop()
 
-    def job_route(path: str, work: Callable[[Job, Asked], Any], *methods: str) -> Route:
-        endpoint = workshop.endpoint(jobs.get, work)
-        return Route(f"/api/{{job}}/{path}", endpoint, methods=list(methods) or ["GET"])
+    long_workshop = Workshop(threads=4, waiting=40)
+
+    def job_route(route: JobRoute) -> Route:
+        shop = long_workshop if route.takes_long else workshop
+        endpoint = shop.endpoint(jobs.get, route.work)
+        return Route(f"/api/{{job}}/{route.path}", endpoint, methods=[route.method])
 
     def session(_: Asked) -> dict[str, Any]:
-        return {"csrf": access.csrf, "actions": access.allow_actions}
+        why = "" if access.allow_actions else "The dashboard was started without --allow-actions."
+        return {
+            "csrf": access.csrf,
+            "actions": access.allow_actions,
+            "reason": why,
+            "version": version("tamias"),
+        }
 
     def history(job: Job, _: Asked) -> Any:
         found = feed.history.get(job.id)
@@ -59,12 +67,12 @@ def make_app(jobs: Jobs, access: Access) -> ASGIApp:
         return EventStream(feed, job, place)
 
     routes = [
-        Route("/", _page),
-        Mount("/assets", StaticFiles(directory=_ASSETS)),
+        Route("/", assets.page),
+        Route("/assets/{path:path}", assets.endpoint),
         Route("/api/session", workshop.plain_endpoint(session)),
         Route("/api/jobs", workshop.plain_endpoint(lambda _: job_list(jobs))),
-        job_route("status", job_status),
-        job_route("history", history),
+        Route("/api/{job}/history", workshop.endpoint(jobs.get, history)),
+        *map(job_route, ROUTES),
         Route("/api/{job}/events", events),
         Route("/api/{rest:path}", workshop.plain_endpoint(_nothing)),
     ]
@@ -81,10 +89,6 @@ def make_app(jobs: Jobs, access: Access) -> ASGIApp:
             jobs.close()
 
     return Guard(Starlette(routes=routes, lifespan=lifespan), access)
-
-
-async def _page(_: Request) -> FileResponse:
-    return FileResponse(_ASSETS / "index.html")
 
 
 def _nothing(asked: Asked) -> Any:

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.errors import StoreError, TamiasError
 from ...store.state.layout import StateLayout
 from ...store.state.reader import StoreReader
+from ..rendering.renderers import Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from ..rendering.renderers import Answer
 
 __all__ = ["Job", "Jobs", "states_below"]
 
@@ -37,11 +40,13 @@ class Job:
     Attributes:
         id: its name in addresses.
         path: its state directory.
+        renderer: shows its stored values.
     """
 
     def __init__(self, id_: str, path: Path) -> None:
         self.id = id_
         self.path = path
+        self.renderer = Renderer(path)
         self._free = Condition(Lock())
         self._reader: StoreReader | None = None
         self._stamp: tuple[int, ...] = ()
@@ -94,8 +99,13 @@ class Job:
         """Whether the state directory exists."""
         return bool(self._stamp_now())
 
+    def trees(self) -> Answer:
+        """What shows the stored values of one answer."""
+        return self.renderer.answer(self._stamp_now())
+
     def close(self) -> None:
         """Close what is open, as soon as no request reads it."""
+        self.renderer.close()
         with self._free:
             if self._free.wait_for(lambda: not self._uses, _PATIENCE):
                 self._close()

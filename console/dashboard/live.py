@@ -70,6 +70,7 @@ class LiveFeed:
 
     async def _sample(self, job: Job) -> None:
         status, message = await self._in_thread(_message_of, job)
+        await self._in_thread(job.renderer.rest)
         if status is not None:
             self.history.setdefault(job.id, History()).add(status)
         places = self._places.get(job.id)

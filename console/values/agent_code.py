@@ -52,6 +52,21 @@ class AgentCode:
         except Exception:  # noqa: BLE001 (malformed)
             return data.decode(errors="backslashreplace")
 
+    def value(self, codec: str | None, data: bytes) -> Any:
+        """Return a stored value (without a codec) or an input as it is.
+
+        Raises:
+            UnserializableError: it cannot be read here.
+        """
+        if codec is None:
+            return self._load(lambda: loads(data))
+        try:
+            return self._load(lambda: make_decoder(codec)(data))
+        except UnserializableError:
+            raise
+        except Exception:  # noqa: BLE001 (malformed)
+            return data.decode(errors="backslashreplace")
+
     def _load(self, load: Callable[[], Any]) -> Any:
         # Modules that print when they are imported must not do so into this command's output.
         with contextlib.redirect_stdout(sys.stderr):

@@ -331,13 +331,14 @@ def set_label(name: SetName) -> str:
 
 
 def sets_in(
-    transaction: lmdb.Transaction[Any], table: Any, owner: bytes | None = None
+    transaction: lmdb.Transaction[Any], table: Any, owner: bytes | None = None, start: bytes = b""
 ) -> Iterator[SetName]:
-    """Yield the sets of an owner, or of all: those that have settings."""
+    """Yield the sets of an owner, or of all from an address on: those that have settings."""
     if table is None:
         return
     with transaction.cursor(table) as cursor:
-        present = cursor.set_range(owner) if owner else cursor.first()
+        first = owner or start
+        present = cursor.set_range(first) if first else cursor.first()
         while present:
             key = bytes(cursor.key())
             if owner and owner_of(key) != owner:

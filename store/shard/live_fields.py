@@ -35,11 +35,11 @@ class LiveFields:
     def scan(self, prefix: bytes, under: str = "") -> list[tuple[str, bytes]]:
         """As `Snapshot.scan`; the records are without times."""
         found = self._snapshot.scan(prefix, under)
-        return [(path, split(record)[1]) for path, record in found if self._is_live(record)]
+        return [(path, split(record)[1]) for path, record in found if self.is_live(record)]
 
-    def prefixes(self) -> Iterator[bytes]:
-        """Yield the prefix of each key that has memory, in ascending order."""
-        for prefix in self._snapshot.prefixes():
+    def prefixes(self, start: bytes = b"") -> Iterator[bytes]:
+        """Yield the prefix of each key that has memory, in ascending order, from an address on."""
+        for prefix in self._snapshot.prefixes(start):
             if self._ttl is None or self._has_live(prefix):
                 yield prefix
 
@@ -51,16 +51,17 @@ class LiveFields:
 
     def _count_of(self, prefix: bytes) -> int:
         records, _ = self._snapshot.fields(prefix, _ALL)
-        return sum(map(self._is_live, records.values()))
+        return sum(map(self.is_live, records.values()))
 
     def _has_live(self, prefix: bytes) -> bool:
         for limit in (_FIRST, _ALL):
             records, complete = self._snapshot.fields(prefix, limit)
-            if any(map(self._is_live, records.values())):
+            if any(map(self.is_live, records.values())):
                 return True
             if complete:
                 break
         return False
 
-    def _is_live(self, record: bytes) -> bool:
+    def is_live(self, record: bytes) -> bool:
+        """Return whether a record is seen; its first eight bytes are enough."""
         return self._ttl is None or self._ttl.due_of(record) > self._moment

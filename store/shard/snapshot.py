@@ -136,9 +136,9 @@ class Snapshot:
         """
         return StoredSet(self._reading_in_place(), self._databases.sets, name)
 
-    def sets(self, owner: bytes | None = None) -> Iterator[SetName]:
-        """Yield the memory sets of an owner (`store.sets.records`), or of all."""
-        return sets_in(self._reading_in_place(), self._databases.sets, owner)
+    def sets(self, owner: bytes | None = None, start: bytes = b"") -> Iterator[SetName]:
+        """Yield the memory sets of an owner (`store.sets.records`), or of all from an address."""
+        return sets_in(self._reading_in_place(), self._databases.sets, owner, start)
 
     def _reading_in_place(self) -> lmdb.Transaction[Any]:
         """A transaction that gives records as they lie in the map, which saves large ones a copy.
@@ -166,6 +166,13 @@ class Snapshot:
         """Return what `read` returns, given the transaction and the databases."""
         return read(self._transaction, self._databases)
 
+    def read_in_place(self, read: Callable[[lmdb.Transaction[Any], Databases], _T]) -> _T:
+        """As `read`, with a transaction whose records are not copied; they end with the snapshot.
+
+        It sees the commit that the rest sees, or a later one.
+        """
+        return read(self._reading_in_place(), self._databases)
+
     def close(self) -> None:
         """End the transactions; the snapshot cannot be used any more."""
         self._transaction.abort()
@@ -185,7 +192,7 @@ class Snapshot:
         while stored.startswith(prefix):
             if len(found) >= limit:
                 return found, False
-            found[self._path(stored, start)] = cursor.value()
+            found[self.path_of(stored, start)] = cursor.value()
             if not cursor.next():
                 break
             stored = cursor.key()
@@ -215,14 +222,15 @@ class Snapshot:
             for stored, value in cursor.iternext():
                 if not stored.startswith(stem):
                     break
-                path = self._path(stored, start)
+                path = self.path_of(stored, start)
                 if path.startswith(dotted):
                     rest.append((path, value))
             rest.sort(key=_path_of_item)
             found += rest
         return found
 
-    def _path(self, stored: bytes, start: int) -> str:
+    def path_of(self, stored: bytes, start: int) -> str:
+        """The path in an address, whose prefix has the length `start`."""
         if len(stored) == MAX_ADDRESS and stored[CUT] == 0xFF:
             return decode_path(self._get(stored, b"", self._databases.names))
         try:
@@ -230,10 +238,10 @@ class Snapshot:
         except UnicodeDecodeError:
             return decode_path(stored[start:])
 
-    def prefixes(self) -> Iterator[bytes]:
-        """Yield the prefix of each key that has memory, in ascending order."""
+    def prefixes(self, start: bytes = b"") -> Iterator[bytes]:
+        """Yield the prefix of each key that has memory, in ascending order, from an address on."""
         with self._transaction.cursor(self._databases.memory) as cursor:
-            present = cursor.first()
+            present = cursor.set_range(start) if start else cursor.first()
             while present:
                 prefix = prefix_of(cursor.key())
                 yield prefix

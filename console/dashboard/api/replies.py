@@ -51,6 +51,10 @@ class Asked:
         self.query = query
         self.body = body
 
+    def limit(self, most: int) -> int:
+        """How many rows are wanted: 50, unless it is said; 1 at least. Raises UsageError."""
+        return max(1, self.number("limit", 50, most))
+
     def number(self, name: str, default: int, most: int) -> int:
         """A number from the query, 0 at least and `most` at most. Raises UsageError."""
         return number_in(self.query.get(name), name, default, most)

@@ -1,0 +1,156 @@
+"""Dead letters, a page at a time, also of a million."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import ExitStack
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from ....agent.errors import UsageError
+from ....launcher.control.client import NoAnswerError, send_request
+from ....store.records.offsets import RunKind, kind_of, offset_of
+from ....store.shard.paging import letter_heads
+from .replies import NotThereError, number_in
+from .tokens import key_text, token_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ....store.state.reader import StoreReader
+    from ..jobs import Job
+    from .replies import Asked
+
+__all__ = ["letter_list", "one_letter", "retry"]
+
+_MOST: Final = 500
+_MOST_LOOKED_AT: Final = 50_000
+"""Letters that one answer looks at, to find those of a cause."""
+_COUNTED: Final = 20_000
+"""Letters whose causes are counted."""
+_LARGEST: Final = (1 << 63) - 1
+_PATIENCE: Final = 30.0
+_MOST_RETRIED: Final = 10_000
+_LONGEST_ERROR: Final = 2_000
+
+
+def letter_list(job: Job, asked: Asked) -> dict[str, Any]:
+    """Dead letters behind a number; only those of `cause`, if it is given."""
+    limit = asked.limit(_MOST)
+    after, cause = asked.text("after"), asked.text("cause")
+    start = 0 if after is None else number_in(after, "number of a dead letter", 0, _LARGEST) + 1
+    rows: list[dict[str, Any]] = []
+    following: str | None = None
+    last = ""
+    with job.reader() as reader:
+        for looked, (number, head) in enumerate(_heads(reader, start)):
+            if len(rows) >= limit or looked >= _MOST_LOOKED_AT:
+                following = last
+                break
+            last = str(number)
+            letter = json.loads(head) if cause is None or cause.encode() in head else {}
+            if letter and cause in (None, letter["cause"]):
+                rows.append(_row(number, letter))
+        answer: dict[str, Any] = {"letters": rows, "next": following, "total": _total(reader)}
+        if after is None:
+            answer.update(_causes(reader))
+    return answer
+
+
+def _heads(reader: StoreReader, start: int) -> Iterator[tuple[int, bytes]]:
+    with ExitStack() as stack:
+        shards = []
+        for number in range(reader.view.manifest.shards):
+            snapshot = stack.enter_context(reader.shard(number))
+            if snapshot is not None:
+                shards.append(letter_heads(snapshot, start))
+        yield from merge(*shards)
+
+
+def _total(reader: StoreReader) -> int:
+    return reader.counts()["dead"]
+
+
+def _causes(reader: StoreReader) -> dict[str, Any]:
+    """How many of the first letters have each cause; of all, unless there are very many."""
+    causes: Counter[str] = Counter()
+    for _, head in islice(_heads(reader, 0), _COUNTED):
+        causes[json.loads(head)["cause"]] += 1
+    return {"causes": dict(causes.most_common()), "causes_of": causes.total()}
+
+
+def _row(number: int, letter: dict[str, Any]) -> dict[str, Any]:
+    kind = RunKind(kind_of(number))
+    key = bytes.fromhex(letter["key"])
+    origin = number if kind == RunKind.INPUT else letter.get("origin")
+    return {
+        "number": str(number),
+        "offset": None if origin is None else str(offset_of(origin)),
+        "of": kind.name.lower(),
+        "key": key_text(key),
+        "token": token_of(key) if key else None,
+        "cause": letter["cause"],
+        "error": letter.get("error", "")[:_LONGEST_ERROR],
+        "action": letter.get("action"),
+        "attempts": letter.get("attempts", 1),
+        "retries": letter.get("retries", 0),
+        "signal": letter.get("signal"),
+        "generation": letter.get("generation", 0),
+        "worker_pid": letter.get("worker_pid", 0),
+        "at": letter.get("at") or None,
+    }
+
+
+def one_letter(job: Job, asked: Asked) -> dict[str, Any]:
+    """All that is known of one, with its input."""
+    number = number_in(asked.path["number"], "number of a dead letter", 0, _LARGEST)
+    with job.reader() as reader:
+        found = reader.dead_letter(number)
+    if found is None:
+        raise NotThereError(
+            f"There is no dead letter {number}.", hint="It may have been retried, and gone through."
+        )
+    letter = found[1]
+    header = {name: getattr(letter, name) for name in letter.__slots__ if name != "payload"}
+    return {
+        **_row(number, {**header, "key": letter.key.hex()}),
+        "error": letter.error,
+        "traceback": letter.traceback,
+        "stacks": letter.stacks,
+        "recorded_by": letter.recorded_by,
+        "recorded": letter.recorded,
+        "attempts_errors": letter.attempts_errors,
+        "bytes": len(letter.payload),
+        "input": job.trees().payload(letter.codec, letter.payload),
+    }
+
+
+def retry(job: Job, asked: Asked) -> dict[str, Any]:
+    """Have a running pool try dead letters again.
+
+    Raises:
+        UsageError: nothing is named, or the pool cannot do that.
+        PoolError: none runs, or it says no.
+    """
+    body = asked.body
+    numbers, cause = body.get("numbers"), body.get("cause")
+    if sum((numbers is not None, cause is not None, body.get("all") is True)) != 1:
+        raise UsageError("It is not said which: numbers, a cause, or all.")
+    wanted: list[int] | None = None
+    if numbers is not None:
+        if not isinstance(numbers, list) or not 0 < len(numbers) <= _MOST_RETRIED:
+            raise UsageError(f"Numbers are a list of 1 to {_MOST_RETRIED:,}.")
+        if "" in numbers:
+            raise UsageError("An empty text is no number.")
+        wanted = [number_in(str(each), "number of a dead letter", 0, _LARGEST) for each in numbers]
+    elif cause is not None and not isinstance(cause, str):
+        raise UsageError("A cause is a text.")
+    try:
+        return send_request(job.path, "retry", {"numbers": wanted, "cause": cause}, wait=_PATIENCE)
+    except NoAnswerError as error:
+        raise NoAnswerError(
+            f"Dead letters are retried here while the job runs: {error.message}",
+            hint=f"At rest: tamias dead-letters retry {job.path} OFFSET",
+        ) from error

@@ -1,0 +1,82 @@
+"""Generations of the agent's code and settings, and what changes a running pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ....agent.errors import UsageError
+from ....launcher.control.client import send_request
+from ....launcher.reload.generation_record import files, specs
+from .replies import number_in
+
+if TYPE_CHECKING:
+    from ..jobs import Job
+    from .replies import Asked
+
+__all__ = ["generation_list", "reload", "rollback", "scale", "swap"]
+
+_MOST_WORKERS: Final = 10_000
+_RELOAD_SECONDS: Final = 600.0
+_SCALE_SECONDS: Final = 120.0
+_MOST_FILES: Final = 500
+
+
+def generation_list(job: Job, _: Asked) -> dict[str, Any]:
+    """The generation that counts, what it is made of, and those that workers have now."""
+    with job.reader() as reader:
+        view = reader.view
+        manifest = view.manifest
+        running = view.launcher_pid() is not None
+        status = view.status() or {}
+    lineage = manifest.job.get("lineage")
+    record: dict[str, Any] = lineage if isinstance(lineage, dict) else {}
+    current = manifest.job.get("generation", 0)
+    workers: dict[int, list[int]] = {}
+    for worker in status.get("workers", ()) if running else ():
+        workers.setdefault(worker.get("generation", 0), []).append(worker["slot"])
+    own = {str(Path(file)): digest for file, digest in list(files(manifest).items())[:_MOST_FILES]}
+    target = next((spec.get("target") for spec in specs(manifest.job).values()), None)
+    return {
+        "current": current,
+        "generations": [
+            {
+                "generation": number,
+                "current": number == current,
+                "workers": sorted(workers.get(number, [])),
+                **({"files": own, "target": target} if number == current else {}),
+            }
+            for number in sorted({current, *workers})
+        ],
+        "last": record.get("last", current),
+        "definition": record.get("definition"),
+        "reload": status.get("reload"),
+        "running": running,
+    }
+
+
+def reload(job: Job, asked: Asked) -> dict[str, Any]:
+    """Go over to the code that is on disk now; returns when that is done, or rolled back."""
+    settings = asked.body.get("settings", {})
+    if not isinstance(settings, dict) or asked.body.keys() - {"settings"}:
+        raise UsageError("A reload takes settings, which are an object, and nothing else.")
+    return send_request(job.path, "reload", {"settings": settings}, wait=_RELOAD_SECONDS)
+
+
+def rollback(job: Job, _: Asked) -> dict[str, Any]:
+    """Roll back the reload that is under way."""
+    return send_request(job.path, "rollback", {}, wait=_SCALE_SECONDS)
+
+
+def scale(job: Job, asked: Asked) -> dict[str, Any]:
+    """Have more or fewer workers."""
+    workers = number_in(asked.body.get("workers"), "number of workers", 0, _MOST_WORKERS)
+    if not workers:
+        raise UsageError("A pool has one worker at least.")
+    return send_request(job.path, "scale", {"workers": workers}, wait=_SCALE_SECONDS)
+
+
+def swap(job: Job, asked: Asked) -> dict[str, Any]:
+    """Replace a worker by a fresh one."""
+    slot = number_in(asked.path["slot"], "worker", 0, _MOST_WORKERS)
+    return send_request(job.path, "swap", {"slot": slot}, wait=_SCALE_SECONDS)

@@ -1,0 +1,116 @@
+"""The list of keys, a page at a time, also of a hundred thousand and more."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from ....agent.errors import InputError
+from ....store.encoding.keys import encode_key, key_prefix, shard_of
+from ....store.shard.paging import behind, owners_from, size_of
+from ...values.json_text import given_keys
+from .tokens import Place, key_row, key_text, place_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ....store.shard.snapshot import Snapshot
+    from ....store.state.reader import StoreReader
+    from ..jobs import Job
+    from .replies import Asked
+
+__all__ = ["key_list"]
+
+_MOST: Final = 500
+_MOST_LOOKED_AT: Final = 5_000
+"""Keys that one answer looks at, to find those that begin with a text."""
+_COUNTED: Final = 100
+"""Fields of a key that are counted."""
+_LONGEST_PLAIN: Final = 200
+"""The longest encoded key that is not stored under its hash."""
+_HASHED: Final = b"\xff"
+_MOST_SETS: Final = 100
+
+Found = tuple[Place, "dict[str, Any] | None"]
+"""A place, and the row of the key there; None if that is not wanted."""
+
+
+def key_list(job: Job, asked: Asked) -> dict[str, Any]:
+    """Keys with memory, with how much they have; those that begin with `prefix`, if it is given."""
+    limit = asked.limit(_MOST)
+    prefix, place = asked.text("prefix"), place_in(asked.text("after"))
+    rows: list[dict[str, Any]] = []
+    following: str | None = None
+    with job.reader() as reader:
+        if prefix is not None and place == Place():
+            rows += _other_keys(reader, prefix)
+        for looked, (at, row) in enumerate(_all_from(reader, place, prefix)):
+            if len(rows) >= limit or looked >= _MOST_LOOKED_AT:
+                following = at.token()
+                break
+            if row is not None:
+                rows.append(row)
+    return {"keys": rows, "next": following}
+
+
+def _all_from(reader: StoreReader, place: Place, prefix: str | None) -> Iterator[Found]:
+    start = place.address
+    for number in range(place.shard, reader.view.manifest.shards):
+        with reader.shard(number) as snapshot:
+            if snapshot is not None:
+                found = (
+                    owners_from(snapshot, start)
+                    if prefix is None
+                    else _owners_of_texts(snapshot, start, prefix)
+                )
+                for owner in found:
+                    yield Place(number, owner), _row(snapshot, owner, prefix)
+        start = b""
+
+
+def _owners_of_texts(snapshot: Snapshot, start: bytes, prefix: str) -> Iterator[bytes]:
+    """Yield the owners whose keys are texts that begin so; then those that are stored by hash.
+
+    Keys are sorted by their length first. So there is a range of each length to be looked at.
+    """
+    wanted = encode_key(prefix)
+    length = max(len(wanted), start[0] if start else 0)
+    while length <= _LONGEST_PLAIN:
+        first = bytes((length,)) + wanted
+        owner = next(owners_from(snapshot, max(first, start)), None)
+        if owner is None:
+            return
+        if owner.startswith(first):
+            yield owner
+            start = behind(owner)
+        else:
+            length = max(length + 1, owner[0])
+    yield from owners_from(snapshot, max(start, _HASHED))
+
+
+def _row(snapshot: Snapshot, owner: bytes, prefix: str | None) -> dict[str, Any] | None:
+    key = snapshot.key_of(owner)
+    if key is None:  # the store is damaged, as `doctor` says
+        return None
+    if prefix is not None and owner[:1] == _HASHED and not (key_text(key) or "").startswith(prefix):
+        return None
+    fields, size, complete = size_of(snapshot, owner, _COUNTED)
+    sets = sum(1 for _ in islice(snapshot.sets(owner), _MOST_SETS))
+    return {**key_row(key), "fields": fields, "bytes": size, "complete": complete, "sets": sets}
+
+
+def _other_keys(reader: StoreReader, text: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of keys that are no texts, and are written so in JSON."""
+    for candidate in given_keys(text):
+        if isinstance(candidate, str):
+            continue
+        try:
+            key = encode_key(candidate)
+        except InputError:  # NaN, for example, is no key
+            continue
+        owner = key_prefix(key)
+        with reader.shard(shard_of(key, reader.view.manifest.shards)) as snapshot:
+            if snapshot is not None and next(owners_from(snapshot, owner), None) == owner:
+                row = _row(snapshot, owner, None)
+                if row is not None:
+                    yield row

@@ -1,0 +1,1 @@
+"""What calls with limits have used, and of what budgets. Knows nothing of how that is shown."""
