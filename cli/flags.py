@@ -35,6 +35,10 @@ Metrics = Annotated[
     str | None,
     typer.Option(metavar="[HOST:]PORT", help="Serve metrics to Prometheus there, while it runs."),
 ]
+Otlp = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Send metrics to a collector there, by OTLP over HTTP."),
+]
 Report = Annotated[bool, typer.Option("--json", help="Print a report as JSON in the end.")]
 Events = Annotated[
     bool, typer.Option("--json", help="Print what happens to stdout, as JSON lines.")

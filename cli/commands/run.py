@@ -109,6 +109,7 @@ def run(
     ] = None,
     asked: EnvironmentFlags,
     metrics: flags.Metrics = None,
+    otlp: flags.Otlp = None,
     logs: Annotated[
         bool | None, typer.Option("--logs", help="Show what the workers print.")
     ] = None,
@@ -159,7 +160,7 @@ def run(
         return _perform(
             spec,
             state_place,
-            metrics,
+            Exporter([state_place.path], metrics, otlp),
             overwrite=overwrite,
             fresh=fresh,
             as_json=as_json,
@@ -174,6 +175,7 @@ def resume(
         int | None, typer.Option("--workers", "-w", metavar="N", help="Another number of them.")
     ] = None,
     metrics: flags.Metrics = None,
+    otlp: flags.Otlp = None,
     as_json: flags.Report = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -185,13 +187,14 @@ def resume(
         given = configuration(None, None, {"workers": workers}).data
         spec = replace(spec, config={**spec.config, **given})
     with StatePlace(str(state), spec.output) as state_place:
-        return _perform(spec, state_place, metrics, as_json=as_json, quiet=quiet)
+        exporter = Exporter([state_place.path], metrics, otlp)
+        return _perform(spec, state_place, exporter, as_json=as_json, quiet=quiet)
 
 
 def _perform(
     spec: JobSpec,
     state: StatePlace,
-    metrics: str | None,
+    exporter: Exporter,
     *,
     overwrite: bool = False,
     fresh: bool = False,
@@ -199,7 +202,7 @@ def _perform(
     quiet: bool,
 ) -> int:
     check_streams(spec.input, spec.output)
-    with Exporter([state.path], metrics) as exporter, watcher(spec, quiet=quiet) as watch:
+    with exporter, watcher(spec, quiet=quiet) as watch:
         if exporter.url:
             watch.print_line(f"metrics at {exporter.url}")
         try:

@@ -52,6 +52,7 @@ def run_service(
     settings: flags.Settings = None,
     asked: EnvironmentFlags,
     metrics: flags.Metrics = None,
+    otlp: flags.Otlp = None,
     as_json: flags.Events = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -81,7 +82,7 @@ def run_service(
         logging.getLogger("tamias").addHandler(printer)
     state_path = Path(place).absolute()
     try:
-        with Exporter([state_path], metrics) as exporter:
+        with Exporter([state_path], metrics, otlp) as exporter:
             if exporter.url:
                 printer.print_event(
                     {"event": "metrics", "url": exporter.url}, f"metrics at {exporter.url}"

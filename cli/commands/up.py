@@ -34,6 +34,7 @@ def up(
         bool, typer.Option("--check", help="Only check the file and what it names; start nothing.")
     ] = False,
     metrics: flags.Metrics = None,
+    otlp: flags.Otlp = None,
     as_json: flags.Events = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -51,7 +52,7 @@ def up(
     deployment = Deployment.read(file)
     states = [member.state for member in deployment.members]
     with (
-        Exporter(states, metrics) as exporter,
+        Exporter(states, metrics, otlp) as exporter,
         views(deployment, as_json=as_json, quiet=quiet) as watch,
     ):
         if exporter.url:

@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import MissingExtraError
+from ...console.exporting.collector_url import check_url
 
 if TYPE_CHECKING:
     import socket
@@ -47,12 +48,15 @@ class Exporter:
     Args:
         states: the state directories, which need not exist yet.
         metrics: the address at which they are served; None: they are not.
+        otlp: the collector to which they are sent; None: they are not.
 
     Raises:
         UsageError: the address cannot be had, or an extra is not installed.
     """
 
-    def __init__(self, states: Sequence[Path], metrics: str | None) -> None:
+    def __init__(
+        self, states: Sequence[Path], metrics: str | None, otlp: str | None = None
+    ) -> None:
         self.url = ""
         self._states = states
         self._listener: socket.socket | None = None
@@ -60,15 +64,18 @@ class Exporter:
         self._guard = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._keeper: threading.Thread | None = None
+        self._otlp = otlp
+        check_extras(metrics=metrics is not None, otlp=otlp is not None)
+        if otlp is not None:
+            check_url(otlp)
         if metrics is not None:
-            check_extras(metrics=True)
             from ...console.prometheus.address import listen, url_of  # noqa: PLC0415
 
             self._listener = listen(metrics)
             self.url = url_of(self._listener)
 
     def __enter__(self) -> Self:
-        if self._listener is not None:
+        if self._listener is not None or self._otlp is not None:
             self._keeper = threading.Thread(target=self._keep, name="tamias-metrics", daemon=True)
             self._keeper.start()
         return self
@@ -117,6 +124,8 @@ class Exporter:
         if self._listener is not None:
             descriptors.append(self._listener.fileno())
             command += ["--listen-fd", str(self._listener.fileno())]
+        if self._otlp is not None:
+            command += ["--otlp", self._otlp]
         with self._guard:
             if self._closing.is_set():
                 return None
@@ -137,14 +146,26 @@ class Exporter:
             return self._process
 
 
-def check_extras(*, metrics: bool = False) -> None:
+def check_extras(*, metrics: bool = False, otlp: bool = False) -> None:
     """Check that the libraries are installed which something needs.
 
     Raises:
         MissingExtraError: one is not.
     """
-    if metrics and importlib.util.find_spec("prometheus_client") is None:
+    if metrics and not _is_installed("prometheus_client"):
         raise MissingExtraError(
             "Metrics for Prometheus need the library prometheus-client.",
             hint="Install it: pip install 'tamias[metrics]'.",
         )
+    if otlp and not _is_installed("opentelemetry.exporter.otlp.proto.http"):
+        raise MissingExtraError(
+            "Metrics and traces for OpenTelemetry need its SDK and its exporter.",
+            hint="Install them: pip install 'tamias[otel]'.",
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False

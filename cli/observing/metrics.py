@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -15,14 +15,18 @@ import typer
 from ...agent.errors import UsageError
 from ...console.exporting.states import job_states
 from ...store.state.directory import StateDirectory
+from .. import flags
 from ..text import output_console, write_line
 from .exporter import check_extras
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ...console.exporting.states import JobState
+    from ...console.otlp.sender import Sender
 
+_LAST_SECONDS: Final = 5.5
+"""How long the last export may take."""
 _ACCEPT: Final = {"text": "", "openmetrics": "application/openmetrics-text; version=1.0.0"}
 
 
@@ -36,6 +40,10 @@ def metrics(
     form: Annotated[
         str, typer.Option("--format", metavar="text|openmetrics", help="Of what is printed.")
     ] = "text",
+    otlp: flags.Otlp = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="With --otlp: send what there is, and end.")
+    ] = False,
     listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> int:
@@ -45,7 +53,7 @@ def metrics(
     """
     if form not in _ACCEPT:
         raise UsageError(f"--format {form} is unknown.", hint=f"Known: {', '.join(_ACCEPT)}.")
-    check_extras(metrics=True)
+    check_extras(metrics=otlp is None or listen is not None, otlp=otlp is not None)
     jobs = job_states(states)
     if not with_parent:  # the states of a new job may not exist yet
         for path in states:
@@ -53,11 +61,16 @@ def metrics(
     listener = socket.socket(fileno=listen_fd) if listen_fd is not None else None
     if listen is not None:
         listener = _listen(listen)
-    if listener is None:
+    if otlp is not None and once:
+        return 0 if _sender(otlp, jobs).send() else 1
+    if listener is None and otlp is None:
         _print(jobs, form)
         return 0
     with ExitStack() as stack:
-        stack.enter_context(_served(listener, jobs))
+        if listener is not None:
+            stack.enter_context(_served(listener, jobs))
+        if otlp is not None:
+            stack.enter_context(_sending(_sender(otlp, jobs)))
         if with_parent:
             _wait_for_end_of_input()
         else:
@@ -87,6 +100,25 @@ def _served(listener: socket.socket, jobs: Sequence[JobState]) -> Any:
     server = MetricsServer(listener, jobs)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server
+
+
+def _sender(url: str, jobs: Sequence[JobState]) -> Sender:
+    from ...console.otlp.sender import Sender  # noqa: PLC0415 (needs an extra)
+
+    return Sender(url, jobs)
+
+
+@contextmanager
+def _sending(sender: Sender) -> Iterator[None]:
+    """Send in this block, and once more at its end."""
+    stop = threading.Event()
+    thread = threading.Thread(target=sender.run, args=[stop], name="otlp", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(_LAST_SECONDS)
 
 
 def _wait_for_end_of_input() -> None:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from support.cli import Folder, is_dead, wait_for
+from support.otlp.collector import collecting
 
 if TYPE_CHECKING:
     import subprocess
@@ -69,6 +70,8 @@ def test_mistakes_are_said_before_the_job_begins(folder: Folder) -> None:
     done = folder.tamias("run", *arguments, "--metrics", "nowhere", code=2)
     assert "nowhere is no address for metrics" in done.stderr
     assert "out.jsonl.tamias" not in folder.everything()
+    done = folder.tamias("run", *arguments, "--otlp", "localhost:4318", code=2)
+    assert "localhost:4318 is no URL of a collector" in done.stderr
     done = folder.tamias("metrics", "out.jsonl.tamias", code=2)
     assert "is not a state directory" in done.stderr
     done = folder.tamias("metrics", "out.jsonl.tamias", "--format", "xml", code=2)
@@ -100,3 +103,13 @@ def test_a_deployment_has_one_page_for_all_its_agents(folder: Folder) -> None:
         wait_for(lambda: at_work() == 2)
         (folder.path / "go").touch()
         assert process.wait(60) == 0
+
+
+def test_a_collector_gets_metrics_of_a_job_at_the_latest_when_it_ends(folder: Folder) -> None:
+    folder.inputs([1, 2])
+    arguments = ("agent.py:Counter", "-i", "in.jsonl", "-o", "out.jsonl", "--workers", "1")
+    with collecting() as collector:
+        folder.tamias("run", *arguments, "--otlp", collector.url)
+        assert [point.as_double for _, point in collector.points("tamias_inputs")] == [2]
+        folder.tamias("metrics", "out.jsonl.tamias", "--otlp", collector.url, "--once")
+        assert len(collector.metrics) == 2

@@ -1,0 +1,1 @@
+"""Metrics and traces of jobs for OpenTelemetry, sent by OTLP. Knows nothing of workers."""
