@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from ..agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 from .buckets import Buckets, add_buckets, bucket_of
 from .failure_kinds import FailureKinds
+from .metering.measures import Measures
 from .notices import Notices
 
 if TYPE_CHECKING:
@@ -289,8 +290,10 @@ class WorkerMetrics:
     def __init__(self, actions: Iterable[str], notices: Notices | None = None) -> None:
         """`actions` are the names of the agent's actions."""
         self.agent = WorkerMetricGroup()
-        self.executed = dict.fromkeys(actions, 0)
+        names = list(actions)
+        self.executed = dict.fromkeys(names, 0)
         """Finished executions by action."""
+        self.measures = Measures(names)
         self.events = 0
         """Finished runs."""
         self.failures = 0
@@ -325,6 +328,11 @@ class WorkerMetrics:
         if self.hooks:
             self._publish(self.agent, "", "hookErrors", self.hooks.errors)
         return self.agent.snapshot()
+
+    def finish(self, action: str, durations: list[int]) -> None:
+        """A plain action was executed without an error, for so many nanoseconds each time."""
+        self.executed[action] += len(durations)
+        self.measures.end_plain_actions(action, durations)
 
     def totals(self) -> dict[str, int]:
         """Counts of failures, and of their consequences."""

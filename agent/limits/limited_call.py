@@ -56,6 +56,13 @@ class LimitedCall(ABC):
     def attempt_now(self, route: int) -> Any:
         """Make the call by one of the routes; blocks."""
 
+    def model_name(self, route: int, result: Any) -> str:  # noqa: ARG002 (for calls of none)
+        """The model that an attempt asks, for metrics; empty if it asks none.
+
+        `result` is None where the attempt has failed.
+        """
+        return ""
+
     def usage(self, result: Any) -> TokenUsage | None:  # noqa: ARG002 (for calls without tokens)
         """What a call with this result has used; None if it is not known."""
         return None

@@ -169,6 +169,12 @@ class ChatCall(ResourceCall):
         self._pieces = pieces
         self._attempts = 0
 
+    def model_name(self, route: int, result: Any) -> str:
+        """As configured, else as the service says; else the connection."""
+        taken = self.routes[route]
+        said = result.extra_args.get("model_name") if isinstance(result, ChatMessage) else None
+        return str(taken.model or said or taken.limit)
+
     def usage(self, result: Any) -> TokenUsage | None:
         """The tokens of an answer."""
         return result.usage if isinstance(result, ChatMessage) else None

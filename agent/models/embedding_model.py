@@ -66,6 +66,10 @@ class EmbeddingCall(ResourceCall):
         self._text = text
         self._kwargs = kwargs
 
+    def model_name(self, route: int, result: Any) -> str:  # noqa: ARG002 (as configured)
+        """As configured; else the connection."""
+        return str(self.routes[route].model or self.routes[route].limit)
+
     def asked(self) -> dict[str, Any]:
         """The texts and arguments."""
         plain: dict[str, Any] = to_jsonable_python(

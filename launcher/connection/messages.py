@@ -15,6 +15,7 @@ from ...agent.errors import StoreCorruptError
 from ...store.records.offsets import LARGEST_OFFSET, RunKind, is_owned, kind_of, offset_of
 from ...worker import wire
 from ...worker.buckets import is_bucket
+from ...worker.metering.shapes import MEASURES
 from ..delivery.delivery import ShardRecord
 from ..dispatch.item import Item
 from ..dispatch.slot import Phase
@@ -280,6 +281,30 @@ def _check_metrics(body: dict[str, Any]) -> bool:
         and isinstance(failures, dict)
         and all(map(_is_failure, failures.values()))
         and ("waiting" not in body or _is_waiting(body["waiting"]))
+        and _are_measures(body.get("measures", {}))
+        and _are_gauges(body.get("gauges", {}))
+    )
+
+
+def _are_measures(value: object) -> bool:
+    """Whether a value has by measure and label what a worker has measured."""
+    return isinstance(value, dict) and all(
+        isinstance(values, dict)
+        and all(_is_measured(each, MEASURES.get(name, ())) for each in values.values())
+        for name, values in value.items()
+    )
+
+
+def _is_measured(value: object, bounds: tuple[int, ...]) -> bool:
+    """Whether a value is a count, or the sum and the counts of a histogram with these bounds."""
+    if not bounds:
+        return _is_count(value)
+    return isinstance(value, list) and len(value) == len(bounds) + 2 and all(map(_is_count, value))
+
+
+def _are_gauges(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        _is_number(each) and 0 <= each < _LARGEST for each in value.values()
     )
 
 

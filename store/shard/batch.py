@@ -9,6 +9,8 @@ from ..records.due_keys import FIELD, expiring_key
 from ..waiting.changes import WaitingChanges
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..records.dead_letters import DeadLetter
     from ..records.usage import UsageChange
     from ..sets.changes import SetChange, SetName
@@ -118,13 +120,8 @@ class Batch:
 
     def size(self) -> int:
         """How many bytes of records a commit adds: keys and values, without what LMDB needs."""
-        fields = (
-            *self.memory.items(),
-            *self.names.items(),
-            *self.journal,
-            *self.expiring.items(),
-        )
-        size = sum(len(key) + len(value) for key, value in fields if value is not None)
+        size = sum(map(_size_of, (self.memory, self.names, self.expiring)))
+        size += sum(len(key) + len(data) for key, data in self.journal if data is not None)
         if self.outbox is not None:
             size += _SEQUENCE_BYTES + len(self.outbox)
         if self.waiting is not None:
@@ -149,3 +146,11 @@ class Batch:
             or self.removal is not None
             or self.swept is not None
         )
+
+
+def _size_of(fields: Mapping[bytes, bytes | None]) -> int:
+    """The bytes of keys and values, without those of what is deleted; counted at each commit."""
+    try:
+        return sum(map(len, fields)) + sum(map(len, fields.values()))  # type: ignore[arg-type]
+    except TypeError:  # a value is None
+        return sum(len(key) + len(value) for key, value in fields.items() if value is not None)

@@ -451,6 +451,12 @@ class Shard:
                 hint="Acquire the shard again to go on.",
             )
 
+    def map_use(self) -> tuple[int, int]:
+        """How many bytes of the map are used, free pages among them included, and its size."""
+        handle = self._environment.require()
+        info = handle.info()
+        return (info["last_pgno"] + 1) * handle.stat()["psize"], info["map_size"]
+
     def sync(self) -> None:
         """Write all commits to the disk, with any durability."""
         try:

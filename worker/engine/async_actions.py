@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import RunTimeoutError
@@ -74,9 +75,10 @@ class AsyncActions:
         self.waits = Waits(self._give_up, policy.suspend_after)
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._tasks = TaskFactory(beacon, timed=policy.timed)
+        self._measures = services.metrics.measures
+        self._tasks = TaskFactory(beacon, self._measures.user_time, timed=policy.timed)
         self._loop.set_task_factory(self._tasks)
-        self._threads = ThreadPool(policy.threads, "tamias-action")
+        self._threads = ThreadPool(policy.threads, "tamias-action", self._measures.user_time)
         self._closed = False
         self._under_way: dict[int, tuple[Run, float, WorkerContext]] = {}
         """The runs whose actions are under way, by offset, and since when; the oldest first."""
@@ -116,6 +118,7 @@ class AsyncActions:
         self, run: Run, event: Event, action: Action, context: WorkerContext
     ) -> None:
         failure: BaseException | None = None
+        began = time.perf_counter_ns()
         try:
             result = None
             if run.expired:
@@ -133,8 +136,11 @@ class AsyncActions:
         try:
             run.task = None
             self._under_way.pop(run.number, None)
+            self._measures.user_time.end()  # what follows is not the action's
             context.end()
             moment = failure.moment if type(failure) is SuspendRun else run.suspended_until
+            if moment is None and type(failure) is not NotBegunError:
+                self._measures.end_action(action.name, time.perf_counter_ns() - began)
             if type(failure) is NotBegunError:
                 self._dropped(run, action)
             elif moment is None:

@@ -111,6 +111,7 @@ class RunCompletion:
         if run.expired:
             error = RunTimeoutError.after(self.policy.run_timeout)
         self._metrics.failures += 1
+        self._metrics.measures.fail_action(None if run.action is None else run.action.name)
         now = clock.now()
         record_failure(run, error, now)
         outcome, pause = self._outcome(run, error, now)
@@ -187,6 +188,7 @@ class RunCompletion:
 
     def _dead_letter(self, run: Run, letter: DeadLetter) -> None:
         self._metrics.dead_letters += 1
+        self._metrics.measures.set_aside(letter.cause)
         run.lane.writer.batch.dead.append(letter)
         run.lane.writer.failed.append(run.number)
         # The key of a record that is none is made up.

@@ -19,6 +19,7 @@ from ..durable.call_log import AGAIN, BEGUN, UNKNOWN, IssuedCall, is_recordable
 from ..durable.fingerprint import function_name, has_changed, identify_call
 from ..hooks import WorkerHook
 from ..limits.call_admission import CallAdmission
+from ..metering.model_calls import count_attempt
 from ..tasks.tracking import next_place
 from .services import run_info
 
@@ -74,6 +75,7 @@ class DurableCall:
         "_issued",
         "_options",
         "_place",
+        "_route",
         "_run",
         "admission",
         "attempts",
@@ -122,6 +124,8 @@ class DurableCall:
         """Decides when an attempt is made, and by which route; None if nothing does."""
         self._options = options
         self._issued: IssuedCall | None = None
+        self._route: int | None = None
+        """The route of the attempt, once it is made."""
         self._is_unknown = False
         """Whether it was begun before a crash, so that its reconciler is asked what came of it."""
         unfinished = self.record is not None and self.record.kind
@@ -136,13 +140,17 @@ class DurableCall:
             self._admit(func.routes, func.usage)
             attempt = func.attempt if is_async else func.attempt_now
             route = _first if self.admission is None else self.admission.route
-            self.work = lambda: attempt(route())
+            self.work = lambda: attempt(self._take(route()))
         elif self._options.limit and self._engine.admission is not None:
             self._engine.admission.check_name(self._options.limit)
             self._admit((Route(self._options.limit),), _unknown)
             if self.admission is not None:
                 route, plain = self.admission.route, self.work
                 self.work = lambda: (route(), plain())[1]
+
+    def _take(self, route: int) -> int:
+        self._route = route
+        return route
 
     def _admit(self, routes: tuple[Route, ...], usage: Callable[[Any], TokenUsage | None]) -> None:
         admission = self._engine.admission
@@ -194,6 +202,7 @@ class DurableCall:
             self._engine.hooks.call(
                 WorkerHook.call_replayed, run_info(self._run), self.name, record.fingerprint
             )
+        self._count("calls_replayed")
         self._tell_attempts(record)
         return self.log.replay(record)
 
@@ -206,7 +215,7 @@ class DurableCall:
     def under_way(self) -> Iterator[None]:
         """Guard the run's memory in this block, and catch an exception that is to be recorded."""
         self._issue()
-        self._cause = None
+        self._cause = self._route = None
         self._began = time.perf_counter()
         memories = (self._run.lane.fields, self._run.sensory_fields())
         for fields in memories:
@@ -228,7 +237,32 @@ class DurableCall:
 
     def goes_on(self) -> bool:
         """Whether the attempt that has just failed is followed by one by another route."""
-        return self.admission is not None and self.admission.goes_on(self._cause)
+        goes_on = self.admission is not None and self.admission.goes_on(self._cause)
+        if goes_on:
+            self._measure(None)
+        return goes_on
+
+    def _measure(self, result: Any) -> None:
+        """Count the attempt that has just been made."""
+        if self._cause is not None:
+            self._count("call_failures")
+        call = self._arguments[0]
+        if self._route is not None and isinstance(call, LimitedCall):
+            admission = self._engine.admission
+            count_attempt(
+                self._engine.metrics.measures,
+                call,
+                self._route,
+                result,
+                seconds=time.perf_counter() - self._began,
+                failed=self._cause is not None,
+                prices={} if admission is None else admission.limits.prices,
+            )
+
+    def _count(self, measure: str) -> None:
+        action = self._run.action
+        name = None if action is None else action.name
+        self._engine.metrics.measures.count_call(measure, name)
 
     def count(self, result: Any) -> None:
         """Count what the attempt has used, with the commit of its record."""
@@ -256,6 +290,7 @@ class DurableCall:
                 self.name,
             )
         issued = self._issue()
+        self._measure(result)
         if self._cause is not None:
             again = self._again(issued, self._cause)
             if again is not None:
@@ -268,6 +303,7 @@ class DurableCall:
             self.record = self.log.record(issued, result, changed=changed)
             if self.attempts:
                 self.record = self.record._replace(attempts=self.attempts)
+        self._count("calls_made")
         if self._engine.hooks is not None:
             seconds = time.perf_counter() - self._began
             self._engine.hooks.call(

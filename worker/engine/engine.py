@@ -21,6 +21,7 @@ from ...agent.event import EndOfInputEvent, Event, InputEvent, input_event
 from ...agent.events.identity import set_origin_source
 from ...store.crashpoints import reach
 from ...store.records.offsets import LARGEST_OFFSET, is_owned
+from ..metering.shapes import SECOND
 from ..notices import unheard
 from ..runs.identities import origin_here
 from ..runs.lane import Lanes
@@ -29,6 +30,7 @@ from ..runs.run import Run
 from ..tasks.executing import executing_thread
 from ..tasks.thread_pool import ThreadPool
 from ..waiting.questions import NO_ANSWERS, answer_in, is_perhaps_answer
+from ..waiting.waits import SuspendRun
 from .completion import RunCompletion
 from .context import WorkerContext
 from .owned_runs import OwnedRuns
@@ -104,7 +106,7 @@ class Engine:
         self.admission = admission
         self.all_shards = all_shards
         self.recordings = recordings
-        self.threads = ThreadPool(policy.threads, "tamias-call")
+        self.threads = ThreadPool(policy.threads, "tamias-call", metrics.measures.user_time)
         self.recorder = Recorder(group)
         self.questions = questions
         self.route: Callable[[Event], tuple[Action, ...]] = plan.route
@@ -265,8 +267,9 @@ class Engine:
         sends events, makes durable calls, fails) continues in the `RunDriver`.
         """
         lanes, group, name_input = self._lanes, self._group, self._beacon.name_input
-        decode, call, clock = self._decode, action.fn, time.monotonic
-        executed, exhausted, here = 0, True, self._here
+        decode, call, clock = self._decode, action.fn, time.monotonic_ns
+        limit, durations, here = round(until * SECOND), [], self._here
+        exhausted = True
         for offset, key, payload in inputs:
             lane = lanes[key]
             if lane.run is not None or lane.queue or lane.held or self._halted:
@@ -275,6 +278,7 @@ class Engine:
             run = Run(lane, offset, payload)
             run.action = action
             name_input(offset)
+            began = 0
             try:
                 value = decode(payload)
                 if value.__class__ not in NO_ANSWERS and answer_in(value) is not None:
@@ -282,14 +286,16 @@ class Engine:
                     continue
                 event = input_event(value, (key, offset, 0, 0))
                 here.run = run
+                began = clock()
                 result = call(event, WorkerContext(self, run))
+                ended = clock()
                 if result is not None:
                     action.check_result(result)
             except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
-                self._completion.occupy(run)
-                self._driver.fail(run, error)
+                ended = clock()
+                self._fail_simply(run, action, error, ended - began if began else 0)
             else:
-                executed += 1
+                durations.append(ended - began)
                 if run.sent is not None or run.log is not None or run.timers is not None:
                     self._completion.occupy(run)
                     run.route = self.route
@@ -306,11 +312,18 @@ class Engine:
                     writer.offsets.append(offset)
                     writer.counts.append(len(outputs))
                     writer.outputs += outputs
-            if clock() > until:
+            if ended > limit:
                 exhausted = False
                 break
-        self.metrics.executed[action.name] += executed
+        self.metrics.finish(action.name, durations)
         return exhausted
+
+    def _fail_simply(self, run: Run, action: Action, error: BaseException, duration: int) -> None:
+        """Fail a run of `_run_simply`; its action was executed for so long, or not at all."""
+        if duration and type(error) is not SuspendRun:
+            self.metrics.measures.end_plain_actions(action.name, [duration])
+        self._completion.occupy(run)
+        self._driver.fail(run, error)
 
     def _start(
         self, lane: Lane, offset: int, payload: bytes, rejection: dict[str, Any] | None

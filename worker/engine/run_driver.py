@@ -8,6 +8,7 @@ again on the spot, because the key's later inputs have to wait for it anyway.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
@@ -77,6 +78,7 @@ class RunDriver:
         self._recorder = services.recorder
         self._hooks = services.hooks
         self._executed = services.metrics.executed
+        self._measures = services.metrics.measures
         self._loop = asyncio.get_running_loop()
         self._here = executing_thread()
         self._named: Run | None = None
@@ -187,6 +189,7 @@ class RunDriver:
         """Call a plain action on the loop's thread."""
         error: BaseException | None = None
         self._here.run = run
+        began = time.perf_counter_ns()
         try:
             result = action.fn(event, WorkerContext(self._services, run))
             if result is not None:
@@ -196,6 +199,8 @@ class RunDriver:
             raise
         finally:
             self._here.run = None
+            if type(error) is not SuspendRun:
+                self._measures.end_plain_actions(action.name, [time.perf_counter_ns() - began])
             if self._hooks is not None:
                 self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, error)
 

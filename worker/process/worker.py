@@ -49,9 +49,10 @@ from ..streams.text_sender import TextSender
 from ..tasks.stacks import stacks_on_request
 from ..tasks.thread_pool import threads_are_replaced
 from ..tasks.tracking import current_offset
-from ..waiting.announcer import Announcer, counts_to_json
+from ..waiting.announcer import Announcer
 from ..waiting.questions import Questions
 from .event_loop import log_unhandled, new_loop
+from .heartbeat import heartbeat
 from .limits import KernelLimits
 from .machine import be_expendable
 from .output import change_label
@@ -164,6 +165,8 @@ class Worker:
         self._postponed: list[bytes] = []
         """Messages that have arrived before a reply to a plain action."""
         self._is_child = False
+        self._next_heartbeat = 0.0
+        self._lag = 0.0
         self._own_changes = OwnChanges()
 
     async def serve(self) -> int:
@@ -233,8 +236,8 @@ class Worker:
             recordings=RunRecorder.of(plan.config, layout, assignment.slot, boot.input_codec),
         )
         change_label(self._label)
-        if self._hooks.wants(WorkerHook.committed):
-            self._group.on_commit = self._committed
+        self._hooks_want_commits = self._hooks.wants(WorkerHook.committed)
+        self._group.on_commit = self._committed
         self._owned.attach(self._engine, self._group, self._announcer, self._fatal)
         self._owned.announce()
         self._send_json(wire.READY, {"pid": os.getpid(), **self._owned.describe()})
@@ -421,30 +424,26 @@ class Worker:
         try:
             self._beacon.beat()
             self._announcer.look()
+            now = self._loop.time()
+            self._lag = max(0.0, now - self._next_heartbeat) if self._next_heartbeat else 0.0
             self._send_metrics()
         except Exception as error:  # noqa: BLE001 (the user's code has closed the socket, say)
             self._fatal(error)
         else:
-            self._loop.call_later(HEARTBEAT_SECONDS, self._heartbeat)
+            self._next_heartbeat = now + HEARTBEAT_SECONDS
+            self._loop.call_at(self._next_heartbeat, self._heartbeat)
 
     def _send_metrics(self, *, last: bool = False) -> None:
-        self._metrics.events = self._group.events
-        self._send_json(
-            wire.METRICS,
-            {
-                "active": self._engine.active,
-                "overdue": self._engine.overdue(),
-                "totals": self._metrics.totals(),
-                "failures": self._metrics.failure_kinds.counts(),
-                "notices": self._metrics.notices.counts(),
-                "waiting": counts_to_json(self._announcer.counts()),
-                "metrics": self._metrics.snapshot(),
-                "last": last,
-            },
+        writers = self._owned.writers.values()
+        body = heartbeat(
+            self._engine, self._group, self._announcer, writers, lag=self._lag, last=last
         )
+        self._send_json(wire.METRICS, body)
 
     def _committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
-        self._hooks.call(WorkerHook.committed, runs, shards, written, seconds)
+        self._metrics.measures.count_commit(written, seconds)
+        if self._hooks_want_commits:
+            self._hooks.call(WorkerHook.committed, runs, shards, written, seconds)
 
     def _report_failure(self, report: dict[str, Any]) -> None:
         self._send_json(wire.FAILED, report)

@@ -13,11 +13,14 @@ import asyncio
 import contextvars
 import functools
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..metering.measures import UserTime
 
 _STARTS: Final = {
     name: getattr(threading, name, None) for name in ("_start_new_thread", "_start_joinable_thread")
@@ -36,10 +39,11 @@ class NotBegunError(Exception):
 class ThreadPool:
     """A pool of threads for at most `size` functions at a time, not counting cancelled ones."""
 
-    def __init__(self, size: int, name: str) -> None:
-        """`name` is the prefix of the threads' names."""
+    def __init__(self, size: int, name: str, user_time: UserTime) -> None:
+        """`name` is the prefix of the threads' names; `user_time` is that of the worker."""
         self._size = size
         self._name = name
+        self._user_time = user_time
         self._gate = asyncio.Semaphore(size)
         self._pool = self._new_pool()
         self._begins_none = False
@@ -65,6 +69,7 @@ class ThreadPool:
         try:
             if self._begins_none:
                 raise NotBegunError
+            began = time.perf_counter_ns()
             work = self._pool.submit(call)
             try:
                 return await asyncio.wrap_future(work)
@@ -73,6 +78,8 @@ class ThreadPool:
                     self._pool.shutdown(wait=False)
                     self._pool = self._new_pool()
                 raise
+            finally:  # here, on the loop's thread, so that no two threads add to it
+                self._user_time.ns += time.perf_counter_ns() - began
         finally:
             self._gate.release()
 

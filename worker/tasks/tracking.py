@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
+import time
 from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ..beacon import Beacon
+    from ..metering.measures import UserTime
     from .executing import ExecutedRun
 
 _offset: ContextVar[int | None] = ContextVar("tamias-run", default=None)
 """The input whose run the current task belongs to; None for none."""
 
+
+_now: Final = time.perf_counter_ns
 
 _ENDS_LOOP: Final = (SystemExit, KeyboardInterrupt)
 """Exceptions with which a task ends the whole event loop, and so the worker."""
@@ -49,6 +53,7 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         "_calls",
         "_children",
         "_send",
+        "_user_time",
         "coroutine",
         "has_children",
         "offset",
@@ -61,8 +66,10 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         beacon: Beacon,
         offset: int,
         path: tuple[int, ...] | None,
+        user_time: UserTime,
     ) -> None:
         self.coroutine = coroutine
+        self._user_time = user_time
         self.offset = offset
         self.path = path
         """Which task of the action it is: the how manieth that its parent has started, after the
@@ -93,21 +100,25 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
     def send(self, value: Any) -> Any:
         """Perform one step."""
         self._beacon.name_input(self.offset)
+        self._user_time.began = _now()
         try:
             return self._send(value)
         except _ENDS_LOOP as error:
             raise _harmless(error) from error
         finally:
+            self._user_time.end()
             self._beacon.name_none()
 
     def throw(self, *error: Any) -> Any:
         """Perform one step, which begins with an exception."""
         self._beacon.name_input(self.offset)
+        self._user_time.began = _now()
         try:
             return self.coroutine.throw(*error)
         except _ENDS_LOOP as raised:
             raise _harmless(raised) from raised
         finally:
+            self._user_time.end()
             self._beacon.name_none()
 
     def close(self) -> None:
@@ -129,30 +140,35 @@ class TimedCoroutine(TrackedCoroutine):
     def send(self, value: Any) -> Any:
         """As `TrackedCoroutine.send`."""
         self._beacon.name_step(self.offset)
+        self._user_time.began = _now()
         try:
             return self._send(value)
         except _ENDS_LOOP as error:
             raise _harmless(error) from error
         finally:
+            self._user_time.end()
             self._beacon.end_step()
 
     def throw(self, *error: Any) -> Any:
         """As `TrackedCoroutine.throw`."""
         self._beacon.name_step(self.offset)
+        self._user_time.began = _now()
         try:
             return self.coroutine.throw(*error)
         except _ENDS_LOOP as raised:
             raise _harmless(raised) from raised
         finally:
+            self._user_time.end()
             self._beacon.end_step()
 
 
 class TaskFactory:
     """Makes the tasks of a worker's event loop; those of runs are tracked."""
 
-    def __init__(self, beacon: Beacon, *, timed: bool) -> None:
+    def __init__(self, beacon: Beacon, user_time: UserTime, *, timed: bool) -> None:
         """`timed`: whether runs have a time limit."""
         self._beacon = beacon
+        self._user_time = user_time
         self._kind = TimedCoroutine if timed else TrackedCoroutine
 
     def __call__(
@@ -163,7 +179,7 @@ class TaskFactory:
         if offset is not None and asyncio.iscoroutine(coroutine):
             parent = _current(offset)
             path = None if parent is None else parent.next_child()
-            coroutine = self._kind(coroutine, self._beacon, offset, path)
+            coroutine = self._kind(coroutine, self._beacon, offset, path, self._user_time)
         return asyncio.Task(coroutine, loop=loop, **options)
 
     def start(
@@ -177,7 +193,8 @@ class TaskFactory:
         token = _offset.set(offset)
         entered = None if run is None else enter(run)
         try:
-            return asyncio.Task(self._kind(coroutine, self._beacon, offset, ()), loop=loop)
+            tracked = self._kind(coroutine, self._beacon, offset, (), self._user_time)
+            return asyncio.Task(tracked, loop=loop)
         finally:
             _offset.reset(token)
             if entered is not None:

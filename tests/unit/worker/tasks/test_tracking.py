@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tamias.worker.beacon import Beacon
+from tamias.worker.metering.measures import UserTime
 from tamias.worker.tasks.stacks import END, stacks_on_request, task_text, tasks_text
 from tamias.worker.tasks.tracking import TaskFactory, offset_of_task
 
@@ -26,7 +27,7 @@ def run(
     beacon = Beacon()
 
     async def main() -> None:
-        factory = TaskFactory(beacon, timed=timed)
+        factory = TaskFactory(beacon, UserTime(), timed=timed)
         asyncio.get_running_loop().set_task_factory(factory)
         await body(factory, beacon)
 
