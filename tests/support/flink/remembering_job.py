@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from support.flink import remembering
 from support.flink.task import Job
 from support.flink.waiting import Trouble
+from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.flink.task import Task
     from tamias.store.sets.records import StoredItem
     from tamias.store.shard.snapshot import Snapshot
 
@@ -42,8 +44,8 @@ class RememberingJob(Job):
         return [pickle.loads(value) for value in self.committed]
 
     def settle(self) -> None:
-        """Wait for what was sent."""
-        while any(task.pending for task in self.tasks):
+        """Wait for what was sent, and for what is being restored."""
+        while not all(map(_is_settled, self.tasks)):
             self.listen()
 
     def items(self, name: str) -> dict[tuple[bytes, str], StoredItem]:
@@ -57,6 +59,11 @@ class RememberingJob(Job):
                             assert (owner, item.id) not in found
                             found[owner, item.id] = item
         return found
+
+
+def _is_settled(task: Task) -> bool:
+    has_state = StateLayout(task.home / "state").manifest.exists()
+    return not task.pending and task.whole and has_state
 
 
 def items_of(shard: Snapshot, name: str) -> Iterator[tuple[bytes, StoredItem]]:
