@@ -11,6 +11,7 @@ from .agent.config.agent_options import AgentExecutionOptions, ErrorHandlingStra
 from .agent.config.configuration import Configuration
 from .agent.config.java_options import JavaOptions
 from .agent.config.memory_options import LongTermMemoryBackend, LongTermMemoryOptions
+from .agent.config.observing.event_log_options import EventLogLevel, EventLogOptions
 from .agent.config.observing.record_options import RecordOptions
 from .agent.config.option import ConfigOption
 from .agent.config.options import PoolOptions, ServiceOptions
@@ -321,6 +322,8 @@ __all__ = [
     "EnvironmentUseError",
     "ErrorHandlingStrategy",
     "Event",
+    "EventLogLevel",
+    "EventLogOptions",
     "EventType",
     "FailedInput",
     "FencedError",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .naming.public import public
+from .tracing.executions import Execution
 
 if TYPE_CHECKING:
     from .config.configuration import Configuration
@@ -210,6 +212,20 @@ class RunnerContext(ABC):
     def scope_of_calls(self) -> str:
         """What the ids of calls begin with that are made here: which sub-agent makes them."""
         return ""
+
+    def execution(
+        self,
+        entity: str,  # noqa: ARG002 (a default)
+        name: str,  # noqa: ARG002 (as above)
+        metadata: Mapping[str, Any] | None = None,  # noqa: ARG002 (as above)
+    ) -> AbstractContextManager[Execution]:
+        """Have `tamias trace` show what a ``with`` block does as one thing inside the action.
+
+        ``entity`` says what it is: "tool", "parser", or a word of one's own; ``metadata`` is plain
+        data. It has failed if the block raises, or sets ``error`` of what it gets. It is recorded
+        only where the run is, and nothing depends on it.
+        """
+        return nullcontext(Execution())
 
     def notice(self, text: str) -> None:  # noqa: ARG002 (a default)
         """Report a probable mistake of the agent: the log and the summary have each text once."""

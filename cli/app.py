@@ -60,6 +60,7 @@ SUBCOMMANDS: Final = {
     "debug": Subcommand(
         "debug", "debug_run", "Execute a recorded run again, under pdb.", "observing"
     ),
+    "trace": Subcommand("trace", "trace", "Show what runs have done.", "observing"),
     "reload": Subcommand("reload", "reload", "Go over to new code without losing an input."),
     "scale": Subcommand("control", "scale", "Have more or fewer workers."),
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),

@@ -9,6 +9,7 @@ from ..naming.public import public
 from .agent_options import AgentExecutionOptions, ModelOptions
 from .java_options import JavaOptions
 from .memory_options import LongTermMemoryOptions
+from .observing.event_log_options import EventLogOptions
 from .observing.record_options import RecordOptions
 from .option import ConfigOption
 from .profile_options import ProfileOptions
@@ -490,6 +491,7 @@ KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
         LongTermMemoryOptions.Mem0,
         ProfileOptions,
         RecordOptions,
+        EventLogOptions,
     )
     for option in vars(group).values()
     if isinstance(option, ConfigOption)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..tracing.executions import CALL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,6 +45,10 @@ class LimitedCall(ABC):
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     failed_attempts: int = 0
+    entity: str = CALL
+    """What traces call it: an entity type."""
+    entity_name: str = ""
+    """Its name in traces; empty for the function's."""
 
     def __call__(self) -> Any:
         """Make the call by its first route; blocks. Outside of a durable call."""
@@ -62,6 +68,22 @@ class LimitedCall(ABC):
         `result` is None where the attempt has failed.
         """
         return ""
+
+    def metadata(self) -> dict[str, Any]:
+        """What traces say of it before it is made."""
+        return {}
+
+    def outcome(self, result: Any) -> dict[str, Any]:
+        """What traces say of its result: the tokens, as far as they are known."""
+        usage = self.usage(result)
+        if usage is None:
+            return {}
+        return {
+            "promptTokens": usage.prompt_tokens,
+            "completionTokens": usage.completion_tokens,
+            **({"cachedTokens": usage.cached_tokens} if usage.cached_tokens else {}),
+            **({"reasoningTokens": usage.reasoning_tokens} if usage.reasoning_tokens else {}),
+        }
 
     def usage(self, result: Any) -> TokenUsage | None:  # noqa: ARG002 (for calls without tokens)
         """What a call with this result has used; None if it is not known."""

@@ -17,6 +17,7 @@ from ..resources.chat_message import ChatDelta, ChatMessage
 from ..resources.model_errors import Unavailable
 from ..resources.usage import TokenUsage
 from ..streams.call_stream import call_stream
+from ..tracing.executions import LLM
 from ..waiting.time_limit import in_time
 from .described import Described
 from .durable_resource import ResourceCall
@@ -168,6 +169,7 @@ class ChatCall(ResourceCall):
         self._timeout = timeout
         self._pieces = pieces
         self._attempts = 0
+        self.entity_name = routes[0].connection
 
     def model_name(self, route: int, result: Any) -> str:
         """As configured, else as the service says; else the connection."""
@@ -178,6 +180,21 @@ class ChatCall(ResourceCall):
     def usage(self, result: Any) -> TokenUsage | None:
         """The tokens of an answer."""
         return result.usage if isinstance(result, ChatMessage) else None
+
+    entity = LLM
+
+    def metadata(self) -> dict[str, Any]:
+        """The model that is asked for."""
+        return {"model": self.routes[0].model} if self.routes[0].model else {}
+
+    def outcome(self, result: Any) -> dict[str, Any]:
+        """The tokens, and who has answered."""
+        known = super().outcome(result)
+        if isinstance(result, ChatMessage):
+            extra = result.extra_args
+            known["connection"] = extra.get("connection")
+            known["model"] = extra.get("model_name") or extra.get("model")
+        return {name: value for name, value in known.items() if value is not None}
 
     def asked(self) -> dict[str, Any]:
         """The request, without the connection that is asked, and without ids of tool calls."""

@@ -217,7 +217,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         given = kwargs.pop("output_schema", None)
         schema = None if given is None else OutputSchema(given)
         prompted = self.prompted(messages, prompt_args)
-        conversation = OutputConversation(prompted, schema, self.output_attempts)
+        conversation = OutputConversation(prompted, schema, self.output_attempts, self._context)
         while True:
             call = self._chat_call(conversation.messages, schema, kwargs)
             answer = conversation.take(self._make(call, **self._call_options()))
@@ -289,7 +289,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
             prompted = await self._aprompted(messages, prompt_args)
             return await self._converse(prompted, schema, attempts, {})
         told = messages if schema is None else with_schema(messages, schema.json_schema)
-        conversation = OutputConversation(told, schema, attempts)
+        conversation = OutputConversation(told, schema, attempts, self._context)
         while True:
             answer = conversation.take(await self.achat(conversation.messages, **own))
             if answer is not None:
@@ -302,7 +302,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         attempts: int,
         kwargs: dict[str, Any],
     ) -> ChatMessage:
-        conversation = OutputConversation(prompted, schema, attempts)
+        conversation = OutputConversation(prompted, schema, attempts, self._context)
         while True:
             call = self._chat_call(conversation.messages, schema, kwargs)
             answer = conversation.take(await self._amake(call, **self._call_options()))

@@ -18,6 +18,7 @@ from ..errors import AgentDefinitionError
 from ..limits.limited_call import Route
 from ..naming.public import public
 from ..resources.resource import Resource, ResourceType
+from ..tracing.executions import EMBEDDING
 from ..waiting.retry import RetryPolicy
 from ..waiting.threads import call_in_thread
 from .durable_resource import DurableResource, ResourceCall, own_durability
@@ -62,6 +63,7 @@ class EmbeddingCall(ResourceCall):
         route = Route(setup.connection, setup.model, size // _CHARACTERS_PER_TOKEN + 1)
         super().__init__(call_embedding_model, (text, kwargs), (route,))
         self.recorder = setup._recorder  # noqa: SLF001 (its own)
+        self.entity_name = setup.connection
         self._setup = setup
         self._text = text
         self._kwargs = kwargs
@@ -69,6 +71,12 @@ class EmbeddingCall(ResourceCall):
     def model_name(self, route: int, result: Any) -> str:  # noqa: ARG002 (as configured)
         """As configured; else the connection."""
         return str(self.routes[route].model or self.routes[route].limit)
+
+    entity = EMBEDDING
+
+    def metadata(self) -> dict[str, Any]:
+        """The model."""
+        return {"model": self.routes[0].model} if self.routes[0].model else {}
 
     def asked(self) -> dict[str, Any]:
         """The texts and arguments."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..resources.chat_message import ChatMessage
+from ..tracing.executions import PARSER
 from .output_schema import STRUCTURED_OUTPUT, OutputParseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..resources.call_context import CallContext
     from .output_schema import OutputSchema
 
 __all__ = ["OutputConversation"]
@@ -22,14 +24,20 @@ class OutputConversation:
         messages: what the model is asked.
         schema: what its answer is to match; None if any will do.
         attempts: how often it is asked at most.
+        context: of the action that asks; None outside of any.
     """
 
     def __init__(
-        self, messages: Sequence[ChatMessage], schema: OutputSchema | None, attempts: int
+        self,
+        messages: Sequence[ChatMessage],
+        schema: OutputSchema | None,
+        attempts: int,
+        context: CallContext | None = None,
     ) -> None:
         self.messages = list(messages)
         self._schema = schema
         self._attempts = attempts
+        self._context = context
         self._asked = 0
 
     def take(self, answer: ChatMessage) -> ChatMessage | None:
@@ -44,7 +52,7 @@ class OutputConversation:
         if self._schema is None or answer.tool_calls:
             return answer
         try:
-            value = self._schema.parse(answer.content)
+            value = self._parsed(self._schema, answer.content)
         except OutputParseError as error:
             if answer.extra_args.get("finish_reason") == "length":
                 hint = "It was cut off at the limit of its tokens: raise max_tokens."
@@ -58,3 +66,9 @@ class OutputConversation:
             return None
         extra = {**answer.extra_args, STRUCTURED_OUTPUT: value}
         return answer.model_copy(update={"extra_args": extra})
+
+    def _parsed(self, schema: OutputSchema, text: str) -> Any:
+        if self._context is None:
+            return schema.parse(text)
+        with self._context.execution(PARSER, STRUCTURED_OUTPUT):
+            return schema.parse(text)

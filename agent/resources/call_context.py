@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
+    from ..tracing.executions import Execution
 
 __all__ = ["CallContext"]
 
@@ -21,6 +23,11 @@ class CallContext(Protocol):
     @property
     def config(self) -> Configuration:
         """The configuration of the job."""
+
+    def execution(
+        self, entity: str, name: str, metadata: Mapping[str, Any] | None = None
+    ) -> AbstractContextManager[Execution]:
+        """Have a trace show what the block does as one."""
 
     def notice(self, text: str) -> None:
         """Report a probable mistake of the agent: once for each text."""

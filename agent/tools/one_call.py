@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..errors import TamiasError, WaitTimeoutError
 from ..failures.error_text import is_of
 from ..limits.limited_call import LimitedCall, Route
+from ..tracing.executions import TOOL
 from ..waiting.temporary import Kind, kind_of
 from ..waiting.time_limit import in_time
 from .approval import MOST_QUESTIONS, ask_of, decision_of, question_name
@@ -60,6 +61,7 @@ class _Step(LimitedCall):
         self, arguments: tuple[Any, ...], work: Callable[[], Awaitable[Any]], limit: str
     ) -> None:
         self.arguments = arguments
+        self.entity_name = arguments[0]
         self.routes = (Route(limit),)
         self._work = work
 
@@ -105,6 +107,17 @@ class OneCall:
 
     async def result(self) -> ToolResult:
         """Make the call, and return what has come of it."""
+        metadata = {"toolCallId": self._id}
+        if self._external_id is not None:
+            metadata["externalId"] = self._external_id
+        if self._tool is not None:
+            metadata["toolType"] = self._tool.tool_type().value
+        with self._ctx.execution(TOOL, self._name, metadata) as execution:
+            result = await self._result()
+            execution.error = result.error
+        return result
+
+    async def _result(self) -> ToolResult:
         tool = self._tool
         if tool is None or not tool.approval:
             outcome = await self._call(self._arguments, None, 0)

@@ -54,6 +54,7 @@ _KINDS: Final = {
     "submissions": ("submission", ""),
     "log_lines": ("line of the log", "lines of the log"),
     "recorded_runs": ("recorded run", ""),
+    "traces": ("run in the event log", "runs in the event log"),
     "errors_in_status": ("text in the last status", "texts in the last status"),
     "kept_outputs": ("output of the program", "outputs of the program"),
     "kept_vectors": ("file of an interrupted reembed", "files of an interrupted reembed"),

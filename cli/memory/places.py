@@ -1,6 +1,6 @@
 """Where else than in shards there is something of a key: logs, a service's requests, other files.
 
-A further place, such as a log of events, is another entry of `_PLACES`.
+A further place is another entry of `_PLACES`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ...store.files import write_json
 from ...store.records.offsets import RunKind, kind_of, offset_of, owned_number
 from ...store.state.reader import StoreReader
 from ...worker.recording.reading import count_runs, remove_runs
+from ...worker.tracing.erasing import count_traces, remove_traces
 from ..text import count, shown, typed
 
 if TYPE_CHECKING:
@@ -200,6 +201,11 @@ _PLACES: Final = (
         "recorded_runs",
         lambda view, key: count_runs(view.layout.recordings, key),
         lambda view, key: remove_runs(view.layout.recordings, key),
+    ),
+    Place(
+        "traces",
+        lambda view, key: count_traces(view.layout.events, key),
+        lambda view, key: remove_traces(view.layout.events, key),
     ),
     Place("errors_in_status", _failures, _forget_failures),
     Place("kept_vectors", _vectors, _forget_vectors),

@@ -109,7 +109,7 @@ class StateLayout:
 
     def event_log(self, slot: int) -> Path:
         """The file in which a slot's workers write what their runs have done."""
-        return self.events / f"events-{slot}.jsonl"
+        return self.events / f"events-{slot}.log"
 
     @property
     def recordings(self) -> Path:

@@ -18,6 +18,7 @@ from ..tasks.thread_pool import NotBegunError, ThreadPool
 from ..tasks.tracking import TaskFactory, has_begun, has_started_tasks, tasks_of_run
 from ..waiting.waits import SuspendRun, Waits
 from .context import WorkerContext
+from .ended_context import end_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +138,7 @@ class AsyncActions:
             run.task = None
             self._under_way.pop(run.number, None)
             self._measures.user_time.end()  # what follows is not the action's
-            context.end()
+            end_context(context)
             moment = failure.moment if type(failure) is SuspendRun else run.suspended_until
             if moment is None and type(failure) is not NotBegunError:
                 self._measures.end_action(action.name, time.perf_counter_ns() - began)
@@ -158,7 +159,7 @@ class AsyncActions:
         waiting, _, context = known
         waiting.suspended_until = moment
         waiting.awaited = self._services.questions.awaited_of(waiting.tokens)
-        context.end()
+        end_context(context)
         assert waiting.task is not None  # noqa: S101 (it is under way)
         if has_started_tasks(waiting.task):
             for task in tasks_of_run(waiting.number):

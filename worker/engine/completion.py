@@ -8,6 +8,7 @@ set aside puts its progress into the group, too.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
@@ -17,6 +18,7 @@ from ...store.records.offsets import LARGEST_OFFSET, offset_of, retries_of
 from ..failure_kinds import kind_of_error, kind_of_rejection
 from ..hooks import WorkerHook
 from ..runs.retries import record_failure, wait_before_next
+from ..runs.traced import trace_of
 from .failures import (
     dead_letter,
     divergence_in,
@@ -66,6 +68,7 @@ class RunCompletion:
         self.active = 0
         self._services = services
         self._hooks = services.hooks
+        self._tracer = services.tracer
         self._metrics = services.metrics
         self._recordings = services.recordings
         self._group = group
@@ -89,6 +92,8 @@ class RunCompletion:
             self._hooks.call(WorkerHook.run_ended, run_info(run), len(run.outputs))
         if self._recordings is not None:
             self._recordings.record(run, self._questions)
+        if run.trace is not None:
+            self._end_trace(run, "success")
         if run.lane.run is run:  # else it is an answer, and the memory is another run's
             if self._unfinished and run.lane.has_changes:
                 self._unfinished.mark_changed(run.offset, run.lane)
@@ -117,6 +122,9 @@ class RunCompletion:
         outcome, pause = self._outcome(run, error, now)
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_failed, run_info(run), error, outcome)
+        if self._tracer is not None:
+            trace_of(run, self._tracer)
+            self._end_trace(run, "failed", error, followedBy=outcome)
         run.attempts += 1
         if outcome == "retry":
             return self._retry(run, error), now + pause
@@ -175,7 +183,9 @@ class RunCompletion:
     def begin_again(self, run: Run) -> Run:
         """Give an execution up; return the run for the next one, of the same attempt."""
         run.lane.roll_back()
-        return self._replace(run)
+        again = self._replace(run)
+        again.trace = run.trace
+        return again
 
     def _replace(self, run: Run) -> Run:
         self.active -= 1
@@ -204,6 +214,17 @@ class RunCompletion:
         self._owned.suspend(run, due)
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_suspended, run_info(run), due)
+        if run.trace is not None:
+            self._end_trace(run, "suspended", until=due if due < inf else None)
+
+    def _end_trace(
+        self, run: Run, status: str, error: BaseException | None = None, **attributes: Any
+    ) -> None:
+        trace, tracer = run.trace, self._tracer
+        assert trace is not None  # noqa: S101 (the callers have looked)
+        assert tracer is not None  # noqa: S101 (who has begun it)
+        run.trace = None
+        tracer.finish(trace, status, error, waited=run.waited, **attributes)
 
     def _close(self, run: Run, outputs: int, *, wants_end: bool = True) -> None:
         """Free the lane, and put the run's progress into the open group."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ...agent.context import RunnerContext
-from ...agent.errors import DurableCallError, MemoryAccessError, RunError, TimerError
+from ...agent.errors import DurableCallError, MemoryAccessError, TimerError
 from ...agent.event import Event, OutputEvent, is_output
 from ...agent.events.identity import ORIGIN, is_early
 from ...agent.long_term.own_call import acall_of_memory, call_of_memory, is_of_memory
 from ...agent.memory import MemoryType
 from ...agent.streams.call_stream import call_stream
+from ...agent.tracing.executions import Execution
 from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
 from ...store import clock
 from ..durable.call_log import durable_section, inside_durable_call
@@ -23,6 +25,7 @@ from ..durable.fingerprint import function_name, identify_call
 from ..limits.requests import PermitExpiredError
 from ..long_term.memory import WorkerLongTermMemory
 from ..memory.memory import WorkerMemory
+from ..runs.traced import trace_of
 from ..streams.text_sender import ACTION
 from ..waiting.waits import SuspendRun
 from .durable_call import DurableCall
@@ -37,7 +40,8 @@ from .wait_steps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from ...agent.config.configuration import Configuration
     from ...agent.long_term.memory_set import LongTermMemory
@@ -91,6 +95,8 @@ class WorkerContext(RunnerContext):
         if isinstance(event, OutputEvent):
             place = run.offset if run.owned is None else run.origin
             run.outputs.append(self._engine.encode(lane.key_bytes, event.output, place))
+            if run.trace is not None:
+                run.trace.send_output(event, run.step + 1)
         elif isinstance(event, Event):
             if is_output(event):
                 self.send_event(OutputEvent.from_event(event))
@@ -102,6 +108,8 @@ class WorkerContext(RunnerContext):
             if known is None or not is_early(known) or not run.keeps_origin(event, known):
                 state[ORIGIN] = (lane.key_bytes, run.offset, run.step + 1, len(run.sent))
             run.sent.append(event)
+            if run.trace is not None:
+                run.trace.send(event)
         else:
             raise TypeError(f"send_event takes an Event, not {type(event).__name__}")
 
@@ -241,6 +249,15 @@ class WorkerContext(RunnerContext):
             if not call.goes_on():
                 return result
 
+    def execution(
+        self, entity: str, name: str, metadata: Mapping[str, Any] | None = None
+    ) -> AbstractContextManager[Execution]:
+        """Have a trace show what the block does as one; see `RunnerContext.execution`."""
+        tracer = self._engine.tracer
+        if tracer is None:
+            return nullcontext(Execution())
+        return trace_of(self._run, tracer).execution(entity, name, metadata)
+
     def notice(self, text: str) -> None:
         """Report a probable mistake of the agent."""
         self._engine.metrics.notices.add(text)
@@ -303,7 +320,8 @@ class WorkerContext(RunnerContext):
         if step.record is None:
             await self._wait_for_siblings(step)
             step.issue(clock.now() + seconds)
-        await self._wait_until(step.value())
+        with step.traced("sleep", step.value()):
+            await self._wait_until(step.value())
         step.end()
 
     async def _wait_until(self, moment: float) -> None:
@@ -331,12 +349,13 @@ class WorkerContext(RunnerContext):
             await self._engine.recorder.recorded()
         else:
             asking.ask_again(step.value())
-        try:
-            if not asking.is_answered:
-                await self._engine.waits.until(self._run, asking.deadline, asking.future())
-        finally:
-            asking.stop_waiting()
-        await asking.settle()
+        with step.traced(name, asking.deadline):
+            try:
+                if not asking.is_answered:
+                    await self._engine.waits.until(self._run, asking.deadline, asking.future())
+            finally:
+                asking.stop_waiting()
+            await asking.settle()
         step.end()
         return asking.answer()
 
@@ -425,71 +444,6 @@ class WorkerContext(RunnerContext):
     def close(self) -> None:
         """Nothing to do: the worker closes what it made for the agent."""
 
-    def end(self) -> None:
-        """Refuse all further uses, by tasks and threads that the action has left running."""
-        self.__class__ = _EndedContext
+    def renew_memory(self) -> None:
+        """Take memory away from tasks and threads that the action has left running."""
         self._run.renew_memory()
-
-
-class _EndedContext(WorkerContext):
-    """The class of a context whose action has ended: it refuses every use."""
-
-    def send_event(self, event: Event) -> None:  # noqa: ARG002 (refused whatever it is)
-        """Refuse. Raises RunError."""
-        raise self._ended("an event")
-
-    def stream(self, text: str, *, reasoning: str = "") -> None:  # noqa: ARG002 (as above)
-        """Refuse. Raises RunError."""
-        raise self._ended("ctx.stream")
-
-    @property
-    def short_term_memory(self) -> MemoryObject:
-        """Refuse. Raises RunError."""
-        raise self._ended("memory")
-
-    @property
-    def sensory_memory(self) -> MemoryObject:
-        """Refuse. Raises RunError."""
-        raise self._ended("memory")
-
-    @property
-    def long_term_memory(self) -> LongTermMemory:
-        """Refuse. Raises RunError."""
-        raise self._ended("long-term memory")
-
-    def durable_execute(self, func: Callable[..., Any], /, *_: Any, **__: Any) -> Any:
-        """Refuse. Raises RunError."""
-        raise self._ended(f"a durable call of {function_name(func)}")
-
-    async def durable_execute_async(self, func: Callable[..., Any], /, *_: Any, **__: Any) -> Any:
-        """Refuse. Raises RunError."""
-        raise self._ended(f"a durable call of {function_name(func)}")
-
-    def now(self) -> datetime:
-        """Refuse. Raises RunError."""
-        raise self._ended("ctx.now")
-
-    async def sleep(self, duration: Duration) -> None:  # noqa: ARG002 (refused whatever it is)
-        """Refuse. Raises RunError."""
-        raise self._ended("ctx.sleep")
-
-    async def wait_for(self, name: str, *_: Any, **__: Any) -> Any:
-        """Refuse. Raises RunError."""
-        raise self._ended(f"ctx.wait_for({name!r})")
-
-    def schedule(self, *_: Any, **__: Any) -> str:
-        """Refuse. Raises RunError."""
-        raise self._ended("ctx.schedule")
-
-    def cancel(self, id: str) -> bool:
-        """Refuse. Raises RunError."""
-        raise self._ended(f"ctx.cancel({id!r})")
-
-    def _ended(self, what: str) -> RunError:
-        return RunError(
-            f"{what} came from a task or thread after the action had ended that started it: await "
-            "everything that uses the context",
-            hint="Await the task, or join the thread (from an async action:"
-            " await asyncio.to_thread(thread.join)), before the action returns. What is to go on"
-            " for longer is a run of its own: send an event.",
-        )

@@ -13,6 +13,7 @@ from ...agent.failures.error_text import one_line
 from ...agent.limits.limited_call import LimitedCall, Route
 from ...agent.resources.model_errors import BudgetExceeded
 from ...agent.streams.call_stream import streaming_to
+from ...agent.tracing.executions import CALL
 from ...store import clock
 from ...store.encoding.values import dumps, loads
 from ..durable.call_log import AGAIN, BEGUN, UNKNOWN, IssuedCall, is_recordable
@@ -20,6 +21,7 @@ from ..durable.fingerprint import function_name, has_changed, identify_call
 from ..hooks import WorkerHook
 from ..limits.call_admission import CallAdmission
 from ..metering.model_calls import count_attempt
+from ..runs.traced import trace_of
 from ..tasks.tracking import next_place
 from .services import run_info
 
@@ -71,6 +73,7 @@ class DurableCall:
         "_began",
         "_cause",
         "_engine",
+        "_execution",
         "_is_unknown",
         "_issued",
         "_options",
@@ -104,6 +107,8 @@ class DurableCall:
         self._engine = engine
         self._run = run
         self._cause: Exception | None = None
+        self._execution = 0
+        """Its number in the run's trace; 0 before it is made."""
         self.name = function_name(func)
         self._arguments = func, args, kwargs
         self.identity = identify_call(func, args, kwargs)
@@ -203,8 +208,19 @@ class DurableCall:
                 WorkerHook.call_replayed, run_info(self._run), self.name, record.fingerprint
             )
         self._count("calls_replayed")
+        if self._engine.tracer is not None:
+            trace = trace_of(self._run, self._engine.tracer)
+            failed = {} if record.succeeded else {"recordedOutcome": "failed"}
+            trace.finish(trace.start(*self._described()), attributes=failed, reused=True)
         self._tell_attempts(record)
         return self.log.replay(record)
+
+    def _described(self) -> tuple[str, str, dict[str, Any]]:
+        """What a trace says of it: the entity type, its name, and what belongs to it."""
+        function = self._arguments[0]
+        if isinstance(function, LimitedCall):
+            return function.entity, function.entity_name or self.name, function.metadata()
+        return CALL, self.name, {}
 
     def _tell_attempts(self, record: CallRecord) -> None:
         """Let a call know how often it has failed before its outcome."""
@@ -217,6 +233,9 @@ class DurableCall:
         self._issue()
         self._cause = self._route = None
         self._began = time.perf_counter()
+        if self._engine.tracer is not None and not self._execution:
+            trace = trace_of(self._run, self._engine.tracer)
+            self._execution = trace.start(*self._described())
         memories = (self._run.lane.fields, self._run.sensory_fields())
         for fields in memories:
             fields.begin_durable_call()
@@ -304,6 +323,8 @@ class DurableCall:
             if self.attempts:
                 self.record = self.record._replace(attempts=self.attempts)
         self._count("calls_made")
+        if self._run.trace is not None:
+            self._run.trace.finish(self._execution, self._cause, self._known(result))
         if self._engine.hooks is not None:
             seconds = time.perf_counter() - self._began
             self._engine.hooks.call(
@@ -315,6 +336,16 @@ class DurableCall:
                 self._cause,
             )
         return self.record
+
+    def _known(self, result: Any) -> dict[str, Any]:
+        """What a trace says of its outcome."""
+        known: dict[str, Any] = {}
+        if self.attempts:
+            known["attempts"] = [{"at": at, "error": error} for at, error in self.attempts]
+        function = self._arguments[0]
+        if self._cause is None and isinstance(function, LimitedCall):
+            known.update(function.outcome(result))
+        return known
 
     def _again(self, issued: IssuedCall, error: Exception) -> CallRecord | None:
         """The record of a failed attempt that another one follows; None if none does."""

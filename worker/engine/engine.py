@@ -25,16 +25,18 @@ from ..metering.shapes import SECOND
 from ..notices import unheard
 from ..runs.identities import origin_here
 from ..runs.lane import Lanes
+from ..runs.recorder import Recorder
 from ..runs.removals import Removals
 from ..runs.run import Run
+from ..runs.traced import trace_late, traced_runs
 from ..tasks.executing import executing_thread
 from ..tasks.thread_pool import ThreadPool
+from ..tracing.tracer import SPREAD
 from ..waiting.questions import NO_ANSWERS, answer_in, is_perhaps_answer
 from ..waiting.waits import SuspendRun
 from .completion import RunCompletion
 from .context import WorkerContext
 from .owned_runs import OwnedRuns
-from .recorder import Recorder
 from .run_driver import RunDriver
 from .unfinished import UnfinishedRuns
 
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from ..runs.group_commit import GroupCommit, ShardWriter
     from ..runs.lane import Lane
     from ..streams.text_sender import TextSender
+    from ..tracing.tracer import Tracer
     from ..waiting.questions import Questions
     from ..wire import InputBatch
 
@@ -86,16 +89,17 @@ class Engine:
         halt: Callable[[dict[str, Any]], None],
         texts: TextSender | None = None,
         hooks: Hooks[WorkerHook] | None = None,
+        tracer: Tracer | None = None,
         admission: Admission | None = None,
         all_shards: AllShards | None = None,
         recordings: RunRecorder | None = None,
     ) -> None:
         """`writers` are the shards of this worker, of `shards` in all; `OwnedShards` changes them.
 
-        `halt` gets the report when an action failed and the policy is to fail. `hooks` is None
-        where no hook listens. `admission` is that of calls with limits, `texts` are the streams of
-        calls; None: there are none. `all_shards` are those of the state directory, for shared sets.
-        `recordings` records runs; None: none are recorded.
+        `halt` gets the report when an action failed and the policy is to fail. What is None is
+        not there: hooks that listen, the event log (`tracer`), the admission of calls with limits,
+        streams of calls (`texts`), recorded runs. `all_shards` are those of the state directory,
+        for shared sets.
         """
         self.plan = plan
         self.texts = texts
@@ -103,6 +107,7 @@ class Engine:
         self.resources = resources
         self.metrics = metrics
         self.hooks = hooks
+        self.tracer = tracer
         self.admission = admission
         self.all_shards = all_shards
         self.recordings = recordings
@@ -257,7 +262,7 @@ class Engine:
         except BaseException:  # noqa: BLE001 (it is decoded again where its failure is handled)
             return False
 
-    def _run_simply(
+    def _run_simply(  # noqa: C901, PLR0912, PLR0915 (inline, as the text says)
         self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
     ) -> bool:
         """Do the work of `_run` for inputs that start one synchronous action, on a shorter path.
@@ -270,12 +275,19 @@ class Engine:
         decode, call, clock = self._decode, action.fn, time.monotonic_ns
         limit, durations, here = round(until * SECOND), [], self._here
         exhausted = True
+        threshold, named, slow = traced_runs(self.tracer)
         for offset, key, payload in inputs:
             lane = lanes[key]
             if lane.run is not None or lane.queue or lane.held or self._halted:
                 self._take(lane, offset, payload, None)
                 continue
             run = Run(lane, offset, payload)
+            if (offset * SPREAD & 0xFFFF_FFFF) < threshold or (named and key in named):
+                self._driver.begin(run)
+                if clock() > limit:
+                    exhausted = False
+                    break
+                continue
             run.action = action
             name_input(offset)
             began = 0
@@ -293,13 +305,14 @@ class Engine:
                     action.check_result(result)
             except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
                 ended = clock()
-                self._fail_simply(run, action, error, ended - began if began else 0)
+                self._fail_simply(run, action, error, (began, ended))
             else:
                 durations.append(ended - began)
                 if run.sent is not None or run.log is not None or run.timers is not None:
                     self._completion.occupy(run)
                     run.route = self.route
                     run.unheard = self.unheard
+                    trace_late(run, self.tracer, began)
                     self._driver.end_step(run)
                 else:
                     writer = lane.writer
@@ -312,16 +325,25 @@ class Engine:
                     writer.offsets.append(offset)
                     writer.counts.append(len(outputs))
                     writer.outputs += outputs
+                    if ended - began >= slow:
+                        trace_late(run, self.tracer, began, is_over=True)
             if ended > limit:
                 exhausted = False
                 break
         self.metrics.finish(action.name, durations)
         return exhausted
 
-    def _fail_simply(self, run: Run, action: Action, error: BaseException, duration: int) -> None:
-        """Fail a run of `_run_simply`; its action was executed for so long, or not at all."""
-        if duration and type(error) is not SuspendRun:
-            self.metrics.measures.end_plain_actions(action.name, [duration])
+    def _fail_simply(
+        self, run: Run, action: Action, error: BaseException, moments: tuple[int, int]
+    ) -> None:
+        """Fail a run of `_run_simply`.
+
+        `moments` are when its action was begun, 0 if that was not done, and when it has ended.
+        """
+        began, ended = moments
+        if began and type(error) is not SuspendRun:
+            self.metrics.measures.end_plain_actions(action.name, [ended - began])
+        trace_late(run, self.tracer, began or ended)
         self._completion.occupy(run)
         self._driver.fail(run, error)
 
@@ -474,3 +496,5 @@ class Engine:
         self._driver.close()
         if self.recordings is not None:
             self.recordings.close()
+        if self.tracer is not None:
+            self.tracer.close()

@@ -18,6 +18,7 @@ from ...store import clock
 from ...store.encoding.values import loads
 from ...store.records.offsets import RunKind
 from ..hooks import WorkerHook
+from ..runs.traced import begin_trace
 from ..tasks.executing import executing_thread
 from ..waiting.questions import NO_ANSWERS, answer_in
 from ..waiting.waits import SuspendRun
@@ -77,6 +78,7 @@ class RunDriver:
         self._unheard = services.unheard
         self._recorder = services.recorder
         self._hooks = services.hooks
+        self._tracer = services.tracer
         self._executed = services.metrics.executed
         self._measures = services.metrics.measures
         self._loop = asyncio.get_running_loop()
@@ -122,6 +124,8 @@ class RunDriver:
         self._name_in_beacon(run)
         if self._hooks is not None:
             self._hooks.call(WorkerHook.run_begun, run_info(run))
+        if self._tracer is not None:
+            begin_trace(run, self._tracer)
         try:
             event: Event | None = None
             if run.has_input:
@@ -133,6 +137,8 @@ class RunDriver:
             if event is None:
                 self._completion.succeed(run)  # an answer
                 return
+            if run.trace is not None:
+                run.trace.begin_with(event)
             run.begin(event, self._route, self._unheard)
         except BaseException as error:  # noqa: BLE001 (unpickling runs code of its classes)
             self.fail(run, error)
@@ -171,6 +177,8 @@ class RunDriver:
                 event, action = step
                 if self._hooks is not None:
                     self._hooks.call(WorkerHook.action_begun, run_info(run), action.name, event)
+                if run.trace is not None:
+                    run.trace.start_action(action.name, event)
                 if action.is_async or self._policy.sync_in_threads:
                     self._actions.start(run, event, action)
                     return
@@ -209,6 +217,8 @@ class RunDriver:
 
         A parked run goes on when the action's effects are on record.
         """
+        if run.trace is not None:
+            run.trace.finish_action()
         try:
             effects = run.end_action()
             if effects is not None:
@@ -221,6 +231,8 @@ class RunDriver:
 
     def fail(self, run: Run, error: BaseException) -> None:
         """End a failed attempt at a run, and schedule the next one if there is to be one."""
+        if run.trace is not None and type(error) is not SuspendRun:
+            run.trace.finish_action(error)
         if type(error) is SuspendRun:  # not `isinstance`: the class of an exception may do anything
             self._suspend(run, error.moment)
             return

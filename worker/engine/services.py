@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from ..long_term.all_shards import AllShards
     from ..metrics import WorkerMetrics
     from ..recording.recorder import RunRecorder
+    from ..runs.recorder import Recorder
     from ..runs.run import Run
     from ..streams.text_sender import TextSender
     from ..tasks.thread_pool import ThreadPool
+    from ..tracing.tracer import Tracer
     from ..waiting.questions import Questions
     from ..waiting.waits import Waits
     from .owned_runs import OwnedRuns
-    from .recorder import Recorder
 
 
 class Services(Protocol):
@@ -42,6 +43,8 @@ class Services(Protocol):
     recorder: Recorder
     hooks: Hooks[WorkerHook] | None
     """None where no hook listens."""
+    tracer: Tracer | None
+    """The event log; None if nothing is ever written."""
     questions: Questions
     admission: Admission | None
     """None where no call has limits."""

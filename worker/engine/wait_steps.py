@@ -9,12 +9,14 @@ visible, so it is committed first.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import TimerError, UnserializableError, WaitTimeoutError
 from ...agent.event import Event
+from ...agent.tracing.executions import WAIT
 from ...agent.waiting.moments import seconds_of
 from ...store import clock
 from ...store.encoding.values import dumps_checked
@@ -22,12 +24,15 @@ from ...store.records.offsets import RunKind, derived_number, owned_number
 from ...store.waiting.records import NEVER, OwnedRun, QuestionRecord, microseconds
 from ...store.waiting.tokens import make_token
 from ..durable.fingerprint import DIGEST_BYTES, CallIdentity
+from ..runs.traced import trace_of
 from ..tasks.tracking import next_place
 from ..waiting.questions import question_of, value_of
 from ..waiting.timers import TimerChange, check_id, check_new_id, generated_id
 from .durable_call import is_own
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ...agent.waiting.moments import Duration
     from ..durable.call_log import IssuedCall
     from ..runs.run import Run
@@ -79,6 +84,19 @@ class WaitStep:
         """What the step has decided."""
         assert self.record is not None  # noqa: S101 (claimed or issued)
         return self.log.replay(self.record)
+
+    @contextmanager
+    def traced(self, name: str, until: float) -> Iterator[None]:
+        """Have a trace of the run show the wait, which the block is."""
+        tracer = self._engine.tracer
+        if tracer is None:
+            yield
+            return
+        trace = trace_of(self._run, tracer)
+        known = {"until": until} if until < NEVER else {}
+        number = trace.start(WAIT, name, known)
+        yield  # a wait that is given up has no end
+        trace.finish(number)
 
     def end(self) -> None:
         """Record that the action goes on behind the step."""

@@ -49,6 +49,7 @@ from ..streams.text_sender import TextSender
 from ..tasks.stacks import stacks_on_request
 from ..tasks.thread_pool import threads_are_replaced
 from ..tasks.tracking import current_offset
+from ..tracing.tracer import Tracer
 from ..waiting.announcer import Announcer
 from ..waiting.questions import Questions
 from .event_loop import log_unhandled, new_loop
@@ -231,6 +232,7 @@ class Worker:
             halt=self._report_failure,
             texts=self._texts,
             hooks=self._hooks or None,
+            tracer=Tracer.of(plan, boot, assignment.slot),
             admission=self._admission,
             all_shards=self._owned.all_shards,
             recordings=RunRecorder.of(plan.config, layout, assignment.slot, boot.input_codec),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ...agent.events.identity import EarlyOrigin
     from ...store.sets.changes import SetName
     from ...store.waiting.records import AttemptError, OwnedRun
+    from ..tracing.run_trace import RunTrace
     from ..waiting.timers import TimerChange
     from ..waiting.waits import Wait
     from .lane import Lane
@@ -109,6 +110,8 @@ class Run:
     """Its moment (`memory.moment`), if that is on record."""
     set_locks: dict[SetName, Lock] | None = None
     """By memory set, what its task holds that compacts it."""
+    trace: RunTrace | None = None
+    """What it has done, for the event log; None if that is not known or not wanted."""
     memory_has_changed: bool = False
     """Whether its effects were on record, and were dropped: see `unfinished`."""
 
@@ -222,6 +225,9 @@ class Run:
                 return event, action
             if effects.action != action.name:
                 raise self._divergence(f"runs {action.name!r}")
+            if self.trace is not None:
+                sent = effects.events, effects.outputs
+                self.trace.reuse_action(action.name, event, *sent, self.step + 1)
             self._apply(effects)
         if any(entry.action >= self.step for entry in self.entries or ()):
             raise self._divergence("ends")

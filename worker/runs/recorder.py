@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..durable.call_log import CallLog, CallRecord
-    from ..runs.effects import Effects
-    from ..runs.group_commit import GroupCommit
-    from ..runs.run import Run
+    from .effects import Effects
+    from .group_commit import GroupCommit
+    from .run import Run
 
 
 class Recorder:

@@ -1,0 +1,80 @@
+"""Removes the runs of a key from the event log of a state directory that no pool uses."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from ...store.faults import system_error
+from .rendering import key_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+__all__ = ["count_traces", "remove_traces"]
+
+_PATTERN: Final = "events-*.log"
+
+
+def count_traces(folder: Path, key: bytes) -> int:
+    """How many runs of an encoded key, or parts of them, the event log has."""
+    return sum(_filtered(path, key, remove=False) for path in folder.glob(_PATTERN))
+
+
+def remove_traces(folder: Path, key: bytes) -> int:
+    """Remove the runs of an encoded key, and return how many they were.
+
+    No process may write to the files.
+
+    Raises:
+        StoreError: a file cannot be written; it is as it was.
+    """
+    return sum(_filtered(path, key, remove=True) for path in list(folder.glob(_PATTERN)))
+
+
+def _filtered(path: Path, key: bytes, *, remove: bool) -> int:
+    fresh = path.with_name(f"forgotten-{path.name}")
+    try:
+        with path.open("rb") as lines:
+            found = sum(begins for begins, _, is_of_key in _marked(lines, key) if is_of_key)
+        if not remove or not found:
+            return found
+        with path.open("rb") as lines, fresh.open("wb") as kept:
+            os.fchmod(kept.fileno(), os.fstat(lines.fileno()).st_mode & 0o777)
+            kept.writelines(line for _, line, is_of_key in _marked(lines, key) if not is_of_key)
+            kept.flush()
+            os.fsync(kept.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise system_error(error, path) from error
+    return found
+
+
+def _marked(lines: Iterable[bytes], key: bytes) -> Iterator[tuple[bool, bytes, bool]]:
+    """Each line: whether it is the first of a run, itself, and whether it is of the key.
+
+    A run's first record has the encoded key. What follows it is of the same run, also a line that
+    was cut; records in front of any run, in a file that was cut by other means, have the key as
+    text only.
+    """
+    encoded, text = b64encode(key).decode(), key_text(key)
+    is_of_key = None
+    for line in lines:
+        begins = False
+        with suppress(ValueError, AttributeError):
+            record = orjson.loads(line)
+            own = (record.get("entityMetadata") or {}).get("encodedKey")
+            begins = own is not None and record.get("status") == "started"
+            if begins:
+                is_of_key = own == encoded
+            elif is_of_key is None and record.get("businessKey") == text:
+                yield True, line, True
+                continue
+        yield begins, line, bool(is_of_key)

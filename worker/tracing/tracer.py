@@ -1,0 +1,151 @@
+"""Decides which runs are in the event log, and writes them.
+
+A run that fails or takes long is written in full, and so is each run of some keys that are named.
+Of the others, one in N is: by its number, so that all attempts at it, and all that it is suspended
+in, are written or none. How many runs a second are written is limited, for what is written costs
+more than a short run itself.
+
+What cannot be written is counted, and nothing else depends on it.
+"""
+
+from __future__ import annotations
+
+import time
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ...store.encoding.json_text import make_decoder
+from ...store.state.layout import StateLayout
+from .rendering import Ending, Renderer
+from .run_trace import RunTrace
+from .settings import EventLogSettings
+from .writing import EventLogFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...agent.plan import AgentPlan
+
+__all__ = ["SPREAD", "Tracer"]
+
+SPREAD: Final = 2_654_435_761
+"""A number times this, modulo 2**32, is spread evenly: a run is sampled if that is small."""
+_MASK: Final = 0xFFFF_FFFF
+_BURST_SECONDS: Final = 10.0
+"""The runs of so many seconds may come at once."""
+
+
+class TracedPool(Protocol):
+    """What the event log has of a pool."""
+
+    @property
+    def state(self) -> str:
+        """Its state directory."""
+
+    @property
+    def generation(self) -> int:
+        """Of the worker's code."""
+
+    @property
+    def input_codec(self) -> str:
+        """How payloads of inputs are encoded."""
+
+
+class Tracer:
+    """The event log of a worker.
+
+    Attributes:
+        slow: runs that take so many seconds are written.
+        threshold: see `SPREAD`.
+        keys: the encoded keys whose runs are all written.
+        written, failed, skipped: how many runs were written, could not be, and were too many.
+    """
+
+    def __init__(self, settings: EventLogSettings, path: Path, renderer: Renderer) -> None:
+        """`path` is the file."""
+        self.slow = settings.slow
+        self.threshold = (_MASK + 1) // settings.sample if settings.sample else 0
+        self.keys = settings.keys
+        self.written = 0
+        self.failed = 0
+        self.skipped = 0
+        self._renderer = renderer
+        self._file = EventLogFile(path, settings.max_bytes)
+        self._rate = settings.rate
+        self._allowed = self._most = max(1.0, settings.rate * _BURST_SECONDS)
+        self._at = time.monotonic()
+
+    def cause(self, number: int, key: bytes) -> str:
+        """Why a run is written however it ends; empty if its end decides."""
+        if key in self.keys:
+            return "named"
+        return "sampled" if (number * SPREAD & _MASK) < self.threshold else ""
+
+    @classmethod
+    def of(cls, plan: AgentPlan, pool: TracedPool, slot: int) -> Tracer | None:
+        """The event log of the worker in a slot; None if nothing is ever written."""
+        settings = EventLogSettings.of(plan.config)
+        if settings.is_off:
+            return None
+        worker = {"worker": slot, "generation": pool.generation}
+        decode = make_decoder(pool.input_codec)
+        path = StateLayout(pool.state).event_log(slot)
+        return cls(settings, path, Renderer(settings, plan.name, worker, decode))
+
+    def begin(self, number: int, key: bytes, attempt: int) -> RunTrace:
+        """A trace of an attempt at a run that begins now."""
+        return RunTrace(number, key, attempt, self.cause(number, key))
+
+    def finish(
+        self,
+        trace: RunTrace,
+        status: str,
+        error: BaseException | None = None,
+        *,
+        waited: float = 0.0,
+        **attributes: Any,
+    ) -> None:
+        """End an attempt at a run, and write what it has done if that is wanted.
+
+        `waited` are seconds that do not count, since it has done nothing but wait.
+        """
+        now = time.monotonic()
+        cause = trace.cause
+        if not cause:
+            if status == "failed":
+                cause = "failed"
+            elif now - trace.began - waited >= self.slow:
+                cause = "slow"
+            else:
+                return
+        if cause != "named" and not self._is_allowed(now):
+            self.skipped += 1
+            return
+        if waited:
+            attributes["waited"] = round(waited, 6)
+        try:
+            self._file.write(
+                self._renderer.lines(trace, Ending(now, cause, status, error, attributes))
+            )
+        except Exception:  # noqa: BLE001 (OSError, mostly; nothing of the log may end a run)
+            self.failed += 1
+        else:
+            self.written += 1
+
+    def _is_allowed(self, now: float) -> bool:
+        if self._rate == inf:
+            return True
+        self._allowed = min(self._most, self._allowed + (now - self._at) * self._rate)
+        self._at = now
+        if self._allowed < 1.0:
+            return False
+        self._allowed -= 1.0
+        return True
+
+    def totals(self) -> dict[str, int]:
+        """How many runs were written, could not be, and were too many."""
+        return {"written": self.written, "failed": self.failed, "skipped": self.skipped}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
