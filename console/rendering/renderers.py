@@ -32,9 +32,8 @@ LARGEST: Final = 16 << 20
 """Bytes of a value that is shown at all."""
 _LARGEST_ANSWER: Final = 8 << 20
 _SECONDS: Final = 5.0
-"""For a value."""
-_FIRST_SECONDS: Final = 15.0
-"""For the first one of a child, which has to import the agent's modules."""
+_START_SECONDS: Final = 10.0
+"""For a child to start, and to import the agent's modules."""
 _KEPT_SECONDS: Final = 60.0
 _MOST_DEATHS: Final = 4
 """In one answer; further values that need a child are not tried."""
@@ -51,9 +50,10 @@ class _EndedError(_DiedError):
 
 
 class _Child:
-    """One process."""
+    """One process; each value may take so many seconds."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, seconds: float) -> None:
+        self._seconds = seconds
         self._is_new = True
         self._state = state
         self._process = subprocess.Popen(
@@ -70,7 +70,7 @@ class _Child:
         frame: dict[str, Any] = {"codec": codec, "length": len(data)}
         if self._is_new:
             frame["state"] = str(self._state)
-        until = time.monotonic() + (_FIRST_SECONDS if self._is_new else _SECONDS)
+        until = time.monotonic() + self._seconds + (_START_SECONDS if self._is_new else 0.0)
         self._is_new = False
         head = json.dumps(frame).encode()
         try:
@@ -131,10 +131,14 @@ class _Child:
 
 
 class Renderer:
-    """Shows the values of one job. Several threads may use it; children serve one at a time."""
+    """Shows the values of one job, each in so many seconds.
 
-    def __init__(self, state: Path) -> None:
+    Several threads may use it; the child serves one at a time.
+    """
+
+    def __init__(self, state: Path, seconds: float = _SECONDS) -> None:
         self._state = state
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._child: _Child | None = None
         self._stamp: Any = None
@@ -173,7 +177,7 @@ class Renderer:
             # A value before this one may have ended it without being seen.
             with contextlib.suppress(_EndedError):
                 return self._child.show(codec, data)
-        self._child = _Child(self._state)
+        self._child = _Child(self._state, self._seconds)
         return self._child.show(codec, data)
 
     def rest(self) -> None:
