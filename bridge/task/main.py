@@ -35,6 +35,7 @@ from ...agent.failures.error_json import error_to_json
 from ...environments.provide import provide_launch
 from ...launcher.jobs.job import Job
 from ...launcher.jobs.smoke import smoke_runner
+from ...launcher.metrics.series import series_of
 from ...launcher.pool.at_end import describe_waiting
 from ...store import clock
 from ...store.state.reader import StoreReader
@@ -48,6 +49,7 @@ from .delivery import TaskDelivery
 from .job import PoolJob
 from .pipe import Pipe, TaskEndedError
 from .restore import Restore
+from .series import flink_series
 from .source import TaskSource
 
 if TYPE_CHECKING:
@@ -167,6 +169,7 @@ class TaskPool:
             "questions": status.questions,
             "workers": sum(worker.state == "ready" for worker in status.workers),
             "metrics": status.metrics,
+            "series": flink_series(series_of(status)),
         }
         self._pipe.send(frames.pack(frames.METRICS, json.dumps(body, default=str).encode()))
 

@@ -342,18 +342,28 @@ def test_the_jvm_is_killed_in_the_middle_of_javas_calls(
 
 def test_the_agents_metrics_are_flinks(flink: Cluster, tmp_path: Path) -> None:
     job = flink.submit(JOB, tmp_path, "--count", ENDLESS, "--keys", KEYS, "--rate", 200)
+    wanted = (
+        "tamias.numOfEventProcessed",
+        "tamias.numOfActionsExecuted",
+        ".tamias_inputs_total",
+        ".worker.0.tamias_worker_ready",
+    )
 
-    def known() -> bool:
-        vertices = (flink.ask(f"/jobs/{job}") or {}).get("vertices", [])
-        names = [
-            metric["id"]
-            for vertex in vertices
-            for metric in flink.ask(f"/jobs/{job}/vertices/{vertex['id']}/metrics") or []
-        ]
-        wanted = ("numOfEventProcessed", "numOfActionsExecuted")
-        return all(any(name.endswith(f"tamias.{want}") for name in names) for want in wanted)
+    def are_known() -> bool:
+        found: dict[str, float] = {}
+        for vertex in (flink.ask(f"/jobs/{job}") or {}).get("vertices", []):
+            place = f"/jobs/{job}/vertices/{vertex['id']}/metrics"
+            names = [metric["id"] for metric in flink.ask(place) or []]
+            chosen = [name for name in names if name.endswith(wanted)]
+            if chosen:
+                values = flink.ask(f"{place}?get={','.join(chosen)}") or []
+                found.update((metric["id"], float(metric["value"])) for metric in values)
+        return all(
+            any(name.endswith(want) and value > 0 for name, value in found.items())
+            for want in wanted
+        )
 
-    flink.wait_for(known, 120)
+    flink.wait_for(are_known, 120)
     end(flink, job)
 
 

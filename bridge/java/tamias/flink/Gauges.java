@@ -12,18 +12,21 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
 /**
- * The pool's metrics as Flink's gauges: each shows the last value received, under the agent's name for it.
+ * The pool's metrics as Flink's: its series (`Series`), and besides, as gauges, some numbers of the status and the
+ * agent's metrics under their names in Flink Agents. Each shows the last value received.
  *
  * A name with dots becomes nested groups, as in Flink Agents. Each number of a meter or histogram is a
  * gauge.
  */
 final class Gauges {
     private final MetricGroup group;
+    private final Series series;
     private final ObjectMapper mapper = new ObjectMapper();
     private final HashMap known = new HashMap();
 
     Gauges(MetricGroup group) {
         this.group = group.addGroup("tamias");
+        this.series = new Series(group);
     }
 
     void update(byte[] frame) {
@@ -38,6 +41,7 @@ final class Gauges {
                 }
             }
             nested("", (JsonNode) all.path("metrics"));
+            series.update((JsonNode) all.path("series"));
         } catch (IOException e) {
             return; // wait for the next one
         }
