@@ -7,7 +7,7 @@ from math import isnan, nan
 from threading import Lock
 from typing import Any, Final
 
-__all__ = ["History"]
+__all__ = ["History", "queued_in"]
 
 EVERY: Final = 2.0
 MOST: Final = 1800
@@ -25,6 +25,13 @@ _NAMES: Final = (
     "lag",
     "workers",
 )
+
+
+def queued_in(worker: dict[str, Any]) -> int:
+    """Inputs that have not begun, as `WorkerStatus.queued`."""
+    in_flight = worker.get("in_flight", 0)
+    running = min(worker.get("active", 0), in_flight)
+    return int(in_flight - running + worker.get("waiting", 0))
 
 
 class History:
@@ -71,7 +78,7 @@ class History:
             "rate": float(status.get("rate") or 0.0),
             "events": float(status.get("events") or 0),
             "in_flight": float(sum(worker.get("in_flight", 0) for worker in workers)),
-            "waiting": float(sum(worker.get("queued", 0) for worker in workers)),
+            "waiting": float(sum(map(queued_in, workers))),
             "suspended": float(status.get("waiting_runs") or 0),
             "rss": float(sum(usage.get("rss", 0) for _, usage in usages)),
             "cpu": spent / passed if passed > 0 else nan,

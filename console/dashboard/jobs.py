@@ -14,6 +14,7 @@ from threading import Condition, Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import StoreError, TamiasError
+from ...store.lease import Lease
 from ...store.state.layout import StateLayout
 from ...store.state.reader import StoreReader
 from ..rendering.renderers import Renderer
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Jobs", "states_below"]
 
-MOST_JOBS: Final = 256
+MOST_JOBS: Final = 64
 _DEEPEST: Final = 3
 _MOST_FOLDERS: Final = 5_000
 _LOOK_EVERY: Final = 10.0
 """Seconds between two searches for new state directories."""
+_KEPT_SECONDS: Final = 30.0
+"""Seconds for which a state directory stays open that no request reads."""
 _PATIENCE: Final = 10.0
 """Seconds for other requests to end that read a directory which has been made anew."""
 
@@ -51,6 +54,7 @@ class Job:
         self._reader: StoreReader | None = None
         self._stamp: tuple[int, ...] = ()
         self._uses = 0
+        self._used = 0.0
 
     @contextmanager
     def reader(self) -> Iterator[StoreReader]:
@@ -69,6 +73,7 @@ class Job:
         finally:
             with self._free:
                 self._uses -= 1
+                self._used = time.monotonic()
                 self._free.notify_all()
 
     def _begin(self) -> StoreReader:
@@ -86,6 +91,17 @@ class Job:
             self._uses += 1
             return self._reader
 
+    def existing_path(self) -> Path:
+        """The state directory. Raises StoreError if it is none now."""
+        if not self.is_there:
+            raise self._gone()
+        return self.path
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a launcher uses it; opens nothing."""
+        return Lease.is_held(StateLayout(self.path).launcher_lock)
+
     def _stamp_now(self) -> tuple[int, ...]:
         """What changes when the manifest does; empty if there is none."""
         try:
@@ -102,6 +118,13 @@ class Job:
     def trees(self) -> Answer:
         """What shows the stored values of one answer."""
         return self.renderer.answer(self._stamp_now())
+
+    def rest(self) -> None:
+        """Close what no request has used for a while."""
+        self.renderer.rest()
+        with self._free:
+            if not self._uses and time.monotonic() - self._used > _KEPT_SECONDS:
+                self._close()
 
     def close(self) -> None:
         """Close what is open, as soon as no request reads it."""

@@ -7,6 +7,7 @@ when it has taken the one before. So one that takes nothing costs as much as one
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,8 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from ...agent.errors import TamiasError
+from ...store.files import read_json
+from ...store.state.layout import StateLayout
 from .api.overview import status_of
 from .api.replies import as_json
 from .history import History
@@ -69,17 +72,21 @@ class LiveFeed:
         return await run_sync(work, *args, limiter=self._limiter)
 
     async def _sample(self, job: Job) -> None:
+        places = self._places.get(job.id)
+        if not places:
+            self._last.pop(job.id, None)
+            status = await self._in_thread(_brief_status, job)
+            self._remember(job, status)
+            return
         status, message = await self._in_thread(_message_of, job)
-        await self._in_thread(job.renderer.rest)
+        self._remember(job, status)
+        self._last[job.id] = message
+        for place in places:
+            _put(place, message)
+
+    def _remember(self, job: Job, status: dict[str, Any] | None) -> None:
         if status is not None:
             self.history.setdefault(job.id, History()).add(status)
-        places = self._places.get(job.id)
-        if places:
-            self._last[job.id] = message
-            for place in places:
-                _put(place, message)
-        else:
-            self._last.pop(job.id, None)
 
     def subscribe(self, job: str) -> asyncio.Queue[bytes] | None:
         """A place for the messages of a job; None if too many listen already."""
@@ -100,6 +107,19 @@ def _put(place: asyncio.Queue[bytes], message: bytes) -> None:
     with suppress(asyncio.QueueEmpty):
         place.get_nowait()
     place.put_nowait(message)
+
+
+def _brief_status(job: Job) -> dict[str, Any] | None:
+    """What the history needs of a job that nobody looks at; opens no shard."""
+    job.rest()
+    try:
+        if not job.is_there:
+            return None
+        running = job.is_running
+        status = (read_json(StateLayout(job.path).status) or {}) if running else {}
+    except (TamiasError, OSError, ValueError):
+        return None
+    return {**status, "running": running, "at": time.time()}
 
 
 def _message_of(job: Job) -> tuple[dict[str, Any] | None, bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import resource
 import signal
 import socket
 import time
@@ -74,6 +75,9 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         timeout_keep_alive=int(PATIENCE),
         timeout_graceful_shutdown=1,
     )
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
     with suppress(KeyboardInterrupt), listener:
         _Server(config).run([listener])

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ....store.state.waiting import waiting_counts
+from ..history import queued_in
 
 if TYPE_CHECKING:
     from ....store.state.reader import StoreReader
@@ -44,20 +45,14 @@ def status_of(job: Job) -> dict[str, Any]:
             "running": pid is not None,
             "launcher": pid,
             "at": time.time(),
+            "dead_letters_kept": reader.counts()["dead"],
         }
         if pid is None:
             record.update(_at_rest(reader), workers=[], rate=0.0)
         else:
             for worker in record.get("workers", ()):
-                worker["queued"] = _queued(worker)
+                worker["queued"] = queued_in(worker)
     return record
-
-
-def _queued(worker: dict[str, Any]) -> int:
-    """Inputs that have not begun, as `WorkerStatus.queued`."""
-    in_flight = worker.get("in_flight", 0)
-    running = min(worker.get("active", 0), in_flight)
-    return int(in_flight - running + worker.get("waiting", 0))
 
 
 def _at_rest(reader: StoreReader) -> dict[str, Any]:

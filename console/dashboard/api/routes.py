@@ -14,6 +14,7 @@ from . import (
     overview,
     profiles,
     questions,
+    runs,
     sets,
 )
 
@@ -56,6 +57,8 @@ ROUTES: Final = (
     JobRoute("questions/{token}/answer", questions.answer, "POST", takes_long=True),
     JobRoute("profile", profiles.recorded_profile, takes_long=True),
     JobRoute("profile", profiles.take_profile, "POST", takes_long=True),
+    JobRoute("runs", runs.run_list, takes_long=True),
+    JobRoute("runs/{id}", runs.one_run, takes_long=True),
     JobRoute("logs", logs.log_lines),
     JobRoute("limits", limits.limit_list),
     JobRoute("generations", generations.generation_list),
