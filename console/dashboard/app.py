@@ -11,9 +11,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from .api.overview import job_list
-from .api.replies import NotThereError, Workshop, json_response
 from .api.routes import ROUTES
 from .assets_served import Assets
+from .endpoints.replies import NotThereError, Workshop, json_response
 from .live import EventStream, LiveFeed
 from .security import Guard
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from .api.replies import Asked
     from .api.routes import JobRoute
+    from .endpoints.replies import Asked
     from .jobs import Job, Jobs
     from .security import Access
 

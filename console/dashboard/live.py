@@ -18,7 +18,7 @@ from ...agent.errors import TamiasError
 from ...store.files import read_json
 from ...store.state.layout import StateLayout
 from .api.overview import status_of
-from .api.replies import as_json
+from .endpoints.replies import as_json
 from .history import History
 
 if TYPE_CHECKING:

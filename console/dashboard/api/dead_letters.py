@@ -13,15 +13,15 @@ from ....agent.errors import UsageError
 from ....launcher.control.client import NoAnswerError, send_request
 from ....store.records.offsets import RunKind, kind_of, offset_of
 from ....store.shard.paging import letter_heads
-from .replies import NotThereError, number_in
-from .tokens import key_text, token_of
+from ..endpoints.replies import NotThereError, number_in
+from ..endpoints.tokens import key_text, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ....store.state.reader import StoreReader
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["letter_list", "one_letter", "retry"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ....agent.errors import UsageError
 from ....launcher.control.client import send_request
 from ....launcher.reload.generation_record import files, specs
-from .replies import number_in
+from ..endpoints.replies import number_in
 
 if TYPE_CHECKING:
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["generation_list", "reload", "rollback", "scale", "swap"]
 

@@ -9,15 +9,15 @@ from ....agent.errors import InputError
 from ....store.encoding.keys import encode_key, key_prefix, shard_of
 from ....store.shard.paging import behind, owners_from, size_of
 from ...values.json_text import given_keys
-from .tokens import Place, key_row, key_text, place_in
+from ..endpoints.tokens import Place, key_row, key_text, place_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ....store.shard.snapshot import Snapshot
     from ....store.state.reader import StoreReader
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["key_list"]
 

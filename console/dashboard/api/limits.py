@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ...usage.rows import configured_limits, usage_rows
 
 if TYPE_CHECKING:
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["limit_list"]
 

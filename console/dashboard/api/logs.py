@@ -11,8 +11,8 @@ from ....launcher.logs.worker_log import earlier_log
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["log_lines"]
 

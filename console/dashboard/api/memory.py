@@ -17,8 +17,8 @@ from ....store.waiting.records import NEVER
 from ....worker.runs.history import described_entries
 from ...rendering.renderers import LARGEST
 from ...rendering.trees import unreadable
+from ..endpoints.tokens import Place, key_in, key_row, key_text, place_in, token_of
 from .sets import set_row
-from .tokens import Place, key_in, key_row, key_text, place_in, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ....store.shard.snapshot import Snapshot
     from ....store.state.reader import StoreReader
     from ....store.waiting.records import OwnedRun, QuestionRecord
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["key_memory", "question_row", "source_of"]
 

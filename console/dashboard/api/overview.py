@@ -10,8 +10,8 @@ from ..history import queued_in
 
 if TYPE_CHECKING:
     from ....store.state.reader import StoreReader
+    from ..endpoints.replies import Asked
     from ..jobs import Job, Jobs
-    from .replies import Asked
 
 __all__ = ["job_list", "job_status", "status_of"]
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from ....worker.profiling.profile import Profile
     from ....worker.profiling.recording import Stretch
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["recorded_profile", "take_profile"]
 

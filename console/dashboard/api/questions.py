@@ -17,8 +17,8 @@ from ....store.state.waiting import all_waiting
 from .memory import question_row
 
 if TYPE_CHECKING:
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["answer", "question_list"]
 

@@ -21,8 +21,8 @@ from . import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["ROUTES", "JobRoute"]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ....agent.errors import UsageError
 from ...traces.reading import find_run, runs_in
-from .replies import NotThereError
-from .tokens import key_in, token_of
+from ..endpoints.replies import NotThereError
+from ..endpoints.tokens import key_in, token_of
 
 if TYPE_CHECKING:
     from ...traces.steps import TracedRun
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["one_run", "run_list"]
 

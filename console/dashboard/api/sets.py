@@ -11,16 +11,16 @@ from ....store import clock
 from ....store.memory.opened_set import OpenedSet, SetPlace, all_sets, opened_set
 from ....store.memory.set_reader import description
 from ....store.sets.searching import Query
-from .replies import NotThereError
-from .tokens import Place, key_in, key_text, place_in, token_of
+from ..endpoints.replies import NotThereError
+from ..endpoints.tokens import Place, key_in, key_text, place_in, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ....store.sets.records import StoredItem
     from ....store.state.reader import StoreReader
+    from ..endpoints.replies import Asked
     from ..jobs import Job
-    from .replies import Asked
 
 __all__ = ["items_of_key", "set_row", "shared_items", "shared_sets"]
 
