@@ -61,6 +61,9 @@ SUBCOMMANDS: Final = {
         "debug", "debug_run", "Execute a recorded run again, under pdb.", "observing"
     ),
     "trace": Subcommand("trace", "trace", "Show what runs have done.", "observing"),
+    "stacks": Subcommand(
+        "stacks", "stacks", "Show what the threads and tasks of workers do now.", "observing"
+    ),
     "reload": Subcommand("reload", "reload", "Go over to new code without losing an input."),
     "scale": Subcommand("control", "scale", "Have more or fewer workers."),
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),

@@ -102,13 +102,17 @@ def profile(
 def _ask(view: StateView, wanted: Wanted) -> Sequence[Stretch]:
     console = error_console()
     with console.status(f"looking for {duration(wanted.seconds)}"):
-        stretches, silent = ask_workers(view, wanted)
+        stretches, silent, outside = ask_workers(view, wanted)
+    for slot, why in outside.items():
+        if why:
+            text = f"worker {slot} was looked at from outside, by py-spy: {why}"
+            console.print(text, markup=False, highlight=False)
     for slot, why in silent.items():
         console.print(f"worker {slot} gave no answer: {why}", markup=False, highlight=False)
     if not stretches:
         raise UsageError(
             "No worker has answered.",
-            hint="tamias logs shows what they print; py-spy dump --pid PID looks from outside.",
+            hint="tamias stacks shows what can be seen of them, tamias logs what they print.",
         )
     return stretches
 

@@ -1,26 +1,30 @@
-"""Collects profiles of a job: asked of its workers now, or from what they have recorded."""
+"""Collects profiles of a job: asked of its workers now, or from what they have recorded.
+
+A worker that does not answer, and one whose frames of C are wanted, is looked at from outside.
+"""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from secrets import token_hex
+import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ...agent.errors import PoolError, StoreUnwritableError, UsageError
+from ...agent.errors import MissingExtraError, PoolError, TamiasError, UsageError
 from ...worker.profiling.profile import Profile
-from ...worker.profiling.recording import Request, Stretch, stretches_in
+from ...worker.profiling.recording import Stretch, stretches_in
+from ..workers.asking import ask, workers_of
+from .outside import stretch_from_outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ...store.state.directory import StateView
+    from ..workers.asking import Worker
 
 __all__ = ["Collected", "Wanted", "ask_workers", "joined", "recorded"]
 
-PATIENCE: Final = 5.0
-"""Seconds that a worker may be late with its answer."""
-_POLL: Final = 0.1
+_AT_ONCE: Final = 8
+"""Workers that are looked at from outside at the same time."""
 
 
 class Wanted(NamedTuple):
@@ -32,6 +36,11 @@ class Wanted(NamedTuple):
         worker: of which worker; None for all.
         action: only this action; empty for all.
         tasks: whether tasks that wait are looked at.
+        keys: encoded keys: only what is done for one of them; None for all.
+        by_key: whether keys are shown, as frames below the actions.
+        native: whether frames of C are shown, by py-spy.
+        cpu: whether only CPU time is wanted.
+        outside: whether workers that do not answer are looked at from outside.
     """
 
     seconds: float = 10.0
@@ -39,18 +48,30 @@ class Wanted(NamedTuple):
     worker: int | None = None
     action: str = ""
     tasks: bool = False
+    keys: tuple[bytes, ...] | None = None
+    by_key: bool = False
+    native: bool = False
+    cpu: bool = False
+    outside: bool = True
+
+    @property
+    def is_of_runs(self) -> bool:
+        """Whether only the worker itself can answer: py-spy knows neither tasks nor keys."""
+        return self.tasks or self.keys is not None or self.by_key
 
 
 class Collected(NamedTuple):
     """What came of it.
 
     Attributes:
-        stretches: what workers have answered.
-        silent: the workers that have not, and why, as far as that can be seen.
+        stretches: what workers have answered, or py-spy has seen.
+        silent: the workers of which there is nothing, and why, as far as that can be seen.
+        outside: the workers that py-spy has looked at, and why.
     """
 
     stretches: list[Stretch]
     silent: dict[int, str]
+    outside: dict[int, str] = {}  # noqa: RUF012 (not changed)
 
 
 def ask_workers(
@@ -63,101 +84,89 @@ def ask_workers(
     Raises:
         PoolError: the job does not run, or has no such worker.
         StoreUnwritableError: its directory is another user's.
+        MissingExtraError: frames of C are wanted, and py-spy is not installed.
     """
-    pids = _workers(view)
-    if wanted.worker is not None:
-        if wanted.worker not in pids:
-            raise PoolError(
-                f"The job has no worker {wanted.worker} now.",
-                hint=f"It has {', '.join(map(str, sorted(pids))) or 'none'}.",
+    workers = workers_of(view, wanted.worker)
+    if wanted.native:
+        if wanted.is_of_runs:
+            raise UsageError(
+                "Frames of C are seen from outside, where keys and tasks are not known.",
+                hint="Leave out --native, or --key, --keys and --mode await.",
             )
-        pids = {wanted.worker: pids[wanted.worker]}
-    if not pids:
-        raise PoolError("The job has no workers now.", hint="Ask again when it runs.")
-    profiles = view.layout.profiles
-    until = time.time() + wanted.seconds + PATIENCE
-    request = Request(
-        token_hex(8),
-        wanted.hz,
-        wanted.seconds,
-        wanted.tasks,
-        wanted.worker,
-        wanted.action,
-        until,
+        return _from_outside(view, wanted, dict.fromkeys(workers, ""), workers, waiting)
+    answers = ask(
+        view,
+        workers,
+        waiting=waiting,
+        hz=wanted.hz,
+        seconds=wanted.seconds,
+        tasks=wanted.tasks,
+        action=wanted.action,
+        keys=wanted.by_key or wanted.keys is not None,
+        only=None if wanted.keys is None else [key.hex() for key in wanted.keys],
     )
-    try:
-        request.write(profiles)
-    except OSError as error:
-        raise StoreUnwritableError(
-            f"{profiles} cannot be written ({error.strerror}), so the workers cannot be asked.",
-            hint="Ask as the user whose job it is, or as root.",
-        ) from error
-    try:
-        return _await_answers(request, profiles, pids, until, waiting)
-    finally:
-        request.remove(profiles)
+    stretches = []
+    silent = {slot: silence.reason for slot, silence in answers.silent.items()}
+    for slot, answer in answers.found.items():
+        try:
+            stretches.append(Stretch.decode(answer))
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            silent[slot] = _error_in(answer) or f"its answer cannot be read ({error})"
+    living = {slot: silent[slot] for slot, each in answers.silent.items() if each.lives}
+    if not living or wanted.is_of_runs or not wanted.outside:
+        return Collected(stretches, silent)
+    seen = _from_outside(view, wanted, living, workers, waiting)
+    silent = {slot: why for slot, why in silent.items() if slot not in seen.outside}
+    return Collected(stretches + seen.stretches, {**silent, **seen.silent}, seen.outside)
 
 
-def _await_answers(
-    request: Request,
-    profiles: Path,
-    pids: dict[int, int],
-    until: float,
+def _error_in(answer: bytes) -> str:
+    """The error with which a worker has answered; empty if that is none."""
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return ""
+    return str(found["error"]) if isinstance(found, dict) and "error" in found else ""
+
+
+def _from_outside(
+    view: StateView,
+    wanted: Wanted,
+    reasons: dict[int, str],
+    workers: dict[int, Worker],
     waiting: Callable[[float], None] | None,
 ) -> Collected:
-    began = time.time()
-    while time.time() < until:
-        time.sleep(_POLL)
-        if all(
-            request.answer(profiles, slot).exists() or not _can_answer(pid)
-            for slot, pid in pids.items()
-        ):
-            break
-        if waiting is not None:
-            waiting(min(1.0, (time.time() - began) / request.seconds))
-    stretches = []
-    silent = {}
-    for slot, pid in sorted(pids.items()):
+    """Have py-spy look at workers; `reasons` are why they have not answered."""
+
+    def look(slot: int) -> Stretch | TamiasError:
         try:
-            stretches.append(Stretch.decode(request.answer(profiles, slot).read_bytes()))
-        except FileNotFoundError:
-            silent[slot] = _why_silent(pid, begun=request.begun(profiles, slot).exists())
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            silent[slot] = f"its answer cannot be read ({error})"
-    return Collected(stretches, silent)
+            return stretch_from_outside(
+                workers[slot],
+                view.layout.recorded_profile(slot),
+                seconds=wanted.seconds,
+                hz=wanted.hz,
+                native=wanted.native,
+                cpu=wanted.cpu,
+                waiting=waiting if slot == min(reasons) else None,
+            )
+        except MissingExtraError as error:
+            if wanted.native:
+                raise
+            return error
+        except PoolError as error:
+            return error
 
-
-def _why_silent(pid: int, *, begun: bool) -> str:
-    state = _process_state(pid)
-    if state in {"", "Z", "X"}:
-        return "it has ended"
-    if state in {"T", "t"}:
-        return "it is stopped (SIGSTOP, or a debugger)"
-    if begun:
-        return "it has begun, and code that holds the interpreter's lock keeps it from going on"
-    return "code that holds the interpreter's lock keeps it from looking"
-
-
-def _process_state(pid: int) -> str:
-    """The state of a process as the kernel names it; empty if there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return ""
-
-
-def _can_answer(pid: int) -> bool:
-    return _process_state(pid) not in {"", "Z", "X", "T", "t"}
-
-
-def _workers(view: StateView) -> dict[int, int]:
-    """The pid of each worker of a running job, by slot."""
-    status = view.status() if view.launcher_pid() is not None else None
-    if status is None:
-        raise PoolError("The job does not run.", hint="Look at what was recorded: --last 1h.")
-    return {
-        worker["slot"]: worker["pid"] for worker in status["workers"] if worker["pid"] is not None
-    }
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        found = dict(zip(reasons, threads.map(look, reasons), strict=True))
+    stretches, silent, outside = [], {}, {}
+    for slot, each in found.items():
+        if isinstance(each, Stretch):
+            stretches.append(each)
+            outside[slot] = reasons[slot]
+        else:
+            why = f"{each.args[0]} {each.hint}".strip()
+            silent[slot] = f"{reasons[slot]}. {why}" if reasons[slot] else why
+    return Collected(stretches, silent, outside)
 
 
 def recorded(

@@ -94,10 +94,10 @@ class AsyncActions:
             run.timed_from = self._loop.time()
             run.timer = self._loop.call_later(self.policy.run_timeout, self._end_time, run)
 
-    def key_of(self, offset: int) -> bytes | None:
-        """Return the key of an input whose action is under way; None if there is none."""
-        known = self._under_way.get(offset)
-        return None if known is None else known[0].lane.key_bytes
+    def run_of(self, number: int) -> Run | None:
+        """Return the run of this number whose action is under way; None if there is none."""
+        known = self._under_way.get(number)
+        return None if known is None else known[0]
 
     def overdue(self) -> str:
         """Describe the action that has been under way for longest; empty if that is not long."""

@@ -182,6 +182,15 @@ class Engine:
                 key = batch.keys[batch.offsets.index(offset)]
         return key
 
+    def execution_of(self, number: int) -> tuple[str, bytes] | None:
+        """The action and the key of a run whose code is executed; may be called by any thread."""
+        run: object = self._here.run
+        if not isinstance(run, Run) or run.number != number:
+            run = self._driver.run_of(number)
+        if run is None or run.action is None:
+            return None
+        return run.action.name, run.lane.key_bytes
+
     # -- inputs -------------------------------------------------------------------------------
 
     def receive(self, batch: InputBatch) -> None:

@@ -107,10 +107,13 @@ class RunDriver:
 
     def key_of(self, offset: int) -> bytes | None:
         """Return the key of an input whose action is under way; None if it has none here."""
+        run = self.run_of(offset)
+        return None if run is None else run.lane.key_bytes
+
+    def run_of(self, number: int) -> Run | None:
+        """The run of this number whose action is under way; None if there is none here."""
         run = self._named
-        if run is not None and run.number == offset:
-            return run.lane.key_bytes
-        return self._actions.key_of(offset)
+        return run if run is not None and run.number == number else self._actions.run_of(number)
 
     def overdue(self) -> str:
         """As `AsyncActions.overdue`."""

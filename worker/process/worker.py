@@ -1,9 +1,8 @@
-"""A worker process from its first instruction to its last.
+"""A worker: messages of the launcher in, reports out, and the engine between them.
 
-`run_worker` is the life of a newly forked (or spawned) process: set its limits, acquire the leases
-of its shards, announce the records in their outboxes, and work until the launcher sends STOP.
-Meanwhile it may have to release shards and take others (`shards.py`). It returns the process's exit
-code.
+It acquires the leases of its shards, announces the records in their outboxes, and works until the
+launcher sends STOP. Meanwhile it may have to release shards and take others (`shards.py`).
+`running.py` makes the process around it.
 """
 
 from __future__ import annotations
@@ -17,13 +16,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-import setproctitle
 import zmq
 
-from ...agent.config.options import KNOWN_OPTIONS, PoolOptions
+from ...agent.config.options import KNOWN_OPTIONS
 from ...agent.errors import TamiasError
 from ...agent.failures.error_json import error_to_json
-from ...agent.failures.error_text import one_line
 from ...agent.hooks import make_hooks
 from ...agent.limits.settings import Limits
 from ...agent.resources.registry import ResourceRegistry
@@ -40,22 +37,17 @@ from ..engine.engine import Engine
 from ..hooks import WorkerHook
 from ..limits.admission import Admission
 from ..metrics import WorkerMetrics
-from ..notices import Notices, notice_warnings
+from ..notices import Notices
 from ..policy import Policy, field_ttl_of
-from ..profiling.profiler import profiling
 from ..recording.recorder import RunRecorder
 from ..runs.group_commit import GroupCommit
 from ..streams.text_sender import TextSender
-from ..tasks.stacks import stacks_on_request
 from ..tasks.thread_pool import threads_are_replaced
 from ..tasks.tracking import current_offset
 from ..tracing.tracer import Tracer
 from ..waiting.announcer import Announcer
 from ..waiting.questions import Questions
-from .event_loop import log_unhandled, new_loop
 from .heartbeat import heartbeat
-from .limits import KernelLimits
-from .machine import be_expendable
 from .output import change_label
 from .own_changes import OwnChanges
 from .peer import LauncherConnection
@@ -66,6 +58,7 @@ if TYPE_CHECKING:
 
     from ...agent.plan import AgentPlan
     from ..hooks import HookClasses
+    from ..profiling.profiler import Profiler
     from .boot import Assignment, Boot
 
 EXIT_OK: Final = 0
@@ -88,52 +81,6 @@ RESOURCES_SECONDS: Final = 2.0
 have been released by then."""
 
 _LOG: Final = logging.getLogger("tamias.worker")
-
-
-def run_worker(
-    boot: Boot, plan: AgentPlan, assignment: Assignment, hooks: HookClasses = ((), 0)
-) -> int:
-    """Work for the pool until it sends STOP; see the module's text.
-
-    `hooks` are the classes of hooks, and the number of those that could not be imported.
-    """
-    setproctitle.setproctitle(f"tamias worker {assignment.slot} ({plan.name.rpartition(':')[2]})")
-    for number in (signal.SIGINT, signal.SIGHUP):  # they are for the launcher to handle
-        _set_handler(number, signal.SIG_IGN)
-    _set_handler(signal.SIGTERM, signal.SIG_DFL)
-    os.environ[POOL_VARIABLE] = f"{boot.parent}:{boot.state}"
-    start_method = plan.config.get(PoolOptions.START_METHOD)
-    os.environ[GENERATION_VARIABLE] = f"{boot.generation}:{start_method}"
-    change_label(lambda: f"worker {assignment.slot}")
-    be_expendable()
-    KernelLimits.of(plan.config).apply(assignment.slot)
-    loop = new_loop()
-    try:
-        asyncio.set_event_loop(loop)
-        stacks = stacks_on_request(StateLayout(boot.state).stacks(assignment.slot), loop)
-        with stacks, profiling(boot.state, plan, (assignment.slot, boot.generation), loop, _serve):
-            worker = Worker(boot, plan, assignment, loop, hooks)
-            notice_warnings(worker.notices)
-            loop.set_exception_handler(log_unhandled)
-            return _serve(worker, loop)
-    finally:
-        loop.close()
-
-
-def _serve(worker: Worker, loop: asyncio.AbstractEventLoop) -> int:
-    """Run the worker to its end.
-
-    User code can end the loop, by a callback that raises SystemExit or by `loop.stop()`, but not
-    the worker.
-    """
-    serving = loop.create_task(worker.serve())
-    while True:
-        try:
-            return loop.run_until_complete(serving)
-        except (SystemExit, KeyboardInterrupt, RuntimeError) as error:
-            if serving.done() or loop.is_closed():
-                raise
-            _LOG.error("user code has ended the event loop: %s: it goes on", one_line(error))
 
 
 class Worker:
@@ -169,6 +116,7 @@ class Worker:
         self._next_heartbeat = 0.0
         self._lag = 0.0
         self._own_changes = OwnChanges()
+        self.profiler: Profiler | None = None
 
     async def serve(self) -> int:
         """Start, work and stop; return the exit code."""
@@ -238,6 +186,8 @@ class Worker:
             recordings=RunRecorder.of(plan.config, layout, assignment.slot, boot.input_codec),
         )
         change_label(self._label)
+        if self.profiler is not None:
+            self.profiler.know(self._beacon, self._engine.execution_of)
         self._hooks_want_commits = self._hooks.wants(WorkerHook.committed)
         self._group.on_commit = self._committed
         self._owned.attach(self._engine, self._group, self._announcer, self._fatal)

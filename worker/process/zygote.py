@@ -48,7 +48,7 @@ from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .output import label_output, log_to_output, settle_logging
 from .reaper import EXIT_DESCRIPTORS_CLOSED, descendants, die_with_parent
-from .worker import run_worker
+from .running import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

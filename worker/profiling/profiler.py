@@ -2,37 +2,60 @@
 
 It samples 20 times a second, which costs a thousandth of a core, and writes what it has seen every
 ten seconds; so one can look at where the time went in the last hour, also if the worker is dead by
-now. A request (`recording`) has it sample at another rate for a while, into a profile of its own.
+now. A request (`recording`) has it sample at another rate for a while, into a profile of its own;
+there may be several at the same time, and the record goes on meanwhile. The first stretches of a
+worker's life are shorter, so that little is lost of one that dies soon.
+
+The thread measures its own CPU time. If that is more than a hundredth of the time that passes while
+nothing is asked for, it samples half as often, until that is a small part again.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from ...agent.config.profile_options import ProfileOptions
+from ...agent.failures.error_text import one_line
 from ...store.state.layout import StateLayout
 from ..tasks.thread_pool import threads_are_replaced
-from .recording import Stretch, StretchFile, requests_in, write_answer
+from .owners import Owners
+from .recording import (
+    Stretch,
+    StretchFile,
+    make_folders,
+    remove_old,
+    requests_in,
+    stacks_answer,
+    write_answer,
+)
 from .sampler import Sampler, Samples, action_codes, period_after
+from .stack_report import stack_report
+from .taking import ProfileTaking, error_answer, taking_of
 
 if TYPE_CHECKING:
     import asyncio
-    import os
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ...agent.plan import AgentPlan
-    from .profile import Stack
+    from ..beacon import Beacon
     from .recording import Request
+    from .taking import Taking
 
 __all__ = ["Profiler"]
 
 STRETCH_SECONDS: Final = 10.0
+FIRST_STRETCH_SECONDS: Final = 1.0
+"""Of the first stretch of a worker's life; each that follows is twice as long."""
 LOOK_SECONDS: Final = 1.0
 """How often it looks for requests."""
+
+_LOG: Final = logging.getLogger("tamias.worker")
 
 
 @contextmanager
@@ -42,14 +65,14 @@ def profiling(
     worker: tuple[int, int],
     loop: asyncio.AbstractEventLoop,
     idle: Callable[..., object],
-) -> Iterator[None]:
+) -> Iterator[Profiler | None]:
     """In this block, a worker is profiled.
 
     `worker` are its slot and generation; it waits for work in the function `idle`. Where a library
     has replaced threads by something else, there can be no profile.
     """
     if threads_are_replaced():
-        yield
+        yield None
         return
     codes = action_codes({name: action.fn for name, action in plan.actions.items()})
     sampler = Sampler(codes, {idle.__code__})
@@ -58,7 +81,7 @@ def profiling(
     profiler = Profiler(sampler, loop, profiles, *worker, hz=hz)
     profiler.start()
     try:
-        yield
+        yield profiler
     finally:
         profiler.stop()
 
@@ -89,11 +112,32 @@ class Profiler:
         self._profiles = profiles
         self._slot = slot
         self._generation = generation
-        self._hz = hz
         self._file = StretchFile(profiles / f"worker-{slot}.jsonl")
+        self._failures = 0
+        self._shortest = 1 / hz if hz else None
+        self._period = self._shortest
+        """Between two samples of the record; None if there is none."""
+        self._record = Samples()
+        self._record_until = 0.0
+        self._stretch_seconds = FIRST_STRETCH_SECONDS
+        self._next_look = 0.0
+        self._looked_at = 0.0
+        """When it looked for requests, in monotonic seconds, and its own CPU time then."""
+        self._own_seconds = 0.0
+        self._taking: list[Taking] = []
         self._answered: set[str] = set()
+        self._has_failed = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tamias-profiler", daemon=True)
+
+    @property
+    def failures(self) -> int:
+        """How often a record or an answer could not be written."""
+        return self._failures + self._file.failures
+
+    def know(self, beacon: Beacon, execution_of: Callable[[int], tuple[str, bytes] | None]) -> None:
+        """From now on, the runs are known for which code is executed; see `Owners`."""
+        self._sampler.owners = Owners(beacon, execution_of)
 
     def start(self) -> None:
         """Begin."""
@@ -105,70 +149,113 @@ class Profiler:
         self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
-        while not self._ended.is_set():
-            request = next(self._requests(), None)
-            if request is not None:
-                self._answered.add(request.id)
-                self._answer(request)
-            elif self._hz:
-                self._record()
-            else:
-                self._ended.wait(LOOK_SECONDS)
-
-    def _requests(self) -> Iterator[Request]:
-        return (
-            request
-            for request in requests_in(self._profiles, self._slot, time.time())
-            if request.id not in self._answered
-        )
-
-    def _record(self) -> None:
-        """Sample a stretch; end it early when there is a request."""
-        samples = Samples()
-        period = 1 / self._hz
-        until = time.monotonic() + STRETCH_SECONDS
-        look_at = time.monotonic() + LOOK_SECONDS
+        with suppress(OSError):  # a request makes them, too
+            make_folders(self._profiles)
+        self._begin_stretch(time.monotonic())
         self._sampler.start()
-        while not self._ended.wait(period):
-            before = self._sampler.own_seconds
-            self._sampler.sample(samples)
-            period = period_after(period, (self._sampler.own_seconds - before) / period)
-            now = time.monotonic()
-            if now >= until:
-                break
-            if now >= look_at:
-                look_at = now + LOOK_SECONDS
-                if next(self._requests(), None) is not None:
-                    break
-        if samples.count:
-            self._file.append(Stretch.of(samples, self._slot, self._generation))
+        while not self._ended.wait(self._pause(time.monotonic())):
+            try:
+                self._step(time.monotonic())
+            except Exception as error:  # noqa: BLE001 (a profile must not harm its worker)
+                if not self._has_failed:
+                    self._has_failed = True
+                    _LOG.warning("sampling has failed, and is tried again: %s", one_line(error))
+                self._ended.wait(LOOK_SECONDS)
+        for taking in self._taking:
+            self._answer(taking)
+        self._write_record()
 
-    def _answer(self, request: Request) -> None:
-        """Sample what is asked for, and write it where it is expected."""
+    def _pause(self, now: float) -> float:
+        """Seconds until there is something to do."""
+        pauses = [self._next_look - now, *(taking.until - now for taking in self._taking)]
+        period = self._sample_period()
+        if period is not None:
+            pauses.append(period)
+        return max(0.0, min(pauses))
+
+    def _sample_period(self) -> float | None:
+        """The seconds between two samples; None if none are taken now."""
+        periods = [self._period, *(taking.period for taking in self._taking)]
+        return min((period for period in periods if period is not None), default=None)
+
+    def _step(self, now: float) -> None:
+        if self._sample_period() is not None:
+            self._sample()
+        ended = [taking for taking in self._taking if now >= taking.until]
+        for taking in ended:
+            self._taking.remove(taking)
+            self._answer(taking)
+        if now >= self._record_until:
+            self._write_record()
+            self._begin_stretch(now)
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._adjust(now)
+            for request in requests_in(self._profiles, self._slot, time.time()):
+                if request.id not in self._answered:
+                    self._answered.add(request.id)
+                    self._begin(request)
+
+    def _sample(self) -> None:
+        """Look once; what is seen goes into the record and into all profiles that are taken."""
+        seen = self._sampler.sample()
+        if self._period is not None:
+            self._record.add_threads(seen)
+        profiles = [taking for taking in self._taking if isinstance(taking, ProfileTaking)]
+        for taking in profiles:
+            taking.samples.add_threads(seen)
+        with_tasks = [taking for taking in profiles if taking.request.tasks]
+        if with_tasks:
+            tasks = self._sampler.sample_tasks(self._loop)
+            for taking in with_tasks:
+                taking.samples.add_tasks(tasks)
+
+    def _begin(self, request: Request) -> None:
+        """Begin with what is asked for; stacks are answered at once."""
         try:
             request.begun(self._profiles, self._slot).touch()
         except OSError:
-            return  # nobody waits for it any more
-        samples = Samples()
-        root = f"action {request.action}"
-
-        def of_action(stack: Stack) -> bool:
-            return bool(stack) and stack[0].name == root
-
-        wanted = of_action if request.action else None
-        until = time.monotonic() + request.seconds
-        self._sampler.start()
-        last = time.monotonic()
-        while not self._ended.wait(min(1 / request.hz, max(0.0, until - time.monotonic()))):
-            self._sampler.sample(samples, wanted)
-            now = time.monotonic()
-            if request.tasks:
-                self._sampler.sample_tasks(samples, self._loop, now - last, wanted)
-            last = now
-            if now >= until:
-                break
+            return  # nothing waits for it any more
+        if request.kind == "stacks":
+            report = stack_report(self._sampler, self._sampler.owners, self._loop)
+            self._write(request, stacks_answer(report, self._slot, self._generation))
+            return
         try:
-            stretch = Stretch.of(samples, self._slot, self._generation)
-            write_answer(request.answer(self._profiles, self._slot), stretch)
+            taking = taking_of(request, self._profiles, self._slot)
+        except Exception as error:  # noqa: BLE001 (of memray: anything)
+            self._write(request, error_answer(error))
+            return
+        if self._sample_period() is None or request.tasks:
+            self._sampler.start()
+        self._taking.append(taking)
+
+    def _answer(self, taking: Taking) -> None:
+        try:
+            answer = taking.answer(self._slot, self._generation)
+        except Exception as error:  # noqa: BLE001 (of memray: anything; a full disk)
+            answer = error_answer(error)
+        self._write(taking.request, answer)
+
+    def _write(self, request: Request, answer: bytes) -> None:
+        try:
+            write_answer(request, self._profiles, self._slot, answer)
         except OSError:
-            self._file.failures += 1
+            self._failures += 1
+
+    def _begin_stretch(self, now: float) -> None:
+        self._record = Samples()
+        self._record_until = now + self._stretch_seconds
+        self._stretch_seconds = min(2 * self._stretch_seconds, STRETCH_SECONDS)
+
+    def _write_record(self) -> None:
+        if self._record.count:
+            self._file.append(Stretch.of(self._record, self._slot, self._generation))
+        remove_old(self._profiles, time.time())
+
+    def _adjust(self, now: float) -> None:
+        """Sample less often if that takes too much, and more often again if it takes little."""
+        own, passed = time.thread_time(), now - self._looked_at
+        share = (own - self._own_seconds) / passed if passed > 0 else 0.0
+        self._looked_at, self._own_seconds = now, own
+        if self._period is not None and self._shortest is not None and not self._taking:
+            self._period = period_after(self._period, share, self._shortest)

@@ -7,9 +7,11 @@ nothing of the launcher, which may have troubles of its own.
 files, `worker-3.jsonl` and, before it, `worker-3.jsonl.1`: when the first is full it takes the
 place of the second. So they hold the last hour at least, and are bounded.
 
-*A request* is a file `requests/ID.json`: {"hz", "seconds", "tasks", "slot", "action"}. Workers look
-for new ones once a second. The answer of each is `answers/ID-SLOT.json`, a stretch as above; while
-it works on it, there is an empty `answers/ID-SLOT.begun`. Who has asked removes the files.
+*A request* is a file `requests/ID.json`: a `Request`. Workers look for new ones once a second. The
+answer of each is `answers/ID-SLOT.json`: a stretch as above, the stacks of this moment, or sizes of
+memory; {"error"} if that is not possible. While it works on it, there is an empty
+`answers/ID-SLOT.begun`. The program that has asked removes the files; what it leaves when it is
+killed, workers remove.
 """
 
 from __future__ import annotations
@@ -29,15 +31,18 @@ if TYPE_CHECKING:
 
     from .sampler import Samples
 
-__all__ = ["Request", "Stretch", "StretchFile", "requests_in", "stretches_in"]
+__all__ = ["Request", "Stretch", "StretchFile", "remove_old", "requests_in", "stretches_in"]
 
 _MOST_STRETCHES: Final = 360
 _MOST_BYTES: Final = 8 << 20
+_LEFT_SECONDS: Final = 300.0
+"""After this time, a request that nothing waits for is removed."""
+KINDS: Final = ("profile", "stacks", "memory")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request for a profile.
+    """A request for a profile, or for the stacks of this moment.
 
     Attributes:
         id: its name.
@@ -47,6 +52,10 @@ class Request:
         slot: of which worker; None for all.
         action: only stacks of this action; empty for all.
         until: when it is not worth beginning any more, in seconds since the epoch.
+        kind: "profile", "stacks" or "memory".
+        keys: whether the second frame of what is in an action is the key.
+        only: encoded keys in hexadecimal digits: only what is done for one of them; None for all.
+        native: whether memory is shown by native frames, too.
     """
 
     id: str
@@ -56,11 +65,14 @@ class Request:
     slot: int | None = None
     action: str = ""
     until: float = 0.0
+    kind: str = "profile"
+    keys: bool = False
+    only: list[str] | None = None
+    native: bool = False
 
     def write(self, profiles: Path) -> None:
         """Ask the workers of a state directory. Raises OSError."""
-        for folder in ("requests", "answers"):
-            (profiles / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(profiles)
         path = profiles / "requests" / f"{self.id}.json"
         _write(path, json.dumps(asdict(self)).encode())
 
@@ -82,6 +94,43 @@ class Request:
                 path.unlink()
 
 
+def make_folders(profiles: Path) -> None:
+    """Make the directories of requests and answers; those of the workers' user, if this is root."""
+    for folder in (profiles, profiles / "requests", profiles / "answers"):
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            continue
+        _give_away(folder)
+
+
+def _give_away(path: Path) -> None:
+    """Give what root has made to the owner of the folder that it is in."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)
+
+
+def remove_old(profiles: Path, now: float) -> None:
+    """Remove requests and answers that nothing waits for any more."""
+    for folder in ("requests", "answers"):
+        with suppress(OSError):
+            for path in list((profiles / folder).iterdir()):
+                with suppress(OSError):
+                    if path.stat().st_mtime < now - _LEFT_SECONDS and _is_over(path, now):
+                        path.unlink()
+
+
+def _is_over(path: Path, now: float) -> bool:
+    """Whether a request has no time left; all else that is old is over."""
+    if path.parent.name != "requests":
+        return True
+    try:
+        return bool(json.loads(path.read_bytes())["until"] < now)
+    except (ValueError, TypeError, KeyError):
+        return True
+
+
 def requests_in(profiles: Path, slot: int, now: float) -> Iterator[Request]:
     """Yield the requests that concern a slot and are not too old; what is none is passed over."""
     try:
@@ -92,7 +141,8 @@ def requests_in(profiles: Path, slot: int, now: float) -> Iterator[Request]:
         try:
             request = Request(**json.loads(path.read_bytes()))
             concerns = request.slot in (None, slot) and request.until > now
-            is_sound = request.id == path.stem and 0 < request.hz <= 1000 and request.seconds > 0
+            is_sound = request.id == path.stem and 0 < request.hz <= 1000 and request.seconds >= 0
+            is_sound = is_sound and request.kind in KINDS
         except (OSError, ValueError, TypeError):
             continue
         if concerns and is_sound:
@@ -203,10 +253,23 @@ def stretches_in(path: Path) -> Iterator[Stretch]:
 
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(data)
+        _give_away(temporary)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
-def write_answer(path: Path, stretch: Stretch) -> None:
-    """Write an answer to a request. Raises OSError."""
-    _write(path, stretch.encode())
+def stacks_answer(report: dict[str, Any], slot: int, generation: int) -> bytes:
+    """Stacks of this process (`stack_report`) as an answer."""
+    worker = {"slot": slot, "pid": os.getpid(), "generation": generation, "at": time.time()}
+    return json.dumps({**worker, **report}).encode()
+
+
+def write_answer(request: Request, profiles: Path, slot: int, answer: bytes) -> None:
+    """Write an answer to a request, if that is still there. Raises OSError."""
+    if (profiles / "requests" / f"{request.id}.json").exists():
+        _write(request.answer(profiles, slot), answer)

@@ -7,11 +7,11 @@ the wait counts for the stack in which it ends, which is that of the code that c
 that, each sample is worth the CPU time that its thread has used since, by the thread's own clock.
 
 **What a stack looks like.** Frames of tamias around an action are replaced by one frame that names
-the action. What is not in an action is below a frame that says what it is: the worker itself, a
-thread of the agent, or nothing ("idle") if the thread waits for work.
+the action; the key can be the next one. What is not in an action is below a frame that says what it
+is: the worker itself, a thread of the agent, or nothing ("idle") if the thread waits for work.
 
-**What it costs.** A sample takes ten to two hundred microseconds. The thread times itself, and if
-it takes more than a hundredth of the time, it samples half as often.
+**What it costs.** A sample takes ten to two hundred microseconds. The profiler's thread times
+itself, and if it takes more than a hundredth of the time, it samples half as often.
 """
 
 from __future__ import annotations
@@ -20,29 +20,51 @@ import asyncio
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..own_code import OWN_FOLDERS
 from ..tasks.stacks import chain_of
+from ..tasks.thread_pool import THREAD_POOL_FILE
+from .owners import Owners
 from .profile import Frame, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from types import CodeType, FrameType
 
+    from .owners import Owner
     from .profile import Stack
 
-__all__ = ["IDLE", "Sampler", "Samples"]
+__all__ = ["IDLE", "Sampler", "Samples", "Seen"]
 
 IDLE: Final = "(idle)"
 WORKER: Final = "(worker)"
+ACTION: Final = "action "
 _DEEPEST: Final = 200
 """Frames of a stack that are kept, the innermost ones."""
 _MOST_TASKS: Final = 256
+_MOST_CODE: Final = 20_000
+"""Code objects whose frames are kept: code that is made anew all the time must not stay."""
 _LARGEST_SHARE: Final = 0.01
+_SMALL_SHARE: Final = 0.002
 _LONGEST_PERIOD: Final = 1.0
 _WAITING_NAMES: Final = ("select", "_worker", "wait")
 _WAITING_FILES: Final = ("/selectors.py", "/concurrent/futures/thread.py", "/threading.py")
+
+
+class Seen(NamedTuple):
+    """What one thread or task was seen in.
+
+    Attributes:
+        stack: the stack; empty for a task of no run.
+        seconds: that have passed since it was looked at before.
+        cpu: the CPU time that the thread has used since.
+        owner: the run for which it works; None for none.
+    """
+
+    stack: Stack
+    seconds: float
+    cpu: float = 0.0
+    owner: Owner | None = None
 
 
 class Samples:
@@ -54,16 +76,42 @@ class Samples:
         waits: seconds for which tasks have waited, by what they wait in.
         began: when it began, in seconds since the epoch.
         count: the number of samples.
+        keys: whether the key is a frame below that of the action.
+        wanted: what is added; None for all.
     """
 
-    __slots__ = ("began", "count", "cpu", "waits", "wall")
+    __slots__ = ("began", "count", "cpu", "keys", "waits", "wall", "wanted")
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Callable[[Seen], bool] | None = None, *, keys: bool = False) -> None:
         self.wall = Profile()
         self.cpu = Profile()
         self.waits = Profile()
         self.began = time.time()
         self.count = 0
+        self.keys = keys
+        self.wanted = wanted
+
+    def add_threads(self, seen: list[Seen]) -> None:
+        """Add one sample of all threads."""
+        self.count += 1
+        for each in seen:
+            if self.wanted is None or self.wanted(each):
+                stack = self._stack(each)
+                self.wall.add(stack, each.seconds)
+                if each.cpu > 0:
+                    self.cpu.add(stack, each.cpu)
+
+    def add_tasks(self, seen: list[Seen]) -> None:
+        """Add one sample of all tasks."""
+        for each in seen:
+            if each.stack and (self.wanted is None or self.wanted(each)):
+                self.waits.add(self._stack(each), each.seconds)
+
+    def _stack(self, seen: Seen) -> Stack:
+        stack, owner = seen.stack, seen.owner
+        if not self.keys or owner is None or not stack or not stack[0].name.startswith(ACTION):
+            return stack
+        return (stack[0], Frame(f"key {owner.key_text or '?'}"), *stack[1:])
 
 
 class Sampler:
@@ -83,30 +131,24 @@ class Sampler:
         """By thread, its clock and the CPU time of the last sample."""
         self._frames: dict[CodeType, Frame] = {}
         self._last = time.monotonic()
-        self.own_seconds = 0.0
-        """CPU time that sampling has taken."""
+        self._last_tasks = self._last
+        self.owners = Owners()
 
     def start(self) -> None:
         """Begin a stretch of time: the next sample counts from here."""
-        self._last = time.monotonic()
+        self._last = self._last_tasks = time.monotonic()
         self._clocks.clear()
         for ident in sys._current_frames():  # noqa: SLF001 (documented)
             self._cpu_since(ident)
 
-    def sample(self, samples: Samples, wanted: Callable[[Stack], bool] | None = None) -> None:
-        """Look once, and add what is seen.
-
-        Args:
-            samples: what to add to.
-            wanted: whether a stack counts; None for all.
-        """
-        began = time.thread_time()
+    def sample(self) -> list[Seen]:
+        """Look at all threads but this one, once."""
         now = time.monotonic()
         passed, self._last = now - self._last, now
         own = threading.get_ident()
         main = threading.main_thread().ident
         names: dict[int, str] = {}
-        samples.count += 1
+        found = []
         for ident, frame in sys._current_frames().items():  # noqa: SLF001 (documented)
             if ident == own:
                 continue
@@ -117,45 +159,43 @@ class Sampler:
                     if thread.ident is not None
                 }
             used = self._cpu_since(ident)
-            stack = self._stack(frame, "" if ident == main else names.get(ident, "?"))
-            if wanted is not None and not wanted(stack):
-                continue
-            samples.wall.add(stack, passed)
-            if used > 0:
-                samples.cpu.add(stack, used)
-        self.own_seconds += time.thread_time() - began
+            owner = self.owners.of_thread(ident)
+            thread = "" if ident == main else names.get(ident, "?")
+            stack = self.stack_of(frame, thread, owner)
+            found.append(Seen(stack, passed, used, owner))
+        return found
 
-    def sample_tasks(
-        self,
-        samples: Samples,
-        loop: asyncio.AbstractEventLoop,
-        passed: float,
-        wanted: Callable[[Stack], bool] | None = None,
-    ) -> None:
-        """Look at the tasks of a loop that wait, and add what is seen; for `passed` seconds.
+    def sample_tasks(self, loop: asyncio.AbstractEventLoop) -> list[Seen]:
+        """Look at the tasks of a loop that wait, once.
 
         Of more than a few hundred tasks only the first are looked at.
         """
-        began = time.thread_time()
+        now = time.monotonic()
+        passed, self._last_tasks = now - self._last_tasks, now
         try:
             tasks = asyncio.all_tasks(loop)
         except RuntimeError:  # the set has changed too often meanwhile
-            return
+            return []
+        found = []
         for task in list(tasks)[:_MOST_TASKS]:
+            owner = self.owners.of_task(task)
             frames, _ = chain_of(task.get_coro())
-            stack = self._task_stack(frames)
-            if stack and (wanted is None or wanted(stack)):
-                samples.waits.add(stack, passed)
-        self.own_seconds += time.thread_time() - began
+            stack = self._task_stack(frames, owner)
+            if stack:
+                found.append(Seen(stack, passed, 0.0, owner))
+        return found
 
-    def _task_stack(self, frames: list[FrameType]) -> Stack:
+    def _task_stack(self, frames: list[FrameType], owner: Owner | None) -> Stack:
         """The stack of a chain of coroutines, from the action on; empty if there is no action."""
         for place, frame in enumerate(frames):
             action = self._actions.get(frame.f_code)
             if action is not None:
                 inner = [self._frame(each.f_code) for each in frames[place:]]
-                return (Frame(f"action {action}"), *inner[-_DEEPEST:])
-        return ()
+                return (Frame(f"{ACTION}{action}"), *inner[-_DEEPEST:])
+        if owner is None or not owner.action or not frames:
+            return ()  # a task that an action has started has a chain of its own
+        inner = [self._frame(each.f_code) for each in frames]
+        return (Frame(f"{ACTION}{owner.action}"), *inner[-_DEEPEST:])
 
     def _cpu_since(self, ident: int) -> float:
         """The CPU time of a thread since the last sample."""
@@ -169,17 +209,25 @@ class Sampler:
         self._clocks[ident] = clock, used
         return 0.0 if known is None else max(0.0, used - known[1])
 
-    def _stack(self, frame: FrameType | None, thread: str) -> Stack:
-        """The stack of a frame, the outermost frame first."""
+    def stack_of(self, frame: FrameType | None, thread: str, owner: Owner | None) -> Stack:
+        """The stack of a frame, the outermost frame first.
+
+        `thread` is the name of its thread, empty for the main one; `owner` the run for which that
+        works, if it does.
+        """
         root = Frame(f"(thread {thread})") if thread else Frame(WORKER)
         is_waiting = frame is not None and self._waits(frame)
+        is_for_run = bool(thread) and owner is not None and bool(owner.action)
         frames: list[Frame] = []
         while frame is not None:
             code = frame.f_code
             action = self._actions.get(code)
-            frames.append(self._frame(code))
+            if is_for_run and action is None and code.co_filename == THREAD_POOL_FILE:
+                action = owner.action if owner is not None else None
+            else:
+                frames.append(self._frame(code))
             if action is not None:
-                frames.append(Frame(f"action {action}"))
+                frames.append(Frame(f"{ACTION}{action}"))
                 break
             if len(frames) > _DEEPEST:
                 frames.append(Frame("(...)"))
@@ -203,22 +251,19 @@ class Sampler:
         if known is None:
             name = getattr(code, "co_qualname", code.co_name)  # from Python 3.11 on
             known = Frame(name, code.co_filename, code.co_firstlineno)
-            if len(self._frames) > 100_000:
+            if len(self._frames) >= _MOST_CODE:
                 self._frames.clear()
             self._frames[code] = known
         return known
 
 
-def period_after(period: float, share: float) -> float:
-    """The period of sampling that follows one in which sampling took a share of the time."""
+def period_after(period: float, share: float, shortest: float) -> float:
+    """The period of sampling after a second in which sampling took a share of the time."""
     if share > _LARGEST_SHARE:
-        return min(period * 2, _LONGEST_PERIOD)
+        return min(period * 2, max(_LONGEST_PERIOD, shortest))
+    if share < _SMALL_SHARE:
+        return max(period / 2, shortest)
     return period
-
-
-def is_own(frame: Frame) -> bool:
-    """Whether a frame is one of tamias."""
-    return frame.file.startswith(OWN_FOLDERS)
 
 
 def action_codes(actions: Mapping[str, Any]) -> dict[CodeType, str]:

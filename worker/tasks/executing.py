@@ -50,6 +50,9 @@ class ExecutingThread:
         """The run whose plain action it executes."""
 
 
+offsets_of_threads: dict[int, int] = {}
+"""The inputs for which the threads of pools execute functions, by the ident of the thread."""
+
 _threads = threading.local()
 
 

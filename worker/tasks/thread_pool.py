@@ -17,6 +17,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
+from .executing import offsets_of_threads
+from .tracking import current_offset
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -100,12 +103,21 @@ def threads_are_replaced() -> bool:
     return any(getattr(threading, name, None) is not made for name, made in _STARTS.items())
 
 
+THREAD_POOL_FILE: Final = threads_are_replaced.__code__.co_filename
+"""The file in whose frames functions of runs begin, on threads."""
+
+
 def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function; a StopIteration becomes a RuntimeError, as it does in a coroutine.
 
     A future cannot hold one: whoever awaits it would wait for ever.
     """
+    ident, offset = threading.get_ident(), current_offset()
+    if offset is not None:
+        offsets_of_threads[ident] = offset
     try:
         return function(*args, **kwargs)
     except StopIteration as error:
         raise RuntimeError("the function raised StopIteration") from error
+    finally:
+        offsets_of_threads.pop(ident, None)

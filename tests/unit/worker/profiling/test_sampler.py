@@ -51,7 +51,7 @@ def sampled(function: Callable[..., Any], actions: dict[str, Any], times: int = 
         sampler.start()
         for _ in range(times):
             time.sleep(0.005)
-            sampler.sample(samples)
+            samples.add_threads(sampler.sample())
     finally:
         until.set()
         thread.join()
@@ -80,7 +80,7 @@ def test_a_thread_that_waits_for_work_is_idle() -> None:
         pool.submit(int).result()
         sampler, samples = Sampler({}), Samples()
         sampler.start()
-        sampler.sample(samples)
+        samples.add_threads(sampler.sample())
     assert any(stack[0] == Frame("(idle)") for stack in samples.wall.seconds)
 
 
@@ -89,7 +89,8 @@ async def test_of_a_task_that_waits_the_chain_of_its_coroutines_is_seen() -> Non
     task = asyncio.create_task(wait_long(None, None))
     await asyncio.sleep(0)
     sampler, samples = Sampler(action_codes({"ask": wait_long})), Samples()
-    await asyncio.to_thread(sampler.sample_tasks, samples, asyncio.get_running_loop(), 2.0)
+    seen = await asyncio.to_thread(sampler.sample_tasks, asyncio.get_running_loop())
+    samples.add_tasks([each._replace(seconds=2.0) for each in seen])
     task.cancel()
     (stack,) = samples.waits.seconds
     assert [frame.name.rpartition(".")[2] for frame in stack[:3]] == [
@@ -100,10 +101,17 @@ async def test_of_a_task_that_waits_the_chain_of_its_coroutines_is_seen() -> Non
     assert samples.waits.total == 2.0
 
 
-def test_a_sampler_that_takes_too_much_slows_down_to_a_bound() -> None:
-    assert period_after(0.05, 0.005) == 0.05
-    assert period_after(0.05, 0.02) == 0.1
-    assert period_after(0.9, 0.5) == 1.0
+def test_a_sampler_that_takes_too_much_slows_down_to_a_bound_and_recovers() -> None:
+    period = 0.05
+    assert period_after(period, 0.005, 0.05) == 0.05
+    for share, slower in ((0.02, 0.1), (0.011, 0.2), (0.5, 0.4), (0.5, 0.8), (0.5, 1), (0.5, 1)):
+        period = period_after(period, share, 0.05)
+        assert period == slower
+    assert period_after(period, 0.009, 0.05) == 1.0
+    for _ in range(5):
+        period = period_after(period, 0.0001, 0.05)
+    assert period == 0.05
+    assert period_after(2.0, 0.5, 2.0) == 2.0  # one that was asked to sample that seldom
 
 
 def test_a_profiler_records_and_answers_requests(tmp_path: Path) -> None:
