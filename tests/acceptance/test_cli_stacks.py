@@ -64,9 +64,9 @@ def begun(folder: Folder) -> int:
     return pids[0]
 
 
-def stacks(folder: Folder, *options: object, **settings: str) -> Any:
+def stacks(folder: Folder, **settings: str) -> Any:
     """The stacks of the only worker."""
-    found = folder.tamias("stacks", "state", "--json", *options, **settings)
+    found = folder.tamias("stacks", "state", "--json", code=0, stdin=None, **settings)
     (worker,) = json.loads(found.stdout)
     return worker
 

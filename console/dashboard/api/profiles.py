@@ -49,11 +49,20 @@ def take_profile(job: Job, asked: Asked) -> dict[str, Any]:
         raise UsageError(f"A profile takes more than 0 and up to {_LONGEST_NOW} seconds.")
     mode, action = _mode(body.get("mode")), str(body.get("action") or "")
     wanted = Wanted(
-        float(seconds), 100.0, _worker(body.get("worker")), action, tasks=mode == "await"
+        float(seconds),
+        100.0,
+        _worker(body.get("worker")),
+        action,
+        tasks=mode == "await",
+        cpu=mode == "cpu",
     )
     with job.reader() as reader:
-        found, silent = ask_workers(reader.view, wanted)
-    return {**_answer(found, mode, action, None), "silent": {str(k): v for k, v in silent.items()}}
+        found, silent, outside = ask_workers(reader.view, wanted)
+    return {
+        **_answer(found, mode, action, None),
+        "silent": {str(slot): why for slot, why in silent.items()},
+        "outside": {str(slot): why for slot, why in outside.items()},
+    }
 
 
 def _answer(
