@@ -150,7 +150,7 @@ class Engine:
             yielded=self._end_callback,
             broken=group.fail,
         )
-        self.waits = self._driver.waits
+        self.waits, self.execution_of = self._driver.waits, self._driver.execution_of
         self._wants_ends = wants_ends
         self._simple = self._find_simple_action()
         self._batches: deque[PendingBatch] = deque()
@@ -181,15 +181,6 @@ class Engine:
             if offset in batch.offsets:
                 key = batch.keys[batch.offsets.index(offset)]
         return key
-
-    def execution_of(self, number: int) -> tuple[str, bytes] | None:
-        """The action and the key of a run whose code is executed; may be called by any thread."""
-        run: object = self._here.run
-        if not isinstance(run, Run) or run.number != number:
-            run = self._driver.run_of(number)
-        if run is None or run.action is None:
-            return None
-        return run.action.name, run.lane.key_bytes
 
     # -- inputs -------------------------------------------------------------------------------
 

@@ -115,6 +115,16 @@ class RunDriver:
         run = self._named
         return run if run is not None and run.number == number else self._actions.run_of(number)
 
+    def execution_of(self, number: int) -> tuple[str, bytes] | None:
+        """The action and the key of a run whose code is executed; may be called by any thread."""
+        here: Any = self._here.run
+        run: Run | None = here
+        if run is None or run.number != number:
+            run = self.run_of(number)
+        if run is None or run.action is None:
+            return None
+        return run.action.name, run.lane.key_bytes
+
     def overdue(self) -> str:
         """As `AsyncActions.overdue`."""
         return self._actions.overdue()
