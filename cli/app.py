@@ -57,6 +57,9 @@ SUBCOMMANDS: Final = {
     "metrics": Subcommand(
         "metrics", "metrics", "Show the metrics of jobs, or serve them.", "observing"
     ),
+    "dev": Subcommand(
+        "dev", "dev", "Run an agent in this process alone, for development.", "observing"
+    ),
     "debug": Subcommand(
         "debug", "debug_run", "Execute a recorded run again, under pdb.", "observing"
     ),

@@ -8,6 +8,6 @@ from typing import Final
 
 OWN_FOLDERS: Final = tuple(
     f"{Path(__file__).parents[1] / folder}{os.sep}"
-    for folder in ("agent", "models", "store", "worker")
+    for folder in ("agent", "models", "store", "worker", "console/debugging", "launcher/testing")
 )
 """Beginnings of the names of files that run in a worker and are not the user's."""

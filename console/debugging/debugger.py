@@ -9,7 +9,7 @@ from bdb import BdbQuit
 from contextlib import contextmanager
 from inspect import unwrap
 from reprlib import Repr
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ...agent.failures.error_text import one_line
 from ...worker.intercepting.interceptor import Interceptor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...worker.intercepting.interceptor import Attempt
     from .calls import CallDecisions
 
-__all__ = ["RunDebugger", "stop_at_breakpoints", "traceback_with_locals"]
+__all__ = ["ActionPdb", "RunDebugger", "stop_at_breakpoints", "traceback_with_locals"]
 
 _short: Final = Repr()
 _short.maxstring = _short.maxother = 200
@@ -35,11 +35,25 @@ _OWN: Final = (*OWN_FOLDERS, __file__)
 
 
 class ActionPdb(pdb.Pdb):
-    """pdb that begins at the user's own code, and leaves Ctrl-C as it is."""
+    """pdb that begins at the user's own code, and leaves Ctrl-C as it is.
+
+    Attributes:
+        is_asking: whether one of them waits for what the user types.
+    """
+
+    is_asking: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__(nosigint=True)
         self.prompt = "(pdb) "
+
+    def interaction(self, *args: Any) -> None:
+        """Ask the user what to do."""
+        ActionPdb.is_asking = True
+        try:
+            super().interaction(*args)
+        finally:
+            ActionPdb.is_asking = False
 
     def get_stack(
         self, f: FrameType | None, t: TracebackType | None

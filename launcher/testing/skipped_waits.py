@@ -40,6 +40,10 @@ class SkippedWaits:
         self._until = clock.now() + longest
         self._moved = 0.0
 
+    def answer(self, post: Callable[[Command], Answer]) -> bool:
+        """Answer the questions to which there are answers; returns whether there was one."""
+        return self._answer(post)
+
     def at_rest(self, counts: WaitingCounts, post: Callable[[Command], Answer]) -> bool:
         """Have the pool go on; returns whether it ends, since nothing more can be done."""
         try:
@@ -67,6 +71,8 @@ class SkippedWaits:
                 continue
             if callable(self._answers):
                 value = self._answers(question)
+                if value is NotImplemented:  # it stays open
+                    continue
             elif question.name in self._answers:
                 value = self._answers[question.name]
             else:

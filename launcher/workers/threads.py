@@ -55,15 +55,21 @@ class ThreadStarter(Starter):
 
     def start(self, assignment: Assignment) -> None:
         """As `Starter.start`."""
+        worker = self._made(assignment)
+        if worker is not None:
+            self._report(Started(assignment, worker.pid))
+            worker.thread.start()
+
+    def _made(self, assignment: Assignment) -> ThreadWorker | None:
+        """Make a worker; None, which is reported, if the agent cannot be imported."""
         try:
             plan, hooks = self._prepared()
         except Exception as error:  # noqa: BLE001 (importing user code may do anything)
             self._report(BootFailed.from_json(error_to_json(error)))
-            return
+            return None
         worker = ThreadWorker(self._boot, plan, assignment, hooks, self._report)
         self._workers[assignment.slot] = worker
-        self._report(Started(assignment, worker.pid))
-        worker.thread.start()
+        return worker
 
     def _prepared(self) -> tuple[AgentPlan, HookClasses]:
         plan = self._plan = self._plan or self._boot.compile()
@@ -110,7 +116,7 @@ class ThreadWorker:
         self, boot: Boot, plan: AgentPlan, assignment: Assignment, hooks: HookClasses, report: Any
     ) -> None:
         self.pid = next(_PIDS)
-        self.thread = threading.Thread(target=self._run, name=f"worker {assignment.slot}")
+        self.thread = threading.Thread(target=self.run, name=f"worker {assignment.slot}")
         self._assignment = assignment
         self._report = report
         self._loop = asyncio.new_event_loop()
@@ -121,7 +127,8 @@ class ThreadWorker:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Execute the worker to its end, by the thread that calls this."""
         asyncio.set_event_loop(self._loop)
         serving = self._loop.create_task(self._worker.serve())
         serving.add_done_callback(lambda _: self._loop.stop())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..engine.durable_call import DurableCall
     from .interceptor import Interceptor
 
-__all__ = ["intercept"]
+__all__ = ["abandon", "described", "intercept"]
 
 _OPTIONS: Final = ("retry", "timeout", "reconciler", "limit")
 _making: ContextVar[MadeCall | None] = ContextVar("tamias-intercepted-call", default=None)
@@ -34,6 +34,17 @@ def intercept(ctx: RunnerContext, interceptor: Interceptor) -> None:
     if isinstance(ctx, WorkerContext):
         ctx.__class__ = InterceptedContext
         ctx.__dict__["interceptor"] = interceptor
+
+
+def abandon(ctx: RunnerContext) -> None:
+    """Have nothing committed any more of what the worker of a context does."""
+    if isinstance(ctx, WorkerContext):
+        ctx._engine.recorder.abandon()  # noqa: SLF001 (it is made for what derives from it)
+
+
+def described(ctx: RunnerContext) -> str:
+    """What the run of a context is of: `input 3`."""
+    return ctx._run.describe() if isinstance(ctx, WorkerContext) else ""  # noqa: SLF001 (as above)
 
 
 class InterceptedContext(WorkerContext):

@@ -17,6 +17,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from ...agent.errors import StoreError
 from ...store.crashpoints import reach
 from ...store.encoding.keys import GROUP, group_of
 from ...store.records.outbox import encode_outputs
@@ -250,6 +251,10 @@ class GroupCommit:
         if self._broken is None:
             self._broken = error
             self._failed(error)
+
+    def abandon(self) -> None:
+        """Make no further commit, and report nothing."""
+        self._broken = self._broken or StoreError("The worker has been given up.")
 
     def _finish(self, future: Future[None]) -> None:
         self._under_way = None

@@ -73,6 +73,10 @@ class Recorder:
         else:
             asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
 
+    def abandon(self) -> None:
+        """Commit nothing any more: the worker is given up, as if it had died."""
+        self._group.abandon()
+
     async def recorded(self) -> None:
         """Return when all that was recorded is committed."""
         await self._group.recorded()
