@@ -1,0 +1,90 @@
+/* The actions: how often, how long, how often they failed, which calls they made. From the series. */
+
+import { h, svg } from "../lib/dom.js";
+import { count, duration, percent } from "../lib/format.js";
+import { pageHead } from "../parts/head.js";
+import { empty } from "../parts/states.js";
+import { table } from "../parts/table.js";
+
+const DURATION = "tamias_action_duration_seconds";
+const FAILURES = "tamias_action_failures_total";
+const MADE = "tamias_calls_made_total";
+const REPLAYED = "tamias_calls_replayed_total";
+
+export function showActions(host, { live }) {
+  const list = table([
+    { name: "action", label: "Action", class: "wide", sort: (row) => row.id, of: (row) => row.id },
+    { name: "runs", label: "Times", class: "number", sort: (row) => row.runs, of: (row) => count(row.runs) },
+    { name: "failures", label: "Failed", class: "number", sort: (row) => row.failures, of: (row) => (row.failures ? `${count(row.failures)} (${percent(row.failures / Math.max(1, row.runs), 1)})` : "0") },
+    { name: "total", label: "Time in all", class: "number", sort: (row) => row.sum, of: (row) => duration(row.sum) },
+    { name: "mean", label: "Mean", class: "number", sort: (row) => row.mean, of: (row) => duration(row.mean) },
+    { name: "p50", label: "Half within", class: "number", sort: (row) => row.p50, of: (row) => duration(row.p50) },
+    { name: "p99", label: "99 % within", class: "number", sort: (row) => row.p99, of: (row) => duration(row.p99) },
+    { name: "spread", label: "Spread", of: (row) => row.picture },
+    { name: "made", label: "Calls made", class: "number", sort: (row) => row.made, of: (row) => count(row.made) },
+    { name: "replayed", label: "Replayed", class: "number", sort: (row) => row.replayed, of: (row) => count(row.replayed) },
+  ], { wide: true, caption: "Actions", sort: { name: "total", falling: true }, empty: () => empty("No action has been executed in this life.", "Durations, failures and durable calls are counted per action as soon as one is.") });
+  host.append(pageHead("Actions"), h("p", { class: "quiet" }, "Since the pool was started. A duration is the time of an execution, without what it waited for while it was suspended."), list.root);
+  return live.listen(({ status }) => status && list.show(rowsOf(status.series ?? [])));
+}
+
+/** A row for each action, of all series that have such a label. */
+export function rowsOf(series) {
+  const rows = new Map();
+  const row = (name) => {
+    if (!rows.has(name)) rows.set(name, { id: name, runs: 0, sum: 0, failures: 0, made: 0, replayed: 0, buckets: new Map() });
+    return rows.get(name);
+  };
+  for (const family of series) {
+    for (const [labels, value] of family.samples) {
+      if (labels.action === undefined) continue;
+      const at = row(labels.action);
+      if (family.name === DURATION) {
+        at.runs += value.count;
+        at.sum += value.sum;
+        for (const [bound, sum] of Object.entries(value.buckets)) at.buckets.set(bound, (at.buckets.get(bound) ?? 0) + sum);
+      } else if (family.name === FAILURES) at.failures += value;
+      else if (family.name === MADE) at.made += value;
+      else if (family.name === REPLAYED) at.replayed += value;
+    }
+  }
+  for (const each of rows.values()) {
+    const bounds = [...each.buckets].map(([bound, sum]) => [bound === "+Inf" ? Infinity : Number(bound), sum]).sort((one, other) => one[0] - other[0]);
+    each.mean = each.runs ? each.sum / each.runs : null;
+    each.p50 = quantile(bounds, each.runs, 0.5);
+    each.p99 = quantile(bounds, each.runs, 0.99);
+    each.picture = spread(bounds);
+  }
+  return [...rows.values()];
+}
+
+/** The bound below which a share of all is, between two bounds as if they were spread evenly. */
+function quantile(bounds, all, share) {
+  if (!all || !bounds.length) return null;
+  let [from, before] = [0, 0];
+  for (const [bound, sum] of bounds) {
+    if (sum >= share * all) {
+      if (bound === Infinity) return from;
+      return sum === before ? bound : from + ((bound - from) * (share * all - before)) / (sum - before);
+    }
+    [from, before] = [bound, sum];
+  }
+  return from;
+}
+
+/** A histogram as small bars. */
+function spread(bounds) {
+  let before = 0;
+  const parts = bounds.map(([, sum]) => {
+    const part = sum - before;
+    before = sum;
+    return part;
+  });
+  const most = Math.max(1, ...parts);
+  const bars = parts.map((part, index) => {
+    const height = part ? Math.max(1, (18 * part) / most) : 0;
+    return svg("rect", { x: index * 4, y: 20 - height, width: 3, height });
+  });
+  const text = bounds.map(([bound], index) => (parts[index] ? `${count(parts[index])} within ${bound === Infinity ? "more" : duration(bound)}` : "")).filter(Boolean).join("; ");
+  return svg("svg", { class: "spark", viewBox: `0 0 ${4 * parts.length} 20`, preserveAspectRatio: "none", role: "img", "aria-label": text }, ...bars);
+}
