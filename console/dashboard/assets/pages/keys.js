@@ -5,7 +5,7 @@ import { fill, h } from "../lib/dom.js";
 import { ago, brief, bytes, clock, count, counted } from "../lib/format.js";
 import { link, remember } from "../lib/router.js";
 import { back, card, pageHead } from "../parts/head.js";
-import { pager } from "../parts/pager.js";
+import { pageSize, pager } from "../parts/pager.js";
 import { empty, loader } from "../parts/states.js";
 import { table } from "../parts/table.js";
 import { facts, valueTree } from "../parts/tree.js";
@@ -30,7 +30,7 @@ function showAll(host, { job, query, live }) {
     ? empty("No key with memory begins like this.", "Keys are shown that have short-term memory or memory sets; upper and lower case differ.")
     : empty("No key has memory yet.", "A key appears here when a run of it has written to memory.")) });
   const pages = pager(() => load());
-  const load = loader(box, (signal) => get(`/${job}/keys`, { prefix, after: pages.after, limit: 50 }, signal), (found) => {
+  const load = loader(box, (signal) => get(`/${job}/keys`, { prefix, after: pages.after, limit: pageSize() }, signal), (found) => {
     if (box.firstChild !== list.root) fill(box, list.root, pages.root);
     list.show(found.keys);
     pages.take(found.next, found.next && !found.keys.length ? "None in this part: go on with Next." : "");

@@ -6,12 +6,11 @@ import { brief, bytes, clock, count, counted } from "../lib/format.js";
 import { go, link, remember } from "../lib/router.js";
 import { actionButton, obstacle, readOnlyNote } from "../parts/actions.js";
 import { back, card, pageHead } from "../parts/head.js";
-import { pager } from "../parts/pager.js";
+import { pageSize, pager } from "../parts/pager.js";
 import { empty, loader } from "../parts/states.js";
 import { table } from "../parts/table.js";
 import { facts, valueTree } from "../parts/tree.js";
 
-const SIZE = 50;
 
 export function showLetterPages(host, context) {
   return context.rest.length ? showLetter(host, context, context.rest[0]) : showAll(host, context);
@@ -67,16 +66,16 @@ function showAll(host, { job, query, live }) {
       return check;
     } },
     { name: "offset", label: "Offset", class: "number", of: (row) => h("a", { href: link(job, "letters", [row.number]) }, row.offset ?? row.of) },
-    { name: "at", label: "When", of: (row) => h("span", { class: "numbers" }, clock(row.at)) },
+    { name: "at", label: "When", class: "minor", of: (row) => h("span", { class: "numbers" }, clock(row.at)) },
     { name: "key", label: "Key", class: "wide", of: (row) => (row.token ? h("a", { href: link(job, "keys", [row.token]) }, row.key) : row.key ?? "") },
     { name: "cause", label: "Cause", of: (row) => h("span", { class: "tag" }, row.cause) },
     { name: "error", label: "Error", class: "wide", of: (row) => h("span", { class: "clip", title: row.error }, firstLine(row.error)) },
-    { name: "attempts", label: "Attempts", class: "number", of: (row) => count(row.attempts) },
+    { name: "attempts", label: "Attempts", class: "number minor", of: (row) => count(row.attempts) },
   ], { id: (row) => row.number, wide: true, caption: "Dead letters", empty: () => (cause
     ? empty("No dead letter has this cause.")
     : empty("There are no dead letters.", "With on-error=dead-letter, an input whose run fails for good is set aside here, and the rest goes on.")) });
   const pages = pager(() => load());
-  const load = loader(box, (signal) => get(`/${job}/dead-letters`, { after: pages.after, limit: SIZE, cause }, signal), (found) => {
+  const load = loader(box, (signal) => get(`/${job}/dead-letters`, { after: pages.after, limit: pageSize(), cause }, signal), (found) => {
     shown = found.letters;
     total = found.total;
     if (found.causes) showCauses(found);

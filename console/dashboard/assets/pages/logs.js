@@ -9,6 +9,8 @@ import { empty, failure } from "../parts/states.js";
 
 const MOST = 2000; // lines that are kept on the page
 const EVERY = 1000;
+const PREFIX = /^\[worker \d+(, input \d+(, key .*?)?)?\] /; // said in columns of their own
+const ALARMING = /\b(error|exception|traceback|fatal)\b/i;
 
 export function showLogs(host, { job, query, live }) {
   let worker = query.get("worker") ?? "";
@@ -27,8 +29,9 @@ export function showLogs(host, { job, query, live }) {
 
   const matches = (line) => !filter.value || line.text.toLowerCase().includes(filter.value.toLowerCase()) || line.key?.toLowerCase().includes(filter.value.toLowerCase());
   const row = (line) => h("div", { class: "log-line" },
-    h("span", { class: "log-from", title: line.key ? `key ${line.key}, offset ${line.offset}` : "" }, line.worker === null ? "pool" : `worker ${line.worker}`),
-    h("span", { class: `log-text ${/\b(error|exception|traceback|fatal)\b/i.test(line.text) ? "bad" : ""}` }, line.text));
+    h("span", { class: "log-from" }, line.worker === null ? "pool" : `worker ${line.worker}`),
+    h("span", { class: "log-from", title: line.key ?? "" }, line.key ?? (line.offset === null ? "" : `input ${line.offset}`)),
+    h("span", { class: `log-text ${ALARMING.test(line.text) ? "bad" : ""}` }, line.text.replace(PREFIX, "")));
 
   function draw(added) {
     const shown = added.filter(matches);

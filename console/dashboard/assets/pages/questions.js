@@ -37,8 +37,8 @@ export function showQuestions(host, { job, live }) {
 }
 
 function question(job, asked, done) {
-  const text = textOf(asked.ask);
-  const value = h("textarea", { "aria-label": "Answer", placeholder: 'JSON, as true, 5, "text", {"a": 1}; anything else is taken as text', rows: "2" });
+  const [text, rest] = textOf(asked.ask);
+  const value = h("textarea", { "aria-label": "Answer", placeholder: "Text, or JSON such as 5 or {\"a\": 1}", rows: "2" });
   const message = h("p", { class: "error-text", role: "alert" });
   const send = async (answer) => {
     for (const button of buttons) button.disabled = true;
@@ -67,7 +67,7 @@ function question(job, asked, done) {
   return card("", h("div", { class: "question" },
     h("div", { class: "spread" }, h("h2", {}, asked.name), h("span", { class: `quiet numbers` }, `asked ${ago(asked.asked_at)}`)),
     text !== null && h("p", { class: "question-text" }, text),
-    text === null || typeof asked.ask === "object" ? (asked.ask !== null && valueTree(asked.ask, { open: 2, label: "What is asked" })) : null,
+    rest !== null && valueTree(rest, { open: 2, label: "What is asked" }),
     facts([
       ["Key", asked.key_token ? h("a", { href: link(job, "keys", [asked.key_token]) }, asked.key) : asked.key],
       ["Run of", asked.offset ? `offset ${asked.offset}` : asked.of],
@@ -75,12 +75,16 @@ function question(job, asked, done) {
     ]), form));
 }
 
+/** What is asked, as a text to be read, and what there is besides; null for what there is not. */
 function textOf(ask) {
-  if (typeof ask === "string") return ask;
+  if (typeof ask === "string") return [ask, null];
   for (const name of ["text", "question", "message", "prompt"]) {
-    if (ask && typeof ask[name] === "string") return ask[name];
+    if (ask && typeof ask[name] === "string") {
+      const rest = Object.fromEntries(Object.entries(ask).filter(([other]) => other !== name));
+      return [ask[name], Object.keys(rest).length ? rest : null];
+    }
   }
-  return null;
+  return [null, ask];
 }
 
 function parsed(text) {

@@ -5,7 +5,7 @@ import { fill, h } from "../lib/dom.js";
 import { clock, count, duration } from "../lib/format.js";
 import { link, remember } from "../lib/router.js";
 import { back, card, choice, pageHead } from "../parts/head.js";
-import { pager } from "../parts/pager.js";
+import { pageSize, pager } from "../parts/pager.js";
 import { notice, empty, loader } from "../parts/states.js";
 import { stepTree } from "../parts/steps.js";
 import { table } from "../parts/table.js";
@@ -33,15 +33,15 @@ function showAll(host, { job, query }) {
     { name: "offset", label: "Offset", class: "number", of: (row) => row.description || row.offset },
     { name: "status", label: "Status", sort: (row) => row.status, of: status },
     { name: "seconds", label: "Took", class: "number", sort: (row) => row.seconds, of: (row) => duration(row.seconds) },
-    { name: "bar", label: "", of: (row) => durationBar(row.seconds, longest) },
+    { name: "bar", label: "", class: "minor", of: (row) => durationBar(row.seconds, longest) },
     { name: "worker", label: "Worker", class: "number", sort: (row) => row.worker, of: (row) => h("a", { href: link(job, "workers", [row.worker]) }, row.worker) },
-    { name: "why", label: "Kept because", of: (row) => WHY[row.cause] ?? row.cause },
+    { name: "why", label: "Kept because", class: "minor", of: (row) => WHY[row.cause] ?? row.cause },
     { name: "error", label: "Error", class: "wide", of: (row) => row.error ?? "" },
   ], { wide: true, caption: "Runs", empty: () => (failed || token || offset.value || key.value
     ? empty("No run in the log is like this.", "The log keeps failed and slow runs, one in some hundreds of the others, and keys that were named; old ones are dropped.")
     : empty("The event log has no runs yet.", "It keeps failed and slow runs in full, and one in some hundreds of the others: see the options event-log.*.")) });
   const pages = pager(() => load());
-  const load = loader(box, (signal) => get(`/${job}/runs`, { failed, token, key: key.value, offset: offset.value, after: pages.after, limit: 50 }, signal), (found) => {
+  const load = loader(box, (signal) => get(`/${job}/runs`, { failed, token, key: key.value, offset: offset.value, after: pages.after, limit: pageSize() }, signal), (found) => {
     const runs = found.runs ?? found;
     longest = Math.max(0, ...runs.map((run) => run.seconds));
     if (box.firstChild !== list.root) fill(box, list.root, pages.root);

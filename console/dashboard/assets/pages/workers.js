@@ -65,15 +65,14 @@ function showAll(host, { job, live }) {
   const list = table([
     { name: "worker", label: "Worker", sort: (row) => row.slot, of: (row) => h("a", { href: link(job, "workers", [row.slot]) }, row.slot) },
     { name: "state", label: "State", sort: (row) => row.state, of: state },
-    { name: "pid", label: "Pid", class: "number", sort: (row) => row.pid, of: (row) => row.pid ?? "\u2013" },
+    { name: "pid", label: "Pid", class: "number minor", sort: (row) => row.pid, of: (row) => row.pid ?? "\u2013" },
     { name: "executes", label: "Executes now", class: "wide", of: (row) => executing(row, job, now) },
     { name: "in_flight", label: "In flight", class: "number", sort: (row) => row.in_flight, of: (row) => count(row.in_flight) },
     { name: "queued", label: "Queued", class: "number", sort: (row) => row.queued, of: (row) => count(row.queued) },
     { name: "cpu", label: "CPU", class: "number", sort: (row) => live.cpu(row.slot), of: (row) => percentOf(live.cpu(row.slot)) },
     { name: "rss", label: "Memory", class: "number", sort: (row) => row.usage.rss, of: (row) => bytes(row.usage.rss) },
     { name: "lag", label: "Lag", class: "number", sort: (row) => row.lag, of: (row) => duration(row.lag) },
-    { name: "restarts", label: "Restarts", class: "number", sort: (row) => row.restarts, of: (row) => count(row.restarts) },
-    { name: "death", label: "Last death", class: "wide", sort: (row) => row.last_death_at, of: (row) => death(row, now) },
+    { name: "death", label: "Restarts", sort: (row) => row.restarts, of: (row) => (row.last_death ? h("span", {}, `${count(row.restarts)}, `, h("span", { class: "quiet", title: row.last_death }, `last ${ago(row.last_death_at, now)}: ${row.last_death}`)) : count(row.restarts)) },
     { name: "actions", label: "", class: "buttons", node: (row) => buttons(job, row.slot, live) },
   ], { id: (row) => row.slot, wide: true, caption: "Workers", empty: () => empty("No workers.", "The job is at rest. Its keys, runs, dead letters and profiles can be looked at all the same.") });
   const size = h("input", { type: "number", min: "1", max: "10000", class: "size", "aria-label": "Number of workers" });

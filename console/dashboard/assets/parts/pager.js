@@ -2,6 +2,11 @@
 
 import { h, setText } from "../lib/dom.js";
 
+/** How many rows a page has: fewer where each takes several lines. */
+export function pageSize() {
+  return matchMedia("(max-width: 760px)").matches ? 20 : 50;
+}
+
 /** Returns {root, after, reset(), take(next, shown, total)}; `load` shows the page at `after`. */
 export function pager(load) {
   let before = [];
