@@ -37,7 +37,7 @@ Metrics = Annotated[
 ]
 Otlp = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Send metrics to a collector there, by OTLP over HTTP."),
+    typer.Option(metavar="URL", help="Send metrics and traces to a collector, by OTLP over HTTP."),
 ]
 Report = Annotated[bool, typer.Option("--json", help="Print a report as JSON in the end.")]
 Events = Annotated[

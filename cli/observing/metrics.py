@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _LAST_SECONDS: Final = 5.5
 """How long the last export may take."""
+_BEFORE: Final = 15.0
+"""Runs are sent that ended so many seconds before: this process may be one that follows another."""
 _ACCEPT: Final = {"text": "", "openmetrics": "application/openmetrics-text; version=1.0.0"}
 
 
@@ -70,7 +73,7 @@ def metrics(
         if listener is not None:
             stack.enter_context(_served(listener, jobs))
         if otlp is not None:
-            stack.enter_context(_sending(_sender(otlp, jobs)))
+            stack.enter_context(_sending(_sender(otlp, jobs, time.time() - _BEFORE)))
         if with_parent:
             _wait_for_end_of_input()
         else:
@@ -102,10 +105,10 @@ def _served(listener: socket.socket, jobs: Sequence[JobState]) -> Any:
     return server
 
 
-def _sender(url: str, jobs: Sequence[JobState]) -> Sender:
+def _sender(url: str, jobs: Sequence[JobState], since: float = 0.0) -> Sender:
     from ...console.otlp.sender import Sender  # noqa: PLC0415 (needs an extra)
 
-    return Sender(url, jobs)
+    return Sender(url, jobs, since)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import typer
 
 from ...agent.config.values import parse_duration
 from ...agent.errors import UsageError
+from ...console.exporting.states import job_states
+from ...console.otlp.json_spans import as_otlp_json
 from ...console.traces.reading import runs_in
 from ...console.traces.text import as_text
 from ...console.values.json_text import json_line
@@ -56,6 +58,8 @@ def trace(
                     write_line("")
                 for line in as_text(run):
                     write_line(line)
+            elif form == "otlp":
+                write_line(json_line(as_otlp_json(run, job_states([state])[0].agent)))
             else:
                 write_line(json_line(run.to_json()))
             shown += 1

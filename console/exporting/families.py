@@ -91,7 +91,7 @@ class Families:
             "Samples that are left out of this page because they do not fit its format.",
         )
         for agent, count in families.dropped.items():
-            dropped.samples[((AGENT, _text(agent)),)] = count
+            dropped.samples[((AGENT, clean_text(agent)),)] = count
         return families
 
     def __iter__(self) -> Iterator[Family]:
@@ -107,7 +107,7 @@ class Families:
         )
         self._family("tamias_exporter_dropped_samples", "gauge", "")
         for reading in readings:
-            labels = ((AGENT, _text(reading.agent)),)
+            labels = ((AGENT, clean_text(reading.agent)),)
             up.samples[labels] = float(reading.running)
             if reading.age is not None:
                 age.samples[labels] = reading.age
@@ -153,13 +153,13 @@ class Families:
         """
         found = self._families.get(name)
         if found is not None and found.kind == kind:
-            found.help = found.help or _text(text)
+            found.help = found.help or clean_text(text)
             return found
         names = {name + suffix for suffix in _SUFFIXES[kind]}
         if names & self._taken:
             raise ValueError("the name is taken")
         self._taken |= names
-        family = Family(name, kind, _text(text), unit)
+        family = Family(name, kind, clean_text(text), unit)
         self._families[name] = family
         return family
 
@@ -192,7 +192,7 @@ def _spread(value: Mapping[str, Any]) -> Spread:
 
 
 def _labels(labels: Mapping[str, Any], agent: str, kind: str) -> Labels:
-    found = {AGENT: _text(agent)}
+    found = {AGENT: clean_text(agent)}
     for name, value in labels.items():
         label = _legal(str(name), _NOT_IN_LABELS).lstrip("_") or "label"
         if label[0].isdigit():
@@ -201,7 +201,7 @@ def _labels(labels: Mapping[str, Any], agent: str, kind: str) -> Labels:
             label = f"exported_{label}"
         if label in found:
             raise ValueError("twice the same label")
-        found[label] = _text(str(value))
+        found[label] = clean_text(str(value))
     return tuple(sorted(found.items()))
 
 
@@ -210,6 +210,6 @@ def _legal(name: str, illegal: re.Pattern[str]) -> str:
     return f"_{cleaned}" if cleaned[0].isdigit() else cleaned
 
 
-def _text(text: str) -> str:
+def clean_text(text: str) -> str:
     """Return a text that can be encoded: lone surrogates as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -105,11 +105,15 @@ def test_a_deployment_has_one_page_for_all_its_agents(folder: Folder) -> None:
         assert process.wait(60) == 0
 
 
-def test_a_collector_gets_metrics_of_a_job_at_the_latest_when_it_ends(folder: Folder) -> None:
+def test_a_collector_gets_metrics_and_traces_at_the_latest_when_a_job_ends(folder: Folder) -> None:
     folder.inputs([1, 2])
     arguments = ("agent.py:Counter", "-i", "in.jsonl", "-o", "out.jsonl", "--workers", "1")
     with collecting() as collector:
-        folder.tamias("run", *arguments, "--otlp", collector.url)
+        folder.tamias("run", *arguments, "--otlp", collector.url, "-s", "event-log.sample=1")
         assert [point.as_double for _, point in collector.points("tamias_inputs")] == [2]
+        assert {span.name for span in collector.spans()} == {
+            "invoke_agent agent:Counter",
+            "action count",
+        }
         folder.tamias("metrics", "out.jsonl.tamias", "--otlp", collector.url, "--once")
         assert len(collector.metrics) == 2
