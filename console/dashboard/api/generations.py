@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ....agent.errors import UsageError
-from ....launcher.control.client import send_request
+from ....launcher.control.client import NoAnswerError, send_request
 from ....launcher.reload.generation_record import files, specs
 from ..endpoints.replies import number_in
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["generation_list", "reload", "rollback", "scale", "swap"]
 
 _MOST_WORKERS: Final = 10_000
-_RELOAD_SECONDS: Final = 600.0
-_SCALE_SECONDS: Final = 120.0
+_PATIENCE: Final = 20.0
 _MOST_FILES: Final = 500
 
 
@@ -56,16 +55,16 @@ def generation_list(job: Job, _: Asked) -> dict[str, Any]:
 
 
 def reload(job: Job, asked: Asked) -> dict[str, Any]:
-    """Go over to the code that is on disk now; returns when that is done, or rolled back."""
+    """Go over to the code that is on disk now; the status says how that stands."""
     settings = asked.body.get("settings", {})
     if not isinstance(settings, dict) or asked.body.keys() - {"settings"}:
         raise UsageError("A reload takes settings, which are an object, and nothing else.")
-    return send_request(job.path, "reload", {"settings": settings}, wait=_RELOAD_SECONDS)
+    return _told(job, "reload", {"settings": settings})
 
 
 def rollback(job: Job, _: Asked) -> dict[str, Any]:
     """Roll back the reload that is under way."""
-    return send_request(job.path, "rollback", {}, wait=_SCALE_SECONDS)
+    return _told(job, "rollback", {})
 
 
 def scale(job: Job, asked: Asked) -> dict[str, Any]:
@@ -73,10 +72,24 @@ def scale(job: Job, asked: Asked) -> dict[str, Any]:
     workers = number_in(asked.body.get("workers"), "number of workers", 0, _MOST_WORKERS)
     if not workers:
         raise UsageError("A pool has one worker at least.")
-    return send_request(job.path, "scale", {"workers": workers}, wait=_SCALE_SECONDS)
+    return _told(job, "scale", {"workers": workers})
 
 
 def swap(job: Job, asked: Asked) -> dict[str, Any]:
     """Replace a worker by a fresh one."""
     slot = number_in(asked.path["slot"], "worker", 0, _MOST_WORKERS)
-    return send_request(job.path, "swap", {"slot": slot}, wait=_SCALE_SECONDS)
+    return _told(job, "swap", {"slot": slot})
+
+
+def _told(job: Job, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The pool's answer; or that it is still at work, which a browser must not wait for.
+
+    Raises:
+        TamiasError: none runs, or it says no.
+    """
+    try:
+        return send_request(job.path, name, arguments, wait=_PATIENCE)
+    except NoAnswerError as error:
+        if isinstance(error.__cause__, TimeoutError):
+            return {"pending": True, "message": f"The pool is at work on it: {name}."}
+        raise

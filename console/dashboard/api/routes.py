@@ -16,6 +16,7 @@ from . import (
     questions,
     runs,
     sets,
+    stacks,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ ROUTES: Final = (
     JobRoute("logs", logs.log_lines),
     JobRoute("limits", limits.limit_list),
     JobRoute("generations", generations.generation_list),
+    JobRoute("stacks/{slot}", stacks.worker_stacks, takes_long=True),
     JobRoute("reload", generations.reload, "POST", takes_long=True),
     JobRoute("rollback", generations.rollback, "POST", takes_long=True),
     JobRoute("scale", generations.scale, "POST", takes_long=True),
