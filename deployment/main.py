@@ -62,7 +62,9 @@ def _perform(request: dict[str, Any], channel: Channel) -> tuple[Report, int]:
 
     def on_status(status: PoolStatus) -> None:
         # The metrics are in the state directory, and may be large.
-        channel.send(status={**asdict(status), "metrics": {}, "series": []})
+        data = status.to_json()
+        data.update(metrics={}, measures={}, histograms={})
+        channel.send(status=data)
 
     def on_ready(frontend: Frontend) -> None:
         channel.send(ready={"address": frontend.address, "listen": frontend.listens_on})

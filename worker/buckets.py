@@ -11,13 +11,23 @@ The layout is that of OpenTelemetry's exponential histograms of scale 2.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from math import ceil, isfinite, log2
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Buckets", "add_buckets", "bucket_of", "is_bucket", "quantile", "upper_bound"]
+__all__ = [
+    "FIXED_BOUNDS",
+    "Buckets",
+    "add_buckets",
+    "bucket_of",
+    "fixed_counts",
+    "is_bucket",
+    "quantile",
+    "upper_bound",
+]
 
 Buckets = dict[str, int]
 """The number of values by the name of their bucket."""
@@ -26,6 +36,9 @@ _PER_OCTAVE: Final = 4
 _LEAST: Final = -40 * _PER_OCTAVE
 _LARGEST: Final = 64 * _PER_OCTAVE
 """Sizes from 10^-12 to 10^19."""
+_FIXED_EXPONENTS: Final = range(-20, 42, 2)
+FIXED_BOUNDS: Final = tuple(2.0**exponent for exponent in _FIXED_EXPONENTS)
+"""Upper bounds of the buckets that monitoring systems are shown, from a millionth on."""
 _ZERO: Final = "0"
 _DIGITS: Final = 6
 
@@ -83,3 +96,11 @@ def quantile(buckets: Mapping[str, int], q: float) -> float:
         if left <= 0:
             break
     return found
+
+
+def fixed_counts(buckets: Mapping[str, int]) -> list[int]:
+    """How many values are in each bucket of `FIXED_BOUNDS`, and in the one above these."""
+    counts = [0] * (len(FIXED_BOUNDS) + 1)
+    for bucket, count in buckets.items():
+        counts[bisect_left(FIXED_BOUNDS, upper_bound(bucket))] += count
+    return counts

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import StoreError
+from ...launcher.metrics.series import series_of
 from ...store.files import read_json
 from ...store.lease import Lease
 from ...store.state.layout import StateLayout
@@ -66,6 +67,8 @@ class JobState:
         if written is None:
             return JobReading(self.agent, running)
         series = self._status.get("series")
+        if series is None:
+            series = self._series()
         started = self._status.get("started")
         return JobReading(
             self.agent,
@@ -74,6 +77,12 @@ class JobState:
             float(started) if isinstance(started, (int, float)) else 0.0,
             series if isinstance(series, list) else [],
         )
+
+    def _series(self) -> list[dict[str, Any]]:
+        try:
+            return series_of(self._status)
+        except (KeyError, TypeError, ValueError, AttributeError):  # a damaged status
+            return []
 
     def _refresh(self) -> float | None:
         """Read the file if it has changed; return when it was written, None if there is none."""

@@ -6,6 +6,11 @@ Each generation has counts of its own, which a rollback is decided on; totals ar
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
+
+SHOWN_GENERATIONS: Final = 8
+"""So many generations are shown by themselves."""
+_SHOWN_COUNTS: Final = ("completed", "owned", "failed", "deaths", "start_failures")
 
 
 @dataclass(slots=True)
@@ -49,6 +54,18 @@ class Counters:
     recovered_failed: int = 0
     """Of these, the ones that had failed for good."""
     generations: dict[int, GenerationCounts] = field(default_factory=dict)
+
+    def by_generation(self) -> dict[str, dict[str, int]]:
+        """What the workers of the last generations have done; of those `before` in sum."""
+        numbers = sorted(self.generations)
+        names = ["before"] * (len(numbers) - SHOWN_GENERATIONS)
+        names += map(str, numbers[-SHOWN_GENERATIONS:])
+        found: dict[str, dict[str, int]] = {}
+        for name, number in zip(names, numbers, strict=True):
+            counts = found.setdefault(name, dict.fromkeys(_SHOWN_COUNTS, 0))
+            for count in _SHOWN_COUNTS:
+                counts[count] += getattr(self.generations[number], count)
+        return found
 
     def of(self, generation: int) -> GenerationCounts:
         """The counts of one generation."""

@@ -32,6 +32,10 @@ class InputQueue:
         self.owned = 0
         self.interrupted: set[int] = set()
 
+    def oldest(self) -> int | None:
+        """The first input; None if there is none."""
+        return self.queue[self.owned].offset if len(self.queue) > self.owned else None
+
     def put_owned(self, items: list[Item]) -> None:
         """Queue owned runs behind those that are queued, in front of all inputs."""
         self.queue[self.owned : self.owned] = items

@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ...store.records.offsets import is_owned
+from ...store.records.offsets import LARGEST_OFFSET, is_owned
 from .backoff import Backoff, FailureStreak
 from .input_queue import InputQueue
 
@@ -85,6 +85,14 @@ class Slot(InputQueue):
         self.restart_at = float("-inf")
         self.started_at = 0.0
         self.failures = FailureStreak(backoff)
+
+    def oldest(self) -> int | None:
+        """The first input that is queued or in flight; None if there is none."""
+        queued = super().oldest()
+        first = min(self.flight, default=None)
+        if first is None or first > LARGEST_OFFSET:  # an owned run, or a retried dead letter
+            return queued
+        return first if queued is None else min(first, queued)
 
     def give_credit(self, window: int, batch: int) -> None:
         """Let so many items be in flight from now on, `batch` to a message."""

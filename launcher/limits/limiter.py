@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...agent.limits.settings import JOB, NO_LIMITS
+from ...worker.metering.measures import FixedHistogram
+from ...worker.metering.shapes import MEASURES, SECOND
 from .asks import Absent, AskQueue
 from .budgets import Budgets
 from .circuit_breaker import LIMITED, OVERLOADED, UNAVAILABLE, CircuitBreaker
@@ -97,6 +99,7 @@ class Gate:
         "queue",
         "requests",
         "tokens",
+        "waited",
     )
 
     def __init__(self, limit: Limit) -> None:
@@ -108,6 +111,8 @@ class Gate:
         self.active = 0
         """Calls under way."""
         self.granted = 0
+        self.waited = FixedHistogram(MEASURES["action_ns"])
+        """For how long calls that were granted have waited."""
         self.average: float | None = None
         """The tokens that calls have used lately; None if that is not known."""
         self.change(limit)
@@ -383,6 +388,7 @@ class Limiter:
         gate.breaker.begin(ask.call)
         gate.active += 1
         gate.granted += 1
+        gate.waited.add(round(max(0.0, now - ask.since) * SECOND))
         self._held[ask.call] = _Held(route.limit, gate, counted)
         self.budgets.reserve(ask.call, ask.shard, (route.limit, JOB), route.tokens, route.money)
         self.replies.append(Grant(ask.worker, ask.number, route, ask.key))

@@ -113,6 +113,7 @@ class PoolLimits:
                 "opened": gate.breaker.opened,
                 "tokens": self._limiter.budgets.used(name)[0],
                 "spent": self._limiter.budgets.used(name)[1] / NANO,
+                "waited": gate.waited.snapshot(),
             }
             for name, gate in self._limiter.gates.items()
         }

@@ -11,33 +11,56 @@ Kinds of metrics are told apart by what they look like:
 - with `gauge`, a gauge: never summed. The value that was set last, by whichever worker, stands;
 - with `buckets`, a histogram: all of it is summed; quantiles are those of the sum.
 
+Sums are exact, whatever order they are made in: one of floating-point numbers may fall by its last
+digit when a worker dies, and a monitoring system takes a fall for a restart.
+
+The number of names is bounded; those that come when there is no more place are counted together, by
+kind: `other.counter`, `other.meter`, `other.histogram`. Gauges are not shown then.
+
 Not in the sums is what a killed worker has counted since its last report, a second at most.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from fractions import Fraction
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ...worker.buckets import add_buckets, quantile
+from ...worker.buckets import add_buckets, fixed_counts, quantile
+from ...worker.metering.names import OTHER, BoundedNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["MetricLedger"]
+__all__ = ["MetricLedger", "MetricSummary"]
 
+MOST_NAMES: Final = 1000
 _QUANTILES: Final = {"p50": 0.5, "p99": 0.99}
+
+
+class MetricSummary(NamedTuple):
+    """The metrics of all workers that a pool has had."""
+
+    totals: dict[str, Any]
+    """See `MetricLedger.totals`."""
+    histograms: dict[str, list[float]]
+    """Of each histogram the sum, and the counts of the buckets of `FIXED_BOUNDS`."""
+    gauges: list[str]
+    """The names of gauges."""
 
 
 class MetricLedger:
     """What the former workers of a pool have counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_NAMES) -> None:
+        """`most`: so many metrics are told apart."""
         self._former: dict[str, Any] = {}
+        self._names = BoundedNames(most)
 
     def leave(self, report: Mapping[str, Any]) -> None:
         """Keep the last report of a worker that has ended."""
         for name, value in report.items():
-            _add(self._former, name, _without_present(value))
+            self._add(self._former, name, _without_present(value))
 
     def totals(self, living: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """The metrics of former workers and of the living ones, whose last reports are given.
@@ -45,29 +68,64 @@ class MetricLedger:
         By name, a number, or for a meter `count` and `rate`, and for a histogram `count`, `mean`,
         `min`, `max`, `p50` and `p99`.
         """
+        return self.summary(living).totals
+
+    def summary(self, living: Iterable[Mapping[str, Any]]) -> MetricSummary:
+        """The same, with what only monitoring systems need."""
         totals = {name: _copied(value) for name, value in self._former.items()}
         for report in living:
             for name, value in report.items():
-                _add(totals, name, value)
-        return {name: _shown(value) for name, value in totals.items()}
+                self._add(totals, name, value)
+        histograms = {
+            name: [float(value["sum"]), *fixed_counts(value["buckets"])]
+            for name, value in totals.items()
+            if _kind_of(value) == "histogram"
+        }
+        gauges = [name for name, value in totals.items() if _kind_of(value) == "gauge"]
+        shown = {name: _shown(value) for name, value in totals.items()}
+        return MetricSummary(shown, histograms, gauges)
+
+    def _add(self, totals: dict[str, Any], name: str, value: Any) -> None:
+        if self._names.place_of(name) != name:
+            kind = _kind_of(value)
+            if kind == "gauge":
+                return
+            name = f"{OTHER}.{kind}"
+        totals[name] = _sum(totals.get(name), _exact(value))
 
 
-def _add(totals: dict[str, Any], name: str, value: Any) -> None:
-    before = totals.get(name)
-    if before is None:
-        totals[name] = _copied(value)
-    elif not isinstance(value, dict):
-        # Another generation may have a metric of another kind under this name: the newest counts.
-        totals[name] = value if isinstance(before, dict) else before + value
-    elif not isinstance(before, dict) or before.keys() != value.keys():
-        totals[name] = _copied(value)
-    elif "gauge" in value:
-        if value["at"] >= before["at"]:
-            totals[name] = value
-    elif "rate" in value:
-        totals[name] = {field: before[field] + value[field] for field in ("count", "rate")}
-    elif value["count"]:
+def _kind_of(value: Any) -> str:
+    if not isinstance(value, dict):
+        return "counter"
+    return "gauge" if "gauge" in value else "meter" if "rate" in value else "histogram"
+
+
+def _exact(value: Any) -> Any:
+    """A metric with numbers whose sums are exact."""
+    if not isinstance(value, dict):
+        return _exact_number(value)
+    if "rate" in value:
+        return {**value, "count": _exact_number(value["count"])}
+    return {**value, "sum": _exact_number(value["sum"])} if "buckets" in value else value
+
+
+def _exact_number(value: Any) -> Any:
+    return Fraction(value) if isinstance(value, float) and isfinite(value) else value
+
+
+def _sum(before: Any, value: Any) -> Any:
+    # Another generation may have a metric of another kind under this name: the newest counts.
+    if before is None or _kind_of(before) != _kind_of(value):
+        return _copied(value)
+    if not isinstance(value, dict):
+        return before + value
+    if "gauge" in value:
+        return value if value["at"] >= before["at"] else before
+    if "rate" in value:
+        return {field: before[field] + value[field] for field in ("count", "rate")}
+    if value["count"]:
         _add_histogram(before, value)
+    return before
 
 
 def _add_histogram(total: dict[str, Any], value: dict[str, Any]) -> None:
@@ -99,18 +157,22 @@ def _copied(value: Any) -> Any:
 
 def _shown(value: Any) -> Any:
     if not isinstance(value, dict):
-        return value
+        return _shown_number(value)
     if "gauge" in value:
         return value["gauge"]
     if "buckets" not in value:
-        return value
+        return {**value, "count": _shown_number(value["count"])}
     count = value["count"]
     spread = value["recent"] or value["buckets"]
     found = {name: quantile(spread, q) for name, q in _QUANTILES.items()}
     return {
         "count": count,
-        "mean": value["sum"] / count if count else 0.0,
+        "mean": float(value["sum"] / count) if count else 0.0,
         "min": value["min"],
         "max": value["max"],
         **{name: min(max(number, value["min"]), value["max"]) for name, number in found.items()},
     }
+
+
+def _shown_number(value: Any) -> Any:
+    return float(value) if isinstance(value, Fraction) else value

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from ...worker.metering.shapes import SECOND
+from ...worker.process.heartbeat import HEARTBEAT_SECONDS
 from ..dispatch.slot import Phase
 from ..hooks import LauncherHook
-from ..metrics.series import series_of
+from ..metrics.input_ages import InputAges
 from .status import PoolStatus, WorkerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ...agent.hooks import Hooks
     from ...store.state.directory import StateDirectory
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from ..workers.registry import WorkerRegistry
 
 
+SUMS_SECONDS: Final = 1.0
+"""Between two sums of what workers have reported, which they do once a second."""
+
+
 class Observer:
     """Keeps the status of a pool up to date, and publishes it.
 
@@ -32,6 +37,7 @@ class Observer:
         status: the same object for the whole life of the pool.
         waiting: returns what waits, if that is known better than from heartbeats; set by the pool.
         limits: returns how the limits of calls stand; set by the pool.
+        ages: when inputs were read; set by the pool.
     """
 
     def __init__(
@@ -54,6 +60,9 @@ class Observer:
         self._state = state
         self._show = show
         self._rates: deque[tuple[float, int]] = deque(maxlen=20)
+        self.ages = InputAges()
+        self._next_sums = 0.0
+        self._summed_in = ""
         self.status = PoolStatus(os.getpid(), time.time(), "starting")
 
     def update(
@@ -95,14 +104,50 @@ class Observer:
         status.questions = waiting.questions
         status.next_due = waiting.next
         status.limits = self.limits()
-        status.metrics = registry.metrics()
+        registry.metering.usages.sample(registry.processes(), now)
+        if now >= self._next_sums or status.phase != self._summed_in:
+            self._next_sums, self._summed_in = now + SUMS_SECONDS, status.phase
+            self._sum(status, registry, now)
+        slots = range(dispatcher.most_slots)
         status.workers = [
-            self._worker(slot, registry)
-            for slot in range(dispatcher.most_slots)
+            self._worker(slot, registry, now)
+            for slot in slots
             if dispatcher.phase(slot) is not Phase.RETIRED
         ]
-        status.series = series_of(status)
         return status
+
+    def _sum(self, status: PoolStatus, registry: WorkerRegistry, now: float) -> None:
+        """Add up what workers have measured."""
+        dispatcher, metering = self._dispatcher, registry.metering
+        beats = registry.heartbeats()
+        status.metrics, status.histograms, status.gauges = metering.metrics(beats)
+        status.measures = metering.measures(beats)
+        status.dead_letter_causes = cast("dict[str, int]", status.measures.get("dead_letters", {}))
+        status.restarts = dict(metering.restarts)
+        status.generations = dispatcher.counters.by_generation()
+        status.oldest_age = self.ages.age(self._oldest(), now)
+        gauges = [beat.get("gauges", {}) for beat in beats]
+        status.store = {
+            "bytes": sum(each.get("store_bytes", 0.0) for each in gauges),
+            "map_ratio": max((each.get("map_ratio", 0.0) for each in gauges), default=0.0),
+        }
+        status.former_slots = {
+            str(slot): {
+                "usage": metering.usages.of_slot(slot),
+                **_of_slot(metering.slots.totals(slot, None)),
+            }
+            for slot in metering.slots.slots
+            if registry.current(slot) is None
+        }
+
+    def _oldest(self) -> int | None:
+        """The first input that was read and is not done."""
+        dispatcher = self._dispatcher
+        slots = map(dispatcher.slot_state, range(dispatcher.most_slots))
+        queues = (*slots, *dispatcher.moves.parked)
+        return min(
+            (first for queue in queues if (first := queue.oldest()) is not None), default=None
+        )
 
     def _set_degraded(self, why: str) -> None:
         before, self.status.degraded = self.status.degraded, why
@@ -112,24 +157,29 @@ class Observer:
     def publish(self, phase: str, generation: int, registry: WorkerRegistry, now: float) -> None:
         """Update the status, and give it to the state directory, the hooks and `show`."""
         status = self.update(phase, generation, registry, now)
-        record = asdict(status)
+        record = status.to_json()
         self._state.write_status(record)
         self._hooks.call(LauncherHook.status_sampled, record)
         if self._show is not None:
             self._show(status)
 
-    def _worker(self, slot: int, registry: WorkerRegistry) -> WorkerStatus:
+    def _worker(self, slot: int, registry: WorkerRegistry, now: float) -> WorkerStatus:
         worker = registry.current(slot)
         beat = worker.heartbeat if worker is not None else None
         held = worker.held if worker is not None else ""
         active = beat["active"] if beat else 0
         if not active and worker is not None and registry.beacons[slot].offset is not None:
             active = 1  # a plain action, during which there are no heartbeats
-        dispatcher = self._dispatcher
+        dispatcher, metering = self._dispatcher, registry.metering
+        phase, state = dispatcher.phase(slot), dispatcher.slot_state(slot)
+        lag = 0.0
+        if beat and worker is not None and worker.ready:
+            late = now - worker.heard_at - HEARTBEAT_SECONDS
+            lag = max(beat.get("gauges", {}).get("lag", 0.0), late)
         return WorkerStatus(
             slot,
             worker.pid if worker is not None else None,
-            dispatcher.phase(slot).value,
+            phase.value,
             dispatcher.incarnation(slot),
             dispatcher.in_flight(slot),
             dispatcher.waiting(slot),
@@ -137,4 +187,15 @@ class Observer:
             dispatcher.generation(slot),
             len(dispatcher.shards_of(slot)),
             held or (beat.get("overdue", "") if beat else ""),
+            began=metering.usages.began(slot),
+            usage=metering.usages.of_slot(slot),
+            lag=lag,
+            restarts=metering.restarts_of[slot],
+            credit=max(0, state.window - len(state.flight)) if phase is Phase.READY else 0,
+            **_of_slot(metering.slots.totals(slot, beat.get("measures") if beat else None)),
         )
+
+
+def _of_slot(totals: Mapping[str, int]) -> dict[str, Any]:
+    """What the workers of a slot have done, as fields of the status."""
+    return {"user_seconds": totals["user_ns"] / SECOND, "runs": totals["runs"]}

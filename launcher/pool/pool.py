@@ -133,8 +133,8 @@ class Pool:
         self._observer = Observer(
             self.dispatcher, source, delivery, state, settings.on_status, hooks=settings.hooks
         )
-
         self._observer.waiting = lambda: self._end.counts
+        self._observer.ages = self._reader.ages
 
     @property
     def status(self) -> PoolStatus:

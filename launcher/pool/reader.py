@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import InputError
 from ..dispatch.item import Item, Rejection
+from ..metrics.input_ages import InputAges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,8 @@ class Reader:
         self.closed = False
         self.is_full: Callable[[], bool] = lambda: False
         self.starved = False
+        self.ages = InputAges()
+        """When inputs were read."""
 
     def _wants(self) -> int:
         if self.closed or self._delivery.backlog > BACKLOG_BYTES or self.is_full():
@@ -79,6 +83,7 @@ class Reader:
             ]
             if done is not None:  # an earlier life has read from here
                 items = [item for item in items if item.offset not in done]
+            self.ages.read(position.offset, time.monotonic())
             self._dispatcher.submit(items)
             if self._dispatcher.moves.under_way:
                 break  # a moving shard waits for the next turn of the loop

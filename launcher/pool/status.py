@@ -6,8 +6,8 @@ to `status.json` in the state directory for other processes (`tamias status`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
 from ...store.waiting.reading import WaitingCounts
 
@@ -34,11 +34,12 @@ class WorkerStatus:
     began: float = 0.0
     """When its process began, in seconds since the epoch."""
     usage: dict[str, float] = field(default_factory=dict)
-    """What its process has used, as the kernel counts it (`metrics.usage`)."""
+    """What the slot's processes have used, as the kernel counts it, and what the present one has
+    now (`ProcessUsages.of_slot`)."""
     lag: float = 0.0
-    """Seconds by which its event loop was late, at the last heartbeat."""
+    """Seconds by which its event loop was late at the last heartbeat, or is late now."""
     user_seconds: float = 0.0
-    """How long the agent's code has been executed."""
+    """How long the agent's code has been executed in this slot."""
     executing: list[dict[str, Any]] = field(default_factory=list)
     """Some of the runs that are executed: `offset`, `key` and `action` as text, and `since`, in
     seconds since the epoch."""
@@ -48,6 +49,10 @@ class WorkerStatus:
     """How the last worker of this slot has ended that was not told to; empty if none has."""
     last_death_at: float = 0.0
     """When that was, in seconds since the epoch."""
+    credit: int = 0
+    """How many more inputs it may be sent now."""
+    runs: int = 0
+    """Runs that have ended in this slot."""
 
     @property
     def running(self) -> int:
@@ -126,8 +131,20 @@ class PoolStatus:
     """Inputs that have failed for good in this life, by cause."""
     hot_keys: list[list[Any]] = field(default_factory=list)
     """The keys with the most inputs, as text, and about how many each had."""
-    series: list[dict[str, Any]] = field(default_factory=list)
-    """All of that as series for monitoring systems (`metrics.series`)."""
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What all workers have measured of themselves, by measure and label: see
+    `worker/metering/shapes.py`. Monitoring systems get all as series (`metrics.series`)."""
+    histograms: dict[str, list[float]] = field(default_factory=dict)
+    """Of each histogram of the agent the sum, and the counts of the buckets of
+    `worker.buckets.FIXED_BOUNDS`."""
+    gauges: list[str] = field(default_factory=list)
+    """The names of those of the agent's metrics that are gauges."""
+    generations: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What the workers of each generation have done; those before the last ones are added up."""
+    former_slots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """`usage`, `user_seconds` and `runs` of slots that there are no more."""
+    store: dict[str, float] = field(default_factory=dict)
+    """How many bytes the shards use together, and how much of its map the fullest uses."""
     workers: list[WorkerStatus] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     """The agent's metrics by name, of all workers that the pool has had (`metrics.ledger`)."""
@@ -156,3 +173,18 @@ class PoolStatus:
     def from_json(cls, data: dict[str, Any]) -> PoolStatus:
         """The status that `dataclasses.asdict` made into JSON. Raises TypeError or KeyError."""
         return cls(**{**data, "workers": [WorkerStatus(**worker) for worker in data["workers"]]})
+
+    def to_json(self) -> dict[str, Any]:
+        """The status as JSON; inverse of `from_json`.
+
+        What is inside is not copied, because that takes long: it must not be changed.
+        """
+        data = {name: getattr(self, name) for name in _FIELDS}
+        data["workers"] = [
+            {name: getattr(worker, name) for name in _WORKER_FIELDS} for worker in self.workers
+        ]
+        return data
+
+
+_FIELDS: Final = tuple(each.name for each in fields(PoolStatus))
+_WORKER_FIELDS: Final = tuple(each.name for each in fields(WorkerStatus))

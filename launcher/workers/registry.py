@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from ...worker.beacon import Beacons
 from ...worker.process.boot import Assignment
 from ..dispatch.item import Death
 from ..hooks import WorkerExit, WorkerInfo
-from ..metrics.ledger import MetricLedger
+from ..metrics.pool_metrics import PoolMetrics
 from .interpreter import signal_name
 from .procfs import oom_kills
 from .starter import UNKNOWN
@@ -77,7 +78,12 @@ class WorkerHandle:
     """The reason for which the monitor has killed it; empty if it has not."""
     killed_cause: Literal["crash", "timeout", "memory"] = "crash"
     """The cause of that in a dead letter."""
+    ended_by: str = ""
+    """Why its process has ended: "crash", "timeout" or "memory"; "start": before it was ready;
+    "unrelated": whatever it was doing."""
     heartbeat: dict[str, Any] | None = None
+    heard_at: float = 0.0
+    """When that came, monotonic."""
     asked: int = 0
     """The number of the last call that it has asked a permit for."""
     waits: bool = False
@@ -132,7 +138,8 @@ class WorkerRegistry:
         """The counts of former workers."""
         self._former_failures: dict[str, list[Any]] = {}
         self._former_notices: Counter[str] = Counter()
-        self._ledger = MetricLedger()
+        self.metering = PoolMetrics()
+        """What the workers have measured, and what their processes have used."""
 
     def __iter__(self) -> Iterator[WorkerHandle]:
         return iter(self._by_slot.values())
@@ -148,6 +155,9 @@ class WorkerRegistry:
     def start(self, start: StartWorker, starter: Starter) -> None:
         """Start a worker in place of the slot's last one."""
         slot = start.slot
+        old = self._by_slot.get(slot)
+        if old is not None:
+            self.metering.restarted(slot, old.ended_by or "start")
         self.remove(slot)
         self.beacons[slot].clear()
         assignment = Assignment(slot, start.incarnation, token_hex(16), start.shards)
@@ -165,9 +175,9 @@ class WorkerRegistry:
             return
         self._by_identity.pop(old.identity, None)
         self.waiting_inputs -= _waiting_inputs(old)
+        self.metering.leave(slot, old.heartbeat)
         if old.heartbeat is not None:
             self._former.update(old.heartbeat["totals"])
-            self._ledger.leave(old.heartbeat["metrics"])
             self._former_notices.update(old.heartbeat["notices"])
             self._former_failures = merge_failures(
                 [self._former_failures, old.heartbeat["failures"]]
@@ -198,12 +208,17 @@ class WorkerRegistry:
         if worker is None or worker.assignment != event.assignment:
             return None
         self._by_identity.pop(worker.identity, None)
-        worker.ready = False
+        was_ready, worker.ready = worker.ready, False
         worker.pid = None
         text, number, code = _describe(event.status)
         if number == signal.SIGKILL and self._oom_kills != (now := oom_kills()):
             self._oom_kills = now
             text += ", while the kernel killed processes because memory was short"
+        unrelated = event.status is None or worker.unrelated
+        if unrelated:
+            worker.ended_by = "unrelated"
+        else:
+            worker.ended_by = worker.killed_cause if was_ready else "start"
         return Death(
             cause=worker.killed_cause,
             text=worker.killed_for or text,
@@ -212,7 +227,7 @@ class WorkerRegistry:
             suspect=self.beacons[slot].offset,
             stacks=self.stacks(slot),
             worker_pid=event.pid,
-            unrelated=event.status is None or worker.unrelated,
+            unrelated=unrelated,
         )
 
     def kill_generation(self, generation: int) -> None:
@@ -233,6 +248,10 @@ class WorkerRegistry:
             if worker.stop_by and worker.pid is not None and now >= worker.stop_by:
                 _kill(worker.pid)
 
+    def processes(self) -> list[tuple[int, int, int]]:
+        """Slot, incarnation and process id of each worker whose process runs."""
+        return [(*worker.place, worker.pid) for worker in self if worker.pid is not None]
+
     def totals(self) -> Counter[str]:
         """Return the failures that all workers have counted, as of their last heartbeats.
 
@@ -250,10 +269,6 @@ class WorkerRegistry:
             [self._former_failures, *(beat["failures"] for beat in self.heartbeats())]
         )
 
-    def metrics(self) -> dict[str, Any]:
-        """The metrics of all workers of this pool, former ones included."""
-        return self._ledger.totals(beat["metrics"] for beat in self.heartbeats())
-
     def notices(self) -> dict[str, int]:
         """How often workers have noticed each probable mistake of the agent, by text."""
         notices = self._former_notices.copy()
@@ -264,7 +279,9 @@ class WorkerRegistry:
     def record_heartbeat(self, worker: WorkerHandle, heartbeat: dict[str, Any]) -> None:
         """Record the last heartbeat of a worker."""
         self.waiting_inputs -= _waiting_inputs(worker)
+        self.metering.record(worker.heartbeat, heartbeat)
         worker.heartbeat = heartbeat
+        worker.heard_at = time.monotonic()
         self.waiting_inputs += _waiting_inputs(worker)
 
     def waiting(self) -> WaitingCounts:

@@ -93,6 +93,7 @@ class Measures:
         durations: by action, how long each execution has taken.
         failed: by action, attempts that have failed.
         dead_letters: by cause.
+        unwritten: by kind of file, records that could not be written, and are lost.
         user_time: how long the agent's code was executed.
     """
 
@@ -101,6 +102,7 @@ class Measures:
         self.durations = {name: FixedHistogram(MEASURES["action_ns"]) for name in names}
         self.failed: dict[str, int] = dict.fromkeys(names, 0)
         self.dead_letters: dict[str, int] = {}
+        self.unwritten: dict[str, int] = {}
         self.user_time = UserTime()
         self._lock = threading.Lock()
         self._models = BoundedNames(_MOST_MODELS)
@@ -180,6 +182,7 @@ class Measures:
                 "executed": {**executed},
                 "failed": {name: n for name, n in self.failed.items() if n},
                 "dead_letters": {**self.dead_letters},
+                "unwritten": {**self.unwritten},
                 **{name: {**counts} for name, counts in self._counts.items()},
                 **{
                     name: {label: each.snapshot() for label, each in histograms.items()}

@@ -46,6 +46,7 @@ MEASURES: Final[dict[str, tuple[int, ...]]] = {
     "commit_ns": _TIMES,
     "commit_bytes": (),
     "dead_letters": (),
+    "unwritten": (),
     "model_ns": _MODEL_TIMES,
     "model_failures": (),
     "model_input": _TOKENS,

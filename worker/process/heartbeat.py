@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..waiting.announcer import counts_to_json
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ..runs.group_commit import GroupCommit, ShardWriter
     from ..waiting.announcer import Announcer
 
-__all__ = ["heartbeat"]
+__all__ = ["HEARTBEAT_SECONDS", "heartbeat"]
+
+HEARTBEAT_SECONDS: Final = 1.0
+"""Between two of them."""
 
 
 def heartbeat(

@@ -47,7 +47,7 @@ from ..tasks.tracking import current_offset
 from ..tracing.tracer import Tracer
 from ..waiting.announcer import Announcer
 from ..waiting.questions import Questions
-from .heartbeat import heartbeat
+from .heartbeat import HEARTBEAT_SECONDS, heartbeat
 from .output import change_label
 from .own_changes import OwnChanges
 from .peer import LauncherConnection
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
 EXIT_OK: Final = 0
 EXIT_FATAL: Final = 1
 
-HEARTBEAT_SECONDS: Final = 1.0
 POOL_VARIABLE: Final = "TAMIAS_POOL"
 """An environment variable of workers and of all that they start, which names their pool: the
 launcher's process id, a colon, and the state directory."""

@@ -21,11 +21,15 @@ def test_a_successor_begins_at_what_its_predecessor_has_counted(tmp_path: Path) 
             registry.start(StartWorker(0, incarnation, [0], 0), NoProcesses())
             worker = registry.current(0)
             assert worker is not None
-            assert registry.metrics().get("orders", 0) == 5 * (incarnation - 1)
+            assert registry.metering.metrics(registry.heartbeats()).totals.get("orders", 0) == 5 * (
+                incarnation - 1
+            )
             metrics = WorkerMetrics([])
             metrics.agent.get_counter("orders").inc(5)
             beat = {"totals": {}, "notices": {}, "failures": {}, "metrics": metrics.snapshot()}
             registry.record_heartbeat(worker, beat)
-            assert registry.metrics()["orders"] == 5 * incarnation
+            assert (
+                registry.metering.metrics(registry.heartbeats()).totals["orders"] == 5 * incarnation
+            )
     finally:
         registry.close()
