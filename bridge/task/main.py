@@ -169,7 +169,7 @@ class TaskPool:
             "questions": status.questions,
             "workers": sum(worker.state == "ready" for worker in status.workers),
             "metrics": status.metrics,
-            "series": flink_series(series_of(status)),
+            "series": flink_series(series_of(status.to_json())),
         }
         self._pipe.send(frames.pack(frames.METRICS, json.dumps(body, default=str).encode()))
 

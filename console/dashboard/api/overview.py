@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ....launcher.metrics.series import series_of
 from ....store.state.waiting import waiting_counts
 from ..history import queued_in
 
@@ -47,6 +48,7 @@ def status_of(job: Job) -> dict[str, Any]:
             "at": time.time(),
             "dead_letters_kept": reader.counts()["dead"],
         }
+        record["series"] = series_of(record)
         if pid is None:
             record.update(_at_rest(reader), workers=[], rate=0.0)
         else:

@@ -6,10 +6,10 @@ import { pageHead } from "../parts/head.js";
 import { empty } from "../parts/states.js";
 import { table } from "../parts/table.js";
 
-const DURATION = "tamias_action_duration_seconds";
+const DURATION = "tamias_action_seconds";
 const FAILURES = "tamias_action_failures_total";
-const MADE = "tamias_calls_made_total";
-const REPLAYED = "tamias_calls_replayed_total";
+const MADE = "tamias_durable_calls_made_total";
+const REPLAYED = "tamias_durable_calls_replayed_total";
 
 export function showActions(host, { live }) {
   const list = table([

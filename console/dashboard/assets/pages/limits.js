@@ -65,7 +65,7 @@ function modelRows(series) {
       rows.set(labels.model, row);
       const extra = Object.entries(labels).filter(([name]) => name !== "model").map(([, text]) => text).join(" ");
       const name = [family.name.replace(/^tamias_(model_)?/, "").replace(/_(total|seconds)$/g, "").replace(/_/g, " "), extra].filter(Boolean).join(", ");
-      row.values[name] = family.type === "histogram" ? duration(value.count ? value.sum / value.count : null) : family.unit === "seconds" ? duration(value) : family.name.includes("cost") ? money(value) : count(value);
+      row.values[name] = family.type === "histogram" ? (family.unit === "seconds" ? duration(value.count ? value.sum / value.count : null) : count(value.sum)) : family.unit === "seconds" ? duration(value) : family.name.includes("cost") ? money(value) : count(value);
     }
   }
   return [...rows.values()];
