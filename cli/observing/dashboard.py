@@ -71,11 +71,11 @@ def dashboard(
             hint="Add --expose if that is right; or leave --listen out, and use ssh -L or a proxy "
             "with TLS.",
         )
+    secret = {} if token_file is None else {"token": _token_in(token_file)}
     jobs = Jobs(states or [], None if states else Path.cwd())
     listener = _listener(listen, port)
     number = listener.getsockname()[1]
     names = tuple(allow_host or ()) + ((_host(listen, number),) if not _is_any(listen) else ())
-    secret = {} if token_file is None else {"token": _token_in(token_file)}
     access = Access(number, names, allow_actions=allow_actions, **secret)
     _report(access, listen, len(jobs.all()), given=token_file is not None)
     serve(make_app(jobs, access), listener)

@@ -46,10 +46,14 @@ class LiveFeed:
 
     Attributes:
         history: by the id of the job.
+        samples: how often all jobs were sampled.
     """
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, every: float = EVERY) -> None:
+        """`every`: seconds between two samples."""
+        self._every = every
         self.history: dict[str, History] = {}
+        self.samples = 0
         self._jobs = jobs
         self._places: dict[str, set[asyncio.Queue[bytes]]] = {}
         self._last: dict[str, bytes] = {}
@@ -66,7 +70,8 @@ class LiveFeed:
         while True:
             for job in await self._in_thread(self._jobs.all):
                 await self._sample(job)
-            await asyncio.sleep(EVERY)
+            self.samples += 1
+            await asyncio.sleep(self._every)
 
     async def _in_thread(self, work: Any, *args: Any) -> Any:
         return await run_sync(work, *args, limiter=self._limiter)
