@@ -39,6 +39,10 @@ Otlp = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Send metrics and traces to a collector, by OTLP over HTTP."),
 ]
+Profile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write a profile of the whole job in the end."),
+]
 Report = Annotated[bool, typer.Option("--json", help="Print a report as JSON in the end.")]
 Events = Annotated[
     bool, typer.Option("--json", help="Print what happens to stdout, as JSON lines.")

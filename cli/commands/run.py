@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
 from ...agent.errors import AgentFailedError, TamiasError, UsageError
 from ...launcher.jobs.file_job import JobSpec, run_file_job
@@ -17,6 +18,7 @@ from ...launcher.logs.end_report import keep_output
 from ...launcher.sinks.appendfile import OutputClosedError
 from .. import flags
 from ..environment_flags import EnvironmentFlags, environment_spec, takes_environment
+from ..observing.batch import check_profile, profiled
 from ..observing.exporter import Exporter
 from ..paths import StatePlace, absolute, check_output, check_streams
 from ..settings import configuration, for_workers
@@ -110,6 +112,7 @@ def run(
     asked: EnvironmentFlags,
     metrics: flags.Metrics = None,
     otlp: flags.Otlp = None,
+    profile: flags.Profile = None,
     logs: Annotated[
         bool | None, typer.Option("--logs", help="Show what the workers print.")
     ] = None,
@@ -152,11 +155,15 @@ def run(
         environment=environment.to_mapping(),
     )
     check_output(spec.input, spec.output)
-    with StatePlace(
-        settled.get(PoolOptions.STATE_DIR) or None,
-        spec.output,
-        settled.get(PoolOptions.DURABILITY),
-    ) as state_place:
+    check_profile(profile, settled)
+    with (
+        StatePlace(
+            settled.get(PoolOptions.STATE_DIR) or None,
+            spec.output,
+            settled.get(PoolOptions.DURABILITY),
+        ) as state_place,
+        profiled(state_place.path, profile),
+    ):
         return _perform(
             spec,
             state_place,
@@ -176,6 +183,7 @@ def resume(
     ] = None,
     metrics: flags.Metrics = None,
     otlp: flags.Otlp = None,
+    profile: flags.Profile = None,
     as_json: flags.Report = False,
     quiet: flags.Quiet = False,
 ) -> int:
@@ -186,7 +194,8 @@ def resume(
     if workers is not None:
         given = configuration(None, None, {"workers": workers}).data
         spec = replace(spec, config={**spec.config, **given})
-    with StatePlace(str(state), spec.output) as state_place:
+    check_profile(profile, Configuration(spec.config))
+    with StatePlace(str(state), spec.output) as state_place, profiled(state_place.path, profile):
         exporter = Exporter([state_place.path], metrics, otlp)
         return _perform(spec, state_place, exporter, as_json=as_json, quiet=quiet)
 

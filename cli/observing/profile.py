@@ -1,40 +1,35 @@
-"""`tamias profile`: shows where the workers of a job spend their time."""
+"""`tamias profile`: shows where the workers of a job spend their time, or their memory."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import typer
 
 from ...agent.config.values import parse_duration
-from ...agent.errors import UsageError
+from ...agent.errors import InputError, UsageError
 from ...console.profiles.collecting import Wanted, ask_workers, joined, recorded
-from ...console.profiles.flame_graph import as_page
-from ...console.profiles.formats import as_chrome, as_collapsed, as_speedscope, frame_text
+from ...console.profiles.memory import MEMORY_MODES, profile_of_file, track_memory
+from ...console.profiles.writing import FORMATS, as_format, format_of
+from ...console.values.json_text import given_keys
+from ...store.encoding.keys import encode_key
 from ...store.state.directory import StateDirectory
 from ...worker.profiling.profile import Profile
-from ...worker.profiling.sampler import IDLE
-from ..text import duration, error_console, output_console, write_line
+from ..text import count, duration, error_console, output_console, write_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ...store.state.directory import StateView
     from ...worker.profiling.recording import Stretch
 
 _MODES: Final = ("wall", "cpu", "await")
-_FORMATS: Final = ("text", "speedscope", "html", "collapsed", "chrome", "json")
-_ENDINGS: Final = {
-    ".html": "html",
-    ".txt": "collapsed",
-    ".folded": "collapsed",
-    ".cpuprofile": "chrome",
-    ".json": "speedscope",
-}
-_SHOWN: Final = 15
+_MEMRAY_ENDINGS: Final = (".bin", ".memray")
 
 
 def profile(
@@ -49,16 +44,26 @@ def profile(
     ] = None,
     worker: Annotated[int | None, typer.Option(metavar="N", help="Only this worker.")] = None,
     action: Annotated[str, typer.Option(metavar="NAME", help="Only this action.")] = "",
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Only this key: text, or JSON.")
+    ] = None,
+    by_key: Annotated[bool, typer.Option("--keys", help="Show keys below actions.")] = False,
     mode: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="wall|cpu|await",
-            help="Time that passes, CPU time, or what tasks wait for.",
+            help="Time that passes, CPU time, what tasks wait for. With --memory: held|peak.",
         ),
-    ] = "wall",
+    ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="What is allocated meanwhile, in bytes, by memray.")
+    ] = False,
+    native: Annotated[
+        bool, typer.Option("--native", help="Frames of C, too; time is then seen by py-spy.")
+    ] = False,
     hz: Annotated[float, typer.Option(metavar="N", help="Samples a second.")] = 100.0,
     form: Annotated[
-        str | None, typer.Option("--format", metavar="FORMAT", help=", ".join(_FORMATS))
+        str | None, typer.Option("--format", metavar="FORMAT", help=", ".join(FORMATS))
     ] = None,
     output: Annotated[
         Path | None,
@@ -69,26 +74,50 @@ def profile(
         typer.Option("--diff", metavar="FILE", help="Compare with one that was written as json."),
     ] = None,
 ) -> int:
-    """Show where the workers of a job spend their time: now, or in the last hour."""
-    chosen = _format(form, output)
-    _check_one_of("mode", mode, _MODES)
+    """Show where the workers of a job spend their time or memory: now, or in the last hour."""
+    chosen = format_of(form, output)
+    mode = _mode(mode, memory=memory)
     if not 0 < hz <= 1000:
         raise UsageError(f"--hz {hz:g} is not possible: 1 to 1000 samples a second.")
+    if memory and (last is not None or action or key is not None or by_key):
+        raise UsageError(
+            "Memory is not recorded, and memray knows neither actions nor keys.",
+            hint="With --memory, leave out --last, --action, --key and --keys.",
+        )
+    if last is not None and (key is not None or by_key or native or mode == "await"):
+        raise UsageError(
+            "Keys, frames of C and what tasks wait for are not recorded.",
+            hint="Leave --last out, to look now.",
+        )
+    before = _read(diff, "B" if memory else "s") if diff is not None else None
     with StateDirectory.view(state) as view:
-        if last is not None:
-            if mode == "await":
-                raise UsageError(
-                    "What tasks wait for is not recorded.", hint="Leave --last out, to look now."
-                )
+        if memory:
+            of = Allocations(_seconds("seconds", seconds), worker, mode, native)
+            if output is not None and output.suffix in _MEMRAY_ENDINGS and form is None:
+                return _write_memray(view, of, output)
+            found, title = _memory(view, of, state.name)
+        elif last is not None:
             now = time.time()
             stretches: Sequence[Stretch] = recorded(view, now - _seconds("last", last), now, worker)
+            found, title = joined(stretches, mode, action), title_of(state, stretches, mode, action)
         else:
-            wanted = Wanted(_seconds("seconds", seconds), hz, worker, action, mode == "await")
-            stretches = _ask(view, wanted)
-    found = joined(stretches, mode, action)
-    before = _read(diff) if diff is not None else None
-    title = _title(state, stretches, mode, action)
-    text = _written(chosen, found, title, before)
+            keys = None if key is None else _encoded(key)
+            stretches = _ask(
+                view,
+                Wanted(
+                    _seconds("seconds", seconds),
+                    hz,
+                    worker,
+                    action,
+                    tasks=mode == "await",
+                    keys=keys,
+                    by_key=by_key,
+                    native=native,
+                    cpu=mode == "cpu",
+                ),
+            )
+            found, title = joined(stretches, mode, action), title_of(state, stretches, mode, action)
+    text = as_format(chosen, found, title, before, "B" if memory else "s")
     if output is not None:
         output.write_text(text)
         write_line(f"{title}: {output}")
@@ -100,15 +129,13 @@ def profile(
 
 
 def _ask(view: StateView, wanted: Wanted) -> Sequence[Stretch]:
-    console = error_console()
-    with console.status(f"looking for {duration(wanted.seconds)}"):
-        stretches, silent, outside = ask_workers(view, wanted)
+    with _looking(wanted.seconds) as waiting:
+        stretches, silent, outside = ask_workers(view, wanted, waiting=waiting)
     for slot, why in outside.items():
         if why:
-            text = f"worker {slot} was looked at from outside, by py-spy: {why}"
-            console.print(text, markup=False, highlight=False)
+            _report(f"worker {slot} was looked at from outside, by py-spy: {why}")
     for slot, why in silent.items():
-        console.print(f"worker {slot} gave no answer: {why}", markup=False, highlight=False)
+        _report(f"worker {slot} gave no answer: {why}")
     if not stretches:
         raise UsageError(
             "No worker has answered.",
@@ -117,64 +144,88 @@ def _ask(view: StateView, wanted: Wanted) -> Sequence[Stretch]:
     return stretches
 
 
-def _title(state: Path, stretches: Sequence[Stretch], mode: str, action: str) -> str:
+class Allocations(NamedTuple):
+    """What is to be tracked of memory: for how long, of which worker, and what is shown of it."""
+
+    seconds: float
+    worker: int | None
+    mode: str
+    native: bool
+
+
+@contextmanager
+def _tracked(view: StateView, of: Allocations) -> Iterator[dict[int, Path]]:
+    """Memray's files of the workers that have answered, for this block."""
+    with tempfile.TemporaryDirectory(prefix="tamias-memory-") as folder:
+        with _looking(of.seconds) as waiting:
+            files, silent = track_memory(
+                view,
+                Path(folder),
+                seconds=of.seconds,
+                worker=of.worker,
+                native=of.native,
+                waiting=waiting,
+            )
+        for slot, why in silent.items():
+            _report(f"worker {slot} gave no answer: {why}")
+        if not files:
+            raise UsageError(
+                "No worker has tracked its memory.",
+                hint="tamias stacks shows what they do; memray has to be installed for them.",
+            )
+        yield files
+
+
+def _memory(view: StateView, of: Allocations, name: str) -> tuple[Profile, str]:
+    found = Profile()
+    with _tracked(view, of) as files:
+        for path in files.values():
+            found.merge(profile_of_file(path, of.mode))
+    workers = count(len(files), "worker")
+    what = "allocated and held" if of.mode == "held" else "allocated, at the peak"
+    return found, f"{name}: memory {what}, {workers}, {of.seconds:.0f} s"
+
+
+def _write_memray(view: StateView, of: Allocations, output: Path) -> int:
+    """Write memray's own file of one worker."""
+    with _tracked(view, of) as files:
+        if len(files) > 1:
+            raise UsageError(
+                f"memray's own files are one for each worker, and {len(files)} have answered.",
+                hint="Name one: --worker N.",
+            )
+        (path,) = files.values()
+        output.write_bytes(path.read_bytes())
+    write_line(f"{output}: for memray (memray flamegraph --leaks --no-web {output})")
+    return 0
+
+
+@contextmanager
+def _looking(seconds: float) -> Iterator[Callable[[float], None]]:
+    """Show how much of the time has passed; yields a function that is told the share of it."""
+    with error_console().status(f"looking for {duration(seconds)}") as status:
+        yield lambda share: status.update(f"looking for {duration(seconds)}: {100 * share:.0f} %")
+
+
+def _report(text: str) -> None:
+    error_console().print(text, markup=False, highlight=False)
+
+
+def title_of(state: Path, stretches: Sequence[Stretch], mode: str, action: str = "") -> str:
+    """What a profile is made of, on one line."""
     workers = len({stretch.slot for stretch in stretches})
     seconds = sum(stretch.seconds for stretch in stretches)
     samples = sum(stretch.count for stretch in stretches)
     of = f" of action {action}" if action else ""
-    many = "1 worker" if workers == 1 else f"{workers} workers"
+    many = count(workers, "worker")
     return f"{state.name}: {mode} profile{of}, {many}, {seconds:.0f} s, {samples:,} samples"
 
 
-def _written(chosen: str, found: Profile, title: str, before: Profile | None) -> str:
-    if chosen == "html":
-        return as_page(found, title, before)
-    if chosen == "json":
-        return json.dumps({"title": title, **found.to_json()}) + "\n"
-    if chosen == "collapsed":
-        return as_collapsed(found)
-    if chosen == "speedscope":
-        return as_speedscope(found, title) + "\n"
-    if chosen == "chrome":
-        return as_chrome(found) + "\n"
-    return _table(found, title, before)
-
-
-def _table(found: Profile, title: str, before: Profile | None) -> str:
-    """The functions that have taken most, as text."""
-    busy = found.without(IDLE)
-    lines = [title]
-    total = busy.total
-    if not total:
-        return f"{title}\nnothing was executed: the workers have waited for work\n"
-    if found.total:
-        lines.append(f"busy {100 * total / found.total:.0f} % of the time of all threads")
-    own, inclusive = busy.own(), busy.inclusive()
-    old_busy = before.without(IDLE) if before is not None else None
-    old = old_busy.own() if old_busy is not None else {}
-    old_total = (old_busy.total if old_busy is not None else 0.0) or 1.0
-    lines += [
-        "",
-        "   own   with inner  function"
-        if before is None
-        else "   own  before  with inner  function",
-    ]
-    for frame in sorted(own, key=lambda each: -own[each])[:_SHOWN]:
-        shares = f"{100 * own[frame] / total:5.1f} %"
-        if before is not None:
-            shares += f" {100 * old.get(frame, 0.0) / old_total:5.1f} %"
-        lines.append(f"{shares}  {100 * inclusive[frame] / total:8.1f} %  {frame_text(frame)}")
-    actions = {frame: value for frame, value in inclusive.items() if not frame.file}
-    lines += ["", "   time  of"]
-    for frame in sorted(actions, key=lambda each: -actions[each])[:_SHOWN]:
-        lines.append(f"{100 * actions[frame] / total:5.1f} %  {frame.name}")
-    return "\n".join(lines) + "\n"
-
-
-def _read(path: Path) -> Profile:
+def _read(path: Path, unit: Literal["s", "B"]) -> Profile:
     try:
         found: Any = json.loads(path.read_text())
-        return Profile.from_json(found)
+        profile = Profile.from_json(found)
+        is_same = found.get("unit", "s") == unit
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, IndexError) as error:
@@ -182,18 +233,29 @@ def _read(path: Path) -> Profile:
             f"{path} is no profile that can be compared with.",
             hint="Write one with --format json --output FILE.",
         ) from error
+    if not is_same:
+        raise UsageError("A profile of time cannot be compared with one of memory.")
+    return profile
 
 
-def _format(form: str | None, output: Path | None) -> str:
-    if form is None:
-        return "text" if output is None else _ENDINGS.get(output.suffix, "speedscope")
-    return _check_one_of("format", form, _FORMATS)
+def _mode(mode: str | None, *, memory: bool) -> str:
+    modes = MEMORY_MODES if memory else _MODES
+    if mode is None:
+        return modes[0]
+    if mode not in modes:
+        raise UsageError(f"--mode {mode} is unknown.", hint=f"Known: {', '.join(modes)}.")
+    return mode
 
 
-def _check_one_of(option: str, value: str, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        raise UsageError(f"--{option} {value} is unknown.", hint=f"Known: {', '.join(allowed)}.")
-    return value
+def _encoded(text: str) -> tuple[bytes, ...]:
+    """The keys that a text may mean, encoded."""
+    found = []
+    for candidate in given_keys(text):
+        try:
+            found.append(encode_key(candidate))
+        except InputError:  # NaN, for example, is no key
+            continue
+    return tuple(found)
 
 
 def _seconds(option: str, text: str) -> float:

@@ -28,18 +28,19 @@ def frame_text(frame: Frame) -> str:
     return f"{frame.name} ({Path(frame.file).name}:{frame.line})"
 
 
-def as_collapsed(profile: Profile) -> str:
-    """The stacks as text, the longest first."""
+def as_collapsed(profile: Profile, unit: str = "s") -> str:
+    """The stacks as text, the longest first; numbers are microseconds, or bytes."""
+    scale = _MICROSECONDS if unit == "s" else 1
     stacks = sorted(profile.seconds.items(), key=lambda item: -item[1])
     return "".join(
         f"{';'.join(frame_text(frame).replace(';', ',') for frame in stack)}"
-        f" {round(seconds * _MICROSECONDS)}\n"
+        f" {round(seconds * scale)}\n"
         for stack, seconds in stacks
     )
 
 
-def as_speedscope(profile: Profile, name: str) -> str:
-    """The profile for speedscope."""
+def as_speedscope(profile: Profile, name: str, unit: str = "s") -> str:
+    """The profile for speedscope; of seconds ("s"), or of bytes ("B")."""
     frames: dict[Frame, int] = {}
     samples = []
     weights = []
@@ -55,7 +56,7 @@ def as_speedscope(profile: Profile, name: str) -> str:
     sampled = {
         "type": "sampled",
         "name": name,
-        "unit": "seconds",
+        "unit": "seconds" if unit == "s" else "bytes",
         "startValue": 0,
         "endValue": sum(weights),
         "samples": samples,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ...worker.profiling.profile import Frame, Profile
 from ...worker.profiling.recording import Stretch, stretches_in
 from ...worker.profiling.sampler import ACTION, IDLE, WORKER
-from ..workers.frames import PROFILER, calls_action, is_waiting
+from ..workers.frames import PROFILER, begins_action, is_waiting
 from ..workers.py_spy import record
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _stack(thread: str, frames: list[Frame], actions: Mapping[Place, str]) -> tu
         if action is not None:
             return (Frame(f"{ACTION}{action}"), *frames[place:])
         before = frames[place - 1]
-        if place and calls_action(before.name, before.file) and frame.file.endswith(".py"):
+        if place and begins_action(before.name, before.file, frame.file):
             function = frame.name.rpartition(".")[2]
             if is_main or not before.file.endswith("thread_pool.py"):
                 return (Frame(f"{ACTION}{function}"), *frames[place:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["PROFILER", "calls_action", "frames_of_action", "is_waiting"]
+__all__ = ["PROFILER", "begins_action", "frames_of_action", "is_waiting"]
 
 _CALLERS: Final = {
     "_run_simply": "/worker/engine/engine.py",
@@ -24,18 +24,24 @@ PROFILER: Final = "tamias-profiler"
 """The name of the thread that answers; it is not shown."""
 
 
-def calls_action(function: str, file: str) -> bool:
-    """Whether this function of tamias calls functions of actions."""
-    name = function.rpartition(".")[2]
-    if name == "_call":
-        return file.endswith(_SEVERAL)
-    return name in _CALLERS and file.endswith(_CALLERS[name])
+def begins_action(caller: str, caller_file: str, file: str) -> bool:
+    """Whether a function in `file` is one of an action, by the function that has called it.
+
+    Functions of durable calls on threads count, too.
+    """
+    name = caller.rpartition(".")[2]
+    ends = _SEVERAL if name == "_call" else (_CALLERS.get(name, "?"),)
+    for end in ends:
+        if caller_file.endswith(end):
+            root = caller_file.removesuffix(end)
+            return not file.startswith((f"{root}/worker/", f"{root}/store/"))
+    return False
 
 
 def frames_of_action(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The frames from the action's function on, the outermost first; all if there is no action."""
     for place in range(len(frames) - 1, 0, -1):
         before = frames[place - 1]
-        if calls_action(before["function"], before["file"]):
+        if begins_action(before["function"], before["file"], frames[place]["file"]):
             return frames[place:]
     return frames
