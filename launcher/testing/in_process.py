@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...agent.config.configuration import Configuration
 from ...agent.config.options import PoolOptions
+from ...agent.errors import UsageError
 from ...agent.naming.public import public
 from ...agent.plan import AgentPlan
+from ...agent.resources.provider import provider_of
 from ...agent.waiting.moments import Duration, seconds_of
 from ...agent.waiting.questions import Question
 from ...store.encoding.keys import decode_key
@@ -24,12 +26,17 @@ from ...store.state.reader import StoreReader
 from ...store.state.scratch import make_scratch
 from ...worker.importing.target_loader import load_target
 from ...worker.importing.yaml_files import target_settings
+from ...worker.intercepting.interceptor import (
+    MadeCall,  # noqa: TC001 (`public` evaluates annotations)
+)
+from ...worker.intercepting.plan import intercepted
 from ..delivery.checkpointed import CheckpointedDelivery
 from ..jobs.agent_spec import AgentSpec
 from ..jobs.job import Job
 from ..sinks.collect import CollectSink
 from ..sources.factory import python_source
 from ..workers.threads import ThreadStarter
+from .observer import Observer, SentEvent, SetTimer, timers_in
 from .skipped_waits import SkippedWaits, open_questions
 
 if TYPE_CHECKING:
@@ -74,6 +81,12 @@ class AgentRun:
     """The questions of `ctx.wait_for` that were not answered."""
     waiting: int = 0
     """The runs that wait at the end, for an answer or for a moment that is too far."""
+    calls: list[MadeCall] = field(default_factory=list)
+    """The durable calls of actions, in the order in which they have ended."""
+    events: list[SentEvent] = field(default_factory=list)
+    """The events that actions have sent to other actions."""
+    timers: list[SetTimer] = field(default_factory=list)
+    """The timers that are to come at the end, the next one first."""
 
     def outputs_of(self, key: Any) -> list[Any]:
         """Return the outputs of one key."""
@@ -90,6 +103,7 @@ def run_agent(
     resources: Mapping[ResourceType, Mapping[str, Any]] | None = None,
     answers: Mapping[str, Any] | Callable[[Question], Any] | None = None,
     longest_wait: Duration = 7 * 86_400,
+    replace: Mapping[ResourceType, Mapping[str, Any]] | None = None,
 ) -> AgentRun:
     """Run an agent inside this process, over some inputs; for tests.
 
@@ -106,6 +120,8 @@ def run_agent(
         longest_wait: waits and timers are not waited for: when nothing else is to be done, the
             clock of this process is moved to the next moment, by so much in all (seconds or a
             `timedelta`). What is due later is left waiting.
+        replace: resources that take the place of the agent's own, by type and name: a chat model
+            connection, say, whose answers the test has written (`tamias.testing`).
 
     Raises:
         AgentDefinitionError: the agent is declared in a way that cannot run.
@@ -113,21 +129,10 @@ def run_agent(
         TamiasError: any other error that ends a pool.
     """
     durability = {PoolOptions.DURABILITY.key: "none"} if state is None else {}
-    settings = Configuration(
-        {
-            "workers": 1,
-            "suspend-after": 0,
-            "at-end": "wait",  # `SkippedWaits` decides when it is over
-            **durability,
-            **(config or {}),
-            PoolOptions.ON_ERROR.key: on_error,
-        }
+    plan = compiled(
+        agent, {**durability, **(config or {})}, on_error, resources=resources, replace=replace
     )
-    if isinstance(agent, str):
-        settings.add_defaults(target_settings(agent))
-    loaded = load_target(agent) if isinstance(agent, str) else agent
-    plan = AgentPlan.compile(loaded, settings, resources)
-    plan.check_handles_input()
+    observer = Observer()
     elements = [
         {"key": element[0], "value": element[1]} if isinstance(element, tuple) else element
         for element in inputs
@@ -136,23 +141,57 @@ def run_agent(
     path = Path(state) if state is not None else (scratch or Path()) / "state"
     waits = SkippedWaits(path, answers, seconds_of(longest_wait, "longest_wait"))
     try:
-        return _run(plan, settings, elements, path, scratch, waits)
+        return _run(intercepted(plan, observer), observer, elements, path, scratch, waits)
     finally:
         waits.restore()
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
+def compiled(
+    agent: Agent | type[Agent] | str,
+    config: Mapping[str, Any],
+    on_error: str,
+    *,
+    resources: Mapping[ResourceType, Mapping[str, Any]] | None = None,
+    replace: Mapping[ResourceType, Mapping[str, Any]] | None = None,
+) -> AgentPlan:
+    """Compile an agent for a test; the arguments are those of `run_agent`."""
+    settings = Configuration(
+        {
+            "workers": 1,
+            "suspend-after": 0,
+            "at-end": "wait",  # `SkippedWaits` decides when it is over
+            **config,
+            PoolOptions.ON_ERROR.key: on_error,
+        }
+    )
+    if isinstance(agent, str):
+        settings.add_defaults(target_settings(agent))
+    loaded = load_target(agent) if isinstance(agent, str) else agent
+    plan = AgentPlan.compile(loaded, settings, resources)
+    plan.check_handles_input()
+    for kind, named in (replace or {}).items():
+        for name, resource in named.items():
+            if name not in plan.providers.get(kind, {}):
+                raise UsageError(
+                    f"The agent has no {kind.value} {name!r} that could be replaced.",
+                    hint=f"It has {', '.join(plan.providers.get(kind, {})) or 'none'}.",
+                )
+            plan.providers[kind][name] = provider_of(name, kind, resource)
+    return plan
+
+
 def _run(  # noqa: PLR0917 (the parts of one run)
     plan: AgentPlan,
-    config: Configuration,
+    observer: Observer,
     elements: list[Any],
     path: Path,
     scratch: Path | None,
     waits: SkippedWaits,
 ) -> AgentRun:
     job = Job(
-        AgentSpec(plan.name, config=config.data, on_error=config.get(PoolOptions.ON_ERROR) or ""),
+        spec_of(plan),
         scratch=scratch,
         controllable=False,
         ends_input=True,
@@ -170,9 +209,43 @@ def _run(  # noqa: PLR0917 (the parts of one run)
         if waits.error is not None:
             raise waits.error
         outputs = sink.results()
-    with StoreReader(path) as reader:
-        memory = {key: reader.memory(key) or {} for key in list(reader.keys())}
-        failures = [
+    return AgentRun(
+        without_questions(outputs),
+        memories_in(path),
+        failures_in(path),
+        report.retries,
+        report.notices,
+        open_questions(path),
+        report.waiting_runs,
+        observer.calls,
+        observer.events,
+        timers_in(path),
+    )
+
+
+def spec_of(plan: AgentPlan) -> AgentSpec:
+    """What a job needs to know of an agent that is compiled already."""
+    on_error = plan.config.get(PoolOptions.ON_ERROR) or ""
+    return AgentSpec(plan.name, config=plan.config.data, on_error=on_error)
+
+
+def without_questions(outputs: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    """Outputs without the questions of `ctx.wait_for`, which a sink gets, too."""
+    return [
+        pair for pair in outputs if not any(isinstance(each, Question) for each in pair.values())
+    ]
+
+
+def memories_in(state: Path) -> dict[Any, dict[str, Any]]:
+    """The short-term memory of all keys: key to nested fields."""
+    with StoreReader(state) as reader:
+        return {key: reader.memory(key) or {} for key in list(reader.keys())}
+
+
+def failures_in(state: Path) -> list[FailedInput]:
+    """The inputs that were set aside."""
+    with StoreReader(state) as reader:
+        return [
             FailedInput(
                 letter.offset,
                 decode_key(letter.key) if letter.key else None,
@@ -182,18 +255,3 @@ def _run(  # noqa: PLR0917 (the parts of one run)
             )
             for letter in reader.dead_letters()
         ]
-        questions = open_questions(path)
-    outputs = [pair for pair in outputs if not any(map(_is_question, pair.values()))]
-    return AgentRun(
-        outputs,
-        memory,
-        failures,
-        report.retries,
-        report.notices,
-        questions,
-        report.waiting_runs,
-    )
-
-
-def _is_question(output: object) -> bool:
-    return isinstance(output, Question)

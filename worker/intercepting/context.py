@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..engine.durable_call import DurableCall
     from .interceptor import Interceptor
 
-__all__ = ["abandon", "described", "intercept"]
+__all__ = ["abandon", "action_in", "described", "intercept", "offset_in"]
 
 _OPTIONS: Final = ("retry", "timeout", "reconciler", "limit")
 _making: ContextVar[MadeCall | None] = ContextVar("tamias-intercepted-call", default=None)
@@ -40,6 +40,17 @@ def abandon(ctx: RunnerContext) -> None:
     """Have nothing committed any more of what the worker of a context does."""
     if isinstance(ctx, WorkerContext):
         ctx._engine.recorder.abandon()  # noqa: SLF001 (it is made for what derives from it)
+
+
+def offset_in(ctx: RunnerContext) -> int:
+    """The offset of the input whose run a context is of; of a timer, its run's number."""
+    return offset_of(ctx._run.offset) if isinstance(ctx, WorkerContext) else -1  # noqa: SLF001 (as above)
+
+
+def action_in(ctx: RunnerContext) -> str:
+    """The name of the action that a context belongs to."""
+    action = ctx._run.action if isinstance(ctx, WorkerContext) else None  # noqa: SLF001 (as above)
+    return "" if action is None else action.name
 
 
 def described(ctx: RunnerContext) -> str:
@@ -92,13 +103,13 @@ class InterceptedContext(WorkerContext):
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> MadeCall:
         plain = {name: value for name, value in kwargs.items() if name not in _OPTIONS}
-        run = self._run
-        action = run.action.name if run.action is not None else ""
-        return MadeCall(function_name(func), args, plain, offset_of(run.offset), self.key, action)
+        return MadeCall(
+            function_name(func), args, plain, offset_in(self), self.key, action_in(self)
+        )
 
     def _ended_call(self, made: MadeCall) -> None:
         if not isinstance(made.error, SuspendRun):
-            self.interceptor.call_ended(made)
+            self.interceptor.call_ended(self, made)
 
     def _attempt(self, call: DurableCall, options: CallOptions) -> Any:
         self._prepare(call)

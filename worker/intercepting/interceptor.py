@@ -67,7 +67,7 @@ class Interceptor:
     def attempt(self, attempt: Attempt) -> None:
         """A durable call is about to be made; its work may be replaced."""
 
-    def call_ended(self, call: MadeCall) -> None:
+    def call_ended(self, ctx: RunnerContext, call: MadeCall) -> None:
         """A durable call has been answered."""
 
     def wait_skipped(self, seconds: float) -> None:
