@@ -103,6 +103,11 @@ class CollectSink(Sink):
         """Return all outputs that can be decoded, as ``{key: output}``, in input order."""
         return _in_order(self._offsets, self._values)
 
+    @property
+    def arrived(self) -> list[Any]:
+        """The same, in the order in which they have arrived."""
+        return list(self._values)
+
     def check_readable(self) -> None:
         """Raise an error if there are outputs that are not among the results.
 

@@ -50,7 +50,7 @@ class AgentTest:
 
     Attributes:
         clock: the clock of the agent, and of this process; `advance` moves it and does what is due.
-        outputs: all outputs, each as `{key: output}`.
+        outputs: all outputs, each as `{key: output}`, in the order in which they were sent.
         crashes: how many workers have died.
     """
 
@@ -162,7 +162,7 @@ class AgentTest:
         ):
             sink = CollectSink(state.layout.outputs)
             report = job.run(state, source, CheckpointedDelivery(sink, state.progress, source))
-            self.outputs = without_questions(sink.results())
+            self.outputs = without_questions(sink.arrived)
         self._next_due = report.next_due
         self.crashes += report.deaths
         return [output for pair in self.outputs[before:] for output in pair.values()]

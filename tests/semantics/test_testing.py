@@ -139,6 +139,16 @@ def test_questions_wait_for_their_answer() -> None:
             test.answer("approve", 1)
 
 
+def test_new_outputs_are_those_of_the_step_whatever_input_they_go_back_to() -> None:
+    with AgentTest(Shop, start=datetime(2026, 3, 1, 12, tzinfo=timezone.utc)) as test:
+        test.send("ada", 30)
+        test.send("bob", 500)
+        assert test.advance(timedelta(days=2)) == ["30 EUR at 02.03. 12 h"]
+        assert test.send("ada", 5) == ["5 EUR"]
+        assert test.answer("approve", "granted") == ["granted"]
+        assert test.outputs_of("bob") == ["granted"]
+
+
 def test_the_end_of_the_input_comes_when_the_test_says_so() -> None:
     with AgentTest(Shop) as test:
         test.send("ada", 1)
