@@ -167,7 +167,12 @@ def run(
         return _perform(
             spec,
             state_place,
-            Exporter([state_place.path], metrics, otlp),
+            Exporter(
+                [state_place.path],
+                metrics,
+                otlp,
+                name=Path(spec.target).name if state_place.is_temporary else "",
+            ),
             overwrite=overwrite,
             fresh=fresh,
             as_json=as_json,

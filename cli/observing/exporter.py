@@ -49,13 +49,19 @@ class Exporter:
         states: the state directories, which need not exist yet.
         metrics: the address at which they are served; None: they are not.
         otlp: the collector to which they are sent; None: they are not.
+        name: what the job is called if its state directory's name says nothing.
 
     Raises:
         UsageError: the address cannot be had, or an extra is not installed.
     """
 
     def __init__(
-        self, states: Sequence[Path], metrics: str | None, otlp: str | None = None
+        self,
+        states: Sequence[Path],
+        metrics: str | None,
+        otlp: str | None = None,
+        *,
+        name: str = "",
     ) -> None:
         self.url = ""
         self._states = states
@@ -65,6 +71,7 @@ class Exporter:
         self._process: subprocess.Popen[str] | None = None
         self._keeper: threading.Thread | None = None
         self._otlp = otlp
+        self._name = name
         check_extras(metrics=metrics is not None, otlp=otlp is not None)
         if otlp is not None:
             check_url(otlp)
@@ -126,6 +133,8 @@ class Exporter:
             command += ["--listen-fd", str(self._listener.fileno())]
         if self._otlp is not None:
             command += ["--otlp", self._otlp]
+        if self._name:
+            command.append(f"--name={self._name}")
         with self._guard:
             if self._closing.is_set():
                 return None

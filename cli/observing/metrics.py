@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LAST_SECONDS: Final = 5.5
 """How long the last export may take."""
+_NICE: Final = 5
+"""How much the process beside a pool yields to it."""
 _BEFORE: Final = 15.0
 """Runs are sent that ended so many seconds before: this process may be one that follows another."""
 _ACCEPT: Final = {"text": "", "openmetrics": "application/openmetrics-text; version=1.0.0"}
@@ -48,6 +50,7 @@ def metrics(
         bool, typer.Option("--once", help="With --otlp: send what there is, and end.")
     ] = False,
     listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    name: Annotated[str, typer.Option(hidden=True)] = "",
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> int:
     """Show the metrics of jobs, which may be running or at rest, in the format of Prometheus.
@@ -57,8 +60,10 @@ def metrics(
     if form not in _ACCEPT:
         raise UsageError(f"--format {form} is unknown.", hint=f"Known: {', '.join(_ACCEPT)}.")
     check_extras(metrics=otlp is None or listen is not None, otlp=otlp is not None)
-    jobs = job_states(states)
-    if not with_parent:  # the states of a new job may not exist yet
+    jobs = job_states(states, name)
+    if with_parent:
+        os.nice(_NICE)
+    else:  # (with a parent, the states of a new job may not exist yet)
         for path in states:
             StateDirectory.view(path).close()
     listener = socket.socket(fileno=listen_fd) if listen_fd is not None else None

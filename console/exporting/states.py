@@ -99,12 +99,13 @@ class JobState:
         return found.st_mtime
 
 
-def job_states(paths: Sequence[Path]) -> list[JobState]:
+def job_states(paths: Sequence[Path], name: str = "") -> list[JobState]:
     """Return the jobs of some state directories, named after these.
 
     The name is that of the directory, without `.tamias`; if several have the same, it is the path.
+    With `name`, it is this; for a single temporary directory, whose own name says nothing.
     """
-    names = [_name_of(path) for path in paths]
+    names = [name or _name_of(path) for path in paths]
     return [
         JobState(name if names.count(name) == 1 else str(path), path)
         for name, path in zip(names, paths, strict=True)

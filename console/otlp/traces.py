@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..exporting.states import JobState
     from ..traces.steps import TracedRun
-    from .spans import Span
+    from .spans import Span, Value
 
 _BATCH: Final = 512
 """About so many spans are sent at once."""
@@ -83,17 +84,23 @@ def as_readable(span: Span, resource: Resource) -> ReadableSpan:
         _context(span.trace, span.id),
         parent=None if span.parent is None else _context(span.trace, span.parent),
         resource=resource,
-        attributes=span.attributes,
+        attributes=_bounded(span.attributes),
         events=[
-            Event(event.name, {"tamias.event.id": event.id}, event.at) for event in span.events
+            Event(event.name, _bounded({"tamias.event.id": event.id}), event.at)
+            for event in span.events
         ],
-        links=[Link(_context(span.trace, link)) for link in span.links],
+        links=[Link(_context(span.trace, link), _bounded({})) for link in span.links],
         kind=SpanKind.CLIENT if span.remote else SpanKind.INTERNAL,
         status=Status(StatusCode.ERROR, span.error) if failed else Status(StatusCode.UNSET),
         start_time=span.began,
         end_time=span.ended,
         instrumentation_scope=SCOPE,
     )
+
+
+def _bounded(attributes: dict[str, Value]) -> BoundedAttributes:
+    """Return attributes as earlier versions of the SDK need them."""
+    return BoundedAttributes(attributes=attributes)
 
 
 def _context(trace: int, span: int) -> SpanContext:
