@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import StoreError, TamiasError
 from ...store.lease import Lease
+from ...store.state.directory import StateDirectory
 from ...store.state.layout import StateLayout
 from ...store.state.reader import StoreReader
 from ..rendering.renderers import Renderer
@@ -22,6 +23,7 @@ from ..rendering.renderers import Renderer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ...store.state.directory import StateView
     from ..rendering.renderers import Answer
 
 __all__ = ["Job", "Jobs", "states_below"]
@@ -75,6 +77,18 @@ class Job:
                 self._uses -= 1
                 self._used = time.monotonic()
                 self._free.notify_all()
+
+    @contextmanager
+    def view(self) -> Iterator[StateView]:
+        """Give the state directory without its shards, for what takes long.
+
+        As long as `reader` is used, other requests wait for it when the manifest is replaced.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        with StateDirectory.view(self.existing_path()) as view:
+            yield view
 
     def _begin(self) -> StoreReader:
         stamp = self._stamp_now()

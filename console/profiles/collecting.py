@@ -180,7 +180,7 @@ def recorded(
     found = [
         stretch
         for path in sorted(view.layout.profiles.glob("worker-*.jsonl"))
-        for stretch in stretches_in(path)
+        for stretch in stretches_in(path, since, until)
         if stretch.began + stretch.seconds >= since
         and stretch.began <= until
         and worker in (None, stretch.slot)

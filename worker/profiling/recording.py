@@ -17,7 +17,9 @@ killed, workers remove.
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Request", "Stretch", "StretchFile", "remove_old", "requests_in", "stretches_in"]
 
+_TIMES: Final = re.compile(rb'\{"began":([\d.]+),"seconds":([\d.]+),')
 _MOST_STRETCHES: Final = 360
 _MOST_BYTES: Final = 8 << 20
 _LEFT_SECONDS: Final = 300.0
@@ -236,19 +239,32 @@ def older(path: Path) -> Path:
     return path.with_name(f"{path.name}.1")
 
 
-def stretches_in(path: Path) -> Iterator[Stretch]:
-    """Yield the stretches in the record of a slot, the oldest first.
+def stretches_in(
+    path: Path, since: float = -math.inf, until: float = math.inf
+) -> Iterator[Stretch]:
+    """Yield the stretches in the record of a slot that are of a time, the oldest first.
 
     A line that was cut by a full disk or a death is passed over.
     """
     for file in (older(path), path):
         try:
-            lines = file.read_bytes().splitlines()
+            lines = file.open("rb")
         except OSError:
             continue
-        for line in lines:
-            with suppress(ValueError, KeyError, TypeError, IndexError):
-                yield Stretch.decode(line)
+        with lines:
+            for line in lines:
+                if _is_of(line, since, until):
+                    with suppress(ValueError, KeyError, TypeError, IndexError):
+                        yield Stretch.decode(line)
+
+
+def _is_of(line: bytes, since: float, until: float) -> bool:
+    """Whether a line is of a time, by its beginning: the rest of a thousand lines takes seconds."""
+    head = _TIMES.match(line)
+    if head is None:
+        return True
+    began, seconds = map(float, head.groups())
+    return began + seconds >= since and began <= until
 
 
 def _write(path: Path, data: bytes) -> None:

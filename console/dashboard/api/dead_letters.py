@@ -9,7 +9,7 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from ....agent.errors import UsageError
+from ....agent.errors import PoolError, UsageError
 from ....launcher.control.client import NoAnswerError, send_request
 from ....store.records.offsets import RunKind, kind_of, offset_of
 from ....store.shard.paging import letter_heads
@@ -149,6 +149,13 @@ def retry(job: Job, asked: Asked) -> dict[str, Any]:
         raise UsageError("A cause is a text.")
     try:
         return send_request(job.path, "retry", {"numbers": wanted, "cause": cause}, wait=_PATIENCE)
+    except UsageError as error:
+        if not error.message.startswith("There is no /retry"):
+            raise
+        raise PoolError(
+            "The pool is of a version that retries no dead letters while it runs.",
+            hint=f"When it has ended: tamias dead-letters retry {job.path} OFFSET",
+        ) from error
     except NoAnswerError as error:
         raise NoAnswerError(
             f"Dead letters are retried here while the job runs: {error.message}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ....agent.errors import StoreError
 from ....launcher.metrics.series import series_of
 from ....store.state.waiting import waiting_counts
 from ..history import queued_in
@@ -46,14 +47,19 @@ def status_of(job: Job) -> dict[str, Any]:
             "running": pid is not None,
             "launcher": pid,
             "at": time.time(),
-            "dead_letters_kept": reader.counts()["dead"],
         }
         record["series"] = series_of(record)
         if pid is None:
-            record.update(_at_rest(reader), workers=[], rate=0.0)
+            record.update(workers=[], rate=0.0)
         else:
             for worker in record.get("workers", ()):
                 worker["queued"] = queued_in(worker)
+        try:
+            record["dead_letters_kept"] = reader.counts()["dead"]
+            if pid is None:
+                record.update(_at_rest(reader))
+        except StoreError as error:  # a shard is damaged: the rest can be shown nevertheless
+            record["store_error"] = error.message
     return record
 
 

@@ -32,11 +32,11 @@ def recorded_profile(job: Job, asked: Asked) -> dict[str, Any]:
     ago = asked.text("against")
     now = time.time()
     before: Profile | None = None
-    with job.reader() as reader:
-        found = recorded(reader.view, now - last, now, worker)
+    with job.view() as view:
+        found = recorded(view, now - last, now, worker)
         if ago is not None:
             back = asked.number("against", 0, _LONGEST)
-            earlier = recorded(reader.view, now - back - last, now - back, worker)
+            earlier = recorded(view, now - back - last, now - back, worker)
             before = joined(earlier, mode, action)
     return _answer(found, mode, action, before)
 
@@ -56,8 +56,8 @@ def take_profile(job: Job, asked: Asked) -> dict[str, Any]:
         tasks=mode == "await",
         cpu=mode == "cpu",
     )
-    with job.reader() as reader:
-        found, silent, outside = ask_workers(reader.view, wanted)
+    with job.view() as view:
+        found, silent, outside = ask_workers(view, wanted)
     return {
         **_answer(found, mode, action, None),
         "silent": {str(slot): why for slot, why in silent.items()},

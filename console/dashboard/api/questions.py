@@ -72,6 +72,7 @@ def answer(job: Job, asked: Asked) -> dict[str, Any]:
             capture_output=True,
             timeout=_PATIENCE,
             check=False,
+            cwd="/",  # modules of the working directory must not stand in for Python's
             env={**os.environ, "COLUMNS": "10000", "NO_COLOR": "1", "TERM": "dumb"},
         )
     except subprocess.TimeoutExpired as error:

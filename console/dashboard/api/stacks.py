@@ -23,8 +23,8 @@ def worker_stacks(job: Job, asked: Asked) -> dict[str, Any]:
         PoolError: the job does not run.
     """
     slot = number_in(asked.path["slot"], "worker", 0, _MOST_WORKERS)
-    with job.reader() as reader:
-        found = stacks_of(reader.view, slot)
+    with job.view() as view:
+        found = stacks_of(view, slot)
     if not found:
         raise NotThereError(f"The job has no worker {slot} now.")
     return {**found[0].to_json(), "text": found[0].text()}

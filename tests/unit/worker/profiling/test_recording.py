@@ -84,3 +84,9 @@ def test_what_is_no_request_is_passed_over(tmp_path: Path, content: bytes) -> No
     (tmp_path / "requests").mkdir()
     (tmp_path / "requests" / "x.json").write_bytes(content)
     assert list(requests_in(tmp_path, 0, time.time())) == []
+
+
+def test_only_stretches_of_a_time_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "worker-0.jsonl"
+    path.write_bytes(b"".join(stretch(float(at)).encode() for at in range(0, 100, 10)))
+    assert [each.began for each in stretches_in(path, 25.0, 50.0)] == [20, 30, 40, 50]
