@@ -33,7 +33,7 @@ _SUFFIXES: Final = {
 }
 """By kind, what is added to the name of a family for its samples."""
 
-_NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_:]")
+_NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_]")  # a colon is for rules
 _NOT_IN_LABELS: Final = re.compile(r"[^a-zA-Z0-9_]")
 _UNIT: Final = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -27,9 +27,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from ..exporting.families import Families, Family, Spread
+from .gen_ai import GEN_AI, by_convention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ..exporting.states import JobReading
@@ -56,11 +57,7 @@ def metrics_data(readings: Iterable[tuple[Resource, JobReading]]) -> MetricsData
                 [
                     ScopeMetrics(
                         SCOPE,
-                        [
-                            _metric(family, int(reading.started * _NANOSECONDS), now)
-                            for family in Families.of([reading])
-                            if family.samples
-                        ],
+                        list(_metrics(reading, now)),
                         "",
                     )
                 ],
@@ -71,10 +68,20 @@ def metrics_data(readings: Iterable[tuple[Resource, JobReading]]) -> MetricsData
     )
 
 
-def _metric(family: Family, began: int, now: int) -> Metric:
-    points: list[Any] = [
-        _point(dict(labels), value, began, now) for labels, value in family.samples.items()
-    ]
+def _metrics(reading: JobReading, now: int) -> Iterator[Metric]:
+    began = int(reading.started * _NANOSECONDS)
+    for family in Families.of([reading]):
+        if not family.samples:
+            continue
+        points: list[Any] = [
+            _point(dict(labels), value, began, now) for labels, value in family.samples.items()
+        ]
+        yield _metric(family, points)
+        if family.name in GEN_AI:
+            yield by_convention(family, points)
+
+
+def _metric(family: Family, points: list[Any]) -> Metric:
     data: Gauge | Sum | Histogram
     if family.kind == "gauge":
         data = Gauge(points)

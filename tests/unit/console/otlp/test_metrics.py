@@ -71,6 +71,37 @@ def test_a_collector_gets_what_the_status_has(tmp_path: Path) -> None:
         assert by_name["tamias_up"].gauge.data_points[0].as_double == 0
 
 
+def test_calls_of_models_have_the_names_of_the_conventions_besides(tmp_path: Path) -> None:
+    labels = {"model": "m-1"}
+    series = [
+        {
+            "name": "tamias_model_call_seconds",
+            "type": "histogram",
+            "help": "",
+            "unit": "seconds",
+            "samples": [[labels, SPREAD]],
+        },
+        {
+            "name": "tamias_model_tokens",
+            "type": "histogram",
+            "help": "",
+            "unit": "",
+            "samples": [[{**labels, "type": "input"}, SPREAD]],
+        },
+    ]
+    with collecting() as collector:
+        orders = job(tmp_path / "orders")
+        (tmp_path / "orders/status.json").write_text(json.dumps({"series": series}))
+        assert Sender(collector.url, [orders]).send()
+        ((found, point),) = collector.points("gen_ai.client.operation.duration")
+        asked = {"gen_ai.request.model": "m-1", "gen_ai.operation.name": "chat", "agent": "orders"}
+        assert (found, point.count) == (asked, 5)
+        ((found, _),) = collector.points("gen_ai.client.token.usage")
+        assert found == {**asked, "gen_ai.token.type": "input"}
+        ((found, _),) = collector.points("tamias_model_call")
+        assert found == {"agent": "orders", "model": "m-1"}
+
+
 def test_the_last_export_is_at_the_end(tmp_path: Path) -> None:
     with collecting() as collector:
         stop = threading.Event()
