@@ -20,17 +20,15 @@ import resource
 import signal
 import struct
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
-from ...agent.errors import UnserializableError
+from ...agent.errors import TamiasError, UnserializableError
 from ...agent.failures.error_text import one_line
 from ...store.encoding.json_text import dumps_json
 from ...store.state.directory import StateDirectory
+from ...store.state.layout import StateLayout
 from ..values.agent_code import AgentCode
 from .trees import TreeMaker, unreadable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["LENGTH", "main"]
 
@@ -48,13 +46,15 @@ def main() -> None:
     requests, answers = _take_streams()
     _limit()
     _isolate(answers)
-    code: AgentCode | None = None
+    code: AgentCode | str = "nothing is known of the agent"
     while (frame := _read_frame(requests)) is not None:
         data = requests.read(frame.get("length", 0))
         if "state" in frame:
             code = _code_of(frame["state"])
-        assert code is not None  # noqa: S101 (the first frame has it)
-        answer = json.dumps({"tree": _shown(code, frame.get("codec"), data)}).encode()
+        shown = (
+            unreadable(code) if isinstance(code, str) else _shown(code, frame.get("codec"), data)
+        )
+        answer = json.dumps({"tree": shown}).encode()
         answers.write(LENGTH.pack(len(answer)) + answer)
         answers.flush()
 
@@ -102,7 +102,21 @@ def _isolate(answers: BinaryIO) -> None:
         while os.waitpid(child, os.WNOHANG) == (0, 0) and os.getppid() == above:
             time.sleep(_LOOK_EVERY)
         os.kill(0, signal.SIGKILL)
-    libc.prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    _end_with_parent()
+
+
+def _become_owner(state: str) -> None:
+    """As root, be the user whose job it is: what he has stored must not be executed as root."""
+    found = StateLayout(state).manifest.stat()
+    if os.getuid() == 0 and found.st_uid != 0:
+        os.setgroups([])
+        os.setgid(found.st_gid)
+        os.setuid(found.st_uid)
+        _end_with_parent()  # the kernel forgets that when a process becomes another user's
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _keep_identity(user: int, group: int) -> None:
@@ -124,9 +138,14 @@ def _read_frame(requests: BinaryIO) -> dict[str, Any] | None:
     return frame
 
 
-def _code_of(state: str | Path) -> AgentCode:
-    with StateDirectory.view(state) as view:
-        return AgentCode(view.manifest)
+def _code_of(state: str) -> AgentCode | str:
+    """The agent's code, or why it cannot be had."""
+    try:
+        _become_owner(state)
+        with StateDirectory.view(state) as view:
+            return AgentCode(view.manifest)
+    except (TamiasError, OSError) as error:
+        return f"the process that reads values cannot open the state directory: {error}"
 
 
 def _shown(code: AgentCode, codec: str | None, data: bytes) -> Any:

@@ -137,7 +137,7 @@ class Renderer:
     """
 
     def __init__(self, state: Path, seconds: float = _SECONDS) -> None:
-        self._state = state
+        self._state = state.absolute()
         self._seconds = seconds
         self._lock = threading.Lock()
         self._child: _Child | None = None

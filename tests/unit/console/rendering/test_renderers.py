@@ -4,6 +4,8 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -16,7 +18,6 @@ from tamias.store.state.directory import StateDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.process
 
@@ -153,3 +154,19 @@ def _children() -> list[int]:
     """The processes of renderers that this one has started."""
     own = psutil.Process().children()
     return [child.pid for child in own if "console.rendering" in " ".join(child.cmdline())]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
+def test_root_executes_no_stored_value_of_another_user_as_root() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        state = make_state(Path(folder) / "state")
+        Path(folder).chmod(0o755)
+        for path in (state, *state.rglob("*")):
+            os.chown(path, 12_345, 12_345)
+        renderer = Renderer(state, seconds=2.0)
+        try:
+            answer = renderer.answer(0)
+            assert answer.stored(doing("list(__import__('os').getresuid())")) == [12_345] * 3
+            assert answer.stored(doing("__import__('os').getgroups()")) in ([], [12_345])
+        finally:
+            renderer.close()
