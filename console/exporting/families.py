@@ -114,6 +114,8 @@ class Families:
 
     def _add_job(self, reading: JobReading) -> None:
         self.dropped.setdefault(reading.agent, 0)
+        if reading.problem:
+            self.dropped[reading.agent] += 1
         for each in reading.series:
             try:
                 self._add_family(each, reading)

@@ -66,9 +66,13 @@ class JobState:
             return JobReading(self.agent, running, problem=str(error))
         if written is None:
             return JobReading(self.agent, running)
+        problem = ""
         series = self._status.get("series")
         if series is None:
-            series = self._series()
+            try:
+                series = series_of(self._status)
+            except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+                problem = f"the status is damaged: {error!r}"
         started = self._status.get("started")
         return JobReading(
             self.agent,
@@ -76,13 +80,8 @@ class JobState:
             max(0.0, time.time() - written),
             float(started) if isinstance(started, (int, float)) else 0.0,
             series if isinstance(series, list) else [],
+            problem,
         )
-
-    def _series(self) -> list[dict[str, Any]]:
-        try:
-            return series_of(self._status)
-        except (KeyError, TypeError, ValueError, AttributeError):  # a damaged status
-            return []
 
     def _refresh(self) -> float | None:
         """Read the file if it has changed; return when it was written, None if there is none."""

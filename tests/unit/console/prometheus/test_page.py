@@ -129,12 +129,18 @@ def test_a_job_that_has_no_state_yet_does_not_run(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b'{"series": 3}', b'{"series": [3]}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"[]", b"\xff", b'{"series": [3]}', b'{"workers": 3}', b'{"measures": {"a": [[]]}}'],
+)
 def test_a_damaged_status_costs_only_itself(tmp_path: Path, content: bytes) -> None:
     job = state(tmp_path / "bad", [])
     (tmp_path / "bad/status.json").write_bytes(content)
     found = samples(job, state(tmp_path / "good", SERIES))
     assert found["tamias_up", of("bad")] == 0
+    if b"measures" not in content:  # (what nothing reads)
+        assert found["tamias_exporter_dropped_samples", of("bad")] == 1
+    assert found["tamias_exporter_dropped_samples", of("good")] == 0
     assert found["tamias_inputs_total", of("good", worker="0")] == 3
 
 
