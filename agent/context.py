@@ -319,6 +319,10 @@ class RunnerContext(ABC):
         `AgentDefinitionError` when the agent has no such resource.
         """
 
+    def resource_name(self, resource: Resource) -> str:  # noqa: ARG002 (a default)
+        """The name by which the agent declares a resource; empty if it does not."""
+        return ""
+
     def resource_names(self, type: ResourceType) -> list[str]:  # noqa: ARG002 (a default)
         """The names of the resources of that type that the agent declares.
 

@@ -47,8 +47,6 @@ class LimitedCall(ABC):
     failed_attempts: int = 0
     entity: str = CALL
     """What traces call it: an entity type."""
-    entity_name: str = ""
-    """Its name in traces; empty for the function's."""
 
     def __call__(self) -> Any:
         """Make the call by its first route; blocks. Outside of a durable call."""
@@ -67,6 +65,10 @@ class LimitedCall(ABC):
 
         `result` is None where the attempt has failed.
         """
+        return ""
+
+    def entity_name(self) -> str:
+        """Its name in traces; empty for the function's."""
         return ""
 
     def metadata(self) -> dict[str, Any]:

@@ -141,6 +141,7 @@ class ChatCall(ResourceCall):
         recorder: where calls are recorded.
         timeout: the time limit of an attempt, in seconds.
         pieces: called with the pieces of the answer as they come; of calls that are awaited.
+        declared_name: gives the name by which the agent declares the model.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class ChatCall(ResourceCall):
         recorder: CallRecorder | None = None,
         timeout: float | None = None,
         pieces: Callable[[ChatDelta], None] | None = None,
+        declared_name: Callable[[], str] = str,
     ) -> None:
         own_model = str(request.kwargs.get("model") or "")
         tokens = request.tokens
@@ -169,7 +171,7 @@ class ChatCall(ResourceCall):
         self._timeout = timeout
         self._pieces = pieces
         self._attempts = 0
-        self.entity_name = routes[0].connection
+        self._declared_name = declared_name
 
     def model_name(self, route: int, result: Any) -> str:
         """As configured, else as the service says; else the connection."""
@@ -182,6 +184,10 @@ class ChatCall(ResourceCall):
         return result.usage if isinstance(result, ChatMessage) else None
 
     entity = LLM
+
+    def entity_name(self) -> str:
+        """The model's setup, as the agent declares it."""
+        return self._declared_name() or self._connections[0].connection
 
     def metadata(self) -> dict[str, Any]:
         """The model that is asked for."""

@@ -39,7 +39,7 @@ from .chat_call import (
     ToolMode,
     count_tokens,
 )
-from .durable_resource import DurableResource, own_durability
+from .durable_resource import DurableResource, declared_name, own_durability
 from .instructions import with_schema
 from .output_conversation import OutputConversation
 from .output_schema import OutputSchema
@@ -351,6 +351,7 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
             recorder=self._recorder,
             timeout=self.timeout,
             pieces=pieces,
+            declared_name=partial(declared_name, self),
         )
 
     def connection_routes(self) -> tuple[ConnectionRoute, ...]:

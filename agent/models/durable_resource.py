@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..resources.call_context import CallContext
     from ..resources.recording import CallRecorder
 
-__all__ = ["DurableResource", "ResourceCall", "own_durability"]
+__all__ = ["DurableResource", "ResourceCall", "declared_name", "own_durability"]
 
 F = TypeVar("F")
 
@@ -122,6 +122,12 @@ class DurableResource(Resource, ABC):
     def _routes(self) -> tuple[Route, ...]:
         """The routes of a call of a method that a subclass has overridden."""
         return (Route(type(self).__name__),)
+
+
+def declared_name(resource: DurableResource) -> str:
+    """The name by which the agent declares a resource; empty if that is not known."""
+    context: CallContext | None = resource._context  # noqa: SLF001 (its own)
+    return "" if context is None else context.resource_name(resource.unbound)
 
 
 class ResourceCall(LimitedCall):

@@ -21,7 +21,7 @@ from ..resources.resource import Resource, ResourceType
 from ..tracing.executions import EMBEDDING
 from ..waiting.retry import RetryPolicy
 from ..waiting.threads import call_in_thread
-from .durable_resource import DurableResource, ResourceCall, own_durability
+from .durable_resource import DurableResource, ResourceCall, declared_name, own_durability
 
 __all__ = ["BaseEmbeddingModelConnection", "BaseEmbeddingModelSetup"]
 
@@ -63,7 +63,6 @@ class EmbeddingCall(ResourceCall):
         route = Route(setup.connection, setup.model, size // _CHARACTERS_PER_TOKEN + 1)
         super().__init__(call_embedding_model, (text, kwargs), (route,))
         self.recorder = setup._recorder  # noqa: SLF001 (its own)
-        self.entity_name = setup.connection
         self._setup = setup
         self._text = text
         self._kwargs = kwargs
@@ -73,6 +72,11 @@ class EmbeddingCall(ResourceCall):
         return str(self.routes[route].model or self.routes[route].limit)
 
     entity = EMBEDDING
+
+    def entity_name(self) -> str:
+        """The model's setup, as the agent declares it."""
+        setup = self._setup
+        return declared_name(setup) or setup.connection
 
     def metadata(self) -> dict[str, Any]:
         """The model."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
     from ..tracing.executions import Execution
+    from .resource import Resource
 
 __all__ = ["CallContext"]
 
@@ -28,6 +29,9 @@ class CallContext(Protocol):
         self, entity: str, name: str, metadata: Mapping[str, Any] | None = None
     ) -> AbstractContextManager[Execution]:
         """Have a trace show what the block does as one."""
+
+    def resource_name(self, resource: Resource) -> str:
+        """The name by which the agent declares a resource; empty if it does not."""
 
     def notice(self, text: str) -> None:
         """Report a probable mistake of the agent: once for each text."""

@@ -84,6 +84,13 @@ class ResourceRegistry:
                 return found
         return self._create(name, kind)
 
+    def name_of(self, resource: Resource) -> str:
+        """The name of a resource that was created; empty if it is none of these."""
+        for (_, name), created in list(self._created.items()):
+            if created is resource:
+                return name
+        return ""
+
     def _find_in_servers(self, name: str, kind: ResourceType) -> Resource | None:
         """The tool or prompt of an MCP server, as it is now; None if there is none.
 

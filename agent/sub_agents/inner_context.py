@@ -15,7 +15,8 @@ from ..errors import TimerError
 from ..event import Event, OutputEvent, is_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from ..action import Action
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..metrics import MetricGroup
     from ..resources.registry import ResourceRegistry
     from ..resources.resource import Resource, ResourceType
+    from ..tracing.executions import Execution
     from ..waiting.moments import Duration
 
 __all__ = ["InnerContext"]
@@ -112,6 +114,16 @@ class InnerContext(RunnerContext):
     def scope_of_calls(self) -> str:
         """The id of the call of the sub-agent, behind that of the one that it is inside of."""
         return f"{self._outer.scope_of_calls}{self._run.call_id}/"
+
+    def execution(
+        self, entity: str, name: str, metadata: Mapping[str, Any] | None = None
+    ) -> AbstractContextManager[Execution]:
+        """As the outer context's."""
+        return self._outer.execution(entity, name, metadata)
+
+    def resource_name(self, resource: Resource) -> str:
+        """The name by which the sub-agent declares a resource, or else the outer agent."""
+        return self._resources.name_of(resource) or self._outer.resource_name(resource)
 
     def notice(self, text: str) -> None:
         """As the outer context's."""

@@ -61,9 +61,12 @@ class _Step(LimitedCall):
         self, arguments: tuple[Any, ...], work: Callable[[], Awaitable[Any]], limit: str
     ) -> None:
         self.arguments = arguments
-        self.entity_name = arguments[0]
         self.routes = (Route(limit),)
         self._work = work
+
+    def entity_name(self) -> str:
+        """Which step it is."""
+        return str(self.arguments[0])
 
     async def attempt(self, route: int) -> Any:  # noqa: ARG002 (there is one)
         """Do the work."""

@@ -153,6 +153,9 @@ class RunCompletion:
         self.occupy(run)
         letter = rejection_letter(run, rejection, self.policy, self._questions)
         self._count_failure(run, kind_of_rejection(letter.cause, letter.error), letter.error)
+        if self._tracer is not None:
+            trace_of(run, self._tracer)
+            self._end_trace(run, "failed", letter.error, followedBy="dead-letter")
         self._dead_letter(run, letter)
 
     def _outcome(self, run: Run, error: BaseException, now: float) -> tuple[Outcome, float]:
@@ -218,7 +221,7 @@ class RunCompletion:
             self._end_trace(run, "suspended", until=due if due < inf else None)
 
     def _end_trace(
-        self, run: Run, status: str, error: BaseException | None = None, **attributes: Any
+        self, run: Run, status: str, error: BaseException | str | None = None, **attributes: Any
     ) -> None:
         trace, tracer = run.trace, self._tracer
         assert trace is not None  # noqa: S101 (the callers have looked)

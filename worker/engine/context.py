@@ -411,6 +411,10 @@ class WorkerContext(RunnerContext):
         resource = self._engine.resources.get(name, type)
         return resource.bound(self, metric_group or self.action_metric_group)
 
+    def resource_name(self, resource: Resource) -> str:
+        """The name by which the agent declares a resource."""
+        return self._engine.resources.name_of(resource)
+
     def resource_names(self, type: ResourceType) -> list[str]:
         """The names that the agent declares."""
         return list(self._engine.plan.providers.get(type, ()))

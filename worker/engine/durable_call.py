@@ -219,7 +219,7 @@ class DurableCall:
         """What a trace says of it: the entity type, its name, and what belongs to it."""
         function = self._arguments[0]
         if isinstance(function, LimitedCall):
-            return function.entity, function.entity_name or self.name, function.metadata()
+            return function.entity, function.entity_name() or self.name, function.metadata()
         return CALL, self.name, {}
 
     def _tell_attempts(self, record: CallRecord) -> None:

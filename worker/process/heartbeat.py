@@ -41,6 +41,8 @@ def heartbeat(
     """
     metrics: WorkerMetrics = engine.metrics
     metrics.events = group.events
+    if engine.tracer is not None:
+        metrics.measures.unwritten["events"] = engine.tracer.failed
     return {
         "active": engine.active,
         "overdue": engine.overdue(),

@@ -72,6 +72,8 @@ class Tracer:
         self._renderer = renderer
         self._file = EventLogFile(path, settings.max_bytes)
         self._rate = settings.rate
+        self._reported = 0
+        """How many of `skipped` the log says."""
         self._allowed = self._most = max(1.0, settings.rate * _BURST_SECONDS)
         self._at = time.monotonic()
 
@@ -100,7 +102,7 @@ class Tracer:
         self,
         trace: RunTrace,
         status: str,
-        error: BaseException | None = None,
+        error: BaseException | str | None = None,
         *,
         waited: float = 0.0,
         **attributes: Any,
@@ -121,6 +123,8 @@ class Tracer:
         if cause != "named" and not self._is_allowed(now):
             self.skipped += 1
             return
+        if self.skipped > self._reported:
+            attributes["skippedBefore"] = self.skipped - self._reported
         if waited:
             attributes["waited"] = round(waited, 6)
         try:
@@ -131,6 +135,7 @@ class Tracer:
             self.failed += 1
         else:
             self.written += 1
+            self._reported = self.skipped
 
     def _is_allowed(self, now: float) -> bool:
         if self._rate == inf:
