@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from ..config.configuration import Configuration
     from ..tracing.executions import Execution
-    from .resource import Resource
 
 __all__ = ["CallContext"]
 
@@ -30,7 +29,7 @@ class CallContext(Protocol):
     ) -> AbstractContextManager[Execution]:
         """Have a trace show what the block does as one."""
 
-    def resource_name(self, resource: Resource) -> str:
+    def resource_name(self, resource: Any) -> str:
         """The name by which the agent declares a resource; empty if it does not."""
 
     def notice(self, text: str) -> None:
