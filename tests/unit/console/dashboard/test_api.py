@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.console.dashboards import make_state, opened_page
+from support.store import memory_sets
 from tamias.store.encoding.keys import encode_key
 from tamias.store.encoding.values import dumps
 from tamias.store.records.dead_letters import DeadLetter
@@ -209,6 +210,53 @@ class TestDeadLetters:
             answer = page.post("0/dead-letters/retry", {"all": True})
         assert answer.status_code == 409
         assert "tamias dead-letters retry" in answer.json()["error"]["hint"]
+
+
+class TestSets:
+    def test_items_of_a_keys_set_come_in_pages_and_are_found_by_words(self, tmp_path: Path) -> None:
+        state = memory_sets.made(tmp_path / "s")
+        items = [
+            memory_sets.item(f"i{n}", f"note {n} {SCRIPT}", metadata={"n": n}) for n in range(9)
+        ]
+        memory_sets.add(state, "ada", "notes/of the day", *items)
+        with opened_page(state) as page:
+            (row,) = page.get("0/keys")["keys"]
+            assert (row["text"], row["fields"], row["sets"]) == ("ada", 0, 1)
+            (found,) = page.get(f"0/keys/{row['token']}")["sets"]
+            assert (found["name"], found["size"]) == ("notes/of the day", 9)
+            address = f"0/keys/{row['token']}/sets/notes/of the day"
+            ids: list[str] = []
+            after: str | None = ""
+            while after is not None:
+                part = page.get(address, limit=4, after=after)
+                ids += [each["id"] for each in part["items"]]
+                after = part["next"]
+            assert ids == [f"i{n}" for n in range(9)]
+            best = page.get(address, query="note 7", limit=1)["items"][0]
+            assert (best["id"], best["value"], best["metadata"]) == (
+                "i7",
+                f"note 7 {SCRIPT}",
+                {"n": 7},
+            )
+            assert page.error(f"0/keys/{row['token']}/sets/other", 404)
+
+    def test_a_shared_set_is_shown_over_all_shards(self, tmp_path: Path) -> None:
+        state = memory_sets.made(tmp_path / "s")
+        keys = [f"k{n}" for n in range(12)]
+        for key in keys:
+            item = memory_sets.item(key, f"of {key}", owner=encode_key(key))
+            memory_sets.add(state, key, "all", item, shared=True)
+        with opened_page(state) as page:
+            (found,) = page.get("0/sets")["sets"]
+            assert (found["name"], found["shared"], found["size"]) == ("all", True, 12)
+            rows: list[dict[str, Any]] = []
+            after: str | None = ""
+            while after is not None:
+                part = page.get("0/sets/all", limit=5, after=after)
+                rows += part["items"]
+                after = part["next"]
+            assert sorted(row["id"] for row in rows) == sorted(keys)
+            assert {row["id"]: row["added_by"] for row in rows} == {key: key for key in keys}
 
 
 class TestLogs:
