@@ -24,6 +24,7 @@ profiles.load()
 
 NEEDS = {
     "tests/acceptance": ("process",),
+    "tests/browser": ("process", "browser"),
     "tests/examples": ("process",),
     "tests/fire": ("process", "slow"),
     "tests/flink": ("process", "java", "flink", "slow"),

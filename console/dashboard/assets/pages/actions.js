@@ -1,38 +1,58 @@
 /* The actions: how often, how long, how often they failed, which calls they made. From the series. */
 
-import { h, svg } from "../lib/dom.js";
+import { fill, h, svg } from "../lib/dom.js";
 import { count, duration, percent } from "../lib/format.js";
-import { pageHead } from "../parts/head.js";
+import { card, pageHead } from "../parts/head.js";
 import { empty } from "../parts/states.js";
 import { table } from "../parts/table.js";
+import { facts } from "../parts/tree.js";
 
+const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const DURATION = "tamias_action_seconds";
-const FAILURES = "tamias_action_failures_total";
-const MADE = "tamias_durable_calls_made_total";
-const REPLAYED = "tamias_durable_calls_replayed_total";
+const COUNTED = {
+  tamias_action_executions_total: "done",
+  tamias_action_failures_total: "failures",
+  tamias_durable_calls_made_total: "made",
+  tamias_durable_calls_replayed_total: "replayed",
+  tamias_durable_call_failures_total: "callFailures",
+};
 
 export function showActions(host, { live }) {
   const list = table([
     { name: "action", label: "Action", class: "wide", sort: (row) => row.id, of: (row) => row.id },
-    { name: "runs", label: "Times", class: "number", sort: (row) => row.runs, of: (row) => count(row.runs) },
-    { name: "failures", label: "Failed", class: "number", sort: (row) => row.failures, of: (row) => (row.failures ? `${count(row.failures)} (${percent(row.failures / Math.max(1, row.runs), 1)})` : "0") },
+    { name: "done", label: "Done", class: "number", sort: (row) => row.done, of: (row) => count(row.done) },
+    { name: "failures", label: "Failed", class: "number", sort: (row) => row.failures, of: (row) => (row.failures ? `${count(row.failures)} (${percent(row.failures / (row.done + row.failures), 1)})` : "0") },
     { name: "total", label: "Time in all", class: "number", sort: (row) => row.sum, of: (row) => duration(row.sum) },
     { name: "mean", label: "Mean", class: "number", sort: (row) => row.mean, of: (row) => duration(row.mean) },
     { name: "p50", label: "Half within", class: "number", sort: (row) => row.p50, of: (row) => duration(row.p50) },
     { name: "p99", label: "99 % within", class: "number", sort: (row) => row.p99, of: (row) => duration(row.p99) },
     { name: "spread", label: "Spread", of: (row) => row.picture },
-    { name: "made", label: "Calls made", class: "number", sort: (row) => row.made, of: (row) => count(row.made) },
+    { name: "made", label: "Calls made", class: "number", sort: (row) => row.made, of: (row) => `${count(row.made)}${row.callFailures ? `, ${count(row.callFailures)} failed` : ""}` },
     { name: "replayed", label: "Replayed", class: "number", sort: (row) => row.replayed, of: (row) => count(row.replayed) },
   ], { wide: true, caption: "Actions", sort: { name: "total", falling: true }, empty: () => empty("No action has been executed in this life.", "Durations, failures and durable calls are counted per action as soon as one is.") });
-  host.append(pageHead("Actions"), h("p", { class: "quiet" }, "Since the pool was started. A duration is the time of an execution, without what it waited for while it was suspended."), list.root);
-  return live.listen(({ status }) => status && list.show(rowsOf(status.series ?? [])));
+  host.append(pageHead("Actions"), h("p", { class: "quiet" }, "Since the pool was started. A duration is that of an execution, with what it waits for."), list.root);
+  const own = h("div");
+  host.append(own);
+  return live.listen(({ status }) => {
+    if (!status) return;
+    list.show(rowsOf(status.series ?? []));
+    const metrics = Object.entries(status.metrics ?? {});
+    fill(own, metrics.length > 0 && card("What the agent measures itself", facts(metrics.map(([name, value]) => [name, plain(value)]))));
+  });
+}
+
+/** A metric of the agent: a number, or a few of them by name. */
+function plain(value) {
+  const number = (each) => (typeof each === "number" ? tenths.format(each) : String(each));
+  if (value === null || typeof value !== "object") return number(value);
+  return Object.entries(value).map(([name, each]) => `${name} ${number(each)}`).join(", ");
 }
 
 /** A row for each action, of all series that have such a label. */
 export function rowsOf(series) {
   const rows = new Map();
   const row = (name) => {
-    if (!rows.has(name)) rows.set(name, { id: name, runs: 0, sum: 0, failures: 0, made: 0, replayed: 0, buckets: new Map() });
+    if (!rows.has(name)) rows.set(name, { id: name, done: 0, runs: 0, sum: 0, failures: 0, made: 0, replayed: 0, callFailures: 0, buckets: new Map() });
     return rows.get(name);
   };
   for (const family of series) {
@@ -43,9 +63,7 @@ export function rowsOf(series) {
         at.runs += value.count;
         at.sum += value.sum;
         for (const [bound, sum] of Object.entries(value.buckets)) at.buckets.set(bound, (at.buckets.get(bound) ?? 0) + sum);
-      } else if (family.name === FAILURES) at.failures += value;
-      else if (family.name === MADE) at.made += value;
-      else if (family.name === REPLAYED) at.replayed += value;
+      } else if (family.name in COUNTED) at[COUNTED[family.name]] += value;
     }
   }
   for (const each of rows.values()) {

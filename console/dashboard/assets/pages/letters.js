@@ -143,7 +143,7 @@ function showLetter(host, { job, live }, number) {
       ])),
       letter.traceback && card("Traceback", h("pre", { tabindex: "0" }, letter.traceback)),
       card("Input", valueTree(letter.input, { open: 3 })),
-      letter.attempts_errors?.length > 1 && card("Errors of all attempts", h("ol", { class: "plain-list" }, letter.attempts_errors.map((each) => h("li", {}, typeof each === "string" ? each : valueTree(each))))),
+      letter.attempts_errors?.length > 1 && card("Errors of all attempts", h("ol", { class: "plain-list" }, letter.attempts_errors.map((each) => h("li", {}, typeof each === "string" ? each : [h("span", { class: "quiet numbers" }, `${clock(each.at)} ${each.of ?? ""} `), each.error])))),
       letter.stacks && card("Stacks", h("pre", { tabindex: "0" }, letter.stacks)));
   });
   load();

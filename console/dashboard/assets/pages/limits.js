@@ -55,17 +55,19 @@ function of(used, most, format) {
   return `${format(used)} of ${format(most)} (${percent(used / most)})`;
 }
 
-/** What the series have by model: tokens, cost, durations. */
+/** What the series have by model: calls, durations, tokens by kind, cost. */
 function modelRows(series) {
   const rows = new Map();
   for (const family of series) {
     for (const [labels, value] of family.samples) {
       if (labels.model === undefined) continue;
-      const row = rows.get(labels.model) ?? { id: labels.model, values: {} };
-      rows.set(labels.model, row);
-      const extra = Object.entries(labels).filter(([name]) => name !== "model").map(([, text]) => text).join(" ");
-      const name = [family.name.replace(/^tamias_(model_)?/, "").replace(/_(total|seconds)$/g, "").replace(/_/g, " "), extra].filter(Boolean).join(", ");
-      row.values[name] = family.type === "histogram" ? (family.unit === "seconds" ? duration(value.count ? value.sum / value.count : null) : count(value.sum)) : family.unit === "seconds" ? duration(value) : family.name.includes("cost") ? money(value) : count(value);
+      const { values } = rows.get(labels.model) ?? rows.set(labels.model, { id: labels.model, values: {} }).get(labels.model);
+      if (family.name === "tamias_model_call_seconds") {
+        values.Calls = count(value.count);
+        values["Mean time"] = duration(value.count ? value.sum / value.count : null);
+      } else if (family.name === "tamias_model_call_failures_total") values.Failed = count(value);
+      else if (family.name === "tamias_model_tokens") values[`Tokens, ${labels.type}`] = count(value.sum);
+      else if (family.name === "tamias_model_cost_total") values.Cost = money(value);
     }
   }
   return [...rows.values()];

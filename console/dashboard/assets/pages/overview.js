@@ -28,6 +28,7 @@ export function showOverview(host, { job, live }) {
   const failuresBox = h("div");
   const keysBox = h("div");
   const limitsBox = h("div");
+  const storeBox = h("div");
   host.append(
     pageHead("Overview", choice("Time shown", RANGES, charts.seconds, (seconds) => charts.show(live.history, Number(seconds)))),
     h("div", { class: "state" }, stateLine, progress), notices,
@@ -39,7 +40,7 @@ export function showOverview(host, { job, live }) {
       charts.add("Memory of workers (RSS)", [{ name: "memory", column: "rss" }], size),
       charts.add("Event loop late, at most", [{ name: "lag", column: "lag" }], late),
       charts.add("Suspended runs", [{ name: "suspended", column: "suspended" }], brief)),
-    h("div", { class: "cards-grid" }, card("What waits", waitsBox), card("Failures", failuresBox), card("Keys with the most inputs", keysBox), card("Limits and cost", limitsBox)));
+    h("div", { class: "cards-grid" }, card("What waits", waitsBox), card("Failures", failuresBox), card("Keys with the most inputs", keysBox), card("Limits and cost", limitsBox), card("Store", storeBox)));
 
   const drawn = new Map();
   const redraw = (box, data, draw) => {
@@ -62,6 +63,7 @@ export function showOverview(host, { job, live }) {
     redraw(failuresBox, [status.failures, status.failed], () => failures(status, to));
     redraw(keysBox, status.hot_keys, () => hotKeys(status.hot_keys, to));
     redraw(limitsBox, status.limits, () => limits(status.limits, to));
+    redraw(storeBox, storeNumbers(status), (found) => facts(found));
   });
 }
 
@@ -162,4 +164,17 @@ function limits(all, to) {
   const spent = names.reduce((sum, [, limit]) => sum + (limit.spent ?? 0), 0);
   return [facts(names.slice(0, 6).map(([name, limit]) => [name, `${count(limit.active)} under way, ${counted(limit.waiting, "call waits", "calls wait")}`])),
     h("p", {}, spent > 0 && `${money(spent)} spent in all lives. `, h("a", { href: to("limits") }, "All limits"))];
+}
+
+/** What the series say of the store: how commits went, how full it is. */
+function storeNumbers(status) {
+  const value = (name) => status.series?.find((family) => family.name === name)?.samples[0]?.[1];
+  const commits = value("tamias_commit_seconds");
+  const written = value("tamias_commit_bytes_total");
+  return [
+    ["Shards", count(status.shards)], ["Durability", status.durability],
+    ["Commits", commits ? count(commits.count) : ""], ["Mean time of one", commits?.count ? duration(commits.sum / commits.count) : ""],
+    ["Written", written === undefined ? "" : bytes(written)], ["Size", bytes(value("tamias_store_used_bytes")).replace("\u2013", "")],
+    ["Fullest map", value("tamias_store_map_used_ratio") === undefined ? "" : percent(value("tamias_store_map_used_ratio"), 1)],
+  ];
 }

@@ -8,12 +8,12 @@ const WITHIN = 1500; // milliseconds between `g` and the letter
 
 /** Listens to shortcuts; `job` gives the job that is shown. */
 export function listenToKeys(pages, job) {
-  let since = 0;
+  let since = -WITHIN;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || isWriting(event.target)) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.timeStamp - since < WITHIN) {
-      since = 0;
+      since = -WITHIN;
       const page = pages.find((one) => one.letter === event.key);
       if (page && job()) {
         event.preventDefault();
