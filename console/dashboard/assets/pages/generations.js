@@ -17,6 +17,7 @@ export function showGenerations(host, { job, live }) {
   const reload = actionButton("Reload", async () => {
     const done = await post(`/${job}/reload`, {});
     load({ quiet: true });
+    if (done.pending) return done.message;
     return done.generation ? `Generation ${done.generation} is in use.` : "The reload is done.";
   }, { sure: ["Reload the agent?", "New workers read the code from disk and take the shards over. If they fail, it is rolled back by itself."], kind: "primary" });
   const rollback = actionButton("Roll back", async () => {
@@ -34,7 +35,7 @@ export function showGenerations(host, { job, live }) {
     ], { id: (row) => row.generation, caption: "Generations" });
     list.show(found.generations);
     const files = found.generations.find((one) => one.current)?.files;
-    fill(box, list.root, card("Last reload", found.reload ? valueTree(found.reload, { open: 1 }) : empty("There was none in this life.", "tamias reload, and the button above, go over to the code on disk without a stop.")),
+    fill(box, list.root, card("Last reload", found.reload ? facts(Object.entries(found.reload).map(([name, value]) => [name.replace(/_/g, " "), value !== null && typeof value === "object" ? valueTree(value) : value === null ? "" : String(value)])) : empty("There was none in this life.", "tamias reload, and the button above, go over to the code on disk without a stop.")),
       files && Object.keys(files).length > 0 && card("Files of the code in use", facts(Object.entries(files).map(([file, digest]) => [h("code", {}, String(digest).slice(0, 12)), file]))));
   });
   host.append(pageHead("Generations", rollback, reload), readOnlyNote() ?? "", box);

@@ -39,8 +39,8 @@ function buttons(job, slot, live) {
   const stacks = h("button", { type: "button", class: "small", on: { click: () => showStacks(job, slot) } }, "Stacks");
   const profile = h("button", { type: "button", class: "small", on: { click: () => go(link(job, "profile", [], { worker: slot, take: 5 })) } }, "Profile 5 s");
   const swap = actionButton("Swap", async () => {
-    await post(`/${job}/workers/${slot}/swap`);
-    return `Worker ${slot} was replaced by a fresh one.`;
+    const done = await post(`/${job}/workers/${slot}/swap`);
+    return done.pending ? done.message : `Worker ${slot} was replaced by a fresh one.`;
   }, {
     kind: "small",
     sure: [`Swap worker ${slot}?`, "A fresh worker takes its shards over one by one; then this one ends. Inputs that it executes are finished first."],
@@ -77,8 +77,8 @@ function showAll(host, { job, live }) {
   ], { id: (row) => row.slot, wide: true, caption: "Workers", empty: () => empty("No workers.", "The job is at rest. Its keys, runs, dead letters and profiles can be looked at all the same.") });
   const size = h("input", { type: "number", min: "1", max: "10000", class: "size", "aria-label": "Number of workers" });
   const scale = actionButton("Scale", async () => {
-    await post(`/${job}/scale`, { workers: Number(size.value) });
-    return `The pool has ${size.value} workers.`;
+    const done = await post(`/${job}/scale`, { workers: Number(size.value) });
+    return done.pending ? done.message : `The pool has ${size.value} workers.`;
   }, { sure: () => [`Scale to ${size.value} workers?`, "Shards move between workers one by one; no input is lost, and none is done twice."] });
   const heading = h("span", { class: "quiet numbers" });
   host.append(pageHead("Workers", heading, size, scale), readOnlyNote() ?? "", list.root);
