@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from support.cli import is_dead, wait_for
-from tamias.agent.errors import UsageError
+from tamias.agent.errors import MissingExtraError, UsageError
 from tamias.cli.observing.exporter import Exporter
 
 if TYPE_CHECKING:
@@ -59,3 +60,16 @@ def test_without_an_address_nothing_is_started() -> None:
     with Exporter([], None) as exporter:
         assert exporter.url == ""
         assert exporting() == []
+
+
+def test_what_is_not_installed_is_said_before_anything_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(MissingExtraError, match="prometheus-client") as metrics:
+        Exporter([tmp_path], "0")
+    assert "tamias[metrics]" in metrics.value.hint
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(MissingExtraError, match="OpenTelemetry") as otlp:
+        Exporter([tmp_path], None, "http://localhost:4318")
+    assert "tamias[otel]" in otlp.value.hint
