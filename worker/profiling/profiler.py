@@ -16,13 +16,14 @@ import logging
 import os
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from ...agent.config.profile_options import ProfileOptions
 from ...agent.failures.error_text import one_line
 from ...store.state.layout import StateLayout
 from ..tasks.thread_pool import threads_are_replaced
+from .moments import Moments
 from .owners import Owners
 from .recording import (
     Stretch,
@@ -33,7 +34,7 @@ from .recording import (
     stacks_answer,
     write_answer,
 )
-from .sampler import Sampler, Samples, action_codes, period_after
+from .sampler import Sampler, Samples, action_codes, period_after, prompt_switching
 from .stack_report import stack_report
 from .taking import ProfileTaking, error_answer, taking_of
 
@@ -52,6 +53,8 @@ __all__ = ["Profiler"]
 STRETCH_SECONDS: Final = 10.0
 FIRST_STRETCH_SECONDS: Final = 1.0
 """Of the first stretch of a worker's life; each that follows is twice as long."""
+LATE_SECONDS: Final = 0.0002
+"""A sample that is later than this may have waited for the interpreter's lock."""
 LOOK_SECONDS: Final = 1.0
 """How often it looks for requests."""
 
@@ -117,6 +120,7 @@ class Profiler:
         self._shortest = 1 / hz if hz else None
         self._period = self._shortest
         """Between two samples of the record; None if there is none."""
+        self._moments: Moments | None = None
         self._record = Samples()
         self._record_until = 0.0
         self._stretch_seconds = FIRST_STRETCH_SECONDS
@@ -125,6 +129,7 @@ class Profiler:
         """When it looked for requests, in monotonic seconds, and its own CPU time then."""
         self._own_seconds = 0.0
         self._taking: list[Taking] = []
+        self._switching = ExitStack()
         self._answered: set[str] = set()
         self._has_failed = False
         self._ended = threading.Event()
@@ -161,6 +166,7 @@ class Profiler:
                     self._has_failed = True
                     _LOG.warning("sampling has failed, and is tried again: %s", one_line(error))
                 self._ended.wait(LOOK_SECONDS)
+        self._switching.close()
         for taking in self._taking:
             self._answer(taking)
         self._write_record()
@@ -168,10 +174,19 @@ class Profiler:
     def _pause(self, now: float) -> float:
         """Seconds until there is something to do."""
         pauses = [self._next_look - now, *(taking.until - now for taking in self._taking)]
-        period = self._sample_period()
-        if period is not None:
-            pauses.append(period)
+        moments = self._moments_from(now)
+        if moments is not None:
+            pauses.append(moments.until_next(now))
         return max(0.0, min(pauses))
+
+    def _moments_from(self, now: float) -> Moments | None:
+        """When samples are due; None if none are taken now."""
+        period = self._sample_period()
+        if period is None:
+            self._moments = None
+        elif self._moments is None or self._moments.period != period:
+            self._moments = Moments(period, now)
+        return self._moments
 
     def _sample_period(self) -> float | None:
         """The seconds between two samples; None if none are taken now."""
@@ -179,12 +194,16 @@ class Profiler:
         return min((period for period in periods if period is not None), default=None)
 
     def _step(self, now: float) -> None:
-        if self._sample_period() is not None:
-            self._sample()
+        moments = self._moments_from(now)
+        weight = 0.0 if moments is None else moments.passed(now)
+        if moments is not None and weight:
+            self._sample(weight, moments)
         ended = [taking for taking in self._taking if now >= taking.until]
         for taking in ended:
             self._taking.remove(taking)
             self._answer(taking)
+        if not self._taking:
+            self._switching.close()
         if now >= self._record_until:
             self._write_record()
             self._begin_stretch(now)
@@ -196,9 +215,10 @@ class Profiler:
                     self._answered.add(request.id)
                     self._begin(request)
 
-    def _sample(self) -> None:
+    def _sample(self, weight: float, moments: Moments) -> None:
         """Look once; what is seen goes into the record and into all profiles that are taken."""
-        seen = self._sampler.sample()
+        late = moments.late > LATE_SECONDS
+        seen = self._sampler.sample(weight, late=late, since=moments.since)
         if self._period is not None:
             self._record.add_threads(seen)
         profiles = [taking for taking in self._taking if isinstance(taking, ProfileTaking)]
@@ -206,7 +226,7 @@ class Profiler:
             taking.samples.add_threads(seen)
         with_tasks = [taking for taking in profiles if taking.request.tasks]
         if with_tasks:
-            tasks = self._sampler.sample_tasks(self._loop)
+            tasks = self._sampler.sample_tasks(self._loop, weight)
             for taking in with_tasks:
                 taking.samples.add_tasks(tasks)
 
@@ -225,8 +245,10 @@ class Profiler:
         except Exception as error:  # noqa: BLE001 (of memray: anything)
             self._write(request, error_answer(error))
             return
-        if self._sample_period() is None or request.tasks:
+        if self._sample_period() is None:
             self._sampler.start()
+        if not self._taking:
+            self._switching.enter_context(prompt_switching())
         self._taking.append(taking)
 
     def _answer(self, taking: Taking) -> None:

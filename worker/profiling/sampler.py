@@ -2,9 +2,16 @@
 
 **What a sample is worth.** The thread needs the interpreter's lock to look. While C code holds the
 lock, it waits, and then finds the interpreter in whatever follows; so counting samples would show
-too little of such code. Each sample is therefore worth the time that has passed since the last one:
-the wait counts for the stack in which it ends, which is that of the code that called into C. Beside
-that, each sample is worth the CPU time that its thread has used since, by the thread's own clock.
+too little of such code. Each sample therefore counts for the time of all moments at which one was
+due (`moments.py`): the wait counts for the stack in which it ends, which is that of the code that
+called into C. That holds if the lock is asked for soon: by default, a thread that waits for it does
+so only after five milliseconds, and gets it before if the other one releases it by itself. So while
+a profile was asked for, that time is shorter (`prompt_switching`).
+
+**CPU time.** A thread that waits when it is seen may have used much time since the last sample, for
+something else. So the kernel is asked for the thread's state. If it runs, or waits for the lock
+(which it then had until now), all its CPU time that is not counted yet is that of its stack;
+otherwise that time is left for the next sample.
 
 **What a stack looks like.** Frames of tamias around an action are replaced by one frame that names
 the action; the key can be the next one. What is not in an action is below a frame that says what it
@@ -20,6 +27,7 @@ import asyncio
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..tasks.stacks import chain_of
@@ -28,7 +36,7 @@ from .owners import Owners
 from .profile import Frame, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from types import CodeType, FrameType
 
     from .owners import Owner
@@ -42,6 +50,10 @@ ACTION: Final = "action "
 _DEEPEST: Final = 200
 """Frames of a stack that are kept, the innermost ones."""
 _MOST_TASKS: Final = 256
+_LEAST_USED: Final = 0.00001
+"""CPU time that is worth a look at the thread's state."""
+_PROMPT_SECONDS: Final = 0.0005
+_MOST_CLOCKS: Final = 1000
 _MOST_CODE: Final = 20_000
 """Code objects whose frames are kept: code that is made anew all the time must not stay."""
 _LARGEST_SHARE: Final = 0.01
@@ -127,51 +139,99 @@ class Sampler:
     ) -> None:
         self._actions = actions
         self._idle = frozenset(idle)
-        self._clocks: dict[int, tuple[int, float]] = {}
-        """By thread, its clock and the CPU time of the last sample."""
+        self._clocks: dict[int, int] = {}
+        """The clocks of threads."""
+        self._counted: dict[int, tuple[float, float]] = {}
+        """By thread, the CPU time that is in samples, and until which moment that is."""
+        self._numbers: dict[int, int] = {}
+        """The kernel's numbers of threads."""
         self._frames: dict[CodeType, Frame] = {}
         self._last = time.monotonic()
-        self._last_tasks = self._last
         self.owners = Owners()
 
     def start(self) -> None:
         """Begin a stretch of time: the next sample counts from here."""
-        self._last = self._last_tasks = time.monotonic()
-        self._clocks.clear()
+        self._last = time.monotonic()
+        self._forget()
         for ident in sys._current_frames():  # noqa: SLF001 (documented)
-            self._cpu_since(ident)
+            self._counted[ident] = self._last, self._cpu_time(ident)
 
-    def sample(self) -> list[Seen]:
-        """Look at all threads but this one, once."""
+    def sample(
+        self, weight: float | None = None, *, late: bool = True, since: float = 0.0
+    ) -> list[Seen]:
+        """Look at all threads but this one, once.
+
+        Args:
+            weight: for how many seconds the sample counts; without it, those since the last one.
+            late: whether this thread may have had to wait for the interpreter's lock.
+            since: the seconds since the sample was due.
+        """
         now = time.monotonic()
-        passed, self._last = now - self._last, now
+        if weight is None:
+            weight = now - self._last
+        self._last = now
         own = threading.get_ident()
         main = threading.main_thread().ident
         names: dict[int, str] = {}
-        found = []
-        for ident, frame in sys._current_frames().items():  # noqa: SLF001 (documented)
-            if ident == own:
-                continue
+        found: list[tuple[int, Seen]] = []
+        frames = sys._current_frames()  # noqa: SLF001 (documented)
+        frames.pop(own, None)
+        for ident, frame in frames.items():
             if ident != main and not names:
                 names = {
                     thread.ident: thread.name
                     for thread in threading.enumerate()
                     if thread.ident is not None
                 }
-            used = self._cpu_since(ident)
             owner = self.owners.of_thread(ident)
             thread = "" if ident == main else names.get(ident, "?")
             stack = self.stack_of(frame, thread, owner)
-            found.append(Seen(stack, passed, used, owner))
-        return found
+            found.append((ident, Seen(stack, weight, 0.0, owner)))
+        return [
+            each._replace(cpu=self._used(ident, now - since, late=late)) for ident, each in found
+        ]
 
-    def sample_tasks(self, loop: asyncio.AbstractEventLoop) -> list[Seen]:
-        """Look at the tasks of a loop that wait, once.
+    def _used(self, ident: int, due: float, *, late: bool) -> float:
+        """The CPU time that counts for the stack in which a thread was seen.
+
+        What it has used after the moment when the sample was due is left for the next one: C code
+        that holds the lock would always have its time up to its end, and that of others before it.
+        """
+        now, used = time.monotonic(), self._cpu_time(ident)
+        before, counted = self._counted.setdefault(ident, (due, used))
+        if used - counted < _LEAST_USED or not self._uses_processor(ident, late=late):
+            return 0.0
+        part = min(1.0, max(0.0, due - before) / max(now - before, 1e-9))
+        counts = part * (used - counted)
+        self._counted[ident] = due, counted + counts
+        return counts
+
+    def _uses_processor(self, ident: int, *, late: bool) -> bool:
+        """Whether a thread runs, or would if it had the interpreter's lock.
+
+        It can only wait for the lock because of this thread, which was late then.
+        """
+        number = self._numbers.get(ident)
+        if number is None:
+            self._numbers.update(
+                (thread.ident, thread.native_id)
+                for thread in threading.enumerate()
+                if thread.ident is not None and thread.native_id is not None
+            )
+            number = self._numbers.get(ident)
+        if number is None:
+            return True
+        state = _read(f"/proc/self/task/{number}/stat").rpartition(b")")[2][1:2]
+        if state != b"S":
+            return state == b"R"
+        waits_in = _read(f"/proc/self/task/{number}/wchan") if late else b"?"
+        return late and (waits_in in {b"", b"0"} or b"futex" in waits_in)
+
+    def sample_tasks(self, loop: asyncio.AbstractEventLoop, passed: float) -> list[Seen]:
+        """Look at the tasks of a loop that wait, once, for `passed` seconds.
 
         Of more than a few hundred tasks only the first are looked at.
         """
-        now = time.monotonic()
-        passed, self._last_tasks = now - self._last_tasks, now
         try:
             tasks = asyncio.all_tasks(loop)
         except RuntimeError:  # the set has changed too often meanwhile
@@ -197,17 +257,24 @@ class Sampler:
         inner = [self._frame(each.f_code) for each in frames]
         return (Frame(f"{ACTION}{owner.action}"), *inner[-_DEEPEST:])
 
-    def _cpu_since(self, ident: int) -> float:
-        """The CPU time of a thread since the last sample."""
+    def _cpu_time(self, ident: int) -> float:
+        """The CPU time that a thread has used; 0.0 if it has ended."""
         try:
-            known = self._clocks.get(ident)
-            clock = time.pthread_getcpuclockid(ident) if known is None else known[0]
-            used = time.clock_gettime(clock)
-        except OSError:  # the thread has ended
-            self._clocks.pop(ident, None)
+            clock = self._clocks.get(ident)
+            if clock is None:
+                if len(self._clocks) > _MOST_CLOCKS:
+                    self._forget()
+                clock = self._clocks[ident] = time.pthread_getcpuclockid(ident)
+            return time.clock_gettime(clock)
+        except OSError:
+            for known in (self._clocks, self._counted, self._numbers):
+                known.pop(ident, None)
             return 0.0
-        self._clocks[ident] = clock, used
-        return 0.0 if known is None else max(0.0, used - known[1])
+
+    def _forget(self) -> None:
+        self._clocks.clear()
+        self._counted.clear()
+        self._numbers.clear()
 
     def stack_of(self, frame: FrameType | None, thread: str, owner: Owner | None) -> Stack:
         """The stack of a frame, the outermost frame first.
@@ -255,6 +322,26 @@ class Sampler:
                 self._frames.clear()
             self._frames[code] = known
         return known
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (quicker)
+            return file.read(512)
+    except OSError:  # the thread has ended
+        return b""
+
+
+@contextmanager
+def prompt_switching() -> Iterator[None]:
+    """In this block, a thread that waits for the interpreter's lock gets it soon."""
+    before = sys.getswitchinterval()
+    if before > _PROMPT_SECONDS:
+        sys.setswitchinterval(_PROMPT_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def period_after(period: float, share: float, shortest: float) -> float:

@@ -116,8 +116,8 @@ def test_a_full_disk_is_counted_and_nothing_else(
         monkeypatch.setattr(recording.StretchFile, "_append", full)
         while not profiler.failures:
             time.sleep(0.01)
-        before = profiler.failures
         monkeypatch.undo()
+        before = profiler.failures
         request = asked(kind="stacks", seconds=0)
         assert answer(tmp_path, request)["threads"]
     assert profiler.failures == before

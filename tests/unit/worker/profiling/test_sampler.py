@@ -89,8 +89,8 @@ async def test_of_a_task_that_waits_the_chain_of_its_coroutines_is_seen() -> Non
     task = asyncio.create_task(wait_long(None, None))
     await asyncio.sleep(0)
     sampler, samples = Sampler(action_codes({"ask": wait_long})), Samples()
-    seen = await asyncio.to_thread(sampler.sample_tasks, asyncio.get_running_loop())
-    samples.add_tasks([each._replace(seconds=2.0) for each in seen])
+    seen = await asyncio.to_thread(sampler.sample_tasks, asyncio.get_running_loop(), 2.0)
+    samples.add_tasks(seen)
     task.cancel()
     (stack,) = samples.waits.seconds
     assert [frame.name.rpartition(".")[2] for frame in stack[:3]] == [
