@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from .api.overview import job_list
-from .api.routes import ROUTES
+from .api.routes import ROUTES, Pace
 from .assets_served import Assets
 from .endpoints.replies import NotThereError, Workshop, json_response
 from .live import EventStream, LiveFeed
@@ -35,13 +35,15 @@ def make_app(jobs: Jobs, access: Access) -> ASGIApp:
     """The application for these jobs."""
     feed = LiveFeed(jobs)
     assets = Assets()
-    workshop = Workshop()
-
-    long_workshop = Workshop(threads=4, waiting=40)
+    workshops = {
+        Pace.QUICK: Workshop(threads=6, waiting=60),
+        Pace.SLOW: Workshop(threads=4, waiting=40),
+        Pace.WAITING: Workshop(threads=6, waiting=20),
+    }
+    workshop = workshops[Pace.QUICK]
 
     def job_route(route: JobRoute) -> Route:
-        shop = long_workshop if route.takes_long else workshop
-        endpoint = shop.endpoint(jobs.get, route.work)
+        endpoint = workshops[route.pace].endpoint(jobs.get, route.work)
         return Route(f"/api/{{job}}/{route.path}", endpoint, methods=[route.method])
 
     def session(_: Asked) -> dict[str, Any]:

@@ -182,7 +182,7 @@ class Job:
 
 
 class Jobs:
-    """All jobs of a dashboard; those that were found stay, so that their ids do.
+    """All jobs of a dashboard; one that vanishes stays, unless its place is needed.
 
     Args:
         paths: the state directories; none for those below a folder.
@@ -192,6 +192,7 @@ class Jobs:
     def __init__(self, paths: Sequence[Path], below: Path | None = None) -> None:
         self._lock = Lock()
         self._jobs: dict[Path, Job] = {}
+        self._made = 0
         self._below = below
         self._next_look = 0.0
         for path in paths:
@@ -224,8 +225,20 @@ class Jobs:
     def _add(self, path: Path) -> None:
         place = Path(os.path.realpath(path))
         with self._lock:
-            if place not in self._jobs and len(self._jobs) < MOST_JOBS:
-                self._jobs[place] = Job(str(len(self._jobs)), place)
+            if place in self._jobs:
+                return
+            if len(self._jobs) >= MOST_JOBS and not self._drop_one():
+                return
+            self._jobs[place] = Job(str(self._made), place)
+            self._made += 1
+
+    def _drop_one(self) -> bool:
+        """Forget a job whose state directory has vanished; return whether there is one."""
+        gone = next((path for path, job in self._jobs.items() if not job.is_there), None)
+        if gone is None:
+            return False
+        self._jobs.pop(gone).close()
+        return True
 
 
 def states_below(folder: Path) -> Iterator[Path]:

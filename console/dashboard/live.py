@@ -7,6 +7,7 @@ when it has taken the one before. So one that takes nothing costs as much as one
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .jobs import Job, Jobs
 
 __all__ = ["EventStream", "LiveFeed"]
+
+_LOG: Final = logging.getLogger("tamias.dashboard")
 
 EVERY: Final = 1.0
 MOST_STREAMS: Final = 256
@@ -68,8 +71,14 @@ class LiveFeed:
         """Sample until it is cancelled."""
         self._limiter = CapacityLimiter(1)
         while True:
-            for job in await self._in_thread(self._jobs.all):
-                await self._sample(job)
+            jobs = await self._in_thread(self._jobs.all)
+            for job in jobs:
+                try:
+                    await self._sample(job)
+                except Exception:  # noqa: BLE001 (the charts of all others go on)
+                    _LOG.exception("job %s cannot be sampled", job.path)
+            known = {job.id for job in jobs}
+            self.history = {id_: past for id_, past in self.history.items() if id_ in known}
             self.samples += 1
             await asyncio.sleep(self._every)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import (
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
     from ..endpoints.replies import Asked
     from ..jobs import Job
 
-__all__ = ["ROUTES", "JobRoute"]
+__all__ = ["ROUTES", "JobRoute", "Pace"]
+
+
+class Pace(Enum):
+    """What a request waits for."""
+
+    QUICK = "files"
+    SLOW = "many files, or a child process"
+    WAITING = "the pool, or its workers"
 
 
 class JobRoute(NamedTuple):
@@ -35,37 +44,37 @@ class JobRoute(NamedTuple):
         path: behind the job's id.
         work: does it, in a thread.
         method: "GET", or "POST" for what changes something.
-        takes_long: whether it may take much longer than reading a file.
+        pace: what it waits for; requests of one pace do not hold up those of another.
     """
 
     path: str
     work: Callable[[Job, Asked], Any]
     method: str = "GET"
-    takes_long: bool = False
+    pace: Pace = Pace.QUICK
 
 
 ROUTES: Final = (
     JobRoute("status", overview.job_status),
     JobRoute("keys", keys.key_list),
-    JobRoute("keys/{token}", memory.key_memory, takes_long=True),
+    JobRoute("keys/{token}", memory.key_memory, pace=Pace.SLOW),
     JobRoute("keys/{token}/sets/{name:path}", sets.items_of_key),
     JobRoute("sets", sets.shared_sets),
     JobRoute("sets/{name:path}", sets.shared_items),
     JobRoute("dead-letters", dead_letters.letter_list),
-    JobRoute("dead-letters/retry", dead_letters.retry, "POST", takes_long=True),
-    JobRoute("dead-letters/{number}", dead_letters.one_letter, takes_long=True),
-    JobRoute("questions", questions.question_list, takes_long=True),
-    JobRoute("questions/{token}/answer", questions.answer, "POST", takes_long=True),
-    JobRoute("profile", profiles.recorded_profile, takes_long=True),
-    JobRoute("profile", profiles.take_profile, "POST", takes_long=True),
-    JobRoute("runs", runs.run_list, takes_long=True),
-    JobRoute("runs/{id}", runs.one_run, takes_long=True),
+    JobRoute("dead-letters/retry", dead_letters.retry, "POST", pace=Pace.WAITING),
+    JobRoute("dead-letters/{number}", dead_letters.one_letter, pace=Pace.SLOW),
+    JobRoute("questions", questions.question_list, pace=Pace.SLOW),
+    JobRoute("questions/{token}/answer", questions.answer, "POST", pace=Pace.WAITING),
+    JobRoute("profile", profiles.recorded_profile, pace=Pace.SLOW),
+    JobRoute("profile", profiles.take_profile, "POST", pace=Pace.WAITING),
+    JobRoute("runs", runs.run_list, pace=Pace.SLOW),
+    JobRoute("runs/{id}", runs.one_run, pace=Pace.SLOW),
     JobRoute("logs", logs.log_lines),
     JobRoute("limits", limits.limit_list),
     JobRoute("generations", generations.generation_list),
-    JobRoute("stacks/{slot}", stacks.worker_stacks, takes_long=True),
-    JobRoute("reload", generations.reload, "POST", takes_long=True),
-    JobRoute("rollback", generations.rollback, "POST", takes_long=True),
-    JobRoute("scale", generations.scale, "POST", takes_long=True),
-    JobRoute("workers/{slot}/swap", generations.swap, "POST", takes_long=True),
+    JobRoute("stacks/{slot}", stacks.worker_stacks, pace=Pace.WAITING),
+    JobRoute("reload", generations.reload, "POST", pace=Pace.WAITING),
+    JobRoute("rollback", generations.rollback, "POST", pace=Pace.WAITING),
+    JobRoute("scale", generations.scale, "POST", pace=Pace.WAITING),
+    JobRoute("workers/{slot}/swap", generations.swap, "POST", pace=Pace.WAITING),
 )

@@ -8,6 +8,8 @@ machine is there for the job; further requests wait, and if many wait, they are 
 from __future__ import annotations
 
 import json
+import os
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -72,7 +74,7 @@ class Workshop:
         waiting: how many may wait.
     """
 
-    def __init__(self, threads: int = 6, waiting: int = 60) -> None:
+    def __init__(self, threads: int, waiting: int) -> None:
         self._limiter = CapacityLimiter(threads)
         self._most = threads + waiting
         self._present = 0
@@ -148,6 +150,17 @@ def _answered(work: Callable[[Asked], Any], asked: Asked) -> Response:
         return _failed(error)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return _failed(StoreError(f"This cannot be read: {type(error).__name__}: {error}"))
+    except Exception as error:  # noqa: BLE001 (the page shows it)
+        if os.environ.get("TAMIAS_DEBUG"):
+            traceback.print_exc()
+        return _failed(
+            TamiasError(
+                f"{type(error).__name__}: {error}",
+                hint="This is a mistake in tamias itself; with TAMIAS_DEBUG=1 in its environment "
+                "the dashboard prints where.",
+            ),
+            500,
+        )
 
 
 def json_response(content: Any, status: int = 200) -> Response:

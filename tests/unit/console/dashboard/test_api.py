@@ -9,6 +9,7 @@ import pytest
 
 from support.console.dashboards import make_state, opened_page
 from support.store import memory_sets
+from tamias.console.dashboard import jobs
 from tamias.store.encoding.keys import encode_key
 from tamias.store.encoding.values import dumps
 from tamias.store.records.dead_letters import DeadLetter
@@ -322,3 +323,18 @@ class TestJobs:
     def test_without_a_profile_that_is_said(self, tmp_path: Path) -> None:
         with opened_page(make_state(tmp_path / "s")) as page:
             assert "Nothing is recorded" in page.error("0/profile", 400)
+
+    def test_places_of_jobs_that_have_vanished_are_used_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jobs, "MOST_JOBS", 2)
+        monkeypatch.setattr(jobs, "_LOOK_EVERY", 0.0)
+        for name in ("a", "b"):
+            make_state(tmp_path / name)
+        with opened_page(below=tmp_path) as page:
+            make_state(tmp_path / "c")
+            assert [row["name"] for row in page.get("jobs")] == ["a", "b"]
+            shutil.rmtree(tmp_path / "a")
+            rows = page.get("jobs")
+            assert [(row["id"], row["name"]) for row in rows] == [("1", "b"), ("2", "c")]
+            assert page.error("0/status", 404)
