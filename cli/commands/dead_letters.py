@@ -67,11 +67,10 @@ def list_letters(state: State, *, as_json: Json = False) -> int:
         console.print(line)
     place = typed(state)
     error_console().print(
-        f"\n{count(len(rows), 'dead letter')}. To see all of one"
+        f"\n{count(len(rows), 'dead letter')}. To see all of one, to stop where it failed"
         f"{', or to run them again' * again}:\n"
-        f"  tamias dead-letters show {place} OFFSET"
-        + f"\n  tamias dead-letters retry {place} --all"
-        * again,
+        f"  tamias dead-letters show {place} OFFSET\n"
+        f"  tamias debug {place} OFFSET" + f"\n  tamias dead-letters retry {place} --all" * again,
         style="dim",
         markup=False,
     )

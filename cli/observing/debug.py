@@ -97,7 +97,7 @@ def debug_run(
         interactive=not no_pdb,
     )
     launch = provide_launch(generation_record.recorded_environment(manifest.job))
-    if launch is not None and agent is None and launch.python != sys.executable:
+    if launch is not None and agent is None:
         return _in_environment(launch, request)
     faulthandler.enable()  # a dead letter may be of a crash
     return debug(request, _write)
@@ -130,7 +130,7 @@ def _agent(
 def _in_environment(launch: Launch, request: Request) -> int:
     """Execute the session in the interpreter of the agent's environment."""
     error_console().print(
-        f"the agent has an environment of its own: {launch.python} ({launch.version})",
+        f"the agent has an environment of its own: {launch.python}",
         style="dim",
         markup=False,
         highlight=False,
@@ -140,4 +140,5 @@ def _in_environment(launch: Launch, request: Request) -> int:
         json.dumps(request.to_json()),
         folders=[request.folder] if request.folder else [],
     )
-    return subprocess.run(command, env=launch.environ, check=False).returncode
+    done = subprocess.run(command, env=launch.environ, cwd=launch.folder, check=False)
+    return done.returncode

@@ -11,6 +11,7 @@ from inspect import unwrap
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from ...agent.context import RunnerContext
 from ...agent.failures.error_text import one_line
 from ...worker.intercepting.interceptor import Interceptor
 from ...worker.own_code import OWN_FOLDERS
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
     from ...agent.action import Action
-    from ...agent.context import RunnerContext
     from ...agent.event import Event
     from ...worker.intercepting.interceptor import Attempt
     from .calls import CallDecisions
@@ -116,7 +116,11 @@ def traceback_with_locals(error: BaseException) -> str:
             line = linecache.getline(file, trace.tb_lineno).strip()
             if line:
                 lines.append(f"    {line}")
-            lines += [f"      {name} = {_shown(value)}" for name, value in frame.f_locals.items()]
+            lines += [
+                f"      {name} = {_shown(value)}"
+                for name, value in frame.f_locals.items()
+                if not isinstance(value, RunnerContext)  # it shows nothing
+            ]
         trace = trace.tb_next
     lines.append(one_line(error))
     return "\n".join(lines)

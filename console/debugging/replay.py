@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 from ...agent.config.agent_options import ModelOptions
@@ -80,13 +81,14 @@ async def replay(
         found: the run.
         plan: the agent.
         state: the state directory that the run comes from; shared memory sets are read there.
-        scratch: a folder for the run's own store.
+        scratch: a folder for the run's own store; it is deleted.
         interceptor: has the run's actions and calls in its hands.
         output_codec: how the job's sink encodes outputs.
         all_actions: see `open_scratch`.
     """
     plan = _tried_once(plan)
     shard = open_scratch(StateLayout(scratch).shard(found.shard), found, all_actions=all_actions)
+    rmtree(scratch)  # it is open; so nothing is left, however this process ends
     shared = AllShards(StateLayout(state), found.shards)
     outcome = Outcome()
     try:

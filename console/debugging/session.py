@@ -26,6 +26,7 @@ from ...store.state.scratch import make_scratch
 from ...worker.durable.call_log import CallRecord
 from ...worker.importing.target_loader import load_target
 from .calls import CallDecisions, EndedByUser
+from .contained import contained
 from .debugger import RunDebugger, stop_at_breakpoints
 from .found_run import find_run
 from .replay import replay
@@ -42,6 +43,8 @@ SUCCEEDED: Final = 0
 FAILED: Final = 1
 ENDED: Final = 130
 
+_DEADLY: Final = ("crash", "memory")
+"""Causes of dead letters whose runs may end the process."""
 _LONGEST: Final = 300
 _SHOWN: Final = 20
 
@@ -82,6 +85,14 @@ def debug(request: Request, write: Callable[[str], None]) -> int:
     found = find_run(Path(request.state), request.offset)
     agent = load_target(request.target, Path(request.folder) if request.folder else None)
     plan = AgentPlan.compile(agent, Configuration(request.config))
+    if found.cause in _DEADLY:
+        return contained(lambda: _execute(found, plan, request, write), write)
+    return _execute(found, plan, request, write)
+
+
+def _execute(
+    found: FoundRun, plan: AgentPlan, request: Request, write: Callable[[str], None]
+) -> int:
     for line in _about(found, request):
         write(line)
     debugger = RunDebugger(
