@@ -12,12 +12,13 @@ import time
 from collections import deque
 from math import isfinite
 from operator import index
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ..agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 from .buckets import Buckets, add_buckets, bucket_of
 from .failure_kinds import FailureKinds
 from .metering.measures import Measures
+from .metering.names import LONGEST, OTHER
 from .notices import Notices
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from ..agent.hooks import Hooks
     from .hooks import WorkerHook
 
+MOST_METRICS: Final = 1000
+"""An agent may make so many metrics and groups, not counting those of tamias."""
 RATE_SECONDS = 60.0
 """A meter's rate is the mean over this long, as in Flink."""
 
@@ -228,17 +231,68 @@ _Metric = WorkerCounter | WorkerMeter | WorkerGauge | WorkerHistogram
 _Kind = TypeVar("_Kind", WorkerCounter, WorkerMeter, WorkerGauge, WorkerHistogram)
 
 
+class MetricSpace:
+    """How many metrics and groups an agent may still make, and the metrics that all others share.
+
+    An agent that names metrics after keys would fill heartbeats and monitoring systems without end.
+    """
+
+    def __init__(
+        self, most: int = MOST_METRICS, when_full: Callable[[], None] = lambda: None
+    ) -> None:
+        """`when_full` is called each time that there is no space."""
+        self._left = most
+        self._when_full = when_full
+        self._shared: dict[type, _Metric] = {}
+
+    def take(self, name: str) -> bool:
+        """Take the space of one metric or group, if there is any."""
+        if self._left <= 0 or len(name) > LONGEST:
+            self._when_full()
+            return False
+        self._left -= 1
+        return True
+
+    def shared(self, kind: type[_Kind]) -> _Kind:
+        """The metric of a kind in place of those that have no space."""
+        return cast("_Kind", self._shared.setdefault(kind, kind()))
+
+    def snapshot(self) -> dict[str, Any]:
+        """The values of these metrics; of gauges there is none that means anything."""
+        return {
+            f"{OTHER}.{_kind_name(kind)}": metric.snapshot()
+            for kind, metric in list(self._shared.items())
+            if kind is not WorkerGauge
+        }
+
+
+def _kind_name(kind: type) -> str:
+    return kind.__name__.removeprefix("Worker").lower()
+
+
 class WorkerMetricGroup(MetricGroup):
     """Metrics and groups under one name."""
 
-    def __init__(self) -> None:
+    def __init__(self, space: MetricSpace | None = None) -> None:
+        """`space` is shared by all groups of a worker."""
+        self._space = MetricSpace() if space is None else space
         self._metrics: dict[str, _Metric] = {}
         self._groups: dict[str, WorkerMetricGroup] = {}
 
     def get_sub_group(self, name: str, value: str | None = None) -> WorkerMetricGroup:
         """The group of that name below this one; with `value`, the pair `name.value`."""
-        group = self._groups.setdefault(str(name), WorkerMetricGroup())
+        name = str(name)
+        group = self._groups.get(name)
+        if group is None:
+            group = WorkerMetricGroup(self._space)
+            if self._space.take(name):
+                group = self._groups.setdefault(name, group)
         return group if value is None else group.get_sub_group(value)
+
+    def reserve(self, name: str) -> None:
+        """Make a counter and its meter, which need no space."""
+        self._metrics.setdefault(name, WorkerCounter())
+        self._metrics.setdefault(f"{name}PerSec", WorkerMeter())
 
     def get_counter(self, name: str) -> WorkerCounter:
         """The counter of that name."""
@@ -260,13 +314,13 @@ class WorkerMetricGroup(MetricGroup):
         name = str(name)  # a heartbeat carries names as text
         metric = self._metrics.get(name)
         if metric is None:
+            if not self._space.take(name):
+                return self._space.shared(kind)
             metric = self._metrics[name] = make()
         if not isinstance(metric, kind):
-            there, wanted = (
-                clazz.__name__.removeprefix("Worker").lower() for clazz in (type(metric), kind)
-            )
             raise TypeError(
-                f"metric {name!r} is a {there} already; choose another name for the {wanted}"
+                f"metric {name!r} is a {_kind_name(type(metric))} already; choose another name for"
+                f" the {_kind_name(kind)}"
             )
         return metric
 
@@ -289,8 +343,11 @@ class WorkerMetrics:
 
     def __init__(self, actions: Iterable[str], notices: Notices | None = None) -> None:
         """`actions` are the names of the agent's actions."""
-        self.agent = WorkerMetricGroup()
         names = list(actions)
+        self._space = MetricSpace(MOST_METRICS + len(names) + 1, self._notice_full)
+        self.agent = WorkerMetricGroup(self._space)
+        for name in names:
+            self.of_action(name)
         self.executed = dict.fromkeys(names, 0)
         """Finished executions by action."""
         self.measures = Measures(names)
@@ -327,7 +384,14 @@ class WorkerMetrics:
             self._publish(self.agent, "", "numOfConditionFailures", self.condition_failures)
         if self.hooks:
             self._publish(self.agent, "", "hookErrors", self.hooks.errors)
-        return self.agent.snapshot()
+        return {**self.agent.snapshot(), **self._space.snapshot()}
+
+    def _notice_full(self) -> None:
+        self.notices.add(
+            f"the agent has made more than {MOST_METRICS} metrics, or one with a very long name:"
+            f" all others are counted together, as {OTHER}.counter and so on; do not name metrics"
+            " after keys"
+        )
 
     def finish(self, action: str, durations: list[int]) -> None:
         """A plain action was executed without an error, for so many nanoseconds each time."""
@@ -346,5 +410,6 @@ class WorkerMetrics:
     def _publish(self, group: WorkerMetricGroup, action: str, name: str, count: int) -> None:
         new = count - self._published.get(f"{action}/{name}", 0)
         self._published[f"{action}/{name}"] = count
+        group.reserve(name)
         group.get_counter(name).inc(new)
         group.get_meter(f"{name}PerSec").mark(new)

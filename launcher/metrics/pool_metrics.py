@@ -43,6 +43,10 @@ class PoolMetrics:
         known = None if before is None else before.get("measures")
         heartbeat["measures"] = at_least(known, heartbeat.get("measures", {}))
 
+    def all_slots(self) -> set[int]:
+        """The slots of which anything is known."""
+        return {*self.usages.slots, *self.slots.slots, *self.restarts_of}
+
     def restarted(self, slot: int, cause: str) -> None:
         """A slot gets another worker, because of how the one before has ended."""
         self.restarts[cause] += 1

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["ProcessUsages", "read_own_memory", "read_usage"]
 
@@ -105,12 +105,8 @@ class _Process:
         self.next_read = 0.0
         self.next_own = 0.0
 
-    def read(self, pid: int, now: float) -> None:
-        """Read what it has used, unless its number is another process's by now."""
-        self.next_read = now + READ_SECONDS
-        usage = read_usage(pid)
-        if usage is None:
-            return
+    def record(self, usage: dict[str, int]) -> None:
+        """Record what a process of its number has used, unless that is another one by now."""
         started = usage["start_ticks"]
         if started != self.seen.setdefault("start_ticks", started):
             return
@@ -122,13 +118,6 @@ class _Process:
                 usage[name] = max(usage.get(name, 0), self.seen.get(name, 0))
         self.seen.update(usage)
 
-    def read_own(self, pid: int, now: float) -> None:
-        """Read its own memory."""
-        self.next_own = now + OWN_SECONDS
-        own = read_own_memory(pid)
-        if own is not None:
-            self.seen["own"] = own
-
     def end(self) -> bool:
         """Forget what it has at the moment: it has ended. Returns whether that was known."""
         known = [self.seen.pop(name, None) for name in _MOMENTARY]
@@ -138,11 +127,23 @@ class _Process:
 class ProcessUsages:
     """What the processes of all slots have used."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        read: Callable[[int], dict[str, int] | None] = read_usage,
+        read_own: Callable[[int], int | None] = read_own_memory,
+    ) -> None:
+        """`read` and `read_own` ask the kernel about a process."""
+        self._read = read
+        self._read_own = read_own
         self._former: dict[int, dict[str, int]] = {}
         self._present: dict[int, _Process] = {}
         self._shown: dict[int, dict[str, float]] = {}
         """By slot, what `of_slot` returns, until something is read."""
+
+    @property
+    def slots(self) -> set[int]:
+        """The slots that have, or have had, a process that was seen."""
+        return {*self._former, *self._present}
 
     def sample(self, processes: Iterable[tuple[int, int, int]], now: float) -> None:
         """Read what is due of processes: slot, incarnation and process id; `now` is monotonic."""
@@ -156,9 +157,15 @@ class ProcessUsages:
                 process = self._present[slot] = _Process(incarnation)
             if now >= process.next_own and own < _MOST_OWN:
                 own += 1
-                process.read_own(pid, now)
+                process.next_own = now + OWN_SECONDS
+                memory = self._read_own(pid)
+                if memory is not None:
+                    process.seen["own"] = memory
             if now >= process.next_read:
-                process.read(pid, now)
+                process.next_read = now + READ_SECONDS
+                usage = self._read(pid)
+                if usage is not None:
+                    process.record(usage)
                 self._shown.pop(slot, None)
         for slot in ended:
             if self._present[slot].end():

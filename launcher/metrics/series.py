@@ -119,7 +119,6 @@ _WORKER: Final = (
     ("tamias_worker_queued", "waiting"),
     ("tamias_worker_credit", "credit"),
     ("tamias_worker_loop_lag_seconds", "lag"),
-    ("tamias_worker_respawns_total", "restarts"),
 )
 _GAUGES: Final = (
     ("tamias_worker_resident_bytes", "rss"),
@@ -161,6 +160,7 @@ def _add_counts_of_slot(samples: Samples, slot: str, counts: Mapping[str, Any]) 
     seconds = counts.get("user_seconds")
     _add(samples, "tamias_worker_user_code_seconds_total", seconds, worker=slot)
     _add(samples, "tamias_worker_runs_total", counts.get("runs"), worker=slot)
+    _add(samples, "tamias_worker_respawns_total", counts.get("restarts"), worker=slot)
 
 
 _LIMIT: Final = (

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..delivery.delivery import Delivery
     from ..delivery.source import Source
     from ..dispatch.dispatcher import Dispatcher
+    from ..metrics.pool_metrics import PoolMetrics
     from ..workers.registry import WorkerRegistry
 
 
@@ -105,15 +106,23 @@ class Observer:
         status.next_due = waiting.next
         status.limits = self.limits()
         registry.metering.usages.sample(registry.processes(), now)
-        if now >= self._next_sums or status.phase != self._summed_in:
-            self._next_sums, self._summed_in = now + SUMS_SECONDS, status.phase
-            self._sum(status, registry, now)
         slots = range(dispatcher.most_slots)
         status.workers = [
             self._worker(slot, registry, now)
             for slot in slots
             if dispatcher.phase(slot) is not Phase.RETIRED
         ]
+        present = {worker.slot for worker in status.workers}
+        status.former_slots = {
+            str(slot): {
+                "usage": registry.metering.usages.of_slot(slot),
+                **_of_slot(registry.metering, slot, None),
+            }
+            for slot in registry.metering.all_slots() - present
+        }
+        if now >= self._next_sums or status.phase != self._summed_in:
+            self._next_sums, self._summed_in = now + SUMS_SECONDS, status.phase
+            self._sum(status, registry, now)
         return status
 
     def _sum(self, status: PoolStatus, registry: WorkerRegistry, now: float) -> None:
@@ -130,14 +139,6 @@ class Observer:
         status.store = {
             "bytes": sum(each.get("store_bytes", 0.0) for each in gauges),
             "map_ratio": max((each.get("map_ratio", 0.0) for each in gauges), default=0.0),
-        }
-        status.former_slots = {
-            str(slot): {
-                "usage": metering.usages.of_slot(slot),
-                **_of_slot(metering.slots.totals(slot, None)),
-            }
-            for slot in metering.slots.slots
-            if registry.current(slot) is None
         }
 
     def _oldest(self) -> int | None:
@@ -190,12 +191,19 @@ class Observer:
             began=metering.usages.began(slot),
             usage=metering.usages.of_slot(slot),
             lag=lag,
-            restarts=metering.restarts_of[slot],
             credit=max(0, state.window - len(state.flight)) if phase is Phase.READY else 0,
-            **_of_slot(metering.slots.totals(slot, beat.get("measures") if beat else None)),
+            **_of_slot(metering, slot, beat),
         )
 
 
-def _of_slot(totals: Mapping[str, int]) -> dict[str, Any]:
+def _of_slot(
+    metering: PoolMetrics, slot: int, heartbeat: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """What the workers of a slot have done, as fields of the status."""
-    return {"user_seconds": totals["user_ns"] / SECOND, "runs": totals["runs"]}
+    measures = heartbeat.get("measures") if heartbeat else None
+    totals = metering.slots.totals(slot, measures)
+    return {
+        "user_seconds": totals["user_ns"] / SECOND,
+        "runs": totals["runs"],
+        "restarts": metering.restarts_of[slot],
+    }

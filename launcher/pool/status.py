@@ -142,7 +142,7 @@ class PoolStatus:
     generations: dict[str, dict[str, int]] = field(default_factory=dict)
     """What the workers of each generation have done; those before the last ones are added up."""
     former_slots: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """`usage`, `user_seconds` and `runs` of slots that there are no more."""
+    """`usage`, `user_seconds`, `runs` and `restarts` of slots that there are no more."""
     store: dict[str, float] = field(default_factory=dict)
     """How many bytes the shards use together, and how much of its map the fullest uses."""
     workers: list[WorkerStatus] = field(default_factory=list)

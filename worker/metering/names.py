@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["OTHER", "BoundedNames"]
+__all__ = ["LONGEST", "OTHER", "BoundedNames"]
 
 OTHER: Final = "other"
 """The name of all that came when there was no more place."""
+LONGEST: Final = 200
+"""A longer name gets no place."""
 
 
 class BoundedNames:
@@ -24,7 +26,7 @@ class BoundedNames:
         """The name itself if it has a place, else `OTHER`."""
         if name in self._names:
             return name
-        if len(self._names) >= self._most:
+        if len(self._names) >= self._most or len(name) > LONGEST:
             return OTHER
         self._names.add(name)
         return name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tamias.worker.metrics import WorkerMetricGroup
+from tamias.worker.metrics import MOST_METRICS, MetricSpace, WorkerMetricGroup, WorkerMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,3 +61,27 @@ def test_names_are_texts() -> None:
         "('of', 1)": 1,
         "('of', 1).('of', 1).('of', 1)": 1,
     }
+
+
+def test_metrics_named_after_keys_are_counted_together_beyond_a_number() -> None:
+    metrics = WorkerMetrics(["act"])
+    for key in range(MOST_METRICS + 500):
+        metrics.agent.get_counter(f"orders of {key}").inc()
+        metrics.of_action("act").get_sub_group("customer", str(key)).get_meter("seen").mark()
+        metrics.agent.get_gauge(f"level of {key}").update(key)
+    metrics.agent.get_histogram("x" * 10_000).update(3)
+    metrics.unheard = metrics.events = 7
+    snapshot = metrics.snapshot()
+    assert len(snapshot) < MOST_METRICS + 20
+    assert max(map(len, snapshot)) < 500
+    orders = sum(value for name, value in snapshot.items() if name.startswith("orders of"))
+    assert orders + snapshot["other.counter"] == MOST_METRICS + 500
+    assert snapshot["other.histogram"]["count"] == 1
+    assert snapshot["numOfEventsUnheard"] == snapshot["numOfEventProcessed"] == 7
+    assert any("do not name metrics after keys" in text for text in metrics.notices.counts())
+
+
+def test_an_action_reads_back_what_it_has_counted_in_a_shared_metric() -> None:
+    group = WorkerMetricGroup(MetricSpace(0))
+    group.get_counter("orders").inc(2)
+    assert group.get_counter("parcels").get_count() == 2
