@@ -23,6 +23,7 @@ __all__ = [
     "dead_letter_count",
     "fields_from",
     "letter_heads",
+    "letter_parts",
     "owners_from",
     "size_of",
 ]
@@ -123,6 +124,27 @@ def letter_heads(snapshot: Snapshot, start: int = 0) -> Iterator[tuple[int, byte
             if cursor.set_range(start.to_bytes(8, "big")):
                 for key, record in cursor.iternext():
                     yield int.from_bytes(key, "big"), _line(record)
+
+    return snapshot.read_in_place(read)
+
+
+def letter_parts(
+    snapshot: Snapshot, number: int, largest: int
+) -> tuple[bytes, int, bytes | None] | None:
+    """The header line of a dead letter, the size of its payload, and the payload.
+
+    The payload is None if it is larger than `largest`. All is None if there is no such letter.
+    """
+
+    def read(
+        transaction: lmdb.Transaction[Any], databases: Databases
+    ) -> tuple[bytes, int, bytes | None] | None:
+        record = transaction.get(number.to_bytes(8, "big"), None, databases.dead)
+        if record is None:
+            return None
+        head = _line(record)
+        size = len(record) - len(head) - 1
+        return head, size, bytes(record[len(head) + 1 :]) if size <= largest else None
 
     return snapshot.read_in_place(read)
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ....agent.errors import PoolError, UsageError
 from ....launcher.control.client import NoAnswerError, send_request
 from ....store.records.offsets import RunKind, kind_of, offset_of
-from ....store.shard.paging import letter_heads
+from ....store.shard.paging import letter_heads, letter_parts
+from ...rendering.renderers import LARGEST
+from ...rendering.trees import unreadable
 from ..endpoints.replies import NotThereError, number_in
 from ..endpoints.tokens import key_text, token_of
 
@@ -34,6 +36,8 @@ _LARGEST: Final = (1 << 63) - 1
 _PATIENCE: Final = 30.0
 _MOST_RETRIED: Final = 10_000
 _LONGEST_ERROR: Final = 2_000
+_LONGEST_TEXT: Final = 500_000
+_MOST_LINES: Final = 1_000
 
 
 def letter_list(job: Job, asked: Asked) -> dict[str, Any]:
@@ -107,24 +111,34 @@ def one_letter(job: Job, asked: Asked) -> dict[str, Any]:
     """All that is known of one, with its input."""
     number = number_in(asked.path["number"], "number of a dead letter", 0, _LARGEST)
     with job.reader() as reader:
-        found = reader.dead_letter(number)
+        found = _parts(reader, number)
     if found is None:
         raise NotThereError(
             f"There is no dead letter {number}.", hint="It may have been retried, and gone through."
         )
-    letter = found[1]
-    header = {name: getattr(letter, name) for name in letter.__slots__ if name != "payload"}
+    head, size, payload = found
+    letter = json.loads(head)
+    too_large = unreadable(f"it is too large to be shown ({size:,} bytes)")
     return {
-        **_row(number, {**header, "key": letter.key.hex()}),
-        "error": letter.error,
-        "traceback": letter.traceback,
-        "stacks": letter.stacks,
-        "recorded_by": letter.recorded_by,
-        "recorded": letter.recorded,
-        "attempts_errors": letter.attempts_errors,
-        "bytes": len(letter.payload),
-        "input": job.trees().payload(letter.codec, letter.payload),
+        **_row(number, letter),
+        "error": letter.get("error", "")[:_LONGEST_TEXT],
+        "traceback": letter.get("traceback", "")[-_LONGEST_TEXT:],
+        "stacks": letter.get("stacks", "")[:_LONGEST_TEXT],
+        "recorded_by": letter.get("recorded_by"),
+        "recorded": letter.get("recorded", [])[:_MOST_LINES],
+        "attempts_errors": letter.get("attempts_errors", [])[-_MOST_LINES:],
+        "bytes": size,
+        "input": too_large if payload is None else job.trees().payload(letter["codec"], payload),
     }
+
+
+def _parts(reader: StoreReader, number: int) -> tuple[bytes, int, bytes | None] | None:
+    for shard in range(reader.view.manifest.shards):
+        with reader.shard(shard) as snapshot:
+            found = None if snapshot is None else letter_parts(snapshot, number, LARGEST)
+        if found is not None:
+            return found
+    return None
 
 
 def retry(job: Job, asked: Asked) -> dict[str, Any]:

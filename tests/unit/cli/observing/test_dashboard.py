@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,16 @@ def test_other_machines_need_a_flag_that_says_so(state: Path, address: str) -> N
 def test_a_folder_that_is_no_state_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreFormatError):
         dashboard([tmp_path])
+
+
+@pytest.mark.parametrize("module", ["starlette", "uvicorn"])
+def test_a_missing_extra_is_named(
+    state: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # as if it could not be imported
+    text = refused(states=[state])
+    assert module in text
+    assert "tamias[dashboard]" in text
 
 
 def test_a_port_that_is_taken_is_named(state: Path) -> None:

@@ -12,6 +12,7 @@ from support.store import memory_sets
 from tamias.console.dashboard import jobs
 from tamias.store.encoding.keys import encode_key
 from tamias.store.encoding.values import dumps
+from tamias.store.lmdb_env import open_reader
 from tamias.store.records.dead_letters import DeadLetter
 from tamias.store.state.layout import StateLayout
 
@@ -211,6 +212,25 @@ class TestDeadLetters:
             answer = page.post("0/dead-letters/retry", {"all": True})
         assert answer.status_code == 409
         assert "tamias dead-letters retry" in answer.json()["error"]["hint"]
+
+    def test_a_huge_input_is_not_read(self, tmp_path: Path) -> None:
+        letters = [letter(5, payload=b'"' + b"x" * (17 << 20) + b'"')]
+        with opened_page(make_state(tmp_path / "s", letters=letters)) as page:
+            found = page.get("0/dead-letters/5")
+        assert "too large" in found["input"]["$unreadable"]
+        assert found["bytes"] == (17 << 20) + 2
+
+
+def test_no_snapshot_stays_open_between_requests(tmp_path: Path) -> None:
+    state = make_state(tmp_path / "s", {"a": {"n": 1}}, [letter(1)], shards=1)
+    with opened_page(state) as page:
+        for address in ("status", "keys", f"keys/{token_of('a')}", "dead-letters", "questions"):
+            page.get(f"0/{address}")
+        shard = open_reader(StateLayout(state).shard(0))  # shares what this process has open
+        lines = str(shard.require().readers()).splitlines()[1:]
+        shard.close()
+    assert lines
+    assert all(line.split()[-1] == "-" for line in lines)
 
 
 class TestSets:
