@@ -69,7 +69,7 @@ def test_what_is_not_installed_is_said_before_anything_begins(
     with pytest.raises(MissingExtraError, match="prometheus-client") as metrics:
         Exporter([tmp_path], "0")
     assert "tamias[metrics]" in metrics.value.hint
-    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
     with pytest.raises(MissingExtraError, match="OpenTelemetry") as otlp:
         Exporter([tmp_path], None, "http://localhost:4318")
     assert "tamias[otel]" in otlp.value.hint
