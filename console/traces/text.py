@@ -17,6 +17,8 @@ _LONGEST: Final = 100
 """Characters of contents on a line."""
 _SHOWN: Final = ("model", "promptTokens", "completionTokens", "attempts", "until")
 """What a line says of a call."""
+_OF_TOOLS: Final = ("request", "call", "resume")
+"""Durable calls of which a call of a tool consists."""
 
 
 def as_text(run: TracedRun) -> Iterator[str]:
@@ -60,8 +62,14 @@ def _head(run: TracedRun) -> str:
 def _lines(step: TracedStep, indent: str, *, is_last: bool) -> Iterator[str]:
     yield f"{indent}{'└─' if is_last else '├─'} {_line(step)}"
     inner = indent + ("   " if is_last else "│  ")
-    for place, child in enumerate(step.children, 1):
-        yield from _lines(child, inner, is_last=place == len(step.children))
+    children = [child for child in step.children if not _is_plain_step(step, child)]
+    for place, child in enumerate(children, 1):
+        yield from _lines(child, inner, is_last=place == len(children))
+
+
+def _is_plain_step(parent: TracedStep, step: TracedStep) -> bool:
+    """Whether a step is how a tool is called, and says no more than the tool."""
+    return parent.kind == "tool" and step.kind == "call" and step.name in _OF_TOOLS
 
 
 def _line(step: TracedStep) -> str:

@@ -79,6 +79,7 @@ READING = (
     ["keys"],
     ["limits"],
     ["metrics"],
+    ["trace"],
     ["memory"],
     ["dead-letters", "list"],
     ["dead-letters", "show"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from ...store.faults import system_error
-from .rendering import key_text
+from .rendering import json_text, key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,21 +60,26 @@ def _filtered(path: Path, key: bytes, *, remove: bool) -> int:
 def _marked(lines: Iterable[bytes], key: bytes) -> Iterator[tuple[bool, bytes, bool]]:
     """Each line: whether it is the first of a run, itself, and whether it is of the key.
 
-    A run's first record has the encoded key. What follows it is of the same run, also a line that
-    was cut; records in front of any run, in a file that was cut by other means, have the key as
+    A run's first record has the encoded key. What follows it is of the same run. A line that was
+    cut, and records in front of any run, in a file that was cut by other means, have the key as
     text only.
     """
     encoded, text = b64encode(key).decode(), key_text(key)
+    mark = b'"businessKey":%b,' % json_text(text)
     is_of_key = None
     for line in lines:
         begins = False
-        with suppress(ValueError, AttributeError):
+        try:
             record = orjson.loads(line)
             own = (record.get("entityMetadata") or {}).get("encodedKey")
             begins = own is not None and record.get("status") == "started"
             if begins:
                 is_of_key = own == encoded
             elif is_of_key is None and record.get("businessKey") == text:
+                yield True, line, True
+                continue
+        except (ValueError, AttributeError):
+            if mark in line:
                 yield True, line, True
                 continue
         yield begins, line, bool(is_of_key)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .run_trace import AnyOrigin, Entry, RunTrace
     from .settings import EventLogSettings
 
-__all__ = ["Ending", "Renderer", "key_text"]
+__all__ = ["Ending", "Renderer", "json_text", "key_text"]
 
 STARTED: Final = "_execution_started_event"
 FINISHED: Final = "_execution_finished_event"
@@ -164,7 +164,7 @@ class _RunRecords:
     def _input(self, payload: bytes) -> Any:
         try:
             return _plain(self._decode(payload))
-        except Exception as error:  # noqa: BLE001 (unpickling runs code of the user's)
+        except BaseException as error:  # noqa: BLE001 (unpickling runs code of the user's)
             return {"unreadable": type(error).__name__}
 
     def _event(  # noqa: PLR0917 (the parts of an entry)
@@ -258,7 +258,7 @@ class _RunRecords:
             **shared,
             "eventAttributes": contents,
         }
-        self._lines.append(_line(record))
+        self._lines.append(json_text(record) + b"\n")
 
     def _execution(self, number: int) -> str:
         return f"{self._token}-{number}"
@@ -269,11 +269,12 @@ def _timestamp(moment: float) -> str:
     return shown.replace("+00:00", "Z")
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def json_text(value: Any) -> bytes:
+    """JSON, on one line."""
     try:
-        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(value)
     except TypeError:  # integers of more than 64 bits, halves of surrogate pairs
-        return json.dumps(record, default=repr).encode() + b"\n"
+        return json.dumps(value, default=repr).encode()
 
 
 def key_text(key: bytes) -> str:
@@ -293,7 +294,7 @@ def _id_of(origin: AnyOrigin | None) -> str:
 def _type_of(event: Event) -> str:
     try:
         return event.get_type()
-    except Exception:  # noqa: BLE001 (a property of the user's)
+    except BaseException:  # noqa: BLE001 (a property of the user's)
         return type(event).__name__
 
 
@@ -301,7 +302,7 @@ def _attributes_of(event: Event) -> dict[str, Any]:
     """What an event carries, as plain JSON; what has no JSON form as its `repr`."""
     try:
         attributes = dict(event.attributes)
-    except Exception as error:  # noqa: BLE001 (code of the user's)
+    except BaseException as error:  # noqa: BLE001 (code of the user's, SystemExit too)
         return {"unreadable": type(error).__name__}
     return {str(name): _plain(value) for name, value in attributes.items()}
 
@@ -311,11 +312,11 @@ def _plain(value: Any) -> Any:
         return value
     try:
         return orjson.loads(dumps_json(value))
-    except Exception:  # noqa: BLE001, S110 (tried in another way next)
+    except BaseException:  # noqa: BLE001, S110 (tried in another way next)
         pass
     try:
         return to_jsonable_python(value, fallback=repr, inf_nan_mode="strings", bytes_mode="base64")
-    except Exception as error:  # noqa: BLE001 (code of the user's)
+    except BaseException as error:  # noqa: BLE001 (code of the user's, SystemExit too)
         return {"unreadable": f"{type(value).__qualname__}: {type(error).__name__}"}
 
 

@@ -131,7 +131,9 @@ class Tracer:
             self._file.write(
                 self._renderer.lines(trace, Ending(now, cause, status, error, attributes))
             )
-        except Exception:  # noqa: BLE001 (OSError, mostly; nothing of the log may end a run)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 (OSError, mostly; nothing of the log may end a run)
             self.failed += 1
         else:
             self.written += 1
