@@ -23,6 +23,7 @@ class Family(NamedTuple):
 
 _UNITS: Final = ("seconds", "bytes", "ratio")
 _OF_WORKER: Final = ("worker",)
+_OF_MODEL: Final = ("operation", "model")
 
 
 def _unit(name: str) -> str:
@@ -130,13 +131,13 @@ _ALL: Final = (
     _counter("tamias_limit_breaker_opened_total", ("limit",), "How often it has opened."),
     _counter("tamias_limit_tokens_total", ("limit",), "Tokens used, over all lives of the job."),
     _counter("tamias_limit_cost_total", ("limit",), "Money spent, over all lives of the job."),
-    _histogram("tamias_model_call_seconds", ("model",), "What calls of models have taken."),
-    _counter("tamias_model_call_failures_total", ("model",), "Of these, the ones that failed."),
-    _histogram("tamias_model_tokens", ("model", "type"), "Tokens of a call."),
-    _counter("tamias_model_cost_total", ("model",), "Money spent, where prices are configured."),
+    _histogram("tamias_model_call_seconds", _OF_MODEL, "What calls of models have taken."),
+    _counter("tamias_model_call_failures_total", _OF_MODEL, "Of these, the ones that failed."),
+    _histogram("tamias_model_tokens", (*_OF_MODEL, "type"), "Tokens of a call."),
+    _counter("tamias_model_cost_total", _OF_MODEL, "Money spent, where prices are configured."),
     _counter("tamias_unwritten_total", ("file",), "Records that could not be written: disk full."),
-    _gauge("tamias_agent_counter", ("metric",), "The agent's counters, which may go down."),
-    _gauge("tamias_agent_gauge", ("metric",), "The agent's gauges: the value that was set last."),
+    _gauge("tamias_agent_number", ("metric",), "The agent's counters, which may go down."),
+    _gauge("tamias_agent_level", ("metric",), "The agent's gauges: the value that was set last."),
     _counter("tamias_agent_meter_total", ("metric",), "What the agent's meters have counted."),
     _gauge("tamias_agent_meter_rate", ("metric",), "The same per second, in the last minute."),
     _histogram("tamias_agent_histogram", ("metric",), "The agent's histograms."),

@@ -212,7 +212,11 @@ def _add_measures(samples: Samples, measures: Mapping[str, Mapping[str, Any]]) -
                 shown = _histogram(counted, MEASURES[measure], unit)
             elif unit != 1:
                 shown = counted / unit
-            _add(samples, name, shown, **({label: value} if label else {}), **more)
+            labels = {label: value} if label else {}
+            if label == "model":  # written by `count_attempt`
+                operation, _, model = value.partition(" ")
+                labels = {"operation": operation, "model": model or operation}
+            _add(samples, name, shown, **labels, **more)
 
 
 def _histogram(counted: Sequence[float], bounds: Sequence[float], unit: int) -> dict[str, Any]:
@@ -234,7 +238,7 @@ def _add_metrics(samples: Samples, status: Mapping[str, Any]) -> None:
             shown = _histogram(histograms[metric], FIXED_BOUNDS, 1)
             _add(samples, "tamias_agent_histogram", shown, metric=metric)
         elif not isinstance(value, dict):
-            kind = "gauge" if metric in gauges else "counter"
+            kind = "level" if metric in gauges else "number"
             _add(samples, f"tamias_agent_{kind}", value, metric=metric)
         elif "rate" in value:
             _add(samples, "tamias_agent_meter_total", value["count"], metric=metric)

@@ -25,7 +25,7 @@ NO_ACTION: Final = "none"
 """The action of a run that has failed before its first one."""
 _FEW: Final = 8
 """So few values are added one by one."""
-_MOST_MODELS: Final = 100
+_MOST_MODELS: Final = 300
 
 
 class FixedHistogram:
@@ -145,7 +145,7 @@ class Measures:
         """A call of a model has ended; from any thread.
 
         Args:
-            model: its name.
+            model: what was asked of it, a space, and its name.
             duration: of the call, in nanoseconds.
             tokens: of its input and of its output; None if they are not known.
             cost: in billionths.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...agent.tracing.executions import EMBEDDING
 from .shapes import SECOND
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def count_attempt(
         return
     used = None if failed else call.usage(result)
     price = prices.get(call.routes[route].model)
+    operation = "embeddings" if call.entity == EMBEDDING else "chat"
     measures.count_model(
-        model,
+        f"{operation} {model}",
         round(seconds * SECOND),
         tokens=None if used is None else (used.prompt_tokens, used.completion_tokens),
         cost=0 if used is None or price is None else price.cost(used),

@@ -57,7 +57,7 @@ def full_status() -> dict[str, Any]:
     for measure in ("calls_made", "calls_replayed", "call_failures"):
         measures.count_call(measure, "ask")
     measures.count_commit(100, 0.002)
-    measures.count_model("m", 500_000_000, tokens=(100, 20), cost=5, failed=True)
+    measures.count_model("chat m", 500_000_000, tokens=(100, 20), cost=5, failed=True)
     status.measures = measures.snapshot({"ask": 2}, 2)
     group = WorkerMetricGroup()
     group.get_counter("orders").inc(3)
@@ -85,10 +85,10 @@ def test_values_are_where_their_names_and_labels_say() -> None:
     assert found["tamias_worker_runs_total", ("worker", "0")] == 5
     assert found["tamias_worker_ready", ("worker", "1")] == 0
     assert found["tamias_limit_cost_total", ("limit", "service")] == 0.5
-    assert found["tamias_agent_counter", ("metric", "orders")] == 3
-    assert found["tamias_agent_gauge", ("metric", "level")] == 4
+    assert found["tamias_agent_number", ("metric", "orders")] == 3
+    assert found["tamias_agent_level", ("metric", "level")] == 4
     assert found["tamias_agent_meter_total", ("metric", "parcels")] == 3
-    assert found["tamias_model_cost_total", ("model", "m")] == 5e-9
+    assert found["tamias_model_cost_total", ("model", "m"), ("operation", "chat")] == 5e-9
 
 
 def test_histograms_have_cumulative_counts_in_seconds() -> None:
@@ -99,7 +99,7 @@ def test_histograms_have_cumulative_counts_in_seconds() -> None:
     assert (buckets["1e-05"], buckets["1"], buckets["2.5"], buckets["+Inf"]) == (1, 1, 2, 2)
     waited = found["tamias_limit_wait_seconds", ("limit", "service")]
     assert (waited["buckets"]["0.5"], waited["buckets"]["1"], waited["count"]) == (0, 0, 3)
-    tokens = found["tamias_model_tokens", ("model", "m"), ("type", "input")]
+    tokens = found["tamias_model_tokens", ("model", "m"), ("operation", "chat"), ("type", "input")]
     assert (tokens["sum"], tokens["buckets"]["64"], tokens["buckets"]["256"]) == (100, 0, 1)
     sizes = found["tamias_agent_histogram", ("metric", "size")]
     assert (sizes["buckets"]["1"], sizes["buckets"]["4"]) == (0, 1)
