@@ -79,7 +79,7 @@ def debug_run(
     mode = calls or (REFUSE if no_pdb else ASK)
     if mode not in CALLS:
         raise UsageError(f"--calls {mode} is unknown.", hint=f"Known: {', '.join(CALLS)}.")
-    with StateDirectory.view(state) as view:
+    with StateDirectory.view(state, with_progress=False) as view:
         manifest = view.manifest
     target, folder, config = _agent(state, manifest, agent)
     config.update(parse_assignments(settings or ()))

@@ -65,7 +65,7 @@ def find_run(state: Path, offset: int) -> FoundRun:
         UsageError: there is neither.
         StoreError: the directory cannot be read.
     """
-    with StateDirectory.view(state) as view:
+    with StateDirectory.view(state, with_progress=False) as view:
         is_running = view.launcher_pid() is not None
         number, letter = _letter(view, offset, locked=is_running)
         if letter is not None:

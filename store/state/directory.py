@@ -164,8 +164,10 @@ class StateDirectory(StateView):
         return cls(directory, manifest, progress, lease)
 
     @staticmethod
-    def view(path: str | os.PathLike[str]) -> StateView:
+    def view(path: str | os.PathLike[str], *, with_progress: bool = True) -> StateView:
         """Open a state directory for reading, whether a launcher uses it or not.
+
+        Without its progress, which is empty then, not even LMDB's table of readers is written.
 
         Raises:
             StoreFormatError: it is not a state directory, or of a newer format.
@@ -189,6 +191,8 @@ class StateDirectory(StateView):
         path = StateLayout(directory).progress
         if manifest.complete:
             check_present(path, "The progress log")
+        if not with_progress:
+            return StateView(directory, manifest, ProgressLog(path, None, writable=False))
         return StateView(directory, manifest, ProgressLog.view(path))
 
     @staticmethod

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.launcher import debugged_agents
-from tamias import UsageError, run_agent
+from tamias import ResourceType, UsageError, run_agent
 from tamias.console.debugging.session import ENDED, FAILED, SUCCEEDED, Request, debug
 from tamias.store.records.offsets import kind_of
 from tamias.store.state.reader import StoreReader
+from tamias.testing import ScriptedChatModel, asks_for_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,10 @@ def _forget_calls() -> Iterator[None]:
 
 
 def _job(
-    state: Path, agent: type[Agent] = debugged_agents.Shop, inputs: Any = INPUTS, **settings: Any
+    state: Path,
+    agent: Agent | type[Agent] = debugged_agents.Shop,
+    inputs: Any = INPUTS,
+    **settings: Any,
 ) -> None:
     config = {"max-attempts": 1, "shards": 2, **settings.pop("config", {})}
     run_agent(agent, inputs, state=state, on_error="dead-letter", config=config, **settings)
@@ -63,7 +67,7 @@ def _bytes_of(state: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(state)): path.read_bytes()
         for path in sorted(state.rglob("*"))
-        if path.is_file() and path.parent.name != "progress"
+        if path.is_file()
     }
 
 
@@ -265,3 +269,28 @@ def test_a_run_of_many_actions_can_be_executed_from_its_beginning(
     assert "('at', 3)" in out
     assert "taken from the record" not in out
     assert code == FAILED
+
+
+def test_calls_of_models_and_tools_are_answered_from_record(
+    tmp_path: Path, session: Callable[..., tuple[int, str]]
+) -> None:
+    state = tmp_path / "state"
+    model = ScriptedChatModel(asks_for_tool("weather", city="Rome"), "Take an umbrella.")
+    replaced = {ResourceType.CHAT_MODEL_CONNECTION: {"service": model}}
+    _job(state, debugged_agents.Assistant, [("ada", "Rome?")], replace=replaced)
+    request = _request(state, 0, "Assistant", interactive=False, all_actions=True)
+    code, out = session(request)
+    assert code == FAILED
+    assert "text = 'Take an umbrella.'" in out
+    assert debugged_agents.made == []  # the tool was not called, and no network was needed
+
+
+def test_the_calls_of_a_sub_agent_are_answered_from_record(
+    tmp_path: Path, session: Callable[..., tuple[int, str]]
+) -> None:
+    state = tmp_path / "state"
+    _job(state, debugged_agents.delegating, [("ada", "four")])
+    code, out = session(_request(state, 0, "delegating", interactive=False))
+    assert code == FAILED
+    assert "ValueError: looked 40" in out
+    assert debugged_agents.made == []

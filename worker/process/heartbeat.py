@@ -43,6 +43,8 @@ def heartbeat(
     metrics.events = group.events
     if engine.tracer is not None:
         metrics.measures.unwritten["events"] = engine.tracer.failed
+    if engine.recordings is not None:
+        metrics.measures.unwritten["recordings"] = engine.recordings.errors
     return {
         "active": engine.active,
         "overdue": engine.overdue(),

@@ -5,7 +5,26 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tamias import Agent, Event, InputEvent, OutputEvent, action
+from tamias import (
+    Agent,
+    ChatMessage,
+    ChatRequestEvent,
+    ChatResponseEvent,
+    Event,
+    InputEvent,
+    MessageRole,
+    OllamaChatModelConnection,
+    OllamaChatModelSetup,
+    OutputEvent,
+    ResourceDescriptor,
+    ResourceType,
+    SubAgent,
+    action,
+    call_tools,
+    chat_model_connection,
+    chat_model_setup,
+    tool,
+)
 
 if TYPE_CHECKING:
     from tamias import RunnerContext
@@ -86,3 +105,61 @@ class Remembering(Agent):
             texts = sorted(str(item.value) for item in notes.get())
             raise ValueError(" and ".join(texts))
         notes.add(event.input)
+
+
+class Assistant(Agent):
+    """Asks a model, which may call a tool; then fails."""
+
+    @chat_model_connection
+    @staticmethod
+    def service() -> ResourceDescriptor:
+        return ResourceDescriptor(clazz=OllamaChatModelConnection)
+
+    @chat_model_setup
+    @staticmethod
+    def model() -> ResourceDescriptor:
+        return ResourceDescriptor(
+            clazz=OllamaChatModelSetup, connection="service", model="m", tools=["weather"]
+        )
+
+    @tool
+    @staticmethod
+    def weather(city: str) -> str:
+        """The weather in a city."""
+        made.append(len(city))
+        return f"rain in {city}"
+
+    @action(InputEvent)
+    @staticmethod
+    def ask(event: Event, ctx: RunnerContext) -> None:
+        message = ChatMessage(role=MessageRole.USER, content=event.input)
+        ctx.send_event(ChatRequestEvent(model="model", messages=[message]))
+
+    @action(ChatResponseEvent)
+    @staticmethod
+    def answer(event: Event, ctx: RunnerContext) -> None:
+        text = event.response.content
+        raise ValueError(f"cannot send {text!r}")
+
+
+class Inner(Agent):
+    """Is a tool of the next one."""
+
+    @action(InputEvent)
+    @staticmethod
+    async def look(event: Event, ctx: RunnerContext) -> None:
+        price = await ctx.durable_execute_async(rate, len(event.input))
+        ctx.send_event(OutputEvent(output=price))
+
+
+async def delegate(event: Event, ctx: RunnerContext) -> None:
+    """Has another agent do the work, and fails."""
+    call = {"id": "a", "function": {"name": "look", "arguments": {"input": event.input}}}
+    found = (await call_tools(ctx, [call])).results
+    raise ValueError(f"looked {found[0].content}")
+
+
+delegating = Agent().add_action("delegate", [InputEvent], delegate)
+delegating.add_resource(
+    "look", ResourceType.TOOL, SubAgent(agent=Inner, name="look", description="Looks.")
+)
