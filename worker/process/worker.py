@@ -386,6 +386,8 @@ class Worker:
 
     def _send_metrics(self, *, last: bool = False) -> None:
         writers = self._owned.writers.values()
+        if self.profiler is not None and self.profiler.failures:
+            self._metrics.measures.unwritten["profile"] = self.profiler.failures
         body = heartbeat(
             self._engine, self._group, self._announcer, writers, lag=self._lag, last=last
         )

@@ -53,6 +53,9 @@ __all__ = ["Profiler"]
 STRETCH_SECONDS: Final = 10.0
 FIRST_STRETCH_SECONDS: Final = 1.0
 """Of the first stretch of a worker's life; each that follows is twice as long."""
+LEAD_SECONDS: Final = 0.002
+"""How long before a sample threads begin to get the interpreter's lock sooner. It is longer than
+what may be between two places where code releases it: the sampler is woken at one of these."""
 LATE_SECONDS: Final = 0.0002
 """A sample that is later than this may have waited for the interpreter's lock."""
 LOOK_SECONDS: Final = 1.0
@@ -176,7 +179,8 @@ class Profiler:
         pauses = [self._next_look - now, *(taking.until - now for taking in self._taking)]
         moments = self._moments_from(now)
         if moments is not None:
-            pauses.append(moments.until_next(now))
+            lead = 0.0 if self._taking else LEAD_SECONDS
+            pauses.append(moments.until_next(now) - lead)
         return max(0.0, min(pauses))
 
     def _moments_from(self, now: float) -> Moments | None:
@@ -195,9 +199,13 @@ class Profiler:
 
     def _step(self, now: float) -> None:
         moments = self._moments_from(now)
-        weight = 0.0 if moments is None else moments.passed(now)
-        if moments is not None and weight:
-            self._sample(weight, moments)
+        if moments is not None and moments.until_next(now) <= LEAD_SECONDS:
+            with prompt_switching():
+                self._ended.wait(max(0.0, moments.until_next(now)))
+                now = time.monotonic()
+                weight = moments.passed(now)
+                if weight:
+                    self._sample(weight, moments)
         ended = [taking for taking in self._taking if now >= taking.until]
         for taking in ended:
             self._taking.remove(taking)

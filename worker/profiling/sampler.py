@@ -5,8 +5,9 @@ lock, it waits, and then finds the interpreter in whatever follows; so counting 
 too little of such code. Each sample therefore counts for the time of all moments at which one was
 due (`moments.py`): the wait counts for the stack in which it ends, which is that of the code that
 called into C. That holds if the lock is asked for soon: by default, a thread that waits for it does
-so only after five milliseconds, and gets it before if the other one releases it by itself. So while
-a profile was asked for, that time is shorter (`prompt_switching`).
+so only after five milliseconds, and gets it before if the other one releases it by itself, so that
+all time would seem to be spent where it is released. So around each sample, that time is shorter
+(`prompt_switching`).
 
 **CPU time.** A thread that waits when it is seen may have used much time since the last sample, for
 something else. So the kernel is asked for the thread's state. If it runs, or waits for the lock
@@ -24,6 +25,7 @@ itself, and if it takes more than a hundredth of the time, it samples half as of
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 import time
@@ -52,7 +54,7 @@ _DEEPEST: Final = 200
 _MOST_TASKS: Final = 256
 _LEAST_USED: Final = 0.00001
 """CPU time that is worth a look at the thread's state."""
-_PROMPT_SECONDS: Final = 0.0005
+_PROMPT_SECONDS: Final = 0.00005
 _MOST_CLOCKS: Final = 1000
 _MOST_CODE: Final = 20_000
 """Code objects whose frames are kept: code that is made anew all the time must not stay."""
@@ -218,6 +220,8 @@ class Sampler:
                 for thread in threading.enumerate()
                 if thread.ident is not None and thread.native_id is not None
             )
+            # The main thread of a forked process has still that of its parent, for Python.
+            self._numbers[threading.main_thread().ident or 0] = os.getpid()
             number = self._numbers.get(ident)
         if number is None:
             return True

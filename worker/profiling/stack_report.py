@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import linecache
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -60,7 +61,7 @@ def _threads(sampler: Sampler, owners: Owners) -> Iterable[dict[str, Any]]:
         root = sampler.stack_of(frame, "" if ident == main else name, owner)[0].name
         yield {
             "name": name,
-            "native_id": None if thread is None else thread.native_id,
+            "native_id": os.getpid() if ident == main else getattr(thread, "native_id", None),
             "idle": root == IDLE,
             **_owner(owner if root.startswith(ACTION) else None),
             "frames": [_frame(each) for each in _chain(frame)],
