@@ -22,22 +22,22 @@ export function showActions(host, { live }) {
     { name: "action", label: "Action", class: "wide", sort: (row) => row.id, of: (row) => row.id },
     { name: "done", label: "Done", class: "number", sort: (row) => row.done, of: (row) => count(row.done) },
     { name: "failures", label: "Failed", class: "number", sort: (row) => row.failures, of: (row) => (row.failures ? `${count(row.failures)} (${percent(row.failures / (row.done + row.failures), 1)})` : "0") },
-    { name: "total", label: "Time in all", class: "number", sort: (row) => row.sum, of: (row) => duration(row.sum) },
-    { name: "mean", label: "Mean", class: "number", sort: (row) => row.mean, of: (row) => duration(row.mean) },
-    { name: "p50", label: "Half within", class: "number", sort: (row) => row.p50, of: (row) => duration(row.p50) },
-    { name: "p99", label: "99 % within", class: "number", sort: (row) => row.p99, of: (row) => duration(row.p99) },
+    { name: "total", label: "In all", class: "number", sort: (row) => row.sum, of: (row) => duration(row.sum) },
+    { name: "mean", label: "Mean", class: "number minor", sort: (row) => row.mean, of: (row) => duration(row.mean) },
+    { name: "p50", label: "50 %", class: "number", sort: (row) => row.p50, of: (row) => duration(row.p50) },
+    { name: "p99", label: "99 %", class: "number", sort: (row) => row.p99, of: (row) => duration(row.p99) },
     { name: "spread", label: "Spread", of: (row) => row.picture },
     { name: "made", label: "Calls made", class: "number", sort: (row) => row.made, of: (row) => `${count(row.made)}${row.callFailures ? `, ${count(row.callFailures)} failed` : ""}` },
     { name: "replayed", label: "Replayed", class: "number", sort: (row) => row.replayed, of: (row) => count(row.replayed) },
-  ], { wide: true, caption: "Actions", sort: { name: "total", falling: true }, empty: () => empty("No action has been executed in this life.", "Durations, failures and durable calls are counted per action as soon as one is.") });
-  host.append(pageHead("Actions"), h("p", { class: "quiet" }, "Since the pool was started. A duration is that of an execution, with what it waits for."), list.root);
+  ], { wide: true, dense: true, caption: "Actions", sort: { name: "total", falling: true }, empty: () => empty("No action has been executed in this life.", "Durations, failures and durable calls are counted per action as soon as one is.") });
+  host.append(pageHead("Actions"), h("p", { class: "quiet" }, "Since the pool was started. Durations are those of executions, with what they wait for: half of them take less than the time at 50 %."), list.root);
   const own = h("div");
   host.append(own);
   return live.listen(({ status }) => {
     if (!status) return;
     list.show(rowsOf(status.series ?? []));
     const metrics = Object.entries(status.metrics ?? {});
-    fill(own, metrics.length > 0 && card("What the agent measures itself", facts(metrics.map(([name, value]) => [name, plain(value)]))));
+    fill(own, metrics.length > 0 && card("Metrics, by their names in the agent", facts(metrics.map(([name, value]) => [name, plain(value)]))));
   });
 }
 

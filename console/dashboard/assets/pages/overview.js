@@ -30,7 +30,7 @@ export function showOverview(host, { job, live }) {
   const limitsBox = h("div");
   const storeBox = h("div");
   host.append(
-    pageHead("Overview", choice("Time shown", RANGES, charts.seconds, (seconds) => charts.show(live.history, Number(seconds)))),
+    pageHead("Overview", choice("Time shown", RANGES, charts.chosen, (seconds) => charts.show(live.history, Number(seconds)))),
     h("div", { class: "state" }, stateLine, progress), notices,
     h("div", { class: "tiles" }, tiles.map((tile) => tile.root)),
     h("div", { class: "charts" },
@@ -85,7 +85,7 @@ function describe(status) {
 
 const CPU = (status, live) => {
   const known = status.workers.map((worker) => live.cpu(worker.slot)).filter((value) => value !== null);
-  return known.length ? known.reduce((one, other) => one + other, 0) : null;
+  return known.length ? known.reduce((one, other) => one + other, 0) : live.history.cpu?.at(-1) ?? null;
 };
 
 const TILES = [

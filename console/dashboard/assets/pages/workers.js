@@ -37,7 +37,7 @@ function death(worker, now) {
 
 function buttons(job, slot, live) {
   const stacks = h("button", { type: "button", class: "small", on: { click: () => showStacks(job, slot) } }, "Stacks");
-  const profile = h("button", { type: "button", class: "small", on: { click: () => go(link(job, "profile", [], { worker: slot, take: 5 })) } }, "Profile 5 s");
+  const profile = h("button", { type: "button", class: "small", on: { click: () => go(link(job, "profile", [], { worker: slot, take: 5 })) } }, "Profile");
   const swap = actionButton("Swap", async () => {
     const done = await post(`/${job}/workers/${slot}/swap`);
     return done.pending ? done.message : `Worker ${slot} was replaced by a fresh one.`;
@@ -49,7 +49,8 @@ function buttons(job, slot, live) {
   root.update = () => {
     const status = live.status;
     stacks.disabled = profile.disabled = !status?.running;
-    stacks.title = profile.title = status?.running ? "" : "The job is at rest.";
+    stacks.title = status?.running ? "What its threads execute now" : "The job is at rest.";
+    profile.title = status?.running ? "Look at it for 5 s" : "The job is at rest.";
     if (!swap.classList.contains("busy")) swap.allow(obstacle(status));
   };
   root.update();
@@ -65,8 +66,7 @@ function showAll(host, { job, live }) {
   const list = table([
     { name: "worker", label: "Worker", sort: (row) => row.slot, of: (row) => h("a", { href: link(job, "workers", [row.slot]) }, row.slot) },
     { name: "state", label: "State", sort: (row) => row.state, of: state },
-    { name: "pid", label: "Pid", class: "number minor", sort: (row) => row.pid, of: (row) => row.pid ?? "\u2013" },
-    { name: "executes", label: "Executes now", class: "wide", of: (row) => executing(row, job, now) },
+    { name: "executes", label: "Executes now", class: "text", of: (row) => executing(row, job, now) },
     { name: "in_flight", label: "In flight", class: "number", sort: (row) => row.in_flight, of: (row) => count(row.in_flight) },
     { name: "queued", label: "Queued", class: "number", sort: (row) => row.queued, of: (row) => count(row.queued) },
     { name: "cpu", label: "CPU", class: "number", sort: (row) => live.cpu(row.slot), of: (row) => percentOf(live.cpu(row.slot)) },
@@ -74,7 +74,7 @@ function showAll(host, { job, live }) {
     { name: "lag", label: "Lag", class: "number", sort: (row) => row.lag, of: (row) => duration(row.lag) },
     { name: "death", label: "Restarts", sort: (row) => row.restarts, of: (row) => (row.last_death ? h("span", {}, `${count(row.restarts)}, `, h("span", { class: "quiet", title: row.last_death }, `last ${ago(row.last_death_at, now)}: ${row.last_death}`)) : count(row.restarts)) },
     { name: "actions", label: "", class: "buttons", node: (row) => buttons(job, row.slot, live) },
-  ], { id: (row) => row.slot, wide: true, caption: "Workers", empty: () => empty("No workers.", "The job is at rest. Its keys, runs, dead letters and profiles can be looked at all the same.") });
+  ], { id: (row) => row.slot, wide: true, dense: true, caption: "Workers", empty: () => empty("No workers.", "The job is at rest. Its keys, runs, dead letters and profiles can be looked at all the same.") });
   const size = h("input", { type: "number", min: "1", max: "10000", class: "size", "aria-label": "Number of workers" });
   const scale = actionButton("Scale", async () => {
     const done = await post(`/${job}/scale`, { workers: Number(size.value) });

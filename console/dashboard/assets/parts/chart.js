@@ -11,7 +11,7 @@ const GAP = 15; // seconds without a point, after which the line is broken
 export class ChartGroup {
   constructor() {
     this.charts = [];
-    this.seconds = 900;
+    this.chosen = 900;
     this.history = { at: [] };
   }
 
@@ -22,10 +22,16 @@ export class ChartGroup {
     return chart.root;
   }
 
-  show(history, seconds = this.seconds) {
+  /** Shows the last `seconds`, or all there is, if that is less. */
+  show(history, seconds = this.chosen) {
     this.history = history;
-    this.seconds = seconds;
+    this.chosen = seconds;
     for (const chart of this.charts) chart.draw();
+  }
+
+  get seconds() {
+    const { at } = this.history;
+    return Math.min(this.chosen, Math.max(60, at.length ? at.at(-1) - at[0] : 0));
   }
 
   point(index) {
@@ -153,7 +159,12 @@ class Chart {
     const { at } = this.group.history;
     this.marked = index !== null && index < at.length ? index : null;
     const shown = this.marked ?? at.length - 1;
-    this.lines.forEach((line, number) => setText(this.values[number], this.format(this.column(line)[shown] ?? null)));
+    this.lines.forEach((line, number) => {
+      const column = this.column(line);
+      // What is a difference of two moments is not known of the latest one at first.
+      const value = this.marked === null ? column.slice(-3).findLast((each) => each !== null) : column[shown];
+      setText(this.values[number], this.format(value ?? null));
+    });
     setText(this.when, this.marked === null ? (at.length ? "now" : "") : clock(at[shown]));
     const x = this.marked === null ? -10 : ((at[shown] - this.start) / this.group.seconds) * this.width;
     this.cross.setAttribute("x1", x);
