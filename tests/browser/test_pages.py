@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from support.cli import wait_for
+from support.cli import Folder, wait_for
 from support.console.browser import (
     DESKTOP,
     PATIENCE,
@@ -18,13 +18,13 @@ from support.console.browser import (
     dashboard,
     running_job,
 )
+from support.console.dashboards import make_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser
-
-    from support.cli import Folder
 
 PAGES = {
     "overview": ("Overview", ".chart-value", "/s"),
@@ -310,3 +310,25 @@ def test_a_server_that_goes_is_reported_and_found_again(browser: Browser, job: F
         # Its cookie is another one, so the page has to be opened anew.
         screen.sees("#banner", "token")
     context.close()
+
+
+@pytest.mark.nightly
+def test_several_jobs_at_rest_are_chosen_from_a_list(browser: Browser, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        make_state(tmp_path / f"{name}.tamias", {f"key of {name}": {"n": 1}})
+    with dashboard(Folder(tmp_path), states=()) as address:
+        context = browser.new_context(viewport=PHONE)
+        screen = Screen(context.new_page(), address)
+        screen.sees("h1", "Jobs")
+        screen.page.get_by_role("link", name="second").click()
+        screen.sees(".summary", "at rest")
+        screen.button("Pages").click()
+        screen.page.get_by_role("link", name="Keys").click()
+        screen.sees("tbody", "key of second")
+        screen.button("Pages").click()
+        screen.page.get_by_label("Job", exact=True).select_option(label="first (at rest)")
+        screen.sees("tbody", "key of first")
+        screen.go("0/workers", "Workers")
+        screen.sees("main .empty", "The job is at rest")
+        context.close()
+        assert screen.errors == []

@@ -153,9 +153,11 @@ def _is_done(state: Path) -> bool:
 
 
 @contextmanager
-def dashboard(folder: Folder, *arguments: object) -> Iterator[str]:
-    """A dashboard of the job in a process of its own: its address, with the token."""
-    with folder.started("dashboard", "out.jsonl.tamias", "--port", 0, *arguments) as process:
+def dashboard(
+    folder: Folder, *arguments: object, states: tuple[str, ...] = ("out.jsonl.tamias",)
+) -> Iterator[str]:
+    """A dashboard in a process of its own: its address, with the token."""
+    with folder.started("dashboard", *states, "--port", 0, *arguments) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         assert address.startswith("http://"), address

@@ -2,6 +2,7 @@
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const tenth = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const NONE = "\u2013";
 
 const missing = (value) => value === null || value === undefined || Number.isNaN(value);
@@ -35,7 +36,7 @@ export function bytes(value) {
   let size = value;
   for (const unit of ["B", "KiB", "MiB", "GiB", "TiB"]) {
     if (size < 1024 || unit === "TiB") {
-      return `${unit === "B" || size >= 100 ? whole.format(size) : tenths.format(size)} ${unit}`;
+      return `${unit === "B" || size >= 100 ? whole.format(size) : tenth.format(size)} ${unit}`;
     }
     size /= 1024;
   }
@@ -51,7 +52,7 @@ export function duration(seconds) {
   if (missing(seconds)) return NONE;
   if (seconds < 0) return `\u2212${duration(-seconds)}`;
   if (seconds === 0) return "0 s";
-  if (seconds < 0.001) return `${Math.max(1, Math.round(seconds * 1e6))} µs`;
+  if (seconds < 0.0009995) return `${Math.max(1, Math.round(seconds * 1e6))} µs`;
   if (seconds < 1) return `${seconds < 0.01 ? (seconds * 1e3).toFixed(1) : Math.round(seconds * 1e3)} ms`;
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`;
   return span(seconds);

@@ -58,7 +58,7 @@ export function showOverview(host, { job, live }) {
     progress.value = share ?? 0;
     for (const tile of tiles) tile.show(status, live);
     charts.show(history);
-    redraw(notices, [status.degraded, status.reload, status.notices, status.workers.map((worker) => [worker.slot, worker.held])], () => warnings(status, to));
+    redraw(notices, [status.store_error, status.degraded, status.reload, status.notices, status.workers.map((worker) => [worker.slot, worker.held])], () => warnings(status, to));
     redraw(waitsBox, [status.waiting_runs, status.waiting_inputs, status.timers, status.questions, Math.floor(status.next_due ?? 0), Math.floor(status.at / 10)], () => waits(status, to));
     redraw(failuresBox, [status.failures, status.failed], () => failures(status, to));
     redraw(keysBox, status.hot_keys, () => hotKeys(status.hot_keys, to));
@@ -117,6 +117,7 @@ class Tile {
 
 function warnings(status, to) {
   const found = [];
+  if (status.store_error) found.push(notice("bad", h("strong", {}, "A part of the store cannot be read: "), status.store_error));
   if (status.degraded) found.push(notice("warn", h("strong", {}, "The pool is degraded: "), status.degraded));
   if (status.reload && !["done", "promoted", "finished"].includes(status.reload.stage)) {
     found.push(notice("", h("a", { href: to("generations") }, `Reload to generation ${status.reload.generation}`), `: ${status.reload.stage}`, status.reload.reason && ` (${status.reload.reason})`));

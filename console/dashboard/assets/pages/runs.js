@@ -46,7 +46,7 @@ function showAll(host, { job, query }) {
     longest = Math.max(0, ...runs.map((run) => run.seconds));
     if (box.firstChild !== list.root) fill(box, list.root, pages.root);
     list.show(runs);
-    pages.take(found.next, "");
+    pages.take(found.next, found.incomplete ? "There may be more: not all of the log was looked at in time." : "");
   });
   const again = () => {
     pages.reset();
