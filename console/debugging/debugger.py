@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import pdb  # noqa: T100 (this is the debugger)
 import sys
 from bdb import BdbQuit
@@ -88,7 +89,12 @@ class ActionPdb(pdb.Pdb):
 
 
 def stop_at_breakpoints() -> None:
-    """Have `breakpoint()` stop in the caller, with a debugger that leaves Ctrl-C as it is."""
+    """Have `breakpoint()` stop in the caller, with a debugger that leaves Ctrl-C as it is.
+
+    Another one that the user has chosen stays.
+    """
+    if os.environ.get("PYTHONBREAKPOINT"):
+        return
 
     def stop(*_: object, **__: object) -> None:
         ActionPdb().set_trace(sys._getframe(1))  # noqa: SLF001 (its caller)
@@ -173,7 +179,7 @@ class RunDebugger(Interceptor):
         self._stop_at_first_line(action)
         try:
             yield
-        except (BdbQuit, EndedByUser) as quitted:
+        except (BdbQuit, EndedByUser, KeyboardInterrupt) as quitted:
             self.error = quitted
             raise
         except Exception as error:

@@ -105,7 +105,7 @@ def _execute(
         stop_at_breakpoints()
     scratch = make_scratch("none")
     moved = found.record.at - clock.now() if found.record.at else 0.0
-    clock.advance(moved)  # what has expired since then is there
+    clock.advance(moved)  # `ctx.now` goes on from there
     loop = asyncio.new_event_loop()
     try:
         outcome = loop.run_until_complete(

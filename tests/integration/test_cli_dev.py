@@ -43,6 +43,16 @@ class Sleeper(Agent):
         while not Path("go").exists():
             time.sleep(0.01)
         ctx.send_event(OutputEvent(output=event.input))
+
+
+class Asker(Agent):
+    @action(InputEvent)
+    @staticmethod
+    async def handle(event, ctx):
+        if event.input == 1:
+            await ctx.sleep(3600)
+            answer = await ctx.wait_for("approval", ask=event.input)
+            ctx.send_event(OutputEvent(output=answer))
 """
 
 
@@ -122,3 +132,27 @@ def test_a_dead_letter_is_debugged_at_a_terminal(folder: Path) -> None:
         assert "(3, 3, 3)" in terminal.wait_for("(pdb) ")
         terminal.type("q")
         assert terminal.ended() == 1
+
+
+def test_the_debugger_stops_where_an_action_raises(folder: Path) -> None:
+    with _dev(folder, "Doubler", "--pdb") as terminal:
+        terminal.wait_for("(pdb) ")
+        terminal.type("c")
+        terminal.wait_for("input 2, key 'k', action 'handle' raises")
+        assert "100 // left" in terminal.wait_for("(pdb) ")
+        terminal.type("p left, seen")
+        assert "(0, 3)" in terminal.wait_for("(pdb) ")
+        terminal.type("q")
+        assert terminal.ended() == 3
+
+
+def test_waits_are_skipped_and_questions_are_asked(folder: Path) -> None:
+    with _dev(folder, "Asker", "--skip-waits") as terminal:
+        terminal.wait_for("question 'approval' of key 'k': 1")
+        terminal.wait_for("answer, as Python")
+        terminal.type("1/0")
+        terminal.wait_for("ZeroDivisionError")
+        terminal.wait_for("answer, as Python")
+        terminal.type("{'by': 'me'}")
+        assert terminal.ended() == 0
+    assert '{"key":"k","output":{"by":"me"},"offset":0}' in terminal.shown

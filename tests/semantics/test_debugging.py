@@ -14,7 +14,7 @@ from tamias import ResourceType, UsageError, run_agent
 from tamias.console.debugging.session import ENDED, FAILED, SUCCEEDED, Request, debug
 from tamias.store.records.offsets import kind_of
 from tamias.store.state.reader import StoreReader
-from tamias.testing import ScriptedChatModel, asks_for_tool
+from tamias.testing import Clock, ScriptedChatModel, asks_for_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -294,3 +294,30 @@ def test_the_calls_of_a_sub_agent_are_answered_from_record(
     assert code == FAILED
     assert "ValueError: looked 40" in out
     assert debugged_agents.made == []
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_key_with_many_fields_has_those_that_the_run_has_read(
+    tmp_path: Path, session: Callable[..., tuple[int, str]], *, kept: bool
+) -> None:
+    state = tmp_path / "state"
+    config = {} if kept else {"dead-letter-record": 0}
+    inputs = [("ada", "old"), ("ada", "fail")]
+    _job(state, debugged_agents.Wide, inputs, config=config)  # a life of its own: nothing is cached
+    _job(state, debugged_agents.Wide, [*inputs, ("ada", "new")], config=config)
+    code, out = session(_request(state, 1, "Wide", interactive=False))
+    assert code == FAILED
+    assert f"ValueError: {'old' if kept else 'new'} of 100" in out
+
+
+def test_memory_that_has_expired_since_is_there(
+    tmp_path: Path, session: Callable[..., tuple[int, str]]
+) -> None:
+    state = tmp_path / "state"
+    _job(state, config={"short-term-memory.state-ttl.ms": 60_000})
+    with Clock() as clock:
+        clock.advance(3600)
+        code, out = session(_request(state, 2, interactive=False))
+    assert code == FAILED
+    assert "seen: 1, now nothing" in out
+    assert "memory at that moment: {'last': 3, 'seen': 2}" in out

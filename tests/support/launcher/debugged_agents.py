@@ -163,3 +163,16 @@ delegating = Agent().add_action("delegate", [InputEvent], delegate)
 delegating.add_resource(
     "look", ResourceType.TOOL, SubAgent(agent=Inner, name="look", description="Looks.")
 )
+
+
+class Wide(Agent):
+    """A key with more fields than a worker reads at once; fails at the input "fail"."""
+
+    @action(InputEvent)
+    @staticmethod
+    def handle(event: Event, ctx: RunnerContext) -> None:
+        memory = ctx.short_term_memory
+        if event.input == "fail":
+            raise ValueError(f"{memory.get('field7')} of {len(memory.get_field_names())}")
+        for number in range(100):
+            memory.set(f"field{number}", event.input)
