@@ -67,11 +67,8 @@ class History:
             for pid, usage in usages
             if pid is not None
         }
-        spent = sum(
-            max(0.0, seconds - self._used[pid])
-            for pid, seconds in used.items()
-            if pid in self._used
-        )
+        known = used.keys() & self._used.keys()
+        spent = sum(max(0.0, used[pid] - self._used[pid]) for pid in known)
         self._used = used
         return {
             "at": now,
@@ -81,7 +78,7 @@ class History:
             "waiting": float(sum(map(queued_in, workers))),
             "suspended": float(status.get("waiting_runs") or 0),
             "rss": float(sum(usage.get("rss", 0) for _, usage in usages)),
-            "cpu": spent / passed if passed > 0 else nan,
+            "cpu": spent / passed if known and passed > 0 else nan,
             "lag": max((float(worker.get("lag", 0.0)) for worker in workers), default=0.0),
             "workers": float(sum(pid is not None for pid, _ in usages)),
         }

@@ -36,13 +36,13 @@ class TestHistory:
         assert columns["in_flight"] == [6.0, 6.0]
         assert columns["waiting"] == [12.0, 12.0]
         assert columns["rss"] == [2000.0, 2000.0]
-        assert columns["cpu"] == [0.0, 1.0]
+        assert columns["cpu"] == [None, 1.0]
 
     def test_a_worker_that_was_replaced_takes_no_cpu_back(self) -> None:
         history = History()
         history.add(status(100.0, cpu=50.0, pid=5))
         history.add(status(102.0, cpu=1.0, pid=6))
-        assert history.to_json()["cpu"] == [0.0, 0.0]
+        assert history.to_json()["cpu"] == [None, None]
 
     def test_a_point_comes_every_two_seconds_and_rest_leaves_one_gap(self) -> None:
         history = History()
