@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
-from support.cli import Folder, wait_for
+from support.cli import TAMIAS, Folder, wait_for
+from tamias.cli.app import application
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 AGENT = """
 import asyncio, time
@@ -130,9 +135,82 @@ def test_what_cannot_be_is_one_clear_error(folder: Folder) -> None:
         (("--mode", "gpu"), "Known: wall, cpu, await"),
         (("--format", "pdf"), "--format pdf is unknown"),
         (("--hz", "0"), "1 to 1000"),
-        (("--last", "1h", "--diff", "in.jsonl"), ""),
+        (("--last", "1h", "--diff", str(folder.path / "in.jsonl")), "no profile"),
+        (("--last", "1h", "--key", "k"), "are not recorded"),
+        (("--memory", "--last", "1h"), "Memory is not recorded"),
+        (("--memory", "--mode", "wall"), "Known: held, peak"),
     ):
-        result = folder.tamias("profile", "state", *options, code=None)
-        assert result.returncode in (1, 2), options
+        words_given = ["profile", str(folder.path / "state"), *options]
+        result = CliRunner().invoke(application("profile"), words_given, prog_name="tamias")
+        assert result.exit_code in (1, 2), options
         assert words in result.stderr
         assert "Traceback" not in result.stderr
+
+
+@pytest.fixture
+def idle_job(folder: Folder) -> Iterator[int]:
+    """A job that waits for inputs; the pid of its only worker."""
+    job = ("run", "agents.py:Busy", "-i", "-", "-o", "out.jsonl", "--state", "state")
+    command = [str(TAMIAS), *job, "--workers", "1"]
+    with subprocess.Popen(
+        command, cwd=folder.path, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield workers_of(folder)[0]
+        finally:
+            process.kill()
+
+
+def test_an_idle_pool_gives_a_graph_and_a_worker_may_die_meanwhile(
+    folder: Folder, idle_job: int
+) -> None:
+    folder.tamias("profile", "state", "--seconds", "0.5", "--output", "idle.html")
+    assert "(idle)" in (folder.path / "idle.html").read_text()
+    text = folder.tamias("profile", "state", "--seconds", "0.5", "--key", "k7").stdout
+    assert "nothing of that was executed" in text
+    with folder.started("profile", "state", "--seconds", 30) as asking:
+        wait_for(lambda: any((folder.path / "state/profiles/answers").glob("*.begun")))
+        os.kill(idle_job, signal.SIGKILL)
+        _, said = asking.communicate(timeout=20)
+    assert asking.returncode == 2
+    assert "worker 0 gave no answer: it has ended" in said
+    assert not list((folder.path / "state/profiles/requests").iterdir())
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="takes rights away from root"
+)
+def test_where_the_kernel_forbids_it_the_command_says_why_and_the_worker_still_answers(
+    folder: Folder, idle_job: int
+) -> None:
+    def without_right(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["setpriv", "--bounding-set", "-sys_ptrace", str(TAMIAS), *words]
+        return subprocess.run(
+            command, cwd=folder.path, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    refused = without_right("profile", "state", "--seconds", "0.5", "--native")
+    assert refused.returncode == 2
+    assert "root has no CAP_SYS_PTRACE here" in refused.stderr.replace("Root", "root")
+    asked = without_right("profile", "state", "--seconds", "0.5")
+    assert "waited for work" in asked.stdout
+    assert Path(f"/proc/{idle_job}/stat").read_text().rpartition(")")[2].split()[0] in "SR"
+
+
+def test_the_profile_of_a_whole_job_has_what_its_dead_workers_have_recorded(
+    folder: Folder,
+) -> None:
+    folder.inputs(list(range(40)))
+    job = ("run", "agents.py:Busy", "-i", "in.jsonl", "-o", "out.jsonl", "--state", "state")
+    with folder.started(*job, "--workers", 1, "--profile", "job.json") as running:
+        pid = workers_of(folder)[0]
+        record = folder.path / "state/profiles/worker-0.jsonl"
+        wait_for(record.exists)
+        os.kill(pid, signal.SIGKILL)
+        _, said = running.communicate(timeout=60)
+    assert "profile: job.json" in said
+    (found,) = json.loads((folder.path / "job.json").read_text())["profiles"]
+    assert found["unit"] == "seconds"
+    pids = {json.loads(line)["pid"] for line in record.read_text().splitlines()}
+    assert len(pids) == 2
+    assert found["endValue"] > 2.0

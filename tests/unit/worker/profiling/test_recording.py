@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -90,3 +91,17 @@ def test_only_stretches_of_a_time_are_read(tmp_path: Path) -> None:
     path = tmp_path / "worker-0.jsonl"
     path.write_bytes(b"".join(stretch(float(at)).encode() for at in range(0, 100, 10)))
     assert [each.began for each in stretches_in(path, 25.0, 50.0)] == [20, 30, 40, 50]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+def test_what_root_asks_can_be_read_by_the_user_of_the_workers(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    request = Request("all", 100, 5, until=time.time() + 10)
+    before = os.umask(0o077)
+    try:
+        request.write(tmp_path / "profiles")
+    finally:
+        os.umask(before)
+    made = [path for path in tmp_path.rglob("*") if path.is_file() or path.is_dir()]
+    assert {path.stat().st_uid for path in made} == {65534}
+    assert len(made) == 4
