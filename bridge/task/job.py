@@ -35,6 +35,8 @@ class PoolJob:
     environment: dict[str, Any] = field(default_factory=dict)
     sys_path: list[str] = field(default_factory=list)
     """Where the agent's modules are."""
+    flink: dict[str, Any] = field(default_factory=dict)
+    """The task: `job`, `vertex`, `task`, `subtask` of `subtasks`, and the `url` of its page."""
 
     def agent_spec(self) -> AgentSpec:
         """The agent, as a job describes it to its workers."""

@@ -115,7 +115,9 @@ class TaskPool:
             handle_signals=False,
         )
         with ExitStack() as stack:
-            state = stack.enter_context(job.open_state(state_path, {}))
+            state = stack.enter_context(
+                job.open_state(state_path, {"flink": task.flink} if task.flink else {})
+            )
             _log_to_stderr(state)
             groups = range(task.first_group, task.last_group + 1)
             self._restore(state, groups)

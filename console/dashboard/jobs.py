@@ -168,11 +168,13 @@ class Job:
             "phase": None,
             "started": None,
             "error": None,
+            "flink": None,
         }
         try:
             with self.reader() as reader:
                 view = reader.view
                 row["agent"] = view.manifest.agent
+                row["flink"] = view.manifest.job.get("flink")
                 row["running"] = view.launcher_pid() is not None
                 status = view.status() or {}
                 row["phase"], row["started"] = status.get("phase"), status.get("started")

@@ -44,6 +44,7 @@ def status_of(job: Job) -> dict[str, Any]:
             "shards": view.manifest.shards,
             "durability": view.manifest.durability,
             "service": "service" in view.manifest.job,
+            "flink": view.manifest.job.get("flink"),
             "running": pid is not None,
             "launcher": pid,
             "at": time.time(),

@@ -205,8 +205,8 @@ public final class PoolOperator extends AbstractStreamOperator
         });
         String path = state.store.getAbsolutePath().replace("\\", "\\\\").replace("\"", "\\\"");
         String configuration = "{\"state\": \"" + path + "\", \"first_group\": " + range.getStartKeyGroup()
-            + ", \"last_group\": " + range.getEndKeyGroup() + ", \"step\": " + step + ", "
-            + job.substring(1);
+            + ", \"last_group\": " + range.getEndKeyGroup() + ", \"step\": " + step + ", \"flink\": "
+            + TaskPlace.json(getContainingTask().getEnvironment()) + ", " + job.substring(1);
         pool.send('C', configuration.getBytes(StandardCharsets.UTF_8));
         LOG.info("started pool {} in {}", Long.valueOf(pool.pid()), path);
     }

@@ -18,5 +18,12 @@ export function showJobs(host, { jobs }) {
       h("strong", {}, job.name.replace(/\.tamias$/, "")),
       h("span", { class: "quiet" }, job.error ? "cannot be read" : job.running ? `running, started ${ago(job.started)}` : `at rest${job.phase ? `, ${job.phase}` : ""}`),
       h("span", { class: "quiet path" }, job.error ?? job.agent ?? ""),
-      h("span", { class: "quiet path" }, job.path))))));
+      h("span", { class: "quiet path" }, job.path)),
+    flinkTask(job.flink)))));
+}
+
+/** Where the job is a task of Flink: which one, with a link to its page there. */
+function flinkTask(task) {
+  if (!task || !/^https?:\/\//.test(task.url)) return [];
+  return h("a", { class: "task", href: task.url, rel: "noreferrer", target: "_blank" }, `task ${task.subtask + 1} of ${task.subtasks} in Flink: ${task.task}`);
 }
