@@ -299,7 +299,13 @@ def _is_measured(value: object, bounds: tuple[int, ...]) -> bool:
     """Whether a value is a count, or the sum and the counts of a histogram with these bounds."""
     if not bounds:
         return _is_count(value)
-    return isinstance(value, list) and len(value) == len(bounds) + 2 and all(map(_is_count, value))
+    return (
+        isinstance(value, list)
+        and len(value) == len(bounds) + 2
+        and set(map(type, value)) == {int}
+        and min(value) >= 0
+        and max(value) < _LARGEST
+    )
 
 
 def _are_gauges(value: object) -> bool:

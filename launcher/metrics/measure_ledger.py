@@ -10,6 +10,7 @@ Not in the sums is what a killed worker has measured since its last report, a se
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 from ...worker.metering.names import BoundedNames
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from ...worker.metering.shapes import Measure
 
-__all__ = ["MeasureLedger", "Measured", "at_least"]
+__all__ = ["MeasureLedger", "Measured", "merged"]
 
 MOST_LABELS: Final = 300
 """So many actions, and so many models, at most are told apart."""
@@ -61,26 +62,25 @@ class MeasureLedger:
                 if isinstance(value, int):
                     totals[place] = value + (before if isinstance(before, int) else 0)
                 elif isinstance(before, list):
-                    totals[place] = [a + b for a, b in zip(before, value, strict=True)]
+                    totals[place] = list(map(add, before, value))
                 else:
                     totals[place] = value
 
 
-def at_least(before: Measured | None, now: Measured) -> Measured:
-    """A worker's report, with nothing below that of the one before."""
-    if before is None:
-        return now
-    return {name: _no_less(before.get(name, {}), now.get(name, {})) for name in {**before, **now}}
+def merged(known: Measured, changed: Measured) -> Measured:
+    """A worker's measures, of which some have changed; nothing is below what is known."""
+    both = {**known, **changed}
+    for name, values in changed.items():
+        before = known.get(name, {})
+        both[name] = {**before, **values}
+        for label, value in values.items():
+            other = before.get(label)
+            if other is not None:
+                both[name][label] = _no_less(other, value)
+    return both
 
 
-def _no_less(before: Measure, now: Measure) -> Measure:
-    raised = {**before, **now}
-    for label, value in before.items():
-        other = raised[label]
-        if isinstance(value, int):
-            raised[label] = max(value, other) if isinstance(other, int) else value
-        elif not isinstance(other, list):
-            raised[label] = value
-        elif other != value:
-            raised[label] = [max(pair) for pair in zip(value, other, strict=True)]
-    return raised
+def _no_less(before: int | list[int], now: int | list[int]) -> int | list[int]:
+    if isinstance(before, list) and isinstance(now, list):
+        return list(map(max, before, now))
+    return before if isinstance(before, list) or isinstance(now, list) else max(before, now)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .ledger import MetricLedger
-from .measure_ledger import MeasureLedger, at_least
+from .measure_ledger import MeasureLedger, merged
 from .process_usage import ProcessUsages
 from .slot_ledger import SlotLedger
 
@@ -39,9 +39,11 @@ class PoolMetrics:
 
     @staticmethod
     def record(before: Mapping[str, Any] | None, heartbeat: dict[str, Any]) -> None:
-        """Correct a worker's heartbeat where its counts are below those of the one before."""
-        known = None if before is None else before.get("measures")
-        heartbeat["measures"] = at_least(known, heartbeat.get("measures", {}))
+        """Complete a worker's heartbeat, which has what has changed since the one before."""
+        known = {} if before is None else before
+        heartbeat["metrics"] = {**known.get("metrics", {}), **heartbeat["metrics"]}
+        changed = heartbeat.get("measures", {})
+        heartbeat["measures"] = merged(known.get("measures", {}), changed)
 
     def all_slots(self) -> set[int]:
         """The slots of which anything is known."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 SUMS_SECONDS: Final = 1.0
 """Between two sums of what workers have reported, which they do once a second."""
+MOST_OF_LOOP: Final = 0.01
+"""The share of the loop's time that sums may take: of many workers with many actions and metrics
+they are made less often."""
 
 
 class Observer:
@@ -121,8 +124,11 @@ class Observer:
             for slot in registry.metering.all_slots() - present
         }
         if now >= self._next_sums or status.phase != self._summed_in:
-            self._next_sums, self._summed_in = now + SUMS_SECONDS, status.phase
+            self._summed_in = status.phase
+            began = time.perf_counter()
             self._sum(status, registry, now)
+            took = time.perf_counter() - began
+            self._next_sums = now + max(SUMS_SECONDS, took / MOST_OF_LOOP)
         return status
 
     def _sum(self, status: PoolStatus, registry: WorkerRegistry, now: float) -> None:

@@ -7,56 +7,75 @@ from typing import TYPE_CHECKING, Any, Final
 from ..waiting.announcer import counts_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ..engine.engine import Engine
     from ..metrics import WorkerMetrics
     from ..runs.group_commit import GroupCommit, ShardWriter
     from ..waiting.announcer import Announcer
 
-__all__ = ["HEARTBEAT_SECONDS", "heartbeat"]
+__all__ = ["HEARTBEAT_SECONDS", "Heartbeats"]
 
 HEARTBEAT_SECONDS: Final = 1.0
 """Between two of them."""
 
 
-def heartbeat(
-    engine: Engine,
-    group: GroupCommit,
-    announcer: Announcer,
-    writers: Iterable[ShardWriter],
-    *,
-    lag: float,
-    last: bool,
-) -> dict[str, Any]:
-    """The body of the message.
+class Heartbeats:
+    """Makes the messages.
 
-    Args:
-        engine: runs, and what they have counted.
-        group: the commits.
-        announcer: knows what waits in the shards.
-        writers: the shards that the worker has.
-        lag: by how many seconds the event loop was late.
-        last: whether no other heartbeat follows.
+    Of metrics and measures they have what has changed since the one before, as totals: the
+    launcher keeps the rest. No message is lost while both live.
     """
-    metrics: WorkerMetrics = engine.metrics
-    metrics.events = group.events
-    if engine.tracer is not None:
-        metrics.measures.unwritten["events"] = engine.tracer.failed
-    if engine.recordings is not None:
-        metrics.measures.unwritten["recordings"] = engine.recordings.errors
-    return {
-        "active": engine.active,
-        "overdue": engine.overdue(),
-        "totals": metrics.totals(),
-        "failures": metrics.failure_kinds.counts(),
-        "notices": metrics.notices.counts(),
-        "waiting": counts_to_json(announcer.counts()),
-        "metrics": metrics.snapshot(),
-        "measures": metrics.measures.snapshot(metrics.executed, group.events),
-        "gauges": {"lag": lag, **_store_gauges(writers)},
-        "last": last,
-    }
+
+    def __init__(self, engine: Engine, group: GroupCommit, announcer: Announcer) -> None:
+        """`engine` has the runs, `announcer` knows what waits in the shards."""
+        self._engine = engine
+        self._group = group
+        self._announcer = announcer
+        self._metrics: dict[str, Any] = {}
+        self._measures: dict[str, Any] = {}
+
+    def next(self, writers: Iterable[ShardWriter], *, lag: float, last: bool) -> dict[str, Any]:
+        """The body of the next message.
+
+        Args:
+            writers: the shards that the worker has.
+            lag: by how many seconds the event loop was late.
+            last: whether no other message follows.
+        """
+        engine, group = self._engine, self._group
+        metrics: WorkerMetrics = engine.metrics
+        metrics.events = group.events
+        if engine.tracer is not None:
+            metrics.measures.unwritten["events"] = engine.tracer.failed
+        if engine.recordings is not None:
+            metrics.measures.unwritten["recordings"] = engine.recordings.errors
+        before, self._metrics = self._metrics, metrics.snapshot()
+        changed = _changes(before, self._metrics)
+        changed.setdefault("numOfEventProcessed", group.events)
+        known, self._measures = (
+            self._measures,
+            metrics.measures.snapshot(metrics.executed, group.events),
+        )
+        return {
+            "active": engine.active,
+            "overdue": engine.overdue(),
+            "totals": metrics.totals(),
+            "failures": metrics.failure_kinds.counts(),
+            "notices": metrics.notices.counts(),
+            "waiting": counts_to_json(self._announcer.counts()),
+            "metrics": changed,
+            "measures": {
+                name: _changes(known.get(name, {}), values)
+                for name, values in self._measures.items()
+            },
+            "gauges": {"lag": lag, **_store_gauges(writers)},
+            "last": last,
+        }
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in now.items() if before.get(name) != value}
 
 
 def _store_gauges(writers: Iterable[ShardWriter]) -> dict[str, float]:

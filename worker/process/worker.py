@@ -47,7 +47,7 @@ from ..tasks.tracking import current_offset
 from ..tracing.tracer import Tracer
 from ..waiting.announcer import Announcer
 from ..waiting.questions import Questions
-from .heartbeat import HEARTBEAT_SECONDS, heartbeat
+from .heartbeat import HEARTBEAT_SECONDS, Heartbeats
 from .output import change_label
 from .own_changes import OwnChanges
 from .peer import LauncherConnection
@@ -197,6 +197,7 @@ class Worker:
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
         self._loop.add_reader(self._connection.descriptor, self._check_connection)
         self._loop.add_reader(self._socket.FD, self._turn)
+        self._heartbeats = Heartbeats(self._engine, self._group, self._announcer)
         self._heartbeat()
         self._turn()
 
@@ -388,10 +389,7 @@ class Worker:
         writers = self._owned.writers.values()
         if self.profiler is not None and self.profiler.failures:
             self._metrics.measures.unwritten["profile"] = self.profiler.failures
-        body = heartbeat(
-            self._engine, self._group, self._announcer, writers, lag=self._lag, last=last
-        )
-        self._send_json(wire.METRICS, body)
+        self._send_json(wire.METRICS, self._heartbeats.next(writers, lag=self._lag, last=last))
 
     def _committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
         self._metrics.measures.count_commit(written, seconds)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tamias.launcher.metrics.measure_ledger import merged
 from tamias.worker.metering.measures import FixedHistogram, Measures
 from tamias.worker.metering.names import OTHER, BoundedNames
 from tamias.worker.metering.shapes import MEASURES
@@ -54,3 +55,18 @@ def test_models_are_bounded_whatever_they_are_called() -> None:
     assert sum(snapshot["model_cost"].values()) == 1000
     assert sum(snapshot["model_failures"].values()) == 500
     assert sum(sum(each[1:]) for each in snapshot["model_ns"].values()) == 1000
+
+
+def test_heartbeats_have_what_has_changed_and_the_launcher_knows_the_rest() -> None:
+    measures = Measures(["first", "second"])
+    measures.end_plain_actions("first", [5])
+    known = merged({}, measures.snapshot({"first": 1, "second": 0}, 1))
+    measures.end_plain_actions("second", [7, 9])
+    now = measures.snapshot({"first": 1, "second": 2}, 3)
+    changed = {"executed": {"second": 2}, "action_ns": {"second": now["action_ns"]["second"]}}
+    both = merged(known, changed)
+    assert both["executed"] == {"first": 1, "second": 2}
+    assert both["action_ns"] == now["action_ns"]
+    assert both["runs"] == {"": 1}
+    tampered = merged(both, {"executed": {"second": 1}})
+    assert tampered["executed"]["second"] == 2
