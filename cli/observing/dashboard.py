@@ -77,7 +77,13 @@ def dashboard(
     number = listener.getsockname()[1]
     names = tuple(allow_host or ()) + ((_host(listen, number),) if not _is_any(listen) else ())
     access = Access(number, names, allow_actions=allow_actions, **secret)
-    _report(access, listen, len(jobs.all()), given=token_file is not None)
+    _report(
+        access,
+        listen,
+        len(jobs.all()),
+        given=token_file is not None,
+        is_local=is_loopback(listen),
+    )
     serve(make_app(jobs, access), listener)
     return 0
 
@@ -103,7 +109,7 @@ def _listener(address: str, port: int | None) -> socket.socket:
         return listen(address, 0)
 
 
-def _report(access: Access, address: str, jobs: int, *, given: bool) -> None:
+def _report(access: Access, address: str, jobs: int, *, given: bool, is_local: bool) -> None:
     """Print the page's address, with the token; that is the only time."""
     token = "TOKEN" if given else access.token
     name = "localhost" if _is_any(address) else address
@@ -115,6 +121,19 @@ def _report(access: Access, address: str, jobs: int, *, given: bool) -> None:
         style="dim",
         markup=False,
     )
+    if not jobs:
+        console.print(
+            "There is no state directory in this folder yet; new ones are shown.",
+            style="dim",
+            markup=False,
+        )
+    if not is_local:
+        console.print(
+            "Other machines can reach it, and nothing is encrypted. They have to use a name that "
+            "--allow-host gives.",
+            style="bold yellow",
+            markup=False,
+        )
     if given:
         console.print("TOKEN is what the file has.", style="dim", markup=False)
 
