@@ -49,6 +49,12 @@ def debug_run(
             "--all-actions", help="Call actions, too, that had ended before the run failed."
         ),
     ] = False,
+    repeat_failed: Annotated[
+        bool,
+        typer.Option(
+            "--repeat-failed", help="Make the durable calls again that have made the run fail."
+        ),
+    ] = False,
     calls: Annotated[
         str | None,
         typer.Option(
@@ -94,6 +100,7 @@ def debug_run(
         calls=mode,
         break_at="*" if break_at == _FIRST else break_at,
         all_actions=all_actions,
+        repeats_failed=repeat_failed,
         interactive=not no_pdb,
     )
     launch = provide_launch(generation_record.recorded_environment(manifest.job))

@@ -74,6 +74,7 @@ async def replay(
     *,
     output_codec: str,
     all_actions: bool,
+    repeats_failed: bool,
 ) -> Outcome:
     """Execute a run again.
 
@@ -85,9 +86,15 @@ async def replay(
         interceptor: has the run's actions and calls in its hands.
         output_codec: how the job's sink encodes outputs.
         all_actions: see `open_scratch`.
+        repeats_failed: see `open_scratch`.
     """
     plan = _tried_once(plan)
-    shard = open_scratch(StateLayout(scratch).shard(found.shard), found, all_actions=all_actions)
+    shard = open_scratch(
+        StateLayout(scratch).shard(found.shard),
+        found,
+        all_actions=all_actions,
+        repeats_failed=repeats_failed,
+    )
     rmtree(scratch)  # it is open; so nothing is left, however this process ends
     shared = AllShards(StateLayout(state), found.shards)
     outcome = Outcome()

@@ -17,13 +17,15 @@ from ...store.sets.transfer.arriving import IncomingSets, index_some, write_reco
 from ...store.shard.batch import Batch
 from ...store.shard.shard import Shard
 from ...store.waiting.records import OwnedRun
+from ...worker.durable.call_log import CallRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ...store.records.journal import JournalEntry
     from .found_run import FoundRun
 
-__all__ = ["memory_before", "open_scratch"]
+__all__ = ["memory_before", "open_scratch", "without_last_failures"]
 
 _COMMIT_BYTES: Final = 8 << 20
 
@@ -36,7 +38,9 @@ def memory_before(found: FoundRun) -> dict[str, bytes]:
     return recorded if found.record.material.is_complete else {**found.memory, **recorded}
 
 
-def open_scratch(folder: Path, found: FoundRun, *, all_actions: bool) -> Shard:
+def open_scratch(
+    folder: Path, found: FoundRun, *, all_actions: bool, repeats_failed: bool = False
+) -> Shard:
     """Make a shard with all that a run needs, and open it for writing.
 
     Args:
@@ -44,6 +48,7 @@ def open_scratch(folder: Path, found: FoundRun, *, all_actions: bool) -> Shard:
         found: the run.
         all_actions: whether actions are called that have ended before the run failed; if not, what
             they have done is taken from the record.
+        repeats_failed: whether calls that have made the run fail are not on record.
     """
     record = found.record
     shard = Shard.acquire(folder, found.shard, "none")
@@ -54,9 +59,10 @@ def open_scratch(folder: Path, found: FoundRun, *, all_actions: bool) -> Shard:
             batch.name_key(prefix, record.key)
         batch.put_fields(prefix, dict(memory_before(found)))
         kinds = (CALL,) if all_actions else (CALL, ACTION)
-        batch.journal += [
-            (entry.key, entry.data) for entry in record.material.journal if entry.kind in kinds
-        ]
+        journal = record.material.journal
+        if repeats_failed:
+            journal = without_last_failures(journal)
+        batch.journal += [(entry.key, entry.data) for entry in journal if entry.kind in kinds]
         for token, question in record.material.questions.items():
             batch.changes_of_waiting().put_question(token, question)
         if kind_of(record.number) != RunKind.INPUT:
@@ -68,6 +74,17 @@ def open_scratch(folder: Path, found: FoundRun, *, all_actions: bool) -> Shard:
         shard.close()
         raise
     return shard
+
+
+def without_last_failures(journal: list[JournalEntry]) -> list[JournalEntry]:
+    """A journal without the calls that have failed at its end, as before another attempt."""
+    kept = list(journal)
+    while kept and kept[-1].kind == CALL:
+        call = CallRecord.decode(kept[-1].index, kept[-1].data)
+        if call.succeeded or call.kind:
+            break
+        kept.pop()
+    return kept
 
 
 def _owned(found: FoundRun) -> OwnedRun:

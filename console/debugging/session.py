@@ -30,6 +30,7 @@ from .contained import contained
 from .debugger import RunDebugger, stop_at_breakpoints
 from .found_run import find_run
 from .replay import replay
+from .scratch_store import without_last_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,7 @@ class Request:
     calls: str = "ask"
     break_at: str | None = None
     all_actions: bool = False
+    repeats_failed: bool = False
     interactive: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -117,6 +119,7 @@ def _execute(
                 debugger,
                 output_codec=request.output_codec,
                 all_actions=_calls_all(found, request),
+                repeats_failed=request.repeats_failed,
             )
         )
     except KeyboardInterrupt:
@@ -202,14 +205,18 @@ def _about_calls(found: FoundRun, request: Request) -> list[str]:
     if "journal" in material.left_out:
         return ["durable calls: their outcomes were too large to be kept"]
     lines = []
-    calls = [
-        CallRecord.decode(entry.index, entry.data).name
-        for entry in material.journal
-        if entry.kind == CALL
+    journal = material.journal
+    if request.repeats_failed:
+        journal = without_last_failures(journal)
+    records = [
+        CallRecord.decode(entry.index, entry.data) for entry in journal if entry.kind == CALL
     ]
-    if calls:
-        more = f", ... ({len(calls)} in all)" if len(calls) > _SHOWN else ""
-        lines.append(f"durable calls on record: {', '.join(calls[:_SHOWN])}{more}")
+    if records:
+        more = f", ... ({len(records)} in all)" if len(records) > _SHOWN else ""
+        calls = [_call(record) for record in records[:_SHOWN]]
+        lines.append(f"durable calls on record: {', '.join(calls)}{more}")
+    if len(without_last_failures(journal)) < len(journal):
+        lines.append("the last one has raised: --repeat-failed has it made again")
     ended = sum(entry.kind == ACTION for entry in material.journal)
     if ended and not _calls_all(found, request):
         lines.append(
@@ -217,6 +224,10 @@ def _about_calls(found: FoundRun, request: Request) -> list[str]:
             " them, too)"
         )
     return lines
+
+
+def _call(record: CallRecord) -> str:
+    return record.name if record.succeeded or record.kind else f"{record.name} (raised)"
 
 
 # -- what has come of it ----------------------------------------------------------------------

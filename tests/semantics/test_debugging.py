@@ -321,3 +321,22 @@ def test_memory_that_has_expired_since_is_there(
     assert code == FAILED
     assert "seen: 1, now nothing" in out
     assert "memory at that moment: {'last': 3, 'seen': 2}" in out
+
+
+def test_a_call_that_has_failed_raises_again_or_is_made_again(
+    tmp_path: Path, session: Callable[..., tuple[int, str]]
+) -> None:
+    state = tmp_path / "state"
+    _job(state, debugged_agents.Caller, [("ada", 3)])
+    code, out = session(_request(state, 0, "Caller"), "p ('rating', rating)\nq\n")
+    assert code == FAILED
+    assert "unsteady (raised)" in out
+    assert "the last one has raised: --repeat-failed has it made again" in out
+    assert "('rating', 30)" in out
+    assert debugged_agents.made == []
+    request = _request(state, 0, "Caller", calls="make", repeats_failed=True)
+    code, out = session(request, "p ('divisor', divisor)\nu\np ('rating', rating)\nq\n")
+    assert code == FAILED
+    assert "return 12 // divisor  # the failing call" in out
+    assert "('divisor', 0)" in out
+    assert debugged_agents.made == [3]

@@ -176,3 +176,19 @@ class Wide(Agent):
             raise ValueError(f"{memory.get('field7')} of {len(memory.get_field_names())}")
         for number in range(100):
             memory.set(f"field{number}", event.input)
+
+
+def unsteady(value: int) -> int:
+    made.append(value)
+    divisor = value - 3
+    return 12 // divisor  # the failing call
+
+
+class Caller(Agent):
+    """Fails because of a durable call."""
+
+    @action(InputEvent)
+    @staticmethod
+    def handle(event: Event, ctx: RunnerContext) -> None:
+        rating = ctx.durable_execute(rate, event.input)
+        ctx.send_event(OutputEvent(output=[rating, ctx.durable_execute(unsteady, event.input)]))
