@@ -12,6 +12,7 @@ from ...profiles.flame_graph import as_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ....store.state.directory import StateView
     from ....worker.profiling.profile import Profile
     from ....worker.profiling.recording import Stretch
     from ..endpoints.replies import Asked
@@ -25,7 +26,11 @@ _LONGEST_NOW: Final = 60
 
 
 def recorded_profile(job: Job, asked: Asked) -> dict[str, Any]:
-    """What workers have recorded in the last seconds; `against`: compared with so long ago."""
+    """What workers have recorded in the last seconds; `against`: compared with so long ago.
+
+    Where nothing was recorded, the profile is empty; if that is so of the time to compare with, it
+    is not compared.
+    """
     last = asked.number("last", 600, _LONGEST) or 600
     mode, action = _mode(asked.text("mode"), recorded_only=True), asked.text("action") or ""
     worker = _worker(asked.text("worker"))
@@ -33,12 +38,20 @@ def recorded_profile(job: Job, asked: Asked) -> dict[str, Any]:
     now = time.time()
     before: Profile | None = None
     with job.view() as view:
-        found = recorded(view, now - last, now, worker)
+        found = _recorded(view, now - last, now, worker)
         if ago is not None:
             back = asked.number("against", 0, _LONGEST)
-            earlier = recorded(view, now - back - last, now - back, worker)
-            before = joined(earlier, mode, action)
+            earlier = _recorded(view, now - back - last, now - back, worker)
+            before = joined(earlier, mode, action) if earlier else None
     return _answer(found, mode, action, before)
+
+
+def _recorded(view: StateView, since: float, until: float, worker: int | None) -> list[Stretch]:
+    """What workers have recorded between two moments; nothing, if they have not."""
+    try:
+        return recorded(view, since, until, worker)
+    except UsageError:
+        return []
 
 
 def take_profile(job: Job, asked: Asked) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class App {
     }
     this.leave();
     this.leave = () => {};
+    for (const dialog of document.querySelectorAll("dialog")) dialog.close();
     this.follow(place.job);
     this.frame.showJobs(this.jobs, place);
     const host = h("div", { class: "page" });

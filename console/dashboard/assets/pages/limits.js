@@ -61,7 +61,8 @@ function modelRows(series) {
   for (const family of series) {
     for (const [labels, value] of family.samples) {
       if (labels.model === undefined) continue;
-      const { values } = rows.get(labels.model) ?? rows.set(labels.model, { id: labels.model, values: {} }).get(labels.model);
+      const id = [labels.model, labels.operation].filter(Boolean).join(", ");
+      const { values } = rows.get(id) ?? rows.set(id, { id, values: {} }).get(id);
       if (family.name === "tamias_model_call_seconds") {
         values.Calls = count(value.count);
         values["Mean time"] = duration(value.count ? value.sum / value.count : null);

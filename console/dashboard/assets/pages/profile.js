@@ -10,7 +10,7 @@ import { empty, failure, notice } from "../parts/states.js";
 
 const MODES = [["wall", "Wall"], ["cpu", "CPU"], ["await", "Await"]];
 const LAST = [["60", "last minute"], ["300", "last 5 min"], ["600", "last 10 min"], ["1800", "last 30 min"], ["3600", "last hour"]];
-const AGAINST = [["", "nothing"], ["300", "5 min earlier"], ["600", "10 min earlier"], ["1800", "30 min earlier"], ["3600", "an hour earlier"]];
+const AGAINST = [["", "nothing"], ["60", "a minute earlier"], ["300", "5 min earlier"], ["600", "10 min earlier"], ["1800", "30 min earlier"], ["3600", "an hour earlier"]];
 const ABOUT = {
   wall: "Time that passes, waiting included.",
   cpu: "CPU time of the workers' threads; code that waits is not in it.",
@@ -41,6 +41,8 @@ export function showProfile(host, { job, query, live }) {
       const silent = Object.entries(found.silent ?? {});
       setText(summary, found.total > 0 ? describe(found) : "");
       const warnings = silent.map(([slot, why]) => notice("warn", `Worker ${slot}: ${why}`));
+      for (const [slot, why] of Object.entries(found.outside ?? {})) warnings.push(notice("", `Worker ${slot} was looked at from outside: ${why}`));
+      if (wanted.against && found.mode === wanted.mode && !found.compares && !found.silent) warnings.push(notice("", "Nothing was recorded of the time to compare with."));
       if (!found.total && !found.root[3]) fill(place, warnings, empties());
       else {
         const graph = h("div");

@@ -34,7 +34,7 @@ function showAll(host, { job, query }) {
     { name: "status", label: "Status", sort: (row) => row.status, of: status },
     { name: "seconds", label: "Took", class: "number", sort: (row) => row.seconds, of: (row) => duration(row.seconds) },
     { name: "bar", label: "", class: "minor", of: (row) => durationBar(row.seconds, longest) },
-    { name: "worker", label: "Worker", class: "number", sort: (row) => row.worker, of: (row) => h("a", { href: link(job, "workers", [row.worker]) }, row.worker) },
+    { name: "worker", label: "Worker", class: "number minor", sort: (row) => row.worker, of: (row) => h("a", { href: link(job, "workers", [row.worker]) }, row.worker) },
     { name: "why", label: "Kept because", class: "minor", of: (row) => WHY[row.cause] ?? row.cause },
     { name: "error", label: "Error", class: "wide", of: (row) => row.error ?? "" },
   ], { wide: true, caption: "Runs", empty: () => (failed || token || offset.value || key.value

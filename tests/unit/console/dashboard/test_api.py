@@ -340,9 +340,9 @@ class TestJobs:
             assert isinstance(page.get(f"0/{address}"), dict)
             assert page.error(f"7/{address}", 404)
 
-    def test_without_a_profile_that_is_said(self, tmp_path: Path) -> None:
+    def test_without_a_profile_there_is_an_empty_one(self, tmp_path: Path) -> None:
         with opened_page(make_state(tmp_path / "s")) as page:
-            assert "Nothing is recorded" in page.error("0/profile", 400)
+            assert page.get("0/profile", against=60)["total"] == 0
 
     def test_places_of_jobs_that_have_vanished_are_used_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
