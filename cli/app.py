@@ -64,6 +64,7 @@ SUBCOMMANDS: Final = {
         "debug", "debug_run", "Execute a recorded run again, under pdb.", "observing"
     ),
     "trace": Subcommand("trace", "trace", "Show what runs have done.", "observing"),
+    "top": Subcommand("top", "top", "Show a pool and its workers, live.", "observing"),
     "stacks": Subcommand(
         "stacks", "stacks", "Show what the threads and tasks of workers do now.", "observing"
     ),

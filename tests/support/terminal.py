@@ -25,7 +25,8 @@ class Terminal:
         shown: all that it has printed.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, kind: str = "dumb") -> None:
+        """`kind` is the terminal's (TERM)."""
         self.shown = ""
         self._place = 0
         self._end, other = pty.openpty()
@@ -36,7 +37,7 @@ class Terminal:
             stdin=other,
             stdout=other,
             stderr=other,
-            env={**os.environ, "TERM": "dumb", "COLUMNS": "200"},
+            env={**os.environ, "TERM": kind, "COLUMNS": "200"},
         )
         os.close(other)
 
@@ -52,6 +53,10 @@ class Terminal:
     def type(self, text: str) -> None:
         """Type a line."""
         os.write(self._end, text.encode() + b"\n")
+
+    def press(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._end, keys.encode())
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
