@@ -58,7 +58,7 @@ def dashboard(
     """Serve a page about jobs: those of the state directories, or those below this folder."""
     _require_extra()
     from ...console.dashboard.app import make_app  # noqa: PLC0415 (an extra, and heavy)
-    from ...console.dashboard.jobs import Jobs  # noqa: PLC0415
+    from ...console.dashboard.jobs import ShownJobs  # noqa: PLC0415
     from ...console.dashboard.security import Access, is_loopback  # noqa: PLC0415
     from ...console.dashboard.server import serve  # noqa: PLC0415
 
@@ -72,7 +72,7 @@ def dashboard(
             "with TLS.",
         )
     secret = {} if token_file is None else {"token": _token_in(token_file)}
-    jobs = Jobs(states or [], None if states else Path.cwd())
+    jobs = ShownJobs(states or [], None if states else Path.cwd())
     listener = _listener(listen, port)
     number = listener.getsockname()[1]
     names = tuple(allow_host or ()) + ((_host(listen, number),) if not _is_any(listen) else ())

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from .api.overview import job_list
 from .api.routes import ROUTES, Pace
 from .assets_served import Assets
-from .endpoints.replies import NotThereError, Workshop, json_response
+from .endpoints.replies import NotThereError, RequestThreads, json_response
 from .live import EventStream, LiveFeed
 from .security import Guard
 
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
     from .api.routes import JobRoute
     from .endpoints.replies import Asked
-    from .jobs import Job, Jobs
+    from .jobs import ShownJob, ShownJobs
     from .security import Access
 
 __all__ = ["make_app"]
 
 
-def make_app(jobs: Jobs, access: Access) -> ASGIApp:
+def make_app(jobs: ShownJobs, access: Access) -> ASGIApp:
     """The application for these jobs."""
     feed = LiveFeed(jobs)
     assets = Assets()
-    workshops = {
-        Pace.QUICK: Workshop(threads=6, waiting=60),
-        Pace.SLOW: Workshop(threads=4, waiting=40),
-        Pace.WAITING: Workshop(threads=6, waiting=20),
+    by_pace = {
+        Pace.QUICK: RequestThreads(threads=6, waiting=60),
+        Pace.SLOW: RequestThreads(threads=4, waiting=40),
+        Pace.WAITING: RequestThreads(threads=6, waiting=20),
     }
-    workshop = workshops[Pace.QUICK]
+    quick = by_pace[Pace.QUICK]
 
     def job_route(route: JobRoute) -> Route:
-        endpoint = workshops[route.pace].endpoint(jobs.get, route.work)
+        endpoint = by_pace[route.pace].endpoint(jobs.get, route.work)
         return Route(f"/api/{{job}}/{route.path}", endpoint, methods=[route.method])
 
     def session(_: Asked) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def make_app(jobs: Jobs, access: Access) -> ASGIApp:
             "version": version("tamias"),
         }
 
-    def history(job: Job, _: Asked) -> Any:
+    def history(job: ShownJob, _: Asked) -> Any:
         found = feed.history.get(job.id)
         return found.to_json() if found is not None else {}
 
@@ -71,12 +71,12 @@ def make_app(jobs: Jobs, access: Access) -> ASGIApp:
     routes = [
         Route("/", assets.page),
         Route("/assets/{path:path}", assets.endpoint),
-        Route("/api/session", workshop.plain_endpoint(session)),
-        Route("/api/jobs", workshop.plain_endpoint(lambda _: job_list(jobs))),
-        Route("/api/{job}/history", workshop.endpoint(jobs.get, history)),
+        Route("/api/session", quick.plain_endpoint(session)),
+        Route("/api/jobs", quick.plain_endpoint(lambda _: job_list(jobs))),
+        Route("/api/{job}/history", quick.endpoint(jobs.get, history)),
         *map(job_route, ROUTES),
         Route("/api/{job}/events", events),
-        Route("/api/{rest:path}", workshop.plain_endpoint(_nothing)),
+        Route("/api/{rest:path}", quick.plain_endpoint(_nothing)),
     ]
 
     @asynccontextmanager

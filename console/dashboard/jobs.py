@@ -18,20 +18,20 @@ from ...store.lease import Lease
 from ...store.state.directory import StateDirectory
 from ...store.state.layout import StateLayout
 from ...store.state.reader import StoreReader
-from ..rendering.renderers import Renderer
+from ..rendering.renderers import ValueRenderer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ...store.state.directory import StateView
-    from ..rendering.renderers import Answer
+    from ..rendering.renderers import AnswerTrees
 
-__all__ = ["Job", "Jobs", "states_below"]
+__all__ = ["ShownJob", "ShownJobs", "states_below"]
 
 MOST_JOBS: Final = 64
 _DEEPEST: Final = 3
 _MOST_FOLDERS: Final = 5_000
-_LOOK_EVERY: Final = 10.0
+_SEARCH_EVERY: Final = 10.0
 """Seconds between two searches for new state directories."""
 _KEPT_SECONDS: Final = 30.0
 """Seconds for which a state directory stays open that no request reads."""
@@ -39,7 +39,7 @@ _PATIENCE: Final = 10.0
 """Seconds for other requests to end that read a directory which has been made anew."""
 
 
-class Job:
+class ShownJob:
     """One job.
 
     Attributes:
@@ -51,7 +51,7 @@ class Job:
     def __init__(self, id_: str, path: Path) -> None:
         self.id = id_
         self.path = path
-        self.renderer = Renderer(path)
+        self.renderer = ValueRenderer(path)
         self._free = Condition(Lock())
         self._reader: StoreReader | None = None
         self._stamp: tuple[int, ...] = ()
@@ -70,7 +70,7 @@ class Job:
             yield reader
         except OSError as error:
             if not self.is_there:
-                raise self._gone() from error
+                raise self._missing() from error
             raise
         finally:
             with self._free:
@@ -100,7 +100,7 @@ class Job:
                 self._close()
             if self._reader is None:
                 if not stamp:
-                    raise self._gone()
+                    raise self._missing()
                 self._reader, self._stamp = StoreReader(self.path), stamp
             self._uses += 1
             return self._reader
@@ -108,7 +108,7 @@ class Job:
     def existing_path(self) -> Path:
         """The state directory. Raises StoreError if it is none now."""
         if not self.is_there:
-            raise self._gone()
+            raise self._missing()
         return self.path
 
     @property
@@ -129,7 +129,7 @@ class Job:
         """Whether the state directory exists."""
         return bool(self._stamp_now())
 
-    def trees(self) -> Answer:
+    def trees(self) -> AnswerTrees:
         """What shows the stored values of one answer."""
         return self.renderer.answer(self._stamp_now())
 
@@ -152,7 +152,7 @@ class Job:
             self._reader.close()
             self._reader = None
 
-    def _gone(self) -> StoreError:
+    def _missing(self) -> StoreError:
         return StoreError(
             f"{self.path} is no state directory now.", hint="It may come back, or have been moved."
         )
@@ -183,7 +183,7 @@ class Job:
         return row
 
 
-class Jobs:
+class ShownJobs:
     """All jobs of a dashboard; one that vanishes stays, unless its place is needed.
 
     Args:
@@ -193,21 +193,21 @@ class Jobs:
 
     def __init__(self, paths: Sequence[Path], below: Path | None = None) -> None:
         self._lock = Lock()
-        self._jobs: dict[Path, Job] = {}
+        self._jobs: dict[Path, ShownJob] = {}
         self._made = 0
         self._below = below
-        self._next_look = 0.0
+        self._next_search = 0.0
         for path in paths:
             self._add(path)
-        self._look()
+        self._search()
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[ShownJob]:
         """The jobs, in the order in which they were found."""
-        self._look()
+        self._search()
         with self._lock:
             return list(self._jobs.values())
 
-    def get(self, id_: str) -> Job | None:
+    def get(self, id_: str) -> ShownJob | None:
         """The job of an id, None if there is none."""
         with self._lock:
             return next((job for job in self._jobs.values() if job.id == id_), None)
@@ -217,10 +217,10 @@ class Jobs:
         for job in self.all():
             job.close()
 
-    def _look(self) -> None:
-        if self._below is None or time.monotonic() < self._next_look:
+    def _search(self) -> None:
+        if self._below is None or time.monotonic() < self._next_search:
             return
-        self._next_look = time.monotonic() + _LOOK_EVERY
+        self._next_search = time.monotonic() + _SEARCH_EVERY
         for path in states_below(self._below):
             self._add(path)
 
@@ -231,27 +231,27 @@ class Jobs:
                 return
             if len(self._jobs) >= MOST_JOBS and not self._drop_one():
                 return
-            self._jobs[place] = Job(str(self._made), place)
+            self._jobs[place] = ShownJob(str(self._made), place)
             self._made += 1
 
     def _drop_one(self) -> bool:
         """Forget a job whose state directory has vanished; return whether there is one."""
-        gone = next((path for path, job in self._jobs.items() if not job.is_there), None)
-        if gone is None:
+        vacant = next((path for path, job in self._jobs.items() if not job.is_there), None)
+        if vacant is None:
             return False
-        self._jobs.pop(gone).close()
+        self._jobs.pop(vacant).close()
         return True
 
 
 def states_below(folder: Path) -> Iterator[Path]:
     """Yield the state directories in a folder and below, as far as a person would put them."""
-    looked = 0
+    seen = 0
     level = [folder]
     for _ in range(_DEEPEST + 1):
         below: list[Path] = []
         for place in level:
-            looked += 1
-            if looked > _MOST_FOLDERS:
+            seen += 1
+            if seen > _MOST_FOLDERS:
                 return
             if StateLayout(place).manifest.is_file():
                 yield place

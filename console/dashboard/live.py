@@ -25,7 +25,7 @@ from .history import History
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from .jobs import Job, Jobs
+    from .jobs import ShownJob, ShownJobs
 
 __all__ = ["EventStream", "LiveFeed"]
 
@@ -52,7 +52,7 @@ class LiveFeed:
         samples: how often all jobs were sampled.
     """
 
-    def __init__(self, jobs: Jobs, every: float = EVERY) -> None:
+    def __init__(self, jobs: ShownJobs, every: float = EVERY) -> None:
         """`every`: seconds between two samples."""
         self._every = every
         self.history: dict[str, History] = {}
@@ -85,7 +85,7 @@ class LiveFeed:
     async def _in_thread(self, work: Any, *args: Any) -> Any:
         return await run_sync(work, *args, limiter=self._limiter)
 
-    async def _sample(self, job: Job) -> None:
+    async def _sample(self, job: ShownJob) -> None:
         places = self._places.get(job.id)
         if not places:
             self._last.pop(job.id, None)
@@ -98,7 +98,7 @@ class LiveFeed:
         for place in places:
             _put(place, message)
 
-    def _remember(self, job: Job, status: dict[str, Any] | None) -> None:
+    def _remember(self, job: ShownJob, status: dict[str, Any] | None) -> None:
         if status is not None:
             self.history.setdefault(job.id, History()).add(status)
 
@@ -123,7 +123,7 @@ def _put(place: asyncio.Queue[bytes], message: bytes) -> None:
     place.put_nowait(message)
 
 
-def _brief_status(job: Job) -> dict[str, Any] | None:
+def _brief_status(job: ShownJob) -> dict[str, Any] | None:
     """What the history needs of a job that nobody looks at; opens no shard."""
     job.rest()
     try:
@@ -136,7 +136,7 @@ def _brief_status(job: Job) -> dict[str, Any] | None:
     return {**status, "running": running, "at": time.time()}
 
 
-def _message_of(job: Job) -> tuple[dict[str, Any] | None, bytes]:
+def _message_of(job: ShownJob) -> tuple[dict[str, Any] | None, bytes]:
     """A job's status, if it can be read, and the message about it."""
     try:
         status = status_of(job)
@@ -160,21 +160,21 @@ class EventStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send messages."""
         del scope
-        gone = asyncio.ensure_future(_disconnected(receive))
+        ended = asyncio.ensure_future(_disconnected(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": list(_START)})
-            while not gone.done():
+            while not ended.done():
                 # A browser that takes nothing is dropped: the server aborts its connection.
-                await asyncio.wait_for(_send(send, await self._next(gone)), _PATIENCE)
+                await asyncio.wait_for(_send(send, await self._next(ended)), _PATIENCE)
         except (asyncio.TimeoutError, OSError):
             return
         finally:
-            gone.cancel()
+            ended.cancel()
             self._feed.unsubscribe(self._job, self._place)
 
-    async def _next(self, gone: asyncio.Future[None]) -> bytes:
+    async def _next(self, ended: asyncio.Future[None]) -> bytes:
         message = asyncio.ensure_future(self._place.get())
-        either: set[asyncio.Future[Any]] = {message, gone}
+        either: set[asyncio.Future[Any]] = {message, ended}
         await asyncio.wait(either, timeout=_QUIET, return_when=asyncio.FIRST_COMPLETED)
         if message.done():
             return message.result()

@@ -30,7 +30,7 @@ __all__ = ["listen", "serve"]
 MOST_CONNECTIONS: Final = 512
 PATIENCE: Final = 15.0
 """Seconds that a browser has to take what was sent, or to send the rest of its request."""
-_LOOK_EVERY: Final = 2.0
+_SEARCH_EVERY: Final = 2.0
 _LARGEST_HEAD: Final = 64 << 10
 
 
@@ -63,7 +63,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
     logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app,
-        http=_Connection,
+        http=_BrowserConnection,
         ws="none",
         loop="asyncio",
         lifespan="on",
@@ -80,10 +80,10 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
     with suppress(KeyboardInterrupt), listener:
-        _Server(config).run([listener])
+        _PageServer(config).run([listener])
 
 
-class _Connection(H11Protocol):
+class _BrowserConnection(H11Protocol):
     """A connection that is aborted when its browser does not go on."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -113,7 +113,7 @@ class _Connection(H11Protocol):
         return is_answered and now - self.began > 2 * PATIENCE
 
 
-class _Server(uvicorn.Server):
+class _PageServer(uvicorn.Server):
     """A server that looks after its connections."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -126,7 +126,7 @@ class _Server(uvicorn.Server):
 
     async def _drop_stalled(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_SEARCH_EVERY)
             now = time.monotonic()
             connections: list[Any] = list(self.server_state.connections)
             for connection in connections:

@@ -38,12 +38,12 @@ _MOST_FILES: Final = 256
 _LARGEST_TEXT: Final = 1 << 20
 _NEW_PIDS, _NEW_NET, _NEW_USER = 0x20000000, 0x40000000, 0x10000000
 _DEATH_SIGNAL: Final = 1
-_LOOK_EVERY: Final = 0.5
+_CHECK_EVERY: Final = 0.5
 
 
 def main() -> None:
     """Answer until the input ends."""
-    requests, answers = _take_streams()
+    requests, answers = _own_streams()
     _limit()
     _isolate(answers)
     code: AgentCode | str = "nothing is known of the agent"
@@ -59,7 +59,7 @@ def main() -> None:
         answers.flush()
 
 
-def _take_streams() -> tuple[BinaryIO, BinaryIO]:
+def _own_streams() -> tuple[BinaryIO, BinaryIO]:
     """Keep the streams for frames; what is printed goes nowhere."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -100,7 +100,7 @@ def _isolate(answers: BinaryIO) -> None:
     if child:
         answers.close()
         while os.waitpid(child, os.WNOHANG) == (0, 0) and os.getppid() == above:
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_CHECK_EVERY)
         os.kill(0, signal.SIGKILL)
     _end_with_parent()
 

@@ -26,7 +26,7 @@ from .trees import TreeMaker, unreadable
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Renderer"]
+__all__ = ["ValueRenderer"]
 
 LARGEST: Final = 16 << 20
 """Bytes of a value that is shown at all."""
@@ -130,7 +130,7 @@ class _Child:
         self._process.wait()
 
 
-class Renderer:
+class ValueRenderer:
     """Shows the values of one job, each in so many seconds.
 
     Several threads may use it; the child serves one at a time.
@@ -145,9 +145,9 @@ class Renderer:
         self._used = 0.0
         self._culprits: OrderedDict[bytes, str] = OrderedDict()
 
-    def answer(self, stamp: Any) -> Answer:
+    def answer(self, stamp: Any) -> AnswerTrees:
         """What makes the trees of one answer; `stamp` changes when the agent's code may have."""
-        return Answer(self, stamp)
+        return AnswerTrees(self, stamp)
 
     def by_child(self, codec: str | None, data: bytes, stamp: Any) -> tuple[Any, bool]:
         """The tree of a value, made by the child; and whether that has ended the child."""
@@ -200,10 +200,10 @@ class Renderer:
             child.kill()
 
 
-class Answer:
+class AnswerTrees:
     """Makes the trees of one answer; together they are bounded, in size and in what is tried."""
 
-    def __init__(self, renderer: Renderer, stamp: Any) -> None:
+    def __init__(self, renderer: ValueRenderer, stamp: Any) -> None:
         self._renderer = renderer
         self._stamp = stamp
         self._trees = TreeMaker()

@@ -19,7 +19,7 @@ pytest.importorskip("pyflink", reason="PyFlink is not installed: it has no wheel
 from support.flink.cluster import SUPPORT, Cluster, cluster
 from support.flink.kills import Answers
 from support.java.settings import java_settings
-from tamias.console.dashboard.jobs import Jobs
+from tamias.console.dashboard.jobs import ShownJobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -367,7 +367,7 @@ def test_the_agents_metrics_are_flinks(flink: Cluster, tmp_path: Path) -> None:
 
     flink.wait_for(are_known, 120)
     # The dashboard has a link from each pool to its task.
-    rows = [each.summary() for each in Jobs([], below=flink.home / "tmp").all()]
+    rows = [each.summary() for each in ShownJobs([], below=flink.home / "tmp").all()]
     (row,) = [row for row in rows if (row["flink"] or {}).get("job") == job]
     vertices = [vertex["id"] for vertex in flink.ask(f"/jobs/{job}")["vertices"]]
     assert row["flink"]["vertex"] in vertices

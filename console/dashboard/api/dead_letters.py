@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ....store.state.reader import StoreReader
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["letter_list", "one_letter", "retry"]
 
@@ -40,7 +40,7 @@ _LONGEST_TEXT: Final = 500_000
 _MOST_LINES: Final = 1_000
 
 
-def letter_list(job: Job, asked: Asked) -> dict[str, Any]:
+def letter_list(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Dead letters behind a number; only those of `cause`, if it is given."""
     limit = asked.limit(_MOST)
     after, cause = asked.text("after"), asked.text("cause")
@@ -49,8 +49,8 @@ def letter_list(job: Job, asked: Asked) -> dict[str, Any]:
     following: str | None = None
     last = ""
     with job.reader() as reader:
-        for looked, (number, head) in enumerate(_heads(reader, start)):
-            if len(rows) >= limit or looked >= _MOST_LOOKED_AT:
+        for seen, (number, head) in enumerate(_heads(reader, start)):
+            if len(rows) >= limit or seen >= _MOST_LOOKED_AT:
                 following = last
                 break
             last = str(number)
@@ -107,7 +107,7 @@ def _row(number: int, letter: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def one_letter(job: Job, asked: Asked) -> dict[str, Any]:
+def one_letter(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """All that is known of one, with its input."""
     number = number_in(asked.path["number"], "number of a dead letter", 0, _LARGEST)
     with job.reader() as reader:
@@ -141,7 +141,7 @@ def _parts(reader: StoreReader, number: int) -> tuple[bytes, int, bytes | None] 
     return None
 
 
-def retry(job: Job, asked: Asked) -> dict[str, Any]:
+def retry(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Have a running pool try dead letters again.
 
     Raises:

@@ -12,7 +12,7 @@ from ..endpoints.replies import number_in
 
 if TYPE_CHECKING:
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["generation_list", "reload", "rollback", "scale", "swap"]
 
@@ -21,7 +21,7 @@ _PATIENCE: Final = 20.0
 _MOST_FILES: Final = 500
 
 
-def generation_list(job: Job, _: Asked) -> dict[str, Any]:
+def generation_list(job: ShownJob, _: Asked) -> dict[str, Any]:
     """The generation that counts, what it is made of, and those that workers have now."""
     with job.reader() as reader:
         view = reader.view
@@ -54,34 +54,34 @@ def generation_list(job: Job, _: Asked) -> dict[str, Any]:
     }
 
 
-def reload(job: Job, asked: Asked) -> dict[str, Any]:
+def reload(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Go over to the code that is on disk now; the status says how that stands."""
     settings = asked.body.get("settings", {})
     if not isinstance(settings, dict) or asked.body.keys() - {"settings"}:
         raise UsageError("A reload takes settings, which are an object, and nothing else.")
-    return _told(job, "reload", {"settings": settings})
+    return _send(job, "reload", {"settings": settings})
 
 
-def rollback(job: Job, _: Asked) -> dict[str, Any]:
+def rollback(job: ShownJob, _: Asked) -> dict[str, Any]:
     """Roll back the reload that is under way."""
-    return _told(job, "rollback", {})
+    return _send(job, "rollback", {})
 
 
-def scale(job: Job, asked: Asked) -> dict[str, Any]:
+def scale(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Have more or fewer workers."""
     workers = number_in(asked.body.get("workers"), "number of workers", 0, _MOST_WORKERS)
     if not workers:
         raise UsageError("A pool has one worker at least.")
-    return _told(job, "scale", {"workers": workers})
+    return _send(job, "scale", {"workers": workers})
 
 
-def swap(job: Job, asked: Asked) -> dict[str, Any]:
+def swap(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Replace a worker by a fresh one."""
     slot = number_in(asked.path["slot"], "worker", 0, _MOST_WORKERS)
-    return _told(job, "swap", {"slot": slot})
+    return _send(job, "swap", {"slot": slot})
 
 
-def _told(job: Job, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def _send(job: ShownJob, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """The pool's answer; or that it is still at work, which a browser must not wait for.
 
     Raises:

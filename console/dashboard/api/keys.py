@@ -9,7 +9,7 @@ from ....agent.errors import InputError
 from ....store.encoding.keys import encode_key, key_prefix, shard_of
 from ....store.shard.paging import behind, owners_from, size_of
 from ...values.json_text import given_keys
-from ..endpoints.tokens import Place, key_row, key_text, place_in
+from ..endpoints.tokens import ListPlace, key_row, key_text, place_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ....store.shard.snapshot import Snapshot
     from ....store.state.reader import StoreReader
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["key_list"]
 
@@ -31,21 +31,21 @@ _LONGEST_PLAIN: Final = 200
 _HASHED: Final = b"\xff"
 _MOST_SETS: Final = 100
 
-Found = tuple[Place, "dict[str, Any] | None"]
+Found = tuple[ListPlace, "dict[str, Any] | None"]
 """A place, and the row of the key there; None if that is not wanted."""
 
 
-def key_list(job: Job, asked: Asked) -> dict[str, Any]:
+def key_list(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Keys with memory, with how much they have; those that begin with `prefix`, if it is given."""
     limit = asked.limit(_MOST)
     prefix, place = asked.text("prefix"), place_in(asked.text("after"))
     rows: list[dict[str, Any]] = []
     following: str | None = None
     with job.reader() as reader:
-        if prefix is not None and place == Place():
+        if prefix is not None and place == ListPlace():
             rows += _other_keys(reader, prefix)
-        for looked, (at, row) in enumerate(_all_from(reader, place, prefix)):
-            if len(rows) >= limit or looked >= _MOST_LOOKED_AT:
+        for seen, (at, row) in enumerate(_all_from(reader, place, prefix)):
+            if len(rows) >= limit or seen >= _MOST_LOOKED_AT:
                 following = at.token()
                 break
             if row is not None:
@@ -53,7 +53,7 @@ def key_list(job: Job, asked: Asked) -> dict[str, Any]:
     return {"keys": rows, "next": following}
 
 
-def _all_from(reader: StoreReader, place: Place, prefix: str | None) -> Iterator[Found]:
+def _all_from(reader: StoreReader, place: ListPlace, prefix: str | None) -> Iterator[Found]:
     start = place.address
     for number in range(place.shard, reader.view.manifest.shards):
         with reader.shard(number) as snapshot:
@@ -64,14 +64,14 @@ def _all_from(reader: StoreReader, place: Place, prefix: str | None) -> Iterator
                     else _owners_of_texts(snapshot, start, prefix)
                 )
                 for owner in found:
-                    yield Place(number, owner), _row(snapshot, owner, prefix)
+                    yield ListPlace(number, owner), _row(snapshot, owner, prefix)
         start = b""
 
 
 def _owners_of_texts(snapshot: Snapshot, start: bytes, prefix: str) -> Iterator[bytes]:
     """Yield the owners whose keys are texts that begin so; then those that are stored by hash.
 
-    Keys are sorted by their length first. So there is a range of each length to be looked at.
+    Keys are sorted by their length first. So there is a range of each length to be seen at.
     """
     wanted = encode_key(prefix)
     length = max(len(wanted), start[0] if start else 0)

@@ -8,12 +8,12 @@ from ...usage.rows import configured_limits, usage_rows
 
 if TYPE_CHECKING:
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["limit_list"]
 
 
-def limit_list(job: Job, _: Asked) -> dict[str, Any]:
+def limit_list(job: ShownJob, _: Asked) -> dict[str, Any]:
     """A row for each limit; of a running job also how it stands now."""
     with job.reader() as reader:
         view = reader.view

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["log_lines"]
 
@@ -23,7 +23,7 @@ _LONGEST: Final = 10_000
 _LARGEST: Final = 1 << 62
 
 
-def log_lines(job: Job, asked: Asked) -> dict[str, Any]:
+def log_lines(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """The last lines, of one worker or of all; with `after`, those behind a place."""
     most = asked.number("lines", 200, _MOST)
     text = asked.text("worker")

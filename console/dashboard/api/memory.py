@@ -17,7 +17,7 @@ from ....store.waiting.records import NEVER
 from ....worker.runs.history import described_entries
 from ...rendering.renderers import LARGEST
 from ...rendering.trees import unreadable
-from ..endpoints.tokens import Place, key_in, key_row, key_text, place_in, token_of
+from ..endpoints.tokens import ListPlace, key_in, key_row, key_text, place_in, token_of
 from .sets import set_row
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ....store.state.reader import StoreReader
     from ....store.waiting.records import OwnedRun, QuestionRecord
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["key_memory", "question_row", "source_of"]
 
@@ -50,7 +50,7 @@ class _Waiting(NamedTuple):
     behind: int
 
 
-def key_memory(job: Job, asked: Asked) -> dict[str, Any]:
+def key_memory(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """A key's short-term memory, so many fields behind a place; its sets, timers, runs, questions.
 
     What is read is shown after the snapshot has ended: that may take a while.
@@ -104,14 +104,14 @@ def _mark(memory: dict[str, Any], too_large: dict[str, int]) -> None:
 
 
 def _fields(
-    snapshot: Snapshot, key: bytes, place: Place, limit: int
+    snapshot: Snapshot, key: bytes, place: ListPlace, limit: int
 ) -> tuple[list[FieldRecord], str | None]:
     prefix = key_prefix(key)
     found: list[FieldRecord] = []
     size = 0
     for field in fields_from(snapshot, prefix, place.address, largest=LARGEST):
         if len(found) >= limit or (found and size + field.size > _MOST_BYTES):
-            return found, Place(0, field.address).token()
+            return found, ListPlace(0, field.address).token()
         found.append(field)
         size += field.size if field.value is not None else 0
     return found, None

@@ -13,22 +13,22 @@ from ..history import queued_in
 if TYPE_CHECKING:
     from ....store.state.reader import StoreReader
     from ..endpoints.replies import Asked
-    from ..jobs import Job, Jobs
+    from ..jobs import ShownJob, ShownJobs
 
 __all__ = ["job_list", "job_status", "status_of"]
 
 
-def job_list(jobs: Jobs) -> list[dict[str, Any]]:
+def job_list(jobs: ShownJobs) -> list[dict[str, Any]]:
     """All jobs."""
     return [job.summary() for job in jobs.all()]
 
 
-def job_status(job: Job, _: Asked) -> dict[str, Any]:
+def job_status(job: ShownJob, _: Asked) -> dict[str, Any]:
     """How a job stands; of one at rest, how it stood at its end."""
     return status_of(job)
 
 
-def status_of(job: Job) -> dict[str, Any]:
+def status_of(job: ShownJob) -> dict[str, Any]:
     """The last status of a job, with what is known of it besides.
 
     Raises:

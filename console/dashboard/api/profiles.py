@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from ....worker.profiling.profile import Profile
     from ....worker.profiling.recording import Stretch
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
-__all__ = ["recorded_profile", "take_profile"]
+__all__ = ["recorded_profile", "sample_profile"]
 
 _MODES: Final = ("wall", "cpu", "await")
 _LONGEST: Final = 7200
 _LONGEST_NOW: Final = 60
 
 
-def recorded_profile(job: Job, asked: Asked) -> dict[str, Any]:
+def recorded_profile(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """What workers have recorded in the last seconds; `against`: compared with so long ago.
 
     Where nothing was recorded, the profile is empty; if that is so of the time to compare with, it
@@ -54,7 +54,7 @@ def _recorded(view: StateView, since: float, until: float, worker: int | None) -
         return []
 
 
-def take_profile(job: Job, asked: Asked) -> dict[str, Any]:
+def sample_profile(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Have the workers look closely for some seconds."""
     body = asked.body
     seconds = body.get("seconds", 5)

@@ -18,7 +18,7 @@ from .memory import question_row
 
 if TYPE_CHECKING:
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["answer", "question_list"]
 
@@ -28,7 +28,7 @@ _LONGEST_BY: Final = 200
 _BLANKS: Final = re.compile(r"\s+")
 
 
-def question_list(job: Job, asked: Asked) -> dict[str, Any]:
+def question_list(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """The questions behind a token that wait for an answer, the oldest first."""
     limit, after = asked.limit(_MOST), asked.text("after") or ""
     if after and not is_token(after):
@@ -46,7 +46,7 @@ def question_list(job: Job, asked: Asked) -> dict[str, Any]:
     }
 
 
-def answer(job: Job, asked: Asked) -> dict[str, Any]:
+def answer(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Answer a question, whether the job runs or not.
 
     The command does it, in a process of its own: at rest it writes to a shard, and this process has

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["ROUTES", "JobRoute", "Pace"]
 
@@ -48,7 +48,7 @@ class JobRoute(NamedTuple):
     """
 
     path: str
-    work: Callable[[Job, Asked], Any]
+    work: Callable[[ShownJob, Asked], Any]
     method: str = "GET"
     pace: Pace = Pace.QUICK
 
@@ -66,7 +66,7 @@ ROUTES: Final = (
     JobRoute("questions", questions.question_list, pace=Pace.SLOW),
     JobRoute("questions/{token}/answer", questions.answer, "POST", pace=Pace.WAITING),
     JobRoute("profile", profiles.recorded_profile, pace=Pace.SLOW),
-    JobRoute("profile", profiles.take_profile, "POST", pace=Pace.WAITING),
+    JobRoute("profile", profiles.sample_profile, "POST", pace=Pace.WAITING),
     JobRoute("runs", runs.run_list, pace=Pace.SLOW),
     JobRoute("runs/{id}", runs.one_run, pace=Pace.SLOW),
     JobRoute("logs", logs.log_lines),

@@ -13,7 +13,7 @@ from ..endpoints.tokens import key_in, token_of
 if TYPE_CHECKING:
     from ...traces.steps import TracedRun
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["one_run", "run_list"]
 
@@ -24,7 +24,7 @@ _LARGEST: Final = (1 << 63) - 1
 _LONGEST_LAST: Final = 366 * 86_400
 
 
-def run_list(job: Job, asked: Asked) -> dict[str, Any]:
+def run_list(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Runs behind a place; of a key (`token`, or its text `key`), or of an input (`offset`).
 
     `incomplete` says that the log has more than could be searched in time.
@@ -58,7 +58,7 @@ def run_list(job: Job, asked: Asked) -> dict[str, Any]:
     return {"runs": rows, "next": None, "incomplete": False}
 
 
-def one_run(job: Job, asked: Asked) -> dict[str, Any]:
+def one_run(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """One run, with all that it has done as a tree."""
     run = find_run(job.existing_path(), str(asked.path["id"]))
     if run is None:

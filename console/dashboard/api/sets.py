@@ -12,7 +12,7 @@ from ....store.memory.opened_set import OpenedSet, SetPlace, all_sets, opened_se
 from ....store.memory.set_reader import description
 from ....store.sets.searching import Query
 from ..endpoints.replies import NotThereError
-from ..endpoints.tokens import Place, key_in, key_text, place_in, token_of
+from ..endpoints.tokens import ListPlace, key_in, key_text, place_in, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ....store.sets.records import StoredItem
     from ....store.state.reader import StoreReader
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["items_of_key", "set_row", "shared_items", "shared_sets"]
 
@@ -35,23 +35,23 @@ def set_row(place: SetPlace, opened: OpenedSet) -> dict[str, Any]:
     return {**row, "size": row["items"]}
 
 
-def shared_sets(job: Job, _: Asked) -> dict[str, Any]:
+def shared_sets(job: ShownJob, _: Asked) -> dict[str, Any]:
     """The sets that all keys share."""
     with job.reader() as reader, all_sets(reader) as found:
         return {"sets": [set_row(*each) for each in islice(found.shared(), _MOST_SETS)]}
 
 
-def items_of_key(job: Job, asked: Asked) -> dict[str, Any]:
+def items_of_key(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Items of a set of a key."""
     return _items(job, asked, SetPlace(str(asked.path["name"]), key_in(asked.path["token"])))
 
 
-def shared_items(job: Job, asked: Asked) -> dict[str, Any]:
+def shared_items(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """Items of a set that all keys share."""
     return _items(job, asked, SetPlace(str(asked.path["name"]), None))
 
 
-def _items(job: Job, asked: Asked, place: SetPlace) -> dict[str, Any]:
+def _items(job: ShownJob, asked: Asked, place: SetPlace) -> dict[str, Any]:
     """So many items behind a place; or, with `query`, those that fit best, by words."""
     limit = asked.limit(_MOST)
     query, after = asked.text("query"), place_in(asked.text("after"))
@@ -103,14 +103,14 @@ def _search(
 
 
 def _page(
-    reader: StoreReader, place: SetPlace, after: Place, limit: int
+    reader: StoreReader, place: SetPlace, after: ListPlace, limit: int
 ) -> tuple[list[tuple[StoredItem, float | None]], str | None]:
     now = clock.now()
     rows: list[tuple[StoredItem, float | None]] = []
     last = after
     with ExitStack() as stack:
-        for looked, (at, item) in enumerate(_stored(reader, place, after, stack)):
-            if len(rows) >= limit or looked >= _MOST_LOOKED_AT:
+        for seen, (at, item) in enumerate(_stored(reader, place, after, stack)):
+            if len(rows) >= limit or seen >= _MOST_LOOKED_AT:
                 return rows, last.token()
             if not item.is_expired(now):
                 rows.append((item, None))
@@ -119,8 +119,8 @@ def _page(
 
 
 def _stored(
-    reader: StoreReader, place: SetPlace, after: Place, stack: ExitStack
-) -> Iterator[tuple[Place, StoredItem]]:
+    reader: StoreReader, place: SetPlace, after: ListPlace, stack: ExitStack
+) -> Iterator[tuple[ListPlace, StoredItem]]:
     """Yield the items behind a place, each with its own."""
     name = place.in_store()
     behind = int.from_bytes(after.address, "big")
@@ -131,4 +131,4 @@ def _stored(
         start = behind if place.key is not None or shard == after.shard else 0
         if snapshot is not None:
             for number, item in snapshot.set(name).items(start):
-                yield Place(shard, number.to_bytes(8, "big")), item
+                yield ListPlace(shard, number.to_bytes(8, "big")), item

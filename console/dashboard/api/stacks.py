@@ -9,14 +9,14 @@ from ..endpoints.replies import NotThereError, number_in
 
 if TYPE_CHECKING:
     from ..endpoints.replies import Asked
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
 __all__ = ["worker_stacks"]
 
 _MOST_WORKERS: Final = 10_000
 
 
-def worker_stacks(job: Job, asked: Asked) -> dict[str, Any]:
+def worker_stacks(job: ShownJob, asked: Asked) -> dict[str, Any]:
     """The stacks of a worker, also of one that is stuck or stopped.
 
     Raises:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from ..jobs import Job
+    from ..jobs import ShownJob
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
-__all__ = ["Asked", "NotThereError", "Workshop", "number_in"]
+__all__ = ["Asked", "NotThereError", "RequestThreads", "number_in"]
 
 _OPTIONS: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
@@ -66,7 +66,7 @@ class Asked:
         return self.query.get(name) or None
 
 
-class Workshop:
+class RequestThreads:
     """The threads in which requests are worked on.
 
     Args:
@@ -80,7 +80,7 @@ class Workshop:
         self._present = 0
 
     def endpoint(
-        self, find: Callable[[str], Job | None], work: Callable[[Job, Asked], Any]
+        self, find: Callable[[str], ShownJob | None], work: Callable[[ShownJob, Asked], Any]
     ) -> Endpoint:
         """An endpoint of a job: `find` gives it by its id."""
 

@@ -12,13 +12,13 @@ from ...rendering.plain import NeedsClassesError, plain_value
 from ...rendering.trees import TreeMaker
 from ...values.json_text import key_name, plain
 
-__all__ = ["Place", "key_in", "key_row", "key_text", "place_in", "token_of"]
+__all__ = ["ListPlace", "key_in", "key_row", "key_text", "place_in", "token_of"]
 
 _LONGEST: Final = 300
 _PICKLED: Final = b"p"
 
 
-class Place(NamedTuple):
+class ListPlace(NamedTuple):
     """A place in all shards: go on from this address, or number, of this shard."""
 
     shard: int = 0
@@ -53,12 +53,12 @@ def key_in(token: Any) -> bytes:
     return key
 
 
-def place_in(token: str | None) -> Place:
+def place_in(token: str | None) -> ListPlace:
     """The place of a token; the beginning for None. Raises UsageError."""
     if token is None:
-        return Place()
+        return ListPlace()
     data = _data_of(token, "place in a list")
-    return Place(int.from_bytes(data[:4], "big"), data[4:])
+    return ListPlace(int.from_bytes(data[:4], "big"), data[4:])
 
 
 def _decoded(key: bytes) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.testclient import TestClient
 
 from tamias.console.dashboard.app import make_app
-from tamias.console.dashboard.jobs import Jobs
+from tamias.console.dashboard.jobs import ShownJobs
 from tamias.console.dashboard.security import Access
 from tamias.store.encoding.keys import encode_key, key_prefix, shard_of
 from tamias.store.encoding.values import dumps
@@ -82,7 +82,7 @@ class Page:
 def opened_page(*states: Path, below: Path | None = None, allow: bool = False) -> Iterator[Page]:
     """A dashboard without a process, opened with its token; its samples are not taken."""
     access = Access(PORT, allow_actions=allow)
-    jobs = Jobs(states, below)
+    jobs = ShownJobs(states, below)
     client = TestClient(make_app(jobs, access), base_url=HOME, raise_server_exceptions=False)
     try:
         assert client.get("/", params={"token": access.token}).status_code == 200

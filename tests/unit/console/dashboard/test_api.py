@@ -348,7 +348,7 @@ class TestJobs:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(jobs, "MOST_JOBS", 2)
-        monkeypatch.setattr(jobs, "_LOOK_EVERY", 0.0)
+        monkeypatch.setattr(jobs, "_SEARCH_EVERY", 0.0)
         for name in ("a", "b"):
             make_state(tmp_path / name)
         with opened_page(below=tmp_path) as page:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.console.dashboards import make_state
 from tamias.console.dashboard.history import MOST, History
-from tamias.console.dashboard.jobs import Jobs
+from tamias.console.dashboard.jobs import ShownJobs
 from tamias.console.dashboard.live import MOST_STREAMS, EventStream, LiveFeed
 from tamias.store.state.layout import StateLayout
 
@@ -69,7 +69,7 @@ class TestFeed:
         state = make_state(tmp_path / "s")
 
         async def look() -> list[bytes]:
-            feed = LiveFeed(Jobs([state]), every=0.01)
+            feed = LiveFeed(ShownJobs([state]), every=0.01)
             place = feed.subscribe("0")
             assert place is not None
             running = asyncio.ensure_future(feed.run())
@@ -92,7 +92,7 @@ class TestFeed:
         state = make_state(tmp_path / "s")
 
         async def look() -> bytes:
-            jobs = Jobs([state])
+            jobs = ShownJobs([state])
             state.rename(tmp_path / "elsewhere")
             feed = LiveFeed(jobs)
             place = feed.subscribe("0")
@@ -105,7 +105,7 @@ class TestFeed:
         assert asyncio.run(look()).startswith(b"event: gone\n")
 
     def test_there_are_so_many_browsers_at_most(self, tmp_path: Path) -> None:
-        feed = LiveFeed(Jobs([make_state(tmp_path / "s")]))
+        feed = LiveFeed(ShownJobs([make_state(tmp_path / "s")]))
 
         async def fill() -> None:
             places = [feed.subscribe("0") for _ in range(MOST_STREAMS)]
@@ -117,7 +117,7 @@ class TestFeed:
         asyncio.run(fill())
 
     def test_a_stream_ends_with_its_browser_and_gives_its_place_back(self, tmp_path: Path) -> None:
-        feed = LiveFeed(Jobs([make_state(tmp_path / "s")]))
+        feed = LiveFeed(ShownJobs([make_state(tmp_path / "s")]))
 
         async def listen() -> list[dict[str, Any]]:
             place = feed.subscribe("0")

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from support.console.dashboards import HOME, PORT, make_state, opened_page
 from tamias.console.dashboard.app import make_app
-from tamias.console.dashboard.jobs import Jobs
+from tamias.console.dashboard.jobs import ShownJobs
 from tamias.console.dashboard.security import Access, is_loopback
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class TestHost:
 
     def test_a_proxys_name_can_be_allowed(self, tmp_path: Path) -> None:
         access = Access(PORT, ("jobs.example",))
-        app = make_app(Jobs([make_state(tmp_path / "s")]), access)
+        app = make_app(ShownJobs([make_state(tmp_path / "s")]), access)
         client = TestClient(app, base_url="https://jobs.example")
         answer = client.get("/", params={"token": access.token})
         assert "Secure" in answer.headers["set-cookie"]

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from support.console.dashboards import make_state
-from tamias.console.rendering.renderers import Renderer
+from tamias.console.rendering.renderers import ValueRenderer
 from tamias.store.encoding.values import dumps
 from tamias.store.state.directory import StateDirectory
 
@@ -60,14 +60,14 @@ def state(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def renderer(state: Path) -> Iterator[Renderer]:
-    renderer = Renderer(state, seconds=1.0)
+def renderer(state: Path) -> Iterator[ValueRenderer]:
+    renderer = ValueRenderer(state, seconds=1.0)
     yield renderer
     renderer.close()
 
 
 def test_values_of_the_agents_classes_are_shown(
-    renderer: Renderer, state: Path, monkeypatch: pytest.MonkeyPatch
+    renderer: ValueRenderer, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(state.parent))
     monkeypatch.delitem(sys.modules, "points", raising=False)
@@ -95,7 +95,7 @@ KILLING = (
 )
 
 
-def test_stored_values_that_kill_harm_nothing(renderer: Renderer) -> None:
+def test_stored_values_that_kill_harm_nothing(renderer: ValueRenderer) -> None:
     for code in KILLING:
         answer = renderer.answer(0)
         shown = answer.stored(doing(code))
@@ -104,7 +104,7 @@ def test_stored_values_that_kill_harm_nothing(renderer: Renderer) -> None:
 
 
 def test_a_stored_value_that_never_ends_or_needs_all_memory_is_given_up(state: Path) -> None:
-    renderer = Renderer(state, seconds=0.3)
+    renderer = ValueRenderer(state, seconds=0.3)
     try:
         answer = renderer.answer(0)
         assert answer.stored(doing("1")) == 1
@@ -117,13 +117,13 @@ def test_a_stored_value_that_never_ends_or_needs_all_memory_is_given_up(state: P
         renderer.close()
 
 
-def test_what_a_stored_value_prints_is_not_taken_for_an_answer(renderer: Renderer) -> None:
+def test_what_a_stored_value_prints_is_not_taken_for_an_answer(renderer: ValueRenderer) -> None:
     answer = renderer.answer(0)
     assert answer.stored(doing("print('x' * 100_000)")) is None
     assert answer.stored(doing("'y'")) == "y"
 
 
-def test_values_after_many_deaths_are_not_tried(renderer: Renderer) -> None:
+def test_values_after_many_deaths_are_not_tried(renderer: ValueRenderer) -> None:
     answer = renderer.answer(0)
     for status in range(4):
         answer.stored(doing(f"__import__('os')._exit({status})"))
@@ -132,7 +132,7 @@ def test_values_after_many_deaths_are_not_tried(renderer: Renderer) -> None:
 
 
 def test_plain_values_need_no_process(state: Path) -> None:
-    renderer = Renderer(state)
+    renderer = ValueRenderer(state)
     answer = renderer.answer(0)
     for value in ("x", 1, None, [1, {"a": (2,)}], b"1", 2.5, True):
         answer.stored(dumps(value))
@@ -140,7 +140,7 @@ def test_plain_values_need_no_process(state: Path) -> None:
     assert not _children()
 
 
-def test_the_child_ends_with_its_parent(renderer: Renderer) -> None:
+def test_the_child_ends_with_its_parent(renderer: ValueRenderer) -> None:
     renderer.answer(0).stored(doing("1"))
     (child,) = _children()
     renderer.close()
@@ -162,7 +162,7 @@ def test_root_executes_no_stored_value_of_another_user_as_root() -> None:
         Path(folder).chmod(0o755)
         for path in (state, *state.rglob("*")):
             os.chown(path, 12_345, 12_345)
-        renderer = Renderer(state, seconds=2.0)
+        renderer = ValueRenderer(state, seconds=2.0)
         try:
             answer = renderer.answer(0)
             assert answer.stored(doing("list(__import__('os').getresuid())")) == [12_345] * 3
