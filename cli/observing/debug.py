@@ -101,6 +101,7 @@ def debug_run(
         break_at="*" if break_at == _FIRST else break_at,
         all_actions=all_actions,
         repeats_failed=repeat_failed,
+        is_main=manifest.agent.startswith("__main__:"),
         interactive=not no_pdb,
     )
     launch = provide_launch(generation_record.recorded_environment(manifest.job))

@@ -29,6 +29,7 @@ from .calls import CallDecisions, EndedByUser
 from .contained import contained
 from .debugger import RunDebugger, stop_at_breakpoints
 from .found_run import find_run
+from .main_program import be_main
 from .replay import replay
 from .scratch_store import without_last_failures
 
@@ -67,6 +68,8 @@ class Request:
     break_at: str | None = None
     all_actions: bool = False
     repeats_failed: bool = False
+    is_main: bool = False
+    """Whether the agent was defined by a program, in its module `__main__`."""
     interactive: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -86,6 +89,8 @@ def debug(request: Request, write: Callable[[str], None]) -> int:
     """
     found = find_run(Path(request.state), request.offset)
     agent = load_target(request.target, Path(request.folder) if request.folder else None)
+    if request.is_main:
+        be_main(agent)
     plan = AgentPlan.compile(agent, Configuration(request.config))
     if found.cause in _DEADLY:
         return contained(lambda: _execute(found, plan, request, write), write)
