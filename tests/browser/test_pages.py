@@ -332,3 +332,25 @@ def test_several_jobs_at_rest_are_chosen_from_a_list(browser: Browser, tmp_path:
         screen.sees("main .empty", "The job is at rest")
         context.close()
         assert screen.errors == []
+
+
+@pytest.mark.nightly
+def test_nothing_moves_while_numbers_change(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport=DESKTOP)
+    page = context.new_page()
+    page.add_init_script(
+        """
+        window.moved = [];
+        new PerformanceObserver((list) => moved.push(...list.getEntries().map((one) => one.value)))
+            .observe({ type: "layout-shift" });
+        """
+    )
+    screen = Screen(page, address)
+    for place in ("overview", "workers"):
+        screen.go(f"0/{place}")
+        screen.sees(".summary", "running")
+        page.wait_for_timeout(500)
+        page.evaluate("moved.length = 0")
+        page.wait_for_timeout(2500)
+        assert page.evaluate("moved.reduce((one, other) => one + other, 0)") < 0.01, place
+    context.close()

@@ -15,7 +15,7 @@ export function showOverview(host, { job, live }) {
   const charts = new ChartGroup();
   const stateLine = h("p", { class: "quiet" }, "\u00a0");
   const notices = h("div");
-  const progress = h("progress", { max: "1", hidden: true, "aria-label": "Input read" });
+  const progress = h("progress", { max: "1", class: "unknown", "aria-label": "Input read" });
   const tiles = TILES.map((tile) => new Tile(tile, to));
   const cores = (value) => (value === null ? brief(null) : `${value.toFixed(2)} cores`);
   cores.least = 0.1;
@@ -54,7 +54,7 @@ export function showOverview(host, { job, live }) {
     if (!status) return;
     setText(stateLine, describe(status));
     const share = done(status);
-    progress.hidden = share === null;
+    progress.classList.toggle("unknown", share === null);
     progress.value = share ?? 0;
     for (const tile of tiles) tile.show(status, live);
     charts.show(history);
