@@ -33,10 +33,14 @@ def as_collapsed(profile: Profile, unit: str = "s") -> str:
     scale = _MICROSECONDS if unit == "s" else 1
     stacks = sorted(profile.seconds.items(), key=lambda item: -item[1])
     return "".join(
-        f"{';'.join(frame_text(frame).replace(';', ',') for frame in stack)}"
-        f" {round(seconds * scale)}\n"
+        f"{';'.join(map(_on_one_line, stack)) or '(no frame)'} {round(seconds * scale)}\n"
         for stack, seconds in stacks
     )
+
+
+def _on_one_line(frame: Frame) -> str:
+    """A frame in words, without what separates frames and lines."""
+    return " ".join(frame_text(frame).replace(";", ",").split())
 
 
 def as_speedscope(profile: Profile, name: str, unit: str = "s") -> str:
