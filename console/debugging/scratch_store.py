@@ -55,8 +55,6 @@ def open_scratch(
     try:
         batch = Batch()
         prefix = key_prefix(record.key)
-        if prefix != record.key:
-            batch.name_key(prefix, record.key)
         batch.put_fields(prefix, dict(memory_before(found)))
         kinds = (CALL,) if all_actions else (CALL, ACTION)
         journal = record.material.journal

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from support.launcher import debugged_agents
 from tamias import (
     Agent,
     AgentFailedError,
@@ -164,6 +165,16 @@ def test_a_crash_after_a_call_does_not_make_it_twice() -> None:
         assert charged == [30]
         assert [call.is_replayed for call in test.calls] == [False, True]
         assert test.memory("ada") == {"orders": 1}
+
+
+def test_a_crash_in_an_asynchronous_action_repeats_no_call() -> None:
+    debugged_agents.made.clear()
+    with AgentTest(debugged_agents.Shop) as test:
+        test.crash_after_calls(2)
+        assert test.send("ada", 4) == [400]
+        assert test.crashes == 1
+        assert debugged_agents.made == [4, 40]
+        assert test.memory("ada") == {"last": 4, "seen": 1}
 
 
 def test_errors_are_raised_or_listed() -> None:
