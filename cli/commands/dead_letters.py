@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import closing, suppress
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +18,9 @@ from ...console.values.agent_code import AgentCode
 from ...console.values.json_text import json_line, shown_key
 from ...launcher.jobs.exit_codes import DEAD_LETTERS, INTERRUPTED
 from ...launcher.jobs.file_job import JobSpec
-from ...launcher.jobs.retry import retry_dead_letters
+from ...launcher.jobs.retry import RetryReport, retry_dead_letters
+from ...launcher.retries.client import is_running, retry_while_running
+from ...store.records.dead_letters import CAUSES
 from ...store.records.offsets import RunKind, kind_of
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
@@ -28,13 +32,14 @@ from ..views.progress import watcher
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...launcher.jobs.retry import RetryReport
     from ...store.records.dead_letters import DeadLetter
     from ...store.state.directory import StateView
 
 _PREVIEW = 2000
 """Characters of a payload that are shown."""
 _SEVERAL = 2
+_MOST_LISTED = 1000
+"""So many are listed for people if they do not ask for more."""
 
 _LONGEST_KEY = 32
 
@@ -49,15 +54,40 @@ app = typer.Typer(
 )
 
 
-def list_letters(state: State, *, as_json: Json = False) -> int:
-    """List the inputs that were set aside, one per line."""
-    with StoreReader(state) as reader:
-        rows = sorted(_rows(reader), key=lambda row: row["offset"])
+def list_letters(
+    state: State,
+    *,
+    cause: Annotated[
+        str | None, typer.Option("--cause", metavar="CAUSE", help="Only those of this cause.")
+    ] = None,
+    after: Annotated[
+        int, typer.Option("--after", metavar="OFFSET", min=-1, help="Only those behind this one.")
+    ] = -1,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", min=1, help="At most so many [default: 1000; JSON: all]."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """List the inputs that were set aside, one per line, by ascending offset."""
+    if cause is not None and cause not in CAUSES:
+        raise UsageError(
+            f"{cause!r} is no cause of dead letters.", hint=f"There are: {', '.join(CAUSES)}."
+        )
+    with (
+        StoreReader(state) as reader,
+        closing(reader.dead_letters_after(after, cause=cause)) as letters,
+    ):
+        found = map(_row, letters)
+        if as_json:
+            for row in islice(found, limit):
+                write_line(json_line(row))
+            return 0
+        rows = list(islice(found, limit or _MOST_LISTED))
+        more = next(found, None) is not None
         again = not _is_service(reader.view)
-    if as_json:
-        for row in rows:
-            write_line(json_line(row))
-        return 0
     if not rows:
         error_console().print("There are no dead letters.")
         return 0
@@ -66,8 +96,9 @@ def list_letters(state: State, *, as_json: Json = False) -> int:
         line.truncate(console.width, overflow="ellipsis")
         console.print(line)
     place = typed(state)
+    rest = f", and more behind them (--after {rows[-1]['offset']})" if more else ""
     error_console().print(
-        f"\n{count(len(rows), 'dead letter')}. To see all of one, to stop where it failed"
+        f"\n{count(len(rows), 'dead letter')}{rest}. To see all of one, to stop where it failed"
         f"{', or to run them again' * again}:\n"
         f"  tamias dead-letters show {place} OFFSET\n"
         f"  tamias debug {place} OFFSET" + f"\n  tamias dead-letters retry {place} --all" * again,
@@ -136,18 +167,25 @@ def retry(
     """Run inputs again that were set aside, each exactly once.
 
     What succeeds is a dead letter no more, and its outputs are appended to the job's output. What
-    fails again stays one. The job itself must not be running.
+    fails again stays one. If the job is running, its workers do it, beside its inputs.
     """
     if every == bool(offsets):
         raise UsageError(
             "No dead letters are named.", hint="Give their offsets, or --all, and not both."
         )
     _refuse_service(state)
-    spec = JobSpec.recorded(state)
-    if as_json and spec.output == "-":
-        raise UsageError("--json would mix with the outputs on stdout.", hint="Leave it out.")
-    with watcher(spec, quiet=quiet) as watch:
-        report = retry_dead_letters(spec, state, None if every else offsets, on_status=watch.show)
+    numbers = None if every else offsets
+    spec: JobSpec | None = None
+    if is_running(state):
+        with suppress(UsageError):  # the job of a Python program has no files
+            spec = JobSpec.recorded(state)
+        report = RetryReport(**retry_while_running(state, numbers), job=None)
+    else:
+        spec = JobSpec.recorded(state)
+        if as_json and spec.output == "-":
+            raise UsageError("--json would mix with the outputs on stdout.", hint="Leave it out.")
+        with watcher(spec, quiet=quiet) as watch:
+            report = retry_dead_letters(spec, state, numbers, on_status=watch.show)
     if as_json:
         fields = asdict(report)
         write_line(
@@ -177,7 +215,7 @@ def _is_service(view: StateView) -> bool:
     return "service" in view.manifest.job
 
 
-def _print_report(report: RetryReport, spec: JobSpec, state: Path) -> None:
+def _print_report(report: RetryReport, spec: JobSpec | None, state: Path) -> None:
     console = error_console()
     tried = len(report.succeeded) + len(report.failed) + len(report.waiting)
     if not tried and not report.untried and not report.malformed:
@@ -187,7 +225,7 @@ def _print_report(report: RetryReport, spec: JobSpec, state: Path) -> None:
     console.print(
         f"{word}: {len(report.succeeded):,} of {count(tried, 'retried input')} went through"
     )
-    if report.succeeded and spec.output != "-":
+    if report.succeeded and spec is not None and spec.output != "-":
         console.print(f"  [dim]outputs:[/] appended to {shown(spec.output)}")
     place = typed(state)
     which = str(report.failed[0]) if len(report.failed) == 1 else "OFFSET"
@@ -202,13 +240,6 @@ def _print_report(report: RetryReport, spec: JobSpec, state: Path) -> None:
     ):
         if number:
             console.print(f"  {number:,} {text}", markup=False)
-
-
-def _rows(reader: StoreReader) -> Iterator[dict[str, Any]]:
-    for number in range(reader.view.manifest.shards):
-        with reader.shard(number) as snapshot:
-            if snapshot is not None:
-                yield from map(_row, snapshot.dead_letters())
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[Text]:

@@ -98,6 +98,19 @@ class AnswerQuestion(Command):
     request: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RetryDeadLetters(Command):
+    """Retry dead letters: those with these `numbers`, or those of a `cause`, or else all.
+
+    Answered when all have ended, with the numbers by what has become of them; at once if not
+    `wait`.
+    """
+
+    numbers: tuple[int, ...] | None = None
+    cause: str | None = None
+    wait: bool = True
+
+
 Answer: TypeAlias = "Future[dict[str, Any]]"
 
 

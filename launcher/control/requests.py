@@ -8,7 +8,17 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import UsageError
-from .commands import AnswerQuestion, Describe, Drain, Reload, Rollback, Scale, Stop, Swap
+from .commands import (
+    AnswerQuestion,
+    Describe,
+    Drain,
+    Reload,
+    RetryDeadLetters,
+    Rollback,
+    Scale,
+    Stop,
+    Swap,
+)
 from .server import Control
 
 if TYPE_CHECKING:
@@ -27,6 +37,7 @@ METHODS: Final = {
     "drain": "POST",
     "stop": "POST",
     "answer": "POST",
+    "retry": "POST",
 }
 """The requests, each with its method."""
 
@@ -65,6 +76,8 @@ def command_of(name: str, arguments: dict[str, Any]) -> Command:
         return _reload(arguments)
     if name == "answer":
         return _answer(arguments)
+    if name == "retry":
+        return _retry(arguments)
     return _PLAIN[name]
 
 
@@ -94,6 +107,26 @@ def _answer(arguments: dict[str, Any]) -> AnswerQuestion:
             "request, a text under which it may be repeated.",
         )
     return AnswerQuestion(token, json.dumps(arguments["value"]).encode(), "json", by, request)
+
+
+def _retry(arguments: dict[str, Any]) -> RetryDeadLetters:
+    unknown = arguments.keys() - {"numbers", "cause", "wait"}
+    numbers, cause = arguments.get("numbers"), arguments.get("cause")
+    wait = arguments.get("wait", True)
+    named = isinstance(numbers, list) and all(type(n) is int and 0 <= n < 1 << 63 for n in numbers)
+    if (
+        unknown
+        or not (named or numbers is None)
+        or not isinstance(cause, (str, NoneType))
+        or not isinstance(wait, bool)
+        or (numbers is not None and cause is not None)
+    ):
+        raise UsageError(
+            f"A retry takes no {', '.join(sorted(unknown)) or 'values of such types'}.",
+            hint="It takes numbers, a list, or cause, a text, or neither, for all dead letters; "
+            "and wait, true or false.",
+        )
+    return RetryDeadLetters(None if numbers is None else tuple(numbers), cause, wait)
 
 
 def _reload(arguments: dict[str, Any]) -> Reload:

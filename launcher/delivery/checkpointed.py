@@ -55,6 +55,8 @@ class CheckpointedDelivery(Delivery):
         checkpoint: what is done and delivered.
     """
 
+    accepts_retries = True
+
     def __init__(self, sink: Sink, progress: Progress, source: Source | None = None) -> None:
         record = progress.load()
         self.codec = sink.codec

@@ -45,6 +45,8 @@ class Delivery(ABC):
 
     codec: str
     """Names the encoder that workers use: see `store.encoding.json_text.make_encoder`."""
+    accepts_retries = False
+    """Whether it delivers what retried dead letters put out beside the inputs of the job."""
 
     @property
     @abstractmethod

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...store import clock
-from ...store.records.offsets import RunKind, kind_of
 from ...store.shard.batch import Batch
 from ...store.shard.shard import Shard
-from ...store.waiting.records import OwnedRun
+from ...store.waiting.records import run_of_letter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +30,7 @@ def requeue(state: StateDirectory, letters: Sequence[tuple[int, DeadLetter]]) ->
         for shard, letter in letters:
             if shard == number:
                 batch.retried.append(letter.offset)
-                batch.changes_of_waiting().put(letter.offset, _run(letter).encode())
+                batch.changes_of_waiting().put(letter.offset, run_of_letter(letter).encode())
         writer = Shard.acquire(
             state.layout.shard(number),
             number,
@@ -44,13 +42,3 @@ def requeue(state: StateDirectory, letters: Sequence[tuple[int, DeadLetter]]) ->
             writer.commit(batch)
         finally:
             writer.close()
-
-
-def _run(letter: DeadLetter) -> OwnedRun:
-    return OwnedRun(
-        kind=RunKind(kind_of(letter.offset)),
-        key=letter.key,
-        payload=letter.payload,
-        due=clock.now(),
-        origin=letter.origin,
-    )

@@ -34,6 +34,7 @@ from ..dispatch.dispatcher import Dispatcher
 from ..hooks import LauncherHook
 from ..limits.pool_limits import PoolLimits
 from ..logs.worker_log import WorkerLog
+from ..retries.live_retries import LiveRetries
 from ..workers.generation import Generation, Generations, make_starter
 from ..workers.monitor import Monitor
 from ..workers.registry import WorkerRegistry
@@ -116,6 +117,7 @@ class Pool:
         self._end = EndOfInput(boot.shards, settings.at_end, settings.at_end_limit)
         self._mailbox = Mailbox()
         self.command_queue = CommandQueue(self._mailbox)
+        self._retries = LiveRetries(state, self.dispatcher, delivery)
         self._register_commands()
         self._answers: Answers | None = None
         self._failure: TamiasError | None = None
@@ -168,6 +170,7 @@ class Pool:
             )
             if self._answers is not None:
                 self._answers.close()
+            self._retries.close()
 
     def _live(self) -> bool:
         self.hooks.call(LauncherHook.pool_started, self._state.path, self._settings.slots)
@@ -264,6 +267,7 @@ class Pool:
         while True:
             self.command_queue.turn(now)
             self._reader.feed()
+            self._retries.turn()
             if streams is not None:  # before the inputs that have them are sent
                 streams.announce(self._registry, self._transport)
             self._workers.dispatch(now)
@@ -296,7 +300,7 @@ class Pool:
         # Outboxes may hold outputs of inputs that no source has any more: dead letters that an
         # earlier life retried. So the pool does not end before every shard has announced its own.
         announced = len(self._inbox.announced_shards) == self._boot.shards
-        if not (self._source.exhausted and dispatcher.idle and announced):
+        if not (self._source.exhausted and dispatcher.idle and announced) or self._retries.busy:
             return False
         if self._end.begin(dispatcher.counters.submitted + dispatcher.owned.announced):
             for worker in self._registry:
@@ -344,8 +348,9 @@ class Pool:
         if deadline is not None:
             until = min(until, deadline)
         until = min(until, self.monitor.next_inspection)
-        if (pause := self._limits.pause) is not None:
-            until = min(until, now + pause)
+        for pause in (self._limits.pause, self._retries.pause):
+            if pause is not None:
+                until = min(until, now + pause)
         descriptors = self.generations.descriptors()
         if self._reader.starved and (arrival := self._source.fileno()) is not None:
             descriptors.append(arrival)
@@ -371,6 +376,7 @@ class Pool:
             lambda scale: Scaling(self.dispatcher, scale.workers, self.current_generation),
         )
         command_queue.pass_on(commands.AnswerQuestion, self._answer)
+        command_queue.pass_on(commands.RetryDeadLetters, self._retries.begin)
         command_queue.one_by_one(commands.Swap, lambda swap: Swapping(self.dispatcher, swap.slot))
 
     def _describe(self) -> dict[str, Any]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from ...agent.errors import StoreCorruptError
 
-__all__ = ["Cause", "DeadLetter"]
+__all__ = ["CAUSES", "Cause", "DeadLetter"]
 
 Cause = Literal[
     "exception", "crash", "timeout", "memory", "bad-input", "unserializable", "divergence"
 ]
 """Why an input failed for good."""
+CAUSES: Final[tuple[str, ...]] = get_args(Cause)
 
 
 @dataclass(slots=True)

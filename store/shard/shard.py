@@ -375,6 +375,11 @@ class Shard:
         with self._lock:
             return list(self._view().dead_letters())
 
+    def dead_letter(self, offset: int) -> DeadLetter | None:
+        """Return the dead letter of one input, None if there is none."""
+        with self._lock:
+            return self._view().dead_letter(offset)
+
     # ------------------------------------------------------------------ writing
 
     def commit(self, batch: Batch) -> int | None:

@@ -27,7 +27,7 @@ from .expiry_view import ExpiryView
 from .key_groups import IN_SETS, KeyGroupEntry, group_entries, hashed_prefixes, key_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from ..identity import StoreIdentity
@@ -347,11 +347,12 @@ class Snapshot:
         with self._transaction.cursor(self._databases.outbox) as cursor:
             return [(int.from_bytes(key, "big"), data) for key, data in cursor.iternext()]
 
-    def dead_letters(self) -> Iterator[DeadLetter]:
-        """Yield the dead letters by ascending offset."""
+    def dead_letters(self, after: int = -1) -> Generator[DeadLetter, None, None]:
+        """Yield the dead letters with an offset above `after`, by ascending offset."""
         with self._transaction.cursor(self._databases.dead) as cursor:
-            for data in cursor.iternext(keys=False):
-                yield DeadLetter.decode(data)
+            if cursor.set_range((after + 1).to_bytes(8, "big")):
+                for data in cursor.iternext(keys=False):
+                    yield DeadLetter.decode(data)
 
     def dead_letter(self, offset: int) -> DeadLetter | None:
         """Return the dead letter of one input, None if there is none."""

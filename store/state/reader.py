@@ -7,6 +7,8 @@ commit; an answer about many shards may have states of different moments.
 from __future__ import annotations
 
 import contextlib
+import heapq
+from operator import attrgetter
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from .parts import opened_snapshot
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
     from typing_extensions import Self
@@ -156,16 +158,19 @@ class StoreReader:
         view: the directory with its manifest and progress.
     """
 
-    __slots__ = ("_lock", "_readers", "view")
+    __slots__ = ("_lock", "_readers", "_yields", "view")
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, yields: bool = False) -> None:
         """Open the state directory at `path`.
+
+        `yields` as for `ShardReader`; whether the shards belong to this store is not checked then.
 
         Raises:
             StoreFormatError: it is not one, or of a newer format.
         """
         self.view = StateDirectory.view(path)
         self._readers: dict[int, ShardReader] = {}
+        self._yields = yields
         self._lock = Lock()
 
     @contextlib.contextmanager
@@ -182,12 +187,12 @@ class StoreReader:
     def _opened(self, number: int) -> ShardReader | None:
         """Open a shard; None if it has not been used yet."""
         directory = self.view.layout.shard(number)
-        if self.view.manifest.complete:
+        if self.view.manifest.complete and not self._yields:
             with opened_snapshot(directory, number, self.view.manifest.identity):
                 pass
         elif not has_data(directory):
             return None
-        reader = self._readers[number] = ShardReader(directory)
+        reader = self._readers[number] = ShardReader(directory, yields=self._yields)
         return reader
 
     def _shards(self) -> Iterator[tuple[int, Snapshot]]:
@@ -244,6 +249,26 @@ class StoreReader:
         """Return all dead letters by ascending offset."""
         letters = [letter for _, shard in self._shards() for letter in shard.dead_letters()]
         return sorted(letters, key=lambda letter: letter.offset)
+
+    def dead_letters_after(
+        self, after: int = -1, *, cause: str | None = None
+    ) -> Generator[DeadLetter, None, None]:
+        """Yield the dead letters with an offset above `after`, by ascending offset.
+
+        Reads only what is asked for, with a snapshot of each shard that stays open meanwhile.
+        `cause`: only these.
+        """
+        with contextlib.ExitStack() as stack:
+            opened = map(self.shard, range(self.view.manifest.shards))
+            snapshots = [stack.enter_context(shard) for shard in opened]
+            letters = [each.dead_letters(after) for each in snapshots if each is not None]
+            try:
+                for letter in heapq.merge(*letters, key=attrgetter("offset")):
+                    if cause is None or letter.cause == cause:
+                        yield letter
+            finally:
+                for each in letters:  # their cursors end before the transactions
+                    each.close()
 
     def dead_letter(self, offset: int) -> tuple[int, DeadLetter] | None:
         """Return the dead letter of one input with its shard's number, None if there is none."""

@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from .. import clock
 from ..encoding.values import dumps, loads
-from ..records.offsets import RunKind
+from ..records.offsets import RunKind, kind_of
+
+if TYPE_CHECKING:
+    from ..records.dead_letters import DeadLetter
 
 __all__ = [
     "NEVER",
@@ -26,6 +30,7 @@ __all__ = [
     "QuestionRecord",
     "due_key",
     "microseconds",
+    "run_of_letter",
 ]
 
 _HEADER: Final = struct.Struct(">BBQQI")
@@ -134,6 +139,17 @@ class OwnedRun:
             origin=origin,
             ticket=header.ticket,
         )
+
+
+def run_of_letter(letter: DeadLetter) -> OwnedRun:
+    """The run of a dead letter as one that its shard owns and that is due, to be run again."""
+    return OwnedRun(
+        kind=RunKind(kind_of(letter.offset)),
+        key=letter.key,
+        payload=letter.payload,
+        due=clock.now(),
+        origin=letter.origin,
+    )
 
 
 def with_ticket(data: bytes, ticket: int) -> bytes:

@@ -102,6 +102,23 @@ def test_an_interrupted_job_can_have_its_letters_retried_first(tmp_path: Path) -
     assert folder.memory("k1")["n"] == 7001
 
 
+def test_letters_of_a_running_job_are_retried_by_its_workers(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.inputs(["raise", 1, "raise", "wait"], keys=4)
+    with folder.started(*RUN) as process:
+        wait_for((folder.path / "waiting").exists)
+        wait_for(lambda: len(folder.dead_letters()) == 2)
+        assert "0 of 1" in folder.tamias(*RETRY, 2, code=3).stderr
+        folder.write("repaired", "")
+        done = folder.tamias(*RETRY, "--all", "--json")
+        assert json.loads(done.stdout)["revived"] == [0, 2]
+        assert "2 of 2 retried inputs went through" in done.stderr
+        assert folder.dead_letters() == []
+        folder.write("go", "")
+        assert process.wait(20) == 0
+    assert sorted(line["offset"] for line in folder.lines()) == [0, 1, 2, 3]
+
+
 def test_a_policy_to_ignore_loses_no_dead_letter(folder: Folder) -> None:
     folder.tamias(*RUN, "--on-error", "ignore", code=3)
     folder.tamias(*RETRY, "--all", code=3)

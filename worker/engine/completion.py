@@ -168,6 +168,8 @@ class RunCompletion:
         pause = None if final else wait_before_next(run, error, policy, now)
         if pause is not None:
             return "retry", pause
+        if retries_of(run.offset):  # a failed retry ends no job, and loses no dead letter
+            return "dead-letter", 0.0
         if policy.on_error == "fail":
             return "fail", 0.0
         if policy.on_error == "ignore" and divergence_in(error) is None:

@@ -118,7 +118,8 @@ class Engine:
         if plan.conditions:
             self.route = partial(plan.route, failed=self._condition_failed)
         wants_ends = plan.may_reach_action(EndOfInputEvent())
-        self.owned = OwnedRuns(group, start=self._start_run, wants_ends=wants_ends)
+        self._unfinished = unfinished = UnfinishedRuns(group)
+        self.owned = OwnedRuns(group, unfinished, start=self._start_run, wants_ends=wants_ends)
         self._group = group
         self._policy = policy
         self._decode = decode
@@ -131,7 +132,6 @@ class Engine:
         """Called once when nothing is executed any more, if no more is to begin."""
         self._is_halt_reported = False
         self._lanes = Lanes(writers, shards)
-        unfinished = UnfinishedRuns(group)
         self._completion = RunCompletion(
             self,
             group,
@@ -154,7 +154,6 @@ class Engine:
         self._wants_ends = wants_ends
         self._simple = self._find_simple_action()
         self._batches: deque[PendingBatch] = deque()
-        self._unfinished = unfinished
         self._removals = Removals(self._lanes, self._executing_lane, unfinished.awaits_moment)
         for writer in writers.values():
             self.add_shard(writer)

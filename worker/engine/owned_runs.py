@@ -5,6 +5,10 @@ each input of the key that comes meanwhile. The launcher is told that it need no
 (`suspended` in the outbox record). The store makes the first run of a queue due when its turn has
 come, the announcer announces it, and it comes back here as an input with an owned number.
 
+A dead letter that is retried while the pool runs comes like an owned run, too, under the owned
+number of its next retry: its input is in the shard. One of a run that has no input is put back
+first, as the owned run that it was.
+
 A key is not held any more when its queue is empty and that is committed. Until then its inputs go
 through the queue, even if it has just become empty, so none overtakes another.
 """
@@ -21,10 +25,11 @@ from ...store.records.offsets import (
     identity_of,
     is_owned,
     kind_of,
+    offset_of,
     owned_number,
     retries_of,
 )
-from ...store.waiting.records import OwnedRun
+from ...store.waiting.records import OwnedRun, run_of_letter
 from ..runs.run import Run
 from ..waiting.timers import TimerChange, next_repetition, number_of_generated
 
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from ...store.shard.snapshot import Snapshot
     from ..runs.group_commit import GroupCommit, ShardWriter
     from ..runs.lane import Lane
+    from .unfinished import UnfinishedRuns
 
 
 class OwnedRuns:
@@ -42,6 +48,7 @@ class OwnedRuns:
     def __init__(
         self,
         group: GroupCommit,
+        unfinished: UnfinishedRuns,
         *,
         start: Callable[[Run, dict[str, Any] | None], None],
         wants_ends: bool,
@@ -52,6 +59,7 @@ class OwnedRuns:
         """
         self._group = group
         self._start = start
+        self._unfinished = unfinished
         self.wants_ends = wants_ends
 
     # -- runs that come back --------------------------------------------------------------------
@@ -63,8 +71,8 @@ class OwnedRuns:
 
         `in_turn`: it has waited in the lane's queue, and was the first there.
         """
-        owned = self._find(lane, number)
-        if owned is None:  # a timer that was cancelled
+        owned = self._find(lane, number) or self._retried(lane, number)
+        if owned is None:  # a timer that was cancelled, or a dead letter of a run without an input
             self._report(lane, number)
         elif owned.ticket:
             if lane.writer.shard.read_waiting(lambda v: v.first_in_queue(owned.key)) != number:
@@ -99,8 +107,26 @@ class OwnedRuns:
         run.become_owned(owned)
         run.attempts = owned.attempts
         run.errors = list(owned.errors)
-        run.take_entries(lane.writer.shard.journal_of(run.offset))
+        if _is_retried(owned):
+            self._unfinished.begin(run)
+        else:
+            run.take_entries(lane.writer.shard.journal_of(run.offset))
         self._start(run, rejection)
+
+    def _retried(self, lane: Lane, number: int) -> OwnedRun | None:
+        """The run of a dead letter that the launcher has retried; None if there is none to begin.
+
+        A run without an input is put back, and comes again when that is committed.
+        """
+        letter = lane.writer.shard.dead_letter(offset_of(number))
+        if letter is None:
+            return None
+        if kind_of(number) != RunKind.INPUT:
+            lane.writer.batch.retried.append(number)
+            lane.writer.batch.changes_of_waiting().put(number, run_of_letter(letter).encode())
+            return None
+        # An older number is that of a retry which has ended.
+        return run_of_letter(letter) if letter.retries + 1 == retries_of(number) else None
 
     # -- inputs behind a suspended run ----------------------------------------------------------
 
@@ -310,6 +336,11 @@ class OwnedRuns:
     def _drop_overlay(self, lane: Lane) -> None:
         if lane.group < self._group.committed:
             lane.timers = lane.removed = None
+
+
+def _is_retried(owned: OwnedRun) -> bool:
+    """Whether it is the run of a dead letter: other inputs that are owned are in a queue."""
+    return owned.kind == RunKind.INPUT and not owned.ticket
 
 
 def _interrupted(snapshot: Snapshot) -> list[tuple[int, OwnedRun]]:

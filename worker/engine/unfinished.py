@@ -55,12 +55,11 @@ class UnfinishedRuns:
                 self._writers[number] = writer
             if not retries_of(number) and any(entry.kind == MOMENT for entry in entries):
                 self._moments[number] = writer
-        retries = [number for number in self._journals if retries_of(number)]
-        if any(self._writers.get(number) is writer for number in retries):
-            keys = {letter.offset: letter.key for letter in shard.dead_letters()}
-            for number in retries:
-                if self._writers.get(number) is writer and offset_of(number) in keys:
-                    self._keys[number] = keys[offset_of(number)]
+        for number in self._journals:
+            if retries_of(number) and self._writers.get(number) is writer:
+                letter = shard.dead_letter(offset_of(number))
+                if letter is not None:
+                    self._keys[number] = letter.key
 
     def forget(self, writer: ShardWriter) -> None:
         """Drop the runs of a shard that the worker releases."""

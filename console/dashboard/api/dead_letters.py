@@ -162,7 +162,8 @@ def retry(job: ShownJob, asked: Asked) -> dict[str, Any]:
     elif cause is not None and not isinstance(cause, str):
         raise UsageError("A cause is a text.")
     try:
-        return send_request(job.path, "retry", {"numbers": wanted, "cause": cause}, wait=_PATIENCE)
+        arguments = {"numbers": wanted, "cause": cause, "wait": False}
+        return send_request(job.path, "retry", arguments, wait=_PATIENCE)
     except UsageError as error:
         if not error.message.startswith("There is no /retry"):
             raise

@@ -18,7 +18,7 @@ export function showLetterPages(host, context) {
 
 async function retry(job, body) {
   const done = await post(`/${job}/dead-letters/retry`, body);
-  return done.retried === undefined ? "They are tried again." : `${counted(done.retried, "dead letter is", "dead letters are")} tried again.`;
+  return (done.retried ?? null) === null ? "They are tried again." : `${counted(done.retried, "dead letter is", "dead letters are")} tried again.`;
 }
 
 function showAll(host, { job, query, live }) {
