@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from ....agent.errors import InputError
-from ....store.encoding.keys import encode_key, key_prefix, shard_of
+from ....store.encoding.keys import GROUP, encode_key, key_prefix, shard_of
 from ....store.shard.paging import behind, owners_from, size_of
 from ...values.json_text import given_keys
 from ..endpoints.tokens import ListPlace, key_row, key_text, place_in
@@ -26,9 +26,11 @@ _MOST_LOOKED_AT: Final = 5_000
 """Keys that one answer looks at, to find those that begin with a text."""
 _COUNTED: Final = 100
 """Fields of a key that are counted."""
-_LONGEST_PLAIN: Final = 200
-"""The longest encoded key that is not stored under its hash."""
 _HASHED: Final = b"\xff"
+"""What owners begin with whose keys are too long to be stored in place."""
+_IN_GROUP: Final = 3
+"""Bytes in front of a key that has a group."""
+_MOST_GROUPS: Final = 1 << 16
 _MOST_SETS: Final = 100
 
 Found = tuple[ListPlace, "dict[str, Any] | None"]
@@ -71,21 +73,41 @@ def _all_from(reader: StoreReader, place: ListPlace, prefix: str | None) -> Iter
 def _owners_of_texts(snapshot: Snapshot, start: bytes, prefix: str) -> Iterator[bytes]:
     """Yield the owners whose keys are texts that begin so; then those that are stored by hash.
 
-    Keys are sorted by their length first. So there is a range of each length to be seen at.
+    Keys are sorted by their length first, and those of Flink by their group. So there are many
+    ranges to be looked at, and what is between them is passed over.
     """
     wanted = encode_key(prefix)
-    length = max(len(wanted), start[0] if start else 0)
-    while length <= _LONGEST_PLAIN:
-        first = bytes((length,)) + wanted
-        owner = next(owners_from(snapshot, max(first, start)), None)
-        if owner is None:
+    place = start
+    while (owner := next(owners_from(snapshot, place), None)) is not None:
+        if owner[:1] == _HASHED:
+            yield from owners_from(snapshot, owner)
             return
-        if owner.startswith(first):
+        following = _where_next(owner, wanted)
+        if following is None:
             yield owner
-            start = behind(owner)
-        else:
-            length = max(length + 1, owner[0])
-    yield from owners_from(snapshot, max(start, _HASHED))
+            following = behind(owner)
+        place = max(following, behind(owner))
+
+
+def _where_next(owner: bytes, wanted: bytes) -> bytes | None:
+    """The first address behind an owner that may begin as wanted; None if the owner does."""
+    length, key = owner[0], owner[1:]
+    if length < len(wanted):
+        return bytes((len(wanted),))
+    group = key[:_IN_GROUP] if key[:1] == GROUP else b""
+    inner = key[len(group) :]
+    if inner.startswith(wanted):
+        return None
+    if length < len(wanted) + _IN_GROUP:  # so there are none with a group
+        behind_group = wanted
+    elif not group and key < GROUP:
+        behind_group = GROUP
+    elif group and inner < wanted:
+        behind_group = group + wanted
+    else:
+        number = int.from_bytes(group[1:], "big") + 1 if group else _MOST_GROUPS
+        behind_group = GROUP + number.to_bytes(2, "big") if number < _MOST_GROUPS else wanted
+    return owner[:1] + behind_group if behind_group > key else bytes((length + 1,))
 
 
 def _row(snapshot: Snapshot, owner: bytes, prefix: str | None) -> dict[str, Any] | None:

@@ -53,6 +53,18 @@ def make_state(
     return path
 
 
+def put_field(state: Path, key: bytes, path: str, value: Any) -> None:
+    """Commit a field of an encoded key, as a worker does."""
+    with StateDirectory.view(state) as view:
+        number = shard_of(key, view.manifest.shards)
+        folder = view.layout.shard(number)
+    batch = Batch()
+    batch.put_field(key_prefix(key), path, dumps(value))
+    shard = Shard.acquire(folder, number, "none")
+    shard.commit(batch)
+    shard.close()
+
+
 class Page:
     """A browser that has opened the page of a dashboard."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.console.dashboards import make_state, opened_page
+from support.console.dashboards import make_state, opened_page, put_field
 from support.store import memory_sets
 from tamias.console.dashboard import jobs
 from tamias.store.encoding.keys import encode_key
@@ -86,6 +86,21 @@ class TestKeys:
         keys = [*(f"user-{n}" for n in range(30)), 42, "42", "421", "long " * 100, "other"]
         with opened_page(make_state(tmp_path / "s", {key: {"n": 1} for key in keys})) as page:
             assert sorted(all_keys(page, prefix=prefix, limit=4)) == sorted(wanted)
+
+    def test_keys_of_groups_are_found_too_as_flink_has_them(self, tmp_path: Path) -> None:
+        names = [f"user-{n}" for n in range(40)] + ["a", "zz"]
+        state = make_state(tmp_path / "s", {f"plain-{n}": {"n": 1} for n in range(5)})
+        for number, name in enumerate(names):
+            encoded = b"g" + (number % 7).to_bytes(2, "big") + encode_key(name)
+            put_field(state, encoded, "n", number)
+        with opened_page(state) as page:
+            assert sorted(all_keys(page, limit=9)) == sorted(
+                [*names, *(f"plain-{n}" for n in range(5))]
+            )
+            wanted = [name for name in names if name.startswith("user-3")]
+            assert sorted(all_keys(page, prefix="user-3", limit=2)) == sorted(wanted)
+            assert all_keys(page, prefix="plain-4") == ["plain-4"]
+            assert all_keys(page, prefix="v") == []
 
     @pytest.mark.parametrize("query", [{"limit": "x"}, {"limit": -1}, {"after": "?"}])
     def test_wrong_arguments_are_named(self, tmp_path: Path, query: dict[str, Any]) -> None:
