@@ -28,10 +28,9 @@ from ..runs.lane import Lanes
 from ..runs.recorder import Recorder
 from ..runs.removals import Removals
 from ..runs.run import Run
-from ..runs.traced import trace_late, traced_runs
+from ..runs.traced import next_traced, trace_late, traced_runs
 from ..tasks.executing import executing_thread
 from ..tasks.thread_pool import ThreadPool
-from ..tracing.tracer import SPREAD
 from ..waiting.questions import NO_ANSWERS, answer_in, is_perhaps_answer
 from ..waiting.waits import SuspendRun
 from .completion import RunCompletion
@@ -273,20 +272,21 @@ class Engine:
         lanes, group, name_input = self._lanes, self._group, self._beacon.name_input
         decode, call, clock = self._decode, action.fn, time.monotonic_ns
         limit, durations, here = round(until * SECOND), [], self._here
-        exhausted = True
-        threshold, named, slow = traced_runs(self.tracer)
+        exhausted, (traced, slow) = True, traced_runs(self.tracer)
         for offset, key, payload in inputs:
             lane = lanes[key]
             if lane.run is not None or lane.queue or lane.held or self._halted:
                 self._take(lane, offset, payload, None)
                 continue
             run = Run(lane, offset, payload)
-            if (offset * SPREAD & 0xFFFF_FFFF) < threshold or (named and key in named):
-                self._driver.begin(run)
-                if clock() > limit:
-                    exhausted = False
+            if offset >= traced:
+                is_traced, traced = next_traced(run, self.tracer)  # type: ignore[arg-type]
+                if is_traced:
+                    self._driver.begin(run)
+                    exhausted = clock() <= limit
+                    if exhausted:
+                        continue
                     break
-                continue
             run.action = action
             name_input(offset)
             began = 0

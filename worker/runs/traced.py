@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..tracing.tracer import Tracer
     from .run import Run
 
-__all__ = ["begin_trace", "trace_late", "trace_of", "traced_runs"]
+__all__ = ["begin_trace", "next_traced", "trace_late", "trace_of", "traced_runs"]
 
 
 def begin_trace(run: Run, tracer: Tracer) -> None:
@@ -50,14 +50,21 @@ def trace_of(run: Run, tracer: Tracer, began: float | None = None) -> RunTrace:
     return trace
 
 
-def traced_runs(tracer: Tracer | None) -> tuple[int, frozenset[bytes], float]:
-    """Which runs are not performed on the short path, and after how many nanoseconds one is slow.
+def traced_runs(tracer: Tracer | None) -> tuple[float, float]:
+    """Which runs may have to be traced from their beginning, and when one is slow.
 
-    See `Tracer.threshold` and `Tracer.keys`.
+    That is: those from a number on, and those that take so many nanoseconds.
     """
-    if tracer is None:
-        return 0, frozenset(), inf
-    return tracer.threshold, tracer.keys, tracer.slow * SECOND
+    return (inf, inf) if tracer is None else (0, round(tracer.slow * SECOND))
+
+
+def next_traced(run: Run, tracer: Tracer) -> tuple[bool, float]:
+    """Whether a run is traced from its beginning, and from which number on others may be."""
+    number = run.offset
+    if tracer.keys:
+        return bool(tracer.cause(number, run.lane.key_bytes)), 0
+    following = tracer.next_sampled(number)
+    return following == number, number + 1 if following == number else following
 
 
 def trace_late(run: Run, tracer: Tracer | None, began: int, *, is_over: bool = False) -> None:

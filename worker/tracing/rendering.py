@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from base64 import b64encode
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -101,6 +102,8 @@ class _RunRecords:
         self._decode = of.decode
         self._trace = trace
         self._token = os.urandom(8).hex()
+        self._wall = time.time() - time.monotonic()
+        """What is added to moments to have seconds since the epoch."""
         self._lines: list[bytes] = []
         self._open: dict[int, tuple[dict[str, Any], str]] = {}
         """Of executions under way, the fields that their records share, and the entity type."""
@@ -251,9 +254,8 @@ class _RunRecords:
     ) -> None:
         if level is EventLogLevel.STANDARD:
             contents = self._settings.truncator.cut(contents)
-        moment = self._trace.wall + (at - self._trace.began)
         record = {
-            "timestamp": _timestamp(moment),
+            "timestamp": _timestamp(self._wall + at),
             "logLevel": level.value,
             **shared,
             "eventAttributes": contents,

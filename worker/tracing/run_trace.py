@@ -48,6 +48,7 @@ ATTEMPT: Final = "attempt"
 MOST_ENTRIES: Final = 5000
 """A run with more has the others counted."""
 
+_now: Final = time.monotonic
 _PARENT: Final[ContextVar[tuple[Any, int]]] = ContextVar("tamias_execution", default=(None, 0))
 """The trace and execution that new executions belong to."""
 
@@ -57,53 +58,31 @@ class RunTrace:
 
     Attributes:
         number, key, attempt: of the run; see `worker.hooks.RunInfo`.
-        cause: why it will be written in any case; empty if its end decides.
         began: in seconds of the monotonic clock.
-        wall: the same moment, in seconds since the epoch.
         entries: what it has done, in that order.
+        description: what it is the run of, if not of an input.
         lost: how many entries there were no room for.
         outputs: how many outputs were sent.
     """
 
-    __slots__ = (
-        "_action",
-        "_action_name",
-        "_executions",
-        "_handled",
-        "attempt",
-        "began",
-        "cause",
-        "description",
-        "entries",
-        "key",
-        "lost",
-        "number",
-        "outputs",
-        "wall",
-    )
+    # Of most runs nothing is written: what need not be stored is a class attribute.
+    description: str = ""
+    lost: int = 0
+    outputs: int = 0
+    _executions: int = 0
+    _action: int = 0
+    _action_name: str = ""
+    _handled: AnyOrigin | None = None
 
-    def __init__(
-        self, number: int, key: bytes, attempt: int, cause: str = "", began: float | None = None
-    ) -> None:
-        now = time.monotonic()
+    def __init__(self, number: int, key: bytes, attempt: int, began: float | None = None) -> None:
         self.number = number
         self.key = key
         self.attempt = attempt
-        self.cause = cause
-        self.began = now if began is None else began
-        self.wall = time.time() - (now - self.began)
+        self.began = _now() if began is None else began
         self.entries: list[Entry] = []
-        self.lost = 0
-        self.outputs = 0
-        self.description = ""
-        self._executions = 0
-        self._action = 0
-        self._action_name = ""
-        self._handled: AnyOrigin | None = None
 
     def backdate(self, began: float) -> None:
         """Set the beginning to a moment before what is known of it."""
-        self.wall -= self.began - began
         self.began = began
         self.entries = [
             (entry[0], began, *entry[2:])
@@ -112,7 +91,7 @@ class RunTrace:
             for place, entry in enumerate(self.entries)
         ]
 
-    def _add(self, *entry: Any) -> None:
+    def _add(self, entry: Entry) -> None:
         if len(self.entries) < MOST_ENTRIES:
             self.entries.append(entry)
         else:
@@ -123,17 +102,17 @@ class RunTrace:
     def begin_with(self, event: Event) -> None:
         """Add the event that the run begins with."""
         origin = event.__dict__.get(ORIGIN)
-        self._add(EVENT, time.monotonic(), event, origin, None, "", 0)
+        self._add((EVENT, _now(), event, origin, None, "", 0))
 
     def begin_with_payload(self, payload: bytes) -> None:
         """The same, of an input; its event is made when it is written."""
-        self._add(INPUT, time.monotonic(), payload)
+        self._add((INPUT, _now(), payload))
 
     def send(self, event: Event) -> None:
         """Add an event that the current action has sent."""
         origin = event.__dict__.get(ORIGIN)
         handled, name, action = self._handled, self._action_name, self._action
-        self._add(EVENT, time.monotonic(), event, origin, handled, name, action)
+        self._add((EVENT, _now(), event, origin, handled, name, action))
 
     def send_output(self, output: Any, step: int, *, is_encoded: bool = False) -> None:
         """Add an output that the current action has sent, as an event or as bytes."""
@@ -141,7 +120,7 @@ class RunTrace:
         self.outputs += 1
         handled, name, action = self._handled, self._action_name, self._action
         kind = OUTPUT if is_encoded else EVENT
-        self._add(kind, time.monotonic(), output, origin, handled, name, action)
+        self._add((kind, _now(), output, origin, handled, name, action))
 
     # -- executions -----------------------------------------------------------------------------
 
@@ -152,7 +131,7 @@ class RunTrace:
             handled = event.__dict__.get(ORIGIN)
         self._executions += 1
         self._action, self._action_name, self._handled = self._executions, name, handled
-        self._add(START, time.monotonic(), self._action, 0, "action", name, None, handled)
+        self._add((START, _now(), self._action, 0, "action", name, None, handled))
 
     def finish_action(self, error: BaseException | None = None) -> None:
         """End the current action."""
@@ -169,13 +148,13 @@ class RunTrace:
             self.send(sent)
         for output in outputs:
             self.send_output(output, step, is_encoded=True)
-        self._add(FINISH, time.monotonic(), self._action, "reused", None, None)
+        self._add((FINISH, _now(), self._action, "reused", None, None))
         self._action = 0
 
     def begin_again(self) -> None:
         """The actions are executed again, in the same attempt."""
         self._action = 0
-        self._add(ATTEMPT, time.monotonic())
+        self._add((ATTEMPT, _now()))
 
     def start(self, entity: str, name: str, metadata: Mapping[str, Any] | None = None) -> int:
         """Begin an execution inside the current action; return its number."""
@@ -183,7 +162,7 @@ class RunTrace:
         self._executions += 1
         number = self._executions
         parent = parent if trace is self else self._action
-        self._add(START, time.monotonic(), number, parent, entity, name, metadata, None)
+        self._add((START, _now(), number, parent, entity, name, metadata, None))
         return number
 
     def finish(
@@ -196,7 +175,7 @@ class RunTrace:
     ) -> None:
         """End an execution: with an error, or answered from its record, or well."""
         status = "reused" if reused else "success" if error is None else "failed"
-        self._add(FINISH, time.monotonic(), number, status, error, attributes)
+        self._add((FINISH, _now(), number, status, error, attributes))
 
     @contextmanager
     def execution(

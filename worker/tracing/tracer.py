@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from ...agent.plan import AgentPlan
 
-__all__ = ["SPREAD", "Tracer"]
 
-SPREAD: Final = 2_654_435_761
-"""A number times this, modulo 2**32, is spread evenly: a run is sampled if that is small."""
-_MASK: Final = 0xFFFF_FFFF
+__all__ = ["Tracer"]
+
+_SPREAD: Final = 2_654_435_761
+"""A number times this, modulo `sample`, is about as likely one as another."""
 _BURST_SECONDS: Final = 10.0
 """The runs of so many seconds may come at once."""
 
@@ -56,7 +56,7 @@ class Tracer:
 
     Attributes:
         slow: runs that take so many seconds are written.
-        threshold: see `SPREAD`.
+        sample: one in so many runs is written; 0 for none.
         keys: the encoded keys whose runs are all written.
         written, failed, skipped: how many runs were written, could not be, and were too many.
     """
@@ -64,7 +64,7 @@ class Tracer:
     def __init__(self, settings: EventLogSettings, path: Path, renderer: Renderer) -> None:
         """`path` is the file."""
         self.slow = settings.slow
-        self.threshold = (_MASK + 1) // settings.sample if settings.sample else 0
+        self.sample = settings.sample
         self.keys = settings.keys
         self.written = 0
         self.failed = 0
@@ -81,7 +81,23 @@ class Tracer:
         """Why a run is written however it ends; empty if its end decides."""
         if key in self.keys:
             return "named"
-        return "sampled" if (number * SPREAD & _MASK) < self.threshold else ""
+        return "sampled" if number == self.next_sampled(number) else ""
+
+    def next_sampled(self, number: int) -> float:
+        """The next run that is sampled, from a number on; infinity for none.
+
+        There is one in each block of `sample` numbers, in another place of each block, so that
+        inputs that repeat in a pattern are all met.
+        """
+        size = self.sample
+        if not size:
+            return inf
+        block = number // size
+        found = block * size + block * _SPREAD % size
+        if found < number:
+            block += 1
+            found = block * size + block * _SPREAD % size
+        return found
 
     @classmethod
     def of(cls, plan: AgentPlan, pool: TracedPool, slot: int) -> Tracer | None:
@@ -94,9 +110,10 @@ class Tracer:
         path = StateLayout(pool.state).event_log(slot)
         return cls(settings, path, Renderer(settings, plan.name, worker, decode))
 
-    def begin(self, number: int, key: bytes, attempt: int) -> RunTrace:
+    @staticmethod
+    def begin(number: int, key: bytes, attempt: int) -> RunTrace:
         """A trace of an attempt at a run that begins now."""
-        return RunTrace(number, key, attempt, self.cause(number, key))
+        return RunTrace(number, key, attempt)
 
     def finish(
         self,
@@ -112,7 +129,7 @@ class Tracer:
         `waited` are seconds that do not count, since it has done nothing but wait.
         """
         now = time.monotonic()
-        cause = trace.cause
+        cause = self.cause(trace.number, trace.key)
         if not cause:
             if status == "failed":
                 cause = "failed"
