@@ -12,6 +12,7 @@ from ...worker.process.heartbeat import HEARTBEAT_SECONDS
 from ..dispatch.slot import Phase
 from ..hooks import LauncherHook
 from ..metrics.input_ages import InputAges
+from ..metrics.top_keys import TopKeys
 from .status import PoolStatus, WorkerStatus
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Observer:
         status: the same object for the whole life of the pool.
         waiting: returns what waits, if that is known better than from heartbeats; set by the pool.
         limits: returns how the limits of calls stand; set by the pool.
-        ages: when inputs were read; set by the pool.
+        ages, top_keys: when inputs were read, and of which keys; set by the pool.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Observer:
         self._show = show
         self._rates: deque[tuple[float, int]] = deque(maxlen=20)
         self.ages = InputAges()
+        self.top_keys = TopKeys()
         self._next_sums = 0.0
         self._summed_in = ""
         self.status = PoolStatus(os.getpid(), time.time(), "starting")
@@ -141,6 +143,7 @@ class Observer:
         status.restarts = dict(metering.restarts)
         status.generations = dispatcher.counters.by_generation()
         status.oldest_age = self.ages.age(self._oldest(), now)
+        status.hot_keys = [list(pair) for pair in self.top_keys.top()]
         gauges = [beat.get("gauges", {}) for beat in beats]
         status.store = {
             "bytes": sum(each.get("store_bytes", 0.0) for each in gauges),

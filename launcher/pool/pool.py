@@ -137,6 +137,7 @@ class Pool:
         )
         self._observer.waiting = lambda: self._end.counts
         self._observer.ages = self._reader.ages
+        self._observer.top_keys = self._reader.top_keys
 
     @property
     def status(self) -> PoolStatus:

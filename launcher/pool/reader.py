@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ...agent.errors import InputError
 from ..dispatch.item import Item, Rejection
 from ..metrics.input_ages import InputAges
+from ..metrics.top_keys import TopKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,8 @@ class Reader:
         self.starved = False
         self.ages = InputAges()
         """When inputs were read."""
+        self.top_keys = TopKeys()
+        """Which keys have the most inputs."""
 
     def _wants(self) -> int:
         if self.closed or self._delivery.backlog > BACKLOG_BYTES or self.is_full():
@@ -84,6 +87,7 @@ class Reader:
             if done is not None:  # an earlier life has read from here
                 items = [item for item in items if item.offset not in done]
             self.ages.read(position.offset, time.monotonic())
+            self.top_keys.sample(items)
             self._dispatcher.submit(items)
             if self._dispatcher.moves.under_way:
                 break  # a moving shard waits for the next turn of the loop

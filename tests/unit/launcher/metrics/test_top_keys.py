@@ -1,0 +1,67 @@
+"""The keys with the most inputs: found whatever the order, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tamias.launcher.dispatch.item import Item
+from tamias.launcher.metrics.top_keys import EVERY, TopKeys
+from tamias.store.encoding.keys import encode_key
+
+
+def items(keys: list[object]) -> list[Item]:
+    return [Item(offset, encode_key(key), b"", 0) for offset, key in enumerate(keys)]
+
+
+@given(st.lists(st.integers(0, 40), max_size=400), st.integers(1, 12))
+def test_counts_are_too_low_by_at_most_a_share_of_all(keys: list[int], most: int) -> None:
+    top = TopKeys(most)
+    for key in keys:
+        top.count(encode_key(key))
+    error = len(keys) / (most + 1)
+    found = {text: number // EVERY for text, number in top.top()}
+    assert len(found) <= most
+    for key, number in Counter(keys).items():
+        counted = found.get(repr(key), 0)
+        assert counted <= number
+        if number > error + 1:
+            assert counted >= number - error
+
+
+def test_hot_keys_are_found_among_many_others_in_batches_of_any_size() -> None:
+    random = Random(7)
+    keys: list[object] = [
+        random.choice(["hot", ("warm", 1)]) if random.random() < 0.3 else random.randrange(10**9)
+        for _ in range(60_000)
+    ]
+    top = TopKeys(seed=7)
+    place = 0
+    while place < len(keys):
+        size = random.choice([1, 2, 16, 256, 1024])
+        top.sample(items(keys[place : place + size]))
+        place += size
+    (first, second), counts = top.top(2), Counter(keys)
+    assert {first[0], second[0]} == {"'hot'", "('warm', 1)"}
+    for text, number in (first, second):
+        true = counts["hot" if text == "'hot'" else ("warm", 1)]
+        assert 0.7 * true < number < 1.3 * true
+
+
+def test_keys_that_come_in_turn_are_all_seen() -> None:
+    top = TopKeys(seed=3)
+    top.sample(items([number % EVERY for number in range(40_000)]))
+    assert len(top.top(100)) == EVERY
+
+
+def test_texts_are_short_and_a_key_whose_class_fails_has_one() -> None:
+    top = TopKeys(seed=1)
+    for _ in range(3):
+        top.count(encode_key("x" * 1000))
+        top.count(b"p not a pickle")
+    texts = [text for text, _ in top.top()]
+    assert all(len(text) <= 80 for text in texts)
+    assert any(text.startswith("key ") for text in texts)
