@@ -77,7 +77,11 @@ _ALL: Final = (
     _counter("tamias_worker_deaths_total", (), "Workers that have died."),
     _counter("tamias_worker_restarts_total", ("cause",), "Workers that were started again."),
     _counter("tamias_hook_errors_total", (), "Errors of the launcher's hooks."),
-    _counter("tamias_generation_inputs_total", ("generation",), "Inputs done by a generation."),
+    _counter(
+        "tamias_generation_inputs_total",
+        ("generation",),
+        "Inputs done by a generation, but for those found done after a death.",
+    ),
     _counter("tamias_generation_failed_total", ("generation",), "Of these, the failed ones."),
     _counter("tamias_generation_deaths_total", ("generation",), "Workers of it that have died."),
     _counter(

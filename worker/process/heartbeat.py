@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from ..waiting.announcer import counts_to_json
@@ -18,6 +19,8 @@ __all__ = ["HEARTBEAT_SECONDS", "Heartbeats"]
 
 HEARTBEAT_SECONDS: Final = 1.0
 """Between two of them."""
+EARLY_SECONDS: Final = 0.1
+"""The same where inputs have failed for good."""
 
 
 class Heartbeats:
@@ -34,6 +37,15 @@ class Heartbeats:
         self._announcer = announcer
         self._metrics: dict[str, Any] = {}
         self._measures: dict[str, Any] = {}
+        self._failed = 0
+        """The dead letters that were reported."""
+        self._sent_at = 0.0
+
+    def is_early(self, now: float) -> bool:
+        """Whether one is to be sent before its time: what has failed may soon end the worker."""
+        if self._engine.metrics.dead_letters == self._failed:
+            return False
+        return now - self._sent_at >= EARLY_SECONDS
 
     def next(self, writers: Iterable[ShardWriter], *, lag: float, last: bool) -> dict[str, Any]:
         """The body of the next message.
@@ -46,6 +58,7 @@ class Heartbeats:
         engine, group = self._engine, self._group
         metrics: WorkerMetrics = engine.metrics
         metrics.events = group.events
+        self._failed, self._sent_at = metrics.dead_letters, asyncio.get_running_loop().time()
         if engine.tracer is not None:
             metrics.measures.unwritten["events"] = engine.tracer.failed
         if engine.recordings is not None:

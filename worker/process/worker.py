@@ -393,6 +393,8 @@ class Worker:
 
     def _committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
         self._metrics.measures.count_commit(written, seconds)
+        if self._heartbeats.is_early(self._loop.time()):
+            self._send_metrics()
         if self._hooks_want_commits:
             self._hooks.call(WorkerHook.committed, runs, shards, written, seconds)
 
