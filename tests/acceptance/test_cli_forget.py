@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from tamias.store.records.dead_letters import DeadLetter
 from tamias.store.records.journal import ACTION, journal_key
 from tamias.store.records.offsets import RunKind, owned_number
 from tamias.store.records.outbox import encode_outputs
+from tamias.store.records.run_record import RunRecord
 from tamias.store.shard.batch import Batch
 from tamias.store.state.directory import StateDirectory
 from tamias.store.waiting.records import OwnedRun
@@ -53,6 +55,15 @@ def folder(tmp_path: Path) -> Folder:
     (state / "logs" / "pool.log").write_text(
         f"[worker 0, input 0, key 'ada'] {SECRET}\n[worker 0, input 0, key 'bob'] tea\n"
     )
+    recorded = [
+        RunRecord(
+            number, encode_key(key), f"{key} {SECRET}".encode(), "json-value", 1.0, 0, "failed"
+        )
+        for number, key in enumerate(["ada", "bob", "ada"])
+    ]
+    (state / "recordings").mkdir()
+    lines = b"".join(record.encode() for record in recorded)
+    (state / "recordings" / "runs-0.jsonl").write_bytes(lines)
     held = [{"slot": 0, "held": f"input 3 (key 'ada'): {SECRET}"}, {"slot": 1, "held": ""}]
     failures = {"ValueError (x)": [1, 0, SECRET]}
     status = {"phase": "finished", "failures": failures, "workers": held}
@@ -77,6 +88,7 @@ def test_a_key_is_forgotten_in_all_files(folder: Folder) -> None:
         "shared_items": 1,
         "dead_letters": 1,
         "log_lines": 1,
+        "recorded_runs": 2,
         "errors_in_status": 2,
     }
     assert len(report["rewritten"]) == 1
@@ -85,6 +97,7 @@ def test_a_key_is_forgotten_in_all_files(folder: Folder) -> None:
         data = path.read_bytes() if path.is_file() else b""
         assert f"ada {SECRET}".encode() not in data, path
         assert b"sada" not in data, path
+        assert b64encode(f"ada {SECRET}".encode()) not in data, path
     listed = folder.tamias("memory", "list", STATE, "--json").stdout
     assert [json.loads(line)["key"] for line in listed.splitlines()] == [None, 7, "7", "bob"]
     again = forget(folder, "ada")
