@@ -70,7 +70,7 @@ def _dev(folder: Path, agent: str, *arguments: str) -> Terminal:
 
 
 def test_a_breakpoint_in_an_action_stops_there(folder: Path) -> None:
-    with _dev(folder, "Doubler") as terminal:
+    with _dev(folder, "Doubler", "--state", "state") as terminal:
         terminal.wait_for("printed 2")
         assert "agents.py" in terminal.wait_for("(pdb) ")
         terminal.type("p event.input, seen")
@@ -135,7 +135,7 @@ def test_a_dead_letter_is_debugged_at_a_terminal(folder: Path) -> None:
 
 
 def test_the_debugger_stops_where_an_action_raises(folder: Path) -> None:
-    with _dev(folder, "Doubler", "--pdb") as terminal:
+    with _dev(folder, "Doubler", "--pdb", "--state", "state") as terminal:
         terminal.wait_for("(pdb) ")
         terminal.type("c")
         terminal.wait_for("input 2, key 'k', action 'handle' raises")
