@@ -31,7 +31,7 @@ from zlib import crc32
 from ...agent.errors import InputError
 from .moved_classes import loads_pickle
 
-__all__ = ["decode_key", "encode_key", "group_of", "key_prefix", "prefix_of", "shard_of"]
+__all__ = ["GROUP", "decode_key", "encode_key", "group_of", "key_prefix", "prefix_of", "shard_of"]
 
 GROUP = b"g"
 """The first byte of a key with a group."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from support.cli import TAMIAS, Folder, wait_for
+from support.flink.task import GROUPS, Task
 from tamias.cli.app import application
 
 if TYPE_CHECKING:
@@ -197,6 +199,7 @@ def test_where_the_kernel_forbids_it_the_command_says_why_and_the_worker_still_a
     assert Path(f"/proc/{idle_job}/stat").read_text().rpartition(")")[2].split()[0] in "SR"
 
 
+@pytest.mark.nightly
 def test_the_profile_of_a_whole_job_has_what_its_dead_workers_have_recorded(
     folder: Folder,
 ) -> None:
@@ -214,3 +217,24 @@ def test_the_profile_of_a_whole_job_has_what_its_dead_workers_have_recorded(
     pids = {json.loads(line)["pid"] for line in record.read_text().splitlines()}
     assert len(pids) == 2
     assert found["endValue"] > 2.0
+
+
+@pytest.mark.nightly
+def test_the_pool_of_a_task_of_flink_is_profiled_by_its_state_directory(folder: Folder) -> None:
+    config = {"workers": 1, "shards": 4, "pause": 30.0}
+    job = {"on_error": "dead-letter", "config": config}
+    task = Task(folder.path / "task", range(GROUPS), job, step=1, first=0)
+    task.start()
+    try:
+        task.input("k1", pickle.dumps({"n": 0}))
+        wait_for((folder.path / "task/state/profiles/worker-0.jsonl").exists)
+        (worker,) = json.loads(folder.tamias("stacks", "task/state", "--json").stdout)
+        options = ("--seconds", "0.5", "--format", "json", "--key")
+        found = folder.tamias("profile", "task/state", *options, "k1")
+        other = folder.tamias("profile", "task/state", *options, "k2")
+    finally:
+        task.close(by_force=True)
+    main = worker["threads"][0]
+    assert (main["key"], main["action"], main["offset"]) == ("'k1'", "count", 0)
+    assert ["key 'k1'", "", 0] in json.loads(found.stdout)["frames"]
+    assert json.loads(other.stdout)["stacks"] == []

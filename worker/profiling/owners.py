@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...agent.errors import TamiasError
-from ...store.encoding.keys import decode_key
+from ...store.encoding.keys import GROUP, decode_key
 from ..tasks.executing import offsets_of_threads
 from ..tasks.tracking import offset_of_task
 
@@ -40,12 +40,20 @@ class Owner(NamedTuple):
     @property
     def key_text(self) -> str:
         """The key as people read it; empty if it is not known."""
-        if not self.key:
+        key = self.plain_key
+        if not key:
             return ""
+        if key[:1] == b"p":  # it would have to be unpickled, in this thread
+            return "(an object)"
         try:
-            return repr(decode_key(self.key))
+            return repr(decode_key(key))
         except TamiasError:
-            return repr(self.key)
+            return repr(key)
+
+    @property
+    def plain_key(self) -> bytes:
+        """The encoded key without Flink's key group."""
+        return self.key[3:] if self.key[:1] == GROUP else self.key
 
 
 class Owners:

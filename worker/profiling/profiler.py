@@ -56,6 +56,10 @@ FIRST_STRETCH_SECONDS: Final = 1.0
 LEAD_SECONDS: Final = 0.002
 """How long before a sample threads begin to get the interpreter's lock sooner. It is longer than
 what may be between two places where code releases it: the sampler is woken at one of these."""
+PROMPT_SECONDS: Final = 0.00005
+"""How long threads wait for the lock before they ask for it, while a profile was asked for."""
+PATIENT_SECONDS: Final = 0.0002
+"""The same for samples of the record, which must cost little."""
 LATE_SECONDS: Final = 0.0002
 """A sample that is later than this may have waited for the interpreter's lock."""
 LOOK_SECONDS: Final = 1.0
@@ -200,7 +204,7 @@ class Profiler:
     def _step(self, now: float) -> None:
         moments = self._moments_from(now)
         if moments is not None and moments.until_next(now) <= LEAD_SECONDS:
-            with prompt_switching():
+            with prompt_switching(PATIENT_SECONDS):
                 self._ended.wait(max(0.0, moments.until_next(now)))
                 now = time.monotonic()
                 weight = moments.passed(now)
@@ -256,7 +260,7 @@ class Profiler:
         if self._sample_period() is None:
             self._sampler.start()
         if not self._taking:
-            self._switching.enter_context(prompt_switching())
+            self._switching.enter_context(prompt_switching(PROMPT_SECONDS))
         self._taking.append(taking)
 
     def _answer(self, taking: Taking) -> None:

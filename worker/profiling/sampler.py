@@ -54,7 +54,6 @@ _DEEPEST: Final = 200
 _MOST_TASKS: Final = 256
 _LEAST_USED: Final = 0.00001
 """CPU time that is worth a look at the thread's state."""
-_PROMPT_SECONDS: Final = 0.00005
 _MOST_CLOCKS: Final = 1000
 _MOST_CODE: Final = 20_000
 """Code objects whose frames are kept: code that is made anew all the time must not stay."""
@@ -337,11 +336,14 @@ def _read(path: str) -> bytes:
 
 
 @contextmanager
-def prompt_switching() -> Iterator[None]:
-    """In this block, a thread that waits for the interpreter's lock gets it soon."""
+def prompt_switching(seconds: float) -> Iterator[None]:
+    """In this block, a thread that waits so long for the interpreter's lock asks for it.
+
+    While C code holds the lock, it does so again and again, each time for some microseconds.
+    """
     before = sys.getswitchinterval()
-    if before > _PROMPT_SECONDS:
-        sys.setswitchinterval(_PROMPT_SECONDS)
+    if before > seconds:
+        sys.setswitchinterval(seconds)
     try:
         yield
     finally:

@@ -102,6 +102,6 @@ def _wanted(request: Request) -> Callable[[Seen], bool] | None:
             return False
         if request.action and stack[0].name != root:
             return False
-        return keys is None or (seen.owner is not None and seen.owner.key in keys)
+        return keys is None or (seen.owner is not None and seen.owner.plain_key in keys)
 
     return is_wanted

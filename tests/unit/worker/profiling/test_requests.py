@@ -41,7 +41,7 @@ def profiled(folder: Path, hz: float = 50) -> Iterator[Profiler]:
     for thread in threads:
         thread.start()
     profiler = Profiler(Sampler(action_codes({"price": work})), loop, folder, 3, 1, hz=hz)
-    keys = {1: encode_key("a"), 2: encode_key("b")}
+    keys = {1: encode_key("a"), 2: b"g\x00\x05" + encode_key("b")}  # one as in Flink
     profiler.know(Beacon(), lambda number: ("price", keys[number]) if number in keys else None)
     profiler.start()
     try:
