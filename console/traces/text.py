@@ -17,6 +17,7 @@ _LONGEST: Final = 100
 """Characters of contents on a line."""
 _SHOWN: Final = ("model", "promptTokens", "completionTokens", "attempts", "until")
 """What a line says of a call."""
+_TOKENS: Final = ("promptTokens", "completionTokens")
 _OF_TOOLS: Final = ("request", "call", "resume")
 """Durable calls of which a call of a tool consists."""
 
@@ -52,11 +53,18 @@ def _head(run: TracedRun) -> str:
     then = f", then: {followed}" if followed else ""
     waited = run.attributes.get("waited")
     waiting = f" ({seconds_text(waited)} of it waiting)" if waited else ""
+    used = [sum(_tokens(step, name) for step in run.steps()) for name in _TOKENS]
+    tokens = f", {used[0]:,} tokens in and {used[1]:,} out" if any(used) else ""
     return (
         f"{what}{retry}{attempt}, key {run.key}: {run.status} after"
-        f" {seconds_text(run.seconds)}{waiting}{then}"
+        f" {seconds_text(run.seconds)}{waiting}{tokens}{then}"
         f"  [{when}, worker {run.worker}, {run.cause}]"
     )
+
+
+def _tokens(step: TracedStep, name: str) -> int:
+    value = step.attributes.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _lines(step: TracedStep, indent: str, *, is_last: bool) -> Iterator[str]:

@@ -99,6 +99,7 @@ def test_as_text(tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path)
     head, error, *lines = as_text(run)
     assert head.startswith("input 1, key ada: failed after ")
+    assert ", 9 tokens in and 0 out  [" in head
     assert head.endswith(", worker 0, sampled]")
     assert error == "  ValueError: no"
     assert lines[0] == '└─ _input_event {"input": {"amount": 1}}'
