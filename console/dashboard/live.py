@@ -86,6 +86,7 @@ class LiveFeed:
         return await run_sync(work, *args, limiter=self._limiter)
 
     async def _sample(self, job: ShownJob) -> None:
+        await self._in_thread(job.rest)
         places = self._places.get(job.id)
         if not places:
             self._last.pop(job.id, None)
@@ -125,7 +126,6 @@ def _put(place: asyncio.Queue[bytes], message: bytes) -> None:
 
 def _brief_status(job: ShownJob) -> dict[str, Any] | None:
     """What the history needs of a job that nobody looks at; opens no shard."""
-    job.rest()
     try:
         if not job.is_there:
             return None
