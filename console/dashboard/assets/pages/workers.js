@@ -26,9 +26,9 @@ function executing(worker, job, now) {
   const [first, ...others] = [...worker.executing].sort((one, other) => one.since - other.since);
   if (!first) return worker.active ? `${count(worker.active)} runs` : "\u2013";
   const more = Math.max(others.length, (worker.active || 0) - 1);
-  return h("span", {},
-    h("a", { href: link(job, "keys", [], { prefix: first.key }) }, first.key), ` ${first.action || "run"} `,
-    h("span", { class: "quiet numbers" }, span(now - first.since), more > 0 && `, ${count(more)} more`));
+  return h("div", { class: "two-lines" },
+    h("a", { class: "clip", href: link(job, "keys", [], { prefix: first.key }), title: first.key }, first.key),
+    h("span", { class: "clip numbers" }, `${first.action || "run"} `, h("span", { class: "quiet" }, `${span(now - first.since)}${more > 0 ? `, +${count(more)}` : ""}`)));
 }
 
 function death(worker, now) {
@@ -72,9 +72,9 @@ function showAll(host, { job, live }) {
     { name: "cpu", label: "CPU", class: "number", sort: (row) => live.cpu(row.slot), of: (row) => percentOf(live.cpu(row.slot)) },
     { name: "rss", label: "Memory", class: "number", sort: (row) => row.usage.rss, of: (row) => bytes(row.usage.rss) },
     { name: "lag", label: "Lag", class: "number", sort: (row) => row.lag, of: (row) => duration(row.lag) },
-    { name: "death", label: "Restarts", sort: (row) => row.restarts, of: (row) => (row.last_death ? h("span", {}, `${count(row.restarts)}, `, h("span", { class: "quiet", title: row.last_death }, `last ${ago(row.last_death_at, now)}: ${row.last_death}`)) : count(row.restarts)) },
+    { name: "death", label: "Restarts", sort: (row) => row.restarts, of: (row) => (row.last_death ? h("div", { class: "two-lines short", title: row.last_death }, h("span", { class: "clip" }, `${count(row.restarts)}, ${ago(row.last_death_at, now)}`), h("span", { class: "clip quiet" }, row.last_death)) : count(row.restarts)) },
     { name: "actions", label: "", class: "buttons", node: (row) => buttons(job, row.slot, live) },
-  ], { id: (row) => row.slot, wide: true, dense: true, caption: "Workers", empty: () => empty("No workers.", "The job is at rest. Its keys, runs, dead letters and profiles can be looked at all the same.") });
+  ], { id: (row) => row.slot, wide: true, dense: true, tall: true, caption: "Workers", empty: () => empty("No workers.", "The job is at rest. Its keys, runs, dead letters and profiles can be looked at all the same.") });
   const size = h("input", { type: "number", min: "1", max: "10000", class: "size", "aria-label": "Number of workers" });
   const scale = actionButton("Scale", async () => {
     const done = await post(`/${job}/scale`, { workers: Number(size.value) });

@@ -109,7 +109,7 @@ export class Frame {
     this.state.className = `dot ${kind}`;
     const phase = error ? "not connected" : status.degraded ? "degraded" : status.running ? (status.phase ?? "running") : "at rest";
     this.state.setAttribute("aria-label", phase);
-    setText(this.summary, status.running && !error ? `${phase} for ${span(status.at - status.started)}` : phase);
+    setText(this.summary, status.running && !error && !status.degraded ? `${phase} for ${span(status.at - status.started)}` : phase);
     const numbers = { letters: status.dead_letters_kept ?? status.dead_letters, questions: status.questions };
     for (const [name, value] of Object.entries(numbers)) {
       const badge = this.badges.get(name);

@@ -6,11 +6,11 @@ import { fill, h, setText } from "../lib/dom.js";
  * A table. A column is {name, label, of(row) -> text or node, sort(row)?, class?, title?}; with
  * `wide`, rows become cards on a narrow screen. Returns {root, show(rows), sortBy}.
  */
-export function table(columns, { id = (row) => row.id, wide = false, dense = false, caption = "", sort = null, empty = null } = {}) {
+export function table(columns, { id = (row) => row.id, wide = false, dense = false, tall = false, caption = "", sort = null, empty = null } = {}) {
   const head = h("tr");
   const body = h("tbody");
   const box = h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", { class: [wide && "cards", dense && "dense"].filter(Boolean).join(" ") }, caption && h("caption", { class: "unseen" }, caption), h("thead", {}, head), body));
+    h("table", { class: [wide && "cards", dense && "dense", tall && "tall"].filter(Boolean).join(" ") }, caption && h("caption", { class: "unseen" }, caption), h("thead", {}, head), body));
   const nothing = h("div");
   const root = h("div", {}, box, nothing);
   const shown = new Map();
