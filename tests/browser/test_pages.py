@@ -256,6 +256,21 @@ class TestChanges:
             assert screen.errors == []
         wait_for(lambda: own.memory("bob").get("answer") == {"yes": [1, 2]})
 
+    def test_dead_letters_are_retried(self, browser: Browser, own: Folder) -> None:
+        own.write("repaired", "")
+        with dashboard(own, "--allow-actions") as address:
+            context = browser.new_context(viewport=DESKTOP)
+            screen = Screen(context.new_page(), address)
+            screen.go("0/letters", "Dead letters")
+            screen.button("Retry all").click()
+            screen.page.locator("dialog").get_by_role("button", name="Retry all").click()
+            screen.sees("#reports", "61 dead letters are tried again")
+            wait_for(lambda: own.dead_letters() == [])
+            screen.page.reload()
+            screen.sees("main .empty", "There are no dead letters")
+            context.close()
+            assert screen.errors == []
+
     def test_workers_are_swapped_and_scaled_and_the_agent_reloaded(
         self, browser: Browser, own: Folder
     ) -> None:

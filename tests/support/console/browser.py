@@ -78,7 +78,7 @@ class Screen:
         self.errors: list[str] = []
         self._home = address.partition("?")[0]
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda line: self._report(line.type, line.text))
+        page.on("console", lambda line: self._report(line.type, f"{line.text} {line.location}"))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(address)
         expect(page.locator("main h1")).to_be_visible(timeout=PATIENCE)
