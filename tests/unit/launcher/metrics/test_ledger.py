@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -152,3 +152,36 @@ def test_a_metric_that_another_generation_has_with_another_kind_is_that_of_the_n
     ledger = MetricLedger()
     ledger.leave(report(old))
     assert ledger.totals([report(new)])["orders"]["count"] == 2
+
+
+def test_sums_of_fractions_do_not_depend_on_the_order_of_deaths() -> None:
+    reports = []
+    for value in (0.1, 0.2, 0.3, 1e16, 0.7):
+        group = WorkerMetricGroup()
+        group.get_meter("seconds").mark(cast("int", value))
+        group.get_histogram("sizes").update(value)
+        reports.append(report(group))
+    shown = []
+    for dead in range(len(reports) + 1):
+        ledger = MetricLedger()
+        for each in reversed(reports[:dead]):
+            ledger.leave(each)
+        summary = ledger.summary(reports[dead:])
+        shown.append((summary.totals["seconds"]["count"], summary.histograms["sizes"][0]))
+    assert len(set(shown)) == 1
+
+
+def test_names_without_end_are_counted_together() -> None:
+    ledger = MetricLedger(most=10)
+    for number in range(200):
+        group = WorkerMetricGroup()
+        group.get_counter(f"orders of {number}").inc(2)
+        group.get_histogram(f"size of {number}").update(3)
+        group.get_gauge(f"level of {number}").update(3)
+        ledger.leave(report(group))
+    totals = ledger.totals([])
+    assert len(totals) == 12
+    orders = sum(value for name, value in totals.items() if name.startswith("orders of"))
+    assert orders + totals["other.counter"] == 400
+    sizes = sum(value["count"] for name, value in totals.items() if name.startswith("size of"))
+    assert sizes + totals["other.histogram"]["count"] == 200
