@@ -16,7 +16,10 @@ import mmap
 import os
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _WORD_BYTES: Final = 8
 _BYTES_PER_SLOT: Final = 64
@@ -29,7 +32,11 @@ _BEAT: Final = 2
 """When the event loop was last seen alive, in monotonic nanoseconds."""
 _IS_ASYNC: Final = 3
 """1 while the code is a step of an asynchronous action."""
-_WORDS: Final = 4
+_ACTION: Final = 4
+"""Number + 1 of an action of the agent."""
+_ACTION_OF: Final = 5
+"""Offset + 1 of the input whose action that is; 0: of each that is named."""
+_WORDS: Final = 6
 
 SLOTS: Final = 1024
 """How many slots a pool may have at the same time."""
@@ -38,15 +45,31 @@ SLOTS: Final = 1024
 class Beacon:
     """The beacon of one slot: its worker writes it, and the launcher reads it."""
 
-    __slots__ = ("_words",)
+    __slots__ = ("_actions", "_words")
 
     def __init__(self, words: memoryview | None = None) -> None:
-        """`words` are four unsigned integers of eight bytes; without them the memory is private."""
+        """`words` are six unsigned integers of eight bytes; without them the memory is private."""
         if words is None:
             words = memoryview(bytearray(_WORDS * _WORD_BYTES)).cast("Q")
         self._words = words
+        self._actions: dict[str, int] = {}
 
     # -- the worker's side --------------------------------------------------------------------
+
+    def know_actions(self, names: Iterable[str]) -> None:
+        """Number the agent's actions."""
+        self._actions = {name: number for number, name in enumerate(names, 1)}
+
+    def naming(self, action: str) -> Callable[[int], None]:
+        """Return `name_input`, for inputs that all start this action."""
+        self._words[_ACTION] = self._actions.get(action, 0)
+        self._words[_ACTION_OF] = 0
+        return self.name_input
+
+    def name_action(self, action: str, offset: int) -> None:
+        """Name the action of an input that begins now."""
+        self._words[_ACTION] = self._actions.get(action, 0)
+        self._words[_ACTION_OF] = offset + 1
 
     def name_input(self, offset: int) -> None:
         """Name the input whose code is executed from now on."""
@@ -91,6 +114,11 @@ class Beacon:
         """The input whose code is executed (or was, if the worker is dead); None for none."""
         word = self._words[_INPUT]
         return word - 1 if word else None
+
+    def action_of(self, offset: int) -> int | None:
+        """The number, from 0, of the action that this input is in; None if it is not known."""
+        number, of = self._words[_ACTION], self._words[_ACTION_OF]
+        return number - 1 if number and of in (0, offset + 1) else None
 
     @property
     def seconds(self) -> float:

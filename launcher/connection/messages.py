@@ -283,7 +283,13 @@ def _check_metrics(body: dict[str, Any]) -> bool:
         and ("waiting" not in body or _is_waiting(body["waiting"]))
         and _are_measures(body.get("measures", {}))
         and _are_gauges(body.get("gauges", {}))
+        and all(map(_is_executed, body.get("executing", ())))
     )
+
+
+def _is_executed(value: Any) -> bool:
+    right = isinstance(value, list) and len(value) == 3
+    return right and _is_count(value[0]) and _is_text(value[1]) and _is_moment(value[2])
 
 
 def _are_measures(value: object) -> bool:
@@ -397,7 +403,8 @@ def _is_failure(value: object) -> bool:
 
 
 def _check_ready(body: dict[str, Any]) -> bool:
-    return isinstance(body.get("shards"), list) and _are_uses(body.get("usage", {}))
+    texts = all(map(_is_text, body.get("actions", ())))
+    return texts and isinstance(body.get("shards"), list) and _are_uses(body.get("usage", {}))
 
 
 def _check_shard(body: dict[str, Any]) -> bool:

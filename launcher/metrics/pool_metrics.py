@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from .executing import ExecutingRuns
 from .ledger import MetricLedger
 from .measure_ledger import MeasureLedger, merged
 from .process_usage import ProcessUsages
@@ -27,6 +28,8 @@ class PoolMetrics:
         slots: what the workers of each slot have done.
         restarts: how many workers were started again, by why the one before has ended.
         restarts_of: the same by slot.
+        last_deaths: by slot, how its last worker has ended that was not told to, and when.
+        executing: what workers execute.
     """
 
     def __init__(self) -> None:
@@ -34,6 +37,8 @@ class PoolMetrics:
         self.slots = SlotLedger()
         self.restarts: Counter[str] = Counter()
         self.restarts_of: Counter[int] = Counter()
+        self.last_deaths: dict[int, tuple[str, float]] = {}
+        self.executing = ExecutingRuns()
         self._metrics = MetricLedger()
         self._measures = MeasureLedger()
 

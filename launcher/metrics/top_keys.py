@@ -11,7 +11,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from ...store.encoding.keys import decode_key
+from .key_texts import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ __all__ = ["TopKeys"]
 EVERY: Final = 16
 """One in so many inputs is looked at, in the mean."""
 MOST: Final = 256
-_LONGEST: Final = 80
 
 
 class TopKeys:
@@ -62,12 +61,4 @@ class TopKeys:
         """
         found = [(number, key) for key, number in self._counts.items() if number > 1]
         found.sort(reverse=True)
-        return [(_text(key), number * EVERY) for number, key in found[:most]]
-
-
-def _text(key: bytes) -> str:
-    try:
-        text = repr(decode_key(key))
-    except Exception:  # noqa: BLE001 (a class of the user's may do anything)
-        text = f"key {key[:16].hex()}"
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        return [(key_text(key), number * EVERY) for number, key in found[:most]]

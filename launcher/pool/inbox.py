@@ -243,6 +243,7 @@ class Inbox:
         worker.ready = True
         worker.waits = body.get("waits") is True
         worker.streams = body.get("streams") is True
+        worker.actions = body.get("actions", [])
         for shard in worker.assignment.shards:
             self._has_announced(worker, shard)
         found, worker.found = worker.found, {}

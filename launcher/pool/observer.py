@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..delivery.source import Source
     from ..dispatch.dispatcher import Dispatcher
     from ..metrics.pool_metrics import PoolMetrics
-    from ..workers.registry import WorkerRegistry
+    from ..workers.registry import WorkerHandle, WorkerRegistry
 
 
 SUMS_SECONDS: Final = 1.0
@@ -200,8 +200,23 @@ class Observer:
             began=metering.usages.began(slot),
             usage=metering.usages.of_slot(slot),
             lag=lag,
+            executing=self._executing(slot, worker, registry),
             credit=max(0, state.window - len(state.flight)) if phase is Phase.READY else 0,
             **_of_slot(metering, slot, beat),
+        )
+
+    def _executing(
+        self, slot: int, worker: WorkerHandle | None, registry: WorkerRegistry
+    ) -> list[dict[str, Any]]:
+        if worker is None or worker.pid is None:
+            return []
+        return registry.metering.executing.of(
+            *worker.place,
+            registry.beacons[slot],
+            reported=(worker.heartbeat or {}).get("executing", ()),
+            flight=self._dispatcher.slot_state(slot).flight,
+            actions=worker.actions,
+            now=time.time(),
         )
 
 
@@ -211,8 +226,11 @@ def _of_slot(
     """What the workers of a slot have done, as fields of the status."""
     measures = heartbeat.get("measures") if heartbeat else None
     totals = metering.slots.totals(slot, measures)
+    text, at = metering.last_deaths.get(slot, ("", 0.0))
     return {
         "user_seconds": totals["user_ns"] / SECOND,
         "runs": totals["runs"],
         "restarts": metering.restarts_of[slot],
+        "last_death": text,
+        "last_death_at": at,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -177,6 +178,9 @@ class WorkerControl:
             self.limits.remove_worker(worker.identity)
         death = self._registry.record_exit(event)
         if worker is not None and death is not None:
+            if not expected:
+                slot, text = event.assignment.slot, death.describe()
+                self._registry.metering.last_deaths[slot] = text, time.time()
             exit_ = worker.exit_info(death, expected=expected)
             self._hooks.call(LauncherHook.worker_gone, worker.info(event.pid), exit_)
         return death

@@ -86,6 +86,8 @@ class WorkerHandle:
     """When that came, monotonic."""
     asked: int = 0
     """The number of the last call that it has asked a permit for."""
+    actions: list[str] = field(default_factory=list)
+    """The names of the agent's actions, as its beacon numbers them."""
     waits: bool = False
     """Whether it reports what waits in its shards."""
     streams: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ...agent.errors import RunTimeoutError
@@ -70,6 +71,7 @@ class AsyncActions:
     ) -> None:
         self.policy = policy
         self._services = services
+        self._beacon = beacon
         self._finished = finished
         self._suspended = suspended
         self._dropped = dropped
@@ -88,6 +90,7 @@ class AsyncActions:
         """Start an action of a run, which has no other under way."""
         context = WorkerContext(self._services, run)
         self._under_way[run.number] = run, self._loop.time(), context
+        self._beacon.name_action(action.name, run.number)
         performing = self._perform(run, event, action, context)
         run.task = self._tasks.start(self._loop, performing, run.number, run)
         if self.policy.timed and run.timer is None:
@@ -98,6 +101,14 @@ class AsyncActions:
         """Return the run of this number whose action is under way; None if there is none."""
         known = self._under_way.get(number)
         return None if known is None else known[0]
+
+    def under_way(self, most: int) -> list[tuple[int, str, float]]:
+        """Number, action and begin, in seconds since the epoch, of the oldest actions under way."""
+        clock = time.time() - self._loop.time()
+        return [
+            (number, run.action.name if run.action is not None else "", clock + began)
+            for number, (run, began, _) in islice(self._under_way.items(), most)
+        ]
 
     def overdue(self) -> str:
         """Describe the action that has been under way for longest; empty if that is not long."""

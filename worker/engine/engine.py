@@ -150,6 +150,7 @@ class Engine:
             broken=group.fail,
         )
         self.waits, self.execution_of = self._driver.waits, self._driver.execution_of
+        self.under_way = self._driver.under_way
         self._wants_ends = wants_ends
         self._simple = self._find_simple_action()
         self._batches: deque[PendingBatch] = deque()
@@ -269,7 +270,7 @@ class Engine:
         same order, the work of `_start` and of the functions behind it. A run that needs more (it
         sends events, makes durable calls, fails) continues in the `RunDriver`.
         """
-        lanes, group, name_input = self._lanes, self._group, self._beacon.name_input
+        lanes, group, name_input = self._lanes, self._group, self._beacon.naming(action.name)
         decode, call, clock = self._decode, action.fn, time.monotonic_ns
         limit, durations, here = round(until * SECOND), [], self._here
         exhausted, (traced, slow) = True, traced_runs(self.tracer)

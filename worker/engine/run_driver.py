@@ -125,6 +125,10 @@ class RunDriver:
             return None
         return run.action.name, run.lane.key_bytes
 
+    def under_way(self, most: int) -> list[tuple[int, str, float]]:
+        """As `AsyncActions.under_way`."""
+        return self._actions.under_way(most)
+
     def overdue(self) -> str:
         """As `AsyncActions.overdue`."""
         return self._actions.overdue()
@@ -195,6 +199,7 @@ class RunDriver:
                 if action.is_async or self._policy.sync_in_threads:
                     self._actions.start(run, event, action)
                     return
+                self._beacon.name_action(action.name, run.number)
                 self._name_in_beacon(run)
                 self._call(run, action, event)
                 self._executed[action.name] += 1

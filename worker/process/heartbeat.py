@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from ..runs.group_commit import GroupCommit, ShardWriter
     from ..waiting.announcer import Announcer
 
-__all__ = ["HEARTBEAT_SECONDS", "Heartbeats"]
+__all__ = ["HEARTBEAT_SECONDS", "MOST_EXECUTING", "Heartbeats"]
+
+MOST_EXECUTING: Final = 8
+"""So many of the runs under way are reported, the oldest first."""
 
 HEARTBEAT_SECONDS: Final = 1.0
 """Between two of them."""
@@ -73,6 +76,7 @@ class Heartbeats:
         return {
             "active": engine.active,
             "overdue": engine.overdue(),
+            "executing": engine.under_way(MOST_EXECUTING),
             "totals": metrics.totals(),
             "failures": metrics.failure_kinds.counts(),
             "notices": metrics.notices.counts(),

@@ -191,7 +191,9 @@ class Worker:
         self._group.on_commit = self._committed
         self._owned.attach(self._engine, self._group, self._announcer, self._fatal)
         self._owned.announce()
-        self._send_json(wire.READY, {"pid": os.getpid(), **self._owned.describe()})
+        self._beacon.know_actions(plan.actions)
+        ready = {"pid": os.getpid(), "actions": list(plan.actions)}
+        self._send_json(wire.READY, {**ready, **self._owned.describe()})
         reach("announce.after")
         self._owned.watch()
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
