@@ -81,7 +81,7 @@ def test_nothing_of_a_key_is_left_and_the_job_goes_on(tmp_path: Path) -> None:
     assert files_with(state, "marker of ada")
     removed = forget(state, "ada")["removed"]
     kinds = "fields sets items shared_items dead_letters waiting_runs waiting_inputs timers"
-    assert set(kinds.split()) | {"questions", "journal_records"} <= removed.keys()
+    assert set(kinds.split()) | {"questions", "journal_records", "traces"} <= removed.keys()
     assert (removed["items"], removed["shared_items"], removed["sets"]) == (300, 300, 1)
     assert removed["kept_outputs"] == 2  # an output and a question
     assert files_with(state, "marker of ada") == files_with(state, "sada") == []
