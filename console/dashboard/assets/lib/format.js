@@ -89,3 +89,8 @@ export function money(value) {
   if (missing(value)) return NONE;
   return value !== 0 && Math.abs(value) < 0.01 ? value.toPrecision(2) : value.toFixed(2);
 }
+
+/** A key as other places of the page have it: a text without the quotes of Python. */
+export function keyText(key) {
+  return key === null || key === undefined ? key : key.replace(/^'([^'\\]*)'$/, "$1").replace(/^"([^"\\]*)"$/, "$1");
+}

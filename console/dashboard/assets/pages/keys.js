@@ -2,7 +2,7 @@
 
 import { get } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
-import { ago, brief, bytes, clock, count, counted } from "../lib/format.js";
+import { ago, brief, bytes, clock, count, counted, keyText } from "../lib/format.js";
 import { link, remember } from "../lib/router.js";
 import { back, card, pageHead } from "../parts/head.js";
 import { pageSize, pager } from "../parts/pager.js";
@@ -53,7 +53,7 @@ function showAll(host, { job, query, live }) {
     const text = JSON.stringify(keys);
     if (text === drawn) return;
     drawn = text;
-    fill(hot, keys.length > 0 && h("div", { class: "chips few", role: "group", "aria-label": "Keys with the most inputs" }, h("span", { class: "quiet" }, "Most inputs:"), keys.slice(0, 8).map(([key, times]) =>
+    fill(hot, keys.length > 0 && h("div", { class: "chips few", role: "group", "aria-label": "Keys with the most inputs" }, h("span", { class: "quiet" }, "Most inputs:"), keys.slice(0, 8).map(([quoted, times]) => [keyText(quoted), times]).map(([key, times]) =>
       h("button", { type: "button", on: { click: () => { search.value = key; search.dispatchEvent(new Event("input")); } } }, `${key} (${brief(times)})`))));
   });
   return () => {

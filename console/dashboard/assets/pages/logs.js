@@ -2,7 +2,7 @@
 
 import { get } from "../lib/api.js";
 import { fill, h, setText } from "../lib/dom.js";
-import { counted } from "../lib/format.js";
+import { counted, keyText } from "../lib/format.js";
 import { link, remember } from "../lib/router.js";
 import { pageHead, select } from "../parts/head.js";
 import { empty, failure } from "../parts/states.js";
@@ -11,11 +11,6 @@ const MOST = 2000; // lines that are kept on the page
 const EVERY = 1000;
 const PREFIX = /^\[worker \d+(, input \d+(, key .*?)?)?\] /; // said in columns of their own
 const ALARMING = /\b(error|exception|traceback|fatal)\b/i;
-
-/** A key as it is in other places of the page: a text without quotes. */
-function keyOf(key) {
-  return key === null ? null : key.replace(/^'([^'\\]*)'$/, "$1");
-}
 
 export function showLogs(host, { job, query, live }) {
   let worker = query.get("worker") ?? "";
@@ -35,7 +30,7 @@ export function showLogs(host, { job, query, live }) {
   const matches = (line) => !filter.value || line.text.toLowerCase().includes(filter.value.toLowerCase()) || line.key?.toLowerCase().includes(filter.value.toLowerCase());
   const row = (line) => h("div", { class: "log-line" },
     h("span", { class: "log-from" }, line.worker === null ? "pool" : `worker ${line.worker}`),
-    h("span", { class: "log-from", title: line.key ?? "" }, keyOf(line.key) ?? (line.offset === null ? "" : `input ${line.offset}`)),
+    h("span", { class: "log-from", title: line.key ?? "" }, keyText(line.key) ?? (line.offset === null ? "" : `input ${line.offset}`)),
     h("span", { class: `log-text ${ALARMING.test(line.text) ? "bad" : ""}` }, line.text.replace(PREFIX, "")));
 
   function draw(added) {

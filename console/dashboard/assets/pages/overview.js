@@ -1,7 +1,7 @@
 /* How the job stands: numbers, live charts, what waits, what fails. */
 
 import { fill, h, setText } from "../lib/dom.js";
-import { ago, brief, bytes, count, counted, duration, money, percent, rate, span } from "../lib/format.js";
+import { ago, brief, bytes, count, counted, duration, keyText, money, percent, rate, span } from "../lib/format.js";
 import { link } from "../lib/router.js";
 import { ChartGroup } from "../parts/chart.js";
 import { card, choice, pageHead } from "../parts/head.js";
@@ -144,15 +144,17 @@ function failures(status, to) {
   const kinds = Object.entries(status.failures ?? {});
   if (!kinds.length) return empty("Nothing has failed for good in this life.");
   return [h("ul", { class: "plain-list" }, kinds.slice(0, 6).map(([kind, [times, offset, error]]) => h("li", {},
-    h("div", { class: "spread" }, h("strong", {}, kind), h("span", { class: "numbers" }, count(times))),
-    h("div", { class: "quiet clip" }, `first at offset ${offset}: ${error}`)))),
+    h("div", { class: "spread" }, h("strong", {}, kind.replace(/ \(.*\)$/s, "")), h("span", { class: "numbers" }, count(times))),
+    h("div", { class: "quiet clip", title: kind }, kind.replace(/^.*? \((?:.*\/)?(.*)\)$/s, "$1")),
+    h("div", { class: "quiet clip", title: error }, `first at offset ${offset}: ${error}`)))),
   h("p", {}, h("a", { href: to("letters") }, "Dead letters"))];
 }
 
 function hotKeys(keys, to) {
   if (!keys?.length) return empty("No key stands out yet.");
   const most = keys[0][1] || 1;
-  return h("ol", { class: "bars" }, keys.slice(0, 8).map(([key, times]) => {
+  return h("ol", { class: "bars" }, keys.slice(0, 8).map(([quoted, times]) => {
+    const key = keyText(quoted);
     const bar = h("span", { class: "bar" });
     bar.style.width = `${(100 * times) / most}%`;
     return h("li", {}, bar, h("a", { class: "clip", href: to("keys", [], { prefix: key }) }, key), h("span", { class: "numbers" }, brief(times)));

@@ -2,7 +2,7 @@
 
 import { get, post } from "../lib/api.js";
 import { fill, h, setText } from "../lib/dom.js";
-import { ago, bytes, clock, count, duration, span } from "../lib/format.js";
+import { ago, bytes, clock, count, duration, keyText, span } from "../lib/format.js";
 import { go, link } from "../lib/router.js";
 import { actionButton, obstacle, readOnlyNote } from "../parts/actions.js";
 import { showText } from "../parts/dialog.js";
@@ -26,8 +26,9 @@ function executing(worker, job, now) {
   const [first, ...others] = [...worker.executing].sort((one, other) => one.since - other.since);
   if (!first) return worker.active ? `${count(worker.active)} runs` : "\u2013";
   const more = Math.max(others.length, (worker.active || 0) - 1);
+  const key = keyText(first.key) ?? "";
   return h("div", { class: "two-lines" },
-    h("a", { class: "clip", href: link(job, "keys", [], { prefix: first.key }), title: first.key }, first.key),
+    h("a", { class: "clip", href: link(job, "keys", [], { prefix: key }), title: key }, key),
     h("span", { class: "clip numbers" }, `${first.action || "run"} `, h("span", { class: "quiet" }, `${span(now - first.since)}${more > 0 ? `, +${count(more)}` : ""}`)));
 }
 
@@ -133,7 +134,7 @@ function showWorker(host, { job, live }, slot) {
       ])),
       card("Executes now", worker.executing.length
         ? h("ul", { class: "plain-list" }, worker.executing.map((run) => h("li", { class: "spread" },
-          h("span", { class: "clip" }, h("a", { href: link(job, "keys", [], { prefix: run.key }) }, run.key), ` ${run.action || "run"}`),
+          h("span", { class: "clip" }, h("a", { href: link(job, "keys", [], { prefix: keyText(run.key) }) }, keyText(run.key)), ` ${run.action || "run"}`),
           h("span", { class: "quiet numbers" }, `offset ${run.offset}, for ${span(status.at - run.since)}`))))
         : empty(worker.active ? `${count(worker.active)} runs.` : "Nothing."),
       h("p", {}, h("a", { href: link(job, "profile", [], { worker: slot }) }, "Profile"), ", ", h("a", { href: link(job, "logs", [], { worker: slot }) }, "log"))));
