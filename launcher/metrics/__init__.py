@@ -1,1 +1,1 @@
-"""The metrics of a pool, made of those of its workers. Knows nothing of sockets and processes."""
+"""What a pool measures: sums of what workers do and use, as series. Knows nothing of sockets."""
