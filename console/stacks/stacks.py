@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import linecache
 import re
+import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,7 +77,7 @@ class WorkerStacks:
         source = _SOURCES.get(self.source, self.source)
         lines += [f"  {note}" for note in [*self.notes, source] if note]
         lines += [
-            f"  executes {_run(each)} since {each.get('since')}"
+            f"  executes {_run(each)}{_how_long(each)}"
             for each in self.executing
             if self.source != "worker"
         ]
@@ -106,6 +107,11 @@ def _run(each: dict[str, Any]) -> str:
     if each.get("key"):
         named += f", key {each['key']}"
     return f"{named}, action {each['action']}" if each.get("action") else named
+
+
+def _how_long(each: dict[str, Any]) -> str:
+    since = each.get("since")
+    return f", for {max(0.0, time.time() - since):.0f} s" if since else ""
 
 
 def _run_of(each: dict[str, Any]) -> str:
