@@ -9,7 +9,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ...agent.errors import MissingExtraError, PoolError, TamiasError, UsageError
+from ...agent.errors import (
+    MissingExtraError,
+    PoolError,
+    StoreUnwritableError,
+    TamiasError,
+    UsageError,
+)
 from ...worker.profiling.profile import Profile
 from ...worker.profiling.recording import Stretch, stretches_in
 from ..workers.asking import ask, workers_of
@@ -94,17 +100,25 @@ def ask_workers(
                 hint="Leave out --native, or --key, --keys and --mode await.",
             )
         return _from_outside(view, wanted, dict.fromkeys(workers, ""), workers, waiting)
-    answers = ask(
-        view,
-        workers,
-        waiting=waiting,
-        hz=wanted.hz,
-        seconds=wanted.seconds,
-        tasks=wanted.tasks,
-        action=wanted.action,
-        keys=wanted.by_key or wanted.keys is not None,
-        only=None if wanted.keys is None else [key.hex() for key in wanted.keys],
-    )
+    may_look = wanted.outside and not wanted.is_of_runs
+    try:
+        answers = ask(
+            view,
+            workers,
+            waiting=waiting,
+            hz=wanted.hz,
+            seconds=wanted.seconds,
+            tasks=wanted.tasks,
+            action=wanted.action,
+            keys=wanted.by_key or wanted.keys is not None,
+            only=None if wanted.keys is None else [key.hex() for key in wanted.keys],
+        )
+    except StoreUnwritableError as error:  # a full disk, or that of another user
+        reasons = dict.fromkeys(workers, str(error.args[0]))
+        seen = _from_outside(view, wanted, reasons, workers, waiting) if may_look else None
+        if seen is None or not seen.stretches:
+            raise
+        return seen
     stretches = []
     silent = {slot: silence.reason for slot, silence in answers.silent.items()}
     for slot, answer in answers.found.items():
@@ -113,7 +127,7 @@ def ask_workers(
         except (ValueError, KeyError, TypeError, IndexError) as error:
             silent[slot] = _error_in(answer) or f"its answer cannot be read ({error})"
     living = {slot: silent[slot] for slot, each in answers.silent.items() if each.lives}
-    if not living or wanted.is_of_runs or not wanted.outside:
+    if not living or not may_look:
         return Collected(stretches, silent)
     seen = _from_outside(view, wanted, living, workers, waiting)
     silent = {slot: why for slot, why in silent.items() if slot not in seen.outside}

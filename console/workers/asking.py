@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -122,7 +123,9 @@ def ask(
         asked.remove(profiles)
         raise StoreUnwritableError(
             f"{profiles} cannot be written ({error.strerror}), so the workers cannot be asked.",
-            hint="Ask as the user whose job it is, or as root.",
+            hint="Free some space there."
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}
+            else "Ask as the user whose job it is, or as root.",
         ) from error
     try:
         answers = _await_answers(asked, profiles, workers, waiting)
