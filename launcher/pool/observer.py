@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SUMS_SECONDS: Final = 1.0
 """Between two sums of what workers have reported, which they do once a second."""
+LONGEST_SECONDS: Final = 10.0
 MOST_OF_LOOP: Final = 0.01
 """The share of the loop's time that sums may take: of many workers with many actions and metrics
 they are made less often."""
@@ -127,10 +128,10 @@ class Observer:
         }
         if now >= self._next_sums or status.phase != self._summed_in:
             self._summed_in = status.phase
-            began = time.perf_counter()
+            began = time.thread_time()
             self._sum(status, registry, now)
-            took = time.perf_counter() - began
-            self._next_sums = now + max(SUMS_SECONDS, took / MOST_OF_LOOP)
+            pause = (time.thread_time() - began) / MOST_OF_LOOP
+            self._next_sums = now + min(max(SUMS_SECONDS, pause), LONGEST_SECONDS)
         return status
 
     def _sum(self, status: PoolStatus, registry: WorkerRegistry, now: float) -> None:
