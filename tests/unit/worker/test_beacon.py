@@ -65,3 +65,17 @@ def test_a_released_beacon_cannot_be_used(mappings: tuple[Beacons, Beacons]) -> 
     beacon.release()
     with pytest.raises(ValueError, match="released"):
         beacon.name_input(1)
+
+
+def test_the_launcher_reads_in_which_action_an_input_is(mappings: tuple[Beacons, Beacons]) -> None:
+    written, read = (each[3] for each in mappings)
+    assert read.action_of(0) is None
+    written.know_actions(["first", "second"])
+    written.name_action("second", 7)
+    assert (read.action_of(7), read.action_of(8)) == (1, None)
+    written.naming("first")(9)
+    assert (read.offset, read.action_of(9)) == (9, 0)
+    written.name_action("unknown", 7)
+    assert read.action_of(7) is None
+    read.clear()
+    assert read.action_of(9) is None
