@@ -51,6 +51,8 @@ _PROBLEMS: Final = {
     PARSER: "model_output_parse_error",
     TOOL: "tool_call_failed",
 }
+_LONGEST_PAYLOAD: Final = 1000
+"""Bytes of a payload that cannot be decoded."""
 _OTHER_PROBLEM: Final = "action_execution_failed"
 
 
@@ -168,7 +170,8 @@ class _RunRecords:
         try:
             return _plain(self._decode(payload))
         except BaseException as error:  # noqa: BLE001 (unpickling runs code of the user's)
-            return {"unreadable": type(error).__name__}
+            text = payload[:_LONGEST_PAYLOAD].decode(errors="backslashreplace")
+            return {"unreadable": type(error).__name__, "payload": text}
 
     def _event(  # noqa: PLR0917 (the parts of an entry)
         self,
