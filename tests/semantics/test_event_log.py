@@ -186,6 +186,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.timeout(900)  # at night there are many examples
 @settings(max_examples=examples(25))
 @given(
     first=STEPS,
