@@ -70,6 +70,7 @@ def make_app(jobs: ShownJobs, access: Access) -> ASGIApp:
 
     routes = [
         Route("/", assets.page),
+        Route("/favicon.ico", assets.icon),
         Route("/assets/{path:path}", assets.endpoint),
         Route("/api/session", quick.plain_endpoint(session)),
         Route("/api/jobs", quick.plain_endpoint(lambda _: job_list(jobs))),

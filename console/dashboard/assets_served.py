@@ -54,6 +54,10 @@ class Assets:
         """The page itself."""
         return self._answer(request, "index.html")
 
+    async def icon(self, request: Request) -> Response:
+        """What browsers ask for before they know the page's own."""
+        return self._answer(request, "icon.svg")
+
     async def endpoint(self, request: Request) -> Response:
         """A file of the page."""
         return self._answer(request, str(request.path_params["path"]))

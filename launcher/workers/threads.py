@@ -146,4 +146,6 @@ class ThreadWorker:
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._worker.abandon()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        for _ in range(2):  # tasks get their cancellation, and end
+            self._loop.call_soon(self._loop.stop)  # another `crash` may stop it as well
+            self._loop.run_forever()

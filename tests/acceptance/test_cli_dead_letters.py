@@ -105,7 +105,7 @@ def test_an_interrupted_job_can_have_its_letters_retried_first(tmp_path: Path) -
 def test_letters_of_a_running_job_are_retried_by_its_workers(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     folder.inputs(["raise", 1, "raise", "wait"], keys=4)
-    with folder.started(*RUN) as process:
+    with folder.started(*RUN, "--set", "sync-in-threads=true") as process:
         wait_for((folder.path / "waiting").exists)
         wait_for(lambda: len(folder.dead_letters()) == 2)
         assert "0 of 1" in folder.tamias(*RETRY, 2, code=3).stderr

@@ -30,9 +30,10 @@ class Terminal:
         self.shown = ""
         self._place = 0
         self._end, other = pty.openpty()
-        # In a session of its own, so that Ctrl-C is a signal.
+        # In a session of its own, so that Ctrl-C is a signal; one that no shell has switched off, as
+        # it does for what it starts in the background.
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *command],
+            ["setsid", "--ctty", "--wait", "env", "--default-signal=INT", *command],
             cwd=folder,
             stdin=other,
             stdout=other,
@@ -61,6 +62,17 @@ class Terminal:
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         os.write(self._end, b"\x03")
+
+    def interrupt_until(self, text: str) -> None:
+        """Press Ctrl-C until a text is printed.
+
+        Python does not notice a signal that arrives between a prompt and the wait for a line.
+        """
+        until = time.monotonic() + PATIENCE
+        while self.shown.find(text, self._place) < 0 and time.monotonic() < until:
+            self.interrupt()
+            self._read(1.0)
+        self.wait_for(text)
 
     def ended(self) -> int:
         """Read to the end, and return the exit code."""

@@ -151,8 +151,14 @@ def test_the_child_ends_with_its_parent(renderer: ValueRenderer) -> None:
 
 def _children() -> list[int]:
     """The processes of renderers that this one has started."""
-    own = psutil.Process().children()
-    return [child.pid for child in own if "console.rendering" in " ".join(child.cmdline())]
+    return [child.pid for child in psutil.Process().children() if _is_renderer(child)]
+
+
+def _is_renderer(child: psutil.Process) -> bool:
+    try:
+        return "console.rendering" in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # ended, and nobody has waited for it yet
+        return False
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
