@@ -30,8 +30,8 @@ class Terminal:
         self.shown = ""
         self._place = 0
         self._end, other = pty.openpty()
-        # In a session of its own, so that Ctrl-C is a signal; one that no shell has switched off, as
-        # it does for what it starts in the background.
+        # In a session of its own, so that Ctrl-C is a signal, and one that no shell ignores,
+        # as it does for what it starts in the background.
         self._process = subprocess.Popen(
             ["setsid", "--ctty", "--wait", "env", "--default-signal=INT", *command],
             cwd=folder,
