@@ -33,6 +33,7 @@ class TopKeys:
         self._most = most
         self._random = Random(seed)  # noqa: S311 (nobody gains by guessing it)
         self._counts: dict[bytes, int] = {}
+        self._seen = 0
         self._next = 0
         """How many inputs to pass over until the next one is looked at."""
 
@@ -46,6 +47,7 @@ class TopKeys:
 
     def count(self, key: bytes) -> None:
         """Count one input of a key."""
+        self._seen += 1
         counts = self._counts
         if key in counts:
             counts[key] += 1
@@ -57,8 +59,10 @@ class TopKeys:
     def top(self, most: int = 20) -> list[tuple[str, int]]:
         """The keys with the most inputs, as text, and about how many each has had.
 
-        A key that was seen once only is not among them.
+        Those are not among them whose count may be that of any key: where all keys have as many
+        inputs, there are none.
         """
-        found = [(number, key) for key, number in self._counts.items() if number > 1]
+        least = max(1, self._seen // (self._most + 1))
+        found = [(number, key) for key, number in self._counts.items() if number > least]
         found.sort(reverse=True)
         return [(key_text(key), number * EVERY) for number, key in found[:most]]
