@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..agent.errors import StoreCorruptError
@@ -11,6 +12,7 @@ from .crashpoints import reach
 from .faults import system_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 __all__ = ["read_json", "sync_directories", "write_json"]
@@ -61,6 +63,26 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise _damaged(path, "not an object")
     return content
+
+
+def rewrite_lines(path: Path, chosen: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
+    """Write a file anew with those of its lines that `chosen` yields; nobody else may write to it.
+
+    Raises:
+        StoreError: it cannot be written; it is as it was.
+    """
+    fresh = path.with_name(f"forgotten-{path.name}")
+    try:
+        with path.open("rb") as lines, fresh.open("wb") as kept:
+            os.fchmod(kept.fileno(), os.fstat(lines.fileno()).st_mode & 0o777)
+            kept.writelines(chosen(lines))
+            kept.flush()
+            os.fsync(kept.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise system_error(error, path) from error
 
 
 def _damaged(path: Path, reason: str) -> StoreCorruptError:

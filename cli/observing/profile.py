@@ -202,7 +202,7 @@ def _write_memray(view: StateView, of: Allocations, output: Path) -> int:
 
 @contextmanager
 def _looking(seconds: float) -> Iterator[Callable[[float], None]]:
-    """Show how much of the time has passed; yields a function that is told the share of it."""
+    """Show how much of the time has passed; yields a function that takes its share, 0 to 1."""
     with error_console().status(f"looking for {duration(seconds)}") as status:
         yield lambda share: status.update(f"looking for {duration(seconds)}: {100 * share:.0f} %")
 

@@ -51,7 +51,7 @@ def pool_screen(view: PoolView, width: int, height: int, *, live: bool, note: st
     rows = view.rows()
     hot = _hot_keys(view, width)
     room = max(1, height - _FIXED - (1 if hot else 0))
-    shown = _around(rows, view.selected, room) if live else rows
+    shown = _visible_rows(rows, view.selected, room) if live else rows
     if rows:
         parts.append(_workers(shown, view, width, live=live))
     if len(shown) < len(rows):
@@ -107,7 +107,7 @@ _COUNTED: Final = {
 }
 
 
-def _around(rows: list[WorkerRow], selected: int | None, room: int) -> list[WorkerRow]:
+def _visible_rows(rows: list[WorkerRow], selected: int | None, room: int) -> list[WorkerRow]:
     """So many rows as there is room for, the selected one among them."""
     if len(rows) <= room:
         return rows

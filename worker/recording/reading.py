@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...agent.errors import StoreCorruptError
 from ...store.faults import system_error
+from ...store.files import rewrite_lines
 from ...store.records.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -53,20 +53,11 @@ def remove_runs(folder: Path, key: bytes) -> int:
 
 def _filtered(path: Path, key: bytes, *, remove: bool) -> int:
     mark = b'"key":"%b",' % key.hex().encode()
-    fresh = path.with_name(f"forgotten-{path.name}")
     try:
         with path.open("rb") as lines:
             found = sum(mark in line for line in lines)
-        if not remove or not found:
-            return found
-        with path.open("rb") as lines, fresh.open("wb") as kept:
-            os.fchmod(kept.fileno(), os.fstat(lines.fileno()).st_mode & 0o777)
-            kept.writelines(line for line in lines if mark not in line)
-            kept.flush()
-            os.fsync(kept.fileno())
-        fresh.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
         raise system_error(error, path) from error
+    if remove and found:
+        rewrite_lines(path, lambda lines: (line for line in lines if mark not in line))
     return found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from ...store.faults import system_error
+from ...store.files import rewrite_lines
 from .rendering import json_text, key_text
 
 if TYPE_CHECKING:
@@ -38,23 +37,18 @@ def remove_traces(folder: Path, key: bytes) -> int:
 
 
 def _filtered(path: Path, key: bytes, *, remove: bool) -> int:
-    fresh = path.with_name(f"forgotten-{path.name}")
     try:
         with path.open("rb") as lines:
             found = sum(begins for begins, _, is_of_key in _marked(lines, key) if is_of_key)
-        if not remove or not found:
-            return found
-        with path.open("rb") as lines, fresh.open("wb") as kept:
-            os.fchmod(kept.fileno(), os.fstat(lines.fileno()).st_mode & 0o777)
-            kept.writelines(line for _, line, is_of_key in _marked(lines, key) if not is_of_key)
-            kept.flush()
-            os.fsync(kept.fileno())
-        fresh.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
         raise system_error(error, path) from error
+    if remove and found:
+        rewrite_lines(path, lambda lines: _of_others(lines, key))
     return found
+
+
+def _of_others(lines: Iterable[bytes], key: bytes) -> Iterator[bytes]:
+    return (line for _, line, is_of_key in _marked(lines, key) if not is_of_key)
 
 
 def _marked(lines: Iterable[bytes], key: bytes) -> Iterator[tuple[bool, bytes, bool]]:
