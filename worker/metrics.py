@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from functools import partial
 from math import isfinite
 from operator import index
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from ..agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
 from .buckets import Buckets, add_buckets, bucket_of
 from .failure_kinds import FailureKinds
+from .metering.cells import NUMBER, PRIVATE, SharedCounts
 from .metering.measures import Measures
 from .metering.names import LONGEST, OTHER
 from .notices import Notices
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..agent.hooks import Hooks
     from .hooks import WorkerHook
+    from .metering.cells import Cell, Cells, Reserve
 
 MOST_METRICS: Final = 1000
 """An agent may make so many metrics and groups, not counting those of tamias."""
@@ -61,18 +64,21 @@ def _number(value: Any) -> Any:
 class WorkerCounter(Counter):
     """A number that goes up and down."""
 
-    __slots__ = ("_count",)
+    __slots__ = ("_cell", "_count")
 
-    def __init__(self) -> None:
+    def __init__(self, reserve: Reserve = PRIVATE.reserve) -> None:
         self._count = 0
+        self._cell = reserve(words=NUMBER)
 
     def inc(self, n: int = 1) -> None:
         """Add n."""
         self._count += _number(n)
+        self._cell.write(self._count)
 
     def dec(self, n: int = 1) -> None:
         """Subtract n."""
         self._count -= _number(n)
+        self._cell.write(self._count)
 
     def get_count(self) -> int:
         """The current number."""
@@ -86,16 +92,20 @@ class WorkerCounter(Counter):
 class WorkerMeter(Meter):
     """Events per second over the last minute, from one sample a second at most."""
 
-    __slots__ = ("_clock", "_count", "_samples")
+    __slots__ = ("_cell", "_clock", "_count", "_samples")
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, reserve: Reserve = PRIVATE.reserve
+    ) -> None:
         self._clock = clock
         self._count = 0
+        self._cell = reserve(words=NUMBER)
         self._samples: deque[tuple[float, int]] = deque([(clock(), 0)])
 
     def mark(self, n: int = 1) -> None:
         """Count n events."""
         self._count += _number(n)
+        self._cell.write(self._count)
 
     def get_rate(self) -> float:
         """Events per second."""
@@ -120,9 +130,10 @@ class WorkerMeter(Meter):
 class WorkerGauge(Gauge):
     """The latest of some values."""
 
-    __slots__ = ("_at", "_value")
+    __slots__ = ("_at", "_cell", "_value")
 
-    def __init__(self) -> None:
+    def __init__(self, reserve: Reserve = PRIVATE.reserve) -> None:
+        self._cell = reserve(words=2 * NUMBER)
         self._value: float = 0
         self._at = 0.0
         """When it was set, in seconds since the epoch: the last one of all workers counts."""
@@ -131,6 +142,8 @@ class WorkerGauge(Gauge):
         """Set the value."""
         self._value = _number(value)
         self._at = time.time()
+        self._cell.write(self._value)
+        self._cell.write(self._at, NUMBER)
 
     def get_value(self) -> float:
         """The latest value."""
@@ -146,17 +159,30 @@ class WorkerHistogram(Histogram):
 
     __slots__ = (
         "_buckets",
+        "_cell",
+        "_cells",
         "_clock",
         "_count",
         "_least",
         "_most",
         "_recent",
+        "_reserve",
         "_since",
         "_sum",
         "_window",
     )
 
-    def __init__(self, window_size: int = 100, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        window_size: int = 100,
+        clock: Callable[[], float] = time.monotonic,
+        reserve: Reserve = PRIVATE.reserve,
+    ) -> None:
+        self._reserve = reserve
+        self._cell = reserve(words=4 * NUMBER)
+        """The numbers of a snapshot, in this order."""
+        self._cells: dict[str, Cell] = {}
+        """Those of buckets."""
         self._window: deque[float] = deque(maxlen=window_size)
         self._clock = clock
         self._count = 0
@@ -178,7 +204,12 @@ class WorkerHistogram(Histogram):
         if isfinite(value):
             self._sum += value
         bucket = bucket_of(value)
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        count = self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+        if bucket not in self._cells:
+            self._cells[bucket] = self._reserve(bucket)
+        self._cells[bucket].words[0] = count
+        for place, number in enumerate((self._count, self._sum, self._least, self._most)):
+            self._cell.write(number, place * NUMBER)
         self._turn()
         recent = self._recent[1]
         recent[bucket] = recent.get(bucket, 0) + 1
@@ -238,9 +269,13 @@ class MetricSpace:
     """
 
     def __init__(
-        self, most: int = MOST_METRICS, when_full: Callable[[], None] = lambda: None
+        self,
+        most: int = MOST_METRICS,
+        when_full: Callable[[], None] = lambda: None,
+        cells: Cells = PRIVATE,
     ) -> None:
-        """`when_full` is called each time that there is no space."""
+        """`when_full` is called each time that there is no space; `cells` are the worker's."""
+        self.cells = cells
         self._left = most
         self._when_full = when_full
         self._shared: dict[type, _Metric] = {}
@@ -255,7 +290,11 @@ class MetricSpace:
 
     def shared(self, kind: type[_Kind]) -> _Kind:
         """The metric of a kind in place of those that have no space."""
-        return cast("_Kind", self._shared.setdefault(kind, kind()))
+        known = self._shared.get(kind)
+        if known is None:
+            reserve = partial(self.cells.reserve, _kind_name(kind), f"{OTHER}.{_kind_name(kind)}")
+            known = self._shared[kind] = kind(reserve=reserve)
+        return cast("_Kind", known)
 
     def snapshot(self) -> dict[str, Any]:
         """The values of these metrics; of gauges there is none that means anything."""
@@ -273,8 +312,9 @@ def _kind_name(kind: type) -> str:
 class WorkerMetricGroup(MetricGroup):
     """Metrics and groups under one name."""
 
-    def __init__(self, space: MetricSpace | None = None) -> None:
-        """`space` is shared by all groups of a worker."""
+    def __init__(self, space: MetricSpace | None = None, prefix: str = "") -> None:
+        """`space` is shared by all groups of a worker; `prefix` is that of the metrics' names."""
+        self._prefix = prefix
         self._space = MetricSpace() if space is None else space
         self._metrics: dict[str, _Metric] = {}
         self._groups: dict[str, WorkerMetricGroup] = {}
@@ -284,39 +324,40 @@ class WorkerMetricGroup(MetricGroup):
         name = str(name)
         group = self._groups.get(name)
         if group is None:
-            group = WorkerMetricGroup(self._space)
+            group = WorkerMetricGroup(self._space, f"{self._prefix}{name}.")
             if self._space.take(name):
                 group = self._groups.setdefault(name, group)
         return group if value is None else group.get_sub_group(value)
 
     def reserve(self, name: str) -> None:
-        """Make a counter and its meter, which need no space."""
+        """Make a counter and its meter, which need no space, and have no cells: see `published`."""
         self._metrics.setdefault(name, WorkerCounter())
         self._metrics.setdefault(f"{name}PerSec", WorkerMeter())
 
     def get_counter(self, name: str) -> WorkerCounter:
         """The counter of that name."""
-        return self._get(name, WorkerCounter, WorkerCounter)
+        return self._get(name, WorkerCounter)
 
     def get_meter(self, name: str) -> WorkerMeter:
         """The meter of that name."""
-        return self._get(name, WorkerMeter, WorkerMeter)
+        return self._get(name, WorkerMeter)
 
     def get_gauge(self, name: str) -> WorkerGauge:
         """The gauge of that name."""
-        return self._get(name, WorkerGauge, WorkerGauge)
+        return self._get(name, WorkerGauge)
 
     def get_histogram(self, name: str, window_size: int = 100) -> WorkerHistogram:
         """The histogram of that name; `window_size` is used only when it is made."""
-        return self._get(name, WorkerHistogram, lambda: WorkerHistogram(window_size))
+        return self._get(name, WorkerHistogram, window_size=window_size)
 
-    def _get(self, name: str, kind: type[_Kind], make: Callable[[], _Kind]) -> _Kind:
+    def _get(self, name: str, kind: type[_Kind], **arguments: Any) -> _Kind:
         name = str(name)  # a heartbeat carries names as text
         metric = self._metrics.get(name)
         if metric is None:
             if not self._space.take(name):
                 return self._space.shared(kind)
-            metric = self._metrics[name] = make()
+            reserve = partial(self._space.cells.reserve, _kind_name(kind), self._prefix + name)
+            metric = self._metrics[name] = kind(reserve=reserve, **arguments)
         if not isinstance(metric, kind):
             raise TypeError(
                 f"metric {name!r} is a {_kind_name(type(metric))} already; choose another name for"
@@ -334,6 +375,19 @@ class WorkerMetricGroup(MetricGroup):
         return flat
 
 
+class _Total:
+    """An attribute of `WorkerMetrics` that is a count of its `counts`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, metrics: WorkerMetrics, owner: type) -> int:
+        return metrics.counts[self._name]
+
+    def __set__(self, metrics: WorkerMetrics, count: int) -> None:
+        metrics.counts[self._name] = count
+
+
 class WorkerMetrics:
     """All metrics of a worker: the agent's group, and the engine's own numbers.
 
@@ -341,21 +395,27 @@ class WorkerMetrics:
     of their public names when a snapshot is taken.
     """
 
-    def __init__(self, actions: Iterable[str], notices: Notices | None = None) -> None:
-        """`actions` are the names of the agent's actions."""
+    failures = _Total()
+    """Attempts at runs that have failed."""
+    retries = _Total()
+    """Those that are tried again."""
+    ignored = _Total()
+    """Runs that have failed for good, and are ignored."""
+
+    def __init__(
+        self, actions: Iterable[str], notices: Notices | None = None, cells: Cells = PRIVATE
+    ) -> None:
+        """`actions` are the names of the agent's actions, `cells` are the worker's."""
         names = list(actions)
-        self._space = MetricSpace(MOST_METRICS + len(names) + 1, self._notice_full)
+        self._space = MetricSpace(MOST_METRICS + len(names) + 1, self._notice_full, cells)
         self.agent = WorkerMetricGroup(self._space)
         for name in names:
             self.of_action(name)
-        self.executed = dict.fromkeys(names, 0)
-        """Finished executions by action."""
-        self.measures = Measures(names)
+        self.counts = SharedCounts(cells, "totals", ("failures", "retries", "ignored"))
+        self.measures = Measures(names, cells)
+        self.executed = self.measures.executed
         self.events = 0
         """Finished runs."""
-        self.failures = 0
-        self.retries = 0
-        self.ignored = 0
         self.dead_letters = 0
         self.unheard = 0
         """Events that no action has listened to."""
@@ -393,19 +453,9 @@ class WorkerMetrics:
             " after keys"
         )
 
-    def finish(self, action: str, durations: list[int]) -> None:
-        """A plain action was executed without an error, for so many nanoseconds each time."""
-        self.executed[action] += len(durations)
-        self.measures.end_plain_actions(action, durations)
-
     def totals(self) -> dict[str, int]:
         """Counts of failures, and of their consequences."""
-        return {
-            "failures": self.failures,
-            "retries": self.retries,
-            "ignored": self.ignored,
-            "dead_letters": self.dead_letters,
-        }
+        return {**self.counts, "dead_letters": self.dead_letters}
 
     def _publish(self, group: WorkerMetricGroup, action: str, name: str, count: int) -> None:
         new = count - self._published.get(f"{action}/{name}", 0)

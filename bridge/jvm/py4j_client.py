@@ -8,6 +8,7 @@ call at a time, so there are as many as concurrent calls. One that has failed is
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from contextlib import suppress
 from functools import cache
@@ -130,14 +131,39 @@ class Py4jClient:
             connection.start()
         except Py4JAuthenticationError:
             _close(connection)
-            raise BridgeError(
-                f"The JVM at port {address.port} does not accept the token.",
-                hint="TAMIAS_JVM_TOKEN has to be the token that the gateway was started with.",
-            ) from None
+            raise _refused(address) from None
         except Py4JNetworkError as error:
             _close(connection)
+            # A gateway that refuses the token closes the connection, which may overtake its answer.
+            if _is_closed(error) and _listens(address):
+                raise _refused(address) from None
             raise JvmUnreachableError(error.cause or error, late=False) from None
         return connection
+
+
+def _refused(address: Address) -> BridgeError:
+    return BridgeError(
+        f"The JVM at port {address.port} does not accept the token.",
+        hint="TAMIAS_JVM_TOKEN has to be the token that the gateway was started with.",
+    )
+
+
+def _is_closed(error: BaseException | None) -> bool:
+    """Whether the other side has closed the connection."""
+    while error is not None and not isinstance(error, OSError):
+        cause: BaseException | None = getattr(error, "cause", None)
+        if cause is None:
+            return True  # py4j: "Answer from Java side is empty"
+        error = cause
+    return isinstance(error, (ConnectionResetError, BrokenPipeError))
+
+
+def _listens(address: Address) -> bool:
+    try:
+        socket.create_connection((address.host, address.port), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _close(connection: GatewayConnection) -> None:

@@ -9,16 +9,22 @@ from __future__ import annotations
 import json
 import struct
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import StoreCorruptError
 from ...store.records.offsets import LARGEST_OFFSET, RunKind, is_owned, kind_of, offset_of
 from ...worker import wire
-from ...worker.buckets import is_bucket
-from ...worker.metering.shapes import MEASURES
 from ..delivery.delivery import ShardRecord
 from ..dispatch.item import Item
 from ..dispatch.slot import Phase
+from ..heartbeats.heartbeat import is_heartbeat
+from ..heartbeats.shapes import (
+    LARGEST,
+    is_count,
+    is_moment,
+    is_text,
+    is_waiting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +46,6 @@ __all__ = [
     "unpack_records",
 ]
 
-_LARGEST: Final = 1 << 63
 _shard_of = attrgetter("shard")
 
 
@@ -82,7 +87,7 @@ def _check_record(record: ShardRecord) -> None:
     offsets = outputs.offsets
     if not offsets or len(set(offsets)) != len(offsets):
         raise BadMessageError("an outbox record has no inputs, or one of them twice")
-    if max(offsets) >= _LARGEST or record.sequence >= _LARGEST:
+    if max(offsets) >= LARGEST or record.sequence >= LARGEST:
         raise BadMessageError("an outbox record has a number that is too large")
     if outputs.failed and not set(offsets).issuperset(outputs.failed):
         raise BadMessageError("an outbox record names a failed input that is not in it")
@@ -160,7 +165,7 @@ def due_items(worker: WorkerHandle, message: bytes, dispatcher: Dispatcher) -> l
     }
     for number, key in zip(numbers, keys, strict=True):
         shard = dispatcher.placement.shard_of[key]
-        if number >= _LARGEST or not is_owned(number) or kind_of(number) == RunKind.NOTICE:
+        if number >= LARGEST or not is_owned(number) or kind_of(number) == RunKind.NOTICE:
             raise BadMessageError(f"it announced {number} as the number of a due run")
         if not has[shard] or (number in known and known[number].shard != shard):
             raise BadMessageError(f"it announced a due run of shard {shard}, which it has not")
@@ -256,98 +261,20 @@ def unpack(message: bytes) -> dict[str, Any]:
     return body
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < _LARGEST
-
-
-def _are_counts(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_count, value.values()))
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _check_metrics(body: dict[str, Any]) -> bool:
-    metrics, failures = body.get("metrics"), body.get("failures")
-    return (
-        _is_count(body.get("active"))
-        and _are_counts(body.get("totals"))
-        and _are_counts(body.get("notices"))
-        and isinstance(body.get("last"), bool)
-        and isinstance(metrics, dict)
-        and _is_count(metrics.get("numOfEventProcessed"))
-        and all(map(_is_metric, metrics.values()))
-        and isinstance(failures, dict)
-        and all(map(_is_failure, failures.values()))
-        and ("waiting" not in body or _is_waiting(body["waiting"]))
-        and _are_measures(body.get("measures", {}))
-        and _are_gauges(body.get("gauges", {}))
-        and all(map(_is_executed, body.get("executing", ())))
-    )
-
-
-def _is_executed(value: Any) -> bool:
-    right = isinstance(value, list) and len(value) == 3
-    return right and _is_count(value[0]) and _is_text(value[1]) and _is_moment(value[2])
-
-
-def _are_measures(value: object) -> bool:
-    """Whether a value has by measure and label what a worker has measured."""
-    return isinstance(value, dict) and all(
-        isinstance(values, dict)
-        and all(_is_measured(each, MEASURES.get(name, ())) for each in values.values())
-        for name, values in value.items()
-    )
-
-
-def _is_measured(value: object, bounds: tuple[int, ...]) -> bool:
-    """Whether a value is a count, or the sum and the counts of a histogram with these bounds."""
-    if not bounds:
-        return _is_count(value)
-    return (
-        isinstance(value, list)
-        and len(value) == len(bounds) + 2
-        and set(map(type, value)) == {int}
-        and min(value) >= 0
-        and max(value) < _LARGEST
-    )
-
-
-def _are_gauges(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        _is_number(each) and 0 <= each < _LARGEST for each in value.values()
-    )
-
-
-def _is_waiting(value: object) -> bool:
-    """Whether a value counts what waits, as heartbeats and reports of shards do."""
-    return (
-        isinstance(value, dict)
-        and all(_is_count(value.get(name)) for name in ("runs", "inputs", "timers", "questions"))
-        and _is_moment(value.get("next"))
-    )
-
-
-def _is_moment(value: object) -> bool:
-    """Whether a value is a moment, in seconds since the epoch, or None."""
-    return value is None or (type(value) in (int, float) and 0 <= cast("float", value) < _LARGEST)
-
-
 def _check_at_rest(body: dict[str, Any]) -> bool:
     shards = body.get("shards")
     return (
-        _is_count(body.get("round"))
+        is_count(body.get("round"))
         and isinstance(shards, dict)
         and all(shard.isascii() and shard.isdecimal() for shard in shards)
-        and all(map(_is_waiting, shards.values()))
+        and all(map(is_waiting, shards.values()))
     )
 
 
 def _check_answered(body: dict[str, Any]) -> bool:
     error = body.get("error")
     is_error = isinstance(error, dict) and _check_fatal(error)
-    return _is_text(body.get("id")) and (error is None or is_error)
+    return is_text(body.get("id")) and (error is None or is_error)
 
 
 def _check_streamed(body: dict[str, Any]) -> bool:
@@ -359,56 +286,17 @@ def _is_part(value: object) -> bool:
     match value:
         case [offset, step, call, epoch, attempt, number, text, reasoning]:
             counts = (offset, step, call + 1 if type(call) is int else None, epoch, attempt, number)
-            return all(map(_is_count, counts)) and _is_text(text) and _is_text(reasoning)
-    return False
-
-
-_METRICS: Final = (
-    {"count": 0, "rate": 0},
-    {"gauge": 0, "at": 0},
-    {"count": 0, "sum": 0, "min": 0, "max": 0, "buckets": {}, "recent": {}},
-)
-"""The fields of metrics that are more than a number: numbers, and counts by name."""
-
-
-def _is_metric(value: object) -> bool:
-    """Whether a value is a metric, as `metrics.ledger` adds them up."""
-    if _is_number(value):
-        return True
-    if not isinstance(value, dict):
-        return False
-    return any(
-        value.keys() == fields.keys()
-        and all(
-            _are_buckets(value[name]) if wanted == {} else _is_number(value[name])
-            for name, wanted in fields.items()
-        )
-        for fields in _METRICS
-    )
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float)
-
-
-def _are_buckets(value: object) -> bool:
-    return _are_counts(value) and all(map(is_bucket, cast("dict[str, int]", value)))
-
-
-def _is_failure(value: object) -> bool:
-    match value:
-        case [count, offset, text]:
-            return _is_count(count) and (offset is None or _is_count(offset)) and _is_text(text)
+            return all(map(is_count, counts)) and is_text(text) and is_text(reasoning)
     return False
 
 
 def _check_ready(body: dict[str, Any]) -> bool:
-    texts = all(map(_is_text, body.get("actions", ())))
+    texts = all(map(is_text, body.get("actions", ())))
     return texts and isinstance(body.get("shards"), list) and _are_uses(body.get("usage", {}))
 
 
 def _check_shard(body: dict[str, Any]) -> bool:
-    return _is_count(body.get("shard")) and _are_uses(body.get("usage", {}))
+    return is_count(body.get("shard")) and _are_uses(body.get("usage", {}))
 
 
 def _are_uses(value: object) -> bool:
@@ -423,7 +311,7 @@ def _are_uses(value: object) -> bool:
 
 
 def _is_use(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
+    return isinstance(value, list) and len(value) == 2 and all(map(is_count, value))
 
 
 def _check_admit(body: dict[str, Any]) -> bool:
@@ -441,11 +329,11 @@ def _is_ask(value: object) -> bool:
     match value:
         case [number, shard, since, key, [*routes]]:
             return (
-                _is_count(number)
-                and _is_count(shard)
+                is_count(number)
+                and is_count(shard)
                 and since is not None
-                and _is_moment(since)
-                and _is_text(key)
+                and is_moment(since)
+                and is_text(key)
                 and bool(routes)
                 and all(map(_is_route, routes))
             )
@@ -455,7 +343,7 @@ def _is_ask(value: object) -> bool:
 def _is_route(value: object) -> bool:
     match value:
         case [number, limit, tokens, money]:
-            return all(map(_is_count, (number, tokens, money))) and _is_text(limit)
+            return all(map(is_count, (number, tokens, money))) and is_text(limit)
     return False
 
 
@@ -463,29 +351,29 @@ def _is_end(value: object) -> bool:
     match value:
         case [number, outcome, retry_after, tokens, money]:
             return (
-                all(map(_is_count, (number, tokens, money)))
-                and _is_text(outcome)
-                and _is_moment(retry_after)
+                all(map(is_count, (number, tokens, money)))
+                and is_text(outcome)
+                and is_moment(retry_after)
             )
     return False
 
 
 def _check_failed(body: dict[str, Any]) -> bool:
     return (
-        _is_count(body.get("offset"))
+        is_count(body.get("offset"))
         and "action" in body
         and "key" in body
-        and _is_text(body.get("error"))
-        and _is_text(body.get("traceback"))
+        and is_text(body.get("error"))
+        and is_text(body.get("traceback"))
     )
 
 
 def _check_fatal(body: dict[str, Any]) -> bool:
-    return all(_is_text(body.get(name)) for name in ("type", "message", "hint"))
+    return all(is_text(body.get(name)) for name in ("type", "message", "hint"))
 
 
 _CHECKS: Final[dict[bytes, Callable[[dict[str, Any]], bool]]] = {
-    wire.METRICS: _check_metrics,
+    wire.METRICS: is_heartbeat,
     wire.READY: _check_ready,
     wire.RELEASED: _check_shard,
     wire.TAKEN: _check_shard,

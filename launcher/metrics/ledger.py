@@ -17,7 +17,7 @@ digit when a worker dies, and a monitoring system takes a fall for a restart.
 The number of names is bounded; those that come when there is no more place are counted together, by
 kind: `other.counter`, `other.meter`, `other.histogram`. Gauges are not shown then.
 
-Not in the sums is what a killed worker has counted since its last report, a second at most.
+What a killed worker has counted since its last report is found in its file: see `killed_worker`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ is kept when it leaves, so no sum falls, whatever order workers are born, replac
 report with less than the one before (only code that tampers with its worker sends one) counts as
 the one before, where it is less.
 
-Not in the sums is what a killed worker has measured since its last report, a second at most.
+What a killed worker has measured since its last report is found in its file: see `killed_worker`.
 """
 
 from __future__ import annotations

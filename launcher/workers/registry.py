@@ -20,6 +20,8 @@ from ...store.waiting.reading import WaitingCounts
 from ...worker.beacon import Beacons
 from ...worker.process.boot import Assignment
 from ..dispatch.item import Death
+from ..heartbeats.heartbeat import is_heartbeat
+from ..heartbeats.killed_worker import completed, read_counts
 from ..hooks import WorkerExit, WorkerInfo
 from ..metrics.pool_metrics import PoolMetrics
 from .interpreter import signal_name
@@ -178,6 +180,7 @@ class WorkerRegistry:
         self._by_identity.pop(old.identity, None)
         self.waiting_inputs -= _waiting_inputs(old)
         self.metering.leave(slot, old.heartbeat)
+        StateLayout(self.state).counts(slot).unlink(missing_ok=True)
         if old.heartbeat is not None:
             self._former.update(old.heartbeat["totals"])
             self._former_notices.update(old.heartbeat["notices"])
@@ -216,6 +219,7 @@ class WorkerRegistry:
         if number == signal.SIGKILL and self._oom_kills != (now := oom_kills()):
             self._oom_kills = now
             text += ", while the kernel killed processes because memory was short"
+        self._complete_heartbeat(worker)
         unrelated = event.status is None or worker.unrelated
         if unrelated:
             worker.ended_by = "unrelated"
@@ -231,6 +235,17 @@ class WorkerRegistry:
             worker_pid=event.pid,
             unrelated=unrelated,
         )
+
+    def _complete_heartbeat(self, worker: WorkerHandle) -> None:
+        """Add what a worker that was killed has counted since its last heartbeat."""
+        if worker.sent_last_heartbeat:
+            return
+        counted = read_counts(StateLayout(self.state).counts(worker.assignment.slot))
+        if counted is None:
+            return
+        heartbeat = completed(worker.heartbeat, counted)
+        if is_heartbeat(heartbeat):  # its own code may have written into the file
+            self.record_heartbeat(worker, heartbeat)
 
     def kill_generation(self, generation: int) -> None:
         """Kill the workers of a generation; no input is a suspect because of that."""

@@ -135,6 +135,10 @@ class StateLayout:
         """The file of the beacons of all workers."""
         return self.run / "beacons"
 
+    def counts(self, slot: int) -> Path:
+        """The file in which a slot's worker counts, for the case that it is killed."""
+        return self.run / f"counts-{slot}"
+
     def stacks(self, slot: int) -> Path:
         """The file for the stacks of a slot's worker, written at a crash or on request."""
         return self.run / f"stacks-{slot}"

@@ -21,6 +21,7 @@ from ...agent.event import EndOfInputEvent, Event, InputEvent, input_event
 from ...agent.events.identity import set_origin_source
 from ...store.crashpoints import reach
 from ...store.records.offsets import LARGEST_OFFSET, is_owned
+from ..metering.measures import MOST_TIMES
 from ..metering.shapes import SECOND
 from ..notices import unheard
 from ..runs.identities import origin_here
@@ -272,7 +273,8 @@ class Engine:
         """
         lanes, group, name_input = self._lanes, self._group, self._beacon.naming(action.name)
         decode, call, clock = self._decode, action.fn, time.monotonic_ns
-        limit, durations, here = round(until * SECOND), [], self._here
+        limit, here, measures = round(until * SECOND), self._here, self.metrics.measures
+        times, executed = measures.plain_times(action.name), 0
         exhausted, (traced, slow) = True, traced_runs(self.tracer)
         for offset, key, payload in inputs:
             lane = lanes[key]
@@ -307,7 +309,8 @@ class Engine:
                 ended = clock()
                 self._fail_simply(run, action, error, (began, ended))
             else:
-                durations.append(ended - began)
+                times.words[executed] = ended - began or 1
+                executed += 1
                 if run.sent is not None or run.log is not None or run.timers is not None:
                     self._completion.occupy(run)
                     run.route = self.route
@@ -327,19 +330,16 @@ class Engine:
                     writer.outputs += outputs
                     if ended - began >= slow:
                         trace_late(run, self.tracer, began, is_over=True)
-            if ended > limit:
+            if ended > limit or executed == MOST_TIMES:
                 exhausted = False
                 break
-        self.metrics.finish(action.name, durations)
+        measures.take_plain_times(action.name, executed)
         return exhausted
 
     def _fail_simply(
         self, run: Run, action: Action, error: BaseException, moments: tuple[int, int]
     ) -> None:
-        """Fail a run of `_run_simply`.
-
-        `moments` are when its action was begun, 0 if that was not done, and when it has ended.
-        """
+        """Fail a run; `moments`: when its action was begun (0: never), and has ended."""
         began, ended = moments
         if began and type(error) is not SuspendRun:
             self.metrics.measures.end_plain_actions(action.name, [ended - began])

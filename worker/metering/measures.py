@@ -11,18 +11,22 @@ import time
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
+from .cells import PRIVATE, SharedCounts
 from .names import BoundedNames
 from .shapes import MEASURES, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .cells import Cell, Cells
     from .shapes import Measure
 
-__all__ = ["NO_ACTION", "FixedHistogram", "Measures", "UserTime"]
+__all__ = ["MOST_TIMES", "NO_ACTION", "FixedHistogram", "Measures", "UserTime", "words_of"]
 
 NO_ACTION: Final = "none"
 """The action of a run that has failed before its first one."""
+MOST_TIMES: Final = 1024
+_ZEROS: Final = memoryview(bytes(8 * MOST_TIMES)).cast("q")
 _FEW: Final = 8
 """So few values are added one by one."""
 _MOST_MODELS: Final = 300
@@ -31,19 +35,24 @@ _MOST_MODELS: Final = 300
 class FixedHistogram:
     """How many values were in each bucket."""
 
-    __slots__ = ("_bounds", "counts", "total")
+    __slots__ = ("_bounds", "_cell", "counts", "total")
 
-    def __init__(self, bounds: Sequence[int]) -> None:
-        """`bounds` are the upper bounds of all buckets but the last."""
+    def __init__(self, bounds: Sequence[int], cell: Cell | None = None) -> None:
+        """`bounds` are the upper bounds of all buckets but the last; see `words_of` for `cell`."""
         self._bounds = bounds
+        self._cell = PRIVATE.reserve(words=words_of(bounds)) if cell is None else cell
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0
         """The sum of the values."""
 
     def add(self, value: int) -> None:
         """Add a value."""
-        self.counts[bisect_left(self._bounds, value)] += 1
+        bucket = bisect_left(self._bounds, value)
+        self.counts[bucket] += 1
         self.total += value
+        words = self._cell.words
+        words[0] = self.total
+        words[1 + bucket] = self.counts[bucket]
 
     def add_all(self, values: list[int]) -> int:
         """Add values; return their sum. The list is sorted, so that most of them cost little."""
@@ -62,6 +71,9 @@ class FixedHistogram:
         self.counts[-1] += len(values) - below
         total = sum(values)
         self.total += total
+        words = self._cell.words
+        for place, number in enumerate(self.snapshot()):
+            words[place] = number
         return total
 
     def snapshot(self) -> list[int]:
@@ -69,12 +81,18 @@ class FixedHistogram:
         return [self.total, *self.counts]
 
 
+def words_of(bounds: Sequence[int]) -> int:
+    """The number of words in the cell of a histogram: those of its snapshot."""
+    return len(bounds) + 2
+
+
 class UserTime:
     """For how long the agent's code was executed, on the loop's thread and on others."""
 
-    __slots__ = ("began", "ns")
+    __slots__ = ("_cell", "began", "ns")
 
-    def __init__(self) -> None:
+    def __init__(self, cells: Cells = PRIVATE) -> None:
+        self._cell = cells.reserve("user_ns", "")
         self.ns = 0
         self.began = 0
         """When a step of a task has begun; 0 if none is executed, or its action has ended."""
@@ -82,14 +100,20 @@ class UserTime:
     def end(self) -> None:
         """The agent's part of a step of a task is over."""
         if self.began:
-            self.ns += time.perf_counter_ns() - self.began
+            self.add(time.perf_counter_ns() - self.began)
             self.began = 0
+
+    def add(self, duration: int) -> None:
+        """It was executed for so many nanoseconds; to be called on the loop's thread."""
+        self.ns += duration
+        self._cell.words[0] = self.ns
 
 
 class Measures:
     """All measures of a worker.
 
     Attributes:
+        executed: by action, executions that have ended without an error.
         durations: by action, how long each execution has taken.
         failed: by action, attempts that have failed.
         dead_letters: by cause.
@@ -97,13 +121,18 @@ class Measures:
         user_time: how long the agent's code was executed.
     """
 
-    def __init__(self, actions: Iterable[str]) -> None:
+    def __init__(self, actions: Iterable[str], cells: Cells = PRIVATE) -> None:
+        """`cells` are the worker's."""
         names = [*actions]
-        self.durations = {name: FixedHistogram(MEASURES["action_ns"]) for name in names}
-        self.failed: dict[str, int] = dict.fromkeys(names, 0)
+        self._cells = cells
+        self.executed = SharedCounts(cells, "executed", names)
+        self.durations = {name: self._histogram("action_ns", name) for name in names}
+        self.failed = SharedCounts(cells, "failed", names)
         self.dead_letters: dict[str, int] = {}
         self.unwritten: dict[str, int] = {}
-        self.user_time = UserTime()
+        self.user_time = UserTime(cells)
+        self._set_aside = SharedCounts(cells, "dead_letters")
+        self._plain: dict[str, Cell] = {}
         self._lock = threading.Lock()
         self._models = BoundedNames(_MOST_MODELS)
         self._counts: dict[str, dict[str, int]] = {}
@@ -118,7 +147,23 @@ class Measures:
 
         The list is sorted.
         """
-        self.user_time.ns += self.durations[name].add_all(durations)
+        self.user_time.add(self.durations[name].add_all(durations))
+
+    def plain_times(self, name: str) -> Cell:
+        """Where executions of a plain action are to be put one by one, none of which is zero.
+
+        It has `MOST_TIMES` words. What is there counts if the worker is killed.
+        """
+        if name not in self._plain:
+            self._plain[name] = self._cells.reserve("plain_ns", name, words=MOST_TIMES)
+        return self._plain[name]
+
+    def take_plain_times(self, name: str, number: int) -> None:
+        """Count the executions that are in the first words of `plain_times`: no error was one."""
+        words = self._plain[name].words
+        self.executed[name] += number
+        self.end_plain_actions(name, words[:number].tolist())
+        words[:number] = _ZEROS[:number]
 
     def fail_action(self, name: str | None) -> None:
         """An attempt has failed."""
@@ -134,8 +179,11 @@ class Measures:
         with self._lock:
             self._count(measure, action or NO_ACTION)
 
-    def count_commit(self, written: int, seconds: float) -> None:
-        """A group was committed."""
+    def count_commit(self, runs: int, written: int, seconds: float) -> None:
+        """A group of so many runs was committed, and with it their dead letters."""
+        if self.dead_letters != self._set_aside:
+            self._set_aside.update_from(self.dead_letters)
+        self._count("runs", "", runs)
         self._count("commit_bytes", "", written)
         self._observe("commit_ns", "", round(seconds * SECOND))
 
@@ -163,27 +211,33 @@ class Measures:
                 self._count("model_cost", model, cost)
 
     def _count(self, measure: str, label: str, n: int = 1) -> None:
-        counts = self._counts.setdefault(measure, {})
+        counts = self._counts.get(measure)
+        if counts is None:
+            counts = self._counts[measure] = SharedCounts(self._cells, measure)
         counts[label] = counts.get(label, 0) + n
 
     def _observe(self, measure: str, label: str, value: int) -> None:
         histograms = self._histograms.setdefault(measure, {})
         known = histograms.get(label)
         if known is None:
-            known = histograms[label] = FixedHistogram(MEASURES[measure])
+            known = histograms[label] = self._histogram(measure, label)
         known.add(value)
 
-    def snapshot(self, executed: dict[str, int], runs: int) -> dict[str, Any]:
+    def _histogram(self, measure: str, label: str) -> FixedHistogram:
+        bounds = MEASURES[measure]
+        return FixedHistogram(bounds, self._cells.reserve(measure, label, words=words_of(bounds)))
+
+    def snapshot(self, runs: int) -> dict[str, Any]:
         """The values that a heartbeat carries, by measure and label."""
         with self._lock:
             measures: dict[str, Measure] = {
-                "runs": {"": runs},
                 "user_ns": {"": self.user_time.ns},
-                "executed": {**executed},
+                "executed": {**self.executed},
                 "failed": {name: n for name, n in self.failed.items() if n},
                 "dead_letters": {**self.dead_letters},
                 "unwritten": {**self.unwritten},
                 **{name: {**counts} for name, counts in self._counts.items()},
+                "runs": {"": runs},
                 **{
                     name: {label: each.snapshot() for label, each in histograms.items()}
                     for name, histograms in self._histograms.items()

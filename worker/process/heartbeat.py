@@ -71,7 +71,7 @@ class Heartbeats:
         changed.setdefault("numOfEventProcessed", group.events)
         known, self._measures = (
             self._measures,
-            metrics.measures.snapshot(metrics.executed, group.events),
+            metrics.measures.snapshot(group.events),
         )
         return {
             "active": engine.active,

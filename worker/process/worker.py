@@ -36,6 +36,7 @@ from ..cassette import Cassette
 from ..engine.engine import Engine
 from ..hooks import WorkerHook
 from ..limits.admission import Admission
+from ..metering.cells import Cells
 from ..metrics import WorkerMetrics
 from ..notices import Notices
 from ..policy import Policy, field_ttl_of
@@ -140,7 +141,8 @@ class Worker:
         self._connection.check()
         self._owned.field_ttl = field_ttl_of(plan.config)
         self._owned.acquire_initial(assignment.shards)
-        self._metrics = WorkerMetrics(plan.actions, self.notices)
+        self._cells = Cells(layout.counts(assignment.slot))
+        self._metrics = WorkerMetrics(plan.actions, self.notices, self._cells)
         self._cassette = Cassette.of(plan.config)
         self._resources = ResourceRegistry(plan.providers, plan.config, self._cassette)
         kinds, broken = self._hook_classes
@@ -394,7 +396,7 @@ class Worker:
         self._send_json(wire.METRICS, self._heartbeats.next(writers, lag=self._lag, last=last))
 
     def _committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
-        self._metrics.measures.count_commit(written, seconds)
+        self._metrics.measures.count_commit(runs, written, seconds)
         if self._heartbeats.is_early(self._loop.time()):
             self._send_metrics()
         if self._hooks_want_commits:
@@ -413,6 +415,7 @@ class Worker:
         self._is_child = True
         change_label(lambda: f"worker {self._assignment.slot}")
         self._beacon.release()
+        self._cells.become_private()
 
     def _fatal(self, error: BaseException) -> None:
         """End the worker, which cannot go on; its successor repeats what is not committed."""

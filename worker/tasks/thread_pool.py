@@ -82,7 +82,7 @@ class ThreadPool:
                     self._pool = self._new_pool()
                 raise
             finally:  # here, on the loop's thread, so that no two threads add to it
-                self._user_time.ns += time.perf_counter_ns() - began
+                self._user_time.add(time.perf_counter_ns() - began)
         finally:
             self._gate.release()
 

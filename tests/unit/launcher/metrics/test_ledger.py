@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tamias.launcher.connection.messages import _is_metric
+from tamias.launcher.heartbeats.heartbeat import is_metric
 from tamias.launcher.metrics.ledger import MetricLedger
 from tamias.worker.metrics import WorkerMetricGroup
 
@@ -63,7 +63,7 @@ class Pool(RuleBasedStateMachine):
         if number is None:
             return
         report = json.loads(json.dumps(self.workers[number].snapshot()))
-        assert all(map(_is_metric, report.values()))
+        assert all(map(is_metric, report.values()))
         self.reports[number] = report
         self.happened += self.unreported[number]
         self.unreported[number] = []

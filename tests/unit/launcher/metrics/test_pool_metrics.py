@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from math import fsum
@@ -39,7 +40,9 @@ from tamias.launcher.metrics.series import series_of
 from tamias.launcher.pool.observer import Observer
 from tamias.launcher.workers.registry import WorkerRegistry
 from tamias.launcher.workers.starter import Exited, Started
+from tamias.store.state.layout import StateLayout
 from tamias.worker import wire
+from tamias.worker.metering.cells import Cells
 from tamias.worker.metrics import WorkerMetrics
 
 if TYPE_CHECKING:
@@ -60,7 +63,7 @@ class FakeWorker:
     incarnation: int
     generation: int
     pid: int
-    metrics: WorkerMetrics = field(default_factory=lambda: WorkerMetrics(ACTIONS))
+    metrics: WorkerMetrics
     items: list[Item] = field(default_factory=list)
     runs: int = 0
     is_ready: bool = False
@@ -126,7 +129,9 @@ class Pool(RuleBasedStateMachine):
                 self.happened["restart",] += 1
             self.registry.start(instruction, NoProcesses())
             self.dispatcher.started(*place)
-            worker = FakeWorker(*place, instruction.generation, 100 + len(self.born))
+            cells = Cells(StateLayout(self.registry.state).counts(instruction.slot))
+            metrics = WorkerMetrics(ACTIONS, cells=cells)
+            worker = FakeWorker(*place, instruction.generation, 100 + len(self.born), metrics)
             self.workers[worker.slot] = worker
             self.born.append(worker)
             self.kernel[worker.pid] = {"start_ticks": worker.pid, "user_ticks": 0, "threads": 1}
@@ -154,7 +159,7 @@ class Pool(RuleBasedStateMachine):
             "failures": {},
             "notices": {},
             "metrics": metrics.snapshot(),
-            "measures": metrics.measures.snapshot(metrics.executed, worker.runs),
+            "measures": metrics.measures.snapshot(worker.runs),
             "gauges": {"lag": 0.5},
             "last": False,
         }
@@ -165,7 +170,8 @@ class Pool(RuleBasedStateMachine):
         worker.unreported.clear()
 
     def end(self, worker: FakeWorker, status: int) -> None:
-        """A worker's process ends."""
+        """A worker's process ends; what it has not reported is found."""
+        self.happened += worker.unreported
         handle = self.registry.current(worker.slot)
         assert handle is not None
         del self.workers[worker.slot]
@@ -220,6 +226,7 @@ class Pool(RuleBasedStateMachine):
             return
         done, worker.items = worker.items[:most], worker.items[most:]
         measures, slot = worker.metrics.measures, str(worker.slot)
+        is_killed = False
         if fails:
             for _ in done:
                 measures.fail_action(action)
@@ -228,11 +235,26 @@ class Pool(RuleBasedStateMachine):
             self.dispatcher.counters.of(worker.generation).failed += len(done)
             self.happened["failed by", str(worker.generation)] += len(done)
         else:
-            worker.metrics.finish(action, [duration] * len(done))
+            words = measures.plain_times(action).words
+            words[: len(done)] = memoryview(array("q", [duration] * len(done)))
+            if data.draw(st.booleans()):
+                measures.take_plain_times(action, len(done))
+            else:
+                is_killed = True
             worker.unreported["executed", action] += len(done)
             worker.unreported["user", slot] += duration * len(done)
-        measures.count_commit(100, duration / 1e9)
+        if is_killed:
+            self.end(worker, KILLED)
+            self.carry_out()
+            return
+        measures.count_commit(len(done), 100, duration / 1e9)
         measures.count_call("calls_made", action)
+        group = worker.metrics.agent.get_sub_group("mine")
+        group.get_counter("orders").inc(len(done))
+        group.get_meter("parcels").mark(len(done))
+        group.get_histogram("sizes").update(duration)
+        worker.unreported["orders",] += len(done)
+        worker.unreported["sizes",] += duration
         worker.runs += len(done)
         worker.unreported["runs", slot] += len(done)
         worker.unreported["commits",] += 1
@@ -258,7 +280,7 @@ class Pool(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def a_worker_dies(self, data: DataObject) -> None:
-        """What it has not reported is lost; its inputs come again."""
+        """Its inputs come again."""
         worker = self.some(data, ready=data.draw(st.booleans()))
         if worker is not None:
             self.end(worker, KILLED)
@@ -318,6 +340,11 @@ class Pool(RuleBasedStateMachine):
             calls = happened["calls", action]
             assert shown("tamias_durable_calls_made_total", action=action) == calls
         assert shown("tamias_commit_seconds count") == happened["commits",]
+        orders = happened["orders",]
+        assert shown("tamias_agent_number", metric="mine.orders") == orders
+        assert shown("tamias_agent_meter_total", metric="mine.parcels") == orders
+        assert shown("tamias_agent_histogram sum", metric="mine.sizes") == happened["sizes",]
+        assert shown("tamias_agent_histogram count", metric="mine.sizes") == happened["commits",]
         for slot in {str(worker.slot) for worker in self.born}:
             assert shown("tamias_worker_runs_total", worker=slot) == happened["runs", slot]
             user = shown("tamias_worker_user_code_seconds_total", worker=slot)
@@ -334,13 +361,16 @@ class Pool(RuleBasedStateMachine):
 
 
 def counters(series: list[dict[str, Any]]) -> tuple[dict[Sample, float], Counter[str]]:
-    """All that must not fall: counters, and the counts and sums of histograms; and sums by name."""
+    """All that must not fall: counters, and the counts and sums of histograms; and sums by name.
+
+    Those of the agent are only incremented here.
+    """
     found: dict[Sample, float] = {}
     parts: dict[str, list[float]] = {}
     for family in series:
         for labels, value in family["samples"]:
             place = tuple(sorted(labels.items()))
-            if family["type"] == "counter":
+            if family["type"] == "counter" or family["name"] == "tamias_agent_number":
                 found[family["name"], place] = value
                 parts.setdefault(family["name"], []).append(value)
             elif family["type"] == "histogram":

@@ -51,14 +51,15 @@ def full_status() -> dict[str, Any]:
     status.limits = {"service": LIMIT}
     measures = Measures(["ask"])
     measures.end_plain_actions("ask", [5_000, 2_000_000_000])
+    measures.executed["ask"] = 2
     measures.fail_action("ask")
     measures.set_aside("crash")
     measures.unwritten["events"] = 1
     for measure in ("calls_made", "calls_replayed", "call_failures"):
         measures.count_call(measure, "ask")
-    measures.count_commit(100, 0.002)
+    measures.count_commit(2, 100, 0.002)
     measures.count_model("chat m", 500_000_000, tokens=(100, 20), cost=5, failed=True)
-    status.measures = measures.snapshot({"ask": 2}, 2)
+    status.measures = measures.snapshot(2)
     group = WorkerMetricGroup()
     group.get_counter("orders").inc(3)
     group.get_meter("parcels").mark(3)

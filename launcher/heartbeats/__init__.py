@@ -1,0 +1,1 @@
+"""What workers report of themselves, or leave behind. Knows nothing of processes and sockets."""
