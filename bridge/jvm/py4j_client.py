@@ -161,6 +161,8 @@ def _is_closed(error: BaseException | None) -> bool:
 def _listens(address: Address) -> bool:
     try:
         socket.create_connection((address.host, address.port), CONNECT_SECONDS).close()
+    except ConnectionResetError:
+        return True
     except OSError:
         return False
     return True
