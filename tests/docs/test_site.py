@@ -14,6 +14,7 @@ from support.house.pages import ROOT
 pytestmark = [
     pytest.mark.process,
     pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.skipif(find_spec("sphinx") is None, reason="Sphinx is not installed"),
 ]
 
