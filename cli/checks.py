@@ -25,6 +25,7 @@ from ..launcher.jobs.local import LocalExecutionEnvironment
 from ..launcher.pool.at_end import describe_waiting
 from ..store import clock
 from ..store.at_rest.erasing import is_marked
+from ..store.compiled import described_core
 from ..store.faults import free_bytes
 from ..store.lease import Lease
 from ..store.lmdb_env import has_data
@@ -81,6 +82,7 @@ def machine() -> Iterator[Finding]:
         f"{platform.python_version()} ({platform.python_implementation()}) at {sys.executable}"
         + ("" if enough else "; 3.10 or newer is needed"),
     )
+    yield Finding("ok", "core", described_core())
     found = {name: _version(name) for name in (*REQUIRED, *OPTIONAL)}
     missing = [name for name in REQUIRED if found[name] is None]
     yield Finding(

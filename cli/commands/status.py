@@ -89,6 +89,8 @@ def _record(
 def _print(view: StateView, pid: int | None, last: PoolStatus | None) -> None:
     console = output_console()
     console.print(f"{view.manifest.agent} in {shown(view.path)}", markup=False)
+    if last is not None and last.core:
+        console.print(f"the core of tamias is {last.core}", markup=False)
     environment = shown_environment(view.manifest.job)
     if environment:
         console.print(f"workers have {described(environment)}", markup=False)

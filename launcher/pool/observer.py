@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ...store.compiled import described_core
 from ...worker.metering.shapes import SECOND
 from ...worker.process.heartbeat import HEARTBEAT_SECONDS
 from ..dispatch.slot import Phase
@@ -70,7 +71,7 @@ class Observer:
         self.top_keys = TopKeys()
         self._next_sums = 0.0
         self._summed_in = ""
-        self.status = PoolStatus(os.getpid(), time.time(), "starting")
+        self.status = PoolStatus(os.getpid(), time.time(), "starting", core=described_core())
 
     def update(
         self, phase: str, generation: int, registry: WorkerRegistry, now: float

@@ -74,6 +74,8 @@ class PoolStatus:
     phase: str
     """"starting", "running", "draining" (after a signal), "stopping", and in the end "finished",
     "interrupted" or "failed"."""
+    core: str = ""
+    """Whether tamias is compiled in the launcher's process, in words (`store/compiled.py`)."""
     degraded: str = ""
     """Why the pool is degraded (too many failures of workers); empty if it is not."""
     elapsed: float = 0.0

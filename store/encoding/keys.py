@@ -24,28 +24,24 @@ from __future__ import annotations
 import pickle
 import struct
 from hashlib import blake2b
-from numbers import Integral
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 from ...agent.errors import InputError
 from .moved_classes import loads_pickle
+from .nested_keys import decode_items, encode_other
 
 __all__ = ["GROUP", "decode_key", "encode_key", "group_of", "key_prefix", "prefix_of", "shard_of"]
 
-GROUP = b"g"
+GROUP: Final = b"g"
 """The first byte of a key with a group."""
 
-_MAX_PLAIN = 200
+_MAX_PLAIN: Final = 200
 """The longest encoded key that is used as a prefix in full; longer ones are hashed."""
 
-_HASHED = 0xFF
-_HASHED_LENGTH = 17
-_NAN = b"d\x7f\xf8\x00\x00\x00\x00\x00\x00"
-_pack_float = struct.Struct(">cd").pack
-_pack_length = struct.Struct(">I").pack
-_unpack_float = struct.Struct(">d").unpack
-_unpack_length = struct.Struct(">I").unpack_from
+_HASHED: Final = 0xFF
+_HASHED_LENGTH: Final = 17
+_unpack_float: Final = struct.Struct(">d").unpack
 
 
 def encode_key(key: Any) -> bytes:
@@ -65,30 +61,7 @@ def encode_key(key: Any) -> bytes:
         return b"i%x" % key
     if key is None:
         return b"n"
-    return _encode_other(key)
-
-
-def _encode_other(key: Any) -> bytes:
-    if isinstance(key, bool):
-        return b"t" if key else b"f"
-    if isinstance(key, (bytes, bytearray, memoryview)):
-        return b"b" + bytes(key)
-    if isinstance(key, tuple):
-        parts = [b"("]
-        for item in key:
-            part = encode_key(item)
-            parts += (_pack_length(len(part)), part)
-        return b"".join(parts)
-    if isinstance(key, float):
-        return _NAN if key != key else _pack_float(b"d", key + 0.0)  # noqa: PLR0124 - NaN test
-    if isinstance(key, str):
-        return encode_key(str.__str__(key))
-    if isinstance(key, Integral):
-        return b"i%x" % int(key)
-    raise InputError(
-        f"A key of type {type(key).__qualname__} cannot be used. Keys are str, bytes, bool, int, "
-        "float, None or tuples of those: turn the key into one of them."
-    )
+    return encode_other(key, encode_key)
 
 
 def decode_key(data: bytes) -> Any:
@@ -108,7 +81,7 @@ def decode_key(data: bytes) -> Any:
         if tag == b"b":
             return rest
         if tag == b"(":
-            return _decode_items(rest)
+            return decode_items(rest, decode_key)
         if tag == GROUP:
             return decode_key(rest[2:])
         if tag == b"p":
@@ -118,19 +91,6 @@ def decode_key(data: bytes) -> Any:
     except (ValueError, KeyError, struct.error, pickle.UnpicklingError):
         pass
     raise InputError(f"{data[:40]!r} is not the encoding of a key.")
-
-
-def _decode_items(data: bytes) -> tuple[Any, ...]:
-    items = []
-    position = 0
-    while position < len(data):
-        (length,) = _unpack_length(data, position)
-        position += 4
-        if position + length > len(data):
-            raise ValueError(length)
-        items.append(decode_key(data[position : position + length]))
-        position += length
-    return tuple(items)
 
 
 def shard_of(key_bytes: bytes, shards: int) -> int:
@@ -162,7 +122,7 @@ def key_prefix(key_bytes: bytes) -> bytes:
     return bytes((_HASHED,)) + blake2b(key_bytes, digest_size=16).digest()
 
 
-_LENGTHS = [bytes((length,)) for length in range(_MAX_PLAIN + 1)]
+_LENGTHS: Final = [bytes((length,)) for length in range(_MAX_PLAIN + 1)]
 
 
 def prefix_of(address: bytes) -> bytes:

@@ -182,6 +182,7 @@ def test_the_root_defines_nothing_itself() -> None:
     assert sorted(path.name for path in ROOT.glob("*.py")) == [
         "__init__.py",
         "__main__.py",
+        "setup.py",
         "testing.py",
     ]
 

@@ -161,3 +161,16 @@ def test_prefixes_never_change() -> None:
     assert key_prefix(b"s" * 200) == b"\xc8" + b"s" * 200
     assert key_prefix(b"s" * 201).hex() == "ff16ae5751b7b3b27756c42b9653eec1b0"
     assert max(len(key_prefix(b"x" * length)) for length in range(1000)) == 201
+
+
+def test_a_key_that_is_nested_too_deeply_is_refused() -> None:
+    key: tuple[object, ...] = ()
+    for _ in range(100_000):
+        key = (key,)
+    with pytest.raises(RecursionError):
+        encode_key(key)
+    data = b"n"
+    for _ in range(20_000):  # each level is five bytes longer than the one in it
+        data = b"(" + len(data).to_bytes(4, "big") + data
+    with pytest.raises(RecursionError):
+        decode_key(data)
