@@ -1,29 +1,32 @@
 """The benchmarks: each figure beside its peer, measured in turn in the same run.
 
 A machine's absolute speed is not stable, so what counts are the ratios: each round measures the
-peer and tamias one after the other, and the median over the rounds is printed.
-
-    scripts/bench [--quick] [--rounds N] [--json]
-    scripts/bench --flink [--quick] [--rounds N] [--json]      inside Flink, beside PyFlink
+peer, tamias, and another checkout of it if there is one, one after the other, each in a process of
+its own, and the median over the rounds is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-import measures
-import minimal_pool
 from rich.console import Console
 from rich.table import Table
+from rows import ROWS, Probe, Row, chosen
 
 import flink
 
-KEYS = 1000
-WORKERS = 2
+HERE = Path(__file__).parent
+LONGEST_PROBE = 600.0
 
 
 @dataclass(frozen=True)
@@ -31,116 +34,121 @@ class Figure:
     """One line of the result."""
 
     name: str
+    title: str
     unit: str
     ours: float
     peer: float | None
     ratio: float | None
+    before: float | None
+    """What the other checkout does."""
+    gain: float | None
+    """How many times better ours is than that."""
     goal: str
     met: bool
 
 
-def paired(rounds: int, ours: Callable[[], float], peer: Callable[[], float]) -> tuple[float, ...]:
-    """Medians of ours, of the peer, and of the ratio round by round."""
-    pairs = []
-    for _ in range(rounds):
-        theirs = peer()
-        pairs.append((ours(), theirs))
-    return (
-        statistics.median(mine for mine, _ in pairs),
-        statistics.median(theirs for _, theirs in pairs),
-        statistics.median(mine / theirs for mine, theirs in pairs),
-    )
+class Meter:
+    """Runs probes, each once a round and Python."""
+
+    def __init__(self, factor: float) -> None:
+        """`factor` makes measurements smaller."""
+        self._factor = factor
+        self._found: dict[tuple[str, str, int], dict[str, Any]] = {}
+
+    def measure(self, python: str, probe: Probe, round_: int) -> dict[str, Any]:
+        """Return what a probe says in a round."""
+        arguments = json.dumps(probe.scaled_by(self._factor), sort_keys=True)
+        place = (python, probe.name + arguments, round_)
+        if place not in self._found:
+            self._found[place] = run_probe(python, probe.name, arguments)
+        return self._found[place]
 
 
-def throughput(rounds: int, events: int) -> list[Figure]:
-    """Events per second against the minimal pool, and against ourselves with many keys."""
-
-    def minimal() -> float:
-        return minimal_pool.throughput(events, KEYS, WORKERS, 256)
-
-    def lists(keys: int = KEYS, total: int = events) -> float:
-        return measures.rate(lambda count: measures.list_to_list(count, keys, WORKERS), total)
-
-    def files() -> float:
-        return measures.rate(lambda count: measures.file_to_file(count, KEYS, WORKERS), events)
-
-    figures = []
-    for name, ours, goal in (("list to list", lists, 0.33), ("file to file", files, 0.2)):
-        mine, theirs, ratio = paired(rounds, ours, minimal)
-        figures.append(
-            Figure(name, "events/s", mine, theirs, ratio, f">= {goal} of it", ratio >= goal)
+def run_probe(python: str, name: str, arguments: str = "{}") -> dict[str, Any]:
+    """Run one probe with a Python; without figures if it fails, which is said."""
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        done = subprocess.run(
+            [python, HERE / "probe.py", name, arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            timeout=LONGEST_PROBE,
         )
-    many = max(events, 1_000_000)
-    mine, theirs, ratio = paired(1, lambda: lists(many, many), lambda: lists(KEYS, many))
-    figures.append(
-        Figure(f"{many:,} keys", "events/s", mine, theirs, ratio, ">= 0.5 of 1,000", ratio >= 0.5)
+    if done.returncode:
+        error = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+        print(f"{python}: {name} {arguments} has failed: {error}", file=sys.stderr)
+        return {}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def python_of(place: str) -> str:
+    """The Python of a checkout, or that file itself."""
+    path = Path(place)
+    if path.is_dir():
+        path = path / ".venv" / "bin" / "python"
+    if not os.access(path, os.X_OK):
+        raise SystemExit(f"{path} is no Python: name a checkout with a .venv, or a Python")
+    return str(path.absolute())
+
+
+def figure_of(row: Row, meter: Meter, rounds: int, against: str | None) -> Figure | None:
+    """Measure one row; None if that failed."""
+    ours, peers, befores = [], [], []
+    for number in range(min(rounds, row.rounds or rounds)):
+        peer = meter.measure(sys.executable, row.beside, number) if row.beside else {}
+        mine = meter.measure(sys.executable, row.probe, number)
+        before = meter.measure(against, row.probe, number) if against else {}
+        if row.figure not in mine:
+            return None
+        ours.append(mine[row.figure])
+        peers += [peer[row.beside_figure]] if row.beside_figure in peer else []
+        befores += [before[row.figure]] if row.figure in before else []
+    ratio = _ratio(ours, peers)
+    gain = _ratio(ours, befores)
+    if gain and not row.more_is_better:
+        gain = 1 / gain
+    value = statistics.median(ours) if row.beside is None else ratio
+    return Figure(
+        *(row.name, row.title, row.unit, statistics.median(ours)),
+        statistics.median(peers) if peers else None,
+        ratio,
+        statistics.median(befores) if befores else None,
+        gain,
+        row.goal,
+        value is not None and row.is_met(value),
     )
-    return figures
 
 
-def latency(rounds: int) -> list[Figure]:
-    """Single events, one at a time."""
-    mine, theirs, ratio = paired(
-        rounds,
-        lambda: measures.median(measures.round_trips(2000, KEYS, WORKERS)),
-        lambda: measures.median(minimal_pool.round_trips(2000, KEYS, WORKERS)),
-    )
-    return [Figure("round trip", "us", mine, theirs, ratio, "<= 4 x", ratio <= 4)]
+def _ratio(ours: list[float], others: list[float]) -> float | None:
+    """The median of the ratios, round by round."""
+    if not ours or len(others) != len(ours):
+        return None
+    return statistics.median(mine / theirs for mine, theirs in zip(ours, others, strict=True))
 
 
-def starting(times: int) -> list[Figure]:
-    """What a crash and a worker cost."""
-    gap = measures.median(measures.recovery(times))
-    ready, own = measures.zygote_start(times)
-    started, size = measures.median(ready), measures.median(own)
-    fresh = measures.median(measures.fresh_interpreter(max(3, times // 3)))
-    return [
-        Figure("SIGKILL to next commit", "ms", gap, None, None, "<= 100", gap <= 100),
-        Figure(
-            "worker from the zygote",
-            "ms",
-            started,
-            fresh,
-            fresh / started,
-            "10 x faster than fresh",
-            fresh >= 10 * started,
-        ),
-        Figure("worker's own memory", "MiB", size, None, None, "<= 15", size <= 15),
-    ]
-
-
-def scale(events: int, fields: int) -> list[Figure]:
-    """What grows with the work, and must not."""
-    small, large = measures.launcher_peak(events // 4), measures.launcher_peak(events)
-    opened = measures.open_large_store(fields)
-    return [
-        Figure(
-            "launcher's memory, 4 x input",
-            "MiB",
-            large,
-            small,
-            large / small,
-            "<= 1.2 x",
-            large <= 1.2 * small,
-        ),
-        Figure(f"open {fields:,} fields", "s", opened, None, None, "< 1", opened < 1),
-    ]
-
-
-def show(figures: list[Figure]) -> None:
+def show(figures: list[Figure], *, against: bool) -> None:
     """Print a table."""
-    table = Table("measure", "tamias", "peer", "ratio", "goal", "")
+    table = Table("row", "measure", "tamias", "peer", "ratio", "goal", "")
+    if against:
+        table.add_column("other")
+        table.add_column("gain")
     for figure in figures:
-        digits = ".4g" if figure.ours < 1e4 else ".0f"
+        mark = "" if not figure.goal else "met" if figure.met else "MISSED"
+        beside = ["" if not figure.before else _number(figure.before)]
+        beside.append("" if not figure.gain else f"x {figure.gain:.2f}")
         table.add_row(
-            figure.name,
-            f"{figure.ours:,{digits}} {figure.unit}",
-            "" if figure.peer is None else f"{figure.peer:,.0f}",
+            *(figure.name, figure.title, f"{_number(figure.ours)} {figure.unit}"),
+            "" if figure.peer is None else _number(figure.peer),
             "" if figure.ratio is None else f"{figure.ratio:.2f}",
-            figure.goal,
-            "met" if figure.met else "MISSED",
+            *(figure.goal, mark, *(beside if against else ())),
         )
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def in_flink(rounds: int, events: int, *, as_json: bool) -> int:
@@ -157,29 +165,59 @@ def in_flink(rounds: int, events: int, *, as_json: bool) -> int:
     return 0 if one >= found[0].rate and two >= one else 1
 
 
-def main() -> int:
-    """Measure, print, and exit with 1 if a goal was missed."""
-    parser = argparse.ArgumentParser(description="Benchmarks of tamias beside their peers.")
+def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Benchmarks of tamias beside their peers, each in turn in the same run.",
+    )
+    names = ", ".join(dict.fromkeys(row.group for row in ROWS))
+    parser.add_argument("--only", help=f"rows or groups ({names}), with commas", metavar="NAME,...")
+    parser.add_argument("--list", action="store_true", help="say which rows there are")
     parser.add_argument("--quick", action="store_true", help="small inputs, one round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--against",
+        metavar="CHECKOUT",
+        help="measure another checkout in turn: its folder, with a .venv, or its Python",
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--flink", action="store_true", help="inside Flink, beside PyFlink")
-    arguments = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main() -> int:
+    """Measure, print, and exit with 1 if a goal was missed."""
+    arguments = arguments_of()
     rounds = 1 if arguments.quick else arguments.rounds
-    events = 50_000 if arguments.quick else 400_000
     if arguments.flink:
-        return in_flink(rounds, events, as_json=arguments.json)
-    figures = [
-        *throughput(rounds, events),
-        *latency(rounds),
-        *starting(5 if arguments.quick else 15),
-        *scale(events, 1_000_000 if arguments.quick else 10_000_000),
-    ]
+        return in_flink(rounds, 50_000 if arguments.quick else 400_000, as_json=arguments.json)
+    try:
+        rows = chosen(arguments.only.split(",") if arguments.only else [])
+    except ValueError as error:
+        raise SystemExit(f"scripts/bench: {error}") from None
+    if arguments.list:
+        for row in rows:
+            print(f"{row.group:12}{row.name:22}{row.title}, {row.unit}")
+        return 0
+    against = python_of(arguments.against) if arguments.against else None
+    for name, python in (("tamias", sys.executable), ("other", against)):
+        if python:
+            about = run_probe(python, "about")
+            words = ", ".join(f"{what} {value}" for what, value in about.items())
+            print(f"{name}: {words}", file=sys.stderr)
+    meter = Meter(0.1 if arguments.quick else 1.0)
+    figures = []
+    for row in rows:
+        began = time.monotonic()
+        if figure := figure_of(row, meter, rounds, against):
+            figures.append(figure)
+        print(f"{row.name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     if arguments.json:
         print(json.dumps([asdict(figure) for figure in figures]))
     else:
-        show(figures)
-    return 0 if all(figure.met for figure in figures) else 1
+        show(figures, against=against is not None)
+    return 0 if len(figures) == len(rows) and all(figure.met for figure in figures) else 1
 
 
 if __name__ == "__main__":

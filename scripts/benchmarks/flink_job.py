@@ -25,7 +25,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from counter_agent import Counter
 from pyflink.common import Configuration, Types
 from pyflink.common.watermark_strategy import WatermarkStrategy
 from pyflink.datastream import (
@@ -38,6 +37,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
+from agents import Counter
 from tamias import AgentsExecutionEnvironment
 
 

@@ -1,26 +1,28 @@
-"""What the benchmarks measure of tamias, one function each; `bench.py` sets them beside peers."""
+"""What the benchmarks measure of pools, one function each; `probe.py` makes one line of each."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import resource
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import zmq
-from counter_agent import Counter
 from woken_source import WokenSource
 
+from agents import Counter
 from tamias import AgentsExecutionEnvironment
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.jobs.agent_spec import AgentSpec
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from tamias.store.records.outbox import Outputs
 
 HERE = Path(__file__).parent
-TARGET = f"{HERE / 'counter_agent.py'}:Counter"
+TARGET = f"{HERE / 'agents.py'}:Counter"
 
 
 def inputs(events: int, keys: int) -> Iterator[dict[str, Any]]:
@@ -53,43 +55,85 @@ def inputs(events: int, keys: int) -> Iterator[dict[str, Any]]:
         yield {"key": f"key-{offset % keys}", "value": f"hello world {offset}"}
 
 
-def list_to_list(events: int, keys: int, workers: int) -> float:
-    """Seconds of `execute()`: list in, list out, start of the pool included."""
+@dataclass(frozen=True)
+class Spent:
+    """What a job took: wall seconds, and CPU seconds of the launcher and of all other processes."""
+
+    seconds: float
+    launcher: float
+    workers: float
+
+
+def _spent(job: Callable[[], None]) -> Spent:
+    before, others, began = time.process_time(), _cpu_of_children(), time.perf_counter()
+    job()
+    seconds = time.perf_counter() - began
+    return Spent(seconds, time.process_time() - before, _cpu_of_children() - others)
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def list_to_list(events: int, *, keys: int, workers: int) -> Spent:
+    """What `execute()` takes: list in, list out, start of the pool included."""
     environment = AgentsExecutionEnvironment.get_execution_environment()
     environment.get_config().set_int("workers", workers)
     outputs = environment.from_list(list(inputs(events, keys))).apply(Counter()).to_list()
-    began = time.perf_counter()
-    environment.execute()
-    seconds = time.perf_counter() - began
+    spent = _spent(environment.execute)
     if len(outputs) != events:
         raise RuntimeError(f"{len(outputs)} outputs for {events} inputs")
-    return seconds
+    return spent
 
 
-def file_to_file(events: int, keys: int, workers: int) -> float:
-    """Seconds of a job from JSON lines to JSON lines, start of the pool included."""
+def file_to_file(events: int, *, keys: int, workers: int) -> Spent:
+    """What a job from JSON lines to JSON lines takes, start of the pool included."""
     with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
         source = Path(folder) / "in.jsonl"
         with source.open("w") as lines:
             for record in inputs(events, keys):
                 lines.write(json.dumps(record) + "\n")
-        spec = JobSpec(
-            target=TARGET,
-            input=str(source),
-            output=str(Path(folder) / "out.jsonl"),
-            config={"workers": workers},
-        )
-        began = time.perf_counter()
-        report = run_file_job(spec, Path(folder) / "state")
-        seconds = time.perf_counter() - began
-        if report.outputs != events:
-            raise RuntimeError(f"{report.outputs} outputs for {events} inputs")
-        return seconds
+        spec = _file_job(Path(folder), source, TARGET, workers)
+        return _run_files(spec, events)
 
 
-def rate(seconds: Callable[[int], float], events: int, few: int = 2000) -> float:
-    """Events per second once the pool runs: what `events` take beyond what `few` take."""
-    return (events - few) / (seconds(events) - seconds(few))
+def flights(events: int, *, workers: int) -> Spent:
+    """The same of the first rows of the flights example: two or three actions a run, durable calls.
+
+    The rows are fetched once, by the example's own `prepare.py`.
+    """
+    example = HERE.parent.parent / "examples" / "flights"
+    subprocess.run([sys.executable, example / "prepare.py"], check=True, stdout=subprocess.DEVNULL)
+    os.environ["FLIGHTS_DATA"] = str(example / "data")
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
+        source = Path(folder) / "in.csv"
+        with (example / "data" / "flights.csv").open() as rows, source.open("w") as some:
+            some.writelines(itertools.islice(rows, events + 1))  # the header comes first
+        target = f"{example / 'agent.py'}:FlightsAgent"
+        spec = _file_job(Path(folder), source, target, workers, key="tailnum")
+        return _run_files(spec, events)
+
+
+def _file_job(
+    folder: Path, source: Path, target: str, workers: int, *, key: str | None = None
+) -> JobSpec:
+    return JobSpec(
+        target=target,
+        input=str(source),
+        output=str(folder / "out.jsonl"),
+        key=key,
+        config={"workers": workers},
+    )
+
+
+def _run_files(spec: JobSpec, events: int) -> Spent:
+    reports = []
+    state = Path(spec.output).with_name("state")
+    spent = _spent(lambda: reports.append(run_file_job(spec, state)))
+    if reports[0].outputs < events:
+        raise RuntimeError(f"{reports[0].outputs} outputs for {events} inputs")
+    return spent
 
 
 class _OneAtATime(WokenSource):
@@ -204,8 +248,7 @@ def recovery(kills: int) -> list[float]:
 def fresh_interpreter(times: int) -> list[float]:
     """Milliseconds until a fresh interpreter has imported what a worker needs and the agent."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "import tamias.worker.process.worker, counter_agent"
+        "import sys; sys.path.insert(0, sys.argv[1])\nimport tamias.worker.process.worker, agents"
     )
     taken = []
     for _ in range(times):
@@ -257,7 +300,7 @@ def launcher_peak(events: int) -> float:
         "from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[1])\n"
         "import measures\n"
-        "measures.file_to_file(int(sys.argv[2]), 1000, 2)\n"
+        "measures.file_to_file(int(sys.argv[2]), keys=1000, workers=2)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(HERE), str(events)])
     peak = 0.0
@@ -305,8 +348,3 @@ def open_large_store(fields: int) -> float:
             writer.close()
         again.close()
         return seconds
-
-
-def median(values: Sequence[float]) -> float:
-    """The median."""
-    return statistics.median(values)
