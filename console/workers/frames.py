@@ -8,7 +8,8 @@ __all__ = ["PROFILER", "begins_action", "frames_of_action", "is_waiting"]
 
 _CALLERS: Final = {
     "_run_simply": "/worker/engine/engine.py",
-    "_perform": "/worker/engine/async_actions.py",
+    "perform_first": "/worker/tasks/action_coroutine.py",
+    "_step": "/worker/tasks/action_coroutine.py",
 }
 _SEVERAL: Final = ("/worker/engine/run_driver.py", "/worker/tasks/thread_pool.py")
 """Files in which `_call` is such a function."""

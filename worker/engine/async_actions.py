@@ -1,7 +1,12 @@
 """Performs actions that do not return at once: coroutines, and plain functions on threads.
 
-Each becomes a task of the event loop, which names its run in the beacon while it steps. A run with
-a time limit has one timer for all its actions; when it fires, the task is cancelled.
+Each is executed until it waits, and becomes a task of the event loop then (`action_coroutine`). Its
+run is named in the beacon while it steps. A run with a time limit has one timer for all its
+actions; when it fires, the task is cancelled.
+
+Tasks, threads and callbacks that an action leaves behind may still have its context or its memory.
+Then these are replaced when the action ends, so that every later use of them is refused. Whether
+anything has them is known from the numbers of references to them.
 """
 
 from __future__ import annotations
@@ -10,16 +15,19 @@ import asyncio
 import logging
 import time
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from sys import getrefcount
+from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.errors import RunTimeoutError
+from ...agent.errors import ActionResultError
 from ...agent.failures.error_text import is_of
+from ..metering.shapes import SECOND
+from ..runs.run import Run
+from ..tasks.action_coroutine import ActionCoroutine, FirstSteps
 from ..tasks.stacks import busy_threads_text, tasks_text, waited_for
 from ..tasks.thread_pool import NotBegunError, ThreadPool
-from ..tasks.tracking import TaskFactory, has_begun, has_started_tasks, tasks_of_run
+from ..tasks.tracking import StepTracker, TaskFactory, has_started_tasks, tasks_of_run
 from ..waiting.waits import SuspendRun, Waits
 from .context import WorkerContext
-from .ended_context import end_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +37,6 @@ if TYPE_CHECKING:
     from ...agent.event import Event
     from ..beacon import Beacon
     from ..policy import Policy
-    from ..runs.run import Run
     from ..waiting.waits import WaitingRun
     from .services import Services
 
@@ -43,6 +50,69 @@ SHORTEST_WAIT: Final = 0.05
 _SHORTEST_LEFT: Final = 0.05
 """Seconds until a run that waits is looked at again, at least."""
 _LOG: Final = logging.getLogger("tamias.worker")
+
+
+class _Kept:
+    """Holds the context of an action that waits."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: object) -> None:
+        self._context = context
+
+    def references(self) -> int:
+        """How many references there are to the context."""
+        return getrefcount(self._context)
+
+
+_UNSHARED: Final = _Kept(object()).references()
+"""So many references there are if nothing else has the context."""
+
+
+class WaitingAction:
+    """An action that has performed its first step, and waits.
+
+    Attributes:
+        run: its run.
+        action: what is executed.
+        coroutine: the coroutine that waits.
+        began: when its first step has begun, in nanoseconds of the monotonic clock.
+    """
+
+    __slots__ = ("_kept", "_of_fields", "_of_memory", "action", "began", "coroutine", "run")
+
+    def __init__(  # noqa: PLR0917 (the parts of it)
+        self,
+        run: Run,
+        action: Action,
+        coroutine: ActionCoroutine,
+        context: WorkerContext,
+        of_memory: int,
+        of_fields: int,
+    ) -> None:
+        """`of_memory` and `of_fields` are the numbers of references before it began."""
+        self.run = run
+        self.action = action
+        self.coroutine = coroutine
+        self.began = 0
+        self._kept = _Kept(context)
+        self._of_memory = of_memory
+        self._of_fields = of_fields
+
+    def is_left(self) -> bool:
+        """Whether anything has the context or the memory of the action, which has ended."""
+        lane = self.run.lane
+        return (
+            self._kept.references() > _UNSHARED
+            or getrefcount(lane.memory) > self._of_memory
+            or getrefcount(lane.fields) > self._of_fields
+            or _has_more(self.run)
+        )
+
+
+def _has_more(run: Run) -> bool:
+    """Whether a run has memory of which the references are not counted."""
+    return run.lane.sets is not None or run.sensory is not None
 
 
 class AsyncActions:
@@ -79,46 +149,110 @@ class AsyncActions:
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._measures = services.metrics.measures
-        self._tasks = TaskFactory(beacon, self._measures.user_time, timed=policy.timed)
-        self._loop.set_task_factory(self._tasks)
+        self._tracker = StepTracker(beacon, self._measures.user_time, timed=policy.timed)
+        self._loop.set_task_factory(TaskFactory(self._tracker))
+        self._first_steps = FirstSteps(self._loop, self._tracker, self._ended)
         self._threads = ThreadPool(policy.threads, "tamias-action", self._measures.user_time)
         self._closed = False
-        self._under_way: dict[int, tuple[Run, float, WorkerContext]] = {}
-        """The runs whose actions are under way, by offset, and since when; the oldest first."""
+        self._under_way: dict[int, WaitingAction] = {}
+        """The actions that wait, by the numbers of their runs; the oldest first."""
 
-    def start(self, run: Run, event: Event, action: Action) -> None:
-        """Start an action of a run, which has no other under way."""
-        context = WorkerContext(self._services, run)
-        self._under_way[run.number] = run, self._loop.time(), context
+    def start(self, run: Run, event: Event, action: Action) -> bool:
+        """Start an action of a run, which has no other under way; returns whether it has returned.
+
+        Raises what the action has raised in its first step. If it waits, `finished` is called when
+        it has ended.
+        """
+        user_time = self._measures.user_time
         self._beacon.name_action(action.name, run.number)
-        performing = self._perform(run, event, action, context)
-        run.task = self._tasks.start(self._loop, performing, run.number, run)
+        self._tracker.name(run.number)
         if self.policy.timed and run.timer is None:
             run.timed_from = self._loop.time()
             run.timer = self._loop.call_later(self.policy.run_timeout, self._end_time, run)
+        user_time.began = began = time.perf_counter_ns()
+        try:
+            waiting = self.call(action, event, WorkerContext(self._services, run))
+        except NotBegunError:
+            self._dropped(run, action)
+            return False
+        except BaseException as error:
+            if type(error) is not SuspendRun:
+                self._measures.end_action(action.name, time.perf_counter_ns() - began)
+            raise
+        finally:
+            user_time.end()
+            self._tracker.name_none()
+        if isinstance(waiting, WaitingAction):
+            self.wait(waiting, began)
+            return False
+        self._measures.end_action(action.name, time.perf_counter_ns() - began)
+        return True
+
+    def call(self, action: Action, event: Event, context: WorkerContext) -> Any:
+        """Perform the first step of an action.
+
+        Returns a `WaitingAction`, for `wait`, if it waits. Raises what it has raised.
+        """
+        run = context.run
+        lane = run.lane
+        references = getrefcount(context)
+        of_memory, of_fields = getrefcount(lane.memory), getrefcount(lane.fields)
+        try:
+            if action.is_async:
+                coroutine = action.fn(event, context)
+            else:
+                coroutine = self._threads.run(action.fn, event, context)
+            result = self._first_steps.perform(coroutine, run)
+            if result.__class__ is ActionCoroutine:
+                return WaitingAction(run, action, result, context, of_memory, of_fields)
+            if result is not None:
+                action.check_result(result)
+        except BaseException:
+            run.renew_memory()
+            raise
+        if run.suspended_until is not None:
+            raise SuspendRun(run.suspended_until)
+        if (
+            getrefcount(context) > references
+            or getrefcount(lane.memory) > of_memory
+            or getrefcount(lane.fields) > of_fields
+            or _has_more(run)
+        ):
+            run.renew_memory()
+        return None
+
+    def wait(self, waiting: WaitingAction, began: int) -> None:
+        """Have an action that waits go on as a task.
+
+        `began` is when its first step has begun, in nanoseconds of the monotonic clock.
+        """
+        run = waiting.run
+        waiting.began = began
+        self._under_way[run.number] = waiting
+        waiting.coroutine.start()
 
     def run_of(self, number: int) -> Run | None:
         """Return the run of this number whose action is under way; None if there is none."""
         known = self._under_way.get(number)
-        return None if known is None else known[0]
+        return None if known is None else known.run
 
     def under_way(self, most: int) -> list[tuple[int, str, float]]:
         """Number, action and begin, in seconds since the epoch, of the oldest actions under way."""
-        clock = time.time() - self._loop.time()
+        clock = time.time() - time.perf_counter()
         return [
-            (number, run.action.name if run.action is not None else "", clock + began)
-            for number, (run, began, _) in islice(self._under_way.items(), most)
+            (number, waiting.action.name, clock + waiting.began / SECOND)
+            for number, waiting in islice(self._under_way.items(), most)
         ]
 
     def overdue(self) -> str:
         """Describe the action that has been under way for longest; empty if that is not long."""
         if not self._under_way:
             return ""
-        run, began, _ = next(iter(self._under_way.values()))
-        seconds = self._loop.time() - began
+        oldest = next(iter(self._under_way.values()))
+        run, action = oldest.run, oldest.action.name
+        seconds = (time.perf_counter_ns() - oldest.began) / SECOND
         if seconds < OVERDUE_SECONDS:
             return ""
-        action = run.action.name if run.action is not None else None
         place = waited_for(run.task) if run.task is not None else ""
         waits = f", {place}" if place else ""
         return (
@@ -126,36 +260,27 @@ class AsyncActions:
             f" {action!r} for {seconds:.0f} s{waits}"
         )
 
-    async def _perform(
-        self, run: Run, event: Event, action: Action, context: WorkerContext
-    ) -> None:
-        failure: BaseException | None = None
-        began = time.perf_counter_ns()
+    def _ended(self, number: int, result: Any, failure: BaseException | None) -> None:
+        """End an action that has waited."""
+        if self._closed and is_of(failure, (asyncio.CancelledError, GeneratorExit)):
+            return
+        waiting = self._under_way.pop(number)
+        run, action = waiting.run, waiting.action
         try:
-            result = None
-            if run.expired:
-                failure = RunTimeoutError()
-            elif action.is_async:
-                result = await action.fn(event, context)
-            else:
-                result = await self._threads.run(action.fn, event, context)
             if result is not None:
                 action.check_result(result)
-        except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
-            if self._closed and is_of(error, (asyncio.CancelledError, GeneratorExit)):
-                return
+        except ActionResultError as error:
             failure = error
         try:
             run.task = None
-            self._under_way.pop(run.number, None)
-            self._measures.user_time.end()  # what follows is not the action's
-            end_context(context)
+            if failure is not None or waiting.is_left():
+                run.renew_memory()
             moment = failure.moment if type(failure) is SuspendRun else run.suspended_until
-            if moment is None and type(failure) is not NotBegunError:
-                self._measures.end_action(action.name, time.perf_counter_ns() - began)
             if type(failure) is NotBegunError:
                 self._dropped(run, action)
-            elif moment is None:
+                return
+            if moment is None:
+                self._measures.end_action(action.name, time.perf_counter_ns() - waiting.began)
                 self._finished(run, action, failure)
             else:
                 self._suspended(run, action, moment)
@@ -164,25 +289,23 @@ class AsyncActions:
 
     def _give_up(self, run: WaitingRun, moment: float) -> None:
         """Give up the execution of an action that only waits."""
-        known = self._under_way.get(run.number)
-        if known is None or known[0] is not run or known[0].suspended_until is not None:
+        task = run.task
+        if task is None or not isinstance(run, Run) or run.suspended_until is not None:
             return
-        waiting, _, context = known
-        waiting.suspended_until = moment
-        waiting.awaited = self._services.questions.awaited_of(waiting.tokens)
-        end_context(context)
-        assert waiting.task is not None  # noqa: S101 (it is under way)
-        if has_started_tasks(waiting.task):
-            for task in tasks_of_run(waiting.number):
-                if task is not waiting.task:
-                    task.cancel()
-        waiting.task.cancel()
+        run.suspended_until = moment
+        run.awaited = self._services.questions.awaited_of(run.tokens)
+        run.renew_memory()
+        if has_started_tasks(task):
+            for each in tasks_of_run(run.number):
+                if each is not task:
+                    each.cancel()
+        task.cancel()
 
     def suspend_waiting(self) -> None:
         """Suspend all runs that do nothing but wait, now and from now on."""
         self.waits.suspend_after = SHORTEST_WAIT
-        for run, _, _ in list(self._under_way.values()):
-            self.waits.suspend_soon(run)
+        for waiting in list(self._under_way.values()):
+            self.waits.suspend_soon(waiting.run)
 
     @property
     def queued(self) -> int:
@@ -204,10 +327,9 @@ class AsyncActions:
             self._expire(run)
 
     def _expire(self, run: Run) -> None:
-        # Between two steps there is no task, and the next one will not start. A task that waits for
-        # its first turn must not be cancelled: nothing of it would run, not even its end.
+        # Between two steps there is no task, and the next one will not start.
         run.expired = True
-        if run.task is not None and has_begun(run.task):
+        if run.task is not None:
             _report_overdue(run, run.task, self.policy.run_timeout)
             run.task.cancel()
 

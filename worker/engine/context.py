@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ...agent.context import RunnerContext
-from ...agent.errors import DurableCallError, MemoryAccessError, TimerError
+from ...agent.errors import DurableCallError, MemoryAccessError, RunError, TimerError
 from ...agent.event import Event, OutputEvent, is_output
 from ...agent.events.identity import ORIGIN, is_early
 from ...agent.long_term.own_call import acall_of_memory, call_of_memory, is_of_memory
@@ -67,8 +67,10 @@ class WorkerContext(RunnerContext):
 
     def __init__(self, engine: Services, run: Run) -> None:
         self._engine = engine
-        self._run = run
-        self._lane = run.lane
+        self.run = run
+        self._lane = lane = run.lane
+        self._fields = lane.fields
+        """They have ended when the action has, if tasks or threads may still use the context."""
 
     @property
     def key(self) -> Any:
@@ -86,12 +88,14 @@ class WorkerContext(RunnerContext):
             TypeError: `event` is no event.
         """
         lane = self._lane
-        run = self._run
-        if lane.fields.is_guarded and inside_durable_call():
-            raise MemoryAccessError(
-                "send_event cannot be used inside a durable function: a replay would not send the "
-                "event again. Return what it needs, and send it after the call"
-            )
+        run = self.run
+        if self._fields.is_guarded:
+            self._refuse_ended("an event")
+            if inside_durable_call():
+                raise MemoryAccessError(
+                    "send_event cannot be used inside a durable function: a replay would not send "
+                    "the event again. Return what it needs, and send it after the call"
+                )
         if isinstance(event, OutputEvent):
             place = run.offset if run.owned is None else run.origin
             run.outputs.append(self._engine.encode(lane.key_bytes, event.output, place))
@@ -115,6 +119,7 @@ class WorkerContext(RunnerContext):
 
     def stream(self, text: str, *, reasoning: str = "") -> None:
         """Show text to the client of the input; see `RunnerContext.stream`."""
+        self._refuse_ended("ctx.stream")
         texts = self._engine.texts
         if texts is None:
             return
@@ -123,7 +128,7 @@ class WorkerContext(RunnerContext):
         else:
             if not self._has_stream:
                 self._has_stream = True
-                self._stream = texts.of_call(self._run, ACTION)
+                self._stream = texts.of_call(self.run, ACTION)
             stream = self._stream
         if stream is not None:
             stream.write(text, reasoning=reasoning)
@@ -133,20 +138,24 @@ class WorkerContext(RunnerContext):
     @property
     def short_term_memory(self) -> MemoryObject:
         """The key's memory."""
+        if self._fields.ended:
+            self._refuse_ended("memory")
         return self._lane.memory
 
     @property
     def sensory_memory(self) -> MemoryObject:
         """The run's memory, empty when the run begins."""
+        self._refuse_ended("memory")
         if self._sensory is None:
-            self._sensory = WorkerMemory(self._run.sensory_fields(), MemoryType.SENSORY)
+            self._sensory = WorkerMemory(self.run.sensory_fields(), MemoryType.SENSORY)
         return self._sensory
 
     @property
     def long_term_memory(self) -> LongTermMemory:
         """The key's memory sets, and those that all keys share."""
-        reads = RecordedReads(self._engine, self._run, self._wait_for_siblings)
-        return WorkerLongTermMemory(self, self._run, self._engine.all_shards, reads)
+        self._refuse_ended("long-term memory")
+        reads = RecordedReads(self._engine, self.run, self._wait_for_siblings)
+        return WorkerLongTermMemory(self, self.run, self._engine.all_shards, reads)
 
     # -- durable calls ------------------------------------------------------------------------
 
@@ -167,7 +176,7 @@ class WorkerContext(RunnerContext):
                 " ctx.durable_execute_async can await"
             )
         call = DurableCall(
-            self._engine, self._run, func, args, kwargs, options=options, is_async=False
+            self._engine, self.run, func, args, kwargs, options=options, is_async=False
         )
         if call.record is not None:
             return call.replay(call.record)
@@ -179,7 +188,7 @@ class WorkerContext(RunnerContext):
                 raise SuspendRun(call.next_moment)
             try:
                 result = self._attempt(call, options)
-                record(self._run, call.log, call.outcome(result), partial(call.count, result))
+                record(self.run, call.log, call.outcome(result), partial(call.count, result))
             finally:
                 call.leave()
             if call.record is not None:
@@ -193,7 +202,7 @@ class WorkerContext(RunnerContext):
                 call.admission.enter_now(self._engine.waits)
             begun = call.begun()
             if begun is not None:
-                self._engine.recorder.record_call_now(self._run, call.log, begun)
+                self._engine.recorder.record_call_now(self.run, call.log, begun)
             try:
                 with call.under_way(), durable_section():
                     result = call_limited(call.work, options.timeout, call.name)
@@ -211,7 +220,7 @@ class WorkerContext(RunnerContext):
             return await acall_of_memory(func, args, kwargs)
         options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
         call = DurableCall(
-            self._engine, self._run, func, args, kwargs, options=options, is_async=True
+            self._engine, self.run, func, args, kwargs, options=options, is_async=True
         )
         if call.record is not None:
             return call.replay(call.record)
@@ -224,7 +233,7 @@ class WorkerContext(RunnerContext):
             try:
                 result = await self._attempt_async(call, options)
                 outcome = call.outcome(result)
-                await record(self._run, call.log, outcome, partial(call.count, result))
+                await record(self.run, call.log, outcome, partial(call.count, result))
             finally:
                 call.leave()
             if call.record is not None:
@@ -238,7 +247,7 @@ class WorkerContext(RunnerContext):
                 await call.admission.enter(self._engine.waits)
             begun = call.begun()
             if begun is not None:
-                await self._engine.recorder.record_call(self._run, call.log, begun)
+                await self._engine.recorder.record_call(self.run, call.log, begun)
             try:
                 with call.under_way():
                     work = self._perform(call.work, in_place=call.is_async)
@@ -256,7 +265,7 @@ class WorkerContext(RunnerContext):
         tracer = self._engine.tracer
         if tracer is None:
             return nullcontext(Execution())
-        return trace_of(self._run, tracer).execution(entity, name, metadata)
+        return trace_of(self.run, tracer).execution(entity, name, metadata)
 
     def notice(self, text: str) -> None:
         """Report a probable mistake of the agent."""
@@ -269,7 +278,7 @@ class WorkerContext(RunnerContext):
 
     def is_on_record(self, func: Callable[..., Any], /, *args: Any) -> bool:
         """Whether a call is on record that this execution has not made yet."""
-        log = self._run.call_log()
+        log = self.run.call_log()
         return log.replaying and log.has(identify_call(func, args, {}))
 
     async def _perform(self, work: Callable[[], Any], *, in_place: bool) -> Any:
@@ -291,7 +300,20 @@ class WorkerContext(RunnerContext):
                 raise log.divergence(call.name, call.identity)
             await asyncio.sleep(0.001)
 
+    def _refuse_ended(self, what: str) -> None:
+        """Raise RunError after the end of the action."""
+        if self._fields.ended:
+            raise RunError(
+                f"{what} came from a task or thread after the action had ended that started it:"
+                " await everything that uses the context",
+                hint="Await the task, or join the thread (from an async action:"
+                " await asyncio.to_thread(thread.join)), before the action returns. What is to go"
+                " on for longer is a run of its own: send an event.",
+            )
+
     def _refuse_nesting(self, func: Callable[..., Any]) -> None:
+        if self._fields.ended:
+            self._refuse_ended(f"a durable call of {function_name(func)}")
         if inside_durable_call():
             raise MemoryAccessError(
                 f"{function_name(func)} was to be called durably inside a durable function: the "
@@ -306,7 +328,7 @@ class WorkerContext(RunnerContext):
         return datetime_of(self._recorded_now())
 
     def _recorded_now(self) -> float:
-        step = WaitStep(self._engine, self._run, "ctx.now")
+        step = WaitStep(self._engine, self.run, "ctx.now")
         if step.record is None:
             step.check_divergence()
             step.issue(clock.now())
@@ -316,7 +338,7 @@ class WorkerContext(RunnerContext):
         """Wait, never shorter; see `RunnerContext.sleep`."""
         seconds = seconds_of(duration, "the duration of ctx.sleep")
         self._refuse_inside("ctx.sleep")
-        step = WaitStep(self._engine, self._run, "ctx.sleep", seconds)
+        step = WaitStep(self._engine, self.run, "ctx.sleep", seconds)
         if step.record is None:
             await self._wait_for_siblings(step)
             step.issue(clock.now() + seconds)
@@ -325,7 +347,7 @@ class WorkerContext(RunnerContext):
         step.end()
 
     async def _wait_until(self, moment: float) -> None:
-        await self._engine.waits.until(self._run, moment)
+        await self._engine.waits.until(self.run, moment)
 
     async def wait_for(
         self,
@@ -336,13 +358,13 @@ class WorkerContext(RunnerContext):
         id: str | None = None,
     ) -> Any:
         """Wait for an answer from outside; see `RunnerContext.wait_for`."""
-        self._refuse_inside("ctx.wait_for")
+        self._refuse_inside(f"ctx.wait_for({name!r})")
         check_name(name)
         seconds = None if timeout is None else seconds_of(timeout, "the timeout of ctx.wait_for")
         # Without an id as older versions have identified it.
         told_apart = (name, seconds) if id is None else (name, seconds, id)
-        step = WaitStep(self._engine, self._run, "ctx.wait_for", *told_apart)
-        asking = Asking(self._engine, self._run, name)
+        step = WaitStep(self._engine, self.run, "ctx.wait_for", *told_apart)
+        asking = Asking(self._engine, self.run, name)
         if step.record is None:
             await self._wait_for_siblings(step)
             step.issue(asking.ask(seconds, ask))
@@ -352,7 +374,7 @@ class WorkerContext(RunnerContext):
         with step.traced(name, asking.deadline):
             try:
                 if not asking.is_answered:
-                    await self._engine.waits.until(self._run, asking.deadline, asking.future())
+                    await self._engine.waits.until(self.run, asking.deadline, asking.future())
             finally:
                 asking.stop_waiting()
             await asking.settle()
@@ -388,14 +410,15 @@ class WorkerContext(RunnerContext):
             due = self._recorded_now() + delay
         else:
             raise TimerError("ctx.schedule was given no moment: pass `after`, `at` or `every`.")
-        return set_timer(self._engine, self._run, event, id, due, period)
+        return set_timer(self._engine, self.run, event, id, due, period)
 
     def cancel(self, id: str) -> bool:
         """Cancel a timer; see `RunnerContext.cancel`."""
-        self._refuse_inside("ctx.cancel")
-        return cancel_timer(self._engine, self._run, id)
+        self._refuse_inside(f"ctx.cancel({id!r})")
+        return cancel_timer(self._engine, self.run, id)
 
     def _refuse_inside(self, what: str) -> None:
+        self._refuse_ended(what)
         if inside_durable_call():
             raise MemoryAccessError(
                 f"{what} cannot be used inside a durable function: a replay would not call the "
@@ -422,7 +445,7 @@ class WorkerContext(RunnerContext):
     @property
     def action_config(self) -> dict[str, Any]:
         """The configuration in the action's declaration."""
-        action = self._run.action
+        action = self.run.action
         return action.config if action is not None else {}
 
     def get_action_config_value(self, key: str) -> Any:
@@ -442,12 +465,8 @@ class WorkerContext(RunnerContext):
     @property
     def action_metric_group(self) -> MetricGroup:
         """Metrics of the action that is running."""
-        action = self._run.action
+        action = self.run.action
         return self._engine.metrics.of_action(action.name if action is not None else "")
 
     def close(self) -> None:
         """Nothing to do: the worker closes what it made for the agent."""
-
-    def renew_memory(self) -> None:
-        """Take memory away from tasks and threads that the action has left running."""
-        self._run.renew_memory()

@@ -33,7 +33,6 @@ from ..runs.traced import next_traced, trace_late, traced_runs
 from ..tasks.executing import executing_thread
 from ..tasks.thread_pool import ThreadPool
 from ..waiting.questions import NO_ANSWERS, answer_in, is_perhaps_answer
-from ..waiting.waits import SuspendRun
 from .completion import RunCompletion
 from .context import WorkerContext
 from .owned_runs import OwnedRuns
@@ -265,14 +264,15 @@ class Engine:
     def _run_simply(  # noqa: C901, PLR0912, PLR0915 (inline, as the text says)
         self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
     ) -> bool:
-        """Do the work of `_run` for inputs that start one synchronous action, on a shorter path.
+        """Do the work of `_run` for inputs that start one action, on a shorter path.
 
         Where throughput matters nearly all inputs are of this kind, so the loop does inline, in the
         same order, the work of `_start` and of the functions behind it. A run that needs more (it
-        sends events, makes durable calls, fails) continues in the `RunDriver`.
+        sends events, makes durable calls, waits, fails) continues in the `RunDriver`.
         """
         lanes, group, name_input = self._lanes, self._group, self._beacon.naming(action.name)
-        decode, call, clock = self._decode, action.fn, time.monotonic_ns
+        decode, clock, is_async = self._decode, time.monotonic_ns, action.is_async
+        call = self._driver.starter(action) if is_async else action.fn
         limit, here, measures = round(until * SECOND), self._here, self.metrics.measures
         times, executed = measures.plain_times(action.name), 0
         exhausted, (traced, slow) = True, traced_runs(self.tracer)
@@ -299,15 +299,21 @@ class Engine:
                     self._driver.begin(run)
                     continue
                 event = input_event(value, (key, offset, 0, 0))
-                here.run = run
+                here.run = None if is_async else run
                 began = clock()
                 result = call(event, WorkerContext(self, run))
                 ended = clock()
                 if result is not None:
+                    if is_async:
+                        self._driver.wait(run, result, (began, ended))
+                        exhausted = ended <= limit
+                        if exhausted:
+                            continue
+                        break
                     action.check_result(result)
             except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
                 ended = clock()
-                self._fail_simply(run, action, error, (began, ended))
+                self._driver.fail_begun(run, error, (began, ended))
             else:
                 times.words[executed] = ended - began or 1
                 executed += 1
@@ -335,17 +341,6 @@ class Engine:
                 break
         measures.take_plain_times(action.name, executed)
         return exhausted
-
-    def _fail_simply(
-        self, run: Run, action: Action, error: BaseException, moments: tuple[int, int]
-    ) -> None:
-        """Fail a run; `moments`: when its action was begun (0: never), and has ended."""
-        began, ended = moments
-        if began and type(error) is not SuspendRun:
-            self.metrics.measures.end_plain_actions(action.name, [ended - began])
-        trace_late(run, self.tracer, began or ended)
-        self._completion.occupy(run)
-        self._driver.fail(run, error)
 
     def _start(
         self, lane: Lane, offset: int, payload: bytes, rejection: dict[str, Any] | None
@@ -442,13 +437,13 @@ class Engine:
         self._simple = self._find_simple_action()
 
     def _find_simple_action(self) -> Action | None:
-        """The one synchronous action that inputs start, if the agent is of that kind."""
+        """The one action that inputs start, if the agent is of that kind."""
         policy = self._policy
         if self.plan.conditions or self.recordings is not None:
             return None
         actions = self.plan.route(InputEvent(input=None))
         plain = not (policy.sync_in_threads or policy.timed or self.hooks or self._wants_ends)
-        return actions[0] if plain and len(actions) == 1 and not actions[0].is_async else None
+        return actions[0] if plain and len(actions) == 1 else None
 
     # -- the end ------------------------------------------------------------------------------
 

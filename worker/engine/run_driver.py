@@ -1,14 +1,16 @@
 """Performs runs step by step, from the first action to the end.
 
-A synchronous action is called right here; an asynchronous one becomes a task (`async_actions`). A
-run of several steps parks after each until its effects are on record. A run that fails is tried
-again on the spot, because the key's later inputs have to wait for it anyway.
+A synchronous action is called right here, and so is the first step of an asynchronous one, which
+becomes a task if it waits (`async_actions`). A run of several steps parks after each until its
+effects are on record. A run that fails is tried again on the spot, because the key's later inputs
+have to wait for it anyway.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import RunTimeoutError
@@ -18,7 +20,7 @@ from ...store import clock
 from ...store.encoding.values import loads
 from ...store.records.offsets import RunKind
 from ..hooks import WorkerHook
-from ..runs.traced import begin_trace
+from ..runs.traced import begin_trace, trace_late
 from ..tasks.executing import executing_thread
 from ..waiting.questions import NO_ANSWERS, answer_in
 from ..waiting.waits import SuspendRun
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from ..policy import Policy
     from ..runs.lane import Lane
     from ..runs.run import Run
+    from .async_actions import WaitingAction
     from .completion import RunCompletion
     from .services import Services
 
@@ -197,11 +200,12 @@ class RunDriver:
                 if run.trace is not None:
                     run.trace.start_action(action.name, event)
                 if action.is_async or self._policy.sync_in_threads:
-                    self._actions.start(run, event, action)
-                    return
-                self._beacon.name_action(action.name, run.number)
-                self._name_in_beacon(run)
-                self._call(run, action, event)
+                    if not self._start(run, action, event):
+                        return
+                else:
+                    self._beacon.name_action(action.name, run.number)
+                    self._name_in_beacon(run)
+                    self._call(run, action, event)
                 self._executed[action.name] += 1
         except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
             self.fail(run, error)
@@ -210,6 +214,54 @@ class RunDriver:
             self._completion.succeed(run)
         else:
             self.end_step(run)
+
+    def _start(self, run: Run, action: Action, event: Event) -> bool:
+        """Start an action that may wait; returns whether it has returned."""
+        error: BaseException | None = None
+        has_ended = True
+        try:
+            has_ended = self._actions.start(run, event, action)
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            if has_ended and self._hooks is not None:
+                self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, error)
+        return has_ended
+
+    def starter(self, action: Action) -> Callable[[Event, WorkerContext], Any]:
+        """A function that performs the first step of an asynchronous action.
+
+        It returns what `wait` needs if the action waits, raises what the action has raised, and
+        returns None otherwise.
+        """
+        return partial(self._actions.call, action)
+
+    def wait(self, run: Run, waiting: WaitingAction, moments: tuple[int, int]) -> None:
+        """Go on later with a run that was begun on the short path, and whose action waits.
+
+        `moments` are when its first step was begun and has ended, in nanoseconds of the monotonic
+        clock.
+        """
+        began, ended = moments
+        self._measures.user_time.add(ended - began)
+        self._completion.occupy(run)
+        run.route = self._route
+        run.unheard = self._unheard
+        trace_late(run, self._tracer, began)
+        self._actions.wait(waiting, began)
+
+    def fail_begun(self, run: Run, error: BaseException, moments: tuple[int, int]) -> None:
+        """Fail a run that was begun on the short path.
+
+        `moments` are when its action was begun, 0 if that was not done, and when it has ended.
+        """
+        began, ended = moments
+        if began and run.action is not None and type(error) is not SuspendRun:
+            self._measures.end_plain_actions(run.action.name, [ended - began])
+        trace_late(run, self._tracer, began or ended)
+        self._completion.occupy(run)
+        self.fail(run, error)
 
     def _call(self, run: Run, action: Action, event: Event) -> None:
         """Call a plain action on the loop's thread."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ...agent.waiting.moments import Duration
     from ..durable.call_options import CallOptions
     from ..engine.durable_call import DurableCall
+    from ..engine.services import Services
+    from ..runs.run import Run
     from .interceptor import Interceptor
 
 __all__ = ["abandon", "action_in", "described", "intercept", "offset_in"]
@@ -29,11 +31,11 @@ _OPTIONS: Final = ("retry", "timeout", "reconciler", "limit")
 _making: ContextVar[MadeCall | None] = ContextVar("tamias-intercepted-call", default=None)
 
 
-def intercept(ctx: RunnerContext, interceptor: Interceptor) -> None:
-    """Have the calls of a context go by an interceptor."""
-    if isinstance(ctx, WorkerContext):
-        ctx.__class__ = InterceptedContext
-        ctx.__dict__["interceptor"] = interceptor
+def intercept(ctx: RunnerContext, interceptor: Interceptor) -> RunnerContext:
+    """A context in place of another, whose calls go by an interceptor."""
+    if not isinstance(ctx, WorkerContext):
+        return ctx
+    return InterceptedContext(ctx._engine, ctx.run, interceptor)  # noqa: SLF001 (as below)
 
 
 def abandon(ctx: RunnerContext) -> None:
@@ -44,24 +46,26 @@ def abandon(ctx: RunnerContext) -> None:
 
 def offset_in(ctx: RunnerContext) -> int:
     """The offset of the input whose run a context is of; of a timer, its run's number."""
-    return offset_of(ctx._run.offset) if isinstance(ctx, WorkerContext) else -1  # noqa: SLF001 (as above)
+    return offset_of(ctx.run.offset) if isinstance(ctx, WorkerContext) else -1
 
 
 def action_in(ctx: RunnerContext) -> str:
     """The name of the action that a context belongs to."""
-    action = ctx._run.action if isinstance(ctx, WorkerContext) else None  # noqa: SLF001 (as above)
+    action = ctx.run.action if isinstance(ctx, WorkerContext) else None
     return "" if action is None else action.name
 
 
 def described(ctx: RunnerContext) -> str:
     """What the run of a context is of: `input 3`."""
-    return ctx._run.describe() if isinstance(ctx, WorkerContext) else ""  # noqa: SLF001 (as above)
+    return ctx.run.describe() if isinstance(ctx, WorkerContext) else ""
 
 
 class InterceptedContext(WorkerContext):
     """The class of the context of an intercepted action."""
 
-    interceptor: Interceptor
+    def __init__(self, engine: Services, run: Run, interceptor: Interceptor) -> None:
+        super().__init__(engine, run)
+        self.interceptor = interceptor
 
     def send_event(self, event: Event) -> None:
         """As `RunnerContext.send_event`."""
@@ -153,4 +157,4 @@ class InterceptedContext(WorkerContext):
         return await super().wait_for(name, timeout, ask, id=id)
 
     def _unclaimed(self) -> Iterator[Any]:
-        return self._run.call_log().unclaimed()
+        return self.run.call_log().unclaimed()

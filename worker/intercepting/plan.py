@@ -29,7 +29,7 @@ def intercepted(plan: AgentPlan, interceptor: Interceptor) -> AgentPlan:
 
 
 def _perform(action: Action, interceptor: Interceptor, event: Event, ctx: RunnerContext) -> Any:
-    intercept(ctx, interceptor)
+    ctx = intercept(ctx, interceptor)
     with interceptor.around(action, event, ctx):
         return action.fn(event, ctx)
 
@@ -37,6 +37,6 @@ def _perform(action: Action, interceptor: Interceptor, event: Event, ctx: Runner
 async def _perform_async(
     action: Action, interceptor: Interceptor, event: Event, ctx: RunnerContext
 ) -> Any:
-    intercept(ctx, interceptor)
+    ctx = intercept(ctx, interceptor)
     with interceptor.around(action, event, ctx):
         return await action.fn(event, ctx)

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
     from ...agent.events.identity import EarlyOrigin
 
 
@@ -43,11 +41,13 @@ class ExecutedRun(Protocol):
 class ExecutingThread:
     """What a thread executes."""
 
-    __slots__ = ("run",)
+    __slots__ = ("coroutine", "run")
 
     def __init__(self) -> None:
         self.run: ExecutedRun | None = None
         """The run whose plain action it executes."""
+        self.coroutine: object | None = None
+        """The tracked coroutine (`tracking`) that steps."""
 
 
 offsets_of_threads: dict[int, int] = {}
@@ -67,15 +67,8 @@ def executing_thread() -> ExecutingThread:
 
 _run: ContextVar[tuple[ExecutedRun, int] | None] = ContextVar("tamias-executed-run", default=None)
 
-
-def enter(run: ExecutedRun) -> Token[tuple[ExecutedRun, int] | None]:
-    """Have what is started from now on belong to the current step of a run."""
-    return _run.set((run, run.step))
-
-
-def leave(token: Token[tuple[ExecutedRun, int] | None]) -> None:
-    """End `enter`."""
-    _run.reset(token)
+enter: Final = _run.set
+"""Has what is started from now on in this context belong to a step of a run."""
 
 
 def executed_run() -> tuple[ExecutedRun, int] | None:

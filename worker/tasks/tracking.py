@@ -4,41 +4,54 @@ The beacon (`worker/beacon.py`) names the input whose code is executed, so that 
 suspect. For a plain action the engine names it before the call. An asynchronous action is executed
 in steps, other runs step in between, and the event loop decides on the order. So each coroutine of
 a run is wrapped into an object that is a coroutine to the loop and names the input in each step:
-the action itself, and every task that it starts (`gather`, `TaskGroup`, ...), since a task inherits
-the context of the code that makes it. That costs some tenths of a microsecond per step, of
-asynchronous actions only. Callbacks and threads are not tracked.
+the action itself (`action_coroutine`), and every task that it starts (`gather`, `TaskGroup`, ...),
+since a task inherits the context of the code that makes it. That costs some tenths of a microsecond
+per step, of asynchronous actions only. Callbacks and threads are not tracked.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
 import time
 from collections.abc import Coroutine
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import RunError
 from ...agent.failures.error_text import one_line
 from ..durable.call_log import inside_durable_call
-from .executing import enter, leave
+from .executing import executed_run, executing_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from ..beacon import Beacon
     from ..metering.measures import UserTime
-    from .executing import ExecutedRun
-
-_offset: ContextVar[int | None] = ContextVar("tamias-run", default=None)
-"""The input whose run the current task belongs to; None for none."""
-
 
 _now: Final = time.perf_counter_ns
 
 _ENDS_LOOP: Final = (SystemExit, KeyboardInterrupt)
 """Exceptions with which a task ends the whole event loop, and so the worker."""
+
+
+class StepTracker:
+    """Names the input whose coroutine steps, and measures the time: one for all of a worker.
+
+    Attributes:
+        name: called with the number of the run before each step.
+        name_none: called after each step.
+        user_time: how long steps have taken.
+        here: what the loop's thread executes.
+    """
+
+    __slots__ = ("here", "name", "name_none", "user_time")
+
+    def __init__(self, beacon: Beacon, user_time: UserTime, *, timed: bool) -> None:
+        """`timed`: whether runs have a time limit, so that the beacon needs the step's begin."""
+        self.user_time = user_time
+        self.here = executing_thread()
+        self.name: Callable[[int], None] = beacon.name_step if timed else beacon.name_input
+        self.name_none: Callable[[], None] = beacon.end_step if timed else beacon.name_none
 
 
 class TrackedCoroutine(Coroutine[Any, Any, Any]):
@@ -49,11 +62,9 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
 
     __slots__ = (
         "__weakref__",
-        "_beacon",
         "_calls",
         "_children",
-        "_send",
-        "_user_time",
+        "_tracker",
         "coroutine",
         "has_children",
         "offset",
@@ -63,13 +74,12 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
     def __init__(
         self,
         coroutine: Coroutine[Any, Any, Any],
-        beacon: Beacon,
+        tracker: StepTracker,
         offset: int,
         path: tuple[int, ...] | None,
-        user_time: UserTime,
     ) -> None:
         self.coroutine = coroutine
-        self._user_time = user_time
+        self._tracker = tracker
         self.offset = offset
         self.path = path
         """Which task of the action it is: the how manieth that its parent has started, after the
@@ -78,8 +88,6 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         self._calls = 0
         self.has_children = False
         """Whether it has started tasks."""
-        self._beacon = beacon
-        self._send = coroutine.send
 
     def next_child(self) -> tuple[int, ...] | None:
         """The path of the next task that it starts.
@@ -99,27 +107,35 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
 
     def send(self, value: Any) -> Any:
         """Perform one step."""
-        self._beacon.name_input(self.offset)
-        self._user_time.began = _now()
+        tracker = self._tracker
+        here = tracker.here
+        outer, here.coroutine = here.coroutine, self
+        tracker.name(self.offset)
+        tracker.user_time.began = _now()
         try:
-            return self._send(value)
+            return self.coroutine.send(value)
         except _ENDS_LOOP as error:
             raise _harmless(error) from error
         finally:
-            self._user_time.end()
-            self._beacon.name_none()
+            tracker.user_time.end()
+            tracker.name_none()
+            here.coroutine = outer
 
     def throw(self, *error: Any) -> Any:
         """Perform one step, which begins with an exception."""
-        self._beacon.name_input(self.offset)
-        self._user_time.began = _now()
+        tracker = self._tracker
+        here = tracker.here
+        outer, here.coroutine = here.coroutine, self
+        tracker.name(self.offset)
+        tracker.user_time.began = _now()
         try:
             return self.coroutine.throw(*error)
         except _ENDS_LOOP as raised:
             raise _harmless(raised) from raised
         finally:
-            self._user_time.end()
-            self._beacon.name_none()
+            tracker.user_time.end()
+            tracker.name_none()
+            here.coroutine = outer
 
     def close(self) -> None:
         """End it."""
@@ -132,73 +148,23 @@ class TrackedCoroutine(Coroutine[Any, Any, Any]):
         return getattr(self.coroutine, name)
 
 
-class TimedCoroutine(TrackedCoroutine):
-    """A tracked coroutine where runs have a time limit: the beacon also has the step's begin."""
-
-    __slots__ = ()
-
-    def send(self, value: Any) -> Any:
-        """As `TrackedCoroutine.send`."""
-        self._beacon.name_step(self.offset)
-        self._user_time.began = _now()
-        try:
-            return self._send(value)
-        except _ENDS_LOOP as error:
-            raise _harmless(error) from error
-        finally:
-            self._user_time.end()
-            self._beacon.end_step()
-
-    def throw(self, *error: Any) -> Any:
-        """As `TrackedCoroutine.throw`."""
-        self._beacon.name_step(self.offset)
-        self._user_time.began = _now()
-        try:
-            return self.coroutine.throw(*error)
-        except _ENDS_LOOP as raised:
-            raise _harmless(raised) from raised
-        finally:
-            self._user_time.end()
-            self._beacon.end_step()
-
-
 class TaskFactory:
     """Makes the tasks of a worker's event loop; those of runs are tracked."""
 
-    def __init__(self, beacon: Beacon, user_time: UserTime, *, timed: bool) -> None:
-        """`timed`: whether runs have a time limit."""
-        self._beacon = beacon
-        self._user_time = user_time
-        self._kind = TimedCoroutine if timed else TrackedCoroutine
+    def __init__(self, tracker: StepTracker) -> None:
+        self._tracker = tracker
 
     def __call__(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
     ) -> asyncio.Task[Any]:
         """Make a task; it belongs to the run of the code that starts it."""
-        offset = _offset.get()
-        if offset is not None and asyncio.iscoroutine(coroutine):
+        executed = executed_run()
+        if executed is not None and asyncio.iscoroutine(coroutine):
+            offset = executed[0].number
             parent = _current(offset)
             path = None if parent is None else parent.next_child()
-            coroutine = self._kind(coroutine, self._beacon, offset, path, self._user_time)
+            coroutine = TrackedCoroutine(coroutine, self._tracker, offset, path)
         return asyncio.Task(coroutine, loop=loop, **options)
-
-    def start(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        coroutine: Coroutine[Any, Any, None],
-        offset: int,
-        run: ExecutedRun | None = None,
-    ) -> asyncio.Task[None]:
-        """Start the task that performs an action of the run of an input."""
-        token = _offset.set(offset)
-        entered = None if run is None else enter(run)
-        try:
-            tracked = self._kind(coroutine, self._beacon, offset, (), self._user_time)
-            return asyncio.Task(tracked, loop=loop)
-        finally:
-            _offset.reset(token)
-            if entered is not None:
-                leave(entered)
 
 
 _WAIT_FOR: Final = asyncio.wait_for.__code__.co_filename
@@ -210,12 +176,8 @@ def _harmless(error: BaseException) -> RunError:
 
 
 def _current(offset: int) -> TrackedCoroutine | None:
-    """The coroutine of the task that is running, if it is of the run of this input."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # in a thread
-        return None
-    coroutine = None if task is None else task.get_coro()
+    """The coroutine that steps in this thread, if it is of the run of this input."""
+    coroutine = executing_thread().coroutine
     if isinstance(coroutine, TrackedCoroutine) and coroutine.offset == offset:
         return coroutine
     return None
@@ -235,7 +197,8 @@ def current_path(offset: int) -> tuple[bool, tuple[int, ...] | None]:
 
 def current_offset() -> int | None:
     """The input whose run the code belongs to that calls this, in a task or on a thread."""
-    return _offset.get()
+    executed = executed_run()
+    return None if executed is None else executed[0].number
 
 
 def offset_of_task(task: asyncio.Task[Any]) -> int | None:
@@ -295,8 +258,3 @@ def _limits(frame: Any) -> bool:
 def tasks_of_run(number: int) -> list[asyncio.Task[Any]]:
     """All tasks of the run of this number."""
     return [task for task in asyncio.all_tasks() if offset_of_task(task) == number]
-
-
-def has_begun(task: asyncio.Task[Any]) -> bool:
-    """Whether a task has had its first step."""
-    return inspect.getcoroutinestate(cast("Any", task.get_coro())) != inspect.CORO_CREATED

@@ -150,22 +150,29 @@ async def test_the_time_limit_is_for_all_steps_of_a_run(tmp_path: Path) -> None:
 
 
 @on_loop
-async def test_the_time_can_be_up_before_a_step_has_its_first_turn(tmp_path: Path) -> None:
-    started = []
+async def test_the_time_can_be_up_before_the_task_of_an_action_has_its_first_turn(
+    tmp_path: Path,
+) -> None:
+    cancelled = []
     agent = Agent()
 
     async def act(event: Any, ctx: RunnerContext) -> None:
-        started.append(event.input)
+        if event.input == 1:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                cancelled.append(event.input)
+                raise
 
     agent.add_action("act", [InputEvent], act)
     with bench(agent, tmp_path, max_attempts=1, run_timeout=60) as life:
         life.send(("k", 1), ("k", 2))
         run: Any = life.engine._lanes[encode_key("k")].run
-        # What the timer does: here between the start and the first turn.
+        # What the timer does: here between the first step and the task's first turn.
         life.engine._driver._actions._expire(run)
         await life.until(0, 1)
         assert [letter.cause for letter in life.letters()] == ["timeout"]
-        assert started == [2]
+        assert cancelled == [1]
 
 
 @on_loop

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.worker.steps import Steps
 from tamias.worker.beacon import Beacon
-from tamias.worker.metering.measures import UserTime
 from tamias.worker.tasks.stacks import END, stacks_on_request, task_text, tasks_text
-from tamias.worker.tasks.tracking import TaskFactory, offset_of_task
+from tamias.worker.tasks.tracking import offset_of_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 
 
 def run(
-    body: Callable[[TaskFactory, Beacon], Coroutine[Any, Any, None]], *, timed: bool = False
+    body: Callable[[Steps, Beacon], Coroutine[Any, Any, None]], *, timed: bool = False
 ) -> Beacon:
-    """Run something on a loop whose tasks are made by a factory; returns the beacon."""
+    """Run something on a loop whose tasks are tracked; returns the beacon."""
     beacon = Beacon()
 
     async def main() -> None:
-        factory = TaskFactory(beacon, UserTime(), timed=timed)
-        asyncio.get_running_loop().set_task_factory(factory)
-        await body(factory, beacon)
+        await body(Steps(beacon, timed=timed), beacon)
 
     asyncio.run(main())
     return beacon
@@ -39,9 +37,7 @@ def run(
 def test_each_run_is_named_in_its_own_steps(timed: bool) -> None:  # noqa: FBT001 - a parameter
     seen: list[tuple[int, int | None, bool]] = []
 
-    async def body(factory: TaskFactory, beacon: Beacon) -> None:
-        loop = asyncio.get_running_loop()
-
+    async def body(steps: Steps, beacon: Beacon) -> None:
         async def action(offset: int) -> None:
             for _ in range(3):
                 seen.append((offset, beacon.offset, beacon.is_async))
@@ -49,7 +45,7 @@ def test_each_run_is_named_in_its_own_steps(timed: bool) -> None:  # noqa: FBT00
                 await asyncio.sleep(0)
                 assert asyncio.current_task() is tasks[offset]
 
-        tasks = {offset: factory.start(loop, action(offset), offset) for offset in (7, 8)}
+        tasks = {offset: steps.start(action(offset), offset) for offset in (7, 8)}
         assert beacon.offset is None
         await asyncio.gather(*tasks.values())
 
@@ -61,7 +57,7 @@ def test_each_run_is_named_in_its_own_steps(timed: bool) -> None:  # noqa: FBT00
 def test_tasks_that_a_run_starts_are_named_and_others_are_not() -> None:
     named: dict[str, int | None] = {}
 
-    async def body(factory: TaskFactory, beacon: Beacon) -> None:
+    async def body(steps: Steps, beacon: Beacon) -> None:
         async def record(name: str) -> None:
             await asyncio.sleep(0)
             named[name] = beacon.offset
@@ -72,17 +68,14 @@ def test_tasks_that_a_run_starts_are_named_and_others_are_not() -> None:
         async def parent() -> None:
             await asyncio.wait_for(record("grandchild"), 5)
 
-        await asyncio.gather(
-            factory.start(asyncio.get_running_loop(), grandparent(), 41), record("stranger")
-        )
+        await asyncio.gather(steps.start(grandparent(), 41), record("stranger"))
 
     run(body)
     assert named == {"child": 41, "grandchild": 41, "stranger": None}
 
 
 def test_results_exceptions_and_cancellation_pass_through() -> None:
-    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
-        loop = asyncio.get_running_loop()
+    async def body(steps: Steps, _beacon: Beacon) -> None:
         cleaned: list[str] = []
 
         async def fail() -> None:
@@ -97,12 +90,12 @@ def test_results_exceptions_and_cancellation_pass_through() -> None:
                 cleaned.append("up")
 
         with pytest.raises(ValueError, match="theirs"):
-            await factory.start(loop, fail(), 1)
-        task = factory.start(loop, wait(), 2)
+            await steps.run(fail(), 1)
+        task = steps.start(wait(), 2)
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await task
+            await steps.outcome(2)
         assert cleaned == ["up"]
         with pytest.raises(TypeError):
             await asyncio.create_task(5)  # type: ignore[arg-type]
@@ -111,11 +104,11 @@ def test_results_exceptions_and_cancellation_pass_through() -> None:
 
 
 def test_a_wrapped_coroutine_looks_like_itself() -> None:
-    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
+    async def body(steps: Steps, _beacon: Beacon) -> None:
         async def action() -> None:
             await asyncio.sleep(0)
 
-        task = factory.start(asyncio.get_running_loop(), action(), 5)
+        task = steps.start(action(), 5)
         coroutine = task.get_coro()
         assert offset_of_task(task) == 5
         assert inspect.isawaitable(coroutine)
@@ -141,8 +134,8 @@ async def outermost() -> None:
 
 
 def test_the_stack_of_a_task_goes_down_to_what_it_waits_for() -> None:
-    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
-        task = factory.start(asyncio.get_running_loop(), outermost(), 5)
+    async def body(steps: Steps, _beacon: Beacon) -> None:
+        task = steps.start(outermost(), 5)
         await asyncio.sleep(0)
         text = task_text(task)
         assert "of input 5 (most recent call last)" in text
@@ -155,9 +148,8 @@ def test_the_stack_of_a_task_goes_down_to_what_it_waits_for() -> None:
 
 
 def test_of_very_many_tasks_some_are_written() -> None:
-    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
-        loop = asyncio.get_running_loop()
-        tasks = {factory.start(loop, outermost(), offset) for offset in range(100)}
+    async def body(steps: Steps, _beacon: Beacon) -> None:
+        tasks = {steps.start(outermost(), offset) for offset in range(100)}
         await asyncio.sleep(0)
         text = tasks_text(tasks)
         assert "of input 0 " in text
@@ -171,9 +163,9 @@ def test_of_very_many_tasks_some_are_written() -> None:
 def test_a_signal_writes_threads_and_tasks(tmp_path: Path) -> None:
     path = tmp_path / "stacks"
 
-    async def body(factory: TaskFactory, _beacon: Beacon) -> None:
+    async def body(steps: Steps, _beacon: Beacon) -> None:
         loop = asyncio.get_running_loop()
-        task = factory.start(loop, outermost(), 5)
+        task = steps.start(outermost(), 5)
         await asyncio.sleep(0)
         with stacks_on_request(path, loop):
             for _ in range(2):

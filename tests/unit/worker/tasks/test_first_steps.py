@@ -1,0 +1,544 @@
+"""Coroutines of actions behave as tasks do, though their first steps are performed without one."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import weakref
+from contextvars import ContextVar, Token, copy_context
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.worker.steps import Steps
+from tamias.worker.beacon import Beacon
+from tamias.worker.tasks.tracking import has_started_tasks, tasks_of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    Op = tuple[Any, ...]
+
+FUTURES = 3
+VAR: ContextVar[int] = ContextVar("var", default=0)
+
+
+def on_loop(body: Callable[[Steps], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """A test that runs on a loop whose tasks are tracked."""
+
+    def test() -> None:
+        async def main() -> None:
+            await body(Steps(Beacon()))
+
+        asyncio.run(main())
+
+    return test
+
+
+# -- the same as a task -------------------------------------------------------------------------
+
+
+class Script:
+    """A coroutine made of operations, which logs what it sees."""
+
+    def __init__(self, operations: list[Op]) -> None:
+        self._operations = operations
+        self.log: list[Any] = []
+        loop = asyncio.get_running_loop()
+        self.futures: list[asyncio.Future[int]] = [loop.create_future() for _ in range(FUTURES)]
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[Any] | None = None
+        self._tokens: list[Token[int]] = []
+
+    async def run(self) -> str:
+        self._task = asyncio.current_task()
+        for number, operation in enumerate(self._operations):
+            self.log.append((number, await self._perform(operation)))
+            self.log.append((asyncio.current_task() is self._task, VAR.get()))
+        return "returned"
+
+    async def _perform(self, operation: Op) -> Any:
+        name, *arguments = operation
+        return await getattr(self, f"_{name}")(*arguments)
+
+    async def _turn(self) -> None:
+        await asyncio.sleep(0)
+
+    async def _wait(self, number: int) -> int:
+        return await self.futures[number]
+
+    async def _shield(self, number: int) -> int:
+        return await asyncio.shield(self.futures[number])
+
+    async def _wait_for(self, number: int) -> int:
+        return await asyncio.wait_for(self.futures[number], 60)
+
+    async def _gather(self, first: int, second: int) -> list[Any]:
+        results = await asyncio.gather(
+            self._wait(first), self._shield(second), return_exceptions=True
+        )
+        return [repr(each) for each in results]
+
+    async def _child(self, number: int) -> int:
+        return await asyncio.create_task(self._wait(number))
+
+    async def _first_of(self, first: int, second: int) -> int:
+        done, _ = await asyncio.wait(
+            {self.futures[first], self.futures[second]}, return_when=asyncio.FIRST_COMPLETED
+        )
+        return len(done)
+
+    async def _locked(self, number: int) -> int:
+        async with self._lock:
+            return await self.futures[number]
+
+    async def _queue(self) -> int:
+        queue: asyncio.Queue[int] = asyncio.Queue(1)
+        await queue.put(1)
+        asyncio.get_running_loop().call_soon(queue.get_nowait)
+        await queue.put(2)
+        return await queue.get()
+
+    async def _set(self, value: int) -> None:
+        self._tokens.append(VAR.set(value))
+
+    async def _reset(self) -> None:
+        if self._tokens:
+            VAR.reset(self._tokens.pop())
+
+    async def _name(self) -> bool:
+        task = asyncio.current_task()
+        assert task is not None
+        return bool(task.get_name()) and not task.done() and "pending" in repr(task)
+
+    async def _cancel(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    async def _fail(self) -> None:
+        raise LookupError("theirs")
+
+    async def _kept(self, operation: Op) -> Any:
+        try:
+            return await self._perform(operation)
+        except (asyncio.CancelledError, LookupError) as error:
+            return repr(error)
+
+    if sys.version_info >= (3, 11):
+
+        async def _timeout(self, number: int) -> Any:
+            try:
+                async with asyncio.timeout(0):
+                    return await self.futures[number]
+            except TimeoutError:
+                return "late"
+
+        async def _group(self, number: int) -> Any:
+            async with asyncio.TaskGroup() as group:
+                child = group.create_task(self._wait(number))
+                await asyncio.sleep(0)
+            return child.result()
+
+        async def _cancelling(self) -> int:
+            task = asyncio.current_task()
+            assert task is not None
+            return task.cancelling()
+
+
+def places() -> st.SearchStrategy[int]:
+    return st.integers(0, FUTURES - 1)
+
+
+def simple_operations() -> st.SearchStrategy[Op]:
+    names = ["turn", "queue", "reset", "name", "cancel", "fail"]
+    waits = ["wait", "shield", "wait_for", "child", "locked"]
+    if sys.version_info >= (3, 11):
+        names.append("cancelling")
+        waits += ["timeout", "group"]
+    return st.one_of(
+        st.tuples(st.sampled_from(names)),
+        st.tuples(st.just("set"), st.integers(1, 9)),
+        st.tuples(st.sampled_from(waits), places()),
+        st.tuples(st.sampled_from(["gather", "first_of"]), places(), places()),
+    )
+
+
+def operations() -> st.SearchStrategy[list[Op]]:
+    kept = st.tuples(st.just("kept"), simple_operations())
+    return st.lists(st.one_of(simple_operations(), kept), min_size=1, max_size=5)
+
+
+def events() -> st.SearchStrategy[list[tuple[str, int, bool]]]:
+    """What happens outside, to which future, and whether the coroutine waits before it."""
+    kinds = st.sampled_from(["cancel", "set", "set", "fail", "cancel future"])
+    return st.lists(st.tuples(kinds, places(), st.booleans()), max_size=5)
+
+
+async def settle() -> None:
+    """Let everything that is ready run."""
+    for _ in range(15):
+        await asyncio.sleep(0)
+
+
+async def play(
+    script: Script, task: asyncio.Future[Any], outside: list[tuple[str, int, bool]]
+) -> None:
+    for kind, number, later in outside:
+        if later or kind == "cancel":  # a task that its action starts has begun by then, or not
+            await settle()
+        future = script.futures[number]
+        if kind == "cancel":
+            task.cancel()
+        elif future.done():
+            continue
+        elif kind == "set":
+            future.set_result(number)
+        elif kind == "fail":
+            future.set_exception(LookupError("outside"))
+        else:
+            future.cancel()
+    await settle()
+    for future in script.futures:
+        if not future.done():
+            future.set_result(99)
+
+
+def outcome_of(future: asyncio.Future[Any]) -> str:
+    if future.cancelled():
+        return "cancelled"
+    error = future.exception()
+    return repr(future.result() if error is None else error)
+
+
+def quiet(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:
+    """Exceptions that nothing waits for any more are of no interest."""
+
+
+@given(operations=operations(), outside=events())
+def test_a_coroutine_sees_what_it_sees_as_a_task(
+    operations: list[Op], outside: list[tuple[str, int, bool]]
+) -> None:
+    async def as_task() -> tuple[list[Any], str]:
+        asyncio.get_running_loop().set_exception_handler(quiet)
+        script = Script(operations)
+        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def perform() -> None:
+            try:
+                outcome.set_result(await script.run())
+            except asyncio.CancelledError:
+                outcome.cancel()
+            except Exception as error:  # noqa: BLE001 (it is compared)
+                outcome.set_exception(error)
+
+        task = asyncio.create_task(perform())
+        await asyncio.sleep(0)
+        await play(script, task, outside)
+        await asyncio.wait({outcome})
+        return script.log, outcome_of(outcome)
+
+    async def in_steps() -> tuple[list[Any], str]:
+        asyncio.get_running_loop().set_exception_handler(quiet)
+        script = Script(operations)
+        steps = Steps(Beacon())
+        try:
+            begun = steps.begin(script.run(), 1)
+        except asyncio.CancelledError:
+            return script.log, "cancelled"
+        except Exception as error:  # noqa: BLE001 (it is compared)
+            return script.log, repr(error)
+        if begun == "returned":
+            return script.log, repr(begun)
+        task = steps.go_on(begun)
+        await play(script, task, outside)
+        await asyncio.wait({steps.outcome(1)})
+        await asyncio.wait({task})
+        return script.log, outcome_of(steps.outcome(1))
+
+    found, expected = asyncio.run(in_steps()), asyncio.run(as_task())
+    assert found == expected
+
+
+# -- at once ------------------------------------------------------------------------------------
+
+
+@on_loop
+async def test_a_cancellation_before_the_tasks_first_turn_cancels_what_it_waits_for(
+    steps: Steps,
+) -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    shielded: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def wait() -> int:
+        return await future
+
+    async def shield() -> int:
+        return await asyncio.shield(shielded)
+
+    async def pause() -> None:
+        await asyncio.sleep(0)
+
+    for number, coroutine in enumerate((wait(), shield(), pause())):
+        task = steps.start(coroutine, number)
+        task.cancel("theirs")
+        with pytest.raises(asyncio.CancelledError):
+            await steps.outcome(number)
+        await settle()
+        assert task.done()
+    assert (future.cancelled(), shielded.cancelled()) == (True, False)
+
+
+@on_loop
+async def test_a_cancellation_can_be_caught_before_the_tasks_first_turn(steps: Steps) -> None:
+    async def wait() -> str:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError as error:
+            await asyncio.sleep(0)
+            return f"kept {error}"
+        return "late"
+
+    task = steps.start(wait(), 1)
+    task.cancel()
+    assert (await steps.outcome(1)).startswith("kept")
+
+
+@on_loop
+async def test_several_coroutines_wait_for_one_future(steps: Steps) -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def wait() -> int:
+        return await future
+
+    ordinary = asyncio.ensure_future(wait())
+    for number in range(3):
+        steps.start(wait(), number)
+    await settle()
+    steps.start(wait(), 3)
+    future.set_result(7)
+    outcomes = [steps.outcome(number) for number in range(4)]
+    assert await asyncio.gather(ordinary, *outcomes) == [7] * 5
+
+
+@on_loop
+async def test_what_is_no_future_cannot_be_awaited(steps: Steps) -> None:
+    class Odd:
+        def __await__(self) -> Any:
+            yield "odd"
+
+    async def wait() -> None:
+        await Odd()
+
+    with pytest.raises(RuntimeError, match="bad yield"):
+        await steps.run(wait())
+
+
+@on_loop
+async def test_any_awaitable_is_performed(steps: Steps) -> None:
+    class Awaited:
+        def __await__(self) -> Any:
+            yield from asyncio.sleep(0).__await__()
+            return 5
+
+    awaited: Any = Awaited()
+    assert await steps.run(awaited) == 5
+
+
+# -- the current task ---------------------------------------------------------------------------
+
+
+@on_loop
+async def test_each_coroutine_has_a_task_of_its_own_and_the_caller_keeps_its_own(
+    steps: Steps,
+) -> None:
+    seen: list[Any] = []
+
+    async def act(waits: bool) -> None:  # noqa: FBT001
+        seen.append(asyncio.current_task())
+        if waits:
+            await asyncio.sleep(0)
+            assert asyncio.current_task() is seen[-1]
+
+    outer = asyncio.current_task()
+    for waits in (False, True, False, False, True):
+        await steps.run(act(waits))
+        assert asyncio.current_task() is outer
+    assert outer not in seen
+    assert len({id(task) for task in seen}) == len(seen)  # none is used again that was kept
+
+
+@on_loop
+async def test_a_task_that_is_asked_for_ends_with_its_coroutine(steps: Steps) -> None:
+    kept: list[asyncio.Task[Any]] = []
+
+    async def act(asks: bool) -> int:  # noqa: FBT001
+        task = asyncio.current_task()
+        assert task is not None
+        if asks:
+            assert not task.done()
+            assert task.get_coro() is not None
+        kept.append(task)
+        return 1
+
+    for asks in (True, False):
+        assert steps.begin(act(asks), 1) == 1
+    await settle()
+    assert [task.done() for task in kept] == [True, True]
+    assert await kept[0] is None
+
+
+@on_loop
+async def test_a_task_that_nothing_keeps_is_used_again(steps: Steps) -> None:
+    seen: list[int] = []
+    weak: list[weakref.ref[Any]] = []
+
+    async def act(looks: Callable[[Any], None]) -> None:
+        looks(asyncio.current_task())
+
+    for _ in range(3):
+        steps.begin(act(lambda task: seen.append(id(task))), 1)
+    assert len(set(seen)) == 1
+    steps.begin(act(lambda task: weak.append(weakref.ref(task))), 1)
+    steps.begin(act(lambda task: seen.append(id(task))), 1)
+    assert weak[0]() is None or id(weak[0]()) != seen[-1]
+
+
+@on_loop
+async def test_a_timer_can_cancel_the_task_that_was_current_in_the_first_step(
+    steps: Steps,
+) -> None:
+    async def act() -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(0.001, task.cancel)
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            return "cancelled"
+        return "late"
+
+    assert await steps.run(act()) == "cancelled"
+
+
+@on_loop
+async def test_an_exception_of_a_first_step_reaches_the_caller(steps: Steps) -> None:
+    async def act(error: BaseException) -> None:
+        raise error
+
+    for error in (LookupError("theirs"), asyncio.CancelledError(), SystemExit(3)):
+        with pytest.raises(type(error)):
+            steps.begin(act(error), 1)
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        steps.begin(act(StopIteration(3)), 1)
+    assert steps.begin(nothing(), 2) is None
+
+
+async def nothing() -> None:
+    """An action that does nothing."""
+
+
+# -- contexts, tasks, threads -------------------------------------------------------------------
+
+
+@on_loop
+async def test_context_variables_are_those_of_one_action(steps: Steps) -> None:
+    async def act(value: int) -> int:
+        assert VAR.get() == 0
+        token = VAR.set(value)
+        await asyncio.sleep(0)
+        assert VAR.get() == value
+        assert await asyncio.create_task(child()) == value
+        assert await asyncio.to_thread(VAR.get) == value
+        VAR.reset(token)
+        return VAR.get()
+
+    async def quick(value: int) -> None:
+        assert VAR.get() == 0
+        VAR.set(value)
+
+    async def child() -> int:
+        return VAR.get()
+
+    for number in range(3):
+        steps.begin(quick(number + 1), number)
+        assert VAR.get() == 0
+    assert await asyncio.gather(*(steps.run(act(n + 1), n) for n in range(3))) == [0, 0, 0]
+    assert VAR.get() == 0
+
+
+@on_loop
+async def test_what_follows_an_action_does_not_have_its_context(steps: Steps) -> None:
+    seen: list[int] = []
+
+    async def act() -> None:
+        VAR.set(5)
+        await asyncio.sleep(0)
+
+    steps.start(act(), 1)
+    steps.when_ended = lambda: seen.append(copy_context().get(VAR, 0))
+    await steps.outcome(1)
+    assert seen == [0]
+
+
+@on_loop
+async def test_tasks_that_a_first_step_starts_belong_to_its_run(steps: Steps) -> None:
+    left: list[asyncio.Task[Any]] = []
+
+    async def act(waits: bool) -> None:  # noqa: FBT001
+        left.append(asyncio.create_task(asyncio.sleep(3600)))
+        if waits:
+            await asyncio.sleep(0)
+
+    task = steps.start(act(waits=True), 7)
+    assert has_started_tasks(task)
+    assert steps.begin(act(waits=False), 8) is None
+    await settle()
+    assert [tasks_of_run(7), tasks_of_run(8)] == [[left[0]], [left[1]]]
+    for each in left:
+        each.cancel()
+
+
+@on_loop
+async def test_a_coroutine_that_is_dropped_leaves_nothing(steps: Steps) -> None:
+    class Value:
+        pass
+
+    async def act(value: Value, waits: bool) -> None:  # noqa: FBT001
+        if waits:
+            await asyncio.sleep(0)
+
+    weak = []
+    for number, waits in enumerate((True, False, True)):
+        value = Value()
+        weak.append(weakref.ref(value))
+        await steps.run(act(value, waits), number)
+        del value
+    await settle()
+    gc.collect()
+    assert [each() for each in weak] == [None] * 3
+
+
+def test_loops_on_several_threads_do_not_disturb_each_other() -> None:
+    counts: list[int] = []
+
+    async def act(number: int) -> int:
+        await asyncio.sleep(0)
+        return number
+
+    async def main() -> None:
+        steps = Steps(Beacon())
+        for number in range(200):
+            assert await steps.run(act(number), number) == number
+        counts.append(200)
+
+    threads = [threading.Thread(target=asyncio.run, args=(main(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == [200] * 3
