@@ -1,4 +1,4 @@
-"""The messages between launcher and worker over ROUTER/DEALER.
+"""The messages between launcher and worker.
 
 A message is one frame (behind the routing id, on the launcher's side) and its first byte is its
 kind. Nothing on this wire is a pickle: the launcher must be able to read what a worker sends

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...agent.errors import StoreCorruptError
 from ...store.records.offsets import LARGEST_OFFSET, RunKind, is_owned, kind_of, offset_of
 from ...worker import wire
+from ...worker.connection.frames import NoMessageError
 from ..delivery.delivery import ShardRecord
 from ..dispatch.item import Item
 from ..dispatch.slot import Phase
@@ -32,15 +33,16 @@ if TYPE_CHECKING:
     from ..dispatch.dispatcher import Dispatcher
     from ..dispatch.slot import Slot
     from ..workers.registry import WorkerHandle
+    from .transport import Received
 
 __all__ = [
     "BadMessageError",
+    "as_message",
     "check_admit",
     "check_announced",
     "due_items",
     "has_input",
     "may_announce",
-    "only_part",
     "records_of",
     "unpack",
     "unpack_records",
@@ -53,15 +55,15 @@ class BadMessageError(Exception):
     """A worker has sent what it cannot have sent; the text says what is wrong with it."""
 
 
-def only_part(parts: list[bytes]) -> bytes:
-    """Return the only part of a message.
+def as_message(received: Received) -> bytes:
+    """Return a message as it was received.
 
     Raises:
-        BadMessageError: it has more or less than one.
+        BadMessageError: it is none.
     """
-    if len(parts) != 1:
-        raise BadMessageError(f"its message has {len(parts)} parts")
-    return parts[0]
+    if isinstance(received, NoMessageError):
+        raise BadMessageError(str(received))
+    return received
 
 
 def unpack_records(message: bytes) -> list[ShardRecord]:

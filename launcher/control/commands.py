@@ -122,6 +122,12 @@ class Mailbox:
         self._commands: list[tuple[Command, Answer]] = []
         self._wakeup = Wakeup()
         self._closed = False
+        self._is_woken = False
+
+    def wake(self) -> None:
+        """Wake the pool without a command; also from a signal handler."""
+        self._is_woken = True
+        self._wakeup.wake()
 
     def post(self, command: Command) -> Answer:
         """Add a command. Thread-safe; also possible before the pool runs."""
@@ -140,9 +146,10 @@ class Mailbox:
 
     def receive(self) -> list[tuple[Command, Answer]]:
         """Return the commands since the last call, in order; never waits."""
-        if not self._commands:
+        if not self._commands and not self._is_woken:
             return []
         with self._lock:
+            self._is_woken = False
             commands, self._commands = self._commands, []
             self._wakeup.clear()
         return commands

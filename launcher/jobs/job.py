@@ -216,7 +216,7 @@ class Job:
         agent = self.agent
         return Boot(
             parent=os.getpid(),
-            address=f"ipc://@tamias-{os.getpid()}-{token_hex(8)}",
+            address=f"@tamias-{os.getpid()}-{token_hex(8)}",
             state=str(state.path),
             store=state.manifest.store,
             shards=state.manifest.shards,

@@ -13,8 +13,6 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-import zmq
-
 from ...agent import errors
 from ...agent.errors import (
     AgentFailedError,
@@ -28,12 +26,12 @@ from ...store.faults import is_writable
 from ...worker import wire
 from ..connection.messages import (
     BadMessageError,
+    as_message,
     check_admit,
     check_announced,
     due_items,
     has_input,
     may_announce,
-    only_part,
     records_of,
     unpack,
     unpack_records,
@@ -47,15 +45,11 @@ if TYPE_CHECKING:
     from ...agent.errors import TamiasError
     from ...agent.hooks import Hooks
     from ...store.waiting.reading import WaitingCounts
-    from ..connection.transport import WorkerTransport
+    from ..connection.transport import Received, WorkerTransport
     from ..delivery.delivery import Delivery
     from ..dispatch.dispatcher import Dispatcher
     from ..limits.pool_limits import PoolLimits
     from ..workers.registry import WorkerHandle, WorkerRegistry
-
-MESSAGES_PER_TURN: Final = 4096
-"""So many messages at most are processed before the rest of the pool has its turn."""
-MESSAGES_BEFORE_AN_END: Final = 100_000
 
 _LOG: Final = logging.getLogger("tamias.pool")
 
@@ -108,28 +102,23 @@ class Inbox:
         self.pending_settings: dict[int, bytes] = {}
         """By generation, changed settings that its workers get before their first inputs."""
 
-    def receive(self, now: float, most: int = MESSAGES_PER_TURN) -> None:
-        """Process the messages that have arrived, `most` at a time; `now` is monotonic.
+    def receive(self, now: float) -> None:
+        """Process messages that have arrived; `now` is monotonic. Never waits."""
+        self._process_all(self._transport.receive(), now)
 
-        Never waits.
-        """
-        receive = self._transport.receive
-        for _ in range(most):
-            try:
-                identity, *rest = receive(zmq.NOBLOCK)
-            except zmq.Again:
-                return
+    def receive_all(self, now: float) -> None:
+        """Process all messages that have arrived, before the end of their sender is processed."""
+        self._process_all(self._transport.receive_all(), now)
+
+    def _process_all(self, messages: Iterable[tuple[bytes, Received]], now: float) -> None:
+        for identity, message in messages:
             worker = self._registry.by_identity(identity)
             if worker is None:
                 continue  # an earlier incarnation of a slot, or no worker at all
             try:
-                self._process(worker, only_part(rest), now)
+                self._process(worker, as_message(message), now)
             except BadMessageError as error:
                 self._registry.reject(worker, f"was killed: {error}")
-
-    def receive_all(self, now: float) -> None:
-        """Process all messages that have arrived, before the end of their sender is processed."""
-        self.receive(now, MESSAGES_BEFORE_AN_END)
 
     def _process(self, worker: WorkerHandle, message: bytes, now: float) -> None:
         kind = message[:1]

@@ -24,7 +24,6 @@ from ...store import clock
 from ...store.waiting.reading import WaitingCounts
 from ...worker import wire
 from ...worker.process.limits import give_to_user, users_of_workers
-from ..connection.poller import Poller
 from ..connection.transport import WorkerTransport
 from ..control import commands
 from ..control.commands import Mailbox
@@ -161,7 +160,9 @@ class Pool:
         try:
             with ExitStack() as stack:
                 if self._settings.handle_signals:
-                    stack.enter_context(Signals(self._drain, self._settings.drain_timeout))
+                    stack.enter_context(
+                        Signals(self._drain_on_signal, self._settings.drain_timeout)
+                    )
                 self._open(stack)
                 finished = self._live()
             return finished
@@ -200,7 +201,6 @@ class Pool:
         self._transport = WorkerTransport(
             self._boot.address, stack, users_of_workers(self._boot.config)
         )
-        self._poller = Poller(self._transport.socket, self._mailbox)
         self._log = stack.enter_context(
             WorkerLog(self._state.layout.pool_log, self._settings.log_limit)
         )
@@ -352,10 +352,10 @@ class Pool:
         for pause in (self._limits.pause, self._retries.pause):
             if pause is not None:
                 until = min(until, now + pause)
-        descriptors = self.generations.descriptors()
+        descriptors = [self._mailbox.fileno(), *self.generations.descriptors()]
         if self._reader.starved and (arrival := self._source.fileno()) is not None:
             descriptors.append(arrival)
-        self._poller.wait(until - now, descriptors)
+        self._transport.wait(until - now, descriptors)
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -448,6 +448,10 @@ class Pool:
     def _ends_at_once(self) -> bool:
         """Whether nothing is waited for: a second signal, or `drain-timeout` has passed."""
         return self._signals > 1 or self._clock() >= self._drain_until
+
+    def _drain_on_signal(self) -> None:
+        self._drain()
+        self._mailbox.wake()
 
     def _drain(self) -> None:
         self._signals += 1

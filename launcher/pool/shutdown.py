@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-
-import zmq
 
 from ...worker import wire
 from ..connection.transport import STOP_SECONDS
@@ -45,11 +42,7 @@ def stop_workers(
         transport.send(worker.identity, wire.STOP)
     deadline = time.monotonic() + STOP_SECONDS
     while pids and time.monotonic() < deadline and not hurried():
-        poller = zmq.Poller()
-        for descriptor in generations.descriptors():
-            poller.register(descriptor, zmq.POLLIN)
-        with suppress(InterruptedError):
-            poller.poll(100)
+        transport.wait(0.1, generations.descriptors())
         exits += [event for _, event in generations.poll() if isinstance(event, Exited)]
         pids -= {event.pid for event in exits}
         inbox.receive(time.monotonic())
@@ -60,6 +53,6 @@ def stop_workers(
         and time.monotonic() < deadline
         and not hurried()
     ):
-        transport.socket.poll(10)
+        transport.wait(0.01, [])
         inbox.receive(time.monotonic())
     return exits

@@ -13,17 +13,18 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import psutil
-import zmq
 from woken_source import WokenSource
 
 from agents import Counter
 from tamias import AgentsExecutionEnvironment
+from tamias.launcher.connection.transport import WorkerTransport
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.jobs.agent_spec import AgentSpec
 from tamias.launcher.jobs.file_job import JobSpec, run_file_job
@@ -266,31 +267,35 @@ def zygote_start(times: int) -> tuple[list[float], list[float]]:
     """
     taken: list[float] = []
     own: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder, zmq.Context() as context:
+    with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder, ExitStack() as stack:
         job = _job({})
         with job.open_state(Path(folder) / "state", {}) as state:
             (state.path / "run").mkdir()
             boot = job.boot(state, python_source([]).codec, CollectSink().codec)
-            router = context.socket(zmq.ROUTER)
-            router.bind(boot.address)
+            transport = WorkerTransport(boot.address, stack, [os.getuid()])
             starter = ZygoteStarter(boot, subprocess.DEVNULL)
             shards = list(range(0, boot.shards, 2))
             for incarnation in range(times + 1):
                 began = time.perf_counter()
                 starter.start(Assignment(0, incarnation, token_hex(16), shards))
-                while True:
-                    identity, message = router.recv_multipart()
-                    if message[:1] == wire.READY:
-                        break
+                identity, message = _ready(transport)
                 if incarnation:  # the first one has to wait for the zygote itself
                     taken.append((time.perf_counter() - began) * 1e3)
                     own.append(psutil.Process(wire.unpack(message)["pid"]).memory_full_info().uss)
-                router.send_multipart([identity, wire.STOP])
+                transport.send(identity, wire.STOP)
                 while not any(isinstance(event, Exited) for event in starter.poll()):
                     time.sleep(0.001)
             starter.close()
-            router.close(linger=0)
     return sorted(taken), sorted(size / 2**20 for size in own)
+
+
+def _ready(transport: WorkerTransport) -> tuple[bytes, bytes]:
+    """The identity of the next worker that is ready, and its message."""
+    while True:
+        transport.wait(1.0, [])
+        for identity, message in transport.receive():
+            if isinstance(message, bytes) and message[:1] == wire.READY:
+                return identity, message
 
 
 def launcher_peak(events: int) -> float:

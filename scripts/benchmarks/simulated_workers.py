@@ -13,6 +13,8 @@ of a worker that has ended.
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
 import time
@@ -20,13 +22,12 @@ from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-import zmq
-
 from tamias.launcher.workers.starter import Event, Exited, Started, Starter
 from tamias.store.encoding.json_text import make_encoder
 from tamias.store.encoding.keys import shard_of
 from tamias.store.records.outbox import encode_outputs
 from tamias.worker import wire
+from tamias.worker.connection.launcher_connection import LauncherConnection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ class SimulatedStarter(Starter):
         """As `Starter.poll`."""
         events, self._events = self._events, []
         out = self._process.stdout
-        while self._living and out is not None and zmq.select([out], [], [], 0)[0]:
+        while self._living and out is not None and select.select([out], [], [], 0)[0]:
             slot = int(out.readline())
             events.append(Exited(self._living.pop(slot), FIRST_PID + slot, 0))
         return events
@@ -91,13 +92,11 @@ class SimulatedStarter(Starter):
 class SimulatedWorker:
     """One worker."""
 
-    def __init__(self, context: zmq.Context[Any], arguments: list[str], assignment: Any) -> None:
+    def __init__(self, arguments: list[str], assignment: Any) -> None:
         address, shards, codec, size, think = arguments
-        self.socket = context.socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.ROUTING_ID, bytes.fromhex(assignment["identity"]))
-        self.socket.setsockopt(zmq.LINGER, -1)
-        self.socket.set_hwm(0)
-        self.socket.connect(address)
+        identity = bytes.fromhex(assignment["identity"])
+        self.connection = LauncherConnection(address, os.getppid(), identity)
+        self.connection.open()
         self.slot: int = assignment["slot"]
         self._shards = int(shards)
         self._encode = make_encoder(codec)
@@ -108,21 +107,18 @@ class SimulatedWorker:
         self._waiting: deque[wire.InputBatch] = deque()
         self._free_at = 0.0
         ready = {"pid": 0, "actions": ["count"], "shards": assignment["shards"]}
-        self.socket.send(wire.pack(wire.READY, {**ready, "waits": False, "streams": False}))
+        self.connection.send(wire.pack(wire.READY, {**ready, "waits": False, "streams": False}))
         self._heartbeat(last=False)
 
     def receive(self) -> bool:
         """Take what has arrived; return whether the worker goes on."""
-        while True:
-            try:
-                message = self.socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return True
+        for message in self.connection.receive():
             if message[:1] == wire.INPUTS:
                 self._waiting.append(wire.unpack_inputs(message))
             elif message[:1] == wire.STOP:
                 self._heartbeat(last=True)
                 return False
+        return True
 
     def work(self, now: float) -> float | None:
         """Commit what is done by now; return when there is more to do."""
@@ -155,10 +151,10 @@ class SimulatedWorker:
             self._events += len(offsets)
             record = encode_outputs(offsets, [1] * len(offsets), outputs)
             records.append((shard, sequence, record))
-        self.socket.send(wire.pack_done(records))
+        self.connection.send(wire.pack_done(records))
 
     def _heartbeat(self, *, last: bool) -> None:
-        self.socket.send(
+        self.connection.send(
             wire.pack(
                 wire.METRICS,
                 {
@@ -175,11 +171,10 @@ class SimulatedWorker:
 
 def main() -> None:
     """Be workers until the launcher is gone."""
-    context: zmq.Context[Any] = zmq.Context()
-    poller = zmq.Poller()
+    poller = select.poll()
     assignments = open(0, "rb", buffering=0)  # noqa: SIM115 (as long as the process)
-    poller.register(assignments, zmq.POLLIN)
-    workers: dict[zmq.Socket[bytes], SimulatedWorker] = {}
+    poller.register(assignments, select.POLLIN)
+    workers: dict[int, SimulatedWorker] = {}
     pause: float | None = None
     while True:
         found = dict(poller.poll(None if pause is None else int(pause * 1000)))
@@ -187,16 +182,16 @@ def main() -> None:
             line = assignments.readline()
             if not line:
                 return
-            worker = SimulatedWorker(context, sys.argv[1:], json.loads(line))
-            workers[worker.socket] = worker
-            poller.register(worker.socket, zmq.POLLIN)
+            worker = SimulatedWorker(sys.argv[1:], json.loads(line))
+            workers[worker.connection.fileno()] = worker
+            poller.register(worker.connection.fileno(), select.POLLIN)
         now = time.monotonic()
         due = []
-        for socket, worker in list(workers.items()):
-            if socket in found and not worker.receive():
-                poller.unregister(socket)
-                del workers[socket]
-                socket.close()
+        for descriptor, worker in list(workers.items()):
+            if descriptor in found and not worker.receive():
+                poller.unregister(descriptor)
+                del workers[descriptor]
+                worker.connection.close()
                 print(worker.slot, flush=True)
                 continue
             at = worker.work(now)

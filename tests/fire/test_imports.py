@@ -204,7 +204,7 @@ def test_a_command_in_the_import_is_refused(job: Job) -> None:
     [
         ("queue", "zygote"),
         ("json", "zygote"),
-        ("zmq", "zygote"),
+        ("lmdb", "zygote"),
         ("tamias", "zygote"),
         ("queue", "spawn"),
     ],
@@ -222,7 +222,7 @@ def test_a_file_with_the_name_of_another_module_is_not_imported(
     [
         ("queue", "from queue import mine", "is not imported, because another module queue"),
         ("json", "import json; json.mine()", "is not imported, because another module json"),
-        ("zmq", "import zmq; zmq.mine", "is not imported, because another module zmq"),
+        ("lmdb", "import lmdb; lmdb.mine", "is not imported, because another module lmdb"),
         ("wave", "from wave import Wave_read", "hides the module wave of Python"),
     ],
 )

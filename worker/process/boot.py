@@ -32,7 +32,7 @@ class Boot:
     parent: int
     """The launcher's process id: workers and zygotes die with it."""
     address: str
-    """The launcher's ROUTER endpoint."""
+    """Where the launcher listens; what begins with "@" is an abstract name."""
     state: str
     """The state directory."""
     store: str

@@ -16,8 +16,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-import zmq
-
 from ...agent.config.options import KNOWN_OPTIONS
 from ...agent.errors import TamiasError
 from ...agent.failures.error_json import error_to_json
@@ -33,6 +31,7 @@ from ...store.state.layout import StateLayout
 from .. import wire
 from ..beacon import Beacons
 from ..cassette import Cassette
+from ..connection.launcher_connection import LauncherConnection
 from ..engine.engine import Engine
 from ..hooks import WorkerHook
 from ..limits.admission import Admission
@@ -51,7 +50,6 @@ from ..waiting.questions import Questions
 from .heartbeat import HEARTBEAT_SECONDS, Heartbeats
 from .output import change_label
 from .own_changes import OwnChanges
-from .peer import LauncherConnection
 from .shards import OwnedShards
 
 if TYPE_CHECKING:
@@ -72,10 +70,6 @@ GENERATION_VARIABLE: Final = "TAMIAS_GENERATION"
 """Another one: the number of their generation, a colon, and the start method."""
 _set_handler: Final = signal.signal
 """As it is before the agent is imported, which may replace it."""
-MESSAGES_PER_TURN: Final = 8192
-"""Messages read from the socket before runs are executed: all that credit allows, so that HALT is
-seen before the next run, however small the batches are."""
-
 RESOURCES_SECONDS: Final = 2.0
 """How long resources may take to close what belongs to the loop: connections of clients. The shards
 have been released by then."""
@@ -103,12 +97,9 @@ class Worker:
         self._ended = loop.create_future()
         self._texts = TextSender(loop, self._send)
         self._owned = OwnedShards(boot, loop, self._send)
-        self._context = zmq.Context(1)
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.ROUTING_ID, bytes.fromhex(assignment.identity))
-        self._socket.setsockopt(zmq.LINGER, 2000)
-        self._socket.set_hwm(0)  # bounded by credit, not here
-        self._connection = LauncherConnection(self._socket, boot.address, boot.parent)
+        self._connection = LauncherConnection(
+            boot.address, boot.parent, bytes.fromhex(assignment.identity)
+        )
         self._turn_scheduled = False
         self._postponed: list[bytes] = []
         """Messages that have arrived before a reply to a plain action."""
@@ -138,7 +129,7 @@ class Worker:
     def _start(self) -> None:
         boot, assignment, plan = self._boot, self._assignment, self._plan
         layout = StateLayout(boot.state)
-        self._connection.check()
+        self._connection.open()
         self._owned.field_ttl = field_ttl_of(plan.config)
         self._owned.acquire_initial(assignment.shards)
         self._cells = Cells(layout.counts(assignment.slot))
@@ -199,8 +190,7 @@ class Worker:
         reach("announce.after")
         self._owned.watch()
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
-        self._loop.add_reader(self._connection.descriptor, self._check_connection)
-        self._loop.add_reader(self._socket.FD, self._turn)
+        self._loop.add_reader(self._connection.fileno(), self._turn)
         self._heartbeats = Heartbeats(self._engine, self._group, self._announcer)
         self._heartbeat()
         self._turn()
@@ -212,16 +202,13 @@ class Worker:
         reach("stop.before")
         if hasattr(self, "_engine"):
             self._hooks.call(WorkerHook.worker_stopping)
-            self._loop.remove_reader(self._connection.descriptor)
-            self._loop.remove_reader(self._socket.FD)
+            self._loop.remove_reader(self._connection.fileno())
             self._announcer.stop()
             self._engine.close()
             self._group.close()
             self._resources.close()
         self._owned.close()
         self._connection.close()
-        self._socket.close()
-        self._context.term()
 
     def _label(self) -> str:
         """Return the label of a line that is printed now."""
@@ -244,14 +231,7 @@ class Worker:
         """
         self._ended.cancel()
         self._owned.close()
-        self._connection.close()
-        self._socket.close(linger=0)
-        self._context.term()
-
-    def _check_connection(self) -> None:
-        """End when the launcher is gone: no other process may take its place."""
-        if self._connection.is_lost():
-            self._stop_without_launcher()
+        self._connection.close(linger=0.0)
 
     def _stop_without_launcher(self) -> None:
         if not self._ended.done():
@@ -268,51 +248,36 @@ class Worker:
             self._fatal(error)
 
     def _process_messages(self) -> None:
-        """Read messages and run inputs; schedule another turn if either are left.
+        """Process all messages that have arrived, and run inputs; schedule a turn if any are left.
 
-        The descriptor becomes readable only once for new messages, so all must be read.
+        All, so that HALT is seen before the next run, however small the batches are.
         """
         self._turn_scheduled = False
-        socket = self._socket
         if self._postponed:
             postponed, self._postponed = self._postponed, []
             for message in postponed:
                 self._dispatch(message)
-        for _ in range(MESSAGES_PER_TURN):
-            try:
-                message = socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                break
+        for message in self._connection.receive():
             self._dispatch(message)
-        if self._engine.work():
+        if self._connection.is_lost:  # no other process may take the launcher's place
+            self._stop_without_launcher()
+        elif self._engine.work():
             self._turn_soon()
-        else:
-            self._check_for_messages()
 
     def _receive_permits(self, is_there: Callable[[], bool], seconds: float) -> None:
         """Receive the launcher's reply to a plain action, which keeps the loop from doing that."""
-        until = time.monotonic() + seconds
+        connection, until = self._connection, time.monotonic() + seconds
         while not is_there() and (left := until - time.monotonic()) > 0:
-            if not self._socket.poll(max(1, int(left * 1000))):
+            if not connection.wait(left):
                 break
-            message = self._socket.recv(zmq.NOBLOCK)
-            if message[:1] == wire.PERMITS:
-                self._dispatch(message)
-                continue
-            self._postponed.append(message)
+            for message in connection.receive():
+                if message[:1] == wire.PERMITS:
+                    self._dispatch(message)
+                else:
+                    self._postponed.append(message)
+            if connection.is_lost:
+                break
         if self._postponed:
-            self._turn_soon()
-        else:
-            self._check_for_messages()
-
-    def _check_for_messages(self) -> None:
-        """Schedule a turn if messages are waiting.
-
-        Needed after every use of the socket: sending, too, receives messages into ZeroMQ's queue,
-        for which the descriptor does not become readable again (see zmq_getsockopt(3), ZMQ_FD).
-        """
-        events = self._socket.getsockopt(zmq.EVENTS)
-        if events & zmq.POLLIN:  # type: ignore[arg-type,operator]
             self._turn_soon()
 
     def _turn_soon(self) -> None:
@@ -364,12 +329,8 @@ class Worker:
     def _send(self, message: bytes) -> None:
         if self._texts.has_text:  # a call's text arrives before the outcome of its run
             self._texts.flush()
-        try:
-            self._socket.send(message, zmq.NOBLOCK)
-        except zmq.Again:  # there is no connection any more; no limit makes it wait
+        if not self._connection.send(message):
             self._stop_without_launcher()
-            return
-        self._check_for_messages()
 
     def _send_json(self, kind: bytes, body: dict[str, Any]) -> None:
         self._send(wire.pack(kind, body))

@@ -6,8 +6,6 @@ import os
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-import zmq
-
 from support.launcher.checkpoints import SavedCheckpoints
 from tamias.agent.hooks import Hooks
 from tamias.launcher.connection.transport import WorkerTransport
@@ -22,6 +20,7 @@ from tamias.launcher.workers.registry import WorkerRegistry
 from tamias.launcher.workers.starter import Event, Starter
 from tamias.store.records.outbox import encode_outputs
 from tamias.worker import wire
+from tamias.worker.connection.launcher_connection import LauncherConnection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from tamias.worker.process.boot import Assignment
 
 Kind = TypeVar("Kind")
-PATIENCE_MS = 10_000
+PATIENCE_SECONDS = 10.0
 
 
 class NoProcesses(Starter):
@@ -68,7 +67,7 @@ class Launcher:
         (state / "run").mkdir()
         self.registry = WorkerRegistry(state)
         stack.callback(self.registry.close)
-        address = f"ipc://{state}/socket"
+        address = f"{state}/socket"
         self.transport = WorkerTransport(address, stack, {os.geteuid()})
         self.dispatcher = Dispatcher(2, shards=2)
         self.delivery = CheckpointedDelivery(CollectSink(), SavedCheckpoints())
@@ -83,19 +82,16 @@ class Launcher:
             policy=lambda _: self.policy,
             hooks=Hooks(LauncherHook),
         )
-        self.sockets: list[zmq.Socket[bytes]] = []
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        self.connections: list[LauncherConnection] = []
         for start in self.tick(StartWorker):
             self.registry.start(start, NoProcesses())
             self.dispatcher.started(start.slot, start.incarnation)
             worker = self.registry.current(start.slot)
             assert worker is not None
-            socket = context.socket(zmq.DEALER)
-            stack.callback(socket.close, linger=0)
-            socket.setsockopt(zmq.ROUTING_ID, worker.identity)
-            socket.setsockopt(zmq.RCVTIMEO, PATIENCE_MS)
-            socket.connect(address)
-            self.sockets.append(socket)
+            connection = LauncherConnection(address, os.getpid(), worker.identity)
+            stack.callback(connection.close)
+            connection.open()
+            self.connections.append(connection)
             self.hear(start.slot, wire.pack(wire.READY, {"shards": [start.slot]}))
 
     def _fail(self, error: Exception, generation: int) -> None:
@@ -120,9 +116,10 @@ class Launcher:
 
     def hear(self, slot: int, message: bytes) -> None:
         """Have a worker send a message, and the inbox process it."""
-        self.sockets[slot].send(message)
-        assert self.transport.socket.poll(PATIENCE_MS)
-        self.inbox.receive(time.monotonic())
+        self.connections[slot].send(message)
+        for _ in range(2):  # the connection is accepted first
+            self.transport.wait(0.0, [])
+            self.inbox.receive(time.monotonic())
 
     def deliver(self, shard: int, sequence: int, offset: int) -> None:
         """Have the shard's first owner report an outbox record with an input without outputs."""
@@ -139,6 +136,9 @@ class Launcher:
     def received(self, slot: int) -> bytes:
         """The next message to a worker, behind which comes nothing else."""
         self.transport.send(self.worker(slot).identity, wire.STOP)
-        message = self.sockets[slot].recv()
-        assert message == wire.STOP or self.sockets[slot].recv() == wire.STOP
-        return message
+        messages: list[bytes] = []
+        while wire.STOP not in messages:
+            assert self.connections[slot].wait(PATIENCE_SECONDS)
+            messages += self.connections[slot].receive()
+        assert len(messages) <= 2
+        return messages[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -205,10 +205,11 @@ def test_a_worker_is_killed_for_a_message(launcher: Launcher, name: str) -> None
     assert (launcher.delivery.events, launcher.dispatcher.in_flight(1)) == (1, 0)
 
 
-def test_a_message_of_two_parts(launcher: Launcher) -> None:
-    launcher.sockets[0].send_multipart([b"M", json.dumps(HEARTBEAT).encode()])
+def test_a_worker_is_killed_for_what_is_no_message(launcher: Launcher) -> None:
+    os.write(launcher.connections[0].fileno(), b"printed by a library")
     launcher.hear(1, heartbeat())
-    assert "2 parts" in launcher.worker(0).killed_for
+    assert "no message" in launcher.worker(0).killed_for
+    assert not launcher.worker(1).is_rejected
 
 
 def test_what_workers_do_send_is_accepted(launcher: Launcher) -> None:
