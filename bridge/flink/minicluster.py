@@ -80,6 +80,8 @@ def reason(error: Exception) -> str:
         message = str(cause.getMessage())
         if cause.getClass().getName() == "tamias.flink.PoolException":
             return f"The pool of a task has ended: {message}"
+        if cause.getClass().getName() == "tamias.flink.KeyException":
+            return message
         if _TRACEBACK in message and cause.getCause() is None:
             return python_failure(message)
         cause = cause.getCause()

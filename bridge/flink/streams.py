@@ -2,7 +2,8 @@
 
 Where a callable or KeySelector gives the key, PyFlink runs it, in Python beside the JVM, and hands
 on rows of key and value. Where the key is a field of the element's row, Java takes it out by
-itself.
+itself: because the job names the field, or because its selector does nothing else than return it
+(`key_access`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import UsageError
+from .key_access import key_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +61,7 @@ def from_stream(stream: Any, key_selector: Any) -> KeyedInput:
         raise UsageError("The stream has no key.", hint=_NO_KEY)
     if isinstance(key_selector, (str, int)):
         return _by_field(stream, key_selector)
-    return _keyed(stream.key_by(key_selector))
+    return _by_access(stream, key_selector) or _keyed(stream.key_by(key_selector))
 
 
 def from_table(t_env: Any, table: Any, key_selector: Any) -> KeyedInput:
@@ -78,6 +80,37 @@ def _keyed(stream: Any) -> KeyedInput:
     java_stream = stream._j_data_stream  # noqa: SLF001 (PyFlink has no other way)
     row = java_stream.getType()
     return KeyedInput(lambda: java_stream, row.getTypeAt(0), row.getTypeAt(1), key_in_front=True)
+
+
+def _by_access(stream: Any, key_selector: Any) -> KeyedInput | None:
+    """The input where Java can do what the selector does; None: PyFlink has to run it.
+
+    The key is the pickle that the selector's result would be, so keys are in the same key groups,
+    and a savepoint is read by both.
+    """
+    from pyflink.common import Types  # noqa: PLC0415 (an extra)
+
+    settings = stream._j_data_stream.getExecutionEnvironment().getConfiguration()  # noqa: SLF001 (PyFlink has no other way)
+    if settings.toMap().get("python.execution-mode") not in (None, "process"):
+        return None  # in the JVM's own interpreter keys are pickled in another way
+    kind = stream.get_type()
+    field = key_field(key_selector, kind)
+    if field is None:
+        return None
+    pickle = Types.PICKLED_BYTE_ARRAY()
+
+    def keyed() -> Any:
+        from .classes import new, strings  # noqa: PLC0415 (needs a gateway)
+
+        selector = new(
+            "PythonKey", strings(field.positions), strings(field.names), strings(field.failures)
+        )
+        key_type = Types.ROW([pickle]).get_java_type_info()
+        return stream._j_data_stream.keyBy(selector, key_type)  # noqa: SLF001 (as above)
+
+    return KeyedInput(
+        keyed, pickle.get_java_type_info(), kind.get_java_type_info(), key_in_front=False
+    )
 
 
 def _by_field(stream: Any, field: str | int) -> KeyedInput:

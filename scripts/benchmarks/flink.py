@@ -57,6 +57,8 @@ def figures(rounds: int, events: int) -> list[FlinkFigure]:
         ("PyFlink, thread mode, parallelism 2", "thread", 2),
         ("tamias, keyed by a field, parallelism 1", "tamias", 1),
         ("tamias, keyed by a field, parallelism 2", "tamias", 2),
+        ("tamias, keyed by a function that returns a field, parallelism 1", "tamias-access", 1),
+        ("tamias, keyed by a function that returns a field, parallelism 2", "tamias-access", 2),
         ("tamias, keyed by a Python function, parallelism 1", "tamias-lambda", 1),
         ("tamias, keyed by a Python function, parallelism 2", "tamias-lambda", 2),
     ]

@@ -5,6 +5,7 @@
 KIND is what counts:
 
 tamias        the counter agent over a table, keyed by a field of the row
+tamias-access the same, keyed by a Python function that returns this field: Java does it
 tamias-lambda the counter agent over numbers, keyed by a Python function, which PyFlink runs
 thread        PyFlink's KeyedProcessFunction with a value state, in the JVM's interpreter
 process       the same in PyFlink's own worker process
@@ -40,6 +41,8 @@ from pyflink.table import StreamTableEnvironment
 from agents import Counter
 from tamias import AgentsExecutionEnvironment
 
+KINDS = ("tamias", "tamias-access", "tamias-lambda", "thread", "process")
+
 
 class Count(KeyedProcessFunction):  # type: ignore[misc]  # PyFlink has no types
     """The counter, as PyFlink has it."""
@@ -71,12 +74,13 @@ def job(kind: str, events: int, keys: int, parallelism: int, folder: str) -> flo
     numbers = env.from_source(
         source, WatermarkStrategy.no_watermarks(), "numbers", type_info=Types.LONG()
     )
-    if kind == "tamias":
+    if kind in ("tamias", "tamias-access"):
         t_env = StreamTableEnvironment.create(env)
         agents = AgentsExecutionEnvironment.get_execution_environment(env=env, t_env=t_env)
         t_env.create_temporary_view("numbers", numbers)
         rows = t_env.sql_query(f"SELECT MOD(f0, {keys}) AS k, f0 AS n FROM numbers")  # noqa: S608
-        outputs = agents.from_table(rows, "k").apply(Counter).to_datastream()
+        key: Any = "k" if kind == "tamias" else lambda row: row["k"]
+        outputs = agents.from_table(rows, key).apply(Counter).to_datastream()
     elif kind == "tamias-lambda":
         agents = AgentsExecutionEnvironment.get_execution_environment(env=env)
         keyed = agents.from_datastream(numbers, lambda number: number % keys)
@@ -93,7 +97,7 @@ def job(kind: str, events: int, keys: int, parallelism: int, folder: str) -> flo
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("kind", choices=("tamias", "tamias-lambda", "thread", "process"))
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--events", type=int, default=400_000)
     parser.add_argument("--keys", type=int, default=1000)
     parser.add_argument("--parallelism", type=int, default=1)

@@ -69,6 +69,10 @@ def test_inputs_and_outputs_of_all_forms(tmp_path: Path) -> None:
     for name in ("selector", "function", "keyed", "rows"):
         assert counts(name) == expected(), name
     assert counts("keyed-rows") == expected(lambda n: f"key {n % 7}")
+    # Java does what the first function would; PyFlink runs the second.
+    assert counts("accessed") == expected(lambda n: f"key {n % 7}" if n % 7 else None)
+    assert counts("computed") == counts("accessed")
+    assert values("computed") == values("accessed")
     assert counts("table") == [pair for pair in expected() if pair[1] > 1]
     rows = sorted(({"n": n, "text": f"text {n}"} for n in numbers), key=str)
     assert values("selector") == values("keyed-rows") == rows

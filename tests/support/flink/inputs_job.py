@@ -65,6 +65,14 @@ def main() -> None:
     save("keyed", counted(whole.key_by(lambda n: n % KEYS, Types.LONG())).to_datastream())
     keyed_twice = rows.key_by(lambda row: f"key {row[0] % KEYS}", Types.STRING())
     save("keyed-rows", counted(keyed_twice).to_datastream())
+    some: Any = env.from_collection(
+        [Row(n, Row(None if n % KEYS == 0 else f"key {n % KEYS}")) for n in range(COUNT)],
+        type_info=Types.ROW_NAMED(
+            ["n", "place"], [Types.LONG(), Types.ROW_NAMED(["city"], [Types.STRING()])]
+        ),
+    )
+    save("accessed", counted(some, lambda row: row["place"].city).to_datastream())
+    save("computed", counted(some, lambda row: row["place"].city or None).to_datastream())
     row = Types.ROW_NAMED(["key", "count"], [Types.LONG(), Types.LONG()])
     save(
         "rows",

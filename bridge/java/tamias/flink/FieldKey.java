@@ -17,7 +17,7 @@ public final class FieldKey implements KeySelector {
         Row row = (Row) element;
         Object key = row.getFieldNames(false) == null ? row.getField(position) : row.getField(name);
         if (key == null) {
-            throw new IllegalArgumentException("The key field " + name + " of " + row
+            throw new KeyException("The key field " + name + " of " + row
                 + " is null: filter such rows out, or give them a key.");
         }
         return key;
