@@ -24,7 +24,13 @@ from weakref import getweakrefcount
 
 from .executing import ExecutedRun, enter
 from .tracking import StepTracker, TrackedCoroutine
-from .unstarted_task import TASKS_HAVE_CONTEXT, UnstartedTask, start_task, unstarted_task
+from .unstarted_task import (
+    TASKS_HAVE_CONTEXT,
+    StartedTask,
+    UnstartedTask,
+    start_task,
+    unstarted_task,
+)
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Task
@@ -50,7 +56,7 @@ class SteppedRun(ExecutedRun, Protocol):
 class ActionCoroutine(TrackedCoroutine):
     """The coroutine of an action; its exception, if any, goes to `ended`, and not to its task."""
 
-    __slots__ = ("_awaited", "_ended", "_is_blocking", "context", "task")
+    __slots__ = ("_awaited", "_ended", "_is_blocking", "_is_cancelled", "context", "task")
 
     def __init__(
         self,
@@ -68,6 +74,9 @@ class ActionCoroutine(TrackedCoroutine):
         """What the first step has awaited, until it is handed to the task; None for a turn of the
         event loop."""
         self._is_blocking = False
+        """Whether that is a future."""
+        self._is_cancelled = False
+        """Whether that is cancelled already."""
         self.context: Context
         self.task: Task[None] = unstarted_task(self, loop)
 
@@ -87,6 +96,8 @@ class ActionCoroutine(TrackedCoroutine):
         if getattr(awaited, "_asyncio_future_blocking", None):
             self._is_blocking = True
             awaited._asyncio_future_blocking = False  # noqa: SLF001 (as a task does it)
+            if type(task) is StartedTask and task._must_cancel:  # type: ignore[attr-defined]  # noqa: SLF001
+                self._is_cancelled = awaited.cancel()  # the first step has cancelled its own task
         start_task(task)
         return task
 
@@ -115,9 +126,11 @@ class ActionCoroutine(TrackedCoroutine):
             if awaited is _ENDED:
                 raise StopIteration
             raised = error[0]
-            is_cancelled = self._is_blocking and isinstance(raised, asyncio.CancelledError)
-            if is_cancelled and awaited.cancel(*raised.args[:1]):  # as `Task.cancel` does it
-                return self._handed(awaited)
+            if self._is_blocking and isinstance(raised, asyncio.CancelledError):
+                # As `Task.cancel` does it: what the task waits for is cancelled.
+                is_cancelled = self._is_cancelled or awaited.cancel(*raised.args[:1])
+                if is_cancelled:
+                    return self._handed(awaited)
         return self._step(self.coroutine.throw, *error)
 
     def _handed(self, awaited: Any) -> Any:

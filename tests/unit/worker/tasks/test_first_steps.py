@@ -84,6 +84,25 @@ async def test_a_cancellation_can_be_caught_before_the_tasks_first_turn(steps: S
 
 
 @on_loop
+async def test_a_first_step_can_cancel_its_own_task(steps: Steps) -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def act(waits: bool) -> str:  # noqa: FBT001
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        if waits:
+            await future
+        return "returned"
+
+    assert steps.begin(act(waits=False), 1) == "returned"
+    steps.start(act(waits=True), 2)
+    assert future.cancelled()
+    with pytest.raises(asyncio.CancelledError):
+        await steps.outcome(2)
+
+
+@on_loop
 async def test_several_coroutines_wait_for_one_future(steps: Steps) -> None:
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -317,3 +336,41 @@ def test_loops_on_several_threads_do_not_disturb_each_other() -> None:
     for thread in threads:
         thread.join()
     assert counts == [200] * 3
+
+
+@on_loop
+async def test_cancel_scopes_of_anyio_work_in_first_steps(steps: Steps) -> None:
+    anyio = pytest.importorskip("anyio")
+
+    async def late() -> str:
+        with anyio.move_on_after(0):
+            await anyio.sleep(3600)
+        with pytest.raises(TimeoutError), anyio.fail_after(0.001):
+            await anyio.Event().wait()
+        return "late"
+
+    async def group() -> list[int]:
+        found: list[int] = []
+
+        async def child(number: int) -> None:
+            await anyio.lowlevel.checkpoint()
+            found.append(number)
+            if number == 2:
+                tasks.cancel_scope.cancel()
+                await anyio.sleep(3600)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(3):
+                tasks.start_soon(child, number)
+        with anyio.CancelScope(shield=True):
+            found.append(await anyio.to_thread.run_sync(lambda: 7))
+        return found
+
+    async def quick() -> bool:
+        with anyio.CancelScope() as scope:
+            return bool(scope.cancel_called)
+
+    for number in range(2):
+        assert await steps.run(late(), number) == "late"
+        assert steps.begin(quick(), number) is False
+        assert await steps.run(group(), number) == [0, 1, 2, 7]

@@ -94,6 +94,7 @@ class Script:
         return bool(task.get_name()) and not task.done() and "pending" in repr(task)
 
     async def _cancel(self) -> None:
+        await asyncio.sleep(0)  # else a task that it starts next would begin before the end, or not
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
