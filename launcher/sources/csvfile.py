@@ -5,11 +5,12 @@ Numbers stay strings: a postcode, for example, must keep its zeros. A row is mal
 of cells differs from the header's, or if it has broken quoting or undecodable bytes. Blank lines
 are skipped.
 
-Python's `csv` parses the lines of an iterator that keeps the lines of the current row, for two
-reasons. A pipe may have no more data in the middle of a row: then the lines are kept, and parsed
-again when more has arrived. And an opening quote that is never closed would include the rest of the
-file: when the row is too long, or the file ends, only the line with the quote is set aside, and
-parsing continues with the next line.
+Most lines are whole rows, and go through `csvrows` in blocks. What is left is parsed by Python's
+`csv` from an iterator that keeps the lines of the current row, for two reasons. A pipe may have no
+more data in the middle of a row: then the lines are kept, and parsed again when more has arrived.
+And an opening quote that is never closed would include the rest of the file: when the row is too
+long, or the file ends, only the line with the quote is set aside, and parsing continues with the
+next line.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import orjson
 
 from ...agent.errors import InputError
 from ..delivery.source import Position, Record, generated_key
+from .csvrows import RowBlocks
 from .keycache import KeyCache
 from .linesource import LineSource
 
@@ -58,6 +60,8 @@ class CsvSource(LineSource):
         self._feed = _Feed(self._lines)
         self._rows = csv.reader(self._feed, delimiter=delimiter, strict=True)
         self._header: list[str] | None = None
+        self._delimiter = delimiter
+        self._blocks: RowBlocks | None = None
         self._in_quotes = False
         """Whether the file has ended inside a quoted cell, which may go on when the file grows."""
         # A stream's header, and what an earlier run has read, are skipped before the first record.
@@ -144,6 +148,7 @@ class CsvSource(LineSource):
                 hint="Rename one of the columns.",
             )
         self._header = header
+        self._blocks = RowBlocks(header, self._key, self._delimiter)
         return True
 
     def _no_such_column(self, header: list[str]) -> NoReturn:
@@ -159,6 +164,8 @@ class CsvSource(LineSource):
         width, key_name, dumps = len(header), self._key, orjson.dumps
         append, stop_at = records.append, feed.byte + _BATCH_BYTES
         while len(records) < limit and feed.byte < stop_at:
+            if self._parse_block(limit - len(records), records):
+                continue
             feed.begin_row()
             try:
                 row = next(rows)
@@ -190,6 +197,16 @@ class CsvSource(LineSource):
                 if self._is_left("it is not UTF-8"):
                     return
                 append(self._malformed("it is not UTF-8", len(records)))
+
+    def _parse_block(self, limit: int, records: list[Record]) -> bool:
+        """Parse up to `limit` lines that are whole rows; return whether there was any."""
+        lines = self._feed.block(limit)
+        if not lines or self._blocks is None:
+            return False
+        found = self._blocks.records(lines)
+        records += found
+        self._feed.skip(len(found), whole=len(found) == len(lines))
+        return bool(found)
 
     def _is_left(self, fault: str) -> bool:
         """Whether a malformed row is the last line of a file, without an end: then leave it."""
@@ -228,6 +245,8 @@ class _Feed:
         self._first = 0
         self._next = 0
         self._size = 0
+        self._by_row = False
+        """Whether the lines that are left in the queue are to be read row by row."""
         # The start of the current row, and of the line after the last one read.
         self._first_byte = self._first_line = 0
         self.byte = self.line = 0
@@ -260,6 +279,24 @@ class _Feed:
         self._first, self._first_byte, self._first_line = self._next, self.byte, self.line
         self._size = 0
 
+    def block(self, limit: int) -> list[bytes]:
+        """Return up to `limit` lines that are next, without reading them; then call `skip`."""
+        return [] if self._by_row else self._queue[self._next : self._next + limit]
+
+    def skip(self, lines: int, *, whole: bool) -> None:
+        """Pass over the first lines of the block.
+
+        If they are not the `whole` block, what is left is read row by row: to parse a block again
+        for each row that needs that would cost too much.
+        """
+        self._by_row = not whole
+        begin, self._next = self._next, self._next + lines
+        self.line += lines
+        if lines and self._next == len(self._queue):
+            self.byte = self._lines.byte
+        else:
+            self.byte += sum(map(len, self._queue[begin : self._next])) + lines
+
     def go_back(self, keep: int) -> None:
         """Put back the lines that were read for the row, except the first `keep`."""
         if self._next - self._first > keep:
@@ -275,7 +312,7 @@ class _Feed:
     def seek(self, position: Position) -> None:
         """Go to a `position` of a file, and drop the lines that were read."""
         self._lines.seek(position.byte, position.line)
-        self._queue, self._first, self._next = [], 0, 0
+        self._queue, self._first, self._next, self._by_row = [], 0, 0, False
         self.byte, self.line = position.byte, position.line
 
     def skip_to(self, byte: int) -> bool:
@@ -302,5 +339,6 @@ class _Feed:
         self._next -= self._first
         self._first = 0
         self._queue += more
+        self._by_row = False
         if self.line == 0 and self.byte == 0:
             self.byte = self._lines.mark

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tamias.launcher.delivery.sink import Sink
     from tamias.launcher.delivery.source import Source
 
-TARGET = f"{Path(__file__).parent / 'counter_agent.py'}:Counter"
+TARGET = f"{Path(__file__).parent / 'agents.py'}:Counter"
 CASES = ("list", "lines", "objects", "csv")
 """A list to a list; JSON lines of keys and values, JSON objects, and CSV rows to JSON lines."""
 _COLUMNS = ("year", "carrier", "flight", "origin", "dest", "distance", "time_hour")
