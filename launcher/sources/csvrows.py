@@ -75,10 +75,6 @@ class RowBlocks:
         """The records of lines in which all bytes are plain."""
         width, key, separator = self._width, self._key, self._separator
         texts = self._texts.copy()
-        framed = b"\n%b\n" % block
-        has_empty = any(
-            pair in framed for pair in (b"\n" + separator, separator + separator, separator + b"\n")
-        )
         records: list[Record] = []
         append, join = records.append, b"".join
         for line in lines:
@@ -87,7 +83,7 @@ class RowBlocks:
                 break
             texts[1::2] = cells
             text = join(texts)
-            if has_empty:
+            if not all(cells):
                 # No cell has a quote: two of them behind a colon are an empty cell.
                 text = text.replace(b':""', b":null")
             cell = cells[key]
