@@ -1,6 +1,6 @@
 """Workers that run no agent: all of them are in one process, and answer each input at once.
 
-They speak with the launcher as real workers do, over a connection each, but keep nothing. So a launcher
+They speak with the launcher as real workers do, over a socket each, but keep nothing. So a launcher
 can be measured with more workers than the machine has cores for.
 
     python simulated_workers.py ADDRESS SHARDS CODEC SIZE THINK
@@ -27,7 +27,6 @@ from tamias.store.encoding.json_text import make_encoder
 from tamias.store.encoding.keys import shard_of
 from tamias.store.records.outbox import encode_outputs
 from tamias.worker import wire
-from tamias.worker.connection.launcher_connection import LauncherConnection
 from tamias.worker.connection.launcher_connection import LauncherConnection
 
 if TYPE_CHECKING:
@@ -172,25 +171,25 @@ class SimulatedWorker:
 
 def main() -> None:
     """Be workers until the launcher is gone."""
-    poll = select.poll()
+    poller = select.poll()
     assignments = open(0, "rb", buffering=0)  # noqa: SIM115 (as long as the process)
-    poll.register(assignments, select.POLLIN)
+    poller.register(assignments, select.POLLIN)
     workers: dict[int, SimulatedWorker] = {}
     pause: float | None = None
     while True:
-        found = dict(poll.poll(None if pause is None else int(pause * 1000)))
+        found = dict(poller.poll(None if pause is None else int(pause * 1000)))
         if assignments.fileno() in found:
             line = assignments.readline()
             if not line:
                 return
             worker = SimulatedWorker(sys.argv[1:], json.loads(line))
             workers[worker.connection.fileno()] = worker
-            poll.register(worker.connection, select.POLLIN)
+            poller.register(worker.connection.fileno(), select.POLLIN)
         now = time.monotonic()
         due = []
         for descriptor, worker in list(workers.items()):
             if descriptor in found and not worker.receive():
-                poll.unregister(descriptor)
+                poller.unregister(descriptor)
                 del workers[descriptor]
                 worker.connection.close()
                 print(worker.slot, flush=True)
