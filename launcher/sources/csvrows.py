@@ -69,9 +69,9 @@ class RowBlocks:
             return self._parsed(block, len(lines))
         if not (block.isascii() or _is_utf8(block)):
             return []
-        return self._joined(block, lines)
+        return self._joined(lines)
 
-    def _joined(self, block: bytes, lines: Sequence[bytes]) -> list[Record]:
+    def _joined(self, lines: Sequence[bytes]) -> list[Record]:
         """The records of lines in which all bytes are plain."""
         width, key, separator = self._width, self._key, self._separator
         texts = self._texts.copy()
