@@ -11,6 +11,7 @@ import io
 import pickle
 from typing import Any, Final, NoReturn
 
+from ...agent.row import Row
 from ...store.encoding.json_text import JSON_CODECS, loads_json
 from ...store.encoding.stamps import split
 
@@ -20,6 +21,7 @@ LARGEST: Final = 256 << 10
 """Bytes of a value that is read here. A larger one would hold up the threads of other requests."""
 _PICKLE: Final = b"\x80"
 _TEXT: Final = b"\xb4"
+_ROW: Final = b"\xba"
 
 
 class NeedsClassesError(Exception):
@@ -46,6 +48,8 @@ def plain_value(data: bytes) -> Any:
         _, data = split(data)
         if data[:1] == _TEXT:
             return data[1:].decode()
+        if data[:1] == _ROW:
+            return Row(plain_value(data[1:]))
         if data[:1] == _PICKLE:
             if getattr(copyreg, "_inverted_registry", None):
                 # Classes with a code are found without `find_class`. Nobody has such, in general.

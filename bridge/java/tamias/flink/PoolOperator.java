@@ -251,7 +251,7 @@ public final class PoolOperator extends AbstractStreamOperator
             value = ((Row) value).getField(1);
         }
         int group = KeyGroupRangeAssignment.assignToKeyGroup(key, maxParallelism);
-        Entry entry = new Entry(next, group, keys.key(key, group), values.pickle(value),
+        Entry entry = new Entry(next, group, keys.key(key, group), values.input(value),
             record.hasTimestamp(), record.hasTimestamp() ? record.getTimestamp() : 0L);
         while (pending.size() >= capacity || pendingBytes > 0 && pendingBytes + entry.size() > MOST_BYTES) {
             mailbox.yield();
