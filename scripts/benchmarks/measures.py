@@ -192,11 +192,11 @@ def _job(options: dict[str, Any]) -> Job:
     )
 
 
-def round_trips(count: int, keys: int, workers: int) -> list[float]:
+def round_trips(count: int, keys: int, workers: int, **options: Any) -> list[float]:
     """Microseconds from reading a single input to having its committed output, sorted."""
     source = _OneAtATime(count, keys)
     with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
-        _run(source, _Echo(source), folder, workers=workers)
+        _run(source, _Echo(source), folder, workers=workers, **options)
     return sorted(source.trips[count // 10 :])
 
 
