@@ -178,7 +178,8 @@ class Connection:
         """Allow the server to forget all up to this sequence."""
         with self._lock:
             self._session.acknowledge(sequence)
-            self._wake()
+            if not self._session.has_note_time:
+                self._wake()
 
     def wake_next(self) -> None:
         """Wake the next thread that waits for the window: the one woken before has not used it."""
@@ -244,7 +245,7 @@ class Connection:
                 deadline = self._session.deadline()
                 if self._closing:
                     if self._session.open:
-                        unsent.append(self._session.farewell())
+                        unsent += self._session.farewell()
                     _send(socket, unsent)
                     return
                 self._asleep = not events

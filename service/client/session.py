@@ -42,6 +42,11 @@ PATIENCE_SECONDS: Final = 4.0
 """After so long without a frame a new connection is made."""
 RETRY_SECONDS: Final = 0.5
 """After so long refused calls are sent again, if the server has not asked for them before."""
+NOTE_SECONDS: Final = 0.005
+"""How long it takes until the server learns what has arrived and what it may forget: each time
+costs it a turn and a commit, in which a submission would have to wait."""
+TAKEN_AT_ONCE: Final = 4
+"""After so many reply frames it learns at once that they have arrived: half of what it sends."""
 
 SUBMIT_COUNT: Final = 512
 SUBMIT_BYTES: Final = 1 << 20
@@ -143,6 +148,9 @@ class ClientSession:
         self._pinged = 0.0
         self._hello = True
         self._ping = False
+        self._owes_since: float | None = None
+        """Since when something has arrived, or may be forgotten, and the server does not know."""
+        self._notes_due = False
 
     # -- the program --------------------------------------------------------------------------
 
@@ -165,6 +173,11 @@ class ClientSession:
     def acknowledging(self) -> bool:
         """Whether an acknowledgement has not been sent yet."""
         return self.floor > self._known_floor
+
+    @property
+    def has_note_time(self) -> bool:
+        """Whether `deadline` covers an acknowledgement that has not been sent."""
+        return self._owes_since is not None
 
     def submit(
         self, sequence: int, key: bytes, value: bytes, now: float, *, streamed: bool = False
@@ -201,9 +214,9 @@ class ClientSession:
         """Allow the server to forget all up to this sequence."""
         self.floor = max(self.floor, sequence)
 
-    def farewell(self) -> bytes:
-        """Return the last frame of the session."""
-        return pack_count(b"B", self._nonce)
+    def farewell(self) -> list[bytes]:
+        """Return the last frames of the session."""
+        return [*self._notes(), pack_count(b"B", self._nonce)]
 
     # -- the clock ----------------------------------------------------------------------------
 
@@ -217,10 +230,14 @@ class ClientSession:
             return None
         if not self.open:
             return self._tried + HELLO_SECONDS
-        if not self._listens:
-            return None
-        due = max(self._heard, self._pinged) + QUIET_SECONDS
-        return due if self._paused_until is None else min(due, self._paused_until)
+        times = []
+        if self._owes_since is not None:
+            times.append(self._owes_since + NOTE_SECONDS)
+        if self._listens:
+            times.append(max(self._heard, self._pinged) + QUIET_SECONDS)
+            if self._paused_until is not None:
+                times.append(self._paused_until)
+        return min(times, default=None)
 
     def tick(self, now: float) -> list[SessionEvent]:
         """Check the deadlines; return what has happened."""
@@ -235,7 +252,12 @@ class ClientSession:
                 if now >= self._heard + PATIENCE_SECONDS:
                     self._begin_session(now)
                     return [Reconnect()]
-        elif self._listens:
+            return []
+        if self._owes_since is not None:
+            self._notes_due = self._notes_due or now >= self._owes_since + NOTE_SECONDS
+        elif self._taken != self._replies or self.acknowledging:
+            self._owes_since = now
+        if self._listens:
             if now >= self._heard + PATIENCE_SECONDS:
                 self._begin_session(now)
                 return [Reconnect()]
@@ -265,15 +287,11 @@ class ClientSession:
             )
         if not self.open:
             return frames
-        if self._taken != self._replies:
-            self._taken = self._replies
-            frames.append(self._counted(b"T", self._taken))
+        if self._notes_due or self._replies - self._taken >= TAKEN_AT_ONCE:
+            frames += self._notes()
         if self._live_taken != self._live:
             self._live_taken = self._live
             frames.append(pack_count(b"K", self._nonce, self._live_taken))
-        if self.floor > self._known_floor:
-            self._known_floor = self.floor
-            frames.append(self._counted(b"A", self.floor))
         if self._paused_until is None:
             while self._unsent:
                 frames.append(self._submission())
@@ -284,6 +302,18 @@ class ClientSession:
         if self._ping:
             self._ping = False
             frames.append(pack_count(b"P", self._nonce, self._sent))
+        return frames
+
+    def _notes(self) -> list[bytes]:
+        """Return what the server does not know yet of what has arrived and may be forgotten."""
+        self._owes_since, self._notes_due = None, False
+        frames = []
+        if self._taken != self._replies:
+            self._taken = self._replies
+            frames.append(self._counted(b"T", self._taken))
+        if self.acknowledging:
+            self._known_floor = self.floor
+            frames.append(self._counted(b"A", self.floor))
         return frames
 
     def _counted(self, kind: bytes, number: int) -> bytes:
@@ -383,7 +413,8 @@ class ClientSession:
         self.open = True
         self._window = frame.window
         self._heard_frames = self._replies = self._taken = self._live = self._live_taken = 0
-        self._paused_until = None
+        self._paused_until = self._owes_since = None
+        self._notes_due = False
         self._known_floor = frame.floor
         self.floor = max(self.floor, frame.floor)
         self.last = frame.last

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS: Final = 3600.0
 PUBLISH_SECONDS: Final = 1.0
+CONFIRM_SECONDS: Final = 0.001
+"""The longest until a client learns that its submission is recorded: an outcome that comes before
+says that as well, and costs both sides one frame instead of two."""
 """The least time between two writes of `service.json`; none while nothing changes."""
 AT_ONCE: Final = 256
 """Frames that are received from a socket in one turn."""
@@ -212,11 +215,13 @@ class Frontend:
         sessions = self.sessions
         next_sweep = time.monotonic() + 60.0
         next_publish = 0.0
+        confirm_at = float("inf")
         while True:
             now = time.monotonic()
             until = (
                 next_sweep if self._published == self._counters() else min(next_sweep, next_publish)
             )
+            until = min(until, confirm_at)
             with suppress(InterruptedError):
                 self._poller.poll(max(0, int((until - now) * 1000) + 1))
             self._handoff.frontend.clear()
@@ -233,8 +238,13 @@ class Frontend:
             self._serve_queries()
             self._trim(touched)
             self._reply()
-            self._send()
             now = time.monotonic()
+            if now >= confirm_at or self._stopping:
+                sessions.confirm()
+                confirm_at = float("inf")
+            elif sessions.has_unconfirmed:
+                confirm_at = min(confirm_at, now + CONFIRM_SECONDS)
+            self._send()
             if now >= next_sweep:
                 next_sweep = now + SWEEP_SECONDS
                 self._request_log.expire(time.time() - self._retention, sessions.present)

@@ -145,6 +145,8 @@ class Sessions:
         self._refused_sessions: dict[OpenSession, None] = {}
         self._batch = LogBatch()
         self._fresh: dict[tuple[int, int], bytes] = {}
+        self._unconfirmed: dict[int, dict[int, None]] = {}
+        """By client, what is recorded and neither confirmed nor answered."""
         self.queries: deque[tuple[PendingQuery, bytes]] = deque()
 
     # -- frames -------------------------------------------------------------------------------
@@ -304,7 +306,7 @@ class Sessions:
         return batch
 
     def recorded(self, batch: LogBatch, first: int) -> None:
-        """Note that the batch is recorded, its entries from the offset `first` on; confirm them."""
+        """Note that the batch is recorded, its entries from the offset `first` on."""
         self._fresh.clear()
         self.accepted += len(batch.entries)
         by_client: dict[int, list[int]] = {}
@@ -316,8 +318,20 @@ class Sessions:
             entry = batch.entries[index]
             self.live.add(first + index, entry.client, entry.sequence)
         for client, sequences in by_client.items():
+            self._unconfirmed.setdefault(client, {}).update(dict.fromkeys(sequences))
+
+    @property
+    def has_unconfirmed(self) -> bool:
+        """Whether `confirm` has something to do."""
+        return bool(self._unconfirmed)
+
+    def confirm(self) -> None:
+        """Confirm what is recorded, except for what is answered by now: that says it, too."""
+        unconfirmed, self._unconfirmed = self._unconfirmed, {}
+        for client, found in unconfirmed.items():
             session = self._by_client.get(client)
             if session is not None:
+                sequences = list(found)
                 for start in range(0, len(sequences), 4096):
                     part = sequences[start : start + 4096]
                     self._send(session, pack_numbers(b"C", session.nonce, part))
@@ -439,11 +453,13 @@ class Sessions:
         """Send outcomes, as many as fit into a frame; what is left stays ready."""
         size = 0
         sequences, blobs = [], []
+        unconfirmed = self._unconfirmed.get(session.client.number, {})
         for sequence, outcome in outcomes:
             size += len(outcome)
             sequences.append(sequence)
             blobs.append(outcome)
             session.ready.pop(sequence, None)
+            unconfirmed.pop(sequence, None)
             if size > REPLY_BYTES:
                 break
         session.replied += 1

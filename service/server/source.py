@@ -27,6 +27,8 @@ class RequestSource(Source):
         self._request_log = request_log
         self._handoff = handoff
         self._offset = request_log.first
+        self._has_read_all = False
+        """Whether there is nothing to read before the next arrival."""
 
     @property
     def position(self) -> Position:
@@ -37,7 +39,9 @@ class RequestSource(Source):
         """As `Source.read`. Also raises the error that has ended the frontend."""
         if self._handoff.failure is not None:
             raise self._handoff.failure
-        self._handoff.arrivals.clear()  # before reading: later inputs wake it again
+        # Before reading: later inputs wake it again.
+        if not self._handoff.arrivals.clear() and self._has_read_all:
+            return []
         records: list[Record] = [*self._request_log.read(self._offset, limit)]
         self._offset += len(records)
         if len(records) < limit:
@@ -45,6 +49,7 @@ class RequestSource(Source):
             if following != self._offset:
                 self._offset = following
                 self._handoff.arrivals.wake()
+        self._has_read_all = len(records) < limit
         return records
 
     def fileno(self) -> int | None:
@@ -54,6 +59,7 @@ class RequestSource(Source):
     def seek(self, position: Position) -> None:
         """As `Source.seek`."""
         self._offset = self._request_log.first_from(position.offset)
+        self._has_read_all = False
 
     def identity(self) -> Identity:
         """As `Source.identity`."""

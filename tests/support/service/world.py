@@ -199,6 +199,7 @@ class World:
         for wire in self._wires[::-1] if newest_first else list(self._wires):
             for _ in range(min(frames, len(wire.up))):
                 self.sessions.receive(wire.peer, "", wire.up.popleft())
+        self.sessions.confirm()  # what was recorded in the last turn
         while self.sessions.queries:
             self.sessions.answer_query(*self.sessions.queries.popleft())
         batch = self.sessions.next_batch()
