@@ -242,7 +242,7 @@ class Frontend:
             if now >= confirm_at or self._stopping:
                 sessions.confirm()
                 confirm_at = float("inf")
-            elif sessions.has_unconfirmed:
+            elif sessions.unconfirmed:
                 confirm_at = min(confirm_at, now + CONFIRM_SECONDS)
             self._send()
             if now >= next_sweep:

@@ -57,6 +57,7 @@ from .live_texts import LiveTexts
 from .open_session import OpenSession, PendingQuery
 from .request_log import LogBatch, NewRequest, digest_of
 from .suspended import Suspended
+from .unconfirmed import Unconfirmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -121,6 +122,7 @@ class Sessions:
         queries: what clients have asked, as JSON objects; the caller removes and answers them.
         suspended: the others without an outcome: their runs wait in the store.
         live: what clients see of runs that are under way.
+        unconfirmed: what is recorded, and neither confirmed nor answered.
     """
 
     def __init__(
@@ -137,6 +139,7 @@ class Sessions:
         self.refused = 0
         self.waiting: dict[int, PendingRequest] = {}
         self.suspended = Suspended()
+        self.unconfirmed = Unconfirmed()
         self._bytes = 0
         self._load: dict[int, int] = {}
         self._sessions: dict[Peer, OpenSession] = {}
@@ -145,8 +148,6 @@ class Sessions:
         self._refused_sessions: dict[OpenSession, None] = {}
         self._batch = LogBatch()
         self._fresh: dict[tuple[int, int], bytes] = {}
-        self._unconfirmed: dict[int, dict[int, None]] = {}
-        """By client, what is recorded and neither confirmed nor answered."""
         self.queries: deque[tuple[PendingQuery, bytes]] = deque()
 
     # -- frames -------------------------------------------------------------------------------
@@ -309,32 +310,20 @@ class Sessions:
         """Note that the batch is recorded, its entries from the offset `first` on."""
         self._fresh.clear()
         self.accepted += len(batch.entries)
-        by_client: dict[int, list[int]] = {}
         for offset, entry in enumerate(batch.entries, first):
             size = len(entry.key) + len(entry.value)
             self.waiting[offset] = PendingRequest(entry.client, entry.sequence, size)
-            by_client.setdefault(entry.client, []).append(entry.sequence)
+            self.unconfirmed.add(entry.client, entry.sequence)
         for index in batch.streamed:
             entry = batch.entries[index]
             self.live.add(first + index, entry.client, entry.sequence)
-        for client, sequences in by_client.items():
-            self._unconfirmed.setdefault(client, {}).update(dict.fromkeys(sequences))
-
-    @property
-    def has_unconfirmed(self) -> bool:
-        """Whether `confirm` has something to do."""
-        return bool(self._unconfirmed)
 
     def confirm(self) -> None:
         """Confirm what is recorded, except for what is answered by now: that says it, too."""
-        unconfirmed, self._unconfirmed = self._unconfirmed, {}
-        for client, found in unconfirmed.items():
+        for client, sequences in self.unconfirmed.remove_all():
             session = self._by_client.get(client)
             if session is not None:
-                sequences = list(found)
-                for start in range(0, len(sequences), 4096):
-                    part = sequences[start : start + 4096]
-                    self._send(session, pack_numbers(b"C", session.nonce, part))
+                self._send(session, pack_numbers(b"C", session.nonce, sequences))
 
     def unrecorded(self, batch: LogBatch) -> None:
         """Note that the batch could not be recorded; have its clients send it again."""
@@ -453,16 +442,15 @@ class Sessions:
         """Send outcomes, as many as fit into a frame; what is left stays ready."""
         size = 0
         sequences, blobs = [], []
-        unconfirmed = self._unconfirmed.get(session.client.number, {})
         for sequence, outcome in outcomes:
             size += len(outcome)
             sequences.append(sequence)
             blobs.append(outcome)
             session.ready.pop(sequence, None)
-            unconfirmed.pop(sequence, None)
             if size > REPLY_BYTES:
                 break
         session.replied += 1
+        self.unconfirmed.remove(session.client.number, sequences)
         self._send(session, pack_replies(session.nonce, sequences, blobs))
 
     def send_live(self) -> None:

@@ -32,8 +32,9 @@ def lower(name):
 
 DEEDS = {
     "limits": lambda: lower("RLIMIT_FSIZE"),
-    "message": lambda: worker()._socket.send(b"D\\x05"),
-    "socket": lambda: worker()._socket.close(),
+    "message": lambda: worker()._connection.send(b"D\\x05"),
+    "socket": lambda: worker()._connection.close(),
+    "bytes": lambda: os.write(worker()._connection.fileno(), b"what a library prints"),
     "files": lambda: os.closerange(3, 100),
 }
 
@@ -50,7 +51,7 @@ class Misbehaving(Agent):
         ctx.short_term_memory.set("seen", seen)
         ctx.send_event(OutputEvent(output=seen))
 """
-DEEDS = ("limits", "message", "socket", "files")
+DEEDS = ("limits", "message", "socket", "bytes", "files")
 
 
 @pytest.mark.process
@@ -64,6 +65,8 @@ def test_it_costs_that_worker_and_nothing_else(tmp_path: Path) -> None:
         "message",
         *range(50),
         "socket",
+        *range(50),
+        "bytes",
         *range(50),
         "files",
         1,

@@ -1,6 +1,6 @@
 """Another user of this machine, who attacks a pool; started as one by `setpriv`.
 
-python intruder.py flood SECONDS PID  sends messages to the socket of the pool of launcher PID
+python intruder.py flood SECONDS PID  connects to the socket of the pool of launcher PID
 python intruder.py squat SECONDS PID  takes that name when the launcher has ended, and listens
 python intruder.py bind NAME          takes an abstract name, and sends who connects an answer
 python intruder.py read PATH ...      tries to read these files and directories
@@ -18,8 +18,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import zmq
-
 
 def names(pid: int) -> list[str]:
     """The abstract sockets of a pool: any user can list them."""
@@ -29,53 +27,48 @@ def names(pid: int) -> list[str]:
 
 
 def flood(seconds: float, pid: int) -> dict[str, object]:
-    """Send small messages, and parts of a message that never ends."""
-    context = zmq.Context(1)
-    sent = 0
-    sockets = []
-    for name in names(pid):
-        dealer = context.socket(zmq.DEALER)
-        dealer.setsockopt(zmq.LINGER, 0)
-        dealer.connect(f"ipc://@{name}")
-        sockets.append(dealer)
+    """Connect again and again, and send as much as there is room for."""
+    found = names(pid)
+    connected = 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for dealer in sockets:
-            with suppress(zmq.Again):
-                for _ in range(100):
-                    dealer.send(b"x" * 10, zmq.NOBLOCK)
-                    sent += 1
-                dealer.send(b"y" * 1_000_000, zmq.NOBLOCK | zmq.SNDMORE)
-                dealer.send(b"z", zmq.NOBLOCK)
-    return {"sockets": len(sockets), "queued": sent}
+        for name in found:
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(0.1)
+                connection.connect(f"\0{name}")
+                connected += 1
+                connection.send(b"i" * 16 + (1 << 30).to_bytes(8, "little"))
+                connection.send(b"y" * 1_000_000)
+    return {"sockets": len(found), "connected": connected}
 
 
 def squat(seconds: float, pid: int) -> dict[str, object]:
     """Take the names of a pool whose launcher is dead; return what its workers send here."""
     taken = names(pid)
-    context = zmq.Context(1)
     while Path(f"/proc/{pid}").exists() and not _is_zombie(pid):
         time.sleep(0.001)
-    poller = zmq.Poller()
-    bound = 0
+    listeners = []
     for name in taken:
-        router = context.socket(zmq.ROUTER)
+        listener = socket.socket(socket.AF_UNIX)
         for _ in range(200):
             try:
-                router.bind(f"ipc://@{name}")
-            except zmq.ZMQError:
+                listener.bind(f"\0{name}")
+            except OSError:
                 time.sleep(0.005)
                 continue
-            bound += 1
-            poller.register(router, zmq.POLLIN)
+            listener.listen()
+            listener.settimeout(0.05)
+            listeners.append(listener)
             break
     messages = 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for ready, _ in poller.poll(50):
-            ready.recv_multipart()
-            messages += 1
-    return {"bound": bound, "messages": messages}
+        for listener in listeners:
+            with suppress(TimeoutError):
+                connection, _ = listener.accept()
+                connection.settimeout(0.05)
+                messages += bool(connection.recv(100))
+    return {"bound": len(listeners), "messages": messages}
 
 
 def _is_zombie(pid: int) -> bool:
