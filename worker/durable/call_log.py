@@ -121,6 +121,9 @@ class CallRecord(NamedTuple):
         The last fields are omitted where they have their defaults: so are the records of older
         versions.
         """
+        rare = self.kind or self.attempts or self.by_reconciler or self.changed
+        if not (rare or self.code or self.stable or self.place):
+            return dumps(self[1:7] if self.generation else self[1:6])
         fields = list(self[1:])
         for default in reversed(tuple(self._field_defaults.values())):
             if fields[-1] != default:
@@ -253,6 +256,9 @@ class CallLog:
         depend on how long others took.
         """
         found = None
+        if not self._unclaimed:
+            self._own_calls += own
+            return None
         if own:
             if self._own_calls < len(self._own):
                 found = self._own[self._own_calls]

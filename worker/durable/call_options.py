@@ -7,7 +7,7 @@ import contextvars
 import inspect
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ...agent.errors import DurableCallError
 from ...agent.waiting.retry import RetryPolicy
@@ -37,7 +37,7 @@ class CallOptions(NamedTuple):
             ConfigError: the retry policy is none.
             DurableCallError: the reconciler cannot be called.
         """
-        given = {"retry", "reconciler", "limit"} & kwargs.keys()
+        given = _NAMES & kwargs.keys() if kwargs else None
         if not given:
             return _NONE if default is None else cls(default)
         with suppress(ValueError, TypeError):  # a function of an extension, without a signature
@@ -61,6 +61,7 @@ class CallOptions(NamedTuple):
 
 
 _NONE = CallOptions()
+_NAMES: Final = frozenset({"retry", "reconciler", "limit"})
 
 
 async def limited(work: Awaitable[Any], seconds: float | None, name: str) -> Any:

@@ -27,6 +27,7 @@ import copyreg
 import dataclasses
 import datetime as dt
 import importlib.util
+import inspect
 import re
 from decimal import Decimal
 from enum import Enum
@@ -104,6 +105,74 @@ def function_name(function: Callable[..., Any]) -> str:
     return f"{former_module(module or type(function).__module__)}.{function.__qualname__}"
 
 
+class KnownFunction(NamedTuple):
+    """What is known of a function that is made once, when its module is imported."""
+
+    name: str
+    head: bytes
+    """What a digest of a call of it begins with."""
+    is_async: bool
+    """Whether it is a coroutine function."""
+
+
+_KNOWN: Final[dict[Callable[..., Any], KnownFunction]] = {}
+_MOST_KNOWN: Final = 1024
+
+
+def known_function(function: Callable[..., Any]) -> KnownFunction | None:
+    """What is known of a function; None if it carries values, or is no plain function."""
+    if function.__class__ is not FunctionType:
+        return None
+    known = _KNOWN.get(function)
+    if known is None:
+        name = function_name(function)
+        if "<" in name or function.__closure__:  # type: ignore[attr-defined]
+            return None
+        encoded = name.encode()
+        known = KnownFunction(
+            name, b"f%d:%b" % (len(encoded), encoded), inspect.iscoroutinefunction(function)
+        )
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[function] = known
+    return known
+
+
+def _plain_digest(head: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
+    """What `_digest_call` returns for plain arguments; None if there are others."""
+    parts = [head, b"t%d:%d" % (len(b"%d" % len(args)), len(args))]
+    for value in args:
+        part = _plain_part(value)
+        if part is None:
+            return None
+        parts.append(part)
+    digests = []
+    for name, value in kwargs.items():
+        part = _plain_part(value)
+        if part is None:
+            return None
+        entry = blake2b(_plain_part(name), digest_size=DIGEST_BYTES)
+        entry.update(part)
+        digests.append(entry.digest())
+    digests.sort()
+    parts.append(b"d%d:%b" % (len(digests) * DIGEST_BYTES, b"".join(digests)))
+    return blake2b(b"".join(parts), digest_size=DIGEST_BYTES).digest()
+
+
+def _plain_part(value: Any) -> Any:
+    """What `_Digest.add` adds for a scalar; None for another value."""
+    kind = value.__class__
+    if kind is str:
+        data = value.encode("utf-8", "surrogatepass")
+        return b"s%d:%b" % (len(data), data)
+    if kind is bytes:
+        return b"b%d:%b" % (len(value), value)
+    if kind in _SCALARS:
+        data = repr(value).encode()
+        return b"%b%d:%b" % (kind.__name__.encode(), len(data), data)
+    return None
+
+
 def identify_call(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> CallIdentity:
@@ -112,6 +181,10 @@ def identify_call(
     Raises:
         UnserializableError: an argument cannot be pickled.
     """
+    known = known_function(function)
+    plain = None if known is None else _plain_digest(known.head, args, kwargs)
+    if plain is not None:
+        return CallIdentity(plain)
     if isinstance(function, LimitedCall):
         args = (*function.arguments, *args)
         function = function.function
@@ -145,8 +218,19 @@ def has_changed(
     kwargs: dict[str, Any],
 ) -> bool:
     """Whether the arguments of a call have other contents than when it was identified."""
-    if all(value.__class__ in _SCALARS for value in (*args, *kwargs.values())):
-        return False
+    for values in (args, kwargs.values()):
+        for value in values:
+            if value.__class__ not in _SCALARS:
+                return _has_changed(call, function, args, kwargs)
+    return False
+
+
+def _has_changed(
+    call: CallIdentity,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> bool:
     try:
         now = identify_call(function, args, kwargs)
     except UnserializableError:

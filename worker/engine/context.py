@@ -21,7 +21,7 @@ from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
 from ...store import clock
 from ..durable.call_log import durable_section, inside_durable_call
 from ..durable.call_options import CallOptions, call_limited, limited
-from ..durable.fingerprint import function_name, identify_call
+from ..durable.fingerprint import function_name, identify_call, known_function
 from ..limits.requests import PermitExpiredError
 from ..long_term.memory import WorkerLongTermMemory
 from ..memory.memory import WorkerMemory
@@ -162,17 +162,18 @@ class WorkerContext(RunnerContext):
     def durable_execute(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call `func` once, also across crashes; see `RunnerContext.durable_execute`."""
         self._refuse_nesting(func)
-        name = function_name(func)
-        if inspect.iscoroutinefunction(func):
+        known = known_function(func)
+        if inspect.iscoroutinefunction(func) if known is None else known.is_async:
+            name = function_name(func)
             raise DurableCallError(
                 f"{name} is a coroutine function: await ctx.durable_execute_async({name}, ...)"
             )
-        if is_of_memory(func):
+        if known is None and is_of_memory(func):
             return call_of_memory(func, args, kwargs)
         options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
-        if inspect.iscoroutinefunction(options.reconciler):
+        if options.reconciler is not None and inspect.iscoroutinefunction(options.reconciler):
             raise DurableCallError(
-                f"the reconciler of {name} is a coroutine function, which only"
+                f"the reconciler of {function_name(func)} is a coroutine function, which only"
                 " ctx.durable_execute_async can await"
             )
         call = DurableCall(
@@ -188,7 +189,8 @@ class WorkerContext(RunnerContext):
                 raise SuspendRun(call.next_moment)
             try:
                 result = self._attempt(call, options)
-                record(self.run, call.log, call.outcome(result), partial(call.count, result))
+                count = None if call.admission is None else partial(call.count, result)
+                record(self.run, call.log, call.outcome(result), count)
             finally:
                 call.leave()
             if call.record is not None:
@@ -203,11 +205,16 @@ class WorkerContext(RunnerContext):
             begun = call.begun()
             if begun is not None:
                 self._engine.recorder.record_call_now(self.run, call.log, begun)
+            call.begin_attempt()
             try:
-                with call.under_way(), durable_section():
+                with durable_section():
                     result = call_limited(call.work, options.timeout, call.name)
             except PermitExpiredError:
                 continue
+            except Exception as error:  # noqa: BLE001 (it is recorded, or raised again)
+                call.catch(error)
+            finally:
+                call.end_attempt()
             if not call.goes_on():
                 return result
 
@@ -216,7 +223,7 @@ class WorkerContext(RunnerContext):
     ) -> Any:
         """Await `func` (or run it on a thread) once; see `RunnerContext.durable_execute_async`."""
         self._refuse_nesting(func)
-        if is_of_memory(func):
+        if known_function(func) is None and is_of_memory(func):
             return await acall_of_memory(func, args, kwargs)
         options = CallOptions.taken_from(func, kwargs, self._engine.call_retry)
         call = DurableCall(
@@ -232,8 +239,8 @@ class WorkerContext(RunnerContext):
                 await self._wait_until(call.next_moment)
             try:
                 result = await self._attempt_async(call, options)
-                outcome = call.outcome(result)
-                await record(self.run, call.log, outcome, partial(call.count, result))
+                count = None if call.admission is None else partial(call.count, result)
+                await record(self.run, call.log, call.outcome(result), count)
             finally:
                 call.leave()
             if call.record is not None:
@@ -248,13 +255,20 @@ class WorkerContext(RunnerContext):
             begun = call.begun()
             if begun is not None:
                 await self._engine.recorder.record_call(self.run, call.log, begun)
+            call.begin_attempt()
             try:
-                with call.under_way():
-                    work = self._perform(call.work, in_place=call.is_async)
-                    with durable_section():  # the limit's task is part of the call
+                work = self._perform(call.work, in_place=call.is_async)
+                with durable_section():  # the limit's task is part of the call
+                    if options.timeout is None:
+                        result = await work
+                    else:
                         result = await limited(work, options.timeout, call.name)
             except PermitExpiredError:
                 continue
+            except Exception as error:  # noqa: BLE001 (it is recorded, or raised again)
+                call.catch(error)
+            finally:
+                call.end_attempt()
             if not call.goes_on():
                 return result
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.failures.error_text import one_line
@@ -17,7 +17,7 @@ from ...agent.tracing.executions import CALL
 from ...store import clock
 from ...store.encoding.values import dumps, loads
 from ..durable.call_log import AGAIN, BEGUN, UNKNOWN, IssuedCall, is_recordable
-from ..durable.fingerprint import function_name, has_changed, identify_call
+from ..durable.fingerprint import function_name, has_changed, identify_call, known_function
 from ..hooks import WorkerHook
 from ..limits.call_admission import CallAdmission
 from ..metering.model_calls import count_attempt
@@ -26,11 +26,13 @@ from ..tasks.tracking import next_place
 from .services import run_info
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from ...agent.resources.usage import TokenUsage
     from ..durable.call_log import CallRecord
     from ..durable.call_options import CallOptions
+    from ..memory.fields import MemoryFields
     from ..runs.run import Run
     from .services import Services
 
@@ -64,8 +66,8 @@ def is_own(run: Run) -> bool:
 class DurableCall:
     """One durable call: the part that its synchronous and its asynchronous form share.
 
-    Either `replay` a call that is on record; or make it in the block of `under_way`, record
-    `outcome`, and return `answer`.
+    Either `replay` a call that is on record; or make it between `begin_attempt` and `end_attempt`,
+    record `outcome`, and return `answer`.
     """
 
     __slots__ = (
@@ -76,10 +78,12 @@ class DurableCall:
         "_execution",
         "_is_unknown",
         "_issued",
+        "_memories",
         "_options",
         "_place",
         "_route",
         "_run",
+        "_stream",
         "admission",
         "attempts",
         "identity",
@@ -109,7 +113,8 @@ class DurableCall:
         self._cause: Exception | None = None
         self._execution = 0
         """Its number in the run's trace; 0 before it is made."""
-        self.name = function_name(func)
+        known = known_function(func)
+        self.name = function_name(func) if known is None else known.name
         self._arguments = func, args, kwargs
         self.identity = identify_call(func, args, kwargs)
         self.own = is_own(run)
@@ -123,7 +128,7 @@ class DurableCall:
         self.attempts: tuple[tuple[float, str], ...] = ()
         self.next_moment = 0.0
         """When the next attempt begins."""
-        self.work: Callable[[], Any] = lambda: func(*args, **kwargs)
+        self.work: Callable[[], Any] = partial(func, *args, **kwargs)
         """Makes the attempt."""
         self.admission: CallAdmission | None = None
         """Decides when an attempt is made, and by which route; None if nothing does."""
@@ -133,8 +138,10 @@ class DurableCall:
         """The route of the attempt, once it is made."""
         self._is_unknown = False
         """Whether it was begun before a crash, so that its reconciler is asked what came of it."""
+        self._stream: AbstractContextManager[None] | None = None
+        self._memories: tuple[MemoryFields, MemoryFields | None]
         unfinished = self.record is not None and self.record.kind
-        if self.record is None or unfinished:
+        if (self.record is None or unfinished) and (known is None or options.limit):
             self._limit(func, is_async=is_async)
         if self.record is not None and unfinished:
             self._go_on(self.record)
@@ -187,7 +194,10 @@ class DurableCall:
     @property
     def is_async(self) -> bool:
         """Whether what is to be called is a coroutine function, and not for a thread."""
-        function = self._options.reconciler if self._is_unknown else self._arguments[0]
+        function: Any = self._options.reconciler if self._is_unknown else self._arguments[0]
+        known = known_function(function)
+        if known is not None:
+            return known.is_async
         return isinstance(function, LimitedCall) or inspect.iscoroutinefunction(function)
 
     def begun(self) -> CallRecord | None:
@@ -227,32 +237,38 @@ class DurableCall:
         if record.attempts and isinstance(self._arguments[0], LimitedCall):
             self._arguments[0].failed_attempts = len(record.attempts)
 
-    @contextmanager
-    def under_way(self) -> Iterator[None]:
-        """Guard the run's memory in this block, and catch an exception that is to be recorded."""
-        self._issue()
+    def begin_attempt(self) -> None:
+        """Begin an attempt: the run's memory is guarded until `end_attempt`."""
+        issued, run, engine = self._issue(), self._run, self._engine
         self._cause = self._route = None
         self._began = time.perf_counter()
-        if self._engine.tracer is not None and not self._execution:
-            trace = trace_of(self._run, self._engine.tracer)
-            self._execution = trace.start(*self._described())
-        memories = (self._run.lane.fields, self._run.sensory_fields())
-        for fields in memories:
-            fields.begin_durable_call()
-        self._run.calls += 1
-        texts = self._engine.texts
-        stream = None if texts is None else texts.of_call(self._run, self._issue().number)
-        try:
-            with streaming_to(stream):
-                yield
-        except Exception as error:
-            if not is_recordable(error):
-                raise
-            self._cause = error
-        finally:
-            self._run.calls -= 1
-            for fields in memories:
-                fields.end_durable_call()
+        if engine.tracer is not None and not self._execution:
+            self._execution = trace_of(run, engine.tracer).start(*self._described())
+        fields, sensory = self._memories = run.lane.fields, run.sensory
+        fields.begin_durable_call()
+        if sensory is not None:
+            sensory.begin_durable_call()
+        run.calls += 1
+        if engine.texts is not None:
+            self._stream = streaming_to(engine.texts.of_call(run, issued.number))
+            self._stream.__enter__()
+
+    def catch(self, error: Exception) -> None:
+        """Take what the attempt has raised, if it is to be recorded; else raise it."""
+        if not is_recordable(error):
+            raise error
+        self._cause = error
+
+    def end_attempt(self) -> None:
+        """End what `begin_attempt` has begun."""
+        if self._stream is not None:
+            self._stream.__exit__(None, None, None)
+            self._stream = None
+        self._run.calls -= 1
+        fields, sensory = self._memories
+        fields.end_durable_call()
+        if sensory is not None:
+            sensory.end_durable_call()
 
     def goes_on(self) -> bool:
         """Whether the attempt that has just failed is followed by one by another route."""

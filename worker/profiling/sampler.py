@@ -60,8 +60,13 @@ _MOST_CODE: Final = 20_000
 _LARGEST_SHARE: Final = 0.01
 _SMALL_SHARE: Final = 0.002
 _LONGEST_PERIOD: Final = 1.0
-_WAITING_NAMES: Final = ("select", "_worker", "wait")
-_WAITING_FILES: Final = ("/selectors.py", "/concurrent/futures/thread.py", "/threading.py")
+_WAITING_NAMES: Final = ("select", "_worker", "_serve", "wait")
+_WAITING_FILES: Final = (
+    "/selectors.py",
+    "/concurrent/futures/thread.py",
+    "/threading.py",
+    "/worker/tasks/thread_pool.py",
+)
 
 
 class Seen(NamedTuple):

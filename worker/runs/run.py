@@ -359,6 +359,8 @@ class Run:
         """The run's sensory memory, made at the first use."""
         if self.sensory is None:
             self.sensory = MemoryFields()
+            if self.calls:  # it is made during a durable call, which may use it
+                self.sensory.begin_durable_call()
         return self.sensory
 
     # -- identities ---------------------------------------------------------------------------

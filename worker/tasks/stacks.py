@@ -154,7 +154,7 @@ def busy_threads_text() -> str:
         frame = frames.get(thread.ident or 0)
         if frame is not None and thread.name.startswith(("tamias-call", "tamias-action")):
             stack = traceback.extract_stack(frame)
-            if stack[-1].name != "_worker":  # an idle thread
+            if stack[-1].name != "_serve":  # an idle thread
                 lines = "".join(traceback.format_list(stack))
                 text += f"Thread {thread.name!r} (most recent call last):\n{lines}\n"
     return text
