@@ -126,7 +126,7 @@ def known_function(function: Callable[..., Any]) -> KnownFunction | None:
     known = _KNOWN.get(function)
     if known is None:
         name = function_name(function)
-        if "<" in name or function.__closure__:  # type: ignore[attr-defined]
+        if "<" in name or function.__closure__:
             return None
         encoded = name.encode()
         known = KnownFunction(

@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 
 from support.processes import run
 from tamias import InputEvent, Resource, ResourceType, UnserializableError
-from tamias.worker.durable.fingerprint import function_name, identify_call
+from tamias.worker.durable.fingerprint import (
+    CallIdentity,
+    _digest_call,
+    _Walk,
+    function_name,
+    identify_call,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,3 +254,17 @@ def test_fingerprints_hold_in_other_processes() -> None:
     found = {run(PROGRAM, PYTHONHASHSEED=str(seed)).stdout for seed in range(4)}
     assert len(found) == 1
     assert len(found.pop().split()) == 4
+
+
+def plain_values() -> st.SearchStrategy[object]:
+    floats = st.floats() | st.complex_numbers()
+    return st.text() | st.binary() | st.integers() | floats | st.booleans() | st.none()
+
+
+@given(st.lists(plain_values(), max_size=4), st.dictionaries(st.text(), plain_values(), max_size=3))
+def test_plain_arguments_have_the_digest_that_they_have_taken_apart(
+    args: list[object], kwargs: dict[str, object]
+) -> None:
+    for function in (pay, copy.copy):
+        taken_apart = _digest_call(_Walk(), function, tuple(args), kwargs)
+        assert identify_call(function, tuple(args), kwargs) == CallIdentity(taken_apart)
