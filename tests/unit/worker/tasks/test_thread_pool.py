@@ -102,7 +102,7 @@ async def test_a_function_that_is_cancelled_while_it_runs_gives_its_thread_back(
     ] * 2
     assert pool.waiting == 0
     # Both threads hang, and two others take their place.
-    assert await asyncio.gather(pool.run(int, 1), pool.run(int, 2)) == [1, 2]
+    assert [*await asyncio.gather(pool.run(int, 1), pool.run(int, 2))] == [1, 2]
     gate.set()
     await until(lambda: len(called) == 2)
     found = await asyncio.gather(*(pool.run(int, number) for number in range(50)))
