@@ -36,6 +36,8 @@ class Policy:
     """For durable calls without a policy of their own; None if they are tried once."""
     codec: str
     """How payloads are encoded, for the dead letters."""
+    memory_cache: int = 64 << 20
+    """How many bytes of memory of keys are kept in the process, about."""
     record_limit: int = 0
     """How many bytes of what a run has found are kept with its dead letter."""
 
@@ -65,6 +67,7 @@ class Policy:
             retry=retry,
             call_retry=replace(retry, attempts=call_attempts) if call_attempts > 1 else None,
             codec=codec,
+            memory_cache=config.get(AgentExecutionOptions.SHORT_TERM_MEMORY_CACHE_MAX_BYTES),
             record_limit=config.get(RecordOptions.DEAD_LETTER_RECORD),
         )
 

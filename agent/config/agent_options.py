@@ -7,7 +7,7 @@ from enum import Enum
 from ..naming.public import public
 from .option import ConfigOption
 from .ttl_options import ShortTermMemoryTtlUpdate, ShortTermMemoryTtlVisibility
-from .values import parse_milliseconds
+from .values import parse_milliseconds, parse_size
 
 __all__ = [
     "AgentExecutionOptions",
@@ -88,6 +88,14 @@ class AgentExecutionOptions:
         minimum=1,
         description="How often a chat model is asked for one ChatRequestEvent, at most, until it"
         " answers without asking for tools.",
+    )
+    SHORT_TERM_MEMORY_CACHE_MAX_BYTES = ConfigOption(
+        "short-term-memory.cache-max-bytes",
+        int,
+        64 << 20,
+        parse=parse_size,
+        description="How much short-term memory of keys that are not in use a worker keeps in its"
+        " process, about; what is not kept is read from the store.",
     )
     SHORT_TERM_MEMORY_STATE_TTL_MS = ConfigOption(
         "short-term-memory.state-ttl.ms",

@@ -34,6 +34,7 @@ from ...agent.row import Row
 from .main_classes import dumps_by_value
 from .moved_classes import loads_pickle
 from .pickle_errors import find_culprit, full_name
+from .short_values import dumps_integer
 from .stamps import STAMPED, split
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def dumps(value: Any) -> bytes:
             return _TEXT_HEAD + value.encode()  # type: ignore[no-any-return]
         except UnicodeEncodeError:
             return _pickle(value, 5)
+    if kind is int:
+        return dumps_integer(value) or _pickle(value, 5)
     if kind in IMMUTABLE:
         return _pickle(value, 5)
     return dumps_object(value)
@@ -197,7 +200,10 @@ def loads(data: bytes | bytearray | memoryview, *, writable: bool = True) -> Any
     try:
         form = data[0]
         if form == _PICKLE:
-            return loads_pickle(data)
+            try:
+                return _unpickle(data)
+            except (ImportError, AttributeError):  # of an older version, perhaps
+                return loads_pickle(data)
         if form == _TEXT:
             return str(data[1:], "utf-8")
         if form == _ROW:

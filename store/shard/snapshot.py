@@ -38,6 +38,9 @@ __all__ = ["Databases", "Snapshot"]
 _T = TypeVar("_T")
 
 _HASHED_PREFIX = 0xFF
+_PATHS: Final[dict[bytes, str]] = {}
+"""Paths by their bytes: agents have few, and all keys share their texts."""
+_PATHS_KEPT: Final = 1024
 _OLDEST: Final = 6
 """So many databases had the first version; a store that was only written by it has no others."""
 
@@ -192,7 +195,12 @@ class Snapshot:
         while stored.startswith(prefix):
             if len(found) >= limit:
                 return found, False
-            found[self.path_of(stored, start)] = cursor.value()
+            path = _PATHS.get(stored[start:])
+            if path is None:
+                path = self.path_of(stored, start)
+                if len(stored) < MAX_ADDRESS and len(_PATHS) < _PATHS_KEPT:
+                    _PATHS[stored[start:]] = path
+            found[path] = cursor.value()
             if not cursor.next():
                 break
             stored = cursor.key()

@@ -25,7 +25,7 @@ from ..metering.measures import MOST_TIMES
 from ..metering.shapes import SECOND
 from ..notices import unheard
 from ..runs.identities import origin_here
-from ..runs.lane import Lanes
+from ..runs.lanes import Lanes
 from ..runs.recorder import Recorder
 from ..runs.removals import Removals
 from ..runs.run import Run
@@ -130,7 +130,7 @@ class Engine:
         self._when_halted: Callable[[], None] | None = None
         """Called once when nothing is executed any more, if no more is to begin."""
         self._is_halt_reported = False
-        self._lanes = Lanes(writers, shards)
+        self._lanes = Lanes(writers, shards, policy.memory_cache)
         self._completion = RunCompletion(
             self,
             group,
@@ -154,7 +154,7 @@ class Engine:
         self._wants_ends = wants_ends
         self._simple = self._find_simple_action()
         self._batches: deque[PendingBatch] = deque()
-        self._removals = Removals(self._lanes, self._executing_lane, unfinished.awaits_moment)
+        self._removals = Removals(self._lanes.find, self._executing_lane, unfinished.awaits_moment)
         for writer in writers.values():
             self.add_shard(writer)
 
@@ -456,7 +456,7 @@ class Engine:
         self._halted = True
         self._when_halted = halted
         self._batches.clear()
-        for lane in self._lanes.values():
+        for lane in self._lanes.all():
             lane.queue = None
         self._driver.begin_none()
         self.suspend_waiting()
@@ -484,7 +484,7 @@ class Engine:
         """Cancel all tasks of runs, release the threads, and close files."""
         self._halted = True
         self._driver.halt()
-        for lane in self._lanes.values():
+        for lane in self._lanes.all():
             if lane.run is not None and lane.run.task is not None:
                 lane.run.task.cancel()
         self.threads.close()

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from ...agent.errors import MemoryAccessError
+from ...store.encoding.short_values import LONG, loads_short
 from ...store.encoding.stamps import STAMPED, split
 from ...store.encoding.values import IMMUTABLE, dumps, dumps_checked, loads
 
@@ -47,6 +48,9 @@ MISSING: Final = Sentinel("MISSING")
 DELETED: Final = Sentinel("DELETED")
 OBJECT: Final = Sentinel("OBJECT")
 
+NO_CHANGES: Final[dict[str, Any]] = {}
+"""The delta and the overlay of all fields without changes: it stays empty (`changed_delta`)."""
+
 OBJECT_RECORD: Final = b""
 """An explicit object as the store has it; no pickle is empty."""
 
@@ -60,6 +64,9 @@ class Pickled:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+
+
+_OBJECT_BYTES: Final = 64
 
 
 class FieldStore(Protocol):
@@ -76,8 +83,20 @@ def from_record(record: bytes) -> Any:
     """The kept form of a record of the store."""
     if not record:
         return OBJECT
-    # It has a time if fields have expired here before, and do not expire now.
-    return from_record(split(record)[1]) if record[0] == STAMPED else Pickled(record)
+    if record[0] == STAMPED:  # fields have expired here before, and do not expire now
+        return from_record(split(record)[1])
+    value = loads_short(record)
+    return Pickled(record) if value is LONG else value
+
+
+def size_of(value: Any) -> int:
+    """About how many bytes a kept value takes in the process."""
+    kind = value.__class__
+    if kind is Pickled:
+        return _OBJECT_BYTES + len(value.data)
+    if kind is str or kind is bytes:
+        return _OBJECT_BYTES + len(value)
+    return _OBJECT_BYTES
 
 
 def to_record(value: Any) -> bytes | None:
@@ -96,34 +115,36 @@ class MemoryFields:
     """The fields of one memory, in layers (see the module's text). Not for concurrent use."""
 
     __slots__ = (
-        "_calls",
+        "__dict__",
         "_deletes",
-        "_objects",
         "committed",
         "complete",
         "delta",
-        "ended",
         "is_guarded",
         "overlay",
         "store",
     )
 
-    def __init__(self, store: FieldStore | None = None) -> None:
-        self.delta: dict[str, Any] = {}
-        self.overlay: dict[str, Any] = {}
-        self.committed: dict[str, Any] = {}
+    ended: bool = False
+    """Whether `transfer` has moved everything to a successor: all accesses are errors."""
+    _calls: int = 0
+    """Number of durable calls under way."""
+    _objects: set[str] | None = None
+    """All paths that are or were above a field of any layer; None until first needed."""
+
+    def __init__(
+        self, store: FieldStore | None = None, committed: dict[str, Any] | None = None
+    ) -> None:
+        """`store` has committed fields that are not in `committed`; None if there are none."""
+        self.delta: dict[str, Any] = NO_CHANGES
+        self.overlay: dict[str, Any] = NO_CHANGES
+        self.committed: dict[str, Any] = {} if committed is None else committed
         self.store = store
         self.complete = store is None
         self.is_guarded = False
         """Whether accesses have to be checked: a durable call is under way, or `ended`."""
-        self._calls = 0
-        """Number of durable calls under way."""
         self._deletes = False
         """Whether delta or overlay may hold DELETED."""
-        self._objects: set[str] | None = None
-        """All paths that are or were above a field of any layer; None until first needed."""
-        self.ended = False
-        """Whether `transfer` has moved everything to a successor: all accesses are errors."""
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -201,6 +222,12 @@ class MemoryFields:
 
     # -- writing ------------------------------------------------------------------------------
 
+    def changed_delta(self) -> dict[str, Any]:
+        """The delta, to be written to."""
+        if self.delta is NO_CHANGES:
+            self.delta = {}
+        return self.delta
+
     def put(self, path: str, value: Any) -> None:
         """Write a leaf.
 
@@ -211,7 +238,8 @@ class MemoryFields:
         if path not in self.delta or self.delta[path] in (DELETED, OBJECT):
             self._check_leaf_position(path)
             self._add_objects(path)
-        self.delta[path] = value if value.__class__ in IMMUTABLE else Pickled(dumps_checked(value))
+        kept = value if value.__class__ in IMMUTABLE else Pickled(dumps_checked(value))
+        self.changed_delta()[path] = kept
 
     def put_object(self, path: str, *, overwrite: bool) -> None:
         """Make `path` an object; with `overwrite`, an empty one that replaces a value or an object.
@@ -224,13 +252,13 @@ class MemoryFields:
         if overwrite:
             self._deletes = True
             for name in self.under(path):
-                self.delta[name] = DELETED
+                self.changed_delta()[name] = DELETED
         elif self.is_leaf(path):
             raise MemoryAccessError(
                 f"memory field {path!r} holds a value and cannot become an object; "
                 "call new_object(path, overwrite=True) to replace it"
             )
-        self.delta[path] = OBJECT
+        self.changed_delta()[path] = OBJECT
         self._add_objects(path)
 
     def _check_leaf_position(self, path: str) -> None:
@@ -263,14 +291,19 @@ class MemoryFields:
         """Fold the delta into the overlay and return it (what the action changed)."""
         delta = self.delta
         if delta:
-            self.overlay.update(delta)
-            self.delta = {}
+            self._add_to_overlay(delta)
+            self.delta = NO_CHANGES
         return delta
 
     def replay(self, changes: dict[str, Any]) -> None:
         """Apply the changes of a finished action that are in the journal."""
         self._deletes = self._deletes or DELETED in changes.values()
         self._objects = None
+        self._add_to_overlay(changes)
+
+    def _add_to_overlay(self, changes: dict[str, Any]) -> None:
+        if self.overlay is NO_CHANGES:
+            self.overlay = {}
         self.overlay.update(changes)
 
     @property
@@ -284,9 +317,9 @@ class MemoryFields:
         if self.overlay:
             changes = self.overlay
             changes.update(self.delta)
-            self.overlay = {}
+            self.overlay = NO_CHANGES
         if changes:
-            self.delta = {}
+            self.delta = NO_CHANGES
             self.committed.update(changes)
             if self._deletes:
                 self._deletes = False
@@ -298,8 +331,8 @@ class MemoryFields:
 
     def roll_back(self) -> None:
         """Drop all changes of the run."""
-        self.delta = {}
-        self.overlay = {}
+        self.delta = NO_CHANGES
+        self.overlay = NO_CHANGES
 
     def begin_durable_call(self) -> None:
         """Check accesses from now on, since they may come from inside a durable call."""
@@ -321,10 +354,11 @@ class MemoryFields:
         successor.complete = self.complete
         successor._deletes = self._deletes  # noqa: SLF001 (of the same class)
         successor._objects, self._objects = self._objects, None  # noqa: SLF001
-        successor.delta = self.delta.copy()  # a thread may be writing to the original
+        if self.delta:
+            successor.delta = self.delta.copy()  # a thread may be writing to the original
         successor.overlay = self.overlay
         successor.committed = self.committed
-        self.delta, self.overlay, self.committed, self.store = {}, {}, {}, None
+        self.delta, self.overlay, self.committed, self.store = NO_CHANGES, NO_CHANGES, {}, None
         self.complete = True
         self.ended = True
         self.is_guarded = True

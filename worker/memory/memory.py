@@ -12,13 +12,17 @@ from ...agent.errors import MemoryAccessError
 from ...agent.memory import MemoryObject, MemoryRef, MemoryType
 from ...store.encoding.values import IMMUTABLE
 from ..durable.call_log import inside_durable_call
-from .fields import MISSING, OBJECT, MemoryFields, Pickled, Sentinel, check_path
+from .fields import MISSING, NO_CHANGES, OBJECT, MemoryFields, Pickled, Sentinel, check_path
 
 if TYPE_CHECKING:
     from typing import Final
 
-_REFERENCES: Final[dict[MemoryType, dict[str, MemoryRef]]] = {kind: {} for kind in MemoryType}
-"""References by path: they are immutable, and `set` is rarely called with a new path."""
+_REFERENCES: Final[dict[str, MemoryRef]] = {}
+"""References to short-term memory by path: they are immutable, and `set` is rarely called with a
+new path."""
+_SENSORY_REFERENCES: Final[dict[str, MemoryRef]] = {}
+"""The same to sensory memory."""
+_SHORT_TERM: Final = MemoryType.SHORT_TERM
 _REFERENCES_KEPT: Final = 1024
 
 _NESTED: Final = "NestedObject"
@@ -35,7 +39,7 @@ class WorkerMemory(MemoryObject):
         self._fields = fields
         self._kind = kind
         self._base = base
-        self._references = _REFERENCES[kind]
+        self._references = _REFERENCES if kind is _SHORT_TERM else _SENSORY_REFERENCES
 
     def get(self, path_or_ref: str | MemoryRef, default: Any = None) -> Any:
         """Return the value at a path or reference: a copy, a nested object, or the default."""
@@ -72,7 +76,11 @@ class WorkerMemory(MemoryObject):
         if held is None and not fields.overlay:
             held = fields.committed.get(path)
         if held is not None and held.__class__ is not Sentinel and value.__class__ in IMMUTABLE:
-            fields.delta[path] = value  # known to be a leaf, and still one
+            # Known to be a leaf, and still one.
+            if fields.delta is NO_CHANGES:
+                fields.delta = {path: value}
+            else:
+                fields.delta[path] = value
         elif isinstance(value, MemoryObject):
             raise MemoryAccessError(
                 f"a memory object cannot be stored at {path!r}; make a nested one there with "

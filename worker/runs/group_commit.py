@@ -69,6 +69,7 @@ class ShardWriter:
         "removals",
         "shard",
         "suspended",
+        "written",
     )
 
     def __init__(self, shard: Shard, generation: int = 0) -> None:
@@ -81,6 +82,8 @@ class ShardWriter:
         """Whether keys of this shard may be held (`owned_runs`)."""
         self.removals: Preparation | None = None
         """Has commits remove what has expired (`removals`)."""
+        self.written = 0
+        """Bytes of memory that were written since `Lanes` has asked."""
         self._renew()
 
     def _renew(self) -> None:
@@ -108,6 +111,7 @@ class ShardWriter:
         batch = self.batch
         for lane in self.changed:
             lane.write_changes(batch)
+        self.written += batch.memory_size()
         if self.removals is not None and (
             self.shard.first_due is not None or self.shard.swept is not None
         ):

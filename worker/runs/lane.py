@@ -1,29 +1,30 @@
-"""Lanes: the state of a key that is in use, with its runs in strict order.
+"""A lane: the state of a key that is in use, with its runs in strict order.
 
 One lane runs one run at a time; further inputs of the key wait in its queue. Lanes of different
 keys are independent and interleave on the event loop. A lane is opened with one read of the store,
-which for most keys gets all of their fields, and dropped when it is idle and the cache is full.
+which for most keys gets all of their fields; `lanes` keeps it for as long as there is room.
+
+With many keys a lane is opened for nearly every input, so this is done with few objects: what few
+lanes need are class attributes until they are first written, and layers without changes are shared.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...agent.memory import MemoryType
-from ...store.encoding.keys import decode_key, key_prefix, shard_of
+from ...store.encoding.keys import decode_key, key_prefix
 from ...store.encoding.values import IMMUTABLE, dumps
 from ...store.sets.changes import SetName
 from ..memory.expiring_fields import ExpiringFields, ExpiringMemory
-from ..memory.fields import MemoryFields, from_record, to_record
+from ..memory.fields import MemoryFields, from_record, size_of, to_record
 from ..memory.memory import WorkerMemory
 from ..memory.moment import RunMoment
 from ..memory.set_layers import SetLayers, Unchanged
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Mapping
 
     from ...store.sets.records import SetSettings
     from ...store.shard.batch import Batch
@@ -35,6 +36,12 @@ Waiting = tuple[int, bytes, "dict[str, Any] | None"]
 """An input in a lane's queue: its offset, payload and, if it must not be run, rejection."""
 
 _UNKNOWN: Final = object()
+_SHORT_TERM: Final = MemoryType.SHORT_TERM
+
+LANE_BYTES: Final = 560
+"""What the objects of a lane take in the process, without its key and its fields: measured."""
+FIELD_BYTES: Final = 100
+"""What each further field takes, without its value."""
 
 PREFETCH_FIELDS: Final = 64
 """A key with no more fields than this is cached whole when its lane opens."""
@@ -51,7 +58,7 @@ class Lane:
     """One key's memory, queue and current run."""
 
     __slots__ = (
-        "_key",
+        "__dict__",
         "changes",
         "fields",
         "group",
@@ -59,16 +66,24 @@ class Lane:
         "is_layered",
         "key_bytes",
         "memory",
-        "moment",
         "prefix",
         "queue",
-        "removed",
         "run",
-        "sets",
-        "timers",
-        "wants_end",
         "writer",
     )
+
+    wants_end: bool | None = None
+    """Whether it is on record that the key wants to know the end of the input; None if that has not
+    been read."""
+    timers: dict[str, int | None] | None = None
+    """Timers that uncommitted runs have set, by id; None for cancelled ones."""
+    removed: set[int] | None = None
+    """Timers that uncommitted runs have cancelled."""
+    sets: SetLayers | None = None
+    """Changes of memory sets; None if the key has used none."""
+    moment: RunMoment | None = None
+    """The moment of the current run; None if the key has nothing that expires."""
+    _key: Any = _UNKNOWN
 
     def __init__(self, key_bytes: bytes, writer: ShardWriter) -> None:
         """Open the lane of `key_bytes` on the shard behind `writer`."""
@@ -77,24 +92,12 @@ class Lane:
         self.prefix = key_prefix(key_bytes)
         self.queue: deque[Waiting] | None = None
         self.run: CurrentRun | None = None
-        self.changes: dict[str, Any] = {}
+        self.changes: dict[str, Any] | None = None
         """Fields that committed runs have changed and the open group will write."""
         self.group = 0
         """Number of the commit group that holds this lane's latest changes."""
         self.held = writer.may_have_queues and self._has_queue()
         """Whether runs of the key are in its queue in the store (`owned_runs`)."""
-        self.wants_end: bool | None = None
-        """Whether it is on record that the key wants to know the end of the input; None if that
-        has not been read."""
-        self.timers: dict[str, int | None] | None = None
-        """Timers that uncommitted runs have set, by id; None for cancelled ones."""
-        self.removed: set[int] | None = None
-        """Timers that uncommitted runs have cancelled."""
-        self.sets: SetLayers | None = None
-        """Changes of memory sets; None if the key has used none."""
-        self._key: Any = _UNKNOWN
-        self.moment: RunMoment | None = None
-        """The moment of the current run; None if the key has nothing that expires."""
         self.is_layered = False
         """Whether a commit has more to do than to write the delta of `fields`."""
         self.fields: MemoryFields
@@ -103,16 +106,17 @@ class Lane:
         if writer.shard.field_ttl is not None:
             self._open_expiring(records, writer.shard.field_ttl, complete=complete)
             return
-        self.fields = MemoryFields(None if complete else self)
-        if records:
-            self.fields.committed = {path: from_record(record) for path, record in records.items()}
-        self.memory = WorkerMemory(self.fields, MemoryType.SHORT_TERM)
+        committed: dict[str, Any] = records
+        for path, record in records.items():
+            committed[path] = from_record(record)
+        self.fields = MemoryFields(None if complete else self, committed)
+        self.memory = WorkerMemory(self.fields, _SHORT_TERM)
 
     def _open_expiring(self, records: dict[str, bytes], ttl: FieldTtl, *, complete: bool) -> None:
         fields = ExpiringFields(None if complete else self, ttl, self.run_moment())
         fields.fill(records)
         self.fields = fields
-        self.memory = ExpiringMemory(fields, MemoryType.SHORT_TERM)
+        self.memory = ExpiringMemory(fields, _SHORT_TERM)
 
     def run_moment(self) -> RunMoment:
         """The moment of the current run, by which it judges what has expired."""
@@ -146,13 +150,32 @@ class Lane:
     def renew_memory(self) -> None:
         """Take memory away from tasks and threads that the action has left running."""
         self.fields = self.fields.transfer()
-        self.memory = self.memory.__class__(self.fields, MemoryType.SHORT_TERM)
+        self.memory = self.memory.__class__(self.fields, _SHORT_TERM)
         if self.sets is not None:
             self.sets.renew()
+
+    def weigh(self) -> int:
+        """About how many bytes the lane takes in the process."""
+        committed = self.fields.committed
+        size = LANE_BYTES + 2 * len(self.key_bytes) + FIELD_BYTES * len(committed)
+        for value in committed.values():
+            size += size_of(value)
+        return size
 
     def commit(self) -> None:
         """Fold the run's changes into the key's memory, and have the open group write them."""
         changes = self.fields.commit()
+        if self.is_layered:
+            self._commit_layers()
+        if not changes:
+            return
+        if self.changes is None:
+            self.changes = changes  # `fields` has started a new dictionary
+            self.writer.changed.append(self)
+        else:
+            self.changes.update(changes)
+
+    def _commit_layers(self) -> None:
         if self.sets is not None:
             if self.moment is not None and (elapsed := self.moment.elapsed()):
                 self.sets.live_from(self.moment.milliseconds() / 1000, elapsed / 1000)
@@ -160,28 +183,21 @@ class Lane:
                 self.writer.changed.append(self)  # possibly for the second time, which does no harm
         if self.moment is not None:
             self.moment.end()
-        if not changes:
-            return
-        if self.changes:
-            self.changes.update(changes)
-        else:
-            self.changes = changes  # `fields` has started a new dictionary
-            self.writer.changed.append(self)
 
     def write_changes(self, batch: Batch) -> None:
         """Move the changes since the last group into `batch`: the latest values only."""
-        if self.fields.__class__ is ExpiringFields:
-            self.fields.write(batch, self.prefix, self.changes)
-        else:
-            batch.put_fields(
-                self.prefix,
-                {
+        changes = self.changes
+        if changes is not None:
+            self.changes = None
+            if self.fields.__class__ is ExpiringFields:
+                self.fields.write(batch, self.prefix, changes)
+            else:
+                records: dict[str, bytes | None] = {
                     path: dumps(value) if value.__class__ in IMMUTABLE else to_record(value)
-                    for path, value in self.changes.items()
-                },
-            )
-        self.changes = {}
-        if self.sets is not None:
+                    for path, value in changes.items()
+                }
+                batch.put_fields(self.prefix, records)
+        if self.is_layered and self.sets is not None:
             self.sets.write(batch)
 
     def roll_back(self) -> None:
@@ -235,38 +251,3 @@ class Lane:
     def scan(self, under: str) -> list[tuple[str, bytes]]:
         """Committed fields at and below a path (see `FieldStore`)."""
         return self.writer.shard.scan(self.prefix, under)
-
-
-LANES_KEPT: Final = 20_000
-"""Beyond this many, lanes are dropped when they are idle and committed."""
-
-
-class Lanes(dict[bytes, Lane]):
-    """``lanes[key]`` is the lane of an encoded key, opened on demand."""
-
-    def __init__(self, writers: Mapping[int, ShardWriter], shards: int) -> None:
-        """`writers` are the worker's shards by number, of `shards` in all."""
-        super().__init__()
-        self._writers = writers
-        self._shards = shards
-
-    def __missing__(self, key: bytes) -> Lane:
-        writer = self._writers[shard_of(key, self._shards)]
-        lane = self[key] = Lane(key, writer)
-        if lane.is_hashed:
-            writer.batch.name_key(lane.prefix, key)
-        return lane
-
-    def drop_writer(self, writer: ShardWriter) -> None:
-        """Drop all lanes of a shard that the worker releases."""
-        for key in [key for key, lane in self.items() if lane.writer is writer]:
-            del self[key]
-
-    def drop_idle(self, committed: int) -> None:
-        """If there are too many, drop some whose changes are in groups below `committed`."""
-        if len(self) <= LANES_KEPT:
-            return
-        for key in list(islice(self, LANES_KEPT // 4)):
-            lane = self.pop(key)
-            if not lane.idle or lane.group >= committed:
-                self[key] = lane  # at the end: the next search begins with others

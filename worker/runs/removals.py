@@ -27,7 +27,7 @@ from ...store.sets.records import owner_of
 from ...store.shard.expiring import DueEntry, Removal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .group_commit import ShardWriter
     from .lane import Lane
@@ -64,12 +64,15 @@ class Removals:
 
     def __init__(
         self,
-        lanes: Mapping[bytes, Lane],
+        find_lane: Callable[[bytes], Lane | None],
         executing: ExecutingRun,
         is_awaited: Callable[[ShardWriter], bool],
     ) -> None:
-        """`is_awaited`: whether a run that an earlier process has begun is to begin again."""
-        self._lanes = lanes
+        """`find_lane` returns the lane of a key, if it is open.
+
+        `is_awaited`: whether a run that an earlier process has begun is to begin again.
+        """
+        self._find_lane = find_lane
         self._executing = executing
         self._is_awaited = is_awaited
         self._passed: dict[ShardWriter, _Passed] = {}
@@ -115,7 +118,7 @@ class Removals:
         key = writer.shard.read(lambda snapshot: snapshot.key_of(owner)) if owner[0] else None
         if key is None:  # it is no key's
             return True
-        lane = self._lanes.get(key)
+        lane = self._find_lane(key)
         if lane is not None and (lane.run is not None or self._executing() is lane):
             return False
         return not writer.may_have_queues or writer.shard.read_waiting(

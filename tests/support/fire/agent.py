@@ -10,9 +10,8 @@ Runs of timers come when they come, so they and the end of the input have memory
 each says in its output what it must be judged by.
 
 Environment: `FIRE_CALLS` is the file that durable calls append to; `FIRE_REPAIRED`, if set, lets
-kinds `broken-...` succeed, which are sent to the dead letters without it; `FIRE_LANES` and
-`FIRE_PREFETCH`, if set, make the worker's caches so small that keys leave and enter them all
-the time.
+kinds `broken-...` succeed, which are sent to the dead letters without it; `FIRE_PREFETCH`, if
+set, has workers read so few fields of a key at once that most are read one by one.
 """
 
 from __future__ import annotations
@@ -46,8 +45,6 @@ from tamias.store.sets.folding import Sizes
 from tamias.store.sets.writing import SetWriter
 
 SetWriter.sizes = Sizes(tail=4, chunk=16)  # so that chunks are made and joined all the time
-if "FIRE_LANES" in os.environ:
-    vars(tamias.worker.runs.lane)["LANES_KEPT"] = int(os.environ["FIRE_LANES"])
 if "FIRE_PREFETCH" in os.environ:
     vars(tamias.worker.runs.lane)["PREFETCH_FIELDS"] = int(os.environ["FIRE_PREFETCH"])
 

@@ -47,7 +47,7 @@ def shape_of(seed: int, base: Shape | None = None) -> Shape:
     }
     environment = dict(base.environment)
     if chance.random() < 0.5:
-        environment["FIRE_LANES"] = str(chance.choice([0, 4, 16]))
+        config["short-term-memory.cache-max-bytes"] = chance.choice([0, 3_000, 12_000])
         environment["FIRE_PREFETCH"] = str(chance.choice([1, 5, 64]))
     ordered = chance.random() < 0.25
     inputs = chance.choice([400, 1000, 2000]) * base.inputs // 1500

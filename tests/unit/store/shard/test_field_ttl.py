@@ -125,7 +125,7 @@ def test_fields_travel_with_their_times_and_are_listed_anew(
 
     assert seen() == ["new", "o"]
     writer = ShardWriter(second)
-    writer.removals = Removals({}, lambda: None, lambda _: False)
+    writer.removals = Removals(lambda _: None, lambda: None, lambda _: False)
     for _ in range(4):  # two to list them, two to remove them
         second.commit(writer.seal()[0])
     assert [path for path, _ in second.scan(prefix)] == ["new", "o"]

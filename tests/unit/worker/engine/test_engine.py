@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tamias.worker.engine.engine as engine_module
-import tamias.worker.runs.lane as lanes_module
 from support.loops import on_loop
 from support.profiles import examples
 from support.worker.agents import Counting, Middle
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+
+CACHE = "short-term-memory.cache-max-bytes"
 
 
 class Steps(Agent):
@@ -302,24 +303,18 @@ async def test_slow_plain_actions_are_committed_slice_by_slice(
 
 
 @on_loop
-async def test_lanes_are_dropped_and_opened_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes_module, "LANES_KEPT", 4)
-    with bench(Counting, tmp_path, shards=2) as life:
+async def test_lanes_are_dropped_and_opened_again(tmp_path: Path) -> None:
+    with bench(Counting, tmp_path, shards=2, **{CACHE: 4 * 800}) as life:
         for turn in range(1, 6):
             found = await life.run(*((key, 0) for key in range(20)), first=20 * turn)
             assert found == [[turn]] * 20
-        assert len(life.engine._lanes) < 20
+        assert 1 < len(list(life.engine._lanes.all())) < 20
 
 
 @on_loop
-async def test_durability_machine_keeps_what_is_read_beside_a_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_durability_machine_keeps_what_is_read_beside_a_commit(tmp_path: Path) -> None:
     """Lanes are opened while groups are committed on a thread, and dropped at once."""
-    monkeypatch.setattr(lanes_module, "LANES_KEPT", 2)
-    with bench(Counting, tmp_path, durability="machine") as life:
+    with bench(Counting, tmp_path, durability="machine", **{CACHE: 2 * 800}) as life:
         for turn in range(30):
             life.send(*((key, 0) for key in range(10)), first=10 * turn)
             await asyncio.sleep(0)

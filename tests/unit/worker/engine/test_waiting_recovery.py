@@ -18,7 +18,6 @@ from support.worker.bench import CrashError, bench
 from support.worker.busy import CALLS, FAILED, KINDS, LONG, Busy
 from tamias import Answer
 from tamias.store import clock
-from tamias.worker.runs import lane
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,12 +164,11 @@ async def test_each_way_to_wait_is_survived(
 
 @pytest.mark.parametrize("seed", range(examples(8)))
 @on_loop
-async def test_any_mixture_is_survived(
-    tmp_path: Path, moved: MovedClock, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_any_mixture_is_survived(tmp_path: Path, moved: MovedClock, seed: int) -> None:
     chance = random.Random(seed)
+    options: dict[str, Any] = {}
     if seed % 2:
-        monkeypatch.setitem(vars(lane), "LANES_KEPT", chance.choice([0, 1]))
+        options["short-term-memory.cache-max-bytes"] = chance.choice([0, 800])
     keys = ["a", "k" * 300, b"\0", ("b", 1)][: chance.choice([1, 2, 4])]
     world = World(inputs_of(seed, keys, 20), moved, seed)
     await through_crashes(
@@ -179,4 +177,5 @@ async def test_any_mixture_is_survived(
         chance.choice([2, 5, 12]),
         dies_after=chance.random() < 0.5,
         durability=chance.choice(["process", "machine"]),
+        **options,
     )

@@ -93,7 +93,7 @@ class ExpiringSets(RuleBasedStateMachine):
         self.writer = ShardWriter(self.shard)
         self.lane = Lane(KEY, self.writer)
         lanes = {KEY: self.lane}
-        self.writer.removals = Removals(lanes, lambda: None, lambda _: self.is_awaited)
+        self.writer.removals = Removals(lanes.get, lambda: None, lambda _: self.is_awaited)
 
     def teardown(self) -> None:
         if hasattr(self, "shard"):

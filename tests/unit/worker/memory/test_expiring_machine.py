@@ -156,7 +156,7 @@ class ExpiringMachine(RuleBasedStateMachine):
         if self.lane.is_hashed:
             self.writer.batch.name_key(self.lane.prefix, self.key)
         lanes = {self.key: self.lane}
-        self.writer.removals = Removals(lanes, lambda: None, lambda _: self.is_awaited)
+        self.writer.removals = Removals(lanes.get, lambda: None, lambda _: self.is_awaited)
 
     def teardown(self) -> None:
         if hasattr(self, "shard"):
