@@ -139,6 +139,8 @@ class _SealedGroup(NamedTuple):
     """Each with the owned runs that are over."""
     waiters: list[Waiter]
     runs: int
+    is_whole: bool = True
+    """Whether it is all of the open group, and not one shard's part of it."""
 
 
 class _CommittedGroup(NamedTuple):
@@ -226,10 +228,12 @@ class GroupCommit:
                 lambda future: self._loop.call_soon_threadsafe(self._finish, future)
             )
 
-    def flush_in_place(self) -> None:
-        """Commit the open group before returning; it is published later, from the loop.
+    def flush_in_place(self, writer: ShardWriter) -> None:
+        """Commit what one shard has in the open group before returning; the loop publishes it.
 
-        For a synchronous durable call, which holds the loop's thread.
+        For a synchronous durable call, which holds the loop's thread, and waits for nothing of
+        other shards: their batches go on growing. If something waits for the open group, all of it
+        is committed, because what waits is to go on before what is announced of its shard.
 
         Raises:
             StoreError: it cannot be committed, or an earlier group could not.
@@ -240,8 +244,10 @@ class GroupCommit:
                 self.fail(error)
         if self._broken is not None:
             raise self._broken
+        if not writer.is_open and not self._waiters:
+            return
         try:
-            self._commit(self._seal())
+            self._commit(self._seal() if self._waiters else self._seal_part(writer))
         except BaseException as error:
             self.fail(error)
             raise
@@ -279,6 +285,13 @@ class GroupCommit:
         self.group += 1
         return sealed
 
+    def _seal_part(self, writer: ShardWriter) -> _SealedGroup:
+        """What one shard has in the open group."""
+        runs = len(writer.offsets)
+        self.events += runs
+        self._writers.remove(writer)
+        return _SealedGroup([(writer, *writer.seal())], [], runs, is_whole=False)
+
     def _commit(self, sealed: _SealedGroup) -> None:
         records: Records = []
         began = time.perf_counter()
@@ -292,8 +305,8 @@ class GroupCommit:
 
     def _publish(self) -> None:
         while self._unpublished:
-            (batches, waiters, runs), records, seconds = self._unpublished.popleft()
-            self.committed += 1
+            (batches, waiters, runs, is_whole), records, seconds = self._unpublished.popleft()
+            self.committed += is_whole
             for _, batch, _ in batches:
                 for _, change in batch.sets:
                     change.forget()

@@ -59,7 +59,7 @@ class Recorder:
             if also is not None:
                 also()
             self._record(run, _entry(run, call))
-            self._group.flush_in_place()
+            self._group.flush_in_place(run.lane.writer)
         else:
             recording = self.record_call(run, log, call, also)
             asyncio.run_coroutine_threadsafe(recording, self._loop).result()

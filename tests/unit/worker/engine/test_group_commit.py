@@ -143,13 +143,40 @@ async def test_in_place_is_on_disk_at_once_and_published_later(
     group = Group(tmp_path, threaded=threaded)
     group.end_run(0, 1)
     group.wait("waited")
-    group.commit.flush_in_place()
+    group.commit.flush_in_place(group.writers[0])
     assert len(group.gates[0].shard.outbox()) == 1
     assert group.log == []
     group.end_run(0, 2)
-    group.commit.flush_in_place()
+    group.commit.flush_in_place(group.writers[0])
     await group.idle()
     assert group.log == [(0, 1, [1]), "waited", (0, 2, [2])]
+    group.close()
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+@on_loop
+async def test_in_place_commits_one_shard_and_leaves_the_group_open(
+    tmp_path: Path, *, threaded: bool
+) -> None:
+    group = Group(tmp_path, threaded=threaded)
+    number = group.commit.group
+    group.end_run(0, 1)
+    group.end_run(1, 2)
+    group.commit.flush_in_place(group.writers[1])
+    assert [len(gate.shard.outbox()) for gate in group.gates] == [0, 1]
+    assert group.commit.group == number
+    await asyncio.sleep(0)
+    assert group.log == [(1, 1, [2])]
+    assert group.commit.committed == number
+    group.commit.flush_in_place(group.writers[1])  # has nothing more
+    group.wait("waited")
+    group.end_run(1, 3)
+    group.commit.flush_in_place(group.writers[1])  # of all, because something waits
+    assert [len(gate.shard.outbox()) for gate in group.gates] == [1, 2]
+    await group.idle()
+    assert group.log == [(1, 1, [2]), (0, 1, [1]), (1, 2, [3]), "waited"]
+    assert group.commit.committed == group.commit.group == number + 1
+    assert group.commit.events == 3
     group.close()
 
 
@@ -163,7 +190,7 @@ async def test_in_place_while_a_group_is_under_way_comes_after_it(tmp_path: Path
     group.end_run(0, 2)
     group.wait("second")
     threading.Timer(0.02, group.gates[0].open.set).start()
-    group.commit.flush_in_place()
+    group.commit.flush_in_place(group.writers[0])
     assert [sequence for sequence, _ in group.gates[0].shard.outbox()] == [1, 2]
     group.end_run(0, 3)
     group.commit.schedule()
@@ -189,7 +216,7 @@ async def test_after_a_failure_nothing_is_committed_any_more(
     group.commit.flush()
     group.commit.schedule()
     with pytest.raises(StoreFullError):
-        group.commit.flush_in_place()
+        group.commit.flush_in_place(group.writers[0])
     await asyncio.sleep(0.01)
     assert group.log == []
     assert [str(error) for error in group.failed] == ["no room"]
@@ -209,7 +236,7 @@ async def test_a_failure_under_way_stops_what_would_follow_in_place(tmp_path: Pa
     group.end_run(1, 2)
     gate.open.set()
     with pytest.raises(StoreFullError):
-        group.commit.flush_in_place()
+        group.commit.flush_in_place(group.writers[1])
     await asyncio.sleep(0.01)
     assert [shard.shard.outbox() for shard in group.gates] == [[], []]
     assert len(group.failed) == 1
