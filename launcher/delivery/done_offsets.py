@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_FOLD_AT = 1 << 16
+_FOLD_AT = 1 << 18  # more than the inputs in flight of a large pool
 _STEP = 256
 """By so many offsets at once ``low`` is raised, if all of them are there."""
 

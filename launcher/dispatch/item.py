@@ -70,17 +70,15 @@ class Item:
         key: bytes,
         payload: bytes,
         shard: int,
-        *,
-        deaths: int = 0,
         rejection: Rejection | None = None,
     ) -> None:
         self.offset = offset
         self.key = key
         self.payload = payload
         self.shard = shard
-        self.deaths = deaths
         self.rejection = rejection
         self.size = len(payload)
+        self.deaths = 0
         self.suspicion: Suspicion | None = None
 
     def __repr__(self) -> str:

@@ -39,10 +39,10 @@ class TopKeys:
 
     def sample(self, items: Sequence[Item]) -> None:
         """Look at some of these inputs."""
-        place, size = self._next, len(items)
+        place, size, draw = self._next, len(items), self._random.random
         while place < size:
             self.count(items[place].key)
-            place += self._random.randrange(1, 2 * EVERY)
+            place += 1 + int(draw() * (2 * EVERY - 1))
         self._next = place - size
 
     def count(self, key: bytes) -> None:

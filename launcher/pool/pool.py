@@ -65,6 +65,10 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger("tamias.pool")
 
 CHECKPOINT_SECONDS: Final = 0.1
+MOST_OF_LOOP: Final = 0.05
+"""The share of the loop's time that checkpoints may take: with many workers, whose inputs finish in
+another order than they are read, one is larger, and they are saved less often."""
+LONGEST_SECONDS: Final = 0.5
 STATUS_SECONDS: Final = 0.25
 HALT_SECONDS: Final = 1.0
 """The longest to wait for workers to say what they execute when they halt."""
@@ -284,9 +288,11 @@ class Pool:
             if now >= self.monitor.next_inspection:
                 self.monitor.inspect(now, self.generations)
             if now >= self._next_checkpoint:
-                self._next_checkpoint = now + CHECKPOINT_SECONDS
                 self._registry.kill_overdue(now)
+                began = time.thread_time()
                 self._checkpoints.save()
+                pause = (time.thread_time() - began) / MOST_OF_LOOP
+                self._next_checkpoint = now + min(max(CHECKPOINT_SECONDS, pause), LONGEST_SECONDS)
             if now >= self._next_status:
                 ends = self._drain_reported or self._finishing
                 self._report("draining" if ends else "running")

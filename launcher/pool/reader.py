@@ -77,9 +77,7 @@ class Reader:
             items = [
                 Item(offset, key, payload, shard_of[key])
                 if fault is None
-                else Item(
-                    offset, key, payload, shard_of[key], rejection=Rejection("bad-input", fault)
-                )
+                else Item(offset, key, payload, shard_of[key], Rejection("bad-input", fault))
                 for offset, (key, payload, fault) in zip(
                     count(position.offset, source.step), records, strict=False
                 )

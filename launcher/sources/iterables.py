@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import InputError, TamiasError
-from ...store.encoding.values import dumps
+from ...store.encoding.values import TEXT_HEAD, dumps
 from ..delivery.source import Position, Record, Source, generated_key
 from .input_digest import InputDigest
 from .keycache import KeyCache
@@ -143,7 +143,12 @@ class ListSource(_PythonSource):
         append, keys = records.append, self._keys
         for element in elements:
             try:
-                append((keys[element["key"]], dumps(element["value"]), None))
+                value = element["value"]
+                if value.__class__ is str and value.isascii():
+                    payload = TEXT_HEAD + value.encode()  # as `dumps` does it
+                else:
+                    payload = dumps(value)
+                append((keys[element["key"]], payload, None))
             except Exception:  # noqa: BLE001 - `_record` reports the error
                 append(self._record(element, start + len(records)))
         self._compare(elements, start)

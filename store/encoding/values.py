@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IMMUTABLE",
+    "TEXT_HEAD",
     "check_form",
     "check_readable",
     "dumps",
@@ -57,7 +58,8 @@ IMMUTABLE: frozenset[type] = frozenset({int, str, float, bool, type(None), bytes
 
 _PICKLE = 0x80
 _TEXT = 0xB4
-_TEXT_HEAD = bytes([_TEXT])
+TEXT_HEAD = bytes([_TEXT])
+"""The first byte of an encoded text; its UTF-8 follows."""
 _MAIN = b"__main__"
 _NAMED = pickle.STACK_GLOBAL
 """In each pickle that loads classes or functions, and in few others."""
@@ -86,7 +88,7 @@ def dumps(value: Any) -> bytes:
     kind = type(value)
     if kind is str:
         try:
-            return _TEXT_HEAD + value.encode()  # type: ignore[no-any-return]
+            return TEXT_HEAD + value.encode()  # type: ignore[no-any-return]
         except UnicodeEncodeError:
             return _pickle(value, 5)
     if kind is int:

@@ -42,6 +42,7 @@ _HEADER_1 = struct.Struct("<2sBxII")
 _pack_header = _HEADER.pack
 _pack_header_3 = _HEADER_3.pack
 _pack_header_2 = _HEADER_2.pack
+_SIZES = {code: array(code).itemsize for code in "IQ"}
 _SWAP = sys.byteorder == "big"
 _CUT_SHORT = "An outbox record is cut short. Restore the state directory from a copy."
 
@@ -135,27 +136,28 @@ def decode_outputs(data: bytes | memoryview) -> Outputs:
     (runs, total, generation, failures, waiting, grouped), position = _decode_header(view)
     if len(view) < position + 12 * runs + 8 * (total + failures + waiting) + 4 * grouped:
         raise StoreCorruptError(_CUT_SHORT)
-    columns = []
-    for code, size, length in (
-        ("Q", 8, runs),
-        ("I", 4, runs),
-        ("Q", 8, total),
-        ("Q", 8, failures),
-        ("Q", 8, waiting),
-        ("I", 4, grouped),
-    ):
-        end = position + size * length
-        column = array(code)
-        column.frombytes(view[position:end])
-        if _SWAP:
-            column.byteswap()
-        columns.append(column.tolist())
-        position = end
-    offsets, counts, lengths, failed, suspended, groups = columns
+    offsets, position = _column(view, position, "Q", runs)
+    counts, position = _column(view, position, "I", runs)
+    lengths, position = _column(view, position, "Q", total)
+    failed, position = _column(view, position, "Q", failures)
+    suspended, position = _column(view, position, "Q", waiting)
+    groups, position = _column(view, position, "I", grouped)
     blob = view[position:]
-    if len(lengths) != total or sum(counts) != total or sum(lengths) != len(blob):
+    if sum(counts) != total or sum(lengths) != len(blob):
         raise StoreCorruptError(_CUT_SHORT)
     return Outputs(offsets, counts, lengths, blob, generation, failed, suspended, groups)
+
+
+def _column(view: memoryview, start: int, code: str, length: int) -> tuple[list[int], int]:
+    """The numbers of a column, and where it ends."""
+    if not length:
+        return [], start
+    end = start + length * _SIZES[code]
+    if not _SWAP:
+        return view[start:end].cast(code).tolist(), end  # type: ignore[call-overload]
+    column = array(code, view[start:end].tobytes())
+    column.byteswap()
+    return column.tolist(), end
 
 
 def _decode_header(view: memoryview) -> tuple[tuple[int, ...], int]:
