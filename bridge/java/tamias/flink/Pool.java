@@ -43,6 +43,9 @@ final class Pool {
     private final long step;
     private Batch batch;
     private boolean lone;
+    /** The number of the last record that the task has emitted, and the last one that was written. */
+    private long emitted;
+    private long acknowledged;
     private boolean closed;
     private volatile boolean gone;
     volatile long heard = System.nanoTime();
@@ -118,6 +121,19 @@ final class Pool {
         send(kind, out.data);
     }
 
+    /**
+     * Tell the launcher that all records up to this number were emitted. It may come behind later frames,
+     * with which it is written: a frame for each record would end the batch of inputs, and wake the launcher.
+     */
+    void acknowledge(long number) {
+        synchronized (lock) {
+            if (emitted == acknowledged && batch.count == 0) {
+                lock.notifyAll();
+            }
+            emitted = number;
+        }
+    }
+
     /** The next frame, without its length; GONE when the launcher has ended; null if none has arrived. */
     byte[] poll() {
         return (byte[]) arrived.poll();
@@ -191,12 +207,13 @@ final class Pool {
         try {
             while (true) {
                 byte[] frame;
+                byte[] acknowledgement = null;
                 synchronized (lock) {
-                    while (frames.isEmpty() && batch.count == 0 && !closed) {
+                    while (frames.isEmpty() && batch.count == 0 && emitted == acknowledged && !closed) {
                         lock.wait();
                     }
                     if (frames.isEmpty() && !batch.isFull() && !lone && !closed) {
-                        lock.wait(1); // more inputs may come
+                        lock.wait(1); // more may come
                     }
                     if (frames.isEmpty()) {
                         closeBatch();
@@ -205,14 +222,20 @@ final class Pool {
                     if (frames.size() == MOST_FRAMES - 1) {
                         lock.notifyAll();
                     }
-                    if (frame == null) {
-                        if (closed) {
-                            return;
-                        }
-                        continue;
+                    if (emitted != acknowledged) {
+                        acknowledged = emitted;
+                        acknowledgement = acknowledgement(emitted);
+                    }
+                    if (frame == null && closed) {
+                        return;
                     }
                 }
-                out.write(frame);
+                if (acknowledgement != null) {
+                    out.write(acknowledgement);
+                }
+                if (frame != null) {
+                    out.write(frame);
+                }
                 out.flush();
             }
         } catch (IOException e) {
@@ -222,6 +245,14 @@ final class Pool {
         } finally {
             closeQuietly(out);
         }
+    }
+
+    private static byte[] acknowledgement(long number) {
+        Bytes out = new Bytes(13);
+        out.u32(9);
+        out.u8('A');
+        out.u64(number);
+        return out.data;
     }
 
     private static void closeQuietly(java.io.Closeable stream) {

@@ -369,7 +369,7 @@ public final class PoolOperator extends AbstractStreamOperator
             emitted.put(shard, Long.valueOf(sequence));
             emit(new Outputs(frame, 21));
         }
-        pool.send('A', Bytes.int64(frame, 1));
+        pool.acknowledge(Bytes.int64(frame, 1));
     }
 
     private void emit(Outputs outputs) {
