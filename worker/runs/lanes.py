@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...store.encoding.keys import shard_of
 from .lane import Lane
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from .group_commit import ShardWriter
+
+_IN_USE_AT_ONCE: Final = 4096
+"""How many lanes that cannot be dropped are passed over at once, when many runs wait."""
+_BYTES_PER_LANE: Final = 16
+"""Weighing all lanes is worth while when more than so much was written for each."""
 
 
 class Lanes(dict[bytes, Lane]):
@@ -84,18 +89,18 @@ class Lanes(dict[bytes, Lane]):
             writer.written = 0
         if self._size + self._written <= self._limit:
             return
-        if self._written > self._limit // 16:
+        if self._written > max(self._limit // 16, _BYTES_PER_LANE * (len(self) + len(self._old))):
             self._weigh()
-        for _ in range(2):
-            self._drop_old(committed)
-            if self._size + self._written <= self._limit:
-                return
+        in_use = self._drop_old(committed, 0)
+        if self._size + self._written > self._limit and in_use < _IN_USE_AT_ONCE:
             self._old = dict(self)
             self._order = deque(self._old)
             self.clear()
+            self._drop_old(committed, in_use)
 
-    def _drop_old(self, committed: int) -> None:
-        while self._size + self._written > self._limit and self._order:
+    def _drop_old(self, committed: int, in_use: int) -> int:
+        """Drop old lanes until there is room, or many were found that are in use."""
+        while self._order and self._size + self._written > self._limit and in_use < _IN_USE_AT_ONCE:
             key = self._order.popleft()
             lane = self._old.pop(key, None)
             if lane is None:
@@ -103,7 +108,9 @@ class Lanes(dict[bytes, Lane]):
             if lane.idle and lane.group < committed:
                 self._size -= lane.weigh()
             else:
+                in_use += 1
                 self[key] = lane
+        return in_use
 
     def _weigh(self) -> None:
         self._size = sum(lane.weigh() for lane in self.all())
