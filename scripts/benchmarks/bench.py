@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import page
+import peers_run
 from rich.console import Console
 from rich.table import Table
 from rows import ROWS, Probe, Row, chosen
@@ -84,9 +86,11 @@ def run_probe(python: str, name: str, arguments: str = "{}") -> dict[str, Any]:
 
 
 def python_of(place: str) -> str:
-    """The Python of a checkout, or that file itself."""
-    path = Path(place)
-    if path.is_dir():
+    """The Python of a checkout or an environment, or that file itself."""
+    path = HERE.parent.parent / ".venv" / "compiled" if place == "compiled" else Path(place)
+    if (path / "bin" / "python").exists():
+        path = path / "bin" / "python"
+    elif path.is_dir():
         path = path / ".venv" / "bin" / "python"
     if not os.access(path, os.X_OK):
         raise SystemExit(f"{path} is no Python: name a checkout with a .venv, or a Python")
@@ -151,11 +155,15 @@ def _number(value: float) -> str:
     return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def in_flink(rounds: int, events: int, *, as_json: bool) -> int:
+def in_flink(arguments: argparse.Namespace, rounds: int) -> int:
     """Measure inside Flink and print; the goal: the peer's rate, and no less with two."""
-    found = flink.figures(rounds, events)
-    if as_json:
-        print(json.dumps([asdict(figure) for figure in found]))
+    found = flink.figures(rounds, 50_000 if arguments.quick else 400_000)
+    records = [asdict(figure) for figure in found]
+    if arguments.write:
+        known = {(figure.name,) for figure in found}
+        page.keep("flink", records, run_probe(sys.executable, "about"), ("name",), known)
+    if arguments.json:
+        print(json.dumps(records))
     else:
         table = Table("the counter in Flink", "events/s", "ratio")
         for figure in found:
@@ -179,32 +187,60 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--against",
         metavar="CHECKOUT",
-        help="measure another checkout in turn: its folder, with a .venv, or its Python",
+        help="measure another checkout in turn: its folder, with a .venv, or its Python; "
+        "`compiled`: this one, its core compiled",
     )
+    parser.add_argument("--peers", action="store_true", help="other systems, with kills")
+    parser.add_argument(
+        "--write", action="store_true", help="keep the results, and make docs/benchmarks.md of them"
+    )
+    parser.add_argument("--page", action="store_true", help="only make docs/benchmarks.md again")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--flink", action="store_true", help="inside Flink, beside PyFlink")
     return parser.parse_args(words)
 
 
-def main() -> int:
-    """Measure, print, and exit with 1 if a goal was missed."""
-    arguments = arguments_of()
-    rounds = 1 if arguments.quick else arguments.rounds
-    if arguments.flink:
-        return in_flink(rounds, 50_000 if arguments.quick else 400_000, as_json=arguments.json)
-    try:
-        rows = chosen(arguments.only.split(",") if arguments.only else [])
-    except ValueError as error:
-        raise SystemExit(f"scripts/bench: {error}") from None
-    if arguments.list:
-        for row in rows:
-            print(f"{row.group:12}{row.name:22}{row.title}, {row.unit}")
-        return 0
+def beside_peers(arguments: argparse.Namespace) -> int:
+    """Measure other systems and print; the goal: tamias is exact, whatever was killed."""
+    names = arguments.only.split(",") if arguments.only else []
+    about = run_probe(sys.executable, "about")
+    known = peers_run.known_modes()
+    found = []
+    for measured in peers_run.run_peers(names, 0.1 if arguments.quick else 1.0):
+        found.append(measured)
+        if arguments.write:  # at once, in case this does not come to its end
+            page.keep("peers", [measured], about, ("peer", "mode"), known)
+    if arguments.json:
+        print(json.dumps(found))
+    else:
+        show_peers(found)
+    ours = [measured for measured in found if measured["peer"] == "tamias"]
+    return 0 if all(peers_run.is_exact(measured) for measured in ours) else 1
+
+
+def show_peers(found: list[dict[str, Any]]) -> None:
+    """Print a table."""
+    table = Table("system", "mode", "events/s", "CPU s/100,000", "p50, us", "p99, us", "kills")
+    for it in found:
+        kills = "; ".join(
+            f"{kill['kind']} {kill['kills']} times: "
+            + ", ".join(f"{count} {what}" for what, count in kill["outcome"].items() if count)
+            for kill in it["kills"]
+        )
+        figures = ("rate", "cpu", "p50", "p99")
+        numbers = ["" if it[name] is None else _number(it[name]) for name in figures]
+        table.add_row(it["peer"], it["mode"], *numbers, it["unavailable"] or kills)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def beside_pool(arguments: argparse.Namespace, rows: list[Row], rounds: int) -> int:
+    """Measure rows and print; exits with 1 if a goal was missed."""
     against = python_of(arguments.against) if arguments.against else None
     for name, python in (("tamias", sys.executable), ("other", against)):
         if python:
-            about = run_probe(python, "about")
-            words = ", ".join(f"{what} {value}" for what, value in about.items())
+            words = ", ".join(
+                f"{what} {value}" for what, value in run_probe(python, "about").items()
+            )
             print(f"{name}: {words}", file=sys.stderr)
     meter = Meter(0.1 if arguments.quick else 1.0)
     figures = []
@@ -213,11 +249,37 @@ def main() -> int:
         if figure := figure_of(row, meter, rounds, against):
             figures.append(figure)
         print(f"{row.name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    records = [asdict(figure) for figure in figures]
+    if arguments.write:
+        about = run_probe(sys.executable, "about")
+        page.keep("rows", records, about, ("name",), {(row.name,) for row in ROWS})
     if arguments.json:
-        print(json.dumps([asdict(figure) for figure in figures]))
+        print(json.dumps(records))
     else:
         show(figures, against=against is not None)
     return 0 if len(figures) == len(rows) and all(figure.met for figure in figures) else 1
+
+
+def main() -> int:
+    """Do what the command line says."""
+    arguments = arguments_of()
+    rounds = 1 if arguments.quick else arguments.rounds
+    if arguments.page:
+        page.make()
+        return 0
+    if arguments.peers:
+        return beside_peers(arguments)
+    if arguments.flink:
+        return in_flink(arguments, rounds)
+    try:
+        rows = chosen(arguments.only.split(",") if arguments.only else [])
+    except ValueError as error:
+        raise SystemExit(f"scripts/bench: {error}") from None
+    if arguments.list:
+        for row in rows:
+            print(f"{row.group:12}{row.name:22}{row.title}, {row.unit}")
+        return 0
+    return beside_pool(arguments, rows, rounds)
 
 
 if __name__ == "__main__":

@@ -104,13 +104,13 @@ PEERS = (
         *("pyflink", "PyFlink, KeyedProcessFunction", "2.3.0"),
         (
             Mode(
-                *("thread", "thread mode, checkpoints each second", 600_000),
+                *("thread", "thread mode, checkpoints each second", 400_000),
                 "death of processes",
                 trips=0,
                 no_trips=AT_A_CHECKPOINT,
             ),
             Mode(
-                *("process", "process mode, checkpoints each second", 600_000),
+                *("process", "process mode, checkpoints each second", 400_000),
                 "death of processes",
                 kills=("worker", "all"),
                 trips=0,
@@ -124,7 +124,7 @@ PEERS = (
         *("flink_agents", "Flink Agents, local runner", "0.3.1"),
         (
             Mode(
-                *("local", "in memory", 4000, "nothing"),
+                *("local", "in memory", 40_000, "nothing"),
                 trips=0,
                 no_trips="a run takes a whole list",
             ),

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,7 @@ class Run:
             if self.restarts == RESTARTS:
                 end_all()
                 raise FailedError(f"the run has ended with {code}: {self._last_words()}")
+            print(f"ended with {code}: {self._last_words()}", file=sys.stderr)
             process = self._again()
         seconds = time.monotonic() - began
         end_all()
@@ -326,30 +328,34 @@ def _measure(peer: Peer, mode: Mode, measured: Measured) -> None:
             measured.kills.append(Kill(kind, run.killed, run.restarts, extra, run.outcome()))
 
 
-def run_peers(names: list[str], factor: float) -> list[dict[str, Any]]:
+def run_peers(names: list[str], factor: float) -> Iterator[dict[str, Any]]:
     """Measure these peers, or all, one after the other; says what it does on stderr."""
     known = [peer.name for peer in PEERS]
     if unknown := [name for name in names if name not in known]:
         raise SystemExit(f"no peer {', '.join(unknown)}: there are {', '.join(known)}")
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    found = []
     try:
         for peer in PEERS:
             for mode in peer.modes if not names or peer.name in names else ():
                 began = time.monotonic()
-                measured = asdict(measure(peer, mode, factor))
-                found.append(measured)
+                yield asdict(measure(peer, mode, factor))
                 took = time.monotonic() - began
                 print(f"{peer.title}, {mode.title}: {took:.0f} s", file=sys.stderr)
     finally:
         end_all()
     if not names:
         for title, reason in NOT_HERE.items():
-            found.append(asdict(Measured(title, "", "", "", unavailable=reason)))
-    return found
+            yield asdict(Measured(title, "", "", "", unavailable=reason))
 
 
-if __name__ == "__main__":
-    for line in run_peers(sys.argv[2:], float(sys.argv[1])):
-        print(json.dumps(line))
+def known_modes() -> set[tuple[str, ...]]:
+    """What `run_peers` says of all peers: their titles and modes."""
+    modes = {(peer.title, mode.title) for peer in PEERS for mode in peer.modes}
+    return modes | {(title, "") for title in NOT_HERE}
+
+
+def is_exact(measured: dict[str, Any]) -> bool:
+    """Whether all outputs were as they must be, in all runs."""
+    outcomes = [kill["outcome"] for kill in measured["kills"]]
+    return bool(measured["exact"]) and not any(any(each.values()) for each in outcomes)

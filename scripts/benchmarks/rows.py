@@ -160,7 +160,14 @@ def _step_rows() -> list[Row]:
     rows = [
         _cost("async", "async", "async, awaits nothing", _engine("AsyncCounter"), at_most=1.5),
         _cost("awaiting", "async", "10,000 keys awaiting 10 ms", awaiting),
-        Row("awaiting-rate", "async", "the same", "events/s", awaiting, "rate"),
+        Row(
+            "awaiting-rate",
+            "async",
+            "10,000 keys awaiting 10 ms, rate",
+            "events/s",
+            awaiting,
+            "rate",
+        ),
         _cost("five-actions", "steps", "five actions", _engine("FiveActions", 10_000)),
         _cost("five-calls", "steps", "five durable calls", calls("Calls", 5)),
         _cost("five-async-calls", "steps", "five async durable calls", calls("AsyncCalls", 5)),
