@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["read_json", "sync_directories", "write_json"]
 
 
-def write_json(path: Path, content: dict[str, Any], *, sync: bool) -> None:
+def write_json(path: Path, content: dict[str, Any], *, sync: bool, indented: bool = True) -> None:
     """Replace the file at `path` atomically: a reader sees the old or the new content.
 
     Args:
         path: the file; `<path>.new` is written first.
         content: values that JSON knows.
         sync: whether it must survive power loss when this returns.
+        indented: whether people are to read it; that takes ten times as long.
 
     Raises:
         StoreFullError, StoreUnwritableError: the old content is still there.
@@ -32,8 +33,9 @@ def write_json(path: Path, content: dict[str, Any], *, sync: bool) -> None:
     new = path.with_name(path.name + ".new")
     try:
         with new.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, sort_keys=True)
-            file.write("\n")
+            # In one piece: `json.dump` would not use the encoder that is written in C.
+            text = json.dumps(content, indent=2 if indented else None, sort_keys=True)
+            file.write(text + "\n")
             file.flush()
             if sync:
                 os.fsync(file.fileno())

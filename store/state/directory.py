@@ -237,7 +237,7 @@ class StateDirectory(StateView):
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Replace the status that other commands can read, atomically."""
-        write_json(self.layout.status, status, sync=False)
+        write_json(self.layout.status, status, sync=False, indented=False)
 
     @contextmanager
     def named_errors(self) -> Iterator[None]:
