@@ -19,6 +19,7 @@ from ...agent.streams.call_stream import call_stream
 from ...agent.tracing.executions import Execution
 from ...agent.waiting.moments import datetime_of, moment_of, seconds_of
 from ...store import clock
+from ...store.encoding.values import IMMUTABLE
 from ..durable.call_log import durable_section, inside_durable_call
 from ..durable.call_options import CallOptions, call_limited, limited
 from ..durable.fingerprint import function_name, identify_call, known_function
@@ -205,17 +206,18 @@ class WorkerContext(RunnerContext):
             begun = call.begun()
             if begun is not None:
                 self._engine.recorder.record_call_now(self.run, call.log, begun)
+            is_late = False
             call.begin_attempt()
             try:
                 with durable_section():
                     result = call_limited(call.work, options.timeout, call.name)
             except PermitExpiredError:
-                continue
+                is_late = True
             except Exception as error:  # noqa: BLE001 (it is recorded, or raised again)
                 call.catch(error)
             finally:
                 call.end_attempt()
-            if not call.goes_on():
+            if not is_late and not call.goes_on():
                 return result
 
     async def durable_execute_async(
@@ -255,21 +257,26 @@ class WorkerContext(RunnerContext):
             begun = call.begun()
             if begun is not None:
                 await self._engine.recorder.record_call(self.run, call.log, begun)
+            is_late = False
             call.begin_attempt()
             try:
-                work = self._perform(call.work, in_place=call.is_async)
                 with durable_section():  # the limit's task is part of the call
-                    if options.timeout is None:
-                        result = await work
-                    else:
+                    if options.timeout is not None:
+                        work = self._perform(call)
                         result = await limited(work, options.timeout, call.name)
+                    elif call.is_async:
+                        result = await call.work()
+                    else:
+                        result = await self._engine.threads.run(call.work)
+                        if result.__class__ not in IMMUTABLE and inspect.isawaitable(result):
+                            result = await result  # of a lambda around a coroutine function, say
             except PermitExpiredError:
-                continue
+                is_late = True
             except Exception as error:  # noqa: BLE001 (it is recorded, or raised again)
                 call.catch(error)
             finally:
                 call.end_attempt()
-            if not call.goes_on():
+            if not is_late and not call.goes_on():
                 return result
 
     def execution(
@@ -295,13 +302,10 @@ class WorkerContext(RunnerContext):
         log = self.run.call_log()
         return log.replaying and log.has(identify_call(func, args, {}))
 
-    async def _perform(self, work: Callable[[], Any], *, in_place: bool) -> Any:
-        with durable_section():
-            result = work() if in_place else await self._engine.threads.run(work)
-        if inspect.isawaitable(result):  # a lambda around a coroutine function, for example
-            with durable_section():
-                return await result
-        return result
+    async def _perform(self, call: DurableCall) -> Any:
+        work = call.work
+        result = work() if call.is_async else await self._engine.threads.run(work)
+        return await result if inspect.isawaitable(result) else result
 
     async def _wait_for_siblings(self, call: DurableCall | WaitStep) -> None:
         log = call.log
