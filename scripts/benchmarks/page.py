@@ -153,6 +153,8 @@ def _kills(figures: Figures) -> str:
     ]
     for it in (figure for figure in figures if not figure["unavailable"]):
         for kill in it["kills"]:
+            if not kill["kills"]:  # it had ended before
+                continue
             what = {"worker": "a worker", "all": "everything"}[kill["kind"]]
             end = kill["outcome"]
             faults = [end[name] for name in ("lost", "doubled", "wrong", "keys_wrong")]

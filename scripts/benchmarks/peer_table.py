@@ -118,7 +118,7 @@ PEERS = (
             ),
         ),
         requirements=("setuptools<81", "apache-flink==2.3.0"),
-        workers="beam_sdk_worker_main",
+        workers="pyflink.fn_execution.beam.beam_boot",
     ),
     Peer(
         *("flink_agents", "Flink Agents, local runner", "0.3.1"),

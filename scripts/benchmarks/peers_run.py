@@ -209,6 +209,8 @@ class Run:
             if process.poll() == 0:
                 break
             self.killed += self._kill(kind, process)
+            if process.poll() == 0:
+                break
             wait = part
             if process.poll() is not None:
                 process = self._again()
