@@ -36,7 +36,7 @@ class Policy:
     """For durable calls without a policy of their own; None if they are tried once."""
     codec: str
     """How payloads are encoded, for the dead letters."""
-    memory_cache: int = 64 << 20
+    memory_cache: int = 96 << 20
     """How many bytes of memory of keys are kept in the process, about."""
     record_limit: int = 0
     """How many bytes of what a run has found are kept with its dead letter."""

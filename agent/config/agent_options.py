@@ -92,7 +92,7 @@ class AgentExecutionOptions:
     SHORT_TERM_MEMORY_CACHE_MAX_BYTES = ConfigOption(
         "short-term-memory.cache-max-bytes",
         int,
-        64 << 20,
+        96 << 20,
         parse=parse_size,
         description="How much short-term memory of keys that are not in use a worker keeps in its"
         " process, about; what is not kept is read from the store.",

@@ -46,17 +46,13 @@ class KeyCache(dict[Any, bytes]):
     def __missing__(self, key: Any) -> bytes:
         encoded = encode_key(key)
         if type(key) is str:
-            if len(key) <= _LONGEST:
-                if len(self) < _ENTRIES:
-                    self[key] = encoded
-                else:
-                    self._miss()
+            if len(self) >= _ENTRIES:
+                self._misses += 1
+                if self._misses >= _MISSES:
+                    self._misses = 0
+                    self.clear()
+            elif len(key) <= _LONGEST:
+                self[key] = encoded
         elif self._from_json and type(key) is float and abs(key) >= _EXACT:
             raise RoundedKeyError
         return encoded
-
-    def _miss(self) -> None:
-        self._misses += 1
-        if self._misses >= _MISSES:
-            self._misses = 0
-            self.clear()

@@ -38,7 +38,7 @@ Waiting = tuple[int, bytes, "dict[str, Any] | None"]
 _UNKNOWN: Final = object()
 _SHORT_TERM: Final = MemoryType.SHORT_TERM
 
-LANE_BYTES: Final = 560
+LANE_BYTES: Final = 640
 """What the objects of a lane take in the process, without its key and its fields: measured."""
 FIELD_BYTES: Final = 100
 """What each further field takes, without its value."""
