@@ -32,3 +32,38 @@ ensure_venv() {
         printf '%s\n%s\n' "$identity" "$extras" >"$stamp"
     fi
 }
+
+# compiled_core: sets COMPILED to a folder with tamias, compiled, which goes to the front of PYTHONPATH.
+# Made by setuptools in .venv/compiled, in a folder named after a digest of all that it is made of.
+compiled_core() {
+    local digest
+    digest="$(
+        { "$VENV/bin/python" --version && find . -name '*.py' -not -path './.*' -not -path './build/*' \
+            -not -path './tests/*' -not -path './examples/*' -exec sha256sum {} + | sort -k 2; } | sha256sum | cut -c 1-16
+    )"
+    COMPILED="$VENV/compiled/$digest"
+    mkdir -p "$VENV/compiled"
+    (
+        flock 9
+        if [[ ! -d "$COMPILED" ]]; then
+            TAMIAS_COMPILE=1 "$VENV/bin/python" setup.py --quiet build --build-lib "$COMPILED.new" \
+                >"$VENV/compiled/log" 2>&1 || { cat "$VENV/compiled/log" >&2; fail "the core cannot be compiled"; }
+            mv "$COMPILED.new" "$COMPILED"
+            # The two newest stay: others may be in use for a while, but not for ever.
+            ls -td "$VENV"/compiled/*/ | tail -n +3 | xargs -r rm -rf
+        fi
+        touch "$COMPILED"
+    ) 9>"$VENV/compiled/lock" </dev/null
+}
+
+# With TAMIAS_CORE=compiled, all that a script starts runs on the compiled core.
+use_core() {
+    case "${TAMIAS_CORE:-}" in
+        "" | pure) ;;
+        compiled)
+            compiled_core
+            export PYTHONPATH="$COMPILED${PYTHONPATH:+:$PYTHONPATH}"
+            ;;
+        *) fail "TAMIAS_CORE is 'compiled' or 'pure', not '$TAMIAS_CORE'" ;;
+    esac
+}

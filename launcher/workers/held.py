@@ -6,6 +6,7 @@ is the current one. The function of the action is the last frame before the firs
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,8 @@ from typing import Final
 _FRAME: Final = re.compile(r'  File "(.*)", line (\d+) in (.*)')
 _CALLER: Final = f"{Path(__file__).parents[2] / 'worker'}/"
 """Where the code is that calls actions."""
+_LOOP: Final = f"{Path(asyncio.__file__).parent}/"
+"""The event loop, which calls it: compiled code has no frames."""
 _MOST: Final = 30
 """Lines of a stack that are reported."""
 
@@ -38,10 +41,16 @@ def held_stack(text: str) -> list[str]:
 def own_frames(stack: list[str]) -> list[str]:
     """Return the part of the stack that is the action's, from its function on; all if none is."""
     for number, line in enumerate(stack):
-        frame = _FRAME.match(line)
-        if frame is not None and frame[1].startswith(_CALLER):
+        if _is_in(line, _CALLER):
+            while number and _is_in(stack[number - 1], _LOOP):
+                number -= 1  # noqa: PLW2901 (the frame above that one)
             return stack[:number] or stack
     return stack
+
+
+def _is_in(line: str, folder: str) -> bool:
+    frame = _FRAME.match(line)
+    return frame is not None and frame[1].startswith(folder)
 
 
 def held_place(stack: list[str]) -> str:

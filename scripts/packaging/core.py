@@ -6,6 +6,7 @@ installed as well, so another version of Python, for which the library is not ma
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import runpy
@@ -23,9 +24,13 @@ CHOICE: Final = os.environ.get("TAMIAS_COMPILE", "")
 """`0`: compile nothing. `1`: compile, or fail. Otherwise: compile where it is possible."""
 LEVEL: Final = os.environ.get("MYPYC_OPT_LEVEL", "3")
 NEEDS: Final = "mypy>=1.19,<3"
-MYPY_OPTIONS: Final = ("--ignore-missing-imports", "--follow-imports=silent", "--no-site-packages")
-"""Types of libraries, which an isolated build does not have, are not looked for: so what is made
-depends on nothing that happens to be installed."""
+MYPY_OPTIONS: Final = (
+    # Types of libraries are not looked for, so nothing depends on what happens to be installed.
+    *("--ignore-missing-imports", "--follow-imports=silent", "--no-site-packages"),
+    # mypy takes an attribute that was None a moment ago for None, also if a call has changed it
+    # since; compiled code relies on that. Where it does, it finds what follows unreachable.
+    "--warn-unreachable",
+)
 
 
 def is_wanted(*, editable: bool = False) -> bool:
@@ -52,9 +57,12 @@ def extension_modules() -> list[Any]:
         from mypyc.build import mypycify  # noqa: PLC0415 (only there where it is needed)
 
         modules = runpy.run_path(str(ROOT / "store" / "compiled.py"))["MODULES"]
+        files = [f"{module.replace('.', '/')}.py" for module in modules]
         os.chdir(_staged())
+        for file in files:
+            Path(file).write_text(with_causes(Path(file).read_text("utf-8")), "utf-8")
         extensions: list[Any] = mypycify(
-            [*MYPY_OPTIONS, *(f"{module.replace('.', '/')}.py" for module in modules)],
+            [*MYPY_OPTIONS, f"--cache-dir={ROOT / 'build' / 'mypy'}", *files],
             opt_level=LEVEL,
             debug_level="0",
             group_name="tamias.core",  # a part of the package: it needs no place in sys.path
@@ -66,6 +74,27 @@ def extension_modules() -> list[Any]:
     finally:
         os.chdir(here)
     return extensions
+
+
+def with_causes(source: str) -> str:
+    """Write `raise error from cause` as a call of `agent/failures/causes.py`.
+
+    mypyc drops the cause. No line of the source gets another number.
+    """
+    lines = source.encode().splitlines(keepends=True)
+    raising = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Raise)]
+    for node in sorted(raising, key=lambda node: (node.lineno, node.col_offset), reverse=True):
+        if node.exc is None or node.cause is None:
+            continue
+        parts = (ast.get_source_segment(source, each) for each in (node.exc, node.cause))
+        call = b"raise with_cause(%b, %b)" % tuple(str(part).encode() for part in parts)
+        last = node.end_lineno or node.lineno
+        before = lines[node.lineno - 1][: node.col_offset]
+        after = lines[last - 1][node.end_col_offset :]
+        lines[node.lineno - 1 : last] = (before + call + after).splitlines(keepends=True)
+    future = b"from __future__ import annotations"
+    importing = future + b"; from tamias.agent.failures.causes import with_cause"
+    return b"".join(lines).replace(future, importing, 1).decode()
 
 
 def _staged() -> Path:

@@ -24,7 +24,7 @@ import struct
 import sys
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ...agent.errors import StoreCorruptError
 
@@ -45,6 +45,9 @@ _pack_header_2 = _HEADER_2.pack
 _SIZES = {code: array(code).itemsize for code in "IQ"}
 _SWAP = sys.byteorder == "big"
 _CUT_SHORT = "An outbox record is cut short. Restore the state directory from a copy."
+
+View: TypeAlias = "memoryview"
+"""By its name, because mypyc does not find the type itself when the class is made."""
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ class Outputs:
     offsets: list[int]
     counts: list[int]
     lengths: list[int]
-    blob: memoryview
+    blob: View
     generation: int = 0
     failed: list[int] = field(default_factory=list)
     suspended: list[int] = field(default_factory=list)

@@ -125,7 +125,7 @@ class CallRecord(NamedTuple):
         if not (rare or self.code or self.stable or self.place):
             return dumps(self[1:7] if self.generation else self[1:6])
         fields = list(self[1:])
-        for default in reversed(tuple(self._field_defaults.values())):
+        for default in [*self._field_defaults.values()][::-1]:
             if fields[-1] != default:
                 break
             fields.pop()

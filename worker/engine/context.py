@@ -180,8 +180,9 @@ class WorkerContext(RunnerContext):
         call = DurableCall(
             self._engine, self.run, func, args, kwargs, options=options, is_async=False
         )
-        if call.record is not None:
-            return call.replay(call.record)
+        recorded = call.record
+        if recorded is not None:
+            return call.replay(recorded)
         if call.is_new and call.log.replaying:
             raise call.log.divergence(call.name, call.identity)
         record = self._engine.recorder.record_call_now
@@ -231,8 +232,9 @@ class WorkerContext(RunnerContext):
         call = DurableCall(
             self._engine, self.run, func, args, kwargs, options=options, is_async=True
         )
-        if call.record is not None:
-            return call.replay(call.record)
+        recorded = call.record
+        if recorded is not None:
+            return call.replay(recorded)
         if call.is_new and call.log.replaying:
             await self._wait_for_siblings(call)
         record = self._engine.recorder.record_call

@@ -25,7 +25,7 @@ from .memory import WorkerMemory
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...agent.memory import MemoryRef
+    from ...agent.memory import MemoryRef, MemoryType
     from ...store.shard.batch import Batch
     from ...store.shard.field_ttl import FieldTtl
     from .moment import RunMoment
@@ -255,13 +255,15 @@ class ExpiringFields(MemoryFields):
 class ExpiringMemory(WorkerMemory):
     """A memory object at one place of `ExpiringFields`."""
 
-    __slots__ = ()
+    __slots__ = ("_expiring",)
 
-    _fields: ExpiringFields
+    def __init__(self, fields: ExpiringFields, kind: MemoryType, base: str = "") -> None:
+        super().__init__(fields, kind, base)
+        self._expiring = fields
 
     def get(self, path_or_ref: str | MemoryRef, default: Any = None) -> Any:
         """Return the value at a path or reference: a copy, a nested object, or the default."""
-        fields = self._fields
+        fields = self._expiring
         if not fields.has_begun:
             fields.begin()
         value = super().get(path_or_ref, default)
@@ -273,24 +275,24 @@ class ExpiringMemory(WorkerMemory):
 
     def set(self, path: str, value: Any) -> MemoryRef:
         """Write a leaf; see `WorkerMemory.set`."""
-        if not self._fields.has_begun:
-            self._fields.begin()
+        if not self._expiring.has_begun:
+            self._expiring.begin()
         return super().set(path, value)
 
     def is_exist(self, path: str) -> bool:
         """Whether `path` is a value or an object."""
         found = super().is_exist(path)
-        if self._fields.reading_counts:
-            self._fields.keep_as_read(self._base + path)
+        if self._expiring.reading_counts:
+            self._expiring.keep_as_read(self._base + path)
         return found
 
     def _children(self) -> dict[str, bool]:
         children = super()._children()
-        if self._fields.reading_counts and self._base:
-            self._fields.keep_as_read(self._base[:-1])
+        if self._expiring.reading_counts and self._base:
+            self._expiring.keep_as_read(self._base[:-1])
         return children
 
     def _guard(self) -> None:
         super()._guard()
-        if not self._fields.has_begun:
-            self._fields.begin()
+        if not self._expiring.has_begun:
+            self._expiring.begin()

@@ -166,7 +166,7 @@ class GroupCommit:
         self._send = send
         self._loop = loop
         self._failed = failed
-        self._thread = ThreadPoolExecutor(1, "tamias-commit") if threaded else None
+        self._commit_thread = ThreadPoolExecutor(1, "tamias-commit") if threaded else None
         self._writers: list[ShardWriter] = []
         self._waiters: list[Waiter] = []
         self._unpublished: deque[_CommittedGroup] = deque()
@@ -214,7 +214,7 @@ class GroupCommit:
 
     def flush(self) -> None:
         """Commit the open group, now or as soon as the one under way is through."""
-        if self._thread is None:
+        if self._commit_thread is None:
             while (self._writers or self._waiters) and self._broken is None:
                 try:
                     self._commit(self._seal())
@@ -223,7 +223,7 @@ class GroupCommit:
                     return
                 self._publish()
         elif self._broken is None and self._under_way is None and (self._writers or self._waiters):
-            self._under_way = self._thread.submit(self._commit, self._seal())
+            self._under_way = self._commit_thread.submit(self._commit, self._seal())
             self._under_way.add_done_callback(
                 lambda future: self._loop.call_soon_threadsafe(self._finish, future)
             )
@@ -336,8 +336,8 @@ class GroupCommit:
 
     def close(self) -> None:
         """Release the thread."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=True)
+        if self._commit_thread is not None:
+            self._commit_thread.shutdown(wait=True)
 
 
 def _set_done(future: asyncio.Future[None]) -> None:

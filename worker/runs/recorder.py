@@ -27,7 +27,7 @@ class Recorder:
     def __init__(self, group: GroupCommit) -> None:
         self._group = group
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self._loop_thread = threading.get_ident()
 
     def record_effects(self, run: Run, effects: Effects, then: Callable[[Run], None]) -> None:
         """Record a finished action; `then` is called when the record is committed."""
@@ -54,7 +54,7 @@ class Recorder:
         self, run: Run, log: CallLog, call: CallRecord, also: Callable[[], None] | None = None
     ) -> None:
         """Record a synchronous durable call; blocks until the record is committed."""
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._loop_thread:
             _refuse_late(run, log, call)
             if also is not None:
                 also()
@@ -66,7 +66,7 @@ class Recorder:
 
     def record_soon(self, run: Run, log: CallLog, call: CallRecord) -> None:
         """Record a step that nothing outside depends on: with the next commit of the shard."""
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._loop_thread:
             _refuse_late(run, log, call)
             self._record(run, _entry(run, call))
             self._group.schedule()

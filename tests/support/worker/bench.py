@@ -38,16 +38,9 @@ class CrashError(Exception):
     """What a commit raises at the crash that a test has asked for."""
 
 
-class MortalWriter(ShardWriter):
-    """A shard writer whose commits fail from some moment on, as if the process were dead."""
-
-    __slots__ = ("world",)
-
-    def __init__(self, shard: Shard, world: Bench) -> None:
-        super().__init__(_MortalShard(shard, world), world.generation)  # type: ignore[arg-type]
-
-
 class _MortalShard:
+    """A shard whose commits fail from some moment on, as if the process were dead."""
+
     def __init__(self, shard: Shard, world: Bench) -> None:
         self._shard = shard
         self._world = world
@@ -133,7 +126,7 @@ class Bench:
         if self.hooks:
             self.group.on_commit = self._committed
         writers: dict[int, ShardWriter] = {
-            shard.number: MortalWriter(shard, self) for shard in self.shards
+            shard.number: self._writer(shard) for shard in self.shards
         }
         self.announcer = Announcer(asyncio.get_running_loop(), self._send, lambda: self.engine.idle)
         self.group.on_waiting = self.announcer.changed
@@ -157,6 +150,10 @@ class Bench:
         self._changed = asyncio.Event()
         for shard in self.shards:
             self.announcer.add(shard)
+
+    def _writer(self, shard: Shard) -> ShardWriter:
+        mortal: Any = _MortalShard(shard, self)
+        return ShardWriter(mortal, self.generation)
 
     def _committed(self, runs: int, shards: int, written: int, seconds: float) -> None:
         self.hooks.call(WorkerHook.committed, runs, shards, written, seconds)
