@@ -21,6 +21,7 @@ from ..dispatch.slot import Phase
 from ..heartbeats.heartbeat import is_heartbeat
 from ..heartbeats.shapes import (
     LARGEST,
+    are_counts,
     is_count,
     is_moment,
     is_text,
@@ -294,11 +295,17 @@ def _is_part(value: object) -> bool:
 
 def _check_ready(body: dict[str, Any]) -> bool:
     texts = all(map(is_text, body.get("actions", ())))
-    return texts and isinstance(body.get("shards"), list) and _are_uses(body.get("usage", {}))
+    return texts and isinstance(body.get("shards"), list) and _is_state(body)
 
 
 def _check_shard(body: dict[str, Any]) -> bool:
-    return is_count(body.get("shard")) and _are_uses(body.get("usage", {}))
+    return is_count(body.get("shard")) and _is_state(body)
+
+
+def _is_state(body: dict[str, Any]) -> bool:
+    """Whether a message has what a worker says of the shards that it has got."""
+    sequences = body.get("sequences", {})
+    return are_counts(sequences) and _are_uses(body.get("usage", {}))
 
 
 def _are_uses(value: object) -> bool:

@@ -170,7 +170,7 @@ class Inbox:
         elif kind == wire.RELEASED:
             self._dispatcher.released(*worker.place, body["shard"])
         elif kind == wire.TAKEN:
-            self._taken(worker, body["shard"], now)
+            self._taken(worker, body, now)
             self._acquired(worker, [body["shard"]], body)
         elif kind == wire.HALTED:
             self._has_halted(worker)
@@ -234,7 +234,7 @@ class Inbox:
         worker.streams = body.get("streams") is True
         worker.actions = body.get("actions", [])
         for shard in worker.assignment.shards:
-            self._has_announced(worker, shard)
+            self._has_announced(worker, shard, body)
         found, worker.found = worker.found, {}
         if worker.generation in self.pending_settings:
             self._transport.send(worker.identity, self.pending_settings[worker.generation])
@@ -247,17 +247,22 @@ class Inbox:
             self.on_ready(worker, now)
         self._acquired(worker, worker.assignment.shards, body)
 
-    def _has_announced(self, worker: WorkerHandle, shard: int) -> None:
-        """A worker has announced the outbox of a shard: its next record follows the last one."""
+    def _has_announced(self, worker: WorkerHandle, shard: int, body: dict[str, Any]) -> None:
+        """A worker has announced the outbox of a shard: its next record follows the last one.
+
+        That may have been removed, in a life of which nothing is known here: the worker says it.
+        """
         self.announced_shards.add(shard)
         worker.shard_of_known = None
         found = worker.found_sequences.pop(shard, 0)
-        self._sequences[shard] = max(found, self._delivery.acknowledged(shard) or 0)
+        last = body.get("sequences", {}).get(str(shard), 0)
+        self._sequences[shard] = max(found, last, self._delivery.acknowledged(shard) or 0)
 
-    def _taken(self, worker: WorkerHandle, shard: int, now: float) -> None:
+    def _taken(self, worker: WorkerHandle, body: dict[str, Any], now: float) -> None:
+        shard = body["shard"]
         if not may_announce(worker, shard, self._dispatcher):
             raise BadMessageError(f"it has taken shard {shard}, which it was not asked to take")
-        self._has_announced(worker, shard)
+        self._has_announced(worker, shard, body)
         moves = self._dispatcher.moves
         before = moves.last
         done = self._dispatcher.taken(*worker.place, shard, now, worker.found.pop(shard, ()))

@@ -163,7 +163,7 @@ class OwnedShards:
             self._engine.add_shard(writer)
             reach("take.inside")
             self._announce(writer)
-            self._send(wire.pack(wire.TAKEN, {"shard": number, **self._used([writer])}))
+            self._send(wire.pack(wire.TAKEN, {"shard": number, **self._state([writer])}))
             self._announcer.add(writer.shard)
             reach("take.after")
         except BaseException as error:  # noqa: BLE001 (not the user's)
@@ -196,7 +196,13 @@ class OwnedShards:
     def describe(self) -> dict[str, Any]:
         """Fields of the READY message: what the worker can do, and what it has."""
         can = {"waits": True, "streams": True}
-        return {**can, "shards": sorted(self.writers), **self._used(self.writers.values())}
+        return {**can, "shards": sorted(self.writers), **self._state(self.writers.values())}
+
+    def _state(self, writers: Iterable[ShardWriter]) -> dict[str, Any]:
+        """What is to be known of shards that the worker has got, as fields of a message."""
+        writers = list(writers)
+        last = {str(writer.number): writer.shard.next_sequence - 1 for writer in writers}
+        return {"sequences": last, **self._used(writers)}
 
     def _used(self, writers: Iterable[ShardWriter]) -> dict[str, Any]:
         """What calls of these shards have used, as a field of a message; nothing if none has."""

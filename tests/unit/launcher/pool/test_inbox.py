@@ -9,6 +9,7 @@ import pytest
 
 from support.launcher.listening import Launcher
 from tamias.launcher.delivery.source import Position
+from tamias.store.records.outbox import encode_outputs
 from tamias.worker import wire
 
 if TYPE_CHECKING:
@@ -42,3 +43,14 @@ def test_a_worker_that_takes_a_shard_without_acknowledged_records_gets_nothing(
     launcher.move(0, 1)
     launcher.hear(1, wire.pack(wire.TAKEN, {"shard": 0}))
     assert launcher.received(1) == wire.STOP
+
+
+def test_records_follow_those_of_which_no_life_knows_any_more(launcher: Launcher) -> None:
+    """A trim has emptied the outbox, and the launcher that had acknowledged all of it is dead."""
+    launcher.move(0, 1)
+    launcher.hear(1, wire.pack(wire.TAKEN, {"shard": 0, "sequences": {"0": 192}}))
+    launcher.send_input(0, shard=0)
+    record = encode_outputs([0], [0], [])
+    launcher.hear(1, wire.pack_done([(0, 193, record)]))
+    assert not launcher.worker(1).is_rejected
+    assert launcher.delivery.events == 1

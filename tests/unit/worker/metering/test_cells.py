@@ -21,12 +21,18 @@ if TYPE_CHECKING:
     import pytest
 
 
-@given(st.integers() | st.floats(allow_nan=False))
+@given(st.integers(1 - 2**63, 2**63 - 1) | st.floats(allow_nan=False))
 def test_a_number_of_any_kind_is_read_as_it_was_written(number: float) -> None:
     cell = Cell(memoryview(bytearray(8 * NUMBER)))
     cell.write(number)
     assert cell.read() == number
     assert isinstance(cell.read(), float) or isinstance(number, int)
+
+
+def test_a_large_sum_is_read_as_nearly_what_it_is() -> None:
+    cell = Cell(memoryview(bytearray(8 * NUMBER)))
+    cell.write(2**70 + 1)
+    assert cell.read() == 2.0**70
 
 
 def test_a_number_may_become_another_kind() -> None:
