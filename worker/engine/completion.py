@@ -110,6 +110,7 @@ class RunCompletion:
         """
         if self._group.is_broken:
             return None  # the worker ends, and its successor repeats the run
+        self._record_effects(run)
         if run.lane.run is run:  # else it is an answer, and the memory is another run's
             run.lane.roll_back()
         run.timers = None
@@ -187,10 +188,16 @@ class RunCompletion:
 
     def begin_again(self, run: Run) -> Run:
         """Give an execution up; return the run for the next one, of the same attempt."""
+        self._record_effects(run)
         run.lane.roll_back()
         again = self._replace(run)
         again.trace = run.trace
         return again
+
+    def _record_effects(self, run: Run) -> None:
+        """Have the next execution of a run go on behind its finished actions, if that can be."""
+        if run.pending is not None:
+            self._services.recorder.record_effects_soon(run)
 
     def _replace(self, run: Run) -> Run:
         self.active -= 1
@@ -211,6 +218,7 @@ class RunCompletion:
 
     def suspend(self, run: Run, due: float) -> None:
         """Free the worker of a run that goes on at a moment: the shard has it from now on."""
+        self._record_effects(run)
         run.lane.roll_back()
         self.active -= 1
         if run.timer is not None:

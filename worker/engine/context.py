@@ -208,6 +208,8 @@ class WorkerContext(RunnerContext):
             if begun is not None:
                 self._engine.recorder.record_call_now(self.run, call.log, begun)
             is_late = False
+            if self._engine.recorder.has_uncommitted(self.run):
+                self._engine.recorder.record_effects_now(self.run)
             call.begin_attempt()
             try:
                 with durable_section():
@@ -260,6 +262,8 @@ class WorkerContext(RunnerContext):
             if begun is not None:
                 await self._engine.recorder.record_call(self.run, call.log, begun)
             is_late = False
+            if self._engine.recorder.has_uncommitted(self.run):
+                await self._engine.recorder.record_effects(self.run)
             call.begin_attempt()
             try:
                 with durable_section():  # the limit's task is part of the call

@@ -1,9 +1,11 @@
 """Performs runs step by step, from the first action to the end.
 
 A synchronous action is called right here, and so is the first step of an asynchronous one, which
-becomes a task if it waits (`async_actions`). A run of several steps parks after each until its
-effects are on record. A run that fails is tried again on the spot, because the key's later inputs
-have to wait for it anyway.
+becomes a task if it waits (`async_actions`). A run of several steps goes on at once from each step
+to the next, with the effects of finished actions pending (`recorder`). It parks until they are
+committed when it gets old, so that other runs have their turn, and before an action that is known
+to make durable calls, so that one commit serves many runs. A run that fails is tried again on the spot,
+because the key's later inputs have to wait for it anyway.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import RunTimeoutError
 from ...agent.event import EndOfInputEvent, input_event
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from .completion import RunCompletion
     from .services import Services
 
+_YOUNG: Final = 10_000_000
+"""Nanoseconds after which finished actions of a run go on record."""
 _LONGEST_PAUSE = 1.0
 """Seconds between two looks at the clock, which may be set anew at any time."""
 
@@ -99,6 +103,8 @@ class RunDriver:
         )
         self.waits = self._actions.waits
         self._questions = services.questions
+        self._pending: list[Run] = []
+        """Runs that wait in an action, with pending effects; looked at by a timer."""
         self._parked: dict[Run, tuple[asyncio.TimerHandle, float]] = {}
         """Runs whose next attempt begins soon, and when."""
         self._begins_none = False
@@ -187,10 +193,15 @@ class RunDriver:
         return event
 
     def _step(self, run: Run) -> None:
-        """Perform the next step: the run then parks, waits, fails or ends."""
+        """Perform the next steps, until the run parks, waits, fails or ends."""
+        while self._perform_step(run):
+            pass
+
+    def _perform_step(self, run: Run) -> bool:
+        """Perform the next step; returns whether another one follows at once."""
         if run.expired:
             self.fail(run, RunTimeoutError())
-            return
+            return False
         try:
             step = run.next_step()
             if step is not None:
@@ -201,7 +212,9 @@ class RunDriver:
                     run.trace.start_action(action.name, event)
                 if action.is_async or self._policy.sync_in_threads:
                     if not self._start(run, action, event):
-                        return
+                        if run.pending is not None:
+                            self._watch(run)
+                        return False
                 else:
                     self._beacon.name_action(action.name, run.number)
                     self._name_in_beacon(run)
@@ -209,11 +222,29 @@ class RunDriver:
                 self._executed[action.name] += 1
         except BaseException as error:  # noqa: BLE001 (SystemExit too: it is the action's)
             self.fail(run, error)
-            return
+            return False
         if step is None:
             self._completion.succeed(run)
-        else:
-            self.end_step(run)
+            return False
+        return self._end_action(run)
+
+    def _watch(self, run: Run) -> None:
+        """Record the pending effects of a run that waits in an action, if that takes long."""
+        if not self._pending:
+            self._loop.call_later(_YOUNG / 1e9, self._record_watched)
+        self._pending.append(run)
+
+    def _record_watched(self) -> None:
+        watched, self._pending = self._pending, []
+        now = time.perf_counter_ns()
+        for run in watched:
+            if run.pending is None or run.task is None:
+                continue
+            if now - run.pending_since < _YOUNG:
+                self._watch(run)
+            else:
+                self._recorder.record_effects_soon(run)
+        self._recorder.schedule()
 
     def _start(self, run: Run, action: Action, event: Event) -> bool:
         """Start an action that may wait; returns whether it has returned."""
@@ -283,21 +314,30 @@ class RunDriver:
                 self._hooks.call(WorkerHook.action_ended, run_info(run), action.name, error)
 
     def end_step(self, run: Run) -> None:
-        """End the current action, which has returned: complete the run, or park it.
+        """End the current action, which has returned, and go on with the run."""
+        if self._end_action(run):
+            self._step(run)
 
-        A parked run goes on when the action's effects are on record.
-        """
+    def _end_action(self, run: Run) -> bool:
+        """End the current action: complete the run, or return whether its next step may begin."""
         if run.trace is not None:
             run.trace.finish_action()
         try:
-            effects = run.end_action()
-            if effects is not None:
-                self._recorder.record_effects(run, effects, self._resume)
-                return
-        except BaseException as error:  # noqa: BLE001 (a divergence, or pickling events)
+            if run.end_action():
+                now = time.perf_counter_ns()
+                if not run.pending_since:
+                    run.pending_since = now
+                calling = self._recorder.calling
+                is_old = now - run.pending_since > _YOUNG
+                if not is_old and not (calling and run.next_action in calling):
+                    return True
+                self._recorder.record_effects_then(run, self._resume)
+                return False
+        except BaseException as error:  # noqa: BLE001 (a divergence, or a failure of conditions)
             self.fail(run, error)
-            return
+            return False
         self._completion.succeed(run)
+        return False
 
     def fail(self, run: Run, error: BaseException) -> None:
         """End a failed attempt at a run, and schedule the next one if there is to be one."""

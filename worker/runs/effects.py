@@ -1,7 +1,7 @@
 """The effects of one finished action of a run, as the journal keeps them.
 
-A run of several actions puts each finished action's effects on record before the next one
-starts, so that recovery applies them and goes on there instead of running the action again.
+They wait in the run until something depends on them (`recorder`). Once they are on record, recovery
+applies them and goes on there instead of running the action again.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from ...store.encoding.values import dumps, loads
 from ..memory.fields import DELETED, from_record, to_record
 from ..memory.set_layers import from_records, to_records
 from ..waiting.timers import TimerChange
+from .event_snapshots import encode_snapshot
 
 if TYPE_CHECKING:
     from ...agent.event import Event
     from ..memory.set_layers import Layer
+    from .event_snapshots import EventSnapshot
 
 
 class Effects(NamedTuple):
@@ -37,6 +39,8 @@ class Effects(NamedTuple):
     """Changes of memory sets."""
     reads: list[str] = []  # noqa: RUF012 (never changed)
     """Fields of memory that are to be kept as read."""
+    snapshot: EventSnapshot | None = None
+    """What `events` were when the action ended; None if nothing has changed them since."""
 
     def encode(self) -> bytes:
         """The journal's bytes.
@@ -45,7 +49,8 @@ class Effects(NamedTuple):
             UnserializableError: an event that the action sent cannot be pickled.
         """
         try:
-            events = dumps(self.events)
+            kept = self.snapshot
+            events = dumps(self.events) if kept is None else encode_snapshot(kept)
         except UnserializableError as error:
             raise UnserializableError(
                 f"action {self.action!r} sent an event that cannot be put on record: {error}"

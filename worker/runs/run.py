@@ -6,6 +6,8 @@ order of steps is fixed: first in, first out, actions of one event in declaratio
 numbered from 0. The run knows nothing about loops, sockets or transactions: `RunDriver` asks it for
 the next step, performs it and reports its end.
 
+The effects of finished actions are *pending* until something depends on them (`recorder`).
+
 Recovery: a run that begins with journal entries skips the steps that are on record and applies
 their effects; the step after them gets its recorded durable calls.
 """
@@ -23,6 +25,7 @@ from ..durable.call_log import CallLog, CallRecord, between
 from ..memory.fields import MemoryFields
 from .early_identities import EarlyIdentities
 from .effects import Effects
+from .event_snapshots import take_snapshot
 from .history import described_entries, generation_of
 
 if TYPE_CHECKING:
@@ -72,6 +75,12 @@ class Run:
     """How many of the outputs belong to finished actions."""
     entries: list[JournalEntry] | None = None
     """The journal's entries of this run; None if it has none."""
+    pending: list[tuple[int, Effects]] | None = None
+    """Effects of finished actions that are not on record, with the numbers of their steps."""
+    pending_since: int = 0
+    """When the first of these has ended, in nanoseconds of the performance counter."""
+    effects_group: int = 0
+    """The commit group with the effects of finished actions; 0 if all of them are committed."""
     owned: OwnedRun | None = None
     """Its record in the shard, if it has been suspended or has no input."""
     number: int
@@ -155,6 +164,7 @@ class Run:
         run.attempts = self.attempts
         run.entries = self.entries
         run.moment = self.moment
+        run.effects_group = self.effects_group
         run.memory_has_changed = self.memory_has_changed
         if self.owned is not None:
             run.become_owned(self.owned)
@@ -272,11 +282,10 @@ class Run:
         if self.log is not None:
             self.log.memory_has_changed = self.memory_has_changed
 
-    def end_action(self) -> Effects | None:
+    def end_action(self) -> bool:
         """End the current action, which has returned: queue the events that it sent.
 
-        Returns its effects when they must go on record because further steps follow, None when
-        the run is complete.
+        Returns whether further steps follow; its effects are pending then.
 
         Raises:
             DivergenceError: durable calls are on record that the action did not make.
@@ -288,21 +297,31 @@ class Run:
             self._queue(self.sent)
         self.step += 1
         if not self.steps:
-            return None
+            return False
+        sent = self.sent or []
         effects = Effects(
             self.action.name,  # type: ignore[union-attr]
             self.lane.fields.end_action(),
             self.sensory.end_action() if self.sensory is not None else {},
-            self.sent or [],
+            sent,
             self.outputs[self._settled :],
             self.lane.writer.generation,
             (self.timers or [])[self._settled_timers :],
             self.lane.sets.end_action() if self.lane.sets is not None else {},
             self.lane.fields.end_reads(),
+            take_snapshot(sent),
         )
         self._settled = len(self.outputs)
         self._settled_timers = len(self.timers or ())
-        return effects
+        if self.pending is None:
+            self.pending = []
+        self.pending.append((self.step - 1, effects))
+        return True
+
+    @property
+    def next_action(self) -> str:
+        """The name of the action that comes next; empty if there is none."""
+        return self.steps[0][1].name if self.steps else ""
 
     def _queue(self, events: list[Event]) -> None:
         steps = []

@@ -186,7 +186,7 @@ async def test_a_run_that_begins_to_wait_then_is_suspended(tmp_path: Path) -> No
 
 @on_loop
 async def test_a_long_queue_of_a_key_leaves_the_loop_free(tmp_path: Path) -> None:
-    """The first run parks; those behind it are plain, and each takes a slice of time."""
+    """The first run waits; those behind it are plain, and each takes a slice of time."""
     begun: list[Any] = []
     blocker = threading.Event()
 
@@ -197,7 +197,10 @@ async def test_a_long_queue_of_a_key_leaves_the_loop_free(tmp_path: Path) -> Non
         else:
             blocker.wait(0.03)
 
-    with bench(agent_of(act, lambda event, ctx: None), tmp_path) as life:
+    async def wait(event: Any, ctx: Any) -> None:
+        await asyncio.sleep(0)
+
+    with bench(agent_of(act, wait), tmp_path) as life:
         life.send(*(("a", n) for n in range(50)))
         while len(begun) < 3:  # noqa: ASYNC110 (there is no event to wait for)
             await asyncio.sleep(0)
