@@ -4,8 +4,8 @@ A synchronous action is called right here, and so is the first step of an asynch
 becomes a task if it waits (`async_actions`). A run of several steps goes on at once from each step
 to the next, with the effects of finished actions pending (`recorder`). It parks until they are
 committed when it gets old, so that other runs have their turn, and before an action that is known
-to make durable calls, so that one commit serves many runs. A run that fails is tried again on the spot,
-because the key's later inputs have to wait for it anyway.
+to make durable calls, so that one commit serves many runs. A run that fails is tried again on the
+spot, because the key's later inputs have to wait for it anyway.
 """
 
 from __future__ import annotations
