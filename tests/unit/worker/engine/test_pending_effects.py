@@ -29,6 +29,8 @@ def _fresh() -> None:
 class Drawn(Event):
     number: int
     items: list[int] | None = None
+    name: str = ""
+    lock: Any = None
 
 
 def draw() -> int:
@@ -100,12 +102,12 @@ async def test_an_event_that_its_receiver_changes_is_recorded_as_it_was(
     seen = []
 
     def send(event: Event, ctx: Any) -> None:
-        ctx.send_event(Drawn(number=7, items=items, extra="x"))
+        ctx.send_event(Drawn(number=7, items=items, name="x"))
 
     def change(event: Drawn, ctx: Any) -> None:
-        seen.append((event.number, list(event.items or ()), event.extra, event.id))
+        seen.append((event.number, list(event.items or ()), event.name, event.id))
         event.number += 1
-        event.extra = "changed"
+        event.name = "changed"
         if event.items:
             event.items.append(3)
         ctx.durable_execute(pay, event.number)
