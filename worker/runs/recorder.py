@@ -54,7 +54,7 @@ class Recorder:
 
     def record_effects_now(self, run: Run) -> None:
         """The same before a synchronous durable call; blocks until they are committed."""
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._loop_thread:
             self._expect_calls(run)
             self._write_effects(run)
             self._group.flush_in_place(run.lane.writer)
