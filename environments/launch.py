@@ -36,7 +36,7 @@ def start():
     from importlib import import_module, util
     from importlib.machinery import PathFinder
     from json import loads
-    first, last, has_reaper = loads(sys.argv.pop(1))
+    first, last, has_reaper, before = loads(sys.argv.pop(1))
     module, _, function = sys.argv.pop(1).partition(":")
     own = [path for path in dict.fromkeys(last) if path not in given]
     sys.path += own
@@ -53,6 +53,8 @@ def start():
     if "tamias" not in sys.modules:
         sys.modules["tamias"] = tamias = util.module_from_spec(spec)
         spec.loader.exec_module(tamias)
+    for name in before:
+        import_module(name)
     found = import_module(module)
     sys.path[:] = [path or os.getcwd() for path in users] + given
     sys.path += dict.fromkeys(path for path in [*first, *own] if path not in sys.path)
@@ -105,6 +107,7 @@ class Launch:
         *arguments: str,
         folders: Sequence[str] = (),
         has_reaper: bool = False,
+        before: Sequence[str] = (),
     ) -> list[str]:
         """Return the command that imports a module and calls a function in it.
 
@@ -113,6 +116,7 @@ class Launch:
             arguments: the rest of its `sys.argv`.
             folders: where the agent's modules are; they come before `paths` on `sys.path`.
             has_reaper: whether the first of `arguments` is for a reaper, which is forked first.
+            before: modules to import before it, while the user's folders are not on `sys.path`.
         """
-        paths = json.dumps([list(folders), self.paths, has_reaper])
+        paths = json.dumps([list(folders), self.paths, has_reaper, list(before)])
         return [self.python, "-c", _START, paths, program, *arguments]

@@ -50,7 +50,11 @@ def _seeds(where: Path, options: argparse.Namespace) -> int:
     """Run seeds, and print a line for each; how many went wrong."""
     base = Shape(
         inputs=options.inputs,
-        config={"durability": options.durability, "start-method": options.start_method},
+        config={
+            "durability": options.durability,
+            "start-method": options.start_method,
+            "transport": options.transport,
+        },
     )
     print(COLUMNS.format("seed", "lives", *VICTIMS, "calls", "repeated", "seconds", ""))
     totals: Counter[str] = Counter()
@@ -132,6 +136,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--inputs", type=int, default=1500, help="size of a job (default: 1500)")
     parser.add_argument("--durability", default="process", choices=["none", "process", "machine"])
     parser.add_argument("--start-method", default="zygote", choices=["zygote", "spawn"])
+    parser.add_argument("--transport", default="direct", choices=["direct", "zeromq"])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
     parser.add_argument("--directory", default=None, help="where to work (default: $TMPDIR)")
     return parser.parse_args()

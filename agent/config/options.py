@@ -24,11 +24,7 @@ from .values import (
     parse_size_or_auto,
 )
 
-__all__ = [
-    "KNOWN_OPTIONS",
-    "PoolOptions",
-    "ServiceOptions",
-]
+__all__ = ["KNOWN_OPTIONS", "PoolOptions", "ServiceOptions"]
 
 
 @public
@@ -143,10 +139,8 @@ class PoolOptions:
         None,
         choices=("fail", "dead-letter", "ignore"),
         live=True,
-        description=(
-            "What an exception of an action leads to. Not set: 'fail' for execute(),"
-            " 'dead-letter' for tamias run."
-        ),
+        description="What an exception of an action leads to. Not set: 'fail' for execute(),"
+        " 'dead-letter' for tamias run.",
     )
     RUN_TIMEOUT = ConfigOption(
         "run-timeout",
@@ -282,8 +276,7 @@ class PoolOptions:
         0.0,
         parse=parse_duration,
         live=True,
-        description="A worker is replaced, between two runs, when it is so old, as 12h; 0 for"
-        " never.",
+        description="A worker is replaced, between two runs, at this age, as 12h; 0 for never.",
     )
     LOG_LIMIT = ConfigOption(
         "log-limit",
@@ -369,6 +362,14 @@ class PoolOptions:
         "zygote",
         choices=("zygote", "spawn"),
         description="How workers start: forked from a warm interpreter, or each from scratch.",
+    )
+    TRANSPORT = ConfigOption(
+        "transport",
+        str,
+        "direct",
+        choices=("direct", "zeromq"),
+        fixed=True,
+        description="How launcher and workers talk: by Unix sockets alone, or by ZeroMQ over them.",
     )
     RELOAD_PROBATION = ConfigOption(
         "reload-probation",

@@ -20,7 +20,6 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...agent.config.configuration import Configuration
@@ -33,6 +32,7 @@ from ...store.state.reader import StoreReader
 from ...worker.importing.guard import refuse_during_import
 from ...worker.process.boot import Boot
 from ...worker.process.limits import KernelLimits, allow_open_files
+from ..connection.listening import new_address
 from ..control.commands import Stop
 from ..control.requests import control_socket
 from ..dispatch.breaker import BreakerRule
@@ -216,7 +216,7 @@ class Job:
         agent = self.agent
         return Boot(
             parent=os.getpid(),
-            address=f"@tamias-{os.getpid()}-{token_hex(8)}",
+            address=new_address(self.config.get(PoolOptions.TRANSPORT)),
             state=str(state.path),
             store=state.manifest.store,
             shards=state.manifest.shards,

@@ -24,7 +24,7 @@ from ...store import clock
 from ...store.waiting.reading import WaitingCounts
 from ...worker import wire
 from ...worker.process.limits import give_to_user, users_of_workers
-from ..connection.transport import WorkerTransport
+from ..connection.listening import listen
 from ..control import commands
 from ..control.commands import Mailbox
 from ..control.operations import CommandQueue
@@ -202,9 +202,7 @@ class Pool:
     def _open(self, stack: ExitStack) -> None:
         state = self._state.path
         self._state.layout.run.mkdir(exist_ok=True)
-        self._transport = WorkerTransport(
-            self._boot.address, stack, users_of_workers(self._boot.config)
-        )
+        self._transport = listen(self._boot.address, stack, users_of_workers(self._boot.config))
         self._log = stack.enter_context(
             WorkerLog(self._state.layout.pool_log, self._settings.log_limit)
         )

@@ -18,6 +18,7 @@ from ...agent.config.configuration import Configuration
 from ...agent.errors import WorkerStartError
 from ...environments.launch import Launch
 from ...store.state.layout import StateLayout
+from ...worker.connection.connecting import modules_for
 from ...worker.process.limits import Account
 from ...worker.process.reaper import EXIT_DESCRIPTORS_CLOSED, LEAVE
 
@@ -172,6 +173,7 @@ def start_process(
         json.dumps(given),
         folders=() if launch is None else boot.sys_path,
         has_reaper=True,
+        before=modules_for(boot.address),
     )
     account = Account.of(Configuration(boot.config))
     environment = None if launch is None else launch.environ

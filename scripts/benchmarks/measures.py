@@ -24,7 +24,7 @@ from woken_source import WokenSource
 
 from agents import Counter
 from tamias import AgentsExecutionEnvironment
-from tamias.launcher.connection.transport import WorkerTransport
+from tamias.launcher.connection.listening import listen
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.jobs.agent_spec import AgentSpec
 from tamias.launcher.jobs.file_job import JobSpec, run_file_job
@@ -43,6 +43,7 @@ from tamias.worker.process.boot import Assignment, pack_agent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tamias.launcher.connection.transport import WorkerTransport
     from tamias.launcher.delivery.source import Record, Source
     from tamias.store.records.outbox import Outputs
 
@@ -272,7 +273,7 @@ def zygote_start(times: int) -> tuple[list[float], list[float]]:
         with job.open_state(Path(folder) / "state", {}) as state:
             (state.path / "run").mkdir()
             boot = job.boot(state, python_source([]).codec, CollectSink().codec)
-            transport = WorkerTransport(boot.address, stack, [os.getuid()])
+            transport = listen(boot.address, stack, [os.getuid()])
             starter = ZygoteStarter(boot, subprocess.DEVNULL)
             shards = list(range(0, boot.shards, 2))
             for incarnation in range(times + 1):

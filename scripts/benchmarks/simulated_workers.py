@@ -27,7 +27,7 @@ from tamias.store.encoding.json_text import make_encoder
 from tamias.store.encoding.keys import shard_of
 from tamias.store.records.outbox import encode_outputs
 from tamias.worker import wire
-from tamias.worker.connection.launcher_connection import LauncherConnection
+from tamias.worker.connection.connecting import make_connection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ class SimulatedWorker:
     def __init__(self, arguments: list[str], assignment: Any) -> None:
         address, shards, codec, size, think = arguments
         identity = bytes.fromhex(assignment["identity"])
-        self.connection = LauncherConnection(address, os.getppid(), identity)
+        self.connection = make_connection(address, os.getppid(), identity)
         self.connection.open()
         self.slot: int = assignment["slot"]
         self._shards = int(shards)

@@ -52,35 +52,29 @@ class Misbehaving(Agent):
         ctx.send_event(OutputEvent(output=seen))
 """
 DEEDS = ("limits", "message", "socket", "bytes", "files")
+"""To the descriptor of a connection by ZeroMQ, which is one of epoll, nothing can be written."""
 
 
 @pytest.mark.process
-def test_it_costs_that_worker_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("transport", "deeds"),
+    [("direct", DEEDS), ("zeromq", ("limits", "message", "socket", "files"))],
+)
+def test_it_costs_that_worker_and_nothing_else(
+    tmp_path: Path, transport: str, deeds: tuple[str, ...]
+) -> None:
     folder = Folder(tmp_path)
     (tmp_path / "misbehaving.py").write_text(AGENT)
-    values = [
-        *range(50),
-        "limits",
-        *range(50),
-        "message",
-        *range(50),
-        "socket",
-        *range(50),
-        "bytes",
-        *range(50),
-        "files",
-        1,
-        2,
-    ]
+    values = [value for deed in deeds for value in (*range(50), deed)] + [1, 2]
     inputs = [{"key": f"k{n % 10}", "value": value} for n, value in enumerate(values)]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(each) + "\n" for each in inputs))
     done = folder.tamias(
-        *("run", "misbehaving.py:Misbehaving", "-i", "in.jsonl", "-o", "out.jsonl"),
-        *("--workers", 2, "--key", "key", "--set", "window=16", "--json"),
+        *("run", "misbehaving.py:Misbehaving", "-i", "in.jsonl", "-o", "out.jsonl", "--json"),
+        *("--workers", 2, "--key", "key", "--set", "window=16", "--set", f"transport={transport}"),
     )
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert {line["offset"]: line["output"] for line in lines} == {
         n: n // 10 + 1 for n in range(len(values))
     }
-    assert all((tmp_path / f"{deed}.done").exists() for deed in DEEDS)
-    assert json.loads(done.stdout)["deaths"] >= len(DEEDS)
+    assert all((tmp_path / f"{deed}.done").exists() for deed in deeds)
+    assert json.loads(done.stdout)["deaths"] >= len(deeds)

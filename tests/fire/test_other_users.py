@@ -78,10 +78,10 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-@pytest.fixture
-def launcher(folder: Folder) -> Iterator[psutil.Process]:
+@pytest.fixture(params=["direct", pytest.param("zeromq", marks=pytest.mark.nightly)])
+def launcher(folder: Folder, request: pytest.FixtureRequest) -> Iterator[psutil.Process]:
     words = ("run", "slow.py:Slow", "-i", "in.jsonl", "-o", "out.jsonl", "--key", "key", "-w", 2)
-    with folder.started(*words) as process:
+    with folder.started(*words, "--set", f"transport={request.param}") as process:
         output = folder.path / "out.jsonl"
         wait_for(lambda: output.exists() and output.stat().st_size > 0)
         yield psutil.Process(process.pid)

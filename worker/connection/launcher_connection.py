@@ -1,62 +1,40 @@
-"""A worker's connection to its launcher, and to no other process.
+"""A worker's connection to its launcher, and to no other process: what all transports have.
 
 The launcher's socket has an abstract name, which any user of the machine can take when the launcher
 has ended. So a worker connects once, asks the kernel who listens there before it sends or reads
 anything, and ends when the connection does.
 
-The event loop waits for the socket itself: a message costs one wake-up of one thread. Sending never
-waits. What the kernel has no room for, while the launcher is busy, is sent by a thread, because the
-loop's thread may be about to execute an action that takes long.
+The address says which transport it is: `@NAME` is a Unix socket (`direct.py`), `ipc://@NAME` one of
+ZeroMQ (`zeromq.py`).
 """
 
 from __future__ import annotations
 
-import _thread
 import os
-import select
-import socket
-import struct
-import time
-from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...agent.errors import WorkerStartError
 from ...store.peer import peer_of
-from .frames import RECEIVE_BYTES, FrameReader, frame, send_frame, send_rest
+
+if TYPE_CHECKING:
+    import socket
 
 CONNECT_SECONDS: Final = 30
 """The longest to wait for the connection: a launcher that listens accepts at once."""
 LINGER_SECONDS: Final = 2.0
 """The longest to wait, at the end, until all is sent."""
-
-# As they are before the agent is imported, which may replace them.
-_start_thread: Final = _thread.start_new_thread
-_make_lock: Final = _thread.allocate_lock
-_make_poll: Final = select.poll
-_sleep: Final = time.sleep
-_Socket: Final = socket.socket
-
-_TIMEVAL: Final = struct.Struct("@ll")
+ZEROMQ: Final = "ipc://"
+"""What an address of ZeroMQ begins with."""
 
 
-class LauncherConnection:
+class LauncherConnection(Protocol):
     """Sends and receives messages.
 
     Attributes:
         is_lost: whether the connection has ended, or was never there.
     """
 
-    def __init__(self, address: str, launcher: int, identity: bytes) -> None:
-        """`launcher` is the process that must listen at `address`."""
-        self._address = address
-        self._launcher = launcher
-        self._identity = identity
-        self._socket = _Socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._reader = FrameReader()
-        self._lock = _make_lock()
-        self._unsent: deque[memoryview] = deque()
-        """What the thread sends; changed while the lock is held."""
-        self.is_lost = True
+    is_lost: bool
 
     def open(self) -> None:
         """Connect, and say who this is.
@@ -64,96 +42,29 @@ class LauncherConnection:
         Raises:
             WorkerStartError: there is no connection, or another process listens.
         """
-        connection = self._socket
-        timeout = _TIMEVAL.pack(CONNECT_SECONDS, 0)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
-        try:
-            connection.connect(socket_name(self._address))
-        except BlockingIOError:
-            raise WorkerStartError("The launcher does not accept connections.") from None
-        except OSError:
-            raise WorkerStartError("The launcher's socket is gone.") from None
-        pid, user = peer_of(connection)
-        if pid != self._launcher or user not in (0, os.geteuid()):
-            connection.close()
-            raise WorkerStartError(
-                f"Process {pid} of user {user} listens where the launcher should."
-            )
-        connection.setblocking(False)
-        connection.send(self._identity)
-        self.is_lost = False
 
     def fileno(self) -> int:
         """Return the descriptor: readable when there are messages, or the connection has ended."""
-        return self._socket.fileno()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until `receive` has something to do; return whether it has."""
-        waiting = _make_poll()
-        waiting.register(self._socket, select.POLLIN)
-        return bool(waiting.poll(max(1, int(seconds * 1000))))
+        """Wait until `receive` may have something to do; return whether it may."""
 
     def receive(self) -> list[bytes]:
-        """Return the messages that have arrived; never waits."""
-        messages: list[bytes] = []
-        while not self.is_lost:
-            try:
-                data = self._socket.recv(RECEIVE_BYTES)
-            except BlockingIOError:
-                break
-            except ConnectionError:
-                data = b""
-            self.is_lost = not data
-            messages += self._reader.feed(data)
-            if len(data) < RECEIVE_BYTES:  # there was no more
-                break
-        return messages
+        """Return messages that have arrived; never waits."""
 
     def send(self, message: bytes) -> bool:
         """Send a message, and return whether there is a connection; never waits."""
-        if self.is_lost:
-            return False
-        with self._lock:
-            if self._unsent:
-                self._unsent.append(frame(message))
-                return True
-        try:
-            rest = send_frame(self._socket, message)
-        except ConnectionError:  # what has arrived before the end is still there to be read
-            return False
-        if rest is not None:
-            self._unsent.append(rest)
-            _start_thread(self._send_unsent, ())
-        return True
-
-    def _send_unsent(self) -> None:
-        """Send what the kernel had no room for, to its end."""
-        waiting = _make_poll()
-        waiting.register(self._socket, select.POLLOUT)
-        while True:
-            waiting.poll(1000)
-            try:
-                rest = send_rest(self._socket, self._unsent[0])
-            except OSError:
-                with self._lock:
-                    self._unsent.clear()
-                return
-            with self._lock:
-                if rest is not None:
-                    self._unsent[0] = rest
-                    continue
-                self._unsent.popleft()
-                if not self._unsent:
-                    return
 
     def close(self, *, linger: float = LINGER_SECONDS) -> None:
         """Close the connection, when all is sent or after so many seconds."""
-        until = time.monotonic() + linger
-        while self._unsent and time.monotonic() < until:
-            _sleep(0.001)
-        self._socket.close()
 
 
-def socket_name(address: str) -> str:
-    """Return the name of the socket at an address, as the kernel takes it."""
-    return f"\0{address[1:]}" if address.startswith("@") else address
+def check_peer(connection: socket.socket, launcher: int) -> None:
+    """Check that the launcher is at the other end.
+
+    Raises:
+        WorkerStartError: it is another process.
+    """
+    pid, user = peer_of(connection)
+    if pid != launcher or user not in (0, os.geteuid()):
+        raise WorkerStartError(f"Process {pid} of user {user} listens where the launcher should.")

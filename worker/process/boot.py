@@ -32,7 +32,7 @@ class Boot:
     parent: int
     """The launcher's process id: workers and zygotes die with it."""
     address: str
-    """Where the launcher listens; what begins with "@" is an abstract name."""
+    """Where the launcher listens; its form says by which transport."""
     state: str
     """The state directory."""
     store: str

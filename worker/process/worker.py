@@ -31,7 +31,7 @@ from ...store.state.layout import StateLayout
 from .. import wire
 from ..beacon import Beacons
 from ..cassette import Cassette
-from ..connection.launcher_connection import LauncherConnection
+from ..connection.connecting import make_connection
 from ..engine.engine import Engine
 from ..hooks import WorkerHook
 from ..limits.admission import Admission
@@ -97,7 +97,7 @@ class Worker:
         self._ended = loop.create_future()
         self._texts = TextSender(loop, self._send)
         self._owned = OwnedShards(boot, loop, self._send)
-        self._connection = LauncherConnection(
+        self._connection = make_connection(
             boot.address, boot.parent, bytes.fromhex(assignment.identity)
         )
         self._turn_scheduled = False

@@ -1,8 +1,8 @@
 """The zygote: a warm interpreter that forks workers.
 
 A generation has one, started with `exec` so that nothing of the launcher leaks into it. It imports
-the agent and everything a worker needs, freezes the heap, and then only waits: with one thread and
-no open store, so that a fork copies nothing that must not be copied. A fork
+the agent and everything a worker needs, freezes the heap, and then only waits: with one thread, no
+context of ZeroMQ and no open store, so that a fork copies nothing that must not be copied. A fork
 costs milliseconds where a new interpreter costs hundreds of them.
 
 Its control socket carries JSON lines. From the launcher: first a `Boot`, then

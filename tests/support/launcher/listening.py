@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from support.launcher.checkpoints import SavedCheckpoints
 from tamias.agent.hooks import Hooks
-from tamias.launcher.connection.transport import WorkerTransport
+from tamias.launcher.connection.listening import listen
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery
 from tamias.launcher.dispatch.dispatcher import Dispatcher
 from tamias.launcher.dispatch.instructions import ReleaseShard, SendItems, StartWorker, TakeShard
@@ -20,7 +20,7 @@ from tamias.launcher.workers.registry import WorkerRegistry
 from tamias.launcher.workers.starter import Event, Starter
 from tamias.store.records.outbox import encode_outputs
 from tamias.worker import wire
-from tamias.worker.connection.launcher_connection import LauncherConnection
+from tamias.worker.connection.connecting import make_connection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tamias.launcher.dispatch.instructions import Instruction
     from tamias.launcher.workers.registry import WorkerHandle
+    from tamias.worker.connection.launcher_connection import LauncherConnection
     from tamias.worker.process.boot import Assignment
 
 Kind = TypeVar("Kind")
@@ -68,7 +69,7 @@ class Launcher:
         self.registry = WorkerRegistry(state)
         stack.callback(self.registry.close)
         address = f"{state}/socket"
-        self.transport = WorkerTransport(address, stack, {os.geteuid()})
+        self.transport = listen(address, stack, {os.geteuid()})
         self.dispatcher = Dispatcher(2, shards=2)
         self.delivery = CheckpointedDelivery(CollectSink(), SavedCheckpoints())
         self.delivery.open()
@@ -88,7 +89,7 @@ class Launcher:
             self.dispatcher.started(start.slot, start.incarnation)
             worker = self.registry.current(start.slot)
             assert worker is not None
-            connection = LauncherConnection(address, os.getpid(), worker.identity)
+            connection = make_connection(address, os.getpid(), worker.identity)
             stack.callback(connection.close)
             connection.open()
             self.connections.append(connection)
