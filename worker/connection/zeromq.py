@@ -2,8 +2,8 @@
 
 **Its descriptor is edge-triggered** (ZMQ_FD in zmq_getsockopt(3)): it becomes readable once, and
 not again, for messages that have arrived while the socket was used, if only to send. So after each
-use the socket is asked whether there are any, and if so, another descriptor is made readable. A
-descriptor of epoll(7) stands for all of them.
+use the socket is asked whether there are any, and if so, another descriptor is made readable. The
+descriptor of an epoll(7) stands for all of them.
 
 ZeroMQ would connect again by itself, to any process that has taken the launcher's name; here the
 monitor reports who listens, and the end of the only connection.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import select
 import socket
-from contextlib import suppress
 from typing import Any, Final
 
 import zmq
@@ -47,7 +46,8 @@ class ZeroMQConnection(LauncherConnection):
         self._socket.set_hwm(0)  # bounded by the dispatcher's credit, not here
         self._monitor = self._socket.get_monitor_socket(_EVENTS)
         self._more = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        """Readable while there are messages that the socket's descriptor does not report."""
+        """Readable while there may be messages that the socket's descriptor does not report."""
+        self._may_have_more = False
         self._readable = _make_epoll()
         for descriptor in (int(self._socket.FD), int(self._monitor.FD), self._more):
             self._readable.register(descriptor, select.EPOLLIN)
@@ -64,14 +64,14 @@ class ZeroMQConnection(LauncherConnection):
         with _Socket(fileno=os.dup(event["value"])) as connection:
             check_peer(connection, self._launcher)
         self.is_lost = False
-        self._check_for_messages()
+        self._be_readable()
 
     def _next_event(self) -> dict[str, Any]:
         return dict(parse_monitor_message(self._monitor.recv_multipart()))
 
-    def _check_for_messages(self) -> None:
-        """Be readable if messages are there; needed after each use of a socket."""
-        if _has_messages(self._socket) or _has_messages(self._monitor):
+    def _be_readable(self) -> None:
+        if not self._may_have_more:
+            self._may_have_more = True
             os.eventfd_write(self._more, 1)
 
     def fileno(self) -> int:
@@ -84,18 +84,18 @@ class ZeroMQConnection(LauncherConnection):
 
     def receive(self) -> list[bytes]:
         """See `LauncherConnection`."""
-        with suppress(BlockingIOError):
+        if self._may_have_more:
+            self._may_have_more = False
             os.eventfd_read(self._more)
         while _has_messages(self._monitor):
             if self._next_event()["event"] != zmq.Event.CONNECTED:
                 self.is_lost = True
         messages: list[bytes] = []
-        try:
-            while len(messages) < MESSAGES_PER_TURN:
-                messages.append(self._socket.recv(zmq.NOBLOCK))
-        except zmq.Again:
-            pass
-        self._check_for_messages()
+        while _has_messages(self._socket):
+            messages.append(self._socket.recv(zmq.NOBLOCK))
+            if len(messages) == MESSAGES_PER_TURN:
+                self._be_readable()
+                break
         return messages
 
     def send(self, message: bytes) -> bool:
@@ -106,7 +106,8 @@ class ZeroMQConnection(LauncherConnection):
             self._socket.send(message, zmq.NOBLOCK)
         except zmq.Again:  # there is no connection to send it to
             return False
-        self._check_for_messages()
+        if _has_messages(self._socket):
+            self._be_readable()
         return True
 
     def close(self, *, linger: float = LINGER_SECONDS) -> None:
