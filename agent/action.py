@@ -76,9 +76,9 @@ class Action:
             if inspect.iscoroutine(item):
                 item.close()
             if inspect.isawaitable(item) or inspect.isgenerator(item) or inspect.isasyncgen(item):
+                kind = _kind_of(item)
                 raise ActionResultError(
-                    f"The action {self.name!r} returned a {type(item).__qualname__} that has not "
-                    "run to its end.",
+                    f"The action {self.name!r} returned a {kind} that has not run to its end.",
                     hint="Declare the action (and what wraps it) `async def`, and await it.",
                 )
 
@@ -92,6 +92,13 @@ def _set_state(self: Action, state: Sequence[Any]) -> None:
 
 # Not in the class: Python 3.10 replaces the method of a frozen class with slots.
 Action.__setstate__ = _set_state  # type: ignore[attr-defined]
+
+
+def _kind_of(item: object) -> str:
+    """The name of a class; one of tamias that is compiled has coroutines of classes of their own."""
+    name = type(item).__qualname__
+    is_compiled = name.endswith("_gen") and hasattr(item, "send") and inspect.isawaitable(item)
+    return "coroutine" if is_compiled else name
 
 
 def _body(fn: Any) -> Any:

@@ -66,7 +66,7 @@ class Pickled:
         self.data = data
 
 
-_OBJECT_BYTES: Final = 64
+VALUE_BYTES: Final = 64
 
 
 class FieldStore(Protocol):
@@ -89,14 +89,18 @@ def from_record(record: bytes) -> Any:
     return Pickled(record) if value is LONG else value
 
 
+FIELD_BYTES: Final = 100
+"""What each further field takes, without its value."""
+
+
 def size_of(value: Any) -> int:
     """About how many bytes a kept value takes in the process."""
     kind = value.__class__
     if kind is Pickled:
-        return _OBJECT_BYTES + len(value.data)
+        return VALUE_BYTES + len(value.data)
     if kind is str or kind is bytes:
-        return _OBJECT_BYTES + len(value)
-    return _OBJECT_BYTES
+        return VALUE_BYTES + len(value)
+    return VALUE_BYTES
 
 
 def to_record(value: Any) -> bytes | None:

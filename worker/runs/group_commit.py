@@ -22,6 +22,7 @@ from ...store.crashpoints import reach
 from ...store.encoding.keys import GROUP, group_of
 from ...store.records.outbox import encode_outputs
 from ...store.shard.batch import Batch
+from ..memory.fields import FIELD_BYTES, VALUE_BYTES
 from ..wire import pack_done
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class ShardWriter:
         batch = self.batch
         for lane in self.changed:
             lane.write_changes(batch)
-        self.written += batch.memory_size()
+        self.written += batch.memory_size() + (FIELD_BYTES + VALUE_BYTES) * len(batch.memory)
         if self.removals is not None and (
             self.shard.first_due is not None or self.shard.swept is not None
         ):

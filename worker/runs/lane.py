@@ -18,7 +18,7 @@ from ...store.encoding.keys import decode_key, key_prefix
 from ...store.encoding.values import IMMUTABLE, dumps
 from ...store.sets.changes import SetName
 from ..memory.expiring_fields import ExpiringFields, ExpiringMemory
-from ..memory.fields import MemoryFields, from_record, size_of, to_record
+from ..memory.fields import FIELD_BYTES, MemoryFields, from_record, size_of, to_record
 from ..memory.memory import WorkerMemory
 from ..memory.moment import RunMoment
 from ..memory.set_layers import SetLayers, Unchanged
@@ -40,8 +40,6 @@ _SHORT_TERM: Final = MemoryType.SHORT_TERM
 
 LANE_BYTES: Final = 640
 """What the objects of a lane take in the process, without its key and its fields: measured."""
-FIELD_BYTES: Final = 100
-"""What each further field takes, without its value."""
 
 PREFETCH_FIELDS: Final = 64
 """A key with no more fields than this is cached whole when its lane opens."""

@@ -97,9 +97,9 @@ async def test_equal_calls_are_two_calls(tmp_path: Path) -> None:
 async def test_exceptions_are_recorded_and_raised_again(tmp_path: Path) -> None:
     async def act(event: Any, ctx: RunnerContext) -> None:
         raised = []
-        for call in (ctx.durable_execute, ctx.durable_execute_async):
+        for name in ("durable_execute", "durable_execute_async"):
             try:
-                result = call(failing, call.__name__)
+                result = getattr(ctx, name)(failing, name)
                 if asyncio.iscoroutine(result):
                     await result
             except LookupError as error:
