@@ -95,7 +95,7 @@ Action.__setstate__ = _set_state  # type: ignore[attr-defined]
 
 
 def _kind_of(item: object) -> str:
-    """The name of a class; one of tamias that is compiled has coroutines of classes of their own."""
+    """The name of its class; coroutines of compiled code have classes of their own."""
     name = type(item).__qualname__
     is_compiled = name.endswith("_gen") and hasattr(item, "send") and inspect.isawaitable(item)
     return "coroutine" if is_compiled else name

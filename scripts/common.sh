@@ -11,6 +11,12 @@ fail() {
     exit 1
 }
 
+# Whether there are a C compiler and Python's headers, without which only the sources are tested.
+can_compile() {
+    command -v "${CC:-cc}" >/dev/null &&
+        [[ -f "$("$VENV/bin/python" -c "import sysconfig; print(sysconfig.get_path('include'))")/Python.h" ]]
+}
+
 # ensure_venv [EXTRA...]: an environment with the package (editable) and these extras of it. What was
 # installed before stays, so that scripts with other needs share the environment. Installs only when
 # something is missing or pyproject.toml has changed: a second run needs no network. $PYTHON picks the
