@@ -36,7 +36,9 @@ _ACTION: Final = 4
 """Number + 1 of an action of the agent."""
 _ACTION_OF: Final = 5
 """Offset + 1 of the input whose action that is; 0: of each that is named."""
-_WORDS: Final = 6
+_HALT: Final = 6
+"""1: the worker is to begin nothing more. The message that says so may be behind others."""
+_WORDS: Final = 7
 
 SLOTS: Final = 1024
 """How many slots a pool may have at the same time."""
@@ -48,7 +50,7 @@ class Beacon:
     __slots__ = ("_actions", "_words")
 
     def __init__(self, words: memoryview | None = None) -> None:
-        """`words` are six unsigned integers of eight bytes; without them the memory is private."""
+        """`words` are seven unsigned integers of eight bytes; without them the memory is private."""
         if words is None:
             words = memoryview(bytearray(_WORDS * _WORD_BYTES)).cast("Q")
         self._words = words
@@ -103,6 +105,11 @@ class Beacon:
         """Record that the event loop is alive."""
         self._words[_BEAT] = time.monotonic_ns()
 
+    @property
+    def is_to_halt(self) -> bool:
+        """Whether the launcher wants the worker to begin nothing more."""
+        return bool(self._words[_HALT])
+
     def release(self) -> None:
         """Give up the memory: every further use is a ValueError."""
         self._words.release()
@@ -144,6 +151,10 @@ class Beacon:
     def beat_at(self) -> int:
         """When the loop was last seen alive, in monotonic nanoseconds, whatever is executed."""
         return self._words[_BEAT]
+
+    def halt(self) -> None:
+        """Have the worker begin nothing more."""
+        self._words[_HALT] = 1
 
     def clear(self) -> None:
         """Erase what a dead worker has left."""

@@ -123,6 +123,7 @@ class WorkerControl:
             if worker.halt is None and self._dispatcher.in_flight(slot):
                 executed = self._registry.beacons[slot].offset
                 worker.halt = Halt(now, worker.heartbeat, executed)
+                self._registry.beacons[slot].halt()  # before all that is in the socket's buffer
                 self._transport.send(worker.identity, wire.HALT, urgent=True)
 
     def executed_is_known(self, now: float) -> bool:

@@ -101,6 +101,7 @@ class Worker:
             boot.address, boot.parent, bytes.fromhex(assignment.identity)
         )
         self._turn_scheduled = False
+        self._halts = False
         self._postponed: list[bytes] = []
         """Messages that have arrived before a reply to a plain action."""
         self._is_child = False
@@ -235,7 +236,7 @@ class Worker:
 
     def _stop_without_launcher(self) -> None:
         if not self._ended.done():
-            _LOG.error("worker %d stops: its launcher is gone", self._assignment.slot)
+            _LOG.debug("worker %d stops: its launcher is gone", self._assignment.slot)
             self._end(EXIT_FATAL)
 
     def _turn(self) -> None:
@@ -259,6 +260,8 @@ class Worker:
                 self._dispatch(message)
         for message in self._connection.receive():
             self._dispatch(message)
+        if self._beacon.is_to_halt:
+            self._halt()
         if self._connection.is_lost:  # no other process may take the launcher's place
             self._stop_without_launcher()
         elif self._engine.work():
@@ -308,14 +311,19 @@ class Worker:
         elif kind == wire.WANTED:
             self._texts.change(**wire.unpack(message))
         elif kind == wire.HALT:
-            self._announcer.stop()
-            self._engine.halt_queue(lambda: self._send_json(wire.HALTED, {}))
-            self._send_metrics()
+            self._halt()
         elif kind == wire.STOP:
             self._owned.commit_trims()
             self._group.flush()
             self._send_metrics(last=True)
             self._end(EXIT_OK)
+
+    def _halt(self) -> None:
+        if not self._halts:
+            self._halts = True
+            self._announcer.stop()
+            self._engine.halt_queue(lambda: self._send_json(wire.HALTED, {}))
+            self._send_metrics()
 
     def _reconfigure(self, settings: dict[str, Any], on_error: str) -> None:
         """Apply new values of live options; runs under way are not changed."""

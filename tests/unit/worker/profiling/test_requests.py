@@ -100,9 +100,6 @@ def test_several_are_asked_at_once_and_the_record_goes_on(tmp_path: Path) -> Non
         assert profiler.failures == 0
     assert found.count > 0
     recorded = list(stretches_in(tmp_path / "worker-3.jsonl"))
-    threads = 4  # two of the action, this one, pytest's
-    total = sum(each.wall.total for each in recorded)
-    assert total / threads <= sum(each.seconds for each in recorded) * 1.5
     assert all(Frame("action price") in each.wall.inclusive() for each in recorded)
 
 
