@@ -50,7 +50,7 @@ class Beacon:
     __slots__ = ("_actions", "_words")
 
     def __init__(self, words: memoryview | None = None) -> None:
-        """`words` are seven unsigned integers of eight bytes; without them the memory is private."""
+        """`words` are seven integers of eight bytes; without them the memory is private."""
         if words is None:
             words = memoryview(bytearray(_WORDS * _WORD_BYTES)).cast("Q")
         self._words = words
