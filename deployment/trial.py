@@ -56,7 +56,7 @@ class Trial:
     def __init__(
         self, target: str, folder: str, config: dict[str, Any], launch: Launch | None
     ) -> None:
-        launch = launch or Launch(sys.executable)
+        launch = launch or Launch.own()
         self._request = json.dumps({"target": target, "config": config})
         self._process = subprocess.Popen(
             launch.command(f"{__name__}:main", folders=[folder]),

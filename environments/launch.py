@@ -20,6 +20,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -82,6 +83,16 @@ class Launch:
     """The working directory; None for the launcher's."""
     locks: Any = field(default=None, repr=False, compare=False)
     """Keeps the environment's files from being pruned, for as long as this object exists."""
+
+    @classmethod
+    def own(cls) -> Launch:
+        """The launcher's own interpreter, with the tamias that the launcher has imported.
+
+        That may be one of a folder of PYTHONPATH, beside another that is installed. A checkout has
+        no folder in which tamias is to be found by its name: there the installation leads to it.
+        """
+        package = Path(__file__).parents[1]
+        return cls(sys.executable, paths=(str(package.parent),) if package.name == "tamias" else ())
 
     @property
     def minor(self) -> tuple[int, int]:

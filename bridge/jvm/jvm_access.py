@@ -167,7 +167,7 @@ def _start_host(name: str, launcher: str, command: JvmCommand) -> None:
     arguments = [name, launcher, json.dumps(command.to_json())]
     # A session of its own, because the process group of this worker is killed with the worker.
     done = subprocess.run(
-        Launch(sys.executable).command("tamias.bridge.jvm.jvm_host:main", *arguments),
+        Launch.own().command("tamias.bridge.jvm.jvm_host:main", *arguments),
         check=False,
         stdin=subprocess.DEVNULL,
         start_new_session=True,

@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from ...agent.config.configuration import Configuration
@@ -168,7 +167,7 @@ def start_process(
     Raises:
         WorkerStartError: there is no such executable, or no such working directory.
     """
-    command = (launch or Launch(sys.executable)).command(
+    command = (launch or Launch.own()).command(
         f"{_PROGRAM}:main",
         json.dumps(given),
         folders=() if launch is None else boot.sys_path,

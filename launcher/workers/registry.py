@@ -311,8 +311,10 @@ class WorkerRegistry:
         return [worker.heartbeat for worker in self if worker.heartbeat is not None]
 
     def close(self) -> None:
-        """Close the beacons; the starter ends the processes."""
+        """Close the beacons, and remove what workers have counted; the starter ends them."""
         self.beacons.close()
+        for worker in self:
+            StateLayout(self.state).counts(worker.assignment.slot).unlink(missing_ok=True)
 
     def stacks(self, slot: int) -> str:
         """Return the stacks that a slot's worker has written."""
