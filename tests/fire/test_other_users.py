@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,11 +72,15 @@ def result(intruder: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    (tmp_path / "slow.py").write_text(AGENT)
-    lines = [json.dumps({"key": f"k{n % 50}", "value": n}) + "\n" for n in range(1000)]
-    (tmp_path / "in.jsonl").write_text("".join(lines))
-    return Folder(tmp_path)
+def folder() -> Iterator[Folder]:
+    """A folder that others may enter. Not pytest's: each session that begins closes all of these."""
+    with tempfile.TemporaryDirectory(prefix="tamias-others-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        (path / "slow.py").write_text(AGENT)
+        lines = [json.dumps({"key": f"k{n % 50}", "value": n}) + "\n" for n in range(1000)]
+        (path / "in.jsonl").write_text("".join(lines))
+        yield Folder(path)
 
 
 @pytest.fixture(params=["direct", pytest.param("zeromq", marks=pytest.mark.nightly)])
@@ -124,9 +129,6 @@ def test_workers_never_talk_to_a_stranger_who_takes_the_launchers_name(
 
 def test_the_state_directory_is_not_readable(folder: Folder) -> None:
     state = folder.path / "state"
-    for parent in folder.path.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o055)
-    folder.path.chmod(0o755)
     folder.tamias(
         *("run", "slow.py:Slow", "-i", "in.jsonl", "-o", "out.jsonl", "--key", "key"),
         *("--state", state, "--workers", 2),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from support.fire.beside import Answering
 
-HOLDS = {"nap", "naps", "flaky-nap", "ask", "late", "tick", "ticks", "arm"}
-"""Kinds after which inputs of their key may be kept in the store."""
+HOLDS = {"nap", "naps", "flaky-nap", "ask", "late", "tick", "ticks", "arm", "limited"}
+"""Kinds after which inputs of their key may be kept in the store: they wait, the last one for a permit."""
 LEFT = {"tick": [0], "ticks": [2, 1, 0], "arm": [0]}
 """What is left of the repetitions of a timer each time it comes, by the kind of its input."""
 
