@@ -73,7 +73,7 @@ def result(intruder: subprocess.Popen[str]) -> dict[str, Any]:
 
 @pytest.fixture
 def folder() -> Iterator[Folder]:
-    """A folder that others may enter. Not pytest's: each session that begins closes all of these."""
+    """A folder that others may enter; all of pytest's are closed by each session that begins."""
     with tempfile.TemporaryDirectory(prefix="tamias-others-") as name:
         path = Path(name)
         path.chmod(0o755)

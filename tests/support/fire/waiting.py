@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.fire.beside import Answering
 
 HOLDS = {"nap", "naps", "flaky-nap", "ask", "late", "tick", "ticks", "arm", "limited"}
-"""Kinds after which inputs of their key may be kept in the store: they wait, the last one for a permit."""
+"""Kinds after which inputs of their key may be kept in the store; `limited` waits for a permit."""
 LEFT = {"tick": [0], "ticks": [2, 1, 0], "arm": [0]}
 """What is left of the repetitions of a timer each time it comes, by the kind of its input."""
 
