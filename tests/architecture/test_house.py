@@ -13,8 +13,7 @@ from support.house.source_tree import Module, SourceTree
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Bottom to top: a room imports from itself and from rooms to its left. `models`, `console` and the
-# compatibility package `flink_agents` have their places before they have modules.
+# Bottom to top: a room imports from itself and from rooms to its left.
 ROOMS = (
     "agent",
     "store",

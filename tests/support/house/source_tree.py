@@ -54,14 +54,22 @@ class Module:
 
 
 class SourceTree:
-    """All modules of `rooms` below `root`, plus the root's own `__init__.py` and modules."""
+    """All modules of `rooms` below `root`, plus the root's own `__init__.py` and modules.
+
+    A folder with a `pyproject.toml` is a distribution of its own, and none of this package.
+    """
 
     def __init__(self, root: Path, rooms: tuple[str, ...], package: str = "tamias") -> None:
         self.root = root
         self.package = package
         paths = sorted(root.glob("*.py"))
         for room in rooms:
-            paths += sorted((root / room).rglob("*.py"))
+            others = {found.parent for found in (root / room).rglob("pyproject.toml")}
+            paths += [
+                path
+                for path in sorted((root / room).rglob("*.py"))
+                if others.isdisjoint(path.parents)
+            ]
         self.modules = {module.name: module for module in map(self._read, paths)}
 
     def _read(self, path: Path) -> Module:

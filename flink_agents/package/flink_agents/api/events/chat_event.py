@@ -1,0 +1,5 @@
+"""As `flink_agents.api.events.chat_event` of Flink Agents."""
+
+from tamias import ChatRequestEvent, ChatResponseEvent
+
+__all__ = ["ChatRequestEvent", "ChatResponseEvent"]

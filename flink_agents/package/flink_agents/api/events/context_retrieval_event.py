@@ -1,0 +1,5 @@
+"""As `flink_agents.api.events.context_retrieval_event` of Flink Agents."""
+
+from tamias import ContextRetrievalRequestEvent, ContextRetrievalResponseEvent
+
+__all__ = ["ContextRetrievalRequestEvent", "ContextRetrievalResponseEvent"]

@@ -1,0 +1,5 @@
+"""As `flink_agents.api.skills` of Flink Agents."""
+
+from tamias import Skills
+
+__all__ = ["Skills"]

@@ -1,0 +1,1 @@
+"""As in Flink Agents; its names are in the modules below."""
