@@ -22,6 +22,8 @@ from xml.etree import ElementTree as ET
 PACKAGE: Final = Path(__file__).parents[1] / "flink_agents" / "package" / "flink_agents"
 FOLDERS: Final = ("api", "plan", "runtime", "integrations", "cli")
 """Those whose tests need no cluster."""
+WHOLE: Final = ("e2e_tests", "examples")
+"""Folders of programs, which the view has as they are."""
 
 
 def main() -> int:
@@ -91,11 +93,11 @@ def _make_view(view: Path, checkout: Path) -> Path:
     theirs = checkout / "python" / "flink_agents"
     for each in sorted(theirs.rglob("tests")):
         target = package / each.relative_to(theirs)
-        if not target.exists() and not any("e2e" in part for part in each.parts):
+        if not target.exists() and each.relative_to(theirs).parts[0] not in WHOLE:
             shutil.copytree(each, target)
             for parent in target.relative_to(package).parents:
                 (package / parent / "__init__.py").touch()
-    for name in ("e2e_tests", "examples"):
+    for name in WHOLE:
         (package / name).symlink_to(theirs / name)
     return package
 
