@@ -111,6 +111,7 @@ from .agent.resources.prompt import LocalPrompt, Prompt, SafeFormatter, format_s
 from .agent.resources.recording import MissingRecordingError
 from .agent.resources.resource import (
     Resource,
+    ResourceContext,
     ResourceDescriptor,
     ResourceType,
     SerializableResource,
@@ -404,6 +405,7 @@ __all__ = [
     "ReActAgent",
     "RecordOptions",
     "Resource",
+    "ResourceContext",
     "ResourceDescriptor",
     "ResourceName",
     "ResourceNotFoundError",

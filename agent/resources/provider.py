@@ -80,6 +80,7 @@ class DescriptorProvider(ResourceProvider):
         arguments = self._arguments(config)
         resource = _typed(clazz(**{**arguments, "get_resource": get_resource}), self)
         resource.provided(self.name, config)
+        resource.open()
         return resource
 
     def preload(self, config: Configuration) -> References:
@@ -107,6 +108,7 @@ class InstanceProvider(ResourceProvider):
         # Not by assignment: a resource may be frozen.
         self.instance.__dict__["get_resource"] = get_resource
         self.instance.provided(self.name, config)
+        self.instance.open()
         return self.instance
 
     def preload(self, config: Configuration) -> References:  # noqa: ARG002 (it has its arguments)

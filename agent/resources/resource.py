@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from ..config.secret_names import is_secret
-from ..errors import AgentDefinitionError, TamiasError
+from ..errors import AgentDefinitionError, ResourceNotFoundError, TamiasError
 from ..metrics import MetricGroup  # noqa: TC001 (an annotation of a public class)
 from ..naming.classes import is_subclass
 from ..naming.moved import current_name
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from .call_context import CallContext
     from .recording import CallRecorder
 
-__all__ = ["Resource", "ResourceDescriptor", "ResourceType", "SerializableResource"]
+__all__ = [
+    "Resource",
+    "ResourceContext",
+    "ResourceDescriptor",
+    "ResourceType",
+    "SerializableResource",
+]
 
 
 @public
@@ -48,11 +54,28 @@ class ResourceType(Enum):
 
 
 @public
+class ResourceContext(ABC):
+    """What a resource may ask of the agent that it belongs to."""
+
+    @abstractmethod
+    def get_resource(self, name: str, resource_type: ResourceType) -> Resource:
+        """The other resource with this name."""
+
+    def generate_available_skills_prompt(self, *skill_names: str) -> str:  # noqa: ARG002 (for some)
+        """What a model is told of these skills; empty if the agent has none."""
+        return ""
+
+    def get_skill_dirs(self, *skill_names: str) -> list[str]:  # noqa: ARG002 (for some)
+        """The folders of these skills, as far as they are in any."""
+        return []
+
+
+@public
 class Resource(BaseModel, ABC):
     """Base of all resources. A pydantic model, for the convenience of declaring arguments.
 
     ``get_resource(name, type)`` gives the other resources of the agent. It is set when
-    the resource is created.
+    the resource is created, or comes with a ``resource_context`` that is given.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -62,11 +85,15 @@ class Resource(BaseModel, ABC):
     )
 
     _metric_group: MetricGroup | None = PrivateAttr(default=None)
+    _resource_context: ResourceContext | None = PrivateAttr(default=None)
 
     if not TYPE_CHECKING:
 
         def __init__(self, /, **data: Any) -> None:
             """As pydantic's, which wraps each ValueError; errors of tamias come out as they are."""
+            context = data.pop("resource_context", None)
+            if context is not None:
+                data.setdefault("get_resource", context.get_resource)
             try:
                 super().__init__(**data)
             except ValidationError as error:
@@ -75,8 +102,16 @@ class Resource(BaseModel, ABC):
                     if isinstance(own, TamiasError):
                         raise own from own.__cause__
                 raise
+            if context is not None:
+                self._resource_context = context
 
         __init__.__pydantic_base_init__ = True
+
+    @property
+    def resource_context(self) -> ResourceContext:
+        """The agent that the resource belongs to: `get_resource` in another form."""
+        given = (self.__pydantic_private__ or {}).get("_resource_context")
+        return _OfGetResource(self) if given is None else given
 
     @classmethod
     @abstractmethod
@@ -115,6 +150,10 @@ class Resource(BaseModel, ABC):
     def provided(self, name: str, config: Configuration) -> None:
         """Called once, before the first use: the name in the agent, and the settings of the job."""
 
+    def open(self) -> None:
+        """Called once, before the first use, after `provided`: connect, look others up."""
+        return
+
     @classmethod
     def preload(cls, arguments: Mapping[str, Any]) -> None:
         """Import what instances will need. Called before workers are forked, which then share it.
@@ -132,6 +171,22 @@ class Resource(BaseModel, ABC):
         return
 
 
+class _OfGetResource(ResourceContext):
+    """That of a resource which was given ``get_resource``."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+
+    def get_resource(self, name: str, resource_type: ResourceType) -> Resource:
+        """The other resource. Raises `ResourceNotFoundError` while it belongs to no agent."""
+        if self._resource.get_resource is None:
+            raise ResourceNotFoundError(
+                f"There is no {resource_type.value} {name!r}: the resource belongs to no agent.",
+                hint="Give it get_resource or resource_context, or declare it in an agent.",
+            )
+        return self._resource.get_resource(name, resource_type)
+
+
 @public
 class SerializableResource(Resource, ABC):
     """A resource that is plain data, so that an instance may be handed to an agent directly."""
@@ -144,6 +199,7 @@ class ResourceDescriptor:
     ``clazz`` is the class or its dotted name (``"package.module.Class"``); the name may also come
     in two parts, ``target_module`` and ``target_clazz``. Given as a name, it is imported by the
     worker that first needs the resource, so the launching process does not have to have it.
+    An empty ``target_module`` beside a full name is a class of Java in a plan of Flink Agents.
     Arguments are those in ``arguments`` and all further keyword arguments.
     """
 
@@ -164,11 +220,13 @@ class ResourceDescriptor:
             target_module, target_clazz = clazz.__module__, clazz.__qualname__
         elif isinstance(clazz, str):
             target_module, _, target_clazz = clazz.rpartition(".")
-        if not target_module or not target_clazz:
+        is_named = bool(target_module) or (target_module == "" and "." in (target_clazz or ""))
+        if not target_clazz or not is_named:
             msg = f"A ResourceDescriptor needs a class, got {clazz!r}."
             hint = "Give the class itself, or its full name: clazz='package.module.Class'."
             raise AgentDefinitionError(msg, hint=hint)
-        self.target_module, self.target_clazz = current_name(target_module, target_clazz)
+        names = current_name(target_module or "", target_clazz)
+        self.target_module, self.target_clazz = names
         self.arguments: dict[str, Any] = {**(arguments or {}), **kwargs}
 
     def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
@@ -193,7 +251,7 @@ class ResourceDescriptor:
             found: Any = import_module(self.target_module)
             for part in self.target_clazz.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, ValueError) as error:
             where = f"{self.target_module}.{self.target_clazz}"
             msg = f"The resource class {where} cannot be imported: {error}."
             hint = "Check the name, and that its package is installed where the workers run."

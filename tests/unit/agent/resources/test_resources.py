@@ -18,7 +18,9 @@ from tamias import (
     Configuration,
     Prompt,
     Resource,
+    ResourceContext,
     ResourceDescriptor,
+    ResourceNotFoundError,
     ResourceType,
     RunError,
     chat_model_connection,
@@ -28,6 +30,7 @@ from tamias import (
     mcp_server,
     vector_store,
 )
+from tamias.agent.resources.provider import provider_of
 from tamias.agent.resources.registry import ResourceRegistry
 
 CONNECTION = ResourceType.CHAT_MODEL_CONNECTION
@@ -409,3 +412,56 @@ def test_descriptors_travel() -> None:
     assert pickle.loads(pickle.dumps(by_name)) == by_name
     local = pickle.loads(cloudpickle.dumps(ResourceDescriptor(clazz=Local, url="y")))
     assert local.clazz(**local.arguments).url == "y"
+
+
+class _Opened(Resource):
+    opened_with: str = ""
+
+    @classmethod
+    def resource_type(cls) -> ResourceType:
+        return ResourceType.VECTOR_STORE
+
+    def open(self) -> None:
+        found = self.resource_context.get_resource("other", ResourceType.TOOL)
+        self.opened_with = f"{self.opened_with}{found}"
+
+
+def test_a_resource_is_opened_once_it_can_find_others() -> None:
+    def find(name: str, kind: ResourceType) -> Any:
+        return f"{kind.value} {name};"
+
+    described = provider_of(
+        "store", ResourceType.VECTOR_STORE, ResourceDescriptor(clazz=_Opened, opened_with="1 ")
+    )
+    assert vars(described.provide(find, Configuration()))["opened_with"] == "1 tool other;"
+
+    given = provider_of("store", ResourceType.VECTOR_STORE, _Opened())
+    assert vars(given.provide(find, Configuration()))["opened_with"] == "tool other;"
+
+
+def test_a_resource_context_that_is_given_finds_other_resources() -> None:
+    class Context(ResourceContext):
+        def get_resource(self, name: str, resource_type: ResourceType) -> Any:
+            return (name, resource_type)
+
+    context = Context()
+    resource = _Opened(resource_context=context)  # type: ignore[call-arg]
+    assert resource.resource_context is context
+    assert resource.get_resource is not None
+    found: Any = resource.get_resource("a", ResourceType.TOOL)
+    assert found == ("a", ResourceType.TOOL)
+    assert (context.generate_available_skills_prompt("x"), context.get_skill_dirs("x")) == ("", [])
+
+
+def test_a_resource_of_no_agent_finds_no_others() -> None:
+    with pytest.raises(ResourceNotFoundError, match="belongs to no agent"):
+        _Opened().resource_context.get_resource("a", ResourceType.TOOL)
+
+
+def test_a_class_of_java_is_described_and_not_imported() -> None:
+    described = ResourceDescriptor(target_module="", target_clazz="org.example.Model", size=3)
+    assert (described.target_module, described.target_clazz) == ("", "org.example.Model")
+    with pytest.raises(AgentDefinitionError, match="cannot be imported"):
+        _ = described.clazz
+    with pytest.raises(AgentDefinitionError, match="needs a class"):
+        ResourceDescriptor(clazz="Model")
