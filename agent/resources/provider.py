@@ -105,11 +105,12 @@ class InstanceProvider(ResourceProvider):
 
     def provide(self, get_resource: GetResource, config: Configuration) -> Resource:
         """The worker's copy of it, which from now on finds others through ``get_resource``."""
+        resource = self.instance
         # Not by assignment: a resource may be frozen.
-        self.instance.__dict__["get_resource"] = get_resource
-        self.instance.provided(self.name, config)
-        self.instance.open()
-        return self.instance
+        resource.__dict__["get_resource"] = get_resource
+        resource.provided(self.name, config)
+        resource.open()
+        return resource
 
     def preload(self, config: Configuration) -> References:  # noqa: ARG002 (it has its arguments)
         """Import what it needs."""
