@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .decorators import checked_listens, checked_retry, listed
 from .errors import AgentDefinitionError
@@ -42,6 +42,9 @@ class Agent:
 
     or both. An agent holds no state between runs: what has to last is in memory.
     """
+
+    _by_hand: ClassVar[bool] = True
+    """In the body of a class that declares nothing: its agents are named after their actions."""
 
     # Not made in __init__: a subclass need not call it.
     @property

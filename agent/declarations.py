@@ -57,7 +57,7 @@ def plan_name(agent: Agent, actions: Mapping[str, Action]) -> str:
     if isinstance(given, str):
         return given
     module = type(agent).__module__
-    if type(agent) is Agent and actions:
+    if "_by_hand" in vars(type(agent)) and actions:
         # Put together by hand: where its first function is from tells it from other such agents.
         first = next(iter(actions.values())).fn
         module = getattr(first, "__module__", None) or module
@@ -71,16 +71,23 @@ def declared_actions(agent: Agent) -> dict[str, Action]:
         mark = action_mark(member)
         if mark is not None:
             _check_member(name, member)
-            fn = mark.target or _function(name, member)
-            actions[name] = Action.of(name, fn, mark.listens, mark.config, mark.retry)
+            fn = _called(mark.target or _function(name, member))
+            listens = checked_listens(name, mark.listens)
+            actions[name] = Action.of(name, fn, listens, mark.config, mark.retry)
     for name, (events, fn, settings) in agent.actions.items():
         if name in actions:
             msg = f"The action {name!r} is both a method of {_name(agent)} and added by hand."
             raise AgentDefinitionError(msg, hint="Give one of them another name.")
-        actions[name] = Action.of(
-            name, fn, checked_listens(name, events), settings or {}, agent.retries.get(name)
-        )
+        listens = checked_listens(name, events)
+        retry = agent.retries.get(name)
+        actions[name] = Action.of(name, _called(fn), listens, settings or {}, retry)
     return actions
+
+
+def _called(function: Any) -> Any:
+    """The function itself, where another object names it."""
+    named = getattr(function, "as_callable", None)
+    return function if named is None or callable(function) else named()
 
 
 def declared_providers(

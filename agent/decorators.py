@@ -37,6 +37,7 @@ __all__ = [
     "embedding_model_connection",
     "embedding_model_setup",
     "listed",
+    "mark_action",
     "mcp_server",
     "prompt",
     "resource_mark",
@@ -58,8 +59,8 @@ class ActionMark:
     listens: tuple[type[Event] | str, ...]
     config: dict[str, Any]
     retry: RetryPolicy | None = None
-    target: Callable[..., Any] | None = None
-    """The function that is called instead of the decorated one."""
+    target: Any = None
+    """The function that is called instead of the decorated one, or what names it."""
 
 
 def action(
@@ -90,11 +91,16 @@ def action(
     def mark(function: F) -> F:
         name = getattr(function, "__qualname__", repr(function))
         listens = checked_listens(name, listened)
-        return _marked(function, _ACTION, ActionMark(listens, config, policy, target))
+        return mark_action(function, ActionMark(listens, config, policy, target))
 
     if len(events_or_types) == 1 and _is_function(events_or_types[0]):
         checked_listens(getattr(events_or_types[0], "__qualname__", "?"), ())
     return mark
+
+
+def mark_action(function: F, mark: ActionMark) -> F:
+    """Leave a mark on a function; what it says is checked when the agent is compiled."""
+    return _marked(function, _ACTION, mark)
 
 
 def listed(entries: Any) -> Sequence[Any]:
