@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .event import Event
     from .waiting.retry import RetryPolicy
 
-    AddedAction = tuple[list[type[Event] | str], Callable[..., Any], dict[str, Any] | None]
+    AddedAction = tuple[list[type[Event] | str], Any, dict[str, Any] | None]
 
 __all__ = ["Agent"]
 
@@ -49,7 +49,10 @@ class Agent:
     # Not made in __init__: a subclass need not call it.
     @property
     def actions(self) -> dict[str, AddedAction]:
-        """The actions added by hand: name to (events, function, settings or ``None``)."""
+        """The actions added by hand: name to (events, function, settings or ``None``).
+
+        In place of a function there may be what names it, with a method ``as_callable``.
+        """
         added: dict[str, AddedAction] = self.__dict__.setdefault("_actions", {})
         return added
 

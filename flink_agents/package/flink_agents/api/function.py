@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from functools import reduce
 from typing import Any
 
 from pydantic import BaseModel, PrivateAttr, model_serializer
@@ -55,12 +54,14 @@ class PythonFunction(Function):
         if self._function is not None:
             return self._function
         try:
-            module = importlib.import_module(self.module)
-            found: Callable[..., Any] = reduce(getattr, self.qualname.split("."), module)
+            found: Any = importlib.import_module(self.module)
+            for name in self.qualname.split("."):
+                found = getattr(found, name)
         except (ImportError, AttributeError) as error:
             msg = f"The function {self.module}:{self.qualname} cannot be found: {error}."
             raise AgentDefinitionError(msg, hint="Check its module and its name.") from error
-        return found
+        function: Callable[..., Any] = found
+        return function
 
 
 class JavaFunction(Function):
