@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from .agent.action import Action
 from .agent.agent import Agent
-from .agent.config.agent_options import AgentExecutionOptions, ErrorHandlingStrategy, ModelOptions
+from .agent.config.agent_options import (
+    AgentExecutionOptions,
+    ConditionEvaluationFailureStrategy,
+    ErrorHandlingStrategy,
+    ModelOptions,
+)
 from .agent.config.configuration import Configuration
 from .agent.config.java_options import JavaOptions
 from .agent.config.memory_options import LongTermMemoryBackend, LongTermMemoryOptions
@@ -306,6 +311,7 @@ __all__ = [
     "Collection",
     "CollectionManageableVectorStore",
     "CompactionConfig",
+    "ConditionEvaluationFailureStrategy",
     "ConfigError",
     "ConfigOption",
     "Configuration",

@@ -11,6 +11,7 @@ from .values import parse_milliseconds, parse_size
 
 __all__ = [
     "AgentExecutionOptions",
+    "ConditionEvaluationFailureStrategy",
     "ErrorHandlingStrategy",
     "ModelOptions",
 ]
@@ -23,6 +24,19 @@ class ErrorHandlingStrategy(str, Enum):
     FAIL = "fail"
     RETRY = "retry"
     IGNORE = "ignore"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@public
+class ConditionEvaluationFailureStrategy(str, Enum):
+    """What follows when a condition of an action cannot be evaluated for an event."""
+
+    WARN_AND_SKIP = "WARN_AND_SKIP"
+    """It does not hold, which is counted and logged once."""
+    FAIL = "FAIL"
+    """The run fails."""
 
     def __str__(self) -> str:
         return self.value
@@ -42,9 +56,8 @@ class AgentExecutionOptions:
     )
     CONDITION_EVALUATION_FAILURE_STRATEGY = ConfigOption(
         "action.trigger-condition.evaluate-failure-strategy",
-        str,
-        "WARN_AND_SKIP",
-        choices=("WARN_AND_SKIP", "FAIL"),
+        ConditionEvaluationFailureStrategy,
+        ConditionEvaluationFailureStrategy.WARN_AND_SKIP,
         description="What follows when a condition of an action cannot be evaluated for an event:"
         " it does not hold, which is counted and logged once, or the run fails.",
     )
