@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, PrivateAttr
 
-from flink_agents.api import function as api
-from flink_agents.plan.utils import check_type_match
+from ..api import function as api
+from .utils import check_type_match
 
 __all__ = [
     "Function",
