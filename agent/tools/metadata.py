@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..naming.public import public
-from .schema import parameters_of
+from .schema import KEPT_OF_SCHEMA, parameters_of
 
 __all__ = ["InputRequired", "ToolMetadata", "ToolResponse", "ToolType"]
 
@@ -37,6 +37,23 @@ class ToolMetadata(BaseModel):
     description: str = ""
     args_schema: type[BaseModel] | dict[str, Any] = Field(default_factory=dict)
     """The arguments: a pydantic model, or a JSON schema."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether a model is told the same, by a class or by a schema."""
+        if not isinstance(other, ToolMetadata):
+            return NotImplemented
+        return (self.name, self.description, self._kept()) == (
+            other.name,
+            other.description,
+            other._kept(),
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.description))
+
+    def _kept(self) -> dict[str, Any]:
+        given = self.get_parameters_dict()
+        return {name: given[name] for name in KEPT_OF_SCHEMA if name in given}
 
     def get_parameters_dict(self) -> dict[str, Any]:
         """The JSON schema, an object, of the arguments."""

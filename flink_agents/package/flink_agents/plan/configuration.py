@@ -107,7 +107,7 @@ class AgentConfiguration(Configuration):
     ) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             cls._read,
-            serialization=core_schema.plain_serializer_function_ser_schema(cls._write),
+            serialization=core_schema.plain_serializer_function_ser_schema(cls.as_json),
         )
 
     @classmethod
@@ -115,10 +115,10 @@ class AgentConfiguration(Configuration):
         is_json = isinstance(given, Mapping)
         return cls.of(given.get("conf_data") or {} if is_json else given)
 
-    @staticmethod
-    def _write(given: AgentConfiguration) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
+        """What a plan has of it."""
         data = {
             key: value.value if isinstance(value, Enum) else value
-            for key, value in given.data.items()
+            for key, value in self.data.items()
         }
         return {"conf_data": data}

@@ -1,5 +1,201 @@
-"""As `flink_agents.plan.tools.function_tool` of Flink Agents."""
+"""As `flink_agents.plan.tools.function_tool` of Flink Agents: a tool as plans have it."""
 
-from tamias import FunctionTool
+from __future__ import annotations
 
-__all__ = ["FunctionTool"]
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from docstring_parser import parse
+from pydantic import BaseModel, Field, PrivateAttr, create_model, model_serializer
+
+import tamias
+from tamias import InjectedArg, Tool, ToolMetadata, ToolType
+from tamias.agent.tools.schema import described
+from tamias.agent.tools.settings import settings_of
+from tamias.flink_agents.dialect import dialect
+
+from ...api.tools.tool_parameter_injection import (
+    merge_injected_args,
+    normalize_injected_args,
+    validate_injected_arg_names,
+)
+from ..function import JavaFunction, PythonFunction
+
+if TYPE_CHECKING:
+    from tamias import RunnerContext
+
+__all__ = ["FunctionTool", "from_callable"]
+
+_TYPES: Final[dict[str, type[Any]]] = {
+    "array": list[Any],
+    "boolean": bool,
+    "integer": int,
+    "number": float,
+    "object": dict[str, Any],
+    "string": str,
+}
+"""By their names in JSON schema."""
+
+
+class FunctionTool(Tool):
+    """A tool that is a function by name.
+
+    What a model is told of one in Java is known when the runtime has set its adapter.
+    """
+
+    func: PythonFunction | JavaFunction
+    injected_args: dict[str, InjectedArg] = Field(default_factory=dict)
+
+    _derived: ToolMetadata | None = PrivateAttr(default=None)
+
+    def __init__(
+        self,
+        *,
+        metadata: ToolMetadata | Mapping[str, Any] | None = None,
+        injected_args: Mapping[str, Any] | None = None,
+        **data: Any,
+    ) -> None:
+        given = metadata if isinstance(metadata, ToolMetadata | None) else ToolMetadata(**metadata)
+        injected = normalize_injected_args(injected_args)
+        super().__init__(metadata=given, injected_args=injected, **data)
+        if isinstance(self.func, PythonFunction):
+            function = self.func.as_callable()
+            self.injected_args = merge_injected_args(
+                settings_of(function).injected_args,
+                injected,
+                tool_name=self.func.qualname,
+            )
+            validate_injected_arg_names(function, self.injected_args)
+            if given is None or _written(given) == _written(self._of_function()):
+                self._given = self._of_function()
+
+    @classmethod
+    def tool_type(cls) -> ToolType:
+        """`ToolType.FUNCTION`."""
+        return ToolType.FUNCTION
+
+    @property
+    def metadata(self) -> ToolMetadata | None:  # type: ignore[override]
+        """What a model is told; None for a function in Java without an adapter."""
+        return self._given
+
+    def _of_function(self) -> ToolMetadata:
+        if self._derived is None:
+            function = self.func.as_callable()
+            found = described(self.func.qualname, function, injected=self.injected_args)
+            name = function.__name__
+            fields: dict[str, Any] = {
+                each: (field.annotation, field)
+                for each, field in found.arguments.model_fields.items()
+            }
+            self._derived = ToolMetadata(
+                name=name,
+                description=parse(function.__doc__ or "").description or "",
+                args_schema=create_model(name, **fields),
+            )
+        return self._derived
+
+    def set_java_resource_adapter(self, adapter: Any) -> None:
+        """Set what calls a function in Java, and ask it what the function is."""
+        if not isinstance(self.func, JavaFunction):
+            return
+        self.func.set_java_resource_adapter(adapter)
+        asked: tuple[Any, ...] = (
+            self.func.qualname,
+            self.func.method_name,
+            self.func.parameter_types,
+        )
+        if dialect() == "0.4":
+            asked = (*asked, list(self.injected_args))
+        found = adapter.getJavaToolMetadata(*asked)
+        name = found["name"]
+        annotated = json.loads(found.get("injectedArgs") or "{}")
+        self.injected_args = merge_injected_args(
+            normalize_injected_args(annotated), self.injected_args, tool_name=name
+        )
+        self._given = ToolMetadata(
+            name=name,
+            description=found.get("description", ""),
+            args_schema=_model_of(name, json.loads(found.get("inputSchema") or "{}")),
+        )
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return self.func(*args, **kwargs)
+
+    # -------------------------------------------------------------- how tamias calls it
+
+    def _plain(self) -> tamias.FunctionTool:
+        function = self.func.as_callable()
+        settings = settings_of(function)
+        if self.injected_args != settings.injected_args:
+            settings = tamias.ToolSettings(injected_args=self.injected_args)
+        return tamias.FunctionTool(func=function, settings=self.settings or settings)
+
+    @property
+    def call_settings(self) -> tamias.ToolSettings:
+        """Those of ``@tool(...)``."""
+        return self._plain().call_settings
+
+    def check_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """As `tamias.Tool.check_arguments`, by the types of the parameters."""
+        return self._plain().check_arguments(arguments)
+
+    def injected_arguments(self, ctx: RunnerContext) -> dict[str, Any]:
+        """As `tamias.FunctionTool.injected_arguments`."""
+        return self._plain().injected_arguments(ctx)
+
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """Await the function; one that blocks runs in a thread."""
+        return await self._plain().acall(*args, **kwargs)
+
+    # -------------------------------------------------------------- as data
+
+    @model_serializer
+    def _write(self) -> dict[str, Any]:
+        written: dict[str, Any] = {
+            "func": self.func.model_dump(),
+            "metadata": None if self._given is None else _written(self._given),
+        }
+        if dialect() == "0.4":
+            injected = {
+                name: each.model_dump(mode="json") for name, each in self.injected_args.items()
+            }
+            written["injected_args"] = injected
+        return written
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same function, and a model is told the same."""
+        if not isinstance(other, FunctionTool):
+            return NotImplemented
+        return self.model_dump() == other.model_dump()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _model_of(name: str, schema: Mapping[str, Any]) -> type[BaseModel]:
+    """The class with the fields of a JSON schema."""
+    required = schema.get("required", ())
+    fields: dict[str, Any] = {
+        each: (
+            _TYPES.get(described.get("type", ""), Any),
+            Field(... if each in required else None, description=described.get("description")),
+        )
+        for each, described in schema.get("properties", {}).items()
+    }
+    return create_model(name, **fields)
+
+
+def _written(metadata: ToolMetadata) -> dict[str, Any]:
+    schema = metadata.args_schema
+    return {
+        "name": metadata.name,
+        "description": metadata.description,
+        "args_schema": schema if isinstance(schema, dict) else schema.model_json_schema(),
+    }
+
+
+def from_callable(func: Callable[..., Any]) -> FunctionTool:
+    """The tool that a function is."""
+    return FunctionTool(func=PythonFunction.from_callable(func))
