@@ -25,6 +25,7 @@ import psutil
 from support.chaos.findings import collect
 from support.chaos.history import Bounds, Fault, History, Leftover, Life, Operation, Sample
 from support.chaos.plan import BAD_CODES, LENGTHY
+from support.core import require_core
 from support.fire.beside import Answering
 from support.fire.run import alive, workers_below, zygotes_below
 from tamias.agent.errors import TamiasError
@@ -96,7 +97,9 @@ class Ground:
             **os.environ,
             "CHAOS_DIR": str(folder),
             "TMPDIR": str(folder / "tmp"),
-            "PYTHONPATH": str(HERE.parents[1]),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, (os.environ.get("PYTHONPATH"), str(HERE.parents[1])))
+            ),
             **environment,
         }
         self._version = 0
@@ -229,6 +232,8 @@ class Ground:
         if not targets:
             return False
         pid = targets[int(deed.pick * len(targets))]
+        if who == "worker":
+            require_core(pid)
         if what == "paused":
             return self.pause(deed.kind, pid, 0.05 + 0.5 * deed.pick)
         if what == "stopped":  # until it is replaced

@@ -20,6 +20,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from support.core import require_core
 from support.fire.run import KINDS, LONG, TTL, Field, Shape, workers_below, zygotes_below
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def _fire(field: Field, launcher: subprocess.Popen[bytes], plan: _Plan, deadline
 
 def _targets(what: str, launcher: int) -> list[int]:
     """The processes of a kind."""
+    for worker in workers_below(launcher):
+        require_core(worker)
     kinds = {
         "launcher": lambda: [launcher],
         "zygote": lambda: zygotes_below(launcher),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from support.core import require_core
 from support.flink import outputs, patient
 from support.flink.cluster import SUPPORT, Cluster
 
@@ -164,6 +165,9 @@ class Field:
                 victims = [launcher]
             elif not victims:
                 victims = [it for it in below if it.name().startswith(f"tamias {kind}")][:1]
+            for each in below:
+                if each.name().startswith("tamias worker"):
+                    require_core(each.pid)
             for victim in victims:
                 with suppress(psutil.NoSuchProcess):
                     victim.kill()
