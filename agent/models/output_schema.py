@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_serializer
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from ..errors import AgentDefinitionError
 from ..naming.public import public
 from ..resources.model_errors import ModelError
 from ..row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["STRUCTURED_OUTPUT", "OutputParseError", "OutputSchema"]
 
@@ -37,12 +41,19 @@ _JSON_TYPES = {
     "FLOAT": "number",
     "DOUBLE": "number",
     "BIG_DEC": "number",
+    "CHARACTER": "string",
+    "INSTANT": "string",
+    "BIGINTEGER": "integer",
+    "BIGDECIMAL": "number",
+    "LISTTYPEINFO": "array",
     "LIST": "array",
     "BASICARRAY": "array",
     "OBJECTARRAY": "array",
     "MAP": "object",
 }
 """The names of Flink's types, without what is in brackets, and those of JSON."""
+_FLINK_TYPES = {"string": "String", "boolean": "Boolean", "integer": "Long", "number": "Double"}
+"""Of a row type that was pickled without them."""
 
 
 @public
@@ -57,6 +68,8 @@ class OutputSchema(BaseModel):
     ``output_schema`` is a class that pydantic knows (a `BaseModel`, a dataclass, ``list[int]``), a
     row type of PyFlink (the value is a `Row`), or a JSON schema (the value is what JSON gives,
     and is not checked further).
+
+    As JSON it is what Flink Agents has: a class by its name, a row type by names and types.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -68,8 +81,21 @@ class OutputSchema(BaseModel):
             output_schema = output_schema.output_schema
         if hasattr(output_schema, "get_field_names") and hasattr(output_schema, "get_field_types"):
             output_schema = RowType.of(output_schema)
+        if isinstance(output_schema, dict):
+            output_schema = _read(output_schema)
         super().__init__(output_schema=output_schema)
         _ = self.json_schema  # one that cannot be described is found out now
+
+    @model_serializer
+    def _write(self) -> dict[str, Any]:
+        given = self.output_schema
+        if isinstance(given, RowType):
+            return {"output_schema": {"names": list(given.fields), "types": given.flink_types}}
+        if isinstance(given, dict):
+            return {"output_schema": given}
+        if not isinstance(given, type):
+            raise TypeError(f"{given!r} is no class, so it has no name in JSON.")
+        return {"output_schema": {"module": given.__module__, "class": given.__qualname__}}
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -117,12 +143,26 @@ class RowType(BaseModel):
     """The fields of a row, in order, with the names of their JSON types; empty for any type."""
 
     fields: dict[str, str]
+    types: list[str] = []
+    """The names of Flink's types, in order."""
 
     @classmethod
     def of(cls, given: Any) -> RowType:
         """The type of PyFlink as plain data: what it consists of there lives in a JVM."""
-        names, types = given.get_field_names(), given.get_field_types()
-        return cls(fields={n: _json_type(t) for n, t in zip(names, types, strict=True)})
+        return cls.named(given.get_field_names(), map(str, given.get_field_types()))
+
+    @classmethod
+    def named(cls, names: Iterable[str], types: Iterable[str]) -> RowType:
+        """The row type with these fields, of types of Flink."""
+        given = dict(zip(names, types, strict=True))
+        fields = {name: _json_type(kind) for name, kind in given.items()}
+        return cls(fields=fields, types=list(given.values()))
+
+    @property
+    def flink_types(self) -> list[str]:
+        """The names of Flink's types, in order."""
+        known: list[str] = self.__dict__.get("types") or []
+        return known or [_FLINK_TYPES.get(kind, "String") for kind in self.fields.values()]
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -150,8 +190,28 @@ class RowType(BaseModel):
         return Row({name: value[name] for name in self.fields})
 
 
-def _json_type(flink: Any) -> str:
-    name = re.split(r"[(<\[ ]", str(flink), maxsplit=1)[0]
+def _read(given: dict[str, Any]) -> Any:
+    """What JSON says: the class, or the row type; a JSON schema as it is.
+
+    Raises:
+        AgentDefinitionError: there is no such class.
+    """
+    if given.keys() == {"names", "types"}:
+        return RowType.named(given["names"], given["types"])
+    if given.keys() != {"module", "class"}:
+        return given
+    try:
+        found: Any = import_module(given["module"])
+        for part in given["class"].split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        msg = f"The output schema {given['module']}.{given['class']} is not found: {error}."
+        raise AgentDefinitionError(msg, hint="Its class has to be importable here.") from error
+    return found
+
+
+def _json_type(flink: str) -> str:
+    name = re.split(r"[(<\[ ]", flink, maxsplit=1)[0]
     return _JSON_TYPES.get(name.upper(), "")
 
 

@@ -171,3 +171,39 @@ def test_an_answer_that_was_cut_off_is_not_asked_for_again() -> None:
 )
 def test_reasoning_is_taken_out_of_a_text(text: str, answer: str, reasoning: str | None) -> None:
     assert BaseChatModelConnection._extract_reasoning(text) == (answer, reasoning)
+
+
+@pytest.mark.parametrize(
+    ("schema", "written"),
+    [
+        (Inner, {"module": __name__, "class": "Inner"}),
+        (
+            RowTypeInfo(),
+            {
+                "names": ["id", "name", "score"],
+                "types": ["LONG", "STRING", "BasicArrayTypeInfo<STRING>"],
+            },
+        ),
+        ({"type": "object", "title": "Any"}, {"type": "object", "title": "Any"}),
+    ],
+)
+def test_an_output_schema_is_json_as_in_flink_agents(schema: Any, written: Any) -> None:
+    output = OutputSchema(schema)
+    text = output.model_dump_json()
+    assert json.loads(text) == {"output_schema": written}
+    again = OutputSchema.model_validate_json(text)
+    assert again == output
+    assert again.json_schema == output.json_schema
+
+
+def test_an_output_schema_without_a_name_is_no_json() -> None:
+    with pytest.raises(Exception, match="is no class"):
+        OutputSchema(list[int]).model_dump_json()
+    with pytest.raises(AgentDefinitionError, match="is not found"):
+        OutputSchema({"module": "no.such.module", "class": "A"})
+
+
+def test_a_row_type_of_an_older_pickle_has_types_of_flink() -> None:
+    given = OutputSchema(RowTypeInfo()).output_schema
+    del given.__dict__["types"]
+    assert given.flink_types == ["Long", "String", "String"]

@@ -1,5 +1,5 @@
 """As `flink_agents.api.agents.react_agent` of Flink Agents."""
 
-from tamias import ReActAgent
+from tamias import OutputSchema, ReActAgent
 
-__all__ = ["ReActAgent"]
+__all__ = ["OutputSchema", "ReActAgent"]
