@@ -143,6 +143,12 @@ if TYPE_CHECKING:
     )
     from .agent.chat.react import ReActAgent
     from .agent.chat.turn_limit import TurnLimitError
+    from .agent.events.observations import (
+        AgentRunBeginEvent,
+        MemoryEvent,
+        SensoryWriteEvent,
+        ShortTermWriteEvent,
+    )
     from .agent.long_term.events import MemoryCompactionEvent
     from .agent.long_term.memory_set import (
         CompactionConfig,
@@ -217,6 +223,9 @@ __getattr__ = lazily(
         ),
         ".agent.chat.react": "ReActAgent",
         ".agent.chat.turn_limit": "TurnLimitError",
+        ".agent.events.observations": (
+            "AgentRunBeginEvent MemoryEvent SensoryWriteEvent ShortTermWriteEvent"
+        ),
         ".agent.long_term.events": "MemoryCompactionEvent",
         ".agent.long_term.memory_set": (
             "CompactionConfig DatetimeRange LongTermMemory MemorySet MemorySetItem"
@@ -281,6 +290,7 @@ __all__ = [
     "AgentFailedError",
     "AgentPlan",
     "AgentRun",
+    "AgentRunBeginEvent",
     "AgentsExecutionEnvironment",
     "Answer",
     "AnswerError",
@@ -372,6 +382,7 @@ __all__ = [
     "MCPUnavailableError",
     "MemoryAccessError",
     "MemoryCompactionEvent",
+    "MemoryEvent",
     "MemoryObject",
     "MemoryReader",
     "MemoryRef",
@@ -422,12 +433,14 @@ __all__ = [
     "RunTimeoutError",
     "RunnerContext",
     "SafeFormatter",
+    "SensoryWriteEvent",
     "SerializableResource",
     "ServiceError",
     "ServiceOptions",
     "ServiceTimeoutError",
     "ShortTermMemoryTtlUpdate",
     "ShortTermMemoryTtlVisibility",
+    "ShortTermWriteEvent",
     "Skills",
     "StoreCorruptError",
     "StoreError",

@@ -78,6 +78,10 @@ class Event(BaseModel):
 
     __is_output__: ClassVar[bool] = False
     """Whether events of the class are outputs, by their type."""
+    __no_attributes__: ClassVar[frozenset[str]] = NO_ATTRIBUTES
+    """Names of fields that are no attributes."""
+    __identity__: ClassVar[tuple[str, ...]] = (ORIGIN, _CACHED_ID)
+    """What another form of an event has of it, by names in ``__dict__``."""
 
     if TYPE_CHECKING:
         # Extra fields are part of the contract, so a type checker has to let them pass.
@@ -154,12 +158,14 @@ class Event(BaseModel):
 
         It may be read before the event is sent, and stays what it is then. If it was not, the event
         gets it when it is sent. A copy keeps the id of its original until it is sent itself; so
-        does an event that was received. An ``id`` given to the constructor is an extra field of the
-        user's own and is returned as it is.
+        does an event that was received. An ``id`` given to the constructor is an extra field
+        of the user's own and is returned as it is, unless it is None.
         """
         extra = self.__pydantic_extra__
-        if extra and "id" in extra:
-            return cast("UUID", extra["id"])
+        if extra:
+            given = extra.get("id")
+            if given is not None:
+                return cast("UUID", given)
         state = self.__dict__
         origin: Origin | EarlyOrigin | None = state.get(ORIGIN)
         if origin is None:
@@ -320,8 +326,9 @@ def _attributes(event: Event) -> Any:
     if own is not None and not fields and set(extra) <= NO_ATTRIBUTES:
         return own
     state = event.__dict__
-    values = {name: state[name] for name in fields if name in state and name not in NO_ATTRIBUTES}
-    values.update((name, extra[name]) for name in extra if name not in NO_ATTRIBUTES)
+    no = event.__no_attributes__
+    values = {name: state[name] for name in fields if name in state and name not in no}
+    values.update((name, extra[name]) for name in extra if name not in no)
     return EventAttributes(event, {**values, **(own or {})})
 
 
@@ -348,14 +355,16 @@ def _distribute(clazz: type[Event], data: dict[str, Any]) -> None:
 
 def _share_identity(made: Event, source: Event) -> None:
     """Give an event the id of another form of it."""
-    given = (source.__pydantic_extra__ or {}).get("id", _MISSING)
-    if given is not _MISSING:
-        if made.__pydantic_extra__ is not None:
-            made.__pydantic_extra__["id"] = given
-        return
-    source.id  # noqa: B018 (from now on it has one)
-    for name in (ORIGIN, _CACHED_ID):
-        made.__dict__[name] = source.__dict__[name]
+    identity = source.id  # from now on it has one
+    given, own = source.__pydantic_extra__ or {}, made.__pydantic_extra__
+    if own is not None and given.get("id") is not None:
+        own["id"] = identity
+    elif own:
+        own.pop("id", None)
+    for name in source.__identity__:
+        made.__dict__.pop(name, None)
+        if name in source.__dict__:
+            made.__dict__[name] = source.__dict__[name]
 
 
 def _uuid(value: Any) -> Any:

@@ -14,11 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from ..event import Event
 from ..naming.public import public
 from ..resources.chat_message import ChatMessage  # noqa: TC001 (pydantic needs it)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "ChatErrorEvent",
@@ -115,10 +118,17 @@ class ToolResponseEvent(_Positional):
     external_ids: dict[str, str | None] = Field(default_factory=dict)
     """The ids that the model's provider has given to the calls."""
     success: dict[str, bool] = Field(default_factory=dict)
+    """Which calls have succeeded: if it is not said, all that `error` does not have."""
     error: dict[str, str] = Field(default_factory=dict)
     """Of the calls that have failed, why."""
     messages: list[ChatMessage] | None = None
     """What the model is told, where that is more than `responses` says: images, for example."""
+
+    @model_validator(mode="after")
+    def _with_success(self) -> Self:
+        if not self.success and self.responses:
+            self.__dict__["success"] = {call: call not in self.error for call in self.responses}
+        return self
 
 
 @public
@@ -142,4 +152,13 @@ class ContextRetrievalResponseEvent(_Positional):
     request_id: UUID
     query: str
     documents: list[Any]
-    """Each is a `Document`."""
+    """Each is a `Document`, also if it was given as a dict."""
+
+    @field_validator("documents")
+    @classmethod
+    def _made(cls, documents: list[Any]) -> list[Any]:
+        if not any(isinstance(each, dict) for each in documents):
+            return documents
+        from ..models.vector_store import Document  # noqa: PLC0415 (only who needs it has it)
+
+        return [Document(**each) if isinstance(each, dict) else each for each in documents]

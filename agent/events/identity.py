@@ -42,6 +42,9 @@ ORIGIN: Final = "_origin"
 _VERSION_AND_VARIANT: Final = ~((0xF << 76) | (0x3 << 62))
 _UUID8: Final = (0x8 << 76) | (0x2 << 62)
 
+_RANDOM: Final = b"random"
+"""The place of an event that was identified outside of any run: its key is its id, of version 4."""
+
 _source: Callable[[], EarlyOrigin | None] | None = None
 
 
@@ -51,6 +54,8 @@ def event_id(origin: Origin | EarlyOrigin) -> UUID:
     The numbers come first, each ended by a colon, so that no two origins spell the same bytes.
     """
     key, offset, action, index = origin[:4]
+    if origin[4:] == (_RANDOM,):
+        return UUID(bytes=key)
     text = b"%d:%d:%d:" % (offset, action, index)
     if len(origin) > 4:  # an early one; no number begins with a letter
         place = origin[4]
@@ -67,7 +72,7 @@ def is_early(origin: Origin | EarlyOrigin) -> bool:
 def early_origin() -> EarlyOrigin:
     """An origin for an event that is identified here and now: a random one outside of any run."""
     found = None if _source is None else _source()
-    return (uuid4().bytes, -1, 0, 0, b"") if found is None else found
+    return (uuid4().bytes, -1, 0, 0, _RANDOM) if found is None else found
 
 
 def set_origin_source(source: Callable[[], EarlyOrigin | None]) -> None:

@@ -415,3 +415,9 @@ def test_attributes_of_declared_fields_are_plain_data_when_copied() -> None:
     ):
         assert type(made) is dict
         assert made == {"amount": 1, "customer": None, "note": [1]}
+
+
+def test_outside_of_any_run_ids_are_random() -> None:
+    first, second = (Event(type="order", id=None) for _ in "ab")
+    assert first.id != second.id
+    assert (first.id.version, second.id.version) == (4, 4)

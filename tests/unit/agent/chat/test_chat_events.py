@@ -15,6 +15,7 @@ from tamias import (
     ChatResponseEvent,
     ContextRetrievalRequestEvent,
     ContextRetrievalResponseEvent,
+    Document,
     Event,
     MessageRole,
     ToolRequestEvent,
@@ -54,3 +55,19 @@ def test_fields_may_be_given_in_order() -> None:
 def test_what_is_missing_is_an_error() -> None:
     with pytest.raises(ValidationError):
         ChatRequestEvent(model="m")  # type: ignore[call-arg]
+
+
+def test_a_tool_response_says_which_calls_have_succeeded() -> None:
+    made = ToolResponseEvent(
+        request_id=REQUEST, responses={"1": 3, "2": "no"}, error={"2": "broken"}
+    )
+    assert made.success == {"1": True, "2": False}
+    given = ToolResponseEvent(request_id=REQUEST, responses={"1": 3}, success={"1": False})
+    assert given.success == {"1": False}
+
+
+def test_documents_may_be_dicts() -> None:
+    made = ContextRetrievalResponseEvent(
+        request_id=REQUEST, query="q", documents=[{"content": "c"}, "of my own"]
+    )
+    assert made.documents == [Document(content="c"), "of my own"]

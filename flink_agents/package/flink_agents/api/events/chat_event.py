@@ -2,4 +2,6 @@
 
 from tamias import ChatRequestEvent, ChatResponseEvent
 
-__all__ = ["ChatRequestEvent", "ChatResponseEvent"]
+from .event import Event
+
+__all__ = ["ChatRequestEvent", "ChatResponseEvent", "Event"]

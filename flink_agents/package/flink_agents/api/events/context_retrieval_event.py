@@ -2,4 +2,6 @@
 
 from tamias import ContextRetrievalRequestEvent, ContextRetrievalResponseEvent
 
-__all__ = ["ContextRetrievalRequestEvent", "ContextRetrievalResponseEvent"]
+from .event import Event
+
+__all__ = ["ContextRetrievalRequestEvent", "ContextRetrievalResponseEvent", "Event"]

@@ -2,4 +2,6 @@
 
 from tamias import ToolRequestEvent, ToolResponseEvent
 
-__all__ = ["ToolRequestEvent", "ToolResponseEvent"]
+from .event import Event
+
+__all__ = ["Event", "ToolRequestEvent", "ToolResponseEvent"]
