@@ -143,12 +143,6 @@ if TYPE_CHECKING:
     )
     from .agent.chat.react import ReActAgent
     from .agent.chat.turn_limit import TurnLimitError
-    from .agent.events.observations import (
-        AgentRunBeginEvent,
-        MemoryEvent,
-        SensoryWriteEvent,
-        ShortTermWriteEvent,
-    )
     from .agent.long_term.events import MemoryCompactionEvent
     from .agent.long_term.memory_set import (
         CompactionConfig,
@@ -169,6 +163,7 @@ if TYPE_CHECKING:
         VectorStoreQueryMode,
         VectorStoreQueryResult,
     )
+    from .agent.observing.events import AgentRunBeginEvent, MemoryEvent
     from .agent.skills.skill_set import BaseSkills
     from .agent.sub_agents.inner_run import SubAgentError
     from .agent.sub_agents.sub_agent import SubAgent
@@ -223,9 +218,6 @@ __getattr__ = lazily(
         ),
         ".agent.chat.react": "ReActAgent",
         ".agent.chat.turn_limit": "TurnLimitError",
-        ".agent.events.observations": (
-            "AgentRunBeginEvent MemoryEvent SensoryWriteEvent ShortTermWriteEvent"
-        ),
         ".agent.long_term.events": "MemoryCompactionEvent",
         ".agent.long_term.memory_set": (
             "CompactionConfig DatetimeRange LongTermMemory MemorySet MemorySetItem"
@@ -237,6 +229,7 @@ __getattr__ = lazily(
             "BaseVectorStore Collection CollectionManageableVectorStore Document "
             "VectorStoreQuery VectorStoreQueryMode VectorStoreQueryResult"
         ),
+        ".agent.observing.events": "AgentRunBeginEvent MemoryEvent",
         ".agent.skills.skill_set": "BaseSkills",
         ".agent.sub_agents.inner_run": "SubAgentError",
         ".agent.sub_agents.sub_agent": "SubAgent",
@@ -433,14 +426,12 @@ __all__ = [
     "RunTimeoutError",
     "RunnerContext",
     "SafeFormatter",
-    "SensoryWriteEvent",
     "SerializableResource",
     "ServiceError",
     "ServiceOptions",
     "ServiceTimeoutError",
     "ShortTermMemoryTtlUpdate",
     "ShortTermMemoryTtlVisibility",
-    "ShortTermWriteEvent",
     "Skills",
     "StoreCorruptError",
     "StoreError",

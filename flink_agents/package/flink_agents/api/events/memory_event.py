@@ -1,12 +1,14 @@
 """As `flink_agents.api.events.memory_event` of Flink Agents."""
 
-from tamias import MemoryEvent, SensoryWriteEvent, ShortTermWriteEvent
-from tamias.agent.events.observations import (
+from tamias import MemoryEvent
+from tamias.agent.observing.events import (
     LongTermGetEvent,
     LongTermSearchEvent,
     LongTermUpdateEvent,
     SensoryReadEvent,
+    SensoryWriteEvent,
     ShortTermReadEvent,
+    ShortTermWriteEvent,
 )
 
 from .event import Event

@@ -12,10 +12,12 @@ from tamias import (
     Event,
     EventType,
     MemoryEvent,
+)
+from tamias.agent.observing.events import (
+    LongTermUpdateEvent,
     SensoryWriteEvent,
     ShortTermWriteEvent,
 )
-from tamias.agent.events.observations import LongTermUpdateEvent
 
 
 def test_their_types_are_those_of_event_type() -> None:

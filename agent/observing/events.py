@@ -138,7 +138,6 @@ class MemoryEvent(_Observation):
         return found.made_of(event)
 
 
-@public
 class ShortTermWriteEvent(MemoryEvent):
     """What an action has written to short-term memory, by dotted path; None for an object."""
 
@@ -151,7 +150,6 @@ class ShortTermReadEvent(MemoryEvent):
     EVENT_TYPE: ClassVar[str] = "_short_term_read_event"
 
 
-@public
 class SensoryWriteEvent(MemoryEvent):
     """What an action has written to sensory memory, by dotted path; None for an object."""
 

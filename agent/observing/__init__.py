@@ -1,0 +1,1 @@
+"""What runs do with memory, as events. Knows nothing of how memory is kept."""
