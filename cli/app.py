@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import os
 import sys
+from importlib.metadata import entry_points
 from typing import Annotated, Final, NamedTuple
 
 import typer
@@ -20,6 +21,8 @@ from .errors import guarded, print_error
 from .init import run_below_init
 
 EXIT_USAGE: Final = 2
+COMMANDS_GROUP: Final = "tamias.commands"
+"""Entry points of groups of commands that rooms above this one have: each a `typer.Typer`."""
 
 
 class Subcommand(NamedTuple):
@@ -121,6 +124,11 @@ def application(asked: str | None = None) -> typer.Typer:
         "configuration or state; 3 done, but some inputs are in the dead letters; 130 interrupted, "
         "resumable."
     )(_main)
+    if asked not in SUBCOMMANDS:
+        for entry in _entries(asked):
+            app.add_typer(_guarded_group(entry.load()), name=entry.name)
+            if entry.name == asked:
+                return app
     for name in (asked,) if asked in SUBCOMMANDS else SUBCOMMANDS:
         place = SUBCOMMANDS[name]
         module = importlib.import_module(f".{place.folder}.{place.module}", __package__)
@@ -130,6 +138,20 @@ def application(asked: str | None = None) -> typer.Typer:
         else:
             app.add_typer(module.app, name=name)
     return app
+
+
+def _entries(asked: str | None) -> list[importlib.metadata.EntryPoint]:
+    """The groups of other rooms: the one asked for, or all."""
+    found = sorted(entry_points(group=COMMANDS_GROUP), key=lambda entry: entry.name)
+    return [entry for entry in found if entry.name == asked] or found
+
+
+def _guarded_group(group: typer.Typer) -> typer.Typer:
+    """Wrap its commands as those of this room are: they return exit codes."""
+    for command in group.registered_commands:
+        if command.callback is not None:
+            command.callback = guarded(command.callback)
+    return group
 
 
 def main() -> None:

@@ -121,3 +121,19 @@ ONLY_IN: Final[dict[str, dict[str, str]]] = {
 
 Of the whole module, if the name is empty.
 """
+
+SIGNS: Final[dict[str, str]] = {
+    "@action(Class)": "0.2",
+    '@action("type")': "0.3 0.4",
+    "EVENT_TYPE": "0.3 0.4",
+    "OPENAI_COMPLETIONS_CONNECTION": "0.3 0.4",
+    "OPENAI_COMPLETIONS_SETUP": "0.3 0.4",
+    "create_collection_if_not_exists": "0.3 0.4",
+    "from_event": "0.3 0.4",
+    "get_or_create_memory_set": "0.2",
+    "injected_args=": "0.4",
+    "load_yaml": "0.3 0.4",
+    "prompt_args=": "0.3 0.4",
+    "trigger_conditions=": "0.4",
+}
+"""Attributes, keywords and forms that not all dialects have. They say less than imports do."""
