@@ -86,11 +86,7 @@ def check_program(program: Path, dialect: str = "") -> Report:
         line = next((each.line for _, each in uses), 1)
         return Report("", (Finding(program, line, "missing", str(error)),), len(sources))
     modules = Modules(found)
-    findings = [
-        finding
-        for source, each in uses
-        if each.module and (finding := _missing(source, each, modules))
-    ]
+    findings = [finding for source, each in uses if (finding := _finding(source, each, modules))]
     findings += _strings(sources, modules)
     for source in sources:
         if any(other is source for other, _ in uses):
@@ -102,7 +98,13 @@ def check_program(program: Path, dialect: str = "") -> Report:
     return Report(found, tuple(unique), len(sources))
 
 
-def _missing(source: Source, each: Import, modules: Modules) -> Finding | None:
+def _finding(source: Source, each: Import, modules: Modules) -> Finding | None:
+    if each.is_sign:
+        if modules.dialect in each.dialects:
+            return None
+        kind = "missing" if each.name.startswith("@") else "differs"
+        text = f"{each.name} is of {' and '.join(each.dialects)}"
+        return Finding(source.path, each.line, kind, text)
     why = modules.why_missing(each.module, each.name)
     if not why:
         return None

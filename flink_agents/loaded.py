@@ -9,17 +9,16 @@ import os
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from .dialect import VARIABLE, dialect
 from .reading import PACKAGE
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 __all__ = ["Modules"]
 
 _ROOT: Final = "flink_agents"
+_SAME_USE: Final = frozenset({"ResourceName"})
+"""Classes of constants by the same names, with values that mean the same."""
 
 
 class Modules:
@@ -30,6 +29,7 @@ class Modules:
     """
 
     def __init__(self, of: str) -> None:
+        self.dialect = of
         os.environ[VARIABLE] = of
         dialect.cache_clear()
         for name in [each for each in sys.modules if each.partition(".")[0] == _ROOT]:
@@ -56,23 +56,30 @@ class Modules:
         if isinstance(found, str) or not self._has(found, name):
             return ""
         value = getattr(found, name)
-        return next((each for each in self._candidates(name) if self._is(each, value)), "")
-
-    def _candidates(self, name: str) -> Iterator[str]:
-        """Names to look at: the same one first, then those it would have by another module."""
-        if name in self._tamias.__all__:
-            yield name
-        yield from (each for each in self._tamias.__all__ if each != name)
-
-    def _is(self, public: str, value: object) -> bool:
-        try:
-            found = getattr(self._tamias, public)
-        except ImportError:  # its extra is not installed
-            return False
-        if found is not value:
-            return False
+        if name in self._tamias.__all__ and self._is_form_of(self._public(name), value):
+            return name
         # Equal constants are one object by chance.
-        return not isinstance(value, (str, int, float, tuple)) or public.isupper()
+        if not callable(value):
+            return ""
+        return next((each for each in self._tamias.__all__ if self._public(each) is value), "")
+
+    def _public(self, name: str) -> object:
+        try:
+            return getattr(self._tamias, name)
+        except ImportError:  # its extra is not installed
+            return None
+
+    @staticmethod
+    def _is_form_of(public: object, value: object) -> bool:
+        """Whether a value is a public one, or what the versions of Flink Agents have made of it."""
+        if public is value:
+            return True
+        if isinstance(public, type):
+            if not isinstance(value, type):
+                return False
+            return issubclass(value, public) or value.__name__ in _SAME_USE
+        ours = str(getattr(value, "__module__", "")).partition(".")[0] == _ROOT
+        return ours and callable(public) and callable(value) and not isinstance(value, type)
 
     def _module(self, module: str) -> ModuleType | str:
         if module not in self._loaded:

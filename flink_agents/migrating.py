@@ -64,7 +64,7 @@ def neighbours_to_migrate(program: Path) -> list[Path]:
     return [
         source.path
         for source in sources_of([program], search_path(program))
-        if source.path != own and any(each.module for each in imports_in(source))
+        if source.path != own and any(not each.is_sign for each in imports_in(source))
     ]
 
 

@@ -68,9 +68,14 @@ class Import(NamedTuple):
     certainty: Certainty = Certainty.SURE
 
     @property
+    def is_sign(self) -> bool:
+        """Whether it is no import, but a way of using what has been imported."""
+        return not self.module and self.name in SIGNS
+
+    @property
     def dialects(self) -> tuple[str, ...]:
         """Those that have it, as far as is known."""
-        if not self.module:
+        if self.is_sign:
             return tuple(SIGNS[self.name].split())
         only = ONLY_IN.get(self.module, {})
         known = only.get(self.name) or only.get("")
@@ -297,7 +302,8 @@ class _Reader(ast.NodeVisitor):
         return None
 
     def _add(self, node: ast.expr | ast.stmt | ast.alias, module: str, name: str = "") -> None:
-        if module.partition(".")[0] not in _THEIR_PROGRAMS:
+        is_own = module.partition(".")[0] not in _THEIR_PROGRAMS
+        if is_own and not name.startswith("__"):
             self.found.append(Import(self.path, node.lineno, module, name, self._certainty))
 
     def _sign(self, node: ast.expr, name: str) -> None:
