@@ -339,11 +339,13 @@ def test_migrate_leaves_a_module_of_which_a_use_stays(tmp_path: Path, command: C
 def test_check_names_forms_of_another_version(tmp_path: Path, command: Command) -> None:
     program = "from flink_agents.api.decorators import action\n"
     program += "from flink_agents.api.skills import Skills\n"
-    program += "class Mine: ...\n@action(Mine)\ndef act(event, ctx): ...\nx(trigger_conditions=1)\n"
+    program += (
+        "class Mine: ...\n@action(Mine)\ndef act(event, ctx): ...\nm.get_or_create_memory_set(1)\n"
+    )
     written(tmp_path, program)
     done = command("check", "program.py")
     assert done.stdout.splitlines() == [
         "program.py:4: missing: @action(Class) is of 0.2",
-        "program.py:6: differs: trigger_conditions= is of 0.4",
+        "program.py:6: differs: get_or_create_memory_set is of 0.2",
         "program.py: Flink Agents 0.3, 1 file, 1 missing",
     ]
