@@ -39,8 +39,8 @@ def written(folder: Path, text: str, name: str = "program.py") -> Path:
             "0.2",
         ),
         (
-            "import flink_agents.api.core_options\nflink_agents.api.core_options.MemoryEventOptions",
-            "0.4",
+            "import flink_agents.api.core_options\nx = flink_agents.api.core_options.LoggerType\n",
+            "0.3",
         ),
         ("from flink_agents.api.events.memory_event import *\n", "0.4"),
         ("import importlib\nimportlib.import_module('flink_agents.api.events.run_event')\n", "0.4"),
@@ -165,7 +165,7 @@ def test_the_project_says_it(tmp_path: Path) -> None:
     written(tmp_path, '[tool.tamias.flink-agents]\n[tool.x]\ndialect = "0.2"\n', "pyproject.toml")
     assert dialect_of_program(tmp_path / "src/program.py") == "0.3"
     written(tmp_path, '[tool.tamias.flink-agents]\ndialect = "1"\n', "pyproject.toml")
-    with pytest.raises(ConfigError, match="pyproject.toml: dialect is '1'"):
+    with pytest.raises(ConfigError, match=r"pyproject\.toml: dialect is '1'"):
         dialect_of_program(tmp_path / "src/program.py")
 
 
