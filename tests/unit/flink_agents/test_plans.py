@@ -262,3 +262,43 @@ def test_an_agent_of_tamias_has_a_plan_too(run_program: RunProgram) -> None:
     """
     found = json.loads(run_program(program, "0.4"))
     assert found == [["_input_event", "amount > 3"], {"conf_data": {"max-retries": 2}}]
+
+
+def test_the_resources_of_a_plan_are_made_once_and_find_each_other(
+    run_program: RunProgram,
+) -> None:
+    program = f"""{SHOP}
+    from flink_agents.api.resource import Resource
+    from flink_agents.runtime.resource_cache import ResourceCache
+
+    class Store(Resource):
+        asks: str
+        text: str = ""
+
+        @classmethod
+        def resource_type(cls):
+            return ResourceType.VECTOR_STORE
+
+        def open(self):
+            prompt = self.resource_context.get_resource(self.asks, ResourceType.PROMPT)
+            self.text = prompt.format_string(this="that")
+
+        def close(self):
+            self.text = "closed"
+
+    described = ResourceDescriptor(clazz="__main__.Store", asks="ask")
+    shop.add_resource("store", ResourceType.VECTOR_STORE, described)
+    plan = AgentPlan.from_agent(shop, AgentConfiguration({{"Store.asks": "other"}}))
+    cache = ResourceCache(plan.resource_providers, plan.config)
+    store = cache.get_resource("store", ResourceType.VECTOR_STORE)
+    found = [store.text, store is cache.get_resource("store", ResourceType.VECTOR_STORE)]
+    try:
+        cache.get_resource("none", ResourceType.TOOL)
+    except KeyError as error:
+        found.append(error.message)
+    found.append(cache.get_resource_context().generate_available_skills_prompt("a"))
+    cache.close()
+    print(json.dumps([*found, store.text]))
+    """
+    found = json.loads(run_program(program))
+    assert found == ["What is that?", True, "The plan has no tool 'none'.", "", "closed"]
