@@ -175,3 +175,10 @@ class MemoryObject(ABC):
     @abstractmethod
     def get_fields(self) -> dict[str, Any]:
         """This object's own fields: name to value, and to `NESTED_OBJECT` for an indirect field."""
+
+    def changes(self) -> dict[str, Any]:
+        """What the current action has written below this object so far, by path from here.
+
+        None for an object that it has made, and for a field that it has removed.
+        """
+        return {}

@@ -28,6 +28,7 @@ from .events.conditions import Condition
 from .events.triggers import event_type_in
 from .limits.settings import Limits, check_names
 from .naming.public import public
+from .observing.sending import with_observations
 from .resources.resource import ResourceType
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class AgentPlan:
         name = plan_name(instance, actions)
         providers = declared_providers(instance, resources or {})
         actions.update(built_in_actions(actions, providers))
+        actions = with_observations(actions, config)
         plan = cls(
             name,
             actions,

@@ -94,6 +94,13 @@ class AgentExecutionOptions:
         "tool-call.async", bool, True, description="As chat.async: without effect."
     )
     RAG_ASYNC = ConfigOption("rag.async", bool, True, description="As chat.async: without effect.")
+    AGENT_RUN_BEGIN_EVENT = ConfigOption(
+        "agent-run.begin-event",
+        bool,
+        False,
+        description="Whether the run of an input sends an AgentRunBeginEvent, with what short-term"
+        " memory has of its key, before its first action, if one listens to it.",
+    )
     MAX_TURNS = ConfigOption(
         "chat.max-turns",
         int,

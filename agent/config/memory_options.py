@@ -1,14 +1,20 @@
-"""The settings of long-term memory."""
+"""The settings of long-term memory, and of events about memory."""
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from ..naming.public import public
 from .option import ConfigOption
 from .values import parse_duration, parse_size
 
-__all__ = ["LongTermMemoryBackend", "LongTermMemoryOptions"]
+__all__ = [
+    "GROUPS_OF_MEMORY",
+    "LongTermMemoryBackend",
+    "LongTermMemoryOptions",
+    "MemoryEventOptions",
+]
 
 
 @public
@@ -111,3 +117,24 @@ class LongTermMemoryBackend(str, Enum):
     """What Flink Agents 0.2 has for the option ``long-term-memory.backend``; without effect."""
 
     EXTERNAL_VECTOR_STORE = "external_vector_store"
+
+
+def _switch(name: str, description: str) -> ConfigOption[bool | None]:
+    return ConfigOption(f"memory.generate-event{name}", bool, None, description=description)
+
+
+class MemoryEventOptions:
+    """Which uses of memory by an action send an event behind it, if an action listens to it."""
+
+    MEMORY_GENERATE_EVENT = _switch("", "Where the use has no switch of its own, or that is unset.")
+    SHORT_TERM_WRITE = _switch(".short-term-write", "Writes to short-term memory; unset: they do.")
+    SENSORY_WRITE = _switch(".sensory-write", "Writes to sensory memory; unset: they do.")
+    SHORT_TERM_READ = _switch(".short-term-read", "Accepted, and without effect.")
+    SENSORY_READ = _switch(".sensory-read", "Accepted, and without effect.")
+    LONG_TERM_UPDATE = _switch(".long-term-update", "Accepted, and without effect.")
+    LONG_TERM_GET = _switch(".long-term-get", "Accepted, and without effect.")
+    LONG_TERM_SEARCH = _switch(".long-term-search", "Accepted, and without effect.")
+
+
+GROUPS_OF_MEMORY: Final = (LongTermMemoryOptions, LongTermMemoryOptions.Mem0, MemoryEventOptions)
+"""The classes of options in this module."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..naming.public import public
 from .agent_options import AgentExecutionOptions, ModelOptions
 from .java_options import JavaOptions
-from .memory_options import LongTermMemoryOptions
+from .memory_options import GROUPS_OF_MEMORY
 from .observing.event_log_options import EventLogOptions
 from .observing.record_options import RecordOptions
 from .option import ConfigOption
@@ -488,8 +488,7 @@ KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
         ServiceOptions,
         JavaOptions,
         ToolCallOptions,
-        LongTermMemoryOptions,
-        LongTermMemoryOptions.Mem0,
+        *GROUPS_OF_MEMORY,
         ProfileOptions,
         RecordOptions,
         EventLogOptions,

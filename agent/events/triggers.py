@@ -26,7 +26,8 @@ class EventType:
     """The types of built-in events: ``@action(EventType.InputEvent)``.
 
     In a condition, as in ``"type == EventType.InputEvent && input.amount > 3"``, too. Events of
-    memory, and of the begin of a run, are those of Flink Agents; tamias sends none of them.
+    memory are those of Flink Agents; of these tamias sends those of writes, and of the begin of a
+    run.
     """
 
     InputEvent = "_input_event"

@@ -125,6 +125,18 @@ class WorkerMemory(MemoryObject):
         children = self._children()
         return {name: self.get(name) if children[name] else _NESTED for name in sorted(children)}
 
+    def changes(self) -> dict[str, Any]:
+        """What the current action has written below this object so far, by path from here."""
+        self._guard()
+        fields, base = self._fields, self._base
+        found: dict[str, Any] = {}
+        for path, value in fields.delta.items():
+            if path.startswith(base):
+                if value.__class__ is Pickled:
+                    value = fields.unpickle(path, value)  # noqa: PLW2901 (the same value)
+                found[path[len(base) :]] = None if value.__class__ is Sentinel else value
+        return found
+
     def _children(self) -> dict[str, bool]:
         """Direct names, each with whether it is a leaf."""
         self._guard()
