@@ -138,8 +138,9 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     native tools is told them in words, and answers with a call or with its answer.
     ``output_strategy`` says how an answer is made to match a schema: by the service ("native"), in
     words ("prompt"), or whichever will do ("auto"); an answer that does not is asked for again,
-    ``output_attempts`` times in all. ``retry`` is the policy of its durable calls, in place of the
-    job's; ``timeout`` limits each attempt, in seconds.
+    ``output_attempts`` times in all. What its model may run for ``skills``, besides what they
+    allow themselves, is in ``allowed_commands`` and ``allowed_script_dirs``. ``retry`` is the
+    policy of its durable calls, in place of the job's; ``timeout`` limits each attempt, in seconds.
     """
 
     _DURABLE: ClassVar[dict[str, str]] = {"chat": "achat"}
@@ -151,6 +152,8 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
     prompt: Prompt | str | None = None
     tools: list[str] | None = None
     skills: list[str] | None = None
+    allowed_commands: list[str] = Field(default_factory=list)
+    allowed_script_dirs: list[str] = Field(default_factory=list)
     fallbacks: list[str | dict[str, str]] = Field(default_factory=list)
     tool_mode: ToolMode = ToolMode.NATIVE
     output_strategy: OutputStrategy = OutputStrategy.AUTO
@@ -386,7 +389,9 @@ class BaseChatModelSetup(_CountsTokens, DurableResource, ABC):
         context = self._context
         names = () if context is None else context.resource_names(ResourceType.SKILLS)
         sets = [cast("BaseSkills", self._other(name, ResourceType.SKILLS)) for name in names]
-        return OfferedSkills(self.skills or (), sets)
+        return OfferedSkills(
+            self.skills or (), sets, self.allowed_commands, self.allowed_script_dirs
+        )
 
     def own_route(self) -> ConnectionRoute:
         """The way by this setup's connection, with its parameters, for others."""

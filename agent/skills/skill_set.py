@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..naming.public import public
 from ..resources.resource import ResourceType, SerializableResource
@@ -43,16 +43,28 @@ class BaseSkills(SerializableResource, ABC):
             LookupError: there is no such skill, or file.
         """
 
+    def files(self, skill: str) -> list[str]:  # noqa: ARG002 (for some)
+        """The files of a skill that `read` has, without its instructions."""
+        return []
+
     @property
     def commands(self) -> list[str]:
         """The commands that a model may run; empty for none."""
         return []
 
-    async def run_command(self, skill: str, command: str) -> str:
+    @property
+    def runs_scripts(self) -> bool:
+        """Whether a model may run the files of skills."""
+        return False
+
+    async def run_command(self, skill: str, command: str, **more: Any) -> str:
         """Run one of the commands in the folder of a skill; returns what it has printed.
+
+        `more` is given if there is any: ``allowed``, commands, and ``folders``, with scripts, that
+        the setup of the model allows besides; ``timeout``, in seconds, if the model gives one.
 
         Raises:
             PermissionError: it is not one of `commands`.
             LookupError: there is no such skill.
         """
-        raise PermissionError(f"{type(self).__name__} runs no commands: {skill}, {command}")
+        raise PermissionError(f"{type(self).__name__} runs no commands: {skill}, {command}, {more}")

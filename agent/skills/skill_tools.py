@@ -1,11 +1,12 @@
 """The tools by which a model uses skills, and the message that tells it of them.
 
 ``load_skill`` gives the instructions of a skill, or a file that they name. ``bash`` runs a command,
-where the set of skills allows any.
+where the set of skills, or the setup of the model, allows any.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, Field, PrivateAttr
@@ -29,13 +30,22 @@ BASH_TOOL: Final = "bash"
 class OfferedSkills:
     """The skills that a setup offers its model."""
 
-    def __init__(self, names: Sequence[str], sets: Iterable[BaseSkills]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        sets: Iterable[BaseSkills],
+        allowed: Sequence[str] = (),
+        folders: Sequence[str] = (),
+    ) -> None:
         """`names` are those of skills, in any of the sets.
+
+        Commands that are `allowed`, and scripts in `folders`, may be run besides those of the sets.
 
         Raises:
             ResourceNotFoundError: there is no such skill.
         """
         self._sets: dict[str, BaseSkills] = {}
+        self._more = {"allowed": list(allowed), "folders": list(folders)}
         self._described: list[SkillDescription] = []
         known: dict[str, tuple[BaseSkills, SkillDescription]] = {}
         for each in sets:
@@ -62,10 +72,14 @@ class OfferedSkills:
 
     def tools(self) -> list[Tool]:
         """The tools by which they are used."""
-        commands = sorted({name for each in self._sets.values() for name in each.commands})
+        sets = self._sets.values()
+        commands = {name for each in sets for name in each.commands} | {*self._more["allowed"]}
+        scripts = ["scripts of the skills"] if any(each.runs_scripts for each in sets) else []
+        what = [*sorted(commands), *scripts, *(f"files in {one}" for one in self._more["folders"])]
         tools: list[Tool] = [_LoadSkill(self._sets)]
-        if commands:
-            tools.append(_Bash(self._sets, commands))
+        if what:
+            more = {name: given for name, given in self._more.items() if given}
+            tools.append(_Bash(self._sets, what, more))
         return tools
 
 
@@ -105,30 +119,48 @@ class _LoadSkill(_SkillTool):
 
     def call(self, *_: Any, name: str, path: str = "") -> str:
         """Read the skill, or the file."""
-        return self._set_of(name).read(name, path)
+        found = self._set_of(name)
+        read = found.read(name, path)
+        files = [] if path else found.files(name)
+        return f"{read}\n\nFiles of this skill: {', '.join(files)}" if files else read
 
 
 class _Command(BaseModel):
-    skill: str = Field(description="The name of the skill in whose folder the command runs.")
     command: str = Field(description="The command with its arguments.")
+    skill: str = Field(
+        default="",
+        description="The name of the skill in whose folder the command runs, if that matters.",
+    )
+    timeout: float | None = Field(default=None, gt=0, description="At most so many seconds.")
 
 
 class _Bash(_SkillTool):
     """Runs a command in the folder of a skill."""
 
-    def __init__(self, sets: dict[str, BaseSkills], commands: Sequence[str]) -> None:
+    _more: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def __init__(
+        self, sets: dict[str, BaseSkills], what: Sequence[str], more: dict[str, list[str]]
+    ) -> None:
         metadata = ToolMetadata(
             name=BASH_TOOL,
-            description="Run a command in the folder of a skill. Allowed are:"
-            f" {', '.join(commands)}.",
+            description=f"Run a command in the folder of a skill. Allowed are: {', '.join(what)}.",
             args_schema=_Command,
         )
         super().__init__(sets, metadata)
+        self._more = more
 
-    def call(self, *_: Any, skill: str, command: str) -> str:
+    def call(self, *_: Any, command: str, **__: Any) -> str:
         """Refuse: it has to be awaited. Raises RuntimeError."""
-        raise RuntimeError(f"await acall: {skill}, {command}")
+        raise RuntimeError(f"await acall: {command}")
 
-    async def acall(self, *_: Any, skill: str, command: str) -> str:
-        """Run the command."""
-        return await self._set_of(skill).run_command(skill, command)
+    async def acall(
+        self, *_: Any, command: str, skill: str = "", timeout: float | None = None
+    ) -> str:
+        """Run the command; without a skill, in the folder of the first one that allows it."""
+        more = self._more if timeout is None else {**self._more, "timeout": timeout}
+        names = [skill] if skill else list(self._sets)
+        for name in names[:-1]:
+            with suppress(PermissionError):
+                return await self._set_of(name).run_command(name, command, **more)
+        return await self._set_of(names[-1]).run_command(names[-1], command, **more)

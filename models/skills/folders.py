@@ -6,31 +6,27 @@ what follows are the instructions.
 
 from __future__ import annotations
 
-import io
+import os
 import re
 import shutil
 import tempfile
-import urllib.request
 import zipfile
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import IO, Any, Final, NamedTuple
 
 import yaml
 
 from ...agent.errors import AgentDefinitionError
+from .archives import download, unpack_archive
 
-__all__ = ["Skill", "read_skills", "unpacked"]
+__all__ = ["Skill", "read_front", "read_skills", "unpacked"]
 
 _FILE: Final = "SKILL.md"
 _FRONT: Final = re.compile(r"\A---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)(.*)\Z", re.DOTALL)
 _LONGEST_DESCRIPTION: Final = 1024
 _LARGEST_FILE: Final = 1 << 20
-_LARGEST_ARCHIVE: Final = 100 << 20
-_MOST_FILES: Final = 10_000
-_DOWNLOAD_SECONDS: Final = 60
-_LOCAL_HOSTS: Final = ("127.0.0.1", "localhost")
+_MOST_NAMED: Final = 200
 
 
 class Skill(NamedTuple):
@@ -40,6 +36,22 @@ class Skill(NamedTuple):
     description: str
     instructions: str
     folder: Path
+
+    def files(self) -> list[str]:
+        """Its files that `read` has, by their paths, without its instructions; not too many."""
+        root = self.folder.resolve()
+        found = []
+        for place, folders, names in os.walk(root):
+            folders.sort()
+            inside = [Path(place, name) for name in sorted(names)]
+            found += [
+                each.relative_to(root).as_posix()
+                for each in inside
+                if each != root / _FILE and each.resolve().is_relative_to(root)
+            ]
+            if len(found) >= _MOST_NAMED:
+                break
+        return found[:_MOST_NAMED]
 
     def read(self, path: str) -> str:
         """One of its files.
@@ -79,14 +91,28 @@ def read_skills(root: Path) -> list[Skill]:
     return skills
 
 
+def read_front(text: str) -> tuple[Any, str]:
+    """The YAML that a file begins with, None if it does not, and what follows.
+
+    Raises:
+        ValueError: it is no YAML.
+    """
+    matched = _FRONT.match(text)
+    if matched is None:
+        return None, text
+    try:
+        return yaml.safe_load(matched[1]), matched[2]
+    except yaml.YAMLError as error:
+        raise ValueError(f"its first part is no YAML: {error}") from error
+
+
 def _read(folder: Path) -> Skill:
     path = folder / _FILE
     try:
-        matched = _FRONT.match(path.read_text(encoding="utf-8"))
-        front: Any = yaml.safe_load(matched[1]) if matched else None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        front, instructions = read_front(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise AgentDefinitionError(f"{path} cannot be read: {error}.") from error
-    if matched is None or not isinstance(front, dict):
+    if not isinstance(front, dict):
         raise AgentDefinitionError(
             f"{path} does not begin with a description of the skill.",
             hint="Begin it with ---, a line each with name: and description:, and ---.",
@@ -100,11 +126,11 @@ def _read(folder: Path) -> Skill:
                 hint=f"Give a text of 1 to {longest} characters.",
             )
         texts[name] = text.strip()
-    if not matched[2].strip():
+    if not instructions.strip():
         raise AgentDefinitionError(
             f"{path} has no instructions.", hint="Write them behind the second line of dashes."
         )
-    return Skill(texts["name"], texts["description"], matched[2].strip(), folder)
+    return Skill(texts["name"], texts["description"], instructions.strip(), folder)
 
 
 def unpacked(source: dict[str, str], scratch: list[Path]) -> Path:
@@ -117,48 +143,43 @@ def unpacked(source: dict[str, str], scratch: list[Path]) -> Path:
     """
     try:
         if "url" in source:
-            return _unpack(_fetched(source["url"]), scratch)
+            with tempfile.TemporaryFile() as file:
+                download(source["url"], file)
+                return _unwrapped(_unpack(file, scratch))
         if "package" in source:
-            return Path(str(files(source["package"]) / source.get("resource", "")))
+            return _of_package(source["package"], source.get("resource", ""), scratch)
         path = Path(source["path"])
         if path.is_file() and zipfile.is_zipfile(path):
-            return _unpack(path.read_bytes(), scratch)
-    except (OSError, ValueError, ImportError, zipfile.BadZipFile) as error:
+            return _unwrapped(_unpack(path, scratch))
+    except (OSError, ValueError, ImportError) as error:
         raise AgentDefinitionError(f"The skills {source} cannot be read: {error}.") from error
     return path
 
 
-def _fetched(url: str) -> bytes:
-    address = urlsplit(url)
-    is_local = address.scheme == "http" and address.hostname in _LOCAL_HOSTS
-    if address.scheme != "https" and not is_local:
-        raise ValueError("the address must begin with https://")
-    with urllib.request.urlopen(url, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310 (checked)
-        if not is_local and urlsplit(answer.geturl()).scheme != "https":
-            raise ValueError("the address leads to one that does not begin with https://")
-        data: bytes = answer.read(_LARGEST_ARCHIVE + 1)
-    if len(data) > _LARGEST_ARCHIVE:
-        raise ValueError("the archive is too large")
-    return data
+def _of_package(package: str, resource: str, scratch: list[Path]) -> Path:
+    """A folder in a package, or a zip file; also of a package that is in a zip file itself."""
+    found = files(package) / resource
+    with as_file(found) as path:
+        if path.is_file() and zipfile.is_zipfile(path):
+            return _unwrapped(_unpack(path, scratch))
+        if isinstance(found, Path) or not path.is_dir():
+            return path
+        return Path(shutil.copytree(path, _scratch_folder(scratch), dirs_exist_ok=True))
 
 
-def _unpack(data: bytes, scratch: list[Path]) -> Path:
+def _scratch_folder(scratch: list[Path]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="tamias-skills-"))
     scratch.append(folder)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-        if len(members) > _MOST_FILES or sum(each.file_size for each in members) > _LARGEST_ARCHIVE:
-            raise ValueError("the archive is too large")
-        for member in members:
-            target = (folder / member.filename).resolve()
-            if not target.is_relative_to(folder.resolve()):
-                raise ValueError(f"the archive has a file outside of itself: {member.filename}")
-            if member.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(member) as packed, target.open("wb") as file:
-                shutil.copyfileobj(packed, file)
-    inner = [each for each in folder.iterdir() if each.is_dir()]
-    is_wrapped = len(inner) == 1 and len(list(folder.iterdir())) == 1
-    return inner[0] if is_wrapped and not (folder / _FILE).exists() else folder
+    return folder
+
+
+def _unpack(archive: Path | IO[bytes], scratch: list[Path]) -> Path:
+    folder = _scratch_folder(scratch)
+    unpack_archive(archive, folder)
+    return folder
+
+
+def _unwrapped(folder: Path) -> Path:
+    """The only folder in it, if it has nothing else: many archives are made so."""
+    inner = list(folder.iterdir())
+    return inner[0] if len(inner) == 1 and inner[0].is_dir() else folder

@@ -6,7 +6,7 @@ import shutil
 from os import PathLike, fspath
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PrivateAttr
 
@@ -15,6 +15,9 @@ from ...agent.naming.public import public
 from ...agent.skills.skill_set import BaseSkills, SkillDescription
 from .commands import CommandLimits, run_command
 from .folders import Skill, read_skills, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Skills"]
 
@@ -26,7 +29,8 @@ class Skills(BaseSkills):
     A model may run a command only if ``allowed_commands`` names it: ``["python3", "./count.sh"]``.
     It runs in the folder of its skill, for ``command_timeout`` seconds at most, with limits on
     memory and files, and with ``command_network=False`` cut off from the network where the kernel
-    allows that.
+    allows that. ``command_variables`` names the environment variables that it gets. With
+    ``allowed_scripts`` each file of a skill's folder may be run, too.
     """
 
     sources: list[dict[str, str]] = Field(min_length=1)
@@ -34,6 +38,8 @@ class Skills(BaseSkills):
     command_timeout: float = Field(default=30.0, gt=0)
     command_memory: int = Field(default=1 << 30, gt=0)
     command_network: bool = False
+    command_variables: list[str] = Field(default_factory=list)
+    allowed_scripts: bool = False
 
     _skills: dict[str, Skill] | None = PrivateAttr(default=None)
     _scratch: list[Path] = PrivateAttr(default_factory=list)
@@ -62,17 +68,42 @@ class Skills(BaseSkills):
         found = self._skill(skill)
         return found.read(path) if path else found.instructions
 
+    def files(self, skill: str) -> list[str]:
+        """As `BaseSkills.files`."""
+        return self._skill(skill).files()
+
     @property
     def commands(self) -> list[str]:
         """Those that are allowed."""
         return self.allowed_commands
 
-    async def run_command(self, skill: str, command: str) -> str:
+    @property
+    def runs_scripts(self) -> bool:
+        """Whether files of skills may be run."""
+        return self.allowed_scripts
+
+    async def run_command(
+        self,
+        skill: str,
+        command: str,
+        *,
+        allowed: Sequence[str] = (),
+        folders: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> str:
         """As `BaseSkills.run_command`."""
         limits = CommandLimits(
-            self.command_timeout, self.command_memory, network=self.command_network
+            min(timeout or self.command_timeout, self.command_timeout),
+            self.command_memory,
+            network=self.command_network,
+            variables=tuple(self.command_variables),
         )
-        return await run_command(self._skill(skill).folder, command, self.allowed_commands, limits)
+        folder = self._skill(skill).folder
+        commands = [*self.allowed_commands, *allowed]
+        scripts: list[str | Path] = [*folders]
+        if self.allowed_scripts:
+            scripts += [each.folder for each in self._all().values()]
+        return await run_command(folder, command, commands, limits, scripts)
 
     def _skill(self, name: str) -> Skill:
         skills = self._all()
