@@ -21,10 +21,21 @@ if TYPE_CHECKING:
 
     from .skill_set import BaseSkills, SkillDescription
 
-__all__ = ["BASH_TOOL", "LOAD_SKILL_TOOL", "OfferedSkills"]
+__all__ = ["BASH_TOOL", "LOAD_SKILL_TOOL", "SKILLS_INTRODUCTION", "OfferedSkills", "text_of"]
 
 LOAD_SKILL_TOOL: Final = "load_skill"
 BASH_TOOL: Final = "bash"
+
+
+SKILLS_INTRODUCTION: Final = (
+    f"You have these skills. Before you use one, call {LOAD_SKILL_TOOL} with its name, and"
+    " follow the instructions that it returns.\n"
+)
+
+
+def text_of(described: Iterable[SkillDescription]) -> str:
+    """What a model is told of its skills."""
+    return SKILLS_INTRODUCTION + "\n".join(f"- {one.name}: {one.description}" for one in described)
 
 
 class OfferedSkills:
@@ -63,12 +74,7 @@ class OfferedSkills:
 
     def message(self) -> ChatMessage:
         """The message that lists them."""
-        lines = [f"- {each.name}: {each.description}" for each in self._described]
-        text = (
-            f"You have these skills. Before you use one, call {LOAD_SKILL_TOOL} with its name, and"
-            " follow the instructions that it returns.\n" + "\n".join(lines)
-        )
-        return ChatMessage(role=MessageRole.SYSTEM, content=text)
+        return ChatMessage(role=MessageRole.SYSTEM, content=text_of(self._described))
 
     def tools(self) -> list[Tool]:
         """The tools by which they are used."""

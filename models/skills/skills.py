@@ -114,17 +114,21 @@ class Skills(BaseSkills):
     def _all(self) -> dict[str, Skill]:
         with _READING:
             if self._skills is None:
-                found: dict[str, Skill] = {}
-                for source in self.sources:
-                    for skill in read_skills(unpacked(source, self._scratch)):
-                        if skill.name in found:
-                            raise AgentDefinitionError(
-                                f"There are two skills with the name {skill.name!r}.",
-                                hint="Give each a name of its own.",
-                            )
-                        found[skill.name] = skill
-                self._skills = found
+                self._skills = self._found()
             return self._skills
+
+    def _found(self) -> dict[str, Skill]:
+        """Read all sources; a subclass may have others."""
+        found: dict[str, Skill] = {}
+        for source in self.sources:
+            for skill in read_skills(unpacked(source, self._scratch)):
+                if skill.name in found:
+                    raise AgentDefinitionError(
+                        f"There are two skills with the name {skill.name!r}.",
+                        hint="Give each a name of its own.",
+                    )
+                found[skill.name] = skill
+        return found
 
     def close(self) -> None:
         """Remove what was unpacked."""
