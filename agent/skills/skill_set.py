@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..naming.public import public
 from ..resources.resource import ResourceType, SerializableResource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["BaseSkills", "SkillDescription"]
 
@@ -57,14 +60,23 @@ class BaseSkills(SerializableResource, ABC):
         """Whether a model may run the files of skills."""
         return False
 
-    async def run_command(self, skill: str, command: str, **more: Any) -> str:
+    async def run_command(
+        self,
+        skill: str,
+        command: str,
+        *,
+        allowed: Sequence[str] = (),
+        folders: Sequence[str] = (),
+        timeout: float | None = None,  # noqa: ARG002 (the process's, for some)
+    ) -> str:
         """Run one of the commands in the folder of a skill; returns what it has printed.
 
-        `more` is given if there is any: ``allowed``, commands, and ``folders``, with scripts, that
-        the setup of the model allows besides; ``timeout``, in seconds, if the model gives one.
+        The keywords are given if there is something to say: the commands, and folders of scripts,
+        that a setup allows besides; and at most how many seconds, if the model says so.
 
         Raises:
             PermissionError: it is not one of `commands`.
             LookupError: there is no such skill.
         """
-        raise PermissionError(f"{type(self).__name__} runs no commands: {skill}, {command}, {more}")
+        what = f"{skill}, {command}, {[*allowed, *folders]}"
+        raise PermissionError(f"{type(self).__name__} runs no commands: {what}")

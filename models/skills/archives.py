@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from importlib.abc import Traversable
     from typing import IO
 
-__all__ = ["UnsafeArchiveError", "download", "unpack_archive"]
+__all__ = ["UnsafeArchiveError", "copied", "download", "unpack_archive"]
 
 _LARGEST: Final = 100 << 20
 _MOST_FILES: Final = 10_000
@@ -67,6 +68,22 @@ def _check_address(url: str) -> None:
     is_local = address.scheme == "http" and address.hostname in _LOCAL_HOSTS
     if address.scheme != "https" and not is_local:
         raise ValueError("the address must begin with https://")
+
+
+def copied(found: Traversable, folder: Path) -> Path:
+    """Copy a file or folder of a package into a folder; returns where it is.
+
+    Raises:
+        OSError: there is no such one.
+    """
+    target = folder / found.name
+    if not found.is_dir():
+        target.write_bytes(found.read_bytes())
+        return target
+    target.mkdir()
+    for each in found.iterdir():
+        copied(each, target)
+    return target
 
 
 def unpack_archive(archive: Path | IO[bytes], folder: Path) -> None:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 import zipfile
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 import yaml
 
 from ...agent.errors import AgentDefinitionError
-from .archives import download, unpack_archive
+from .archives import copied, download, unpack_archive
 
 __all__ = ["Skill", "read_front", "read_skills", "unpacked"]
 
@@ -159,12 +158,12 @@ def unpacked(source: dict[str, str], scratch: list[Path]) -> Path:
 def _of_package(package: str, resource: str, scratch: list[Path]) -> Path:
     """A folder in a package, or a zip file; also of a package that is in a zip file itself."""
     found = files(package) / resource
-    with as_file(found) as path:
-        if path.is_file() and zipfile.is_zipfile(path):
-            return _unwrapped(_unpack(path, scratch))
-        if isinstance(found, Path) or not path.is_dir():
-            return path
-        return Path(shutil.copytree(path, _scratch_folder(scratch), dirs_exist_ok=True))
+    path = found if isinstance(found, Path) else None
+    if path is None:
+        path = copied(found, _scratch_folder(scratch))
+    if path.is_file() and zipfile.is_zipfile(path):
+        return _unwrapped(_unpack(path, scratch))
+    return path
 
 
 def _scratch_folder(scratch: list[Path]) -> Path:

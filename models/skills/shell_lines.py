@@ -19,7 +19,7 @@ __all__ = ["Command", "Redirection", "ShellLine", "Word", "read_line"]
 _LONGEST: Final = 50_000
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\+?=")
-_SIMPLE_EXPANSION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(:[-+][A-Za-z0-9_./-]*)?")
+_SIMPLE_EXPANSION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(:[-+][A-Za-z0-9_./-]*)?|[?#@*$0-3]")
 _NUMBERS: Final = re.compile(r"[0-9 +*/%()-]*")
 _EXPANDED: Final = re.compile(r"\{.*(,|\.\.).*\}", re.DOTALL)
 _PLAIN: Final = frozenset(

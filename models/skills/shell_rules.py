@@ -76,8 +76,8 @@ def is_in_folders(
 
 
 def _check(command: Command, rules: CommandRules, *, is_moved: bool) -> None:
-    for name, _ in command.assignments:
-        _check_variable(name)
+    for variable, _ in command.assignments:
+        _check_variable(variable)
     for redirection in command.redirections:
         if not redirection.is_copy:
             _check_redirection(redirection, rules, is_moved=is_moved)

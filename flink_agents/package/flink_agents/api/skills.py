@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_serializer
@@ -10,8 +11,6 @@ import tamias
 from tamias.agent.skills.skill_tools import BASH_TOOL, LOAD_SKILL_TOOL
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from tamias.models.skills.folders import Skill
 
 __all__ = ["BASH_TOOL", "LOAD_SKILL_TOOL", "SkillSourceSpec", "Skills"]
@@ -57,19 +56,19 @@ class Skills(tamias.Skills):
         return {"sources": [each.model_dump() for each in self.sources]}
 
     @classmethod
-    def from_local_dir(cls, *paths: str | PathLike[str], **settings: Any) -> Skills:  # type: ignore[override]
+    def from_local_dir(cls, *paths: str | PathLike[str], **settings: Any) -> Skills:
         """Those in folders, or in zip files, of this machine."""
-        return cls(sources=tamias.Skills.from_local_dir(*paths).sources, **settings)
+        return cls(sources=[_spec({"path": fspath(path)}) for path in paths], **settings)
 
     @classmethod
-    def from_url(cls, *urls: str, **settings: Any) -> Skills:  # type: ignore[override]
+    def from_url(cls, *urls: str, **settings: Any) -> Skills:
         """Those in zip files on the web."""
-        return cls(sources=tamias.Skills.from_url(*urls).sources, **settings)
+        return cls(sources=[_spec({"url": url}) for url in urls], **settings)
 
     @classmethod
     def from_package(cls, *pairs: tuple[str, str], **settings: Any) -> Skills:  # type: ignore[override]
         """Those in folders, or zip files, of packages: pairs of a package and a path in it."""
-        sources = [{"package": package, "resource": path} for package, path in pairs]
+        sources = [_spec({"package": package, "resource": path}) for package, path in pairs]
         return cls(sources=sources, **settings)
 
     def _found(self) -> dict[str, Skill]:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_serializer
 
 from tamias import Agent as _Agent
-from tamias import Configuration, Resource, ResourceDescriptor, ResourceType, Skills
+from tamias import Configuration, Resource, ResourceDescriptor, ResourceType
 from tamias.agent.declarations import agent_instance
 from tamias.agent.decorators import action_mark, resource_mark
 from tamias.agent.event import class_type
 from tamias.flink_agents.dialect import dialect
 
 from ..api import function as api
+from ..api.skills import Skills
 from ._places import peer_path
 from .actions.action import Action
 from .actions.chat_model_action import CHAT_MODEL_ACTION

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -26,6 +27,7 @@ from tamias import (
     run_agent,
     skills,
 )
+from tamias.agent.skills.skill_tools import OfferedSkills
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,17 +128,65 @@ def test_an_archive_writes_nothing_outside_of_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_only_what_is_allowed_runs_and_without_a_shell(tmp_path: Path) -> None:
+def test_only_what_is_allowed_runs(tmp_path: Path) -> None:
     made = Skills.from_local_dir(write(tmp_path, "a"), allowed_commands=["echo", "pwd", "env"])
-    assert run(made, "echo a b; ls && $(pwd)") == "a b; ls && $(pwd)"
+    assert run(made, "echo 'a b; ls && $(pwd)'") == "a b; ls && $(pwd)"
     assert run(made, "pwd") == str((tmp_path / "a").resolve())
     os.environ["SECRET_KEY"] = "s3cret"
     assert "s3cret" not in run(made, "env")
-    for refused in ("ls", "/bin/ls", "", "echo 'a"):
+    for refused in ("ls", "/bin/ls", "", "echo 'a", "echo a; ls", "echo $(pwd)", "pwd | ls"):
         with pytest.raises(PermissionError):
             run(made, refused)
     with pytest.raises(PermissionError, match="allowed are none"):
         run(Skills.from_local_dir(tmp_path), "echo a")
+
+
+@pytest.mark.process
+def test_a_command_may_have_pipes_variables_and_patterns(tmp_path: Path) -> None:
+    made = Skills.from_local_dir(write(tmp_path, "a"), allowed_commands=["echo", "cat", "false"])
+    assert run(made, "echo 'a  b' | cat && echo \"$HOME\"") == f"a  b\n{tmp_path / 'a'}"
+    assert run(made, "X=1; false || echo $X *.md < SKILL.md 2> /dev/null") == "1 SKILL.md"
+    assert run(made, "echo a; false") == "a\n[exit code 1]"
+    with pytest.raises(PermissionError, match="may not be written"):
+        run(made, "echo evil > SKILL.md")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "line",
+    [
+        "X=1; printf -v 'a[$(touch evil)]' x",
+        "X=1; test -v 'a[$(touch evil)]'",
+        "X=1; [ -v 'a[$(touch evil)]' ]",
+        "X=1; read 'a[$(touch evil)]' < SKILL.md",
+        "X='$(touch evil)'; echo $X `",
+        "X='$(touch evil)' echo \"$X\" ${X@P}",
+        "X='a[$(touch evil)]'; echo $((X))",
+    ],
+)
+def test_no_argument_of_a_builtin_is_run(tmp_path: Path, line: str) -> None:
+    allowed = ["printf", "test", "[", "read", "echo"]
+    made = Skills.from_local_dir(write(tmp_path, "a"), allowed_commands=allowed)
+    with suppress(PermissionError):
+        run(made, line)
+    assert not (tmp_path / "a/evil").exists()
+
+
+@pytest.mark.process
+def test_scripts_may_be_allowed_and_variables_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a")
+    (tmp_path / "a/run.sh").write_text("#!/bin/sh\necho $1 $TOKEN\n")
+    (tmp_path / "a/run.sh").chmod(0o755)
+    monkeypatch.setenv("TOKEN", "t0ken")
+    with pytest.raises(PermissionError):
+        run(Skills.from_local_dir(tmp_path, command_variables=["TOKEN"]), "sh run.sh")
+    made = Skills.from_local_dir(tmp_path, allowed_scripts=True, command_variables=["TOKEN"])
+    assert run(made, "./run.sh 1") == "1 t0ken"
+    assert run(made, "sh run.sh 2") == "2 t0ken"
+    with pytest.raises(PermissionError, match=r"'rm' is not allowed; .* files in"):
+        run(made, "rm run.sh")
 
 
 @pytest.mark.process
@@ -211,6 +261,28 @@ def test_a_model_is_told_of_skills_and_loads_them(tmp_path: Path) -> None:
     assert messages[0].role is MessageRole.SYSTEM
     assert "- a: Use it for a.\n- b: Use it for b." in messages[0].content
     assert "- c:" not in messages[0].content
+
+
+@pytest.mark.process
+def test_a_setup_may_allow_commands_and_folders_of_scripts(tmp_path: Path) -> None:
+    write(tmp_path / "all", "a", "b")
+    (tmp_path / "all/b/own.sh").write_text("#!/bin/sh\necho own\n")
+    (tmp_path / "all/b/own.sh").chmod(0o755)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/m.sh").write_text("echo more")
+    sets = [Skills.from_local_dir(tmp_path / "all", allowed_commands=["./own.sh"])]
+    assert len(OfferedSkills(["a"], [Skills.from_local_dir(tmp_path / "all")]).tools()) == 1
+    offered = OfferedSkills(["a", "b"], sets, ["echo"], [str(tmp_path / "more")])
+    load, bash = offered.tools()
+    assert load.call(name="b") == "First do b.\n\nFiles of this skill: own.sh"
+    assert f"./own.sh, echo, files in {tmp_path / 'more'}." in bash.description
+    assert asyncio.run(bash.acall(command="echo hi | echo 2")) == "2"
+    assert asyncio.run(bash.acall(command=f"sh {tmp_path / 'more/m.sh'}")) == "more"
+    assert asyncio.run(bash.acall(skill="b", command="./own.sh")) == "own"
+    late = asyncio.run(bash.acall(command=f"sh {tmp_path / 'more/m.sh'}", timeout=0.0001))
+    assert late == "[was killed: its time was over]"
+    with pytest.raises(PermissionError, match="'ls' is not allowed"):
+        asyncio.run(bash.acall(command="ls"))
 
 
 def test_a_skill_that_the_agent_does_not_have_is_named(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class SkillParser:
 
     @classmethod
     def parse_skill(cls, skill_md_content: str) -> AgentSkill:
-        """Make the skill. Raises ValueError if its name, description or instructions are missing."""
+        """Make the skill. Raises ValueError if its name, description or text is missing."""
         front, content = MarkdownSkillParser.parse(skill_md_content)
         for name in ("name", "description"):
             if not isinstance(front.get(name), str) or not front[name].strip():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
+import tempfile
+from importlib.resources import files
 from pathlib import Path
 
-from ._materialize import copy_dir_to_temp
+from tamias.models.skills.archives import copied
+
+from ._materialize import Materialized, copy_dir_to_temp
 from .filesystem_repository import opened
 from .materialized_skill_repository import MaterializedSkillRepository
 
@@ -19,12 +22,13 @@ class PackageSkillRepository(MaterializedSkillRepository):
         """Open it. Raises ValueError if it is neither."""
         self.package, self.resource = package, resource
         found = files(package).joinpath(resource)
-        with as_file(found) as path:
-            made = opened(
-                path,
-                f"{resource!r} not found in package {package!r}, or neither a folder nor a zip",
-            )
-            # A package in a zip file has its files here for this moment only.
-            if path.is_dir() and not isinstance(found, Path):
-                made = copy_dir_to_temp(path)
-        super().__init__(made)
+        otherwise = f"{resource!r} not found in package {package!r}, or neither a folder nor a zip"
+        if isinstance(found, Path):
+            super().__init__(opened(found, otherwise))
+            return
+        if not (found.is_dir() or found.is_file()):
+            raise ValueError(otherwise)
+        # The package itself is in a zip file.
+        with Materialized(Path(tempfile.mkdtemp())) as folder:
+            path = copied(found, folder.dir)
+            super().__init__(copy_dir_to_temp(path) if path.is_dir() else opened(path, otherwise))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import logging
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tamias.models.skills.folders import Skill
 
-from ..agent_skill import AgentSkill
 from ..skill_parser import SkillParser
+
+if TYPE_CHECKING:
+    from ..agent_skill import AgentSkill
 
 __all__ = ["SkillDirectoryReader"]
 
@@ -23,7 +25,7 @@ class SkillDirectoryReader:
 
     SKILL_MD_FILE = "SKILL.md"
 
-    def __init__(self, base_dir: Path) -> None:
+    def __init__(self, base_dir: Path | None) -> None:
         if base_dir is None or not Path(base_dir).is_dir():
             msg = f"There is no folder {base_dir} with skills."
             raise ValueError(msg)
@@ -36,7 +38,7 @@ class SkillDirectoryReader:
     def get_skill(self, name: str) -> AgentSkill | None:
         """Return a skill, None if there is no such one. Raises ValueError if it is broken."""
         folder = self.get_skill_dir(name)
-        if folder.parent != self.base_dir or not (folder / self.SKILL_MD_FILE).is_file():
+        if not _is_name(name) or not (folder / self.SKILL_MD_FILE).is_file():
             return None
         try:
             text = (folder / self.SKILL_MD_FILE).read_text(encoding="utf-8")
@@ -59,7 +61,7 @@ class SkillDirectoryReader:
         Files that a link leads to outside of the folder are none of it.
         """
         folder = self.get_skill_dir(name)
-        if folder.parent != self.base_dir or not folder.is_dir():
+        if not _is_name(name) or not folder.is_dir():
             return {}
         found = {}
         for path in Skill(name, "", "", folder).files():
@@ -72,3 +74,8 @@ class SkillDirectoryReader:
             except UnicodeDecodeError:
                 found[path] = f"base64: {base64.b64encode(data).decode()}"
         return found
+
+
+def _is_name(name: str) -> bool:
+    """Whether it is one name, and leads to no other folder."""
+    return Path(name).name == name and name not in ("", "..")
