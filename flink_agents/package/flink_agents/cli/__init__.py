@@ -1,0 +1,1 @@
+"""As in Flink Agents; its programs are in the modules below."""
