@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
+from typing import Final
 
 from ..agent.errors import UsageError
-from .reading import PACKAGE
 
-__all__ = ["BesideFlinkAgentsError", "refuse_mixed_package", "their_folder"]
+__all__ = ["PACKAGE", "BesideFlinkAgentsError", "refuse_mixed_package", "their_folder"]
+
+PACKAGE: Final = Path(__file__).parent / "package" / "flink_agents"
+"""The modules of Flink Agents, as tamias has them."""
 
 
 class BesideFlinkAgentsError(UsageError, ImportError):
@@ -34,8 +37,10 @@ def refuse_mixed_package(folder: Path) -> None:
     Raises:
         BesideFlinkAgentsError: it is.
     """
+    if folder == PACKAGE:
+        return
     theirs = their_folder()
-    if theirs is None or theirs.resolve() != folder.resolve() or folder == PACKAGE:
+    if theirs is None or theirs.resolve() != folder.resolve():
         return
     msg = f"flink-agents and tamias-flink-agents are both installed in {folder}: it is of neither."
     hint = (

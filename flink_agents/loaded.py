@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Final
 
 from .dialect import VARIABLE, dialect
-from .reading import PACKAGE
+from .installed import PACKAGE
 
 __all__ = ["Modules"]
 

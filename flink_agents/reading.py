@@ -13,11 +13,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from .installed import PACKAGE
 from .names import ONLY_IN, SIGNS
 
 __all__ = [
     "DIALECTS",
-    "PACKAGE",
     "Certainty",
     "Import",
     "Source",
@@ -29,9 +29,6 @@ __all__ = [
 ]
 
 DIALECTS: Final = ("0.2", "0.3", "0.4")
-PACKAGE: Final = Path(__file__).parent / "package" / "flink_agents"
-"""The modules of Flink Agents, as tamias has them."""
-
 _ROOT: Final = "flink_agents"
 _THEIR_PROGRAMS: Final = ("examples", "e2e_tests")
 """Folders of Flink Agents that hold programs, not the library."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..agent.errors import TargetError
 from .dialect import VARIABLE, dialect_of_program
-from .reading import PACKAGE
+from .installed import PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
