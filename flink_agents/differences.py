@@ -21,6 +21,7 @@ _SERIAL: Final = (
 _JOURNAL: Final = (
     "is not needed: finished calls are in the job's own state, exactly once without it"
 )
+_UNUSED: Final = "has no effect"
 _JAVA: Final = "needs Java: the extra `flink`, and the jars of the class"
 
 CALLS: Final[dict[str, str]] = {
@@ -34,13 +35,17 @@ CALLS: Final[dict[str, str]] = {
 
 KEYS: Final[dict[str, str]] = {
     "actionStateStoreBackend": _JOURNAL,
-    "kafka": _JOURNAL,
+    "baseLogDir": f"{_UNUSED}: the event log is in the state directory, below `events`",
+    "event-listeners": "are classes of Java: read the event log, or use metrics and traces",
+    "event-log.trace.enabled": f"{_UNUSED}: the event log has executions in any case",
+    "eventLoggerType": f"{_UNUSED}: events are in the event log of the state directory",
     "fluss": _JOURNAL,
-    "event-listeners": "are classes of Java there: read the event log, or use metrics and traces",
-    "eventLoggerType": "has no effect: events are in the event log of the state directory",
-    "num-async-threads": "has no effect: awaited calls run on the event loop of their worker",
+    "job-identifier": f"{_UNUSED}: a job is its state directory, or its operator in Flink",
+    "kafka": _JOURNAL,
+    "long-term-memory.async-compaction.thread-count": f"{_UNUSED}: there are no such threads",
+    "prettyPrint": f"{_UNUSED}: each record is one line",
 }
-"""By the beginning of an option's key; of the constant's name, in capitals."""
+"""By the beginning of an option's key, which tamias accepts and has no use for."""
 
 _SETTERS: Final = frozenset({"set", "set_str", "set_int", "set_bool", "set_float"})
 
@@ -70,8 +75,14 @@ def _all_in(tree: ast.AST) -> Iterator[Difference]:
                 yield Difference(node.lineno, name, CALLS[name])
             if name in _SETTERS and node.args and isinstance(node.args[0], ast.Constant):
                 yield from _of_key(node.lineno, str(node.args[0].value))
-        elif isinstance(node, ast.Attribute) and node.attr.isupper():
+        elif isinstance(node, ast.Attribute) and _is_options(node.value):
             yield from _of_key(node.lineno, node.attr)
+
+
+def _is_options(node: ast.expr) -> bool:
+    """Whether an expression is a class of options, by its name."""
+    name = getattr(node, "attr", None) or getattr(node, "id", "")
+    return str(name).endswith("Options")
 
 
 def _of_key(line: int, key: str) -> Iterator[Difference]:
@@ -81,4 +92,4 @@ def _of_key(line: int, key: str) -> Iterator[Difference]:
 
 
 def _plain(key: str) -> str:
-    return key.replace("_", "").replace("-", "").lower()
+    return key.replace("_", "").replace("-", "").replace(".", "").lower()
