@@ -152,7 +152,12 @@ if TYPE_CHECKING:
         MemorySetItem,
     )
     from .agent.models.chat_model import BaseChatModelConnection, BaseChatModelSetup
-    from .agent.models.embedding_model import BaseEmbeddingModelConnection, BaseEmbeddingModelSetup
+    from .agent.models.embedding_model import (
+        BaseEmbeddingModelConnection,
+        BaseEmbeddingModelSetup,
+        EmbeddingResult,
+        EmbeddingTokenUsage,
+    )
     from .agent.models.output_schema import STRUCTURED_OUTPUT, OutputParseError, OutputSchema
     from .agent.models.vector_store import (
         BaseVectorStore,
@@ -223,7 +228,10 @@ __getattr__ = lazily(
             "CompactionConfig DatetimeRange LongTermMemory MemorySet MemorySetItem"
         ),
         ".agent.models.chat_model": "BaseChatModelConnection BaseChatModelSetup",
-        ".agent.models.embedding_model": "BaseEmbeddingModelConnection BaseEmbeddingModelSetup",
+        ".agent.models.embedding_model": (
+            "BaseEmbeddingModelConnection BaseEmbeddingModelSetup EmbeddingResult"
+            " EmbeddingTokenUsage"
+        ),
         ".agent.models.output_schema": "OutputParseError OutputSchema STRUCTURED_OUTPUT",
         ".agent.models.vector_store": (
             "BaseVectorStore Collection CollectionManageableVectorStore Document "
@@ -327,6 +335,8 @@ __all__ = [
     "Document",
     "DocumentBlock",
     "DurableCallError",
+    "EmbeddingResult",
+    "EmbeddingTokenUsage",
     "EndOfInputEvent",
     "EnvironmentSetupError",
     "EnvironmentUseError",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast
 
 from pydantic import Field, field_validator
 from pydantic_core import to_jsonable_python
@@ -18,15 +19,41 @@ from ..errors import AgentDefinitionError
 from ..limits.limited_call import Route
 from ..naming.public import public
 from ..resources.resource import Resource, ResourceType
+from ..resources.usage import TokenUsage
 from ..tracing.executions import EMBEDDING
 from ..waiting.retry import RetryPolicy
 from ..waiting.threads import call_in_thread
 from .durable_resource import DurableResource, ResourceCall, declared_name, own_durability
 
-__all__ = ["BaseEmbeddingModelConnection", "BaseEmbeddingModelSetup"]
+__all__ = [
+    "BaseEmbeddingModelConnection",
+    "BaseEmbeddingModelSetup",
+    "EmbeddingResult",
+    "EmbeddingTokenUsage",
+]
 
 Vectors = list[float] | list[list[float]]
 """A vector, or one for each of several texts."""
+
+V = TypeVar("V", list[float], list[list[float]], list[float] | list[list[float]])
+
+
+@public
+@dataclass(frozen=True)
+class EmbeddingTokenUsage:
+    """The tokens that a call of an embedding model has used, as its service counts them."""
+
+    prompt_tokens: int = 0
+    total_tokens: int = 0
+
+
+@public
+@dataclass(frozen=True)
+class EmbeddingResult(Generic[V]):
+    """Vectors, with the tokens that they have cost, if the service says so."""
+
+    embeddings: V
+    token_usage: EmbeddingTokenUsage | None = None
 
 
 @public
@@ -45,6 +72,19 @@ class BaseEmbeddingModelConnection(Resource, ABC):
     async def aembed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
         """The awaitable form of `embed`."""
         return await call_in_thread(partial(self.embed, text, **kwargs))
+
+    def embed_with_usage(self, text: str | Sequence[str], **kwargs: Any) -> EmbeddingResult[Any]:
+        """As `embed`, with the tokens; unless a connection overrides it, they are not known."""
+        return EmbeddingResult(embeddings=self.embed(text, **kwargs))
+
+    async def aembed_with_usage(
+        self, text: str | Sequence[str], **kwargs: Any
+    ) -> EmbeddingResult[Any]:
+        """The awaitable form of `embed_with_usage`."""
+        base, own = BaseEmbeddingModelConnection, type(self)
+        if own.embed_with_usage is base.embed_with_usage:
+            return EmbeddingResult(embeddings=await self.aembed(text, **kwargs))
+        return await call_in_thread(partial(self.embed_with_usage, text, **kwargs))
 
 
 class EmbeddingCall(ResourceCall):
@@ -98,8 +138,51 @@ class EmbeddingCall(ResourceCall):
         return self._setup.embedding_connection().embed(self._text, **self._kwargs)
 
 
+class MeasuredEmbeddingCall(EmbeddingCall):
+    """A call of an embedding model whose result has the tokens."""
+
+    def __init__(
+        self, setup: BaseEmbeddingModelSetup, text: str | list[str], kwargs: dict[str, Any]
+    ) -> None:
+        super().__init__(setup, text, kwargs)
+        self.function = measure_embedding_model
+
+    def asked(self) -> dict[str, Any]:
+        """As of one without the tokens, with another name."""
+        return {**super().asked(), "call": "embed_with_usage"}
+
+    def usage(self, result: Any) -> TokenUsage | None:
+        """The tokens of the texts."""
+        found = result.token_usage if isinstance(result, EmbeddingResult) else None
+        return None if found is None else TokenUsage(prompt_tokens=found.prompt_tokens)
+
+    def to_json(self, answer: Any) -> Any:
+        """The vectors and the tokens."""
+        return asdict(answer)
+
+    def from_json(self, recorded: Any) -> Any:
+        """The result."""
+        usage = recorded["token_usage"]
+        found = None if usage is None else EmbeddingTokenUsage(**usage)
+        return EmbeddingResult(embeddings=recorded["embeddings"], token_usage=found)
+
+    async def perform(self, route: int) -> Any:  # noqa: ARG002 (there is one)
+        """Ask the connection."""
+        connection = self._setup.embedding_connection()
+        return await connection.aembed_with_usage(self._text, **self._kwargs)
+
+    def perform_now(self, route: int) -> Any:  # noqa: ARG002 (there is one)
+        """Ask the connection; blocks."""
+        return self._setup.embedding_connection().embed_with_usage(self._text, **self._kwargs)
+
+
 def call_embedding_model(*asked: Any) -> Vectors:
     """Name calls of embedding models in the journal; not called."""
+    raise NotImplementedError(asked)
+
+
+def measure_embedding_model(*asked: Any) -> EmbeddingResult[Any]:
+    """Name calls that return the tokens, too, in the journal; not called."""
     raise NotImplementedError(asked)
 
 
@@ -155,16 +238,30 @@ class BaseEmbeddingModelSetup(DurableResource, ABC):
         calls = self._embedding_calls(text, kwargs)
         return _joined(text, [await self._amake(call, **self._call_options()) for call in calls])
 
+    def embed_with_usage(self, text: str | Sequence[str], **kwargs: Any) -> EmbeddingResult[Any]:
+        """As `embed`, with the tokens, if the service says so."""
+        calls = self._embedding_calls(text, kwargs, MeasuredEmbeddingCall)
+        return _summed(text, [self._make(call, **self._call_options()) for call in calls])
+
+    async def aembed_with_usage(
+        self, text: str | Sequence[str], **kwargs: Any
+    ) -> EmbeddingResult[Any]:
+        """The awaitable form of `embed_with_usage`."""
+        calls = self._embedding_calls(text, kwargs, MeasuredEmbeddingCall)
+        return _summed(text, [await self._amake(call, **self._call_options()) for call in calls])
+
     def _embedding_calls(
-        self, text: str | Sequence[str], kwargs: dict[str, Any]
+        self,
+        text: str | Sequence[str],
+        kwargs: dict[str, Any],
+        kind: type[EmbeddingCall] = EmbeddingCall,
     ) -> list[EmbeddingCall]:
         merged = {**self.model_kwargs, **kwargs}
         if isinstance(text, str):
-            return [EmbeddingCall(self, text, merged)]
+            return [kind(self, text, merged)]
         texts, size = list(text), self.batch_size
         return [
-            EmbeddingCall(self, texts[begin : begin + size], merged)
-            for begin in range(0, len(texts), size)
+            kind(self, texts[begin : begin + size], merged) for begin in range(0, len(texts), size)
         ]
 
     def _call_options(self) -> dict[str, Any]:
@@ -191,6 +288,19 @@ def _joined(text: str | Sequence[str], answers: list[Vectors]) -> Vectors:
     if isinstance(text, str):
         return answers[0]
     return [vector for answer in answers for vector in cast("list[list[float]]", answer)]
+
+
+def _summed(text: str | Sequence[str], results: list[EmbeddingResult[Any]]) -> EmbeddingResult[Any]:
+    """The vectors of all calls, and the sum of their tokens, if all say them."""
+    vectors = _joined(text, [result.embeddings for result in results])
+    known = [result.token_usage for result in results if result.token_usage is not None]
+    if not results or len(known) < len(results):
+        return EmbeddingResult(embeddings=vectors)
+    usage = EmbeddingTokenUsage(
+        prompt_tokens=sum(each.prompt_tokens for each in known),
+        total_tokens=sum(each.total_tokens for each in known),
+    )
+    return EmbeddingResult(embeddings=vectors, token_usage=usage)
 
 
 _CHARACTERS_PER_TOKEN: Final = 4

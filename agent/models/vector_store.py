@@ -185,8 +185,7 @@ class BaseVectorStore(DurableResource, ABC):
         """
         given, bare = _split(documents)
         if bare:
-            vectors = self._embedding_model().embed([document.content for document in bare])
-            _give(bare, vectors)
+            _give(bare, self._embedded([document.content for document in bare]))
         ids: list[str] = self._make(self._adding(given, collection_name, kwargs))
         return ids
 
@@ -204,8 +203,7 @@ class BaseVectorStore(DurableResource, ABC):
         given, bare = _split(documents)
         _check_ids(given)
         if bare:
-            vectors = self._embedding_model().embed([document.content for document in bare])
-            _give(bare, vectors)
+            _give(bare, self._embedded([document.content for document in bare]))
         self._make(self._adding(given, collection_name, kwargs, "_update_embedding"))
 
     @own_durability
@@ -246,8 +244,7 @@ class BaseVectorStore(DurableResource, ABC):
         """The awaitable form of `add`."""
         given, bare = _split(documents)
         if bare:
-            vectors = await self._embedding_model().aembed([document.content for document in bare])
-            _give(bare, vectors)
+            _give(bare, await self._aembedded([document.content for document in bare]))
         ids: list[str] = await self._amake(self._adding(given, collection_name, kwargs))
         return ids
 
@@ -262,8 +259,7 @@ class BaseVectorStore(DurableResource, ABC):
         given, bare = _split(documents)
         _check_ids(given)
         if bare:
-            vectors = await self._embedding_model().aembed([document.content for document in bare])
-            _give(bare, vectors)
+            _give(bare, await self._aembedded([document.content for document in bare]))
         await self._amake(self._adding(given, collection_name, kwargs, "_update_embedding"))
 
     @own_durability
@@ -343,6 +339,14 @@ class BaseVectorStore(DurableResource, ABC):
         del documents, collection_name, kwargs
         msg = f"{type(self).__name__} cannot update documents."
         raise AgentDefinitionError(msg, hint="Delete them, and add the new ones.")
+
+    def _embedded(self, texts: list[str]) -> Vectors:
+        """The vectors of texts, asked for together."""
+        return self._embedding_model().embed(texts)
+
+    async def _aembedded(self, texts: list[str]) -> Vectors:
+        """The awaitable form of `_embedded`."""
+        return await self._embedding_model().aembed(texts)
 
     def _embedding_model(self) -> BaseEmbeddingModelSetup:
         if self.get_resource is None:

@@ -14,6 +14,8 @@ from pydantic import ConfigDict, Field
 from ...agent.models.embedding_model import (
     BaseEmbeddingModelConnection,
     BaseEmbeddingModelSetup,
+    EmbeddingResult,
+    EmbeddingTokenUsage,
     Vectors,
 )
 from ...agent.naming.public import public
@@ -68,33 +70,62 @@ class OpenAIEmbeddingModelConnection(KeyedConnection, BaseEmbeddingModelConnecti
             ModelError: the service refuses, fails, or cannot be reached.
             MissingExtraError: the extra ``openai`` is not installed.
         """
-        service = self._service()
-        body, how = _request(kwargs)
-        vectors: list[list[float]] = []
-        for batch in _batches(text, self.TEXTS):
-            answer = service.post(_PATH, {**body, "input": batch}, how)
-            vectors += self._vectors(answer, len(batch))
-        return vectors[0] if isinstance(text, str) else vectors
+        found: Vectors = self.embed_with_usage(text, **kwargs).embeddings
+        return found
 
     async def aembed(self, text: str | Sequence[str], **kwargs: Any) -> Vectors:
         """The awaitable form of `embed`; requests for many texts overlap."""
+        found: Vectors = (await self.aembed_with_usage(text, **kwargs)).embeddings
+        return found
+
+    def embed_with_usage(self, text: str | Sequence[str], **kwargs: Any) -> EmbeddingResult[Any]:
+        """As `embed`, with the tokens."""
+        service = self._service()
+        body, how = _request(kwargs)
+        batches = list(_batches(text, self.TEXTS))
+        answers = [service.post(_PATH, {**body, "input": batch}, how) for batch in batches]
+        return self._result(text, batches, answers)
+
+    async def aembed_with_usage(
+        self, text: str | Sequence[str], **kwargs: Any
+    ) -> EmbeddingResult[Any]:
+        """The awaitable form of `embed_with_usage`."""
         service = self._service()
         body, how = _request(kwargs)
         places = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(batch: list[str]) -> list[list[float]]:
+        async def one(batch: list[str]) -> Answer:
             async with places:
-                answer = await service.apost(_PATH, {**body, "input": batch}, how)
-            return self._vectors(answer, len(batch))
+                return await service.apost(_PATH, {**body, "input": batch}, how)
 
-        tasks = [asyncio.ensure_future(one(batch)) for batch in _batches(text, self.TEXTS)]
+        batches = list(_batches(text, self.TEXTS))
+        tasks = [asyncio.ensure_future(one(batch)) for batch in batches]
         try:
-            found = await asyncio.gather(*tasks)
+            answers = await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
-        vectors = [vector for each in found for vector in each]
-        return vectors[0] if isinstance(text, str) else vectors
+        return self._result(text, batches, answers)
+
+    def _result(
+        self, text: str | Sequence[str], batches: list[list[str]], answers: Sequence[Answer]
+    ) -> EmbeddingResult[Any]:
+        vectors = [
+            vector
+            for batch, answer in zip(batches, answers, strict=True)
+            for vector in self._vectors(answer, len(batch))
+        ]
+        usages = [_usage_of(answer) for answer in answers]
+        known = [usage for usage in usages if usage is not None]
+        return EmbeddingResult(
+            embeddings=vectors[0] if isinstance(text, str) else vectors,
+            token_usage=None
+            if not known or len(known) < len(usages)
+            else EmbeddingTokenUsage(
+                prompt_tokens=sum(each.prompt_tokens for each in known),
+                total_tokens=sum(each.total_tokens for each in known),
+            ),
+        )
 
     def _vectors(self, answer: Answer, count: int) -> list[list[float]]:
         try:
@@ -153,6 +184,21 @@ def _batches(text: str | Sequence[str], most: int) -> Iterator[list[str]]:
         length += len(each)
     if batch:
         yield batch
+
+
+def _usage_of(answer: Answer) -> EmbeddingTokenUsage | None:
+    """The tokens of one answer; None if the service does not say."""
+    usage = answer.body.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    counts = [usage.get(name) for name in ("prompt_tokens", "total_tokens")]
+    prompt, total = (count if isinstance(count, int) else None for count in counts)
+    if prompt is None and total is None:
+        return None
+    return EmbeddingTokenUsage(
+        prompt_tokens=total or 0 if prompt is None else prompt,
+        total_tokens=prompt or 0 if total is None else total,
+    )
 
 
 def _vector(value: Any) -> list[float]:

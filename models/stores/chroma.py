@@ -47,6 +47,7 @@ class ChromaVectorStore(CollectionManageableVectorStore):
 
     For searching and getting, ``filters`` (values that metadata must have), ``where``
     and ``where_document`` (Chroma's own conditions) are known, also in ``extra_args`` of a query.
+    The ``score`` of what is found is Chroma's distance: less is nearer.
     """
 
     persist_directory: str | None = Field(default=None, description="A folder.")
@@ -134,7 +135,7 @@ class ChromaVectorStore(CollectionManageableVectorStore):
         found = self._collection(collection_name).query(
             query_embeddings=[embedding],
             n_results=limit,
-            include=["documents", "metadatas", "embeddings"],
+            include=["documents", "metadatas", "embeddings", "distances"],
             **_conditions(kwargs),
         )
         first = {name: values[0] for name, values in found.items() if _is_filled(values)}
@@ -230,7 +231,7 @@ class ChromaVectorStore(CollectionManageableVectorStore):
                 f" (chroma run --path {folder}) and give its host and port."
             )
             self._folder_lock = FolderLock(folder, "Chroma's folder", hint)
-            return chromadb.PersistentClient(str(folder), **place)
+            return chromadb.PersistentClient(path=str(folder), **place)
         logger.warning(
             "Documents of this ChromaVectorStore are in the memory of one worker, and end with it:"
             " give persist_directory or host."
@@ -287,15 +288,17 @@ def _documents(ids: Sequence[str], found: dict[str, Any]) -> list[Document]:
         values = found.get(name)
         return values if values is not None else [None] * len(ids)
 
-    rows = zip(ids, column("documents"), column("metadatas"), column("embeddings"), strict=True)
+    names = ("documents", "metadatas", "embeddings", "distances")
+    rows = zip(ids, *map(column, names), strict=True)
     return [
         Document(
             id=id_,
             content=content or "",
             metadata=dict(metadata or {}),
             embedding=None if embedding is None else [float(number) for number in embedding],
+            score=None if distance is None else float(distance),
         )
-        for id_, content, metadata, embedding in rows
+        for id_, content, metadata, embedding, distance in rows
     ]
 
 
