@@ -78,9 +78,7 @@ def _one(vector: Any) -> list[float]:
     return [float(number) for number in vector]
 
 
-class CollectionManageableVectorStore(
-    BaseVectorStore, tamias.CollectionManageableVectorStore, ABC
-):
+class CollectionManageableVectorStore(BaseVectorStore, tamias.CollectionManageableVectorStore, ABC):
     """A vector store that has collections."""
 
     def create_collection_if_not_exists(self, name: str, **kwargs: Any) -> None:
