@@ -1,5 +1,20 @@
 """As `flink_agents.api.embedding_models.embedding_model` of Flink Agents."""
 
-from tamias import BaseEmbeddingModelConnection, BaseEmbeddingModelSetup
+from typing import TypeVar
 
-__all__ = ["BaseEmbeddingModelConnection", "BaseEmbeddingModelSetup"]
+from tamias import (
+    BaseEmbeddingModelConnection,
+    BaseEmbeddingModelSetup,
+    EmbeddingResult,
+    EmbeddingTokenUsage,
+)
+
+__all__ = [
+    "BaseEmbeddingModelConnection",
+    "BaseEmbeddingModelSetup",
+    "EmbeddingResult",
+    "EmbeddingTokenUsage",
+    "EmbeddingValue",
+]
+
+EmbeddingValue = TypeVar("EmbeddingValue", list[float], list[list[float]])

@@ -1,5 +1,101 @@
 """As `flink_agents.integrations.embedding_models.openai_embedding_model` of Flink Agents."""
 
-from tamias import OpenAIEmbeddingModelConnection, OpenAIEmbeddingModelSetup
+from __future__ import annotations
 
-__all__ = ["OpenAIEmbeddingModelConnection", "OpenAIEmbeddingModelSetup"]
+from typing import Any, Final
+
+import tamias
+from flink_agents.integrations.chat_models.given_clients import GivenOpenAI
+from pydantic import ConfigDict, Field, PrivateAttr
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "DEFAULT_MAX_RETRIES",
+    "DEFAULT_REQUEST_TIMEOUT",
+    "OpenAIEmbeddingModelConnection",
+    "OpenAIEmbeddingModelSetup",
+]
+
+DEFAULT_REQUEST_TIMEOUT: Final = 30.0
+DEFAULT_BASE_URL: Final = "https://api.openai.com/v1"
+DEFAULT_MAX_RETRIES: Final = 3
+
+
+class OpenAIEmbeddingModelConnection(tamias.OpenAIEmbeddingModelConnection):
+    """The way to OpenAI's embeddings."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
+
+    # As in Flink Agents a plain text, which nothing shows by itself.
+    api_key: str | None = Field(default=None, repr=False)
+    base_url: str | None = DEFAULT_BASE_URL
+    organization: str | None = None
+    project: str | None = None
+
+    # Where a program of Flink Agents puts a client of its own.
+    __client: Any = PrivateAttr(default=None)
+    _made_client: Any = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any) -> None:
+        """Have the account named in each request."""
+        super().model_post_init(context)
+        names = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
+        told = {name: value for name, value in names.items() if value}
+        if told:
+            self.default_headers = {**told, **(self.default_headers or {})}
+
+    @property
+    def client(self) -> Any:
+        """A client of OpenAI's library: the one that was given, or one of its own.
+
+        Calls of the model are not made by the latter, which blocks.
+        """
+        if self.__client is not None:
+            return self.__client
+        if self._made_client is None:
+            from openai import OpenAI  # noqa: PLC0415 (an extra)
+
+            self._made_client = OpenAI(
+                api_key=self.api_key,
+                base_url=self.base_url,
+                timeout=self.request_timeout,
+                organization=self.organization,
+                project=self.project,
+                max_retries=self.max_retries,
+            )
+        return self._made_client
+
+    def _service(self) -> Any:
+        real = super()._service
+        return real() if self.__client is None else GivenOpenAI(self.__client, real)
+
+    def close(self) -> None:
+        """Close all clients."""
+        super().close()
+        for client in (self.__client, self._made_client):
+            if client is not None:
+                client.close()
+        self.__client = self._made_client = None
+
+
+class OpenAIEmbeddingModelSetup(tamias.OpenAIEmbeddingModelSetup):
+    """An embedding model of OpenAI."""
+
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    user: str | None = None
+
+    def __init__(self, **data: Any) -> None:
+        """Take the arguments; those that are None, and may not be, are as if not given."""
+        super().__init__(
+            **{
+                name: each
+                for name, each in data.items()
+                if each is not None or name != "additional_kwargs"
+            }
+        )
+
+    @property
+    def model_kwargs(self) -> dict[str, Any]:
+        """The model and its parameters."""
+        return {**({"user": self.user} if self.user else {}), **super().model_kwargs}

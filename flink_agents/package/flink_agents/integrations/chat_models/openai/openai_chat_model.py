@@ -1,5 +1,147 @@
 """As `flink_agents.integrations.chat_models.openai.openai_chat_model` of Flink Agents."""
 
-from tamias import OpenAIChatModelConnection, OpenAIChatModelSetup
+from __future__ import annotations
 
-__all__ = ["OpenAIChatModelConnection", "OpenAIChatModelSetup"]
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import tamias
+from flink_agents.integrations.chat_models.given_clients import GivenOpenAI, PeerConnection
+from flink_agents.integrations.chat_models.openai.openai_utils import resolve_openai_credentials
+from pydantic import ConfigDict, Field, PrivateAttr
+from tamias.flink_agents.dialect import dialect
+
+__all__ = [
+    "DEFAULT_OPENAI_MODEL",
+    "DEFAULT_TEMPERATURE",
+    "MAX_OPENAI_RETRIES",
+    "MAX_OPENAI_TIMEOUT_SECONDS",
+    "OpenAIChatModelConnection",
+    "OpenAIChatModelSetup",
+]
+
+DEFAULT_OPENAI_MODEL: Final = "gpt-4o-mini" if dialect() == "0.4" else "gpt-3.5-turbo"
+DEFAULT_TEMPERATURE: Final = 0.1
+MAX_OPENAI_TIMEOUT_SECONDS: Final = 2_147_483.647
+MAX_OPENAI_RETRIES: Final = 2_147_483_647
+
+_NO_TEXT: Final = re.compile(r".*-(?:audio|realtime|transcribe|tts)")
+_WITH_SCHEMAS: Final = re.compile(
+    r"(?:gpt-4o-(?:mini|search-preview)|gpt-4\.1|gpt-5|o3|o4-mini).*"
+    r"|gpt-4o(?:-2024-(?:08-06|11-20))?|o1(?:-2024-12-17)?"
+)
+"""Models of which OpenAI says that they keep to a JSON schema."""
+
+
+class OpenAIConnection(PeerConnection):
+    """What connections by OpenAI's library share."""
+
+    # As in Flink Agents a plain text, which nothing shows by itself.
+    api_key: str | None = Field(default=None, repr=False)
+    timeout: float = Field(
+        default=60,
+        ge=0,
+        le=MAX_OPENAI_TIMEOUT_SECONDS,
+        allow_inf_nan=False,
+        description="Seconds that the service may be silent for; 0 for no limit.",
+    )
+    max_retries: int = Field(
+        default=3,
+        ge=0,
+        le=MAX_OPENAI_RETRIES,
+        description="Not used: durable calls have a retry policy of their own.",
+    )
+
+    _made_client: Any = PrivateAttr(default=None)
+
+    def _read_seconds(self) -> float:
+        return self.timeout or MAX_OPENAI_TIMEOUT_SECONDS
+
+    def _service(self) -> Any:
+        real = super()._service  # type: ignore[misc]  # that of tamias's class, behind this one
+        given = self._given()
+        return real() if given is None else GivenOpenAI(given, real)
+
+    @property
+    def client(self) -> Any:
+        """A client of OpenAI's library: the one that was given, or one of its own.
+
+        Calls of the model are not made by the latter, which blocks.
+        """
+        if self._client is not None:
+            return self._client
+        if self._made_client is None:
+            self._made_client = self._new_client()
+        return self._made_client
+
+    def _new_client(self) -> Any:
+        raise NotImplementedError
+
+    def _client_arguments(self) -> dict[str, Any]:
+        return {
+            "api_key": self.api_key or None,
+            "timeout": self.timeout or None,
+            "max_retries": self.max_retries,
+        }
+
+    def close(self) -> None:
+        """Close all clients."""
+        super().close()
+        for client in (self._client, self._made_client):
+            if client is not None:
+                client.close()
+        self._client = self._made_client = None
+
+
+class OpenAIChatModelConnection(OpenAIConnection, tamias.OpenAIChatModelConnection):
+    """The way to OpenAI, or to a service that speaks its protocol."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
+
+    _http_client: Any = PrivateAttr(default=None)
+
+    def __init__(self, **data: Any) -> None:
+        """Find the key and the address, and take an HTTP client, if one is given."""
+        http_client, _ = data.pop("http_client", None), data.pop("async_http_client", None)
+        found = resolve_openai_credentials(data.get("api_key"), data.get("api_base_url"))
+        super().__init__(**{**data, "api_key": found[0], "api_base_url": found[1]})
+        self._http_client = http_client
+        if http_client is not None and self.timeout == 0:
+            http_client.timeout = None
+
+    def _given(self) -> Any:
+        return self.client if self._http_client is not None else self._client
+
+    def _new_client(self) -> Any:
+        from openai import OpenAI  # noqa: PLC0415 (an extra)
+
+        return OpenAI(
+            base_url=self.api_base_url,
+            default_headers=self.default_headers,
+            http_client=self._http_client,
+            **self._client_arguments(),
+        )
+
+    def supports_native_structured_output(self, model: str | None = None) -> bool:
+        """The models of which OpenAI says so; others are told the schema in words."""
+        if not model or _NO_TEXT.match(model):
+            return False
+        return _WITH_SCHEMAS.fullmatch(model) is not None
+
+
+class OpenAIChatModelSetup(tamias.OpenAIChatModelSetup):
+    """A chat model of OpenAI, or of a service that speaks its protocol."""
+
+    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+
+    model: str = DEFAULT_OPENAI_MODEL
+
+    def __init__(self, **data: Any) -> None:
+        """Take the arguments; those that are None, and may not be, are as if not given."""
+        super().__init__(**without_none(data, "additional_kwargs", "model"))
+
+
+def without_none(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The arguments without those of these names that are None."""
+    return {name: value for name, value in data.items() if value is not None or name not in names}
