@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import cloudpickle
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from ...agent.errors import AgentDefinitionError
@@ -28,6 +30,7 @@ _AUTH: Final = {
     "bearer": {"token"},
     "basic": {"username", "password"},
     "api-key": {"key", "header"},
+    "object": {"pickle"},
 }
 _OPTIONAL: Final = {"header"}
 
@@ -50,8 +53,10 @@ class MCPServer(BaseMCPServer):
     sse_read_timeout: float = 300.0
     """Seconds for the answer of a call."""
     auth: dict[str, str] = Field(default_factory=dict, repr=False)
-    """``{"type": "bearer", "token": ...}``, ``{"type": "basic", "username": ..., "password": ...}``
-    or ``{"type": "api-key", "key": ..., "header": "X-API-Key"}``."""
+    """Mappings: ``{"type": "bearer", "token": ...}``,
+    ``{"type": "basic", "username": ..., "password": ...}`` and
+    ``{"type": "api-key", "key": ..., "header": "X-API-Key"}``; or an object that signs requests, as
+    MCP's ``OAuthClientProvider``, which the keeper gets a copy of."""
     command: str = ""
     args: list[str] = Field(default_factory=list)
     env: dict[str, str] = Field(default_factory=dict, repr=False)
@@ -76,6 +81,8 @@ class MCPServer(BaseMCPServer):
         """
         # `None` is what peers write for "none".
         given = {name: value for name, value in data.items() if value is not None}
+        if hasattr(given.get("auth"), "async_auth_flow"):
+            given["auth"] = {"type": "object", "pickle": pickled(given["auth"])}
         try:
             super().__init__(**given)
         except ValueError as error:
@@ -300,3 +307,16 @@ class MCPServer(BaseMCPServer):
     def read_resource(self, uri: str) -> str | bytes:
         """As `aread_resource`; blocks."""
         return contents_of(self.requests.make("read", uri=uri))
+
+
+def pickled(auth: Any) -> str:
+    """An object that signs requests, as a text.
+
+    Raises:
+        AgentDefinitionError: it cannot be copied into another process.
+    """
+    try:
+        return base64.b64encode(cloudpickle.dumps(auth)).decode()
+    except Exception as error:
+        msg = f"auth of an MCP server is {type(auth).__name__}, which cannot be copied: {error}"
+        raise AgentDefinitionError(msg, hint="Make it in a module of its own.") from error

@@ -6,6 +6,7 @@ import base64
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+import cloudpickle
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
@@ -41,6 +42,7 @@ class HttpEndpoint:
         async with (
             httpx2.AsyncClient(
                 headers={**given.headers, **_authorization(given.auth)},
+                auth=_flow(given.auth),
                 timeout=timeout,
                 event_hooks={"response": [self._notice]},
             ) as client,
@@ -64,3 +66,10 @@ def _authorization(auth: dict[str, str]) -> dict[str, str]:
     if kind == "api-key":
         return {auth.get("header", "X-API-Key"): auth["key"]}
     return {}
+
+
+def _flow(auth: dict[str, str]) -> Any:
+    """An object that signs requests, as OAuth needs it, which has come with the parameters."""
+    if auth.get("type") != "object":
+        return None
+    return cloudpickle.loads(base64.b64decode(auth["pickle"]))

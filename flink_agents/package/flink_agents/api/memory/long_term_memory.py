@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar, TypeAlias
 
-import tamias
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
+
+import tamias
 from tamias import (
     ChatMessage,
     CompactionConfig,

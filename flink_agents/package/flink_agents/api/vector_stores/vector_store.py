@@ -8,8 +8,9 @@ from __future__ import annotations
 from abc import ABC
 from typing import Any
 
-import tamias
 from pydantic import Field
+
+import tamias
 from tamias import (
     Collection,
     Document,

@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
-import tamias
 from pydantic import PrivateAttr
+
+import tamias
 from tamias import ChatDelta, ChatMessage, OutputSchema, Tool
 
 __all__ = ["GivenAnthropic", "GivenOllama", "GivenOpenAI", "PeerConnection", "schema_of"]
@@ -151,7 +152,7 @@ class GivenOpenAI:
         given = {_OPTIONS[name]: value for name, value in how.items() if name in _OPTIONS}
         try:
             answer = call(**body, **given)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (what is no failure is raised again)
             raise self._real()._failure(error, how) from None  # noqa: SLF001 (what is replaced)
         return Answer(_dumped(answer) or (_embeddings(answer) if embeds else _completion(answer)))
 
@@ -179,7 +180,7 @@ class GivenAnthropic:
         turns = [{**turn, "content": _content(turn["content"])} for turn in body["messages"]]
         try:
             answer = self._client.messages.create(**{**body, "messages": turns}, **given)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (what is no failure is raised again)
             raise self._real()._failure(error, how) from None  # noqa: SLF001 (what is replaced)
         return Answer(_dumped(answer) or _anthropic(answer))
 
@@ -207,7 +208,7 @@ class GivenOllama:
             answer = (
                 self._client.embed(**body) if path == "/api/embed" else self._client.chat(**body)
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (what is no failure is raised again)
             raise self._real()._failure(error, read) from None  # noqa: SLF001 (what is replaced)
         found = _dumped(answer)
         if found is None:
@@ -256,7 +257,8 @@ def _completion(answer: Any) -> dict[str, Any]:
 
 def _embeddings(answer: Any) -> dict[str, Any]:
     data = [
-        {"index": place, "embedding": list(each.embedding)} for place, each in enumerate(answer.data)
+        {"index": place, "embedding": list(each.embedding)}
+        for place, each in enumerate(answer.data)
     ]
     usage = _counts(getattr(answer, "usage", None), "prompt_tokens", "total_tokens")
     return {"data": data, "usage": usage}

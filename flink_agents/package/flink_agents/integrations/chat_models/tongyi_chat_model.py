@@ -11,11 +11,13 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
-import tamias
-from flink_agents.integrations.chat_models.chat_model_utils import to_openai_tool
-from flink_agents.integrations.chat_models.given_clients import Answer, PeerConnection, told
 from pydantic import ConfigDict, Field
+
+import tamias
 from tamias import ChatDelta, ChatMessage, Tool, ToolMetadata
+
+from .chat_model_utils import to_openai_tool
+from .given_clients import Answer, PeerConnection, told
 
 try:
     from dashscope import Generation

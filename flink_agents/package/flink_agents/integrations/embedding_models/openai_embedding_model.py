@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import tamias
-from flink_agents.integrations.chat_models.given_clients import GivenOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr
+
+import tamias
+
+from ..chat_models.given_clients import GivenOpenAI
 
 __all__ = [
     "DEFAULT_BASE_URL",

@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import tamias
-from flink_agents.integrations.chat_models.tongyi_chat_model import checked, key_of
 from pydantic import ConfigDict, Field
+
+import tamias
 from tamias import EmbeddingResult, EmbeddingTokenUsage
+
+from ..chat_models.tongyi_chat_model import checked, key_of
 
 try:
     import dashscope

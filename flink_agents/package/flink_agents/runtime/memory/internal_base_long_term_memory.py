@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from flink_agents.api.memory.long_term_memory import BaseLongTermMemory
+from ...api.memory.long_term_memory import BaseLongTermMemory
 
 __all__ = ["InternalBaseLongTermMemory"]
 

@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-import tamias
-from flink_agents.integrations.chat_models.chat_model_utils import check_length
-from flink_agents.integrations.chat_models.given_clients import GivenAnthropic, PeerConnection
 from pydantic import ConfigDict, Field, PrivateAttr
+
+import tamias
 from tamias import ChatMessage, MessageRole, ToolMetadata
+
+from ..chat_model_utils import check_length
+from ..given_clients import GivenAnthropic, PeerConnection
 
 __all__ = [
     "DEFAULT_ANTHROPIC_MODEL",
@@ -30,9 +32,7 @@ DEFAULT_MAX_TOKENS: Final = 1024
 DEFAULT_TEMPERATURE: Final = 0.1
 DEFAULT_JSON_PREFILL: Final = False
 
-_NEWER: Final = (
-    r"claude-(?:opus-(?:4-[678]|5)|sonnet-(?:4-6|5)|fable-5|mythos-(?:5|preview))"
-)
+_NEWER: Final = r"claude-(?:opus-(?:4-[678]|5)|sonnet-(?:4-6|5)|fable-5|mythos-(?:5|preview))"
 _WITHOUT_PREFILL: Final = re.compile(_NEWER)
 """Models that refuse an answer which others have begun."""
 _WITH_SCHEMAS: Final = re.compile(rf"{_NEWER}|claude-(?:opus|sonnet|haiku)-4-5(?:-.*)?")

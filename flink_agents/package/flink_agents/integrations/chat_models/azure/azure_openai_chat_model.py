@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import ConfigDict
+
 import tamias
-from flink_agents.integrations.chat_models.given_clients import schema_of
-from flink_agents.integrations.chat_models.openai.openai_chat_model import (
+
+from ..given_clients import schema_of
+from ..openai.openai_chat_model import (
     MAX_OPENAI_RETRIES,
     MAX_OPENAI_TIMEOUT_SECONDS,
     OpenAIConnection,
     without_none,
 )
-from pydantic import ConfigDict
 
 __all__ = [
     "MAX_OPENAI_RETRIES",

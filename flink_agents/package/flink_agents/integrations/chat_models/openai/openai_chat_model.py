@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import tamias
-from flink_agents.integrations.chat_models.given_clients import GivenOpenAI, PeerConnection
-from flink_agents.integrations.chat_models.openai.openai_utils import resolve_openai_credentials
 from pydantic import ConfigDict, Field, PrivateAttr
+
+import tamias
 from tamias.flink_agents.dialect import dialect
+
+from ..given_clients import GivenOpenAI, PeerConnection
+from .openai_utils import resolve_openai_credentials
 
 __all__ = [
     "DEFAULT_OPENAI_MODEL",

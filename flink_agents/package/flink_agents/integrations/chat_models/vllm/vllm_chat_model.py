@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import tamias
 from pydantic import ConfigDict
-from flink_agents.integrations.chat_models.openai.openai_chat_model import (
+
+import tamias
+
+from ..openai.openai_chat_model import (
     OpenAIChatModelConnection,
     OpenAIChatModelSetup,
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import tamias
-from flink_agents.integrations.chat_models.given_clients import GivenOllama
 from pydantic import ConfigDict, Field, PrivateAttr
+
+import tamias
+
+from ...chat_models.given_clients import GivenOllama
 
 __all__ = [
     "DEFAULT_REQUEST_TIMEOUT",

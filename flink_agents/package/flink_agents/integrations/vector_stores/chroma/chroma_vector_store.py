@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from pydantic import Field, PrivateAttr, model_validator
+
 import tamias
-from flink_agents.api.vector_stores.vector_store import (
+from tamias.flink_agents.dialect import dialect
+
+from ....api.vector_stores.vector_store import (
     Collection,
     CollectionManageableVectorStore,
     Document,
 )
-from pydantic import Field, PrivateAttr, model_validator
-from tamias.flink_agents.dialect import dialect
 
 __all__ = ["DEFAULT_COLLECTION", "ChromaVectorStore"]
 
@@ -74,7 +76,7 @@ class ChromaVectorStore(CollectionManageableVectorStore):
     def preload(cls, arguments: Mapping[str, Any]) -> None:
         """Check the arguments, and that Chroma is there."""
         store = cls(**arguments)
-        tamias.ChromaVectorStore.preload(store._arguments())  # noqa: SLF001 (its own)
+        tamias.ChromaVectorStore.preload(store._arguments())
 
     @property
     def client(self) -> Any:

@@ -9,9 +9,11 @@ from importlib import import_module
 from threading import RLock
 from typing import Any, Final
 
-import tamias
-from flink_agents.api.vector_stores.vector_store import CollectionManageableVectorStore, Document
 from pydantic import Field, PrivateAttr
+
+import tamias
+
+from ....api.vector_stores.vector_store import CollectionManageableVectorStore, Document
 
 __all__ = ["Mem0VectorStore"]
 

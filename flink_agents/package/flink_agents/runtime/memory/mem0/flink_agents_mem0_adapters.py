@@ -13,13 +13,15 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 os.environ.setdefault("MEM0_TELEMETRY", "False")  # read by the imports below
 
-from flink_agents.api.vector_stores.vector_store import Document
 from mem0.configs.llms.base import BaseLlmConfig
 from mem0.embeddings.base import EmbeddingBase
 from mem0.llms.base import LLMBase
 from mem0.utils.factory import EmbedderFactory, LlmFactory, VectorStoreFactory
 from mem0.vector_stores.base import VectorStoreBase
+
 from tamias import ChatMessage, MessageRole
+
+from ....api.vector_stores.vector_store import Document
 
 __all__ = [
     "PROVIDER",

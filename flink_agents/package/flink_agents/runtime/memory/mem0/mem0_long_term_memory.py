@@ -17,10 +17,12 @@ from enum import Enum
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
-from flink_agents.api.memory.long_term_memory import MemorySet
-from flink_agents.runtime.memory.internal_base_long_term_memory import InternalBaseLongTermMemory
 from pydantic import ConfigDict, Field, PrivateAttr
+
 from tamias import MemorySetItem, ResourceType
+
+from ....api.memory.long_term_memory import MemorySet
+from ..internal_base_long_term_memory import InternalBaseLongTermMemory
 
 __all__ = ["Mem0LongTermMemory"]
 
@@ -96,9 +98,10 @@ class Mem0LongTermMemory(InternalBaseLongTermMemory):
 
     def _opened(self) -> Any:
         """Mem0's memory, on the models and the store of the agent."""
-        from flink_agents.runtime.memory.mem0 import flink_agents_mem0_adapters as adapters
-        from mem0 import Memory
-        from mem0.configs.base import MemoryConfig
+        from mem0 import Memory  # noqa: PLC0415 (an extra)
+        from mem0.configs.base import MemoryConfig  # noqa: PLC0415 (an extra)
+
+        from . import flink_agents_mem0_adapters as adapters  # noqa: PLC0415 (an extra)
 
         find = self.ctx.get_resource
         chat = find(self.chat_model_name, ResourceType.CHAT_MODEL)
@@ -281,7 +284,7 @@ class Mem0LongTermMemory(InternalBaseLongTermMemory):
     ) -> None:
         self._record_ltm_op(op, name, item, value, *caller[:2], enabled=caller.enabled)
 
-    def _record_ltm_op(
+    def _record_ltm_op(  # noqa: PLR0917 (as in Flink Agents)
         self,
         op: str,
         memory_set: str,
