@@ -8,15 +8,23 @@ wait.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, SecretStr
 
 import tamias
 from tamias import ChatDelta, ChatMessage, OutputSchema, Tool
 
-__all__ = ["GivenAnthropic", "GivenOllama", "GivenOpenAI", "PeerConnection", "schema_of"]
+__all__ = [
+    "GivenAnthropic",
+    "GivenOllama",
+    "GivenOpenAI",
+    "PeerConnection",
+    "plain_key",
+    "schema_of",
+    "told",
+]
 
 _OPTIONS: Final = {
     "headers": "extra_headers",
@@ -72,7 +80,7 @@ class PeerConnection(tamias.BaseChatModelConnection):
         tools: list[Tool] | None = None,
         output_schema: Any = None,
         **kwargs: Any,
-    ) -> AsyncIterator[ChatDelta]:
+    ) -> AsyncGenerator[ChatDelta, None]:
         """The answer of `chat`, bit by bit; by a client that is given, in one piece."""
         if self._given() is not None:
             message = await self.achat(messages, tools, output_schema=output_schema, **kwargs)
@@ -109,6 +117,11 @@ def schema_of(
     if not isinstance(wanted, type) or not connection.supports_native_structured_output(model):
         return None
     return OutputSchema(wanted).json_schema
+
+
+def plain_key(key: SecretStr | str | None) -> str | None:
+    """A key as client libraries take it."""
+    return key.get_secret_value() if isinstance(key, SecretStr) else key or None
 
 
 def told(message: ChatMessage, model: str) -> ChatMessage:

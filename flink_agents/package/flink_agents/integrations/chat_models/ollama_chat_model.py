@@ -54,7 +54,7 @@ class OllamaChatModelConnection(PeerConnection, tamias.OllamaChatModelConnection
 
     def _service(self) -> Any:
         given = self._given()
-        real = super()._service  # type: ignore[misc]  # that of tamias's class, behind this one
+        real = super()._service
         return real() if given is None else GivenOllama(given, real)
 
 

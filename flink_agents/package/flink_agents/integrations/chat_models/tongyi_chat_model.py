@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SecretStr
 
 import tamias
 from tamias import ChatDelta, ChatMessage, Tool, ToolMetadata
 
 from .chat_model_utils import to_openai_tool
-from .given_clients import Answer, PeerConnection, told
+from .given_clients import Answer, PeerConnection, plain_key, told
 
 try:
     from dashscope import Generation
@@ -52,6 +52,8 @@ class DashScopeUnavailableError(DashScopeError):
 
 def key_of(given: object) -> str:
     """The key that is given, or that of the environment. Raises a ValueError without one."""
+    if isinstance(given, SecretStr):
+        given = given.get_secret_value()
     key = str(given or os.environ.get("DASHSCOPE_API_KEY") or "").strip()
     if not key:
         msg = "DashScope API key is not provided."
@@ -79,7 +81,7 @@ class TongyiChatModelConnection(PeerConnection, tamias.TongyiChatModelConnection
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
 
     # As in Flink Agents a plain text, which nothing shows by itself.
-    api_key: str | None = Field(default=None, repr=False)
+    api_key: str | SecretStr | None = Field(default=None, repr=False)
     request_timeout: float = Field(default=DEFAULT_REQUEST_TIMEOUT, gt=0)
 
     def __init__(self, **data: Any) -> None:
@@ -105,7 +107,7 @@ class TongyiChatModelConnection(PeerConnection, tamias.TongyiChatModelConnection
         if Generation is None:
             return super().chat(messages, tools, output_schema=output_schema, **kwargs)
         kwargs = {"model": DEFAULT_MODEL, **kwargs}
-        key = kwargs.pop("api_key", self.api_key)
+        key = plain_key(kwargs.pop("api_key", self.api_key))
         model, _, given = self._asked(None, kwargs)
         # It takes conversations and tools as chat completions do.
         request = self._request(messages, tools, None, given)
@@ -138,7 +140,7 @@ class TongyiChatModelConnection(PeerConnection, tamias.TongyiChatModelConnection
         tools: list[Tool] | None = None,
         output_schema: Any = None,
         **kwargs: Any,
-    ) -> AsyncIterator[ChatDelta]:
+    ) -> AsyncGenerator[ChatDelta, None]:
         """The answer of `chat`; bit by bit without DashScope's library only."""
         if Generation is None:
             async for piece in super().astream(

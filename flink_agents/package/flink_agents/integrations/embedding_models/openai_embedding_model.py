@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 import tamias
 
-from ..chat_models.given_clients import GivenOpenAI
+from ..chat_models.given_clients import GivenOpenAI, plain_key
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -29,7 +29,7 @@ class OpenAIEmbeddingModelConnection(tamias.OpenAIEmbeddingModelConnection):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
 
     # As in Flink Agents a plain text, which nothing shows by itself.
-    api_key: str | None = Field(default=None, repr=False)
+    api_key: str | SecretStr | None = Field(default=None, repr=False)
     base_url: str | None = DEFAULT_BASE_URL
     organization: str | None = None
     project: str | None = None
@@ -58,7 +58,7 @@ class OpenAIEmbeddingModelConnection(tamias.OpenAIEmbeddingModelConnection):
             from openai import OpenAI  # noqa: PLC0415 (an extra)
 
             self._made_client = OpenAI(
-                api_key=self.api_key,
+                api_key=plain_key(self.api_key),
                 base_url=self.base_url,
                 timeout=self.request_timeout,
                 organization=self.organization,

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SecretStr
 
 import tamias
 from tamias import EmbeddingResult, EmbeddingTokenUsage
 
+from ..chat_models.given_clients import plain_key
 from ..chat_models.tongyi_chat_model import checked, key_of
 
 try:
@@ -39,7 +40,7 @@ class TongyiEmbeddingModelConnection(tamias.TongyiEmbeddingModelConnection):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
 
     # As in Flink Agents a plain text, which nothing shows by itself.
-    api_key: str | None = Field(default=None, repr=False)
+    api_key: str | SecretStr | None = Field(default=None, repr=False)
 
     def __init__(self, **data: Any) -> None:
         """Find the key. Raises a ValueError without one."""
@@ -58,7 +59,7 @@ class TongyiEmbeddingModelConnection(tamias.TongyiEmbeddingModelConnection):
         given = {"model": DEFAULT_MODEL, **kwargs}
         if dashscope is None:
             return super().embed_with_usage(text, **_compatible(given))
-        given = {"api_key": self.api_key, "timeout": self.request_timeout, **given}
+        given = {"api_key": plain_key(self.api_key), "timeout": self.request_timeout, **given}
         texts = [text] if isinstance(text, str) else list(text)
         batches = [texts[i : i + self.TEXTS] for i in range(0, len(texts), self.TEXTS)]
         answers = [
@@ -99,9 +100,10 @@ def _tokens(answer: Any) -> tuple[int, int] | None:
     usage = getattr(answer, "usage", None)
     if usage is None and isinstance(answer.output, dict):
         usage = answer.output.get("usage")
-    read = usage.get if isinstance(usage, Mapping) else lambda name: getattr(usage, name, None)
-    prompt = read("input_tokens") or read("prompt_tokens")
-    total = read("total_tokens")
+    names = ("input_tokens", "prompt_tokens", "total_tokens")
+    given = usage if isinstance(usage, Mapping) else {n: getattr(usage, n, None) for n in names}
+    prompt = given.get("input_tokens") or given.get("prompt_tokens")
+    total = given.get("total_tokens")
     if not isinstance(prompt, int) and not isinstance(total, int):
         return None
     return int(prompt or total or 0), int(total or prompt or 0)

@@ -107,7 +107,7 @@ class MCPTool(tamias.MCPTool):
         if mcp_server is not None:
             is_made = isinstance(mcp_server, tamias.BaseMCPServer)
             data["server"] = mcp_server if is_made else MCPServer(**mcp_server)
-        super().__init__(metadata=found, **data)
+        super().__init__(metadata=found, **data)  # type: ignore[call-arg]  # `Tool` takes it
 
     @property
     def mcp_server(self) -> Any:

@@ -9,7 +9,7 @@ from ...api.memory.long_term_memory import BaseLongTermMemory
 __all__ = ["InternalBaseLongTermMemory"]
 
 
-class InternalBaseLongTermMemory(BaseLongTermMemory, ABC):
+class InternalBaseLongTermMemory(BaseLongTermMemory, ABC):  # type: ignore[metaclass]  # a subclass
     """A long-term memory that is told which key it is used for."""
 
     def configure_observation(

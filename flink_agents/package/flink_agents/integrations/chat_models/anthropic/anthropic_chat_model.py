@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 import tamias
 from tamias import ChatMessage, MessageRole, ToolMetadata
 
 from ..chat_model_utils import check_length
-from ..given_clients import GivenAnthropic, PeerConnection
+from ..given_clients import GivenAnthropic, PeerConnection, plain_key
 
 __all__ = [
     "DEFAULT_ANTHROPIC_MODEL",
@@ -49,7 +49,7 @@ class AnthropicChatModelConnection(PeerConnection, tamias.AnthropicChatModelConn
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
 
     # As in Flink Agents a plain text, which nothing shows by itself.
-    api_key: str | None = Field(default=None, repr=False)
+    api_key: str | SecretStr | None = Field(default=None, repr=False)
     timeout: float = Field(default=60, ge=0, description="Seconds; 0 for no limit.")
 
     _made_client: Any = PrivateAttr(default=None)
@@ -66,7 +66,9 @@ class AnthropicChatModelConnection(PeerConnection, tamias.AnthropicChatModelConn
             from anthropic import Anthropic  # noqa: PLC0415 (an extra)
 
             self._made_client = Anthropic(
-                api_key=self.api_key, max_retries=self.max_retries, timeout=self.timeout or None
+                api_key=plain_key(self.api_key),
+                max_retries=self.max_retries,
+                timeout=self.timeout or None,
             )
         return self._made_client
 
@@ -88,7 +90,7 @@ class AnthropicChatModelConnection(PeerConnection, tamias.AnthropicChatModelConn
 
     def _service(self) -> Any:
         given = self._given()
-        real = super()._service  # type: ignore[misc]  # that of tamias's class, behind this one
+        real = super()._service
         return real() if given is None else GivenAnthropic(given, real)
 
     def _place(self) -> Any:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 import tamias
 from tamias.flink_agents.dialect import dialect
 
-from ..given_clients import GivenOpenAI, PeerConnection
+from ..given_clients import GivenOpenAI, PeerConnection, plain_key
 from .openai_utils import resolve_openai_credentials
 
 __all__ = [
@@ -40,7 +40,7 @@ class OpenAIConnection(PeerConnection):
     """What connections by OpenAI's library share."""
 
     # As in Flink Agents a plain text, which nothing shows by itself.
-    api_key: str | None = Field(default=None, repr=False)
+    api_key: str | SecretStr | None = Field(default=None, repr=False)
     timeout: float = Field(
         default=60,
         ge=0,
@@ -82,7 +82,7 @@ class OpenAIConnection(PeerConnection):
 
     def _client_arguments(self) -> dict[str, Any]:
         return {
-            "api_key": self.api_key or None,
+            "api_key": plain_key(self.api_key),
             "timeout": self.timeout or None,
             "max_retries": self.max_retries,
         }

@@ -29,6 +29,7 @@ __all__ = [
     "FlinkAgentsLLM",
     "FlinkAgentsLlmConfig",
     "FlinkAgentsMem0VectorStore",
+    "FlinkAgentsProviderConfig",
 ]
 
 PROVIDER: Final = "flink_agents"
@@ -188,6 +189,23 @@ class FlinkAgentsMem0VectorStore(VectorStoreBase):  # type: ignore[misc]  # as a
         """The documents with these metadata, in a list of its own as Mem0 has it."""
         known = self._store.get(collection_name=self._collection, filters=filters, limit=limit)
         return [[_found(each) for each in known]]
+
+
+class FlinkAgentsProviderConfig:
+    """Where a vector store of an agent is, as Mem0 asks for it."""
+
+    def __init__(self, vector_store: Any, **_: Any) -> None:
+        self.vector_store = vector_store
+
+    @property
+    def collection_name(self) -> str:
+        """The collection that is used."""
+        name: str | None = self.vector_store.collection
+        return name or FlinkAgentsMem0VectorStore.DEFAULT_COLLECTION
+
+    def model_dump(self) -> dict[str, Any]:
+        """The arguments of `FlinkAgentsMem0VectorStore`."""
+        return {"vector_store": self.vector_store}
 
 
 def _document(id_: str, vector: list[float] | None, payload: dict[str, Any]) -> Document:

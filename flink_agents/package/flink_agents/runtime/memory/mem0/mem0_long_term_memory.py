@@ -107,8 +107,7 @@ class Mem0LongTermMemory(InternalBaseLongTermMemory):
         chat = find(self.chat_model_name, ResourceType.CHAT_MODEL)
         embedding = find(self.embedding_model_name, ResourceType.EMBEDDING_MODEL)
         store = find(self.vector_store_name, ResourceType.VECTOR_STORE)
-        name = store.collection or adapters.FlinkAgentsMem0VectorStore.DEFAULT_COLLECTION
-        place = SimpleNamespace(collection_name=name, model_dump=lambda: {"vector_store": store})
+        place = adapters.FlinkAgentsProviderConfig(store)
         of = adapters.PROVIDER
         config = MemoryConfig.model_construct(
             llm=SimpleNamespace(
