@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from typing import Any, cast
 
@@ -13,11 +14,14 @@ from tamias import (
     AgentDefinitionError,
     BaseChatModelConnection,
     BaseChatModelSetup,
+    BaseEmbeddingModelConnection,
     BaseEmbeddingModelSetup,
     ChatMessage,
     Collection,
     Configuration,
     Document,
+    EmbeddingResult,
+    EmbeddingTokenUsage,
     LocalPrompt,
     MessageRole,
     Prompt,
@@ -28,6 +32,7 @@ from tamias import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
+from tamias.agent.models.embedding_model import MeasuredEmbeddingCall
 from tamias.agent.resources.provider import provider_of
 from tamias.agent.resources.registry import ResourceRegistry
 from tamias.agent.tools.tool import as_tool
@@ -127,6 +132,48 @@ def test_embeddings_of_one_and_of_several() -> None:
     embed = cast("BaseEmbeddingModelSetup", model)
     assert embed.embed("a bc") == [4.0, 2.0]
     assert asyncio.run(embed.aembed(["a", "b c"])) == [[1.0, 1.0], [3.0, 2.0]]
+
+
+class _Counting(BaseEmbeddingModelConnection):
+    """Takes a token for each character; keeps them for itself where it is asked to."""
+
+    tells: bool = True
+
+    def embed(self, text: Any, **_: Any) -> Any:
+        texts = [text] if isinstance(text, str) else text
+        vectors = [[float(len(each))] for each in texts]
+        return vectors[0] if isinstance(text, str) else vectors
+
+    def embed_with_usage(self, text: Any, **kwargs: Any) -> EmbeddingResult[Any]:
+        if not self.tells:
+            return super().embed_with_usage(text, **kwargs)
+        count = len(text) if isinstance(text, str) else sum(map(len, text))
+        return EmbeddingResult(self.embed(text), EmbeddingTokenUsage(count, count + 1))
+
+
+class _InTwos(BaseEmbeddingModelSetup):
+    batch_size: int = 2
+
+    @property
+    def model_kwargs(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_embeddings_with_the_tokens_that_they_have_cost(*, tells: bool) -> None:
+    connection = _Counting(tells=tells)
+    setup = _InTwos(connection="c", model="m", get_resource=lambda *_: connection)
+    known = EmbeddingTokenUsage(6, 8) if tells else None
+    wanted = EmbeddingResult([[1.0], [2.0], [3.0]], known)
+    assert setup.embed_with_usage(["a", "bb", "ccc"]) == wanted
+    assert asyncio.run(setup.aembed_with_usage(["a", "bb", "ccc"])) == wanted
+    one = EmbeddingResult([2.0], EmbeddingTokenUsage(2, 3) if tells else None)
+    assert setup.embed_with_usage("ab") == asyncio.run(setup.aembed_with_usage("ab")) == one
+    call = MeasuredEmbeddingCall(setup, "ab", {})
+    assert call.from_json(json.loads(json.dumps(call.to_json(one)))) == one
+    assert call.asked()["call"] == "embed_with_usage"
+    usage = call.usage(one)
+    assert (usage.prompt_tokens if usage else None) == (2 if tells else None)
 
 
 def test_a_store_embeds_what_has_no_embedding() -> None:

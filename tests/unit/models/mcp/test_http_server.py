@@ -11,15 +11,22 @@ import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 from support.mcp.log import SERVER, eventually
-from tamias import MCPInterruptedError, MCPServer, MCPServerError, MCPUnavailableError
+from tamias import (
+    AgentDefinitionError,
+    MCPInterruptedError,
+    MCPServer,
+    MCPServerError,
+    MCPUnavailableError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from support.mcp.log import Log
 
@@ -103,4 +110,24 @@ def test_a_status_that_is_an_error(serve: Callable[..., MCPServer]) -> None:
         assert not caught.value.is_temporary
         with pytest.raises(MCPUnavailableError, match="status 503"):
             serve(command="", args=[], endpoint=endpoint, auth=BEARER).list_tools()
+        with pytest.raises(MCPUnavailableError, match="status 503"):
+            serve(command="", args=[], endpoint=endpoint, auth=_signing()).list_tools()
         refusing.shutdown()
+
+
+def _signing() -> httpx2.Auth:
+    """Signs requests; of a class that the keeper cannot import."""
+
+    class Signs(httpx2.Auth):
+        def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, object, None]:
+            request.headers["Authorization"] = "Bearer secret"
+            yield request
+
+    return Signs()
+
+
+def test_what_signs_requests_can_be_copied(serve: Callable[..., MCPServer]) -> None:
+    signing: Any = _signing()
+    signing.lock = threading.Lock()
+    with pytest.raises(AgentDefinitionError, match="Signs, which cannot be copied"):
+        serve(command="", args=[], endpoint="http://127.0.0.1:9/mcp", auth=signing)

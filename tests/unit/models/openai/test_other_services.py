@@ -9,7 +9,14 @@ import pytest
 from support.loops import on_loop
 from support.providers.script import Ask, Embedded, Queue, Reply, vector
 from support.providers.server import fake_providers
-from tamias import AgentDefinitionError, AuthFailed, ChatMessage, MessageRole, Unavailable
+from tamias import (
+    AgentDefinitionError,
+    AuthFailed,
+    ChatMessage,
+    EmbeddingTokenUsage,
+    MessageRole,
+    Unavailable,
+)
 from tamias.models.openai.azure import AzureOpenAIChatModelConnection, AzureOpenAIChatModelSetup
 from tamias.models.openai.compatible import (
     TongyiChatModelConnection,
@@ -95,6 +102,8 @@ def test_vectors(form: str | None) -> None:
         assert connection.embed(texts, **setup.model_kwargs) == [list(vector(t, 3)) for t in texts]
         assert [len(ask.texts) for ask in fake.asked] == [1, 256, 256, 88]
         assert connection.embed([], **setup.model_kwargs) == []
+        usage = connection.embed_with_usage(texts[:300], **setup.model_kwargs).token_usage
+        assert usage == EmbeddingTokenUsage(prompt_tokens=600, total_tokens=600)
         connection.close()
 
 

@@ -131,6 +131,16 @@ def test_documents_in_a_folder_are_there_the_next_time(tmp_path: Path) -> None:
 
 
 @needs_chroma
+def test_what_is_found_says_how_far_away_it_is(tmp_path: Path) -> None:
+    with store_of(persist_directory=str(tmp_path)) as store:
+        for name, vector in (("1", [1.0, 0.0]), ("2", [0.0, 1.0])):
+            store.add(Document(id=name, content=name, embedding=vector))
+        found = store._query_embedding([1.0, 0.0], 2)
+        assert [(each.id, each.score) for each in found] == [("1", 0.0), ("2", 2.0)]
+        assert [each.score for each in store.get()] == [None, None]
+
+
+@needs_chroma
 def test_documents_in_memory_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with store_of(collection="in-memory") as store:
         check_documents(store)
