@@ -85,6 +85,7 @@ from .agent.event import EndOfInputEvent, Event, InputEvent, OutputEvent
 from .agent.events.triggers import EventType
 from .agent.memory import MemoryObject, MemoryRef, MemoryType
 from .agent.metrics import Counter, Gauge, Histogram, Meter, MetricGroup
+from .agent.naming.defined_in import DEFINED_IN
 from .agent.naming.lazy import lazily
 from .agent.plan import AgentPlan
 from .agent.resources.chat_message import (
@@ -213,72 +214,7 @@ if TYPE_CHECKING:
     from .store.memory.set_reader import MemorySetReader
     from .worker.importing.yaml_files import load_yaml
 
-__getattr__ = lazily(
-    __name__,
-    {
-        ".agent.chat.events": (
-            "ChatErrorEvent ChatRequestEvent ChatResponseEvent "
-            "ContextRetrievalRequestEvent ContextRetrievalResponseEvent "
-            "ToolRequestEvent ToolResponseEvent"
-        ),
-        ".agent.chat.react": "ReActAgent",
-        ".agent.chat.turn_limit": "TurnLimitError",
-        ".agent.long_term.events": "MemoryCompactionEvent",
-        ".agent.long_term.memory_set": (
-            "CompactionConfig DatetimeRange LongTermMemory MemorySet MemorySetItem"
-        ),
-        ".agent.models.chat_model": "BaseChatModelConnection BaseChatModelSetup",
-        ".agent.models.embedding_model": (
-            "BaseEmbeddingModelConnection BaseEmbeddingModelSetup EmbeddingResult"
-            " EmbeddingTokenUsage"
-        ),
-        ".agent.models.output_schema": "OutputParseError OutputSchema STRUCTURED_OUTPUT",
-        ".agent.models.vector_store": (
-            "BaseVectorStore Collection CollectionManageableVectorStore Document "
-            "VectorStoreQuery VectorStoreQueryMode VectorStoreQueryResult"
-        ),
-        ".agent.observing.events": "AgentRunBeginEvent MemoryEvent",
-        ".agent.skills.skill_set": "BaseSkills",
-        ".agent.sub_agents.inner_run": "SubAgentError",
-        ".agent.sub_agents.sub_agent": "SubAgent",
-        ".agent.tools.calling": "call_tools",
-        ".agent.tools.results": "ToolResult ToolResults",
-        ".bridge.resources.chat_model": "JavaChatModelConnection JavaChatModelSetup",
-        ".bridge.resources.embedding_model": (
-            "JavaEmbeddingModelConnection JavaEmbeddingModelSetup"
-        ),
-        ".bridge.resources.prompt": "JavaPrompt",
-        ".bridge.resources.tool": "JavaTool",
-        ".bridge.resources.vector_store": "JavaCollectionManageableVectorStore JavaVectorStore",
-        ".launcher.testing.in_process": "AgentRun FailedInput run_agent",
-        ".models.anthropic.chat_model": "AnthropicChatModelConnection AnthropicChatModelSetup",
-        ".models.embeddings.local": "LocalEmbeddingModelConnection LocalEmbeddingModelSetup",
-        ".models.mcp.prompt": "MCPPrompt",
-        ".models.mcp.server": "MCPServer",
-        ".models.mcp.tool": "MCPTool",
-        ".models.ollama.chat_model": "OllamaChatModelConnection OllamaChatModelSetup",
-        ".models.ollama.embeddings": "OllamaEmbeddingModelConnection OllamaEmbeddingModelSetup",
-        ".models.openai.azure": "AzureOpenAIChatModelConnection AzureOpenAIChatModelSetup",
-        ".models.openai.chat_model": "OpenAIChatModelConnection OpenAIChatModelSetup",
-        ".models.openai.compatible": (
-            "TongyiChatModelConnection TongyiChatModelSetup "
-            "TongyiEmbeddingModelConnection TongyiEmbeddingModelSetup "
-            "VLLMChatModelConnection VLLMChatModelSetup"
-        ),
-        ".models.openai.embeddings": "OpenAIEmbeddingModelConnection OpenAIEmbeddingModelSetup",
-        ".models.openai.responses": "OpenAIResponsesModelConnection OpenAIResponsesModelSetup",
-        ".models.skills.skills": "Skills",
-        ".models.stores.chroma": "ChromaVectorStore",
-        ".models.stores.memory": "MemoryVectorStore",
-        ".service.client.aioclient": "AsyncClient",
-        ".service.client.client": "Client",
-        ".service.client.submission": "AsyncSubmission Submission",
-        ".service.client.text_parts": "StreamPart TextParts",
-        ".store.memory.reader": "MemoryReader open_memory",
-        ".store.memory.set_reader": "MemorySetReader",
-        ".worker.importing.yaml_files": "load_yaml",
-    },
-)
+__getattr__ = lazily(__name__, DEFINED_IN)
 
 __all__ = [
     "STRUCTURED_OUTPUT",
