@@ -14,7 +14,7 @@ from .agent.config.agent_options import (
     ModelOptions,
 )
 from .agent.config.configuration import Configuration
-from .agent.config.java_options import JavaOptions
+from .agent.config.java_options import FlinkOptions, JavaOptions
 from .agent.config.memory_options import LongTermMemoryBackend, LongTermMemoryOptions
 from .agent.config.observing.event_log_options import EventLogLevel, EventLogOptions
 from .agent.config.observing.record_options import RecordOptions
@@ -124,7 +124,7 @@ from .agent.resources.resource import (
 )
 from .agent.resources.resource_name import ResourceName
 from .agent.resources.usage import TokenUsage
-from .agent.row import Row
+from .agent.row import JsonRow, Row
 from .agent.tools.injection import InjectedArg, ToolParameterSource
 from .agent.tools.metadata import InputRequired, ToolMetadata, ToolResponse, ToolType
 from .agent.tools.settings import ToolSettings
@@ -283,6 +283,7 @@ __all__ = [
     "EventType",
     "FailedInput",
     "FencedError",
+    "FlinkOptions",
     "ForeignStoreError",
     "FunctionTool",
     "Gauge",
@@ -303,6 +304,7 @@ __all__ = [
     "JavaTimeoutError",
     "JavaTool",
     "JavaVectorStore",
+    "JsonRow",
     "JvmError",
     "LeaseHeldError",
     "LocalEmbeddingModelConnection",

@@ -1,4 +1,7 @@
-"""`Row`: what an element of a table, or of a stream of rows, is to an action."""
+"""`Row`: what an element of a table, or of a stream of rows, is to an action.
+
+`JsonRow` is what anything with fields is where values are as JSON has them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 from .naming.public import public
 
-__all__ = ["Row"]
+__all__ = ["JsonRow", "Row"]
 
 
 @public
@@ -38,3 +41,15 @@ class Row(dict[str, Any]):
 
     def __repr__(self) -> str:
         return f"Row({', '.join(f'{name}={value!r}' for name, value in self.items())})"
+
+
+@public
+class JsonRow(Row):
+    """A JSON object: a dict whose fields are attributes, too, and which is printed as a dict."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[type[JsonRow], tuple[dict[str, Any]]]:
+        return JsonRow, (dict(self),)
+
+    __repr__ = dict.__repr__

@@ -35,10 +35,10 @@ def main() -> int:
     split = words.index("--") if "--" in words else len(words)
     arguments = parser.parse_args(words[:split])
     checkout: Path = arguments.checkout.resolve()
-    dialect = _dialect(checkout)
+    dialect = dialect_of(checkout)
     with tempfile.TemporaryDirectory(prefix="flink-agents-tests-") as folder:
         view = Path(folder)
-        package = _make_view(view, checkout)
+        package = make_view(view, checkout)
         results = view / "results.xml"
         paths = arguments.paths or [name for name in FOLDERS if _has_tests(package / name)]
         command = [
@@ -69,7 +69,8 @@ def main() -> int:
         return _table(results, view, dialect)
 
 
-def _dialect(checkout: Path) -> str:
+def dialect_of(checkout: Path) -> str:
+    """The dialect of a checkout, by its version."""
     text = (checkout / "python" / "pyproject.toml").read_text(encoding="utf-8")
     found = re.search(r'^version\s*=\s*"(\d+)\.(\d+)', text, re.MULTILINE)
     if found is None:
@@ -83,7 +84,7 @@ def _has_tests(folder: Path) -> bool:
     return any(folder.rglob("tests/test_*.py"))
 
 
-def _make_view(view: Path, checkout: Path) -> Path:
+def make_view(view: Path, checkout: Path) -> Path:
     """Make a folder that looks like the checkout; return its package."""
     for each in checkout.iterdir():
         if each.name != "python":
@@ -98,7 +99,7 @@ def _make_view(view: Path, checkout: Path) -> Path:
             for parent in target.relative_to(package).parents:
                 (package / parent / "__init__.py").touch()
     for name in WHOLE:
-        (package / name).symlink_to(theirs / name)
+        shutil.copytree(theirs / name, package / name)  # a link would lead to the real package
     return package
 
 

@@ -1,4 +1,4 @@
-"""The settings of the JVM that Java resources live in, where tamias starts one."""
+"""The settings of what has to do with a JVM: Java resources, and Flink jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..naming.public import public
 from .option import ConfigOption
 from .values import parse_duration
 
-__all__ = ["JavaOptions"]
+__all__ = ["FlinkOptions", "JavaOptions"]
 
 
 @public
@@ -39,4 +39,18 @@ class JavaOptions:
         30.0,
         parse=parse_duration,
         description="A JVM that gives no sign of life for so long is replaced.",
+    )
+
+
+@public
+class FlinkOptions:
+    """An agent in a Flink job."""
+
+    VALUES = ConfigOption(
+        "flink-values",
+        str,
+        "python",
+        choices=("python", "json"),
+        description="What inputs and outputs are: Python objects as they are; or values as JSON has"
+        " them, with a `JsonRow` for each mapping, pydantic model and dataclass.",
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..naming.public import public
 from .agent_options import AgentExecutionOptions, ModelOptions
-from .java_options import JavaOptions
+from .java_options import FlinkOptions, JavaOptions
 from .memory_options import GROUPS_OF_MEMORY
 from .observing.event_log_options import EventLogOptions
 from .observing.record_options import RecordOptions
@@ -487,6 +487,7 @@ KNOWN_OPTIONS: dict[str, ConfigOption[object]] = {
         PoolOptions,
         ServiceOptions,
         JavaOptions,
+        FlinkOptions,
         ToolCallOptions,
         *GROUPS_OF_MEMORY,
         ProfileOptions,

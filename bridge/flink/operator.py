@@ -10,7 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.config.java_options import JavaOptions
+from ...agent.config.java_options import FlinkOptions, JavaOptions
 from ...agent.config.options import PoolOptions
 from ...agent.plan import AgentPlan
 from ...environments.launch import Launch
@@ -101,9 +101,11 @@ def _job(
     text: bool,
 ) -> tuple[str, dict[str, Any]]:
     """The agent's name, and the job for the launcher (`bridge/task/job.py`)."""
+    is_json = config.get(FlinkOptions.VALUES) == "json"
     settings = {PoolOptions.WORKERS.key: WORKERS, **config.data}
     job: dict[str, Any] = {
-        "codec": "text" if text else "pickle-value",
+        "codec": "text" if text else "pickle-json" if is_json else "pickle-value",
+        "input_codec": "pickle-json" if is_json else "pickle",
         "config": settings,
         "environment": config.section("environment"),
         "sys_path": own_folders(None),

@@ -8,8 +8,10 @@ from typing import Any
 
 def to_type(output_type: Any) -> Callable[[Any], Any]:
     """The function that converts an output to `output_type`: mappings become rows."""
-    from pyflink.common.typeinfo import RowTypeInfo  # noqa: PLC0415 (an extra)
+    from pyflink.common.typeinfo import ExternalTypeInfo, RowTypeInfo  # noqa: PLC0415 (an extra)
 
+    if isinstance(output_type, ExternalTypeInfo):  # as a table's
+        output_type = output_type._type_info  # noqa: SLF001 (PyFlink has no other way)
     if not isinstance(output_type, RowTypeInfo):
         return lambda output: output
     names = list(output_type.get_field_names())

@@ -31,6 +31,8 @@ class PoolJob:
     """Or its name: `package.module:name` or `file.py:name`."""
     codec: str = "pickle-value"
     """How outputs are encoded."""
+    input_codec: str = "pickle"
+    """How values of inputs are decoded: all of them are pickles."""
     config: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     sys_path: list[str] = field(default_factory=list)

@@ -127,7 +127,7 @@ class TaskPool:
             stack.callback(checkpoints.close)
             delivery = TaskDelivery(task.codec, self._pipe, checkpoints.changed)
             connection = TaskConnection(self._pipe, delivery, checkpoints, self._early)
-            report = job.run(state, TaskSource(connection, task.step), delivery)
+            report = job.run(state, TaskSource(connection, task.step, task.input_codec), delivery)
             if not report.finished:
                 raise PoolError("The pool was stopped, but the Flink task has not ended.")
             check_nothing_waits(report)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 class TaskSource(Source):
     """Inputs that the task sends; `receive` reads its frames."""
 
-    codec = "pickle"
     listens = True
 
-    def __init__(self, connection: TaskConnection, step: int) -> None:
-        """`step` is the distance between the offsets of two inputs."""
+    def __init__(self, connection: TaskConnection, step: int, codec: str = "pickle") -> None:
+        """`step` is the distance between the offsets of two inputs, `codec` that of values."""
         self.step = step
+        self.codec = codec
         self._connection = connection
         self._waiting: Inputs | None = None
 

@@ -6,12 +6,13 @@ output. Both conversions happen here, in the worker's process.
 
 *Input codecs* (`make_decoder`): ``pickle`` is an object of the Python list source; ``json-object``
 (or ``json``) a JSON document that is the value itself; ``json-value`` a JSON object with
-the value under ``value`` (or ``v``).
+the value under ``value`` (or ``v``); ``pickle-json`` a pickle, of whose object the JSON form counts
+(`json_rows`).
 
 *Output codecs* (`make_encoder`): ``pickle`` is ``{key: output}`` for the list sink; ``json-lines``
 is ``{"key": ..., "output": ..., "offset": N}`` and a newline; ``json`` the output alone, for the
-clients of a service. Alone, too, are ``pickle-value``, a plain pickle, and ``text``: a text as it
-is, and anything else as JSON.
+clients of a service. Alone, too, are ``pickle-value``, a plain pickle, ``pickle-json``, a pickle of
+its JSON form, and ``text``: a text as it is, and anything else as JSON.
 
 JSON is read and written by orjson, and by the standard library where orjson fails or would be
 wrong: it reads integers beyond 64 bits as rounded floats, and refuses NaN and Infinity. Values
@@ -59,6 +60,7 @@ from ...agent.errors import UnserializableError
 from ...agent.failures.error_text import one_line
 from ...agent.waiting.questions import Question
 from ..records.offsets import LARGEST_OFFSET
+from .json_rows import json_form
 from .keys import decode_key
 from .numpy_json import from_numpy, is_numpy, plain_of
 from .pickle_errors import full_name
@@ -122,6 +124,8 @@ def make_decoder(codec: str) -> Decoder:
         return loads
     if codec == "json-value":
         return _decode_value
+    if codec == "pickle-json":
+        return lambda data: json_form(loads(data))
     if codec in JSON_CODECS:
         return loads_json
     raise ValueError(f"unknown input codec {codec!r}")
@@ -148,6 +152,7 @@ def make_encoder(codec: str) -> Encoder:
         "json-lines": _json_encoder,
         "json": lambda: _encode_json_alone,
         "pickle-value": lambda: _encode_pickle_alone,
+        "pickle-json": lambda: _encode_json_form,
         "text": lambda: _encode_text,
     }
     if codec not in encoders:
@@ -211,6 +216,10 @@ def _encode_json_alone(key: bytes, output: Any, offset: int | None) -> bytes:  #
 def _encode_pickle_alone(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (as above)
     data = dumps_pickle(output)
     return data if output.__class__ in IMMUTABLE else check_readable(data, output)
+
+
+def _encode_json_form(key: bytes, output: Any, offset: int | None) -> bytes:
+    return _encode_pickle_alone(key, json_form(output), offset)
 
 
 def _encode_text(key: bytes, output: Any, offset: int | None) -> bytes:

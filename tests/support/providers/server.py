@@ -167,15 +167,20 @@ class FakeProviders:
 
 @contextmanager
 def fake_providers(
-    script: Script = echo, *, log: Path | None = None, latency: float = 0, **limits: Any
+    script: Script = echo,
+    *,
+    log: Path | None = None,
+    latency: float = 0,
+    port: int = 0,
+    **limits: Any,
 ) -> Iterator[FakeProviders]:
-    """Run a server in a thread."""
+    """Run a server in a thread; at a free port unless one is given."""
     fake = FakeProviders(script, log=log, latency=latency, **limits)
     loop = asyncio.new_event_loop()
     started = threading.Event()
 
     def serve() -> None:
-        loop.run_until_complete(fake.start())
+        loop.run_until_complete(fake.start(port))
         started.set()
         loop.run_forever()
         fake.close()
