@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from ..naming.public import public
 from .schema import KEPT_OF_SCHEMA, parameters_of
@@ -37,6 +37,10 @@ class ToolMetadata(BaseModel):
     description: str = ""
     args_schema: type[BaseModel] | dict[str, Any] = Field(default_factory=dict)
     """The arguments: a pydantic model, or a JSON schema."""
+
+    @field_serializer("args_schema")
+    def _write_schema(self, schema: type[BaseModel] | dict[str, Any]) -> dict[str, Any]:
+        return schema if isinstance(schema, dict) else schema.model_json_schema()
 
     def __eq__(self, other: object) -> bool:
         """Whether a model is told the same, by a class or by a schema."""

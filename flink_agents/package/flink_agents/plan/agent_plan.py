@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator, model_serializer
 
 from tamias import Agent as _Agent
-from tamias import Configuration, Resource, ResourceDescriptor, ResourceType
+from tamias import Configuration, Resource, ResourceDescriptor, ResourceType, Tool
 from tamias.agent.declarations import agent_instance
 from tamias.agent.decorators import action_mark, resource_mark
 from tamias.agent.event import class_type
@@ -281,6 +281,8 @@ def _tool(declared: Any) -> Any:
     function = getattr(declared, "func", None)
     if function is not None:
         injected = getattr(declared, "injected_args", None)
+        if injected is None and isinstance(declared, Tool):
+            injected = declared.call_settings.injected_args
         return FunctionTool(func=_function(function), injected_args=injected)
     is_function = callable(declared) and not isinstance(declared, Resource)
     return FunctionTool(func=_function(declared)) if is_function else declared

@@ -4,48 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from docstring_parser import parse
-from pydantic import BaseModel, Field, PrivateAttr, create_model, model_serializer
+from pydantic import PrivateAttr, create_model, model_serializer
 
-import tamias
-from tamias import InjectedArg, Tool, ToolMetadata, ToolType
+from tamias import ToolMetadata, ToolType
 from tamias.agent.tools.schema import described
 from tamias.agent.tools.settings import settings_of
 from tamias.flink_agents.dialect import dialect
 
+from ...api.tools.function_tool import NamedTool
 from ...api.tools.tool_parameter_injection import (
     merge_injected_args,
     normalize_injected_args,
     validate_injected_arg_names,
 )
+from ...api.tools.utils import create_model_from_java_tool_schema_str
 from ..function import JavaFunction, PythonFunction
-
-if TYPE_CHECKING:
-    from tamias import RunnerContext
 
 __all__ = ["FunctionTool", "from_callable"]
 
-_TYPES: Final[dict[str, type[Any]]] = {
-    "array": list[Any],
-    "boolean": bool,
-    "integer": int,
-    "number": float,
-    "object": dict[str, Any],
-    "string": str,
-}
-"""By their names in JSON schema."""
 
+class FunctionTool(NamedTool):
+    """A tool that is a function by name, with what a model is told of it.
 
-class FunctionTool(Tool):
-    """A tool that is a function by name.
-
-    What a model is told of one in Java is known when the runtime has set its adapter.
+    Of a function in Java, that is known when the runtime has set its adapter.
     """
 
     func: PythonFunction | JavaFunction
-    injected_args: dict[str, InjectedArg] = Field(default_factory=dict)
 
     _derived: ToolMetadata | None = PrivateAttr(default=None)
 
@@ -57,17 +44,16 @@ class FunctionTool(Tool):
         **data: Any,
     ) -> None:
         given = metadata if isinstance(metadata, ToolMetadata | None) else ToolMetadata(**metadata)
-        injected = normalize_injected_args(injected_args)
-        super().__init__(metadata=given, injected_args=injected, **data)
+        super().__init__(metadata=given, injected_args=injected_args, **data)
         if isinstance(self.func, PythonFunction):
             function = self.func.as_callable()
             self.injected_args = merge_injected_args(
                 settings_of(function).injected_args,
-                injected,
+                self.injected_args,
                 tool_name=self.func.qualname,
             )
             validate_injected_arg_names(function, self.injected_args)
-            if given is None or _written(given) == _written(self._of_function()):
+            if given is None or given == self._of_function():
                 self._given = self._of_function()
 
     @classmethod
@@ -114,49 +100,22 @@ class FunctionTool(Tool):
         self.injected_args = merge_injected_args(
             normalize_injected_args(annotated), self.injected_args, tool_name=name
         )
+        schema = found.get("inputSchema") or "{}"
         self._given = ToolMetadata(
             name=name,
             description=found.get("description", ""),
-            args_schema=_model_of(name, json.loads(found.get("inputSchema") or "{}")),
+            args_schema=create_model_from_java_tool_schema_str(name, schema),
         )
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
         return self.func(*args, **kwargs)
 
-    # -------------------------------------------------------------- how tamias calls it
-
-    def _plain(self) -> tamias.FunctionTool:
-        function = self.func.as_callable()
-        settings = settings_of(function)
-        if self.injected_args != settings.injected_args:
-            settings = tamias.ToolSettings(injected_args=self.injected_args)
-        return tamias.FunctionTool(func=function, settings=self.settings or settings)
-
-    @property
-    def call_settings(self) -> tamias.ToolSettings:
-        """Those of ``@tool(...)``."""
-        return self._plain().call_settings
-
-    def check_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """As `tamias.Tool.check_arguments`, by the types of the parameters."""
-        return self._plain().check_arguments(arguments)
-
-    def injected_arguments(self, ctx: RunnerContext) -> dict[str, Any]:
-        """As `tamias.FunctionTool.injected_arguments`."""
-        return self._plain().injected_arguments(ctx)
-
-    async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """Await the function; one that blocks runs in a thread."""
-        return await self._plain().acall(*args, **kwargs)
-
-    # -------------------------------------------------------------- as data
-
     @model_serializer
     def _write(self) -> dict[str, Any]:
         written: dict[str, Any] = {
             "func": self.func.model_dump(),
-            "metadata": None if self._given is None else _written(self._given),
+            "metadata": None if self._given is None else self._given.model_dump(),
         }
         if dialect() == "0.4":
             injected = {
@@ -172,28 +131,6 @@ class FunctionTool(Tool):
         return self.model_dump() == other.model_dump()
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _model_of(name: str, schema: Mapping[str, Any]) -> type[BaseModel]:
-    """The class with the fields of a JSON schema."""
-    required = schema.get("required", ())
-    fields: dict[str, Any] = {
-        each: (
-            _TYPES.get(described.get("type", ""), Any),
-            Field(... if each in required else None, description=described.get("description")),
-        )
-        for each, described in schema.get("properties", {}).items()
-    }
-    return create_model(name, **fields)
-
-
-def _written(metadata: ToolMetadata) -> dict[str, Any]:
-    schema = metadata.args_schema
-    return {
-        "name": metadata.name,
-        "description": metadata.description,
-        "args_schema": schema if isinstance(schema, dict) else schema.model_json_schema(),
-    }
 
 
 def from_callable(func: Callable[..., Any]) -> FunctionTool:
