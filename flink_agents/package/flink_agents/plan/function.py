@@ -143,7 +143,9 @@ class JavaFunction(api.JavaFunction, Function):
                 " set: tamias calls no functions of Java."
             )
         if args and kwargs:
-            raise TypeError("A function of Java takes arguments by position or by name, not both.")
+            raise TypeError(
+                "A function of Java is called without mixing positional and keyword arguments."
+            )
         call = adapter.invokeJavaAction if args else adapter.invokeJavaTool
         given: Any = list(args) if args else kwargs
         return call(self.qualname, self.method_name, self.parameter_types, given)
