@@ -158,6 +158,10 @@ class RowType(BaseModel):
         fields = {name: _json_type(kind) for name, kind in given.items()}
         return cls(fields=fields, types=list(given.values()))
 
+    def get_field_names(self) -> list[str]:
+        """The names of the fields, in order."""
+        return list(self.fields)
+
     @property
     def flink_types(self) -> list[str]:
         """The names of Flink's types, in order."""
