@@ -1,5 +1,96 @@
 """As `flink_agents.api.chat_models.chat_model` of Flink Agents."""
 
-from tamias import BaseChatModelConnection, BaseChatModelSetup
+from __future__ import annotations
 
-__all__ = ["BaseChatModelConnection", "BaseChatModelSetup"]
+from abc import ABC
+from enum import Enum
+from typing import Any, Final
+
+from pydantic import Field, PrivateAttr, field_validator
+
+import tamias
+from tamias.flink_agents.dialect import dialect
+
+__all__ = ["BaseChatModelConnection", "BaseChatModelSetup", "StructuredOutputStrategy"]
+
+_BOUND: Final = object()
+"""In place of a group of metrics that is not given: the one that is bound."""
+
+
+class UntranslatedSchemaError(tamias.AgentDefinitionError, NotImplementedError):
+    """A connection is given a schema that it has no form for."""
+
+
+class StructuredOutputStrategy(str, Enum):
+    """How an answer is made to match a schema: by the service, in words, or whichever will do."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    PROMPT = "prompt"
+
+    def resolves_to_native(self, model_capable: bool) -> bool:  # noqa: FBT001 (as in Flink Agents)
+        """Whether the service is told the schema, of a model that takes it or does not."""
+        native = StructuredOutputStrategy.NATIVE
+        return self is native or (self is StructuredOutputStrategy.AUTO and model_capable)
+
+    @classmethod
+    def _missing_(cls, value: object) -> StructuredOutputStrategy | None:
+        """Find it by its name or its value, in any case, as Java writes it."""
+        wanted = value.lower() if isinstance(value, str) else ""
+        return next((each for each in cls if each.value == wanted), None)
+
+
+class _CountsTokens(tamias.Resource, ABC):
+    """Counts tokens in the group that a call was begun with, or in the bound one."""
+
+    def _record_token_metrics(
+        self,
+        model_name: str,
+        prompt_tokens: int,
+        completion_tokens: int,
+        metric_group: Any = _BOUND,
+    ) -> None:
+        group: Any = self.metric_group if metric_group is _BOUND else metric_group
+        if group is None:
+            return
+        names = (model_name,) if dialect() == "0.2" else ("model", model_name)
+        counters = group.get_sub_group(*names)
+        counters.get_counter("promptTokens").inc(prompt_tokens)
+        counters.get_counter("completionTokens").inc(completion_tokens)
+
+
+class BaseChatModelConnection(_CountsTokens, tamias.BaseChatModelConnection, ABC):
+    """The way to a service that has chat models."""
+
+    def _reject_unsupported_output_schema(self, output_schema: Any) -> None:
+        """Refuse a schema, for a connection that would drop it."""
+        if output_schema is not None:
+            msg = f"{type(self).__module__}.{type(self).__qualname__} takes no output schema."
+            hint = "Translate it in chat(), or give none: the model is told in words then."
+            raise UntranslatedSchemaError(msg, hint=hint)
+
+
+class BaseChatModelSetup(_CountsTokens, tamias.BaseChatModelSetup, ABC):
+    """A chat model as an agent uses it."""
+
+    model: str = Field(description="Name of the model, for the service.")
+    structured_output_strategy: StructuredOutputStrategy = StructuredOutputStrategy.AUTO
+
+    _resolved_connection: Any = PrivateAttr(default=None)
+
+    @field_validator("structured_output_strategy", mode="before")
+    @classmethod
+    def _given(cls, value: Any) -> Any:
+        return StructuredOutputStrategy.AUTO if value is None else value
+
+    def model_post_init(self, context: Any) -> None:
+        """Have the strategy followed where the model is asked."""
+        super().model_post_init(context)
+        if self.structured_output_strategy is not StructuredOutputStrategy.AUTO:
+            strategy = type(self.output_strategy)
+            self.output_strategy = strategy(self.structured_output_strategy.value)
+
+    def _connection(self, name: str) -> tamias.BaseChatModelConnection:
+        """The connection, or the one that a program has put in its place."""
+        own: tamias.BaseChatModelConnection | None = self._resolved_connection
+        return super()._connection(name) if own is None or name != self.connection else own

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 import tamias
 
+from ...api.chat_models.chat_model import BaseChatModelSetup
 from .given_clients import GivenOllama, PeerConnection
 
 __all__ = [
@@ -58,7 +59,7 @@ class OllamaChatModelConnection(PeerConnection, tamias.OllamaChatModelConnection
         return real() if given is None else GivenOllama(given, real)
 
 
-class OllamaChatModelSetup(tamias.OllamaChatModelSetup):
+class OllamaChatModelSetup(BaseChatModelSetup, tamias.OllamaChatModelSetup):
     """A chat model on an Ollama server."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())

@@ -24,6 +24,8 @@ try:
 except ImportError:
     Generation = None
 
+from ...api.chat_models.chat_model import BaseChatModelSetup
+
 __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_REQUEST_TIMEOUT",
@@ -160,7 +162,7 @@ def _completion(response: Any) -> dict[str, Any]:
     return {"choices": response.output["choices"], "usage": counts if usage else None}
 
 
-class TongyiChatModelSetup(tamias.TongyiChatModelSetup):
+class TongyiChatModelSetup(BaseChatModelSetup, tamias.TongyiChatModelSetup):
     """A Qwen model of Tongyi."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())

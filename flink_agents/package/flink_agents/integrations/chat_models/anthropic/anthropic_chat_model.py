@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 import tamias
 from tamias import ChatMessage, MessageRole, ToolMetadata
 
+from ....api.chat_models.chat_model import BaseChatModelSetup
 from ..chat_model_utils import check_length
 from ..given_clients import GivenAnthropic, PeerConnection, plain_key
 
@@ -106,7 +107,7 @@ class AnthropicChatModelConnection(PeerConnection, tamias.AnthropicChatModelConn
         self._client = self._made_client = None
 
 
-class AnthropicChatModelSetup(tamias.AnthropicChatModelSetup):
+class AnthropicChatModelSetup(BaseChatModelSetup, tamias.AnthropicChatModelSetup):
     """A model of Anthropic."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 import tamias
 
+from ....api.chat_models.chat_model import BaseChatModelSetup
 from ..given_clients import schema_of
 from ..openai.openai_chat_model import (
     MAX_OPENAI_RETRIES,
@@ -89,7 +90,7 @@ class AzureOpenAIChatModelConnection(OpenAIConnection, tamias.AzureOpenAIChatMod
         return _DATE.match(version) is not None and version[:10] >= _FIRST_WITH_SCHEMAS
 
 
-class AzureOpenAIChatModelSetup(tamias.AzureOpenAIChatModelSetup):
+class AzureOpenAIChatModelSetup(BaseChatModelSetup, tamias.AzureOpenAIChatModelSetup):
     """A chat model at Azure: ``model`` is the name of its deployment."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())

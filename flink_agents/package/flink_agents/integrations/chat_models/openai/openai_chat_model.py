@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 import tamias
 from tamias.flink_agents.dialect import dialect
 
+from ....api.chat_models.chat_model import BaseChatModelSetup
 from ..given_clients import GivenOpenAI, PeerConnection, plain_key
 from .openai_utils import resolve_openai_credentials
 
@@ -132,7 +133,7 @@ class OpenAIChatModelConnection(OpenAIConnection, tamias.OpenAIChatModelConnecti
         return _WITH_SCHEMAS.fullmatch(model) is not None
 
 
-class OpenAIChatModelSetup(tamias.OpenAIChatModelSetup):
+class OpenAIChatModelSetup(BaseChatModelSetup, tamias.OpenAIChatModelSetup):
     """A chat model of OpenAI, or of a service that speaks its protocol."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
