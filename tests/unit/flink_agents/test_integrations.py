@@ -320,3 +320,56 @@ def test_helpers_make_what_services_take(run_program: RunProgram) -> None:
         "t",
     ]
     assert refused == "The description of the tool 'f' has 1025 characters; services take 1024"
+
+
+def test_setups_and_connections_of_a_program(run_program: RunProgram) -> None:
+    said = run_program(
+        HELLO
+        + """
+    from flink_agents.api.chat_models.chat_model import (
+        BaseChatModelConnection, BaseChatModelSetup, StructuredOutputStrategy)
+    from flink_agents.integrations.chat_models.openai.openai_chat_model import OpenAIChatModelSetup
+
+    class Echo(BaseChatModelConnection):
+        def chat(self, messages, tools=None, output_schema=None, **kwargs):
+            self._reject_unsupported_output_schema(output_schema)
+            return ChatMessage(role=MessageRole.ASSISTANT, content=messages[-1].content)
+
+    class Setup(BaseChatModelSetup):
+        @property
+        def model_kwargs(self):
+            return {}
+
+    setup = Setup(connection="c", model="m", structured_output_strategy="PROMPT")
+    setup._resolved_connection = Echo()
+    print(setup.chat(HELLO).content, setup.structured_output_strategy, setup.output_strategy.value)
+    print(StructuredOutputStrategy.AUTO.resolves_to_native(True), Setup(connection="c", model="m",
+          structured_output_strategy=None).structured_output_strategy.value)
+    try:
+        Echo().chat(HELLO, output_schema={})
+    except NotImplementedError as error:
+        print(str(error).partition(". ")[0])
+    print(isinstance(OpenAIChatModelSetup(connection="c"), BaseChatModelSetup))
+
+    class Group:
+        def __init__(self):
+            self.groups, self.count = {}, 0
+        def get_sub_group(self, *names):
+            return self.groups.setdefault(names, Group())
+        get_counter = get_sub_group
+        def inc(self, n):
+            self.count += n
+    group = Group()
+    setup._record_token_metrics("gpt", 2, 1, group)
+    setup._record_token_metrics("gpt", 2, 1, None)
+    print([(names, each.groups[("promptTokens",)].count) for names, each in group.groups.items()])
+    """,
+        "0.4",
+    )
+    assert said.splitlines() == [
+        "hi StructuredOutputStrategy.PROMPT prompt",
+        "True auto",
+        "__main__.Echo takes no output schema",
+        "True",
+        "[(('model', 'gpt'), 2)]",
+    ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final
 
 from pydantic import Field, PrivateAttr, field_validator
 
 import tamias
+from tamias import ChatMessage, Tool
 from tamias.flink_agents.dialect import dialect
 
 __all__ = ["BaseChatModelConnection", "BaseChatModelSetup", "StructuredOutputStrategy"]
@@ -62,6 +64,16 @@ class _CountsTokens(tamias.Resource, ABC):
 class BaseChatModelConnection(_CountsTokens, tamias.BaseChatModelConnection, ABC):
     """The way to a service that has chat models."""
 
+    @abstractmethod
+    def chat(
+        self,
+        messages: Sequence[ChatMessage],
+        tools: list[Tool] | None = None,
+        output_schema: Any = None,
+        **kwargs: Any,
+    ) -> ChatMessage:
+        """The model's answer to a conversation."""
+
     def _reject_unsupported_output_schema(self, output_schema: Any) -> None:
         """Refuse a schema, for a connection that would drop it."""
         if output_schema is not None:
@@ -73,7 +85,8 @@ class BaseChatModelConnection(_CountsTokens, tamias.BaseChatModelConnection, ABC
 class BaseChatModelSetup(_CountsTokens, tamias.BaseChatModelSetup, ABC):
     """A chat model as an agent uses it."""
 
-    model: str = Field(description="Name of the model, for the service.")
+    if dialect() != "0.2":
+        model: str = Field(description="Name of the model, for the service.")
     structured_output_strategy: StructuredOutputStrategy = StructuredOutputStrategy.AUTO
 
     _resolved_connection: Any = PrivateAttr(default=None)

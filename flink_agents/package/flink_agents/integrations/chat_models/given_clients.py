@@ -16,8 +16,6 @@ from pydantic import PrivateAttr, SecretStr
 import tamias
 from tamias import ChatDelta, ChatMessage, OutputSchema, Tool
 
-from ...api.chat_models.chat_model import BaseChatModelConnection
-
 __all__ = [
     "GivenAnthropic",
     "GivenOllama",
@@ -44,7 +42,7 @@ class Answer(NamedTuple):
     request_id: str = ""
 
 
-class PeerConnection(BaseChatModelConnection):
+class PeerConnection(tamias.BaseChatModelConnection):
     """What the connections of Flink Agents do that tamias's, which are behind, do not."""
 
     _client: Any = PrivateAttr(default=None)

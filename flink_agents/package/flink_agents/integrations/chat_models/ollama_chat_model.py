@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 import tamias
 
-from ...api.chat_models.chat_model import BaseChatModelSetup
+from ...api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from .given_clients import GivenOllama, PeerConnection
 
 __all__ = [
@@ -22,7 +22,9 @@ DEFAULT_CONTEXT_WINDOW: Final = 2048
 DEFAULT_REQUEST_TIMEOUT: Final = 30.0
 
 
-class OllamaChatModelConnection(PeerConnection, tamias.OllamaChatModelConnection):
+class OllamaChatModelConnection(
+    PeerConnection, tamias.OllamaChatModelConnection, BaseChatModelConnection
+):
     """The way to chat models on an Ollama server."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())

@@ -24,7 +24,7 @@ try:
 except ImportError:
     Generation = None
 
-from ...api.chat_models.chat_model import BaseChatModelSetup
+from ...api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -77,7 +77,9 @@ def to_dashscope_tool(metadata: ToolMetadata, *, skip_length_check: bool = False
     return to_openai_tool(metadata=metadata, skip_length_check=skip_length_check)
 
 
-class TongyiChatModelConnection(PeerConnection, tamias.TongyiChatModelConnection):
+class TongyiChatModelConnection(
+    PeerConnection, tamias.TongyiChatModelConnection, BaseChatModelConnection
+):
     """The way to Tongyi."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
@@ -105,7 +107,8 @@ class TongyiChatModelConnection(PeerConnection, tamias.TongyiChatModelConnection
         output_schema: Any = None,
         **kwargs: Any,
     ) -> ChatMessage:
-        """The model's answer to a conversation."""
+        """The model's answer to a conversation. A schema is refused: the model is told in words."""
+        self._reject_unsupported_output_schema(output_schema)
         if Generation is None:
             return super().chat(messages, tools, output_schema=output_schema, **kwargs)
         kwargs = {"model": DEFAULT_MODEL, **kwargs}
@@ -132,6 +135,7 @@ class TongyiChatModelConnection(PeerConnection, tamias.TongyiChatModelConnection
         **kwargs: Any,
     ) -> ChatMessage:
         """The awaitable form of `chat`."""
+        self._reject_unsupported_output_schema(output_schema)
         if Generation is None:
             return await super().achat(messages, tools, output_schema=output_schema, **kwargs)
         return await asyncio.to_thread(self.chat, messages, tools, output_schema, **kwargs)

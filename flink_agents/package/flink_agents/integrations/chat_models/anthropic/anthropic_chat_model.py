@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 import tamias
 from tamias import ChatMessage, MessageRole, ToolMetadata
 
-from ....api.chat_models.chat_model import BaseChatModelSetup
+from ....api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ..chat_model_utils import check_length
 from ..given_clients import GivenAnthropic, PeerConnection, plain_key
 
@@ -44,7 +44,9 @@ def _supports_json_prefill(effective_model: str | None) -> bool:
     return _WITHOUT_PREFILL.fullmatch(effective_model or "") is None
 
 
-class AnthropicChatModelConnection(PeerConnection, tamias.AnthropicChatModelConnection):
+class AnthropicChatModelConnection(
+    PeerConnection, tamias.AnthropicChatModelConnection, BaseChatModelConnection
+):
     """The way to Anthropic's models."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 import tamias
 
-from ....api.chat_models.chat_model import BaseChatModelSetup
+from ....api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ..given_clients import schema_of
 from ..openai.openai_chat_model import (
     MAX_OPENAI_RETRIES,
@@ -42,7 +42,9 @@ class ArgumentError(tamias.AgentDefinitionError, ValueError):
     """Arguments of a call do not go together."""
 
 
-class AzureOpenAIChatModelConnection(OpenAIConnection, tamias.AzureOpenAIChatModelConnection):
+class AzureOpenAIChatModelConnection(
+    OpenAIConnection, tamias.AzureOpenAIChatModelConnection, BaseChatModelConnection
+):
     """The way to a resource of Azure OpenAI."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())

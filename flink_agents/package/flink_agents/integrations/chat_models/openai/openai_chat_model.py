@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 import tamias
 from tamias.flink_agents.dialect import dialect
 
-from ....api.chat_models.chat_model import BaseChatModelSetup
+from ....api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ..given_clients import GivenOpenAI, PeerConnection, plain_key
 from .openai_utils import resolve_openai_credentials
 
@@ -97,7 +97,9 @@ class OpenAIConnection(PeerConnection):
         self._client = self._made_client = None
 
 
-class OpenAIChatModelConnection(OpenAIConnection, tamias.OpenAIChatModelConnection):
+class OpenAIChatModelConnection(
+    OpenAIConnection, tamias.OpenAIChatModelConnection, BaseChatModelConnection
+):
     """The way to OpenAI, or to a service that speaks its protocol."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
