@@ -10,7 +10,7 @@ from ..agent.errors import AgentDefinitionError, TargetError
 from .dialect import dialect_of_program
 from .differences import differences_in
 from .loaded import Modules
-from .reading import Certainty, Import, imports_in, search_path, sources_of
+from .reading import THEIR_PROGRAMS, Certainty, Import, imports_in, search_path, sources_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +125,8 @@ def _strings(sources: list[Source], modules: Modules) -> Iterator[Finding]:
                 or len(words) < 3
                 or not all(map(str.isidentifier, words))
             ):
+                continue
+            if words[1] in THEIR_PROGRAMS:
                 continue
             module, name = ".".join(words[1:-1]), words[-1]
             whole = f"{module}.{name}"

@@ -18,6 +18,7 @@ from .names import ONLY_IN, SIGNS
 
 __all__ = [
     "DIALECTS",
+    "THEIR_PROGRAMS",
     "Certainty",
     "Import",
     "Source",
@@ -30,7 +31,7 @@ __all__ = [
 
 DIALECTS: Final = ("0.2", "0.3", "0.4")
 _ROOT: Final = "flink_agents"
-_THEIR_PROGRAMS: Final = ("examples", "e2e_tests")
+THEIR_PROGRAMS: Final = ("examples", "e2e_tests")
 """Folders of Flink Agents that hold programs, not the library."""
 _MOST_FILES: Final = 200
 _IMPORTERS: Final = frozenset({"import_module", "__import__"})
@@ -139,7 +140,7 @@ def imports_in(source: Source) -> list[Import]:
 def _checkout(path: Path) -> Path | None:
     """The folder with `flink_agents` in it, if a program is one of Flink Agents' own."""
     for parent in path.parents:
-        if parent.name in _THEIR_PROGRAMS and parent.parent.name == _ROOT:
+        if parent.name in THEIR_PROGRAMS and parent.parent.name == _ROOT:
             return parent.parent.parent
     return None
 
@@ -162,7 +163,7 @@ def _neighbours(path: Path, tree: ast.Module, roots: Sequence[Path]) -> Iterator
 def _files(roots: Sequence[Path], module: str) -> Iterator[Path]:
     """The files of a module, and of the packages that it is in."""
     parts = module.split(".")
-    if not module or (parts[0] == _ROOT and parts[1:2] and parts[1] not in _THEIR_PROGRAMS):
+    if not module or (parts[0] == _ROOT and parts[1:2] and parts[1] not in THEIR_PROGRAMS):
         return
     for root in roots:
         place = root
@@ -299,7 +300,7 @@ class _Reader(ast.NodeVisitor):
         return None
 
     def _add(self, node: ast.expr | ast.stmt | ast.alias, module: str, name: str = "") -> None:
-        is_own = module.partition(".")[0] not in _THEIR_PROGRAMS
+        is_own = module.partition(".")[0] not in THEIR_PROGRAMS
         if is_own and not name.startswith("__"):
             self.found.append(Import(self.path, node.lineno, module, name, self._certainty))
 

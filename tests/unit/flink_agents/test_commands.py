@@ -186,6 +186,7 @@ def test_check_names_what_is_missing_and_what_differs(tmp_path: Path, command: C
     class B(events.Elsewhere): ...
     NAME = "flink_agents.integrations.chat_models.nobody.NobodyChatModel"
     KNOWN = "flink_agents.api.agents.agent.Agent"
+    PROGRAM = "flink_agents.examples.quickstart.resources"
 
     async def act(event, ctx):
         await ctx.durable_execute_async(print)
@@ -204,9 +205,9 @@ def test_check_names_what_is_missing_and_what_differs(tmp_path: Path, command: C
         ("7", "differs"),
         ("12", "missing"),
         ("13", "missing"),
-        ("17", "differs"),
         ("18", "differs"),
         ("19", "differs"),
+        ("20", "differs"),
     }
     as_json = [
         json.loads(line) for line in command("check", "--json", "program.py").stdout.splitlines()
