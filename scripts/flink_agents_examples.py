@@ -117,8 +117,8 @@ def _run(path: Path, setting: Setting, death: signal.Signals | None = None) -> O
     # The windows have to end before the input does; otherwise a worker has to die during the work.
     setting.server.latency = 3.0 if WINDOWS in path.name else 0.5 if death else 0.0
     places = [str(setting.package.parent)] if setting.python == sys.executable else []
-    module = ".".join(path.relative_to(setting.package.parent).with_suffix("").parts[-10:])
-    module = module[module.index("flink_agents.") :]
+    parts = path.with_suffix("").parts
+    module = ".".join(parts[len(parts) - parts[::-1].index("flink_agents") - 1 :])
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(places),
@@ -187,7 +187,7 @@ def _kill_one(program: int, death: signal.Signals) -> int:
 def _copy_of_theirs(python: str, setting: Setting) -> Path:
     """Shorten the reviews in a real installation; return its package."""
     code = "import flink_agents; print(flink_agents.__path__[0])"
-    told = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    told = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     package = Path(told.stdout.split()[-1])
     _shorten(package / REVIEWS, setting.reviews)
     return package

@@ -18,6 +18,8 @@ from tamias import (
 )
 from tamias.flink_agents.dialect import dialect
 
+from ..integrations.vector_stores.chroma.in_memory import given_to_workers
+
 __all__ = ["AgentBuilder", "AgentsExecutionEnvironment"]
 
 
@@ -38,6 +40,11 @@ class AgentsExecutionEnvironment(tamias.AgentsExecutionEnvironment):
     def add_resource(self, name: str, resource_type: ResourceType, instance: Any) -> Self:
         """As tamias's, under the type of its class, whatever type is given."""
         return super().add_resource(name, _type_of(resource_type, instance), instance)
+
+    def execute(self, job_name: str | None = None) -> None:
+        """As tamias's; workers have what the program has put into memory of its own."""
+        with given_to_workers():
+            super().execute(job_name)  # type: ignore[safe-super]  # of the class in whose form it is
 
 
 @cache

@@ -15,6 +15,7 @@ from ....api.vector_stores.vector_store import (
     CollectionManageableVectorStore,
     Document,
 )
+from .in_memory import ChromaInMemory
 
 __all__ = ["DEFAULT_COLLECTION", "ChromaVectorStore"]
 
@@ -53,7 +54,7 @@ class ChromaVectorStore(CollectionManageableVectorStore):
     def model_post_init(self, context: Any) -> None:
         """Make the store that has the client; it is opened at the first use."""
         super().model_post_init(context)
-        self._store = tamias.ChromaVectorStore(**self._arguments())
+        self._store = ChromaInMemory(**self._arguments())
 
     def _arguments(self) -> dict[str, Any]:
         # The first of these says where documents are.
