@@ -35,7 +35,8 @@ REVIEWS: Final = "examples/quickstart/resources/product_review.txt"
 SECONDS: Final = 300.0
 STEP: Final = 0.5
 SIGNALS: Final = {"kill": signal.SIGKILL, "segv": signal.SIGSEGV}
-KILLS: Final = 3
+KILLS: Final = 2
+"""One more, and an input that is alone would be taken for the reason."""
 WINDOWS: Final = "multiple"
 """The example that counts in windows of a minute: its outputs depend on the clock."""
 
@@ -115,7 +116,7 @@ def _run(path: Path, setting: Setting, death: signal.Signals | None = None) -> O
     is_endless = "product_review" in path.read_text(encoding="utf-8") and WINDOWS not in path.name
     wanted = setting.reviews if is_endless else 0
     # The windows have to end before the input does; otherwise a worker has to die during the work.
-    setting.server.latency = 3.0 if WINDOWS in path.name else 0.5 if death else 0.0
+    setting.server.latency = 5.0 if WINDOWS in path.name else 0.5 if death else 0.0
     places = [str(setting.package.parent)] if setting.python == sys.executable else []
     parts = path.with_suffix("").parts
     module = ".".join(parts[len(parts) - parts[::-1].index("flink_agents") - 1 :])
