@@ -19,6 +19,10 @@ ACTION_PARAMETER_TYPES: tuple[str, ...] = (
 """What each action written in Java takes."""
 
 
+class FunctionNotFoundError(AgentDefinitionError, AttributeError):
+    """There is no function of that name, or no module."""
+
+
 class Function(BaseModel):
     """Base of what says which function is meant."""
 
@@ -49,7 +53,7 @@ class PythonFunction(Function):
         """Return the function.
 
         Raises:
-            AgentDefinitionError: there is none of that name.
+            FunctionNotFoundError: there is none of that name.
         """
         if self._function is not None:
             return self._function
@@ -59,7 +63,7 @@ class PythonFunction(Function):
                 found = getattr(found, name)
         except (ImportError, AttributeError) as error:
             msg = f"The function {self.module}:{self.qualname} cannot be found: {error}."
-            raise AgentDefinitionError(msg, hint="Check its module and its name.") from error
+            raise FunctionNotFoundError(msg, hint="Check its module and its name.") from error
         function: Callable[..., Any] = found
         return function
 
