@@ -1,0 +1,90 @@
+"""As `flink_agents.runtime.local_runner` of Flink Agents: an agent in this process, for tests.
+
+It is `tamias.testing` behind: the same engine and store as everywhere. For new tests, that is what
+to use.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
+
+from tamias import Agent, Configuration, ResourceType, TamiasError
+from tamias.testing import run_agent
+
+from ..api.function import JavaFunction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LocalRunner", "LocalRunnerContext", "NoJvmError"]
+
+
+class NoJvmError(TamiasError, RuntimeError):
+    """An action in Java cannot be executed, as there is no JVM."""
+
+
+class LocalRunner:
+    """Runs an agent over one input at a time; its memory is kept between them."""
+
+    def __init__(self, agent: Agent, config: Configuration) -> None:
+        self._agent = agent
+        self._config = config
+        self._outputs: list[dict[Any, Any]] = []
+        self._state = tempfile.mkdtemp(prefix="tamias-local-runner-")
+        finalize(self, shutil.rmtree, self._state, ignore_errors=True)
+
+    def run(self, key: Any = None, value: Any = None, **_: Any) -> Any:
+        """Run the agent over an input; returns its key.
+
+        Raises:
+            RuntimeError: an action is written in Java.
+        """
+        for name, action in self._agent.actions.items():
+            if isinstance(action[1], JavaFunction):
+                msg = f"The action {name!r} is in Java, and there is no JVM resource adapter."
+                raise NoJvmError(msg, hint="Write the action in Python.")
+        resources: Mapping[ResourceType, Mapping[str, Any]] = {}
+        done = run_agent(
+            self._agent,
+            [{"key": key, "value": value}],
+            state=Path(self._state) / "state",
+            config=self._config.data,
+            resources=resources,
+        )
+        self._outputs += done.outputs
+        return key
+
+    def get_outputs(self) -> list[dict[Any, Any]]:
+        """All outputs so far, each as ``{key: output}``."""
+        return list(self._outputs)
+
+
+class LocalRunnerContext:
+    """What actions of the local runner call: durable calls that are made, and not recorded."""
+
+    def durable_execute(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        reconciler: Callable[[], Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a function; nothing is recovered, so the reconciler is not asked."""
+        del reconciler
+        return func(*args, **kwargs)
+
+    async def durable_execute_async(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        reconciler: Callable[[], Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a function, awaited."""
+        del reconciler
+        return func(*args, **kwargs)
