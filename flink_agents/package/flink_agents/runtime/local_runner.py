@@ -10,16 +10,13 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import finalize
 
-from tamias import Agent, Configuration, ResourceType, TamiasError
+from tamias import Agent, Configuration, TamiasError
 from tamias.testing import run_agent
 
 from ..api.function import JavaFunction
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["LocalRunner", "LocalRunnerContext", "NoJvmError"]
 
@@ -34,6 +31,7 @@ class LocalRunner:
     def __init__(self, agent: Agent, config: Configuration) -> None:
         self._agent = agent
         self._config = config
+        self._inputs: list[dict[str, Any]] = []
         self._outputs: list[dict[Any, Any]] = []
         self._state = tempfile.mkdtemp(prefix="tamias-local-runner-")
         finalize(self, shutil.rmtree, self._state, ignore_errors=True)
@@ -48,15 +46,10 @@ class LocalRunner:
             if isinstance(action[1], JavaFunction):
                 msg = f"The action {name!r} is in Java, and there is no JVM resource adapter."
                 raise NoJvmError(msg, hint="Write the action in Python.")
-        resources: Mapping[ResourceType, Mapping[str, Any]] = {}
-        done = run_agent(
-            self._agent,
-            [{"key": key, "value": value}],
-            state=Path(self._state) / "state",
-            config=self._config.data,
-            resources=resources,
-        )
-        self._outputs += done.outputs
+        self._inputs.append({"key": key, "value": value})  # those of before are not run again
+        state = Path(self._state) / "state"
+        done = run_agent(self._agent, self._inputs, state=state, config=self._config.data)
+        self._outputs += done.outputs[len(self._outputs) :]
         return key
 
     def get_outputs(self) -> list[dict[Any, Any]]:
