@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import RunProgram
+    from .conftest import RunProgram
 
 pytestmark = pytest.mark.process
 

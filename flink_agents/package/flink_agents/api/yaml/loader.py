@@ -183,8 +183,7 @@ def _build_tool(spec: ToolSpec) -> FunctionTool:
         msg = f"The tool {spec.name!r}: parameter_types are for tools in Java, and needed there."
         raise AgentDefinitionError(msg, hint="Name the types of the parameters, or leave it out.")
     function = resolve_function(spec.name, spec.function, spec.type, spec.parameter_types)
-    injected = {"injected_args": spec.injected_args} if spec.injected_args else {}
-    return FunctionTool(func=function, **injected)
+    return FunctionTool(func=function, injected_args=spec.injected_args)
 
 
 def _build_prompt(spec: PromptSpec) -> LocalPrompt:
