@@ -183,7 +183,7 @@ def _build_tool(spec: ToolSpec) -> FunctionTool:
         msg = f"The tool {spec.name!r}: parameter_types are for tools in Java, and needed there."
         raise AgentDefinitionError(msg, hint="Name the types of the parameters, or leave it out.")
     function = resolve_function(spec.name, spec.function, spec.type, spec.parameter_types)
-    return FunctionTool(func=function, injected_args=spec.injected_args)
+    return FunctionTool(func=function, injected_args=spec.injected_args or {})
 
 
 def _build_prompt(spec: PromptSpec) -> LocalPrompt:
