@@ -12,32 +12,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 
-@pytest.mark.parametrize(("dialect", "refused"), [("0.3", "[1]"), ("0.4", "")])
-def test_values_of_memory_are_checked_when_that_is_asked_for(
-    run_program: RunProgram, dialect: str, refused: str
-) -> None:
-    program = """
-from flink_agents.api.memory_object import MemoryType, validate_memory_value
-from flink_agents.runtime.flink_memory_object import FlinkMemoryObject
-from flink_agents.runtime.local_memory_object import LocalMemoryObject
-
-try:
-    validate_memory_value("p", [1, b"bytes"])
-except TypeError as error:
-    print(str(error).partition(" is of")[0].removeprefix("The value at p"))
-memory = FlinkMemoryObject(MemoryType.SHORT_TERM, LocalMemoryObject(MemoryType.SHORT_TERM, {}))
-memory.new_object("a").set("b", {"c": [1]})
-try:
-    memory.set("a.d", {1, 2})
-except TypeError as error:
-    assert "list(value)" in str(error), error
-assert memory.get("a.b") == {"c": [1]}
-assert memory.get(memory.set("x", 1)) == 1
-assert memory.get_field_names() == ["a", "x"]
-"""
-    assert run_program(program, dialect).strip() == refused
-
-
 def test_the_local_runner_keeps_memory_between_inputs(run_program: RunProgram) -> None:
     program = """
 from flink_agents.api.agents.agent import Agent
