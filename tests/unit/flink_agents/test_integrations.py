@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+TESTS = Path(__file__).parents[2]
 
 if TYPE_CHECKING:
     from .conftest import RunProgram
@@ -373,3 +376,52 @@ def test_setups_and_connections_of_a_program(run_program: RunProgram) -> None:
         "True",
         "[(('model', 'gpt'), 2)]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("retries", "said"), [(2, "{'k': 'hi'} 3"), (1, "failed 2"), (0, "failed 1")]
+)
+def test_calls_are_tried_again_as_often_as_a_connection_says(
+    run_program: RunProgram, retries: int, said: str
+) -> None:
+    program = f"""
+    import sys
+    sys.path.insert(0, {str(TESTS)!r})
+    from flink_agents.api.agents.agent import Agent
+    from flink_agents.api.chat_message import ChatMessage
+    from flink_agents.api.decorators import action, chat_model_connection, chat_model_setup
+    from flink_agents.api.events.event import InputEvent, OutputEvent
+    from flink_agents.api.resource import ResourceDescriptor, ResourceName, ResourceType
+    from support.providers.script import Fault, Queue, Reply, rate_limited
+    from support.providers.server import fake_providers
+    from tamias import run_agent
+
+    class Asks(Agent):
+        @chat_model_connection
+        @staticmethod
+        def there():
+            return ResourceDescriptor(
+                clazz=ResourceName.ChatModel.OPENAI_COMPLETIONS_CONNECTION,
+                api_key="k", api_base_url=fake.openai_url, max_retries={retries})
+
+        @chat_model_setup
+        @staticmethod
+        def model():
+            return ResourceDescriptor(
+                clazz=ResourceName.ChatModel.OPENAI_COMPLETIONS_SETUP, connection="there")
+
+        @action(InputEvent.EVENT_TYPE)
+        @staticmethod
+        def ask(event, ctx):
+            model = ctx.get_resource("model", ResourceType.CHAT_MODEL)
+            ctx.send_event(OutputEvent(output=model.chat([ChatMessage(content="?")]).content))
+
+    with fake_providers(Queue([Reply("hi")])) as fake:
+        fake.faults.extend([rate_limited(), Fault(status=503)])
+        try:
+            said = run_agent(Asks(), [("k", 1)]).outputs[0]
+        except Exception:
+            said = "failed"
+        print(said, len(fake.asked))
+    """
+    assert run_program(program).strip() == said

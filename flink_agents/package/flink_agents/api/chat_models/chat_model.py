@@ -10,13 +10,17 @@ from typing import Any, Final
 from pydantic import Field, PrivateAttr, field_validator
 
 import tamias
-from tamias import ChatMessage, Tool
+from tamias import ChatMessage, Overloaded, PoolOptions, RateLimited, RetryPolicy, Tool, Unavailable
 from tamias.flink_agents.dialect import dialect
 
 __all__ = ["BaseChatModelConnection", "BaseChatModelSetup", "StructuredOutputStrategy"]
 
 _BOUND: Final = object()
 """In place of a group of metrics that is not given: the one that is bound."""
+
+
+_TEMPORARY: Final = (RateLimited, Overloaded, Unavailable)
+"""What client libraries try again by themselves, which they do not do here."""
 
 
 class UntranslatedSchemaError(tamias.AgentDefinitionError, NotImplementedError):
@@ -102,6 +106,18 @@ class BaseChatModelSetup(_CountsTokens, tamias.BaseChatModelSetup, ABC):
         if self.structured_output_strategy is not StructuredOutputStrategy.AUTO:
             strategy = type(self.output_strategy)
             self.output_strategy = strategy(self.structured_output_strategy.value)
+
+    def _call_options(self) -> dict[str, Any]:
+        """Those that are given; else the connection's ``max_retries``, which its library had."""
+        given = super()._call_options()
+        if given or self._context is None or not self.connection:
+            return given
+        if self._context.config.get(PoolOptions.CALL_ATTEMPTS) != 1:
+            return given  # the job says it
+        retries = getattr(self._connection(self.connection), "max_retries", 0)
+        if not isinstance(retries, int) or retries < 1:
+            return given
+        return {"retry": RetryPolicy(retries + 1, wait=0.5, longest=60, retry_on=_TEMPORARY)}
 
     def _connection(self, name: str) -> tamias.BaseChatModelConnection:
         """The connection, or the one that a program has put in its place."""
