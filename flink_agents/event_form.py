@@ -81,11 +81,11 @@ def use_event_form() -> None:
 
 def _init(self: Event, /, **data: Any) -> None:
     clazz = self.__class__
-    if _is_own(clazz) and clazz is not Event:
+    if clazz is not Event and _is_own(clazz):
         _plain_init(self, **data)
         return
     upstream = _taken(data) if _form == "0.4" else {}
-    if isinstance(data.get("id"), str):
+    if "id" in data and isinstance(data["id"], str):
         data["id"] = UUID(data["id"])
     if clazz is Event and _form != "0.2" and not isinstance(data.get("type"), str):
         kind = "string_type" if "type" in data else "missing"
@@ -94,17 +94,31 @@ def _init(self: Event, /, **data: Any) -> None:
     _plain_init(self, **data)
     for name, value in upstream.items():
         setattr(self, name, value)
-    for values in (self.__dict__, self.__pydantic_extra__ or {}):
-        for name, value in values.items():
-            if value.__class__ in _SCALARS or name.startswith("_"):
-                continue
-            try:
-                to_json(value, fallback=_plain_row)
-            except ValueError as error:
-                wrong = {"type": "value_error", "loc": (name,), "input": value}
-                wrong["ctx"] = {"error": error}
-                lines: Any = [wrong]
-                raise ValidationError.from_exception_data(clazz.__qualname__, lines) from None
+    state, extra = self.__dict__, self.__pydantic_extra__
+    if state:
+        _check(clazz, state)
+    if extra:
+        _check(clazz, extra)
+
+
+def _check(clazz: type[Event], values: dict[str, Any]) -> None:
+    """Make sure that these can be JSON.
+
+    Raises:
+        ValidationError: one cannot.
+    """
+    for name, value in values.items():
+        kind = value.__class__
+        if kind in _SCALARS or name.startswith("_"):
+            continue
+        if kind is dict and _SCALARS.issuperset(map(type, value.values())):
+            continue
+        try:
+            to_json(value, fallback=_plain_row)
+        except ValueError as error:
+            wrong = {"type": "value_error", "loc": (name,), "input": value, "ctx": {"error": error}}
+            lines: Any = [wrong]
+            raise ValidationError.from_exception_data(clazz.__qualname__, lines) from None
 
 
 def _taken(data: dict[str, Any]) -> dict[str, Any]:
@@ -149,8 +163,10 @@ def _upstream(name: str) -> property:
 
 
 def _from_event(cls: type[Event], event: Event) -> Event:
+    if isinstance(event, cls):
+        return event
     made: Event = _plain_from_event(cls, event)
-    if made is not event and _is_own(cls) and made.__pydantic_extra__:
+    if _is_own(cls) and made.__pydantic_extra__:
         made.__pydantic_extra__.pop("attributes", None)  # what is no field of the class
     return made
 
@@ -259,6 +275,7 @@ def _plain_row(value: Any) -> dict[str, Any]:
     return {**shown, "fields": list(fields)} if fields and _form != "0.2" else shown
 
 
+@cache
 def _is_own(clazz: type) -> bool:
     return clazz.__module__.partition(".")[0] == "tamias"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tamias
 from tamias import STRUCTURED_OUTPUT
 from tamias.flink_agents.dialect import dialect
+from tamias.flink_agents.event_form import use_event_form
 
 from ..function import Function, PythonFunction
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["STRUCTURED_OUTPUT", "Agent"]
+
+use_event_form()  # workers import this module with each agent
 
 
 class Agent(tamias.Agent):
