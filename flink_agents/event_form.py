@@ -21,6 +21,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from ..agent.chat.events import ChatRequestEvent, ChatResponseEvent, ToolResponseEvent
 from ..agent.event import Event
+from ..agent.memory import MemoryRef
 from .dialect import dialect
 
 __all__ = ["use_event_form"]
@@ -261,11 +262,13 @@ def _model_dump_json(
 
 
 def _plain_row(value: Any) -> dict[str, Any]:
-    """What JSON has of a row of PyFlink.
+    """What JSON has of a row of PyFlink, or of a reference to memory.
 
     Raises:
-        PydanticSerializationError: it is none.
+        PydanticSerializationError: it is neither.
     """
+    if isinstance(value, MemoryRef):
+        return {"memory_type": value.memory_type.value, "path": value.path}
     values = getattr(value, "_values", None)
     if type(value).__name__ != "Row" or values is None:
         msg = f"Unable to serialize unknown type: {type(value)}"

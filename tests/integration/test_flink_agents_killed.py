@@ -76,16 +76,16 @@ SINCE_0_3 = """
         @staticmethod
         def add(event, ctx):
             total = (ctx.short_term_memory.get("count.total") or 0) + 1
-            ctx.short_term_memory.set("count.total", total)
+            place = ctx.short_term_memory.set("count.total", total)
             value = InputEvent.from_event(event).input
-            ctx.send_event(Event(type="added", attributes={"value": value}))
+            ctx.send_event(Event(type="added", attributes={"value": value, "place": place}))
 
         @action("added")
         @staticmethod
         def tell(event, ctx):
             value = event.get_attr("value")
             doubled = ctx.get_resource("double", ResourceType.TOOL).call(value=value)
-            total = ctx.short_term_memory.get("count.total")
+            total = ctx.short_term_memory.get(event.get_attr("place"))
             ctx.send_event(OutputEvent(output=[total, value, doubled]))
 """
 
