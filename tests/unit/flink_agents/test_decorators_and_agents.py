@@ -151,3 +151,43 @@ def test_a_tool_knows_what_its_model_does_not_see(run_program: RunProgram) -> No
     assert "tenent do not match function" in lines[0]
     assert "must be a dict" in lines[1]
     assert "Unsupported injected arg spec" in lines[2]
+
+
+def test_a_setup_that_answers_itself_needs_no_connection(run_program: RunProgram) -> None:
+    program = """
+from flink_agents.api.agents.agent import Agent
+from flink_agents.api.chat_message import ChatMessage, MessageRole
+from flink_agents.api.chat_models.chat_model import BaseChatModelSetup
+from flink_agents.api.decorators import action, chat_model_setup
+from flink_agents.api.events.event import InputEvent, OutputEvent
+from flink_agents.api.execution_environment import AgentsExecutionEnvironment
+from flink_agents.api.resource import ResourceDescriptor, ResourceType
+
+class Echo(BaseChatModelSetup):
+    @property
+    def model_kwargs(self):
+        return {}
+
+    def chat(self, messages, **kwargs):
+        return ChatMessage(role=MessageRole.ASSISTANT, content=messages[0].content)
+
+class Echoes(Agent):
+    @chat_model_setup
+    @staticmethod
+    def echo():
+        return ResourceDescriptor(clazz=f"{__name__}.Echo", connection="none", model="m")
+
+    @action(InputEvent.EVENT_TYPE)
+    @staticmethod
+    def answer(event, ctx):
+        echo = ctx.get_resource("echo", ResourceType.CHAT_MODEL)
+        message = ChatMessage(role=MessageRole.USER, content=event.input)
+        ctx.send_event(OutputEvent(output=echo.chat([message]).content))
+
+if __name__ == "__main__":
+    env = AgentsExecutionEnvironment.get_execution_environment()
+    outputs = env.from_list([{"key": 1, "value": "hello"}]).apply(Echoes()).to_list()
+    env.execute()
+    print(outputs)
+"""
+    assert run_program(program).splitlines()[-1] == "[{1: 'hello'}]"

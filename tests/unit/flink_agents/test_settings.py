@@ -96,8 +96,8 @@ def test_names_of_resources_are_found_by_their_paths_in_flink_agents(
         module, _, clazz = name.rpartition(".")
         print(json.dumps([
             name.startswith("flink_agents.integrations."),
-            ResourceDescriptor(clazz=name).clazz is tamias.OpenAIChatModelSetup,
-            get_resource_class(module, clazz) is tamias.OpenAIChatModelSetup,
+            issubclass(ResourceDescriptor(clazz=name).clazz, tamias.OpenAIChatModelSetup),
+            get_resource_class(module, clazz) is ResourceDescriptor(clazz=name).clazz,
             ResourceName.ChatModel.Java.OLLAMA_SETUP.endswith(".ollama.OllamaChatModelSetup"),
         ]))
         """,

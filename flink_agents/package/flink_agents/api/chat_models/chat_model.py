@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -99,6 +99,12 @@ class BaseChatModelSetup(_CountsTokens, tamias.BaseChatModelSetup, ABC):
     @classmethod
     def _given(cls, value: Any) -> Any:
         return StructuredOutputStrategy.AUTO if value is None else value
+
+    @classmethod
+    def references(cls, arguments: Mapping[str, Any]) -> list[tuple[tamias.ResourceType, str]]:
+        """What it names; nothing, if its class has a `chat` of its own, which may use none of it."""
+        own = cls.chat is not tamias.BaseChatModelSetup.chat
+        return [] if own else super().references(arguments)
 
     def model_post_init(self, context: Any) -> None:
         """Have the strategy followed where the model is asked."""
