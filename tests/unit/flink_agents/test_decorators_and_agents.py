@@ -175,7 +175,7 @@ class Echoes(Agent):
     @chat_model_setup
     @staticmethod
     def echo():
-        return ResourceDescriptor(clazz=f"{__name__}.Echo", connection="none", model="m")
+        return ResourceDescriptor(clazz="program.Echo", connection="none", model="m")
 
     @action(InputEvent.EVENT_TYPE)
     @staticmethod

@@ -102,7 +102,7 @@ class BaseChatModelSetup(_CountsTokens, tamias.BaseChatModelSetup, ABC):
 
     @classmethod
     def references(cls, arguments: Mapping[str, Any]) -> list[tuple[tamias.ResourceType, str]]:
-        """What it names; nothing, if its class has a `chat` of its own, which may use none of it."""
+        """What it names; nothing, if its class has a `chat` of its own, which may not use it."""
         own = cls.chat is not tamias.BaseChatModelSetup.chat
         return [] if own else super().references(arguments)
 
