@@ -164,6 +164,9 @@ from flink_agents.api.execution_environment import AgentsExecutionEnvironment
 from flink_agents.api.resource import ResourceDescriptor, ResourceType
 
 class Echo(BaseChatModelSetup):
+    def open(self):
+        pass
+
     @property
     def model_kwargs(self):
         return {}
