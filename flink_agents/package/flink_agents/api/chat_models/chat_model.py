@@ -102,9 +102,13 @@ class BaseChatModelSetup(_CountsTokens, tamias.BaseChatModelSetup, ABC):
 
     @classmethod
     def references(cls, arguments: Mapping[str, Any]) -> list[tuple[tamias.ResourceType, str]]:
-        """What it names; nothing, if its class has a `chat` of its own, which may not use it."""
-        own = cls.chat is not tamias.BaseChatModelSetup.chat
-        return [] if own else super().references(arguments)
+        """What it names; nothing, if it answers itself."""
+        return [] if cls._answers_itself() else super().references(arguments)
+
+    @classmethod
+    def _answers_itself(cls) -> bool:
+        """Whether its class has a `chat` of its own, which need not use a connection."""
+        return cls.chat is not tamias.BaseChatModelSetup.chat
 
     def model_post_init(self, context: Any) -> None:
         """Have the strategy followed where the model is asked."""
@@ -116,7 +120,7 @@ class BaseChatModelSetup(_CountsTokens, tamias.BaseChatModelSetup, ABC):
     def _call_options(self) -> dict[str, Any]:
         """Those that are given; else the connection's ``max_retries``, which its library had."""
         given = super()._call_options()
-        if given or self._context is None or not self.connection:
+        if given or self._context is None or not self.connection or self._answers_itself():
             return given
         if self._context.config.get(PoolOptions.CALL_ATTEMPTS) != 1:
             return given  # the job says it
