@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.launcher.twin import in_threads
 from tamias import Agent, AgentsExecutionEnvironment, Event, InputEvent, OutputEvent
+from tamias.store.shard import shard
 from tamias.store.state.reader import StoreReader
 
 if TYPE_CHECKING:
@@ -88,6 +91,25 @@ def outcome(folder: Path, **options: Any) -> dict[str, Any]:
             "events": report.events,
             "deaths": report.deaths,
         }
+
+
+def test_a_thread_crashes_while_another_one_commits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = []
+
+    def reach(name: str) -> None:
+        if name == "commit.inside" and threading.current_thread().name.startswith("tamias-commit"):
+            time.sleep(0.01)
+            committed.append(name)
+
+    monkeypatch.setattr(shard, "reach", reach)
+    (tmp_path / "threads").touch()
+    with in_threads():
+        left = outcome(tmp_path, durability="machine")
+    assert committed
+    assert left["deaths"] == 1
+    assert left["events"] == INPUTS
 
 
 @pytest.mark.parametrize(

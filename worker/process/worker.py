@@ -228,9 +228,11 @@ class Worker:
     def abandon(self) -> None:
         """Give up what the kernel takes from a dead process, for a worker that is a thread.
 
-        Nothing is committed, and nothing is sent.
+        Nothing is sent, and nothing is committed but what is being committed just now: LMDB waits
+        for a transaction of another thread before it closes, and would wait for ever then.
         """
         self._ended.cancel()
+        self._group.close()
         self._owned.close()
         self._connection.close(linger=0.0)
 
