@@ -276,7 +276,7 @@ def test_a_setup_may_allow_commands_and_folders_of_scripts(tmp_path: Path) -> No
     load, bash = offered.tools()
     assert load.call(name="b") == "First do b.\n\nFiles of this skill: own.sh"
     assert f"./own.sh, echo, files in {tmp_path / 'more'}." in bash.description
-    assert asyncio.run(bash.acall(command="echo hi | echo 2")) == "2"
+    assert asyncio.run(bash.acall(command="echo hi && echo 2")) == "hi\n2"
     assert asyncio.run(bash.acall(command=f"sh {tmp_path / 'more/m.sh'}")) == "more"
     assert asyncio.run(bash.acall(skill="b", command="./own.sh")) == "own"
     late = asyncio.run(bash.acall(command=f"sh {tmp_path / 'more/m.sh'}", timeout=0.0001))
