@@ -10,7 +10,6 @@ import importlib
 import importlib.metadata
 import os
 import sys
-from importlib.metadata import entry_points
 from typing import Annotated, Final, NamedTuple
 
 import typer
@@ -142,12 +141,14 @@ def application(asked: str | None = None) -> typer.Typer:
 
 def _entries(asked: str | None) -> list[importlib.metadata.EntryPoint]:
     """The groups of other rooms: the one asked for, or all."""
-    found = sorted(entry_points(group=COMMANDS_GROUP), key=lambda entry: entry.name)
+    found = sorted(
+        importlib.metadata.entry_points(group=COMMANDS_GROUP), key=lambda entry: entry.name
+    )
     return [entry for entry in found if entry.name == asked] or found
 
 
 def _guarded_group(group: typer.Typer) -> typer.Typer:
-    """Wrap its commands as those of this room are: they return exit codes."""
+    """Have the commands of a group print errors, and exit, as those of this room do."""
     for command in group.registered_commands:
         if command.callback is not None:
             command.callback = guarded(command.callback)

@@ -62,6 +62,18 @@ compiled_core() {
     ) 9>"$VENV/compiled/lock" </dev/null
 }
 
+# compiled_environment [EXTRA...]: sets COMPILED to an environment with this checkout installed, compiled,
+# and these extras of it: for programs that are started by others, which set no PYTHONPATH.
+compiled_environment() {
+    local extras
+    extras="$(printf '%s\n' "$@" | paste -sd ',')"
+    COMPILED="$VENV/installed"
+    section "Installing this checkout, compiled, into ${COMPILED#"$ROOT"/}"
+    [[ -x "$COMPILED/bin/python" ]] || "$VENV/bin/python" -m venv "$COMPILED"
+    TAMIAS_COMPILE=1 "$COMPILED/bin/python" -m pip install --quiet --disable-pip-version-check \
+        ".[$extras]" </dev/null
+}
+
 # With TAMIAS_CORE=compiled, all that a script starts runs on the compiled core.
 use_core() {
     case "${TAMIAS_CORE:-}" in

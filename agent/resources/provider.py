@@ -9,6 +9,7 @@ it.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ class DescriptorProvider(ResourceProvider):
         arguments = self._arguments(config)
         resource = _typed(clazz(**{**arguments, "get_resource": get_resource}), self)
         resource.provided(self.name, config)
-        resource.open()
+        _open(resource)
         return resource
 
     def preload(self, config: Configuration) -> References:
@@ -109,7 +110,7 @@ class InstanceProvider(ResourceProvider):
         # Not by assignment: a resource may be frozen.
         resource.__dict__["get_resource"] = get_resource
         resource.provided(self.name, config)
-        resource.open()
+        _open(resource)
         return resource
 
     def preload(self, config: Configuration) -> References:  # noqa: ARG002 (it has its arguments)
@@ -174,3 +175,14 @@ def _typed(resource: object, provider: ResourceProvider) -> Resource:
         )
         raise AgentDefinitionError(msg, hint="Use the decorator or ResourceType of the class.")
     return resource
+
+
+def _open(resource: Resource) -> None:
+    """Open a resource, whose class may have given the name `open` to something else."""
+    try:
+        inspect.signature(resource.open).bind()
+    except (TypeError, ValueError):
+        msg = f"{type(resource).__qualname__}.open cannot be called without arguments."
+        hint = "tamias calls it once, before the first use. Give what you have there another name."
+        raise AgentDefinitionError(msg, hint=hint) from None
+    resource.open()

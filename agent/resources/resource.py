@@ -61,14 +61,6 @@ class ResourceContext(ABC):
     def get_resource(self, name: str, resource_type: ResourceType) -> Resource:
         """The other resource with this name."""
 
-    def generate_available_skills_prompt(self, *skill_names: str) -> str:  # noqa: ARG002 (for some)
-        """What a model is told of these skills; empty if the agent has none."""
-        return ""
-
-    def get_skill_dirs(self, *skill_names: str) -> list[str]:  # noqa: ARG002 (for some)
-        """The folders of these skills, as far as they are in any."""
-        return []
-
 
 @public
 class Resource(BaseModel, ABC):
@@ -151,7 +143,10 @@ class Resource(BaseModel, ABC):
         """Called once, before the first use: the name in the agent, and the settings of the job."""
 
     def open(self) -> None:
-        """Called once, before the first use, after `provided`: connect, look others up."""
+        """Called once, before the first use, after `provided`: connect, look others up.
+
+        A class may have a form of its own, without further arguments. It is called in the worker.
+        """
         return
 
     @classmethod

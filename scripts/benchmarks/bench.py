@@ -87,7 +87,7 @@ def run_probe(python: str, name: str, arguments: str = "{}") -> dict[str, Any]:
 
 def python_of(place: str) -> str:
     """The Python of a checkout or an environment, or that file itself."""
-    path = HERE.parent.parent / ".venv" / "compiled" if place == "compiled" else Path(place)
+    path = HERE.parent.parent / ".venv" / "installed" if place == "compiled" else Path(place)
     if (path / "bin" / "python").exists():
         path = path / "bin" / "python"
     elif path.is_dir():

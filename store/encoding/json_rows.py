@@ -36,4 +36,6 @@ def json_form(value: Any) -> Any:
 
 
 def _key(name: Any) -> str:
+    if name.__class__ is bool:
+        return "true" if name else "false"
     return name if name.__class__ is str else str(to_jsonable_python(name))

@@ -450,7 +450,22 @@ def test_a_resource_context_that_is_given_finds_other_resources() -> None:
     assert resource.get_resource is not None
     found: Any = resource.get_resource("a", ResourceType.TOOL)
     assert found == ("a", ResourceType.TOOL)
-    assert (context.generate_available_skills_prompt("x"), context.get_skill_dirs("x")) == ("", [])
+
+
+class _OpensDoors(Resource):
+    @classmethod
+    def resource_type(cls) -> ResourceType:
+        return ResourceType.VECTOR_STORE
+
+    def open(self, door: str) -> str:  # type: ignore[override]
+        return door
+
+
+def test_a_method_open_of_another_kind_is_named_before_the_first_use() -> None:
+    for declared in (_OpensDoors(), ResourceDescriptor(clazz=_OpensDoors)):
+        provider = provider_of("doors", ResourceType.VECTOR_STORE, declared)
+        with pytest.raises(AgentDefinitionError, match=r"_OpensDoors\.open cannot be called"):
+            provider.provide(lambda *_: _Opened(), Configuration())
 
 
 def test_a_resource_of_no_agent_finds_no_others() -> None:

@@ -62,6 +62,7 @@ def test_a_model_is_a_dict_whose_fields_are_attributes() -> None:
         (Point(1, 2), {"x": 1, "y": 2}),
         ((1, (2,)), [1, [2]]),
         ({3: {"a"}}, {"3": ["a"]}),
+        ({True: 1, None: 2, 1.5: 3}, {"true": 1, "None": 2, "1.5": 3}),
         (Size.SMALL, "s"),
         (dt.timedelta(seconds=1), "PT1S"),
         (None, None),
