@@ -10,7 +10,16 @@ import pytest
 
 from support.loops import on_loop
 from support.worker.bench import CrashError, bench
-from tamias import Agent, Event, InputEvent, MemoryRef, OutputEvent, RunnerContext, action
+from tamias import (
+    Agent,
+    Event,
+    EventType,
+    InputEvent,
+    MemoryRef,
+    OutputEvent,
+    RunnerContext,
+    action,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +77,18 @@ class Shopping(Agent):
             ctx.short_term_memory.new_object("basket", overwrite=True)
 
 
+class Audited(Shopping):
+    """The same, and what its actions have written to memory is put out."""
+
+    @action(EventType.ShortTermWriteEvent, EventType.SensoryWriteEvent)
+    @staticmethod
+    def audit(event: Event, ctx: RunnerContext) -> None:
+        RUNS["audit"] += 1
+        written = (ctx.short_term_memory.get("audited") or 0) + 1
+        ctx.short_term_memory.set("audited", written)
+        ctx.send_event(OutputEvent(output=[event.get_type(), event.value, str(event.id)]))
+
+
 def price_of(item: str) -> int:
     RUNS["price_of"] += 1
     return len(item)
@@ -81,8 +102,8 @@ def pay(limit: int) -> str:
 INPUTS = (("k", "pear"), ("k", "fig"), ("other", "fig"))
 
 
-async def undisturbed(directory: Path, inputs: Any) -> tuple[Any, Any]:
-    with bench(Shopping, directory) as life:
+async def undisturbed(directory: Path, inputs: Any, agent: type[Agent]) -> tuple[Any, Any]:
+    with bench(agent, directory) as life:
         found = await life.run(*inputs)
         memory = {key: life.memory(key) for key, _ in inputs}
         assert life.journal() == 0
@@ -91,29 +112,28 @@ async def undisturbed(directory: Path, inputs: Any) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("commits", range(1, 4))
 @pytest.mark.parametrize("dies_after", [False, True])
+@pytest.mark.parametrize("agent", [Shopping, Audited])
 @on_loop
 async def test_a_run_goes_on_where_it_was_on_record(
-    tmp_path: Path, commits: int, *, dies_after: bool
+    tmp_path: Path, agent: type[Agent], commits: int, *, dies_after: bool
 ) -> None:
     # Keys side by side share their commits, so only one alone can tell what was not called twice.
     inputs = INPUTS[:2] if dies_after else INPUTS
-    expected, memory = await undisturbed(tmp_path / "undisturbed", inputs)
+    expected, memory = await undisturbed(tmp_path / "undisturbed", inputs, agent)
     once = RUNS.copy()
     RUNS.clear()
     lives = 0
     while True:
         lives += 1
         assert lives < 50
-        with bench(
-            Shopping, tmp_path / "shard", commits_left=commits, dies_after=dies_after
-        ) as life:
+        with bench(agent, tmp_path / "shard", commits_left=commits, dies_after=dies_after) as life:
             if len(life.done) < len(inputs):
                 life.send(*inputs)
                 await life.until(*range(len(inputs)))
             assert all(isinstance(error, CrashError) for error in life.failed)
             if len(life.done) == len(inputs):
                 break
-    with bench(Shopping, tmp_path / "shard") as life:
+    with bench(agent, tmp_path / "shard") as life:
         assert [life.done[offset] for offset in range(len(inputs))] == expected
         assert {key: life.memory(key) for key, _ in inputs} == memory
         assert life.journal() == 0
