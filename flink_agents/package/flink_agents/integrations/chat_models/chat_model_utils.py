@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tamias import AgentDefinitionError, ToolMetadata
@@ -36,3 +37,8 @@ def check_length(metadata: ToolMetadata, *, skip_length_check: bool) -> None:
             f" characters; services take {_LONGEST}."
         )
         raise DescriptionTooLongError(msg, hint="Say the rest in the prompt.")
+
+
+def without_none(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return the arguments without those of these names that are None."""
+    return {name: value for name, value in data.items() if value is not None or name not in names}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, ClassVar, Final, NamedTuple, cast
 
 from pydantic import PrivateAttr, SecretStr
 
@@ -17,9 +17,11 @@ import tamias
 from tamias import ChatDelta, ChatMessage, OutputSchema, Tool
 
 __all__ = [
+    "ClosedClient",
     "GivenAnthropic",
     "GivenOllama",
     "GivenOpenAI",
+    "LibraryClient",
     "PeerConnection",
     "plain_key",
     "schema_of",
@@ -42,8 +44,56 @@ class Answer(NamedTuple):
     request_id: str = ""
 
 
+class LibraryClient(tamias.Resource):
+    """Shows a client of the service's own library, and calls the one that a program has put."""
+
+    _double: ClassVar[Callable[[Any, Callable[[], Any]], Any]]
+    """Makes the service that calls the client of a program."""
+    _client_name: ClassVar[str] = "_client"
+    """Names the attribute where a program puts a client."""
+
+    _made_client: Any = PrivateAttr(default=None)
+
+    def _given(self) -> Any:
+        return getattr(self, self._client_name)
+
+    def _new_client(self) -> Any:
+        raise NotImplementedError
+
+    @property
+    def client(self) -> Any:
+        """Return the client that a program has put, or one that is made here.
+
+        The latter is only to be looked at: calls of the model do not use it, as it blocks.
+        """
+        put = getattr(self, self._client_name)
+        if put is not None:
+            return put
+        if self._made_client is None:
+            self._made_client = self._new_client()
+        return self._made_client
+
+    def _service(self) -> Any:
+        real = super()._service  # type: ignore[misc]  # that of tamias's class, behind this one
+        given = self._given()
+        return real() if given is None else self._double(given, real)
+
+
+class ClosedClient(LibraryClient):
+    """Closes the client of the library with the connection."""
+
+    def close(self) -> None:
+        """Close all clients."""
+        super().close()
+        for client in (getattr(self, self._client_name), self._made_client):
+            if client is not None:
+                client.close()
+        setattr(self, self._client_name, None)
+        self._made_client = None
+
+
 class PeerConnection(tamias.BaseChatModelConnection):
-    """What the connections of Flink Agents do that tamias's, which are behind, do not."""
+    """Adds what Flink Agents' connections do to those of tamias, which are behind."""
 
     _client: Any = PrivateAttr(default=None)
 

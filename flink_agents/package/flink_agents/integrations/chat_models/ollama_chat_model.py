@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
 import tamias
 
 from ...api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
-from .given_clients import GivenOllama, PeerConnection
+from .chat_model_utils import without_none
+from .given_clients import GivenOllama, LibraryClient, PeerConnection
 
 __all__ = [
     "DEFAULT_CONTEXT_WINDOW",
@@ -23,7 +24,7 @@ DEFAULT_REQUEST_TIMEOUT: Final = 30.0
 
 
 class OllamaChatModelConnection(
-    PeerConnection, tamias.OllamaChatModelConnection, BaseChatModelConnection
+    LibraryClient, PeerConnection, tamias.OllamaChatModelConnection, BaseChatModelConnection
 ):
     """The way to chat models on an Ollama server."""
 
@@ -36,29 +37,13 @@ class OllamaChatModelConnection(
 
     # Where a program of Flink Agents puts a client of its own.
     __client: Any = PrivateAttr(default=None)
-    _made_client: Any = PrivateAttr(default=None)
+    _client_name: ClassVar = "_OllamaChatModelConnection__client"
+    _double: ClassVar = GivenOllama
 
-    def _given(self) -> Any:
-        return self.__client
+    def _new_client(self) -> Any:
+        from ollama import Client  # noqa: PLC0415 (an extra)
 
-    @property
-    def client(self) -> Any:
-        """A client of Ollama's library: the one that was given, or one of its own.
-
-        Calls of the model are not made by the latter, which blocks.
-        """
-        if self.__client is not None:
-            return self.__client
-        if self._made_client is None:
-            from ollama import Client  # noqa: PLC0415 (an extra)
-
-            self._made_client = Client(host=self.base_url, timeout=self.request_timeout)
-        return self._made_client
-
-    def _service(self) -> Any:
-        given = self._given()
-        real = super()._service
-        return real() if given is None else GivenOllama(given, real)
+        return Client(host=self.base_url, timeout=self.request_timeout)
 
 
 class OllamaChatModelSetup(BaseChatModelSetup, tamias.OllamaChatModelSetup):
@@ -68,7 +53,4 @@ class OllamaChatModelSetup(BaseChatModelSetup, tamias.OllamaChatModelSetup):
 
     def __init__(self, **data: Any) -> None:
         """Take the arguments; those that are None, and may not be, are as if not given."""
-        may_not = ("additional_kwargs", "extract_reasoning")
-        super().__init__(
-            **{name: each for name, each in data.items() if each is not None or name not in may_not}
-        )
+        super().__init__(**without_none(data, "additional_kwargs", "extract_reasoning"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 import tamias
 
-from ..chat_models.given_clients import GivenOpenAI, plain_key
+from ..chat_models.chat_model_utils import without_none
+from ..chat_models.given_clients import ClosedClient, GivenOpenAI, plain_key
 
 __all__ = [
     "DEFAULT_BASE_URL",
@@ -23,7 +24,7 @@ DEFAULT_BASE_URL: Final = "https://api.openai.com/v1"
 DEFAULT_MAX_RETRIES: Final = 3
 
 
-class OpenAIEmbeddingModelConnection(tamias.OpenAIEmbeddingModelConnection):
+class OpenAIEmbeddingModelConnection(ClosedClient, tamias.OpenAIEmbeddingModelConnection):
     """The way to OpenAI's embeddings."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
@@ -36,7 +37,8 @@ class OpenAIEmbeddingModelConnection(tamias.OpenAIEmbeddingModelConnection):
 
     # Where a program of Flink Agents puts a client of its own.
     __client: Any = PrivateAttr(default=None)
-    _made_client: Any = PrivateAttr(default=None)
+    _client_name: ClassVar = "_OpenAIEmbeddingModelConnection__client"
+    _double: ClassVar = GivenOpenAI
 
     def model_post_init(self, context: Any) -> None:
         """Have the account named in each request."""
@@ -46,38 +48,17 @@ class OpenAIEmbeddingModelConnection(tamias.OpenAIEmbeddingModelConnection):
         if told:
             self.default_headers = {**told, **(self.default_headers or {})}
 
-    @property
-    def client(self) -> Any:
-        """A client of OpenAI's library: the one that was given, or one of its own.
+    def _new_client(self) -> Any:
+        from openai import OpenAI  # noqa: PLC0415 (an extra)
 
-        Calls of the model are not made by the latter, which blocks.
-        """
-        if self.__client is not None:
-            return self.__client
-        if self._made_client is None:
-            from openai import OpenAI  # noqa: PLC0415 (an extra)
-
-            self._made_client = OpenAI(
-                api_key=plain_key(self.api_key),
-                base_url=self.base_url,
-                timeout=self.request_timeout,
-                organization=self.organization,
-                project=self.project,
-                max_retries=self.max_retries,
-            )
-        return self._made_client
-
-    def _service(self) -> Any:
-        real = super()._service
-        return real() if self.__client is None else GivenOpenAI(self.__client, real)
-
-    def close(self) -> None:
-        """Close all clients."""
-        super().close()
-        for client in (self.__client, self._made_client):
-            if client is not None:
-                client.close()
-        self.__client = self._made_client = None
+        return OpenAI(
+            api_key=plain_key(self.api_key),
+            base_url=self.base_url,
+            timeout=self.request_timeout,
+            organization=self.organization,
+            project=self.project,
+            max_retries=self.max_retries,
+        )
 
 
 class OpenAIEmbeddingModelSetup(tamias.OpenAIEmbeddingModelSetup):
@@ -89,13 +70,7 @@ class OpenAIEmbeddingModelSetup(tamias.OpenAIEmbeddingModelSetup):
 
     def __init__(self, **data: Any) -> None:
         """Take the arguments; those that are None, and may not be, are as if not given."""
-        super().__init__(
-            **{
-                name: each
-                for name, each in data.items()
-                if each is not None or name != "additional_kwargs"
-            }
-        )
+        super().__init__(**without_none(data, "additional_kwargs"))
 
     @property
     def model_kwargs(self) -> dict[str, Any]:

@@ -123,7 +123,7 @@ class MCPTool(tamias.MCPTool):
         return dumped
 
     def get_tool_execution_metadata(self, parameters: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 (of other tools)
-        """What traces say of a call."""
+        """Return the metadata that traces show of a call."""
         return {} if self.mcp_server_name is None else {"mcpServer": self.mcp_server_name}
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
 
 import tamias
 from tamias import ChatMessage, MessageRole, ToolMetadata
 
 from ....api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
 from ..chat_model_utils import check_length
-from ..given_clients import GivenAnthropic, PeerConnection, plain_key
+from ..given_clients import ClosedClient, GivenAnthropic, PeerConnection, plain_key
 
 __all__ = [
     "DEFAULT_ANTHROPIC_MODEL",
@@ -45,7 +45,7 @@ def _supports_json_prefill(effective_model: str | None) -> bool:
 
 
 class AnthropicChatModelConnection(
-    PeerConnection, tamias.AnthropicChatModelConnection, BaseChatModelConnection
+    ClosedClient, PeerConnection, tamias.AnthropicChatModelConnection, BaseChatModelConnection
 ):
     """The way to Anthropic's models."""
 
@@ -55,25 +55,16 @@ class AnthropicChatModelConnection(
     api_key: str | SecretStr | None = Field(default=None, repr=False)
     timeout: float = Field(default=60, ge=0, description="Seconds; 0 for no limit.")
 
-    _made_client: Any = PrivateAttr(default=None)
+    _double: ClassVar = GivenAnthropic
 
-    @property
-    def client(self) -> Any:
-        """A client of Anthropic's library: the one that was given, or one of its own.
+    def _new_client(self) -> Any:
+        from anthropic import Anthropic  # noqa: PLC0415 (an extra)
 
-        Calls of the model are not made by the latter, which blocks.
-        """
-        if self._client is not None:
-            return self._client
-        if self._made_client is None:
-            from anthropic import Anthropic  # noqa: PLC0415 (an extra)
-
-            self._made_client = Anthropic(
-                api_key=plain_key(self.api_key),
-                max_retries=self.max_retries,
-                timeout=self.timeout or None,
-            )
-        return self._made_client
+        return Anthropic(
+            api_key=plain_key(self.api_key),
+            max_retries=self.max_retries,
+            timeout=self.timeout or None,
+        )
 
     def supports_native_structured_output(self, model: str | None = None) -> bool:
         """The models of which Anthropic says so; others are told the schema in words."""
@@ -91,22 +82,9 @@ class AnthropicChatModelConnection(
             given = {name: value for name, value in given.items() if name != "json_prefill"}
         return model, schema, given
 
-    def _service(self) -> Any:
-        given = self._given()
-        real = super()._service
-        return real() if given is None else GivenAnthropic(given, real)
-
     def _place(self) -> Any:
         place = super()._place()
         return place if place.read else place._replace(read=float(1 << 31))
-
-    def close(self) -> None:
-        """Close all clients."""
-        super().close()
-        for client in (self._client, self._made_client):
-            if client is not None:
-                client.close()
-        self._client = self._made_client = None
 
 
 class AnthropicChatModelSetup(BaseChatModelSetup, tamias.AnthropicChatModelSetup):

@@ -11,12 +11,12 @@ from pydantic import ConfigDict
 import tamias
 
 from ....api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
+from ..chat_model_utils import without_none
 from ..given_clients import schema_of
 from ..openai.openai_chat_model import (
     MAX_OPENAI_RETRIES,
     MAX_OPENAI_TIMEOUT_SECONDS,
     OpenAIConnection,
-    without_none,
 )
 
 __all__ = [

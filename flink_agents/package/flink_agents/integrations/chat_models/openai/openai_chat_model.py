@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
@@ -12,7 +11,8 @@ import tamias
 from tamias.flink_agents.dialect import dialect
 
 from ....api.chat_models.chat_model import BaseChatModelConnection, BaseChatModelSetup
-from ..given_clients import GivenOpenAI, PeerConnection, plain_key
+from ..chat_model_utils import without_none
+from ..given_clients import ClosedClient, GivenOpenAI, PeerConnection, plain_key
 from .openai_utils import resolve_openai_credentials
 
 __all__ = [
@@ -37,8 +37,10 @@ _WITH_SCHEMAS: Final = re.compile(
 """Models of which OpenAI says that they keep to a JSON schema."""
 
 
-class OpenAIConnection(PeerConnection):
-    """What connections by OpenAI's library share."""
+class OpenAIConnection(ClosedClient, PeerConnection):
+    """Has what all connections by OpenAI's library share."""
+
+    _double: ClassVar = GivenOpenAI
 
     # As in Flink Agents a plain text, which nothing shows by itself.
     api_key: str | SecretStr | None = Field(default=None, repr=False)
@@ -56,30 +58,8 @@ class OpenAIConnection(PeerConnection):
         description="Not used: durable calls have a retry policy of their own.",
     )
 
-    _made_client: Any = PrivateAttr(default=None)
-
     def _read_seconds(self) -> float:
         return self.timeout or MAX_OPENAI_TIMEOUT_SECONDS
-
-    def _service(self) -> Any:
-        real = super()._service  # type: ignore[misc]  # that of tamias's class, behind this one
-        given = self._given()
-        return real() if given is None else GivenOpenAI(given, real)
-
-    @property
-    def client(self) -> Any:
-        """A client of OpenAI's library: the one that was given, or one of its own.
-
-        Calls of the model are not made by the latter, which blocks.
-        """
-        if self._client is not None:
-            return self._client
-        if self._made_client is None:
-            self._made_client = self._new_client()
-        return self._made_client
-
-    def _new_client(self) -> Any:
-        raise NotImplementedError
 
     def _client_arguments(self) -> dict[str, Any]:
         return {
@@ -87,14 +67,6 @@ class OpenAIConnection(PeerConnection):
             "timeout": self.timeout or None,
             "max_retries": self.max_retries,
         }
-
-    def close(self) -> None:
-        """Close all clients."""
-        super().close()
-        for client in (self._client, self._made_client):
-            if client is not None:
-                client.close()
-        self._client = self._made_client = None
 
 
 class OpenAIChatModelConnection(
@@ -145,8 +117,3 @@ class OpenAIChatModelSetup(BaseChatModelSetup, tamias.OpenAIChatModelSetup):
     def __init__(self, **data: Any) -> None:
         """Take the arguments; those that are None, and may not be, are as if not given."""
         super().__init__(**without_none(data, "additional_kwargs", "model"))
-
-
-def without_none(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The arguments without those of these names that are None."""
-    return {name: value for name, value in data.items() if value is not None or name not in names}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import ConfigDict, Field, PrivateAttr
 
 import tamias
 
-from ...chat_models.given_clients import GivenOllama
+from ...chat_models.chat_model_utils import without_none
+from ...chat_models.given_clients import GivenOllama, LibraryClient
 
 __all__ = [
     "DEFAULT_REQUEST_TIMEOUT",
@@ -19,7 +20,7 @@ __all__ = [
 DEFAULT_REQUEST_TIMEOUT: Final = 30.0
 
 
-class OllamaEmbeddingModelConnection(tamias.OllamaEmbeddingModelConnection):
+class OllamaEmbeddingModelConnection(LibraryClient, tamias.OllamaEmbeddingModelConnection):
     """The way to embedding models on an Ollama server."""
 
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, protected_namespaces=())
@@ -30,25 +31,13 @@ class OllamaEmbeddingModelConnection(tamias.OllamaEmbeddingModelConnection):
 
     # Where a program of Flink Agents puts a client of its own.
     __client: Any = PrivateAttr(default=None)
-    _made_client: Any = PrivateAttr(default=None)
+    _client_name: ClassVar = "_OllamaEmbeddingModelConnection__client"
+    _double: ClassVar = GivenOllama
 
-    @property
-    def client(self) -> Any:
-        """A client of Ollama's library: the one that was given, or one of its own.
+    def _new_client(self) -> Any:
+        from ollama import Client  # noqa: PLC0415 (an extra)
 
-        Calls of the model are not made by the latter, which blocks.
-        """
-        if self.__client is not None:
-            return self.__client
-        if self._made_client is None:
-            from ollama import Client  # noqa: PLC0415 (an extra)
-
-            self._made_client = Client(host=self.base_url, timeout=self.request_timeout)
-        return self._made_client
-
-    def _service(self) -> Any:
-        real = super()._service
-        return real() if self.__client is None else GivenOllama(self.__client, real)
+        return Client(host=self.base_url, timeout=self.request_timeout)
 
 
 class OllamaEmbeddingModelSetup(tamias.OllamaEmbeddingModelSetup):
@@ -60,10 +49,4 @@ class OllamaEmbeddingModelSetup(tamias.OllamaEmbeddingModelSetup):
 
     def __init__(self, **data: Any) -> None:
         """Take the arguments; those that are None, and may not be, are as if not given."""
-        super().__init__(
-            **{
-                name: each
-                for name, each in data.items()
-                if each is not None or name != "additional_kwargs"
-            }
-        )
+        super().__init__(**without_none(data, "additional_kwargs"))

@@ -170,7 +170,7 @@ def _payload(document: Document) -> dict[str, Any]:
 
 
 def _document(found: Any) -> Document:
-    """What Mem0 has found, as a document."""
+    """Return a find of Mem0 as a document."""
     payload = dict(getattr(found, "payload", None) or {})
     content = payload.pop(_CONTENT, None) or ""
     score = getattr(found, "score", None)
