@@ -11,7 +11,7 @@ __all__ = ["ConfigOption", "Configuration", "ReadableConfiguration", "WritableCo
 
 
 class WritableConfiguration(ABC):
-    """What settings are written to; `Configuration` is one."""
+    """Takes settings; `Configuration` is one."""
 
     @abstractmethod
     def set_str(self, key: str, value: str) -> None:
@@ -35,7 +35,7 @@ class WritableConfiguration(ABC):
 
 
 class ReadableConfiguration(ABC):
-    """What settings are read from; `Configuration` is one."""
+    """Gives settings; `Configuration` is one."""
 
     @abstractmethod
     def get_int(self, key: str, default: int | None = None) -> int | None:

@@ -46,11 +46,11 @@ class AgentConfiguration(Configuration):
 
     @property
     def conf_data(self) -> dict[str, Any]:
-        """What is set: a copy."""
+        """Return a copy of the settings."""
         return self.data
 
     def get_conf_data(self) -> dict[str, Any]:
-        """What is set: a copy."""
+        """Return a copy of the settings."""
         return self.data
 
     def set_str(self, key: str, value: str) -> None:
@@ -81,7 +81,7 @@ class AgentConfiguration(Configuration):
         return self._typed(key, config_type, default)
 
     def get_config_data_by_prefix(self, prefix: str) -> dict[str, Any]:
-        """What is set below a key."""
+        """Return the settings below a key."""
         start = f"{prefix}."
         return {
             key.removeprefix(start): value
@@ -116,7 +116,7 @@ class AgentConfiguration(Configuration):
         return cls.of(given.get("conf_data") or {} if is_json else given)
 
     def as_json(self) -> dict[str, Any]:
-        """What a plan has of it."""
+        """Return the data that a plan has of these settings."""
         data = {
             key: value.value if isinstance(value, Enum) else value
             for key, value in self.data.items()

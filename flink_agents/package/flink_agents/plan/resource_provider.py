@@ -106,7 +106,7 @@ class PythonResourceProvider(_DescriptorProvider):
 
     @staticmethod
     def get(name: str, descriptor: ResourceDescriptor) -> PythonResourceProvider:
-        """The provider for a descriptor, of the type that its class is of."""
+        """Return the provider for a descriptor, of the resource type of its class."""
         return PythonResourceProvider(
             name=name, type=descriptor.clazz.resource_type(), descriptor=descriptor
         )
@@ -141,7 +141,7 @@ class PythonSerializableResourceProvider(SerializableResourceProvider):
     def from_resource(
         name: str, resource: SerializableResource
     ) -> PythonSerializableResourceProvider:
-        """The provider for a resource."""
+        """Return the provider for a resource."""
         module, clazz = peer_name(type(resource).__module__, type(resource).__qualname__)
         return PythonSerializableResourceProvider(
             name=name,
@@ -159,7 +159,7 @@ class PythonSerializableResourceProvider(SerializableResourceProvider):
         *,
         get_resource: Callable[..., Any] | None = None,
     ) -> Resource:
-        """The resource that was given, or the one that the data says."""
+        """Return the resource that was given, or make it from the data."""
         if self.resource is None:
             clazz: Any = importlib.import_module(self.module)
             for part in self.clazz.split("."):
@@ -188,7 +188,7 @@ class JavaResourceProvider(_DescriptorProvider):
 
     @staticmethod
     def get(name: str, descriptor: ResourceDescriptor) -> JavaResourceProvider:
-        """The provider for a descriptor.
+        """Return the provider for a descriptor.
 
         Raises KeyError if it does not say the class in Java.
         """
@@ -249,7 +249,7 @@ _KINDS: Final[tuple[type[ResourceProvider], ...]] = (
 
 
 def read_provider(given: Any) -> ResourceProvider:
-    """The provider that a plan has, by its kind."""
+    """Read a provider from the data of a plan, which names its kind."""
     if isinstance(given, ResourceProvider):
         return given
     kinds = {each.__name__: each for each in _KINDS}
@@ -258,6 +258,6 @@ def read_provider(given: Any) -> ResourceProvider:
 
 
 def write_provider(provider: ResourceProvider) -> Mapping[str, Any]:
-    """What `read_provider` reads."""
+    """Return the data that `read_provider` reads."""
     data = provider.model_dump(mode="json", serialize_as_any=True)
     return {**data, _KIND: type(provider).__name__}

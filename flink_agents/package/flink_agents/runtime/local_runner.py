@@ -58,7 +58,7 @@ class LocalRunner:
 
 
 class LocalRunnerContext:
-    """What actions of the local runner call: durable calls that are made, and not recorded."""
+    """Gives actions of the local runner durable calls, which are made and not recorded."""
 
     def durable_execute(
         self,

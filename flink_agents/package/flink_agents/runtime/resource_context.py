@@ -16,18 +16,18 @@ _SKILLS: Final = "_skills_config"
 
 
 class ResourceContextImpl(ResourceContext):
-    """What resources of a plan may ask of it."""
+    """Gives a resource of a plan the other resources, and the skills."""
 
     def __init__(self, resource_cache: ResourceCache) -> None:
         self._cache = resource_cache
         self._manager: Any = None
 
     def get_resource(self, name: str, resource_type: ResourceType) -> Resource:
-        """The other resource. Raises KeyError if there is none."""
+        """Return another resource. Raises KeyError if there is none."""
         return self._cache.get_resource(name, resource_type)
 
     def get_skill_manager(self) -> Any:
-        """What has the skills of the plan; None if it has no skills."""
+        """Return the manager of the plan's skills; None if the plan has no skills."""
         if self._manager is None and self._cache.has(_SKILLS, ResourceType.SKILLS):
             skills = self._cache.get_resource(_SKILLS, ResourceType.SKILLS)
             # Only agents with skills need it.
@@ -36,12 +36,12 @@ class ResourceContextImpl(ResourceContext):
         return self._manager
 
     def generate_available_skills_prompt(self, *skill_names: str) -> str:
-        """What a model is told of these skills; empty if the plan has none."""
+        """Return the text that tells a model of these skills; empty if the plan has none."""
         manager = self.get_skill_manager()
         return "" if manager is None else str(manager.generate_discovery_prompt(*skill_names))
 
     def get_skill_dirs(self, *skill_names: str) -> list[str]:
-        """The folders of these skills."""
+        """Return the folders of these skills."""
         manager = self.get_skill_manager()
         return [] if manager is None else list(manager.get_skill_dirs(*skill_names))
 

@@ -30,7 +30,7 @@ _MOST: Final = 64
 
 
 class ExecutionEntityTypes:
-    """What an execution is of."""
+    """Names the kinds of executions."""
 
     ACTION = "action"
     LLM = "llm"
@@ -39,7 +39,7 @@ class ExecutionEntityTypes:
 
 
 class ExecutionProblemCategories:
-    """Why one fails."""
+    """Names the reasons why an execution fails."""
 
     ACTION_EXECUTION_FAILED = "action_execution_failed"
     MODEL_CALL_FAILED = "model_call_failed"
@@ -48,7 +48,7 @@ class ExecutionProblemCategories:
 
 
 class ExecutionReporter(ABC):
-    """What takes reports of executions inside an action."""
+    """Takes reports of executions inside an action."""
 
     @abstractmethod
     def report_execution_started(
@@ -57,7 +57,7 @@ class ExecutionReporter(ABC):
         entity_name: str,
         entity_metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Report that one has begun."""
+        """Report that an execution has begun."""
 
     @abstractmethod
     def report_execution_succeeded(
@@ -66,7 +66,7 @@ class ExecutionReporter(ABC):
         entity_name: str,
         entity_metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Report that one has ended well."""
+        """Report that an execution has ended well."""
 
     @abstractmethod
     def report_execution_failed(
@@ -77,7 +77,7 @@ class ExecutionReporter(ABC):
         error: BaseException,
         problem_category: str | None = None,
     ) -> None:
-        """Report that one has failed."""
+        """Report that an execution has failed."""
 
 
 class ExecutionReporters:
@@ -147,7 +147,7 @@ _open: Final[ContextVar[tuple[_Open, ...]]] = ContextVar("open_executions", defa
 
 
 class _Reports:
-    """The methods of a reporter, for a context of tamias."""
+    """Has the methods of a reporter that tamias's contexts get."""
 
     def report_execution_started(
         self: Any,

@@ -34,7 +34,7 @@ class BaseAction(BaseModel):
 
     @property
     def listens(self) -> list[str]:
-        """What it listens to."""
+        """Return what the action listens to."""
         raise NotImplementedError
 
     def model_post_init(self, _context: Any, /) -> None:
@@ -65,7 +65,7 @@ class ListeningAction(BaseAction):
 
     @property
     def listens(self) -> list[str]:
-        """What it listens to."""
+        """Return what the action listens to."""
         return self.listen_event_types
 
     @field_serializer("listen_event_types")
@@ -80,7 +80,7 @@ class TriggeredAction(BaseAction):
 
     @property
     def listens(self) -> list[str]:
-        """What it listens to."""
+        """Return what the action listens to."""
         return self.trigger_conditions
 
     def model_post_init(self, context: Any, /) -> None:

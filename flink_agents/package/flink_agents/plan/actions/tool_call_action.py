@@ -112,7 +112,7 @@ def _check(problem: Exception | None) -> None:
 def _described(
     request: ToolRequestEvent, call: dict[str, Any], tool: Any, arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    """What reports have of a call."""
+    """Return the metadata of a call for reports."""
     found: dict[str, Any] = {
         ToolExecutionMetadataKeys.TOOL_REQUEST_EVENT_ID: str(request.id),
         ToolExecutionMetadataKeys.TOOL_CALL_ID: str(call["id"]),

@@ -63,7 +63,7 @@ class FunctionTool(NamedTool):
 
     @property
     def metadata(self) -> ToolMetadata | None:  # type: ignore[override]
-        """What a model is told; None for a function in Java without an adapter."""
+        """Return the metadata that a model gets; None for a function in Java without an adapter."""
         return self._given
 
     def _of_function(self) -> ToolMetadata:

@@ -83,7 +83,7 @@ class SkillManager:
         return self.get_skill(skill_name).get_resource(resource_path)
 
     def generate_discovery_prompt(self, *names: str) -> str:
-        """Return what a model is told of these skills."""
+        """Return the text that tells a model of these skills; empty if there is no skill at all."""
         if not self._skills:
             return ""
         found = [self.get_skill(name) for name in names]

@@ -6,7 +6,7 @@ __all__ = ["SkillPromptProvider"]
 
 
 class SkillPromptProvider:
-    """What a model is told of its skills, in parts."""
+    """Has the parts of the text that tells a model of its skills."""
 
     SKILL_DISCOVERY_PROMPT = SKILLS_INTRODUCTION
     AVAILABLE_SKILL_TEMPLATE = "- {name}: {description}\n"

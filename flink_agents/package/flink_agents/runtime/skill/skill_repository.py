@@ -14,7 +14,7 @@ __all__ = ["SkillRepository", "SkillRepositoryInfo"]
 
 
 class SkillRepositoryInfo(NamedTuple):
-    """What is known of a repository."""
+    """Describes a repository."""
 
     repo_type: str
     location: str

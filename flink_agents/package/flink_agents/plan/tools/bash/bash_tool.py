@@ -19,7 +19,7 @@ __all__ = ["BashArgs", "BashTool"]
 
 
 class BashArgs(BaseModel):
-    """What a model gives."""
+    """Has the arguments that a model gives."""
 
     command: str = Field(description="The command with its arguments.")
     timeout: int = Field(default=60, gt=0, description="At most so many seconds.")

@@ -33,7 +33,7 @@ _TOKENS: Final = ("promptTokens", "completionTokens")
 
 
 class _LtmObservationOp(str, Enum):
-    """What was done to a memory set."""
+    """Says what was done to a memory set."""
 
     ADD = "ADD"
     UPDATE = "UPDATE"
@@ -341,7 +341,7 @@ def _taken(records: Any) -> Iterator[Any]:
 
 
 def _item(name: str, found: Mapping[str, Any]) -> MemorySetItem:
-    """What Mem0 has, as an item."""
+    """Return an entry of Mem0 as an item."""
     created = _moment(found.get("created_at")) or _UNKNOWN
     updated = _moment(found.get("updated_at"))
     return MemorySetItem(
