@@ -47,7 +47,7 @@ class Answer(NamedTuple):
 class LibraryClient(tamias.Resource):
     """Shows a client of the service's own library, and calls the one that a program has put."""
 
-    _double: ClassVar[Callable[[Any, Callable[[], Any]], Any]]
+    _double: ClassVar[type[GivenOpenAI | GivenAnthropic | GivenOllama]]
     """Makes the service that calls the client of a program."""
     _client_name: ClassVar[str] = "_client"
     """Names the attribute where a program puts a client."""
