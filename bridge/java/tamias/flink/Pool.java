@@ -29,6 +29,7 @@ import org.slf4j.Logger;
  */
 final class Pool {
     static final byte[] GONE = new byte[0];
+    private static final byte[] DROPPED = new byte[0];
     private static final int LONGEST_LINE = 8192;
     /** The most frames waiting to be written during a restore; each has about 256 kB. */
     private static final int MOST_FRAMES = 64;
@@ -177,7 +178,10 @@ final class Pool {
     /** Ask for the next parts of a checkpoint, and return the frame with them. */
     byte[] pull(long checkpoint) throws CheckpointException, InterruptedException {
         LinkedBlockingQueue queue = (LinkedBlockingQueue) parts.get(Long.valueOf(checkpoint));
-        if (queue == null || gone) {
+        if (queue == null) {
+            throw dropped();
+        }
+        if (gone) {
             throw lost();
         }
         send('P', checkpoint);
@@ -185,19 +189,36 @@ final class Pool {
         if (part == GONE) {
             throw lost();
         }
+        if (part == DROPPED) {
+            throw dropped();
+        }
         return part;
     }
 
+    /**
+     * Nobody reads this checkpoint any more. Who waits for its parts is woken: Flink ends an aborted
+     * checkpoint by the thread that writes checkpoints, which may be the one that waits, and which has
+     * all later checkpoints to write.
+     */
     void drop(long checkpoint) {
-        if (parts.remove(Long.valueOf(checkpoint)) != null) {
+        LinkedBlockingQueue queue = (LinkedBlockingQueue) parts.remove(Long.valueOf(checkpoint));
+        if (queue != null) {
+            queue.add(DROPPED);
             send('D', checkpoint);
         }
     }
 
-    /** A reason for which Flink declines the checkpoint without counting it as a failure. */
     private static CheckpointException lost() {
-        return new CheckpointException("the pool's launcher has died while its state was read out",
-            CheckpointFailureReason.CHECKPOINT_DECLINED_TASK_NOT_READY);
+        return declined("the pool's launcher has died while its state was read out");
+    }
+
+    private static CheckpointException dropped() {
+        return declined("the checkpoint was aborted while its state was read out");
+    }
+
+    /** For this reason, Flink declines the checkpoint without counting it as a failure. */
+    private static CheckpointException declined(String why) {
+        return new CheckpointException(why, CheckpointFailureReason.CHECKPOINT_DECLINED_TASK_NOT_READY);
     }
 
     // -- threads ------------------------------------------------------------------------------
