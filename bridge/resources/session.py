@@ -8,7 +8,8 @@ long, needs one thread here.
 An awaited call (`Session.submit`) is only begun. The session's listener, a thread, polls Java for
 events: outcomes of all such calls, and questions, which are answered in threads of their own.
 
-When the JVM dies, all calls of the session fail with the same `JvmError`.
+When the JVM dies, all calls of the session fail with the same `JvmError`; when it refuses the
+session, with what it has refused.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class Session:
         self._numbers = count(1)
         self._pending: dict[str | None, tuple[Future[Answer], Context]] = {}
         self._lock = threading.Lock()
-        self._error: JvmError | None = None
+        self._error: BridgeError | None = None
+        """Why there will be no further answer."""
         self._listener = threading.Thread(
             target=self._listen, name="tamias-java-listener", daemon=True
         )
@@ -150,7 +152,7 @@ class Session:
         try:
             return self._client.call(method, self._id, *args, timeout=wait)
         except JvmUnreachableError:
-            raise self._lost() from None
+            raise self._fail_all() from None
 
     def _check(self) -> None:
         if self._error is not None:
@@ -167,21 +169,24 @@ class Session:
         finally:
             _root.reset(token)
 
-    def _lost(self) -> JvmError:
-        """The JVM is gone: fail all calls."""
+    def _fail_all(self, refusal: BridgeError | None = None) -> BridgeError:
+        """Fail all calls, since the JVM is gone, or refuses this session; return why."""
         with self._lock:
             if self._error is None:
-                why = self._jvm.end_reason(self._address.life)
-                self._error = JvmError(
-                    f"The JVM has died in the middle of a call: {why}.",
-                    hint="The next call gets another one. See its output in the pool's log, and"
-                    " the options java-options and java-hang-timeout.",
-                )
+                self._error = refusal or self._lost()
             self.alive = False
             pending, self._pending = self._pending, {}
         for future, _ in pending.values():
             fail(future, _copy_of(self._error))
         return _copy_of(self._error)
+
+    def _lost(self) -> JvmError:
+        why = self._jvm.end_reason(self._address.life)
+        return JvmError(
+            f"The JVM has died in the middle of a call: {why}.",
+            hint="The next call gets another one. See its output in the pool's log, and"
+            " the options java-options and java-hang-timeout.",
+        )
 
     # -- the listener -------------------------------------------------------------------------
 
@@ -191,9 +196,13 @@ class Session:
             try:
                 wait = POLL_SECONDS + self._patience
                 text = self._client.call("poll", self._id, millis, timeout=wait)
-            except (JvmUnreachableError, BridgeError):
+            except JvmUnreachableError:
                 if self.alive:
-                    self._lost()
+                    self._fail_all()
+                return
+            except BridgeError as refusal:
+                if self.alive:
+                    self._fail_all(refusal)
                 return
             for event in from_text(text):
                 self._process(event)
@@ -228,6 +237,6 @@ def fail(future: Future[Answer], error: Exception) -> None:
         future.set_exception(error)
 
 
-def _copy_of(error: JvmError) -> JvmError:
+def _copy_of(error: BridgeError) -> BridgeError:
     """A copy of the error, for another caller to raise."""
-    return JvmError(error.message, hint=error.hint)
+    return type(error)(error.message, hint=error.hint)

@@ -21,6 +21,7 @@ from . import generation_record
 from .rollout import (
     AddSlots,
     MoveShard,
+    Observed,
     Promote,
     Retire,
     Rollout,
@@ -194,12 +195,16 @@ class ReloadOperation(Operation):
             if dispatcher.phase(slot) is Phase.READY:
                 rollout.ready(slot)
         counts = dispatcher.counters.of(self.number)
-        rollout.ran(counts.runs, counts.failed)
-        rollout.died(counts.deaths + counts.start_failures, counts.last_death)
-        if self._generation.failure is not None:
-            rollout.fail(error_text(self._generation.failure))
-        elif self.number in dispatcher.given_up:
-            rollout.fail(dispatcher.given_up[self.number])
+        failure, error = self._generation.failure, dispatcher.given_up.get(self.number, "")
+        rollout.observed(
+            Observed(
+                counts.runs,
+                counts.failed,
+                counts.deaths + counts.start_failures,
+                counts.last_death,
+                error if failure is None else error_text(failure),
+            )
+        )
 
     def _observe_leaving(self) -> None:
         """Once the workers of the leaving generation are gone, end its zygote."""

@@ -74,6 +74,20 @@ class RolloutPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """What there is to see of the new generation by now."""
+
+    runs: int
+    """That have ended, the failed ones included."""
+    failures: int
+    deaths: int
+    last_death: str
+    """How the last worker that has died did."""
+    error: str
+    """What would end a job with this code; empty if nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class AddSlots:
     """Give the new generation its slots; `added` tells which."""
 
@@ -180,6 +194,16 @@ class Rollout:
         if first and self.stage is RolloutStage.MOVING:
             self._canary = True
             self._until = now + self.policy.canary
+
+    def observed(self, found: Observed) -> None:
+        """Report what there is to see.
+
+        An error comes first: workers that have one are stopped, and their ends would hide it.
+        """
+        if found.error:
+            self.fail(found.error)
+        self.died(found.deaths, found.last_death)
+        self.ran(found.runs, found.failures)
 
     def ran(self, runs: int, failures: int) -> None:
         """So many runs of the new generation have ended by now, the failed ones included."""

@@ -94,15 +94,6 @@ INSTEAD: Final = {
     "_that_the_manifest_says": "the same of a job, in the same file",
     "tests/integration/test_service_waiting.py::test_an_answer_while_the_service_is_away_is"
     "_recorded_once": "outcomes over restarts, in the same file",
-    "tests/integration/test_reload.py::test_where_a_failure_is_the_jobs_end_it_is_only_the_new"
-    "_codes": (
-        "new code that fails is rolled back, in the same file; this one has failed once in eight"
-        " runs: the workers' end was seen before their error, which is not explained yet"
-    ),
-    "tests/unit/bridge/jvm/test_jvm_host.py::test_a_jvm_that_is_given": (
-        "JVMs that are started, in the same file; this one has failed once in eight runs: a closed"
-        " connection was seen before the refusal of the token, which is not explained yet"
-    ),
     "tests/unit/store/shard/test_killed_holders.py::test_readers_beside_a_living_writer": (
         "killed writers, in the same file"
     ),

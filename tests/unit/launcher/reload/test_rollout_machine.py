@@ -17,6 +17,7 @@ from tamias.launcher.reload.rollout import (
     AddSlots,
     FinishRollout,
     MoveShard,
+    Observed,
     Promote,
     Retire,
     Rollout,
@@ -256,3 +257,9 @@ def test_one_death_is_an_accident_two_are_a_reason() -> None:
     assert rollout.undecided
     rollout.died(2, "exited with code 1")
     assert rollout.reason == "2 workers died, the last one exited with code 1"
+
+
+def test_an_error_counts_before_the_deaths_that_it_has_caused() -> None:
+    rollout = Rollout(range(2), POLICY)
+    rollout.observed(Observed(20, 20, 2, "exited with code 0", "ValueError: new"))
+    assert rollout.reason == "ValueError: new"
