@@ -50,10 +50,6 @@ CASES_IN_CI: Final = {
 """By test, how many of its cases CI takes: spread evenly, the first one among them."""
 
 INSTEAD: Final = {
-    "tests/acceptance/test_cli_retries.py::test_a_service_that_is_down_and_then_overloaded": (
-        "retries of requests: tests/semantics/test_retries_http.py; this one has failed twice in"
-        " sixteen runs, which is not explained yet"
-    ),
     "tests/acceptance/test_cli_waiting.py::test_answers_while_lives_of_the_job_begin_and_end": (
         "answers under fire: tests/fire/test_seeds.py"
     ),
