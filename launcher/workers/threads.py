@@ -78,9 +78,15 @@ class ThreadStarter(Starter):
             self._hooks = find_hooks(WorkerHook, HOOK_GROUP, names)
         return plan, self._hooks
 
-    def crash(self, slot: int) -> None:
-        """End a slot's worker between two turns of its loop; what is not committed is lost."""
-        self._workers[slot].crash()
+    def crash(self, slot: int) -> bool:
+        """End a slot's worker between two turns of its loop; what is not committed is lost.
+
+        Returns whether the slot has had one yet.
+        """
+        worker = self._workers.get(slot)
+        if worker is not None:
+            worker.crash()
+        return worker is not None
 
     def _report(self, event: Event) -> None:
         self._events.append(event)

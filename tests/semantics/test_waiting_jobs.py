@@ -245,8 +245,7 @@ def test_workers_that_die_run_each_timer_once(
     def crash() -> None:
         slot = 0
         while not stop.wait(0.1):
-            if len(twin) > 1:
-                twin[-1].crash(slot % 2)
+            if len(twin) > 1 and twin[-1].crash(slot % 2):
                 slot += 1
             if slot == 6:
                 return
