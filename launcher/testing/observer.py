@@ -67,7 +67,7 @@ class Observer(Interceptor):
         self.calls: list[MadeCall] = []
         self.events: list[SentEvent] = []
         self.crashes_after: int | None = None
-        self.crash: Callable[[], None] = lambda: None
+        self.crash: Callable[[], object] = lambda: None
 
     def event_sent(self, ctx: RunnerContext, event: Event) -> None:
         """As `Interceptor.event_sent`."""
