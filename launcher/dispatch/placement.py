@@ -97,7 +97,8 @@ def rebalance(owners: Sequence[int], slots: Sequence[int]) -> list[tuple[int, in
     return moves
 
 
-_KEYS_KEPT: Final = 1 << 16
+_KEYS_KEPT: Final = 1 << 12
+"""With more, finding one in memory costs more than computing it."""
 
 
 class ShardMap(dict[bytes, int]):

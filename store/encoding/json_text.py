@@ -88,7 +88,11 @@ _SECOND: Final = dt.timedelta(seconds=1)
 _MISSING: Final = frozenset({"NaTType", "NAType"})
 """Classes of pandas' marks for what is missing. `NaT` passes for a datetime."""
 
-_CACHED_KEYS: Final = 1 << 16
+_TEXT: Final = b"s"
+"""The first byte of a key that is a text."""
+_CACHED_KEYS: Final = 1 << 12
+"""Of so many keys all is in the processor's cache. With more, finding one costs more than decoding
+it."""
 _CACHED_KEY_SIZE: Final = 256
 
 
@@ -183,7 +187,8 @@ def dumps_json(value: Any) -> bytes:
 
 def key_to_json(key: bytes) -> bytes:
     """JSON text of an encoded key: tuples become arrays, bytes become text with escapes."""
-    return dumps_json(_key_value(decode_key(key)))
+    decoded = decode_key(key)
+    return dumps_json(decoded if key[:1] == _TEXT else _key_value(decoded))
 
 
 def _key_value(key: Any) -> Any:
@@ -263,7 +268,8 @@ def _pickle_encoder() -> Encoder:
     keys = _KeyCache(decode_key)
 
     def encode(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (an Encoder)
-        data = dumps_object({keys[key]: output})
+        # A text is decoded as fast as it is found.
+        data = dumps_object({decode_key(key) if key[:1] == _TEXT else keys[key]: output})
         return data if output.__class__ in IMMUTABLE else check_readable(data, output)
 
     return encode
