@@ -15,7 +15,7 @@ from .index.bitmap import flags_of, is_sound, numbers_of
 from .index.postings import ChunkLists, TailTerms
 from .index.terms import metadata_term
 from .index.vector_chunk import BrokenChunkError
-from .records import TERMS, VECTOR, ItemHead, StoredItem, Totals
+from .records import TERMS, ItemHead, StoredItem, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -26,23 +26,39 @@ if TYPE_CHECKING:
 
     Buffer = bytes | memoryview | bytearray
 
-__all__ = ["Candidate", "ItemsPart", "Part", "Segment", "StoredPart", "filter_terms", "fits"]
+__all__ = [
+    "Candidate",
+    "ItemsPart",
+    "Loose",
+    "Part",
+    "Segment",
+    "StoredPart",
+    "filter_terms",
+    "fits",
+]
 
 
 class Candidate(NamedTuple):
-    """An item whose cosine is to be computed exactly.
+    """An item of a chunk whose cosine is to be computed exactly.
 
     Attributes:
         number: of the item, in its part.
         half: its vector in f16.
-        about: its cosine by i8; None if it is in no chunk.
+        about: its cosine by i8.
         first: the first number of its chunk.
     """
 
     number: int
     half: Buffer
-    about: float | None = None
-    first: int = 0
+    about: float
+    first: int
+
+
+class Loose(NamedTuple):
+    """Items that are in no chunk: their numbers in their part, and their vectors in f16."""
+
+    numbers: Sequence[int]
+    halves: Sequence[Buffer]
 
 
 def fits(item: StoredItem, filters: Mapping[str, Any] | None) -> bool:
@@ -129,10 +145,10 @@ class Part(Protocol):
 
     def compare(
         self, dims: int, scan: Callable[[], Scan], name: int, filters: Sequence[int]
-    ) -> list[Candidate]:
+    ) -> Loose:
         """Add the chunks with vectors of so many dimensions to a scan, as (name, first).
 
-        Returns the items that are in no chunk.
+        Returns what is in no chunk.
         """
 
     def candidates(self, found: Sequence[tuple[float, int, int]]) -> list[Candidate]:
@@ -222,12 +238,12 @@ class StoredPart:
 
     def compare(
         self, dims: int, scan: Callable[[], Scan], name: int, filters: Sequence[int]
-    ) -> list[Candidate]:
+    ) -> Loose:
         """See `Part`."""
         if filters:
             self.segments(filters)
         bitmaps = dict(self._chunks)
-        for first, rows in self._stored.all_rows():
+        for first, rows in self._stored.all_rows(len(bitmaps)):
             if rows.dims != dims or first not in bitmaps:
                 continue
             self._rows[first] = rows
@@ -238,7 +254,7 @@ class StoredPart:
             scan().add((name, first), rows, flags)
         return self._in_tail(dims, filters)
 
-    def _in_tail(self, dims: int, filters: Sequence[int]) -> list[Candidate]:
+    def _in_tail(self, dims: int, filters: Sequence[int]) -> Loose:
         unwanted: set[int] = self._hidden
         if filters:
             tail = self._segments[0]
@@ -246,11 +262,15 @@ class StoredPart:
                 pairs = zip(tail.numbers, tail.allowed, strict=True)
                 unwanted = unwanted.union(number for number, flag in pairs if not flag)
         # Vectors whose items are in chunks of another length are here, too; records will be read.
-        return [
-            Candidate(number, half)
-            for number, half in self._stored.tail(VECTOR)
-            if len(half) == 2 * dims and number not in unwanted
-        ]
+        numbers, halves = self._stored.loose_vectors()
+        if unwanted or not {2 * dims}.issuperset(map(len, halves)):
+            wanted = [
+                (number, half)
+                for number, half in zip(numbers, halves, strict=True)
+                if len(half) == 2 * dims and number not in unwanted
+            ]
+            return Loose([number for number, _ in wanted], [half for _, half in wanted])
+        return Loose(numbers, halves)
 
     def candidates(self, found: Sequence[tuple[float, int, int]]) -> list[Candidate]:
         """See `Part`."""
@@ -317,14 +337,15 @@ class ItemsPart:
         scan: Callable[[], Scan],  # noqa: ARG002 (see `Part`)
         name: int,  # noqa: ARG002 (see `Part`)
         filters: Sequence[int],
-    ) -> list[Candidate]:
+    ) -> Loose:
         """See `Part`."""
         allowed = self.segments(filters)[0].allowed if filters else None
-        return [
-            Candidate(number, item.vector)
+        numbers = [
+            number
             for number, item in enumerate(self._items)
             if len(item.vector) == 2 * dims and (allowed is None or allowed[number])
         ]
+        return Loose(numbers, [self._items[number].vector for number in numbers])
 
     def candidates(
         self,

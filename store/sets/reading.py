@@ -56,6 +56,8 @@ _CHECKED: set[int] = set()
 """Chunks whose checksums this process has compared, by address and checksum."""
 _SUM_BEFORE: Final = 24
 """The checksum of a value is in front of this byte."""
+_PIECES: Final = 5
+"""So many pieces has a chunk of vectors of 256 dimensions."""
 _MOST_CHECKED: Final = 1 << 16
 _NOT_SHOWN: Final = (b"p", b"g")
 """The first bytes of keys that may need the user's classes to be read."""
@@ -234,10 +236,14 @@ class StoredSet:
         pieces = self._required().pieces(SMALL, first)
         return self._checked(decode_rows, SMALL, first, pieces) if pieces else None
 
-    def all_rows(self) -> Iterator[tuple[int, VectorRows]]:
-        """Yield the first number and the vectors of each chunk that has some, as `rows` does."""
+    def all_rows(self, likely: int) -> Iterator[tuple[int, VectorRows]]:
+        """Yield the first number and the vectors of each chunk that has some, as `rows` does.
+
+        It is quick if `likely` is how many chunks there are.
+        """
         if self._records is not None:
-            for first, pieces in self._records.scan_pieces(SMALL, self._counted().floor):
+            floor = self._counted().floor
+            for first, pieces in self._records.all_pieces(SMALL, floor, likely * _PIECES):
                 yield first, self._checked(decode_rows, SMALL, first, pieces)
 
     def halves(self, first: int, rows: VectorRows, picked: Iterable[int]) -> list[bytes]:
@@ -264,6 +270,13 @@ class StoredSet:
         if self._records is None:
             return []
         return list(self._records.scan(kind, self._counted().floor))
+
+    def loose_vectors(self) -> tuple[Sequence[int], Sequence[Buffer]]:
+        """Numbers and vectors of the items that are in no chunk, or have no vector there."""
+        if self._records is None:
+            return (), ()
+        state = self._counted()
+        return self._records.columns(VECTOR, state.floor, state.tail)
 
     def damaged(self, what: str, reason: object) -> StoreCorruptError:
         """The error for a record that cannot be read."""

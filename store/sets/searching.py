@@ -11,20 +11,21 @@ order is made longer. The two orders are joined by the ranks that items have in 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .index.ranking import decay, fuse
 from .index.terms import terms_of
-from .index.vectors import Scan, cosines, stored_query
+from .index.vectors import Scan, cosines, numpy, stored_query
 from .parts import filter_terms, fits
 from .word_search import WordSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .parts import Candidate, Part
+    from .parts import Loose, Part
     from .records import ItemHead, StoredItem
 
 __all__ = ["Found", "Query", "search"]
@@ -33,6 +34,10 @@ _LEAST: Final = 50
 """So many are in an order at least, and `_TIMES` as many as are wanted."""
 _TIMES: Final = 4
 _GROWTH: Final = 4
+_SPARE: Final = 6
+"""So many more than are wanted are in an order of vectors alone: some may have expired."""
+_SCANNED: Final = 200
+"""So many of the best by i8 may be compared exactly, at least, and twice as many as are wanted."""
 _STRANGE: Final = 0.05
 """By so much a cosine of i8 differs from that of f16 if one of them is damaged, or very seldom."""
 
@@ -120,8 +125,10 @@ class _Search:
         self, ranked: Callable[[int], list[tuple[float, int, int]]]
     ) -> list[tuple[_Place, float]]:
         """The best items that may be found, and their scores, descending."""
-        keep = max(_LEAST, _TIMES * self._query.limit)
-        wanted = keep if self._is_joined else self._query.limit
+        limit = self._query.limit
+        is_alone = ranked == self._by_vector and not self._is_joined
+        keep = limit + _SPARE if is_alone else max(_LEAST, _TIMES * limit)
+        wanted = keep if self._is_joined else limit
         while True:
             found = ranked(keep)
             places = (((part, number), score) for score, part, number in found)
@@ -185,31 +192,57 @@ class _Search:
         def scan_of_chunks() -> Scan:
             nonlocal scan
             if scan is None:
-                scan = Scan(query, keep)
+                scan = Scan(query, max(_SCANNED, 2 * keep))
             return scan
 
-        found: list[tuple[int, Candidate]] = []
-        for name, part in enumerate(self._parts):
-            compared = part.compare(len(query), scan_of_chunks, name, self._filters)
-            found += ((name, candidate) for candidate in compared)
+        loose = [
+            part.compare(len(query), scan_of_chunks, name, self._filters)
+            for name, part in enumerate(self._parts)
+        ]
+        scored = _best_of_loose(loose, query, keep)
         if scan is not None:
-            rows: dict[int, list[tuple[float, int, int]]] = {}
-            for score, (name, first), row in scan.best():
-                rows.setdefault(name, []).append((score, first, row))
-            for name, places in rows.items():
-                candidates = self._parts[name].candidates(places)
-                found += ((name, candidate) for candidate in candidates)
-        exact = cosines(b"".join([candidate.half for _, candidate in found]), query)
+            scored += self._compared(scan.best(keep), query)
+        scored.sort(key=_descending)
+        return scored[:keep]
+
+    def _compared(
+        self, likely: Sequence[tuple[float, Any, int]], query: Any
+    ) -> list[tuple[float, int, int]]:
+        """Exact cosines of what a scan of chunks has found."""
+        rows: dict[int, list[tuple[float, int, int]]] = {}
+        for score, (name, first), row in likely:
+            rows.setdefault(name, []).append((score, first, row))
+        found = [
+            (name, candidate)
+            for name, places in rows.items()
+            for candidate in self._parts[name].candidates(places)
+        ]
+        exact = cosines(b"".join([candidate.half for _, candidate in found]), query).tolist()
         for (name, candidate), score in zip(found, exact, strict=True):
-            about = candidate.about
-            if about is not None and not abs(about - score) < _STRANGE:  # NaN is strange, too
+            if not abs(candidate.about - score) < _STRANGE:  # NaN is strange, too
                 self._parts[name].check(candidate)
-        scored = [
+        return [
             (score, name, candidate.number)
             for (name, candidate), score in zip(found, exact, strict=True)
         ]
-        scored.sort(key=_descending)
-        return scored[:keep]
+
+
+def _best_of_loose(loose: Sequence[Loose], query: Any, keep: int) -> list[tuple[float, int, int]]:
+    """The best of what is in no chunk."""
+    np = numpy()
+    halves = [half for each in loose for half in each.halves]
+    if not halves:
+        return []
+    scores = np.nan_to_num(cosines(b"".join(halves), query), nan=-np.inf)  # damaged
+    at = max(0, len(scores) - keep)
+    best = np.flatnonzero(scores >= np.partition(scores, at)[at])  # with all that are equal to it
+    ends = list(accumulate(len(each.halves) for each in loose))
+    found = []
+    for place, score in zip(best.tolist(), scores[best].tolist(), strict=True):
+        name = bisect_right(ends, place)
+        inside = place - ends[name] + len(loose[name].halves)
+        found.append((score, name, loose[name].numbers[inside]))
+    return found
 
 
 def _second(pair: tuple[_Place, float]) -> float:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import islice, pairwise
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from .index.postings import ChunkLists, place_in
 from .index.vector_chunk import VectorRows, decode_rows
 from .records import DUE, HALVES, LISTS, LIVE, NUMBER_BYTES, SMALL, STATE, SetState
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator
 
     import lmdb
 
@@ -19,6 +23,10 @@ __all__ = ["SetTable", "due_rest", "number_key"]
 
 _LISTS_PIECE: Final = 16 * 4096 - 16
 """Bytes: whole pages, as in `vector_chunk`. The numbers of all items fit into the first one."""
+_INDEX_BYTES: Final = 2
+"""Of the index of a piece, at the end of its address."""
+_BEHIND_NUMBERS: Final = b"\xff" * (NUMBER_BYTES + 1)
+"""Sorts behind all numbers."""
 
 
 def number_key(number: int) -> bytes:
@@ -29,6 +37,27 @@ def number_key(number: int) -> bytes:
 def due_rest(due: int, number: int) -> bytes:
     """What the address of an item that expires has behind that of its set, in the list of those."""
     return DUE + number_key(due) + number_key(number)
+
+
+class _KeyNumbers(Sequence[int]):
+    """The numbers at the ends of addresses, read when they are asked for."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Sequence[Buffer]) -> None:
+        self._keys = keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return _KeyNumbers(self._keys[index])
+        return int.from_bytes(self._keys[index][-NUMBER_BYTES:], "big")
 
 
 class SetTable:
@@ -78,6 +107,30 @@ class SetTable:
                     return
                 yield number_of(key[size:], "big"), value
 
+    def columns(
+        self, kind: bytes, after: int, likely: int
+    ) -> tuple[Sequence[int], Sequence[Buffer]]:
+        """The numbers and the records that `scan` yields; quick if `likely` is how many they are.
+
+        Most numbers of a tail that is searched are never looked at, so none is read here.
+        """
+        found = self._range(kind, after, likely)
+        return _KeyNumbers([key for key, _ in found]), list(map(itemgetter(1), found))
+
+    def _range(self, kind: bytes, after: int, likely: int) -> list[tuple[Buffer, Buffer]]:
+        """Keys and records of a kind, behind a number, in a few calls; see `columns`."""
+        stem = self.address + kind
+        found: list[tuple[Any, Buffer]] = []
+        with self._transaction.cursor(self._table) as cursor:
+            if cursor.set_range(stem + number_key(after + 1)):
+                entries = cursor.iternext()
+                while block := list(islice(entries, likely + 1)):
+                    found += block
+                    if not bytes(block[-1][0]).startswith(stem):
+                        break
+        del found[bisect_left(found, stem + _BEHIND_NUMBERS, key=_key_of) :]
+        return found
+
     def numbers(self, kind: bytes, after: int = 0) -> Generator[int, None, None]:
         """Yield the numbers that `scan` yields, without reading the records."""
         stem = self.address + kind
@@ -126,6 +179,20 @@ class SetTable:
                     last, found = key, []
                 found.append(value)
             yield int.from_bytes(last[size:], "big"), found
+
+    def all_pieces(
+        self, kind: bytes, after: int, likely: int
+    ) -> Generator[tuple[int, list[Buffer]], None, None]:
+        """Yield what `scan_pieces` yields; quick if `likely` is how many pieces there are."""
+        found = self._range(kind, after, likely)
+        if not found:
+            return
+        starts = [at for at, (key, _) in enumerate(found) if not (key[-1] or key[-2])]
+        if starts[:1] != [0]:
+            starts.insert(0, 0)  # the first piece is missing, which its reader sees
+        for start, end in pairwise([*starts, len(found)]):
+            number = bytes(found[start][0][-NUMBER_BYTES - _INDEX_BYTES : -_INDEX_BYTES])
+            yield int.from_bytes(number, "big"), [value for _, value in found[start:end]]
 
     def delete_pieces(self, kind: bytes, first: int) -> None:
         """Remove all pieces of a value."""
@@ -212,5 +279,9 @@ def pieces_of_lists(value: bytes) -> list[bytes]:
     return [value[start : start + _LISTS_PIECE] for start in range(0, len(value), _LISTS_PIECE)]
 
 
+def _key_of(entry: tuple[Buffer, Buffer]) -> bytes:
+    return bytes(entry[0])
+
+
 def _piece_key(first: int, index: int) -> bytes:
-    return number_key(first) + index.to_bytes(2, "big")
+    return number_key(first) + index.to_bytes(_INDEX_BYTES, "big")

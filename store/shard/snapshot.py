@@ -106,7 +106,10 @@ class Databases:
     @property
     def are_complete(self) -> bool:
         """Whether a version that knows all databases has written the store."""
-        return all(getattr(self, field.name) is not None for field in fields(self))
+        return all(getattr(self, name) is not None for name in _TABLES)
+
+
+_TABLES: Final = tuple(field.name for field in fields(Databases))
 
 
 class Snapshot:

@@ -45,7 +45,8 @@ class AllShards:
         with ExitStack() as stack:
             found = []
             for number in range(self._count):
-                snapshot = stack.enter_context(self.snapshot(number))
+                reader = self._reader(number)
+                snapshot = None if reader is None else stack.enter_context(reader.snapshot())
                 if snapshot is not None:
                     found.append((number, snapshot))
             yield found

@@ -138,7 +138,10 @@ def decode_rows(
     head = memoryview(small[0])
     if len(head) != at + 2 * count:
         raise BrokenChunkError("the vectors have another length than their head says")
-    _check_lengths(small, dims, count, rows_in_piece(dims), "the vectors")
+    if check:
+        _check_lengths(small, dims, count, rows_in_piece(dims), "the vectors")
+    elif sum(map(len, small)) != len(head) + dims * count:
+        raise BrokenChunkError("the vectors have another length than their head says")
     if halves is not None:
         what = "the rescoring vectors"
         if _head(halves, what, check=check) != (dims, count, items):

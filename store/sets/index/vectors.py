@@ -1,11 +1,8 @@
 """Arithmetic of vectors. Of the store, only this module imports numpy, when it is first needed.
 
 Vectors are of unit length, so a dot product is the cosine. In the tail of a set they are f16; in
-chunks i8 times a scale, with the f16 beside it. A search multiplies the i8 with the query, keeps a
-few dozen of the best, and multiplies these in f16.
-
-numpy converts f16 slowly. Shifted into place, the bits of an f16 are those of an f32 that is
-smaller by a factor of 2^112, which the query makes up for: a sixth of the time.
+chunks i8 times a scale, with the f16 beside it. A search multiplies the i8 with the query, and in
+f16 what may be among the best by that.
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from ....agent.errors import MissingExtraError
+from .halves import as_floats, half_products
 from .products import products
 from .vector_chunk import VectorRows
 
@@ -40,10 +38,10 @@ __all__ = [
 ]
 
 MOST_DIMENSIONS: Final = 16_384
-_SCORES: Final = 1 << 16
-"""Scores that are kept before the best of them are picked."""
-_F16_TO_F32: Final = 13
-_F32_FACTOR: Final = 2.0**112
+_SCORES: Final = 1 << 15
+"""Scores that are kept before the best of them are picked; more than a chunk has."""
+_CERTAIN: Final = 1.9
+"""Steps of rounding: see `Scan`."""
 _NOTHING: Final = -(2.0**100)
 """Less than any score, also of vectors that are not of unit length."""
 
@@ -128,7 +126,7 @@ def stored_query(data: Buffer) -> Floats:
 def quantized(halves: Buffer, dims: int, places: Sequence[int], items: int) -> VectorRows:
     """Rows of f16, one after the other, as those of a chunk."""
     np = numpy()
-    rows = _times_2_to_minus_112(np, halves, dims) * np.float32(_F32_FACTOR)
+    rows = as_floats(np, halves, dims)
     largest = np.abs(rows).max(axis=1)
     scales = (largest / np.float32(127)).astype(np.float32)
     factors = np.divide(
@@ -138,21 +136,9 @@ def quantized(halves: Buffer, dims: int, places: Sequence[int], items: int) -> V
     return VectorRows(dims, items, places, scales.tobytes(), (small.tobytes(),), (bytes(halves),))
 
 
-def cosines(halves: Buffer, query: Floats) -> list[float]:
-    """The products of rows of f16, one after the other, with a query."""
-    np = numpy()
-    rows = _times_2_to_minus_112(np, halves, len(query))
-    found: list[float] = (rows @ (query * np.float32(_F32_FACTOR))).tolist()
-    return found
-
-
-def _times_2_to_minus_112(np: Any, halves: Buffer, dims: int) -> Floats:
-    bits = np.frombuffer(halves, np.dtype("<i2")).astype(np.int32)
-    np.left_shift(bits, _F16_TO_F32, out=bits)
-    # The sign has been extended over the three highest bits of the exponent.
-    np.bitwise_and(bits, np.uint32(0x8FFFE000).view(np.int32), out=bits)
-    rows: Floats = bits.view(np.float32).reshape(-1, dims)
-    return rows
+def cosines(halves: Buffer, query: Floats) -> Floats:
+    """The products of rows of f16, one after the other, with a query from `stored_query`."""
+    return half_products(numpy(), halves, query)
 
 
 class Scan:
@@ -161,16 +147,24 @@ class Scan:
     Args:
         query: of unit length.
         keep: how many to keep.
+
+    Both the rows and the query may have been rounded. How far that puts a product off has a bound:
+    it is a sum of as many errors as there are dimensions, each spread evenly over a step, so it
+    exceeds `_CERTAIN` steps (of both, as the sides of a right angle) less than once in a thousand
+    million times, by the bound of Chernoff.
     """
 
     __slots__ = (
         "_best",
+        "_chunks",
         "_filled",
         "_keep",
+        "_least",
         "_np",
         "_products",
+        "_scales",
         "_scores",
-        "_spans",
+        "_starts",
     )
 
     def __init__(self, query: Floats, keep: int) -> None:
@@ -178,10 +172,18 @@ class Scan:
         self._products = products(np, query)
         self._keep = keep
         self._scores: Floats = np.empty(_SCORES, np.float32)
+        self._scales: Floats = np.empty(_SCORES, np.float32)
+        """One for each score; 0 for what must not be found."""
         self._filled = 0
-        self._spans: list[tuple[int, Any, Any]] = []
-        """Where the scores of a chunk begin, its name, and rows if not all have scores."""
-        self._best: list[tuple[float, Any, int]] = []
+        self._starts: list[int] = []
+        """Where the scores of chunks begin, of those that are not reduced yet."""
+        self._chunks: list[tuple[Any, Any]] = []
+        """The names of all chunks, and the rows that have scores if not all have."""
+        self._least = _NOTHING
+        """What is not more has no chance."""
+        empty = np.empty(0, np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
+        self._best: tuple[Any, Any, Any] = (*empty, empty[2])
+        """Scores, scales, indices of chunks and rows of the best."""
 
     def add(self, name: Any, rows: VectorRows, flags: Buffer | None = None) -> None:
         """Search a chunk.
@@ -193,7 +195,7 @@ class Scan:
         """
         np = self._np
         count = len(rows.places)
-        scales = np.frombuffer(rows.scales, np.dtype("<f4"))
+        scales = np.frombuffer(rows.scales, "<f4")
         picked = wanted = None
         if flags is not None:
             wanted = np.frombuffer(flags, np.bool_)
@@ -205,20 +207,24 @@ class Scan:
             if len(picked) * 2 < count:
                 scales, count = scales[picked], len(picked)
                 wanted = None
-        if self._filled + count > len(self._scores):
-            self._reduce()
         start = self._filled
-        scores = self._scores[start : start + count]
+        if start + count > _SCORES:
+            self._reduce()
+            start = 0
+        end = start + count
+        scores = self._scores[start:end]
         if count < len(rows.places):
             self._multiply_picked(rows, picked, scores)
         else:
             self._products.multiply(rows.small, scores)
-        np.multiply(scores, scales, out=scores)
+            picked = None
+        self._scales[start:end] = scales
         if wanted is not None:
             np.copyto(scores, np.float32(_NOTHING), where=~wanted)
-            picked = None
-        self._spans.append((start, name, picked))
-        self._filled += count
+            np.copyto(self._scales[start:end], np.float32(1.0), where=~wanted)
+        self._starts.append(start)
+        self._chunks.append((name, picked))
+        self._filled = end
 
     def _multiply_picked(self, rows: VectorRows, picked: Any, scores: Floats) -> None:
         """Multiply some rows, by their ascending numbers."""
@@ -231,34 +237,59 @@ class Scan:
             first += len(block)
         self._products.multiply(found, scores)
 
-    def best(self) -> list[tuple[float, Any, int]]:
-        """The best, in descending order: score, name of the chunk, row. Ends the search."""
+    def best(self, sure: int | None = None) -> list[tuple[float, Any, int]]:
+        """The best, in descending order: score, name of the chunk, row. Ends the search.
+
+        Args:
+            sure: leave out what is not among so many of the best, whatever rounding has changed.
+        """
         self._reduce()
+        np, unit, step = self._np, self._products.unit, self._products.step
         self._products.close()
-        return self._best
+        scores, scales, chunks, rows = self._best
+        scores = scores * np.float32(unit)
+        if sure is not None and sure < len(scores):
+            off = np.hypot(scales, np.float32(step)) * np.float32(_CERTAIN)
+            at = len(scores) - sure
+            least = np.partition(scores - off, at)[at]
+            likely = np.flatnonzero(scores + off >= least)
+            scores, chunks, rows = scores[likely], chunks[likely], rows[likely]
+        order = np.argsort(-scores, kind="stable")
+        found = []
+        for score, chunk, row in zip(
+            scores[order].tolist(), chunks[order].tolist(), rows[order].tolist(), strict=True
+        ):
+            name, picked = self._chunks[chunk]
+            found.append((score, name, row if picked is None else int(picked[row])))
+        return found
 
     def _reduce(self) -> None:
         """Keep the best of all that has been scored."""
-        np, keep = self._np, self._keep
-        scores = self._scores[: self._filled]
-        if len(scores) > keep:
-            found = np.argpartition(scores, len(scores) - keep)[-keep:]
-        else:
-            found = np.arange(len(scores))
-        starts = np.array([start for start, _, _ in self._spans], np.int64)
-        spans = np.searchsorted(starts, found, side="right") - 1
-        best = self._best
-        for index, span in zip(found.tolist(), spans.tolist(), strict=True):
-            score = float(scores[index])
-            if score > _NOTHING:
-                start, name, picked = self._spans[span]
-                row = index - start
-                best.append((score, name, row if picked is None else int(picked[row])))
-        best.sort(key=_score, reverse=True)
-        del best[keep:]
+        np, keep, filled = self._np, self._keep, self._filled
+        if not filled:
+            return
+        scores, scales = self._scores[:filled], self._scales[:filled]
+        np.multiply(scores, scales, out=scores)
+        at = np.flatnonzero(scores > self._least)
+        if len(at) > keep:
+            at = at[_first_best(np, scores[at], keep)]
+        spans = np.searchsorted(self._starts, at, side="right") - 1
+        rows = at - np.array(self._starts, np.int64)[spans]
+        found = scores[at], scales[at], spans + len(self._chunks) - len(self._starts), rows
+        together = [np.concatenate(pair) for pair in zip(self._best, found, strict=True)]
+        if len(together[0]) > keep:
+            kept = _first_best(np, together[0], keep)
+            together = [each[kept] for each in together]
+            self._least = together[0].min()
+        self._best = tuple(together)
         self._filled = 0
-        self._spans = []
+        self._starts.clear()
 
 
-def _score(found: tuple[float, Any, int]) -> float:
-    return found[0]
+def _first_best(np: Any, scores: Floats, keep: int) -> Any:
+    """Where the best are, ascending; of equal ones, the first."""
+    at = len(scores) - keep
+    least = np.partition(scores, at)[at]
+    better = np.flatnonzero(scores > least)
+    equal = np.flatnonzero(scores == least)[: keep - len(better)]
+    return np.sort(np.concatenate((better, equal)))

@@ -13,6 +13,7 @@ import pytest
 from tamias.models.embeddings.static_table import BUNDLED, StaticTable
 from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.sets.changes import SetChange, SetName
+from tamias.store.sets.index.vectors import pack_vector
 from tamias.store.sets.parts import StoredPart
 from tamias.store.sets.records import SetSettings, StoredItem
 from tamias.store.sets.searching import Query, search
@@ -81,3 +82,20 @@ def test_searches_find_the_nearest_of_real_texts(tmp_path: Path) -> None:
             order = np.argsort(-(vectors[living] @ vector), kind="stable")[:10]
             shares.append(len(nearest(vector) & set(living[order].tolist())) / 10)
     assert np.mean(shares) >= 0.99
+
+
+def test_of_equal_vectors_the_first_are_found(tmp_path: Path) -> None:
+    half = pack_vector([1.0, 2.0])
+    with closing(Shard.acquire(tmp_path, 0, "none")) as shard:
+        for count in (100, 1000):  # in the tail, and in a chunk as well
+            change = SetChange()
+            change.settings = SetSettings(model="m", dimensions=2)
+            for number in range(count):
+                change.put(StoredItem(f"{count} {number}", "", {}, 1.0, 1.0, 1.0, vector=half))
+            commit(shard, change)
+
+            def find(snapshot: Snapshot) -> list[str]:
+                found = search([StoredPart(snapshot.set(NAME))], Query(vector=half, limit=3))
+                return [each.item.id for each in found]
+
+            assert shard.read(find) == ["100 0", "100 1", "100 2"]

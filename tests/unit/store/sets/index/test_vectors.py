@@ -22,6 +22,7 @@ from tamias.store.sets.index.vectors import (
     cosines,
     pack_vector,
     quantized,
+    stored_query,
     unit_query,
     unpack_vector,
 )
@@ -141,6 +142,27 @@ def test_a_scan_of_more_than_it_holds_keeps_the_best_of_all() -> None:
         part = vectors[start : start + 1024]
         scan.add(start, quantized(part.tobytes(), 2, range(len(part)), len(part)))
     assert [score for score, _, _ in scan.best()] == pytest.approx([1, 1, 1], abs=0.01)
+
+
+def test_a_scan_leaves_out_only_what_is_surely_not_among_the_best() -> None:
+    random = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(8):
+        center = random.standard_normal(256)
+        vectors = center + 2 * random.standard_normal((3000, 256))
+        packed = [pack_vector(vector) for vector in vectors]
+        halves = np.array([unpack_vector(vector) for vector in packed], np.float32)
+        query = stored_query(pack_vector(center + 0.3 * random.standard_normal(256)))
+        scan = Scan(query, 200)
+        for first in range(0, 3000, 1000):
+            part = b"".join(packed[first : first + 1000])
+            scan.add(first, quantized(part, 256, range(1000), 1000))
+        likely = [first + row for _, first, row in scan.best(10)]
+        exact = np.argsort(-(halves @ query), kind="stable")[:10].tolist()
+        assert set(likely).issuperset(exact)
+        assert len(likely) < 150
+        wrong += set(likely[:10]) != set(exact)
+    assert wrong  # else this would show nothing
 
 
 def test_items_without_a_vector_have_no_row() -> None:
