@@ -86,11 +86,11 @@ class IntegerProducts:
 
     def multiply(self, pieces: Rows, scores: Floats) -> None:
         """See `Products`."""
-        matrix, dot, query, dims = self._np.ndarray, self._dot, self._query, self._dims
+        np, dot, query, dims = self._np, self._dot, self._query, self._dims
         done = 0
         for piece in pieces:
-            count = memoryview(piece).nbytes // dims
-            rows = matrix((count, dims), "b", piece)
+            rows = np.frombuffer(piece, np.int8).reshape(-1, dims)
+            count = len(rows)
             scores[done : done + count] = dot(query, rows, out_dtype="float32")
             done += count
 

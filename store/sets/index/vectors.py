@@ -181,8 +181,8 @@ class Scan:
         """The names of all chunks, and the rows that have scores if not all have."""
         self._least = _NOTHING
         """What is not more has no chance."""
-        empty = np.empty(0, np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
-        self._best: tuple[Any, Any, Any] = (*empty, empty[2])
+        floats, numbers = np.empty(0, np.float32), np.empty(0, np.int64)
+        self._best: list[Any] = [floats, floats, numbers, numbers]
         """Scores, scales, indices of chunks and rows of the best."""
 
     def add(self, name: Any, rows: VectorRows, flags: Buffer | None = None) -> None:
@@ -281,7 +281,7 @@ class Scan:
             kept = _first_best(np, together[0], keep)
             together = [each[kept] for each in together]
             self._least = together[0].min()
-        self._best = tuple(together)
+        self._best = together
         self._filled = 0
         self._starts.clear()
 
