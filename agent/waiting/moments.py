@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from math import isfinite
 from typing import Final, TypeAlias
 
-from ..errors import TimerError
+from ..errors import RunError, TimerError
 
 __all__ = ["Duration", "Moment", "datetime_of", "moment_of", "seconds_of"]
 
@@ -19,22 +19,23 @@ _LONGEST: Final = 100 * 365 * 86_400.0
 """Seconds; what waits longer than a century is a mistake in a unit."""
 
 
-def seconds_of(duration: Duration, what: str) -> float:
+def seconds_of(duration: Duration, what: str, *, error: type[RunError] = TimerError) -> float:
     """Return a duration in seconds.
 
     Raises:
-        TimerError: it is negative, infinite, longer than a century, or none; `what` names it.
+        TimerError: it is negative, infinite, longer than a century, or none; `what` names it, and
+            `error` is what is raised instead where nothing waits.
     """
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TimerError(
+        raise error(
             f"{what} is {duration!r}, of type {type(duration).__name__}, not a duration.",
             hint="Give seconds as a number, or a datetime.timedelta.",
         )
     if not isfinite(seconds) or seconds < 0:
-        raise TimerError(f"{what} is {duration!r}: a duration is 0 or more.")
+        raise error(f"{what} is {duration!r}: a duration is 0 or more.")
     if seconds > _LONGEST:
-        raise TimerError(
+        raise error(
             f"{what} is {duration!r}, which is longer than a hundred years.",
             hint="Durations are in seconds.",
         )

@@ -15,9 +15,9 @@ from ...launcher.delivery.checkpoint import Checkpoint
 from ...launcher.pool.at_end import describe_waiting
 from ...store import clock
 from ...store.encoding.keys import decode_key
-from ...store.memory.reader import keys_in
 from ...store.shard.live_fields import LiveFields
 from ...store.state.reader import StoreReader
+from ...store.state.stored_keys import keys_in
 from ...store.state.waiting import waiting_counts
 from ..memory.summary import described_set, described_sets, sets_in_all, sets_of_key
 from ..text import count, error_console, output_console, shown, size, typed, write_line

@@ -15,7 +15,7 @@ from ...store.memory.opened_set import SetPlace, all_sets, opened_set
 from ..text import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ...store.memory.opened_set import OpenedSet
     from ...store.state.reader import StoreReader
@@ -39,10 +39,19 @@ _NAMED: Final = 3
 
 def encoded_keys(text: str) -> list[bytes]:
     """The keys that a text may mean, encoded: itself, and the value that is written so in JSON."""
+    return _encoded(encode_key, text)
+
+
+def stored_keys(reader: StoreReader, text: str) -> list[bytes]:
+    """The same, as the store has them: in the directory of a Flink task, with their groups."""
+    return _encoded(reader.encoded, text)
+
+
+def _encoded(encode: Callable[[Any], bytes], text: str) -> list[bytes]:
     encoded = []
     for candidate in given_keys(text):
         try:
-            encoded.append(encode_key(candidate))
+            encoded.append(encode(candidate))
         except InputError:  # NaN, for example, is no key
             continue
     return encoded
@@ -85,7 +94,7 @@ def find_set(reader: StoreReader, name: str, key: str | None, *, shared: bool) -
     """
     check_owner(key, shared=shared)
     if key is not None:
-        found = [SetPlace(name, encoded) for encoded in encoded_keys(key)]
+        found = [SetPlace(name, encoded) for encoded in stored_keys(reader, key)]
         there = [place for place in found if _is_there(reader, place)]
         if len(there) > 1:
             raise UsageError(
@@ -117,7 +126,7 @@ def chosen_sets(
         if not shared:
             owners: list[bytes | None] = [None]
             if key is not None:
-                owners = [*encoded_keys(key)]
+                owners = [*stored_keys(reader, key)]
             for owner in owners:
                 yield from (found for found in sets.of_keys(owner) if name in (None, found[0].name))
 

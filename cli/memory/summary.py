@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...store import clock
-from ...store.encoding.keys import encode_key, shard_of
+from ...store.encoding.keys import shard_of
 from ...store.memory.opened_set import SetPlace, all_sets, opened_set, set_names
 from ..text import count, size
 from .listing import Capacities, model_of, set_row
@@ -22,7 +22,7 @@ def sets_of_key(reader: StoreReader, key: Any) -> dict[str, Any]:
     Raises:
         InputError: the value cannot be a key.
     """
-    encoded = encode_key(key)
+    encoded = reader.encoded(key)
     with reader.shard(shard_of(encoded, reader.view.manifest.shards)) as snapshot:
         names = [] if snapshot is None else set_names(snapshot, encoded)
     capacities = Capacities(reader.view.manifest.job)

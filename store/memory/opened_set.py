@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..encoding.keys import key_prefix, shard_of
 from ..sets.changes import SetName
 from ..sets.parts import StoredPart
-from ..sets.records import SetSettings, Totals, shared_owner
+from ..sets.records import SHARED, SetSettings, Totals, shared_owner
 from ..sets.searching import search
-from ..sets.selecting import items_that_fit
+from ..sets.selecting import items_that_fit, shared_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,9 +38,17 @@ class SetPlace(NamedTuple):
     key: bytes | None
 
     def in_store(self) -> SetName:
-        """Its name in each shard that has a part of it."""
+        """Its name in each shard that has a part of it, where keys have no groups."""
         owner = shared_owner(b"") if self.key is None else key_prefix(self.key)
         return SetName(owner, self.name)
+
+    def parts(self, snapshot: Snapshot) -> list[StoredSet]:
+        """What a shard has of it; where keys have groups, there may be a part in each group."""
+        if self.key is not None:
+            return [snapshot.set(SetName(key_prefix(self.key), self.name))]
+        return [
+            snapshot.set(each) for each in shared_sets(snapshot.sets()) if each.name == self.name
+        ]
 
     def shards(self, count: int) -> Sequence[int]:
         """The shards, of so many, that may have a part of it."""
@@ -112,8 +120,8 @@ def opened_set(reader: StoreReader, place: SetPlace) -> Iterator[OpenedSet]:
             pass
     with ExitStack() as stack:
         opened = [stack.enter_context(reader.shard(number)) for number in numbers]
-        name = place.in_store()
-        yield OpenedSet([snapshot.set(name) for snapshot in opened if snapshot is not None])
+        found = [place.parts(snapshot) for snapshot in opened if snapshot is not None]
+        yield OpenedSet([part for parts in found for part in parts])
 
 
 class AllSets:
@@ -125,11 +133,11 @@ class AllSets:
 
     def shared(self) -> Iterator[tuple[SetPlace, OpenedSet]]:
         """Yield the shared sets, by name."""
-        owner = shared_owner(b"")
-        names = {name for snapshot in self._snapshots for name in snapshot.sets(owner)}
+        names = {each.name for snapshot in self._snapshots for each in shared_sets(snapshot.sets())}
         for name in sorted(names):
-            parts = [snapshot.set(name) for snapshot in self._snapshots]
-            yield SetPlace(name.name, None), OpenedSet(parts)
+            place = SetPlace(name, None)
+            parts = [part for snapshot in self._snapshots for part in place.parts(snapshot)]
+            yield place, OpenedSet(parts)
 
     def of_keys(self, key: bytes | None = None) -> Iterator[tuple[SetPlace, OpenedSet]]:
         """Yield the sets of an encoded key, or of all keys: by key, the shorter ones first.
@@ -138,9 +146,8 @@ class AllSets:
         """
         owner = None if key is None else key_prefix(key)
         streams = (_in_shard(snapshot, owner) for snapshot in self._snapshots)
-        shared = shared_owner(b"")
         for name, snapshot in merge(*streams, key=itemgetter(0)):
-            found = None if name.owner[:1] == shared else snapshot.key_of(name.owner)
+            found = None if name.owner[0] == SHARED else snapshot.key_of(name.owner)
             if found is not None:  # else the store is damaged, as `doctor` says
                 yield SetPlace(name.name, found), OpenedSet([snapshot.set(name)])
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from heapq import merge
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import MemorySetError, StoreError
 from ...agent.naming.public import public
-from ..encoding.keys import decode_key, encode_key, shard_of
-from ..sets.records import shared_owner
-from ..shard.live_fields import LiveFields
+from ..encoding.keys import decode_key, shard_of
+from ..sets.selecting import shared_sets
 from ..state.reader import StoreReader
+from ..state.stored_keys import keys_in
 from .opened_set import SetPlace, opened_set, set_names
 from .set_reader import MemorySetReader
 
@@ -22,9 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ..shard.snapshot import Snapshot
-
-__all__ = ["MemoryReader", "keys_in", "open_memory"]
+__all__ = ["MemoryReader", "open_memory"]
 
 
 @public
@@ -79,7 +75,7 @@ class MemoryReader:
 
         Raises InputError if the value cannot be a key.
         """
-        encoded = encode_key(key)
+        encoded = self._reader.encoded(key)
         number = shard_of(encoded, self._reader.view.manifest.shards)
         with self._reader.shard(number) as snapshot:
             return [] if snapshot is None else set_names(snapshot, encoded)
@@ -90,7 +86,7 @@ class MemoryReader:
         for number in range(self._reader.view.manifest.shards):
             with self._reader.shard(number) as snapshot:
                 if snapshot is not None:
-                    names.update(name.name for name in snapshot.sets(shared_owner(b"")))
+                    names.update(name.name for name in shared_sets(snapshot.sets()))
         return sorted(names)
 
     def get_memory_set(self, key: Any, name: str) -> MemorySetReader:
@@ -100,7 +96,7 @@ class MemoryReader:
             MemorySetError: the key has no such set.
             InputError: the value cannot be a key.
         """
-        return self._set(SetPlace(name, encode_key(key)), f"The key {key!r}")
+        return self._set(SetPlace(name, self._reader.encoded(key)), f"The key {key!r}")
 
     def get_shared_memory_set(self, name: str) -> MemorySetReader:
         """A memory set that all keys share. Raises MemorySetError if there is none."""
@@ -149,13 +145,3 @@ def open_memory(path: str | os.PathLike[str]) -> MemoryReader:
         StoreError: this user may not read it.
     """
     return MemoryReader(path)
-
-
-def keys_in(snapshot: Snapshot) -> Iterator[bytes]:
-    """Yield the keys of a shard that have short-term memory or memory sets, encoded."""
-    shared = shared_owner(b"")
-    owners = (name.owner for name in snapshot.sets() if name.owner[:1] != shared)
-    for prefix, _ in groupby(merge(LiveFields(snapshot).prefixes(), owners)):
-        key = snapshot.key_of(prefix)
-        if key is not None:
-            yield key

@@ -141,7 +141,7 @@ class MemorySetReader:
         packed = b"" if vector is None else self._packed(vector, settings)
         faded = settings.half_life
         if half_life is not None:
-            faded = seconds_of(half_life, "the half-life of a search")
+            faded = seconds_of(half_life, "the half-life of a search", error=MemorySetError)
         wanted = Query(query, packed, limit, filters, faded, clock.now())
         with self._opened() as opened:
             return [to_item(self.name, each.item, each.score) for each in opened.find(wanted)]

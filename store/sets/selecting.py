@@ -1,18 +1,26 @@
-"""The items of a stored set that fit filters, found by its index instead of one after the other."""
+"""The items of a stored set that fit filters, found by its index; and which sets are shared."""
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from .parts import StoredPart, filter_terms, fits
+from .records import SHARED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from .changes import SetName
     from .reading import StoredSet
     from .records import StoredItem
 
-__all__ = ["items_that_fit"]
+__all__ = ["items_that_fit", "shared_sets"]
+
+
+def shared_sets(names: Iterable[SetName]) -> Iterator[SetName]:
+    """The sets of a shard that are shared, of all; where keys have groups, those of each group."""
+    return takewhile(lambda name: name.owner[0] == SHARED, names)  # they come first
 
 
 def items_that_fit(

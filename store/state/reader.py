@@ -25,6 +25,7 @@ from ..shard.live_fields import LiveFields
 from ..shard.snapshot import Databases, Snapshot
 from .directory import StateDirectory
 from .parts import opened_snapshot
+from .stored_keys import has_no_groups, key_of_group
 
 if TYPE_CHECKING:
     import os
@@ -158,7 +159,7 @@ class StoreReader:
         view: the directory with its manifest and progress.
     """
 
-    __slots__ = ("_lock", "_readers", "_yields", "view")
+    __slots__ = ("_has_no_groups", "_lock", "_readers", "_yields", "view")
 
     def __init__(self, path: str | os.PathLike[str], *, yields: bool = False) -> None:
         """Open the state directory at `path`.
@@ -172,6 +173,7 @@ class StoreReader:
         self._readers: dict[int, ShardReader] = {}
         self._yields = yields
         self._lock = Lock()
+        self._has_no_groups = False
 
     @contextlib.contextmanager
     def shard(self, number: int) -> Iterator[Snapshot | None]:
@@ -209,6 +211,24 @@ class StoreReader:
                 if key is not None:
                     yield decode_key(key)
 
+    def encoded(self, key: Any) -> bytes:
+        """Return a key as the store has it: in the directory of a Flink task, with its group.
+
+        Raises:
+            InputError: the value cannot be a key.
+        """
+        own = encode_key(key)
+        if self._has_no_groups:
+            return own
+        for _, snapshot in self._shards():
+            if has_no_groups(snapshot):
+                self._has_no_groups = True
+                break
+            found = key_of_group(snapshot, own)
+            if found is not None:
+                return found
+        return own
+
     def memory(self, key: Any, decode: Callable[[bytes], Any] = loads) -> dict[str, Any] | None:
         """Return the short-term memory of a key as nested dicts, None if it has none.
 
@@ -220,7 +240,7 @@ class StoreReader:
             InputError: the value cannot be a key.
             UnserializableError: a value cannot be rebuilt here (with the default `decode`).
         """
-        encoded = encode_key(key)
+        encoded = self.encoded(key)
         with self.shard(shard_of(encoded, self.view.manifest.shards)) as snapshot:
             found = LiveFields(snapshot).scan(key_prefix(encoded)) if snapshot is not None else []
         return nest(found, decode) if found else None

@@ -212,3 +212,31 @@ def test_inspect_shows_sets(folder: Folder) -> None:
 
 def test_the_doctor_names_sets(folder: Folder) -> None:
     assert "4 memory sets, 6 items" in folder.tamias("doctor", STATE).stdout
+
+
+def test_the_directory_of_a_flink_task_has_keys_with_groups(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    state = made(tmp_path / STATE)
+    for group, key in ((5, "ada"), (6, 7)):
+        add(state, key, "plain", item("x", f"tea for {key}"), group=group)
+        shared = item(f"of {key}", f"tea of {key}", owner=encode_key(key))
+        add(state, key, "knowledge", shared, shared=True, group=group)
+    found = [(row["name"], row["key"], row["items"]) for row in rows(folder, "list", STATE)]
+    assert sorted(found, key=str) == [
+        ("knowledge", None, 2),
+        ("plain", "ada", 1),
+        ("plain", 7, 1),
+    ]
+    for key in ("ada", 7):
+        (row,) = rows(folder, "list", STATE, "--key", key)
+        assert (row["name"], row["key"]) == ("plain", key)
+        (row,) = rows(folder, "show", STATE, "plain", "--key", key)
+        assert row["value"] == f"tea for {key}"
+        exported = folder.tamias("memory", "export", STATE, "--key", key).stdout
+        assert json.loads(exported)["value"] == f"tea for {key}"
+        told = folder.tamias("inspect", STATE, "--key", key, "--json").stdout
+        assert json.loads(told)["long_term"]["plain"]["items"] == 1
+    (row,) = rows(folder, "list", STATE, "--shared")
+    assert (row["name"], row["items"]) == ("knowledge", 2)
+    values = [row["value"] for row in rows(folder, "search", STATE, "knowledge", "tea", "--shared")]
+    assert sorted(values) == ["tea of 7", "tea of ada"]

@@ -223,4 +223,4 @@ def test_other_lifetimes_of_items_are_refused(value: object) -> None:
         [{"key": "k", "value": [["add", ["tea", "1", value]]]}],
         on_error="dead-letter",
     )
-    assert "ttl" in ran.failures[0].error
+    assert "MemorySetError: the ttl" in ran.failures[0].error

@@ -208,7 +208,9 @@ class WorkerMemorySet(CompactableSet):
             MemorySetError: one is too large.
         """
         now = self._bounded.view.now()
-        seconds = self._settings.ttl if ttl is None else seconds_of(ttl, "the ttl of an item")
+        seconds = self._settings.ttl
+        if ttl is not None:
+            seconds = seconds_of(ttl, "the ttl of an item", error=MemorySetError)
         largest = self._context.config.get(LongTermMemoryOptions.MAX_ITEM_SIZE)
         stored = []
         for item, vector in zip(given, vectors, strict=True):
@@ -437,7 +439,7 @@ class WorkerMemorySet(CompactableSet):
             )
         faded = self._settings.half_life
         if half_life is not None:
-            faded = seconds_of(half_life, "the half-life of a search")
+            faded = seconds_of(half_life, "the half-life of a search", error=MemorySetError)
         words = "" if mode == "vector" else text
         return Query(
             words, b"", check_limit(limit), check_filters(filters), faded, self._bounded.view.now()

@@ -89,7 +89,7 @@ def _similarity(what: str, given: Any) -> float:
 
 
 def _seconds(what: str, given: Any) -> float:
-    return seconds_of(given, what)
+    return seconds_of(given, what, error=MemorySetError)
 
 
 def _resource(what: str, given: Any) -> str:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ...agent.errors import MemorySetError
 from ...store.sets.changes import SetName
 from ...store.sets.parts import StoredPart, fits
-from ...store.sets.records import SHARED, SetSettings, StoredItem, shared_owner
+from ...store.sets.records import SetSettings, StoredItem, shared_owner
 from ...store.sets.searching import Found, search
+from ...store.sets.selecting import shared_sets
 from .bounded_set import no_such_item, not_own, other_items
 from .embedding import other_dimensions
 from .view import parts_of, visible
@@ -86,7 +87,7 @@ class SharedSets:
             names = set(self._lane.read_set_names(self._owner))
             with self._shards.snapshots() as opened:
                 for _, snapshot in opened:
-                    names.update(found.name for found in _shared(snapshot))
+                    names.update(found.name for found in shared_sets(snapshot.sets()))
             return sorted(names)
 
         found: list[str] = self.records.read("ctx.memory_set_names", (), read)
@@ -110,15 +111,8 @@ class SharedSets:
     def _owners(self, snapshot: Snapshot, name: str) -> list[bytes]:
         if len(self._owner) == 1:
             return [self._owner]
-        found = {each.owner for each in _shared(snapshot) if each.name == name}
+        found = {each.owner for each in shared_sets(snapshot.sets()) if each.name == name}
         return sorted({*found, self._owner})  # of other key groups, too
-
-
-def _shared(snapshot: Snapshot) -> Iterator[SetName]:
-    for name in snapshot.sets():  # those that are shared come first
-        if name.owner[0] != SHARED:
-            return
-        yield name
 
 
 class SharedReading:

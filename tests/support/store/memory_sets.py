@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tamias.store.encoding.keys import encode_key, key_prefix, shard_of
+from tamias.store.encoding.keys import GROUP, encode_key, key_prefix, shard_of
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.index.vectors import pack_vector
 from tamias.store.sets.records import SetSettings, StoredItem, shared_owner
@@ -35,8 +35,13 @@ def item(item_id: str, text: Any, **more: Any) -> StoredItem:
 
 
 def add(state: Path, key: Any, name: str, *items: StoredItem, **settings: Any) -> None:
-    """Commit items of a key's set, or of a shared one, as a worker does."""
+    """Commit items of a key's set, or of a shared one, as a worker does.
+
+    With `group`, the key is of that key group, as those of Flink's tasks are.
+    """
     encoded = encode_key(key)
+    if (group := settings.pop("group", None)) is not None:
+        encoded = GROUP + group.to_bytes(2, "big") + encoded
     owner = shared_owner(encoded) if settings.get("shared") else key_prefix(encoded)
     change = SetChange()
     change.settings = SetSettings(**settings)

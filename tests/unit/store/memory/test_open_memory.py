@@ -10,7 +10,7 @@ import pytest
 import tamias
 from support.store.memory_sets import SHARDS, add, commit, item, made
 from tamias.agent.errors import InputError, MemorySetError, StoreError, StoreFormatError
-from tamias.store.encoding.keys import encode_key, key_prefix, shard_of
+from tamias.store.encoding.keys import GROUP, encode_key, key_prefix, shard_of
 from tamias.store.encoding.values import dumps
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.shard.batch import Batch
@@ -187,3 +187,33 @@ def test_several_threads_read_at_once(state: Path) -> None:
         for thread in threads:
             thread.join()
     assert sorted(found) == sorted(4 * [f"tea {number}" for number in range(20)])
+
+
+def test_keys_with_groups_are_found_by_the_key_itself(state: Path) -> None:
+    for group, key in ((5, "ada"), (6, "bob"), (7, LONG)):
+        add(state, key, "notes", item("1", f"tea of {key}", vector=[1.0, 0.0]), group=group)
+        shared = item(f"of {key}", f"tea of {key}", owner=encode_key(key))
+        add(state, key, "knowledge", shared, shared=True, group=group)
+    batch = Batch()
+    stored = GROUP + b"\0\x06" + encode_key("bob")
+    batch.put_field(key_prefix(stored), "seen.last", dumps(3))
+    commit(state, stored, batch)
+    with tamias.open_memory(state) as memory:
+        assert sorted(memory.keys()) == ["ada", "bob", LONG]
+        for key in ("ada", "bob", LONG):
+            assert memory.memory_set_names(key) == ["notes"]
+            assert values(memory.get_memory_set(key, "notes").get()) == [f"tea of {key}"]
+        assert memory.short_term_memory("bob") == {"seen": {"last": 3}}
+        assert memory.shared_memory_set_names() == ["knowledge"]
+        knowledge = memory.get_shared_memory_set("knowledge")
+        assert knowledge.size == 3
+        assert sorted(values(knowledge.search("tea"))) == sorted(
+            f"tea of {key}" for key in ("ada", "bob", LONG)
+        )
+        with pytest.raises(MemorySetError, match="The key 'cid' has no memory set"):
+            memory.get_memory_set("cid", "notes")
+
+
+def test_half_lives_that_are_none_are_memory_errors(memory: tamias.MemoryReader) -> None:
+    with pytest.raises(MemorySetError, match="half-life"):
+        memory.get_memory_set("ada", "notes").search("tea", half_life=-1)
