@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,18 @@ def python_of(place: str) -> str:
     if not os.access(path, os.X_OK):
         raise SystemExit(f"{path} is no Python: name a checkout with a .venv, or a Python")
     return str(path.absolute())
+
+
+def measure_in_turn(rows: list[Row], meter: Meter, rounds: int, against: str | None) -> None:
+    """Measure rows round by round, so that a machine's mood is that of all of them."""
+    for number in range(rounds):
+        for row in rows:
+            if number < (row.rounds or rounds):
+                if row.beside:
+                    meter.measure(sys.executable, row.beside, number)
+                meter.measure(sys.executable, row.probe, number)
+                if against:
+                    meter.measure(against, row.probe, number)
 
 
 def figure_of(row: Row, meter: Meter, rounds: int, against: str | None) -> Figure | None:
@@ -244,11 +257,12 @@ def beside_pool(arguments: argparse.Namespace, rows: list[Row], rounds: int) -> 
             print(f"{name}: {words}", file=sys.stderr)
     meter = Meter(0.1 if arguments.quick else 1.0)
     figures = []
-    for row in rows:
-        began = time.monotonic()
-        if figure := figure_of(row, meter, rounds, against):
-            figures.append(figure)
-        print(f"{row.name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    for group, them in groupby(rows, key=lambda row: row.group):
+        began, grouped = time.monotonic(), list(them)
+        measure_in_turn(grouped, meter, rounds, against)
+        found = [figure_of(row, meter, rounds, against) for row in grouped]
+        figures += [figure for figure in found if figure]
+        print(f"{group}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     records = [asdict(figure) for figure in figures]
     if arguments.write:
         about = run_probe(sys.executable, "about")

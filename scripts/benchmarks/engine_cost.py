@@ -33,6 +33,8 @@ from tamias.worker.waiting.questions import Questions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tamias.worker.tracing.tracer import Tracer
+
 SHARDS = 8
 BATCH = 256
 CODEC = "pickle"
@@ -75,7 +77,14 @@ class Feed:
 class Bench:
     """An engine with its shards in a folder."""
 
-    def __init__(self, agent: type[Agent], folder: Path, durability: Durability) -> None:
+    def __init__(
+        self,
+        agent: type[Agent],
+        folder: Path,
+        durability: Durability,
+        tracer: Callable[[AgentPlan], Tracer | None] = lambda _: None,
+    ) -> None:
+        """`tracer` makes the event log."""
         loop = asyncio.get_running_loop()
         plan = AgentPlan.compile(agent, Configuration())
         shards = [Shard.acquire(folder / str(n), n, durability) for n in range(SHARDS)]
@@ -86,7 +95,8 @@ class Bench:
             self._send, loop, threaded=durability == "machine", failed=self._failures.append
         )
         questions = Questions(self._writers, self._group, self._send)
-        self._engine = Engine(
+        self.beacon = Beacon()
+        self.engine = Engine(
             plan,
             self._writers,
             SHARDS,
@@ -96,12 +106,13 @@ class Bench:
             encode=make_encoder(CODEC),
             resources=ResourceRegistry(plan.providers, plan.config),
             metrics=WorkerMetrics(plan.actions),
-            beacon=Beacon(),
+            beacon=self.beacon,
+            tracer=tracer(plan),
             questions=questions,
             halt=self._failures.append,
         )
-        announcer = Announcer(loop, self._send, lambda: self._engine.idle)
-        announcer.has_interrupted = self._engine.has_interrupted
+        announcer = Announcer(loop, self._send, lambda: self.engine.idle)
+        announcer.has_interrupted = self.engine.has_interrupted
         self._group.on_waiting = announcer.changed
         for shard in shards:
             announcer.add(shard)
@@ -114,14 +125,14 @@ class Bench:
     async def work(self, messages: Iterator[bytes] | list[bytes]) -> None:
         """Execute all of these, and have them committed; outputs are acknowledged."""
         for message in messages:
-            self._engine.receive(wire.unpack_inputs(message))
-            while self._engine.work():  # noqa: ASYNC110 (as the worker's loop does)
+            self.engine.receive(wire.unpack_inputs(message))
+            while self.engine.work():  # noqa: ASYNC110 (as the worker's loop does)
                 await asyncio.sleep(0)
             await asyncio.sleep(0)
             for shard, sequence in self._published.items():
                 self._writers[shard].batch.trim = sequence
             self._published.clear()
-        while not (self._engine.idle and self._group.idle):  # noqa: ASYNC110 (as above)
+        while not (self.engine.idle and self._group.idle):  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0)
         if self._failures:
             raise RuntimeError(f"the engine has failed: {self._failures[0]}")

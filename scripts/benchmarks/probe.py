@@ -122,6 +122,13 @@ def large_store(*, fields: int) -> dict[str, float]:
     return {"s": measures.open_large_store(fields)}
 
 
+def observed(**more: Any) -> dict[str, float]:
+    """CPU seconds per 100,000 inputs, and memory, with what looks at a pool or without."""
+    import observed  # noqa: PLC0415
+
+    return observed.observed(**more)
+
+
 PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "about": about,
     "pool-rate": pool_rate,
@@ -134,6 +141,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "fresh": fresh,
     "launcher-peak": launcher_peak,
     "large-store": large_store,
+    "observed": observed,
 }
 
 

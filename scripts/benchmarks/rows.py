@@ -226,7 +226,36 @@ def _life_rows() -> list[Row]:
     ]
 
 
-ROWS = [*_pool_rows(), *_key_rows(), *_step_rows(), *_life_rows()]
+def _observing_rows() -> list[Row]:
+    def probe(how: str) -> Probe:
+        return Probe("observed", {"how": how, "events": 200_000, "workers": WORKERS}, ("events",))
+
+    on, quiet, off = probe("on"), probe("quiet"), probe("off")
+    cpu, group = "CPU s per 100,000", "observing"
+    return [
+        Row(
+            *("observed", group, "metrics, profile, event log", cpu, on, "cpu"),
+            beside=off,
+            beside_figure="cpu",
+            beside_name="a pool without",
+            at_most=1.02,
+        ),
+        Row(
+            *("observed-quiet", group, "metrics, and no profile or log", cpu, quiet, "cpu"),
+            beside=off,
+            beside_figure="cpu",
+            beside_name="a pool without",
+        ),
+        Row(
+            *("observed-memory", group, "worker's memory with all of it", "MiB", on, "MiB"),
+            beside=off,
+            beside_figure="MiB",
+            beside_name="a pool without",
+        ),
+    ]
+
+
+ROWS = [*_pool_rows(), *_key_rows(), *_step_rows(), *_life_rows(), *_observing_rows()]
 
 
 def chosen(names: list[str]) -> list[Row]:

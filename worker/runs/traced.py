@@ -62,9 +62,12 @@ def next_traced(run: Run, tracer: Tracer) -> tuple[bool, float]:
     """Whether a run is traced from its beginning, and from which number on others may be."""
     number = run.offset
     if tracer.keys:
-        return bool(tracer.cause(number, run.lane.key_bytes)), 0
+        cause = tracer.cause(number, run.lane.key_bytes)
+        return cause == "named" or (cause == "sampled" and tracer.takes_sampled()), 0
     following = tracer.next_sampled(number)
-    return following == number, number + 1 if following == number else following
+    if following != number:
+        return False, following
+    return tracer.takes_sampled(), number + 1
 
 
 def trace_late(run: Run, tracer: Tracer | None, began: int, *, is_over: bool = False) -> None:

@@ -33,6 +33,9 @@ _SPREAD: Final = 2_654_435_761
 """A number times this, modulo `sample`, is about as likely one as another."""
 _BURST_SECONDS: Final = 10.0
 """The runs of so many seconds may come at once."""
+_SPARSE: Final = 1000
+"""Who wants at most one in so many runs needs no more than `_PLAIN_RATE` a second of plain ones."""
+_PLAIN_RATE: Final = 2.0
 
 
 class TracedPool(Protocol):
@@ -49,6 +52,27 @@ class TracedPool(Protocol):
     @property
     def input_codec(self) -> str:
         """How payloads of inputs are encoded."""
+
+
+class _Bucket:
+    """Permits so many a second, and some at once after a time without."""
+
+    def __init__(self, rate: float) -> None:
+        """`rate` may be infinite."""
+        self._rate = rate
+        self._there = self._most = max(1.0, rate * _BURST_SECONDS)
+        self._at = time.monotonic()
+
+    def take(self, now: float) -> bool:
+        """Whether one more is permitted; `now` is monotonic."""
+        if self._rate == inf:
+            return True
+        self._there = min(self._most, self._there + (now - self._at) * self._rate)
+        self._at = now
+        if self._there < 1.0:
+            return False
+        self._there -= 1.0
+        return True
 
 
 class Tracer:
@@ -74,8 +98,8 @@ class Tracer:
         self._rate = settings.rate
         self._reported = 0
         """How many of `skipped` the log says."""
-        self._allowed = self._most = max(1.0, settings.rate * _BURST_SECONDS)
-        self._at = time.monotonic()
+        self._runs = _Bucket(settings.rate)
+        self._plain = _Bucket(_PLAIN_RATE)
 
     def cause(self, number: int, key: bytes) -> str:
         """Why a run is written however it ends; empty if its end decides."""
@@ -137,7 +161,7 @@ class Tracer:
                 cause = "slow"
             else:
                 return
-        if cause != "named" and not self._is_allowed(now):
+        if cause != "named" and not self._runs.take(now):
             self.skipped += 1
             return
         if self.skipped > self._reported:
@@ -156,15 +180,12 @@ class Tracer:
             self.written += 1
             self._reported = self.skipped
 
-    def _is_allowed(self, now: float) -> bool:
-        if self._rate == inf:
-            return True
-        self._allowed = min(self._most, self._allowed + (now - self._at) * self._rate)
-        self._at = now
-        if self._allowed < 1.0:
-            return False
-        self._allowed -= 1.0
-        return True
+    def takes_sampled(self) -> bool:
+        """Whether a sampled run of one plain action is written.
+
+        Such runs may be so many that even one in a thousand costs what is felt.
+        """
+        return self.sample < _SPARSE or self._plain.take(time.monotonic())
 
     def totals(self) -> dict[str, int]:
         """How many runs were written, could not be, and were too many."""

@@ -67,10 +67,11 @@ export function showOverview(host, { job, live }) {
   });
 }
 
-/** How much of the input is done: the source is read ahead. */
+/** How much of the input is done: the source is read ahead, and runs that wait are not done. */
 function done(status) {
   if (status.fraction === null || status.fraction === undefined) return null;
-  const pending = status.workers.reduce((sum, worker) => sum + worker.in_flight + worker.waiting, 0);
+  const waiting = (status.waiting_runs ?? 0) + (status.waiting_inputs ?? 0);
+  const pending = status.workers.reduce((sum, worker) => sum + worker.in_flight + worker.waiting, waiting);
   return status.events + pending ? (status.fraction * status.events) / (status.events + pending) : status.fraction;
 }
 

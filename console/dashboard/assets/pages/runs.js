@@ -29,7 +29,7 @@ function showAll(host, { job, query }) {
   let longest = 0;
   const list = table([
     { name: "began", label: "Began", sort: (row) => row.began, of: (row) => h("a", { href: link(job, "runs", [row.id]), class: "numbers" }, clock(row.began)) },
-    { name: "key", label: "Key", class: "wide", sort: (row) => row.key, of: (row) => row.key },
+    { name: "key", label: "Key", class: "text", sort: (row) => row.key, of: (row) => row.key },
     { name: "offset", label: "Offset", class: "number", of: (row) => row.description || row.offset },
     { name: "status", label: "Status", sort: (row) => row.status, of: status },
     { name: "seconds", label: "Took", class: "number", sort: (row) => row.seconds, of: (row) => duration(row.seconds) },

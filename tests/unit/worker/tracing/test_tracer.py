@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,6 +16,7 @@ from tamias.agent.event import input_event
 from tamias.console.traces.reading import runs_in
 from tamias.store.encoding.json_text import make_decoder
 from tamias.store.encoding.keys import encode_key
+from tamias.worker.runs.traced import next_traced
 from tamias.worker.tracing.erasing import count_traces, remove_traces
 from tamias.worker.tracing.rendering import Renderer
 from tamias.worker.tracing.run_trace import MOST_ENTRIES, RunTrace
@@ -158,6 +160,26 @@ def test_no_more_than_so_many_a_second(tmp_path: Path) -> None:
     write(tracer, 4, "bob")
     assert tracer.totals() == {"written": 2, "failed": 0, "skipped": 3}
     assert [run.attributes.get("skippedBefore") for run in runs_in(tmp_path)] == [3, None]
+
+
+def test_of_very_many_plain_runs_few_are_written_unless_most_are_wanted(tmp_path: Path) -> None:
+    def begun(sample: int, key: str = "ada", **settings: Any) -> list[int]:
+        """Of runs that come all at once, those whose trace begins with them."""
+        tracer = tracer_in(tmp_path, sample=sample, **settings)
+        found, wanted = [], 0.0
+        for number in range(100 * sample):
+            if number >= wanted:
+                run: Any = SimpleNamespace(offset=number)
+                run.lane = SimpleNamespace(key_bytes=encode_key(key))
+                is_traced, wanted = next_traced(run, tracer)
+                found += [number] if is_traced else []
+        return found
+
+    assert len(begun(999)) == 100
+    for settings in ({}, {"keys": frozenset({encode_key("bob")})}):
+        assert 20 <= len(begun(1000, **settings)) <= 40
+    assert begun(1000)[0] == 0
+    assert len(begun(1000, "bob", keys=frozenset({encode_key("bob")}))) == 100_000
 
 
 def test_a_run_with_very_many_steps_has_the_first_of_them(tmp_path: Path) -> None:
