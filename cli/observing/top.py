@@ -191,7 +191,7 @@ class _Session:
         if row is None:
             self._note = "there are no workers"
         elif key == "enter":
-            self._show(worker_text(row, time.time()))
+            self._show(worker_text(row, time.time(), self._pool.seen_at))
         elif key == "x":
             self._swap = row.slot
             self._note = f"replace worker {row.slot} by a fresh one? y or n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Group
@@ -126,7 +125,6 @@ def _workers(rows: list[WorkerRow], view: PoolView, width: int, *, live: bool) -
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("executes", ratio=1, no_wrap=True, overflow="ellipsis")
-    now = time.time()
     for row in rows:
         cells = [
             str(row.slot),
@@ -138,7 +136,7 @@ def _workers(rows: list[WorkerRow], view: PoolView, width: int, *, live: bool) -
         if wide:
             cells += [f"{1000 * row.lag:.0f} ms", str(row.restarts) if row.restarts else ""]
         is_selected = live and row.slot == view.selected
-        table.add_row(*cells, _what(row, now), style="reverse" if is_selected else _style(row))
+        table.add_row(*cells, _what(row, view.seen_at), style="reverse" if is_selected else _style(row))
     return table
 
 
@@ -177,8 +175,8 @@ def _hot_keys(view: PoolView, width: int) -> Text | None:
     return Text(f"keys by use: {named}"[: width or None], no_wrap=True, overflow="ellipsis")
 
 
-def worker_text(row: WorkerRow, now: float) -> str:
-    """All that is known of one worker, line by line."""
+def worker_text(row: WorkerRow, now: float, seen_at: float) -> str:
+    """All that is known of one worker, line by line; `seen_at` is when it was so."""
     lines = [
         f"worker {row.slot}, process {row.pid}: {row.state}",
         f"generation {row.generation}, {count(row.shards, 'shard')}",
@@ -192,5 +190,5 @@ def worker_text(row: WorkerRow, now: float) -> str:
     if row.restarts:
         ago = duration(max(0.0, now - row.last_death_at)) if row.last_death_at else "?"
         lines.append(f"{count(row.restarts, 'restart')}; {ago} ago: {row.last_death}")
-    lines += ["", *(_run(each, now) for each in row.executing)]
+    lines += ["", *(_run(each, seen_at) for each in row.executing)]
     return "\n".join(lines) + "\n"

@@ -83,6 +83,8 @@ class PoolView:
         self.running = False
         self.order = "worker"
         self.selected: int | None = None
+        self.seen_at = 0.0
+        """When the status was made, in seconds since the epoch: what it says was so then."""
         self._rows: list[WorkerRow] = []
         self._used: dict[int, tuple[float, float]] = {}
         """By pid, when its CPU time was read, and how many seconds it was."""
@@ -92,6 +94,8 @@ class PoolView:
         """Take in a status that was read at a moment, seconds since the epoch."""
         self.running = running
         self.status = status or {}
+        started, elapsed = self.status.get("started"), self.status.get("elapsed")
+        self.seen_at = now if None in (started, elapsed) else min(now, started + elapsed)
         workers = self.status.get("workers") or [] if running else []
         pids = {worker.get("pid") for worker in workers}
         self._used = {pid: used for pid, used in self._used.items() if pid in pids}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from support.cli import Folder, is_dead, wait_for
 from support.otlp.collector import collecting
@@ -117,3 +119,48 @@ def test_a_collector_gets_metrics_and_traces_at_the_latest_when_a_job_ends(folde
         }
         folder.tamias("metrics", "out.jsonl.tamias", "--otlp", collector.url, "--once")
         assert len(collector.metrics) == 2
+
+
+NAMING = """
+from tamias import Agent, InputEvent, OutputEvent, action
+
+
+class Naming(Agent):
+    @action(InputEvent)
+    @staticmethod
+    def name(event, ctx):
+        if event.input:
+            group = ctx.agent_metric_group
+            group.get_counter(event.input).inc()
+            group.get_sub_group(event.input).get_histogram("size").update(3)
+        ctx.send_event(OutputEvent(output=1))
+"""
+NASTY = ('"', "\\", "\n", "}", 'le="1"', "\u2028", "\0", "# HELP", "é", "")
+
+
+def families(folder: Folder, state: str) -> dict[str, int]:
+    """How many samples each family of a page has, as the official parser reads it."""
+    page = folder.tamias("metrics", state).stdout
+    return {family.name: len(family.samples) for family in text_string_to_metric_families(page)}
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["keys", "metrics-named-after-keys"])
+def test_series_are_bounded_whatever_keys_are_called(folder: Folder, *, named: bool) -> None:
+    folder.write("naming.py", NAMING)
+    found = []
+    for count in (10, 3000):
+        keys = [f"{NASTY[n % 10]}{NASTY[n // 10 % 10]}{n}" for n in range(count)]
+        lines = [{"key": key, "value": key if named else ""} for key in keys]
+        folder.write(f"in{count}.jsonl", "".join(f"{json.dumps(line)}\n" for line in lines))
+        files = ("-i", f"in{count}.jsonl", "-o", f"out{count}.jsonl")
+        folder.tamias("run", "naming.py:Naming", *files, "--workers", "1")
+        found.append(families(folder, f"out{count}.jsonl.tamias"))
+    few, many = found
+    assert many["tamias_exporter_dropped_samples"] == 1
+    if not named:
+        assert many == few
+    else:
+        names = {"tamias_agent_number", "tamias_agent_histogram"}
+        assert {name for name in many if many[name] != few[name]} == names
+        assert many["tamias_agent_number"] < 1100
+        assert many["tamias_agent_histogram"] < 1100 * 40

@@ -191,7 +191,7 @@ class Worker:
         reach("announce.after")
         self._owned.watch()
         self._hooks.call(WorkerHook.worker_started, assignment.slot, boot.generation)
-        self._loop.add_reader(self._connection.fileno(), self._turn)
+        self._loop.add_reader(self._connection.fileno(), self._readable)
         self._heartbeats = Heartbeats(self._engine, self._group, self._announcer)
         self._heartbeat()
         self._turn()
@@ -241,6 +241,15 @@ class Worker:
             _LOG.debug("worker %d stops: its launcher is gone", self._assignment.slot)
             self._end(EXIT_FATAL)
 
+    def _readable(self) -> None:
+        """Take a turn, unless one is scheduled: each would schedule its own next one."""
+        if not self._turn_scheduled:
+            self._turn()
+
+    def _scheduled_turn(self) -> None:
+        self._turn_scheduled = False
+        self._turn()
+
     def _turn(self) -> None:
         """Process messages and run inputs; an error here has lost inputs, so it ends the worker."""
         if self._ended.done():
@@ -255,7 +264,6 @@ class Worker:
 
         All, so that HALT is seen before the next run, however small the batches are.
         """
-        self._turn_scheduled = False
         if self._postponed:
             postponed, self._postponed = self._postponed, []
             for message in postponed:
@@ -288,7 +296,7 @@ class Worker:
     def _turn_soon(self) -> None:
         if not self._turn_scheduled:
             self._turn_scheduled = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._scheduled_turn)
 
     def _dispatch(self, message: bytes) -> None:
         kind = message[:1]

@@ -10,6 +10,11 @@ const EVERY = 2; // seconds between two points of the history
 const MOST = 1800;
 const RETRY = [1, 2, 4, 8, 10];
 
+/** When a status was made: what it says was so then. */
+export function seenAt(status) {
+  return status.running && status.started && status.elapsed !== undefined ? Math.min(status.at, status.started + status.elapsed) : status.at;
+}
+
 export class Live {
   constructor(job) {
     this.job = job;

@@ -3,6 +3,7 @@
 import { get, post } from "../lib/api.js";
 import { fill, h, setText } from "../lib/dom.js";
 import { ago, bytes, clock, count, duration, keyText, span } from "../lib/format.js";
+import { seenAt } from "../lib/live.js";
 import { go, link } from "../lib/router.js";
 import { actionButton, obstacle, readOnlyNote } from "../parts/actions.js";
 import { showText } from "../parts/dialog.js";
@@ -85,7 +86,7 @@ function showAll(host, { job, live }) {
   host.append(pageHead("Workers", heading, size, scale), readOnlyNote() ?? "", list.root);
   return live.listen(({ status }) => {
     if (!status) return;
-    now = status.at;
+    now = seenAt(status);
     if (document.activeElement !== size && !size.value) size.value = status.workers.length || "";
     size.disabled = obstacle(status) !== "";
     if (!scale.classList.contains("busy")) scale.allow(obstacle(status));
@@ -135,7 +136,7 @@ function showWorker(host, { job, live }, slot) {
       card("Executes now", worker.executing.length
         ? h("ul", { class: "plain-list" }, worker.executing.map((run) => h("li", { class: "spread" },
           h("span", { class: "clip" }, h("a", { href: link(job, "keys", [], { prefix: keyText(run.key) }) }, keyText(run.key)), ` ${run.action || "run"}`),
-          h("span", { class: "quiet numbers" }, `offset ${run.offset}, for ${span(status.at - run.since)}`))))
+          h("span", { class: "quiet numbers" }, `offset ${run.offset}, for ${span(seenAt(status) - run.since)}`))))
         : empty(worker.active ? `${count(worker.active)} runs.` : "Nothing."),
       h("p", {}, h("a", { href: link(job, "profile", [], { worker: slot }) }, "Profile"), ", ", h("a", { href: link(job, "logs", [], { worker: slot }) }, "log"))));
   });

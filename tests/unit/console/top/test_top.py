@@ -130,6 +130,17 @@ def test_a_job_at_rest_says_how_it_has_ended() -> None:
     assert "there is no status" in shown(view)
 
 
+def test_for_how_long_something_is_executed_is_as_of_the_moment_of_the_status() -> None:
+    view = PoolView()
+    executing = [{"offset": 1, "key": "a", "action": "act", "since": 109.98}]
+    first = status(worker(0, executing=executing), started=100.0, elapsed=10.0)
+    view.update(first, running=True, now=110.9)
+    assert "act a for 0.0 s" in shown(view, 100)
+    row = view.row()
+    assert row is not None
+    assert "act a for 0.0 s" in worker_text(row, 110.9, view.seen_at)
+
+
 def test_a_worker_is_shown_in_full() -> None:
     view = PoolView()
     executing = [{"offset": 1, "key": "'a'", "action": "act", "since": 5.0}]
@@ -140,6 +151,6 @@ def test_a_worker_is_shown_in_full() -> None:
     )
     row = view.row()
     assert row is not None
-    text = worker_text(row, 9.0)
+    text = worker_text(row, 9.0, view.seen_at)
     assert "2 restarts; 6.0 s ago: killed" in text
     assert "act 'a' for 4.0 s" in text
