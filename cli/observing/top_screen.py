@@ -136,7 +136,8 @@ def _workers(rows: list[WorkerRow], view: PoolView, width: int, *, live: bool) -
         if wide:
             cells += [f"{1000 * row.lag:.0f} ms", str(row.restarts) if row.restarts else ""]
         is_selected = live and row.slot == view.selected
-        table.add_row(*cells, _what(row, view.seen_at), style="reverse" if is_selected else _style(row))
+        style = "reverse" if is_selected else _style(row)
+        table.add_row(*cells, _what(row, view.seen_at), style=style)
     return table
 
 
