@@ -94,8 +94,8 @@ class PoolView:
         """Take in a status that was read at a moment, seconds since the epoch."""
         self.running = running
         self.status = status or {}
-        started, elapsed = self.status.get("started"), self.status.get("elapsed")
-        self.seen_at = now if None in (started, elapsed) else min(now, started + elapsed)
+        started, elapsed = self.status.get("started", now), self.status.get("elapsed", 0.0)
+        self.seen_at = min(now, started + elapsed)
         workers = self.status.get("workers") or [] if running else []
         pids = {worker.get("pid") for worker in workers}
         self._used = {pid: used for pid, used in self._used.items() if pid in pids}

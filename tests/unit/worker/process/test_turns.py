@@ -13,14 +13,19 @@ if TYPE_CHECKING:
 
 def test_messages_that_arrive_while_a_turn_is_scheduled_begin_no_other_chain_of_turns() -> None:
     scheduled: list[Callable[[], None]] = []
-    worked: list[bool] = []
+    worked: list[int] = []
+
+    def work() -> bool:
+        worked.append(1)
+        return True
+
     worker: Any = Worker.__new__(Worker)
     worker._turn_scheduled = False
     worker._postponed = []
     worker._ended = SimpleNamespace(done=lambda: False)
     worker._connection = SimpleNamespace(receive=list, is_lost=False)
     worker._beacon = SimpleNamespace(is_to_halt=False)
-    worker._engine = SimpleNamespace(work=lambda: worked.append(True) or True)
+    worker._engine = SimpleNamespace(work=work)
     worker._loop = SimpleNamespace(call_soon=scheduled.append)
     worker._readable()
     assert (len(worked), len(scheduled)) == (1, 1)
