@@ -114,7 +114,7 @@ class ResourceNotFoundError(AgentDefinitionError, KeyError):
 
 
 @public
-class TargetError(UsageError):
+class TargetError(UsageError, ValueError):
     """The agent named on the command line cannot be imported, or is not an agent."""
 
 

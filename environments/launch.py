@@ -10,6 +10,7 @@ is set: a process that an agent starts with `sys.executable` has the plain envir
 The launcher's own interpreter is started in the same way, for another reason: the working directory
 and the folders of PYTHONPATH are the user's, and a `queue.py` in one of them must not be imported
 instead of Python's. So they are on `sys.path` only after tamias and all that it needs are loaded.
+Where packages are installed is no such folder, even if PYTHONPATH names it.
 
 A zygote runs below a reaper (`worker/process/reaper.py`), which is forked first.
 """
@@ -32,8 +33,12 @@ def start():
     import os
     library = os.path.dirname(os.__file__)
     place = sys.path.index(library) if library in sys.path else 0
-    users = [path for path in sys.path[:place] if not path.endswith(".zip")]
-    given = sys.path[:] = [path for path in sys.path if path and path not in users]
+    site = sys.modules.get("site")
+    sites = set(site.getsitepackages() if site else ())
+    users = [path for path in sys.path[:place] if not path.endswith(".zip") and path not in sites]
+    sites.intersection_update(sys.path[:place])
+    given = [path for path in sys.path if path and path not in users and path not in sites]
+    given = sys.path[:] = [*given, *sites]
     from importlib import import_module, util
     from importlib.machinery import PathFinder
     from json import loads

@@ -51,7 +51,7 @@ def run(
 ) -> int:
     """Run a program as it is, with nothing installed for it; its workers, too.
 
-    The exit code is the program's.
+    The exit code is the program's; 3 if it would be 0, and inputs were set aside.
     """
     arguments = words or []
     if not module and not arguments:

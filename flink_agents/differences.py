@@ -35,7 +35,6 @@ CALLS: Final[dict[str, str]] = {
 
 KEYS: Final[dict[str, str]] = {
     "actionStateStoreBackend": _JOURNAL,
-    "baseLogDir": f"{_UNUSED}: the event log is in the state directory, below `events`",
     "event-listeners": "are classes of Java: read the event log, or use metrics and traces",
     "event-log.trace.enabled": f"{_UNUSED}: the event log has executions in any case",
     "eventLoggerType": f"{_UNUSED}: events are in the event log of the state directory",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..agent.errors import TargetError
 from .dialect import VARIABLE, dialect_of_program
@@ -18,7 +18,10 @@ from .installed import PACKAGE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["command_of", "environment_of", "program_of_module"]
+__all__ = ["STARTED", "command_of", "environment_of", "program_of_module"]
+
+STARTED: Final = "TAMIAS_FLINK_AGENTS_RUN"
+"""The variable that tells a program which command has started it."""
 
 
 def program_of_module(module: str) -> Path:
@@ -57,6 +60,7 @@ def environment_of(
     return {
         **environ,
         "PYTHONPATH": os.pathsep.join(folders),
+        STARTED: "1",
         VARIABLE: dialect or environ.get(VARIABLE) or dialect_of_program(program),
     }
 

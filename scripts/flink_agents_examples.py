@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,13 +33,17 @@ from support.providers.server import FakeProviders, fake_providers
 
 OLLAMA_PORT: Final = 11434
 REVIEWS: Final = "examples/quickstart/resources/product_review.txt"
+LOCALLY: Final = Path(__file__).with_name("flink_agents_locally.py")
 SECONDS: Final = 300.0
 STEP: Final = 0.5
 SIGNALS: Final = {"kill": signal.SIGKILL, "segv": signal.SIGSEGV}
 KILLS: Final = 2
 """One more, and an input that is alone would be taken for the reason."""
 WINDOWS: Final = "multiple"
-"""The example that counts in windows of a minute: its outputs depend on the clock."""
+"""The example that counts in windows of a minute, which have to have the same in each run."""
+WINDOW: Final = 60.0
+IN_TIME: Final = 10.0
+"""Seconds of a window after which it is too late to begin with it."""
 
 
 class Outcome(NamedTuple):
@@ -56,84 +61,128 @@ class Setting(NamedTuple):
     python: str
     package: Path
     dialect: str
-    reviews: int
+    reviews: list[str]
     server: FakeProviders
+    model: Model
+    where: str = "flink"
 
 
 def main() -> int:
     """Run the examples, print a table; return 0 if all is as it should be."""
     parser = argparse.ArgumentParser(description="Run Flink Agents' examples on tamias.")
-    parser.add_argument("checkout", type=Path)
-    parser.add_argument("words", nargs="*")
+    parser.add_argument("words", nargs="+", metavar="CHECKOUT|WORD")
     parser.add_argument("--reviews", type=int, default=60, help="lines of the file of reviews")
-    parser.add_argument("--kill", choices=sorted(SIGNALS), help="how workers die, in a second run")
+    parser.add_argument(
+        "--kill", choices=[*sorted(SIGNALS), "both"], help="how workers die, in a run more for each"
+    )
+    parser.add_argument("--where", choices=["flink", "local", "both"], default="flink")
     parser.add_argument("--python", help="one that has the real Flink Agents, for a second run")
     given = parser.parse_args()
-    checkout: Path = given.checkout.resolve()
+    checkouts = [Path(each).resolve() for each in given.words if Path(each).is_dir()]
+    words = [each for each in given.words if not Path(each).is_dir()]
+    if not checkouts:
+        parser.error("name a directory with the sources of Flink Agents")
+    deaths = {"both": sorted(SIGNALS), None: []}.get(given.kill, [given.kill])
+    places = ["local", "flink"] if given.where == "both" else [given.where]
+    print(f"{'':4} {'example':32} {'where':6} {'outputs':>7} {'s':>6}  compared")
     bad = 0
-    with (
-        tempfile.TemporaryDirectory(prefix="flink-agents-examples-") as folder,
-        _server() as server,
-    ):
-        package = make_view(Path(folder), checkout)
-        _shorten(package / REVIEWS, given.reviews)
-        setting = Setting(sys.executable, package, dialect_of(checkout), given.reviews, server)
-        print(f"Flink Agents {setting.dialect}: outputs, seconds, comparison")
-        for path in sorted((package / "examples").rglob("*_example.py")):
-            if given.words and not any(word in path.name for word in given.words):
-                continue
-            bad += not _line(path, setting, given.kill, given.python)
+    model = Model()
+    with _server(model) as server:
+        for checkout in checkouts:
+            with tempfile.TemporaryDirectory(prefix="flink-agents-examples-") as folder:
+                package = make_view(Path(folder), checkout)
+                lines = (package / REVIEWS).read_text(encoding="utf-8").splitlines(keepends=True)
+                reviews = lines[: given.reviews or None]
+                model.last_review = json.loads(reviews[-1])["review"]
+                setting = Setting(
+                    sys.executable, package, dialect_of(checkout), reviews, server, model
+                )
+                for path in sorted((package / "examples").rglob("*_example.py")):
+                    if not words or any(word in path.name for word in words):
+                        bad += not _lines(path, setting, places, deaths, given.python)
     return min(bad, 1)
 
 
-def _line(path: Path, setting: Setting, kill: str | None, python: str | None) -> bool:
-    first = _run(path, setting)
-    text, is_good = first.problem or "ends as it should", not first.problem
-    if not first.problem and kill:
-        again = _run(path, setting, SIGNALS[kill])
-        text, is_good = _compared(path, first, again)
-        text = f"{again.deaths} workers killed: {text}"
-    elif not first.problem and python:
-        theirs = setting._replace(python=python, package=_copy_of_theirs(python, setting))
-        text, is_good = _compared(path, first, _run(path, theirs))
-        text = f"the peer's runtime: {text}"
-    print(f"{len(first.outputs):5} {first.seconds:6.1f}  {path.stem:40} {text}", flush=True)
+def _lines(
+    path: Path, setting: Setting, places: list[str], deaths: list[str], python: str | None
+) -> bool:
+    """Run an example in each place and way, print a line for each place."""
+    is_good = True
+    found: dict[str, Outcome] = {}
+    if "from_list" in path.read_text(encoding="utf-8"):
+        places = ["local"]  # the program itself says so
+    for where in places:
+        here = setting._replace(where=where)
+        first = found[where] = _run(path, here)
+        said = [first.problem or "ends as it should"]
+        good = not first.problem
+        local = found.get("local")
+        if good and where == "flink" and local and not local.problem:
+            text, is_same = _compared(local, first)
+            said.append(f"as locally: {text}")
+            good = good and is_same
+        for death in deaths if good else []:
+            again = _run(path, here, SIGNALS[death])
+            text, is_same = _compared(first, again)
+            said.append(f"{death} x {again.deaths}: {text}")
+            good = good and is_same and again.deaths > 0
+        if good and python:
+            theirs = here._replace(python=python, package=_theirs(python))
+            text, good = _compared(first, _run(path, theirs))
+            said.append(f"the peer's runtime: {text}")
+        print(
+            f"{setting.dialect:4} {path.stem.removesuffix('_example'):32} {where:6} "
+            f"{len(first.outputs):7} {first.seconds:6.1f}  {'; '.join(said)}",
+            flush=True,
+        )
+        is_good = is_good and good
     return is_good
 
 
-def _compared(path: Path, first: Outcome, again: Outcome) -> tuple[str, bool]:
+def _compared(first: Outcome, again: Outcome) -> tuple[str, bool]:
     if again.problem:
         return again.problem, False
-    if WINDOWS in path.name:
-        return f"{len(again.outputs)} outputs of windows, which are not comparable", True
     if sorted(first.outputs) == sorted(again.outputs):
         return "the same outputs", True
     more, less = set(again.outputs) - set(first.outputs), set(first.outputs) - set(again.outputs)
     return f"{len(more)} other outputs, {len(less)} missing: {[*more, *less][:2]}", False
 
 
+def _command(path: Path, setting: Setting) -> list[str]:
+    if setting.python != sys.executable:
+        parts = path.with_suffix("").parts
+        module = ".".join(parts[len(parts) - parts[::-1].index("flink_agents") - 1 :])
+        return [setting.python, "-m", module]
+    words = [str(path)]
+    if setting.where == "local" and "from_list" not in path.read_text(encoding="utf-8"):
+        words = [str(LOCALLY), str(path)]
+    return [str(Path(setting.python).with_name("tamias")), "flink-agents", "run", *words]
+
+
 def _run(path: Path, setting: Setting, death: signal.Signals | None = None) -> Outcome:
-    is_endless = "product_review" in path.read_text(encoding="utf-8") and WINDOWS not in path.name
-    wanted = setting.reviews if is_endless else 0
-    # The windows have to end before the input does; otherwise a worker has to die during the work.
-    setting.server.latency = 5.0 if WINDOWS in path.name else 0.5 if death else 0.0
-    places = [str(setting.package.parent)] if setting.python == sys.executable else []
-    parts = path.with_suffix("").parts
-    module = ".".join(parts[len(parts) - parts[::-1].index("flink_agents") - 1 :])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(places),
-        "TAMIAS_FLINK_AGENTS": setting.dialect,
-        "OLLAMA_HOST": setting.server.url,
-        "PATH": f"{Path(setting.python).parent}{os.pathsep}{os.environ['PATH']}",
-    }
+    is_of_reviews = "product_review" in path.read_text(encoding="utf-8")
+    is_in_flink, is_of_windows = setting.where == "flink", WINDOWS in path.name
+    # What comes last is in no window that ends; see `Model`.
+    reviews = setting.reviews[: -1 if is_of_windows and not is_in_flink else None]
+    (setting.package / REVIEWS).write_text("".join(reviews), encoding="utf-8")
+    wanted = len(reviews) if is_of_reviews and is_in_flink and not is_of_windows else 0
+    setting.server.latency = 0.5 if death else 0.0  # a worker has to die during the work
+    setting.model.begin(in_windows=is_in_flink and is_of_windows)
     began = time.monotonic()
     deaths = 0
     with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": (str(setting.package.parent) if setting.python == sys.executable else ""),
+            "TAMIAS_FLINK_AGENTS": setting.dialect,
+            "OLLAMA_HOST": setting.server.url,
+            "CHROMA_PERSIST_DIRECTORY": str(Path(folder, "chroma")),
+            "PATH": f"{Path(setting.python).parent}{os.pathsep}{os.environ['PATH']}",
+        }
         out, err = Path(folder, "out"), Path(folder, "err")
         with out.open("wb") as to_out, err.open("wb") as to_err:
             process = subprocess.Popen(
-                [setting.python, "-m", module],
+                _command(path, setting),
                 stdout=to_out,
                 stderr=to_err,
                 env=environment,
@@ -185,26 +234,18 @@ def _kill_one(program: int, death: signal.Signals) -> int:
     return 0
 
 
-def _copy_of_theirs(python: str, setting: Setting) -> Path:
-    """Shorten the reviews in a real installation; return its package."""
+def _theirs(python: str) -> Path:
+    """The package of a real installation."""
     code = "import flink_agents; print(flink_agents.__path__[0])"
     told = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd="/")
-    package = Path(told.stdout.split()[-1])
-    _shorten(package / REVIEWS, setting.reviews)
-    return package
-
-
-def _shorten(path: Path, count: int) -> None:
-    if count and path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        path.write_text("".join(lines[:count]), encoding="utf-8")
+    return Path(told.stdout.split()[-1])
 
 
 # -- the model ----------------------------------------------------------------------------------
 
 
 @contextmanager
-def _server() -> Iterator[FakeProviders]:
+def _server(model: Model) -> Iterator[FakeProviders]:
     """A fake server, where Ollama's would be if that place is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -213,8 +254,43 @@ def _server() -> Iterator[FakeProviders]:
             port = OLLAMA_PORT
         except OSError:
             port = 0
-    with fake_providers(_answer, port=port) as server:
+    with fake_providers(model.answer, port=port) as server:
         yield server
+
+
+class Model:
+    """Says what depends on the conversation alone; when it says it, is made to suit windows.
+
+    The answers about all reviews but the last are in one window, and the last one comes after it.
+    So the outputs of this window are the same in each run, and the input ends later than it does.
+    """
+
+    def __init__(self) -> None:
+        self.last_review = ""
+        self._in_windows = False
+        self._opened = 0.0
+
+    def begin(self, *, in_windows: bool) -> None:
+        """Begin with a program."""
+        self._in_windows = in_windows
+        self._opened = 0.0
+
+    def answer(self, ask: Ask) -> Answer:
+        """Answer; in windows, as soon as it is time."""
+        said = _answer(ask)
+        if not self._in_windows or not isinstance(said, Reply):
+            return said
+        now = time.time()
+        if not self._opened:
+            is_late = now % WINDOW > IN_TIME
+            self._opened = now // WINDOW * WINDOW + (WINDOW + 1 if is_late else 0)
+        is_last = self.last_review in _words(ask)
+        opened = self._opened + (WINDOW + 4 if is_last else 0)
+        return replace(said, delay=max(0.0, opened - now))
+
+
+def _words(ask: Ask) -> str:
+    return "\n".join(each.text for each in ask.messages)
 
 
 def _answer(ask: Ask) -> Answer:
@@ -225,7 +301,7 @@ def _answer(ask: Ask) -> Answer:
     number = int(hashlib.sha256(last.encode()).hexdigest()[:8], 16)
     if "load_skill" in ask.tools:
         return _calculated(ask, last)
-    wanted = "\n".join(each.text for each in ask.messages)
+    wanted = _words(ask)
     if "suggestion_list" in wanted:
         return _json(suggestion_list=[f"suggestion {number % 97}"])
     judged = re.search(r'Judge the "(\w+)"', last)

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -22,6 +23,7 @@ from xml.etree import ElementTree as ET
 PACKAGE: Final = Path(__file__).parents[1] / "flink_agents" / "package" / "flink_agents"
 FOLDERS: Final = ("api", "plan", "runtime", "integrations", "cli")
 """Those whose tests need no cluster."""
+VIEW: Final = "TAMIAS_FLINK_AGENTS_VIEW"
 WHOLE: Final = ("e2e_tests", "examples")
 """Folders of programs, which the view has as they are."""
 
@@ -60,13 +62,27 @@ def main() -> int:
             "junit_family=xunit1",
         ]
         command += [str(package / path) for path in paths] + words[split + 1 :]
+        _find_by(VIEW)
         environment = {
             **os.environ,
+            VIEW: str(view / "python"),
             "PYTHONPATH": str(view / "python"),
             "TAMIAS_FLINK_AGENTS": dialect,
         }
         subprocess.run(command, cwd=view, env=environment, check=False)
         return _table(results, view, dialect)
+
+
+def _find_by(variable: str) -> None:
+    """Let each process of this environment look in the folder that a variable names first.
+
+    Some tests set PYTHONPATH themselves, for a package that is installed.
+    """
+    path = Path(sysconfig.get_path("purelib"), "flink_agents_view.pth")
+    path.write_text(
+        f"import os, sys; sys.path[:0] = filter(None, [os.environ.get({variable!r})])\n",
+        encoding="utf-8",
+    )
 
 
 def dialect_of(checkout: Path) -> str:

@@ -20,6 +20,7 @@ import yaml
 from ...agent.config.configuration import Configuration
 from ...agent.environment import AgentBuilder, AgentsExecutionEnvironment
 from ...agent.errors import ConfigError, EnvironmentUseError, MissingExtraError, PoolError
+from ...launcher.jobs.target import agent_or_target
 from ...worker.importing.guard import refuse_during_import
 from ...worker.importing.yaml_files import built_agents
 from .minicluster import check_interpreter, is_minicluster, reason, set_defaults
@@ -169,13 +170,16 @@ class FlinkAgentBuilder(AgentBuilder):
 
         Raises:
             EnvironmentUseError: there is one already.
+            TargetError: there is no agent of this name, and no module.
         """
         if self.agent is not None:
             raise EnvironmentUseError(
                 "apply can be called once for an input.", hint="Read the stream once more."
             )
-        known = self._environment.agents
-        self.agent = known.get(agent, agent) if isinstance(agent, str) else agent
+        if isinstance(agent, str):
+            elsewhere = bool(self._environment.get_config().section("environment"))
+            agent = agent_or_target(agent, self._environment.agents, elsewhere=elsewhere)
+        self.agent = agent
         return self
 
     def to_list(self) -> list[dict[Any, Any]]:

@@ -61,7 +61,7 @@ class Observation(NamedTuple):
 
 def log_files(path: Path) -> list[Path]:
     """A file itself, or the event logs in a folder, by their names."""
-    return [path] if path.is_file() else sorted(path.glob("events-*.log"))
+    return [path] if path.is_file() else sorted(filter(Path.exists, path.glob("events-*.log")))
 
 
 def objects_in(path: Path, warnings: Warnings) -> Iterator[Any]:

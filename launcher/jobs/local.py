@@ -52,7 +52,7 @@ from ..sources.factory import python_source
 from .agent_spec import AgentSpec
 from .job import Job
 from .smoke import smoke_runner
-from .target import checked_target
+from .target import agent_or_target, checked_target
 from .watching import program_watcher
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
                 "from_list can be called once in the life of an environment.",
                 hint="Get another environment for another input.",
             )
-        self._builder = LocalAgentBuilder(input, self.agents)
+        self._builder = LocalAgentBuilder(input, self.agents, self._config)
         return self._builder
 
     def from_datastream(self, input: Any, key_selector: Any = None) -> AgentBuilder:
@@ -259,10 +259,13 @@ class LocalExecutionEnvironment(AgentsExecutionEnvironment):
 class LocalAgentBuilder(AgentBuilder):
     """Holds the inputs, the agent and the list of outputs."""
 
-    def __init__(self, input: Any, agents: Mapping[str, Agent]) -> None:
+    def __init__(
+        self, input: Any, agents: Mapping[str, Agent], config: Configuration | None = None
+    ) -> None:
         """`agents` are those that may be named without a module."""
         self.input = input
         self._agents = agents
+        self._config = config or Configuration()
         self.output: list[dict[Any, Any]] = []
         self.agent: Agent | type[Agent] | str | None = None
 
@@ -275,13 +278,17 @@ class LocalAgentBuilder(AgentBuilder):
 
         Raises:
             EnvironmentUseError: there is one already.
+            TargetError: there is no agent of this name, and no module.
         """
         if self.agent is not None:
             raise EnvironmentUseError(
                 "apply can be called once: an environment runs one agent.",
                 hint="Get another environment for another agent.",
             )
-        self.agent = self._agents.get(agent, agent) if isinstance(agent, str) else agent
+        if isinstance(agent, str):
+            elsewhere = bool(self._config.section("environment"))
+            agent = agent_or_target(agent, self._agents, elsewhere=elsewhere)
+        self.agent = agent
         return self
 
     def to_list(self) -> list[dict[Any, Any]]:

@@ -236,6 +236,8 @@ class ChromaVectorStore(CollectionManageableVectorStore):
             "Documents of this ChromaVectorStore are in the memory of one worker, and end with it:"
             " give persist_directory or host."
         )
+        if self.client_settings is None:
+            place["settings"] = settings_in_memory(chromadb) or place["settings"]
         return chromadb.EphemeralClient(**place)
 
     def _batches(self, ids: list[str]) -> Iterator[list[str]]:
@@ -255,6 +257,16 @@ class ChromaVectorStore(CollectionManageableVectorStore):
             if self._folder_lock is not None:
                 self._folder_lock.release()
                 self._folder_lock = None
+
+
+def settings_in_memory(chromadb: Any) -> Any:
+    """Return the settings of what Chroma has in the memory of this process; None if it has nothing.
+
+    A process has one such memory, which refuses clients with other settings.
+    """
+    systems = getattr(chromadb.api.shared_system_client, "SharedSystemClient", None)
+    found = getattr(systems, "_identifier_to_system", {}).get("ephemeral")
+    return getattr(found, "settings", None)
 
 
 def _sessions(client: Any) -> list[Any]:

@@ -22,7 +22,7 @@ _PATTERN: Final = "events-*.log"
 
 def count_traces(folder: Path, key: bytes) -> int:
     """How many runs of an encoded key, or parts of them, the event log has."""
-    return sum(_filtered(path, key, remove=False) for path in folder.glob(_PATTERN))
+    return sum(_filtered(path, key, remove=False) for path in _files(folder))
 
 
 def remove_traces(folder: Path, key: bytes) -> int:
@@ -33,7 +33,12 @@ def remove_traces(folder: Path, key: bytes) -> int:
     Raises:
         StoreError: a file cannot be written; it is as it was.
     """
-    return sum(_filtered(path, key, remove=True) for path in list(folder.glob(_PATTERN)))
+    return sum(_filtered(path, key, remove=True) for path in _files(folder))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of the log; those that are elsewhere are linked, or not yet there."""
+    return [path.resolve() for path in folder.glob(_PATTERN) if path.exists()]
 
 
 def _filtered(path: Path, key: bytes, *, remove: bool) -> int:

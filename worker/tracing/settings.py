@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ...agent.config.observing.event_log_options import EventLogLevel, EventLogOptions
 from ...agent.config.values import to_enum
@@ -16,8 +16,11 @@ from .truncation import Truncator
 
 if TYPE_CHECKING:
     from ...agent.config.configuration import Configuration
+    from ...agent.config.option import ConfigOption
 
 __all__ = ["EventLogSettings"]
+
+T = TypeVar("T")
 
 _PREFIX: Final = "event-log.type."
 _SUFFIX: Final = ".level"
@@ -36,6 +39,7 @@ class EventLogSettings:
         keys: the encoded keys whose runs are all kept.
         rate: runs a second that are kept, at most.
         max_bytes: of the files of a slot.
+        folder: where the files are; empty for the state directory.
     """
 
     level: EventLogLevel = EventLogLevel.STANDARD
@@ -46,6 +50,7 @@ class EventLogSettings:
     keys: frozenset[bytes] = frozenset()
     rate: float = inf
     max_bytes: int = 16 << 20
+    folder: str = ""
 
     @classmethod
     def of(cls, config: Configuration) -> EventLogSettings:
@@ -54,6 +59,9 @@ class EventLogSettings:
         for name, value in config.data.items():
             if name.startswith(_PREFIX) and name.endswith(_SUFFIX) and len(name) > _SHORTEST:
                 levels[name[len(_PREFIX) : -len(_SUFFIX)]] = _level(name, value)
+        folder = config.get(EventLogOptions.FOLDER)
+        base = config.get(EventLogOptions.BASE_LOG_DIR)
+        has_all = bool(base) and not folder
         return cls(
             level=config.get(EventLogOptions.LEVEL),
             levels=levels,
@@ -63,10 +71,11 @@ class EventLogSettings:
                 config.get(EventLogOptions.MAX_DEPTH),
             ),
             slow=config.get(EventLogOptions.SLOW),
-            sample=config.get(EventLogOptions.SAMPLE),
+            sample=_given(config, EventLogOptions.SAMPLE, 1 if has_all else None),
             keys=_encoded(config.get(EventLogOptions.KEYS)),
-            rate=config.get(EventLogOptions.RATE) or inf,
+            rate=_given(config, EventLogOptions.RATE, 0.0 if has_all else None) or inf,
             max_bytes=config.get(EventLogOptions.MAX_BYTES),
+            folder=folder or base,
         )
 
     @property
@@ -87,6 +96,11 @@ class EventLogSettings:
 
 
 _SHORTEST: Final = len(_PREFIX) + len(_SUFFIX)
+
+
+def _given(config: Configuration, option: ConfigOption[T], default: T | None) -> T:
+    """What is set, or this default in place of the option's."""
+    return config.get(option) if default is None or option.key in config.data else default
 
 
 def _level(name: str, value: Any) -> EventLogLevel:

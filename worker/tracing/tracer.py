@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...store.encoding.json_text import make_decoder
@@ -19,11 +20,9 @@ from ...store.state.layout import StateLayout
 from .rendering import Ending, Renderer
 from .run_trace import RunTrace
 from .settings import EventLogSettings
-from .writing import EventLogFile
+from .writing import EventLogFile, placed_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ...agent.plan import AgentPlan
 
 
@@ -132,6 +131,8 @@ class Tracer:
         worker = {"worker": slot, "generation": pool.generation}
         decode = make_decoder(pool.input_codec)
         path = StateLayout(pool.state).event_log(slot)
+        if settings.folder:
+            path = placed_in(Path(settings.folder), path)
         return cls(settings, path, Renderer(settings, plan.name, worker, decode))
 
     @staticmethod

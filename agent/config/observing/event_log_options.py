@@ -57,6 +57,20 @@ class EventLogOptions:
         minimum=0,
         description="What lies deeper in an event is left out, at level STANDARD; 0 for nothing.",
     )
+    FOLDER = ConfigOption(
+        "event-log.folder",
+        str,
+        "",
+        description="Where the event log is, with a file of its own for each worker and state"
+        " directory; empty for the state directory. Of a Flink job, a folder on each machine.",
+    )
+    BASE_LOG_DIR = ConfigOption(
+        "baseLogDir",
+        str,
+        "",
+        description="As event-log.folder, where that is empty, for programs of Flink Agents: with"
+        " all runs, unless event-log.sample and event-log.rate say otherwise.",
+    )
     SLOW = ConfigOption(
         "event-log.slow",
         float,

@@ -65,3 +65,38 @@ PROGRAM = """
 @pytest.mark.slow
 def test_workers_begin_with_the_documents_of_the_program(run_program: RunProgram) -> None:
     assert run_program(PROGRAM) == "[[], ['one'], ['two']]\n"
+
+
+BESIDE = """
+    import chromadb
+
+    from flink_agents.api.vector_stores.vector_store import Document
+    from flink_agents.integrations.vector_stores.chroma.chroma_vector_store import ChromaVectorStore
+
+    own = chromadb.EphemeralClient()
+    own.create_collection("notes").add(ids=["a"], documents=["one"], embeddings=[[0.0, 1.0]])
+    store = ChromaVectorStore(embedding_model="none", collection="notes")
+    print([each.content for each in store.get(["a"])])
+"""
+
+
+@pytest.mark.process
+def test_a_store_in_memory_has_what_a_client_of_the_program_has(run_program: RunProgram) -> None:
+    assert run_program(BESIDE, "0.3") == "['one']\n"
+
+
+UNTOUCHED = """
+    import chromadb
+
+    from flink_agents.integrations.vector_stores.chroma.in_memory import given_to_workers
+
+    with given_to_workers():
+        pass
+    settings = chromadb.config.Settings(anonymized_telemetry=False)
+    print(len(chromadb.EphemeralClient(settings=settings).list_collections()))
+"""
+
+
+@pytest.mark.process
+def test_a_program_without_documents_in_memory_gets_no_client(run_program: RunProgram) -> None:
+    assert run_program(UNTOUCHED) == "0\n"

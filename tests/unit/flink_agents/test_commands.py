@@ -350,3 +350,20 @@ def test_check_names_forms_of_another_version(tmp_path: Path, command: Command) 
         "program.py:6: differs: get_or_create_memory_set is of 0.2",
         "program.py: Flink Agents 0.3, 1 file, 1 missing",
     ]
+
+
+def test_run_finds_what_another_package_of_the_name_has_more(
+    tmp_path: Path, command: Command
+) -> None:
+    package = tmp_path / "site" / "flink_agents"
+    for folder in ("", "api", "examples"):
+        written(package / folder, "", "__init__.py")
+    written(package / "examples", "WORD = 'theirs'", "one.py")
+    program = """
+        from flink_agents.api.decorators import action
+        from flink_agents.examples.one import WORD
+        print(WORD, hasattr(action, "__call__"))
+        """
+    written(tmp_path, program)
+    done = command("run", "program.py", PYTHONPATH=str(tmp_path / "site"))
+    assert done.stdout == "theirs True\n", done.stderr

@@ -84,7 +84,7 @@ def test_options_without_use_are_seen_in_a_program() -> None:
     program = """
 config.set(AgentConfigOptions.KAFKA_ACTION_STATE_TOPIC, "x")
 config.set(options.AgentConfigOptions.EVENT_LOG_TRACE_ENABLED, True)
-config.set_str("baseLogDir", "x")
+config.set_str("prettyPrint", "x")
 config.set(Mine.KAFKA_X, 1)
 config.set(AgentConfigOptions.EVENT_LOG_LEVEL, 1)
 """
@@ -92,5 +92,5 @@ config.set(AgentConfigOptions.EVENT_LOG_LEVEL, 1)
     assert found == [
         (2, "KAFKA_ACTION_STATE_TOPIC"),
         (3, "EVENT_LOG_TRACE_ENABLED"),
-        (4, "baseLogDir"),
+        (4, "prettyPrint"),
     ]

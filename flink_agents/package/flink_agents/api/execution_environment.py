@@ -18,6 +18,7 @@ from tamias import (
 )
 from tamias.flink_agents.dialect import dialect
 
+from .._ending import note_report
 from ..integrations.vector_stores.chroma.in_memory import given_to_workers
 
 __all__ = ["AgentBuilder", "AgentsExecutionEnvironment"]
@@ -45,6 +46,7 @@ class AgentsExecutionEnvironment(tamias.AgentsExecutionEnvironment):
         """As tamias's; workers have what the program has put into memory of its own."""
         with given_to_workers():
             super().execute(job_name)  # type: ignore[safe-super]  # of the class in whose form it is
+        note_report(self)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,27 @@ import yaml
 from pyflink.datastream import StreamExecutionEnvironment  # noqa: TC002 (a name of theirs)
 
 from tamias.bridge.flink.environment import FlinkAgentBuilder, FlinkExecutionEnvironment
+from tamias.bridge.flink.streams import KeyedInput, from_stream
 
 from ..plan.configuration import AgentConfiguration, flatten_dict
 
 __all__ = ["RemoteAgentBuilder", "RemoteExecutionEnvironment", "create_instance"]
 
-RemoteAgentBuilder = FlinkAgentBuilder
-
 _OLD = "flink-conf.yaml"
+
+
+class RemoteAgentBuilder(FlinkAgentBuilder):
+    """tamias's, which looks at its stream when the outputs are asked for."""
+
+    def __init__(
+        self, environment: FlinkExecutionEnvironment, read: Callable[[], KeyedInput], number: int
+    ) -> None:
+        super().__init__(environment, None, number)  # type: ignore[arg-type]  # it comes later
+        self._read = read
+
+    def _stream(self, *, text: bool) -> Any:
+        self._keyed = self._keyed or self._read()
+        return super()._stream(text=text)
 
 
 class RemoteExecutionEnvironment(FlinkExecutionEnvironment):
@@ -32,6 +46,14 @@ class RemoteExecutionEnvironment(FlinkExecutionEnvironment):
         self._config = AgentConfiguration({**self._config.data, **flatten_dict(_old_settings())})
         for name, value in options.items():
             self._config.override({name.replace("_", "-"): value})
+
+    def from_datastream(self, input: Any, key_selector: Any = None) -> RemoteAgentBuilder:
+        """As in tamias; what is wrong with the stream is said with `to_datastream`."""
+        builder = RemoteAgentBuilder(
+            self, lambda: from_stream(input, key_selector), len(self._builders)
+        )
+        self._builders.append(builder)
+        return builder
 
     def execute(self, job_name: str | None = None) -> None:
         """As in tamias; a job without agents is Flink's alone."""

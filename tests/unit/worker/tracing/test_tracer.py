@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from tamias.worker.tracing.rendering import Renderer
 from tamias.worker.tracing.run_trace import MOST_ENTRIES, RunTrace
 from tamias.worker.tracing.settings import EventLogSettings
 from tamias.worker.tracing.tracer import Tracer
+from tamias.worker.tracing.writing import EventLogFile, placed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -283,3 +285,40 @@ def test_levels_of_types_are_inherited_by_the_parts_of_their_names() -> None:
 def test_keys_are_texts_or_what_their_json_says() -> None:
     settings = EventLogSettings.of(Configuration({"event-log.keys": ["ada", "7", '"7"']}))
     assert settings.keys == {encode_key(key) for key in ("ada", "7", 7, '"7"')}
+
+
+def test_a_log_in_another_folder_is_read_and_erased_by_its_state_directory(tmp_path: Path) -> None:
+    folder = tmp_path / "logs" / "events"
+    states = [tmp_path / name / "state" for name in ("one", "two")]
+    for state in states:
+        (state / "events").mkdir(parents=True)
+        path = placed_in(folder, state / "events" / "events-0.log")
+        file = tracer_in(state, max_bytes=3000)
+        file._file = EventLogFile(path, 3000)
+        for number in range(9):
+            write(file, number, "bob" if number % 2 else "ada")
+    assert len(list(folder.glob("events-*.log"))) == 4
+    kept = offsets(states[0])
+    assert 1 < len(kept) < 9
+    assert kept == offsets(states[1])
+    events = states[0] / "events"
+    assert count_traces(events, KEY) == remove_traces(events, KEY) == sum(n % 2 == 0 for n in kept)
+    assert offsets(states[0]) == [number for number in kept if number % 2]
+    assert offsets(states[1]) == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "folder", "sample", "rate"),
+    [
+        ({}, "", 1000, 100),
+        ({"event-log.folder": "a"}, "a", 1000, 100),
+        ({"baseLogDir": "b"}, "b", 1, inf),
+        ({"baseLogDir": "b", "event-log.folder": "a"}, "a", 1000, 100),
+        ({"baseLogDir": "b", "event-log.sample": 10, "event-log.rate": 5}, "b", 10, 5),
+    ],
+)
+def test_a_folder_of_flink_agents_has_all_runs(
+    given: dict[str, Any], folder: str, sample: int, rate: float
+) -> None:
+    found = EventLogSettings.of(Configuration(given))
+    assert (found.folder, found.sample, found.rate) == (folder, sample, rate)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import tamias
+from tamias.models.stores.chroma import settings_in_memory
 
 __all__ = ["ChromaInMemory", "given_to_workers"]
 
@@ -42,12 +43,10 @@ def given_to_workers() -> Iterator[None]:
 
 def _collections() -> list[dict[str, Any]]:
     chromadb: Any = sys.modules.get("chromadb")
-    if chromadb is None:
+    settings = chromadb and settings_in_memory(chromadb)
+    if settings is None:
         return []
-    try:
-        client = chromadb.EphemeralClient()
-    except ValueError:  # there is one with other settings, which a worker would not find either
-        return []
+    client = chromadb.EphemeralClient(settings=settings)
     return [
         {
             "name": each.name,
