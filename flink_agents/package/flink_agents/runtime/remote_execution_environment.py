@@ -28,10 +28,11 @@ class RemoteAgentBuilder(FlinkAgentBuilder):
         self, environment: FlinkExecutionEnvironment, read: Callable[[], KeyedInput], number: int
     ) -> None:
         super().__init__(environment, None, number)  # type: ignore[arg-type]  # it comes later
-        self._read = read
+        self._read: Callable[[], KeyedInput] | None = read
 
     def _stream(self, *, text: bool) -> Any:
-        self._keyed = self._keyed or self._read()
+        if self._read is not None:
+            self._keyed, self._read = self._read(), None
         return super()._stream(text=text)
 
 

@@ -201,7 +201,8 @@ def _end(item: MemorySetItem) -> datetime:
 def _item(memory_set: MemorySet, document: Document) -> MemorySetItem:
     metadata = dict(document.metadata)
     kind = memory_set.item_type
-    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+    text = document.content
+    value = kind.model_validate_json(text) if issubclass(kind, BaseModel) else text
     is_compacted = bool(metadata.pop(_COMPACTED))
     times = {
         name: datetime.fromisoformat(metadata.pop(name))
@@ -210,8 +211,8 @@ def _item(memory_set: MemorySet, document: Document) -> MemorySetItem:
     }
     return MemorySetItem(
         memory_set_name=memory_set.name,
-        id=document.id,
-        value=kind.model_validate_json(document.content) if is_model else document.content,
+        id=document.id or "",
+        value=value,
         compacted=is_compacted,
         created_time=DatetimeRange(start=times[_FIRST], end=times[_LAST])
         if is_compacted
