@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from ...agent.errors import StoreError
 from ...store.faults import system_error
 from ...store.files import rewrite_lines
 from .rendering import json_text, key_text
@@ -31,14 +32,26 @@ def remove_traces(folder: Path, key: bytes) -> int:
     No process may write to the files.
 
     Raises:
-        StoreError: a file cannot be written; it is as it was.
+        StoreError: a file cannot be written, and is as it was; or is another user's.
     """
     return sum(_filtered(path, key, remove=True) for path in _files(folder))
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files of the log; those that are elsewhere are linked, or not yet there."""
-    return [path.resolve() for path in folder.glob(_PATTERN) if path.exists()]
+def _files(folder: Path) -> Iterator[Path]:
+    """The files of the log; those that are elsewhere are linked, or not yet there.
+
+    Whoever may write to the state directory may make a link to any file. So a link counts only if
+    the file belongs to the one who has made it.
+    """
+    for path in folder.glob(_PATTERN):
+        if not path.exists():
+            continue
+        if path.lstat().st_uid != path.stat().st_uid:
+            raise StoreError(
+                f"{path} is a link to a file of another user: {path.resolve()}.",
+                hint="No event log is written there. Remove the link.",
+            )
+        yield path.resolve()
 
 
 def _filtered(path: Path, key: bytes, *, remove: bool) -> int:

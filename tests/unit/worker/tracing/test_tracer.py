@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from tamias import Configuration, Event, OutputEvent
+from tamias import Configuration, Event, OutputEvent, StoreError
 from tamias.agent.event import input_event
 from tamias.console.traces.reading import runs_in
 from tamias.store.encoding.json_text import make_decoder
@@ -322,3 +323,17 @@ def test_a_folder_of_flink_agents_has_all_runs(
 ) -> None:
     found = EventLogSettings.of(Configuration(given))
     assert (found.folder, found.sample, found.rate) == (folder, sample, rate)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to others")
+def test_a_link_to_a_file_of_another_user_is_no_part_of_the_log(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text('{"businessKey":"k","status":"started"}\n')
+    events = tmp_path / "events"
+    events.mkdir()
+    link = events / "events-0.log"
+    link.symlink_to(other)
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(StoreError, match="a link to a file of another user"):
+        remove_traces(events, encode_key("k"))
+    assert other.read_text()
