@@ -55,7 +55,10 @@ class Candidate(NamedTuple):
 
 
 class Loose(NamedTuple):
-    """Items that are in no chunk: their numbers in their part, and their vectors in f16."""
+    """Items that are in no chunk: their numbers in their part, and their vectors in f16, in order.
+
+    The vectors may be in one piece, or in several.
+    """
 
     numbers: Sequence[int]
     halves: Sequence[Buffer]
@@ -263,14 +266,19 @@ class StoredPart:
                 unwanted = unwanted.union(number for number, flag in pairs if not flag)
         # Vectors whose items are in chunks of another length are here, too; records will be read.
         numbers, halves = self._stored.loose_vectors()
-        if unwanted or not {2 * dims}.issuperset(map(len, halves)):
-            wanted = [
-                (number, half)
-                for number, half in zip(numbers, halves, strict=True)
-                if len(half) == 2 * dims and number not in unwanted
-            ]
-            return Loose([number for number, _ in wanted], [half for _, half in wanted])
-        return Loose(numbers, halves)
+        size = 2 * dims
+        if not unwanted and sum(map(len, halves)) == size * len(numbers):
+            if len(halves) == 1 or {size}.issuperset(map(len, halves)):
+                return Loose(numbers, halves)
+        elif len(halves) == 1 < len(numbers):
+            view, each = memoryview(halves[0]), len(halves[0]) // len(numbers)
+            halves = [view[at : at + each] for at in range(0, len(view), each)]
+        wanted = [
+            (number, half)
+            for number, half in zip(numbers, halves, strict=True)
+            if len(half) == size and number not in unwanted
+        ]
+        return Loose([number for number, _ in wanted], [half for _, half in wanted])
 
     def candidates(self, found: Sequence[tuple[float, int, int]]) -> list[Candidate]:
         """See `Part`."""

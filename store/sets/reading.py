@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from bisect import bisect_left
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from weakref import ref
 
 from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
 from ..records.due_keys import due_of
 from .changes import SetName
+from .index.kept_rows import KeptRows, Rows
 from .index.postings import ChunkLists, number_at
 from .index.vector_chunk import BrokenChunkError, decode_rows, halves_in_piece
 from .records import (
@@ -59,6 +62,8 @@ _SUM_BEFORE: Final = 24
 _PIECES: Final = 5
 """So many pieces has a chunk of vectors of 256 dimensions."""
 _MOST_CHECKED: Final = 1 << 16
+_LOOSE: Final = KeptRows(16 << 20)
+"""Vectors of tails, by environment and address; a tail of 256 dimensions has 64 KiB in the mean."""
 _NOT_SHOWN: Final = (b"p", b"g")
 """The first bytes of keys that may need the user's classes to be read."""
 _PLAIN: Final = 200
@@ -98,11 +103,22 @@ class StoredSet:
         name: the set.
     """
 
-    __slots__ = ("_last_chunk", "_records", "_state", "name")
+    __slots__ = ("_last_chunk", "_records", "_source", "_state", "name")
 
-    def __init__(self, transaction: lmdb.Transaction[Any], table: Any, name: SetName) -> None:
-        """`table` is None in a store that was only written by a version without sets."""
+    def __init__(
+        self, transaction: lmdb.Transaction[Any], table: Any, name: SetName, source: Any = None
+    ) -> None:
+        """Read a set.
+
+        Args:
+            transaction: see the class.
+            table: None in a store that was only written by a version without sets.
+            name: the set.
+            source: what the transaction is of, if it sees only commits; vectors of the tail are
+                kept from one to the next then.
+        """
         self.name = name
+        self._source = None if source is None else ref(source)
         self._records = None if table is None else SetTable(transaction, table, set_address(*name))
         self._state: SetState | None = None
         self._last_chunk: _ReadChunk | None = None
@@ -272,11 +288,24 @@ class StoredSet:
         return list(self._records.scan(kind, self._counted().floor))
 
     def loose_vectors(self) -> tuple[Sequence[int], Sequence[Buffer]]:
-        """Numbers and vectors of the items that are in no chunk, or have no vector there."""
+        """Numbers and vectors of the items that are in no chunk, or have no vector there.
+
+        The vectors are one for each number, or joined in one piece.
+        """
         if self._records is None:
             return (), ()
         state = self._counted()
-        return self._records.columns(VECTOR, state.floor, state.tail)
+        if not state.written or self._source is None:
+            return self._records.columns(VECTOR, state.floor, state.tail)
+        name = self._source, self._records.address
+        kept = _LOOSE.get(name, state)
+        if kept is None:
+            numbers, halves = self._records.columns(VECTOR, state.floor, state.tail)
+            if len(set(map(len, halves))) > 1:  # they are of two models
+                return numbers, halves
+            kept = Rows(array("Q", numbers), b"".join(halves))
+            _LOOSE.put(name, state, kept)
+        return kept.numbers, (kept.halves,) if kept.numbers else ()
 
     def damaged(self, what: str, reason: object) -> StoreCorruptError:
         """The error for a record that cannot be read."""

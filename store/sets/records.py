@@ -75,6 +75,7 @@ NUMBER_BYTES: Final = 8
 _DIGEST_BYTES: Final = 16
 _TOTALS: Final = struct.Struct("<QQQQQ")
 _STATE: Final = struct.Struct("<QQQ")
+_WRITTEN: Final = struct.Struct("<Q")
 _HEADER: Final = struct.Struct("<BBddddIHIHI")
 _EXPIRES: Final = struct.Struct("<d")
 _EXPIRES_AT: Final = 26
@@ -221,15 +222,26 @@ class SetState(NamedTuple):
     """How many items are in no chunk yet."""
     changed: int = 0
     """The number that its last change has taken; see `transfer`."""
+    written: int = 0
+    """How often this was written, so each commit has another state; 0 by versions without it."""
 
     def encode(self) -> bytes:
         """The record."""
-        return self.totals.encode() + _STATE.pack(self.floor, self.tail, self.changed)
+        return b"".join(
+            (
+                self.totals.encode(),
+                _STATE.pack(self.floor, self.tail, self.changed),
+                _WRITTEN.pack(self.written),
+            )
+        )
 
     @classmethod
     def decode(cls, data: bytes) -> SetState:
         """Inverse of `encode`."""
-        return cls(Totals.decode(data), *_STATE.unpack_from(data, _TOTALS.size))
+        floor, tail, changed = _STATE.unpack_from(data, _TOTALS.size)
+        end = _TOTALS.size + _STATE.size
+        written = _WRITTEN.unpack_from(data, end)[0] if len(data) > end else 0
+        return cls(Totals.decode(data), floor, tail, changed, written)
 
 
 class ItemHead(NamedTuple):

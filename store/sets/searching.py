@@ -230,17 +230,17 @@ class _Search:
 def _best_of_loose(loose: Sequence[Loose], query: Any, keep: int) -> list[tuple[float, int, int]]:
     """The best of what is in no chunk."""
     np = numpy()
-    halves = [half for each in loose for half in each.halves]
+    halves = b"".join([half for each in loose for half in each.halves])
     if not halves:
         return []
-    scores = np.nan_to_num(cosines(b"".join(halves), query), nan=-np.inf)  # damaged
+    scores = np.fmax(cosines(halves, query), np.float32(-np.inf))  # NaN: damaged
     at = max(0, len(scores) - keep)
     best = np.flatnonzero(scores >= np.partition(scores, at)[at])  # with all that are equal to it
-    ends = list(accumulate(len(each.halves) for each in loose))
+    ends = list(accumulate(len(each.numbers) for each in loose))
     found = []
     for place, score in zip(best.tolist(), scores[best].tolist(), strict=True):
         name = bisect_right(ends, place)
-        inside = place - ends[name] + len(loose[name].halves)
+        inside = place - ends[name] + len(loose[name].numbers)
         found.append((score, name, loose[name].numbers[inside]))
     return found
 

@@ -76,7 +76,7 @@ class SetWriter:
             state = self._records.state()
         except struct.error:  # damaged: the doctor finds that the counts are wrong
             state = SetState()
-        self._totals, self._floor, self._tail, self._changed = state
+        self._totals, self._floor, self._tail, self._changed, self._written = state
         self._half_dead: set[int] = set()
 
     def apply(self, change: SetChange, number: int) -> int:
@@ -165,7 +165,8 @@ class SetWriter:
             while together and rewrite(records, together):
                 reach("sets.merge")
                 together = grown_together(records, floor, together[0] - 1, sizes)
-        state = SetState(self._totals, floor, self._tail, self._changed)
+        self._written += 1
+        state = SetState(self._totals, floor, self._tail, self._changed, self._written)
         if dropped and not floor:
             records.delete(STATE)
         else:

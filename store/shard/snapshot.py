@@ -140,7 +140,7 @@ class Snapshot:
 
         All sets of a snapshot are as of one commit: that of the rest, or a later one.
         """
-        return StoredSet(self._reading_in_place(), self._databases.sets, name)
+        return StoredSet(self._reading_in_place(), self._databases.sets, name, self._handle)
 
     def sets(self, owner: bytes | None = None, start: bytes = b"") -> Iterator[SetName]:
         """Yield the memory sets of an owner (`store.sets.records`), or of all from an address."""

@@ -15,8 +15,9 @@ from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.index.vectors import pack_vector
 from tamias.store.sets.parts import StoredPart
-from tamias.store.sets.records import SetSettings, StoredItem
+from tamias.store.sets.records import SetSettings, SetState, StoredItem, Totals
 from tamias.store.sets.searching import Query, search
+from tamias.store.sets.table import SetTable
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
 
@@ -99,3 +100,49 @@ def test_of_equal_vectors_the_first_are_found(tmp_path: Path) -> None:
                 return [each.item.id for each in found]
 
             assert shard.read(find) == ["100 0", "100 1", "100 2"]
+
+
+def test_vectors_of_a_tail_are_kept_until_the_set_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    columns = SetTable.columns
+
+    def counted(table: SetTable, kind: bytes, after: int, likely: int) -> Any:
+        read.append(kind)
+        return columns(table, kind, after, likely)
+
+    monkeypatch.setattr(SetTable, "columns", counted)
+    half = pack_vector([1.0, 2.0])
+
+    def found() -> list[str]:
+        def find(snapshot: Snapshot) -> list[str]:
+            query = Query(vector=half, limit=9)
+            return [each.item.id for each in search([StoredPart(snapshot.set(NAME))], query)]
+
+        return shard.read(find)
+
+    with closing(Shard.acquire(tmp_path, 0, "none")) as shard:
+        change = SetChange()
+        change.settings = SetSettings(model="m", dimensions=2)
+        for number in range(3):
+            expires = 5.0 if number == 2 else 0.0
+            change.put(StoredItem(f"{number}", "", {}, 1.0, 1.0, 1.0, expires, vector=half))
+        commit(shard, change)
+        assert [found(), found(), found()] == [["0", "1", "2"]] * 3
+        assert len(read) == 1
+        change = SetChange()
+        change.delete("0")
+        commit(shard, change)
+        assert [found(), found()] == [["1", "2"]] * 2
+        change = SetChange()
+        change.put(StoredItem("1", "", {}, 1.0, 1.0, 1.0, vector=pack_vector([-1.0, 1.0])))
+        commit(shard, change)
+        assert [found(), found()] == [["2", "1"]] * 2
+        assert len(read) == 3
+
+
+def test_counts_of_a_version_that_did_not_count_writes_are_read() -> None:
+    state = SetState(Totals(1, 2, 3, 4, 5), 6, 7, 8, 9)
+    assert SetState.decode(state.encode()) == state
+    assert SetState.decode(state.encode()[:-8]) == state._replace(written=0)

@@ -1,0 +1,32 @@
+"""Rows that are kept from one search to the next."""
+
+from __future__ import annotations
+
+from tamias.store.sets.index.kept_rows import KeptRows, Rows
+
+
+def test_rows_are_those_of_their_version() -> None:
+    kept = KeptRows(1000)
+    rows = Rows([1, 2], b"abcd")
+    kept.put("a", 1, rows)
+    assert kept.get("a", 1) is rows
+    assert kept.get("a", 2) is None
+    assert kept.get("b", 1) is None
+    newer = Rows([1], b"ab")
+    kept.put("a", 2, newer)
+    assert kept.get("a", 1) is None
+    assert kept.get("a", 2) is newer
+
+
+def test_what_was_not_used_for_the_longest_time_goes_first() -> None:
+    kept = KeptRows(3 * 18)
+    for name in "abc":
+        kept.put(name, 1, Rows([1], b"0123456789"))
+    assert kept.get("a", 1)
+    kept.put("d", 1, Rows([1], b"0123456789"))
+    assert [name for name in "abcd" if kept.get(name, 1)] == ["a", "c", "d"]
+    for version in range(100):  # what is replaced counts no more
+        kept.put("a", version, Rows([1], b"0123456789"))
+    assert [name for name in "abcd" if kept.get(name, 1) or kept.get(name, 99)] == ["a", "c", "d"]
+    kept.put("large", 1, Rows([1], bytes(100)))
+    assert not any(kept.get(name, 1) for name in [*"bcd", "large"])
