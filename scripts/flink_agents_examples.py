@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+from urllib.request import Request, urlopen
 
 import psutil
 from flink_agents_tests import dialect_of, make_view
@@ -39,6 +40,9 @@ STEP: Final = 0.5
 SIGNALS: Final = {"kill": signal.SIGKILL, "segv": signal.SIGSEGV}
 KILLS: Final = 2
 """One more, and an input that is alone would be taken for the reason."""
+TOKENS: Final = 60
+NAMES: Final = frozenset({"id", "aspect", "result"})
+"""Fields of answers that programs look at."""
 WINDOWS: Final = "multiple"
 """The example that counts in windows of a minute, which have to have the same in each run."""
 WINDOW: Final = 60.0
@@ -76,6 +80,7 @@ def main() -> int:
         "--kill", choices=[*sorted(SIGNALS), "both"], help="how workers die, in a run more for each"
     )
     parser.add_argument("--where", choices=["flink", "local", "both"], default="flink")
+    parser.add_argument("--model", metavar="URL", help="a server as OpenAI's, which has the words")
     parser.add_argument("--python", help="one that has the real Flink Agents, for a second run")
     given = parser.parse_args()
     checkouts = [Path(each).resolve() for each in given.words if Path(each).is_dir()]
@@ -86,7 +91,7 @@ def main() -> int:
     places = ["local", "flink"] if given.where == "both" else [given.where]
     print(f"{'':4} {'example':32} {'where':6} {'outputs':>7} {'s':>6}  compared")
     bad = 0
-    model = Model()
+    model = Model(given.model)
     with _server(model) as server:
         for checkout in checkouts:
             with tempfile.TemporaryDirectory(prefix="flink-agents-examples-") as folder:
@@ -219,7 +224,7 @@ def _outputs(file: Path) -> list[str]:
     """The lines that Flink's `print` has written, or those of the program's own end."""
     lines = file.read_text(encoding="utf-8").splitlines()
     found = [re.sub(r"^\d+> ", "", line) for line in lines]
-    kept = re.compile(r"id=|\{'|\[\d+\] Response: |answer \d|-?[\d.]+$")
+    kept = re.compile(r"id=|\{'|\[\d+\] Response: |answer |-?[\d.]+$")
     return [line for line in found if kept.match(line)]
 
 
@@ -265,7 +270,9 @@ class Model:
     So the outputs of this window are the same in each run, and the input ends later than it does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, url: str | None = None) -> None:
+        """`url` is that of a real model, which says all but which tools are called."""
+        self._url = url
         self.last_review = ""
         self._in_windows = False
         self._opened = 0.0
@@ -278,6 +285,8 @@ class Model:
     def answer(self, ask: Ask) -> Answer:
         """Answer; in windows, as soon as it is time."""
         said = _answer(ask)
+        if self._url and isinstance(said, Reply) and not said.calls:
+            said = _of_a_model(self._url, ask, said)
         if not self._in_windows or not isinstance(said, Reply):
             return said
         now = time.time()
@@ -287,6 +296,47 @@ class Model:
         is_last = self.last_review in _words(ask)
         opened = self._opened + (WINDOW + 4 if is_last else 0)
         return replace(said, delay=max(0.0, opened - now))
+
+
+def _of_a_model(url: str, ask: Ask, expected: Reply) -> Reply:
+    """What a real model says, in the form of what is expected; the same to the same question."""
+    asked: dict[str, Any] = {
+        "messages": [
+            {"role": each.role, "content": each.text}
+            for each in ask.messages
+            if each.text and each.role in {"system", "user"}
+        ],
+        "temperature": 0,
+        "seed": 1,
+        "cache_prompt": False,
+        "max_tokens": TOKENS,
+    }
+    if expected.text.startswith("{"):
+        schema = _like(json.loads(expected.text))
+        asked["response_format"] = {"type": "json_schema", "json_schema": {"schema": schema}}
+    request = Request(  # noqa: S310 (of the one who runs this)
+        f"{url}/v1/chat/completions",
+        json.dumps(asked).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310 (as above)
+        said = json.load(answer)["choices"][0]["message"]["content"]
+    text = " ".join(said.split())
+    return Reply(text if expected.text.startswith("{") else f"answer {text}")
+
+
+def _like(value: Any) -> dict[str, Any]:
+    """The schema of values like this one: names stay, texts are new."""
+    if isinstance(value, dict):
+        fields = {
+            name: {"const": each} if name in NAMES else _like(each) for name, each in value.items()
+        }
+        return {"type": "object", "properties": fields, "required": list(fields)}
+    if isinstance(value, list):
+        return {"type": "array", "items": _like(value[0]), "minItems": 1, "maxItems": 1}
+    if isinstance(value, int):
+        return {"enum": [1, 2, 3, 4, 5]}
+    return {"type": "string", "maxLength": 40}
 
 
 def _words(ask: Ask) -> str:
