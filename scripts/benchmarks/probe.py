@@ -129,6 +129,13 @@ def observed(**more: Any) -> dict[str, float]:
     return observed.observed(**more)
 
 
+def observed_engine(**more: Any) -> dict[str, float]:
+    """How much more CPU time a worker's engine takes, in percent."""
+    import observed_engine  # noqa: PLC0415
+
+    return observed_engine.observed(**more)
+
+
 PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "about": about,
     "pool-rate": pool_rate,
@@ -142,6 +149,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "launcher-peak": launcher_peak,
     "large-store": large_store,
     "observed": observed,
+    "observed-engine": observed_engine,
 }
 
 

@@ -231,6 +231,7 @@ def _observing_rows() -> list[Row]:
         return Probe("observed", {"how": how, "events": 200_000, "workers": WORKERS}, ("events",))
 
     on, quiet, off = probe("on"), probe("quiet"), probe("off")
+    in_turn = {"how": "on", "agent": "Counter", "events": 100_000, "rounds": 15}
     cpu, group = "CPU s per 100,000", "observing"
     return [
         Row(
@@ -245,6 +246,12 @@ def _observing_rows() -> list[Row]:
             beside=off,
             beside_figure="cpu",
             beside_name="a pool without",
+        ),
+        Row(
+            *("observed-engine", group, "the same, of a worker's engine", "% more CPU"),
+            *(Probe("observed-engine", in_turn, ("rounds",)), "percent"),
+            at_most=2,
+            rounds=1,
         ),
         Row(
             *("observed-memory", group, "worker's memory with all of it", "MiB", on, "MiB"),
