@@ -34,7 +34,7 @@ from .recording import (
     stacks_answer,
     write_answer,
 )
-from .sampler import Sampler, Samples, action_codes, period_after, prompt_switching
+from .sampler import Sampler, Samples, action_codes, period_after, prompt_switching, share_of
 from .stack_report import stack_report
 from .taking import ProfileTaking, error_answer, taking_of
 
@@ -133,8 +133,8 @@ class Profiler:
         self._stretch_seconds = FIRST_STRETCH_SECONDS
         self._next_look = 0.0
         self._looked_at = 0.0
-        """When it looked for requests, in monotonic seconds, and its own CPU time then."""
-        self._own_seconds = 0.0
+        """When it looked for requests, in monotonic seconds, its own CPU time then, and all."""
+        self._own_seconds = self._used = 0.0
         self._taking: list[Taking] = []
         self._switching = ExitStack()
         self._answered: set[str] = set()
@@ -288,8 +288,8 @@ class Profiler:
 
     def _adjust(self, now: float) -> None:
         """Sample less often if that takes too much, and more often again if it takes little."""
-        own, passed = time.thread_time(), now - self._looked_at
-        share = (own - self._own_seconds) / passed if passed > 0 else 0.0
-        self._looked_at, self._own_seconds = now, own
+        own, used = time.thread_time(), time.process_time()
+        share = share_of(own - self._own_seconds, used - self._used, now - self._looked_at)
+        self._looked_at, self._own_seconds, self._used = now, own, used
         if self._period is not None and self._shortest is not None and not self._taking:
             self._period = period_after(self._period, share, self._shortest)

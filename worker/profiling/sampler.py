@@ -19,7 +19,7 @@ the action; the key can be the next one. What is not in an action is below a fra
 is: the worker itself, a thread of the agent, or nothing ("idle") if the thread waits for work.
 
 **What it costs.** A sample takes ten to two hundred microseconds. The profiler's thread times
-itself, and if it takes more than a hundredth of the time, it samples half as often.
+itself, and if it takes more than a hundredth of the process's CPU time, it samples half as often.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ _MOST_CODE: Final = 20_000
 """Code objects whose frames are kept: code that is made anew all the time must not stay."""
 _LARGEST_SHARE: Final = 0.01
 _SMALL_SHARE: Final = 0.002
+_LEAST_BASE: Final = 0.25
 _LONGEST_PERIOD: Final = 1.0
 _WAITING_NAMES: Final = ("select", "_worker", "_serve", "wait")
 _WAITING_FILES: Final = (
@@ -355,8 +356,18 @@ def prompt_switching(seconds: float) -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
+def share_of(own: float, used: float, passed: float) -> float:
+    """The share of its own CPU time in what the process has used, all in seconds.
+
+    Of a process that has used little, it is that in a part of the time that has passed. A process
+    that waits for a processor gets little, and must not spend it on being looked at.
+    """
+    base = max(used, passed * _LEAST_BASE)
+    return own / base if base > 0 else 0.0
+
+
 def period_after(period: float, share: float, shortest: float) -> float:
-    """The period of sampling after a second in which sampling took a share of the time."""
+    """The period of sampling after a second in which sampling took such a share."""
     if share > _LARGEST_SHARE:
         return min(period * 2, max(_LONGEST_PERIOD, shortest))
     if share < _SMALL_SHARE:

@@ -7,11 +7,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from support.loops import on_loop
 from tamias.worker.profiling.profile import Frame
 from tamias.worker.profiling.profiler import Profiler
 from tamias.worker.profiling.recording import Request, Stretch, stretches_in
-from tamias.worker.profiling.sampler import Sampler, Samples, action_codes, period_after
+from tamias.worker.profiling.sampler import Sampler, Samples, action_codes, period_after, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +114,16 @@ def test_a_sampler_that_takes_too_much_slows_down_to_a_bound_and_recovers() -> N
         period = period_after(period, 0.0001, 0.05)
     assert period == 0.05
     assert period_after(2.0, 0.5, 2.0) == 2.0  # one that was asked to sample that seldom
+
+
+@pytest.mark.parametrize(
+    ("used", "share"),
+    [(1.0, 0.004), (0.4, 0.01), (0.1, 0.016), (0.0, 0.016)],
+    ids=["busy", "half", "waits for a processor", "idle"],
+)
+def test_what_sampling_takes_is_a_share_of_what_the_process_gets(used: float, share: float) -> None:
+    assert share_of(0.004, used, 1.0) == pytest.approx(share)
+    assert share_of(0.0, used, 0.0) == 0.0
 
 
 def test_a_profiler_records_and_answers_requests(tmp_path: Path) -> None:
