@@ -209,10 +209,11 @@ class Run:
             if process.poll() == 0:
                 break
             self.killed += self._kill(kind, process)
-            if process.poll() == 0:
+            # With all processes goes the status: it would read as that of a run that is done.
+            if kind != "all" and process.poll() == 0:
                 break
             wait = part
-            if process.poll() is not None:
+            if kind == "all" or process.poll() is not None:
                 process = self._again()
                 wait += start
         while code := self._wait(process, began):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -12,6 +14,7 @@ import pytest
 from support.house.pages import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
 EVENTS = 1000
@@ -99,3 +102,49 @@ def test_an_input_that_counts_twice_makes_counts_and_keys_wrong(module: Any) -> 
         if record["key"] == "key-3" and record["count"] >= 4:
             record["count"] += 1
     assert outcome(module, found) == (0, 0, 1, 1)
+
+
+ADAPTER = """
+import json, sys, time
+from pathlib import Path
+
+step, mode, folder = sys.argv[1:]
+if step == "run":
+    with (Path(folder) / "out.jsonl").open("a+") as out:
+        out.seek(0)
+        done = len(out.readlines())
+        for line in (Path(folder) / "in.jsonl").read_text().splitlines()[done:]:
+            number = json.loads(line)["value"]
+            record = {"key": f"key-{number % 100}", "value": number, "count": number // 100 + 1}
+            print(json.dumps(record), file=out, flush=True)
+            time.sleep(0.01)
+"""
+KILLED = """
+import sys
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+sys.path.insert(0, sys.argv[2])
+import peers_run
+from peer_table import Mode, Peer
+
+peers_run.ADAPTERS = folder
+sys.path.insert(0, sys.argv[2] + "/peers")
+mode = Mode("slow", "slow", 200, "all")
+run = peers_run.Run(Peer("slow", "Slow", "1", (mode,)), mode, 200, folder)
+run.count("all", 0.3, 0.3)
+print(run.killed, run.restarts, run.outcome().exact)
+"""
+
+
+@pytest.mark.process
+def test_a_command_whose_processes_are_all_killed_is_repeated(tmp_path: Path) -> None:
+    (tmp_path / "on_slow.py").write_text(ADAPTER)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path, ROOT / "scripts/benchmarks"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout == "2 2 True\n", done.stderr
