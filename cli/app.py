@@ -148,7 +148,7 @@ def _entries(asked: str | None) -> list[importlib.metadata.EntryPoint]:
 
 
 def _guarded_group(group: typer.Typer) -> typer.Typer:
-    """Have the commands of a group print errors, and exit, as those of this room do."""
+    """Make the commands of a group print errors and exit as the built-in ones do."""
     for command in group.registered_commands:
         if command.callback is not None:
             command.callback = guarded(command.callback)

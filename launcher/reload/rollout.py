@@ -75,7 +75,7 @@ class RolloutPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What there is to see of the new generation by now."""
+    """Counts and errors of the new generation so far."""
 
     runs: int
     """That have ended, the failed ones included."""
@@ -196,7 +196,7 @@ class Rollout:
             self._until = now + self.policy.canary
 
     def observed(self, found: Observed) -> None:
-        """Report what there is to see.
+        """Report counts and errors of the new generation.
 
         An error comes first: workers that have one are stopped, and their ends would hide it.
         """

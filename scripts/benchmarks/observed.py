@@ -39,14 +39,14 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "log": {"profile-rate": 0},
     "quiet": {"profile-rate": 0, "event-log.level": "OFF"},
 }
-"""By what there is besides metrics."""
+"""Options of the job, by what is on besides metrics."""
 WARM: Final = 20_000
 KEYS: Final = 1000
 PATIENCE: Final = 300.0
 
 
 class _Paced(WokenSource):
-    """Gives as many inputs as it is allowed to, and ends when it is told."""
+    """A source of inputs up to a limit, which is raised until the source is ended."""
 
     def __init__(self) -> None:
         super().__init__()

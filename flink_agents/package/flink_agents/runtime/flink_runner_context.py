@@ -157,7 +157,7 @@ class _Call:
 
 
 class _Awaited(Awaitable[Any]):
-    """Begins a call when it is awaited; whoever drives it is asked to come again until it ends."""
+    """A call that begins when it is awaited. It yields None to its driver until it has ended."""
 
     def __init__(
         self, executor: Executor, call: _Call, reconciler: Callable[[], Any] | None

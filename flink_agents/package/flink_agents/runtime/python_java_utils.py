@@ -65,7 +65,7 @@ def get_output_from_output_event(event_json: str) -> Any:
 def get_python_tool_metadata(
     module: str, qual_name: str, injected_args: list[str] | None = None
 ) -> dict[str, str]:
-    """What a model is told of a function, each as a text."""
+    """Return the name, description and schemas of a function, as texts."""
     function = PythonFunction(module=module, qualname=qual_name).as_callable()
     annotated = settings_of(function).injected_args
     hidden = {*(injected_args or ()), *annotated}
