@@ -106,13 +106,8 @@ class WaitingAction:
             self._kept.references() > _UNSHARED
             or getrefcount(lane.memory) > self._of_memory
             or getrefcount(lane.fields) > self._of_fields
-            or _has_more(self.run)
+            or self.run.has_more_memory()
         )
-
-
-def _has_more(run: Run) -> bool:
-    """Whether a run has memory of which the references are not counted."""
-    return run.lane.sets is not None or run.sensory is not None
 
 
 class AsyncActions:
@@ -216,7 +211,7 @@ class AsyncActions:
             getrefcount(context) > references
             or getrefcount(lane.memory) > of_memory
             or getrefcount(lane.fields) > of_fields
-            or _has_more(run)
+            or run.has_more_memory()
         ):
             run.renew_memory()
         return None

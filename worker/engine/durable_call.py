@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ...agent.resources.usage import TokenUsage
     from ..durable.call_log import CallRecord
     from ..durable.call_options import CallOptions
-    from ..memory.fields import MemoryFields
     from ..runs.run import Run
     from .services import Services
 
@@ -78,7 +77,6 @@ class DurableCall:
         "_execution",
         "_is_unknown",
         "_issued",
-        "_memories",
         "_options",
         "_place",
         "_route",
@@ -139,7 +137,6 @@ class DurableCall:
         self._is_unknown = False
         """Whether it was begun before a crash, so that its reconciler is asked what came of it."""
         self._stream: AbstractContextManager[None] | None = None
-        self._memories: tuple[MemoryFields, MemoryFields | None]
         unfinished = self.record is not None and self.record.kind
         if (self.record is None or unfinished) and (known is None or options.limit):
             self._limit(func, is_async=is_async)
@@ -238,16 +235,13 @@ class DurableCall:
             self._arguments[0].failed_attempts = len(record.attempts)
 
     def begin_attempt(self) -> None:
-        """Begin an attempt: the run's memory is guarded until `end_attempt`."""
+        """Begin an attempt: the run's memory is guarded from now on."""
         issued, run, engine = self._issue(), self._run, self._engine
         self._cause = self._route = None
         self._began = time.perf_counter()
         if engine.tracer is not None and not self._execution:
             self._execution = trace_of(run, engine.tracer).start(*self._described())
-        fields, sensory = self._memories = run.lane.fields, run.sensory
-        fields.begin_durable_call()
-        if sensory is not None:
-            sensory.begin_durable_call()
+        run.guard_memory()
         run.calls += 1
         if engine.texts is not None:
             self._stream = streaming_to(engine.texts.of_call(run, issued.number))
@@ -265,10 +259,6 @@ class DurableCall:
             self._stream.__exit__(None, None, None)
             self._stream = None
         self._run.calls -= 1
-        fields, sensory = self._memories
-        fields.end_durable_call()
-        if sensory is not None:
-            sensory.end_durable_call()
 
     def goes_on(self) -> bool:
         """Whether the attempt that has just failed is followed by one by another route."""

@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections import deque
 from functools import partial
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 from ...agent.event import EndOfInputEvent, Event, InputEvent, input_event
@@ -32,7 +33,7 @@ from ..runs.run import Run
 from ..runs.traced import next_traced, trace_late, traced_runs
 from ..tasks.executing import executing_thread
 from ..tasks.thread_pool import ThreadPool
-from ..waiting.questions import NO_ANSWERS, answer_in, is_perhaps_answer
+from ..waiting.questions import NO_ANSWERS, answer_in, is_answer
 from .completion import RunCompletion
 from .context import WorkerContext
 from .owned_runs import OwnedRuns
@@ -244,7 +245,7 @@ class Engine:
             lane.wait(offset, payload, rejection)
         elif is_owned(offset):
             self.owned.receive(lane, offset, rejection)
-        elif (lane.held and rejection is not None) or self._is_answer(payload):
+        elif (lane.held and rejection is not None) or is_answer(payload, self._decode):
             self._start(lane, offset, payload, rejection)
         elif lane.held:
             self.owned.store(lane, offset, payload)
@@ -252,14 +253,6 @@ class Engine:
             lane.wait(offset, payload, rejection)
         else:
             self._start(lane, offset, payload, rejection)
-
-    def _is_answer(self, payload: bytes) -> bool:
-        if not is_perhaps_answer(payload):
-            return False
-        try:
-            return answer_in(self._decode(payload)) is not None
-        except BaseException:  # noqa: BLE001 (it is decoded again where its failure is handled)
-            return False
 
     def _run_simply(  # noqa: C901, PLR0912, PLR0915 (inline, as the text says)
         self, inputs: Iterator[tuple[int, bytes, bytes]], action: Action, until: float
@@ -276,6 +269,7 @@ class Engine:
         limit, here, measures = round(until * SECOND), self._here, self.metrics.measures
         times, executed = measures.plain_times(action.name), 0
         exhausted, (traced, slow) = True, traced_runs(self.tracer)
+        unshared = of_memory = of_fields = 0  # how many references there are to them
         for offset, key, payload in inputs:
             lane = lanes[key]
             if lane.run is not None or lane.queue or lane.held or self._halted:
@@ -300,8 +294,12 @@ class Engine:
                     continue
                 event = input_event(value, (key, offset, 0, 0))
                 here.run = None if is_async else run
+                context = WorkerContext(self, run)
+                if not unshared:
+                    unshared = getrefcount(context)
+                    of_memory, of_fields = getrefcount(lane.memory), getrefcount(lane.fields)
                 began = clock()
-                result = call(event, WorkerContext(self, run))
+                result = call(event, context)
                 ended = clock()
                 if result is not None:
                     if is_async:
@@ -317,6 +315,13 @@ class Engine:
             else:
                 times.words[executed] = ended - began or 1
                 executed += 1
+                if (
+                    getrefcount(context) > unshared
+                    or getrefcount(lane.memory) > of_memory
+                    or getrefcount(lane.fields) > of_fields
+                    or run.sensory is not None
+                ):
+                    run.renew_memory()
                 if run.sent is not None or run.log is not None or run.timers is not None:
                     self._completion.occupy(run)
                     run.route = self.route

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import RunTimeoutError
@@ -298,11 +299,21 @@ class RunDriver:
         """Call a plain action on the loop's thread."""
         error: BaseException | None = None
         self._here.run = run
+        lane, context = run.lane, WorkerContext(self._services, run)
+        references = getrefcount(context)
+        of_memory, of_fields = getrefcount(lane.memory), getrefcount(lane.fields)
         began = time.perf_counter_ns()
         try:
-            result = action.fn(event, WorkerContext(self._services, run))
+            result = action.fn(event, context)
             if result is not None:
                 action.check_result(result)
+            if (
+                getrefcount(context) > references
+                or getrefcount(lane.memory) > of_memory
+                or getrefcount(lane.fields) > of_fields
+                or run.has_more_memory()
+            ):
+                run.renew_memory()
         except BaseException as caught:
             error = caught
             raise

@@ -131,8 +131,6 @@ class MemoryFields:
 
     ended: bool = False
     """Whether `transfer` has moved everything to a successor: all accesses are errors."""
-    _calls: int = 0
-    """Number of durable calls under way."""
     _objects: set[str] | None = None
     """All paths that are or were above a field of any layer; None until first needed."""
 
@@ -146,7 +144,7 @@ class MemoryFields:
         self.store = store
         self.complete = store is None
         self.is_guarded = False
-        """Whether accesses have to be checked: a durable call is under way, or `ended`."""
+        """Whether accesses have to be checked: the action has made a durable call, or `ended`."""
         self._deletes = False
         """Whether delta or overlay may hold DELETED."""
 
@@ -338,15 +336,12 @@ class MemoryFields:
         self.delta = NO_CHANGES
         self.overlay = NO_CHANGES
 
-    def begin_durable_call(self) -> None:
-        """Check accesses from now on, since they may come from inside a durable call."""
-        self._calls += 1
-        self.is_guarded = True
+    def guard(self) -> None:
+        """Check accesses until the end of the action: they may come from inside a durable call.
 
-    def end_durable_call(self) -> None:
-        """End what `begin_durable_call` has begun."""
-        self._calls -= 1
-        self.is_guarded = self._calls > 0 or self.ended
+        The check outlasts the call, since the function may have left tasks or threads running.
+        """
+        self.is_guarded = True
 
     def transfer(self) -> MemoryFields:
         """Move everything to a new object, and refuse all further accesses to this one.

@@ -293,6 +293,8 @@ class Run:
         if self.log is not None:
             self.log.end()
             self.log = None
+            if self.lane.fields.is_guarded:
+                self.renew_memory()
         if self.sent:
             self._queue(self.sent)
         self.step += 1
@@ -378,8 +380,8 @@ class Run:
         """The run's sensory memory, made at the first use."""
         if self.sensory is None:
             self.sensory = MemoryFields()
-            if self.calls:  # it is made during a durable call, which may use it
-                self.sensory.begin_durable_call()
+            if self.lane.fields.is_guarded:
+                self.sensory.guard()
         return self.sensory
 
     # -- identities ---------------------------------------------------------------------------
@@ -405,6 +407,16 @@ class Run:
         if self.identities is None:
             self.identities = EarlyIdentities(self.lane.key_bytes, self.offset)
         return self.identities
+
+    def guard_memory(self) -> None:
+        """Check accesses to memory until the end of the action, which makes a durable call."""
+        self.lane.fields.guard()
+        if self.sensory is not None:
+            self.sensory.guard()
+
+    def has_more_memory(self) -> bool:
+        """Whether the run has memory of which the references are not counted."""
+        return self.lane.sets is not None or self.sensory is not None
 
     def renew_memory(self) -> None:
         """Take memory away from tasks and threads that the action has left running."""

@@ -67,9 +67,14 @@ def answer_in(value: Any) -> Answer | None:
     return None
 
 
-def is_perhaps_answer(payload: bytes) -> bool:
-    """Whether an encoded input may be an answer; most are not."""
-    return _ANSWER_TO in payload
+def is_answer(payload: bytes, decode: Callable[[bytes], Any]) -> bool:
+    """Whether an encoded input is an answer; most need not be decoded to know."""
+    if _ANSWER_TO not in payload:
+        return False
+    try:
+        return answer_in(decode(payload)) is not None
+    except BaseException:  # noqa: BLE001 (it is decoded again where its failure is handled)
+        return False
 
 
 class Questions:
