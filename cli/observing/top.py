@@ -109,6 +109,8 @@ class _Session:
         """What is shown instead of the workers; empty for these."""
         self._line = 0
         """The first line of that text that is shown."""
+        self._followed: int | None = None
+        """The slot of the worker whose page is that text, which goes with each status."""
         self._swap: int | None = None
         """The slot that is swapped if the next key is y."""
 
@@ -137,6 +139,9 @@ class _Session:
             _update(self._view, self._pool)
         except StoreError as error:
             self._note = str(error)
+        row = self._pool.row()
+        if row is not None and row.slot == self._followed:
+            self._text = worker_text(row, time.time(), self._pool.seen_at)
 
     def _screen(self) -> RenderableType:
         width, height = self._console.size
@@ -155,8 +160,10 @@ class _Session:
 
     def _press(self, key: str) -> None:
         if self._text:
-            self._press_in_text(key)
-            return
+            if self._followed is None or key not in _FOR_WORKER:
+                self._press_in_text(key)
+                return
+            self._leave_text()
         if self._swap is not None:
             slot, self._swap = self._swap, None
             if key == "y":
@@ -175,12 +182,12 @@ class _Session:
             self._sort(_SORTS[key])
         elif key == "?":
             self._show(HELP)
-        elif key in ("enter", "t", "p", "x"):
+        elif key == "enter" or key in _FOR_WORKER:
             self._press_for_worker(key)
 
     def _press_in_text(self, key: str) -> None:
         if key in ("q", "escape", "enter"):
-            self._text = ""
+            self._leave_text()
         elif key in _MOVES:
             self._line += _MOVES[key]
         elif key == " ":
@@ -192,6 +199,7 @@ class _Session:
             self._note = "there are no workers"
         elif key == "enter":
             self._show(worker_text(row, time.time(), self._pool.seen_at))
+            self._followed = row.slot
         elif key == "x":
             self._swap = row.slot
             self._note = f"replace worker {row.slot} by a fresh one? y or n"
@@ -205,7 +213,10 @@ class _Session:
         self._note = f"ordered by {order}"
 
     def _show(self, text: str) -> None:
-        self._text, self._line = text, 0
+        self._text, self._line, self._followed = text, 0, None
+
+    def _leave_text(self) -> None:
+        self._text, self._followed = "", None
 
     # -- what takes a while -------------------------------------------------------------------
 
@@ -246,4 +257,6 @@ class _Session:
 
 
 _MOVES: Final = {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -10, "page down": 10}
+_FOR_WORKER: Final = ("t", "p", "x")
+"""Keys that do something with the selected worker, also on its page."""
 _SORTS: Final = {"c": "cpu", "m": "memory", "l": "lag"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,11 @@ class Waits(Agent):
         pathlib.Path("begun").touch()
         await asyncio.sleep(300)
 """
+
+
+def kill_worker(folder: Folder, slot: int) -> None:
+    found = json.loads(folder.tamias("top", "state", "--json", code=0).stdout)
+    os.kill(found["workers"][slot]["pid"], signal.SIGKILL)
 
 
 def test_keys_look_at_a_worker_and_replace_it(tmp_path: Path) -> None:
@@ -47,6 +54,10 @@ def test_keys_look_at_a_worker_and_replace_it(tmp_path: Path) -> None:
             terminal.press("\x1b[B")
             terminal.press("\r")
             terminal.wait_for("worker 1, process")
+            kill_worker(folder, 1)
+            terminal.wait_for("1 restart")  # the page goes on with each status
+            terminal.press("t")  # keys for the worker work here, too
+            terminal.wait_for("Thread MainThread")
             terminal.press("q")
             terminal.wait_for("? help")
             terminal.press("xn")
