@@ -38,6 +38,8 @@ PROGRAM = """
         env.execute()
         atexit.register(print, "the end")
         print(len(outputs))
+        if sys.argv[2:3] == ["exit"]:
+            sys.exit(int(sys.argv[3]))
         if sys.argv[2:]:
             raise ValueError(sys.argv[2])
 """
@@ -49,6 +51,8 @@ PROGRAM = """
         (["fine"], 0, "2\nthe end\n"),
         (["deadly"], 3, "1\nthe end\n"),
         (["deadly", "failed"], 1, "1\nthe end\n"),
+        (["deadly", "exit", "5"], 5, "1\nthe end\n"),
+        (["deadly", "exit", "0"], 3, "1\nthe end\n"),
     ],
 )
 def test_inputs_that_were_set_aside_are_in_the_exit_code(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tamias.flink_agents.running import STARTED
 from tamias.launcher.jobs.exit_codes import DEAD_LETTERS
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["note_report"]
 
 _noted: list[int] = []
+_codes: list[object] = []
+"""What the program has given to `sys.exit`: at the end of the interpreter nothing knows it."""
 
 
 def note_report(environment: AgentsExecutionEnvironment) -> None:
@@ -31,11 +33,19 @@ def note_report(environment: AgentsExecutionEnvironment) -> None:
 
 def _end() -> None:
     """End with the code, unless the program has failed by itself."""
-    if _noted and getattr(sys, "last_value", None) is None:
+    has_failed = getattr(sys, "last_value", None) is not None or any(_codes[-1:])
+    if _noted and not has_failed:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(DEAD_LETTERS)
 
 
+def _exit_noted(status: object = None, /) -> NoReturn:
+    """Do what `sys.exit` does, and remember the code."""
+    _codes.append(status)
+    raise SystemExit(status)
+
+
 if STARTED in os.environ:
+    sys.exit = _exit_noted
     atexit.register(_end)  # the first one, so it comes last
