@@ -112,7 +112,7 @@ class RunCompletion:
             return None  # the worker ends, and its successor repeats the run
         self._record_effects(run)
         if run.lane.run is run:  # else it is an answer, and the memory is another run's
-            run.lane.roll_back()
+            run.roll_back()
         run.timers = None
         if run.expired:
             error = RunTimeoutError.after(self.policy.run_timeout)
@@ -189,7 +189,7 @@ class RunCompletion:
     def begin_again(self, run: Run) -> Run:
         """Give an execution up; return the run for the next one, of the same attempt."""
         self._record_effects(run)
-        run.lane.roll_back()
+        run.roll_back()
         again = self._replace(run)
         again.trace = run.trace
         return again
@@ -219,7 +219,7 @@ class RunCompletion:
     def suspend(self, run: Run, due: float) -> None:
         """Free the worker of a run that goes on at a moment: the shard has it from now on."""
         self._record_effects(run)
-        run.lane.roll_back()
+        run.roll_back()
         self.active -= 1
         if run.timer is not None:
             run.timer.cancel()

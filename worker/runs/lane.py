@@ -199,9 +199,8 @@ class Lane:
             self.sets.write(batch)
 
     def roll_back(self) -> None:
-        """Drop all changes of the run, and take memory away from what it has left running."""
+        """Drop all changes of the run."""
         self.fields.roll_back()
-        self.renew_memory()
         if self.moment is not None:
             self.moment.end()
         if self.sets is not None:

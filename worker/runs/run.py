@@ -424,6 +424,11 @@ class Run:
         if self.sensory is not None:
             self.sensory = self.sensory.transfer()
 
+    def roll_back(self) -> None:
+        """Drop all changes, and take memory away from what was left running."""
+        self.lane.roll_back()
+        self.renew_memory()
+
     def call_log(self) -> CallLog:
         """The durable calls of the current action."""
         if self.log is None:

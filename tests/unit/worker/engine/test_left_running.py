@@ -135,6 +135,31 @@ async def test_the_next_action_cannot_use_what_the_last_has_kept(
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("way", ["plain", "thread", "async"])
+@on_loop
+async def test_the_next_attempt_cannot_use_what_a_failed_one_has_kept(
+    tmp_path: Path, way: str, name: str
+) -> None:
+    kept: list[Use] = []
+
+    def act(_: Any, ctx: RunnerContext) -> None:
+        if not kept:
+            kept.append(use_of(ctx, name))
+            raise LookupError(name)
+        refused(kept[0])
+        ctx.send_event(OutputEvent(output=ctx.sensory_memory.get("late")))
+
+    async def act_async(event: Any, ctx: RunnerContext) -> None:
+        act(event, ctx)
+
+    function = act_async if way == "async" else act
+    with bench(agent(function), tmp_path, sync_in_threads=way == "thread") as life:
+        assert await life.run(("k", 1)) == [[None]]
+        assert "late" not in life.memory("k")
+        assert not life.letters()
+
+
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("way", ["sync", "thread", "coroutine"])
 @on_loop
 async def test_a_durable_function_cannot_reach_around_after_it_has_returned(
