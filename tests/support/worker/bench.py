@@ -172,8 +172,7 @@ class Bench:
 
     def _deliver(self, message: bytes) -> None:
         self.engine.receive(wire.unpack_inputs(message))
-        while self.engine.work():
-            pass
+        self._work()
 
     def end_input(self) -> None:
         """Have the worker announce ends of the input, and report when nothing is to be done."""
@@ -217,8 +216,7 @@ class Bench:
     def send(self, *inputs: tuple[Any, Any], first: int = 0, rejections: Any = None) -> None:
         """Hand the engine a batch of (key, value) inputs, from offset `first`, and let it work."""
         self.hand_in(*inputs, first=first, rejections=rejections)
-        while self.engine.work():
-            pass
+        self._work()
 
     def hand_in(self, *inputs: tuple[Any, Any], first: int = 0, rejections: Any = None) -> None:
         """The same, without having it work."""
@@ -230,6 +228,11 @@ class Bench:
         offsets, keys, payloads = zip(*entries, strict=True)
         message = wire.pack_inputs(offsets, keys, payloads, rejections)
         self.engine.receive(wire.unpack_inputs(message))
+
+    def _work(self) -> None:
+        """Have the engine work until it has done all, or has died."""
+        while not self.failed and self.engine.work():
+            pass
 
     async def until_recorded(self, records: int = 1) -> None:
         """Wait for so many records in the journal."""
