@@ -30,13 +30,13 @@ class Subcommand(NamedTuple):
     Attributes:
         module: in the folder.
         function: the command; without one, `app` of the module is a group of commands.
-        help: a short description; a group has its own.
+        help: a short description.
         folder: the folder in this room.
     """
 
     module: str
-    function: str = ""
-    help: str = ""
+    function: str
+    help: str
     folder: str = "commands"
 
 
@@ -47,7 +47,7 @@ SUBCOMMANDS: Final = {
     "resume": Subcommand("run", "resume", "Carry on with an interrupted job."),
     "serve": Subcommand("serve", "run_service", "Serve an agent to clients, until it is stopped."),
     "up": Subcommand("up", "up", "Run the agents of a deployment file side by side."),
-    "keys": Subcommand("keys"),
+    "keys": Subcommand("keys", "", "Keys of a service that is reached over TCP."),
     "status": Subcommand("status", "status", "Show whether a job is running, and how it stands."),
     "logs": Subcommand("logs", "logs", "Show what the workers of a job have printed."),
     "profile": Subcommand(
@@ -75,13 +75,22 @@ SUBCOMMANDS: Final = {
     "drain": Subcommand("control", "drain", "Have a pool finish what it has read, and end."),
     "stop": Subcommand("control", "stop", "Have a pool finish what is in flight, and end."),
     "inspect": Subcommand("inspect", "inspect", "Show what a job has in memory."),
-    "memory": Subcommand("group", folder="memory"),
+    "memory": Subcommand(
+        "group",
+        "",
+        "Memory sets: list, show, search and export them, forget a key, embed anew.",
+        "memory",
+    ),
     "export": Subcommand("command", "export", "Write what a job has in memory.", "export"),
     "waiting": Subcommand("listing", "waiting", "Show the questions that wait.", "waiting"),
     "answer": Subcommand("answer", "answer", "Answer a question that waits.", "waiting"),
     "limits": Subcommand("listing", "limits", "Show what calls have used of budgets.", "limits"),
-    "dead-letters": Subcommand("dead_letters"),
-    "env": Subcommand("env"),
+    "dead-letters": Subcommand(
+        "dead_letters", "", "Inputs that were set aside: list them, show one, run them again."
+    ),
+    "env": Subcommand(
+        "env", "", "The Python environments made for workers: list them, remove those not in use."
+    ),
     "doctor": Subcommand("doctor", "doctor", "Check this machine, or a state directory."),
 }
 
@@ -108,7 +117,11 @@ def _main(
 
 
 def application(asked: str | None = None) -> typer.Typer:
-    """Return the command with the subcommand `asked`; with all of them, if there is no such one."""
+    """Return the command with the subcommand `asked`, or with all of them.
+
+    If there is none of that name, those of this room are only listed: their modules, a thousand
+    with all that they need, are not imported to print help.
+    """
     app = typer.Typer(
         name="tamias",
         help="Run event-driven agents in a crash-proof pool of processes, exactly once.",
@@ -130,13 +143,20 @@ def application(asked: str | None = None) -> typer.Typer:
                 return app
     for name in (asked,) if asked in SUBCOMMANDS else SUBCOMMANDS:
         place = SUBCOMMANDS[name]
+        if asked not in (None, name):
+            app.command(name, short_help=place.help)(_listed)
+            continue
         module = importlib.import_module(f".{place.folder}.{place.module}", __package__)
         if place.function:
             command = guarded(getattr(module, place.function))
             app.command(name, short_help=place.help)(command)
         else:
-            app.add_typer(module.app, name=name)
+            app.add_typer(module.app, name=name, help=place.help)
     return app
+
+
+def _listed() -> None:
+    """Stand for a subcommand that is listed, and not called."""
 
 
 def _entries(asked: str | None) -> list[importlib.metadata.EntryPoint]:
@@ -167,5 +187,5 @@ def main() -> None:
     except FileNotFoundError:
         print_error("The working directory has been deleted.", "Change to one that exists.")
         sys.exit(EXIT_USAGE)
-    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     application(asked)(prog_name="tamias")

@@ -47,7 +47,6 @@ State = Annotated[Path, typer.Argument(metavar="STATE_DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 app = typer.Typer(
-    help="Inputs that were set aside: list them, show one, run them again.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

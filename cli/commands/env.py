@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ...environments.cache import CacheEntry
 
 app = typer.Typer(
-    help="The Python environments made for workers: list them, remove those not in use.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -12,7 +12,7 @@ from ...service.protocol.keys import add_client, list_clients, new_server, revok
 from ..errors import guarded
 from ..text import error_console, shown, write_line
 
-app = typer.Typer(help="Keys of a service that is reached over TCP.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The server's directory of keys.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the client is called.")]

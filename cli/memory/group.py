@@ -12,7 +12,6 @@ from .reembed import reembed_sets
 from .showing import search, show
 
 app = typer.Typer(
-    help="Memory sets: list, show, search and export them, forget a key, embed anew.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

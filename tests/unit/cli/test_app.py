@@ -1,0 +1,57 @@
+"""What the command lists, and what it imports for that."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from tamias.cli.app import SUBCOMMANDS, application
+
+IMPORTED = """
+import sys
+from typer.testing import CliRunner
+from tamias.cli.app import application
+
+done = CliRunner().invoke(application(""), ["--help"])
+assert done.exit_code == 0, done.output
+print(*(name for name in sys.modules if name.startswith(("tamias.launcher.jobs", "tamias.worker"))))
+"""
+
+
+def help_of(asked: str | None) -> str:
+    return CliRunner().invoke(application(asked), ["--help"], prog_name="tamias").output
+
+
+@pytest.mark.process
+def test_the_list_imports_no_subcommand() -> None:
+    command = [sys.executable, "-c", IMPORTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "tamias.worker.process" not in done.stdout
+    assert "tamias.launcher.jobs.file_job" not in done.stdout
+
+
+def test_the_list_is_that_of_the_subcommands() -> None:
+    listed, whole = (
+        re.findall(r"^  ([a-z-]+)  ", help_of(asked), re.MULTILINE) for asked in ("", None)
+    )
+    assert sorted(listed) == sorted(whole)
+    assert set(SUBCOMMANDS) <= set(listed)
+    assert all(place.help for place in SUBCOMMANDS.values())
+
+
+def test_what_there_is_not_is_refused_with_what_is_meant() -> None:
+    done = CliRunner().invoke(application("memry"), ["memry"], prog_name="tamias")
+    assert done.exit_code == 2
+    assert "'memory'" in done.output
+
+
+def test_a_group_says_what_it_is_for() -> None:
+    for name, place in SUBCOMMANDS.items():
+        if not place.function:
+            words = [name, "--help"]
+            done = CliRunner().invoke(application(name), words, prog_name="tamias")
+            assert place.help[:40] in done.output
