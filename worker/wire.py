@@ -107,6 +107,10 @@ class InputBatch(NamedTuple):
 
 _COUNTS: Final = struct.Struct("=xQQ")
 """Behind the kind: how many inputs, and how many bytes of keys."""
+_ONE_INPUT: Final = struct.Struct("=cQQQQQ")
+"""The same with the columns, if there is one input: who waits for one wants it soon."""
+_ONE_RECORD: Final = struct.Struct("=cQQQQ")
+"""What is in front of a record that is alone: kind, 1, shard, sequence and length."""
 _WORD: Final = 8
 
 
@@ -117,19 +121,33 @@ def pack_inputs(
     rejections: dict[int, dict[str, Any]] | None = None,
 ) -> bytes:
     """An `I` message. The three sequences run in parallel."""
+    tail = pack_json(rejections) if rejections else b""
+    if len(offsets) == 1:
+        key, payload = keys[0], payloads[0]
+        sizes = len(key), len(payload)
+        return _ONE_INPUT.pack(INPUTS, 1, sizes[0], offsets[0], *sizes) + key + payload + tail
     columns = array("Q", offsets)
     columns.extend(map(len, keys))
     columns.extend(map(len, payloads))
     all_keys = b"".join(keys)
     head = bytearray(_COUNTS.pack(len(offsets), len(all_keys)))
     head[:1] = INPUTS
-    tail = pack_json(rejections) if rejections else b""
     return b"".join((head, columns, all_keys, *payloads, tail))
 
 
 def unpack_inputs(message: bytes) -> InputBatch:
     """Inverse of `pack_inputs`."""
     count, key_bytes = _COUNTS.unpack_from(message)
+    if count == 1:
+        *_, offset, key_bytes, size = _ONE_INPUT.unpack_from(message)
+        start = _ONE_INPUT.size + key_bytes
+        end = start + size
+        return InputBatch(
+            [offset],
+            [message[_ONE_INPUT.size : start]],
+            [message[start:end]],
+            _rejections(message[end:]),
+        )
     first_key = _COUNTS.size + 3 * count * _WORD
     numbers = array("Q", message[_COUNTS.size : first_key])
     offsets = numbers[:count].tolist()
@@ -138,14 +156,13 @@ def unpack_inputs(message: bytes) -> InputBatch:
     payload_ends = list(accumulate(numbers[2 * count :], initial=first_payload))
     keys = [message[start:end] for start, end in pairwise(key_ends)]
     payloads = [message[start:end] for start, end in pairwise(payload_ends)]
-    tail = message[payload_ends[-1] :]
-    rejections = json.loads(tail) if tail else {}
-    return InputBatch(
-        offsets,
-        keys,
-        payloads,
-        {int(offset): rejection for offset, rejection in rejections.items()},
-    )
+    return InputBatch(offsets, keys, payloads, _rejections(message[payload_ends[-1] :]))
+
+
+def _rejections(tail: bytes) -> dict[int, dict[str, Any]]:
+    if not tail:
+        return {}
+    return {int(offset): rejection for offset, rejection in json.loads(tail).items()}
 
 
 def pack_due(numbers: Sequence[int], keys: Sequence[bytes]) -> bytes:
@@ -161,6 +178,9 @@ def unpack_due(message: bytes) -> tuple[list[int], list[bytes]]:
 
 def pack_done(records: Sequence[tuple[int, int, bytes]], kind: bytes = DONE) -> bytes:
     """A `D` (or `O`) message from `(shard, sequence, encoded outbox record)` triples."""
+    if len(records) == 1:
+        shard, sequence, record = records[0]
+        return _ONE_RECORD.pack(kind, 1, shard, sequence, len(record)) + record
     places = array("Q", [len(records)])
     for shard, sequence, record in records:
         places.extend((shard, sequence, len(record)))
@@ -171,6 +191,9 @@ def unpack_done(message: bytes) -> list[tuple[int, int, memoryview]]:
     """Inverse of `pack_done`; the records are views into `message`."""
     view = memoryview(message)
     (count,) = array("Q", message[1 : 1 + _WORD])
+    if count == 1:
+        _, _, shard, sequence, length = _ONE_RECORD.unpack_from(message)
+        return [(shard, sequence, view[_ONE_RECORD.size : _ONE_RECORD.size + length])]
     end = 1 + _WORD * (1 + 3 * count)
     places = array("Q", message[1 + _WORD : end])
     records = []

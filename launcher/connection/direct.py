@@ -30,6 +30,7 @@ from ...worker.connection.frames import (
     send_frame,
     send_rest,
 )
+from .short_waits import ShortWaits
 from .transport import WorkerTransport
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class DirectTransport(WorkerTransport):
         """Descriptors of sockets from which can be read, as of the last `wait`."""
         self._others: list[int] = []
         """Other descriptors that are waited for."""
+        self._short_waits = ShortWaits()
         self._poll = select.poll()  # not epoll: it follows numbers of descriptors, which are reused
         self._listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         self._listener.setblocking(False)
@@ -92,16 +94,13 @@ class DirectTransport(WorkerTransport):
 
     # -- waiting ------------------------------------------------------------------------------
 
-    def wait(self, seconds: float, descriptors: list[int]) -> None:
-        """Wait until something can be read, one of `descriptors` included.
-
-        What has become ready is what `receive` reads.
-        """
+    def wait(self, seconds: float, descriptors: list[int], *, soon: bool = False) -> None:
+        """See `WorkerTransport`; what has become ready is what `receive` reads."""
         if descriptors != self._others:
             self._replace_others(descriptors)
         connections, listener = self._connections, self._listener.fileno()
         self._ready = ready = []
-        for descriptor, event in self._poll.poll(max(0, math.ceil(seconds * 1000))):
+        for descriptor, event in self._found(seconds, soon=soon):
             connection = connections.get(descriptor)
             if connection is not None:
                 if event & select.POLLOUT:
@@ -110,6 +109,18 @@ class DirectTransport(WorkerTransport):
                     ready.append(descriptor)
             elif descriptor == listener:
                 ready.append(descriptor)
+
+    def _found(self, seconds: float, *, soon: bool) -> list[tuple[int, int]]:
+        poll, waits = self._poll.poll, self._short_waits
+        found: list[tuple[int, int]] = []
+        if soon:
+            until = waits.begin()
+            while until and not (found := poll(0)) and waits.clock() < until:
+                pass
+        found = found or poll(max(0, math.ceil(seconds * 1000)))
+        if soon:
+            waits.end()
+        return found
 
     def _replace_others(self, descriptors: list[int]) -> None:
         for descriptor in self._others:

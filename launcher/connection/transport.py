@@ -27,8 +27,11 @@ STOP_SECONDS: Final = 10.0
 class WorkerTransport(Protocol):
     """Listens, sends and receives."""
 
-    def wait(self, seconds: float, descriptors: list[int]) -> None:
-        """Wait until something can be read, one of `descriptors` included."""
+    def wait(self, seconds: float, descriptors: list[int], *, soon: bool = False) -> None:
+        """Wait until something can be read, one of `descriptors` included.
+
+        `soon`: there is little that workers have, so it may come soon.
+        """
 
     def receive(self) -> Iterator[tuple[bytes, Received]]:
         """Give what was there after the last `wait`: identity and message; never waits.

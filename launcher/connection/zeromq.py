@@ -47,8 +47,9 @@ class ZeroMQTransport(WorkerTransport):
         self._others: list[int] = []
         """Other descriptors that are waited for."""
 
-    def wait(self, seconds: float, descriptors: list[int]) -> None:
-        """See `WorkerTransport`."""
+    def wait(self, seconds: float, descriptors: list[int], *, soon: bool = False) -> None:
+        """See `WorkerTransport`; ZeroMQ's thread has to be woken anyway."""
+        del soon
         if descriptors != self._others:
             for descriptor in self._others:
                 with suppress(KeyError):

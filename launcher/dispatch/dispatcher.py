@@ -49,6 +49,7 @@ WINDOW_BYTES = 64 << 20
 BATCH = 256
 QUEUED_WINDOWS = 4
 QUEUED_BYTES = 128 << 20
+FEW = 4
 
 
 class Dispatcher:
@@ -153,16 +154,9 @@ class Dispatcher:
             if self._last >= self._recovered_last:
                 self._recovered.clear()
             self.counters.recovered += len(known)
-        sizes = [0] * self.placement.shards
-        appends = self.placement.appends
-        for item in items:
-            shard = item.shard
-            appends[shard](item)
-            sizes[shard] += item.size
-        for queue, size in zip(self.placement.queues, sizes, strict=True):
-            queue.queued_bytes += size
+        size = self.placement.queue_items(items)
         if items:
-            self._mean = max(1, sum(sizes) // len(items))
+            self._mean = max(1, size // len(items))
         return known
 
     def drain(self) -> None:
@@ -425,6 +419,11 @@ class Dispatcher:
     def idle(self) -> bool:
         """Whether everything submitted is completed, and no owned run is queued or in flight."""
         return self.counters.submitted == self.counters.completed and not self.owned.known
+
+    @property
+    def has_few(self) -> bool:
+        """Whether something is in flight, but so little that its sender may be waiting for it."""
+        return 0 < sum([len(state.flight) for state in self._states]) <= FEW
 
     @property
     def quiet(self) -> bool:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .item import Item
 
 
+_FEW: Final = 8
+"""So few items are counted one by one, and not by shard."""
+
+
 class Placement:
     """The one owner of the place of every shard.
 
@@ -54,6 +58,23 @@ class Placement:
     def of(self, slot: Slot) -> list[int]:
         """The shards of a slot, ascending."""
         return [shard for shard, queue in enumerate(self.queues) if queue is slot]
+
+    def queue_items(self, items: Sequence[Item]) -> int:
+        """Put items into the queues of their shards; return how many bytes they have."""
+        if len(items) < _FEW:
+            for item in items:
+                self.appends[item.shard](item)
+                self.queues[item.shard].queued_bytes += item.size
+            return sum([item.size for item in items])
+        sizes = [0] * len(self.queues)
+        appends = self.appends
+        for item in items:
+            shard = item.shard
+            appends[shard](item)
+            sizes[shard] += item.size
+        for queue, size in zip(self.queues, sizes, strict=True):
+            queue.queued_bytes += size
+        return sum(sizes)
 
     def put(self, shard: int, slot: Slot) -> None:
         """Give a shard to a slot."""

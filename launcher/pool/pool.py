@@ -269,11 +269,13 @@ class Pool:
         self._report("running")
         while True:
             self.command_queue.turn(now)
-            self._reader.feed()
-            self._retries.turn()
-            if streams is not None:  # before the inputs that have them are sent
-                streams.announce(self._registry, self._transport)
-            self._workers.dispatch(now)
+            more = True
+            while more:
+                more = self._reader.feed()
+                self._retries.turn()
+                if streams is not None:  # before the inputs that have them are sent
+                    streams.announce(self._registry, self._transport)
+                self._workers.dispatch(now)
             if self._draining:
                 self._halt_workers()
             if self._failure is not None or self._at_end():
@@ -359,7 +361,7 @@ class Pool:
         descriptors = [self._mailbox.fileno(), *self.generations.descriptors()]
         if self._reader.starved and (arrival := self._source.fileno()) is not None:
             descriptors.append(arrival)
-        self._transport.wait(until - now, descriptors)
+        self._transport.wait(until - now, descriptors, soon=self.dispatcher.has_few)
 
     # -- commands -----------------------------------------------------------------------------
 

@@ -58,18 +58,23 @@ class Reader:
             return 0
         return self._dispatcher.wanted()
 
-    def feed(self) -> None:
-        """Read until the dispatcher wants no more, or none has arrived. Never waits."""
+    def feed(self) -> bool:
+        """Read until the dispatcher wants no more, or fewer have arrived. Never waits.
+
+        Returns whether there may be more: those that are read go to their workers before the source
+        is asked for them.
+        """
         source = self._source
         delivery = self._delivery
         self.starved = False
         while not source.exhausted and (wanted := self._wants()) > 0:
             source.receive()
             position = source.position
-            records = source.read(min(wanted, READ_AT_ONCE if position.offset else READ_FIRST))
+            most = min(wanted, READ_AT_ONCE if position.offset else READ_FIRST)
+            records = source.read(most)
             if not records:
                 self.starved = source.listens or not source.exhausted
-                return
+                return False
             if self._malformed == position.offset < self._malformed_limit:
                 self._malformed += check_beginning(records, self._malformed_limit, self._malformed)
             done = delivery.reading(position)
@@ -89,9 +94,12 @@ class Reader:
             self._dispatcher.submit(items)
             if self._dispatcher.moves.under_way:
                 break  # a moving shard waits for the next turn of the loop
+            if len(records) < most:
+                return True
         if source.listens:
             source.receive()
             self.starved = True
+        return False
 
 
 def check_beginning(records: list[Record], limit: int, before: int = 0) -> int:

@@ -91,6 +91,11 @@ class WorkerControl:
                     self._registry.remove(worker.assignment.slot)
 
     def _carry_out(self, instruction: Instruction, now: float) -> None:
+        if isinstance(instruction, SendItems):
+            receiver = self._registry.current(instruction.slot)
+            if receiver is not None:
+                self._transport.send(receiver.identity, pack_items(instruction.items))
+            return
         if isinstance(instruction, StartWorker):
             starter = self._generations[instruction.generation].starter
             self._registry.start(instruction, starter)
@@ -105,9 +110,7 @@ class WorkerControl:
         worker = self._registry.current(instruction.slot)
         if worker is None:
             return
-        if isinstance(instruction, SendItems):
-            self._transport.send(worker.identity, pack_items(instruction.items))
-        elif isinstance(instruction, ReleaseShard):
+        if isinstance(instruction, ReleaseShard):
             message = wire.pack(wire.RELEASE, {"shard": instruction.shard})
             self._transport.send(worker.identity, message)
         elif isinstance(instruction, TakeShard):

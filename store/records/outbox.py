@@ -39,6 +39,10 @@ _HEADER = struct.Struct("<2sBxIIIIII")
 _HEADER_3 = struct.Struct("<2sBxIIIII")
 _HEADER_2 = struct.Struct("<2sBxIIII")
 _HEADER_1 = struct.Struct("<2sBxII")
+_RUNS_AT = 4
+_BEGIN_2 = b"TO\2\0"
+_ONE_RUN = struct.Struct("<2sBxIIIIQIQ")
+"""A record of version 2 with one run, which has not failed, and one output; the output follows."""
 _pack_header = _HEADER.pack
 _pack_header_3 = _HEADER_3.pack
 _pack_header_2 = _HEADER_2.pack
@@ -110,6 +114,10 @@ def encode_outputs(
         suspended: those of `offsets` whose run waits.
         groups: the key group of each owned run among `offsets`.
     """
+    if len(offsets) == len(outputs) == 1 and not (failed or suspended or groups):
+        output = outputs[0]
+        head = (_MAGIC, 2, 1, 1, generation, 0, offsets[0], counts[0], len(output))
+        return _ONE_RUN.pack(*head) + output
     columns = [array("Q", offsets), array("I", counts), array("Q", map(len, outputs))]
     columns.append(array("Q", failed))
     if suspended or groups:
@@ -136,6 +144,11 @@ def decode_outputs(data: bytes | memoryview) -> Outputs:
         StoreCorruptError: `data` is not a record of a known version, or parts of it are missing.
     """
     view = memoryview(data)
+    if len(view) >= _ONE_RUN.size and view[:_RUNS_AT] == _BEGIN_2:
+        *_, runs, total, generation, failures, offset, count, length = _ONE_RUN.unpack_from(view)
+        blob = view[_ONE_RUN.size :]
+        if runs == total == count == 1 and not failures and length == len(blob):
+            return Outputs([offset], [1], [length], blob, generation)
     (runs, total, generation, failures, waiting, grouped), position = _decode_header(view)
     if len(view) < position + 12 * runs + 8 * (total + failures + waiting) + 4 * grouped:
         raise StoreCorruptError(_CUT_SHORT)

@@ -16,6 +16,7 @@ LONGEST: Final = 1 << 40
 """No message is longer: such a length is what something else has written to the stream."""
 
 _LENGTH: Final = struct.Struct("<Q")
+_FLAGS: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _COPIED: Final = 1 << 14
 """A message up to this size is copied behind its length: one buffer is sent faster than two."""
 
@@ -86,12 +87,11 @@ def send_frame(connection: socket.socket, message: bytes) -> memoryview | None:
         OSError: the connection has ended.
     """
     head = _LENGTH.pack(len(message))
-    flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
     try:
         if len(message) <= _COPIED:
-            sent = connection.send(head + message, flags)
+            sent = connection.send(head + message, _FLAGS)
         else:
-            sent = connection.sendmsg((head, message), (), flags)
+            sent = connection.sendmsg((head, message), (), _FLAGS)
     except BlockingIOError:
         sent = 0
     if sent == len(head) + len(message):
@@ -107,7 +107,7 @@ def frame(message: bytes) -> memoryview:
 def send_rest(connection: socket.socket, rest: memoryview) -> memoryview | None:
     """Do what `send_frame` does with what it has returned."""
     try:
-        sent = connection.send(rest, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        sent = connection.send(rest, _FLAGS)
     except BlockingIOError:
         return rest
     return None if sent == len(rest) else rest[sent:]

@@ -212,7 +212,11 @@ class Engine:
             if not exhausted:
                 break
             self._batches.popleft()
-        self.commit_ended()
+        self._beacon.name_none()
+        self._group.flush()
+        # What follows no output has to wait for.
+        self._lanes.drop_idle(self._group.committed)
+        self.metrics.measures.take_times()
         return bool(self._batches)
 
     def _run(
@@ -267,7 +271,7 @@ class Engine:
         decode, clock, is_async = self._decode, time.monotonic_ns, action.is_async
         call = self._driver.starter(action) if is_async else action.fn
         limit, here, measures = round(until * SECOND), self._here, self.metrics.measures
-        times, executed = measures.plain_times(action.name), 0
+        times, executed = measures.plain_times(action.name), measures.untaken
         exhausted, (traced, slow) = True, traced_runs(self.tracer)
         unshared = of_memory = of_fields = 0  # how many references there are to them
         for offset, key, payload in inputs:
@@ -344,7 +348,7 @@ class Engine:
             if ended > limit or executed == MOST_TIMES:
                 exhausted = False
                 break
-        measures.take_plain_times(action.name, executed)
+        measures.untaken = executed
         return exhausted
 
     def _start(
@@ -384,12 +388,6 @@ class Engine:
             self._end_callback(lane)
         except BaseException as error:  # noqa: BLE001 (not the user's: those are caught before)
             self._group.fail(error)
-
-    def commit_ended(self) -> None:
-        """Commit the runs that have ended since the last call."""
-        self._beacon.name_none()
-        self._group.flush()
-        self._lanes.drop_idle(self._group.committed)
 
     def _end_callback(self, lane: Lane) -> None:
         """End a callback of the loop that has continued a run of this lane."""

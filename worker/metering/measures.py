@@ -119,6 +119,7 @@ class Measures:
         dead_letters: by cause.
         unwritten: by kind of file, records that could not be written, and are lost.
         user_time: how long the agent's code was executed.
+        untaken: how many words of `plain_times` are to be taken.
     """
 
     def __init__(self, actions: Iterable[str], cells: Cells = PRIVATE) -> None:
@@ -133,6 +134,8 @@ class Measures:
         self.user_time = UserTime(cells)
         self._set_aside = SharedCounts(cells, "dead_letters")
         self._plain: dict[str, Cell] = {}
+        self._plain_name = ""
+        self.untaken = 0
         self._lock = threading.Lock()
         self._models = BoundedNames(_MOST_MODELS)
         self._counts: dict[str, dict[str, int]] = {}
@@ -154,9 +157,18 @@ class Measures:
 
         It has `MOST_TIMES` words. What is there counts if the worker is killed.
         """
+        if name != self._plain_name:
+            self.take_times()
+            self._plain_name = name
         if name not in self._plain:
             self._plain[name] = self._cells.reserve("plain_ns", name, words=MOST_TIMES)
         return self._plain[name]
+
+    def take_times(self) -> None:
+        """Count the executions that are `untaken`, of the action that `plain_times` named last."""
+        if self.untaken:
+            self.take_plain_times(self._plain_name, self.untaken)
+            self.untaken = 0
 
     def take_plain_times(self, name: str, number: int) -> None:
         """Count the executions that are in the first words of `plain_times`: no error was one."""

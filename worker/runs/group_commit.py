@@ -311,13 +311,13 @@ class GroupCommit:
             for _, batch, _ in batches:
                 for _, change in batch.sets:
                     change.forget()
-            if self.on_commit is not None:
-                written = sum(batch.size() for _, batch, _ in batches)
-                self.on_commit(runs, len(batches), written, seconds)
             if records:
                 reach("send.before")
                 self._send(pack_done(records))
                 reach("send.after")
+            if self.on_commit is not None:
+                written = sum(batch.size() for _, batch, _ in batches)
+                self.on_commit(runs, len(batches), written, seconds)
             for callback, argument in waiters:
                 callback(argument)
             if self.on_waiting is not None:

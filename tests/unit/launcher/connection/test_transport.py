@@ -13,6 +13,7 @@ import pytest
 import zmq
 
 from tamias.launcher.connection.listening import listen, new_address
+from tamias.launcher.connection.short_waits import LEAST
 from tamias.worker.connection.connecting import make_connection
 from tamias.worker.connection.direct import socket_name
 from tamias.worker.connection.frames import NoMessageError, frame
@@ -99,6 +100,24 @@ def test_each_message_comes_with_the_identity_of_its_sender(pool: Pool) -> None:
     for identity in identities:
         pool.transport.send(identity, identity)
     assert [pool.read(worker, 1) for worker in workers] == [[each] for each in identities]
+
+
+def test_what_comes_soon_comes_and_what_does_not_is_waited_for(pool: Pool) -> None:
+    worker = pool.worker(IDENTITY)
+    worker.send(b"ready")
+    assert pool.received(1) == [(IDENTITY, b"ready")]
+    for number in range(3 * LEAST):
+        worker.send(b"%d" % number)
+        found: list[object] = []
+        while not found:
+            pool.transport.wait(SECONDS, [], soon=True)
+            found = [message for _, message in pool.transport.receive()]
+        assert found == [b"%d" % number]
+    for _ in range(2):
+        began = time.monotonic()
+        pool.transport.wait(0.05, [], soon=True)
+        assert time.monotonic() - began >= 0.05
+        assert list(pool.transport.receive()) == []
 
 
 @pytest.mark.parametrize("transport", ["direct", "zeromq"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.dispatch.pool import Pool, item
-from tamias.launcher.dispatch.dispatcher import Dispatcher
+from tamias.launcher.dispatch.dispatcher import FEW, Dispatcher
 from tamias.launcher.dispatch.instructions import SendItems, StartWorker
 from tamias.launcher.dispatch.slot import Phase
 
@@ -105,6 +105,18 @@ def test_a_completion_counts_once() -> None:
     assert not pool.dispatcher.idle
     assert pool.complete(2) == [2]
     assert pool.dispatcher.idle
+
+
+def test_few_are_in_flight_while_a_sender_may_wait_for_each() -> None:
+    pool = Pool(slots=2)
+    assert not pool.dispatcher.has_few
+    pool.dispatcher.submit([item(number, shard=number % 2) for number in range(FEW)])
+    assert not pool.dispatcher.has_few
+    pool.tick()
+    assert pool.dispatcher.has_few
+    pool.dispatcher.submit([item(FEW)])
+    pool.tick()
+    assert not pool.dispatcher.has_few
 
 
 def test_an_item_that_comes_condemned_is_sent_like_any_other() -> None:

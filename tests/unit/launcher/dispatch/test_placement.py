@@ -46,6 +46,18 @@ def test_an_input_waits_where_its_shard_is_now() -> None:
     assert [item.offset for item in slots[2].queue] == [1]
 
 
+@given(count=st.integers(0, 20))
+def test_items_and_their_bytes_are_in_the_queues_of_their_shards(count: int) -> None:
+    slots = _slots(2)
+    placement = Placement(3, slots)
+    items = [Item(offset, b"k", bytes(offset), offset % 3) for offset in range(count)]
+    assert placement.queue_items(items) == sum(range(count))
+    for slot, shards in zip(slots, ({0, 2}, {1}), strict=True):
+        expected = [offset for offset in range(count) if offset % 3 in shards]
+        assert [item.offset for item in slot.queue] == expected
+        assert slot.queued_bytes == sum(expected)
+
+
 @given(owners=OWNERS, slots=SLOTS)
 def test_all_get_the_same_but_for_one_and_no_shard_moves_without_need(
     owners: list[int], slots: list[int]

@@ -59,6 +59,23 @@ class TestOutputs:
         assert (offset, bytes(small), len(large)) == (7, b"small", len(huge))
         assert large.obj is data
 
+    def test_a_record_with_one_output_has_the_form_of_all(self) -> None:
+        record = encode_outputs([258], [1], [b"abc"], 3)
+        columns = "02010000 00000000 01000000 03000000 00000000"
+        assert record == bytes.fromhex(
+            f"544f0200 01000000 01000000 03000000 00000000 {columns} 616263"
+        )
+        one = decode_outputs(record)
+        assert (one.offsets, one.counts, one.lengths, bytes(one.blob)) == ([258], [1], [3], b"abc")
+        assert (one.generation, one.failed) == (3, [])
+        for cut in range(len(record)):
+            with pytest.raises(StoreCorruptError):
+                decode_outputs(record[:cut])
+        with pytest.raises(StoreCorruptError):
+            decode_outputs(record + b"d")
+        failed = encode_outputs([258], [1], [b"abc"], 3, failed=[258])
+        assert decode_outputs(failed).failed == [258]
+
     def test_the_form_never_changes(self) -> None:
         columns = (
             "01000000 00000000 02010000 00000000"

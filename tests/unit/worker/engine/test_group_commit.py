@@ -97,6 +97,16 @@ async def test_outputs_first_then_those_who_waited(tmp_path: Path, *, threaded: 
     group.close()
 
 
+@on_loop
+async def test_nothing_is_counted_before_the_outputs_are_sent(tmp_path: Path) -> None:
+    group = Group(tmp_path, threaded=False)
+    group.commit.on_commit = lambda *counts: group.log.append(counts[:2])
+    group.end_run(0, 7)
+    group.commit.flush()
+    assert group.log == [(0, 1, [7]), (1, 1)]
+    group.close()
+
+
 @pytest.mark.parametrize("threaded", [False, True])
 @on_loop
 async def test_who_has_waited_may_cause_the_next_group(tmp_path: Path, *, threaded: bool) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tamias.launcher.heartbeats.killed_worker import completed, read_counts
 from tamias.worker.metering.cells import NUMBER, Cell, Cells, SharedCounts, read_cells
-from tamias.worker.metering.measures import MOST_TIMES
+from tamias.worker.metering.measures import MOST_TIMES, Measures
 from tamias.worker.metrics import WorkerMetrics
 
 if TYPE_CHECKING:
@@ -96,6 +96,21 @@ def test_a_file_that_was_tampered_with_does_no_harm(content: bytes, place: int) 
         read_counts(path)
         path.write_bytes(content)
         assert read_counts(path) is None
+
+
+def test_times_that_are_not_taken_yet_are_those_of_one_action() -> None:
+    measures = Measures(["a", "b"])
+    measures.plain_times("a").words[0] = 1000
+    measures.untaken = 1
+    assert measures.plain_times("a").words[0] == 1000
+    assert measures.executed == {"a": 0, "b": 0}
+    measures.plain_times("b").words[0] = 2000
+    assert (measures.executed, measures.untaken) == ({"a": 1, "b": 0}, 0)
+    measures.untaken = 1
+    measures.take_times()
+    measures.take_times()
+    assert measures.executed == {"a": 1, "b": 1}
+    assert measures.durations["b"].total == 2000
 
 
 def test_all_that_a_worker_reports_is_in_its_file(tmp_path: Path) -> None:
