@@ -39,12 +39,15 @@ class LimitedCall(ABC):
         function: by whose name, together with `arguments`, the call is recognised in a replay.
         arguments: plain data.
         failed_attempts: how often it has failed before it had an answer, once it has one.
+        is_repeatable: whether an attempt was made in this process alone, and another one would have
+            the same result: then nothing waits for its record, and a crash may have it repeated.
     """
 
     routes: tuple[Route, ...]
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     failed_attempts: int = 0
+    is_repeatable: bool = False
     entity: str = CALL
     """What traces call it: an entity type."""
 

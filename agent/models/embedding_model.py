@@ -58,7 +58,13 @@ class EmbeddingResult(Generic[V]):
 
 @public
 class BaseEmbeddingModelConnection(Resource, ABC):
-    """The way to a service that has embedding models."""
+    """The way to a service that has embedding models.
+
+    Vectors that are computed in this process, always the same, may have `is_repeatable`: their
+    record is part of the next commit, which nothing waits for.
+    """
+
+    is_repeatable: ClassVar[bool] = False
 
     @classmethod
     def resource_type(cls) -> ResourceType:
@@ -131,11 +137,15 @@ class EmbeddingCall(ResourceCall):
 
     async def perform(self, route: int) -> Vectors:  # noqa: ARG002 (there is one)
         """Ask the connection."""
-        return await self._setup.embedding_connection().aembed(self._text, **self._kwargs)
+        connection = self._setup.embedding_connection()
+        self.is_repeatable = connection.is_repeatable
+        return await connection.aembed(self._text, **self._kwargs)
 
     def perform_now(self, route: int) -> Vectors:  # noqa: ARG002 (there is one)
         """Ask the connection; blocks."""
-        return self._setup.embedding_connection().embed(self._text, **self._kwargs)
+        connection = self._setup.embedding_connection()
+        self.is_repeatable = connection.is_repeatable
+        return connection.embed(self._text, **self._kwargs)
 
 
 class MeasuredEmbeddingCall(EmbeddingCall):

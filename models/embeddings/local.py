@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
@@ -18,7 +18,7 @@ from ...agent.models.embedding_model import (
 from ...agent.naming.public import public
 from ...agent.waiting.threads import call_in_thread
 from ..shared.arguments import check_arguments
-from .static_table import BUNDLED, StaticTable, import_packages
+from .static_table import BUNDLED, StaticTable, import_packages, loaded, preload
 
 __all__ = ["LocalEmbeddingModelConnection", "LocalEmbeddingModelSetup"]
 
@@ -34,6 +34,8 @@ class LocalEmbeddingModelConnection(BaseEmbeddingModelConnection):
     dimensions), or a folder that model2vec has saved. It is mapped into memory at its first use;
     workers share it.
     """
+
+    is_repeatable: ClassVar[bool] = True
 
     _tables: dict[str, StaticTable] = PrivateAttr(default_factory=dict)
     _lock: Any = PrivateAttr(default_factory=Lock)
@@ -81,7 +83,7 @@ class LocalEmbeddingModelConnection(BaseEmbeddingModelConnection):
         """The awaitable form of `embed`: in a thread, if it takes more than a moment."""
         texts = [text] if isinstance(text, str) else text
         is_short = sum(map(len, texts)) + 100 * len(texts) <= _SHORT
-        if is_short and kwargs.get("model", BUNDLED) in self._tables:
+        if is_short and self._is_loaded(kwargs.get("model", BUNDLED)):
             return self.embed(text, **kwargs)
         return await call_in_thread(partial(self.embed, text, **kwargs))
 
@@ -89,8 +91,11 @@ class LocalEmbeddingModelConnection(BaseEmbeddingModelConnection):
         with self._lock:
             table = self._tables.get(model)
             if table is None:
-                table = self._tables[model] = StaticTable(model)
+                table = self._tables[model] = loaded(model) or StaticTable(model)
             return table
+
+    def _is_loaded(self, model: str) -> bool:
+        return model in self._tables or loaded(model) is not None
 
     def close(self) -> None:
         """Unmap the models."""
@@ -111,8 +116,9 @@ class LocalEmbeddingModelSetup(BaseEmbeddingModelSetup):
 
     @classmethod
     def preload(cls, arguments: Mapping[str, Any]) -> None:
-        """Check the arguments."""
+        """Map the model, so that workers share it, and check the arguments."""
         check_arguments(cls, arguments)
+        preload(arguments.get("model", BUNDLED))
 
     @property
     def model_kwargs(self) -> dict[str, Any]:

@@ -11,12 +11,14 @@ a folder with ``model.safetensors`` and ``tokenizer.json``, as model2vec saves i
 from __future__ import annotations
 
 import json
+import math
 import mmap
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ...agent.errors import AgentDefinitionError, MissingExtraError
+from ...agent.errors import AgentDefinitionError, MissingExtraError, TamiasError
 from ..shared.extras import import_sdk
 
 if TYPE_CHECKING:
@@ -27,13 +29,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["BUNDLED", "StaticTable", "import_packages"]
+__all__ = ["BUNDLED", "StaticTable", "import_packages", "loaded", "preload"]
 
 BUNDLED = "wordllama"
 """The name of the model that comes with the extra ``embeddings``."""
 
 _TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "|i1", "I32": "<i4", "I64": "<i8"}
 _MAX_HEADER = 1 << 20
+_PRELOADED: Final[dict[str, StaticTable]] = {}
 
 
 def import_packages() -> Any:
@@ -44,6 +47,22 @@ def import_packages() -> Any:
     """
     import_sdk("numpy", "embeddings")
     return import_sdk("tokenizers", "embeddings")
+
+
+def preload(model: str) -> None:
+    """Map a model for the processes that are forked from this one, if it can be used.
+
+    Its vocabulary takes a tenth of a second to read, and more memory than all else of a worker's
+    own. If it cannot be used, its first use says so.
+    """
+    if model not in _PRELOADED:
+        with suppress(TamiasError):
+            _PRELOADED[model] = StaticTable(model)
+
+
+def loaded(model: str) -> StaticTable | None:
+    """A model that was preloaded, None if it was not."""
+    return _PRELOADED.get(model)
 
 
 class StaticTable:
@@ -95,13 +114,16 @@ class StaticTable:
             if not len(tokens):
                 continue
             places = tokens if self._mapping is None else self._mapping[tokens]
-            found = self._embeddings[places, :dimensions].astype(np.float32)
+            found = self._embeddings[places]
+            if dimensions < found.shape[1]:
+                found = found[:, :dimensions]
             if self._weights is not None:
-                found *= self._weights[tokens, None].astype(np.float32)
-            vectors[row] = found.mean(axis=0)
-        if normalize:
-            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors /= np.where(lengths == 0, 1, lengths)
+                found = found * self._weights[tokens, None].astype(np.float32)
+            vector = vectors[row]
+            np.add.reduce(found, axis=0, dtype=np.float32, out=vector)
+            length = math.sqrt(float(vector @ vector)) if normalize else len(tokens)
+            if length:
+                vector /= np.float32(length)
         return vectors
 
     def _tokens(self, text: str) -> NDArray[np.int64]:

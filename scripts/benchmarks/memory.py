@@ -16,7 +16,7 @@ import os
 import statistics
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from memory_texts import Embedding, short_texts  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+import tamias  # noqa: E402
 from tamias.launcher.delivery.checkpointed import CheckpointedDelivery  # noqa: E402
 from tamias.launcher.jobs.agent_spec import AgentSpec  # noqa: E402
 from tamias.launcher.jobs.job import Job  # noqa: E402
@@ -126,9 +127,13 @@ def recall(found: list[list[int]], exact: list[list[int]]) -> float:
 
 
 def ours(
-    texts: list[str], queries: list[str], *, shared: bool
-) -> tuple[Searched, list[Any], float]:
-    """Measure a set of one key, or a shared one; recall is filled in by the caller."""
+    texts: list[str], queries: list[str], embed: Any, *, shared: bool
+) -> tuple[list[tuple[Searched, list[Any]]], float]:
+    """Measure a set of one key, or a shared one; recall is filled in by the caller.
+
+    Returns the lines with what was found: of searches of an action, and of searches of this process
+    by `open_memory`, which put nothing on record. And bytes on disk of an item.
+    """
     with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
         pool = Pool(Path(folder), workers=1)
         keys = WRITERS if shared else 1
@@ -138,10 +143,19 @@ def ours(
         key = "key-0"
         found = pool.run([{"key": key, "value": search}])[0]
         size = pool.size() / len(texts)
+        with tamias.open_memory(pool.state) as memory:
+            reader = (
+                memory.get_shared_memory_set("notes")
+                if shared
+                else memory.get_memory_set(key, "notes")
+            )
+            read = peers.searches(
+                queries, lambda text: reader.search(vector=embed([text])[0], limit=10)
+            )
     wall, cpu = found["wall"][WARM:], found["cpu"][WARM:]
     line = Searched(
         len(texts),
-        "tamias, shared set" if shared else "tamias, a key's set",
+        "tamias, shared set, in an action" if shared else "tamias, a key's set, in an action",
         len(texts) / adding,
         percentile(wall, 0.5),
         percentile(wall, 0.99),
@@ -149,7 +163,16 @@ def ours(
         0.0,
         adding + sum(found["wall"]),
     )
-    return line, found["found"], size
+    inside = replace(
+        line,
+        name="tamias, by open_memory",
+        p50=percentile(read.wall[WARM:], 0.5),
+        p99=percentile(read.wall[WARM:], 0.99),
+        cpu=percentile(read.cpu[WARM:], 0.5),
+        end_to_end=adding + sum(read.wall),
+    )
+    numbers = [[int(item.id) for item in items] for items in read.found]
+    return [(line, found["found"]), (inside, numbers)], size
 
 
 def peers_of(texts: list[str], queries: list[str], embed: Any) -> list[peers.Measured]:
@@ -170,10 +193,10 @@ def searched(size: int, texts: list[str], embed: Any) -> tuple[list[Searched], f
     """All lines for sets of a size, and bytes on disk for each of our items."""
     items, queries = texts[:size], texts[-QUERIES - WARM :]
     shared = size >= 100_000
-    mine, found, on_disk = ours(items, queries, shared=shared)
+    mine, on_disk = ours(items, queries, embed, shared=shared)
     others = peers_of(items, queries, embed)
     exact = others[0].found
-    lines = [Searched(**{**asdict(mine), "recall": recall(found, exact)})]
+    lines = [replace(line, recall=recall(found, exact)) for line, found in mine]
     lines += [
         Searched(
             size,
@@ -270,7 +293,7 @@ def main() -> int:
 
 def problems(size: int, lines: list[Searched]) -> Iterator[str]:
     """Goals that were missed for sets of a size."""
-    mine, *others = [line for line in lines if line.items == size]
+    mine, _, *others = [line for line in lines if line.items == size]
     if mine.recall < 0.99:
         yield f"{size:,} items: recall {mine.recall}"
     # CPU time, because the wall's is that of all that runs on the machine.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -154,12 +156,26 @@ class Measured:
             batch = texts[first : first + BATCH]
             peer.add(first, batch, embed(batch))
         self.adding = time.perf_counter() - began
-        self.found: list[list[int]] = []
-        self.wall: list[float] = []
-        self.cpu: list[float] = []
-        for query in queries:
-            wall, cpu = time.perf_counter(), time.process_time()
-            self.found.append(peer.search(embed([query])[0]))
-            self.cpu.append(time.process_time() - cpu)
-            self.wall.append(time.perf_counter() - wall)
+        self.found, self.wall, self.cpu = searches(
+            queries, lambda text: peer.search(embed([text])[0])
+        )
         peer.close()
+
+
+class Searches(NamedTuple):
+    """What was found, and how long each search has taken, in seconds."""
+
+    found: list[Any]
+    wall: list[float]
+    cpu: list[float]
+
+
+def searches(queries: list[str], search: Callable[[str], Any]) -> Searches:
+    """Make searches, one after the other."""
+    made = Searches([], [], [])
+    for query in queries:
+        wall, cpu = time.perf_counter(), time.process_time()
+        made.found.append(search(query))
+        made.cpu.append(time.process_time() - cpu)
+        made.wall.append(time.perf_counter() - wall)
+    return made

@@ -246,7 +246,7 @@ class StoredPart:
         if filters:
             self.segments(filters)
         bitmaps = dict(self._chunks)
-        for first, rows in self._stored.all_rows(len(bitmaps)):
+        for first, rows in self._stored.all_rows(list(bitmaps)):
             if rows.dims != dims or first not in bitmaps:
                 continue
             self._rows[first] = rows

@@ -14,7 +14,7 @@ from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
 from ..records.due_keys import due_of
 from .changes import SetName
-from .index.kept_rows import KeptRows, Rows
+from .index.kept_rows import KeptChunks, KeptRows, Rows
 from .index.postings import ChunkLists, number_at
 from .index.vector_chunk import BrokenChunkError, decode_rows, halves_in_piece
 from .records import (
@@ -64,6 +64,10 @@ _PIECES: Final = 5
 _MOST_CHECKED: Final = 1 << 16
 _LOOSE: Final = KeptRows(16 << 20)
 """Vectors of tails, by environment and address; a tail of 256 dimensions has 64 KiB in the mean."""
+_CHUNKS: Final = KeptChunks(16 << 20)
+"""Vectors of chunks of sets that are not large, by environment, address and first number."""
+_NOT_LARGE: Final = 4
+"""So many of such sets are kept at least."""
 _NOT_SHOWN: Final = (b"p", b"g")
 """The first bytes of keys that may need the user's classes to be read."""
 _PLAIN: Final = 200
@@ -252,23 +256,46 @@ class StoredSet:
         pieces = self._required().pieces(SMALL, first)
         return self._checked(decode_rows, SMALL, first, pieces) if pieces else None
 
-    def all_rows(self, likely: int) -> Iterator[tuple[int, VectorRows]]:
+    def all_rows(self, firsts: Sequence[int]) -> Iterator[tuple[int, VectorRows]]:
         """Yield the first number and the vectors of each chunk that has some, as `rows` does.
 
-        It is quick if `likely` is how many chunks there are.
+        It is quick if `firsts` are the first numbers of all chunks.
         """
-        if self._records is not None:
-            floor = self._counted().floor
-            for first, pieces in self._records.all_pieces(SMALL, floor, likely * _PIECES):
-                yield first, self._checked(decode_rows, SMALL, first, pieces)
+        if self._records is None or not firsts:
+            return
+        kept = None if self._source is None else self._kept_rows(firsts)
+        if kept is not None:
+            yield from zip(firsts, kept, strict=True)
+            return
+        state = self._counted()
+        found = self._records.all_pieces(SMALL, state.floor, len(firsts) * _PIECES)
+        for first, pieces in found:
+            rows = self._checked(decode_rows, SMALL, first, pieces)
+            if self._source is not None and _is_kept(rows.dims * state.totals.vectors):
+                name = self._source, self._records.address, first
+                _CHUNKS.offer(name, _version(pieces[0]), rows)
+            yield first, rows
+
+    def _kept_rows(self, firsts: Sequence[int]) -> list[VectorRows] | None:
+        """The vectors of chunks, None unless those of all are kept; a chunk is never changed."""
+        records, source, found = self._required(), self._source, []
+        for first in firsts:
+            head = records.piece(SMALL, first, 0)
+            if head is None:
+                return None
+            rows = _CHUNKS.get((source, records.address, first), _version(head))
+            if rows is None:
+                return None
+            found.append(rows)
+        return found
 
     def halves(self, first: int, rows: VectorRows, picked: Iterable[int]) -> list[bytes]:
         """Some vectors of a chunk, in float16. Raises StoreCorruptError."""
         size = 2 * rows.dims
         in_piece = halves_in_piece(rows.dims)
-        found = []
+        piece_of, found = self._required().piece, []
         for row in picked:
-            piece = self._required().piece(HALVES, first, 1 + row // in_piece) or b""
+            piece = piece_of(HALVES, first, 1 + row // in_piece) or b""
             start = row % in_piece * size
             half = bytes(piece[start : start + size])
             if len(half) != size:
@@ -359,6 +386,17 @@ class StoredSet:
 def forget_checks() -> None:
     """Have all checksums compared again when chunks are read."""
     _CHECKED.clear()
+    _CHUNKS.clear()
+
+
+def _is_kept(size: int) -> bool:
+    """Whether the vectors of a set that has so many bytes of them are kept."""
+    return size <= _CHUNKS.most // _NOT_LARGE
+
+
+def _version(head: Buffer) -> bytes:
+    """What tells a chunk from another one that had its place: its counts and its checksum."""
+    return bytes(head[:_SUM_BEFORE])
 
 
 def set_label(name: SetName) -> str:

@@ -155,14 +155,19 @@ class _Search:
     def _may_be_found(self, place: _Place) -> bool:
         known = self._findable.get(place)
         if known is None:
-            part, number = place
-            expires = self._parts[part].expiry(number)
+            expires = self._expiry(place)
             known = expires is not None and not 0.0 < expires <= self._query.now
             if known and self._query.filters:
                 item = self._item(place)
                 known = item is not None and fits(item, self._query.filters)
             self._findable[place] = known
         return known
+
+    def _expiry(self, place: _Place) -> float | None:
+        if self._is_joined:  # of two orders, most will not be shown
+            return self._parts[place[0]].expiry(place[1])
+        item = self._item(place)
+        return None if item is None else item.expires
 
     def _head(self, place: _Place) -> ItemHead:
         head = self._parts[place[0]].head(place[1])

@@ -185,14 +185,18 @@ class WorkerContext(RunnerContext):
             return call.replay(recorded)
         if call.is_new and call.log.replaying:
             raise call.log.divergence(call.name, call.identity)
-        record = self._engine.recorder.record_call_now
+        recorder = self._engine.recorder
         while True:
             if call.next_moment > clock.now():
                 raise SuspendRun(call.next_moment)
             try:
                 result = self._attempt(call, options)
-                count = None if call.admission is None else partial(call.count, result)
-                record(self.run, call.log, call.outcome(result), count)
+                outcome = call.outcome(result)
+                if call.is_repeatable:
+                    recorder.record_soon(self.run, call.log, outcome)
+                else:
+                    count = None if call.admission is None else partial(call.count, result)
+                    recorder.record_call_now(self.run, call.log, outcome, count)
             finally:
                 call.leave()
             if call.record is not None:
@@ -239,14 +243,18 @@ class WorkerContext(RunnerContext):
             return call.replay(recorded)
         if call.is_new and call.log.replaying:
             await self._wait_for_siblings(call)
-        record = self._engine.recorder.record_call
+        recorder = self._engine.recorder
         while True:
             if call.next_moment > clock.now():
                 await self._wait_until(call.next_moment)
             try:
                 result = await self._attempt_async(call, options)
-                count = None if call.admission is None else partial(call.count, result)
-                await record(self.run, call.log, call.outcome(result), count)
+                outcome = call.outcome(result)
+                if call.is_repeatable and not recorder.is_overdue:
+                    recorder.record_soon(self.run, call.log, outcome)
+                else:
+                    count = None if call.admission is None else partial(call.count, result)
+                    await recorder.record_call(self.run, call.log, outcome, count)
             finally:
                 call.leave()
             if call.record is not None:

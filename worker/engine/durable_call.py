@@ -197,6 +197,17 @@ class DurableCall:
             return known.is_async
         return isinstance(function, LimitedCall) or inspect.iscoroutinefunction(function)
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether nothing has to wait for the record of the attempt that has just been made."""
+        call = self._arguments[0]
+        return (
+            isinstance(call, LimitedCall)
+            and call.is_repeatable
+            and self._cause is None
+            and self.admission is None
+        )
+
     def begun(self) -> CallRecord | None:
         """The record to be made before an attempt: with a reconciler only."""
         if self._options.reconciler is None:

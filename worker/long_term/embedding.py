@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...agent.errors import MemorySetError, MissingExtraError
 from ...agent.resources.resource import ResourceType
+from ...store.sets.index.products import library
 from ...store.sets.index.vectors import is_there, pack_vector
 
 if TYPE_CHECKING:
@@ -113,6 +114,15 @@ class Embedder:
         if not any(packed):
             return b""  # of a text that says nothing to the model; words still find the item
         return packed
+
+
+def import_arithmetic() -> None:
+    """Import what vectors are compared with, as far as it is installed.
+
+    For the process that workers are forked from: it takes a tenth of a second.
+    """
+    if is_there():
+        library()
 
 
 def other_dimensions(name: str, found: int, wanted: int) -> MemorySetError:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 ALL: Final = 1 << 62
 """More items than there are."""
-_MANY: Final = 2_000
-"""Items from which on an awaited search is made in a thread."""
+_MANY: Final = 20_000
+"""Items from which on an awaited search is made in a thread: one of fewer takes the loop for a
+millisecond or two, and a thread for as long again when all cores have work."""
 
 
 class Reading(Protocol):

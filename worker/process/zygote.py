@@ -38,12 +38,14 @@ import setproctitle
 from ...agent.config.options import PoolOptions
 from ...agent.failures.error_json import error_to_json
 from ...agent.hooks import find_hooks
+from ...agent.resources.resource import ResourceType
 from ...store.crashpoints import reach
 from ..hooks import HOOK_GROUP, WorkerHook
 from ..importing.codebase import digests, own_files
 from ..importing.guard import importing_agent
 from ..importing.random_state import find_generators, renew_generators
 from ..importing.side_effects import ImportEffects, buffer_native_lines, flush_streams
+from ..long_term.embedding import import_arithmetic
 from ..tasks.stacks import stacks_in_log
 from .boot import Assignment, Boot
 from .output import label_output, log_to_output, settle_logging
@@ -121,6 +123,8 @@ class Zygote:
             with stacks_in_log(), importing_agent(self._boot.target):
                 plan = self._boot.compile()
                 plan.preload()
+                if plan.providers.get(ResourceType.EMBEDDING_MODEL):
+                    import_arithmetic()  # memory sets have vectors of such models alone
                 names = plan.config.get(PoolOptions.WORKER_HOOKS)
                 self._hooks = find_hooks(WorkerHook, HOOK_GROUP, names)
                 self._generators = find_generators()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ...agent.errors import StoreError
 from ...store.crashpoints import reach
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
     Waiter = tuple[Callable[[Any], None], Any]
     Records = list[tuple[int, int, bytes]]
+
+
+_SOON: Final = 0.005
+"""Seconds within which a loop comes to what is ready, unless something holds it."""
 
 
 class ChangedLane(Protocol):
@@ -177,6 +181,7 @@ class GroupCommit:
         """Called with the number of each shard where a commit has changed what waits, and with the
         owned runs that are over."""
         self._scheduled = False
+        self._scheduled_at = 0.0
         self._under_way: Future[None] | None = None
         self._broken: BaseException | None = None
         """The error after which no commit is made."""
@@ -207,7 +212,13 @@ class GroupCommit:
         """Flush as soon as the loop has run what is ready now."""
         if not self._scheduled and (self._writers or self._waiters):
             self._scheduled = True
+            self._scheduled_at = time.perf_counter()
             self._loop.call_soon(self._flush_scheduled)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the loop has not come to what was scheduled for some milliseconds."""
+        return self._scheduled and time.perf_counter() - self._scheduled_at > _SOON
 
     def _flush_scheduled(self) -> None:
         self._scheduled = False

@@ -129,6 +129,11 @@ class Recorder:
         else:
             asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether a commit waits for the loop, which one action has held for some milliseconds."""
+        return self._group.is_overdue
+
     def schedule(self) -> None:
         """Commit soon what was recorded."""
         self._group.schedule()

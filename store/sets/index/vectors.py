@@ -42,6 +42,8 @@ _SCORES: Final = 1 << 15
 """Scores that are kept before the best of them are picked; more than a chunk has."""
 _CERTAIN: Final = 1.9
 """Steps of rounding: see `Scan`."""
+_OF_A_GROUP: Final = 16
+"""Scores of which one is looked at when the best are picked."""
 _NOTHING: Final = -(2.0**100)
 """Less than any score, also of vectors that are not of unit length."""
 
@@ -162,6 +164,7 @@ class Scan:
         "_least",
         "_np",
         "_products",
+        "_room",
         "_scales",
         "_scores",
         "_starts",
@@ -171,9 +174,10 @@ class Scan:
         self._np = np = numpy()
         self._products = products(np, query)
         self._keep = keep
-        self._scores: Floats = np.empty(_SCORES, np.float32)
-        self._scales: Floats = np.empty(_SCORES, np.float32)
-        """One for each score; 0 for what must not be found."""
+        self._room: Floats | None = _spare.pop() if _spare else np.empty((2, _SCORES), np.float32)
+        self._scores: Floats = self._room[0]
+        self._scales: Floats = self._room[1]
+        """One for each score."""
         self._filled = 0
         self._starts: list[int] = []
         """Where the scores of chunks begin, of those that are not reduced yet."""
@@ -246,6 +250,7 @@ class Scan:
         self._reduce()
         np, unit, step = self._np, self._products.unit, self._products.step
         self._products.close()
+        self._leave_room()
         scores, scales, chunks, rows = self._best
         scores = scores * np.float32(unit)
         if sure is not None and sure < len(scores):
@@ -263,6 +268,11 @@ class Scan:
             found.append((score, name, row if picked is None else int(picked[row])))
         return found
 
+    def _leave_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and len(_spare) < _MOST_SPARE:
+            _spare.append(room)
+
     def _reduce(self) -> None:
         """Keep the best of all that has been scored."""
         np, keep, filled = self._np, self._keep, self._filled
@@ -270,7 +280,11 @@ class Scan:
             return
         scores, scales = self._scores[:filled], self._scales[:filled]
         np.multiply(scores, scales, out=scores)
-        at = np.flatnonzero(scores > self._least)
+        least = _nearly_least(np, scores, keep)
+        if least > self._least:
+            at = np.flatnonzero(scores >= least)
+        else:
+            at = np.flatnonzero(scores > self._least)
         if len(at) > keep:
             at = at[_first_best(np, scores[at], keep)]
         spans = np.searchsorted(self._starts, at, side="right") - 1
@@ -284,6 +298,25 @@ class Scan:
         self._best = together
         self._filled = 0
         self._starts.clear()
+
+
+_spare: list[Any] = []
+"""Where scans have kept their scores, for the next one; as many as there are at a time."""
+_MOST_SPARE: Final = 2
+
+
+def _nearly_least(np: Any, scores: Floats, keep: int) -> float:
+    """A score that so many have or exceed, and not many more; `_NOTHING` for few scores.
+
+    Each of the groups that the scores are dealt to has one that is its best. Of as many groups the
+    best are looked at, which is quicker than to order the scores.
+    """
+    groups = len(scores) // _OF_A_GROUP
+    if groups <= keep:
+        return _NOTHING
+    dealt = scores[: groups * _OF_A_GROUP].reshape(_OF_A_GROUP, groups)
+    best = np.fmax(np.fmax.reduce(dealt, axis=0), np.float32(_NOTHING))  # NaN: damaged
+    return float(np.partition(best, groups - keep)[groups - keep])
 
 
 def _first_best(np: Any, scores: Floats, keep: int) -> Any:

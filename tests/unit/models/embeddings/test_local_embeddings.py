@@ -24,6 +24,7 @@ from tamias import (
     action,
     run_agent,
 )
+from tamias.models.embeddings import static_table
 
 pytest.importorskip("tokenizers", reason="needs the extra `embeddings`")
 pytest.importorskip("numpy", reason="needs the extra `embeddings`")
@@ -159,3 +160,21 @@ def test_an_agent_uses_it_by_name(folder: Path) -> None:
         {"input#0": [1.0, 0.0]},
         {"input#1": [0.0, 1.0]},
     ]
+
+
+def test_a_setup_that_was_preloaded_shares_its_model(folder: Path) -> None:
+    LocalEmbeddingModelSetup.preload({"connection": "here", "model": str(folder)})
+    table = static_table.loaded(str(folder))
+    assert table is not None
+    (folder / "model.safetensors").unlink()  # it is not read again
+    connection = LocalEmbeddingModelConnection()
+    assert connection.embed("cat", model=str(folder)) == [1.0, 0.0]
+    connection.close()
+    assert static_table.loaded(str(folder)) is table
+    assert connection.embed("dog", model=str(folder)) == [0.0, 1.0]
+
+
+def test_a_model_that_cannot_be_preloaded_is_missed_at_its_first_use(tmp_path: Path) -> None:
+    LocalEmbeddingModelSetup.preload({"connection": "here", "model": str(tmp_path)})
+    with pytest.raises(AgentDefinitionError, match=r"There is no .*model.safetensors"):
+        LocalEmbeddingModelConnection().embed("cat", model=str(tmp_path))

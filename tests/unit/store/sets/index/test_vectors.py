@@ -144,6 +144,24 @@ def test_a_scan_of_more_than_it_holds_keeps_the_best_of_all() -> None:
     assert [score for score, _, _ in scan.best()] == pytest.approx([1, 1, 1], abs=0.01)
 
 
+@pytest.mark.parametrize("keep", [1, 40, 200])
+def test_a_scan_picks_the_best_of_many_also_beside_damaged_ones(keep: int) -> None:
+    random = np.random.default_rng(2)
+    for count in (700, 3000, 9000):
+        halves = random.standard_normal((count, 8)).astype(np.float16)
+        halves[: count // 2] = halves[0]  # many are equal
+        rows = quantized(halves.tobytes(), 8, range(count), count)
+        scales = np.frombuffer(rows.scales, np.float32).copy()
+        scales[random.choice(count, count // 3, replace=False)] = np.nan
+        query = stored_query(pack_vector(random.standard_normal(8)))
+        scan = Scan(query, keep)
+        scan.add("x", rows._replace(scales=scales.tobytes()))
+        small = np.frombuffer(b"".join(rows.small), np.int8).reshape(count, 8)
+        scores = np.nan_to_num((small @ query) * scales, nan=-np.inf)
+        best = np.sort(scores)[::-1][:keep]
+        assert [score for score, _, _ in scan.best()] == pytest.approx(best.tolist(), abs=0.1)
+
+
 def test_a_scan_leaves_out_only_what_is_surely_not_among_the_best() -> None:
     random = np.random.default_rng(1)
     wrong = 0
