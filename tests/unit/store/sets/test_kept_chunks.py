@@ -11,6 +11,8 @@ from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.sets import reading, writing
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.folding import Sizes
+from tamias.store.sets.index.kept_rows import KeptChunks
+from tamias.store.sets.index.vector_chunk import decode_rows
 from tamias.store.sets.index.vectors import pack_vector
 from tamias.store.sets.parts import StoredPart
 from tamias.store.sets.records import SetSettings, StoredItem
@@ -39,7 +41,7 @@ def shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shard]:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The chunks that are read from the database, as searches go on."""
     chunks: list[int] = []
-    decode: Callable[..., Any] = reading.decode_rows
+    decode: Callable[..., Any] = decode_rows
 
     def decoded(pieces: Any, **options: Any) -> Any:
         found = decode(pieces, **options)
@@ -113,7 +115,7 @@ def test_searches_find_what_they_find_without(shard: Shard) -> None:
             vector = pack_vector([random.gauss(0, 1) for _ in range(4)])
             with_kept = found(shard, vector, name, hidden)
             reading._CHECKED.clear()
-            kept, reading._CHUNKS = reading._CHUNKS, reading.KeptChunks(1 << 20)  # type: ignore[misc]
+            kept, reading._CHUNKS = reading._CHUNKS, KeptChunks(1 << 20)  # type: ignore[misc]
             assert found(shard, vector, name, hidden) == with_kept
             reading._CHUNKS = kept  # type: ignore[misc]
             assert not hidden.intersection(name for name, _ in with_kept)
@@ -123,7 +125,7 @@ def test_searches_find_what_they_find_without(shard: Shard) -> None:
 def test_those_of_a_large_set_are_not_kept(
     shard: Shard, read: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_CHUNKS", reading.KeptChunks(200))
+    monkeypatch.setattr(reading, "_CHUNKS", KeptChunks(200))
     commit(shard, ANN, change=added(range(16), Random(3)))
     vector = pack_vector([1.0, 0.0, 0.0, 0.0])
     for _ in range(4):

@@ -34,8 +34,9 @@ def test_what_was_not_used_for_the_longest_time_goes_first() -> None:
 
 
 def chunk(mark: bytes) -> VectorRows:
-    places = memoryview(bytearray(b"\0\0\1\0")).cast("H")
-    return VectorRows(2, 2, places, bytearray(8), [bytearray(mark * 2), bytearray(mark * 2)], ())
+    places = memoryview(bytes((0, 0, 1, 0))).cast("H")
+    pieces = [memoryview(bytearray(mark * 2)), memoryview(bytearray(mark * 2))]
+    return VectorRows(2, 2, places, bytes(8), pieces, ())
 
 
 def test_a_chunk_is_kept_when_it_is_offered_again() -> None:
