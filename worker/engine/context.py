@@ -185,18 +185,15 @@ class WorkerContext(RunnerContext):
             return call.replay(recorded)
         if call.is_new and call.log.replaying:
             raise call.log.divergence(call.name, call.identity)
-        recorder = self._engine.recorder
+        record = self._engine.recorder.record_call_now
         while True:
             if call.next_moment > clock.now():
                 raise SuspendRun(call.next_moment)
             try:
                 result = self._attempt(call, options)
-                outcome = call.outcome(result)
-                if call.is_repeatable:
-                    recorder.record_soon(self.run, call.log, outcome)
-                else:
-                    count = None if call.admission is None else partial(call.count, result)
-                    recorder.record_call_now(self.run, call.log, outcome, count)
+                count = None if call.admission is None else partial(call.count, result)
+                outcome, soon = call.outcome(result), call.is_repeatable
+                record(self.run, call.log, outcome, count, soon=soon)
             finally:
                 call.leave()
             if call.record is not None:
@@ -243,18 +240,15 @@ class WorkerContext(RunnerContext):
             return call.replay(recorded)
         if call.is_new and call.log.replaying:
             await self._wait_for_siblings(call)
-        recorder = self._engine.recorder
+        record = self._engine.recorder.record_call
         while True:
             if call.next_moment > clock.now():
                 await self._wait_until(call.next_moment)
             try:
                 result = await self._attempt_async(call, options)
-                outcome = call.outcome(result)
-                if call.is_repeatable and not recorder.is_overdue:
-                    recorder.record_soon(self.run, call.log, outcome)
-                else:
-                    count = None if call.admission is None else partial(call.count, result)
-                    await recorder.record_call(self.run, call.log, outcome, count)
+                count = None if call.admission is None else partial(call.count, result)
+                outcome, soon = call.outcome(result), call.is_repeatable
+                await record(self.run, call.log, outcome, count, soon=soon)
             finally:
                 call.leave()
             if call.record is not None:

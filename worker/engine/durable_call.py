@@ -202,10 +202,11 @@ class DurableCall:
         """Whether nothing has to wait for the record of the attempt that has just been made."""
         call = self._arguments[0]
         return (
-            isinstance(call, LimitedCall)
-            and call.is_repeatable
+            self._route is not None
             and self._cause is None
             and self.admission is None
+            and isinstance(call, LimitedCall)
+            and call.is_repeatable
         )
 
     def begun(self) -> CallRecord | None:

@@ -90,11 +90,18 @@ class Recorder:
         run.pending_since = 0
 
     async def record_call(
-        self, run: Run, log: CallLog, call: CallRecord, also: Callable[[], None] | None = None
+        self,
+        run: Run,
+        log: CallLog,
+        call: CallRecord,
+        also: Callable[[], None] | None = None,
+        *,
+        soon: bool = False,
     ) -> None:
         """Record a durable call; return when the record is committed.
 
-        `also` adds to the same commit.
+        `also` adds to the same commit. With `soon` nothing waits for that, unless this action has
+        held the loop for some milliseconds.
 
         Raises:
             DurableCallError: the action that made it has ended.
@@ -103,13 +110,24 @@ class Recorder:
         if also is not None:
             also()
         self._record(run, _entry(run, call))
-        await self._group.recorded()
+        if soon and not self._group.is_overdue:
+            self._group.schedule()
+        else:
+            await self._group.recorded()
 
     def record_call_now(
-        self, run: Run, log: CallLog, call: CallRecord, also: Callable[[], None] | None = None
+        self,
+        run: Run,
+        log: CallLog,
+        call: CallRecord,
+        also: Callable[[], None] | None = None,
+        *,
+        soon: bool = False,
     ) -> None:
         """Record a synchronous durable call; blocks until the record is committed."""
-        if threading.get_ident() == self._loop_thread:
+        if soon and threading.get_ident() == self._loop_thread:
+            self.record_soon(run, log, call)
+        elif threading.get_ident() == self._loop_thread:
             _refuse_late(run, log, call)
             if also is not None:
                 also()
@@ -117,7 +135,7 @@ class Recorder:
             self._group.flush_in_place(run.lane.writer)
             run.effects_group = 0
         else:
-            recording = self.record_call(run, log, call, also)
+            recording = self.record_call(run, log, call, also, soon=soon)
             asyncio.run_coroutine_threadsafe(recording, self._loop).result()
 
     def record_soon(self, run: Run, log: CallLog, call: CallRecord) -> None:
@@ -128,11 +146,6 @@ class Recorder:
             self._group.schedule()
         else:
             asyncio.run_coroutine_threadsafe(self.record_call(run, log, call), self._loop).result()
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether a commit waits for the loop, which one action has held for some milliseconds."""
-        return self._group.is_overdue
 
     def schedule(self) -> None:
         """Commit soon what was recorded."""
