@@ -115,7 +115,7 @@ def test_letters_of_a_running_job_are_retried_by_its_workers(tmp_path: Path) -> 
         assert "2 of 2 retried inputs went through" in done.stderr
         assert folder.dead_letters() == []
         folder.write("go", "")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert sorted(line["offset"] for line in folder.lines()) == [0, 1, 2, 3]
 
 

@@ -35,7 +35,7 @@ def test_dead_letters_of_a_running_job_are_executed_again(tmp_path: Path) -> Non
         assert "the run has ended its process by SIGSEGV" in crashed.stdout
         assert "in count" in crashed.stderr  # the stack
         (tmp_path / "go").touch()
-        job.communicate(timeout=30)
+        job.communicate(timeout=60)
         assert job.returncode == 3
     assert [line["output"] for line in folder.lines()] == [[7, 1], [8, 2], [4, 3]]
     assert [letter["cause"] for letter in folder.dead_letters()] == ["exception", "crash"]

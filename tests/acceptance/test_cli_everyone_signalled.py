@@ -24,7 +24,7 @@ def test_a_temporary_state_can_be_gone_on_with(tmp_path: Path) -> None:
         wait_for((tmp_path / "waiting").exists)
         for process in [psutil.Process(job.pid), *pool_of(job)]:
             process.send_signal(signal.SIGTERM)
-        before, said = job.communicate(timeout=30)
+        before, said = job.communicate(timeout=60)
         assert job.returncode == 130, said
     folder.write("go", "")
     state = re.findall(r"tamias resume (\S+)", said)[0]

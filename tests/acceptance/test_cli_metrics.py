@@ -38,7 +38,7 @@ def url_in(process: subprocess.Popen[str]) -> str:
 
 def sample(url: str, name: str) -> float:
     """A sample without further labels; -1 if there is none."""
-    with urllib.request.urlopen(url, timeout=30) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         found = re.search(rf'^{name}{{agent="[^"]*"}} (\S+)$', answer.read().decode(), re.MULTILINE)
     return float(found[1]) if found else -1.0
 
@@ -95,7 +95,7 @@ def test_a_deployment_has_one_page_for_all_its_agents(folder: Folder) -> None:
         url = url_in(process)
 
         def at_work() -> int:
-            with urllib.request.urlopen(url, timeout=30) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 page = answer.read().decode()
             return sum(
                 f'tamias_inputs_in_flight{{agent="{name}"}} 1.0' in page

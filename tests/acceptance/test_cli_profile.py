@@ -170,10 +170,10 @@ def test_an_idle_pool_gives_a_graph_and_a_worker_may_die_meanwhile(
     assert "(idle)" in (folder.path / "idle.html").read_text()
     text = folder.tamias("profile", "state", "--seconds", "0.5", "--key", "k7").stdout
     assert "nothing of that was executed" in text
-    with folder.started("profile", "state", "--seconds", 30) as asking:
+    with folder.started("profile", "state", "--seconds", 600) as asking:
         wait_for(lambda: any((folder.path / "state/profiles/answers").glob("*.begun")))
         os.kill(idle_job, signal.SIGKILL)
-        _, said = asking.communicate(timeout=20)
+        _, said = asking.communicate(timeout=60)
     assert asking.returncode == 2
     assert "worker 0 gave no answer: it has ended" in said
     assert not list((folder.path / "state/profiles/requests").iterdir())

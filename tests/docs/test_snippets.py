@@ -23,7 +23,7 @@ NEEDS = {"docs/flink.md": "pyflink", "docs/java.md": "pyflink", "docs/memory.md"
 """Pages with packages that may be missing: PyFlink has no wheels for each Python."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", PAGES)
 def test_the_snippets_of(page: str, tmp_path: Path) -> None:
     if page in NEEDS and find_spec(NEEDS[page]) is None:

@@ -15,6 +15,7 @@ import pytest
 from support.providers.of_examples import script
 from support.providers.server import FakeProviders, fake_providers
 from tamias import run_agent
+from tamias.testing import AgentTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,8 +66,10 @@ def test_customers_are_remembered_until_they_want_to_be_forgotten(fake: FakeProv
 
 
 def test_answers_are_from_pages_that_other_keys_have_added(fake: FakeProviders) -> None:
-    run = run_agent(f"{EXAMPLE}/knowledge.py:Knowledge", inputs("knowledge.jsonl"))
-    (ada,), (warranty, pans) = run.outputs_of("ada"), run.outputs_of("bob")
+    with AgentTest(f"{EXAMPLE}/knowledge.py:Knowledge") as test:  # the pages are there first
+        test.send_all(inputs("knowledge.jsonl"))
+        test.advance(60)
+        (ada,), (warranty, pans) = test.outputs_of("ada"), test.outputs_of("bob")
     assert ada["from"][0] == "kettle"
     assert "citric acid" in ada["answer"]
     assert warranty["from"][0] == "warranty"

@@ -23,6 +23,8 @@ def test_a_client_that_runs_twice_counts_once(tmp_path: Path) -> None:
         "--json",
     )
     with Folder(tmp_path).started(*command) as process:
+        assert process.stdout is not None
+        told = [json.loads(process.stdout.readline())]
         outputs = [
             subprocess.run(
                 [sys.executable, EXAMPLE / "client.py", tmp_path / "state"],
@@ -34,7 +36,7 @@ def test_a_client_that_runs_twice_counts_once(tmp_path: Path) -> None:
             for _ in range(2)
         ]
         process.terminate()
-        told = [json.loads(line) for line in process.communicate(timeout=60)[0].splitlines()]
+        told += [json.loads(line) for line in process.communicate(timeout=60)[0].splitlines()]
     assert outputs[0] == outputs[1]
     assert outputs[0].splitlines()[-1] == "1000 user9 [100]"
     assert [event["event"] for event in told] == ["ready", "stopped"]

@@ -154,11 +154,12 @@ def test_a_refund_that_nobody_approves_is_refused_after_three_days(
 
 def test_approvals_by_a_service_s_clients(folder: Folder) -> None:
     command = ("serve", "refunds.py:Refunds", "--state", "refunds", "--workers", 1)
-    with folder.started(*command) as process, Client(folder.path / "refunds") as client:
+    state = folder.path / "refunds"
+    with folder.started(*command) as process, Client(state, timeout=60) as client:
         submissions = client.submit_many(
             [("bob", {"order": 2, "amount": 500}), ("eve", {"order": 5, "amount": 600})]
         )
-        wait_for(lambda: len(client.questions(timeout=30)) == 2)
+        wait_for(lambda: len(client.questions(timeout=60)) == 2)
         asked = subprocess.run(
             [sys.executable, "approve.py", "refunds"],
             cwd=folder.path,
@@ -168,8 +169,8 @@ def test_approvals_by_a_service_s_clients(folder: Folder) -> None:
             check=True,
             timeout=60,
         ).stdout
-        outputs = [submission.result(30) for submission in submissions]
-        assert client.questions(timeout=30) == []
+        outputs = [submission.result(60) for submission in submissions]
+        assert client.questions(timeout=60) == []
         process.terminate()
         assert process.wait(60) == 0
     assert "bob: 500 for order 2" in asked

@@ -191,7 +191,7 @@ def test_nothing_outlives_the_task(tmp_path: Path, how: str) -> None:
             task.stdin.close()
         else:
             task.kill()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while any(process.is_running() and process.status() != "zombie" for process in family):
         assert time.monotonic() < deadline, family
         time.sleep(0.05)

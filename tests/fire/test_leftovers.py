@@ -68,11 +68,11 @@ def test_nothing_outlives_a_killed_launcher(tmp_path: Path, method: str) -> None
     def sleepers() -> int:
         return sum(psutil.Process(pid).name() == "sleep" for pid in descendants(launcher.pid))
 
-    assert wait_for(lambda: sleepers() >= 3, 30)
+    assert wait_for(lambda: sleepers() >= 3, 60)
     pids = descendants(launcher.pid)
     launcher.kill()
     launcher.wait()
-    gone = wait_for(lambda: not any(map(alive, pids)), 2)
+    gone = wait_for(lambda: not any(map(alive, pids)), 60)
     left = [psutil.Process(pid).cmdline() for pid in pids if alive(pid)]
     for pid in filter(alive, pids):
         os.kill(pid, signal.SIGKILL)
@@ -90,14 +90,14 @@ def test_what_an_action_has_started_dies_with_its_worker(
     field = Field(tmp_path, 0, Shape(inputs=20_000, kinds=PARENTS, config=config))
     launcher = field.start(workers=1)
     try:
-        assert wait_for(lambda: len(descendants(launcher.pid)) >= 5, 30)
+        assert wait_for(lambda: len(descendants(launcher.pid)) >= 5, 60)
         (reaper,) = children(launcher.pid)
         (worker,) = workers_below(launcher.pid)
         started = children(worker)
         assert started
         shot = {"worker": worker, "zygote": psutil.Process(worker).ppid(), "reaper": reaper}
         field.shoot(shot[victim], victim)
-        assert wait_for(lambda: not any(map(alive, started)), 2)
+        assert wait_for(lambda: not any(map(alive, started)), 60)
     finally:
         launcher.kill()
         launcher.wait()
@@ -111,7 +111,7 @@ def test_temporary_state_goes_with_a_killed_launcher(tmp_path: Path, moment: flo
         stdout=DEVNULL,
         stderr=DEVNULL,
     )
-    assert wait_for(lambda: bool(children(launcher.pid)), 30)
+    assert wait_for(lambda: bool(children(launcher.pid)), 60)
     time.sleep(moment)
     launcher.kill()
     launcher.wait()
@@ -139,7 +139,7 @@ def test_many_killed_workers(tmp_path: Path) -> None:
         if workers:
             field.shoot(chance.choice(workers), "worker")
         # Only what gets on is worth killing again: wait for the next output.
-        assert wait_for(partial(grown, before), 30), field.last_words()
+        assert wait_for(partial(grown, before), 60), field.last_words()
         time.sleep(chance.uniform(0, 0.02))
     # Two lives of a worker may overlap for a moment; a leak would be of one per death.
     half = KILLED // 2

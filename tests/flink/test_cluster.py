@@ -81,7 +81,7 @@ def end(flink: Cluster, job: str) -> None:
     """Cancel a job, and see that nothing of its pools is left."""
     pools = [*flink.launchers(), *flink.workers()]
     flink.cancel(job)
-    _, alive = psutil.wait_procs(pools, timeout=20)
+    _, alive = psutil.wait_procs(pools, timeout=60)
     assert alive == []
     assert flink.states() == []
 

@@ -85,7 +85,7 @@ class Browser:
         parts = urlsplit(url)
         self.token = parse_qs(parts.query)["token"][0]
         self.address = (str(parts.hostname), int(parts.port or 0))
-        connection = http.client.HTTPConnection(*self.address, timeout=30)
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
         connection.request("GET", f"{parts.path}?{parts.query}")
         answer = connection.getresponse()
         self.cookie = str(answer.headers["set-cookie"]).partition(";")[0]
@@ -98,7 +98,7 @@ class Browser:
 
     def get(self, path: str) -> Any:
         """What a GET answers."""
-        connection = http.client.HTTPConnection(*self.address, timeout=30)
+        connection = http.client.HTTPConnection(*self.address, timeout=60)
         connection.request("GET", path, headers={"Cookie": self.cookie})
         content = json.loads(connection.getresponse().read())
         connection.close()
@@ -157,4 +157,4 @@ def test_a_signal_ends_it_without_an_error(tmp_path: Path) -> None:
     with served(Folder(tmp_path), "state") as (process, browser):
         assert browser.get("/api/session")["actions"] is False
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0

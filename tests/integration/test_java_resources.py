@@ -139,7 +139,7 @@ def test_nothing_outlives_a_killed_pool(whom: str) -> None:
             assert of_this_pool() == [jvm]
         launcher.kill()
         launcher.wait()
-        assert eventually(lambda: is_gone(jvm) and is_gone(host), seconds=5)
+        assert eventually(lambda: is_gone(jvm) and is_gone(host))
     finally:
         if launcher.is_running():
             launcher.kill()

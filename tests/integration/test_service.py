@@ -128,7 +128,7 @@ def test_the_younger_of_two_with_one_id_stays(service: Service) -> None:
         older.submit("t", 1).result()
         with Client(service.state, client_id="twin", repeat=False) as younger:
             with pytest.raises(ServiceError, match="younger"):
-                older.submit("t", 1).result(30)
+                older.submit("t", 1).result(60)
             assert younger.submit("t", "mine").result()[0][0] == "mine"
 
 
@@ -181,7 +181,7 @@ def test_garbage_does_no_harm(service: Service) -> None:
             raw.connect(path)
             raw.sendall(data)
             if data.startswith(b"\xff\x00"):
-                raw.settimeout(10)
+                raw.settimeout(60)
                 while raw.recv(1000):
                     pass  # until the server has hung up
     with Client(service.state) as client:
@@ -198,8 +198,8 @@ def test_a_killed_server_carries_on(tmp_path: Path) -> None:
         later = client.submit("k", "later")
         (tmp_path / "go").touch()
         with serving(tmp_path) as next_life:
-            assert [each.result(30) for each in waiting] == [[["wait", 1]], [["after", 2]]]
-            assert later.result(30) == [["later", 11]]
+            assert [each.result(60) for each in waiting] == [[["wait", 1]], [["after", 2]]]
+            assert later.result(60) == [["later", 11]]
             next_life.end()
             assert not Path(next_life.told()["address"].removeprefix("ipc://")).exists()
 
@@ -217,13 +217,13 @@ def test_ending_finishes_what_is_executed_and_keeps_the_rest(tmp_path: Path) -> 
         wait_for(lambda: service.told()["draining"])
         refused = client.submit("w", 3)
         (tmp_path / "go").touch()
-        assert first.result(30) == [["wait", 1]]
+        assert first.result(60) == [["wait", 1]]
         service.process.communicate(timeout=60)
         assert service.process.returncode == 0
         assert service.folder.memory("w", "state")["n"] == 1
         with serving(tmp_path):
-            assert second.result(30) == [[2, 2]]
-            assert refused.result(30) == [[3, 3]]
+            assert second.result(60) == [[2, 2]]
+            assert refused.result(60) == [[3, 3]]
 
 
 def test_a_full_server_pushes_back(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_systemd_is_notified_of_readiness(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(path)
-        ear.settimeout(30)
+        ear.settimeout(60)
         with serving(tmp_path, NOTIFY_SOCKET=path) as service:
             assert ear.recv(100) == b"READY=1"
             service.end()

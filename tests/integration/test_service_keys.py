@@ -34,7 +34,7 @@ def address(service: Service) -> str:
 
 def test_those_with_keys_are_served(service: Service) -> None:
     with Client(address(service), keys=service.folder.path / "alice.key") as client:
-        assert client.submit("a", 1).result(30) == [[1, 1]]
+        assert client.submit("a", 1).result(60) == [[1, 1]]
 
 
 def test_key_files_are_for_their_owner_alone(service: Service) -> None:
@@ -64,18 +64,18 @@ def test_a_client_whose_key_is_not_known_can_do_nothing(service: Service, tmp_pa
 def test_two_with_keys_of_their_own_cannot_be_each_other(service: Service) -> None:
     path = service.folder.path
     with Client(address(service), keys=path / "alice.key", client_id="same") as alice:
-        alice.submit("c", "alice's").result(30)
+        alice.submit("c", "alice's").result(60)
         with Client(address(service), keys=path / "bob.key", client_id="same") as bob:
             assert bob.recorded == 0
-            assert bob.submit("c", "bob's").result(30) == [["bob's", 2]]
-        assert alice.submit("c", "alice's, too").result(30) == [["alice's, too", 3]]
+            assert bob.submit("c", "bob's").result(60) == [["bob's", 2]]
+        assert alice.submit("c", "alice's, too").result(60) == [["alice's, too", 3]]
 
 
 def test_a_revoked_key_is_refused_in_the_middle_of_a_conversation(service: Service) -> None:
     folder = service.folder
     folder.tamias("keys", "add", "keys", "carol")
     with Client(address(service), keys=folder.path / "carol.key", client_id="carol") as carol:
-        assert carol.submit("d", 1).result(30) == [[1, 1]]
+        assert carol.submit("d", 1).result(60) == [[1, 1]]
         assert "carol" in folder.tamias("keys", "list", "keys").stdout
         folder.tamias("keys", "revoke", "keys", "carol")
         refused = carol.submit("d", 2)
@@ -84,7 +84,7 @@ def test_a_revoked_key_is_refused_in_the_middle_of_a_conversation(service: Servi
         with pytest.raises(ServiceTimeoutError):
             carol.close(0.1)
     with Client(service.state) as client:
-        assert client.submit("d", 3).result(30) == [[3, 2]]
+        assert client.submit("d", 3).result(60) == [[3, 2]]
 
 
 @pytest.mark.parametrize(

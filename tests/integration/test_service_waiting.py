@@ -60,7 +60,7 @@ def test_outcomes_of_runs_that_wait_come_over_restarts(tmp_path: Path, moved: Sh
                 [("a", "sleep"), ("b", "fail"), ("a", "behind"), ("c", "sleep"), ("d", "sleep")]
             )
             wait_for(lambda: service.told()["suspended"] == 5)  # more than the window
-            assert client.submit("e", "quick", timeout=30).result(30) == ["quick"]
+            assert client.submit("e", "quick", timeout=60).result(60) == ["quick"]
             with pytest.raises(ServiceTimeoutError):
                 waiting[0].result(0)
             assert service.told()["waiting"] == 0
@@ -73,9 +73,9 @@ def test_outcomes_of_runs_that_wait_come_over_restarts(tmp_path: Path, moved: Sh
             )
             client.flush()
             moved.advance(3601)
-            assert [again[n].result(30) for n in (0, 2, 3)] == [["sleep"], ["behind"], ["sleep"]]
+            assert [again[n].result(60) for n in (0, 2, 3)] == [["sleep"], ["behind"], ["sleep"]]
             with pytest.raises(SubmissionFailedError, match="ValueError: this is trouble"):
-                again[1].result(30)
+                again[1].result(60)
         wait_for(lambda: service.told()["suspended"] == 0)
         service.end()
     with (
@@ -83,7 +83,7 @@ def test_outcomes_of_runs_that_wait_come_over_restarts(tmp_path: Path, moved: Sh
         Client(service.state, client_id="c") as client,
     ):
         # The outcome of the one that nobody has waited for is on record, too.
-        assert client.submit("d", "sleep", sequence=5).result(30) == ["sleep"]
+        assert client.submit("d", "sleep", sequence=5).result(60) == ["sleep"]
         service.end()
 
 
@@ -100,16 +100,16 @@ def test_questions_are_listed_and_answered_by_clients(tmp_path: Path) -> None:
         token = questions["k1"].token
         with pytest.raises(UnserializableError, match="This answer cannot be sent"):
             client.answer(token, object())
-        client.answer(token, {"ok": True}, timeout=30)
-        assert submissions[1].result(30) == [{"ok": True}]
+        client.answer(token, {"ok": True}, timeout=60)
+        assert submissions[1].result(60) == [{"ok": True}]
         with pytest.raises(AnswerError, match=f"answered already by {getpass.getuser()} at 20"):
-            client.answer(token, 1, timeout=30)
+            client.answer(token, 1, timeout=60)
         for unknown, problem in ((token[:-4] + "xxxx", "is not the token"), (1, "is not")):
             with pytest.raises(AnswerError, match=problem):
                 client.answer(unknown, 1)  # type: ignore[arg-type]
         other = token[:-4] + ("0000" if token[-4:] != "0000" else "1111")
         with pytest.raises(AnswerError, match="No question with this token waits"):
-            client.answer(other, 1, timeout=30)
+            client.answer(other, 1, timeout=60)
 
         async def answer() -> None:
             async with AsyncClient(service.state) as asynchronous:
@@ -118,7 +118,7 @@ def test_questions_are_listed_and_answered_by_clients(tmp_path: Path) -> None:
                 await asynchronous.answer(second.token, 1)
 
         asyncio.run(answer())
-        assert [submissions[n].result(30) for n in (0, 2)] == [[1], [1]]
+        assert [submissions[n].result(60) for n in (0, 2)] == [[1], [1]]
         assert client.questions() == []
         service.end()
 
@@ -133,8 +133,8 @@ def test_an_answer_while_the_service_is_away_is_recorded_once(tmp_path: Path) ->
     with pytest.raises(ServiceTimeoutError, match="has not replied for"):
         client.answer(question.token, "early", timeout=0.1)
     with serving(tmp_path, agent=AGENT) as service:
-        client.answer(question.token, "late", by="eve", timeout=30)
-        assert submission.result(30) == ["late"]
+        client.answer(question.token, "late", by="eve", timeout=60)
+        assert submission.result(60) == ["late"]
         client.close()
         service.end()
 
@@ -142,7 +142,7 @@ def test_an_answer_while_the_service_is_away_is_recorded_once(tmp_path: Path) ->
 def test_outputs_of_timers_are_counted(tmp_path: Path, moved: SharedClock) -> None:
     with serving(tmp_path, agent=AGENT) as service:
         with Client(service.state) as client:
-            assert client.submit("a", "remind").result(30) == ["remind"]
+            assert client.submit("a", "remind").result(60) == ["remind"]
         moved.advance(61)
         wait_for(lambda: service.told()["unclaimed"] == 1)
         service.end()
@@ -167,10 +167,10 @@ def test_a_client_with_a_key_sees_the_questions_of_its_own_inputs(tmp_path: Path
             (question,) = also_alice.questions()
             assert (question.key, question.ask) == ("a", {"amount": 1})
             assert bob.questions() == []
-            bob.answer(question.token, "yes", by="carol", timeout=30)  # it has the token
-            assert submission.result(30) == ["yes"]
+            bob.answer(question.token, "yes", by="carol", timeout=60)  # it has the token
+            assert submission.result(60) == ["yes"]
             with pytest.raises(AnswerError, match=r"by carol \(with the key bob\)"):
-                alice.answer(question.token, "no", timeout=30)
+                alice.answer(question.token, "no", timeout=60)
         service.end()
 
 
@@ -186,7 +186,7 @@ def test_commands_answer_the_questions_of_a_service_at_work_and_at_rest(tmp_path
             submission = client.submit("a", {"amount": 1})
             wait_for(lambda: bool(client.questions()))
             folder.tamias("answer", "state", question(), "--json", "[1]")
-            assert submission.result(30) == [[1]]
+            assert submission.result(60) == [[1]]
             client.submit("a", {"amount": 2})
             wait_for(lambda: bool(client.questions()))
         service.end()
@@ -196,5 +196,5 @@ def test_commands_answer_the_questions_of_a_service_at_work_and_at_rest(tmp_path
         serving(tmp_path, agent=AGENT) as service,
         Client(service.state, client_id="c") as client,
     ):
-        assert client.submit("a", {"amount": 2}, sequence=2).result(30) == ["yes"]
+        assert client.submit("a", {"amount": 2}, sequence=2).result(60) == ["yes"]
         service.end()

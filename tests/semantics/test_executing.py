@@ -37,7 +37,7 @@ class Waiter(Agent):
     @staticmethod
     async def second(event: Event, ctx: Any) -> None:
         if event.how == "blocked":
-            _GO.wait(20)
+            _GO.wait(60)
         while not _GO.is_set():  # noqa: ASYNC110 (another thread sets it)
             await asyncio.sleep(0.01)
         ctx.send_event(OutputEvent(output=event.how))
@@ -48,7 +48,7 @@ class Plain(Agent):
     @staticmethod
     def only(event: Event, ctx: Any) -> None:
         if event.input == "blocked":
-            _GO.wait(20)
+            _GO.wait(60)
         ctx.send_event(OutputEvent(output=event.input))
 
 
@@ -72,7 +72,7 @@ def test_the_status_says_what_is_executed_and_since_when(
     with ThreadPoolExecutor(1) as thread:
         try:
             run = thread.submit(env.execute)
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             found: list[dict[str, Any]] = []
             while not (found and found[0]["action"]) and time.monotonic() < until:
                 time.sleep(0.02)
@@ -83,7 +83,7 @@ def test_the_status_says_what_is_executed_and_since_when(
             assert began <= one["since"] <= time.time()
         finally:
             _GO.set()
-        run.result(20)
+        run.result(60)
 
 
 def test_the_status_says_how_the_last_worker_has_ended(
@@ -97,7 +97,7 @@ def test_the_status_says_how_the_last_worker_has_ended(
     with ThreadPoolExecutor(1) as thread:
         try:
             run = thread.submit(env.execute)
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while not ((state / "run" / "control").exists() and executing(state)):
                 assert time.monotonic() < until
                 time.sleep(0.02)
@@ -110,4 +110,4 @@ def test_the_status_says_how_the_last_worker_has_ended(
             assert began < worker["last_death_at"] <= time.time()
         finally:
             _GO.set()
-        run.result(20)
+        run.result(60)

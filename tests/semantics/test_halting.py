@@ -40,7 +40,7 @@ class Trial:
         self.begun.append(event.input)
         if len(self.begun) == 2:  # each worker executes one
             threading.Thread(target=send_request, args=(self.folder / "state", "stop", {})).start()
-        self.gate.wait(30)
+        self.gate.wait(60)
         ctx.send_event(OutputEvent(output=event.input))
 
     def _show(self, status: PoolStatus) -> None:

@@ -88,7 +88,7 @@ class Job:
         self._run = self._thread.submit(env.execute)
 
     def __enter__(self) -> Self:
-        assert Switch.begun.wait(20)
+        assert Switch.begun.wait(60)
         return self
 
     def letters(self) -> dict[int, int]:
@@ -101,7 +101,7 @@ class Job:
 
     def end(self) -> Any:
         Switch.go.set()
-        self._run.result(30)
+        self._run.result(60)
         return self.env.report
 
     def __exit__(self, *_: object) -> None:
@@ -111,7 +111,7 @@ class Job:
 
 
 def wait_for(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not true():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -215,7 +215,7 @@ def test_each_is_run_once_although_workers_die(tmp_path: Path, twin: list[Thread
         retried = other.submit(job.retry)
         for slot in (0, 1):
             twin[-1].crash(slot)
-        assert retried.result(20)["succeeded"] == BAD
+        assert retried.result(60)["succeeded"] == BAD
         assert job.letters() == {}
         check_each_once(job)
 
@@ -263,6 +263,6 @@ def test_when_the_pool_ends_what_was_not_tried_stays(tmp_path: Path) -> None:
         with pytest.raises(FutureTimeoutError):
             retried.result(0.2)
         Switch.go.set()
-        drained.result(20)
-        assert (retried.result(20)["untried"], retried.result()["finished"]) == (BAD, False)
+        drained.result(60)
+        assert (retried.result(60)["untried"], retried.result()["finished"]) == (BAD, False)
         assert job.letters() == dict.fromkeys(BAD, 0)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TAMIAS = Path(sys.executable).with_name("tamias")
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 AGENT = '''
 """Counts the inputs of each key. Some inputs are trouble, until a file says that it is repaired."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Terminal:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 800}
 PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
-PATIENCE: Final = 30_000
+PATIENCE: Final = 60_000
 """Milliseconds."""
 
 SCRIPT: Final = "<script>document.title=1</script>" + "<img src=x onerror=document.title=2>"
@@ -164,6 +164,6 @@ def dashboard(
         yield address
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()

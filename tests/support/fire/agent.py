@@ -306,7 +306,7 @@ class FireAgent(Agent):
             ctx.send_event(OutputEvent(output="never"))
             raise ValueError("every attempt fails")
         elif kind == "child":
-            subprocess.Popen(["sleep", "60"])
+            subprocess.Popen(["sleep", "600"])
         elif kind in FORKS:
             _fork(kind)
         elif kind in DEADLY:

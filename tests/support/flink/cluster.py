@@ -152,7 +152,7 @@ class Cluster:
         del self.task_managers[index]
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        _, alive = psutil.wait_procs(pools, timeout=30)
+        _, alive = psutil.wait_procs(pools, timeout=60)
         assert alive == [], "a killed task manager has left processes"
         shutil.rmtree(self.disks.pop(process.pid))
 

@@ -114,7 +114,7 @@ class Field:
         self.cluster.wait_for_checkpoint(self._job, more=2)
         pools = [*self.cluster.launchers(), *self.cluster.workers()]
         self.cluster.cancel(self._job)
-        _, alive = psutil.wait_procs(pools, timeout=30)
+        _, alive = psutil.wait_procs(pools, timeout=60)
         assert alive == [], "a cancelled job has left processes"
         assert self.cluster.states() == [], "a cancelled job has left its state"
         self._judge()

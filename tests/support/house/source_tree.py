@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Module:
     def room(self) -> str:
         return self.name.partition(".")[0]
 
-    @property
+    @cached_property
     def defined(self) -> set[str]:
         """Names that the module defines: classes, functions and whatever is assigned."""
         return {

@@ -134,7 +134,7 @@ def is_gone(process: psutil.Process) -> bool:
         return True
 
 
-def eventually(what: Callable[[], bool], seconds: float = 20.0) -> bool:
+def eventually(what: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Whether something comes true within some time."""
     deadline = time.monotonic() + seconds
     while not what():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tamias.worker.process.boot import Assignment
 
 Kind = TypeVar("Kind")
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class NoProcesses(Starter):

@@ -50,7 +50,7 @@ def _status(process: int) -> list[str]:
 
 def eventually(holds: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, cast
 
 REASONS = {
@@ -69,6 +70,17 @@ class Connections:
 
     opened: int = 0
     now: int = 0
+    together: int = 0
+    """If not 0, so many requests are answered at the same moment, however slowly they come."""
+    _held: list[Callable[[], None]] = field(default_factory=list)
+
+    def hold(self, answer: Callable[[], None]) -> None:
+        """Answer a request when enough others have come."""
+        self._held.append(answer)
+        if len(self._held) >= self.together:
+            held, self._held = self._held, []
+            for each in held:
+                each()
 
 
 class Connection(asyncio.Protocol):
@@ -127,7 +139,9 @@ class Connection(asyncio.Protocol):
         response = self._handler(Request(method, path, query, headers, body))
         if response.hang:
             return
-        if response.delay > 0:
+        if self._counts.together:
+            self._counts.hold(partial(self._answer, response))
+        elif response.delay > 0:
             self._timer = self._loop.call_later(response.delay, self._answer, response)
         else:
             self._answer(response)

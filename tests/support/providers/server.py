@@ -189,9 +189,9 @@ def fake_providers(
 
     thread = threading.Thread(target=serve, name="fake providers", daemon=True)
     thread.start()
-    started.wait(10)
+    started.wait(60)
     try:
         yield fake
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)

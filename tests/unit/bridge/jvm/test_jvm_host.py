@@ -174,7 +174,7 @@ def test_it_goes_with_its_last_user() -> None:
         jvm = jvm_of(connection)
         host = jvm.parent()
         assert host is not None
-    assert eventually(lambda: is_gone(jvm) and is_gone(host), seconds=1.5)
+    assert eventually(lambda: is_gone(jvm) and is_gone(host))
 
 
 def test_one_that_does_not_start() -> None:

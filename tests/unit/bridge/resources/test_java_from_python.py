@@ -259,29 +259,29 @@ def test_a_hundred_calls_at_once_and_the_loop_goes_on(connection: BaseChatModelC
 
     async def main() -> list[ChatMessage]:
         ticking = asyncio.create_task(tick())
-        calls = (connection.achat(said(f"sleep {1000 + n % 2}")) for n in range(100))
+        calls = (connection.achat(said(f"sleep {2000 + n % 2}")) for n in range(100))
         answers = await asyncio.gather(*calls)
         ticking.cancel()
         return answers
 
     answers = asyncio.run(main())
-    assert [each.content for each in answers] == [f"sleep {1000 + n % 2}" for n in range(100)]
+    assert [each.content for each in answers] == [f"sleep {2000 + n % 2}" for n in range(100)]
     # Nearly all of them slept at the same time: they are more than asyncio has threads for.
     assert max(each.extra_args["most"] for each in answers) > 50
     assert len(ticks) > 20
 
 
-def test_a_call_that_takes_too_long_is_interrupted(resources: ResourceRegistry) -> None:
-    with registry({CONNECTION: {"echo": echo()}}, java_call_timeout=1.0) as impatient:
-        connection = cast("BaseChatModelConnection", impatient.get("echo", CONNECTION))
-        connection.chat(said("warm"))
+def test_a_call_that_takes_too_long_is_interrupted(connection: BaseChatModelConnection) -> None:
+    with registry({CONNECTION: {"echo": echo()}}, java_call_timeout=2.0) as hasty:
+        impatient = cast("BaseChatModelConnection", hasty.get("echo", CONNECTION))
+        impatient.chat(said("warm"))
         for _ in range(2):
-            with pytest.raises(JavaTimeoutError, match="more than 1 seconds in Java"):
-                connection.chat(said("sleep 60000"))
+            with pytest.raises(JavaTimeoutError, match="more than 2 seconds in Java"):
+                impatient.chat(said("sleep 60000"))
             with pytest.raises(TimeoutError):
-                asyncio.run(connection.achat(said("sleep 60000")))
-        # The JVM is fine, and was not touched: others may have calls there.
-        assert connection.chat(said("x")).content == "x"
+                asyncio.run(impatient.achat(said("sleep 60000")))
+    # The JVM is fine, and was not touched: others may have calls there.
+    assert connection.chat(said("x")).content == "x"
 
 
 def test_a_cancelled_call_is_interrupted(

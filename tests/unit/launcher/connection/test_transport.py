@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tamias.worker.connection.launcher_connection import LauncherConnection
 
 IDENTITY = b"i" * 16
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class Pool:
@@ -45,7 +45,7 @@ class Pool:
     def stranger(self) -> socket.socket:
         """A process that has connected, and sent nothing yet."""
         connection = self._stack.enter_context(socket.socket(socket.AF_UNIX))
-        connection.settimeout(10)
+        connection.settimeout(SECONDS)
         connection.connect(socket_name(self.address.removeprefix("ipc://")))
         return connection
 

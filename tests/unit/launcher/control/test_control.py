@@ -51,7 +51,7 @@ def pool(state: Path) -> Iterator[Control]:
 
 def curl(state: Path, *arguments: str) -> str:
     command = ["curl", "-sS", "--unix-socket", str(StateLayout(state).control_socket), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def test_questions_are_answered(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def connection(fake: FakeProviders, **more: Any) -> OpenAIChatModelConnection:
 
 @on_loop
 async def test_calls_at_once_have_a_connection_each_and_share_them_later() -> None:
-    with fake_providers(lambda _: Reply("Hi.", delay=0.1)) as fake:
+    with fake_providers(lambda _: Reply("Hi.")) as fake:
+        fake.connections.together = 60
         service = connection(fake)
         for _ in range(3):
             answers = await asyncio.gather(*(service.achat(HELLO, model="m") for _ in range(60)))
@@ -46,10 +47,12 @@ async def test_calls_at_once_have_a_connection_each_and_share_them_later() -> No
 @on_loop
 async def test_connections_of_busier_times_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "_KEEP_SECONDS", 0.05)
-    with fake_providers(lambda _: Reply("Hi.", delay=0.05)) as fake:
+    with fake_providers(lambda _: Reply("Hi.")) as fake:
+        fake.connections.together = 30
         service = connection(fake)
         await asyncio.gather(*(service.achat(HELLO, model="m") for _ in range(30)))
         assert fake.connections.now == 30
+        fake.connections.together = 0
         await asyncio.sleep(0.2)
         await service.achat(HELLO, model="m")
         await until(lambda: fake.connections.now <= 4)
@@ -99,7 +102,7 @@ async def test_calls_that_are_cancelled_leave_nothing_behind() -> None:
 
 
 async def until(happens: Any) -> None:
-    for _ in range(200):
+    for _ in range(6000):
         if happens():
             return
         await asyncio.sleep(0.01)

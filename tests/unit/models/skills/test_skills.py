@@ -191,12 +191,12 @@ def test_scripts_may_be_allowed_and_variables_passed_on(
 
 @pytest.mark.process
 def test_a_command_has_limits(tmp_path: Path) -> None:
-    made = Skills.from_local_dir(
-        write(tmp_path, "a"), allowed_commands=["sh", "./run.sh"], command_timeout=0.5
-    )
+    allowed = ["sh", "./run.sh"]
+    made = Skills.from_local_dir(write(tmp_path, "a"), allowed_commands=allowed)
+    hasty = Skills.from_local_dir(tmp_path, allowed_commands=allowed, command_timeout=3)
     assert run(made, "sh -c 'echo out; echo err >&2; exit 3'") == "out\nerr\n[exit code 3]"
     pid = tmp_path / "pid"
-    said = run(made, f"sh -c 'sleep 60 & echo $! > {pid}; echo begun; wait'")
+    said = run(hasty, f"sh -c 'sleep 60 & echo $! > {pid}; echo begun; wait'")
     assert said == "begun\n[was killed: its time was over]"
     wait_for(lambda: not psutil.pid_exists(int(pid.read_text())))
     assert len(run(made, "sh -c 'yes | head -c 1000000'")) < 110_000
@@ -279,6 +279,7 @@ def test_a_setup_may_allow_commands_and_folders_of_scripts(tmp_path: Path) -> No
     assert asyncio.run(bash.acall(command="echo hi && echo 2")) == "hi\n2"
     assert asyncio.run(bash.acall(command=f"sh {tmp_path / 'more/m.sh'}")) == "more"
     assert asyncio.run(bash.acall(skill="b", command="./own.sh")) == "own"
+    (tmp_path / "more/m.sh").write_text("sleep 60")
     late = asyncio.run(bash.acall(command=f"sh {tmp_path / 'more/m.sh'}", timeout=0.0001))
     assert late == "[was killed: its time was over]"
     with pytest.raises(PermissionError, match="'ls' is not allowed"):

@@ -48,7 +48,7 @@ class Served:
         return query
 
     def reply(self) -> dict[str, Any]:
-        assert self.woken.wait(10)
+        assert self.woken.wait(60)
         self.woken.clear()
         ((_, body),) = self.queries.replies()
         content: dict[str, Any] = json.loads(body)

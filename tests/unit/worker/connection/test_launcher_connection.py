@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tamias.launcher.connection.transport import WorkerTransport
     from tamias.worker.connection.launcher_connection import LauncherConnection
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ async def test_what_asyncio_offers_works_inside_actions(tmp_path: Path) -> None:
         found = list(await asyncio.gather(consume(), asyncio.to_thread(sum, [1, 2])))
         await task
         async with asyncio.Lock():
-            await asyncio.wait_for(asyncio.sleep(0), 5)
+            await asyncio.wait_for(asyncio.sleep(0), 60)
         ctx.send_event(OutputEvent(output=found))
 
     agent.add_action("act", [InputEvent], act)

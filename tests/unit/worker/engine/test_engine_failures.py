@@ -122,11 +122,11 @@ async def test_a_run_that_takes_too_long_is_cancelled(tmp_path: Path) -> None:
             cleaned.append(event.input)
 
     agent.add_action("act", [InputEvent], act)
-    with bench(agent, tmp_path, max_attempts=2, run_timeout=0.05) as life:
+    with bench(agent, tmp_path, max_attempts=2, run_timeout=0.5) as life:
         assert await life.run(("k", 1), ("k", 0)) == [[], []]
         (letter,) = life.letters()
         assert (letter.cause, letter.attempts, letter.action) == ("timeout", 2, "act")
-        assert "run-timeout of 0.05 s" in letter.error
+        assert "run-timeout of 0.5 s" in letter.error
         assert cleaned == [1, 1, 0]
         assert life.memory("k") == {"begun": True}
 

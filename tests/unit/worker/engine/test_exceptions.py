@@ -70,7 +70,7 @@ async def outcomes(
 
     inputs = [(name, value) for name in MADE for value in (name, None)]
     with bench(agent(act), directory, **options) as life:
-        outputs = await asyncio.wait_for(life.run(*inputs), 30)
+        outputs = await asyncio.wait_for(life.run(*inputs), 60)
         letters = {list(MADE)[letter.offset // 2]: letter for letter in life.letters()}
         assert all(letter.offset % 2 == 0 for letter in life.letters())
         assert outputs[1::2] == [["done"]] * len(MADE)
@@ -114,7 +114,7 @@ async def test_so_it_is_in_a_plain_action(
 
     inputs = [(name, value) for name in MADE for value in (name, None)]
     with bench(agent(act), tmp_path, max_attempts=1, **options) as life:
-        outputs = await asyncio.wait_for(life.run(*inputs), 30)
+        outputs = await asyncio.wait_for(life.run(*inputs), 60)
         assert outputs == [[], ["done"]] * len(MADE)
         assert len(life.letters()) == len(MADE)
 
@@ -130,7 +130,7 @@ async def test_it_halts_the_job_where_failures_do(
     for name in MADE:
         with bench(agent(act), tmp_path / name, on_error="fail") as life:
             life.send(("k", name))
-            await asyncio.wait_for(life.until(0), 10)
+            await asyncio.wait_for(life.until(0), 60)
             assert not life.failed
             assert life.halted[0]["error"]
 

@@ -211,6 +211,6 @@ def test_sub_agents_that_are_answered_in_another_order_are_not_confused(tmp_path
             await life.until(0)
             return life.done[0]
 
-    [told] = asyncio.run(asyncio.wait_for(job(), 20))
+    [told] = asyncio.run(asyncio.wait_for(job(), 60))
     assert told == ["0: paid 30", "1: paid 20", "2: paid 10"]
     assert PAID == [10, 20, 30]

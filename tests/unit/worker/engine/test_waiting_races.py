@@ -67,7 +67,7 @@ async def test_an_answer_wakes_a_run_that_is_just_being_suspended(
         for _ in range(turns):
             await asyncio.sleep(0)
         answer(life, life.notices[0].token, "yes")
-        await asyncio.wait_for(life.until(0), 5)
+        await asyncio.wait_for(life.until(0), 60)
         assert life.done == {0: ["yes"]}
         assert life.replies[-1] == {"id": 1, "error": None}
 
@@ -89,7 +89,7 @@ async def test_an_answer_wakes_a_run_with_tasks_that_is_just_being_suspended(
             for _ in range(turns):
                 await asyncio.sleep(0)
             answer(life, notice.token, notice.name, number)
-        await asyncio.wait_for(life.until(0), 5)
+        await asyncio.wait_for(life.until(0), 60)
         assert life.done == {0: [["a", "b"]]}
 
 

@@ -119,7 +119,7 @@ async def through_crashes(
         assert lives < 400, "it makes no progress"
         given: dict[str, Any] = dict(options, suspend_after="5ms", max_attempts=3)
         with bench(Busy, tmp_path, commits_left=commits, dies_after=dies_after, **given) as life:
-            if await asyncio.wait_for(world.live(life), 20):
+            if await asyncio.wait_for(world.live(life), 60):
                 break
     with bench(Busy, tmp_path, **options) as life:
         assert busy.wrong(world.inputs, life.order) == []

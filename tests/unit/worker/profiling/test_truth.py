@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import statistics
 import sys
 import time
 from random import Random
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tamias.worker.profiling.profile import Profile
 
 SECONDS = 4.0
+ATTEMPTS = 5
 DATA = bytes(3_000_000)
 
 
@@ -86,22 +88,47 @@ def seen(profile: Profile) -> Shares:
     return {name: value / total for name, value in found.items()}
 
 
-def test_shares_of_python_of_c_with_and_without_the_lock_and_of_waiting(tmp_path: Path) -> None:
+def error_of(seen_shares: Shares, true: Shares) -> Shares:
+    return {name: seen_shares[name] - true[name] for name in true}
+
+
+def mean(all_shares: list[Shares]) -> Shares:
+    return {name: statistics.fmean(each[name] for each in all_shares) for name in all_shares[0]}
+
+
+def measured(folder: Path) -> tuple[Shares, Shares, bool]:
+    """How far profiles of time and of CPU time are from the truth; whether the machine was busy."""
     interval = sys.getswitchinterval()
     loop = asyncio.new_event_loop()
-    profiler = Profiler(Sampler(action_codes({"load": work})), loop, tmp_path, 0, 0, hz=20)
+    profiler = Profiler(Sampler(action_codes({"load": work})), loop, folder, 0, 0, hz=20)
     request = Request("r", 250, SECONDS, until=time.time() + 60)
-    request.write(tmp_path)
+    request.write(folder)
     profiler.start()
     try:
         wall, cpu, is_busy = work(SECONDS)
     finally:
         profiler.stop()
         loop.close()
-    found = Stretch.decode(request.answer(tmp_path, 0).read_bytes())
-    assert seen(found.wall) == pytest.approx(wall, abs=0.08)
-    assert seen(found.cpu) == pytest.approx(cpu, abs=0.16 if is_busy else 0.08)
     assert sys.getswitchinterval() == interval
+    found = Stretch.decode(request.answer(folder, 0).read_bytes())
+    return error_of(seen(found.wall), wall), error_of(seen(found.cpu), cpu), is_busy
+
+
+def test_shares_of_python_of_c_with_and_without_the_lock_and_of_waiting(tmp_path: Path) -> None:
+    """On a busy machine, one pause of the process is much of a measurement, and all of it is one
+    sample: then several are taken, and their mean counts, in which only what is always wrong stays.
+    """
+    wall, cpu = [], []
+    for number in range(ATTEMPTS):
+        wall_error, cpu_error, is_busy = measured(tmp_path / str(number))
+        if not is_busy:
+            wall, cpu = [wall_error], [cpu_error]
+            break
+        wall.append(wall_error)
+        cpu.append(cpu_error)
+    none = dict.fromkeys(wall[0], 0.0)
+    assert mean(wall) == pytest.approx(none, abs=0.08)
+    assert mean(cpu) == pytest.approx(none, abs=0.16 if is_busy else 0.08)
 
 
 @pytest.mark.parametrize("held", [0.004, 0.01, 0.037])

@@ -142,4 +142,4 @@ def test_a_function_that_ends_after_its_loop_disturbs_nothing() -> None:
 
     asyncio.run(main())
     gate.set()
-    assert ended.wait(10)
+    assert ended.wait(60)

@@ -66,7 +66,7 @@ def test_tasks_that_a_run_starts_are_named_and_others_are_not() -> None:
             await asyncio.gather(record("child"), asyncio.create_task(parent()))
 
         async def parent() -> None:
-            await asyncio.wait_for(record("grandchild"), 5)
+            await asyncio.wait_for(record("grandchild"), 60)
 
         await asyncio.gather(steps.start(grandparent(), 41), record("stranger"))
 
