@@ -118,7 +118,7 @@ def test_shares_of_python_of_c_with_and_without_the_lock_and_of_waiting(tmp_path
     """On a busy machine, one pause of the process is much of a measurement, and all of it is one
     sample: then several are taken, and their mean counts, in which only what is always wrong stays.
     """
-    wall, cpu = [], []
+    wall, cpu, is_busy = [], [], True
     for number in range(ATTEMPTS):
         wall_error, cpu_error, is_busy = measured(tmp_path / str(number))
         if not is_busy:
