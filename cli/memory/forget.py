@@ -30,7 +30,7 @@ from .places import (
     left_over,
     rewrite_requests,
 )
-from .selection import encoded_keys
+from .selection import encoded_keys, is_of_task
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -60,6 +60,13 @@ _KINDS: Final = {
     "kept_vectors": ("file of an interrupted reembed", "files of an interrupted reembed"),
 }
 """What is counted, for people: one and many."""
+
+
+_RESTORED: Final = {
+    "the Flink job": "memory and sets, which a restore brings back: have the agent delete them, and"
+    " let old checkpoints and savepoints go"
+}
+"""What is left of a key that is forgotten in the directory of a task."""
 
 
 class KeyForm(str, Enum):
@@ -109,12 +116,14 @@ def forget(
     with StoreReader(state) as reader:
         encoded = _key(reader, key, form, scope)
         found = _found(reader, encoded, scope)
+        restored = _RESTORED if is_of_task(reader) else {}
         if dry_run:
             elsewhere = found_elsewhere(reader.view, encoded, scope)
             left = left_over(reader.view, found, scope, encoded)
             if found.unknown_runs:
                 runs = count(len(found.unknown_runs), "unfinished run")
                 left = {"journal": f"{runs} of unknown keys: see --drop-unfinished", **left}
+            left = {**restored, **left}
             _report(state, encoded, found.counts + elsewhere, left, None, as_json=as_json)
             return 0
         manifest = reader.view.manifest
@@ -139,7 +148,7 @@ def forget(
         console = error_console()
         with console.status("writing files anew") if console.is_terminal else nullcontext():
             rewritten = [*rewrite_marked(directory), *rewrite_requests(directory)]
-        left = left_over(directory, found, scope, encoded)
+        left = {**restored, **left_over(directory, found, scope, encoded)}
     _report(state, encoded, found.counts + erased, left, rewritten, as_json=as_json)
     return 0
 

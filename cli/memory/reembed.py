@@ -18,7 +18,7 @@ from ...store.state.reader import StoreReader
 from ...store.state.waiting import waiting_counts
 from ..text import count, error_console, output_console, shown, typed, write_line
 from .models import AgentModels
-from .selection import chosen_sets, shown_place
+from .selection import chosen_sets, is_of_task, shown_place
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -81,6 +81,7 @@ def reembed_sets(
     """
     with StoreReader(state) as reader:
         manifest = reader.view.manifest
+        _check_no_task(reader)
         found = [
             _Chosen(place, opened.settings(), opened.totals(clock.now()).items)
             for place, opened in chosen_sets(reader, name=name, key=key, shared=shared)
@@ -112,6 +113,17 @@ def reembed_sets(
             for vectors in kept.values():
                 vectors.remove()
     return 0
+
+
+def _check_no_task(reader: StoreReader) -> None:
+    """Raise UsageError for the directory of a Flink task, whose state comes from checkpoints."""
+    if is_of_task(reader):
+        raise UsageError(
+            f"{shown(reader.view.path)} is the directory of a task of a Flink job: it would know "
+            "nothing of new vectors, and its next restore brings back those before.",
+            hint="Have the agent add the items anew: get(limit=None) of the set, "
+            "delete_memory_set() and add() in one action, as docs/flink.md shows.",
+        )
 
 
 def _check_unfinished(state: Path) -> None:

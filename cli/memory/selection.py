@@ -12,6 +12,7 @@ from ...agent.errors import InputError, UsageError
 from ...console.values.json_text import given_keys, key_name, plain
 from ...store.encoding.keys import decode_key, encode_key
 from ...store.memory.opened_set import SetPlace, all_sets, opened_set
+from ...store.state.stored_keys import has_groups
 from ..text import typed
 
 if TYPE_CHECKING:
@@ -55,6 +56,18 @@ def _encoded(encode: Callable[[Any], bytes], text: str) -> list[bytes]:
         except InputError:  # NaN, for example, is no key
             continue
     return encoded
+
+
+def is_of_task(reader: StoreReader) -> bool:
+    """Whether a state directory is that of a task of a Flink job."""
+    manifest = reader.view.manifest
+    if manifest.job.get("flink"):
+        return True
+    for number in range(manifest.shards):
+        with reader.shard(number) as snapshot:
+            if snapshot is not None and has_groups(snapshot):
+                return True
+    return False
 
 
 def shown_place(place: SetPlace) -> str:

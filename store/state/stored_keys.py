@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..encoding.keys import GROUP
-from ..sets.records import SHARED
+from ..sets.records import SHARED, shared_owner
+from ..sets.selecting import shared_sets
 from ..shard.live_fields import LiveFields
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..shard.snapshot import Snapshot
 
-__all__ = ["has_no_groups", "key_of_group", "keys_in"]
+__all__ = ["has_groups", "has_no_groups", "key_of_group", "keys_in"]
 
 
 def keys_in(snapshot: Snapshot) -> Iterator[bytes]:
@@ -25,6 +26,15 @@ def keys_in(snapshot: Snapshot) -> Iterator[bytes]:
         key = snapshot.key_of(prefix)
         if key is not None:
             yield key
+
+
+def has_groups(snapshot: Snapshot) -> bool:
+    """Whether what a shard has is in key groups, as in the directory of a Flink task."""
+    shared = next(shared_sets(snapshot.sets()), None)
+    if shared is not None and shared.owner != shared_owner(b""):
+        return True
+    first = next(keys_in(snapshot), None)
+    return first is not None and first[:1] == GROUP
 
 
 def has_no_groups(snapshot: Snapshot) -> bool:

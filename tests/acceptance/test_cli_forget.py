@@ -201,3 +201,17 @@ def test_submissions_to_a_service(tmp_path: Path, *, killed: bool) -> None:
     outcomes = [found and found.outcome for found in log.find(1, [1, 2, 3])]
     assert outcomes == [FORGOTTEN_OUTCOME, FORGOTTEN_OUTCOME, b"\x01[2]"]
     log.close()
+
+
+@pytest.mark.parametrize("words", [("--dry-run",), ()])
+def test_of_a_flink_task_it_says_what_a_restore_brings_back(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    state = made(tmp_path / STATE)
+    add(state, "ada", "notes", item("1", "tea"), group=3)
+    report = forget(Folder(tmp_path), "ada", *words)
+    assert "which a restore brings back" in report["left"]["the Flink job"]
+
+
+def test_of_another_job_it_says_nothing_of_that(folder: Folder) -> None:
+    assert "the Flink job" not in forget(folder, "ada", "--dry-run")["left"]

@@ -130,6 +130,16 @@ def test_what_it_refuses(folder: Folder) -> None:
     assert "There is no file" in folder.tamias(*words, code=2).stderr
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_it_refuses_the_directory_of_a_flink_task(folder: Folder, *, shared: bool) -> None:
+    state = made(folder.path / "task", {"spec": {}})
+    note = item("1", "tea", vector=[1.0, 0.0])
+    add(state, "ada", "notes", note, **OLD, shared=shared, group=3)
+    done = folder.tamias("memory", "reembed", "task", code=2)
+    assert "is the directory of a task of a Flink job" in done.stderr
+    assert "Have the agent add the items anew" in done.stderr
+
+
 def test_a_model_that_fails_leaves_all_as_it_was_and_what_was_made(folder: Folder) -> None:
     failing = AGENT.replace('"topics-1", 2', '"topics-2", 3').replace(
         "        vector = [",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ....agent.errors import MemorySetError
@@ -122,7 +124,6 @@ def _stored(
     reader: StoreReader, place: SetPlace, after: ListPlace, stack: ExitStack
 ) -> Iterator[tuple[ListPlace, StoredItem]]:
     """Yield the items behind a place, each with its own."""
-    name = place.in_store()
     behind = int.from_bytes(after.address, "big")
     for shard in place.shards(reader.view.manifest.shards):
         if place.key is None and shard < after.shard:
@@ -130,5 +131,6 @@ def _stored(
         snapshot = stack.enter_context(reader.shard(shard))
         start = behind if place.key is not None or shard == after.shard else 0
         if snapshot is not None:
-            for number, item in snapshot.set(name).items(start):
+            parts = (part.items(start) for part in place.parts(snapshot))
+            for number, item in merge(*parts, key=itemgetter(0)):  # they share one counter
                 yield ListPlace(shard, number.to_bytes(8, "big")), item

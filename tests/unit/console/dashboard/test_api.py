@@ -294,6 +294,26 @@ class TestSets:
             assert sorted(row["id"] for row in rows) == sorted(keys)
             assert {row["id"]: row["added_by"] for row in rows} == {key: key for key in keys}
 
+    def test_a_shared_set_of_a_flink_task_has_a_part_in_each_key_group(
+        self, tmp_path: Path
+    ) -> None:
+        state = memory_sets.made(tmp_path / "s")
+        keys = [f"k{n}" for n in range(12)]
+        for number, key in enumerate(2 * keys):
+            item = memory_sets.item(f"{key} {number}", f"of {key}", owner=encode_key(key))
+            memory_sets.add(state, key, "all", item, shared=True, group=number % 5)
+        with opened_page(state) as page:
+            (found,) = page.get("0/sets")["sets"]
+            assert (found["shared"], found["size"]) == (True, 24)
+            rows: list[str] = []
+            after: str | None = ""
+            while after is not None:
+                part = page.get("0/sets/all", limit=5, after=after)
+                rows += [row["id"] for row in part["items"]]
+                after = part["next"]
+            wanted = [f"{key} {number}" for number, key in enumerate(2 * keys)]
+            assert sorted(rows) == sorted(wanted)
+
 
 class TestLogs:
     def test_the_last_lines_and_then_what_follows(self, tmp_path: Path) -> None:
