@@ -297,7 +297,11 @@ def test_an_unknown_text_of_the_model_changes_nothing() -> None:
     assert run_agent(agent, [("a", 0)], on_error="ignore").outputs == []
 
 
-def test_a_large_set_is_searched_beside_the_loop_with_what_the_run_has_changed() -> None:
+def test_a_large_set_is_searched_beside_the_loop_with_what_the_run_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tamias.worker.long_term.reading._MANY", 2000)
+
     async def act(event: Event, ctx: RunnerContext) -> None:
         found = notes(ctx)
         if event.input == 0:
