@@ -292,6 +292,7 @@ def test_a_pool_that_comes_again_has_what_it_was_reloaded_to(place: Place) -> No
         process.send_signal(signal.SIGTERM)
         assert told(process)[-1]["exit_code"] == 0
     with place.started("up", "all.yaml", "--json") as process:  # the file counts again
+        until(process, "ready", "front")
         with Client(place.state("front")) as client:
             assert client.submit("k", 4).result(PATIENCE) == ["one"]
         process.terminate()
