@@ -71,6 +71,7 @@ def test_answers_are_from_pages_that_other_keys_have_added(fake: FakeProviders) 
         # Keys are not in order among each other: on a slow machine, a question may overtake pages.
         test.send_all(each for each in given if "ask" not in each[1])
         test.send_all(each for each in given if "ask" in each[1])
+        test.advance(60)
         (ada,), (warranty, pans) = test.outputs_of("ada"), test.outputs_of("bob")
     assert ada["from"][0] == "kettle"
     assert "citric acid" in ada["answer"]
