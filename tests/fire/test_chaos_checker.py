@@ -26,7 +26,7 @@ from support.chaos.history import (
     Submitted,
     Tick,
 )
-from support.chaos.kinds import BAD_CODE, CALLS, POISONS, link_after
+from support.chaos.kinds import BAD_CODE, CALLS, IN_DIARY, POISONS, link_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +61,11 @@ def right() -> History:
         links[key] = link_after(links.get(key, ""), i)
         tokens = {name: f"{i}{name}" for name in CALLS.get(kind, ())}
         value = {"count": counts[key], "link": links[key], "tokens": tokens, "version": 0}
+        diary = memory[key].fields["diary"] if key in memory else []
+        value["found"] = [last for last, _ in diary[-1:]]
         history.answers.append(Answer("file", len(history.answers), key, i, value))
-        fields = {"count": counts[key], "link": links[key]}
+        fields = {"count": counts[key], "link": links[key], "found": value["found"]}
+        fields["diary"] = [*diary, [i, links[key]]][-IN_DIARY:]
         if key in memory and "last" in memory[key].fields:
             fields["last"] = memory[key].fields["last"]
         if tokens:
@@ -195,6 +198,13 @@ DOCTORED: dict[str, tuple[int, Callable[[History], object], str]] = {
         "was never submitted",
     ),
     "an effect twice": (2, count_twice, "in memory, and should have"),
+    "an item twice": (
+        2,
+        lambda h: h.memory[0].fields["diary"].append(h.memory[0].fields["diary"][-1]),
+        "in memory, and should have",
+    ),
+    "an item lost": (2, lambda h: h.memory[0].fields["diary"].pop(0), "and should have"),
+    "a search that finds another item": (2, lambda h: change(h, 3, found=[1]), "has found [1]"),
     "an effect lost": (2, lambda h: change(h, 3, count=3), "none with count 2"),
     "an effect out of its place": (2, lambda h: change(h, 3, link="?"), "does not follow"),
     "memory of another key": (2, lambda h: h.memory.append(Memory("c", {})), "and no outputs"),

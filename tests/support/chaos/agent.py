@@ -2,7 +2,8 @@
 
 The state of a key is a chain: each input's link is a digest of the link before and of the input's
 number. So memory tells by its last link which inputs have had their effect on the key and in which
-order, and each output does the same for its own place.
+order, and each output does the same for its own place. Each link is an item of a small memory set,
+too, whose index is made anew all the time; and each run searches there for the link before.
 
 In the folder that `CHAOS_DIR` names it leaves what no crash can take back: `runs` has a line for
 each action that begins (B) and each run that ends (E), `calls` one for each durable call that is
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from support.chaos.kinds import BAD_CODE, TIMED, link_after
+from support.chaos.kinds import BAD_CODE, IN_DIARY, TIMED, link_after
 from support.launcher.trouble_agent import KINDS as TROUBLE
 from tamias import (
     Agent,
@@ -32,6 +33,8 @@ from tamias import (
     action,
 )
 from tamias.store import clock
+from tamias.store.sets.folding import Sizes
+from tamias.store.sets.writing import SetWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +46,7 @@ VERSION = 0
 MISCHIEF = ""
 """What code that must be rolled back does to each input."""
 
+SetWriter.sizes = Sizes(tail=3, chunk=8)
 FOLDER = Path(os.environ["CHAOS_DIR"])
 _files: dict[str, int] = {}
 
@@ -157,8 +161,12 @@ def be_bad() -> None:
 def remember(ctx: RunnerContext, i: int) -> None:
     """The key's state goes on by one link."""
     memory = ctx.short_term_memory
+    before = memory.get("link") or ""
     memory.set("count", (memory.get("count") or 0) + 1)
-    memory.set("link", link_after(memory.get("link") or "", i))
+    memory.set("link", link_after(before, i))
+    diary = ctx.long_term_memory.get_memory_set("diary", capacity=IN_DIARY)
+    memory.set("found", [int(item.id) for item in diary.search(before, limit=1)])
+    diary.add(link_after(before, i), ids=str(i))
 
 
 def finish(
@@ -179,6 +187,7 @@ def finish(
         "i": i,
         "count": memory.get("count"),
         "link": memory.get("link"),
+        "found": memory.get("found"),
         "tokens": tokens,
         "version": VERSION,
         "waited": waited,

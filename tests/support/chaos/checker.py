@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from support.chaos.history import Tick
-from support.chaos.kinds import BAD_CODE, CALLS, IN_TURN, POISONS, link_after
+from support.chaos.kinds import BAD_CODE, CALLS, IN_DIARY, IN_TURN, POISONS, link_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -170,6 +170,7 @@ class _Case:
         }
         for key, answers in by_key.items():
             link, tokens = "", None
+            diary: list[list[Any]] = []
             for count in range(1, len(answers) + 1):
                 if count not in answers:
                     yield f"key {key} has {len(answers)} outputs, and none with count {count}"
@@ -180,10 +181,17 @@ class _Case:
                     yield f"the output of {answer.i} (key {key}) does not follow from those before"
                     break
                 tokens = answer.value["tokens"] or tokens
+                found = answer.value.get("found", [])
+                if "found" in answer.value:
+                    if found != [last for last, _ in diary[-1:]]:
+                        yield f"input {answer.i} (key {key}) has found {found} in {diary}"
+                    diary = [*diary, [answer.i, link]][-IN_DIARY:]
             else:
                 expected = {"count": len(answers), "link": link}
                 if tokens is not None:
                     expected["last"] = {"tokens": tokens}
+                if diary:
+                    expected.update(diary=diary, found=found)
                 if memory.get(key) != expected:
                     yield f"key {key} has {memory.get(key)} in memory, and should have {expected}"
         for key in memory.keys() - by_key.keys():

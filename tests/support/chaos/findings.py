@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from support.chaos.history import Call, Leftover, Letter, Memory, Run
+from tamias import open_memory
 from tamias.store.lmdb_env import open_reader
 from tamias.store.records.offsets import LARGEST_OFFSET
 from tamias.store.state.layout import StateLayout
@@ -27,7 +28,9 @@ def collect(folder: Path, history: History) -> None:
         history.calls.append(Call(int(i), name, token, int(pid), int(at)))
     with StoreReader(folder / "state") as reader:
         for key in list(reader.keys()):
-            history.memory.append(Memory(key, reader.memory(key) or {}))
+            history.memory.append(
+                Memory(key, {**(reader.memory(key) or {}), **_diary(folder, key)})
+            )
         for letter in reader.dead_letters():
             is_input = letter.offset <= LARGEST_OFFSET
             number = _number_of(letter.payload, letter.offset) if is_input else 0
@@ -42,6 +45,15 @@ def collect(folder: Path, history: History) -> None:
                     history.leftovers.append(Leftover(what))
     left = [f"journal of {journal[:5]}"] if journal else []
     history.leftovers += map(Leftover, [*left, *_leftovers(folder)])
+
+
+def _diary(folder: Path, key: Any) -> dict[str, Any]:
+    """What a key has in its memory set: the numbers and the texts of its items."""
+    with open_memory(folder / "state") as memory:
+        if "diary" not in memory.memory_set_names(key):
+            return {}
+        items = memory.get_memory_set(key, "diary").get(limit=None)
+    return {"diary": [[int(item.id), item.value] for item in items]}
 
 
 def _leftovers(folder: Path) -> Iterator[str]:

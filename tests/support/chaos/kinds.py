@@ -70,6 +70,9 @@ TIMED: Final = {
 }
 """More of these, for jobs: they set and cancel timers, and ask."""
 
+IN_DIARY: Final = 10
+"""So many links of its chain a key has in its memory set, at most."""
+
 BAD_CODE: Final = "this code is bad"
 """What bad code says when it raises."""
 
