@@ -171,6 +171,7 @@ class _Case:
         for key, answers in by_key.items():
             link, tokens = "", None
             diary: list[list[Any]] = []
+            found: list[int] = []
             for count in range(1, len(answers) + 1):
                 if count not in answers:
                     yield f"key {key} has {len(answers)} outputs, and none with count {count}"
