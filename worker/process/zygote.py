@@ -232,15 +232,22 @@ class Zygote:
 
     def _read_line(self) -> bytes:
         while b"\n" not in self._buffer:
-            data = self._control.recv(1 << 20)
+            data = self._read(1 << 20)
             if not data:
                 os._exit(1)
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
+    def _read(self, most: int) -> bytes:
+        """What the launcher has written; nothing if it is dead."""
+        try:
+            return self._control.recv(most)
+        except ConnectionResetError:  # it has died before it has read all that was written to it
+            return b""
+
     def _receive(self) -> None:
-        data = self._control.recv(1 << 16)
+        data = self._read(1 << 16)
         if not data:
             os._exit(0)  # the launcher is dead: the reaper kills the workers
         self._buffer += data
