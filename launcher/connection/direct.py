@@ -30,7 +30,7 @@ from ...worker.connection.frames import (
     send_frame,
     send_rest,
 )
-from .short_waits import ShortWaits
+from .short_waits import LONGEST, ShortWaits
 from .transport import WorkerTransport
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class DirectTransport(WorkerTransport):
     def _found(self, seconds: float, *, soon: bool) -> list[tuple[int, int]]:
         poll, waits = self._poll.poll, self._short_waits
         found: list[tuple[int, int]] = []
+        soon = soon and seconds > LONGEST
         if soon:
             until = waits.begin()
             while until and not (found := poll(0)) and waits.clock() < until:
