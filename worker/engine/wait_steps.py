@@ -194,7 +194,11 @@ class Asking:
             )
             self._engine.questions.put(self._run.lane.writer, self._token, expired)
         if not self._engine.questions.is_committed(self._token):
-            await self._engine.recorder.recorded()
+            self._run.calls += 1  # who suspends the run now would wait for what has come
+            try:
+                await self._engine.recorder.recorded()
+            finally:
+                self._run.calls -= 1
 
     def answer(self) -> Any:
         """Return the answer.

@@ -411,3 +411,27 @@ async def test_timers_that_wait_for_a_busy_key_run_in_order(
         gate.set()
         await soon(lambda: len(life.order) == 5 and 2 in life.done)
         assert life.order == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("turns", range(6))
+@on_loop
+async def test_an_answer_on_its_way_to_record_is_not_slept_through(
+    tmp_path: Path, turns: int
+) -> None:
+    seen: list[str] = []
+
+    async def act(event: InputEvent, ctx: Any) -> None:
+        async def take(name: str) -> None:
+            seen.append(await ctx.wait_for(name))
+
+        await asyncio.gather(take("a"), take("b"))
+        ctx.send_event(OutputEvent(output=event.input))
+
+    with bench(agent_of(act), tmp_path, suspend_after="1h", durability="machine") as life:
+        life.send(("k", 1))
+        await soon(lambda: len(life.notices) == 2)
+        answer(life, life.notices[0].token, "first", 0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        life.engine.suspend_waiting()  # "b" is not answered
+        await soon(lambda: "first" in seen)
