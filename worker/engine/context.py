@@ -317,14 +317,16 @@ class WorkerContext(RunnerContext):
 
     async def _wait_for_siblings(self, call: DurableCall | WaitStep) -> None:
         log = call.log
-        if not log.replaying:
-            return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + REPLAY_GRACE_SECONDS
-        while log.replaying:
-            if log.is_divergence(own=call.own) or loop.time() > deadline:
-                raise log.divergence(call.name, call.identity)
-            await asyncio.sleep(0.001)
+        self.run.calls += 1
+        try:
+            while log.replaying:
+                if log.is_divergence(own=call.own) or loop.time() > deadline:
+                    raise log.divergence(call.name, call.identity)
+                await asyncio.sleep(0.001)
+        finally:
+            self.run.calls -= 1
 
     def _refuse_ended(self, what: str) -> None:
         """Raise RunError after the end of the action."""
@@ -394,7 +396,7 @@ class WorkerContext(RunnerContext):
         if step.record is None:
             await self._wait_for_siblings(step)
             step.issue(asking.ask(seconds, ask))
-            await self._engine.recorder.recorded()
+            await self._engine.recorder.recorded(self.run)
         else:
             asking.ask_again(step.value())
         with step.traced(name, asking.deadline):

@@ -194,11 +194,7 @@ class Asking:
             )
             self._engine.questions.put(self._run.lane.writer, self._token, expired)
         if not self._engine.questions.is_committed(self._token):
-            self._run.calls += 1  # who suspends the run now would wait for what has come
-            try:
-                await self._engine.recorder.recorded()
-            finally:
-                self._run.calls -= 1
+            await self._engine.recorder.recorded(self._run)
 
     def answer(self) -> Any:
         """Return the answer.

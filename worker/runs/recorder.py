@@ -50,7 +50,7 @@ class Recorder:
         """
         self._expect_calls(run)
         self._write_effects(run)
-        await self._group.recorded()
+        await self.recorded(run)
 
     def record_effects_now(self, run: Run) -> None:
         """The same before a synchronous durable call; blocks until they are committed."""
@@ -113,7 +113,7 @@ class Recorder:
         if soon and not self._group.is_overdue:
             self._group.schedule()
         else:
-            await self._group.recorded()
+            await self.recorded(run)
 
     def record_call_now(
         self,
@@ -155,9 +155,13 @@ class Recorder:
         """Commit nothing any more: the worker is given up, as if it had died."""
         self._group.abandon()
 
-    async def recorded(self) -> None:
-        """Return when all that was recorded is committed."""
-        await self._group.recorded()
+    async def recorded(self, run: Run) -> None:
+        """Return when all that was recorded is committed; a run does not only wait meanwhile."""
+        run.calls += 1
+        try:
+            await self._group.recorded()
+        finally:
+            run.calls -= 1
 
     def drop_failed_calls(self, run: Run, error: BaseException) -> None:
         """Remove the calls that made an action fail from the journal, so that they are repeated."""

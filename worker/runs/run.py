@@ -102,7 +102,7 @@ class Run:
     waits: list[Wait] | None = None
     """What its action waits for now."""
     calls: int = 0
-    """Durable calls under way."""
+    """What is under way besides waits: durable calls, and what goes on record."""
     waited: float = 0.0
     """Seconds for which its action did nothing but wait."""
     waits_since: float = 0.0

@@ -8,23 +8,34 @@ A run that has started tasks may do something that is not known here, such as a 
 for `suspend-after`, and later if a durable call is under way then. A run that waits inside
 `asyncio.wait_for` is not suspended, because that limit would be lost. Of `asyncio.timeout` nothing
 can be seen from outside.
+
+What one task was about to do when its run was suspended would be done only when the wait of another
+one is over, which may need just that: an answer that is given when the next question is asked. So a
+run is suspended only if none of its tasks goes on during some turns of the event loop: so long it
+takes from the end of a task to those that have gathered it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...store import clock
 from ..tasks.tracking import has_started_tasks, has_time_limit, tasks_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
+
+    Awaited: TypeAlias = dict[asyncio.Task[Any], asyncio.Future[Any]]
 
 _LONGEST_PAUSE = 1.0
 """Seconds between two looks at the clock, which may be set anew at any time."""
 _SHORTEST_PAUSE = 0.02
 """Seconds between two attempts at suspending a run that does something else."""
+_TURNS = 16
+"""For so many turns of the loop no task of a run that is suspended has gone on: each task or future
+between the end of a task and what goes on with it takes one."""
 
 __all__ = ["SuspendRun", "Wait", "WaitingRun", "Waits"]
 
@@ -56,7 +67,7 @@ class WaitingRun(Protocol):
     task: asyncio.Task[None] | None
     waits: list[Wait] | None
     calls: int
-    """Durable calls under way."""
+    """What is under way besides its waits: durable calls, and what goes on record."""
     waited: float
     """Seconds for which it did nothing but wait."""
     waits_since: float
@@ -100,17 +111,25 @@ class Waits:
             if not run.waits:
                 run.waited += loop.time() - run.waits_since
 
-    def suspend_now(self, run: WaitingRun) -> bool:
-        """Suspend a run that does nothing but wait; returns whether it does."""
-        if not run.waits or run.calls or any(wait.future.done() for wait in run.waits):
-            return False
-        self._suspend(run, min(wait.moment for wait in run.waits))
-        return True
-
     def suspend_soon(self, run: WaitingRun) -> None:
         """Suspend a run that waits as soon as it does nothing else."""
-        if run.waits and run.task is not None and not self.suspend_now(run):
-            self._try_later(run, run.task)
+        if run.waits and run.task is not None:
+            self._suspend_if_still(run, run.task, _what_is_awaited(run), _TURNS)
+
+    def _suspend_if_still(
+        self, run: WaitingRun, task: asyncio.Task[None], awaited: Awaited | None, turns: int
+    ) -> None:
+        """Suspend a run if it awaits the same for so many turns of the loop, or try it later."""
+        if run.task is not task or task.done() or not run.waits:
+            return
+        now = _what_is_awaited(run)
+        if awaited is None or now != awaited:
+            self._try_later(run, task)
+        elif turns:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._suspend_if_still, run, task, awaited, turns - 1)
+        else:
+            self._suspend(run, min(wait.moment for wait in run.waits))
 
     def _suspend_or_try_later(self, run: WaitingRun) -> None:
         if run.task is None:
@@ -129,5 +148,21 @@ class Waits:
             return
         is_long = min(wait.moment for wait in run.waits) - clock.now() > self.suspend_after
         is_limited = any(map(has_time_limit, tasks_of_run(run.number)))
-        if not is_long or is_limited or not self.suspend_now(run):
+        if not is_long or is_limited:
             self._try_later(run, task)
+        else:
+            self.suspend_soon(run)
+
+
+def _what_is_awaited(run: WaitingRun) -> Awaited | None:
+    """What each task of a run awaits; None if something is under way, or a task is to go on."""
+    if run.calls or not run.waits or any(wait.future.done() for wait in run.waits):
+        return None
+    found: Awaited = {}
+    for task in tasks_of_run(run.number):
+        # No public name tells what a task awaits; asyncio's own tools read this one.
+        awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+        if awaited is None or awaited.done():
+            return None
+        found[task] = awaited
+    return found

@@ -413,25 +413,52 @@ async def test_timers_that_wait_for_a_busy_key_run_in_order(
         assert life.order == ["0", "1", "2", "3", "4"]
 
 
-@pytest.mark.parametrize("turns", range(6))
+async def echo(value: Any) -> Any:
+    await asyncio.sleep(0)
+    return value
+
+
+async def gathered(depth: int, awaitable: Any) -> Any:
+    """What is awaited, in tasks of tasks."""
+    if not depth:
+        return await awaitable
+    return (await asyncio.gather(gathered(depth - 1, awaitable)))[0]
+
+
+async def suspend_each_turn(life: Bench) -> None:
+    while True:
+        life.engine.suspend_waiting()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 4])
+@pytest.mark.parametrize("durability", ["process", "machine"])
 @on_loop
-async def test_an_answer_on_its_way_to_record_is_not_slept_through(
-    tmp_path: Path, turns: int
+async def test_what_a_task_is_about_to_do_is_done_before_its_run_is_suspended(
+    tmp_path: Path, durability: str, depth: int
 ) -> None:
-    seen: list[str] = []
+    """The second question of one task is asked though nobody answers that of the other."""
+
+    async def talk(ctx: Any) -> Any:
+        first = await gathered(depth, ctx.wait_for("first"))
+        told = await gathered(depth, ctx.durable_execute_async(echo, first))
+        second = await gathered(depth, ctx.wait_for("second", ask=told))
+        return told, second
 
     async def act(event: InputEvent, ctx: Any) -> None:
-        async def take(name: str) -> None:
-            seen.append(await ctx.wait_for(name))
+        found = await asyncio.gather(talk(ctx), ctx.wait_for("other"))
+        ctx.send_event(OutputEvent(output=found))
 
-        await asyncio.gather(take("a"), take("b"))
-        ctx.send_event(OutputEvent(output=event.input))
-
-    with bench(agent_of(act), tmp_path, suspend_after="1h", durability="machine") as life:
+    with bench(agent_of(act), tmp_path, suspend_after="1h", durability=durability) as life:
         life.send(("k", 1))
         await soon(lambda: len(life.notices) == 2)
-        answer(life, life.notices[0].token, "first", 0)
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        life.engine.suspend_waiting()  # "b" is not answered
-        await soon(lambda: "first" in seen)
+        suspending = asyncio.ensure_future(suspend_each_turn(life))
+        tokens = {question.name: question.token for question in life.notices}
+        answer(life, tokens["first"], "one", 1)
+        await soon(lambda: len(life.notices) == 3)
+        assert life.notices[2].ask == "one"
+        answer(life, life.notices[2].token, "two", 2)
+        answer(life, tokens["other"], "three", 3)
+        await asyncio.wait_for(life.until(0), 60)
+        suspending.cancel()
+        assert life.done == {0: [[("one", "two"), "three"]]}
