@@ -416,6 +416,7 @@ class RunDriver:
             del self._parked[run]
             self._completion.occupy(run)
             self._completion.suspend(run, moment)
+            self._yielded(run.lane)
         self._actions.suspend_waiting()
 
     def _action_suspended(self, run: Run, action: Action, moment: float) -> None:

@@ -90,6 +90,9 @@ class Waits:
         """
         self._suspend = suspend
         self.suspend_after = suspend_after
+        self._tried: dict[asyncio.Task[None], asyncio.TimerHandle | None] = {}
+        """Tasks of runs that are suspended as soon as they do nothing else, and when each is looked
+        at again; None for now."""
 
     async def until(
         self, run: WaitingRun, moment: float, future: asyncio.Future[None] | None = None
@@ -113,23 +116,39 @@ class Waits:
 
     def suspend_soon(self, run: WaitingRun) -> None:
         """Suspend a run that waits as soon as it does nothing else."""
-        if run.waits and run.task is not None:
-            self._suspend_if_still(run, run.task, _what_is_awaited(run), _TURNS)
+        task = run.task
+        if not run.waits or task is None:
+            return
+        if task in self._tried:
+            later = self._tried[task]
+            if later is None:
+                return
+            later.cancel()
+        self._suspend_if_still(run, task, _what_is_awaited(run), _TURNS)
 
     def _suspend_if_still(
         self, run: WaitingRun, task: asyncio.Task[None], awaited: Awaited | None, turns: int
     ) -> None:
         """Suspend a run if it awaits the same for so many turns of the loop, or try it later."""
-        if run.task is not task or task.done() or not run.waits:
+        if not self._is_waiting(run, task):
             return
         now = _what_is_awaited(run)
         if awaited is None or now != awaited:
-            self._try_later(run, task)
+            self._call_later(run, task)
         elif turns:
+            self._tried[task] = None
             loop = asyncio.get_running_loop()
             loop.call_soon(self._suspend_if_still, run, task, awaited, turns - 1)
         else:
-            self._suspend(run, min(wait.moment for wait in run.waits))
+            self._tried.pop(task, None)
+            self._suspend(run, min(wait.moment for wait in run.waits or ()))
+
+    def _is_waiting(self, run: WaitingRun, task: asyncio.Task[None]) -> bool:
+        """Whether an execution of a run still waits; else no more attempts are made."""
+        if run.task is task and not task.done() and run.waits:
+            return True
+        self._tried.pop(task, None)
+        return False
 
     def _suspend_or_try_later(self, run: WaitingRun) -> None:
         if run.task is None:
@@ -140,18 +159,23 @@ class Waits:
             self._suspend(run, min(wait.moment for wait in run.waits))
 
     def _try_later(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
+        if task not in self._tried:
+            self._call_later(run, task)
+
+    def _call_later(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
         pause = max(self.suspend_after, _SHORTEST_PAUSE)
-        asyncio.get_running_loop().call_later(pause, self._try, run, task)
+        loop = asyncio.get_running_loop()
+        self._tried[task] = loop.call_later(pause, self._try, run, task)
 
     def _try(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
-        if run.task is not task or task.done() or not run.waits:
+        if not self._is_waiting(run, task):
             return
-        is_long = min(wait.moment for wait in run.waits) - clock.now() > self.suspend_after
+        moment = min(wait.moment for wait in run.waits or ())
         is_limited = any(map(has_time_limit, tasks_of_run(run.number)))
-        if not is_long or is_limited:
-            self._try_later(run, task)
+        if moment - clock.now() <= self.suspend_after or is_limited:
+            self._call_later(run, task)
         else:
-            self.suspend_soon(run)
+            self._suspend_if_still(run, task, _what_is_awaited(run), _TURNS)
 
 
 def _what_is_awaited(run: WaitingRun) -> Awaited | None:
