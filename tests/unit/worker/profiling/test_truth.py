@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tamias.worker.profiling.profile import Profile
 
 SECONDS = 4.0
-ATTEMPTS = 5
+MEASUREMENTS = 3
+"""One alone is off by 0.03 in the mean, its samples are so few."""
 DATA = bytes(3_000_000)
 
 
@@ -115,20 +116,19 @@ def measured(folder: Path) -> tuple[Shares, Shares, bool]:
 
 
 def test_shares_of_python_of_c_with_and_without_the_lock_and_of_waiting(tmp_path: Path) -> None:
-    """On a busy machine, one pause of the process is much of a measurement, and all of it is one
-    sample: then several are taken, and their mean counts, in which only what is always wrong stays.
+    """The mean of several measurements counts, in which only what is always wrong stays.
+
+    On a busy machine one pause of the process is much of a measurement, and all of it is one
+    sample: then twice as many are taken.
     """
-    wall, cpu, is_busy = [], [], True
-    for number in range(ATTEMPTS):
-        wall_error, cpu_error, is_busy = measured(tmp_path / str(number))
-        if not is_busy:
-            wall, cpu = [wall_error], [cpu_error]
-            break
-        wall.append(wall_error)
-        cpu.append(cpu_error)
-    none = dict.fromkeys(wall[0], 0.0)
-    assert mean(wall) == pytest.approx(none, abs=0.08)
-    assert mean(cpu) == pytest.approx(none, abs=0.16 if is_busy else 0.08)
+    found = [measured(tmp_path / str(number)) for number in range(MEASUREMENTS)]
+    is_busy = any(busy for _, _, busy in found)
+    if is_busy:
+        found += [measured(tmp_path / f"more-{number}") for number in range(MEASUREMENTS)]
+    wall, cpu = mean([each for each, _, _ in found]), mean([each for _, each, _ in found])
+    none = dict.fromkeys(wall, 0.0)
+    assert wall == pytest.approx(none, abs=0.12 if is_busy else 0.08)
+    assert cpu == pytest.approx(none, abs=0.16 if is_busy else 0.08)
 
 
 @pytest.mark.parametrize("held", [0.004, 0.01, 0.037])
