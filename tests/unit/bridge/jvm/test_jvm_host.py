@@ -77,7 +77,7 @@ def connected(**settings: Any) -> Iterator[BaseChatModelConnection]:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[BaseChatModelConnection]:
     """A JVM that is quick to be found hung."""
-    with connected(java_hang_timeout=1.5) as connection:
+    with connected(java_hang_timeout=5.0) as connection:
         yield connection
 
 
