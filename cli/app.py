@@ -119,8 +119,8 @@ def _main(
 def application(asked: str | None = None) -> typer.Typer:
     """Return the command with the subcommand `asked`, or with all of them.
 
-    If there is none of that name, those of this room are only listed: their modules, a thousand
-    with all that they need, are not imported to print help.
+    If there is none of that name, the built-in ones are only listed: to print help, their modules
+    are not imported.
     """
     app = typer.Typer(
         name="tamias",

@@ -291,7 +291,7 @@ class AsyncActions:
         run.awaited = self._services.questions.awaited_of(run.tokens)
         run.renew_memory()
         if has_started_tasks(task):
-            for each in tasks_of_run(run.number):
+            for each in self.waits.tasks_of(run):
                 if each is not task:
                     each.cancel()
         task.cancel()

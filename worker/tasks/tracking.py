@@ -257,4 +257,14 @@ def _limits(frame: Any) -> bool:
 
 def tasks_of_run(number: int) -> list[asyncio.Task[Any]]:
     """All tasks of the run of this number."""
-    return [task for task in asyncio.all_tasks() if offset_of_task(task) == number]
+    return tasks_by_run().get(number, [])
+
+
+def tasks_by_run() -> dict[int, list[asyncio.Task[Any]]]:
+    """All tasks of runs, by the numbers of these."""
+    found: dict[int, list[asyncio.Task[Any]]] = {}
+    for task in asyncio.all_tasks():
+        number = offset_of_task(task)
+        if number is not None:
+            found.setdefault(number, []).append(task)
+    return found

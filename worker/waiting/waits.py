@@ -21,7 +21,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ...store import clock
-from ..tasks.tracking import has_started_tasks, has_time_limit, tasks_of_run
+from ..tasks.tracking import has_started_tasks, has_time_limit, tasks_by_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +93,7 @@ class Waits:
         self._tried: dict[asyncio.Task[None], asyncio.TimerHandle | None] = {}
         """Tasks of runs that are suspended as soon as they do nothing else, and when each is looked
         at again; None for now."""
+        self._tasks: dict[int, list[asyncio.Task[Any]]] | None = None
 
     async def until(
         self, run: WaitingRun, moment: float, future: asyncio.Future[None] | None = None
@@ -124,7 +125,12 @@ class Waits:
             if later is None:
                 return
             later.cancel()
-        self._suspend_if_still(run, task, _what_is_awaited(run), _TURNS)
+        self._begin_attempt(run, task)
+
+    def _begin_attempt(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
+        """Suspend a run if it stays as it is; one of a single task has none that could go on."""
+        turns = _TURNS if has_started_tasks(task) else 0
+        self._suspend_if_still(run, task, self._what_is_awaited(run, task), turns)
 
     def _suspend_if_still(
         self, run: WaitingRun, task: asyncio.Task[None], awaited: Awaited | None, turns: int
@@ -132,13 +138,14 @@ class Waits:
         """Suspend a run if it awaits the same for so many turns of the loop, or try it later."""
         if not self._is_waiting(run, task):
             return
-        now = _what_is_awaited(run)
-        if awaited is None or now != awaited:
+        if awaited is None or not _is_still(run, awaited):
             self._call_later(run, task)
         elif turns:
             self._tried[task] = None
             loop = asyncio.get_running_loop()
             loop.call_soon(self._suspend_if_still, run, task, awaited, turns - 1)
+        elif self._what_is_awaited(run, task) != awaited:  # a task has come that was not there
+            self._call_later(run, task)
         else:
             self._tried.pop(task, None)
             self._suspend(run, min(wait.moment for wait in run.waits or ()))
@@ -171,22 +178,47 @@ class Waits:
         if not self._is_waiting(run, task):
             return
         moment = min(wait.moment for wait in run.waits or ())
-        is_limited = any(map(has_time_limit, tasks_of_run(run.number)))
+        is_limited = any(map(has_time_limit, self.tasks_of(run)))
         if moment - clock.now() <= self.suspend_after or is_limited:
             self._call_later(run, task)
         else:
-            self._suspend_if_still(run, task, _what_is_awaited(run), _TURNS)
+            self._begin_attempt(run, task)
+
+    def _what_is_awaited(self, run: WaitingRun, task: asyncio.Task[None]) -> Awaited | None:
+        """What each task of a run awaits; None if something is under way, or a task is to go on.
+
+        `task` is the one of the action.
+        """
+        found: Awaited = {}
+        for each in self.tasks_of(run) if has_started_tasks(task) else (task,):
+            awaited = _awaited_by(each)
+            if awaited is None:
+                return None
+            found[each] = awaited
+        return found if _is_still(run, found) else None
+
+    def tasks_of(self, run: WaitingRun) -> list[asyncio.Task[Any]]:
+        """The tasks of a run, as they were at some moment of this turn of the loop.
+
+        To find them takes a look at all tasks of the worker: one for all runs that are suspended.
+        """
+        if self._tasks is None:
+            self._tasks = tasks_by_run()
+            asyncio.get_running_loop().call_soon(self._forget_tasks)
+        return self._tasks.get(run.number, [])
+
+    def _forget_tasks(self) -> None:
+        self._tasks = None
 
 
-def _what_is_awaited(run: WaitingRun) -> Awaited | None:
-    """What each task of a run awaits; None if something is under way, or a task is to go on."""
+def _is_still(run: WaitingRun, awaited: Awaited) -> bool:
+    """Whether a run does nothing but wait, and these tasks await what they have awaited."""
     if run.calls or not run.waits or any(wait.future.done() for wait in run.waits):
-        return None
-    found: Awaited = {}
-    for task in tasks_of_run(run.number):
-        # No public name tells what a task awaits; asyncio's own tools read this one.
-        awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
-        if awaited is None or awaited.done():
-            return None
-        found[task] = awaited
-    return found
+        return False
+    return all(not on.done() and _awaited_by(task) is on for task, on in awaited.items())
+
+
+def _awaited_by(task: asyncio.Task[Any]) -> asyncio.Future[Any] | None:
+    """What a task awaits; no public name tells it, and asyncio's own tools read this one."""
+    awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+    return awaited

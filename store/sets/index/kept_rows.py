@@ -84,14 +84,14 @@ class KeptRows(Kept[Rows]):
 class KeptChunks(Kept["VectorRows"]):
     """The rows of i8 of whole chunks.
 
-    To copy a chunk that is not asked for again would be in vain, and with more sets than there is
-    room for, all are. So one is kept only if it was asked for not long ago.
+    To copy a chunk that is not read again costs more than it saves. So a chunk is kept only if it
+    was read before, not longer ago than as many bytes as are kept.
     """
 
     def __init__(self, most: int) -> None:
         super().__init__(most, _size_of_chunk)
         self._asked = Kept[int](most, int)
-        """The bytes of chunks that would be kept if there were as much room again."""
+        """How many bytes each chunk has that was read once, the last `most` bytes of them."""
 
     def offer(self, name: Hashable, version: Hashable, rows: VectorRows) -> None:
         """Keep a copy of rows that lie in a database, if they were offered not long ago."""

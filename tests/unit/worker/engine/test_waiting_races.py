@@ -462,3 +462,36 @@ async def test_what_a_task_is_about_to_do_is_done_before_its_run_is_suspended(
         await asyncio.wait_for(life.until(0), 60)
         suspending.cancel()
         assert life.done == {0: [[("one", "two"), "three"]]}
+
+
+@pytest.mark.parametrize(("has_tasks", "most"), [(False, 0), (True, 30)])
+@on_loop
+async def test_many_runs_are_suspended_with_few_looks_at_all_tasks(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_tasks: bool,  # noqa: FBT001
+    most: int,
+) -> None:
+    """One look a turn serves all runs: one each would take minutes with some thousand of them."""
+    looks = 0
+    all_tasks = asyncio.all_tasks
+
+    def counted() -> Any:
+        nonlocal looks
+        looks += 1
+        return all_tasks()
+
+    async def act(event: InputEvent, ctx: Any) -> None:
+        if has_tasks:
+            await asyncio.gather(ctx.sleep(HOUR), ctx.sleep(2 * HOUR))
+        else:
+            await ctx.sleep(HOUR)
+
+    with bench(agent_of(act), tmp_path, suspend_after="5h") as life:
+        life.send(*((f"k{number}", number) for number in range(200)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        monkeypatch.setattr(asyncio, "all_tasks", counted)
+        life.engine.suspend_waiting()
+        await soon(lambda: len(life.suspended) == 200)
+        assert looks <= most
