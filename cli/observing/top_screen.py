@@ -184,7 +184,8 @@ def worker_text(row: WorkerRow, now: float, seen_at: float) -> str:
         f"CPU {'' if row.cpu is None else f'{100 * row.cpu:.0f} % of a core'}",
         f"memory {size(row.rss or 0)}, its own {size(row.own or 0)}",
         f"event loop late by {1000 * row.lag:.0f} ms",
-        f"{count(row.in_flight, 'input')} sent to it; {row.queued:,} sent or not have not begun",
+        f"{count(row.in_flight, 'input')} sent to it",
+        f"{row.queued:,} have not begun, with those that wait to be sent",
     ]
     if row.held:
         lines.append(f"held: {row.held}")
