@@ -15,7 +15,7 @@ import errno
 import os
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import lmdb
@@ -25,7 +25,6 @@ from .faults import free_bytes, full, lmdb_error, system_error
 from .lease import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["Environment", "data_file", "has_data", "open_reader", "open_writer"]
@@ -59,7 +58,7 @@ class Environment:
         yields: whether it is closed when this process opens the environment for writing.
     """
 
-    __slots__ = ("_tables", "_uses", "_writable", "handle", "path", "yields")
+    __slots__ = ("_shares", "_tables", "_uses", "_writable", "handle", "path", "yields")
 
     def __init__(
         self, path: Path, handle: lmdb.Environment, *, writable: bool, yields: bool = False
@@ -70,6 +69,8 @@ class Environment:
         self._writable = writable
         self._uses = 0
         self._tables: Any = None
+        self._shares: list[Environment] = []
+        """All shares in the environment, this one among them; see `_register`."""
 
     def require(self) -> lmdb.Environment:
         """Return the handle.
@@ -97,29 +98,33 @@ class Environment:
     def shared_tables(self) -> Any:
         """The tables that this process's writer has opened; None if it has no writer."""
         with _guard:
+            if not self._writers():
+                return None
             _guard.wait_for(lambda: all(share._tables for share in self._writers()), _USED_WITHIN)  # noqa: SLF001
             found = [share._tables for share in self._writers()]  # noqa: SLF001
         return found[0] if found else None
 
     def _writers(self) -> list[Environment]:
-        shares = next((shares for shares in _open.values() if self in shares), [])
-        return [share for share in shares if share._writable]  # noqa: SLF001
+        return [share for share in self._shares if share._writable]  # noqa: SLF001
 
-    @contextmanager
-    def use(self) -> Iterator[lmdb.Environment]:
-        """Give the handle; one that yields stays open in this block.
+    def begin_use(self) -> lmdb.Environment:
+        """Return the handle; one that yields stays open until `end_use` is called as often.
 
         Raises:
             StoreError: as `require`.
         """
+        if not self.yields:
+            return self.require()
         with _guard:
             handle = self.require()
-            self._uses += self.yields
-        try:
-            yield handle
-        finally:
+            self._uses += 1
+        return handle
+
+    def end_use(self) -> None:
+        """Let the environment yield again."""
+        if self.yields:
             with _guard:
-                self._uses -= self.yields
+                self._uses -= 1
                 _guard.notify_all()
 
     def close(self) -> None:
@@ -203,6 +208,7 @@ def open_reader(path: Path, *, yields: bool = False, locked: bool = True) -> Env
         shares = _open.get(data_file(path))
         if shares:
             environment = Environment(path, shares[0].require(), writable=False, yields=yields)
+            environment._shares = shares  # noqa: SLF001 (of this module)
             shares.append(environment)
             return environment
         handle = _open_for_reading(path, locked=locked)
@@ -350,7 +356,7 @@ _inherited: list[lmdb.Environment] = []
 
 
 def _register(path: Path, environment: Environment) -> None:
-    _open[data_file(path)] = [environment]
+    _open[data_file(path)] = environment._shares = [environment]  # noqa: SLF001
 
 
 def data_file(path: Path) -> tuple[int, int] | None:
@@ -370,6 +376,7 @@ def _forget_after_fork() -> None:
             if share.handle is not None:
                 _inherited.append(share.handle)
             share.handle = None
+        shares.clear()
     _open.clear()
 
 

@@ -60,7 +60,9 @@ class OpenedSet:
 
     def __init__(self, parts: Sequence[StoredSet]) -> None:
         """`parts` are those that the shards have; of a shared set there may be many."""
-        self._parts = [part for part in parts if part.settings() is not None]
+        found = [(part, part.settings()) for part in parts]
+        self._parts = [part for part, settings in found if settings is not None]
+        self._settings = [settings for _, settings in found if settings is not None]
 
     @property
     def is_there(self) -> bool:
@@ -69,8 +71,7 @@ class OpenedSet:
 
     def settings(self) -> SetSettings:
         """What is laid down for it; of several parts, those of one with vectors."""
-        found = [settings for part in self._parts if (settings := part.settings()) is not None]
-        return max(found, key=lambda each: each.dimensions, default=SetSettings())
+        return max(self._settings, key=lambda each: each.dimensions, default=SetSettings())
 
     def totals(self, now: float) -> Totals:
         """What the items are together that have not expired at a moment."""
@@ -115,11 +116,8 @@ def opened_set(reader: StoreReader, place: SetPlace) -> Iterator[OpenedSet]:
         StoreError: a shard is lost, damaged, or of another store.
     """
     numbers = place.shards(reader.view.manifest.shards)
-    for number in numbers:  # opening and checking a shard takes longer than a transaction
-        with reader.shard(number):
-            pass
     with ExitStack() as stack:
-        opened = [stack.enter_context(reader.shard(number)) for number in numbers]
+        opened = _snapshots(reader, numbers, stack)
         found = [place.parts(snapshot) for snapshot in opened if snapshot is not None]
         yield OpenedSet([part for parts in found for part in parts])
 
@@ -165,14 +163,25 @@ def all_sets(reader: StoreReader) -> Iterator[AllSets]:
         StoreError: a shard is lost, damaged, or of another store.
     """
     numbers = range(reader.view.manifest.shards)
-    for number in numbers:
-        with reader.shard(number):
-            pass
     with ExitStack() as stack:
-        opened = [stack.enter_context(reader.shard(number)) for number in numbers]
+        opened = _snapshots(reader, numbers, stack)
         yield AllSets([snapshot for snapshot in opened if snapshot is not None])
 
 
 def set_names(snapshot: Snapshot, key: bytes) -> list[str]:
     """The names of the sets of an encoded key, in the snapshot of its shard."""
     return [name.name for name in snapshot.sets(key_prefix(key))]
+
+
+def _snapshots(
+    reader: StoreReader, numbers: Sequence[int], stack: ExitStack
+) -> list[Snapshot | None]:
+    """Open snapshots of shards, until the stack is closed, as soon one after the other as can be.
+
+    To open a shard and check it takes longer than to open a snapshot, so that is done before.
+    """
+    if len(numbers) > 1:
+        for number in numbers:
+            with reader.shard(number):
+                pass
+    return [stack.enter_context(reader.shard(number)) for number in numbers]

@@ -134,17 +134,20 @@ class MemorySetReader:
             MemorySetError: the vector does not fit the set.
             MissingExtraError: a vector is given, and numpy is not installed.
         """
+        if vector is None and embed is not None and query.strip() and self._has_vectors():
+            vector = embed(query)  # outside of the snapshot: it may take long
         with self._opened() as opened:
             settings = opened.settings()
-        if vector is None and embed is not None and query.strip() and settings.dimensions:
-            vector = embed(query)  # outside of the snapshot: it may take long
-        packed = b"" if vector is None else self._packed(vector, settings)
-        faded = settings.half_life
-        if half_life is not None:
-            faded = seconds_of(half_life, "the half-life of a search", error=MemorySetError)
-        wanted = Query(query, packed, limit, filters, faded, clock.now())
-        with self._opened() as opened:
+            packed = b"" if vector is None else self._packed(vector, settings)
+            faded = settings.half_life
+            if half_life is not None:
+                faded = seconds_of(half_life, "the half-life of a search", error=MemorySetError)
+            wanted = Query(query, packed, limit, filters, faded, clock.now())
             return [to_item(self.name, each.item, each.score) for each in opened.find(wanted)]
+
+    def _has_vectors(self) -> bool:
+        with self._opened() as opened:
+            return opened.settings().dimensions > 0
 
     def _packed(self, vector: Vector, settings: SetSettings) -> bytes:
         if not settings.dimensions:

@@ -8,6 +8,7 @@ it is open, so a snapshot that stays open makes the file grow.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import lmdb
@@ -106,10 +107,10 @@ class Databases:
     @property
     def are_complete(self) -> bool:
         """Whether a version that knows all databases has written the store."""
-        return all(getattr(self, name) is not None for name in _TABLES)
+        return None not in _TABLES_OF(self)
 
 
-_TABLES: Final = tuple(field.name for field in fields(Databases))
+_TABLES_OF: Final = attrgetter(*(field.name for field in fields(Databases)))
 
 
 class Snapshot:

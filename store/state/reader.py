@@ -90,30 +90,34 @@ class ShardReader:
         Raises:
             StoreError: the reader was closed, or LMDB failed.
         """
+        used: Environment | None = None
         try:
-            with contextlib.ExitStack() as stack:
-                with self._lock:
-                    handle = self._used(stack)
-                    databases = self._opened_databases(handle)
-                if databases is None:
-                    yield None
-                    return
-                snapshot = Snapshot(handle, databases)
-                try:
-                    yield snapshot
-                finally:
-                    snapshot.close()
+            with self._lock:
+                handle = self._begin_use()
+                used = self._environment
+                databases = self._opened_databases(handle)
+            if databases is None:
+                yield None
+                return
+            snapshot = Snapshot(handle, databases)
+            try:
+                yield snapshot
+            finally:
+                snapshot.close()
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
+        finally:
+            if used is not None:
+                used.end_use()
 
-    def _used(self, stack: contextlib.ExitStack) -> lmdb.Environment:
-        """The LMDB environment, which stays open until the stack is closed."""
+    def _begin_use(self) -> lmdb.Environment:
+        """The LMDB environment, which stays open until `end_use`."""
         try:
-            return stack.enter_context(self._opened().use())
+            return self._opened().begin_use()
         except StoreError:
             if self._is_closed or not self._yields:
                 raise
-            return stack.enter_context(self._opened().use())  # it has yielded in between
+            return self._opened().begin_use()  # it has yielded in between
 
     def _opened(self) -> Environment:
         """The environment."""
@@ -175,16 +179,11 @@ class StoreReader:
         self._lock = Lock()
         self._has_no_groups = False
 
-    @contextlib.contextmanager
-    def shard(self, number: int) -> Iterator[Snapshot | None]:
+    def shard(self, number: int) -> contextlib.AbstractContextManager[Snapshot | None]:
         """Give the last commit's state of one shard; None if it has not been used yet."""
         with self._lock:
             reader = self._readers.get(number) or self._opened(number)
-        if reader is None:
-            yield None
-            return
-        with reader.snapshot() as snapshot:
-            yield snapshot
+        return contextlib.nullcontext() if reader is None else reader.snapshot()
 
     def _opened(self, number: int) -> ShardReader | None:
         """Open a shard; None if it has not been used yet."""

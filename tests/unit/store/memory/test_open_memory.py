@@ -16,6 +16,7 @@ from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
 from tamias.store.state.layout import StateLayout
+from tamias.store.state.reader import ShardReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +118,25 @@ def test_searches(memory: tamias.MemoryReader) -> None:
     assert values(words.search("tea", embed=embed)) == ["tea without vectors"]
     assert asked == ["beverage"]
     assert notes.search("tea", filters={"kind": "place"}) == []
+
+
+def test_a_search_opens_one_snapshot_of_the_only_shard_that_has_the_set(
+    memory: tamias.MemoryReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    snapshot = ShardReader.snapshot
+
+    def counted(reader: ShardReader) -> Any:
+        opened.append(reader.directory)
+        return snapshot(reader)
+
+    notes = memory.get_memory_set("ada", "notes")
+    monkeypatch.setattr(ShardReader, "snapshot", counted)
+    assert values(notes.search(vector=[1.0, 0.0], limit=1)) == ["likes black tea"]
+    assert values(notes.search("turin", limit=1)) == ["lives in Turin"]
+    assert len(opened) == 2
+    memory.get_shared_memory_set("knowledge").search("tea")
+    assert len(set(opened)) == SHARDS
 
 
 def test_what_cannot_be_asked_for(memory: tamias.MemoryReader, tmp_path: Path) -> None:
