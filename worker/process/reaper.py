@@ -192,9 +192,10 @@ def kill_descendants() -> None:
     """
     deadline = time.monotonic() + KILL_SECONDS
     while True:
+        found = descendants(os.getpid())
+        # After the look, so that none is left uncollected: else its CPU time counts nowhere.
         while _reap_one():
             pass
-        found = descendants(os.getpid())
         if not found or time.monotonic() > deadline:
             return
         for pid in found:
