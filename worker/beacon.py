@@ -110,6 +110,10 @@ class Beacon:
         """Whether the launcher wants the worker to begin nothing more."""
         return bool(self._words[_HALT])
 
+    def become_private(self) -> None:
+        """Go on in memory of its own."""
+        self._words = memoryview(bytearray(self._words)).cast("Q")
+
     def release(self) -> None:
         """Give up the memory: every further use is a ValueError."""
         self._words.release()
@@ -172,13 +176,12 @@ class Beacons:
         have it mapped.
         """
         size = SLOTS * _BYTES_PER_SLOT
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(self._file, 0, size)  # a full disk must not become a SIGBUS later
-            self._map = mmap.mmap(self._file, size)
-        except BaseException:
-            os.close(self._file)
-            raise
+            os.posix_fallocate(file, 0, size)  # a full disk must not become a SIGBUS later
+            self._map = mmap.mmap(file, size)  # with a descriptor of its own
+        finally:
+            os.close(file)
         self._view = memoryview(self._map).cast("Q")
 
     def __getitem__(self, slot: int) -> Beacon:
@@ -189,4 +192,3 @@ class Beacons:
         """Unmap the file."""
         self._view.release()
         self._map.close()
-        os.close(self._file)

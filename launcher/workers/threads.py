@@ -144,6 +144,7 @@ class ThreadWorker:
         else:
             status = signal.SIGKILL.value
             self._abandon()
+        self._worker.forget_files()
         self._report(Exited(self._assignment, self.pid, status))
         self._loop.close()
 

@@ -63,8 +63,7 @@ if TYPE_CHECKING:
     from ..wire import InputBatch
 
 PendingBatch = tuple["Iterator[tuple[int, bytes, bytes]]", "InputBatch", bool]
-"""What is left of a batch: (offset, key, payload) of inputs; the batch; whether it has neither
-rejections nor retried dead letters."""
+"""Inputs that are left of a batch; the batch; whether none is rejected or a retried dead letter."""
 
 SLICE_SECONDS = 0.02  # not Final: tests set another, also where this is compiled
 
@@ -492,7 +491,10 @@ class Engine:
                 lane.run.task.cancel()
         self.threads.close()
         self._driver.close()
-        if self.recordings is not None:
-            self.recordings.close()
-        if self.tracer is not None:
-            self.tracer.close()
+        self.close_logs()
+
+    def close_logs(self) -> None:
+        """Close the files with runs."""
+        for log in (self.recordings, self.tracer):
+            if log is not None:
+                log.close()

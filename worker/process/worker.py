@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from ...agent.config.options import KNOWN_OPTIONS
 from ...agent.errors import TamiasError
@@ -157,7 +158,7 @@ class Worker:
         self._owned.usage = self._admission.usage
         self._questions = Questions(self._owned.writers, self._group, self._send)
         self._beacon = Beacons(layout.beacons)[assignment.slot]
-        os.register_at_fork(after_in_child=self._forked)
+        _working.add(self)
         self._engine = Engine(
             plan,
             self._owned.writers,
@@ -235,6 +236,16 @@ class Worker:
         self._group.close()
         self._owned.close()
         self._connection.close(linger=0.0)
+
+    def forget_files(self) -> None:
+        """Close and unmap what the kernel does when a process ends, for a worker that is a thread.
+
+        What of the user's code is still running may go on counting, in memory of its own.
+        """
+        if hasattr(self, "_engine"):
+            self._engine.close_logs()
+            self._beacon.become_private()
+            self._cells.become_private()
 
     def _stop_without_launcher(self) -> None:
         if not self._ended.done():
@@ -384,7 +395,7 @@ class Worker:
     def _report_failure(self, report: dict[str, Any]) -> None:
         self._send_json(wire.FAILED, report)
 
-    def _forked(self) -> None:
+    def become_child(self) -> None:
         """Run in each child that the user's code forks: a child must not go on as this worker.
 
         It shares the worker's sockets and its event queue in the kernel, and would take messages
@@ -427,3 +438,16 @@ class Worker:
     def _end(self, code: int) -> None:
         if not self._ended.done():
             self._ended.set_result(code)
+
+
+_working: Final[WeakSet[Worker]] = WeakSet()
+"""The workers of this process. Python never forgets what is registered for forks; a process with
+workers as threads has many, one after the other."""
+
+
+def _after_fork() -> None:
+    for worker in list(_working):
+        worker.become_child()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -140,26 +140,26 @@ def test_what_was_read_may_not_change(name: str, tmp_path: Path) -> None:
 )
 @pytest.mark.usefixtures("tmp_path")
 def test_a_stream_is_compared_up_to_where_it_was_read(data: st.DataObject, text: str) -> None:
-    first = _piped(text)
     cut = data.draw(st.integers(0, 20))
     records: list[Record] = []
-    while not first.exhausted and len(records) < cut:
-        records += first.read(1)
-    seen = first.read_so_far()
+    with _piped(text) as first:
+        while not first.exhausted and len(records) < cut:
+            records += first.read(1)
+        seen = first.read_so_far()
     assert seen is not None
     other = data.draw(st.just(text) | st.just(text + "\nmore") | st.text("ab,{\r\n", max_size=30))
-    again = _piped(other)
-    again.expect(json.loads(json.dumps(seen)))
     taken = text.encode()[: int(str(seen["byte"]))]
     same = (other.encode() + b"\n").startswith(
         taken + (b"" if taken.endswith(b"\n") else b"\n") if taken else b""
     )
-    try:
-        drain(again)
-    except InputError:
-        assert not same
-    else:
-        assert same
+    with _piped(other) as again:
+        again.expect(json.loads(json.dumps(seen)))
+        try:
+            drain(again)
+        except InputError:
+            assert not same
+        else:
+            assert same
 
 
 def _piped(text: str) -> Source:
