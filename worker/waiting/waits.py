@@ -36,6 +36,9 @@ _SHORTEST_PAUSE = 0.02
 _TURNS = 16
 """For so many turns of the loop no task of a run that is suspended has gone on: each task or future
 between the end of a task and what goes on with it takes one."""
+_ATTEMPTS = 8
+"""So often it is looked at again at once: a task that wakes each millisecond has just been awake
+then, and leaves time for these turns."""
 
 __all__ = ["SuspendRun", "Wait", "WaitingRun", "Waits"]
 
@@ -127,28 +130,44 @@ class Waits:
             later.cancel()
         self._begin_attempt(run, task)
 
-    def _begin_attempt(self, run: WaitingRun, task: asyncio.Task[None]) -> None:
-        """Suspend a run if it stays as it is; one of a single task has none that could go on."""
-        turns = _TURNS if has_started_tasks(task) else 0
-        self._suspend_if_still(run, task, self._what_is_awaited(run, task), turns)
+    def _begin_attempt(
+        self, run: WaitingRun, task: asyncio.Task[None], attempts: int = _ATTEMPTS
+    ) -> None:
+        """Suspend a run if it stays as it is; one of a single task has none that could go on.
+
+        If it does not, it is tried again at once, until so many attempts were made.
+        """
+        if self._is_waiting(run, task):
+            turns = _TURNS if has_started_tasks(task) else 0
+            awaited = self._what_is_awaited(run, task)
+            self._suspend_if_still(run, task, awaited, turns, attempts - 1)
 
     def _suspend_if_still(
-        self, run: WaitingRun, task: asyncio.Task[None], awaited: Awaited | None, turns: int
+        self,
+        run: WaitingRun,
+        task: asyncio.Task[None],
+        awaited: Awaited | None,
+        turns: int,
+        attempts: int,
     ) -> None:
-        """Suspend a run if it awaits the same for so many turns of the loop, or try it later."""
+        """Suspend a run if it awaits the same for so many turns of the loop, or try it again."""
         if not self._is_waiting(run, task):
             return
-        if awaited is None or not _is_still(run, awaited):
-            self._call_later(run, task)
-        elif turns:
+        loop = asyncio.get_running_loop()
+        if awaited is not None and _is_still(run, awaited):
+            if turns:
+                self._tried[task] = None
+                loop.call_soon(self._suspend_if_still, run, task, awaited, turns - 1, attempts)
+                return
+            if self._what_is_awaited(run, task) == awaited:  # else a task has come since
+                self._tried.pop(task, None)
+                self._suspend(run, min(wait.moment for wait in run.waits or ()))
+                return
+        if attempts and not run.calls:
             self._tried[task] = None
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._suspend_if_still, run, task, awaited, turns - 1)
-        elif self._what_is_awaited(run, task) != awaited:  # a task has come that was not there
-            self._call_later(run, task)
+            loop.call_soon(self._begin_attempt, run, task, attempts)
         else:
-            self._tried.pop(task, None)
-            self._suspend(run, min(wait.moment for wait in run.waits or ()))
+            self._call_later(run, task)
 
     def _is_waiting(self, run: WaitingRun, task: asyncio.Task[None]) -> bool:
         """Whether an execution of a run still waits; else no more attempts are made."""
