@@ -18,7 +18,7 @@ from ...store.at_rest.forgetting import (
     found_of_key,
     rewrite_marked,
 )
-from ...store.encoding.keys import decode_key, encode_key
+from ...store.encoding.keys import decode_key
 from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
 from ..text import count, error_console, output_console, shown, size, typed, write_line
@@ -30,7 +30,7 @@ from .places import (
     left_over,
     rewrite_requests,
 )
-from .selection import encoded_keys, is_of_task
+from .selection import is_of_task, stored_keys
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -165,13 +165,13 @@ def _key(reader: StoreReader, text: str, form: KeyForm | None, scope: Scope) -> 
         UsageError: it can be two, and there is something of both; or it can be none.
     """
     if form is KeyForm.TEXT:
-        return encode_key(text)
-    encoded = encoded_keys(text)
+        return reader.encoded(text)
+    encoded = stored_keys(reader, text)
     if form is KeyForm.JSON:
         values = given_keys(text)[1:]
         if not values:
             raise UsageError(f"{text!r} is no JSON that can be a key.")
-        return encode_key(values[0])
+        return reader.encoded(values[0])
     there = [
         each
         for each in encoded

@@ -10,13 +10,13 @@ import typer
 
 from ...agent.errors import InputError, UsageError
 from ...console.values.json_text import given_keys, key_name, plain
-from ...store.encoding.keys import decode_key, encode_key
+from ...store.encoding.keys import decode_key
 from ...store.memory.opened_set import SetPlace, all_sets, opened_set
 from ...store.state.stored_keys import has_groups
 from ..text import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ...store.memory.opened_set import OpenedSet
     from ...store.state.reader import StoreReader
@@ -38,21 +38,15 @@ _NAMED: Final = 3
 """Keys that are named in a hint."""
 
 
-def encoded_keys(text: str) -> list[bytes]:
-    """The keys that a text may mean, encoded: itself, and the value that is written so in JSON."""
-    return _encoded(encode_key, text)
-
-
 def stored_keys(reader: StoreReader, text: str) -> list[bytes]:
-    """The same, as the store has them: in the directory of a Flink task, with their groups."""
-    return _encoded(reader.encoded, text)
+    """The keys that a text may mean, encoded as the store has them (`StoreReader.encoded`).
 
-
-def _encoded(encode: Callable[[Any], bytes], text: str) -> list[bytes]:
+    That is itself, and the value that is written so in JSON.
+    """
     encoded = []
     for candidate in given_keys(text):
         try:
-            encoded.append(encode(candidate))
+            encoded.append(reader.encoded(candidate))
         except InputError:  # NaN, for example, is no key
             continue
     return encoded

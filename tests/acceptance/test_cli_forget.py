@@ -13,7 +13,7 @@ from support.store.memory_sets import SHARDS, add, commit, item, made
 from tamias.service.at_rest.requests_of_key import RequestsOfKey, forget_requests
 from tamias.service.protocol.frames import FORGOTTEN_OUTCOME
 from tamias.service.server.request_log import NewRequest, RequestLog, digest_of
-from tamias.store.encoding.keys import encode_key, key_prefix
+from tamias.store.encoding.keys import GROUP, encode_key, key_prefix
 from tamias.store.encoding.values import dumps
 from tamias.store.records.dead_letters import DeadLetter
 from tamias.store.records.journal import ACTION, journal_key
@@ -215,3 +215,19 @@ def test_of_a_flink_task_it_says_what_a_restore_brings_back(
 
 def test_of_another_job_it_says_nothing_of_that(folder: Folder) -> None:
     assert "the Flink job" not in forget(folder, "ada", "--dry-run")["left"]
+
+
+def test_a_key_of_a_flink_task_is_found_with_its_group(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    state = made(tmp_path / STATE)
+    for key in ("ada", "bob"):
+        add(state, key, "notes", item("1", f"{key} {SECRET}"), group=5)
+        owner = GROUP + (5).to_bytes(2, "big") + encode_key(key)
+        shared = item(f"of {key}", f"{key} {SECRET}", owner=owner)
+        add(state, key, "knowledge", shared, shared=True, group=5)
+    for more in (("--dry-run",), ("--as", "text")):
+        report = forget(folder, "ada", *more)
+        assert report["removed"] == {"sets": 1, "items": 1, "shared_items": 1}
+        assert "the Flink job" in report["left"]
+    assert forget(folder, "ada")["removed"] == {}
+    assert forget(folder, "bob", "--dry-run")["removed"]["items"] == 1
