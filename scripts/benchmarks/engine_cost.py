@@ -26,6 +26,7 @@ from tamias.worker.beacon import Beacon
 from tamias.worker.engine.engine import Engine
 from tamias.worker.metrics import WorkerMetrics
 from tamias.worker.policy import Policy
+from tamias.worker.process.zygote import freeze_heap
 from tamias.worker.runs.group_commit import GroupCommit, ShardWriter
 from tamias.worker.waiting.announcer import Announcer
 from tamias.worker.waiting.questions import Questions
@@ -173,5 +174,6 @@ def cost(
             "rate": 1e6 / best_wall,
         }
 
+    freeze_heap()  # as in a worker: there the collector runs seldom
     with tempfile.TemporaryDirectory(prefix="tamias-bench-") as folder:
         return asyncio.run(measure(Path(folder)))

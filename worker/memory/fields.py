@@ -66,9 +66,6 @@ class Pickled:
         self.data = data
 
 
-VALUE_BYTES: Final = 64
-
-
 class FieldStore(Protocol):
     """The store behind a memory: its committed fields."""
 
@@ -89,18 +86,23 @@ def from_record(record: bytes) -> Any:
     return Pickled(record) if value is LONG else value
 
 
-FIELD_BYTES: Final = 100
-"""What each further field takes, without its value."""
+FIELD_BYTES: Final = 164
+"""What each field takes in the process, with a value of a short record."""
+
+SHORT_RECORD: Final = 16
+"""So many bytes of a value, or of its record, are counted in `FIELD_BYTES`."""
 
 
-def size_of(value: Any) -> int:
-    """About how many bytes a kept value takes in the process."""
+def long_bytes(value: Any) -> int:
+    """How many bytes a kept value takes beyond `FIELD_BYTES`: never more than its record has."""
     kind = value.__class__
-    if kind is Pickled:
-        return VALUE_BYTES + len(value.data)
     if kind is str or kind is bytes:
-        return VALUE_BYTES + len(value)
-    return VALUE_BYTES
+        length = len(value)
+    elif kind is Pickled:
+        length = len(value.data)
+    else:
+        return 0
+    return length if length > SHORT_RECORD else 0
 
 
 def to_record(value: Any) -> bytes | None:

@@ -100,7 +100,7 @@ class Zygote:
         if not self._is_connected():
             return EXIT_DESCRIPTORS_CLOSED
         setproctitle.setproctitle(f"tamias zygote ({plan.name.rpartition(':')[2]})")
-        _freeze_heap()
+        freeze_heap()
         self._send(
             ready={
                 "pid": os.getpid(),
@@ -285,7 +285,7 @@ def main() -> int:
     return Zygote(control, spawn=given["spawn"]).main()
 
 
-def _freeze_heap() -> None:
+def freeze_heap() -> None:
     """Prepare the heap for forks: keep the garbage collector from writing to its objects."""
     gc.collect()
     gc.freeze()

@@ -22,7 +22,6 @@ from ...store.crashpoints import reach
 from ...store.encoding.keys import GROUP, group_of
 from ...store.records.outbox import encode_outputs
 from ...store.shard.batch import Batch
-from ..memory.fields import FIELD_BYTES, VALUE_BYTES
 from ..wire import pack_done
 
 if TYPE_CHECKING:
@@ -48,6 +47,13 @@ class ChangedLane(Protocol):
         """Move them into `batch`."""
 
 
+class GrowingLane(Protocol):
+    """A lane that keeps what it reads."""
+
+    def keep_record(self, record: bytes) -> None:
+        """Count what it has read."""
+
+
 class Preparation(Protocol):
     """Prepares commits."""
 
@@ -63,8 +69,10 @@ class ShardWriter:
         "changed",
         "counts",
         "failed",
+        "fetched",
         "generation",
         "groups",
+        "grown",
         "is_open",
         "may_have_queues",
         "number",
@@ -74,7 +82,6 @@ class ShardWriter:
         "removals",
         "shard",
         "suspended",
-        "written",
     )
 
     def __init__(self, shard: Shard, generation: int = 0) -> None:
@@ -87,8 +94,10 @@ class ShardWriter:
         """Whether keys of this shard may be held (`owned_runs`)."""
         self.removals: Preparation | None = None
         """Has commits remove what has expired (`removals`)."""
-        self.written = 0
-        """Bytes of memory that were written since `Lanes` has asked."""
+        self.grown = 0
+        """By how many bytes lanes have grown since `Lanes` has asked."""
+        self.fetched: list[tuple[GrowingLane, bytes]] = []
+        """Records that lanes have read since then and keep, after they were opened."""
         self._renew()
 
     def _renew(self) -> None:
@@ -116,7 +125,6 @@ class ShardWriter:
         batch = self.batch
         for lane in self.changed:
             lane.write_changes(batch)
-        self.written += batch.memory_size() + (FIELD_BYTES + VALUE_BYTES) * len(batch.memory)
         if self.removals is not None and (
             self.shard.first_due is not None or self.shard.swept is not None
         ):

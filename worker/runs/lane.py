@@ -18,7 +18,14 @@ from ...store.encoding.keys import decode_key, key_prefix
 from ...store.encoding.values import IMMUTABLE, dumps
 from ...store.sets.changes import SetName
 from ..memory.expiring_fields import ExpiringFields, ExpiringMemory
-from ..memory.fields import FIELD_BYTES, MemoryFields, from_record, size_of, to_record
+from ..memory.fields import (
+    FIELD_BYTES,
+    SHORT_RECORD,
+    MemoryFields,
+    from_record,
+    long_bytes,
+    to_record,
+)
 from ..memory.memory import WorkerMemory
 from ..memory.moment import RunMoment
 from ..memory.set_layers import SetLayers, Unchanged
@@ -57,7 +64,9 @@ class Lane:
 
     __slots__ = (
         "__dict__",
+        "added",
         "changes",
+        "counted",
         "fields",
         "group",
         "held",
@@ -67,6 +76,7 @@ class Lane:
         "prefix",
         "queue",
         "run",
+        "weight",
         "writer",
     )
 
@@ -101,11 +111,19 @@ class Lane:
         self.fields: MemoryFields
         self.memory: WorkerMemory
         records, complete = writer.shard.fields(self.prefix, PREFETCH_FIELDS)
+        self.counted = len(records)
+        """How many fields are in the weight."""
+        self.added = 0
+        """Bytes of long values added since it was weighed: it may be lighter by so many."""
+        self.weight = LANE_BYTES + 2 * len(key_bytes) + FIELD_BYTES * len(records)
+        """About how many bytes it takes in the process, or more: see `weigh`."""
         if writer.shard.field_ttl is not None:
             self._open_expiring(records, writer.shard.field_ttl, complete=complete)
             return
         committed: dict[str, Any] = records
         for path, record in records.items():
+            if len(record) > SHORT_RECORD:
+                self.weight += len(record)
             committed[path] = from_record(record)
         self.fields = MemoryFields(None if complete else self, committed)
         self.memory = WorkerMemory(self.fields, _SHORT_TERM)
@@ -113,6 +131,9 @@ class Lane:
     def _open_expiring(self, records: dict[str, bytes], ttl: FieldTtl, *, complete: bool) -> None:
         fields = ExpiringFields(None if complete else self, ttl, self.run_moment())
         fields.fill(records)
+        for record in records.values():
+            if len(record) > SHORT_RECORD:
+                self.weight += len(record)
         self.fields = fields
         self.memory = ExpiringMemory(fields, _SHORT_TERM)
 
@@ -140,11 +161,6 @@ class Lane:
             self.queue = deque()
         self.queue.append((offset, payload, rejection))
 
-    @property
-    def idle(self) -> bool:
-        """Whether no run is under way and no input waits."""
-        return self.run is None and not self.queue
-
     def renew_memory(self) -> None:
         """Take memory away from tasks and threads that the action has left running."""
         self.fields = self.fields.transfer()
@@ -153,12 +169,26 @@ class Lane:
             self.sets.renew()
 
     def weigh(self) -> int:
-        """About how many bytes the lane takes in the process."""
+        """Find the weight anew, from what the lane has; return by how much it has grown."""
         committed = self.fields.committed
-        size = LANE_BYTES + 2 * len(self.key_bytes) + FIELD_BYTES * len(committed)
+        before = self.weight
+        self.counted = len(committed)
+        self.added = 0
+        self.weight = LANE_BYTES + 2 * len(self.key_bytes) + FIELD_BYTES * len(committed)
         for value in committed.values():
-            size += size_of(value)
-        return size
+            self.weight += long_bytes(value)
+        return self.weight - before
+
+    def keep_record(self, record: bytes) -> None:
+        """Add what was read after the lane was opened to its weight."""
+        self._grow(1, len(record) if len(record) > SHORT_RECORD else 0)
+
+    def _grow(self, fields: int, added: int) -> None:
+        growth = FIELD_BYTES * fields + added
+        self.counted += fields
+        self.added += added
+        self.weight += growth
+        self.writer.grown += growth
 
     def commit(self) -> None:
         """Fold the run's changes into the key's memory, and have the open group write them."""
@@ -187,14 +217,22 @@ class Lane:
         changes = self.changes
         if changes is not None:
             self.changes = None
+            added = 0
             if self.fields.__class__ is ExpiringFields:
                 self.fields.write(batch, self.prefix, changes)
+                for value in changes.values():
+                    added += long_bytes(value)
             else:
-                records: dict[str, bytes | None] = {
-                    path: dumps(value) if value.__class__ in IMMUTABLE else to_record(value)
-                    for path, value in changes.items()
-                }
+                records: dict[str, bytes | None] = {}
+                for path, value in changes.items():
+                    record = dumps(value) if value.__class__ in IMMUTABLE else to_record(value)
+                    records[path] = record
+                    if record is not None and len(record) > SHORT_RECORD:
+                        added += len(record)
                 batch.put_fields(self.prefix, records)
+            fields = len(self.fields.committed) - self.counted
+            if fields or added:
+                self._grow(fields, added)
         if self.is_layered and self.sets is not None:
             self.sets.write(batch)
 
@@ -244,7 +282,10 @@ class Lane:
 
     def field(self, path: str) -> bytes | None:
         """One committed field (see `FieldStore`)."""
-        return self.writer.shard.field(self.prefix, path)
+        record = self.writer.shard.field(self.prefix, path)
+        if record is not None:
+            self.writer.fetched.append((self, record))  # counted later: this may be any thread
+        return record
 
     def scan(self, under: str) -> list[tuple[str, bytes]]:
         """Committed fields at and below a path (see `FieldStore`)."""

@@ -8,9 +8,10 @@ when nothing is left of it, the young one becomes old. A lane of the old one tha
 becomes young. So finding a young lane, which nearly all inputs do whose keys fit, costs one look
 into a dictionary, and nothing is to be kept in order for that.
 
-The bytes are an estimate that is never too low: lanes are weighed when they are opened and when
-they are dropped, and what runs write in between is added. So a value that is written again and
-again counts each time, until all lanes are weighed anew, before lanes are dropped for that.
+The bytes are an estimate that is not too low. Each lane has its weight, and their sum is kept: a
+lane is weighed when it is opened, what runs add is added at each commit, and dropping subtracts. A
+long value that replaces another only adds, so a lane that may be much lighter for that is weighed
+anew when its turn to be dropped has come, and becomes young instead.
 """
 
 from __future__ import annotations
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _IN_USE_AT_ONCE: Final = 4096
 """How many lanes that cannot be dropped are passed over at once, when many runs wait."""
-_BYTES_PER_LANE: Final = 16
-"""Weighing all lanes is worth while when more than so much was written for each."""
 
 
 class Lanes(dict[bytes, Lane]):
@@ -52,16 +51,14 @@ class Lanes(dict[bytes, Lane]):
         self._order: deque[bytes] = deque()
         """The keys of the old lanes, and of some that are young again, by their age."""
         self._size = 0
-        """What the lanes take, without what was written since they were weighed."""
-        self._written = 0
-        """How many bytes were written since all lanes were weighed."""
+        """The weight of all lanes, without what writers have to tell."""
 
     def __missing__(self, key: bytes) -> Lane:
         lane = self._old.pop(key, None)
         if lane is None:
             writer = self._writers[shard_of(key, self._shards)]
             lane = Lane(key, writer)
-            self._size += lane.weigh()
+            self._size += lane.weight
             if lane.is_hashed:
                 writer.batch.name_key(lane.prefix, key)
         self[key] = lane
@@ -77,41 +74,48 @@ class Lanes(dict[bytes, Lane]):
 
     def drop_writer(self, writer: ShardWriter) -> None:
         """Drop all lanes of a shard that the worker releases."""
+        self._count_growth(writer)
         for lanes in (self, self._old):
             for key in [key for key, lane in lanes.items() if lane.writer is writer]:
-                del lanes[key]
-        self._weigh()
+                self._size -= lanes.pop(key).weight
 
     def drop_idle(self, committed: int) -> None:
         """If there is no room, drop lanes whose changes are in groups below `committed`."""
         for writer in self._writers.values():
-            self._written += writer.written
-            writer.written = 0
-        if self._size + self._written <= self._limit:
+            self._count_growth(writer)
+        if self._size <= self._limit:
             return
-        if self._written > max(self._limit // 16, _BYTES_PER_LANE * (len(self) + len(self._old))):
-            self._weigh()
         in_use = self._drop_old(committed, 0)
-        if self._size + self._written > self._limit and in_use < _IN_USE_AT_ONCE:
+        for _ in range(2):  # the second time, lanes that were weighed anew
+            if self._size <= self._limit or in_use >= _IN_USE_AT_ONCE:
+                return
             self._old = dict(self)
             self._order = deque(self._old)
             self.clear()
-            self._drop_old(committed, in_use)
+            in_use = self._drop_old(committed, in_use)
+
+    def _count_growth(self, writer: ShardWriter) -> None:
+        while writer.fetched:
+            lane, record = writer.fetched.pop()
+            lane.keep_record(record)
+        self._size += writer.grown
+        writer.grown = 0
 
     def _drop_old(self, committed: int, in_use: int) -> int:
         """Drop old lanes until there is room, or many were found that are in use."""
-        while self._order and self._size + self._written > self._limit and in_use < _IN_USE_AT_ONCE:
-            key = self._order.popleft()
-            lane = self._old.pop(key, None)
+        order, old, size, limit = self._order, self._old, self._size, self._limit
+        while order and size > limit and in_use < _IN_USE_AT_ONCE:
+            key = order.popleft()
+            lane = old.pop(key, None)
             if lane is None:
                 continue
-            if lane.idle and lane.group < committed:
-                self._size -= lane.weigh()
-            else:
+            if lane.run is not None or lane.queue or lane.group >= committed:
                 in_use += 1
                 self[key] = lane
+            elif 4 * lane.added > lane.weight:  # it may be lighter by more than a quarter
+                size += lane.weigh()
+                self[key] = lane
+            else:
+                size -= lane.weight
+        self._size = size
         return in_use
-
-    def _weigh(self) -> None:
-        self._size = sum(lane.weigh() for lane in self.all())
-        self._written = 0
