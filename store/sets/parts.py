@@ -8,6 +8,7 @@ change has replaced it. That an item has expired is only seen by its record, whe
 from __future__ import annotations
 
 from array import array
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .folding import terms_record
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Buffer = bytes | memoryview | bytearray
 
 __all__ = [
-    "Candidate",
+    "Candidates",
     "ItemsPart",
     "Loose",
     "Part",
@@ -38,20 +39,27 @@ __all__ = [
 ]
 
 
-class Candidate(NamedTuple):
-    """An item of a chunk whose cosine is to be computed exactly.
+class Candidates(NamedTuple):
+    """Items of chunks whose cosines are to be computed exactly, as columns of as many.
 
     Attributes:
-        number: of the item, in its part.
-        half: its vector in f16.
-        about: its cosine by i8.
-        first: the first number of its chunk.
+        numbers: of the items, in their part.
+        halves: their vectors in f16.
+        about: their cosines by i8.
+        firsts: the first numbers of their chunks.
     """
 
-    number: int
-    half: Buffer
-    about: float
-    first: int
+    numbers: list[int]
+    halves: list[Buffer]
+    about: list[float]
+    firsts: list[int]
+
+    def add(self, more: Candidates) -> None:
+        """Add others."""
+        self.numbers.extend(more.numbers)
+        self.halves.extend(more.halves)
+        self.about.extend(more.about)
+        self.firsts.extend(more.firsts)
 
 
 class Loose(NamedTuple):
@@ -154,11 +162,11 @@ class Part(Protocol):
         Returns what is in no chunk.
         """
 
-    def candidates(self, found: Sequence[tuple[float, int, int]]) -> list[Candidate]:
+    def candidates(self, found: Sequence[tuple[float, int, int]]) -> Candidates:
         """What a scan has found: cosines, first numbers, rows."""
 
-    def check(self, candidate: Candidate) -> None:
-        """Raise StoreCorruptError if the chunk is damaged in which an item was found."""
+    def check(self, first: int) -> None:
+        """Raise StoreCorruptError if the chunk with this first number is damaged."""
 
     def expiry(self, number: int) -> float | None:
         """When an item expires, 0.0 for never; None if it is not there."""
@@ -280,25 +288,24 @@ class StoredPart:
         ]
         return Loose([number for number, _ in wanted], [half for _, half in wanted])
 
-    def candidates(self, found: Sequence[tuple[float, int, int]]) -> list[Candidate]:
+    def candidates(self, found: Sequence[tuple[float, int, int]]) -> Candidates:
         """See `Part`."""
-        candidates: list[Candidate] = []
-        by_chunk: dict[int, list[tuple[float, int]]] = {}
-        for about, first, row in found:
-            by_chunk.setdefault(first, []).append((about, row))
+        candidates = Candidates([], [], [], [])
+        by_chunk: dict[int, list[int]] = {}
+        for about, first, row in sorted(found, key=itemgetter(1)):
+            by_chunk.setdefault(first, []).append(row)
+            candidates.about.append(about)
+            candidates.firsts.append(first)
         for first, picked in by_chunk.items():
             rows = self._rows[first]
-            halves = self._stored.halves(first, rows, [row for _, row in picked])
-            numbers = self._stored.numbers_at(first, (rows.places[row] for _, row in picked))
-            candidates += (
-                Candidate(number, half, about, first)
-                for number, half, (about, _) in zip(numbers, halves, picked, strict=True)
-            )
+            candidates.halves.extend(self._stored.halves(first, rows, picked))
+            places = map(rows.places.__getitem__, picked)
+            candidates.numbers.extend(self._stored.numbers_at(first, places))
         return candidates
 
-    def check(self, candidate: Candidate) -> None:
+    def check(self, first: int) -> None:
         """See `Part`."""
-        self._stored.check_halves(candidate.first)
+        self._stored.check_halves(first)
 
     def expiry(self, number: int) -> float | None:
         """See `Part`."""
@@ -358,11 +365,11 @@ class ItemsPart:
     def candidates(
         self,
         found: Sequence[tuple[float, int, int]],  # noqa: ARG002 (see `Part`)
-    ) -> list[Candidate]:
+    ) -> Candidates:
         """See `Part`; there are no chunks."""
-        return []
+        return Candidates([], [], [], [])
 
-    def check(self, candidate: Candidate) -> None:
+    def check(self, first: int) -> None:
         """See `Part`; there are no chunks."""
 
     def expiry(self, number: int) -> float | None:

@@ -15,7 +15,7 @@ from ..encoding.keys import decode_key
 from ..records.due_keys import due_of
 from .changes import SetName
 from .index.kept_rows import KeptChunks, KeptRows, Rows
-from .index.postings import ChunkLists, number_at
+from .index.postings import ChunkLists, numbers_in
 from .index.vector_chunk import BrokenChunkError, decode_rows, halves_in_piece
 from .records import (
     HALVES,
@@ -168,8 +168,7 @@ class StoredSet:
         record = self._item_record(number)
         if record is None:
             return None
-        vector = self.vector(number) if with_vector else b""
-        return self._guarded(lambda: StoredItem.decode(record, vector), f"item {number}")
+        return self._decoded(number, record, self.vector(number) if with_vector else b"")
 
     def expiry(self, number: int) -> float | None:
         """When the item of a number expires, 0.0 for never; None if there is no such item."""
@@ -204,7 +203,7 @@ class StoredSet:
         row = self._last_chunk.row_of(number)
         if rows is None or row is None:
             return self._records.get(VECTOR + number_key(number)) or b""
-        return self.halves(first, rows, [row])[0]
+        return bytes(self.halves(first, rows, [row])[0])
 
     def items(
         self, after: int = 0, *, with_vectors: bool = False
@@ -220,7 +219,10 @@ class StoredSet:
             yield number, self._decoded(number, record, vector)
 
     def _decoded(self, number: int, record: Buffer, vector: bytes) -> StoredItem:
-        return self._guarded(lambda: StoredItem.decode(record, vector), f"item {number}")
+        try:  # not `_guarded`, as it is done for each item that is found
+            return StoredItem.decode(record, vector)
+        except (ValueError, struct.error) as error:
+            raise self.damaged(f"item {number}", error) from error
 
     # -- the index, for searches --------------------------------------------------------------
 
@@ -241,9 +243,8 @@ class StoredSet:
         """The numbers of some items of a chunk. Raises StoreCorruptError."""
         piece = self._required().piece(LISTS, first, 0)
         if piece is None or self._mark(LISTS, first, piece) not in _CHECKED:
-            seqs = self.lists(first).seqs
-            return [seqs[place] for place in places]
-        return [number_at(piece, place) for place in places]
+            return list(map(self.lists(first).seqs.__getitem__, places))
+        return list(map(numbers_in(piece).__getitem__, places))
 
     def all_lists(self) -> Iterator[tuple[int, ChunkLists]]:
         """Yield the first number and the inverted lists of each chunk, as `lists` returns them."""
@@ -289,15 +290,15 @@ class StoredSet:
             found.append(rows)
         return found
 
-    def halves(self, first: int, rows: VectorRows, picked: Iterable[int]) -> list[bytes]:
-        """Some vectors of a chunk, in float16. Raises StoreCorruptError."""
+    def halves(self, first: int, rows: VectorRows, picked: Iterable[int]) -> list[Buffer]:
+        """Some vectors of a chunk, in float16, as they lie there. Raises StoreCorruptError."""
         size = 2 * rows.dims
         in_piece = halves_in_piece(rows.dims)
-        piece_of, found = self._required().piece, []
-        for row in picked:
-            piece = piece_of(HALVES, first, 1 + row // in_piece) or b""
-            start = row % in_piece * size
-            half = bytes(piece[start : start + size])
+        places = [divmod(row, in_piece) for row in picked]
+        pieces = self._required().some_pieces(HALVES, first, [index + 1 for index, _ in places])
+        found = []
+        for piece, (_, place) in zip(pieces, places, strict=True):
+            half = b"" if piece is None else piece[place * size : (place + 1) * size]
             if len(half) != size:
                 raise self.damaged(f"chunk {first}", "rescoring vectors are missing")
             found.append(half)
@@ -367,9 +368,10 @@ class StoredSet:
             raise self.damaged(what, error) from error
 
     def _item_record(self, number: int) -> Buffer | None:
-        if self._records is None or number <= self._counted().floor:
+        records, state = self._records, self._state or self._counted()
+        if records is None or number <= state.floor:
             return None
-        return self._records.view(ITEM + number_key(number))
+        return records.view(ITEM + number_key(number))
 
     def _counted(self) -> SetState:
         if self._state is None:

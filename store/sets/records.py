@@ -317,20 +317,22 @@ class StoredItem(NamedTuple):
         if version != _VERSION:
             msg = f"an item of version {version}"
             raise ValueError(msg)
+        data = bytes(data)  # to slice a view takes longer
         start = _HEADER.size + named
-        value, metadata = _from_json(data[start + owned :])
+        end = start + owned
+        value, metadata = _from_json(data[end:])
         return cls(
-            bytes(data[_HEADER.size : start]).decode("utf-8", "surrogatepass"),
+            data[_HEADER.size : start].decode("utf-8", "surrogatepass"),
             value,
             metadata,
             created,
             until,
             accessed,
             expires,
-            bool(flags & _KEPT),
-            bool(flags & _COMPACTED),
+            (flags & _KEPT) != 0,
+            (flags & _COMPACTED) != 0,
             tokens,
-            bytes(data[start : start + owned]),
+            data[start:end],
             vector,
         )
 

@@ -11,6 +11,7 @@ order is made longer. The two orders are joined by the ranks that items have in 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .index.ranking import decay, fuse
 from .index.terms import terms_of
 from .index.vectors import Scan, cosines, numpy, stored_query
-from .parts import filter_terms, fits
+from .parts import Candidates, filter_terms, fits
 from .word_search import WordSearch
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _SCANNED: Final = 200
 """So many of the best by i8 may be compared exactly, at least, and twice as many as are wanted."""
 _STRANGE: Final = 0.05
 """By so much a cosine of i8 differs from that of f16 if one of them is damaged, or very seldom."""
+
+_LOWEST: Final = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +158,17 @@ class _Search:
     def _may_be_found(self, place: _Place) -> bool:
         known = self._findable.get(place)
         if known is None:
-            expires = self._expiry(place)
+            if self._is_joined:  # of two orders, most will not be shown
+                expires = self._parts[place[0]].expiry(place[1])
+            else:
+                item = self._item(place)
+                expires = None if item is None else item.expires
             known = expires is not None and not 0.0 < expires <= self._query.now
             if known and self._query.filters:
                 item = self._item(place)
                 known = item is not None and fits(item, self._query.filters)
             self._findable[place] = known
         return known
-
-    def _expiry(self, place: _Place) -> float | None:
-        if self._is_joined:  # of two orders, most will not be shown
-            return self._parts[place[0]].expiry(place[1])
-        item = self._item(place)
-        return None if item is None else item.expires
 
     def _head(self, place: _Place) -> ItemHead:
         head = self._parts[place[0]].head(place[1])
@@ -217,30 +218,29 @@ class _Search:
         rows: dict[int, list[tuple[float, int, int]]] = {}
         for score, (name, first), row in likely:
             rows.setdefault(name, []).append((score, first, row))
-        found = [
-            (name, candidate)
-            for name, places in rows.items()
-            for candidate in self._parts[name].candidates(places)
-        ]
-        exact = cosines(b"".join([candidate.half for _, candidate in found]), query).tolist()
-        for (name, candidate), score in zip(found, exact, strict=True):
-            if not abs(candidate.about - score) < _STRANGE:  # NaN is strange, too
-                self._parts[name].check(candidate)
-        return [
-            (score, name, candidate.number)
-            for (name, candidate), score in zip(found, exact, strict=True)
-        ]
+        names: list[int] = []
+        found = Candidates([], [], [], [])
+        for name, places in rows.items():
+            found.add(self._parts[name].candidates(places))
+            names += [name] * len(places)
+        exact: list[float] = cosines(b"".join(found.halves), query).tolist()
+        for name, first, about, score in zip(names, found.firsts, found.about, exact, strict=True):
+            if not abs(about - score) < _STRANGE:  # NaN is strange, too
+                self._parts[name].check(first)
+        return list(zip(exact, names, found.numbers, strict=True))
 
 
 def _best_of_loose(loose: Sequence[Loose], query: Any, keep: int) -> list[tuple[float, int, int]]:
     """The best of what is in no chunk."""
     np = numpy()
-    halves = b"".join([half for each in loose for half in each.halves])
+    halves = b"".join([half for each in loose for half in each.halves])  # in one piece, aligned
     if not halves:
         return []
-    scores = np.fmax(cosines(halves, query), np.float32(-np.inf))  # NaN: damaged
+    scores = np.fmax(cosines(halves, query), _LOWEST)  # NaN: damaged
     at = max(0, len(scores) - keep)
-    best = np.flatnonzero(scores >= np.partition(scores, at)[at])  # with all that are equal to it
+    ordered = scores.copy()
+    ordered.partition(at)
+    best = (scores >= ordered[at]).nonzero()[0]  # with all that are equal to it
     ends = list(accumulate(len(each.numbers) for each in loose))
     found = []
     for place, score in zip(best.tolist(), scores[best].tolist(), strict=True):

@@ -13,7 +13,7 @@ from .index.vector_chunk import VectorRows, decode_rows
 from .records import DUE, HALVES, LISTS, LIVE, NUMBER_BYTES, SMALL, STATE, SetState
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     import lmdb
 
@@ -156,6 +156,12 @@ class SetTable:
     def piece(self, kind: bytes, first: int, index: int) -> Buffer | None:
         """One of the pieces, None if it is not there."""
         return self.view(kind + _piece_key(first, index))
+
+    def some_pieces(self, kind: bytes, first: int, indices: Iterable[int]) -> list[Buffer | None]:
+        """What `piece` returns for some indices."""
+        get, table, stem = self._transaction.get, self._table, self.address + kind
+        stem += number_key(first)
+        return [get(stem + index.to_bytes(_INDEX_BYTES, "big"), None, table) for index in indices]
 
     def scan_pieces(
         self, kind: bytes, after: int

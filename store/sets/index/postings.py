@@ -44,14 +44,13 @@ __all__ = [
     "encode_item_terms",
     "encode_rows_of_lists",
     "length_in",
-    "number_at",
+    "numbers_in",
     "parts_of_item",
     "place_in",
 ]
 
 _ITEM_HEAD: Final = struct.Struct("<II")
 _HEAD: Final = struct.Struct("<HHIIIII")
-_NUMBER: Final = struct.Struct("<Q")
 _VERSION: Final = 1
 _CRC_AT: Final = 16
 _MOST: Final = 255
@@ -169,10 +168,19 @@ def encode_rows_of_lists(seqs: Sequence[int], lengths: Sequence[int], rows: List
     return head[:_CRC_AT] + struct.pack("<II", crc, 0) + body
 
 
-def number_at(value: Buffer, place: int) -> int:
-    """The number of the item at a place of a chunk; `value` may be cut short behind it."""
-    number: int = _NUMBER.unpack_from(value, _HEAD.size + 8 * place)[0]
-    return number
+def numbers_in(value: Buffer) -> memoryview:
+    """The numbers of the items of a chunk, by their places; `value` may be cut short behind them.
+
+    Raises:
+        BrokenChunkError: it is damaged.
+    """
+    if len(value) < _HEAD.size:
+        raise BrokenChunkError("the lists are cut short")
+    size = 8 * _HEAD.unpack_from(value)[2]
+    numbers = memoryview(value)[_HEAD.size : _HEAD.size + size]
+    if len(numbers) != size:
+        raise BrokenChunkError("the lists are cut short")
+    return numbers.cast("Q")
 
 
 def place_in(value: Buffer, number: int) -> int | None:
@@ -181,15 +189,9 @@ def place_in(value: Buffer, number: int) -> int | None:
     Raises:
         BrokenChunkError: it is damaged.
     """
-    if len(value) < _HEAD.size:
-        raise BrokenChunkError("the lists are cut short")
-    items = _HEAD.unpack_from(value)[2]
-    numbers = memoryview(value)[_HEAD.size : _HEAD.size + 8 * items]
-    if len(numbers) != 8 * items:
-        raise BrokenChunkError("the lists are cut short")
-    seqs = numbers.cast("Q")
+    seqs = numbers_in(value)
     place = bisect_left(seqs, number)
-    return place if place < items and seqs[place] == number else None
+    return place if place < len(seqs) and seqs[place] == number else None
 
 
 def _section(pieces: Sequence[Buffer], start: int, end: int) -> memoryview:

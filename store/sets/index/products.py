@@ -81,7 +81,7 @@ class IntegerProducts:
         self._np = np
         self._dot = dot
         self._dims = len(query)
-        self.step = self.unit = float(np.abs(query).max()) / _I8 or 1.0
+        self.step = self.unit = float(abs(query).max()) / _I8 or 1.0
         self._query: NDArray[np.int8] = np.rint(query / self.step).astype(np.int8)
 
     def multiply(self, pieces: Rows, scores: Floats) -> None:

@@ -102,9 +102,9 @@ def _unit(np: Any, values: Any) -> Any:
             f"A vector is a sequence of 1 to {MOST_DIMENSIONS:,} numbers, "
             f"and this has the shape {vector.shape}."
         )
-    if not np.isfinite(vector).all():
+    largest = float(abs(vector).max())  # NaN if one is
+    if not math.isfinite(largest):
         raise ValueError("A vector has NaN or an infinite number in it.")
-    largest = float(np.abs(vector).max())
     if largest == 0.0:
         return vector
     vector = vector / largest  # so that no square overflows or vanishes
@@ -256,10 +256,11 @@ class Scan:
         if sure is not None and sure < len(scores):
             off = np.hypot(scales, np.float32(step)) * np.float32(_CERTAIN)
             at = len(scores) - sure
-            least = np.partition(scores - off, at)[at]
-            likely = np.flatnonzero(scores + off >= least)
+            ordered = scores - off
+            ordered.partition(at)
+            likely = (scores + off >= ordered[at]).nonzero()[0]
             scores, chunks, rows = scores[likely], chunks[likely], rows[likely]
-        order = np.argsort(-scores, kind="stable")
+        order = (-scores).argsort(kind="stable")
         found = []
         for score, chunk, row in zip(
             scores[order].tolist(), chunks[order].tolist(), rows[order].tolist(), strict=True
@@ -281,19 +282,20 @@ class Scan:
         scores, scales = self._scores[:filled], self._scales[:filled]
         np.multiply(scores, scales, out=scores)
         least = _nearly_least(np, scores, keep)
-        if least > self._least:
-            at = np.flatnonzero(scores >= least)
-        else:
-            at = np.flatnonzero(scores > self._least)
+        likely = scores >= least if least > self._least else scores > self._least
+        at = likely.nonzero()[0]
         if len(at) > keep:
             at = at[_first_best(np, scores[at], keep)]
-        spans = np.searchsorted(self._starts, at, side="right") - 1
-        rows = at - np.array(self._starts, np.int64)[spans]
-        found = scores[at], scales[at], spans + len(self._chunks) - len(self._starts), rows
-        together = [np.concatenate(pair) for pair in zip(self._best, found, strict=True)]
+        starts = np.array(self._starts, np.int64)
+        spans = starts.searchsorted(at, side="right") - 1
+        rows = at - starts[spans]
+        together = [scores[at], scales[at], spans + len(self._chunks) - len(starts), rows]
+        if len(self._best[0]):
+            together = [np.concatenate(pair) for pair in zip(self._best, together, strict=True)]
         if len(together[0]) > keep:
             kept = _first_best(np, together[0], keep)
             together = [each[kept] for each in together]
+        if len(together[0]) == keep:
             self._least = together[0].min()
         self._best = together
         self._filled = 0
@@ -316,13 +318,18 @@ def _nearly_least(np: Any, scores: Floats, keep: int) -> float:
         return _NOTHING
     dealt = scores[: groups * _OF_A_GROUP].reshape(_OF_A_GROUP, groups)
     best = np.fmax(np.fmax.reduce(dealt, axis=0), np.float32(_NOTHING))  # NaN: damaged
-    return float(np.partition(best, groups - keep)[groups - keep])
+    best.partition(groups - keep)
+    return float(best[groups - keep])
 
 
 def _first_best(np: Any, scores: Floats, keep: int) -> Any:
     """Where the best are, ascending; of equal ones, the first."""
     at = len(scores) - keep
-    least = np.partition(scores, at)[at]
-    better = np.flatnonzero(scores > least)
-    equal = np.flatnonzero(scores == least)[: keep - len(better)]
-    return np.sort(np.concatenate((better, equal)))
+    ordered = scores.copy()
+    ordered.partition(at)
+    least = ordered[at]
+    better = (scores > least).nonzero()[0]
+    equal = (scores == least).nonzero()[0][: keep - len(better)]
+    found = np.concatenate((better, equal))
+    found.sort()
+    return found
