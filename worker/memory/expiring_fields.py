@@ -180,6 +180,8 @@ class ExpiringFields(MemoryFields):
 
     def commit(self) -> dict[str, Any]:
         """Fold everything into the committed fields and return what the store has to change."""
+        if not self.has_begun:  # what has expired is deleted, whether the run used memory or not
+            self.begin()
         changes = super().commit() or {}
         moment = self._moment.milliseconds()
         now = max(clock.milliseconds(), moment)

@@ -27,13 +27,17 @@ class RunMoment:
 
     A run sees memory as of one moment, from its first action to its last. It is on record with the
     first record that the run has after that, so a replay sees the same: also days later.
+
+    No run of a lane has an earlier moment than those before it: what one of them found expired does
+    not come back with a clock that was set back.
     """
 
-    __slots__ = ("_now", "_shard", "_was_horizon")
+    __slots__ = ("_latest", "_now", "_shard", "_was_horizon")
 
     def __init__(self, shard: HasHorizon) -> None:
         self._shard = shard
         self._now = _NOT_BEGUN
+        self._latest = 0
         self._was_horizon = 0
 
     def milliseconds(self) -> int:
@@ -41,7 +45,7 @@ class RunMoment:
         if self._now == _NOT_BEGUN:
             self._was_horizon = self._shard.horizon
             # A clock that was set back does not bring back what has been removed.
-            self._now = max(clock.milliseconds(), self._was_horizon)
+            self._now = max(clock.milliseconds(), self._was_horizon, self._latest)
         return self._now
 
     def for_fields(self, ttl: FieldTtl) -> int:
@@ -62,4 +66,5 @@ class RunMoment:
 
     def end(self) -> None:
         """End it with its run."""
+        self._latest = max(self._latest, self._now)
         self._now = _NOT_BEGUN

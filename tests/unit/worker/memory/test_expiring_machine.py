@@ -157,6 +157,7 @@ class ExpiringMachine(RuleBasedStateMachine):
             self.writer.batch.name_key(self.lane.prefix, self.key)
         lanes = {self.key: self.lane}
         self.writer.removals = Removals(lanes.get, lambda: None, lambda _: self.is_awaited)
+        self.latest = 0
 
     def teardown(self) -> None:
         if hasattr(self, "shard"):
@@ -183,7 +184,7 @@ class ExpiringMachine(RuleBasedStateMachine):
     def begun(self) -> ModelRun:
         """The current run; begins it if there is none."""
         if self.run is None:
-            now = max(self.now, self.horizon)
+            now = max(self.now, self.horizon, self.latest)
             seen_at = self.horizon if self.ttl.shows_expired else now
             self.run = ModelRun(self.committed, now, seen_at, self.ttl)
             self.lane.run = cast("Any", self)
@@ -286,6 +287,8 @@ class ExpiringMachine(RuleBasedStateMachine):
         self.forget_run()
 
     def forget_run(self) -> None:
+        if self.run is not None:
+            self.latest = max(self.latest, self.run.moment)
         self.run = None
         self.lane.run = None
         self.effects = []
@@ -294,9 +297,20 @@ class ExpiringMachine(RuleBasedStateMachine):
     def flush(self) -> None:
         """Committed runs reach the store; what an unfinished one has done does not."""
         self.shard.commit(self.writer.seal()[0])
+        self._forget_what_was_seen_expired()
         self.flushed = dict(self.committed)
         assert self.shard.horizon >= self.horizon
         self.horizon = self.shard.horizon
+
+    def _forget_what_was_seen_expired(self) -> None:
+        """If a run has found a field expired that was not stored yet, it may not be stored."""
+        seen_at = max(self.latest, self.run.moment if self.run is not None else 0)
+        stored = dict(self.shard.scan(self.lane.prefix))
+        self.committed = {
+            path: entry
+            for path, entry in self.committed.items()
+            if path in stored or not self.ttl.milliseconds or self.ttl.due(entry.time) > seen_at
+        }
 
     @rule()
     def kill(self) -> None:
@@ -390,3 +404,16 @@ class WholeKeysMachine(ExpiringMachine):
 WholeKeysMachine.TestCase.settings = ExpiringMachine.TestCase.settings
 TestExpiringMemoryOfBigKeys = ExpiringMachine.TestCase
 TestExpiringMemoryOfSmallKeys = WholeKeysMachine.TestCase
+
+
+def test_what_a_run_found_expired_does_not_come_back_with_a_clock_that_was_set_back() -> None:
+    machine = WholeKeysMachine()
+    machine.begin(key="", ttl=FieldTtl(100, False, False))
+    machine.set(path="a.a", value=0)
+    machine.end_run()
+    machine.move_clock(by=100)
+    machine.end_run()  # it has not used memory
+    machine.set_clock_back(by=3)
+    machine.get(path="a.a")
+    machine.readers_see_the_last_commit_as_of_now()
+    machine.teardown()
