@@ -110,6 +110,7 @@ def measured(folder: Path) -> tuple[Shares, Shares, bool]:
     return error_of(seen(found.wall), wall), error_of(seen(found.cpu), cpu), is_busy
 
 
+@pytest.mark.nightly  # it measures the machine as well: see docs/observing.md
 def test_shares_of_python_of_c_with_and_without_the_lock_and_of_waiting(tmp_path: Path) -> None:
     """One of several measurements is true: what is wrong with the method is wrong in all of them.
 
