@@ -118,10 +118,6 @@ class Batch:
         """Store the full encoding of a key whose prefix is a hash, for readers."""
         self.names[prefix] = key_bytes
 
-    def memory_size(self) -> int:
-        """How many bytes the changes of memory have."""
-        return _size_of(self.memory)
-
     def size(self) -> int:
         """How many bytes of records a commit adds: keys and values, without what LMDB needs."""
         size = sum(map(_size_of, (self.memory, self.names, self.expiring)))

@@ -238,9 +238,9 @@ class Worker:
         self._connection.close(linger=0.0)
 
     def forget_files(self) -> None:
-        """Close and unmap what the kernel does when a process ends, for a worker that is a thread.
+        """Close the files that a process would not outlive, for a worker that is a thread.
 
-        What of the user's code is still running may go on counting, in memory of its own.
+        User code that is still running may go on counting, in memory of its own.
         """
         if hasattr(self, "_engine"):
             self._engine.close_logs()

@@ -1,4 +1,4 @@
-"""How much room lanes take, as far as is known without weighing them again and again."""
+"""The weight of lanes: what is known of the room they take, and which of them are dropped."""
 
 from __future__ import annotations
 
