@@ -112,7 +112,8 @@ class DurableResource(Resource, ABC):
         if not self._is_durable_here():
             return await call.make()
         answer = await self._context.durable_execute_async(call, **options)
-        self._failed_attempts += call.failed_attempts
+        if call.failed_attempts:
+            self._failed_attempts += call.failed_attempts
         return answer
 
     def _call_options(self) -> dict[str, Any]:
@@ -291,7 +292,8 @@ def _durable_async(function: Callable[..., Any]) -> Callable[..., Any]:
         if not self._is_durable_here():
             return await made.attempt(0)
         answer = await self._context.durable_execute_async(made, **self._call_options())
-        self._failed_attempts += made.failed_attempts
+        if made.failed_attempts:
+            self._failed_attempts += made.failed_attempts
         return answer
 
     return own_durability(call)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
+from memory_peers import NumpyScan
+
 from tamias import (
     Agent,
     InputEvent,
     OutputEvent,
     ResourceDescriptor,
+    ResourceType,
     RunnerContext,
     action,
     embedding_model_connection,
@@ -21,7 +25,8 @@ class Notes(Agent):
     """Adds texts to a set, or searches it, and says when and how long.
 
     {"add": [texts], "first": number of the first}, or {"search": [texts], "mode": ...}; with
-    "shared" the set is that of all keys.
+    "shared" the set is that of all keys. {"search": [texts], "scan": file} searches a matrix, as
+    somebody would who keeps one in each worker.
     """
 
     @embedding_model_connection
@@ -50,13 +55,19 @@ class Notes(Agent):
             first, texts = given["first"], given["add"]
             await notes.aadd(texts, [str(first + place) for place in range(len(texts))])
         else:
+            scan = NumpyScan.saved(given["scan"]) if "scan" in given else None
             output |= {"found": [], "wall": [], "cpu": []}
             for text in given["search"]:
                 wall, cpu = time.perf_counter(), time.process_time()
-                found = await notes.asearch(text, limit=10, mode=given["mode"])
+                if scan is not None:
+                    model: Any = ctx.get_resource("texts", ResourceType.EMBEDDING_MODEL)
+                    numbers = scan.search(np.asarray(await model.aembed(text), np.float32))
+                else:
+                    items = await notes.asearch(text, limit=10, mode=given["mode"])
+                    numbers = [int(item.id) for item in items]
                 output["cpu"].append(time.process_time() - cpu)
                 output["wall"].append(time.perf_counter() - wall)
-                output["found"].append([int(item.id) for item in found])
+                output["found"].append(numbers)
         output |= {"ended": time.monotonic(), "cpu time": time.process_time()}
         ctx.send_event(OutputEvent(output=output))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from .folding import terms_record
 from .index.bitmap import flags_of, is_sound, numbers_of
@@ -21,8 +21,10 @@ from .records import TERMS, ItemHead, StoredItem, Totals
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from .index.kept_rows import KeptMatrix
+    from .index.matrix import VectorMatrix
+    from .index.scan import Scan
     from .index.vector_chunk import VectorRows
-    from .index.vectors import Scan
     from .reading import StoredSet
 
     Buffer = bytes | memoryview | bytearray
@@ -40,11 +42,11 @@ __all__ = [
 
 
 class Candidates(NamedTuple):
-    """Items of chunks whose cosines are to be computed exactly, as columns of as many.
+    """Items of chunks whose cosines are to be computed exactly, as columns.
 
     Attributes:
         numbers: of the items, in their part.
-        halves: their vectors in f16.
+        halves: their vectors in f16, one by one or several in one piece.
         about: their cosines by i8.
         firsts: the first numbers of their chunks.
     """
@@ -186,7 +188,8 @@ class StoredPart:
         self._stored = stored
         found = (stored.number_of(item_id) for item_id in hidden)
         self._hidden = {number for number in found if number is not None}
-        self._chunks = stored.bitmaps()
+        self._matrix: VectorMatrix | None = None
+        """What was searched in place of the chunks."""
         self._segments: dict[int, Segment] = {}
         """By the first number of a chunk; 0 for the tail."""
         self._rows: dict[int, VectorRows] = {}
@@ -205,7 +208,7 @@ class StoredPart:
     def segments(self, filters: Sequence[int]) -> list[Segment]:
         """See `Part`."""
         if 0 not in self._segments:
-            bitmaps = dict(self._chunks)
+            bitmaps = dict(self._stored.bitmaps())
             for first, lists in self._stored.all_lists():
                 if first in bitmaps:
                     self._add_chunk(first, lists, bitmaps.pop(first))
@@ -253,7 +256,13 @@ class StoredPart:
         """See `Part`."""
         if filters:
             self.segments(filters)
-        bitmaps = dict(self._chunks)
+        kept = self._stored.matrix()
+        if kept is not None:
+            if kept.matrix.dims == dims:
+                self._matrix = kept.matrix
+                scan().add_matrix((name, _MATRIX), kept.matrix, self._wanted_rows(kept, filters))
+            return self._in_tail(dims, filters)
+        bitmaps = self._stored.bitmaps()
         for first, rows in self._stored.all_rows(list(bitmaps)):
             if rows.dims != dims or first not in bitmaps:
                 continue
@@ -264,6 +273,15 @@ class StoredPart:
                 raise self._stored.damaged(f"chunk {first}", "its vectors are not of its items")
             scan().add((name, first), rows, flags)
         return self._in_tail(dims, filters)
+
+    def _wanted_rows(self, kept: KeptMatrix, filters: Sequence[int]) -> Any:
+        matrix, wanted = kept.matrix, kept.live
+        if filters:
+            try:
+                wanted = matrix.mask({n: self._segments[n].allowed for n in matrix.firsts})
+            except (KeyError, ValueError) as error:
+                raise self._stored.damaged("chunks", f"{error!r}") from error
+        return matrix.without(wanted, self._hidden) if self._hidden else wanted
 
     def _in_tail(self, dims: int, filters: Sequence[int]) -> Loose:
         unwanted: set[int] = self._hidden
@@ -297,6 +315,10 @@ class StoredPart:
             candidates.about.append(about)
             candidates.firsts.append(first)
         for first, picked in by_chunk.items():
+            if first == _MATRIX and self._matrix is not None:
+                candidates.halves.append(self._matrix.halves(picked))
+                candidates.numbers.extend(self._matrix.numbers(picked))
+                continue
             rows = self._rows[first]
             candidates.halves.extend(self._stored.halves(first, rows, picked))
             places = map(rows.places.__getitem__, picked)
@@ -305,7 +327,8 @@ class StoredPart:
 
     def check(self, first: int) -> None:
         """See `Part`."""
-        self._stored.check_halves(first)
+        for each in self._stored.bitmaps() if first == _MATRIX else [first]:
+            self._stored.check_halves(each)
 
     def expiry(self, number: int) -> float | None:
         """See `Part`."""
@@ -387,3 +410,5 @@ class ItemsPart:
 
 
 _NO_TOTALS = Totals()
+_MATRIX: Final = 0
+"""Stands for all chunks together where the first number of one is expected; items begin at 1."""

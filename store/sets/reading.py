@@ -14,9 +14,11 @@ from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
 from ..records.due_keys import due_of
 from .changes import SetName
-from .index.kept_rows import KeptChunks, KeptRows, Rows
+from .index.kept_rows import KeptRows, Rows
+from .index.matrix import MatrixChunk
 from .index.postings import ChunkLists, numbers_in
 from .index.vector_chunk import BrokenChunkError, decode_rows, halves_in_piece
+from .matrices import Matrices
 from .records import (
     HALVES,
     ITEM,
@@ -40,10 +42,11 @@ from .records import (
 from .table import SetTable, number_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import lmdb
 
+    from .index.kept_rows import KeptMatrix
     from .index.vector_chunk import VectorRows
 
     Buffer = bytes | memoryview
@@ -64,10 +67,8 @@ _PIECES: Final = 5
 _MOST_CHECKED: Final = 1 << 16
 _LOOSE: Final = KeptRows(16 << 20)
 """Vectors of tails, by environment and address; a tail of 256 dimensions has 64 KiB in the mean."""
-_CHUNKS: Final = KeptChunks(16 << 20)
-"""Vectors of chunks of sets that are not large, by environment, address and first number."""
-_NOT_LARGE: Final = 4
-"""So many of such sets are kept at least."""
+_MATRICES: Final = Matrices(32 << 20)
+"""Vectors of chunks of sets that are not large, by environment and address."""
 _NOT_SHOWN: Final = (b"p", b"g")
 """The first bytes of keys that may need the user's classes to be read."""
 _PLAIN: Final = 200
@@ -107,7 +108,7 @@ class StoredSet:
         name: the set.
     """
 
-    __slots__ = ("_last_chunk", "_records", "_source", "_state", "name")
+    __slots__ = ("_bitmaps", "_last_chunk", "_records", "_source", "_state", "name")
 
     def __init__(
         self, transaction: lmdb.Transaction[Any], table: Any, name: SetName, source: Any = None
@@ -126,6 +127,7 @@ class StoredSet:
         self._records = None if table is None else SetTable(transaction, table, set_address(*name))
         self._state: SetState | None = None
         self._last_chunk: _ReadChunk | None = None
+        self._bitmaps: dict[int, bytes] | None = None
 
     def settings(self) -> SetSettings | None:
         """Its settings; None if there is no such set."""
@@ -226,11 +228,12 @@ class StoredSet:
 
     # -- the index, for searches --------------------------------------------------------------
 
-    def bitmaps(self) -> list[tuple[int, bytes]]:
-        """The first number of each chunk, and which of its items live."""
-        if self._records is None:
-            return []
-        return list(self._records.bitmaps(self._counted().floor))
+    def bitmaps(self) -> Mapping[int, bytes]:
+        """By the first number of each chunk, ascending: which of its items live."""
+        if self._bitmaps is None:
+            records = self._records
+            self._bitmaps = {} if records is None else dict(records.bitmaps(self._counted().floor))
+        return self._bitmaps
 
     def lists(self, first: int) -> ChunkLists:
         """The inverted lists of a chunk. Raises StoreCorruptError."""
@@ -264,31 +267,33 @@ class StoredSet:
         """
         if self._records is None or not firsts:
             return
-        kept = None if self._source is None else self._kept_rows(firsts)
-        if kept is not None:
-            yield from zip(firsts, kept, strict=True)
-            return
-        state = self._counted()
-        found = self._records.all_pieces(SMALL, state.floor, len(firsts) * _PIECES)
+        found = self._records.all_pieces(SMALL, self._counted().floor, len(firsts) * _PIECES)
         for first, pieces in found:
-            rows = self._checked(decode_rows, SMALL, first, pieces)
-            if self._source is not None and _is_kept(rows.dims * state.totals.vectors):
-                name = self._source, self._records.address, first
-                _CHUNKS.offer(name, _version(pieces[0]), rows)
-            yield first, rows
+            yield first, self._checked(decode_rows, SMALL, first, pieces)
 
-    def _kept_rows(self, firsts: Sequence[int]) -> list[VectorRows] | None:
-        """The vectors of chunks, None unless those of all are kept; a chunk is never changed."""
-        records, source, found = self._required(), self._source, []
-        for first in firsts:
-            head = records.piece(SMALL, first, 0)
-            if head is None:
-                return None
-            rows = _CHUNKS.get((source, records.address, first), _version(head))
-            if rows is None:
-                return None
-            found.append(rows)
-        return found
+    def matrix(self) -> KeptMatrix | None:
+        """The vectors of all chunks in one piece, if this process keeps them.
+
+        Raises:
+            StoreCorruptError: what is copied now is damaged.
+        """
+        state = self._counted()
+        if self._records is None or self._source is None or not state.written:
+            return None
+        return _MATRICES.of(self, (self._source, self._records.address), state)
+
+    def mark_of_vectors(self, first: int) -> bytes:
+        """What tells the vectors of a chunk from others in its place; empty if it has none."""
+        head = self._required().piece(SMALL, first, 0)
+        return b"" if head is None else bytes(head[:_SUM_BEFORE])
+
+    def all_of_chunk(self, first: int) -> MatrixChunk:
+        """A chunk that has vectors, all its checksums compared. Raises StoreCorruptError."""
+        numbers, records = self.lists(first).seqs, self._required()
+        rows = self._guarded(lambda: records.rows(first, halves=True), f"chunk {first}")
+        if rows is None or rows.items != len(numbers):
+            raise self.damaged(f"chunk {first}", "its vectors are not of its items")
+        return MatrixChunk(first, numbers, rows)
 
     def halves(self, first: int, rows: VectorRows, picked: Iterable[int]) -> list[Buffer]:
         """Some vectors of a chunk, in float16, as they lie there. Raises StoreCorruptError."""
@@ -388,17 +393,7 @@ class StoredSet:
 def forget_checks() -> None:
     """Have all checksums compared again when chunks are read."""
     _CHECKED.clear()
-    _CHUNKS.clear()
-
-
-def _is_kept(size: int) -> bool:
-    """Whether the vectors of a set that has so many bytes of them are kept."""
-    return size <= _CHUNKS.most // _NOT_LARGE
-
-
-def _version(head: Buffer) -> bytes:
-    """What tells a chunk from another one that had its place: its counts and its checksum."""
-    return bytes(head[:_SUM_BEFORE])
+    _MATRICES.clear()
 
 
 def set_label(name: SetName) -> str:

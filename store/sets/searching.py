@@ -18,8 +18,9 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .index.ranking import decay, fuse
+from .index.scan import Scan
 from .index.terms import terms_of
-from .index.vectors import Scan, cosines, numpy, stored_query
+from .index.vectors import cosines, numpy, stored_query
 from .parts import Candidates, filter_terms, fits
 from .word_search import WordSearch
 

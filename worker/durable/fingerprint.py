@@ -144,22 +144,30 @@ def _plain_digest(head: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     for value in args:
         part = _plain_part(value)
         if part is None:
-            return None
-        parts.append(part)
-    digests = []
-    for name, value in kwargs.items():
-        part = _plain_part(value)
+            part = _plain_dict(value) if value.__class__ is dict else None
         if part is None:
             return None
-        entry = blake2b(_plain_part(name), digest_size=DIGEST_BYTES)
-        entry.update(part)
-        digests.append(entry.digest())
-    digests.sort()
-    parts.append(b"d%d:%b" % (len(digests) * DIGEST_BYTES, b"".join(digests)))
+        parts.append(part)
+    named = _plain_dict(kwargs)
+    if named is None:
+        return None
+    parts.append(named)
     return blake2b(b"".join(parts), digest_size=DIGEST_BYTES).digest()
 
 
-def _plain_part(value: Any) -> Any:
+def _plain_dict(values: dict[Any, Any]) -> bytes | None:
+    """What `_Digest.add` adds for a dict of scalars; None for another one."""
+    digests = []
+    for name, value in values.items():
+        key, part = _plain_part(name), _plain_part(value)
+        if key is None or part is None:
+            return None
+        digests.append(blake2b(key + part, digest_size=DIGEST_BYTES).digest())
+    digests.sort()
+    return b"d%d:%b" % (len(digests) * DIGEST_BYTES, b"".join(digests))
+
+
+def _plain_part(value: Any) -> bytes | None:
     """What `_Digest.add` adds for a scalar; None for another value."""
     kind = value.__class__
     if kind is str:
@@ -182,12 +190,13 @@ def identify_call(
         UnserializableError: an argument cannot be pickled.
     """
     known = known_function(function)
+    if known is None and isinstance(function, LimitedCall):
+        args = (*function.arguments, *args)
+        function = function.function
+        known = known_function(function)
     plain = None if known is None else _plain_digest(known.head, args, kwargs)
     if plain is not None:
         return CallIdentity(plain)
-    if isinstance(function, LimitedCall):
-        args = (*function.arguments, *args)
-        function = function.function
     walk = _Walk()
     try:
         fingerprint = _digest_call(walk, function, args, kwargs)

@@ -1,7 +1,7 @@
 """Arithmetic of rows of f16, in which vectors are compared exactly.
 
 numpy converts f16 slowly. Shifted into place, the bits of an f16 are those of an f32 that is
-smaller by a factor of 2^112, which the other factor makes up for: a sixth of the time. SimSIMD, if
+smaller by a factor of 2^112, which the other factor makes up for: a sixth of the time. NumKong, if
 it is installed, multiplies f16 as they are, in a tenth of that.
 """
 
@@ -34,13 +34,13 @@ def as_floats(np: Any, halves: Buffer, dims: int) -> Floats:
 def half_products(np: Any, halves: Buffer, query: Floats) -> Floats:
     """The products of rows of f16, one after the other, with a query that f16 can say."""
     found: Floats
-    dot = library()
-    if dot is None or not len(halves):
+    fast = library()
+    if fast is None or not len(halves):
         rows = _times_2_to_minus_112(np, halves, len(query))
         found = rows @ (query * np.float32(_F32_FACTOR))
     else:
         matrix = np.frombuffer(halves, np.float16).reshape(-1, len(query))
-        found = np.asarray(dot(query.astype(np.float16), matrix, out_dtype="float32"))
+        found = np.asarray(fast.dot(query.astype(np.float16), matrix)).astype(np.float32)
     return found
 
 

@@ -1,26 +1,26 @@
 """Vectors that were read from a database, kept in one piece for the next search.
 
 Single records lie all over a database: to read two thousand of them takes longer than to multiply a
-hundred thousand rows of a chunk. The pieces of chunks are found and looked at in about the time
-that their products take. So a process keeps what it has read, as long as its version stays.
+hundred thousand rows of a chunk. To copy the chunks of a small set makes its searches quicker
+(`matrix`). So a process keeps what it has read, as long as its version stays.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
-    from .vector_chunk import VectorRows
+    from .matrix import VectorMatrix
 
-__all__ = ["Kept", "KeptChunks", "KeptRows", "Rows"]
+__all__ = ["Kept", "KeptMatrices", "KeptMatrix", "KeptRows", "Rows"]
 
 _OF_A_NUMBER: Final = 8
-_OF_A_ROW: Final = 6
-"""Bytes of a row of a chunk that are not its vector."""
+_ENOUGH_SEARCHES: Final = 12
+"""A copy of chunks is made at this search of them: it costs about as much as so many save."""
 
 _T = TypeVar("_T")
 
@@ -81,29 +81,46 @@ class KeptRows(Kept[Rows]):
         super().__init__(most, _size)
 
 
-class KeptChunks(Kept["VectorRows"]):
-    """The rows of i8 of whole chunks.
+class KeptMatrix(NamedTuple):
+    """A matrix, and which of its rows live.
 
-    To copy a chunk that is not read again costs more than it saves. So a chunk is kept only if it
-    was read before, not longer ago than as many bytes as are kept.
+    Attributes:
+        chunks: which chunks it is of: what tells each from another one in its place.
+        bitmaps: of the items of these chunks.
+        matrix: the vectors.
+        live: a flag for each row; None if all live.
+    """
+
+    chunks: Hashable
+    bitmaps: Mapping[int, bytes]
+    matrix: VectorMatrix
+    live: Any
+
+
+class KeptMatrices(Kept[KeptMatrix]):
+    """The matrices of sets, in the version of a commit.
+
+    A copy that is not searched often costs more than it saves. So it is worth making only if its
+    chunks were asked for often enough, and that within the time in which as many bytes of others
+    were asked for as are kept.
     """
 
     def __init__(self, most: int) -> None:
-        super().__init__(most, _size_of_chunk)
-        self._asked = Kept[int](most, int)
-        """How many bytes each chunk has that was read once, the last `most` bytes of them."""
+        super().__init__(most, _size_of_matrix)
+        self._asked = Kept[_Asked](most, _size_of_asked)
 
-    def offer(self, name: Hashable, version: Hashable, rows: VectorRows) -> None:
-        """Keep a copy of rows that lie in a database, if they were offered not long ago."""
-        if self._asked.get(name, version) is None:
-            self._asked.put(name, version, _size_of_chunk(rows))
-            return
-        copied = rows._replace(
-            places=memoryview(bytes(rows.places)).cast("H"),
-            scales=bytes(rows.scales),
-            small=(b"".join(rows.small),),
-        )
-        self.put(name, version, copied)
+    def last(self, name: Hashable) -> KeptMatrix | None:
+        """What is kept of a set, in whatever version."""
+        with self._lock:
+            found = self._kept.get(name)
+            return None if found is None else found[1]
+
+    def is_worth(self, name: Hashable, chunks: Hashable, size: int) -> bool:
+        """Count a search of chunks that have so many bytes; whether they should be copied now."""
+        asked = self._asked.get(name, chunks)
+        times = 1 if asked is None else asked.times + 1
+        self._asked.put(name, chunks, _Asked(times, size))
+        return times >= _ENOUGH_SEARCHES
 
     def clear(self) -> None:
         """See `Kept`."""
@@ -111,9 +128,20 @@ class KeptChunks(Kept["VectorRows"]):
         self._asked.clear()
 
 
+class _Asked(NamedTuple):
+    """How often chunks were asked for, and their size in bytes."""
+
+    times: int
+    size: int
+
+
 def _size(rows: Rows) -> int:
     return len(rows.halves) + _OF_A_NUMBER * len(rows.numbers)
 
 
-def _size_of_chunk(rows: VectorRows) -> int:
-    return (rows.dims + _OF_A_ROW) * len(rows.places)
+def _size_of_matrix(kept: KeptMatrix) -> int:
+    return kept.matrix.size
+
+
+def _size_of_asked(asked: _Asked) -> int:
+    return asked.size

@@ -30,6 +30,7 @@ __all__ = [
     "LONGEST_PIECE",
     "BrokenChunkError",
     "VectorRows",
+    "counts_in",
     "decode_rows",
     "encode_rows",
     "halves_in_piece",
@@ -155,6 +156,12 @@ def decode_rows(
         small[1:],
         () if halves is None else halves[1:],
     )
+
+
+def counts_in(head: Buffer) -> tuple[int, int]:
+    """Dimensions and rows, from the first bytes of small ones. Raises struct.error."""
+    _, dims, rows, _, _ = _HEAD.unpack_from(head)
+    return dims, rows
 
 
 def _check_lengths(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from support.processes import run
 from tamias import InputEvent, Resource, ResourceType, UnserializableError
+from tamias.agent.limits.limited_call import LimitedCall
 from tamias.worker.durable.fingerprint import (
     CallIdentity,
     _digest_call,
@@ -261,10 +262,32 @@ def plain_values() -> st.SearchStrategy[object]:
     return st.text() | st.binary() | st.integers() | floats | st.booleans() | st.none()
 
 
-@given(st.lists(plain_values(), max_size=4), st.dictionaries(st.text(), plain_values(), max_size=3))
+def plain_dicts() -> st.SearchStrategy[dict[Any, Any]]:
+    names = st.text() | st.integers() | st.tuples(st.text())
+    return st.dictionaries(names, plain_values() | st.lists(st.text()), max_size=3)
+
+
+@given(
+    st.lists(plain_values() | plain_dicts(), max_size=4),
+    st.dictionaries(st.text(), plain_values(), max_size=3),
+)
 def test_plain_arguments_have_the_digest_that_they_have_taken_apart(
     args: list[object], kwargs: dict[str, object]
 ) -> None:
     for function in (pay, copy.copy):
         taken_apart = _digest_call(_Walk(), function, tuple(args), kwargs)
         assert identify_call(function, tuple(args), kwargs) == CallIdentity(taken_apart)
+        limited = Limited(function, tuple(args))
+        assert identify_call(limited, (), kwargs) == CallIdentity(taken_apart)
+
+
+class Limited(LimitedCall):
+    """A call that has a limit."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self.function = function
+        self.arguments = arguments
+
+    async def attempt(self, route: int) -> None: ...
+
+    def attempt_now(self, route: int) -> None: ...

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tamias.store.sets.index.kept_rows import KeptChunks, KeptRows, Rows
-from tamias.store.sets.index.vector_chunk import VectorRows
+from tamias.store.sets.index.kept_rows import KeptMatrices, KeptRows, Rows
 
 
 def test_rows_are_those_of_their_version() -> None:
@@ -33,35 +32,19 @@ def test_what_was_not_used_for_the_longest_time_goes_first() -> None:
     assert not any(kept.get(name, 1) for name in [*"bcd", "large"])
 
 
-def chunk(mark: bytes) -> VectorRows:
-    places = memoryview(bytes((0, 0, 1, 0))).cast("H")
-    pieces = [memoryview(bytearray(mark * 2)), memoryview(bytearray(mark * 2))]
-    return VectorRows(2, 2, places, bytes(8), pieces, ())
-
-
-def test_a_chunk_is_kept_when_it_is_offered_again() -> None:
-    kept = KeptChunks(1000)
-    rows = chunk(b"a")
-    kept.offer("a", 1, rows)
-    assert kept.get("a", 1) is None
-    kept.offer("a", 2, rows)
-    assert kept.get("a", 2) is None
-    kept.offer("a", 2, rows)
-    rows.small[0][:] = b"xx"  # type: ignore[index]
-    found = kept.get("a", 2)
-    assert found is not None
-    assert (list(found.places), found.small, found.dims) == ([0, 1], (b"aaaa",), 2)
+def test_a_copy_is_worth_its_price_when_its_chunks_were_asked_for_often() -> None:
+    kept = KeptMatrices(1000)
+    asked = [kept.is_worth("a", chunks, 100) for chunks in [1] + 14 * [2]]
+    assert asked == [False] * 12 + [True] * 3  # those of others do not count
     kept.clear()
-    assert kept.get("a", 2) is None
+    assert not kept.is_worth("a", 2, 100)
 
 
-def test_of_more_chunks_than_there_is_room_for_none_is_copied() -> None:
-    kept = KeptChunks(4 * 16)
-    for _ in range(3):
-        for name in "abcde":
-            kept.offer(name, 1, chunk(b"a"))
-            assert kept.get(name, 1) is None
-    for name in "abab":
-        kept.offer(name, 1, chunk(b"a"))
-    assert kept.get("a", 1)
-    assert kept.get("b", 1)
+def test_of_more_sets_than_there_is_room_for_none_is_copied() -> None:
+    kept = KeptMatrices(400)
+    for _ in range(30):
+        assert not any(kept.is_worth(name, 1, 100) for name in "abcde")
+    for _ in range(11):
+        assert not kept.is_worth("a", 1, 100)
+        assert not kept.is_worth("b", 1, 100)
+    assert kept.is_worth("a", 1, 100)

@@ -6,15 +6,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numkong
 import numpy as np
 import pytest
-from simsimd import dot
 
 from tamias.store.sets.index.halves import half_products
 from tamias.store.sets.index.products import (
     FloatProducts,
     IntegerProducts,
     Products,
+    pack,
     products,
 )
 
@@ -24,7 +25,7 @@ def _by_blocks(query: Any) -> Products:
 
 
 def _by_library(query: Any) -> Products:
-    return IntegerProducts(np, query, dot)
+    return IntegerProducts(np, query, numkong)
 
 
 @pytest.mark.parametrize("made", [_by_blocks, _by_library])
@@ -48,6 +49,25 @@ def test_products_are_those_of_exact_arithmetic(made: Callable[[Any], Products],
     assert scores[700:].tolist() == [7.0, 7.0]
 
 
+@pytest.mark.parametrize("has_library", [True, False])
+@pytest.mark.parametrize("dims", [1, 3, 64, 255, 256, 1536])
+@pytest.mark.parametrize("count", [1, 2, 700])
+def test_packed_rows_have_the_same_products(
+    monkeypatch: pytest.MonkeyPatch, dims: int, count: int, *, has_library: bool
+) -> None:
+    if not has_library:
+        monkeypatch.setitem(sys.modules, "numkong", None)
+    random = np.random.default_rng(dims)
+    query = random.standard_normal(dims).astype(np.float32)
+    rows = random.integers(-127, 128, (count, dims), dtype=np.int8).tobytes()
+    multiply = products(np, query)
+    one_by_one, together = np.empty(count, np.float32), np.empty(count, np.float32)
+    multiply.multiply([rows], one_by_one)
+    multiply.multiply_packed(pack(np, rows, dims), together)
+    multiply.close()
+    assert together.tolist() == pytest.approx(one_by_one.tolist(), rel=1e-5)
+
+
 @pytest.mark.parametrize("made", [_by_blocks, _by_library])
 @pytest.mark.parametrize("query", [[0.0, 0.0], [1.0, 0.0], [-1.0, 1e-30], [1e-40, 0.0]])
 def test_queries_of_odd_lengths_give_numbers(
@@ -63,7 +83,7 @@ def test_queries_of_odd_lengths_give_numbers(
 def test_without_the_library_numpy_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
     query = np.array([1.0, 0.0], np.float32)
     assert isinstance(products(np, query), IntegerProducts)
-    monkeypatch.setitem(sys.modules, "simsimd", None)
+    monkeypatch.setitem(sys.modules, "numkong", None)
     assert isinstance(products(np, query), FloatProducts)
 
 
@@ -75,7 +95,7 @@ def test_products_of_halves(monkeypatch: pytest.MonkeyPatch, dims: int, count: i
     rows = random.standard_normal((count, dims)).astype(np.float16)
     exact = rows.astype(np.float64) @ query.astype(np.float64)
     by_library = half_products(np, rows.tobytes(), query)
-    monkeypatch.setitem(sys.modules, "simsimd", None)
+    monkeypatch.setitem(sys.modules, "numkong", None)
     by_numpy = half_products(np, rows.tobytes(), query)
     for found in (by_library, by_numpy):
         assert found.tolist() == pytest.approx(exact.tolist(), abs=1e-4 * np.sqrt(dims))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.profiles import examples
+from tamias.store.sets.index.scan import Scan
 from tamias.store.sets.index.vector_chunk import (
     LONGEST_PIECE,
     BrokenChunkError,
@@ -18,7 +19,6 @@ from tamias.store.sets.index.vector_chunk import (
     encode_rows,
 )
 from tamias.store.sets.index.vectors import (
-    Scan,
     cosines,
     pack_vector,
     quantized,

@@ -1,0 +1,112 @@
+"""The matrices of small sets that a process keeps, from one search to the next.
+
+A matrix is of certain chunks, and lasts as long as the set has these and no others: for some
+hundred additions. Deletions change only which of its rows live. What is kept says of which state of
+the set it is, so a search that follows another one without a commit between them reads nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from .index.bitmap import is_sound
+from .index.kept_rows import KeptMatrices, KeptMatrix
+from .index.matrix import OF_A_NUMBER, OF_A_ROW, VectorMatrix, live_flags
+from .index.scan import MOST_ROWS
+from .index.vector_chunk import counts_in
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+    from ...agent.errors import StoreCorruptError
+    from .index.matrix import MatrixChunk
+
+__all__ = ["ChunkSource", "Matrices"]
+
+_NOT_LARGE: Final = 3
+"""So many matrices are kept at least: larger ones are not made."""
+
+
+class ChunkSource(Protocol):
+    """A set whose chunks are read, as `StoredSet` does."""
+
+    def bitmaps(self) -> Mapping[int, bytes]:
+        """By the first number of each chunk, ascending: which of its items live."""
+
+    def mark_of_vectors(self, first: int) -> bytes:
+        """What tells the vectors of a chunk from others in its place; empty if it has none."""
+
+    def all_of_chunk(self, first: int) -> MatrixChunk:
+        """A chunk that has vectors. Raises StoreCorruptError."""
+
+    def damaged(self, what: str, reason: object) -> StoreCorruptError:
+        """The error for a record that cannot be read."""
+
+
+class Matrices:
+    """The matrices of sets, those used last; for many threads.
+
+    Args:
+        most: bytes that are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.kept = KeptMatrices(most)
+
+    def of(self, stored: ChunkSource, name: Hashable, version: Hashable) -> KeptMatrix | None:
+        """The matrix of a set as it is now; None if none is kept.
+
+        Args:
+            stored: the set.
+            name: what tells it from all other sets.
+            version: what tells its state from all others.
+
+        Raises:
+            StoreCorruptError: what is copied is damaged.
+        """
+        found = self.kept.get(name, version)
+        if found is None:
+            found = self._now(stored, name)
+            if found is not None:
+                self.kept.put(name, version, found)
+        return found
+
+    def _now(self, stored: ChunkSource, name: Hashable) -> KeptMatrix | None:
+        bitmaps = stored.bitmaps()
+        chunks = tuple((first, stored.mark_of_vectors(first)) for first in bitmaps)
+        last = self.kept.last(name)
+        if last is not None and last.chunks == chunks:
+            if last.bitmaps == bitmaps:
+                return last
+            matrix = last.matrix
+        elif self._is_worth(name, chunks):
+            matrix = VectorMatrix([stored.all_of_chunk(first) for first in bitmaps])
+        else:
+            return None
+        for first, bitmap in bitmaps.items():
+            if not is_sound(bitmap):
+                raise stored.damaged(f"chunk {first}", "its bitmap")
+        try:
+            live = matrix.mask(live_flags(bitmaps))
+        except ValueError as error:
+            raise stored.damaged("bitmaps", error) from error
+        return KeptMatrix(chunks, bitmaps, matrix, live)
+
+    def _is_worth(self, name: Hashable, chunks: Sequence[tuple[int, bytes]]) -> bool:
+        """Whether to make a matrix: of a set that is small, all in chunks, and searched often."""
+        heads = [head for _, head in chunks]
+        if not heads or not all(heads):
+            return False
+        counts = [counts_in(head) for head in heads]
+        dims, rows = counts[0][0], sum(count for _, count in counts)
+        size = rows * (OF_A_NUMBER * dims + OF_A_ROW)
+        return (
+            all(each == dims for each, _ in counts)  # else two models have made them
+            and 0 < rows <= MOST_ROWS
+            and size <= self.kept.most // _NOT_LARGE
+            and self.kept.is_worth(name, chunks, size)
+        )
+
+    def clear(self) -> None:
+        """Keep nothing of what was kept so far."""
+        self.kept.clear()
