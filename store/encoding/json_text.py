@@ -64,7 +64,7 @@ from .json_rows import json_form
 from .keys import decode_key
 from .numpy_json import from_numpy, is_numpy, plain_of
 from .pickle_errors import full_name
-from .values import IMMUTABLE, check_readable, dumps_object, dumps_pickle, loads
+from .values import IMMUTABLE, check_readable, dumps_pickle, dumps_with_key, loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +152,7 @@ def make_encoder(codec: str) -> Encoder:
         UnserializableError: (the function) the output has no form in this codec.
     """
     encoders: dict[str, Callable[[], Encoder]] = {
-        "pickle": _pickle_encoder,
+        "pickle": lambda: dumps_with_key,
         "json-lines": _json_encoder,
         "json": lambda: _encode_json_alone,
         "pickle-value": lambda: _encode_pickle_alone,
@@ -262,17 +262,6 @@ def _rare_line(key: bytes, output: Any, number: int | None) -> bytes:
             for field in ("token", "name", "ask", "asked_at", "deadline")
         }
     return b'{"key":%b,"%b":%b,"offset":%b}\n' % (key, name, dumps_json(value), offset)
-
-
-def _pickle_encoder() -> Encoder:
-    keys = _KeyCache(decode_key)
-
-    def encode(key: bytes, output: Any, offset: int | None) -> bytes:  # noqa: ARG001 (an Encoder)
-        # A text is decoded as fast as it is found.
-        data = dumps_object({decode_key(key) if key[:1] == _TEXT else keys[key]: output})
-        return data if output.__class__ in IMMUTABLE else check_readable(data, output)
-
-    return encode
 
 
 def _convert(value: Any) -> Any:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from support.processes import run
 from tamias.agent.errors import UnserializableError
-from tamias.store.encoding.values import IMMUTABLE, dumps, loads
+from tamias.store.encoding.keys import encode_key
+from tamias.store.encoding.values import IMMUTABLE, dumps, dumps_with_key, loads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,43 @@ def test_plain_values_come_back(value: Any) -> None:
 def test_plain_values_are_plain_pickles() -> None:
     value = {"count": 3, "names": ["a", "b"], "large": "x" * 100_000, "buffer": b"y" * 100_000}
     assert dumps(value) == pickle.dumps(value, 5)
+
+
+keys = (
+    st.text()
+    | st.integers()
+    | st.none()
+    | st.booleans()
+    | st.binary()
+    | st.sampled_from(["\ud800"])
+)
+
+
+@given(keys, values)
+def test_values_with_their_keys_come_back(key: Any, value: Any) -> None:
+    assert loads(dumps_with_key(encode_key(key), value)) == {key: value}
+    assert loads(dumps_with_key(encode_key((key, "b")), [value])) == {(key, "b"): [value]}
+
+
+def test_what_is_said_of_main_is_no_class_of_it() -> None:
+    assert dumps_with_key(b"sa", ["__main__"]) == pickle.dumps({"a": ["__main__"]}, 5)
+
+
+class UnreadableError(Exception):
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"{first}, {second}")
+
+
+def test_values_with_keys_are_checked_like_others() -> None:
+    array = np.arange(100_000)
+    data = dumps_with_key(b"sa", array)
+    assert data == dumps({"a": array})
+    assert data[0] == 0xB5
+    assert np.array_equal(loads(data)["a"], array)
+    with pytest.raises(UnserializableError, match="pickled, but not be read back"):
+        dumps_with_key(b"sa", UnreadableError(1, 2))
+    with pytest.raises(UnserializableError, match="lock"):
+        dumps_with_key(b"sa", threading.Lock())
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 10_000, 1_000_000])
