@@ -229,10 +229,15 @@ class StoredSet:
     # -- the index, for searches --------------------------------------------------------------
 
     def bitmaps(self) -> Mapping[int, bytes]:
-        """By the first number of each chunk, ascending: which of its items live."""
+        """By the first number of each chunk, ascending: which of its items live.
+
+        Empty if none lives in a chunk.
+        """
         if self._bitmaps is None:
-            records = self._records
-            self._bitmaps = {} if records is None else dict(records.bitmaps(self._counted().floor))
+            records, state = self._records, self._counted()
+            self._bitmaps = {}
+            if records is not None and state.tail < state.totals.items:
+                self._bitmaps.update(records.bitmaps(state.floor))
         return self._bitmaps
 
     def lists(self, first: int) -> ChunkLists:

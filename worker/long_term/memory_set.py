@@ -221,7 +221,7 @@ class WorkerMemorySet(CompactableSet):
                 created=now,
                 created_until=now,
                 accessed=now,
-                expires=now + seconds if seconds else 0.0,
+                expires=round(now + seconds, 3) if seconds else 0.0,
                 keep=bool(keep),
                 tokens=len(text_of(item.value)) // CHARACTERS_PER_TOKEN + 1,
                 owner=self._run.lane.key_bytes if self.shared else b"",

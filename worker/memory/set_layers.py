@@ -183,7 +183,8 @@ class SetLayers:
             for change in layer.values():
                 for item_id, item in change.items.items():
                     if item is not None and item.expires and item.created_until == moment:
-                        change.items[item_id] = item._replace(expires=item.expires + elapsed)
+                        expires = round(item.expires + elapsed, 3)  # a sum may be off by a bit
+                        change.items[item_id] = item._replace(expires=expires)
 
     def commit(self) -> bool:
         """Make the run's changes part of the open group; whether there are any."""

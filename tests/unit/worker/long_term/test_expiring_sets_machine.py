@@ -27,6 +27,7 @@ from tamias.store.sets.records import SetSettings, StoredItem
 from tamias.store.shard.shard import Shard
 from tamias.store.shard.snapshot import Databases
 from tamias.worker.long_term.bounded_set import BoundedSet
+from tamias.worker.memory.set_layers import SetLayers
 from tamias.worker.runs.effects import Effects
 from tamias.worker.runs.group_commit import ShardWriter
 from tamias.worker.runs.lane import Lane
@@ -250,3 +251,15 @@ ExpiringSets.TestCase.settings = settings(
     max_examples=examples(60), stateful_step_count=40, deadline=None
 )
 TestSetsWhoseItemsExpire = ExpiringSets.TestCase
+
+
+def test_the_end_of_what_a_run_has_added_is_a_whole_millisecond_after_it_has_waited() -> None:
+    layers, at = SetLayers(), START
+    for number in range(500):
+        change = layers.action.of_set(NAME)
+        due = at + number
+        change.items["a"] = StoredItem("a", "a", {}, at / 1000, at / 1000, at / 1000, due / 1000)
+        layers.live_from(at / 1000, number * 7 / 1000)
+        item = change.items["a"]
+        assert item is not None
+        assert item.expires == (due + number * 7) / 1000
