@@ -31,15 +31,26 @@ from ...agent.errors import InputError
 from .moved_classes import loads_pickle
 from .nested_keys import decode_items, encode_other
 
-__all__ = ["GROUP", "decode_key", "encode_key", "group_of", "key_prefix", "prefix_of", "shard_of"]
+__all__ = [
+    "GROUP",
+    "HASHED",
+    "decode_key",
+    "encode_key",
+    "group_of",
+    "key_prefix",
+    "prefix_of",
+    "shard_of",
+]
 
 GROUP: Final = b"g"
 """The first byte of a key with a group."""
+_GROUP: Final = 0x67
 
 _MAX_PLAIN: Final = 200
 """The longest encoded key that is used as a prefix in full; longer ones are hashed."""
 
-_HASHED: Final = 0xFF
+HASHED: Final = 0xFF
+"""The first byte of the prefix of a key that is too long for the store's keys: a hash."""
 _HASHED_LENGTH: Final = 17
 _unpack_float: Final = struct.Struct(">d").unpack
 
@@ -99,7 +110,7 @@ def shard_of(key_bytes: bytes, shards: int) -> int:
     CRC-32, because zlib has it everywhere, with the same result, at 0.1 microseconds. Groups go to
     shards in turn, so that each shard gets as many of a task's consecutive groups.
     """
-    if key_bytes[:1] == GROUP:
+    if key_bytes[0] == _GROUP:
         return group_of(key_bytes) % shards
     return crc32(key_bytes) % shards
 
@@ -119,7 +130,7 @@ def key_prefix(key_bytes: bytes) -> bytes:
     length = len(key_bytes)
     if length <= _MAX_PLAIN:
         return _LENGTHS[length] + key_bytes
-    return bytes((_HASHED,)) + blake2b(key_bytes, digest_size=16).digest()
+    return bytes((HASHED,)) + blake2b(key_bytes, digest_size=16).digest()
 
 
 _LENGTHS: Final = [bytes((length,)) for length in range(_MAX_PLAIN + 1)]
@@ -128,4 +139,4 @@ _LENGTHS: Final = [bytes((length,)) for length in range(_MAX_PLAIN + 1)]
 def prefix_of(address: bytes) -> bytes:
     """Return the `key_prefix` that an address begins with, or that a prefix is."""
     length = address[0]
-    return address[: _HASHED_LENGTH if length == _HASHED else length + 1]
+    return address[: _HASHED_LENGTH if length == HASHED else length + 1]

@@ -12,14 +12,33 @@ ordinary one. The full path of a cut address is kept in the database `names`, un
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
-__all__ = ["CUT", "MAX_ADDRESS", "address", "cut", "decode_path", "encode_path", "is_cut"]
+__all__ = [
+    "CUT",
+    "LONGEST_END",
+    "MAX_ADDRESS",
+    "SHORT_ENDS",
+    "address",
+    "cut",
+    "decode_path",
+    "encode_path",
+    "end_of",
+    "is_cut",
+]
 
 MAX_ADDRESS = 500
 """Longest address in bytes that is stored in full, and the length of all cut addresses."""
 
 CUT = 483
 """The number of bytes that are kept of a longer address."""
+
+LONGEST_END: Final = 256
+"""An address with a path of no more bytes is stored in full, whatever its prefix."""
+
+SHORT_ENDS: Final[dict[str, bytes]] = {}
+"""Such paths, encoded: agents have few, and write each of them often (`end_of`)."""
+_ENDS_KEPT: Final = 1024
 
 _MARK = 0xFF
 
@@ -30,6 +49,14 @@ def encode_path(path: str) -> bytes:
         return path.encode()
     except UnicodeEncodeError:
         return path.encode("utf-8", "surrogatepass")
+
+
+def end_of(path: str) -> bytes:
+    """Return a path as `encode_path` does, and keep it in `SHORT_ENDS` if it is short."""
+    end = encode_path(path)
+    if len(end) <= LONGEST_END and len(SHORT_ENDS) < _ENDS_KEPT:
+        SHORT_ENDS[path] = end
+    return end
 
 
 def decode_path(data: bytes) -> str:

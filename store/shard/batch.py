@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..encoding.paths import MAX_ADDRESS, address, cut, encode_path
+from ..encoding.paths import MAX_ADDRESS, SHORT_ENDS, address, cut, end_of
 from ..records.due_keys import FIELD, expiring_key
 from ..waiting.changes import WaitingChanges
 
@@ -87,32 +87,29 @@ class Batch:
         return self.waiting
 
     def put_field(self, prefix: bytes, path: str, value: bytes | None) -> None:
-        """Set a memory field, or delete it if `value` is None; see `put_fields`."""
-        self.put_fields(prefix, {path: value})
+        """Set a memory field of a key, or delete it if `value` is None.
+
+        Args:
+            prefix: the key's prefix (`keys.key_prefix`).
+            path: the dotted path.
+            value: the encoded value; `b""` marks an object.
+        """
+        full = prefix + (SHORT_ENDS.get(path) or end_of(path))
+        if len(full) > MAX_ADDRESS:
+            stored = cut(full)
+            self.names[stored] = None if value is None else full[len(prefix) :]
+            self.memory[stored] = value
+        else:
+            self.memory[full] = value
 
     def expire_field(self, prefix: bytes, path: str, due: int) -> None:
         """List a field that expires at a moment, in milliseconds since the epoch."""
         self.expiring[expiring_key(due, FIELD, address(prefix, path))] = b""
 
     def put_fields(self, prefix: bytes, fields: dict[str, bytes | None]) -> None:
-        """Set memory fields of a key, or delete those whose value is None.
-
-        Args:
-            prefix: the key's prefix (`keys.key_prefix`).
-            fields: by dotted path, the encoded value; `b""` marks an object.
-        """
-        memory = self.memory
+        """Set memory fields of a key by their paths, or delete them; see `put_field`."""
         for path, value in fields.items():
-            try:
-                full = prefix + path.encode()
-            except UnicodeEncodeError:
-                full = prefix + encode_path(path)
-            if len(full) > MAX_ADDRESS:
-                stored = cut(full)
-                self.names[stored] = None if value is None else full[len(prefix) :]
-                memory[stored] = value
-            else:
-                memory[full] = value
+            self.put_field(prefix, path, value)
 
     def name_key(self, prefix: bytes, key_bytes: bytes) -> None:
         """Store the full encoding of a key whose prefix is a hash, for readers."""

@@ -289,6 +289,21 @@ class Shard:
                 raise lmdb_error(error, self.directory) from error
         return snapshot
 
+    def record(self, at: bytes) -> bytes | None:
+        """Return the encoded value of the memory field at an address (`paths.address`), or None.
+
+        Nothing else of the store is called as often, so the lock is taken the shorter way.
+        """
+        lock = self._lock
+        lock.acquire()
+        try:
+            value: bytes | None = (self._snapshot or self._view()).get(at)
+        except lmdb.Error as error:
+            raise lmdb_error(error, self.directory) from error
+        finally:
+            lock.release()
+        return value
+
     def fields(self, prefix: bytes, limit: int = _ALL) -> tuple[dict[str, bytes], bool]:
         """Return up to `limit` memory fields of one key, and whether those are all.
 

@@ -116,14 +116,15 @@ _TABLES_OF: Final = attrgetter(*(field.name for field in fields(Databases)))
 class Snapshot:
     """The content of a shard at one commit; for one thread at a time."""
 
-    __slots__ = ("_cursor", "_databases", "_get", "_handle", "_hashed", "_in_place", "_transaction")
+    __slots__ = ("_cursor", "_databases", "_handle", "_hashed", "_in_place", "_transaction", "get")
 
     def __init__(self, handle: lmdb.Environment, databases: Databases) -> None:
         self._handle = handle
         self._databases = databases
         self._in_place: lmdb.Transaction[Any] | None = None
         self._transaction = handle.begin(db=databases.memory)
-        self._get = self._transaction.get
+        self.get: Final = self._transaction.get
+        """Returns the value at an address (`paths.address`); None if there is none."""
         self._cursor = self._transaction.cursor(databases.memory)
         self._hashed: dict[int, list[bytes]] | None = None
 
@@ -212,7 +213,7 @@ class Snapshot:
 
     def field(self, prefix: bytes, path: str) -> bytes | None:
         """Return the value of one field, None if there is no such field."""
-        value: bytes | None = self._get(address(prefix, path))
+        value: bytes | None = self.get(address(prefix, path))
         return value
 
     def scan(self, prefix: bytes, under: str = "") -> list[tuple[str, bytes]]:
@@ -244,7 +245,7 @@ class Snapshot:
     def path_of(self, stored: bytes, start: int) -> str:
         """The path in an address, whose prefix has the length `start`."""
         if len(stored) == MAX_ADDRESS and stored[CUT] == 0xFF:
-            return decode_path(self._get(stored, b"", self._databases.names))
+            return decode_path(self.get(stored, b"", self._databases.names))
         try:
             return stored[start:].decode()
         except UnicodeDecodeError:
@@ -263,7 +264,7 @@ class Snapshot:
     def key_of(self, prefix: bytes) -> bytes | None:
         """Return the encoded key of a prefix, None if it is a hash that `names` does not have."""
         if prefix[0] == _HASHED_PREFIX:
-            key: bytes | None = self._get(prefix, None, self._databases.names)
+            key: bytes | None = self.get(prefix, None, self._databases.names)
             return key
         return prefix[1:]
 
@@ -368,12 +369,12 @@ class Snapshot:
 
     def dead_letter(self, offset: int) -> DeadLetter | None:
         """Return the dead letter of one input, None if there is none."""
-        data = self._get(offset.to_bytes(8, "big"), None, self._databases.dead)
+        data = self.get(offset.to_bytes(8, "big"), None, self._databases.dead)
         return None if data is None else DeadLetter.decode(data)
 
     def number(self, name: bytes) -> int:
         """Return a number of the database `meta`, 0 if it is not there."""
-        return int.from_bytes(self._get(name, b"", self._databases.meta), "big")
+        return int.from_bytes(self.get(name, b"", self._databases.meta), "big")
 
     def check_identity(self, store: StoreIdentity, number: int, directory: Path) -> None:
         """Check that this is the shard of that number in that store.

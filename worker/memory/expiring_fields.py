@@ -62,7 +62,7 @@ class ExpiringFields(MemoryFields):
     )
 
     def __init__(self, stored: FieldStore | None, ttl: FieldTtl, moment: RunMoment) -> None:
-        """`stored` are the committed fields; None if `fill` gets all of them."""
+        """`stored` are the committed fields; None if `take` gets all of them."""
         super().__init__(None if stored is None else self)
         self._stored = stored
         self._ttl = ttl
@@ -84,7 +84,7 @@ class ExpiringFields(MemoryFields):
         self.has_begun = False
         self.reading_counts = ttl.reading_counts
 
-    def fill(self, records: dict[str, bytes]) -> None:
+    def take(self, records: dict[str, bytes]) -> None:
         """Take committed fields out of the store."""
         for path, record in records.items():
             time, bare = split(record)

@@ -224,6 +224,16 @@ class MemoryFields:
                 found.update(layer)
         return {name: value for name, value in found.items() if value is not DELETED}
 
+    def fill(self, records: dict[str, bytes], *, complete: bool) -> list[str]:
+        """Take committed fields out of the store; return the paths of those that were not known."""
+        committed = self.committed
+        new = [path for path in records if path not in committed]
+        for path in new:
+            committed.setdefault(path, from_record(records[path]))
+        self._objects = None
+        self.complete = complete
+        return new
+
     # -- writing ------------------------------------------------------------------------------
 
     def changed_delta(self) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def material_of(run: Run, questions: Questions, limit: int) -> RunMaterial:
         found.left_out.append("journal")
         room = limit
     if run.lane.run is run:  # an answer comes while another run uses the memory
+        run.lane.fill()
         found.memory = _committed(run.lane.fields, room)
         found.is_complete = run.lane.fields.complete
         if found.memory is None:

@@ -82,6 +82,9 @@ class ShardWriter:
         "removals",
         "shard",
         "suspended",
+        "usual",
+        "usual_end",
+        "usual_path",
     )
 
     def __init__(self, shard: Shard, generation: int = 0) -> None:
@@ -98,6 +101,12 @@ class ShardWriter:
         """By how many bytes lanes have grown since `Lanes` has asked."""
         self.fetched: list[tuple[GrowingLane, bytes]] = []
         """Records that lanes have read since then and keep, after they were opened."""
+        self.usual_path = ""
+        """The one field of keys that have one."""
+        self.usual_end = b""
+        """The end of its address, behind the key's prefix."""
+        self.usual = 0
+        """Above 0 if most keys have this field alone (`Lane`)."""
         self._renew()
 
     def _renew(self) -> None:

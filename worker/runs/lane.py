@@ -4,6 +4,10 @@ One lane runs one run at a time; further inputs of the key wait in its queue. La
 keys are independent and interleave on the event loop. A lane is opened with one read of the store,
 which for most keys gets all of their fields; `lanes` keeps it for as long as there is room.
 
+Where keys have one field, the same for all, a lane is opened by looking for that field. This takes
+a third of the time of reading all fields of a key. What else the key may have is read when it is
+asked for (`fill`), and then lanes are opened with all fields again, for a while.
+
 With many keys a lane is opened for nearly every input, so this is done with few objects: what few
 lanes need are class attributes until they are first written, and layers without changes are shared.
 """
@@ -15,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ...agent.memory import MemoryType
 from ...store.encoding.keys import decode_key, key_prefix
+from ...store.encoding.paths import LONGEST_END, SHORT_ENDS, encode_path
 from ...store.encoding.values import IMMUTABLE, dumps
 from ...store.sets.changes import SetName
 from ..memory.expiring_fields import ExpiringFields, ExpiringMemory
@@ -51,6 +56,14 @@ LANE_BYTES: Final = 640
 PREFETCH_FIELDS: Final = 64
 """A key with no more fields than this is cached whole when its lane opens."""
 
+# What `ShardWriter.usual` becomes; it is raised by 1 by each key that has the usual field alone.
+_SURE: Final = 8
+"""At most, so that a few keys without fields have lanes look for all fields."""
+_SEVERAL: Final = -8
+"""By a key with several fields."""
+_OTHERS_WANTED: Final = -64
+"""By a lane where the usual field was not all: it was read twice."""
+
 
 class CurrentRun(Protocol):
     """The run that a lane is busy with, as far as lanes know it."""
@@ -71,6 +84,7 @@ class Lane:
         "group",
         "held",
         "is_layered",
+        "is_partial",
         "key_bytes",
         "memory",
         "prefix",
@@ -108,18 +122,42 @@ class Lane:
         """Whether runs of the key are in its queue in the store (`owned_runs`)."""
         self.is_layered = False
         """Whether a commit has more to do than to write the delta of `fields`."""
+        self.is_partial = False
+        """Whether only the usual field has been read."""
         self.fields: MemoryFields
         self.memory: WorkerMemory
-        records, complete = writer.shard.fields(self.prefix, PREFETCH_FIELDS)
-        self.counted = len(records)
+        self.counted = 1
         """How many fields are in the weight."""
         self.added = 0
         """Bytes of long values added since it was weighed: it may be lighter by so many."""
-        self.weight = LANE_BYTES + 2 * len(key_bytes) + FIELD_BYTES * len(records)
+        self.weight = LANE_BYTES + FIELD_BYTES + 2 * len(key_bytes)
         """About how many bytes it takes in the process, or more: see `weigh`."""
-        if writer.shard.field_ttl is not None:
-            self._open_expiring(records, writer.shard.field_ttl, complete=complete)
+        if writer.usual > 0:
+            record = writer.shard.record(self.prefix + writer.usual_end)
+            if record is not None:
+                self.is_partial = True
+                if writer.usual < _SURE:
+                    writer.usual += 1
+                if len(record) > SHORT_RECORD:
+                    self.weight += len(record)
+                self.fields = MemoryFields(self, {writer.usual_path: from_record(record)})
+                self.memory = WorkerMemory(self.fields, _SHORT_TERM)
+                return
+            writer.usual -= 2
+        self._open()
+
+    def _open(self) -> None:
+        """Read all fields, unless they are many."""
+        writer = self.writer
+        shard = writer.shard
+        records, complete = shard.fields(self.prefix, PREFETCH_FIELDS)
+        self.counted = len(records)
+        self.weight += FIELD_BYTES * (len(records) - 1)
+        if shard.field_ttl is not None:
+            self._open_expiring(records, shard.field_ttl, complete=complete)
             return
+        if records:
+            self._learn(records)
         committed: dict[str, Any] = records
         for path, record in records.items():
             if len(record) > SHORT_RECORD:
@@ -128,9 +166,36 @@ class Lane:
         self.fields = MemoryFields(None if complete else self, committed)
         self.memory = WorkerMemory(self.fields, _SHORT_TERM)
 
+    def _learn(self, records: dict[str, bytes]) -> None:
+        """Take notice of which fields a key has."""
+        writer = self.writer
+        if len(records) > 1:
+            writer.usual = min(writer.usual, _SEVERAL)
+            return
+        for path in records:
+            if path != writer.usual_path:
+                end = encode_path(path)
+                if len(end) > LONGEST_END:
+                    return
+                writer.usual_path, writer.usual_end = path, end
+                writer.usual = min(writer.usual, 0)
+            if writer.usual < _SURE:
+                writer.usual += 1
+
+    def fill(self) -> None:
+        """Read the fields that were not read when the lane was opened; called by any thread."""
+        if not self.is_partial:
+            return
+        writer = self.writer
+        records, complete = writer.shard.fields(self.prefix, PREFETCH_FIELDS)
+        for path in self.fields.fill(records, complete=complete):
+            writer.fetched.append((self, records[path]))
+        self.is_partial = False
+        writer.usual = _OTHERS_WANTED
+
     def _open_expiring(self, records: dict[str, bytes], ttl: FieldTtl, *, complete: bool) -> None:
         fields = ExpiringFields(None if complete else self, ttl, self.run_moment())
-        fields.fill(records)
+        fields.take(records)
         for record in records.values():
             if len(record) > SHORT_RECORD:
                 self.weight += len(record)
@@ -223,13 +288,16 @@ class Lane:
                 for value in changes.values():
                     added += long_bytes(value)
             else:
-                records: dict[str, bytes | None] = {}
+                memory, prefix = batch.memory, self.prefix
                 for path, value in changes.items():
                     record = dumps(value) if value.__class__ in IMMUTABLE else to_record(value)
-                    records[path] = record
                     if record is not None and len(record) > SHORT_RECORD:
                         added += len(record)
-                batch.put_fields(self.prefix, records)
+                    end = SHORT_ENDS.get(path)
+                    if end is None:
+                        batch.put_field(prefix, path, record)
+                    else:
+                        memory[prefix + end] = record
             fields = len(self.fields.committed) - self.counted
             if fields or added:
                 self._grow(fields, added)
@@ -275,13 +343,9 @@ class Lane:
             name for name in names if self.read_set_settings(SetName(owner, name)) is not None
         )
 
-    @property
-    def is_hashed(self) -> bool:
-        """Whether the key is too long for the store's keys, so that a hash stands for it there."""
-        return self.prefix[0] == 0xFF
-
     def field(self, path: str) -> bytes | None:
         """One committed field (see `FieldStore`)."""
+        self.fill()
         record = self.writer.shard.field(self.prefix, path)
         if record is not None:
             self.writer.fetched.append((self, record))  # counted later: this may be any thread
@@ -289,4 +353,5 @@ class Lane:
 
     def scan(self, under: str) -> list[tuple[str, bytes]]:
         """Committed fields at and below a path (see `FieldStore`)."""
+        self.fill()
         return self.writer.shard.scan(self.prefix, under)

@@ -20,7 +20,7 @@ from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from ...store.encoding.keys import shard_of
+from ...store.encoding.keys import HASHED, shard_of
 from .lane import Lane
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Lanes(dict[bytes, Lane]):
             writer = self._writers[shard_of(key, self._shards)]
             lane = Lane(key, writer)
             self._size += lane.weight
-            if lane.is_hashed:
+            if lane.prefix[0] == HASHED:
                 writer.batch.name_key(lane.prefix, key)
         self[key] = lane
         return lane
@@ -77,7 +77,9 @@ class Lanes(dict[bytes, Lane]):
         self._count_growth(writer)
         for lanes in (self, self._old):
             for key in [key for key, lane in lanes.items() if lane.writer is writer]:
-                self._size -= lanes.pop(key).weight
+                lane = lanes.pop(key)
+                self._size -= lane.weight
+                lane.fields.store = None
 
     def drop_idle(self, committed: int) -> None:
         """If there is no room, drop lanes whose changes are in groups below `committed`."""
@@ -117,5 +119,6 @@ class Lanes(dict[bytes, Lane]):
                 self[key] = lane
             else:
                 size -= lane.weight
+                lane.fields.store = None  # it may be the lane, which would not be freed at once
         self._size = size
         return in_use

@@ -26,7 +26,7 @@ import tamias.worker.runs.lane as lane_module
 from support.profiles import examples
 from tamias import MemoryAccessError
 from tamias.store import clock
-from tamias.store.encoding.keys import encode_key
+from tamias.store.encoding.keys import HASHED, encode_key
 from tamias.store.encoding.values import loads
 from tamias.store.shard.field_ttl import FieldTtl
 from tamias.store.shard.live_fields import LiveFields
@@ -153,7 +153,7 @@ class ExpiringMachine(RuleBasedStateMachine):
 
     def open_lane(self) -> None:
         self.lane = Lane(self.key, self.writer)
-        if self.lane.is_hashed:
+        if self.lane.prefix[0] == HASHED:
             self.writer.batch.name_key(self.lane.prefix, self.key)
         lanes = {self.key: self.lane}
         self.writer.removals = Removals(lanes.get, lambda: None, lambda _: self.is_awaited)
@@ -175,7 +175,7 @@ class ExpiringMachine(RuleBasedStateMachine):
         if self.ttl.milliseconds:
             counts = self.shard.read(lambda snapshot: snapshot.counts())
             assert counts["memory"] == counts["expiring"] == 0
-            assert counts["names"] == self.lane.is_hashed
+            assert counts["names"] == (self.lane.prefix[0] == HASHED)
 
     @property
     def memory(self) -> WorkerMemory:

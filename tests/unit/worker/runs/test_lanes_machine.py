@@ -81,6 +81,25 @@ class LanesMachine(RuleBasedStateMachine):
         self.memory[key, path] = value, self.now + HOUR if self.ttl.milliseconds else 1 << 62
 
     @rule(key=keys)
+    def see_all_fields(self, key: bytes) -> None:
+        names = {path for known, path in self.memory if known == key}
+        expected = sorted(path for path in names if self.expected(key, path) is not None)
+        memory = self.lanes[key].memory
+        found = [name for name in memory.get_field_names() if memory.get(name) is not None]
+        assert found == expected
+        assert [path for path in ("n", "m") if memory.get(path) is not None] == sorted(
+            {"n", "m"} & set(expected), reverse=True
+        )
+        self.lanes[key].roll_back()
+
+    @rule(key=keys, path=paths)
+    def empty(self, key: bytes, path: str) -> None:
+        lane = self.lanes[key]
+        lane.memory.new_object(path, overwrite=True)
+        assert lane.memory.get_field_names().count(path) == 1
+        lane.roll_back()
+
+    @rule(key=keys)
     def a_busy_lane_stays(self, key: bytes) -> None:
         lane = self.lanes[key]
         lane.wait(0, b"", None)

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tamias.agent.errors import MemoryAccessError
 from tamias.store.encoding.keys import encode_key
 from tamias.store.shard.shard import Shard
+from tamias.worker.recording.material import material_of
 from tamias.worker.runs.group_commit import ShardWriter
 from tamias.worker.runs.lane import PREFETCH_FIELDS, Lane
 from tamias.worker.runs.lanes import Lanes
+from tamias.worker.runs.run import Run
+from tamias.worker.waiting.questions import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +106,104 @@ def test_what_is_read_later_counts_too(shard: Shard) -> None:
     told = lane.weight
     lane.weigh()
     assert lane.weight <= told
+
+
+def reopened(room: Room, key: bytes) -> Lane:
+    """The lane of a key, opened after others whose keys have one field."""
+    room.commit()
+    lanes = Lanes({0: room.writer}, 1, 1 << 30)
+    for other in KEYS[10:]:
+        lanes[other]
+    return lanes[key]
+
+
+@pytest.fixture
+def room(shard: Shard) -> Room:
+    room = Room(shard, 1 << 30)
+    for number, key in enumerate(KEYS):
+        room.run(key, "count", number)
+    return room
+
+
+def test_lanes_of_keys_with_one_field_are_opened_by_looking_for_it(room: Room) -> None:
+    lane = reopened(room, KEYS[3])
+    assert lane.is_partial
+    assert lane.memory.get("count") == 3
+    lane.memory.set("count", 4)
+    lane.commit()
+    assert lane.is_partial
+    assert (lane.weight, lane.counted) == (lane.weight + lane.weigh(), 1)
+    before = lane.weight
+    room.commit()
+    assert lane.weight == before
+    assert reopened(room, KEYS[3]).memory.get("count") == 4
+
+
+def test_what_else_a_key_has_is_read_when_it_is_asked_for(room: Room) -> None:
+    for key in KEYS[:10]:
+        room.run(key, "text", "x" * 500)
+    lane = reopened(room, KEYS[3])
+    assert lane.is_partial
+    before = lane.weight
+    lane.memory.set("count", 4)
+    lane.commit()
+    assert lane.memory.get("text") == "x" * 500
+    assert (lane.memory.get("count"), lane.fields.complete, lane.is_partial) == (4, True, False)
+    Lanes({0: room.writer}, 1, 1 << 30).drop_idle(room.group)
+    assert lane.weight >= before + 500
+    assert not reopened(room, KEYS[3]).is_partial  # others were wanted, so they are read at once
+
+
+@pytest.mark.parametrize("use", ["names", "set", "delete", "object"])
+def test_a_lane_with_a_part_of_its_fields_is_like_another(room: Room, use: str) -> None:
+    room.run(KEYS[3], "a.b", 1)
+    lane = reopened(room, KEYS[3])
+    assert lane.is_partial
+    memory = lane.memory
+    if use == "names":
+        assert memory.get_field_names() == ["a", "count"]
+    elif use == "set":
+        with pytest.raises(MemoryAccessError, match="is an object"):
+            memory.set("a", 1)
+    elif use == "delete":
+        memory.new_object("a", overwrite=True)
+        assert memory.get_fields() == {"a": "NestedObject", "count": 3}
+        lane.commit()
+        assert reopened(room, KEYS[3]).memory.get("a.b") is None
+    else:
+        assert memory.is_exist("a")
+        assert not memory.is_exist("count.b")
+        assert memory.get("a").get("b") == 1
+
+
+def test_what_is_recorded_of_a_run_has_all_fields(room: Room) -> None:
+    room.run(KEYS[3], "text", "x" * 500)
+    lane = reopened(room, KEYS[3])
+    assert lane.is_partial
+    lane.run = run = Run(lane, 1, b"")
+    found = material_of(run, Questions({}, None, None), 10_000)  # type: ignore[arg-type]
+    assert found.is_complete
+    assert sorted(found.memory or ()) == ["count", "text"]
+
+
+def test_a_key_without_the_usual_field_is_read_as_a_whole(room: Room) -> None:
+    lane = reopened(room, encode_key("new"))
+    assert (lane.is_partial, lane.fields.complete) == (False, True)
+    assert lane.memory.get("count") is None
+
+
+def test_lanes_that_are_dropped_are_in_no_cycle(room: Room) -> None:
+    room.commit()
+    lanes = Lanes({0: room.writer}, 1, 0)
+    opened = [lanes[key] for key in KEYS]
+    assert opened[-1].is_partial
+    lanes.drop_idle(room.group)
+    assert not list(lanes.all())
+    assert all(lane.fields.store is None for lane in opened)
+    lane = lanes[KEYS[0]]
+    assert lane.fields.store is lane
+    lanes.drop_writer(room.writer)
+    assert lane.fields.store is None
 
 
 def test_a_shard_that_is_released_takes_its_weight_along(tmp_path: Path) -> None:
