@@ -38,6 +38,7 @@ MODULES: Final = (
     "tamias.store.records.outbox",
     "tamias.store.shard.applying",
     "tamias.store.shard.batch",
+    "tamias.store.shard.field_reader",
     "tamias.worker.beacon",
     "tamias.worker.durable.call_log",
     "tamias.worker.engine.completion",

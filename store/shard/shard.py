@@ -32,6 +32,7 @@ from __future__ import annotations
 import os
 import weakref
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -48,6 +49,7 @@ from ..lmdb_env import Environment, open_writer
 from ..sets.applying import FORMAT_WITH_SETS
 from .applying import apply
 from .expiring import first_due
+from .field_reader import FieldReader
 from .field_ttl import BEGIN, FIELD_TTL, SWEPT, FieldTtl
 from .snapshot import Databases, Snapshot, misplaced
 
@@ -111,8 +113,6 @@ class Shard:
         "_environment",
         "_epoch_bytes",
         "_lease",
-        "_lock",
-        "_snapshot",
         "directory",
         "epoch",
         "field_ttl",
@@ -120,6 +120,7 @@ class Shard:
         "horizon",
         "next_sequence",
         "number",
+        "reader",
         "swept",
     )
 
@@ -137,9 +138,6 @@ class Shard:
         self.number = number
         self._lease = lease
         self._environment = environment
-        self._snapshot: Snapshot | None = None
-        self._lock = Lock()
-        """Held while the snapshot is read or dropped."""
         self._commits = 0
         handle = environment.require()
         handle.reader_check()
@@ -151,9 +149,10 @@ class Shard:
             ):
                 store.record(transaction, self._databases.meta)
         environment.share_tables(self._databases)
+        self.reader = FieldReader(partial(_snapshot_of, environment, self._databases), directory)
         reach("acquire.after")
         self._epoch_bytes = self.epoch.to_bytes(8, "big")
-        self.next_sequence = self._view().last_sequence() + 1
+        self.next_sequence = self.reader.view().last_sequence() + 1
         self._read_expiry()
         _live.add(self)
 
@@ -237,7 +236,7 @@ class Shard:
     # ------------------------------------------------------------------ expiry
 
     def _read_expiry(self) -> None:
-        expiry = self._view().expiry
+        expiry = self.reader.view().expiry
         ttl = expiry.field_ttl()
         self.field_ttl = ttl if ttl is not None and ttl.milliseconds else None
         self.horizon = expiry.horizon()
@@ -262,7 +261,7 @@ class Shard:
             values[SWEPT] = BEGIN
         if ttl.milliseconds:  # an older version could not read fields with times
             values[b"format"] = FORMAT_WITH_SETS.to_bytes(8, "big")
-        self._drop_snapshot()
+        self.reader.drop()
         try:
             with self._environment.require().begin(write=True) as transaction:
                 self._check_epoch(transaction)
@@ -275,35 +274,6 @@ class Shard:
 
     # ------------------------------------------------------------------ reading
 
-    def _view(self) -> Snapshot:
-        """Return the snapshot that is valid until the next commit.
-
-        Between commits of the only writer nothing changes, so one transaction serves all reads.
-        """
-        snapshot = self._snapshot
-        if snapshot is None:
-            handle = self._environment.require()
-            try:
-                snapshot = self._snapshot = Snapshot(handle, self._databases)
-            except lmdb.Error as error:
-                raise lmdb_error(error, self.directory) from error
-        return snapshot
-
-    def record(self, at: bytes) -> bytes | None:
-        """Return the encoded value of the memory field at an address (`paths.address`), or None.
-
-        Nothing else of the store is called as often, so the lock is taken the shorter way.
-        """
-        lock = self._lock
-        lock.acquire()
-        try:
-            value: bytes | None = (self._snapshot or self._view()).get(at)
-        except lmdb.Error as error:
-            raise lmdb_error(error, self.directory) from error
-        finally:
-            lock.release()
-        return value
-
     def fields(self, prefix: bytes, limit: int = _ALL) -> tuple[dict[str, bytes], bool]:
         """Return up to `limit` memory fields of one key, and whether those are all.
 
@@ -314,17 +284,13 @@ class Shard:
         Returns:
             Encoded values by path, and True if the key has no further fields.
         """
-        try:
-            with self._lock:
-                return (self._snapshot or self._view()).fields(prefix, limit)
-        except lmdb.Error as error:
-            raise lmdb_error(error, self.directory) from error
+        return self.reader.fields(prefix, limit)
 
     def field(self, prefix: bytes, path: str) -> bytes | None:
         """Return the encoded value of one memory field, None if there is no such field."""
         try:
-            with self._lock:
-                return (self._snapshot or self._view()).field(prefix, path)
+            with self.reader.lock:
+                return self.reader.view().field(prefix, path)
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
@@ -334,66 +300,66 @@ class Shard:
         The order is that of the paths' bytes; "a" has below it "a.b", but not "ab".
         """
         try:
-            with self._lock:
-                return self._view().scan(prefix, under)
+            with self.reader.lock:
+                return self.reader.view().scan(prefix, under)
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
     def journal(self) -> dict[int, list[JournalEntry]]:
         """Return the journal records of unfinished runs by offset, each in order of replay."""
-        with self._lock:
-            return self._view().journal()
+        with self.reader.lock:
+            return self.reader.view().journal()
 
     def interrupted(self) -> dict[int, list[JournalEntry]]:
         """Return what `journal` does, without suspended runs."""
-        with self._lock:
-            return self._view().interrupted()
+        with self.reader.lock:
+            return self.reader.view().interrupted()
 
     def journal_of(self, number: int) -> list[JournalEntry]:
         """Return the journal records of one run, in order of replay."""
-        with self._lock:
-            return self._view().journal_of(number)
+        with self.reader.lock:
+            return self.reader.view().journal_of(number)
 
     def read_waiting(self, read: Callable[[WaitingView], _T]) -> _T:
         """Return what `read` returns when it is given what waits in the shard."""
         try:
-            with self._lock:
-                return read(self._view().waiting)
+            with self.reader.lock:
+                return read(self.reader.view().waiting)
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
     def read(self, read: Callable[[Snapshot], _T]) -> _T:
         """Return what `read` returns when it is given the state of the last commit."""
         try:
-            with self._lock:
-                return read(self._view())
+            with self.reader.lock:
+                return read(self.reader.view())
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
 
     def usage_totals(self) -> dict[str, Use]:
         """Return what calls have used, by limit, over all keys."""
-        with self._lock:
-            return self._view().usage_totals()
+        with self.reader.lock:
+            return self.reader.view().usage_totals()
 
     def usage_of(self, name: bytes) -> Use:
         """Return one sum of what calls have used (`records.usage`)."""
-        with self._lock:
-            return self._view().usage_of(name)
+        with self.reader.lock:
+            return self.reader.view().usage_of(name)
 
     def outbox(self) -> list[tuple[int, bytes]]:
         """Return the outbox records with their sequence numbers, ascending."""
-        with self._lock:
-            return self._view().outbox()
+        with self.reader.lock:
+            return self.reader.view().outbox()
 
     def dead_letters(self) -> list[DeadLetter]:
         """Return the dead letters by ascending offset."""
-        with self._lock:
-            return list(self._view().dead_letters())
+        with self.reader.lock:
+            return list(self.reader.view().dead_letters())
 
     def dead_letter(self, offset: int) -> DeadLetter | None:
         """Return the dead letter of one input, None if there is none."""
-        with self._lock:
-            return self._view().dead_letter(offset)
+        with self.reader.lock:
+            return self.reader.view().dead_letter(offset)
 
     # ------------------------------------------------------------------ writing
 
@@ -437,7 +403,7 @@ class Shard:
         reach("commit.before")
         handle = self._environment.require()
         # An open snapshot would keep pages in use that are freed from here on.
-        self._drop_snapshot()
+        self.reader.drop()
         self._commits += 1
         try:
             if self._commits % _COMMITS_PER_CHECK == 0:
@@ -454,14 +420,8 @@ class Shard:
         except lmdb.Error as error:
             raise lmdb_error(error, self.directory) from error
         reach("commit.after")
-        self._drop_snapshot()  # one that another thread has opened meanwhile is out of date
+        self.reader.drop()  # one that another thread has opened meanwhile is out of date
         return result
-
-    def _drop_snapshot(self) -> None:
-        with self._lock:
-            if self._snapshot is not None:
-                self._snapshot.close()
-                self._snapshot = None
 
     def _check_epoch(self, transaction: lmdb.Transaction[bytes]) -> None:
         if transaction.get(b"epoch", None, self._databases.meta) != self._epoch_bytes:
@@ -486,12 +446,16 @@ class Shard:
 
     def close(self) -> None:
         """Close the environment and release the lease; may be called again."""
-        self._drop_snapshot()
+        self.reader.drop()
         self._environment.close()
         self._lease.close()
 
     def __repr__(self) -> str:
         return f"<Shard {self.number} epoch {self.epoch} in {self.directory}>"
+
+
+def _snapshot_of(environment: Environment, databases: Databases) -> Snapshot:
+    return Snapshot(environment.require(), databases)
 
 
 _live: weakref.WeakSet[Shard] = weakref.WeakSet()
@@ -501,10 +465,10 @@ _inherited: list[Snapshot] = []
 def _forget_after_fork() -> None:
     """Keep a forked child from ending its parent's transactions; see `lmdb_env`."""
     for shard in _live:
-        if shard._snapshot is not None:  # noqa: SLF001
-            _inherited.append(shard._snapshot)  # noqa: SLF001
-            shard._snapshot = None  # noqa: SLF001
-        shard._lock = Lock()  # noqa: SLF001 (another thread may have held it)
+        snapshot = shard.reader.forget()
+        if snapshot is not None:
+            _inherited.append(snapshot)
+        shard.reader.lock = Lock()  # another thread may have held it
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)

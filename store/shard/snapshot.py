@@ -25,6 +25,7 @@ from ..sets.reading import StoredSet, sets_in
 from ..sets.transfer.sending import group_records, owner_records
 from ..waiting.reading import WaitingView
 from .expiry_view import ExpiryView
+from .field_reader import read_fields
 from .key_groups import IN_SETS, KeyGroupEntry, group_entries, hashed_prefixes, key_entries
 
 if TYPE_CHECKING:
@@ -39,9 +40,6 @@ __all__ = ["Databases", "Snapshot"]
 _T = TypeVar("_T")
 
 _HASHED_PREFIX = 0xFF
-_PATHS: Final[dict[bytes, str]] = {}
-"""Paths by their bytes: agents have few, and all keys share their texts."""
-_PATHS_KEPT: Final = 1024
 _OLDEST: Final = 6
 """So many databases had the first version; a store that was only written by it has no others."""
 
@@ -190,26 +188,7 @@ class Snapshot:
 
     def fields(self, prefix: bytes, limit: int) -> tuple[dict[str, bytes], bool]:
         """Return up to `limit` fields of one key, path to value, and whether those are all."""
-        cursor = self._cursor
-        found: dict[str, bytes] = {}
-        if not cursor.set_range(prefix):
-            return found, True
-        # Faster than an iterator, because most keys have one or two fields.
-        stored = cursor.key()
-        start = len(prefix)
-        while stored.startswith(prefix):
-            if len(found) >= limit:
-                return found, False
-            path = _PATHS.get(stored[start:])
-            if path is None:
-                path = self.path_of(stored, start)
-                if len(stored) < MAX_ADDRESS and len(_PATHS) < _PATHS_KEPT:
-                    _PATHS[stored[start:]] = path
-            found[path] = cursor.value()
-            if not cursor.next():
-                break
-            stored = cursor.key()
-        return found, True
+        return read_fields(self._cursor, prefix, limit, self.path_of)
 
     def field(self, prefix: bytes, path: str) -> bytes | None:
         """Return the value of one field, None if there is no such field."""

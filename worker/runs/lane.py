@@ -133,7 +133,7 @@ class Lane:
         self.weight = LANE_BYTES + FIELD_BYTES + 2 * len(key_bytes)
         """About how many bytes it takes in the process, or more: see `weigh`."""
         if writer.usual > 0:
-            record = writer.shard.record(self.prefix + writer.usual_end)
+            record = writer.shard.reader.record(self.prefix + writer.usual_end)
             if record is not None:
                 self.is_partial = True
                 if writer.usual < _SURE:

@@ -76,7 +76,7 @@ def test_a_commit_that_fails_adds_nothing(shard: Shard, monkeypatch: pytest.Monk
 def test_sums_travel_to_another_store_with_their_keys(shard: Shard, tmp_path: Path) -> None:
     add(shard, "api", Use(10, 5))
     add(shard, "api", Use(100, 50), key=b"sbob")
-    entries = list(entries_of(shard._view()))
+    entries = list(entries_of(shard.reader.view()))
     assert {entry.kind for entry in entries} == {EntryKind.USAGE}
     assert {entry.run_key for entry in entries} == {KEY, b"sbob"}
     other = Shard.acquire(tmp_path / "other", 1)

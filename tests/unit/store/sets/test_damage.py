@@ -64,7 +64,7 @@ def damage(shard: Shard, kind: bytes, at: int, number: int = 1) -> None:
     """Change one byte of a record, as a broken disk does; `kind` ends with the piece's index."""
     handle = shard._environment.require()
     databases = Databases.open(handle, None, create=False)
-    shard._drop_snapshot()
+    shard.reader.drop()
     with handle.begin(write=True) as transaction:
         key = set_address(*DAMAGED) + kind[:1] + number_key(number) + kind[1:]
         value = bytearray(transaction.get(key, b"", databases.sets))
@@ -121,7 +121,7 @@ def test_one_damaged_record(shard: Shard, kind: bytes, at: int, number: int) -> 
 def test_counts_or_settings_that_are_cut_short(shard: Shard, kind: bytes) -> None:
     handle = shard._environment.require()
     databases = Databases.open(handle, None, create=False)
-    shard._drop_snapshot()
+    shard.reader.drop()
     with handle.begin(write=True) as transaction:
         transaction.put(set_address(*DAMAGED) + kind, b"{", db=databases.sets)
     with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann'"):

@@ -51,7 +51,7 @@ def fill(shard: Shard, fields: dict[tuple[int, object], dict[str, bytes]]) -> No
 
 
 def read_out(shard: Shard, group: int) -> list[KeyGroupEntry]:
-    return list(shard._view().group_entries(group))
+    return list(shard.reader.view().group_entries(group))
 
 
 @settings(max_examples=examples(60), suppress_health_check=SHARED_FIXTURE)
@@ -74,7 +74,7 @@ def test_groups_can_be_moved_one_by_one(
         target.commit(batch)
         expected = {key: values for key, values in fields.items() if key[0] == group}
         found: dict[bytes, dict[str, bytes]] = {}
-        view = target._view()
+        view = target.reader.view()
         for prefix in view.prefixes():
             key_bytes = view.key_of(prefix)
             assert key_bytes is not None

@@ -225,7 +225,7 @@ class WaitingMachine(RuleBasedStateMachine):
     @rule()
     def move_to_another_store(self) -> None:
         self.commit()
-        entries = list(entries_of(self.shard._view()))
+        entries = list(entries_of(self.shard.reader.view()))
         assert {entry.run_key for entry in entries} <= set(KEYS)
         # A worker leaves no name of a run that has ended; the rules above do.
         timers = self.model.timers
