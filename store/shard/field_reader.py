@@ -56,8 +56,12 @@ class Readable(Protocol):
     def get(self) -> Callable[[bytes], bytes | None]:
         """Returns the value at an address."""
 
-    def fields(self, prefix: bytes, limit: int) -> tuple[dict[str, bytes], bool]:
-        """Return the fields of a key."""
+    @property
+    def cursor(self) -> Any:
+        """A cursor of the fields."""
+
+    def path_of(self, stored: bytes, start: int) -> str:
+        """Return the path in an address, whose prefix has the length `start`."""
 
     def close(self) -> None:
         """End it."""
@@ -81,6 +85,7 @@ class FieldReader(Generic[_S]):
         self.lock: Any = Lock()
         self.snapshot: _S | None = None
         self._get: Any = None
+        self._cursor: Any = None
         self._opened = opened
         self._directory = directory
 
@@ -94,6 +99,7 @@ class FieldReader(Generic[_S]):
                 raise lmdb_error(error, self._directory) from error
             self.snapshot = snapshot
             self._get = snapshot.get
+            self._cursor = snapshot.cursor
         return snapshot
 
     def drop(self) -> None:
@@ -106,7 +112,7 @@ class FieldReader(Generic[_S]):
     def forget(self) -> _S | None:
         """Return the snapshot, and read no more in it."""
         snapshot, self.snapshot = self.snapshot, None
-        self._get = None
+        self._get = self._cursor = None
         return snapshot
 
     def record(self, at: bytes) -> bytes | None:
@@ -131,7 +137,10 @@ class FieldReader(Generic[_S]):
         lock = self.lock
         lock.acquire()
         try:
-            return self.view().fields(prefix, limit)
+            snapshot = self.snapshot
+            if snapshot is None:
+                snapshot = self.view()
+            return read_fields(self._cursor, prefix, limit, snapshot.path_of)
         except lmdb.Error as error:
             raise lmdb_error(error, self._directory) from error
         finally:

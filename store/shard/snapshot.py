@@ -114,7 +114,7 @@ _TABLES_OF: Final = attrgetter(*(field.name for field in fields(Databases)))
 class Snapshot:
     """The content of a shard at one commit; for one thread at a time."""
 
-    __slots__ = ("_cursor", "_databases", "_handle", "_hashed", "_in_place", "_transaction", "get")
+    __slots__ = ("_databases", "_handle", "_hashed", "_in_place", "_transaction", "cursor", "get")
 
     def __init__(self, handle: lmdb.Environment, databases: Databases) -> None:
         self._handle = handle
@@ -123,7 +123,8 @@ class Snapshot:
         self._transaction = handle.begin(db=databases.memory)
         self.get: Final = self._transaction.get
         """Returns the value at an address (`paths.address`); None if there is none."""
-        self._cursor = self._transaction.cursor(databases.memory)
+        self.cursor: Final = self._transaction.cursor(databases.memory)
+        """Of the fields of memory."""
         self._hashed: dict[int, list[bytes]] | None = None
 
     def usage_totals(self) -> dict[str, Use]:
@@ -188,7 +189,7 @@ class Snapshot:
 
     def fields(self, prefix: bytes, limit: int) -> tuple[dict[str, bytes], bool]:
         """Return up to `limit` fields of one key, path to value, and whether those are all."""
-        return read_fields(self._cursor, prefix, limit, self.path_of)
+        return read_fields(self.cursor, prefix, limit, self.path_of)
 
     def field(self, prefix: bytes, path: str) -> bytes | None:
         """Return the value of one field, None if there is no such field."""
@@ -206,7 +207,7 @@ class Snapshot:
         found = [] if own is None else [(under, own)]
         below = prefix + encode_path(under) + b"."
         stem = below[:CUT]
-        cursor = self._cursor
+        cursor = self.cursor
         if cursor.set_range(stem):
             start = len(prefix)
             dotted = under + "."

@@ -163,6 +163,11 @@ class MemoryFields:
                     value = self.committed[path] = from_record(record)
         return value
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no field; where it is not known without the store, there may be one."""
+        return self.complete and not (self.committed or self.delta or self.overlay)
+
     def lookup(self, path: str) -> Any:
         """The kept value at `path`: immutable, `Pickled`, OBJECT, DELETED or MISSING."""
         value = self.delta.get(path, MISSING)
@@ -182,7 +187,11 @@ class MemoryFields:
 
     def is_object(self, path: str) -> bool:
         """Whether `path` is an object: the root, an explicit one, or one with fields below."""
-        if not path or self.lookup(path) is OBJECT:
+        if not path:
+            return True
+        if self.is_empty:
+            return False
+        if self.lookup(path) is OBJECT:
             return True
         if path not in self._known_objects():
             if self.complete or self.store is None:
@@ -276,6 +285,9 @@ class MemoryFields:
         self._add_objects(path)
 
     def _check_leaf_position(self, path: str) -> None:
+        if self.is_empty:  # as that of a new key, of which there may be many
+            check_path(path)
+            return
         value = self.below_delta(path) if path not in self.delta else self.delta[path]
         if value is not OBJECT and value not in _NOT_A_VALUE:
             return
@@ -388,9 +400,19 @@ class MemoryFields:
         """Take what a finished action has read from the journal."""
 
 
+_PATHS: Final[set[str]] = set()
+"""Some of the paths that were found to be such: agents have few."""
+_PATHS_KEPT: Final = 1024
+_LONGEST_KEPT: Final = 256
+
+
 def check_path(path: object) -> None:
     """Raise MemoryAccessError unless `path` is dotted names, none of them empty."""
+    if path.__class__ is str and path in _PATHS:
+        return
     if not isinstance(path, str) or not path or not all(path.split(".")):
         raise MemoryAccessError(
             f"{path!r} is not a memory path: give names joined by dots, such as 'plane.legs'"
         )
+    if len(_PATHS) < _PATHS_KEPT and len(path) <= _LONGEST_KEPT:
+        _PATHS.add(str(path))

@@ -75,13 +75,14 @@ class WorkerMemory(MemoryObject):
         held = fields.delta.get(path)
         if held is None and not fields.overlay:
             held = fields.committed.get(path)
-        if held is not None and held.__class__ is not Sentinel and value.__class__ in IMMUTABLE:
+        is_plain = value.__class__ in IMMUTABLE
+        if is_plain and held is not None and held.__class__ is not Sentinel:
             # Known to be a leaf, and still one.
             if fields.delta is NO_CHANGES:
                 fields.delta = {path: value}
             else:
                 fields.delta[path] = value
-        elif isinstance(value, MemoryObject):
+        elif not is_plain and isinstance(value, MemoryObject):
             raise MemoryAccessError(
                 f"a memory object cannot be stored at {path!r}; make a nested one there with "
                 "new_object() and set its fields"
