@@ -91,7 +91,7 @@ class _Check:
         for number, value in self._records.scan(TERMS, self._state.floor):
             terms[number] = decode_item_terms(value)
         for number, value in self._records.scan(VECTOR, self._state.floor):
-            vectors[number] = len(value) // 2
+            vectors[number] = len(value)
         counted = self._state.tail
         return "" if len(terms) == counted else f"{len(terms)} new items are there of {counted}"
 
@@ -116,7 +116,7 @@ class _Check:
                     terms[lists.seqs[place]] = found
             for place in rows.places if rows is not None else ():
                 if flags[place]:
-                    vectors[lists.seqs[place]] = rows.dims if rows is not None else 0
+                    vectors[lists.seqs[place]] = 2 * rows.dims if rows is not None else 0
         return ""
 
     def _in_items(self, terms: dict[int, ItemTerms], vectors: dict[int, int]) -> str:
@@ -128,8 +128,7 @@ class _Check:
             totals = totals.plus(head.totals)
             if terms.pop(number, None) != decode_item_terms(terms_record(item)):
                 return f"item {number} has other words than its index"
-            dimensions = head.totals.size - len(record)
-            if 2 * vectors.pop(number, 0) != dimensions:
+            if vectors.pop(number, 0) != head.totals.size - len(record):
                 return f"item {number} has no vector, or another one"
             if self._records.get(NUMBER_OF_ID + id_digest(item.id)) != number_key(number):
                 return f"item {number} is not found by its id"

@@ -7,9 +7,9 @@ the set it is, so a search that follows another one without a commit between the
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final, Protocol
 
-from .index.bitmap import is_sound
 from .index.kept_rows import KeptMatrices, KeptMatrix
 from .index.matrix import OF_A_NUMBER, OF_A_ROW, VectorMatrix, live_flags
 from .index.scan import MOST_ROWS
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ...agent.errors import StoreCorruptError
     from .index.matrix import MatrixChunk
 
+    Mark = tuple[bytes, bytes]
+
 __all__ = ["ChunkSource", "Matrices"]
 
 _NOT_LARGE: Final = 3
@@ -31,10 +33,10 @@ class ChunkSource(Protocol):
     """A set whose chunks are read, as `StoredSet` does."""
 
     def bitmaps(self) -> Mapping[int, bytes]:
-        """By the first number of each chunk, ascending: which of its items live."""
+        """By the first number of each chunk, ascending: which of its items live; sound ones."""
 
-    def mark_of_vectors(self, first: int) -> bytes:
-        """What tells the vectors of a chunk from others in its place; empty if it has none."""
+    def mark_of_vectors(self, first: int) -> Mark:
+        """What tells a chunk from others in its place; the first is empty without vectors."""
 
     def all_of_chunk(self, first: int) -> MatrixChunk:
         """A chunk that has vectors. Raises StoreCorruptError."""
@@ -83,21 +85,21 @@ class Matrices:
             matrix = VectorMatrix([stored.all_of_chunk(first) for first in bitmaps])
         else:
             return None
-        for first, bitmap in bitmaps.items():
-            if not is_sound(bitmap):
-                raise stored.damaged(f"chunk {first}", "its bitmap")
         try:
             live = matrix.mask(live_flags(bitmaps))
         except ValueError as error:
             raise stored.damaged("bitmaps", error) from error
         return KeptMatrix(chunks, bitmaps, matrix, live)
 
-    def _is_worth(self, name: Hashable, chunks: Sequence[tuple[int, bytes]]) -> bool:
+    def _is_worth(self, name: Hashable, chunks: Sequence[tuple[int, Mark]]) -> bool:
         """Whether to make a matrix: of a set that is small, all in chunks, and searched often."""
-        heads = [head for _, head in chunks]
-        if not heads or not all(heads):
+        heads = [head for _, (head, _) in chunks]
+        try:
+            counts = [counts_in(head) for head in heads]
+        except struct.error:  # one has no vectors, or is cut short, which the search will see
             return False
-        counts = [counts_in(head) for head in heads]
+        if not counts:
+            return False
         dims, rows = counts[0][0], sum(count for _, count in counts)
         size = rows * (OF_A_NUMBER * dims + OF_A_ROW)
         return (

@@ -12,11 +12,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from .folding import terms_record
-from .index.bitmap import flags_of, is_sound, numbers_of
+from .index.bitmap import flags_of, numbers_of
 from .index.postings import ChunkLists, TailTerms
 from .index.terms import metadata_term
 from .index.vector_chunk import BrokenChunkError
-from .records import TERMS, ItemHead, StoredItem, Totals
+from .records import ItemHead, StoredItem, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -170,6 +170,9 @@ class Part(Protocol):
     def check(self, first: int) -> None:
         """Raise StoreCorruptError if the chunk with this first number is damaged."""
 
+    def check_all(self) -> None:
+        """Raise StoreCorruptError if any chunk is damaged."""
+
     def expiry(self, number: int) -> float | None:
         """When an item expires, 0.0 for never; None if it is not there."""
 
@@ -222,7 +225,7 @@ class StoredPart:
         return list(self._segments.values())
 
     def _add_chunk(self, first: int, lists: ChunkLists, bitmap: bytes) -> None:
-        if not is_sound(bitmap) or numbers_of(bitmap)[0] != len(lists.seqs):
+        if numbers_of(bitmap)[0] != len(lists.seqs):
             raise self._stored.damaged(f"chunk {first}", "its bitmap is not that of its lists")
         self._segments[first] = Segment(lists, lists.seqs, self._shown(first, bitmap))
 
@@ -239,7 +242,7 @@ class StoredPart:
         return flags
 
     def _add_tail(self) -> None:
-        records = self._stored.tail(TERMS)
+        records = self._stored.terms_of_tail()
         try:
             terms = TailTerms([value for _, value in records])
         except BrokenChunkError as error:
@@ -330,6 +333,10 @@ class StoredPart:
         for each in self._stored.bitmaps() if first == _MATRIX else [first]:
             self._stored.check_halves(each)
 
+    def check_all(self) -> None:
+        """See `Part`."""
+        self._stored.check_chunks()
+
     def expiry(self, number: int) -> float | None:
         """See `Part`."""
         return self._stored.expiry(number)
@@ -393,6 +400,9 @@ class ItemsPart:
         return Candidates([], [], [], [])
 
     def check(self, first: int) -> None:
+        """See `Part`; there are no chunks."""
+
+    def check_all(self) -> None:
         """See `Part`; there are no chunks."""
 
     def expiry(self, number: int) -> float | None:

@@ -14,6 +14,7 @@ from ...agent.errors import StoreCorruptError, TamiasError
 from ..encoding.keys import decode_key
 from ..records.due_keys import due_of
 from .changes import SetName
+from .index.bitmap import is_sound, numbers_of
 from .index.kept_rows import KeptRows, Rows
 from .index.matrix import MatrixChunk
 from .index.postings import ChunkLists, numbers_in
@@ -39,7 +40,7 @@ from .records import (
     set_address,
     split_address,
 )
-from .table import SetTable, number_key
+from .table import SetTable, number_in, number_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -162,7 +163,7 @@ class StoredSet:
         if self._records is None:
             return None
         found = self._records.get(NUMBER_OF_ID + id_digest(item_id))
-        number = 0 if found is None else int.from_bytes(found, "big")
+        number = 0 if found is None else number_in(found)
         return number if number > self._counted().floor else None
 
     def item(self, number: int, *, with_vector: bool = False) -> StoredItem | None:
@@ -231,13 +232,21 @@ class StoredSet:
     def bitmaps(self) -> Mapping[int, bytes]:
         """By the first number of each chunk, ascending: which of its items live.
 
-        Empty if none lives in a chunk.
+        Empty if none lives in a chunk. Raises StoreCorruptError if not as many live as are counted.
         """
         if self._bitmaps is None:
             records, state = self._records, self._counted()
-            self._bitmaps = {}
+            found: dict[int, bytes] = {}
             if records is not None and state.tail < state.totals.items:
-                self._bitmaps.update(records.bitmaps(state.floor))
+                found.update(records.bitmaps(state.floor))
+                counted = state.totals.items - state.tail
+                for first, bitmap in found.items():
+                    if not is_sound(bitmap):
+                        raise self.damaged(f"chunk {first}", "its bitmap")
+                    counted -= numbers_of(bitmap)[1]
+                if counted:
+                    raise self.damaged("chunks", f"{abs(counted)} items are missing, or too many")
+            self._bitmaps = found
         return self._bitmaps
 
     def lists(self, first: int) -> ChunkLists:
@@ -287,10 +296,15 @@ class StoredSet:
             return None
         return _MATRICES.of(self, (self._source, self._records.address), state)
 
-    def mark_of_vectors(self, first: int) -> bytes:
-        """What tells the vectors of a chunk from others in its place; empty if it has none."""
-        head = self._required().piece(SMALL, first, 0)
-        return b"" if head is None else bytes(head[:_SUM_BEFORE])
+    def mark_of_vectors(self, first: int) -> tuple[bytes, bytes]:
+        """What tells a chunk from others in its place: the heads of its vectors and of its lists.
+
+        The first one is empty if it has no vectors. The other one has the sum of the numbers of
+        its items: a text that is added again has the same vector, and another number.
+        """
+        heads = [self._required().piece(kind, first, 0) or b"" for kind in (SMALL, LISTS)]
+        vectors, lists = (bytes(head[:_SUM_BEFORE]) for head in heads)
+        return vectors, lists
 
     def all_of_chunk(self, first: int) -> MatrixChunk:
         """A chunk that has vectors, all its checksums compared. Raises StoreCorruptError."""
@@ -319,11 +333,21 @@ class StoredSet:
         records = self._required()
         self._guarded(lambda: records.rows(first, halves=True), f"chunk {first}")
 
-    def tail(self, kind: bytes) -> list[tuple[int, Buffer]]:
-        """Numbers and records of the items that are in no chunk: their terms or vectors."""
+    def check_chunks(self) -> None:
+        """Compare all checksums of all chunks. Raises StoreCorruptError."""
+        for first in self.bitmaps():
+            self._guarded(partial(self._required().lists, first), f"chunk {first}")
+            self.check_halves(first)
+
+    def terms_of_tail(self) -> list[tuple[int, Buffer]]:
+        """Numbers and terms of the items that are in no chunk. Raises StoreCorruptError."""
         if self._records is None:
             return []
-        return list(self._records.scan(kind, self._counted().floor))
+        state = self._counted()
+        found = list(self._records.scan(TERMS, state.floor))
+        if len(found) != state.tail:
+            raise self.damaged("new items", f"{len(found)} are there of {state.tail}")
+        return found
 
     def loose_vectors(self) -> tuple[Sequence[int], Sequence[Buffer]]:
         """Numbers and vectors of the items that are in no chunk, or have no vector there.

@@ -12,6 +12,7 @@ order is made longer. The two orders are joined by the ranks that items have in 
 from __future__ import annotations
 
 import math
+import struct
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -91,7 +92,12 @@ def search(parts: Sequence[Part], query: Query) -> list[Found]:
     """
     if query.limit < 1:
         return []
-    return _Search(parts, query).found()
+    try:
+        return _Search(parts, query).found()
+    except (LookupError, ValueError, struct.error):
+        for part in parts:
+            part.check_all()  # what was sound when it was read first may be damaged by now
+        raise
 
 
 class _Search:

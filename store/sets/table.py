@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 from .index.postings import ChunkLists, place_in
 from .index.vector_chunk import VectorRows, decode_rows
-from .records import DUE, HALVES, LISTS, LIVE, NUMBER_BYTES, SMALL, STATE, SetState
+from .records import (
+    DUE,
+    HALVES,
+    LISTS,
+    LIVE,
+    NUMBER_BYTES,
+    NUMBER_OF_ID,
+    SMALL,
+    STATE,
+    SetState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | memoryview
 
-__all__ = ["SetTable", "due_rest", "number_key"]
+__all__ = ["SetTable", "due_rest", "number_in", "number_key"]
 
 _LISTS_PIECE: Final = 16 * 4096 - 16
 """Bytes: whole pages, as in `vector_chunk`. The numbers of all items fit into the first one."""
@@ -32,6 +42,11 @@ _BEHIND_NUMBERS: Final = b"\xff" * (NUMBER_BYTES + 1)
 def number_key(number: int) -> bytes:
     """A number as addresses have it."""
     return number.to_bytes(NUMBER_BYTES, "big")
+
+
+def number_in(value: Buffer) -> int:
+    """The number in a record that has one alone; 0 for what is damaged."""
+    return int.from_bytes(value, "big") if len(value) == NUMBER_BYTES else 0
 
 
 def due_rest(due: int, number: int) -> bytes:
@@ -147,6 +162,19 @@ class SetTable:
         """Write a value of a chunk in pieces."""
         for index, piece in enumerate(pieces):
             self.put(kind + _piece_key(first, index), piece)
+
+    def delete_ids(self, floor: int) -> None:
+        """Remove what is left of ids and moments of items up to a number, which are not there."""
+        with self._transaction.cursor(self._table) as cursor:
+            for kind in (NUMBER_OF_ID, DUE):
+                stem = self.address + kind
+                present = cursor.set_range(stem)
+                while present and bytes(cursor.key()).startswith(stem):
+                    found = cursor.value() if kind == NUMBER_OF_ID else cursor.key()[-NUMBER_BYTES:]
+                    if number_in(found) <= floor:
+                        present = cursor.delete() and bool(cursor.key())
+                    else:
+                        present = cursor.next()
 
     def pieces(self, kind: bytes, first: int) -> list[Buffer]:
         """The pieces of a value of a chunk; none if it is not there."""

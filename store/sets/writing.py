@@ -35,7 +35,7 @@ from .records import (
     Totals,
     id_digest,
 )
-from .table import SetTable, due_rest, number_key
+from .table import SetTable, due_rest, number_in, number_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,8 +92,8 @@ class SetWriter:
             digest = id_digest(item_id)
             known = records.get(NUMBER_OF_ID + digest)
             if known is not None:
-                before = int.from_bytes(known, "big")
-                if before > self._floor:
+                before = number_in(known)
+                if before > self._floor and self._is(before, item_id):
                     self._remove(before)
                 if item is None:
                     records.delete(NUMBER_OF_ID + digest)
@@ -201,6 +201,11 @@ class SetWriter:
         except (ValueError, struct.error):
             return None
 
+    def _is(self, number: int, item_id: str) -> bool:
+        """Whether a number is that of an item, as far as that can be read."""
+        head = self._head(number)
+        return head is None or head.id == item_id
+
     def _remove(self, number: int) -> None:
         """Remove an item, and mark it as dead in its chunk if it is in one."""
         key = number_key(number)
@@ -257,6 +262,7 @@ class SetWriter:
         self._floor = number
         self._half_dead.clear()
         if self.purge(number) and not before:
+            self._records.delete_ids(_LAST)
             self._floor = 0
         else:
             self.list_remnant(number)
@@ -270,6 +276,8 @@ class SetWriter:
         """Note that the records up to a number are removed."""
         if self._floor == floor:
             self._floor = 0
+            if self._totals.items <= REMOVED_AT_ONCE:
+                self._records.delete_ids(floor if self._totals.items else _LAST)
             if self._totals == Totals() and self._records.get(SETTINGS) is None:
                 self._records.delete(STATE)
                 return

@@ -31,7 +31,9 @@ def all_live(places: int) -> bytes:
 
 
 def numbers_of(bitmap: bytes) -> tuple[int, int]:
-    """How many places there are, and how many live."""
+    """How many places there are, and how many live; none if it is cut short."""
+    if len(bitmap) < _BITS_AT:
+        return 0, 0
     places, live = _NUMBERS.unpack_from(bitmap)
     return places, live
 
@@ -61,10 +63,10 @@ def is_sound(bitmap: bytes) -> bool:
     """Whether the bytes are those of a bitmap."""
     if len(bitmap) < _BITS_AT:
         return False
-    places, live = _NUMBERS.unpack_from(bitmap)
-    bits = bytes(bitmap[_BITS_AT:])
+    places, _ = _NUMBERS.unpack_from(bitmap)
+    crc = crc32(bitmap[_BITS_AT:], crc32(bitmap[: _NUMBERS.size]))
     return (
         0 < places <= MOST_PLACES
-        and len(bits) == (places + 7) // 8
-        and bytes(bitmap) == _encode(places, live, bits)
+        and len(bitmap) == _BITS_AT + (places + 7) // 8
+        and int.from_bytes(bitmap[_NUMBERS.size : _BITS_AT], "little") == crc
     )

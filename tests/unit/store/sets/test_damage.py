@@ -11,9 +11,10 @@ from tamias.store.encoding.keys import encode_key, key_prefix
 from tamias.store.sets import reading, writing
 from tamias.store.sets.changes import SetChange, SetName
 from tamias.store.sets.folding import Sizes
+from tamias.store.sets.index import kept_rows
 from tamias.store.sets.index.vectors import pack_vector
 from tamias.store.sets.parts import StoredPart
-from tamias.store.sets.records import SetSettings, StoredItem, set_address
+from tamias.store.sets.records import SetSettings, StoredItem, id_digest, set_address
 from tamias.store.sets.searching import Query, search
 from tamias.store.sets.table import number_key
 from tamias.store.shard.batch import Batch
@@ -22,7 +23,7 @@ from tamias.store.shard.snapshot import Databases
 from tamias.store.state.deep import read_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 DAMAGED = SetName(key_prefix(encode_key("ann")), "notes")
@@ -70,6 +71,21 @@ def damage(shard: Shard, kind: bytes, at: int, number: int = 1) -> None:
         value = bytearray(transaction.get(key, b"", databases.sets))
         value[at] ^= 0x40
         transaction.put(key, bytes(value), db=databases.sets)
+
+
+def put(
+    shard: Shard, kind: bytes, value: bytes | None, number: int = 0, *, rest: bytes = b""
+) -> None:
+    """Write a record of the damaged set, or remove it; see `damage`."""
+    handle = shard._environment.require()
+    databases = Databases.open(handle, None, create=False)
+    shard._drop_snapshot()
+    key = set_address(*DAMAGED) + kind[:1] + (rest or number_key(number) + kind[1:])
+    with handle.begin(write=True) as transaction:
+        if value is None:
+            assert transaction.delete(key, db=databases.sets)
+        else:
+            transaction.put(key, value, db=databases.sets)
 
 
 def found(shard: Shard, name: SetName, **query: Any) -> list[str]:
@@ -145,3 +161,74 @@ def test_the_doctor_finds_nothing_in_a_sound_shard(shard: Shard) -> None:
     directory = shard.directory
     shard.close()
     assert "records read" in read_shard(directory, 0, 1, None)
+
+
+@pytest.mark.parametrize("kind", [b"B", b"V\0\0"])
+def test_heads_of_chunks_that_are_cut_short(
+    shard: Shard, kind: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_rows, "_ENOUGH_SEARCHES", 1 if kind[:1] == b"V" else 9)
+    put(shard, kind, b"\2", number=1)
+    reading.forget_checks()
+    for query in ({}, {"text": ""}, {"text": "", "filters": {"a": 1}}):
+        with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann' is"):
+            found(shard, DAMAGED, **query)
+    change = SetChange()
+    for new in range(10, 14):
+        change.put(note(new))
+    commit(shard, DAMAGED, change)
+    commit(shard, SOUND, change)
+    assert len(found(shard, SOUND, limit=100)) == 10
+
+
+@pytest.mark.parametrize("kind", [b"B", b"w"])
+def test_items_whose_index_is_gone_are_missed(shard: Shard, kind: bytes) -> None:
+    put(shard, kind, None, number=1 if kind == b"B" else NEW)
+    query = {"text": ""} if kind == b"B" else {}
+    with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann' is"):
+        found(shard, DAMAGED, **query)
+
+
+@pytest.mark.parametrize(("kind", "places"), [(b"T\0\0", range(-35, -12, 2)), (b"V\0\0", [-1])])
+def test_what_is_damaged_after_it_was_read_first(
+    shard: Shard, kind: bytes, places: Sequence[int]
+) -> None:
+    change = SetChange()
+    change.delete("i3")
+    commit(shard, DAMAGED, change)
+    assert len(found(shard, DAMAGED)) == 6
+    for at in places:
+        damage(shard, kind, at)  # the high bytes of places, which no items have now
+    with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann' is"):
+        found(shard, DAMAGED)
+
+
+@pytest.mark.parametrize("value", [b"\1" * 9, number_key(2)])
+def test_an_id_with_another_number_removes_no_other_item(shard: Shard, value: bytes) -> None:
+    put(shard, b"k", value, rest=id_digest("i3"))
+    change = SetChange()
+    change.put(note(3))
+    commit(shard, DAMAGED, change)
+    ids = shard.read(lambda shard: [item.id for _, item in shard.set(DAMAGED).items()])
+    assert set(ids) == {f"i{number}" for number in range(7)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(b"k", b"\1" * 8), (b"k", b"\1" * 9), (b"i", b""), (b"i", None)]
+)
+def test_a_damaged_set_that_was_deleted_is_sound_when_it_comes_again(
+    shard: Shard, kind: bytes, value: bytes | None
+) -> None:
+    put(shard, kind, value, rest=id_digest("i3") if kind == b"k" else number_key(3))
+    change = SetChange()
+    change.clear(drop=True)
+    commit(shard, DAMAGED, change)
+    change = SetChange()
+    change.settings = SetSettings(dimensions=2)
+    for number in range(10, 19):
+        change.put(note(number))
+    commit(shard, DAMAGED, change)
+    assert len(found(shard, DAMAGED)) == 9
+    directory = shard.directory
+    shard.close()
+    read_shard(directory, 0, 1, None)

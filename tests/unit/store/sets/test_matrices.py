@@ -205,3 +205,24 @@ def test_a_matrix_does_not_change_under_who_has_it(shard: Shard) -> None:
     newer = shard.read(lambda snapshot: snapshot.set(ANN).matrix())
     assert newer is not None
     assert len(kept[0].matrix) < len(newer.matrix)
+
+
+def test_chunks_with_the_vectors_of_others_are_told_from_them(shard: Shard) -> None:
+    vectors = [pack_vector([1.0, number, 0.0, 2.0]) for number in range(16)]
+
+    def same(numbers: range) -> SetChange:
+        change = SetChange()
+        change.settings = SetSettings(dimensions=4)
+        for number in numbers:
+            change.put(StoredItem(f"i{number}", "tea", {}, 1.0, 1.0, 1.0, vector=vectors[number]))
+        return change
+
+    for first in range(0, 16, 4):
+        commit(shard, ANN, change=same(range(first, first + 4)))
+    before = [found(shard) for _ in range(ENOUGH)][-1]
+    assert len(before) == 5
+    assert is_kept(shard)
+    for first in range(0, 16, 4):  # once more, as who brings a set up to date
+        commit(shard, ANN, change=same(range(max(1, first), first + 4)))
+    assert list(shard.read(lambda snapshot: snapshot.set(ANN).bitmaps())) == [1]
+    assert found(shard) == before
