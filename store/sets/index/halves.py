@@ -37,7 +37,8 @@ def half_products(np: Any, halves: Buffer, query: Floats) -> Floats:
     fast = library()
     if fast is None or not len(halves):
         rows = _times_2_to_minus_112(np, halves, len(query))
-        found = rows @ (query * np.float32(_F32_FACTOR))
+        # `@` rounds a row by where it is, and a repeated run must find equals in one order.
+        found = np.einsum("ij,j->i", rows, query * np.float32(_F32_FACTOR))
     else:
         matrix = np.frombuffer(halves, np.float16).reshape(-1, len(query))
         found = np.asarray(fast.dot(query.astype(np.float16), matrix)).astype(np.float32)

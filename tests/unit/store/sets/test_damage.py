@@ -79,7 +79,7 @@ def put(
     """Write a record of the damaged set, or remove it; see `damage`."""
     handle = shard._environment.require()
     databases = Databases.open(handle, None, create=False)
-    shard._drop_snapshot()
+    shard.reader.drop()
     key = set_address(*DAMAGED) + kind[:1] + (rest or number_key(number) + kind[1:])
     with handle.begin(write=True) as transaction:
         if value is None:

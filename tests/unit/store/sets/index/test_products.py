@@ -99,3 +99,20 @@ def test_products_of_halves(monkeypatch: pytest.MonkeyPatch, dims: int, count: i
     by_numpy = half_products(np, rows.tobytes(), query)
     for found in (by_library, by_numpy):
         assert found.tolist() == pytest.approx(exact.tolist(), abs=1e-4 * np.sqrt(dims))
+
+
+@pytest.mark.parametrize("is_fast", [False, True])
+def test_a_row_of_halves_has_one_product_wherever_it_is(
+    monkeypatch: pytest.MonkeyPatch, *, is_fast: bool
+) -> None:
+    if not is_fast:
+        monkeypatch.setitem(sys.modules, "numkong", None)
+    random = np.random.default_rng(7)
+    row, query = random.normal(size=(2, 256)).astype(np.float16)
+    found = set()
+    for count in (1, 3, 7, 16, 100):
+        for place in {0, count // 2, count - 1}:
+            rows = random.normal(size=(count, 256)).astype(np.float16)
+            rows[place] = row
+            found.add(float(half_products(np, rows.tobytes(), query.astype(np.float32))[place]))
+    assert len(found) == 1
