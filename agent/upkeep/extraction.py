@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..errors import MemorySetError
 from ..models.output_schema import OutputParseError, OutputSchema
 from ..resources.chat_message import ChatMessage, MessageRole
+from ..resources.resource import ResourceType
 from .failures import is_of_the_model, reason_of
 from .set_metrics import set_metrics
 from .steps import STUBBORN, Ask, Record, Search, aperform, perform
@@ -109,9 +110,10 @@ def add_extracted(
     None if nothing could be extracted: then the items are to be added as they are.
 
     Raises:
-        MemorySetError: no model is named; or ids or vectors were given, which belong to the items.
+        MemorySetError: no model is named, or none of this name is there; or ids or vectors were
+            given, which belong to the items.
     """
-    texts, model = _texts(memory_set, items, given), _model_name(memory_set, infer)
+    texts, model = _texts(memory_set, items, given), _model_name(ctx, memory_set, infer)
     if not texts:
         return []
     found = perform(ctx, memory_set, _extraction(ctx, memory_set, texts, model))
@@ -135,7 +137,7 @@ async def aadd_extracted(
     given: GivenAs,
 ) -> list[str] | None:
     """The awaitable form of `add_extracted`."""
-    texts, model = _texts(memory_set, items, given), _model_name(memory_set, infer)
+    texts, model = _texts(memory_set, items, given), _model_name(ctx, memory_set, infer)
     if not texts:
         return []
     found = await aperform(ctx, memory_set, _extraction(ctx, memory_set, texts, model))
@@ -171,10 +173,17 @@ def _texts(memory_set: CompactableSet, items: Sequence[Any], given: GivenAs) -> 
         raise MemorySetError(msg) from None
 
 
-def _model_name(memory_set: CompactableSet, infer: bool | str) -> str:  # noqa: FBT001 (as given)
-    if isinstance(infer, str):
-        return infer
+def _model_name(ctx: RunnerContext, memory_set: CompactableSet, infer: bool | str) -> str:  # noqa: FBT001 (as given)
     config = memory_set.compaction_config
+    if isinstance(infer, str):
+        known = ctx.resource_names(ResourceType.CHAT_MODEL)
+        if infer not in known:
+            raise MemorySetError(
+                f"An item for the memory set {memory_set.name!r} came with infer={infer!r}, and the"
+                " agent has no such chat model.",
+                hint=f"It has: {', '.join(map(repr, sorted(known))) or 'none'}.",
+            )
+        return infer
     if config is None:
         raise MemorySetError(
             f"An item for the memory set {memory_set.name!r} came with infer=True, and the set has"

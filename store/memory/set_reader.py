@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ...agent.errors import MemorySetError
 from ...agent.naming.public import public
@@ -15,6 +15,7 @@ from ..encoding.keys import decode_key
 from ..sets.index.vectors import pack_vector
 from ..sets.parts import fits
 from ..sets.searching import Query
+from .asked import MOST, check_filters
 from .items import to_item, vector_of
 from .opened_set import opened_set
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["MemorySetReader", "description"]
 
 Vector = Sequence[float]
-
-_ALL: Final = 1 << 62
 
 
 @public
@@ -84,7 +83,8 @@ class MemorySetReader:
         ``filters`` are values that their metadata must have. With ids there is no limit.
         """
         now = clock.now()
-        most = _ALL if limit is None else limit
+        most = MOST if limit is None else min(limit, MOST)
+        filters = check_filters(filters)
         kept = []
         with self._opened() as opened:
             if ids is not None:
@@ -131,9 +131,12 @@ class MemorySetReader:
             half_life: the time in which the weight of an item halves; None for what the set says.
 
         Raises:
-            MemorySetError: the vector does not fit the set.
+            MemorySetError: the vector does not fit the set, or filters are none.
             MissingExtraError: a vector is given, and numpy is not installed.
         """
+        if not isinstance(query, str):
+            raise MemorySetError(f"A search was given a {type(query).__name__}, not a text.")
+        filters, limit = check_filters(filters), min(limit, MOST)
         if vector is None and embed is not None and query.strip() and self._has_vectors():
             vector = embed(query)  # outside of the snapshot: it may take long
         with self._opened() as opened:

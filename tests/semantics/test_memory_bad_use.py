@@ -34,6 +34,8 @@ VECTORS: dict[str, Any] = {
     "short": [1.0],
     "texts": ["a", "b"],
     "nested": [[1.0, 2.0]],
+    "nothing": None,
+    "huge": [10**400, 1.0],
 }
 
 
@@ -86,6 +88,9 @@ CASES: dict[str, tuple[Callable[[LongTermMemory], Any], str]] = {
     "infinite": (lambda m: vectors(m).add("infinite"), "has NaN or an infinite number"),
     "texts": (lambda m: vectors(m).add("texts"), "finite numbers"),
     "nested": (lambda m: vectors(m).add("nested"), "finite numbers"),
+    "nothing": (lambda m: vectors(m).add(["fine", "nothing"]), "which is no vector"),
+    "huge": (lambda m: vectors(m).add("huge"), "as floats have them"),
+    "no vectors": (lambda m: vectors(m).add("x", vectors=5), "one for each item"),
     "too few vectors": (lambda m: vectors(m).add("lost"), "made 0 vectors of 1 texts"),
     "dimensions at once": (lambda m: vectors(m).add(["fine", "short"]), "has 1 dimensions"),
     "dimensions later": (lambda m: vectors(with_one(m)).add("short"), "has 1 dimensions"),
@@ -105,6 +110,13 @@ CASES: dict[str, tuple[Callable[[LongTermMemory], Any], str]] = {
     "no type": (lambda m: m.get_memory_set("t", item_type=int), "item_type"),
     "no JSON": (lambda m: json_set(m).add([{"a": 1}, {2}]), "not what JSON can say"),
     "bytes": (lambda m: json_set(m).add(b"x"), "not what JSON can say"),
+    "no JSON in a message": (
+        lambda m: m.get_memory_set("c", item_type=ChatMessage).add(
+            ChatMessage(content="x", extra_args={"a": object()})
+        ),
+        "not what JSON can say",
+    ),
+    "no such model to infer with": (lambda m: text(m).add("x", infer="none"), "infer='none'"),
     "NaN in JSON": (lambda m: json_set(m).add(float("nan")), "not what JSON can say"),
     "empty name": (lambda m: m.get_memory_set(""), "is no name of a memory set"),
     "long name": (lambda m: m.get_memory_set("é" * 51), "too long"),
@@ -171,6 +183,19 @@ def test_a_bad_use_is_refused_and_leaves_the_set_as_it_was(
     said, added = outcomes[case]
     assert CASES[case][1] in said
     assert added == []
+
+
+def test_a_limit_may_be_more_than_any_set_has() -> None:
+    def act(event: Event, ctx: RunnerContext) -> None:
+        del event
+        found = filled(ctx.long_term_memory)
+        limit = 10**30
+        ctx.send_event(
+            OutputEvent(output=[len(found.search("one", limit)), len(found.get(limit=limit))])
+        )
+
+    agent = Agent().add_action("act", [InputEvent], act)
+    assert run_agent(agent, [("k", 0)]).outputs == [{"k": [1, 1]}]
 
 
 def test_what_looks_like_a_message_is_what_was_given() -> None:

@@ -59,7 +59,13 @@ class Embedder:
         """
         if vectors is None:
             return [None] * count
-        found = list(vectors)
+        try:
+            found = list(vectors)
+        except TypeError:
+            raise MemorySetError(
+                f"The vectors for the memory set {self._set!r} are a {type(vectors).__name__}: "
+                "give a list with one for each item."
+            ) from None
         if len(found) != count:
             raise MemorySetError(
                 f"{count} items for the memory set {self._set!r} came with {len(found)} vectors."
@@ -150,11 +156,13 @@ def filled(
     """The known vectors, with those that were made of texts in their places.
 
     Raises:
-        MemorySetError: the embedding model has made more or fewer.
+        MemorySetError: the embedding model has made more or fewer, or what is none.
     """
     if len(made) != len(texts):
         raise MemorySetError(f"The embedding model made {len(made)} vectors of {len(texts)} texts.")
     together = list(known)
     for place, vector in zip(texts, made, strict=True):
+        if vector is None:
+            raise MemorySetError("The embedding model made None of a text, which is no vector.")
         together[place] = vector
     return together

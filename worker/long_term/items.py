@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pydantic_core import PydanticSerializationError
+
 from ...agent.errors import MemorySetError
 from ...agent.resources.chat_message import ChatMessage
+from ...store.memory.asked import plain_json, plain_metadata
 from ..runs.identities import item_origin
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ CHARACTERS_PER_TOKEN: Final = 4
 """As elsewhere where tokens are estimated."""
 LONGEST_ID: Final = 1000
 _DIGEST_BYTES: Final = 16
-_FILTERS: Final = 'Give {"name": value, ...}: all of them must be equal.'
 
 
 def as_list(value: Any) -> list[Any]:
@@ -45,47 +46,11 @@ def plain_value(value: Any, item_type: str, where: str) -> Any:
     if item_type == "message":
         if not isinstance(value, ChatMessage):
             raise MemorySetError(f"{where} is a {type(value).__name__}, and the set has messages.")
-        return plain_json(value.model_dump(mode="json"), where)
+        try:
+            return plain_json(value.model_dump(mode="json"), where)
+        except PydanticSerializationError as error:
+            raise MemorySetError(f"{where} is not what JSON can say: {error}.") from None
     return plain_json(value, where)
-
-
-def plain_json(value: Any, where: str) -> Any:
-    """A copy of a value that JSON can say. Raises MemorySetError for others."""
-    try:
-        copy = json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise MemorySetError(f"{where} is not what JSON can say: {error}.") from None
-    if (name := _other_name(value)) is not None:
-        raise MemorySetError(
-            f"{where} is not what JSON can say: a mapping in it has the name {name!r}, which is "
-            "no text."
-        )
-    return copy
-
-
-def _other_name(value: Any) -> Any:
-    """A name in a mapping that is no text, which JSON would make one; None if there is none."""
-    rest = [value]
-    while rest:
-        inner = rest.pop()
-        if isinstance(inner, Mapping):
-            for name in inner:
-                if not isinstance(name, str):
-                    return repr(name) if name is None else name
-            rest += inner.values()
-        elif isinstance(inner, (list, tuple)):
-            rest += inner
-    return None
-
-
-def plain_metadata(given: Any, where: str) -> dict[str, Any]:
-    """Metadata as JSON has it. Raises MemorySetError for what is none."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise MemorySetError(f"{where} has metadata that is no mapping with texts as names.")
-    found: dict[str, Any] = plain_json(dict(given), f"the metadata of {where}")
-    return found
 
 
 def checked_id(item_id: Any) -> str:
@@ -157,31 +122,3 @@ def ids_and_metadatas(ids: Any, metadatas: Any) -> tuple[Any, Any]:
     found = as_list(ids) if ids is not None else []
     are_metadata = bool(found) and all(isinstance(each, Mapping) for each in found)
     return (None, ids) if metadatas is None and are_metadata else (ids, metadatas)
-
-
-def check_limit(limit: Any) -> int:
-    """Return how many items are wanted. Raises MemorySetError for no number above 0."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise MemorySetError(f"The limit {limit!r} is no number of items: give 1 or more.")
-    return limit
-
-
-def check_filters(filters: Any) -> dict[str, Any] | None:
-    """Return filters as JSON has them. Raises MemorySetError for what metadata cannot be."""
-    if filters is None:
-        return None
-    if not isinstance(filters, Mapping):
-        raise MemorySetError(f"Filters are no {type(filters).__name__}.", hint=_FILTERS)
-    for name, value in filters.items():
-        operators = (
-            [each for each in value if _is_operator(each)] if isinstance(value, dict) else []
-        )
-        if _is_operator(name) or operators:
-            raise MemorySetError(
-                f"The filter {name!r} asks for more than that a value is the same.", hint=_FILTERS
-            )
-    return plain_metadata(filters, "a filter")
-
-
-def _is_operator(name: Any) -> bool:
-    return isinstance(name, str) and name.startswith("$")

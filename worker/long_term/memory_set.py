@@ -19,6 +19,7 @@ from ...agent.upkeep.compaction import amake_room, make_room, request
 from ...agent.upkeep.extraction import GivenAs, aadd_extracted, add_extracted
 from ...agent.upkeep.set_metrics import set_metrics
 from ...agent.waiting.moments import seconds_of
+from ...store.memory.asked import check_filters, check_limit
 from ...store.memory.items import to_item
 from ...store.sets.records import StoredItem, text_of
 from ...store.sets.searching import Query
@@ -28,8 +29,6 @@ from .items import (
     CHARACTERS_PER_TOKEN,
     GivenItem,
     as_list,
-    check_filters,
-    check_limit,
     checked_id,
     given_items,
     ids_and_metadatas,

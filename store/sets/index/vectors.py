@@ -85,8 +85,8 @@ def unit_query(values: Sequence[float] | NDArray[Any]) -> Floats:
 def _unit(np: Any, values: Any) -> Any:
     try:
         vector = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("A vector is a sequence of numbers.") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("A vector is a sequence of numbers, as floats have them.") from None
     if vector.ndim != 1 or not 0 < len(vector) <= MOST_DIMENSIONS:
         raise ValueError(
             f"A vector is a sequence of 1 to {MOST_DIMENSIONS:,} numbers, "

@@ -120,6 +120,19 @@ def test_searches(memory: tamias.MemoryReader) -> None:
     assert notes.search("tea", filters={"kind": "place"}) == []
 
 
+def test_what_cannot_be_asked(memory: tamias.MemoryReader) -> None:
+    notes = memory.get_memory_set("ada", "notes")
+    for filters in (["kind"], {"kind": float("nan")}, {"kind": {"$ne": "place"}}):
+        with pytest.raises(tamias.MemorySetError, match=r"[Ff]ilter"):
+            notes.search("tea", filters=filters)  # type: ignore[arg-type]
+        with pytest.raises(tamias.MemorySetError, match=r"[Ff]ilter"):
+            notes.get(filters=filters)  # type: ignore[arg-type]
+    with pytest.raises(tamias.MemorySetError, match="not a text"):
+        notes.search(5)  # type: ignore[arg-type]
+    assert values(notes.search("black", limit=10**30)) == ["likes black tea"]
+    assert len(notes.get(limit=10**30)) == 2
+
+
 def test_a_search_opens_one_snapshot_of_the_only_shard_that_has_the_set(
     memory: tamias.MemoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
