@@ -32,6 +32,11 @@ def write_line(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
+def at_most(limit: int) -> int:
+    """A number of rows, as a user gives it, for `islice`."""
+    return min(limit, sys.maxsize)
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """Format a number of things: `1 input`, `1,234 inputs`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -26,7 +26,7 @@ from ...store.state.directory import StateDirectory
 from ...store.state.reader import StoreReader
 from ..errors import guarded
 from ..flags import Quiet
-from ..text import count, error_console, output_console, shown, size, typed, write_line
+from ..text import at_most, count, error_console, output_console, shown, size, typed, write_line
 from ..views.progress import watcher
 
 if TYPE_CHECKING:
@@ -80,11 +80,12 @@ def list_letters(
         closing(reader.dead_letters_after(after, cause=cause)) as letters,
     ):
         found = map(_row, letters)
+        most = None if limit is None else at_most(limit)
         if as_json:
-            for row in islice(found, limit):
+            for row in islice(found, most):
                 write_line(json_line(row))
             return 0
-        rows = list(islice(found, limit or _MOST_LISTED))
+        rows = list(islice(found, most or _MOST_LISTED))
         more = next(found, None) is not None
         again = not _is_service(reader.view)
     if not rows:

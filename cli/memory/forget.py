@@ -27,6 +27,7 @@ from .places import (
     check_requests,
     erase_elsewhere,
     found_elsewhere,
+    is_known_elsewhere,
     left_over,
     rewrite_requests,
 )
@@ -175,7 +176,7 @@ def _key(reader: StoreReader, text: str, form: KeyForm | None, scope: Scope) -> 
     there = [
         each
         for each in encoded
-        if _found(reader, each, scope) or found_elsewhere(reader.view, each, scope)
+        if _found(reader, each, scope) or is_known_elsewhere(reader.view, each, scope)
     ]
     if len(there) > 1:
         names = " and ".join(key_name(plain(decode_key(each))) for each in there)

@@ -18,7 +18,7 @@ from ...launcher.reload import generation_record
 from ...store.encoding.keys import decode_key
 from ...store.memory.set_reader import description
 from ...store.state.reader import StoreReader
-from ..text import count, error_console, output_console, size, typed, write_line
+from ..text import at_most, count, error_console, output_console, size, typed, write_line
 from ..views.fitting import Column, FittingTable
 from .selection import chosen_sets
 
@@ -80,7 +80,7 @@ def list_sets(
             for row in rows:
                 write_line(json_line(row))
             return 0
-        shown = list(islice(rows, limit))
+        shown = list(islice(rows, at_most(limit)))
         for _ in rows:
             pass  # they are counted
     if listed.sets:

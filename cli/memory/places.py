@@ -41,6 +41,7 @@ __all__ = [
     "check_requests",
     "erase_elsewhere",
     "found_elsewhere",
+    "is_known_elsewhere",
     "left_over",
     "rewrite_requests",
 ]
@@ -128,11 +129,13 @@ class Place(NamedTuple):
         find: returns how many there are.
         erase: removes them, of a state directory that this process has locked, and returns how
             many they were.
+        is_of_key: whether what is found is of that key for certain; else it may be of any.
     """
 
     kind: str
     find: Callable[[StateView, bytes], int]
     erase: Callable[[StateView, bytes], int]
+    is_of_key: bool = True
 
 
 def _submissions(view: StateView, key: bytes) -> int:
@@ -207,8 +210,8 @@ _PLACES: Final = (
         lambda view, key: count_traces(view.layout.events, key),
         lambda view, key: remove_traces(view.layout.events, key),
     ),
-    Place("errors_in_status", _failures, _forget_failures),
-    Place("kept_vectors", _vectors, _forget_vectors),
+    Place("errors_in_status", _failures, _forget_failures, is_of_key=False),
+    Place("kept_vectors", _vectors, _forget_vectors, is_of_key=False),
     Place(
         "kept_outputs",
         lambda view, key: find_outputs(view, _is_of(view, key)).of_key,
@@ -223,6 +226,12 @@ def found_elsewhere(view: StateView, key: bytes, scope: Scope) -> Counter[str]:
     """How much there is of a key, by kind."""
     places = _PLACES if scope.everything else ()
     return +Counter({place.kind: place.find(view, key) for place in places})
+
+
+def is_known_elsewhere(view: StateView, key: bytes, scope: Scope) -> bool:
+    """Whether there is something that is of a key, and of no other."""
+    places = _PLACES if scope.everything else ()
+    return any(place.is_of_key and place.find(view, key) for place in places)
 
 
 def erase_elsewhere(state: StateDirectory, key: bytes, scope: Scope) -> Counter[str]:

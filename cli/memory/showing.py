@@ -18,7 +18,7 @@ from ...store.memory.opened_set import opened_set
 from ...store.sets.index.vectors import pack_vector
 from ...store.sets.searching import Query
 from ...store.state.reader import StoreReader
-from ..text import count, date_of, error_console, output_console, size, typed, write_line
+from ..text import at_most, count, date_of, error_console, output_console, size, typed, write_line
 from .listing import Capacities, model_of, set_row
 from .models import AgentModels
 from .selection import Key, Shared, Where, filters_of, find_set, shown_place
@@ -61,7 +61,7 @@ def show(
         with opened_set(reader, place) as opened:
             row = set_row(place, opened, Capacities(reader.view.manifest.job))
             fitting = opened.items_that_fit(filters, clock.now())
-            items = list(islice(fitting, limit))
+            items = list(islice(fitting, at_most(limit)))
     if as_json:
         for item in items:
             write_line(json_line(item_row(place, item)))

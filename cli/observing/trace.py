@@ -16,7 +16,7 @@ from ...console.traces.reading import runs_in
 from ...console.traces.text import as_text
 from ...console.values.json_text import json_line
 from ...store.state.directory import StateDirectory
-from ..text import error_console, write_line
+from ..text import at_most, error_console, write_line
 
 _FORMATS: Final = ("text", "json", "otlp")
 
@@ -52,7 +52,7 @@ def trace(
     with StateDirectory.view(state) as view:
         runs = runs_in(view.path, key=key, offset=offset, failed=failed, last=seconds)
         shown = 0
-        for run in islice(runs, limit or None):
+        for run in islice(runs, at_most(limit) or None):
             if form == "text":
                 if shown:
                     write_line("")

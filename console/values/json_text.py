@@ -56,9 +56,14 @@ def given_keys(text: str) -> list[Any]:
 
 
 def key_name(key: Any) -> str:
-    """A key as it is given to a command; a text that is also JSON has quotes."""
+    """A key as it is given to a command; a text that is also JSON has quotes.
+
+    What cannot be printed is escaped, as a key may come from a stranger.
+    """
     if not isinstance(key, str):
         return json_line(key)
+    if not key.isprintable():
+        return json.dumps(key)
     with suppress(ValueError, RecursionError):
         json.loads(key)
         return json.dumps(key, ensure_ascii=False)

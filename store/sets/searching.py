@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import struct
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -39,6 +39,8 @@ _TIMES: Final = 4
 _GROWTH: Final = 4
 _SPARE: Final = 6
 """So many more than are wanted are in an order of vectors alone: some may have expired."""
+_MOST: Final = 1 << 40
+"""As many as all there are."""
 _SCANNED: Final = 200
 """So many of the best by i8 may be compared exactly, at least, and twice as many as are wanted."""
 _STRANGE: Final = 0.05
@@ -92,6 +94,8 @@ def search(parts: Sequence[Part], query: Query) -> list[Found]:
     """
     if query.limit < 1:
         return []
+    if query.limit > _MOST:
+        query = replace(query, limit=_MOST)
     try:
         return _Search(parts, query).found()
     except (LookupError, ValueError, struct.error):

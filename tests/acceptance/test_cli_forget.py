@@ -138,6 +138,11 @@ def test_a_text_and_a_number_that_are_written_alike(folder: Folder) -> None:
     assert "no JSON" in refused.stderr
 
 
+def test_errors_of_unknown_keys_make_a_key_no_other(folder: Folder) -> None:
+    report = forget(folder, '"bob"', "--dry-run")
+    assert (report["key"], report["removed"]["errors_in_status"]) == ("bob", 2)
+
+
 def test_only_a_set_or_only_shared_items(folder: Folder) -> None:
     assert forget(folder, "ada", "--set", "other")["removed"] == {}
     assert forget(folder, "ada", "--set", "notes")["removed"] == {"sets": 1, "items": 1}

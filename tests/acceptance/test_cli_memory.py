@@ -89,6 +89,25 @@ def test_some_sets_of_the_list(folder: Folder) -> None:
     assert "belongs to no key" in wrong.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [("list", STATE), ("show", STATE, "notes"), ("search", STATE, "notes", "tea")]
+)
+def test_a_limit_may_be_any_number(folder: Folder, words: tuple[str, ...]) -> None:
+    done = folder.tamias("memory", *words, "--key", "ada", "--limit", 10**30)
+    assert "likes black tea" in done.stdout or words[0] == "list"
+    folder.tamias("dead-letters", "list", STATE, "--limit", 10**30)
+
+
+def test_a_key_cannot_write_to_the_terminal(folder: Folder) -> None:
+    key = "e\x1b[31mvil"
+    add(folder.path / STATE, key, "notes", item("1", "likes tea"))
+    for words in (("list", STATE), ("show", STATE, "notes"), ("search", STATE, "notes", "tea")):
+        for given in (key, json.dumps(key)):
+            done = folder.tamias("memory", *words, "--key", given)
+            assert json.dumps(key) in done.stdout + done.stderr
+            assert "\x1b" not in done.stdout + done.stderr
+
+
 def test_the_items_of_a_set(folder: Folder) -> None:
     found = rows(folder, "show", STATE, "notes", "--key", "ada")
     assert [(row["id"], row["value"], row["metadata"], row["keep"]) for row in found] == [
