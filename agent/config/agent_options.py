@@ -115,7 +115,8 @@ class AgentExecutionOptions:
         96 << 20,
         parse=parse_size,
         description="How much short-term memory of keys that are not in use a worker keeps in its"
-        " process, about; what is not kept is read from the store.",
+        " process, about, and 2 MiB where few keys come back; what is not kept is read from the"
+        " store.",
     )
     SHORT_TERM_MEMORY_STATE_TTL_MS = ConfigOption(
         "short-term-memory.state-ttl.ms",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,7 @@ from tamias.worker.runs.run import Run
 from tamias.worker.waiting.questions import Questions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 KEYS = [encode_key(f"key-{number}") for number in range(20)]
@@ -226,3 +227,70 @@ def test_a_shard_that_is_released_takes_its_weight_along(tmp_path: Path) -> None
     finally:
         for shard in shards:
             shard.close()
+
+
+class ManyLanes:
+    """Lanes of many keys, with room for about 4,000 of them."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.lanes = Lanes({0: ShardWriter(shard)}, 1, LIMIT)
+
+    def use(self, numbers: Iterable[int]) -> int:
+        """Use the lanes of these keys; return how many had to be opened."""
+        before = self.lanes.room.opened
+        for place, number in enumerate(numbers, 1):
+            self.lanes[encode_key(f"key-{number:06}")]
+            if place % 256 == 0:
+                self.lanes.drop_idle(1)
+        return self.lanes.room.opened - before
+
+    def size(self) -> int:
+        self.lanes.drop_idle(1)
+        return sum(lane.weight for lane in self.lanes.all())
+
+
+LIMIT = 3 << 20
+MANY = 20_000
+FITTING = 4_000
+"""So many fit in `LIMIT`, and not in the small room."""
+
+
+def test_where_no_key_comes_back_most_of_the_room_stays_empty(shard: Shard) -> None:
+    many = ManyLanes(shard)
+    many.use(range(FITTING))
+    assert many.size() > LIMIT * 0.8
+    many.use(range(FITTING, MANY))
+    assert many.size() <= LIMIT * 0.7
+
+
+def test_keys_that_come_back_get_the_whole_room_again(shard: Shard) -> None:
+    many = ManyLanes(shard)
+    many.use(range(MANY))
+    opened = [many.use(range(FITTING)) for _ in range(20)]
+    assert opened[0] == FITTING
+    assert opened[-1] == 0
+    assert sum(opened) < 10 * FITTING  # not for longer than what came before has taken
+    assert many.size() > LIMIT * 0.8
+
+
+def test_where_some_keys_come_back_lanes_have_the_whole_room(shard: Shard) -> None:
+    many = ManyLanes(shard)
+    draw = random.Random(1)
+    for _ in range(10):
+        many.use(draw.randrange(2 * FITTING) for _ in range(2 * FITTING))
+        assert many.size() > LIMIT * 0.8
+
+
+def test_large_lanes_are_kept_whether_they_come_back_or_not(shard: Shard) -> None:
+    room = Room(shard, LIMIT)
+    for number in range(1500):
+        room.run(encode_key(number), "text", "x" * 5000)
+        if number % 50 == 0:
+            room.commit()
+    lanes = Lanes({0: room.writer}, 1, LIMIT)
+    room.commit()
+    for _ in range(3):
+        for number in range(1500):
+            lanes[encode_key(number)]
+            lanes.drop_idle(room.group)
+    assert sum(lane.weight for lane in lanes.all()) > LIMIT * 0.8
