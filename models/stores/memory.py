@@ -19,6 +19,7 @@ from ...agent.models.vector_store import (
     Collection,
     CollectionManageableVectorStore,
     Document,
+    VectorStoreQuery,
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from ...agent.config.configuration import Configuration
     from ...agent.long_term.memory_set import LongTermMemory, MemorySet, MemorySetItem, SearchMode
-    from ...agent.models.vector_store import VectorStoreQuery
 
 __all__ = ["MemoryVectorStore"]
 
@@ -287,6 +287,8 @@ class MemoryVectorStore(CollectionManageableVectorStore):
         return known
 
     def _find(self, name: str) -> Collection | None:
+        if not name or not isinstance(name, str):
+            raise MemorySetError(f"{name!r} is no name of a collection: give a text.")
         known = self._known().get(name)
         if known:
             return Collection(name=name, metadata=known[0].value["metadata"])
@@ -311,8 +313,11 @@ class MemoryVectorStore(CollectionManageableVectorStore):
         return memory
 
     def _set(self, collection: str | None) -> MemorySet:
+        name = collection or self.collection or self._name
+        if name == _COLLECTIONS:
+            raise MemorySetError(f"{name!r} is what the vector store itself keeps: name another.")
         return self._memory().get_memory_set(
-            collection or self.collection or self._name,
+            name,
             item_type=str,
             shared=self._is_shared,
             embedding=self.embedding_model,
@@ -327,6 +332,9 @@ class MemoryVectorStore(CollectionManageableVectorStore):
         )
 
     def _search(self, query: VectorStoreQuery) -> _Search:
+        if not isinstance(query, VectorStoreQuery):
+            msg = f"MemoryVectorStore was asked with a {type(query).__name__}."
+            raise AgentDefinitionError(msg, hint="Give VectorStoreQuery(query_text=...).")
         given = dict(query.extra_args)
         filters = {**(given.pop("filters", None) or {}), **(query.filters or {})}
         half_life = given.pop("half_life", None)
@@ -363,7 +371,7 @@ class MemoryVectorStore(CollectionManageableVectorStore):
 
 def _parts(documents: Document | list[Document]) -> tuple[list[str], dict[str, Any]]:
     """Documents as texts for a memory set, and the further arguments."""
-    given = documents if isinstance(documents, list) else [documents]
+    given = _given(documents)
     return [document.content for document in given], {
         "ids": [document.id for document in given],
         "metadatas": [document.metadata for document in given],
@@ -371,8 +379,17 @@ def _parts(documents: Document | list[Document]) -> tuple[list[str], dict[str, A
     }
 
 
+def _given(documents: Document | list[Document]) -> list[Document]:
+    given = list(documents) if isinstance(documents, (list, tuple)) else [documents]
+    for each in given:
+        if not isinstance(each, Document):
+            msg = f"MemoryVectorStore has documents, and was given a {type(each).__name__}."
+            raise AgentDefinitionError(msg, hint="Give Document(content=...), or a list of them.")
+    return given
+
+
 def _ids_of(documents: Document | list[Document]) -> list[str]:
-    given = documents if isinstance(documents, list) else [documents]
+    given = _given(documents)
     ids = [document.id for document in given if document.id is not None]
     if len(ids) < len(given):
         msg = "A document without an id cannot be updated."

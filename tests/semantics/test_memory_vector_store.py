@@ -288,6 +288,10 @@ def test_the_action_for_retrieval_asks_it() -> None:
         (lambda store: store.add(Document(content="a", embedding=[1.0])), "dimensions"),
         (lambda store: store.add(Document(content="a", embedding=[float("nan")] * 3)), "finite"),
         (lambda store: store.add(Document(content="a"), "n" * 101), "too long"),
+        (lambda store: store.add("a"), "was given a str"),
+        (lambda store: store.query("a"), "asked with a str"),
+        (lambda store: store.add(Document(content="a"), ".collections"), "name another"),
+        (lambda store: store.get_collection(None), "no name of a collection"),
         (lambda store: store._query_embedding([1.0]), "searched by a text"),
     ],
 )
