@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import threading
 import time
 from contextlib import suppress
@@ -42,6 +43,12 @@ _LOCK_FILE_SIZE = 17 << 12
 _LEAST_FREE = 1 << 18
 """Bytes that must be free before an environment is created."""
 _PAGES_NEVER_WRITTEN = 256
+_META = struct.Struct("@NNN")
+"""In the page of LMDB that says what is valid: root of the table of tables, last page, commit."""
+_META_AT = 128
+_TABLE = struct.Struct("@8xNNN8xN")
+"""What the table of tables says of one: pages of three kinds, and the root."""
+_NO_ROOT = (1 << 8 * struct.calcsize("N")) - 1
 _REPLACED_WITHIN = 2.0
 _PAUSE = 0.002
 """Seconds for which readers wait while files are replaced; between two looks."""
@@ -256,18 +263,46 @@ def _check_length(path: Path, handle: lmdb.Environment, *, extend: bool) -> None
         data = path / "data.mdb"
         end = page * (handle.info()["last_pgno"] + 1)
         size = data.stat().st_size
-        missing = end - size
-        if extend and 0 < missing <= page * _PAGES_NEVER_WRITTEN:
-            os.truncate(data, end)
+        is_cut = end - size > page * _PAGES_NEVER_WRITTEN
+        if size < end and not is_cut:
+            needed = page * _pages_needed(data, handle, page, size // page)
+            size = data.stat().st_size  # a writer may have added some
+            is_cut = size < needed
+            if extend and not is_cut:
+                os.truncate(data, end)
     except OSError as error:
         handle.close()
         raise system_error(error, path) from error
-    if missing > page * _PAGES_NEVER_WRITTEN:
+    if is_cut:
         handle.close()
         raise StoreCorruptError(
             f"{data} is cut short: {size} bytes of {end} are left.",
             hint="Restore the state directory from a copy.",
         )
+
+
+def _pages_needed(data: Path, handle: lmdb.Environment, page: int, there: int) -> int:
+    """How many pages a file must have at least, by what LMDB says of its tables.
+
+    These are the pages up to the root of each table, and as many as all tables have. `there` are
+    so many; what is behind them is not read.
+    """
+    with data.open("rb") as file:
+        heads = [file.read(page), file.read(page)]
+    numbers = [_META.unpack_from(head, _META_AT) for head in heads]
+    root: int = max((commit, root) for root, _, commit in numbers)[1]
+    if _NO_ROOT > root >= there:
+        return root + 1
+    if handle.stat()["depth"] != 1:  # there are few tables, so all are in the root
+        return 0
+    used, last = 3, root
+    with handle.begin() as transaction, transaction.cursor() as tables:
+        for value in tables.iternext(keys=False):
+            if len(value) == _TABLE.size:
+                *pages, root = _TABLE.unpack(value)
+                used += sum(pages)
+                last = max(last, 0 if root == _NO_ROOT else root)
+    return max(used, last + 1)
 
 
 def _lockable(path: Path) -> bool:

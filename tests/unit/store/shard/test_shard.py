@@ -341,6 +341,34 @@ class TestDamage:
         with pytest.raises(StoreCorruptError):
             Shard.acquire(shard.directory, 3, wait=0)
 
+    @pytest.mark.process
+    @pytest.mark.parametrize("left", [0.05, 0.3, 0.7, 0.95])
+    def test_a_small_file_cut_short_is_no_signal_for_readers(
+        self, shard: Shard, left: float
+    ) -> None:
+        for first in range(0, 2_000, 100):
+            put(shard, *((f"f{number}", b"x" * 200) for number in range(first, first + 100)))
+        shard.close()
+        data = shard.directory / "data.mdb"
+        size = data.stat().st_size
+        assert size < 1 << 20
+        os.truncate(data, int(size * left))
+        code = """
+import sys
+from pathlib import Path
+from tamias.agent.errors import StoreCorruptError
+from tamias.store.state.reader import ShardReader
+try:
+    with ShardReader(Path(sys.argv[1])).snapshot() as snapshot:
+        snapshot.counts()
+except StoreCorruptError as error:
+    print(error)
+"""
+        with python(code, shard.directory) as reader:
+            assert "is cut short" in line(reader)
+        with pytest.raises(StoreCorruptError, match="is cut short"):
+            reopened(shard)
+
     def test_pages_missing_at_the_end_are_found_when_they_are_read(self, shard: Shard) -> None:
         data = self.fill(shard)
         os.truncate(data, data.stat().st_size - 500_000)
