@@ -378,6 +378,12 @@ def _open_handle(path: Path, *, readonly: bool, sync: bool, lock: bool) -> lmdb.
         except lmdb.MemoryError as error:
             problem = error
         except lmdb.Error as error:
+            if _inherited and "already open in this process" in str(error):
+                raise StoreError(
+                    f"{path} was open in the process that this one was forked from, so it cannot"
+                    " be opened here.",
+                    hint="Fork first, and open it in each process; or start processes by spawn.",
+                ) from error
             raise lmdb_error(error, path) from error
     raise StoreError(
         f"{path} cannot be mapped into memory ({problem}).",

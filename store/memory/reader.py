@@ -140,8 +140,11 @@ def open_memory(path: str | os.PathLike[str]) -> MemoryReader:
             for item in memory.get_memory_set("ada", "notes").search("coffee"):
                 print(item.value)
 
+    A child that is forked while it is open cannot use it, nor open it anew: fork first.
+
     Raises:
         StoreFormatError: it is no state directory, or of a newer format.
-        StoreError: this user may not read it.
+        StoreError: this user may not read it, or the process that this one was forked from had it
+            open.
     """
     return MemoryReader(path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tamias
+from support.processes import forked
 from support.store.memory_sets import SHARDS, add, commit, item, made
 from tamias.agent.errors import InputError, MemorySetError, StoreError, StoreFormatError
 from tamias.store.encoding.keys import GROUP, encode_key, key_prefix, shard_of
@@ -19,7 +20,7 @@ from tamias.store.state.layout import StateLayout
 from tamias.store.state.reader import ShardReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 LONG = "long " * 100
@@ -118,6 +119,22 @@ def test_searches(memory: tamias.MemoryReader) -> None:
     assert values(words.search("tea", embed=embed)) == ["tea without vectors"]
     assert asked == ["beverage"]
     assert notes.search("tea", filters={"kind": "place"}) == []
+
+
+@pytest.mark.process
+def test_a_forked_child_is_told_to_open_it_after_the_fork(memory: tamias.MemoryReader) -> None:
+    assert memory.get_memory_set("ada", "notes").size == 2
+
+    def child(tell: Callable[[], None]) -> None:
+        with pytest.raises(tamias.StoreError, match="forked"):
+            memory.memory_set_names("ada")
+        with pytest.raises(tamias.StoreError, match="Fork first"):
+            tamias.open_memory(memory.path).memory_set_names("ada")
+        tell()
+
+    with forked(child) as forked_child:
+        assert forked_child.await_signals(1) == 1
+    assert memory.get_memory_set("ada", "notes").size == 2
 
 
 def test_what_cannot_be_asked(memory: tamias.MemoryReader) -> None:
