@@ -7,7 +7,9 @@ change has replaced it. That an item has expired is only seen by its record, whe
 
 from __future__ import annotations
 
+import struct
 from array import array
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -19,7 +21,7 @@ from .index.vector_chunk import BrokenChunkError
 from .records import ItemHead, StoredItem, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from .index.kept_rows import KeptMatrix
     from .index.matrix import VectorMatrix
@@ -36,6 +38,7 @@ __all__ = [
     "Part",
     "Segment",
     "StoredPart",
+    "damage_is_named",
     "filter_terms",
     "fits",
 ]
@@ -181,6 +184,20 @@ class Part(Protocol):
 
     def item(self, number: int) -> StoredItem | None:
         """An item, None if it is not there."""
+
+
+@contextmanager
+def damage_is_named(parts: Iterable[Part]) -> Iterator[None]:
+    """Have an error inside be a StoreCorruptError, if chunks of the parts are damaged.
+
+    Checksums are compared when a process reads a chunk first: it may be damaged by now.
+    """
+    try:
+        yield
+    except (LookupError, ValueError, struct.error):
+        for part in parts:
+            part.check_all()
+        raise
 
 
 class StoredPart:

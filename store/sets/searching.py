@@ -12,7 +12,6 @@ order is made longer. The two orders are joined by the ranks that items have in 
 from __future__ import annotations
 
 import math
-import struct
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
@@ -22,7 +21,7 @@ from .index.ranking import decay, fuse
 from .index.scan import Scan
 from .index.terms import terms_of
 from .index.vectors import cosines, numpy, stored_query
-from .parts import Candidates, filter_terms, fits
+from .parts import Candidates, damage_is_named, filter_terms, fits
 from .word_search import WordSearch
 
 if TYPE_CHECKING:
@@ -96,12 +95,8 @@ def search(parts: Sequence[Part], query: Query) -> list[Found]:
         return []
     if query.limit > _MOST:
         query = replace(query, limit=_MOST)
-    try:
+    with damage_is_named(parts):
         return _Search(parts, query).found()
-    except (LookupError, ValueError, struct.error):
-        for part in parts:
-            part.check_all()  # what was sound when it was read first may be damaged by now
-        raise
 
 
 class _Search:

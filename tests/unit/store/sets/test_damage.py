@@ -16,6 +16,7 @@ from tamias.store.sets.index.vectors import pack_vector
 from tamias.store.sets.parts import StoredPart
 from tamias.store.sets.records import SetSettings, StoredItem, id_digest, set_address
 from tamias.store.sets.searching import Query, search
+from tamias.store.sets.selecting import items_that_fit
 from tamias.store.sets.table import number_key
 from tamias.store.shard.batch import Batch
 from tamias.store.shard.shard import Shard
@@ -201,6 +202,26 @@ def test_what_is_damaged_after_it_was_read_first(
         damage(shard, kind, at)  # the high bytes of places, which no items have now
     with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann' is"):
         found(shard, DAMAGED)
+
+
+def test_what_is_damaged_later_is_found_by_filters_too(shard: Shard) -> None:
+    change = SetChange()
+    for number in range(4):
+        change.put(StoredItem(f"n{number}", "", {"kind": "tea"}, 1.0, 1.0, 1.0))
+    commit(shard, DAMAGED, change)
+    first = max(shard.read(lambda snapshot: snapshot.set(DAMAGED).bitmaps()))
+
+    def fitting() -> int:
+        def read(snapshot: Any) -> int:
+            return len(list(items_that_fit(snapshot.set(DAMAGED), {"kind": "tea"})))
+
+        return shard.read(read)
+
+    assert fitting() == 4
+    for at in range(-17, -6, 2):
+        damage(shard, b"T\0\0", at, first)  # the high bytes of six places
+    with pytest.raises(StoreCorruptError, match="The memory set 'notes' of the key 'ann' is"):
+        fitting()
 
 
 @pytest.mark.parametrize("value", [b"\1" * 9, number_key(2)])
