@@ -1,4 +1,8 @@
-"""Formats the command's output: consoles, numbers, durations, paths as a user types them."""
+"""Formats the command's output: consoles, numbers, durations, paths as a user types them.
+
+What is printed has keys, outputs and errors of others in it, and a terminal obeys some characters:
+they are shown as signs, so that no input can clear the screen or write what looks like a result.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,48 @@ import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
+from rich.segment import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import ConsoleOptions, RenderableType
 
 _WIDE = 400
 """Columns if there is no terminal: nothing is cut off."""
+_SIGNS: Final = {
+    **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"},
+    **dict.fromkeys(range(0x7F, 0xA0), 0xFFFD),
+}
+"""Signs for characters that control terminals, by their codes."""
+
+
+class _SafeConsole(Console):
+    """Shows signs for characters that control terminals, but for those of rich itself."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """As `Console.render`."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            if control or text.isprintable():
+                yield segment
+            else:
+                yield Segment(text.translate(_SIGNS), style)
 
 
 def error_console() -> Console:
     """Return the console for stderr: progress and messages. The terminal wraps long lines."""
-    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    return _SafeConsole(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def output_console() -> Console:
     """Return the console for stdout: the command's result."""
-    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    console = _SafeConsole(highlight=False, soft_wrap=True, emoji=False)
     if not console.is_terminal:
         console.width = _WIDE
     return console
