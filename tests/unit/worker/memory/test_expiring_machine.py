@@ -106,6 +106,8 @@ class ModelRun:
 
     def commit(self, now: int) -> Fields:
         fields = dict(self.fields)
+        if not self.ttl.milliseconds:  # what is written has no time
+            now = 0
         grain = max(1, self.ttl.milliseconds // 100)
         for path in self.written & fields.keys():
             fields[path] = Entry(fields[path].value, now)
@@ -367,7 +369,10 @@ class ExpiringMachine(RuleBasedStateMachine):
         stored = dict(self.shard.scan(self.lane.prefix))
         self.committed = {path: e for path, e in self.committed.items() if path in stored}
         if before.milliseconds == 0 and ttl.milliseconds:
-            self.committed = {p: Entry(e.value, self.now) for p, e in self.committed.items()}
+            # Lives begin now, or with a use on record, if the clock has been set back since then.
+            self.committed = {
+                p: Entry(e.value, max(e.time, self.now)) for p, e in self.committed.items()
+            }
         self.flushed = dict(self.committed)
 
     @invariant()
