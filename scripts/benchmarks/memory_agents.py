@@ -25,8 +25,8 @@ class Notes(Agent):
     """Adds texts to a set, or searches it, and says when and how long.
 
     {"add": [texts], "first": number of the first}, or {"search": [texts], "mode": ...}; with
-    "shared" the set is that of all keys. {"search": [texts], "scan": file} searches a matrix, as
-    somebody would who keeps one in each worker.
+    "shared" the set is that of all keys. {"search": [texts], "scan": file} multiplies the matrix in
+    a file of numpy, which the action has loaded, in place of searching a set.
     """
 
     @embedding_model_connection

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...agent.errors import MemorySetError
+from ..sets.searching import MOST
 
-__all__ = ["MOST", "check_filters", "check_limit", "plain_json", "plain_metadata"]
+__all__ = ["check_filters", "check_limit", "plain_json", "plain_metadata"]
 
-MOST: Final = 1 << 40
-"""Items; as many as all there are."""
 _FILTERS: Final = 'Give {"name": value, ...}: all of them must be equal.'
 
 

@@ -14,8 +14,8 @@ from .. import clock
 from ..encoding.keys import decode_key
 from ..sets.index.vectors import pack_vector
 from ..sets.parts import fits
-from ..sets.searching import Query
-from .asked import MOST, check_filters
+from ..sets.searching import MOST, Query
+from .asked import check_filters
 from .items import to_item, vector_of
 from .opened_set import opened_set
 
@@ -136,7 +136,7 @@ class MemorySetReader:
         """
         if not isinstance(query, str):
             raise MemorySetError(f"A search was given a {type(query).__name__}, not a text.")
-        filters, limit = check_filters(filters), min(limit, MOST)
+        filters = check_filters(filters)
         if vector is None and embed is not None and query.strip() and self._has_vectors():
             vector = embed(query)  # outside of the snapshot: it may take long
         with self._opened() as opened:

@@ -35,7 +35,7 @@ class ChunkSource(Protocol):
     def bitmaps(self) -> Mapping[int, bytes]:
         """By the first number of each chunk, ascending: which of its items live; sound ones."""
 
-    def mark_of_vectors(self, first: int) -> Mark:
+    def mark_of_chunk(self, first: int) -> Mark:
         """What tells a chunk from others in its place; the first is empty without vectors."""
 
     def all_of_chunk(self, first: int) -> MatrixChunk:
@@ -75,7 +75,7 @@ class Matrices:
 
     def _now(self, stored: ChunkSource, name: Hashable) -> KeptMatrix | None:
         bitmaps = stored.bitmaps()
-        chunks = tuple((first, stored.mark_of_vectors(first)) for first in bitmaps)
+        chunks = tuple((first, stored.mark_of_chunk(first)) for first in bitmaps)
         last = self.kept.last(name)
         if last is not None and last.chunks == chunks:
             if last.bitmaps == bitmaps:

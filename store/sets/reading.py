@@ -296,7 +296,7 @@ class StoredSet:
             return None
         return _MATRICES.of(self, (self._source, self._records.address), state)
 
-    def mark_of_vectors(self, first: int) -> tuple[bytes, bytes]:
+    def mark_of_chunk(self, first: int) -> tuple[bytes, bytes]:
         """What tells a chunk from others in its place: the heads of its vectors and of its lists.
 
         The first one is empty if it has no vectors. The other one has the sum of the numbers of

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .parts import Loose, Part
     from .records import ItemHead, StoredItem
 
-__all__ = ["Found", "Query", "search"]
+__all__ = ["MOST", "Found", "Query", "search"]
 
 _LEAST: Final = 50
 """So many are in an order at least, and `_TIMES` as many as are wanted."""
@@ -38,8 +38,8 @@ _TIMES: Final = 4
 _GROWTH: Final = 4
 _SPARE: Final = 6
 """So many more than are wanted are in an order of vectors alone: some may have expired."""
-_MOST: Final = 1 << 40
-"""As many as all there are."""
+MOST: Final = 1 << 40
+"""Items; as many as all there are."""
 _SCANNED: Final = 200
 """So many of the best by i8 may be compared exactly, at least, and twice as many as are wanted."""
 _STRANGE: Final = 0.05
@@ -93,8 +93,8 @@ def search(parts: Sequence[Part], query: Query) -> list[Found]:
     """
     if query.limit < 1:
         return []
-    if query.limit > _MOST:
-        query = replace(query, limit=_MOST)
+    if query.limit > MOST:
+        query = replace(query, limit=MOST)
     with damage_is_named(parts):
         return _Search(parts, query).found()
 
