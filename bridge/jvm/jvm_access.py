@@ -58,7 +58,7 @@ class GivenJvm:
                 f"{PORT} is {port!r}, and {TOKEN} is {'set' if token else 'not set'}.",
                 hint="Set both, to the port and the token of a py4j gateway, or neither.",
             )
-        return cls(Address(os.environ.get(HOST, "127.0.0.1"), int(port), token, life="given"))
+        return cls(Address(os.environ.get(HOST, "127.0.0.1"), int(port), token))
 
     def address(self) -> Address:
         """Its address."""

@@ -1,13 +1,18 @@
 """Calls of our Java entry point over py4j: text in, text out.
 
 py4j's own client hides why a call has failed, and may send it again by itself. So this one uses
-only py4j's connections, which authenticate themselves, and its protocol. A connection serves one
-call at a time, so there are as many as concurrent calls. One that has failed is not used again.
+only py4j's connections and its protocol. A connection serves one call at a time, so there are as
+many as concurrent calls. One that has failed is not used again.
+
+When a JVM has died, any process may bind its port. A JVM of ours (`Address.life`) accepts its
+token, so whoever refuses it is another process; and one of another user does not even get it. Of
+other JVMs, neither is known: they may belong to another user, and the token may be wrong.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -15,6 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...agent.errors import BridgeError, MissingExtraError
+from .port_owner import listening_users
 
 if TYPE_CHECKING:
     from py4j.java_gateway import GatewayConnection
@@ -31,7 +37,7 @@ class Address(NamedTuple):
     target: str = "t"
     """py4j's name of the object; ``t`` is the entry point of the gateway."""
     life: str = ""
-    """Identifies one run of the JVM; begins with its process id."""
+    """Identifies one run of a JVM of ours, and begins with its process id; empty for others."""
 
 
 class JvmUnreachableError(Exception):
@@ -113,35 +119,53 @@ class Py4jClient:
 
     def _connection(self) -> GatewayConnection:
         from py4j.java_gateway import GatewayConnection, GatewayParameters  # noqa: PLC0415
-        from py4j.protocol import Py4JAuthenticationError, Py4JNetworkError  # noqa: PLC0415
 
         with self._lock:
             if self._idle:
                 return self._idle.pop()
         address = self._address
+        protocol, network_error = _py4j()
+        # Without the token, which py4j would send before the listener has been looked at.
         connection = GatewayConnection(
-            GatewayParameters(
-                address=address.host,
-                port=address.port,
-                auth_token=address.token,
-                read_timeout=CONNECT_SECONDS,
-            )
+            GatewayParameters(address=address.host, port=address.port, read_timeout=CONNECT_SECONDS)
         )
         try:
             connection.start()
-        except Py4JAuthenticationError:
-            _close(connection)
-            raise _refused(address) from None
-        except Py4JNetworkError as error:
+            _check_listener(address)
+            answer = connection.send_command(f"{protocol.AUTH_COMMAND_NAME}\n{address.token}\n")
+        except network_error as error:
             _close(connection)
             # A gateway that refuses the token closes the connection, which may overtake its answer.
             if _is_closed(error) and _listens(address):
                 raise _refused(address) from None
             raise JvmUnreachableError(error.cause or error, late=False) from None
+        except BaseException:
+            _close(connection)
+            raise
+        if protocol.is_error(answer)[0]:
+            _close(connection)
+            raise _refused(address)
         return connection
 
 
-def _refused(address: Address) -> BridgeError:
+def _check_listener(address: Address) -> None:
+    """Check that no other user listens at the port of a JVM of ours.
+
+    Raises:
+        JvmUnreachableError: another user does.
+    """
+    if not address.life:
+        return
+    others = (listening_users(address.host, address.port) or frozenset()) - {0, os.geteuid()}
+    if others:
+        taken = f"user {min(others)} has taken port {address.port}"
+        raise JvmUnreachableError(ConnectionRefusedError(taken), late=False)
+
+
+def _refused(address: Address) -> JvmUnreachableError | BridgeError:
+    if address.life:
+        taken = f"another process has taken port {address.port}"
+        return JvmUnreachableError(ConnectionRefusedError(taken), late=False)
     return BridgeError(
         f"The JVM at port {address.port} does not accept the token.",
         hint="TAMIAS_JVM_TOKEN has to be the token that the gateway was started with.",

@@ -48,8 +48,9 @@ def test_reviews_are_judged_and_shipping_is_told(fake: FakeProviders) -> None:
     verdicts = [output for each in run.outputs for output in each.values()]
     assert [verdict.score for verdict in verdicts] == [5, 2, 2]
     assert verdicts[1].reasons == ["it was broken"]
-    told = [ask.results for ask in fake.asked if ask.results]
-    assert told == [["noted for vase: it was broken"], ["noted for chair: it was late"]]
+    # Two keys, which may be with two workers: either may ask first.
+    told = sorted(ask.results for ask in fake.asked if ask.results)
+    assert told == [["noted for chair: it was late"], ["noted for vase: it was broken"]]
 
 
 def test_answers_are_from_the_pages_that_were_found(fake: FakeProviders) -> None:

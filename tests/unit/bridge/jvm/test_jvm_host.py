@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -39,7 +37,6 @@ from tamias import (
 from tamias.bridge.jvm.jars import flink_jar
 from tamias.bridge.jvm.jvm_access import GivenJvm
 from tamias.bridge.jvm.process import JvmProcess
-from tamias.bridge.jvm.py4j_client import Address, JvmUnreachableError, Py4jClient
 from tamias.bridge.jvm.settings import JvmSettings, api_jar, jvm_command, user_classpath
 from tamias.worker.durable.call_log import durable_section
 from tamias.worker.process.worker import POOL_VARIABLE
@@ -303,29 +300,3 @@ def test_a_gateway_goes_with_its_last_pool(given: tuple[JvmProcess, Any]) -> Non
         gateway.close()
         with pytest.raises(JvmError, match="nothing answers at port"):
             connection.chat(said("x"))
-
-
-def test_a_gateway_that_closes_before_it_answers_has_refused_the_token() -> None:
-    """The end of a connection may overtake what was sent before it."""
-
-    def refuse(listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            linger = struct.pack("ii", 1, 0)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)  # a reset
-            connection.close()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        thread = threading.Thread(target=refuse, args=(listener,), daemon=True)
-        thread.start()
-        client = Py4jClient(Address("127.0.0.1", port, "wrong"))
-        with pytest.raises(BridgeError, match="does not accept the token"):
-            client.call("open", timeout=5)
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
-    with pytest.raises(JvmUnreachableError):
-        client.call("open", timeout=5)
