@@ -4,6 +4,8 @@ One ROUTER, N forked DEALERs, batches in one pickle, an LMDB environment per wor
 batch with the new counters and the batch's outputs. It has no API, supervision, recovery or flow
 control beyond a fixed number of batches under way, so the distance to it is what those cost.
 
+`minimal_agents.py` has another worker for it, which runs the benchmarks' agent.
+
     python minimal_pool.py [--events N] [--keys N] [--workers N] [--batch N] [--round-trips N]
 
 Prints one JSON object: events per second, and the median and 99th percentile of single-event round
@@ -20,7 +22,9 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import lmdb
@@ -30,8 +34,8 @@ UNDER_WAY = 4
 """Batches a worker may have."""
 
 
-def work(address: str, home: Path, number: int) -> None:
-    """A worker's whole life."""
+def joined(address: str, home: Path, number: int) -> tuple[Any, Any, Any, Any]:
+    """A worker's connection to the parent, its environment, and two tables in there."""
     socket = zmq.Context().socket(zmq.DEALER)
     socket.setsockopt(zmq.ROUTING_ID, number.to_bytes(2, "big"))
     socket.connect(address)
@@ -40,6 +44,12 @@ def work(address: str, home: Path, number: int) -> None:
     )
     counters, outbox = environment.open_db(b"counters"), environment.open_db(b"outbox")
     socket.send(b"")
+    return socket, environment, counters, outbox
+
+
+def work(address: str, home: Path, number: int) -> None:
+    """A worker's whole life."""
+    socket, environment, counters, outbox = joined(address, home, number)
     sequence = 0
     while request := socket.recv():
         fresh: dict[bytes, int] = {}
@@ -62,10 +72,13 @@ def work(address: str, home: Path, number: int) -> None:
     os._exit(0)
 
 
+Work = Callable[[str, Path, int], None]
+
+
 class MinimalPool:
     """The parent's side."""
 
-    def __init__(self, workers: int, batch: int) -> None:
+    def __init__(self, workers: int, batch: int, work: Work = work) -> None:
         """Fork the workers and wait until all have spoken."""
         self._home = Path(tempfile.mkdtemp(prefix="minimal-pool-"))
         address = f"ipc://{self._home}/socket"
@@ -123,9 +136,9 @@ class MinimalPool:
         shutil.rmtree(self._home)
 
 
-def throughput(events: int, keys: int, workers: int, batch: int) -> float:
+def throughput(events: int, keys: int, workers: int, batch: int, work: Work = work) -> float:
     """Events per second from the first submission to the last answer."""
-    pool = MinimalPool(workers, batch)
+    pool = MinimalPool(workers, batch, work)
     names = [f"key-{number}".encode() for number in range(keys)]
     began = time.perf_counter()
     for offset in range(events):
@@ -138,9 +151,9 @@ def throughput(events: int, keys: int, workers: int, batch: int) -> float:
     return events / seconds
 
 
-def round_trips(count: int, keys: int, workers: int) -> list[float]:
+def round_trips(count: int, keys: int, workers: int, work: Work = work) -> list[float]:
     """Microseconds from the submission of a single event to its answer, sorted."""
-    pool = MinimalPool(workers, batch=1)
+    pool = MinimalPool(workers, 1, work)
     names = [f"key-{number}".encode() for number in range(keys)]
     trips = []
     for offset in range(count):

@@ -40,18 +40,35 @@ def about() -> dict[str, Any]:
     }
 
 
-def pool_rate(*, events: int, keys: int, workers: int, batch: int = 256) -> dict[str, float]:
-    """Events per second of the minimal pool."""
+def pool_rate(
+    *, events: int, keys: int, workers: int, batch: int = 256, agent: bool = False
+) -> dict[str, float]:
+    """Events per second of the minimal pool, or of the one that runs the agent."""
     import minimal_pool  # noqa: PLC0415
 
-    return {"rate": minimal_pool.throughput(events, keys, workers, batch)}
+    return {"rate": minimal_pool.throughput(events, keys, workers, batch, _work(agent=agent))}
 
 
-def pool_round_trip(*, count: int, keys: int, workers: int) -> dict[str, float]:
-    """Microseconds of a single event in the minimal pool."""
+def pool_round_trip(
+    *, count: int, keys: int, workers: int, agent: bool = False
+) -> dict[str, float]:
+    """Microseconds of a single event in the minimal pool, or in the one that runs the agent."""
     import minimal_pool  # noqa: PLC0415
 
-    return _trips(minimal_pool.round_trips(count, keys, workers))
+    return _trips(minimal_pool.round_trips(count, keys, workers, _work(agent=agent)))
+
+
+def _work(*, agent: bool) -> Callable[[str, Path, int], None]:
+    module = importlib.import_module("minimal_agents" if agent else "minimal_pool")
+    work: Callable[[str, Path, int], None] = module.work
+    return work
+
+
+def store(*, keys: int) -> dict[str, float]:
+    """CPU microseconds to read and write a field of a key, in LMDB alone."""
+    import minimal_store  # noqa: PLC0415
+
+    return {"cpu_us": minimal_store.cost(keys)}
 
 
 def rate(kind: str, *, events: int, few: int = 2000, **more: Any) -> dict[str, float]:
@@ -140,6 +157,7 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
     "about": about,
     "pool-rate": pool_rate,
     "pool-round-trip": pool_round_trip,
+    "store": store,
     "rate": rate,
     "round-trip": round_trip,
     "engine": engine,

@@ -79,6 +79,9 @@ def _engine(agent: str, events: int = 20_000, **more: Any) -> Probe:
 _POOL = Probe("pool-rate", {"events": 400_000, "keys": KEYS, "workers": WORKERS}, ("events",))
 _TRIP = {"count": 3000, "keys": KEYS, "workers": WORKERS}
 _POOL_TRIP = Probe("pool-round-trip", _TRIP, ("count",))
+_AGENTS = Probe("pool-rate", {**_POOL.arguments, "agent": True}, ("events",))
+_AGENTS_TRIP = Probe("pool-round-trip", {**_TRIP, "agent": True}, ("count",))
+_WITH_AGENT = "minimal pool with the agent"
 _ROUND_TRIP = Probe("round-trip", _TRIP, ("count",))
 _LIST, _FILE = _rate("list_to_list", keys=KEYS), _rate("file_to_file", keys=KEYS)
 _FLIGHTS = _rate("flights", 60_000)
@@ -262,7 +265,46 @@ def _observing_rows() -> list[Row]:
     ]
 
 
-ROWS = [*_pool_rows(), *_key_rows(), *_step_rows(), *_life_rows(), *_observing_rows()]
+def _floor_rows() -> list[Row]:
+    """What no version of tamias can do better: the API, and the store, by themselves."""
+    agents: dict[str, Any] = {"beside": _AGENTS, "beside_figure": "rate"}
+    agents |= {"beside_name": _WITH_AGENT}
+    title = f"{_WITH_AGENT}, round trip of one event"
+    million, few = (Probe("store", {"keys": keys}) for keys in (1_000_000, KEYS))
+    return [
+        Row(
+            *("agents", "floor", _WITH_AGENT, "events/s", _AGENTS, "rate"),
+            beside=_POOL,
+            beside_figure="rate",
+            beside_name="minimal pool",
+        ),
+        Row("agents-list", "floor", "tamias, list to list", "events/s", _LIST, "rate", **agents),
+        Row("agents-file", "floor", "tamias, file to file", "events/s", _FILE, "rate", **agents),
+        Row(
+            *("agents-trip", "floor", title, "us", _AGENTS_TRIP, "p50"),
+            beside=_POOL_TRIP,
+            beside_figure="p50",
+            beside_name="minimal pool",
+        ),
+        Row(
+            *("store", "floor", "LMDB alone, a field of 1,000,000 keys", "us of CPU"),
+            *(million, "cpu_us"),
+            beside=few,
+            beside_figure="cpu_us",
+            beside_name="of 1,000 keys",
+            rounds=1,
+        ),
+    ]
+
+
+ROWS = [
+    *_pool_rows(),
+    *_floor_rows(),
+    *_key_rows(),
+    *_step_rows(),
+    *_life_rows(),
+    *_observing_rows(),
+]
 
 
 def chosen(names: list[str]) -> list[Row]:
