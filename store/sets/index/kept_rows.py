@@ -7,9 +7,11 @@ hundred thousand rows of a chunk. To copy the chunks of a small set makes its se
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -46,6 +48,7 @@ class Kept(Generic[_T]):
         self._kept: OrderedDict[Hashable, tuple[Hashable, _T]] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
+        _all.add(self)
 
     def get(self, name: Hashable, version: Hashable) -> _T | None:
         """The value of a name, None if it is not kept in this version."""
@@ -72,6 +75,22 @@ class Kept(Generic[_T]):
         with self._lock:
             self._kept.clear()
             self._bytes = 0
+
+    def begin_anew(self) -> None:
+        """Keep nothing, in a child that was forked while another thread was in the middle of it."""
+        self._lock = Lock()
+        self.clear()
+
+
+_all: Final[WeakSet[Kept[Any]]] = WeakSet()
+
+
+def _forked() -> None:
+    for kept in list(_all):
+        kept.begin_anew()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class KeptRows(Kept[Rows]):

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.processes import forked
 from tamias.store.sets.index.kept_rows import KeptMatrices, KeptRows, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_rows_are_those_of_their_version() -> None:
@@ -48,3 +56,21 @@ def test_of_more_sets_than_there_is_room_for_none_is_copied() -> None:
         assert not kept.is_worth("a", 1, 100)
         assert not kept.is_worth("b", 1, 100)
     assert kept.is_worth("a", 1, 100)
+
+
+@pytest.mark.process
+def test_a_forked_child_does_not_wait_for_a_thread_that_it_has_not() -> None:
+    kept = KeptRows(1000)
+    kept.put("a", 1, Rows([1], b"ab"))
+    searching = kept._lock  # as a thread of the parent has it at this moment
+    with searching:
+
+        def child(tell: Callable[[], None]) -> None:
+            assert kept.get("a", 1) is None
+            kept.put("b", 1, Rows([1], b"ab"))
+            assert kept.get("b", 1)
+            tell()
+
+        with forked(child) as forked_child:
+            assert forked_child.await_signals(1) == 1
+    assert kept.get("a", 1)
