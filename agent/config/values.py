@@ -18,6 +18,9 @@ from typing import Any
 
 __all__ = [
     "AUTO",
+    "LONGEST_DURATION",
+    "any_duration",
+    "as_float",
     "converter",
     "parse_cpus",
     "parse_duration",
@@ -46,6 +49,8 @@ _SIZE_EXPONENT = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|min|s|m|h|d)\s*", re.IGNORECASE)
 _CPUS = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*")
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+LONGEST_DURATION = 100 * 365 * 86_400.0
+"""Seconds: what is longer than a century is a mistake in a unit, and no clock waits for it."""
 _LONGEST_MILLISECONDS = 1 << 45
 """A thousand years."""
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -70,9 +75,12 @@ def to_int(value: object) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+(?:_\d+)*\s*", value):
-        return int(value)
     msg = "a whole number"
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+(?:_\d+)*\s*", value):
+        try:
+            return int(value)
+        except ValueError:  # Python reads no number of thousands of digits
+            raise ValueError(msg) from None
     raise ValueError(msg)
 
 
@@ -80,7 +88,7 @@ def to_float(value: object) -> float:
     """A number, also infinite, but never NaN."""
     number = math.nan
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value)
+        number = as_float(value)
     elif isinstance(value, str):
         try:
             number = float(value)
@@ -90,6 +98,14 @@ def to_float(value: object) -> float:
         msg = "a number"
         raise ValueError(msg)
     return number
+
+
+def as_float(number: float) -> float:
+    """A number as a float: infinite, as its text would be read, if it is too large for one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def to_str(value: object) -> str:
@@ -143,18 +159,27 @@ def parse_size_or_auto(value: object) -> int | str:
 
 
 def parse_duration(value: object) -> float:
-    """Seconds: 30, "30", "30s", "250ms", "5min", "1h 30m", "2d". Never negative."""
-    msg = "a duration in seconds, or with a unit, such as 30, 250ms, 5min or 1h30m"
+    """Seconds: 30, "30", "30s", "250ms", "5min", "1h 30m", "2d"; from 0 to a century."""
+    seconds = any_duration(value)
+    if seconds > LONGEST_DURATION:
+        msg = "a duration of at most a hundred years; a number alone is seconds"
+        raise ValueError(msg)
+    return seconds
+
+
+def any_duration(value: object) -> float:
+    """Seconds, as `parse_duration`, however many: what others have said, which may be anything."""
     if isinstance(value, str):
         text = value.strip()
         parts = _DURATION.findall(text)
         if parts and not _DURATION.sub("", text):
-            return math.fsum(float(number) * _SECONDS[unit.lower()] for number, unit in parts)
+            return sum(float(number) * _SECONDS[unit.lower()] for number, unit in parts)
     try:
         seconds = to_float(value)
     except ValueError:
-        raise ValueError(msg) from None
+        seconds = -1.0
     if not 0 <= seconds < math.inf:
+        msg = "a duration in seconds, or with a unit, such as 30, 250ms, 5min or 1h30m"
         raise ValueError(msg)
     return seconds
 
@@ -169,8 +194,8 @@ def parse_milliseconds(value: object) -> int:
     if not isinstance(value, str) or not _DURATION.search(value):
         raise ValueError(msg)
     try:
-        return _bounded(math.ceil(parse_duration(value) * 1000), msg)
-    except ValueError:
+        return _bounded(math.ceil(any_duration(value) * 1000), msg)
+    except (ValueError, OverflowError):
         raise ValueError(msg) from None
 
 

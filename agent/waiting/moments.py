@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from math import isfinite
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from ..config.values import LONGEST_DURATION, as_float
 from ..errors import RunError, TimerError
 
 __all__ = ["Duration", "Moment", "datetime_of", "moment_of", "seconds_of"]
@@ -14,9 +15,6 @@ Duration: TypeAlias = "float | timedelta"
 """Seconds, or a `timedelta`."""
 Moment: TypeAlias = "datetime | float"
 """A `datetime` (without a zone: local time), or seconds since the epoch."""
-
-_LONGEST: Final = 100 * 365 * 86_400.0
-"""Seconds; what waits longer than a century is a mistake in a unit."""
 
 
 def seconds_of(duration: Duration, what: str, *, error: type[RunError] = TimerError) -> float:
@@ -32,14 +30,17 @@ def seconds_of(duration: Duration, what: str, *, error: type[RunError] = TimerEr
             f"{what} is {duration!r}, of type {type(duration).__name__}, not a duration.",
             hint="Give seconds as a number, or a datetime.timedelta.",
         )
-    if not isfinite(seconds) or seconds < 0:
+    found = as_float(seconds)
+    if not isfinite(found):
+        raise error(f"{what} is {found}: a duration is 0 or more, and at most a hundred years.")
+    if found < 0:
         raise error(f"{what} is {duration!r}: a duration is 0 or more.")
-    if seconds > _LONGEST:
+    if found > LONGEST_DURATION:
         raise error(
             f"{what} is {duration!r}, which is longer than a hundred years.",
             hint="Durations are in seconds.",
         )
-    return float(seconds)
+    return found
 
 
 def moment_of(moment: Moment, what: str) -> float:
@@ -59,10 +60,11 @@ def moment_of(moment: Moment, what: str) -> float:
             hint="Give a datetime, or seconds since the epoch.",
         )
     else:
-        seconds = float(moment)
-    if not 0 <= seconds < 2 * _LONGEST:
+        seconds = as_float(moment)
+    if not 0 <= seconds < 2 * LONGEST_DURATION:
+        shown = moment if isinstance(moment, datetime) or isfinite(seconds) else seconds
         raise TimerError(
-            f"{what} is {moment!r}, which is out of range.",
+            f"{what} is {shown!r}, which is out of range.",
             hint="A moment is a datetime, or seconds since 1970; a duration goes into after=.",
         )
     return seconds

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from math import isfinite
 from typing import Final
 
-from ..config.values import parse_duration, to_float, to_int
+from ..config.values import as_float, parse_duration, to_float, to_int
 from ..errors import ConfigError
 from ..failures.error_text import is_of
 from ..naming.public import public
@@ -178,4 +178,6 @@ def _kinds(name: str, value: object) -> ErrorKinds:
 
 
 def _bad(name: str, value: object, wanted: str) -> ConfigError:
-    return ConfigError(f"{name!r} of a retry policy is {value!r}, wanted: {wanted}.")
+    is_huge = type(value) is int and not isfinite(as_float(value))
+    shown = "a huge number" if is_huge else repr(value)  # Python refuses to write such an integer
+    return ConfigError(f"{name!r} of a retry policy is {shown}, wanted: {wanted}.")

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..config.values import parse_duration
+from ..config.values import any_duration, as_float
 from ..errors import (
     JavaCallError,
     JavaTimeoutError,
@@ -180,16 +180,23 @@ def said_wait(error: BaseException, now: float) -> float | None:
     for each in exceptions_in(error):
         said = _said(each)
         if said is not None:
-            return max(0.0, said - now) if said > _LONGEST_WAIT else said
+            return max(0.0, said.seconds - now) if said.is_moment else said.seconds
     return None
 
 
 _LONGEST_WAIT: Final = 1e9
-"""Seconds; what is larger is a moment, in seconds since the epoch."""
+"""Seconds; a number that is larger is a moment, in seconds since the epoch."""
 
 
-def _said(error: BaseException) -> float | None:
-    """Seconds to wait, or the moment to wait for; None for nothing."""
+class _Said(NamedTuple):
+    """For how long to wait, or (`is_moment`) until when, in seconds since the epoch."""
+
+    seconds: float
+    is_moment: bool
+
+
+def _said(error: BaseException) -> _Said | None:
+    """What an exception says about a wait; None for nothing."""
     said = _seconds(_attribute(error, "retry_after"))
     if said is not None:
         return said
@@ -197,40 +204,48 @@ def _said(error: BaseException) -> float | None:
         headers = _attribute(owner, "headers")
         milliseconds = _seconds(_header(headers, "retry-after-ms"))
         if milliseconds is not None:
-            return milliseconds / 1000
+            return _Said(milliseconds.seconds / 1000, is_moment=False)
         said = _seconds(_header(headers, "retry-after"))
         if said is not None:
             return said
     return None
 
 
-def _seconds(value: object) -> float | None:
+def _seconds(value: object) -> _Said | None:
     if isinstance(value, timedelta):
-        value = value.total_seconds()
-    elif isinstance(value, datetime):
-        value = value.timestamp()
-    elif isinstance(value, str):
-        return _seconds_of_text(value.strip())
+        return _Said(max(0.0, value.total_seconds()), is_moment=False)
+    if isinstance(value, datetime):
+        return _moment(lambda: value)
+    if isinstance(value, str):
+        return _of_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return max(0.0, float(value)) if isfinite(value) else None
+    return _of_number(as_float(value))
 
 
-def _seconds_of_text(text: str) -> float | None:
-    readers: tuple[Callable[[str], float], ...] = (parse_duration, _http_date)
-    for read in readers:
-        try:
-            return read(text)
-        except (ValueError, TypeError, OverflowError):
-            continue
-    return None
+def _of_text(text: str) -> _Said | None:
+    try:
+        return _of_number(any_duration(text))
+    except ValueError:
+        return _moment(lambda: _http_date(text))
 
 
-def _http_date(text: str) -> float:
+def _of_number(seconds: float) -> _Said | None:
+    if not isfinite(seconds):
+        return None
+    return _Said(max(0.0, seconds), is_moment=seconds > _LONGEST_WAIT)
+
+
+def _moment(read: Callable[[], datetime]) -> _Said | None:
+    try:
+        return _Said(read().timestamp(), is_moment=True)
+    except (ValueError, TypeError, OverflowError, OSError):  # no date, or one that no clock shows
+        return None
+
+
+def _http_date(text: str) -> datetime:
     moment = parsedate_to_datetime(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.timestamp()
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
 
 
 def _attribute(owner: object, name: str) -> object:

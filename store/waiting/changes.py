@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..crashpoints import reach
 from ..encoding.keys import key_prefix
 from ..records.offsets import RunKind
-from .records import OwnedHeader, QuestionRecord, due_key, with_ticket
+from .records import OwnedHeader, QuestionRecord, due_key, id_bytes, with_ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,4 +267,4 @@ class _Tables:
 
 
 def _timer_key(key: bytes, timer_id: str) -> bytes:
-    return key_prefix(key) + timer_id.encode("utf-8", "surrogatepass")
+    return key_prefix(key) + id_bytes(timer_id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..encoding.keys import key_prefix
 from .changes import COUNTERS, number_key
-from .records import OwnedHeader, OwnedRun, QuestionRecord, due_key
+from .records import OwnedHeader, OwnedRun, QuestionRecord, due_key, id_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -199,7 +199,7 @@ class WaitingView:
 
     def timer(self, key: bytes, timer_id: str) -> int | None:
         """The number of a key's timer of that id, None if there is none."""
-        stored = key_prefix(key) + timer_id.encode("utf-8", "surrogatepass")
+        stored = key_prefix(key) + id_bytes(timer_id)
         data = self._get(self._databases.timers, stored)
         return None if data is None else int.from_bytes(data, "big")
 

@@ -29,6 +29,7 @@ __all__ = [
     "OwnedRun",
     "QuestionRecord",
     "due_key",
+    "id_bytes",
     "microseconds",
     "run_of_letter",
 ]
@@ -47,6 +48,11 @@ def microseconds(moment: float) -> int:
 def due_key(due: int, number: int) -> bytes:
     """The key of a run in the table `due`."""
     return _DUE.pack(due, number)
+
+
+def id_bytes(timer_id: str) -> bytes:
+    """A timer's id, which may be any text, as the tables have it."""
+    return timer_id.encode("utf-8", "surrogatepass")
 
 
 class AttemptError(NamedTuple):

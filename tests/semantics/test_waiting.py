@@ -126,3 +126,32 @@ def test_an_action_that_fails_after_a_wait() -> None:
     agent = Agent().add_action("act", [InputEvent], act)
     with pytest.raises(AgentFailedError, match="failed on input 0"):
         run_agent(agent, [("a", "x"), ("a", "y")])
+
+
+class Tick(Event):
+    """Comes every minute."""
+
+    timer: str
+
+
+class Ticking(Agent):
+    """Has a timer whose id is the input."""
+
+    @action(InputEvent)
+    @staticmethod
+    def set(event: InputEvent, ctx: RunnerContext) -> None:
+        ctx.schedule(every=60, event=Tick(timer=event.input), id=event.input)
+
+    @action(Tick)
+    @staticmethod
+    def tick(event: Tick, ctx: RunnerContext) -> None:
+        count = ctx.short_term_memory.get("count", 0) + 1
+        ctx.short_term_memory.set("count", count)
+        ctx.send_event(OutputEvent(output=count))
+        if count == 3:
+            assert ctx.cancel(event.timer)
+
+
+@pytest.mark.parametrize("timer_id", ["\ud800", "a\0\x1b[2J", " "])
+def test_the_id_of_a_timer_that_comes_again_may_be_any_text(timer_id: str) -> None:
+    assert run_agent(Ticking, [("ada", timer_id)]).outputs_of("ada") == [1, 2, 3]

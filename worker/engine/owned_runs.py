@@ -243,9 +243,9 @@ class OwnedRuns:
     def timer(self, run: Run, timer_id: str) -> int | None:
         """The number of a timer of the run's key that is set and has not arrived; None for none."""
         lane = run.lane
-        for change in reversed(run.timers or ()):
-            if change.id == timer_id:
-                return None if change.record is None else change.number
+        change = None if run.timers is None else run.timers.last_of(timer_id)
+        if change is not None:
+            return None if change.record is None else change.number
         self._drop_overlay(lane)
         if lane.timers is not None and timer_id in lane.timers:
             found = lane.timers[timer_id]

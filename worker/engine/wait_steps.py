@@ -21,13 +21,13 @@ from ...agent.waiting.moments import seconds_of
 from ...store import clock
 from ...store.encoding.values import dumps_checked
 from ...store.records.offsets import RunKind, derived_number, owned_number
-from ...store.waiting.records import NEVER, OwnedRun, QuestionRecord, microseconds
+from ...store.waiting.records import NEVER, OwnedRun, QuestionRecord
 from ...store.waiting.tokens import make_token
 from ..durable.fingerprint import DIGEST_BYTES, CallIdentity
 from ..runs.traced import trace_of
 from ..tasks.tracking import next_place
 from ..waiting.questions import question_of, value_of
-from ..waiting.timers import TimerChange, check_id, check_new_id, generated_id
+from ..waiting.timers import TimerChange, TimerChanges, check_id, check_new_id, generated_id
 from .durable_call import is_own
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from ..runs.run import Run
     from .services import Services
 
-_NEXT_MOMENT = 1e-6
-"""Seconds: as exactly as the store knows moments."""
 _SHORTEST_PERIOD = 0.001
 """Seconds; a timer that comes again without a pause would never let its key do anything else."""
 
@@ -264,9 +262,9 @@ def set_timer(  # noqa: PLR0917 (the parts of a timer)
     except UnserializableError as error:
         raise UnserializableError(f"an event for ctx.schedule cannot be stored: {error}") from error
     if run.timers is None:
-        run.timers = []
+        run.timers = TimerChanges()
     key = run.lane.key_bytes
-    due = _free_moment(run, due)
+    due = run.timers.free_moment(due)
     number = derived_number(RunKind.TIMER, key, run.offset, run.step, len(run.timers))
     name = generated_id(number) if timer_id is None else timer_id
     timer = OwnedRun(
@@ -280,16 +278,6 @@ def set_timer(  # noqa: PLR0917 (the parts of a timer)
     )
     run.timers.append(TimerChange(number, name, timer.encode()))
     return name
-
-
-def _free_moment(run: Run, due: float) -> float:
-    """The moment for a new timer: timers of one moment come in the order in which they were set."""
-    if run.moments is None:
-        run.moments = {change.due for change in run.timers or ()}
-    while microseconds(due) in run.moments:
-        due += _NEXT_MOMENT
-    run.moments.add(microseconds(due))
-    return due
 
 
 def cancel_timer(engine: Services, run: Run, timer_id: str) -> bool:
@@ -306,6 +294,6 @@ def cancel_timer(engine: Services, run: Run, timer_id: str) -> bool:
     if number is None:
         return False
     if run.timers is None:
-        run.timers = []
+        run.timers = TimerChanges()
     run.timers.append(TimerChange(number, timer_id, None))
     return True

@@ -23,6 +23,7 @@ from ...store.records.journal import ACTION, CALL, MOMENT, JournalEntry
 from ...store.records.offsets import RunKind, offset_of, owned_number
 from ..durable.call_log import CallLog, CallRecord, between
 from ..memory.fields import MemoryFields
+from ..waiting.timers import TimerChanges
 from .early_identities import EarlyIdentities
 from .effects import Effects
 from .event_snapshots import take_snapshot
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from ...store.sets.changes import SetName
     from ...store.waiting.records import AttemptError, OwnedRun
     from ..tracing.run_trace import RunTrace
-    from ..waiting.timers import TimerChange
     from ..waiting.waits import Wait
     from .lane import Lane
 
@@ -91,10 +91,8 @@ class Run:
     """Whether its input is an answer."""
     errors: list[AttemptError] | None = None
     """Of the attempts that have failed."""
-    timers: list[TimerChange] | None = None
+    timers: TimerChanges | None = None
     """Timers that it has set and cancelled."""
-    moments: set[int | None] | None = None
-    """When these come, in microseconds since the epoch; None if that has not been asked for."""
     _settled_timers: int = 0
     """How many of these belong to finished actions."""
     tokens: list[str] | None = None
@@ -369,7 +367,7 @@ class Run:
         if effects.sensory:
             self.sensory_fields().replay(effects.sensory)
         if effects.timers:
-            self.timers = [*(self.timers or ()), *effects.timers]
+            self.timers = TimerChanges([*(self.timers or ()), *effects.timers])
             self._settled_timers = len(self.timers)
         self.outputs.extend(effects.outputs)
         self._settled = len(self.outputs)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...agent.errors import TimerError
 from ...store.records.offsets import RunKind, derived_number
-from ...store.waiting.records import OwnedHeader, OwnedRun, microseconds
+from ...store.waiting.records import OwnedHeader, OwnedRun, id_bytes, microseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ...store.waiting.changes import WaitingChanges
 
 __all__ = [
     "TimerChange",
+    "TimerChanges",
     "check_id",
     "check_new_id",
     "generated_id",
@@ -22,6 +26,8 @@ __all__ = [
 
 _LONGEST_ID: Final = 200
 _GENERATED: Final = "timer-"
+_NEXT_MOMENT: Final = 1e-6
+"""Seconds: as exactly as the store knows moments."""
 
 
 class TimerChange(NamedTuple):
@@ -46,6 +52,53 @@ class TimerChange(NamedTuple):
             changes.put(self.number, self.record, timer_id=named)
 
 
+class TimerChanges(list[TimerChange]):
+    """The timers that a run sets and cancels, in order.
+
+    A run may set very many, of one moment too, so what is asked of them is kept beside the list.
+    """
+
+    __slots__ = ("_by_id", "_indexed", "_moments")
+
+    def __init__(self, changes: Iterable[TimerChange] = ()) -> None:
+        super().__init__(changes)
+        self._indexed = 0
+        self._by_id: dict[str, TimerChange] = {}
+        self._moments: dict[int, float] = {}
+        """The moments that are taken, in microseconds, and the last one that was given in place of
+        each, in seconds."""
+
+    def last_of(self, timer_id: str) -> TimerChange | None:
+        """The last change of the timer with this id."""
+        self._index()
+        return self._by_id.get(timer_id)
+
+    def free_moment(self, due: float) -> float:
+        """The moment for a new timer: those of one moment come in the order in which they were set.
+
+        It is taken from now on.
+        """
+        self._index()
+        taken = self._moments
+        wanted = microseconds(due)
+        if wanted in taken:
+            due = taken[wanted]
+            while microseconds(due) in taken:
+                due += _NEXT_MOMENT
+            taken[wanted] = due
+        taken[microseconds(due)] = due
+        return due
+
+    def _index(self) -> None:
+        """Take up the changes that have come since."""
+        for change in islice(self, self._indexed, None):
+            self._by_id[change.id] = change
+            due = change.due
+            if due is not None:
+                self._moments.setdefault(due, due / 1e6)
+        self._indexed = len(self)
+
+
 def check_id(timer_id: object) -> None:
     """Check an id that a user has chosen.
 
@@ -54,7 +107,7 @@ def check_id(timer_id: object) -> None:
     """
     if not isinstance(timer_id, str) or not timer_id:
         raise TimerError(f"The id of a timer is {timer_id!r}: it is a text that is not empty.")
-    if len(timer_id.encode("utf-8", "surrogatepass")) > _LONGEST_ID:
+    if len(id_bytes(timer_id)) > _LONGEST_ID:
         raise TimerError(
             f"The id of a timer, {timer_id[:40]!r}..., is longer than {_LONGEST_ID} bytes."
         )
@@ -94,7 +147,7 @@ def next_repetition(timer: OwnedRun, now: float) -> tuple[int, OwnedRun]:
     """The timer that follows a repeated one, with its number; past moments are left out."""
     missed = max(0.0, (now - timer.due) // timer.every)
     due = timer.due + timer.every * (missed + 1)
-    number = derived_number(RunKind.TIMER, timer.key, timer.id.encode(), microseconds(due))
+    number = derived_number(RunKind.TIMER, timer.key, id_bytes(timer.id), microseconds(due))
     following = OwnedRun(
         kind=RunKind.TIMER,
         key=timer.key,

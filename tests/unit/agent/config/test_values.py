@@ -154,6 +154,20 @@ def test_no_duration(value: object) -> None:
         parse_duration(value)
 
 
+@pytest.mark.parametrize("value", ["9" * 400 + "s", "36501d", 3.2e9, 10**400, "876001h"])
+def test_no_duration_is_longer_than_a_century(value: object) -> None:
+    with pytest.raises(ValueError, match=r"^a duration "):
+        parse_duration(value)
+    assert parse_duration("36500d") == 36500 * 86400
+
+
+def test_numbers_too_large_for_python_are_read_or_refused_as_others() -> None:
+    assert to_float(10**400) == to_float("1e400") == math.inf
+    assert to_float(-(10**400)) == -math.inf
+    with pytest.raises(ValueError, match=r"^a whole number$"):
+        to_int("9" * 5000)
+
+
 def test_other_types_are_taken_as_they_are() -> None:
     assert converter(list)([1]) == [1]
     with pytest.raises(ValueError, match="a list"):

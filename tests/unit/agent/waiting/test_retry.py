@@ -65,11 +65,23 @@ def wait(policy: RetryPolicy, failed: int = 1, error: BaseException | None = Non
         {"give_up_on": "TimeOutError"},
         {"timeout": 0},
         {"timeout": -3},
+        {"wait": 1e300},
+        {"wait": 10**400},
+        {"longest": "36501d"},
+        {"longest": timedelta.max},
+        {"timeout": "9" * 400 + "h"},
+        {"factor": 10**400},
+        {"attempts": -(10**400)},
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused_by_name(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
         RetryPolicy(**bad)
+
+
+def test_a_number_that_python_does_not_write_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'wait' of a retry policy is a huge number"):
+        RetryPolicy(wait=10**5000)
 
 
 def test_durations_are_numbers_texts_and_timedeltas() -> None:

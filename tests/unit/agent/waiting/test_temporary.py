@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -115,3 +117,38 @@ def test_an_exception_whose_attributes_raise_is_told_all_the_same() -> None:
 
     assert kind_of(HostileError()) is Kind.OTHER
     assert said_wait(HostileError(), 0.0) is None
+
+
+class SaysWaitError(Exception):
+    """Says when to come again."""
+
+    def __init__(self, retry_after: object) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
+@pytest.mark.parametrize(
+    "said",
+    [10**400, -(10**400), datetime(1, 1, 1), "9" * 400, "nan", math.inf],  # noqa: DTZ001 (as users do)
+)
+def test_a_wait_that_no_clock_can_tell_is_none(said: object) -> None:
+    error = SaysWaitError(said)
+    assert said_wait(error, 1.8e9) is None
+    assert kind_of(error) is Kind.OTHER
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 1990 00:00:00 GMT", 0),
+        (datetime(1990, 1, 1, tzinfo=timezone.utc), 0),
+        (datetime.fromtimestamp(1.8e9 + 7, timezone.utc), 7),
+        (1.8e9 + 7, 7),
+        ("1800000007", 7),
+        (timedelta(seconds=7), 7),
+        ("7 s", 7),
+    ],
+)
+def test_a_moment_is_no_duration_however_long_ago(said: object, seconds: float) -> None:
+    assert said_wait(SaysWaitError(said), 1.8e9) == seconds
