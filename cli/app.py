@@ -133,8 +133,8 @@ def application(asked: str | None = None) -> typer.Typer:
     )
     app.callback(
         epilog="Exit codes: 0 all done; 1 the agent or the pool failed; 2 wrong usage, "
-        "configuration or state; 3 done, but some inputs are in the dead letters; 130 interrupted, "
-        "resumable."
+        "configuration or state; 3 done, but some inputs are in the dead letters; 4 done, but some "
+        "runs wait; 130 interrupted, resumable."
     )(_main)
     if asked not in SUBCOMMANDS:
         for entry in _entries(asked):

@@ -13,6 +13,7 @@ import traceback
 from typing import TYPE_CHECKING, ParamSpec
 
 import typer
+from rich.text import Text
 
 from ..agent.errors import AgentFailedError, TamiasError
 from ..launcher.jobs.exit_codes import INTERRUPTED
@@ -112,13 +113,13 @@ def print_error(
     message: str, hint: str = "", details: str = "", console: Console | None = None
 ) -> None:
     """Write an error message to stderr: what happened, the details, what to do."""
-    console = console or error_console()
-    console.print("[bold red]error:[/] ", end="")
-    console.print(message.strip(), markup=False)
+    text = Text.assemble(("error:", "bold red"), " ", message.strip())
     if details:
-        console.print(f"\n{details.rstrip()}\n", markup=False)
+        text.append(f"\n\n{details.rstrip()}\n")
     if hint:
-        console.print(hint, markup=False)
+        text.append(f"\n{hint}")
+    # All at once: a live picture would be drawn between two parts of a line.
+    (console or error_console()).print(text)
 
 
 def _print_own_error(error: Exception) -> None:

@@ -10,7 +10,8 @@ import typer
 Target = Annotated[
     str,
     typer.Argument(
-        metavar="TARGET", help="The agent: package.module:name, or path/to/file.py:name."
+        metavar="TARGET",
+        help="The agent: package.module:name, path/to/file.py:name, or path/to/file.yaml:name.",
     ),
 ]
 Workers = Annotated[

@@ -70,7 +70,7 @@ def list_letters(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List the inputs that were set aside, one per line, by ascending offset."""
+    """List the inputs that were set aside, by ascending offset."""
     if cause is not None and cause not in CAUSES:
         raise UsageError(
             f"{cause!r} is no cause of dead letters.", hint=f"There are: {', '.join(CAUSES)}."

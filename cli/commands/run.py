@@ -106,7 +106,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="failed|all|KEY",
-            help="Record these runs, so that tamias debug can execute them again; may be repeated.",
+            help="Record these runs, so that tamias debug can execute them again. Repeatable.",
         ),
     ] = None,
     asked: EnvironmentFlags,

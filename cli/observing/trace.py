@@ -43,8 +43,8 @@ def trace(
 ) -> int:
     """Show what runs have done, the newest first: actions, calls, events, errors.
 
-    The event log has runs that failed or were slow, those of the keys in event-log.keys, and one in
-    event-log.sample of the others.
+    The event log has runs that failed or were slow; of the others it has
+    those of the keys in event-log.keys, and one in event-log.sample.
     """
     if form not in _FORMATS:
         raise UsageError(f"--format {form} is not known.", hint=f"One of {', '.join(_FORMATS)}.")

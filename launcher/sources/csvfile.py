@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import difflib
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 import orjson
@@ -141,7 +142,7 @@ class CsvSource(LineSource):
                 ) from error
         if self._key not in header:
             self._no_such_column(header)
-        twice = {name for name in header if header.count(name) > 1}
+        twice = {name for name, times in Counter(header).items() if times > 1}
         if twice:
             raise InputError(
                 f"The header of {self._lines.name} names {_listed(sorted(twice))} more than once.",

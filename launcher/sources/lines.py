@@ -27,7 +27,20 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 18
 _HEAD = 1 << 16
 _BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF8 = "Convert it to UTF-8 (iconv -t utf-8)."
+_UNPACK = "Decompress it, or pipe the text in: --input - reads standard input."
+_TEXT = "Write what is in it as JSON lines, CSV or TSV."
+_NO_TEXT = {
+    b"\xff\xfe": ("UTF-16", _UTF8),
+    b"\xfe\xff": ("UTF-16", _UTF8),
+    b"\x1f\x8b\x08": ("compressed by gzip", "Have its name end in .gz, or pipe it through zcat."),
+    b"BZh91AY&SY": ("compressed by bzip2", _UNPACK),
+    b"\xfd7zXZ\0": ("compressed by xz", _UNPACK),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", _UNPACK),
+    b"PK\x03\x04": ("a ZIP file, as spreadsheets are", _TEXT),
+    b"PAR1\x15": ("a Parquet file", _TEXT),
+}
+"""How files begin that are no text: what they are, and what to do."""
 
 
 class LineReader:
@@ -315,10 +328,9 @@ class LineReader:
         )
 
     def _without_mark(self, line: bytes) -> bytes:
-        if line.startswith(_UTF16):
-            raise InputError(
-                f"The input {self.name} is UTF-16.", hint="Convert it to UTF-8 (iconv -t utf-8)."
-            )
+        for beginning, (kind, hint) in _NO_TEXT.items():
+            if line.startswith(beginning):
+                raise InputError(f"The input {self.name} is {kind}.", hint=hint)
         if not line.startswith(_BOM):
             return line
         self.mark = len(_BOM)
@@ -336,6 +348,11 @@ class LineReader:
         return self._hash(end - start, start)
 
     def _unreadable(self, error: Exception) -> InputError:
+        if isinstance(error, gzip.BadGzipFile) and os.pread(self._fd, 2, 0) != b"\x1f\x8b":
+            return InputError(
+                f"The input {self.name} is not compressed by gzip, as its name says.",
+                hint="Rename it without .gz, or compress it.",
+            )
         return InputError(
             f"The input {self.name} cannot be read after byte {self.byte}: {error}.",
             hint="Repair it and repeat the command to carry on.",

@@ -82,6 +82,14 @@ def test_the_reference_has_every_public_name() -> None:
     assert sorted(named) == sorted(tamias.__all__)
 
 
+def test_the_table_of_commands_is_complete() -> None:
+    commands: Any = typer.main.get_command(application())
+    head = "| command | what it does |\n|---|---|\n"
+    table = read("docs/cli.md").partition(head)[2].partition("\n\n")[0]
+    shown = re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE)))
+    assert sorted(shown) == sorted(commands.commands)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_that_are_shown_exist(page: str) -> None:
     commands: Any = typer.main.get_command(application())

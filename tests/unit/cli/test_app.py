@@ -49,6 +49,23 @@ def test_what_there_is_not_is_refused_with_what_is_meant() -> None:
     assert "'memory'" in done.output
 
 
+def test_nothing_that_is_listed_is_cut_off() -> None:
+    for name in ("", *(name for name, place in SUBCOMMANDS.items() if not place.function)):
+        words = [name, "--help"] if name else ["--help"]
+        done = CliRunner().invoke(application(name), words, prog_name="tamias")
+        assert "..." not in done.output.partition("Commands:")[2], name
+
+
+def test_every_exit_code_is_named() -> None:
+    codes = re.findall(r"[:;] (\d+) ", " ".join(help_of("").partition("Exit codes")[2].split()))
+    assert codes == ["0", "1", "2", "3", "4", "130"]
+
+
+def test_what_is_to_be_copied_from_a_help_is_in_one_line() -> None:
+    done = CliRunner().invoke(application("schema"), ["schema", "--help"], prog_name="tamias")
+    assert "# yaml-language-server: $schema=agents.schema.json\n" in done.output
+
+
 def test_a_group_says_what_it_is_for() -> None:
     for name, place in SUBCOMMANDS.items():
         if not place.function:

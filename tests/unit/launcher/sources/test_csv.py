@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,6 +174,16 @@ def test_a_useless_header_is_said(path: Path, content: bytes, complaint: str) ->
     path.write_bytes(content)
     with pytest.raises(InputError, match=complaint):
         CsvSource(str(path), "id")
+
+
+def test_the_time_for_a_header_follows_its_length(path: Path) -> None:
+    columns = 30_000
+    header = ",".join(["id", *(f"column {n}" for n in range(1, columns))])
+    path.write_text(f"{header}\n{','.join('1' * columns)}\n")
+    begun = time.process_time()
+    with CsvSource(str(path), "id") as source:
+        assert len(source.read(1)) == 1
+    assert time.process_time() - begun < 3
 
 
 def test_formats_are_told_by_suffix_or_by_name(tmp_path: Path) -> None:
